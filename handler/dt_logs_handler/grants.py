@@ -1,0 +1,159 @@
+"""What each step of the handler may do, declared beside the code that does it.
+
+The generator renders the least-privilege role from this table; nothing here talks to AWS. A step
+that makes a call which is not listed here fails the privilege tests, and so does a line that no
+step needs.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Scope(Enum):
+    """On what a grant holds; the generator turns each into ARNs and conditions."""
+
+    EVERYTHING = "everything"  # AWS has no resource level for the action
+    LOAD_BALANCERS = "load-balancers"  # application load balancers of the account and region
+    OWN_BUCKET = "own-bucket"  # the bucket that this stack may create
+    LOG_BUCKETS = "log-buckets"  # any bucket of the account that an ALB may log to
+    TEST_FILE = "test-file"  # ELBAccessLogTestFile below a prefix of ours
+    OWN_TOPIC = "own-topic"  # topics that the handler names
+    FOREIGN_TOPIC = "foreign-topic"  # a topic that already covers a log location
+    LOG_GROUP = "log-group"  # the function's own log group
+
+
+@dataclass(frozen=True)
+class Grant:
+    """IAM actions that one step needs, on what, and why."""
+
+    step: str
+    actions: tuple[str, ...]
+    on: Scope
+    why: str
+
+
+GRANTS: tuple[Grant, ...] = (
+    Grant(
+        "log",
+        ("logs:CreateLogStream", "logs:PutLogEvents"),
+        Scope.LOG_GROUP,
+        "Lambda writes the function's own log, one line a step.",
+    ),
+    Grant(
+        "observe load balancers",
+        (
+            "elasticloadbalancing:DescribeLoadBalancers",
+            "elasticloadbalancing:DescribeLoadBalancerAttributes",
+        ),
+        Scope.EVERYTHING,
+        "See which load balancers exist and where they log now.",
+    ),
+    Grant(
+        "set logging",
+        ("elasticloadbalancing:ModifyLoadBalancerAttributes",),
+        Scope.LOAD_BALANCERS,
+        "Turn access logs on where they are off, and off again on the way out.",
+    ),
+    Grant(
+        "find buckets",
+        ("s3:ListAllMyBuckets",),
+        Scope.EVERYTHING,
+        "Find our statements again after a load balancer was moved to another bucket.",
+    ),
+    Grant(
+        "observe buckets",
+        (
+            "s3:GetBucketLocation",
+            "s3:GetBucketNotification",
+            "s3:GetBucketOwnershipControls",
+            "s3:GetBucketPolicy",
+            "s3:GetBucketPolicyStatus",
+            "s3:GetBucketPublicAccessBlock",
+            "s3:GetBucketTagging",
+            "s3:GetEncryptionConfiguration",
+        ),
+        Scope.LOG_BUCKETS,
+        "See what a log bucket holds already, so that all of it is kept, and read back what was written.",
+    ),
+    Grant(
+        "edit policy",
+        ("s3:PutBucketPolicy", "s3:DeleteBucketPolicy"),
+        Scope.LOG_BUCKETS,
+        "Add the vendor's read statement and take it away again.",
+    ),
+    Grant(
+        "edit notifications",
+        ("s3:PutBucketNotification",),
+        Scope.LOG_BUCKETS,
+        "Announce new log objects to the topic, and stop it again.",
+    ),
+    Grant(
+        "create bucket",
+        (
+            "s3:CreateBucket",
+            "s3:GetLifecycleConfiguration",
+            "s3:PutBucketOwnershipControls",
+            "s3:PutBucketPublicAccessBlock",
+            "s3:PutBucketTagging",
+            "s3:PutEncryptionConfiguration",
+            "s3:PutLifecycleConfiguration",
+            "s3:TagResource",
+        ),
+        Scope.OWN_BUCKET,
+        "Make a private, encrypted bucket for load balancers that have none, and keep it so.",
+    ),
+    Grant(
+        "delete bucket",
+        ("s3:DeleteBucket",),
+        Scope.OWN_BUCKET,
+        "Remove the bucket that we made, if it holds no logs.",
+    ),
+    Grant(
+        "delete test file",
+        ("s3:DeleteObject",),
+        Scope.TEST_FILE,
+        "Remove the test file that Elastic Load Balancing wrote when logging was turned on.",
+    ),
+    Grant(
+        "create topic",
+        ("sns:CreateTopic", "sns:GetTopicAttributes"),
+        Scope.OWN_TOPIC,
+        "Make the topic that announces new log objects.",
+    ),
+    Grant(
+        "delete topic",
+        ("sns:DeleteTopic",),
+        Scope.OWN_TOPIC,
+        "Remove the topic when no stack uses it any more.",
+    ),
+    Grant(
+        "observe subscriptions",
+        ("sns:ListSubscriptionsByTopic",),
+        Scope.FOREIGN_TOPIC,
+        "See who is subscribed, so that nothing is subscribed twice.",
+    ),
+    Grant(
+        "observe subscription filters",
+        ("sns:GetSubscriptionAttributes",),
+        Scope.EVERYTHING,
+        "Tell our subscription to a topic that is not ours from somebody else's, by its filter.",
+    ),
+    Grant(
+        "find subscriptions",
+        ("sns:ListSubscriptions",),
+        Scope.EVERYTHING,
+        "Find our subscriptions to topics that are not ours again on the way out.",
+    ),
+    Grant(
+        "subscribe",
+        ("sns:Subscribe",),
+        Scope.FOREIGN_TOPIC,
+        "Subscribe the vendor's endpoint, and no other, to the announcements.",
+    ),
+    Grant(
+        "change subscription",
+        ("sns:SetSubscriptionAttributes", "sns:Unsubscribe"),
+        Scope.EVERYTHING,
+        "Narrow or end our own subscription; AWS has no resource level for it.",
+    ),
+)

@@ -95,19 +95,29 @@ def covering_topic(configuration: Configuration, location: Location, stack: Stac
         return None
     kind, item = in_the_way[0]
     topic = item.get("TopicArn")
-    local = f"arn:{stack.partition}:sns:{stack.region}:{stack.account}:"
     if (
         len(in_the_way) == 1
         and isinstance(topic, str)
-        and topic.startswith(local)
-        and not topic.endswith(".fifo")
+        and topic in foreign_topics(configuration, stack)
         and _covers(_rule(item), ours)
     ):
         return topic
     raise refusal(location, kind, item)
 
 
-def refusal(location: Location, kind: str, item: Mapping[str, Json]) -> Refused:
+def foreign_topics(configuration: Configuration, stack: Stack) -> set[str]:
+    """Return the topics of this account, not ours, that are told of every created object."""
+    local = f"arn:{stack.partition}:sns:{stack.region}:{stack.account}:"
+    return {
+        topic
+        for kind, item in entries(configuration)
+        if not is_own_notification(_id(item)) and EVENT in _rule(item).events
+        for topic in texts(item.get("TopicArn"))
+        if topic.startswith(local) and not topic.endswith(".fifo")
+    }
+
+
+def refusal(location: Location, kind: str, item: dict[str, Json]) -> Refused:
     """Return the refusal that names a notification in the way."""
     target = next((str(item[key]) for key in item if key.endswith("Arn")), "its destination")
     return Refused(

@@ -25,7 +25,7 @@ class Edit:
         for its location does, and goes with the last one, whoever made it. A policy in which
         nothing changes is returned as it is, to the letter.
         """
-        document = parsed(policy) if policy else {"Version": "2012-10-17", "Statement": []}
+        document = parsed(policy) if policy else _empty()
         before = listed(document.get("Statement"))
         put = {_sid(statement): statement for statement in self.put}
         after: list[Json] = []
@@ -42,6 +42,10 @@ class Edit:
         if after == before:
             return policy
         return compact({**document, "Statement": after}) if after else None
+
+
+def _empty() -> dict[str, Json]:
+    return {"Version": "2012-10-17", "Statement": []}
 
 
 def _without_orphans(items: list[Json]) -> list[Json]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .documents import Statement, statements, parsed, texts
+from .documents import Json, Statement, parsed, statements, texts
 from .marks import FORMAT, Location, Stack, digest
 
 SID = "DTLogsAnalysis"
@@ -56,7 +56,7 @@ class Registration:
 
     def covers(self, location: Location, load_balancer: str | None = None) -> bool:
         """Tell whether it claims the location, and there the load balancer if one is given."""
-        if self.location != location:
+        if self.location != location and self.location.prefix != f"?{location.digest}":
             return False
         return (
             load_balancer is None
@@ -86,8 +86,8 @@ class Registration:
 def registrations(policy: str | None, bucket: str, stack: Stack) -> list[Registration]:
     """Read the register out of a bucket's policy.
 
-    A statement of ours that somebody has edited beyond recognition counts as a claim on the whole
-    of a location that does not exist: its stack is still there, so nothing shared goes.
+    Where somebody has edited the resources of such a statement beyond recognition, its Sid still
+    tells the digest of its location: it counts as a claim on all of it, and nothing shared goes.
     """
     found = []
     for statement in statements(parsed(policy)) if policy else ():
@@ -136,13 +136,13 @@ def delivery_statement(location: Location, stack: Stack) -> Statement:
 
     Without a condition: for ALBs, AWS documents none that works; the account is in the path.
     """
-    service = f"logdelivery.elasticloadbalancing.amazonaws.com"
-    account = _ELB_ACCOUNTS.get(stack.region)
+    principal: dict[str, Json] = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
+    if account := _ELB_ACCOUNTS.get(stack.region):
+        principal["AWS"] = f"arn:{stack.partition}:iam::{account}:root"
     return {
         "Sid": f"{SID}{FORMAT}Deliver{location.digest}",
         "Effect": "Allow",
-        "Principal": {"Service": service}
-        | ({"AWS": f"arn:{stack.partition}:iam::{account}:root"} if account else {}),
+        "Principal": principal,
         "Action": "s3:PutObject",
         "Resource": _arn(location.bucket, location.key(f"AWSLogs/{stack.account}/"), stack) + "*",
     }

@@ -1,0 +1,168 @@
+"""Calls to AWS: which failures pass by themselves, how long we wait for that, and when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from random import Random
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+from .errors import CallFailed, OutOfTime
+
+if TYPE_CHECKING:
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+
+T = TypeVar("T")
+
+PATIENCE = 60.0  # seconds for what AWS documents as passing
+_LONGEST_PAUSE = 8.0
+_DENIED = frozenset(
+    ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403")
+)
+# Codes of throttling, of a fault at AWS, and of S3's conflict between two changes of one bucket.
+_PASSING = frozenset(
+    (
+        "InternalError",
+        "InternalFailure",
+        "OperationAborted",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttled",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "500",
+        "503",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Passing:
+    """An error that AWS documents as passing for one operation: its code, and its text begins so."""
+
+    code: str
+    text: str = ""
+
+
+# A new bucket policy spreads before ELB sees it; the text is the same for a permanent cause.
+POLICY_SPREADS = Passing("InvalidConfigurationRequest", "Access Denied for bucket")
+# A new topic's policy spreads before S3 sees it.
+TOPIC_SPREADS = Passing("InvalidArgument", "Unable to validate the following destination")
+# A bucket that was just made is not there everywhere at once.
+BUCKET_SPREADS = Passing("NoSuchBucket")
+
+
+@dataclass(frozen=True)
+class Aws:
+    """The clients, and what bounds their use; times are seconds since 1970.
+
+    After `deadline`, no call and no pause begins: OutOfTime. Until `fresh_until`, a denied call is
+    taken for a role whose rights still spread, and repeated.
+    """
+
+    elbv2: ElasticLoadBalancingv2Client
+    s3: S3Client
+    sns: SNSClient
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    random: Random
+    deadline: float
+    fresh_until: float = 0.0
+
+    def until(self, deadline: float) -> Aws:
+        """Return the same with another deadline."""
+        return replace(self, deadline=deadline)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the deadline comes first; raises OutOfTime then."""
+        if self.clock() + seconds >= self.deadline:
+            raise OutOfTime(
+                "The time that the function has is used up.",
+                "Run the stack again, with fewer load balancers if it happens again.",
+            )
+        if seconds:
+            self.sleep(seconds)
+
+    def call(self, operation: Callable[[], T], *passing: Passing) -> T:
+        """Make a call, and repeat it while its failure passes by itself.
+
+        Throttling, faults of AWS's, and `passing` are waited for up to PATIENCE in all, with
+        growing, jittered pauses. Raises ClientError for what is permanent, CallFailed for what
+        did not pass, OutOfTime.
+        """
+        started = self.clock()
+        for pause in _pauses(self.random):
+            self.pause(0)
+            try:
+                return operation()
+            except (ClientError, ConnectionError, HTTPClientError) as error:
+                now = self.clock()
+                if not self._passes(error, passing, now):
+                    raise
+                if now + pause > started + PATIENCE:
+                    raise failure(error) from error
+                self.pause(pause)
+        raise AssertionError("pauses never end")
+
+    def _passes(self, error: Exception, passing: tuple[Passing, ...], now: float) -> bool:
+        if not isinstance(error, ClientError):
+            return True
+        found, text = code(error), message(error)
+        if found in _DENIED:
+            return now < self.fresh_until and "explicit deny" not in text
+        return found in _PASSING or any(
+            found == each.code and text.startswith(each.text) for each in passing
+        )
+
+
+def code(error: ClientError) -> str:
+    """Return AWS's error code."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def message(error: ClientError) -> str:
+    """Return AWS's error text."""
+    return error.response.get("Error", {}).get("Message", "")
+
+
+def denied(error: ClientError) -> bool:
+    """Tell whether the call was refused for want of a right."""
+    return code(error) in _DENIED
+
+
+def failure(error: Exception) -> CallFailed:
+    """Put an error of a call's into words, with what to do about it."""
+    if not isinstance(error, ClientError):
+        return CallFailed(
+            f"AWS could not be reached: {type(error).__name__}.",
+            "Check that the function's network reaches AWS, then run the stack again.",
+            type(error).__name__,
+        )
+    what = f"{error.operation_name} failed with {code(error)}: {message(error).rstrip('.')}."
+    if denied(error):
+        fix = (
+            "Allow it for the function's execution role (a permissions boundary, a service control"
+            " policy or a bucket policy may deny it), then run the stack again."
+        )
+    elif code(error) == POLICY_SPREADS.code:
+        fix = (
+            "Elastic Load Balancing writes only to buckets of the load balancer's region, with"
+            " SSE-S3, whose policy lets it; correct the bucket and run the stack again."
+        )
+    else:
+        fix = "Run the stack again; if it fails in the same way, send this text to Data Theorem."
+    return CallFailed(what, fix, code(error))
+
+
+def _pauses(random: Random) -> Iterator[float]:
+    longest = 0.5
+    while True:
+        yield random.uniform(longest / 2, longest)
+        longest = min(longest * 2, _LONGEST_PAUSE)

@@ -1,0 +1,188 @@
+"""Topics and subscriptions: what they are to be, and reading what they are."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from botocore.exceptions import ClientError
+
+from .aws import Aws, code
+from .documents import Json, compact, parsed, texts
+from .marks import Location, Stack, digest
+from .model import Absent, Bucket, Subscription, Topic, Unreadable
+from .notifications import encoded, foreign_topics, own
+from .request import Privileges, Request
+
+Buckets = Mapping[str, Bucket | Absent | Unreadable]
+
+
+def topic_policy(bucket: str, stack: Stack) -> str:
+    """Return the policy of a bucket's topic: S3 may publish, for this account's bucket alone.
+
+    It is fixed for the marks' format: CreateTopic with another one fails on a topic that exists.
+    """
+    return compact(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "S3PublishesNewLogObjects",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "s3.amazonaws.com"},
+                    "Action": "sns:Publish",
+                    "Resource": stack.topic_arn(bucket),
+                    "Condition": {
+                        "ArnEquals": {"aws:SourceArn": f"arn:{stack.partition}:s3:::{bucket}"},
+                        "StringEquals": {"aws:SourceAccount": stack.account},
+                    },
+                }
+            ],
+        }
+    )
+
+
+def filter_policy(locations: Iterable[Location], stack: Stack) -> str:
+    """Return the filter for a subscription to a topic that is not ours: log objects, no others.
+
+    For the scope MessageBody, since S3's events carry no attributes; their keys are encoded.
+    """
+    ordered = sorted(locations)
+    return compact(
+        {
+            "Records": {
+                "s3": {
+                    "bucket": {"name": sorted({each.bucket for each in ordered})},
+                    "object": {
+                        "key": [{"prefix": encoded(each.log_prefix(stack))} for each in ordered]
+                    },
+                }
+            }
+        }
+    )
+
+
+def filtered_keys(subscription: Subscription, stack: Stack) -> frozenset[str] | None:
+    """Return the key prefixes of a filter that has exactly our form, else None."""
+    try:
+        found: Json = parsed(subscription.filter_policy or "")
+    except ValueError:
+        return None
+    for name in ("Records", "s3", "object", "key"):
+        if not isinstance(found, dict) or (name == "Records" and set(found) != {name}):
+            return None
+        found = found.get(name)
+    keys = [
+        key
+        for item in (found if isinstance(found, list) else [])
+        if isinstance(item, dict) and set(item) == {"prefix"}
+        for key in texts(item["prefix"])
+    ]
+    ours = f"AWSLogs/{stack.account}/elasticloadbalancing/{stack.region}/"
+    if not keys or not all(key.endswith(ours) for key in keys):
+        return None
+    return frozenset(keys)
+
+
+def same_filter(one: str | None, other: str | None) -> bool:
+    """Tell whether two filter policies mean the same."""
+    return (json.loads(one) if one else None) == (json.loads(other) if other else None)
+
+
+def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic | None] | None:
+    """Read the topics that announce, or may come to announce, these buckets' objects.
+
+    Returns None where the role may not read topics. Raises ClientError.
+    """
+    if request.privileges is Privileges.DOCUMENTED:
+        return None
+    stack = request.stack
+    present = [each for each in buckets.values() if isinstance(each, Bucket)]
+    topics = {arn: _topic(aws, arn) for arn in (stack.topic_arn(each.name) for each in present)}
+    ours = _endpoints(request, present)
+    for each in present:
+        for arn in foreign_topics(each.notifications, stack) - set(topics):
+            topics[arn] = Topic(arn, "", _filtered(aws, _of_topic(aws, arn), ours))
+    if request.kind != "Create" and _somewhere_else(present, stack):
+        for found in _filtered(aws, _all(aws), ours):
+            if found.topic not in topics:
+                topics[found.topic] = Topic(found.topic, "", (found,))
+    return topics
+
+
+def _endpoints(request: Request, buckets: Iterable[Bucket]) -> set[str]:
+    """Return the digests of the endpoints that the stack subscribes now, or did before."""
+    found = {
+        each.endpoint
+        for bucket in buckets
+        for each in bucket.register(request.stack)
+        if each.stack == request.stack.tag
+    }
+    return found | ({request.properties.endpoint.digest} if request.properties else set())
+
+
+def _somewhere_else(buckets: Iterable[Bucket], stack: Stack) -> bool:
+    """Tell whether a location of the stack is announced by no notification of ours."""
+    return any(
+        each.stack == stack.tag and each.location.notification_id not in own(bucket.notifications)
+        for bucket in buckets
+        for each in bucket.register(stack)
+    )
+
+
+def _topic(aws: Aws, arn: str) -> Topic | None:
+    try:
+        attributes = aws.call(lambda: aws.sns.get_topic_attributes(TopicArn=arn))["Attributes"]
+    except ClientError as error:
+        if code(error) in ("NotFound", "NotFoundException"):
+            return None
+        raise
+    return Topic(arn, attributes.get("Policy", ""), tuple(_of_topic(aws, arn)))
+
+
+def _of_topic(aws: Aws, arn: str) -> Iterator[Subscription]:
+    token = ""
+    while True:
+        page = aws.call(
+            lambda: aws.sns.list_subscriptions_by_topic(TopicArn=arn, NextToken=token)
+            if token
+            else aws.sns.list_subscriptions_by_topic(TopicArn=arn)
+        )
+        for each in page["Subscriptions"]:
+            yield Subscription(each["SubscriptionArn"], arn, each["Protocol"], each["Endpoint"])
+        token = page.get("NextToken", "")
+        if not token:
+            return
+
+
+def _all(aws: Aws) -> Iterator[Subscription]:
+    token = ""
+    while True:
+        page = aws.call(
+            lambda: aws.sns.list_subscriptions(NextToken=token)
+            if token
+            else aws.sns.list_subscriptions()
+        )
+        for each in page["Subscriptions"]:
+            yield Subscription(
+                each["SubscriptionArn"], each["TopicArn"], each["Protocol"], each["Endpoint"]
+            )
+        token = page.get("NextToken", "")
+        if not token:
+            return
+
+
+def _filtered(
+    aws: Aws, found: Iterable[Subscription], endpoints: set[str]
+) -> tuple[Subscription, ...]:
+    """Read the filters of the subscriptions of ours among these; the others' are not read."""
+    result = []
+    for each in found:
+        if each.confirmed and digest(each.endpoint, 8) in endpoints:
+            arn = each.arn
+            attributes = aws.call(
+                lambda: aws.sns.get_subscription_attributes(SubscriptionArn=arn)
+            )["Attributes"]
+            result.append(replace(each, filter_policy=attributes.get("FilterPolicy")))
+        else:
+            result.append(each)
+    return tuple(result)

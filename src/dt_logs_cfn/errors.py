@@ -1,0 +1,38 @@
+"""Failures that we expect, each told in one line: what happened, and what to do.
+
+    DtLogsError         exit code 3 on the command line
+    ├── SettingsError   release.cfg, or the settings that a template records, do not hold
+    ├── BuildError      the release cannot be made, since a template outgrew its limit, say
+    ├── ReleaseError    a release on disk is missing or damaged, or cannot be written
+    └── VerifyError     what we were given to check is no template of ours, or is damaged
+
+Whatever else is raised is a bug.
+"""
+
+
+class DtLogsError(Exception):
+    """An expected failure: `what` and `fix` are one sentence each, without secrets."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(what, fix)
+        self.what = what
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.fix}"
+
+
+class SettingsError(DtLogsError):
+    """Settings are missing a part, or a value is not what it should be."""
+
+
+class BuildError(DtLogsError):
+    """The model cannot be turned into a release."""
+
+
+class ReleaseError(DtLogsError):
+    """A release on disk cannot be read or written, or is not complete."""
+
+
+class VerifyError(DtLogsError):
+    """What was given to check cannot be read as a template of ours."""

@@ -1,0 +1,61 @@
+"""Measure `build` against a bare troposphere script that makes one such template.
+
+    python benchmarks/build.py [RUNS]
+
+Both run as processes of their own, in turn, so that what else the machine does hits both alike.
+Seconds differ from machine to machine; the ratio of the medians is what counts. The goal is 2.
+"""
+
+import compileall
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+BARE = Path(__file__).with_name("bare_template.py")
+PACKAGES = ("awacs", "dt_logs_cfn", "dt_logs_handler", "troposphere")
+
+
+def main(runs: int) -> None:
+    """Print the medians and the ratios of `runs` interleaved runs."""
+    for package in PACKAGES:
+        compile_package(package)
+    with tempfile.TemporaryDirectory() as scratch:
+        commands = {
+            "bare troposphere script, one template": [str(BARE), f"{scratch}/bare.json"],
+            "build, the whole release": ["-m", "dt_logs_cfn", "build", "--out", scratch],
+            "build --check": ["-m", "dt_logs_cfn", "build", "--check", "--out", scratch],
+        }
+        medians = measure(commands, runs)
+    floor = next(iter(medians.values()))
+    print(f"median of {runs} interleaved runs, Python {sys.version.split()[0]}")
+    for name, seconds in medians.items():
+        print(f"{name:<40} {seconds * 1000:6.0f} ms   {seconds / floor:5.2f}")
+
+
+def compile_package(name: str) -> None:
+    """Compile to bytecode beforehand; otherwise the first run would pay for it."""
+    spec = find_spec(name)
+    if spec is None or spec.submodule_search_locations is None:
+        raise SystemExit(f"{name} is not installed: pip install -e .")
+    for folder in spec.submodule_search_locations:
+        compileall.compile_dir(folder, quiet=2)
+
+
+def measure(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, float]:
+    """Return the median wall time of each command, in seconds, by its name."""
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, arguments in commands.items():
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 15)

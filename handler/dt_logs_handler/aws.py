@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
@@ -45,7 +46,7 @@ _PASSING = frozenset(
 
 @dataclass(frozen=True)
 class Passing:
-    """An error that AWS documents as passing for one operation: its code, and its text begins so."""
+    """An error that passes by itself for one operation: its code, and how its text begins."""
 
     code: str
     text: str = ""
@@ -120,6 +121,17 @@ class Aws:
         return found in _PASSING or any(
             found == each.code and text.startswith(each.text) for each in passing
         )
+
+
+def pages(aws: Aws, fetch: Callable[[str], T], following: Callable[[T], str]) -> Iterator[T]:
+    """Yield every page of a listing; `fetch` is given a page's token, at first an empty one."""
+    token = ""
+    while True:
+        page = aws.call(partial(fetch, token))
+        yield page
+        token = following(page)
+        if not token:
+            return
 
 
 def code(error: ClientError) -> str:

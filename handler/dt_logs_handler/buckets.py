@@ -1,9 +1,10 @@
 """Reading one bucket's configuration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
 from botocore.exceptions import ClientError
+from botocore.model import StructureShape
 
 from .aws import Aws, Passing, code, denied, message
 from .documents import Json
@@ -17,7 +18,7 @@ ABSENT = ("NoSuchBucket", "404")
 
 
 def read_bucket(
-    aws: Aws, name: str, account: str, *, region: bool = False, passing: tuple[Passing, ...] = ()
+    aws: Aws, name: str, account: str, *, region: bool = False
 ) -> Bucket | Absent | Unreadable:
     """Read a bucket that belongs to the account; with `region`, also where it is.
 
@@ -25,7 +26,7 @@ def read_bucket(
     documented ways of saying "not configured" is raised as ClientError or CallFailed.
     """
     try:
-        return _read(_Reader(aws, name, account, passing), region)
+        return _read(aws, name, account, region)
     except ClientError as error:
         if code(error) in ABSENT:
             return Absent()
@@ -34,135 +35,143 @@ def read_bucket(
         raise
 
 
-def _read(reader: "_Reader", region: bool) -> Bucket:
-    tags = reader.tags()
-    block = reader.public_access_block()
-    policy = reader.policy()
-    return Bucket(
-        name=reader.name,
-        tags=tags,
-        policy=policy,
-        notifications=reader.notifications(),
-        encryption=reader.encryption(),
-        ownership=reader.ownership(),
-        public_access_block=block,
-        public=policy is not None and block.get("RestrictPublicBuckets", False) and reader.public(),
-        region=reader.region() if region else "",
-        lifecycle=reader.lifecycle() if BUCKET_TAG in tags else (),
+def supports(aws: Aws, member: str) -> bool:
+    """Tell whether the boto3 in use knows a parameter of CreateBucket; Lambda's own is older."""
+    model = aws.s3.meta.service_model
+    return any(
+        isinstance(shape, StructureShape) and member in shape.members
+        for shape in map(model.shape_for, ("CreateBucketRequest", "CreateBucketConfiguration"))
     )
 
 
-class _Reader:
-    """Makes the calls; every one names the expected owner."""
+def _read(aws: Aws, name: str, owner: str, region: bool) -> Bucket:
+    tags = read_tags(aws, name, owner)
+    policy = read_policy(aws, name, owner)
+    block = _public_access_block(aws, name, owner)
+    restricted = policy is not None and block.get("RestrictPublicBuckets", False)
+    return Bucket(
+        name=name,
+        tags=tags,
+        policy=policy,
+        notifications=read_notifications(aws, name, owner),
+        encryption=_encryption(aws, name, owner),
+        ownership=_ownership(aws, name, owner),
+        public_access_block=block,
+        public=restricted and _public(aws, name, owner),
+        region=_region(aws, name, owner) if region else "",
+        lifecycle=read_lifecycle(aws, name, owner) if BUCKET_TAG in tags else (),
+    )
 
-    def __init__(self, aws: Aws, name: str, account: str, passing: tuple[Passing, ...]) -> None:
-        self.name = name
-        self._aws = aws
-        self._s3 = aws.s3
-        self._account = account
-        self._passing = passing
 
-    def _call(self, operation: Callable[[], T], unset: str, default: T) -> T:
-        """Make a call, taking the error `unset`, and no other, for the default."""
-        try:
-            return self._aws.call(operation, *self._passing)
-        except ClientError as error:
-            if code(error) == unset:
-                return default
-            raise
+def _call(aws: Aws, operation: Callable[[], T], unset: str, default: T, *passing: Passing) -> T:
+    """Make a call, taking the error `unset`, and no other, for the default."""
+    try:
+        return aws.call(operation, *passing)
+    except ClientError as error:
+        if code(error) == unset:
+            return default
+        raise
 
-    def tags(self) -> dict[str, str]:
-        return self._call(
-            lambda: {
-                tag["Key"]: tag["Value"]
-                for tag in self._s3.get_bucket_tagging(
-                    Bucket=self.name, ExpectedBucketOwner=self._account
-                )["TagSet"]
-            },
-            "NoSuchTagSet",
-            {},
-        )
 
-    def policy(self) -> str | None:
-        return self._call(
-            lambda: self._s3.get_bucket_policy(
-                Bucket=self.name, ExpectedBucketOwner=self._account
-            )["Policy"],
-            "NoSuchBucketPolicy",
-            None,
-        )
+def read_tags(aws: Aws, bucket: str, owner: str, *passing: Passing) -> dict[str, str]:
+    """Return the bucket's tags."""
+    return _call(
+        aws,
+        lambda: {
+            tag["Key"]: tag["Value"]
+            for tag in aws.s3.get_bucket_tagging(Bucket=bucket, ExpectedBucketOwner=owner)["TagSet"]
+        },
+        "NoSuchTagSet",
+        {},
+        *passing,
+    )
 
-    def notifications(self) -> Configuration:
-        answer = self._aws.call(
-            lambda: self._s3.get_bucket_notification_configuration(
-                Bucket=self.name, ExpectedBucketOwner=self._account
-            ),
-            *self._passing,
-        )
-        return {
-            key: cast(Json, value) for key, value in answer.items() if key != "ResponseMetadata"
-        }
 
-    def encryption(self) -> str:
-        return self._call(
-            lambda: self._s3.get_bucket_encryption(
-                Bucket=self.name, ExpectedBucketOwner=self._account
-            )["ServerSideEncryptionConfiguration"]["Rules"][0]["ApplyServerSideEncryptionByDefault"][
-                "SSEAlgorithm"
-            ],
-            "ServerSideEncryptionConfigurationNotFoundError",
-            "AES256",  # since 2023 S3 encrypts with SSE-S3 whatever is configured
-        )
+def read_policy(aws: Aws, bucket: str, owner: str) -> str | None:
+    """Return the bucket's policy as S3 has it; only NoSuchBucketPolicy means that there is none."""
+    return _call(
+        aws,
+        lambda: aws.s3.get_bucket_policy(Bucket=bucket, ExpectedBucketOwner=owner)["Policy"],
+        "NoSuchBucketPolicy",
+        None,
+    )
 
-    def ownership(self) -> str:
-        return self._call(
-            lambda: self._s3.get_bucket_ownership_controls(
-                Bucket=self.name, ExpectedBucketOwner=self._account
-            )["OwnershipControls"]["Rules"][0]["ObjectOwnership"],
-            "OwnershipControlsNotFoundError",
-            "ObjectWriter",  # what a bucket has that was made before the setting existed
-        )
 
-    def public_access_block(self) -> dict[str, bool]:
-        return self._call(
-            lambda: {
-                key: bool(value)
-                for key, value in self._s3.get_public_access_block(
-                    Bucket=self.name, ExpectedBucketOwner=self._account
-                )["PublicAccessBlockConfiguration"].items()
-            },
-            "NoSuchPublicAccessBlockConfiguration",
-            {},
-        )
+def read_notifications(aws: Aws, bucket: str, owner: str, *passing: Passing) -> Configuration:
+    """Return all of the bucket's notification configuration, EventBridge included."""
+    answer = aws.call(
+        lambda: aws.s3.get_bucket_notification_configuration(
+            Bucket=bucket, ExpectedBucketOwner=owner
+        ),
+        *passing,
+    )
+    return {key: cast(Json, value) for key, value in answer.items() if key != "ResponseMetadata"}
 
-    def public(self) -> bool:
-        return self._call(
-            lambda: self._s3.get_bucket_policy_status(
-                Bucket=self.name, ExpectedBucketOwner=self._account
-            )["PolicyStatus"]["IsPublic"],
-            "NoSuchBucketPolicy",
-            False,
-        )
 
-    def region(self) -> str:
-        """Return the bucket's region; S3 answers us-east-1 as null and old eu-west-1 as EU."""
-        answer = self._aws.call(
-            lambda: self._s3.get_bucket_location(
-                Bucket=self.name, ExpectedBucketOwner=self._account
-            ),
-            *self._passing,
-        )
-        named = answer.get("LocationConstraint")
-        return "eu-west-1" if named == "EU" else named or "us-east-1"
+def read_lifecycle(aws: Aws, bucket: str, owner: str) -> tuple[Mapping[str, Json], ...]:
+    """Return the bucket's lifecycle rules."""
+    return _call(
+        aws,
+        lambda: tuple(
+            cast(Mapping[str, Json], rule)
+            for rule in aws.s3.get_bucket_lifecycle_configuration(
+                Bucket=bucket, ExpectedBucketOwner=owner
+            )["Rules"]
+        ),
+        "NoSuchLifecycleConfiguration",
+        (),
+    )
 
-    def lifecycle(self) -> tuple[dict[str, Json], ...]:
-        return self._call(
-            lambda: tuple(
-                cast(dict[str, Json], rule)
-                for rule in self._s3.get_bucket_lifecycle_configuration(
-                    Bucket=self.name, ExpectedBucketOwner=self._account
-                )["Rules"]
-            ),
-            "NoSuchLifecycleConfiguration",
-            (),
-        )
+
+def _encryption(aws: Aws, bucket: str, owner: str) -> str:
+    return _call(
+        aws,
+        lambda: aws.s3.get_bucket_encryption(Bucket=bucket, ExpectedBucketOwner=owner)[
+            "ServerSideEncryptionConfiguration"
+        ]["Rules"][0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"],
+        "ServerSideEncryptionConfigurationNotFoundError",
+        "AES256",  # since 2023 S3 encrypts with SSE-S3 whatever is configured
+    )
+
+
+def _ownership(aws: Aws, bucket: str, owner: str) -> str:
+    return _call(
+        aws,
+        lambda: aws.s3.get_bucket_ownership_controls(Bucket=bucket, ExpectedBucketOwner=owner)[
+            "OwnershipControls"
+        ]["Rules"][0]["ObjectOwnership"],
+        "OwnershipControlsNotFoundError",
+        "ObjectWriter",  # what a bucket has that was made before the setting existed
+    )
+
+
+def _public_access_block(aws: Aws, bucket: str, owner: str) -> dict[str, bool]:
+    return _call(
+        aws,
+        lambda: {
+            key: bool(value)
+            for key, value in aws.s3.get_public_access_block(
+                Bucket=bucket, ExpectedBucketOwner=owner
+            )["PublicAccessBlockConfiguration"].items()
+        },
+        "NoSuchPublicAccessBlockConfiguration",
+        {},
+    )
+
+
+def _public(aws: Aws, bucket: str, owner: str) -> bool:
+    return _call(
+        aws,
+        lambda: aws.s3.get_bucket_policy_status(Bucket=bucket, ExpectedBucketOwner=owner)[
+            "PolicyStatus"
+        ]["IsPublic"],
+        "NoSuchBucketPolicy",
+        False,
+    )
+
+
+def _region(aws: Aws, bucket: str, owner: str) -> str:
+    """Return the bucket's region; S3 answers us-east-1 as null and old eu-west-1 as EU."""
+    answer = aws.call(lambda: aws.s3.get_bucket_location(Bucket=bucket, ExpectedBucketOwner=owner))
+    named: str | None = answer.get("LocationConstraint")
+    return "eu-west-1" if named == "EU" else named or "us-east-1"

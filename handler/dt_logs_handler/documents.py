@@ -52,7 +52,6 @@ def same_statement(one: Statement, other: Statement) -> bool:
     return _meaning(one) == _meaning(other)
 
 
-
 def _meaning(value: Json) -> object:
     match value:
         case dict():

@@ -25,7 +25,14 @@ class InvalidRequest(HandlerError):
 
 
 class Refused(HandlerError):
-    """The account is in a state in which the request cannot be carried out."""
+    """The account is in a state in which the request cannot be carried out.
+
+    `bucket` names the one that it is about, where it is one bucket alone.
+    """
+
+    def __init__(self, what: str, fix: str, bucket: str | None = None) -> None:
+        super().__init__(what, fix)
+        self.bucket = bucket
 
 
 class CallFailed(HandlerError):

@@ -73,7 +73,7 @@ GRANTS: tuple[Grant, ...] = (
             "s3:GetEncryptionConfiguration",
         ),
         Scope.LOG_BUCKETS,
-        "See what a log bucket holds already, so that all of it is kept, and read back what was written.",
+        "See what a log bucket has already, so that all of it is kept; read back what was written.",
     ),
     Grant(
         "edit policy",

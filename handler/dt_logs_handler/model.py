@@ -99,12 +99,14 @@ class State:
     """All that a plan is made from.
 
     `load_balancers` holds None for an ARN that does not exist. `topics` is None where the role
-    may not look, and holds None for a topic that does not exist.
+    may not look, and holds None for a topic that does not exist. `regional` tells whether the
+    boto3 in use knows the account-regional namespace for buckets.
     """
 
     load_balancers: Mapping[str, LoadBalancer | None]
     buckets: Mapping[str, Bucket | Absent | Unreadable]
     topics: Mapping[str, Topic | None] | None
+    regional: bool = True
     unread: tuple[str, ...] = ()  # what a search could not read, in words
 
     def present(self) -> list[Bucket]:

@@ -77,11 +77,18 @@ def own(configuration: Configuration) -> dict[str, dict[str, Json]]:
     return {_id(item): item for _, item in entries(configuration) if is_own_notification(_id(item))}
 
 
-def covering_topic(configuration: Configuration, location: Location, stack: Stack) -> str | None:
+def location_digest(identifier: str) -> str:
+    """Return the digest of the location that a notification of ours, by its Id, is for."""
+    return identifier[-16:-8]
+
+
+def covering_topic(
+    configuration: Configuration, location: Location, stack: Stack, *, share: bool
+) -> str | None:
     """Find out who announces a location already.
 
-    Returns None where our own notification can be put, or the ARN of a foreign topic that is told
-    of every log object there, which can be used in its place. S3 refuses two entries that share an
+    Returns None where our own notification can be put, or, if the role may `share` one, the ARN of
+    a foreign topic that is told of every log object there. S3 refuses two entries that share an
     event type where both prefix and suffix overlap (the error `ambiguously defined`). Raises
     Refused, which names the entry in the way, where neither is possible.
     """
@@ -96,7 +103,8 @@ def covering_topic(configuration: Configuration, location: Location, stack: Stac
     kind, item = in_the_way[0]
     topic = item.get("TopicArn")
     if (
-        len(in_the_way) == 1
+        share
+        and len(in_the_way) == 1
         and isinstance(topic, str)
         and topic in foreign_topics(configuration, stack)
         and _covers(_rule(item), ours)
@@ -126,6 +134,7 @@ def refusal(location: Location, kind: str, item: dict[str, Json]) -> Refused:
         f" {target} ({kind}), and S3 allows no second one for them.",
         "Give that notification a prefix or suffix that leaves out the load balancer's logs, or"
         " send it to an SNS topic for all created objects, which can be shared; then run again.",
+        location.bucket,
     )
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from botocore.exceptions import ClientError
 
-from .aws import Aws, code, failure
-from .buckets import read_bucket
+from .aws import Aws, code, failure, pages
+from .buckets import read_bucket, supports
 from .errors import CallFailed, OutOfTime
 from .marks import Stack
 from .model import Absent, Bucket, LoadBalancer, Logging, State, Unreadable
@@ -44,7 +44,8 @@ def _observe(aws: Aws, request: Request, before: State | None) -> State:
     unread = before.unread if before else ()
     if before is None and _lost(request, named, load_balancers, buckets.found):
         unread = buckets.sweep()
-    return State(load_balancers, buckets.found, read_topics(aws, request, buckets.found), unread)
+    topics = read_topics(aws, request, buckets.found)
+    return State(load_balancers, buckets.found, topics, supports(aws, "BucketNamespace"), unread)
 
 
 def _named(request: Request) -> dict[str, None]:
@@ -60,7 +61,7 @@ def _load_balancers(
 ) -> dict[str, LoadBalancer | None]:
     if before:
         return {
-            arn: _load_balancer(aws, arn)
+            arn: read_load_balancer(aws, arn)
             if found and (arn in named or found.logging.location.mark)
             else found
             for arn, found in before.load_balancers.items()
@@ -68,7 +69,7 @@ def _load_balancers(
     arns = dict.fromkeys(named)
     if _searches(request):
         arns.update(dict.fromkeys(_all_load_balancers(aws)))
-    return {arn: _load_balancer(aws, arn) for arn in arns}
+    return {arn: read_load_balancer(aws, arn) for arn in arns}
 
 
 def _searches(request: Request) -> bool:
@@ -83,27 +84,23 @@ def _searches(request: Request) -> bool:
 
 
 def _all_load_balancers(aws: Aws) -> Iterator[str]:
-    marker = ""
-    while True:
-        page = aws.call(
-            lambda: aws.elbv2.describe_load_balancers(PageSize=400, Marker=marker)
-            if marker
-            else aws.elbv2.describe_load_balancers(PageSize=400)
-        )
+    elbv2 = aws.elbv2
+    for page in pages(
+        aws,
+        lambda marker: elbv2.describe_load_balancers(
+            PageSize=400, **({"Marker": marker} if marker else {})
+        ),
+        lambda page: page.get("NextMarker", ""),
+    ):
         for found in page["LoadBalancers"]:
             if found.get("Type") == "application":
                 yield found["LoadBalancerArn"]
-        marker = page.get("NextMarker", "")
-        if not marker:
-            return
 
 
-def _load_balancer(aws: Aws, arn: str) -> LoadBalancer | None:
+def read_load_balancer(aws: Aws, arn: str) -> LoadBalancer | None:
     """Read where an ALB logs; its attributes also tell whether it exists."""
     try:
-        answer = aws.call(
-            lambda: aws.elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn)
-        )
+        answer = aws.call(lambda: aws.elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn))
     except ClientError as error:
         if code(error) in ("LoadBalancerNotFound", "LoadBalancerNotFoundException"):
             return None
@@ -163,19 +160,16 @@ class _Buckets:
 
 
 def _bucket_names(aws: Aws, stack: Stack) -> Iterator[str]:
-    token = ""
-    while True:
-        page = aws.call(
-            lambda: aws.s3.list_buckets(
-                BucketRegion=stack.region, MaxBuckets=1000, ContinuationToken=token
-            )
-            if token
-            else aws.s3.list_buckets(BucketRegion=stack.region, MaxBuckets=1000)
-        )
+    for page in pages(
+        aws,
+        lambda token: aws.s3.list_buckets(
+            BucketRegion=stack.region,
+            MaxBuckets=1000,
+            **({"ContinuationToken": token} if token else {}),
+        ),
+        lambda page: page.get("ContinuationToken", ""),
+    ):
         yield from (each["Name"] for each in page["Buckets"])
-        token = page.get("ContinuationToken", "")
-        if not token:
-            return
 
 
 def _lost(

@@ -1,7 +1,6 @@
 """Editing a bucket's policy: our statements by Sid, everything else as it was."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .documents import Json, Statement, compact, listed, parsed, same_statement, statements, texts
@@ -35,7 +34,7 @@ class Edit:
                 new = put.pop(sid)
                 same = isinstance(statement, dict) and same_statement(statement, new)
                 after.append(statement if same else new)
-            elif sid not in self.drop:
+            elif sid not in self.drop or delivered_location(sid):
                 after.append(statement)
         after.extend(put.values())
         after = _without_orphans(after)
@@ -64,26 +63,28 @@ def sids(policy: str | None) -> frozenset[str]:
 
 
 def check(policy: str | None, bucket: str) -> None:
-    """Refuse, before the put, a policy that S3 would not take.
+    """Refuse, before the put, a policy that S3 would not take; raises Refused.
 
-    S3 takes no principal of which only the unique id is left, since whoever it was is deleted;
-    the whole put would fail with MalformedPolicy. Raises Refused.
+    S3 takes no principal of which only the unique id is left, since whoever it was is deleted:
+    the whole put would fail with MalformedPolicy.
     """
     if policy is None:
         return
-    if len(policy.encode()) > LIMIT:
+    size = len(policy.encode())
+    if size > LIMIT:
         raise Refused(
-            f"The policy of bucket {bucket} would grow to {len(policy.encode())} bytes,"
-            f" over S3's limit of {LIMIT}.",
+            f"The policy of bucket {bucket} would grow to {size} bytes, beyond S3's {LIMIT}.",
             "Set VendorReadScope=Location, which needs one statement for all load balancers of a"
             " location, or remove statements.",
+            bucket,
         )
     dead = dead_principal(policy)
     if dead:
         raise Refused(
-            f"The policy of bucket {bucket} cannot be changed by anybody: {dead}, which was"
+            f"The policy of bucket {bucket} can be changed by nobody, since {dead}, which was"
             " deleted.",
             "Remove that principal from the policy and run the stack again.",
+            bucket,
         )
 
 

@@ -50,18 +50,22 @@ class Registration:
     @property
     def sid(self) -> str:
         return (
-            f"{SID}{FORMAT}Read{self.stack}{self.location.digest}{self.endpoint}"
+            f"{SID}{FORMAT}Read{self.stack}{self.location_digest}{self.endpoint}"
             f"{self.time:08x}{self.members}{self.previous}"
         )
 
+    @property
+    def location_digest(self) -> str:
+        """The digest of its location, also where its statement no longer tells the location."""
+        prefix = self.location.prefix
+        return prefix[1:] if prefix.startswith("?") else self.location.digest
+
     def covers(self, location: Location, load_balancer: str | None = None) -> bool:
         """Tell whether it claims the location, and there the load balancer if one is given."""
-        if self.location != location and self.location.prefix != f"?{location.digest}":
+        if self.location_digest != location.digest:
             return False
         return (
-            load_balancer is None
-            or not self.load_balancers
-            or load_balancer in self.load_balancers
+            load_balancer is None or not self.load_balancers or load_balancer in self.load_balancers
         )
 
     def statement(self, stack: Stack) -> Statement:

@@ -279,7 +279,8 @@ def _bucket(text: str, stack: Stack) -> str:
 def _retention(text: str) -> int:
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 36500:
         raise InvalidRequest(
-            f"LogRetentionDays {_shown(text)} is no number of days.", "Give a number from 1 to 36500."
+            f"LogRetentionDays {_shown(text)} is no number of days.",
+            "Give a number from 1 to 36500.",
         )
     return int(text)
 

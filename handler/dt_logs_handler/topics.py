@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from botocore.exceptions import ClientError
 
-from .aws import Aws, code
+from .aws import Aws, code, pages
 from .documents import Json, compact, parsed, texts
 from .marks import Location, Stack, digest
 from .model import Absent, Bucket, Subscription, Topic, Unreadable
@@ -83,6 +83,13 @@ def filtered_keys(subscription: Subscription, stack: Stack) -> frozenset[str] | 
     return frozenset(keys)
 
 
+def narrowed_filter(subscription: Subscription, keys: Iterable[str]) -> str:
+    """Return the subscription's filter with these key prefixes alone."""
+    document = json.loads(subscription.filter_policy or "{}")
+    document["Records"]["s3"]["object"]["key"] = [{"prefix": key} for key in sorted(keys)]
+    return compact(document)
+
+
 def same_filter(one: str | None, other: str | None) -> bool:
     """Tell whether two filter policies mean the same."""
     return (json.loads(one) if one else None) == (json.loads(other) if other else None)
@@ -101,7 +108,7 @@ def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic
     ours = _endpoints(request, present)
     for each in present:
         for arn in foreign_topics(each.notifications, stack) - set(topics):
-            topics[arn] = Topic(arn, "", _filtered(aws, _of_topic(aws, arn), ours))
+            topics[arn] = Topic(arn, "", _filtered(aws, of_topic(aws, arn), ours))
     if request.kind != "Create" and _somewhere_else(present, stack):
         for found in _filtered(aws, _all(aws), ours):
             if found.topic not in topics:
@@ -136,53 +143,48 @@ def _topic(aws: Aws, arn: str) -> Topic | None:
         if code(error) in ("NotFound", "NotFoundException"):
             return None
         raise
-    return Topic(arn, attributes.get("Policy", ""), tuple(_of_topic(aws, arn)))
+    return Topic(arn, attributes.get("Policy", ""), tuple(of_topic(aws, arn)))
 
 
-def _of_topic(aws: Aws, arn: str) -> Iterator[Subscription]:
-    token = ""
-    while True:
-        page = aws.call(
-            lambda: aws.sns.list_subscriptions_by_topic(TopicArn=arn, NextToken=token)
-            if token
-            else aws.sns.list_subscriptions_by_topic(TopicArn=arn)
-        )
+def of_topic(aws: Aws, arn: str) -> Iterator[Subscription]:
+    """Yield a topic's subscriptions, without their filters."""
+    for page in pages(
+        aws,
+        lambda token: aws.sns.list_subscriptions_by_topic(
+            TopicArn=arn, **({"NextToken": token} if token else {})
+        ),
+        lambda page: page.get("NextToken", ""),
+    ):
         for each in page["Subscriptions"]:
             yield Subscription(each["SubscriptionArn"], arn, each["Protocol"], each["Endpoint"])
-        token = page.get("NextToken", "")
-        if not token:
-            return
 
 
 def _all(aws: Aws) -> Iterator[Subscription]:
-    token = ""
-    while True:
-        page = aws.call(
-            lambda: aws.sns.list_subscriptions(NextToken=token)
-            if token
-            else aws.sns.list_subscriptions()
-        )
+    for page in pages(
+        aws,
+        lambda token: aws.sns.list_subscriptions(**({"NextToken": token} if token else {})),
+        lambda page: page.get("NextToken", ""),
+    ):
         for each in page["Subscriptions"]:
             yield Subscription(
                 each["SubscriptionArn"], each["TopicArn"], each["Protocol"], each["Endpoint"]
             )
-        token = page.get("NextToken", "")
-        if not token:
-            return
 
 
 def _filtered(
     aws: Aws, found: Iterable[Subscription], endpoints: set[str]
 ) -> tuple[Subscription, ...]:
     """Read the filters of the subscriptions of ours among these; the others' are not read."""
-    result = []
-    for each in found:
-        if each.confirmed and digest(each.endpoint, 8) in endpoints:
-            arn = each.arn
-            attributes = aws.call(
-                lambda: aws.sns.get_subscription_attributes(SubscriptionArn=arn)
-            )["Attributes"]
-            result.append(replace(each, filter_policy=attributes.get("FilterPolicy")))
-        else:
-            result.append(each)
-    return tuple(result)
+    return tuple(
+        _with_filter(aws, each)
+        if each.confirmed and digest(each.endpoint, 8) in endpoints
+        else each
+        for each in found
+    )
+
+
+def _with_filter(aws: Aws, found: Subscription) -> Subscription:
+    attributes = aws.call(lambda: aws.sns.get_subscription_attributes(SubscriptionArn=found.arn))[
+        "Attributes"
+    ]
+    return replace(found, filter_policy=attributes.get("FilterPolicy"))

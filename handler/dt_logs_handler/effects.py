@@ -1,0 +1,72 @@
+"""What carrying out a plan has done so far, and what it needs to go on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from botocore.exceptions import ClientError
+
+from .aws import BUCKET_SPREADS, Aws, Passing, code
+from .buckets import ABSENT, read_policy
+from .marks import Stack
+from .register import Registration, registrations
+from .steps import Guard, Step
+
+_FRESH = 2.0  # seconds for which a policy that was read serves guards
+
+
+@dataclass
+class Effects:
+    """The one mutable thing of a run: a journal of how to undo it, and what it has learnt.
+
+    `journal` holds, in the order to be taken in reverse, the steps that undo what was done or may
+    have been done. `log` is told of each step and what came of it.
+    """
+
+    aws: Aws
+    stack: Stack
+    log: Callable[[Step, str], None]
+    journal: list[Step] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    made: set[str] = field(default_factory=set)  # buckets that this run created
+    put: dict[str, str | None] = field(default_factory=dict)  # policies as this run left them
+    subscriptions: dict[tuple[str, str], str] = field(default_factory=dict)
+    hopeless: list[Step] = field(default_factory=list)  # not to be tried again in this run
+    shared: bool = False  # configuration was changed that others may be changing too
+    _policies: dict[str, tuple[float, str | None]] = field(default_factory=dict)
+
+    def policy(self, bucket: str, age: float = 0.0) -> str | None:
+        """Return a bucket's policy, read at most `age` seconds ago; None where there is none."""
+        read_at, known = self._policies.get(bucket, (float("-inf"), None))
+        if self.aws.clock() - read_at > age:
+            known = read_policy(self.aws, bucket, self.stack.account)
+            self._policies[bucket] = (self.aws.clock(), known)
+        return known
+
+    def forget(self, bucket: str) -> None:
+        """Let the bucket's policy be read again the next time."""
+        self._policies.pop(bucket, None)
+
+    def guarded(self, guard: Guard | None) -> bool:
+        """Tell whether another stack's registration needs what a step would take away."""
+        if guard is None or not guard.bucket:
+            return False
+        return any(
+            (guard.location is None or each.covers(guard.location, guard.load_balancer))
+            and guard.endpoint in (None, each.endpoint)
+            for each in self.others(guard.bucket)
+        )
+
+    def others(self, bucket: str) -> list[Registration]:
+        """Return the other stacks' registrations in a bucket; none, if the bucket is gone."""
+        try:
+            policy = self.policy(bucket, _FRESH)
+        except ClientError as error:
+            if code(error) in ABSENT:
+                return []
+            raise
+        found = registrations(policy, bucket, self.stack)
+        return [each for each in found if each.stack != self.stack.tag]
+
+    def spreads(self, bucket: str) -> tuple[Passing, ...]:
+        """Return what passes by itself for this bucket: one just made is not there everywhere."""
+        return (BUCKET_SPREADS,) if bucket in self.made else ()

@@ -1,0 +1,178 @@
+"""One request from beginning to end: observe, plan, apply, and again until nothing is left to do.
+
+Reading again after writing is part of the same circle: a run has succeeded when a plan made from
+what AWS answers then has no changes. S3 has no compare-and-swap for a bucket's policy and
+notifications, so another writer may undo our change with its own; after such a change the run waits
+SETTLE seconds before it looks, and repairs what was lost. What is lost later than that is found by
+the next run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .apply import carry_out, carry_out_all, undo
+from .aws import Aws
+from .documents import same
+from .effects import Effects
+from .errors import HandlerError, Overtaken
+from .model import Bucket, State
+from .observe import observe
+from .place import registered
+from .plan import plan
+from .policy import Edit, sids
+from .register import registrations
+from .request import Request
+from .steps import Placement, Plan, Step
+
+SETTLE = 4.0  # seconds in which writes that others began before ours have come through
+AGREEING = 3  # equal plans in a row, from reads a moment apart, before something lost is repaired
+_ROUNDS = 8
+_UNDO_SHARE = 0.25  # of the time left at the start that is kept for undoing
+Log = Callable[[Step, str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a request came to; `subscriptions` are ARNs, or AWS's word for one not confirmed."""
+
+    placements: tuple[Placement, ...] = ()
+    topics: tuple[str, ...] = ()
+    subscriptions: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    kept: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+def run(request: Request, aws: Aws, log: Log) -> Outcome:
+    """Carry out a request; repeatable. Raises HandlerError, after undoing what it did."""
+    if request.kind == "Delete":
+        return _delete(request, aws, log)
+    now = aws.clock()
+    working = aws.until(aws.deadline - (aws.deadline - now) * _UNDO_SHARE)
+    effects = Effects(working, request.stack, log)
+    try:
+        return _converge(request, working, effects)
+    except Exception as error:
+        effects.aws = aws
+        left = [str(failure) for failure in undo(effects)] + effects.kept
+        if isinstance(error, HandlerError) and left:
+            raise _not_undone(error, left) from error
+        raise
+
+
+def _not_undone(error: HandlerError, left: list[str]) -> HandlerError:
+    return HandlerError(
+        error.what,
+        f"{error.fix} Not all of this run could be undone; deleting the stack tries again: "
+        + "; ".join(left),
+    )
+
+
+def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
+    state = observe(aws, request)
+    _check_order(request, state)
+    planned = plan(request, state)
+    steps = planned.steps
+    for _ in range(_ROUNDS):
+        carry_out(steps, effects)
+        if effects.shared:
+            aws.pause(SETTLE + aws.random.uniform(0, 1))
+            effects.shared = False
+        state = observe(aws, request, state)
+        planned = plan(request, state)
+        if planned.changes:
+            aws.pause(SETTLE)
+            state, planned = _agreed(request, aws, state, planned)
+        _check_order(request, state)
+        _check_claimed(request, state, effects)
+        if not planned.changes:
+            return _outcome(request, state, planned, effects)
+        steps = planned.changes
+    raise Overtaken(
+        "Somebody else keeps changing what this run sets.",
+        "Find out who changes the bucket's policy or notifications, then run the stack again.",
+    )
+
+
+def _agreed(request: Request, aws: Aws, state: State, planned: Plan) -> tuple[State, Plan]:
+    """Look again until plans agree: a read may be older than what it is a reading of."""
+    agreeing = 1
+    while agreeing < AGREEING and planned.changes:
+        aws.pause(aws.random.uniform(0.5, 1))
+        state = observe(aws, request, state)
+        again = plan(request, state)
+        agreeing = agreeing + 1 if again.steps == planned.steps else 1
+        planned = again
+    return state, planned
+
+
+def _check_order(request: Request, state: State) -> None:
+    """Stop where an event that CloudFormation sent later has been handled."""
+    if any(each.time > request.time for each in registered(state, request.stack)):
+        raise Overtaken("A later event for this stack has been handled.", "Nothing is to be done.")
+
+
+def _check_claimed(request: Request, state: State, effects: Effects) -> None:
+    """Stop where a Delete of this stack has taken its claims away.
+
+    It is told from another writer's lost update by what it leaves: exactly the policy that this
+    run put, without this stack's statements. A lost update always has the other's change in it.
+    """
+    tag = request.stack.tag
+    for name, put in effects.put.items():
+        found = state.buckets.get(name)
+        now = found.policy if isinstance(found, Bucket) else None
+        claims = registrations(put, name, request.stack)
+        mine = frozenset(each.sid for each in claims if each.stack == tag)
+        if not mine or mine & sids(now):
+            continue
+        if same(now, Edit(drop=mine).applied(put)) or not isinstance(found, Bucket):
+            raise Overtaken(
+                "This stack's statements were removed while it was being set up.",
+                "If the stack is not being deleted, run it again.",
+            )
+
+
+def _outcome(request: Request, state: State, planned: Plan, effects: Effects) -> Outcome:
+    subscribed = dict(effects.subscriptions)
+    end = request.properties.endpoint if request.properties else None
+    for topic in (state.topics or {}).values():
+        for each in topic.subscriptions if topic else ():
+            if end and (each.protocol, each.endpoint) == (end.protocol, end.address):
+                subscribed[each.topic, each.endpoint] = each.arn
+    return Outcome(
+        placements=planned.placements,
+        topics=tuple(sorted({topic for topic, _ in subscribed})),
+        subscriptions=tuple(
+            arn if arn.startswith("arn:") else f"{topic} awaits confirmation"
+            for (topic, _), arn in sorted(subscribed.items())
+        ),
+        refused=tuple(sorted((planned.refused or {}).items())),
+        kept=tuple(dict.fromkeys((*planned.kept, *effects.kept))),
+    )
+
+
+def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
+    """Take away what is the stack's, until two looks, SETTLE apart, find nothing of it.
+
+    A Create that still runs may put something back in between; it finds its statements gone then,
+    and takes the rest back itself. Every step is tried, also after one has failed.
+    """
+    effects = Effects(aws, request.stack, log)
+    state = observe(aws, request)
+    kept: dict[str, None] = {}
+    quiet = 0
+    for _ in range(_ROUNDS):
+        _check_order(request, state)
+        planned = plan(request, state)
+        kept.update(dict.fromkeys(planned.kept))
+        steps = [step for step in planned.steps if step not in effects.hopeless]
+        failures = carry_out_all(steps, effects)
+        if failures:
+            raise failures[0]
+        quiet = 0 if steps else quiet + 1
+        if quiet == 2:
+            break
+        aws.pause(SETTLE + aws.random.uniform(0, 1))
+        state = observe(aws, request, state)
+    return Outcome(kept=tuple(dict.fromkeys((*kept, *effects.kept))), unread=state.unread)

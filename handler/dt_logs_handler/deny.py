@@ -78,7 +78,7 @@ def _names(statement: Statement, caller: Caller) -> bool:
     return _principal(statement.get("Principal"), caller)
 
 
-def _principal(value: Json | None, caller: Caller) -> bool:
+def _principal(value: Json, caller: Caller) -> bool:
     if value == "*":
         return True
     named = texts(value.get(caller.kind)) if isinstance(value, dict) else []
@@ -97,7 +97,7 @@ def _like(pattern: str, value: str) -> bool:
     return re.match(translate(literal), value) is not None
 
 
-def _holds(condition: Json | None, context: Mapping[str, str | None]) -> bool:
+def _holds(condition: Json, context: Mapping[str, str | None]) -> bool:
     if not isinstance(condition, dict):
         return True
     return all(

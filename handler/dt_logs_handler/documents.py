@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, Union
 
-Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
-Statement: TypeAlias = "dict[str, Json]"
+Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]
+Statement: TypeAlias = dict[str, Json]
 
 
 def parsed(text: str) -> dict[str, Json]:
@@ -21,14 +21,14 @@ def compact(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def listed(value: Json | None) -> list[Json]:
+def listed(value: Json) -> list[Json]:
     """Return a value that AWS lets one write singly or as a list as a list."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
-def texts(value: Json | None) -> list[str]:
+def texts(value: Json) -> list[str]:
     """Return the strings of a value that is one string or a list of them."""
     return [item for item in listed(value) if isinstance(item, str)]
 

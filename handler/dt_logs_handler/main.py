@@ -5,13 +5,13 @@ arrive twice, late, or after a later one. Whatever happens, it gets an answer be
 time or the resource's ServiceTimeout is over, whichever comes first.
 """
 
-import random
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from random import Random
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import boto3
@@ -52,7 +52,7 @@ class World:
     send: answer.Send
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
-    random: random.Random = field(default_factory=random.Random)
+    random: Random = field(default_factory=Random)
 
 
 def handler(event: object, context: Context) -> None:

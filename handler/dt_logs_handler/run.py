@@ -73,6 +73,9 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     _check_order(request, state)
     planned = plan(request, state)
     steps = planned.steps
+    if not planned.changes:
+        carry_out(steps, effects)
+        return _outcome(request, state, planned, effects)
     for _ in range(_ROUNDS):
         carry_out(steps, effects)
         if effects.shared:

@@ -1,0 +1,69 @@
+"""JSON in one form only, so that equal values are equal bytes.
+
+troposphere and awacs may change the order of their keys with any release; here the order of keys
+comes from their names alone. What fits into a line stays in one: a template is small enough to be
+handed over directly, and a review still shows each right that changed on a line of its own.
+"""
+
+import json
+
+WIDTH = 100
+
+# Keys with a usual place come in this order, wherever they are; the others follow by name.
+_FIRST = (
+    "AWSTemplateFormatVersion",
+    "Description",
+    "Metadata",
+    "Parameters",
+    "Rules",
+    "Conditions",
+    "Resources",
+    "Outputs",
+    "Type",
+    "Version",
+    "Sid",
+    "Effect",
+    "Principal",
+    "Action",
+    "Resource",
+)
+_RANK = {name: rank for rank, name in enumerate(_FIRST)}
+
+
+def dumps(value: object) -> str:
+    """Return the value as JSON: ASCII, LF, keys in a fixed order, one line feed at the end.
+
+    Raises TypeError for what JSON has no form for, floating-point numbers included.
+    """
+    return f"{_render(_ordered(value), '')}\n"
+
+
+def _ordered(value: object) -> object:
+    match value:
+        case dict():
+            return {key: _ordered(value[key]) for key in sorted(value, key=_place)}
+        case list():
+            return [_ordered(item) for item in value]
+        case str() | int() | None:
+            return value
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def _place(key: str) -> tuple[int, str]:
+    return _RANK.get(key, len(_FIRST)), key
+
+
+def _render(value: object, indent: str) -> str:
+    """Return a value on one line if it fits, else one item a line."""
+    line = json.dumps(value)
+    if not value or not isinstance(value, dict | list) or len(indent) + len(line) <= WIDTH:
+        return line
+    deeper = f"{indent} "
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key)}: {_render(item, deeper)}" for key, item in value.items()]
+        start, end = "{}"
+    else:
+        items = [_render(item, deeper) for item in value]
+        start, end = "[]"
+    body = ",\n".join(f"{deeper}{item}" for item in items)
+    return f"{start}\n{body}\n{indent}{end}"

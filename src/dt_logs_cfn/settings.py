@@ -1,0 +1,166 @@
+"""What a vendor sets once for each AWS partition, read from `release.cfg`.
+
+Nothing is invented: what is unset stays a parameter that the customer must fill in.
+"""
+
+import configparser
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dt_logs_cfn.errors import SettingsError
+from dt_logs_handler.request import Privileges
+
+__all__ = ["PARTITIONS", "Privileges", "Settings", "Vendor"]
+
+PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
+
+_URL = r"https://[^\s/?#@]+\.[^\s/?#@]+(?:[/?][\x21-\x7e]*)?"
+_QUEUE = r"arn:{partition}:sqs:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_-]{{1,80}}"
+_FIX = "Correct release.cfg, or leave the value empty."
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """What holds in one partition; an empty value is unset.
+
+    Raises SettingsError when made with a value that cannot be one.
+    """
+
+    partition: str
+    vendor_account_id: str = ""
+    notification_endpoint: str = ""
+    base_url: str = ""
+
+    def __post_init__(self) -> None:
+        if self.partition not in PARTITIONS:
+            raise SettingsError(
+                f"The settings name a partition {_shown(self.partition)}.",
+                f"Name one of {', '.join(PARTITIONS)}.",
+            )
+        queue = _QUEUE.format(partition=self.partition)
+        self._check("vendor_account_id", "[0-9]{12}", "an AWS account id of 12 digits")
+        self._check(
+            "notification_endpoint",
+            f"{_URL}|{queue}",
+            f"an https URL or the ARN of a standard SQS queue of partition {self.partition}",
+        )
+        self._check(
+            "base_url",
+            r"https://[a-z0-9.-]+(?:/[A-Za-z0-9._-]+)*",
+            "an https URL without a slash at its end",
+        )
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything is."""
+        return self != Vendor(self.partition)
+
+    def _check(self, name: str, pattern: str, kind: str) -> None:
+        value: str = getattr(self, name)
+        if value and not (len(value) <= 2048 and re.fullmatch(pattern, value)):
+            raise SettingsError(
+                f"{name} of partition {self.partition} is {_shown(value)}, not {kind}.", _FIX
+            )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the release is built with: at most one vendor a partition, in any order."""
+
+    vendors: tuple[Vendor, ...] = ()
+
+    def __post_init__(self) -> None:
+        partitions = [vendor.partition for vendor in self.vendors]
+        if len(set(partitions)) < len(partitions):
+            raise SettingsError("The settings name a partition twice.", "Name each one once.")
+        given = (vendor for vendor in self.vendors if vendor.is_set)
+        object.__setattr__(self, "vendors", tuple(sorted(given, key=lambda each: each.partition)))
+
+    @classmethod
+    def load(cls, path: Path) -> "Settings":
+        """Read a `release.cfg`: a section for each partition. Raises SettingsError."""
+        parser = configparser.ConfigParser(interpolation=None, default_section="")
+        try:
+            parser.read_string(path.read_text(encoding="utf-8"), str(path))
+        except OSError as error:
+            raise SettingsError(
+                f"{path} cannot be read: {error.strerror or error}.",
+                "Run in a checkout of the project.",
+            ) from error
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{path} is no configuration file: {str(error).splitlines()[0]}.",
+                "Give it a section [aws], [aws-us-gov] or [aws-cn] with lines of `name = value`.",
+            ) from error
+        return cls._of((name, dict(parser[name])) for name in parser.sections())
+
+    @classmethod
+    def from_metadata(cls, value: object) -> "Settings":
+        """Check what `to_metadata` returned, after anybody may have edited it.
+
+        Raises SettingsError.
+        """
+        if not isinstance(value, dict):
+            raise SettingsError("The recorded settings are not an object.", _FOREIGN)
+        return cls._of(value.items())
+
+    def to_metadata(self) -> dict[str, dict[str, str]]:
+        """Return what is set, by partition, to be recorded in a template."""
+        return {
+            vendor.partition: {
+                name: value
+                for name, value in asdict(vendor).items()
+                if value and name != "partition"
+            }
+            for vendor in self.vendors
+        }
+
+    def vendor(self, partition: str) -> Vendor:
+        """Return what is set for a partition, which may be nothing."""
+        for vendor in self.vendors:
+            if vendor.partition == partition:
+                return vendor
+        return Vendor(partition)
+
+    @property
+    def default(self) -> Vendor | None:
+        """The vendor whose account and endpoint become the parameters' defaults.
+
+        A parameter has one default for all partitions, but an account and a queue are of one: so
+        there is none unless exactly one partition sets them.
+        """
+        found = [
+            vendor
+            for vendor in self.vendors
+            if vendor.vendor_account_id or vendor.notification_endpoint
+        ]
+        return found[0] if len(found) == 1 else None
+
+    @classmethod
+    def _of(cls, sections: Iterable[tuple[object, object]]) -> "Settings":
+        return cls(tuple(_vendor(partition, values) for partition, values in sections))
+
+
+_FOREIGN = "Take the template from a release."
+_NAMES = ("vendor_account_id", "notification_endpoint", "base_url")
+
+
+def _vendor(partition: object, values: object) -> Vendor:
+    if not isinstance(values, Mapping) or not all(
+        isinstance(text, str) for item in values.items() for text in item
+    ):
+        raise SettingsError(f"The settings of {_shown(partition)} are not all text.", _FOREIGN)
+    unknown = sorted(values.keys() - set(_NAMES))
+    if unknown:
+        raise SettingsError(
+            f"The settings of {_shown(partition)} have an unknown {_shown(unknown[0])}.",
+            f"Use {', '.join(_NAMES)}.",
+        )
+    return Vendor(str(partition), **values)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"

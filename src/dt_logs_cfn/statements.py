@@ -1,0 +1,97 @@
+"""Pieces that every policy is made of: actions by awacs's names, ARNs by place, plain documents."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import awacs.awslambda
+import awacs.elasticloadbalancing
+import awacs.iam
+import awacs.logs
+import awacs.s3
+import awacs.sns
+import awacs.sts
+from awacs.aws import Action, Allow, Condition, Policy, Statement
+from troposphere import Sub, encode_to_dict
+
+# troposphere ships no types; this is a text, or one of its functions that CloudFormation makes one.
+Resource = Any
+
+EVERYTHING = ["*"]
+
+_SERVICES: dict[str, ModuleType] = {
+    "elasticloadbalancing": awacs.elasticloadbalancing,
+    "iam": awacs.iam,
+    "lambda": awacs.awslambda,
+    "logs": awacs.logs,
+    "s3": awacs.s3,
+    "sns": awacs.sns,
+    "sts": awacs.sts,
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a policy is to hold, and how a text with placeholders becomes a value there."""
+
+    partition: str
+    region: str
+    account: str
+    text: Callable[[str], Resource] = str
+
+    def arn(self, service: str, resource: str) -> Resource:
+        """Return an ARN in the place's account and, unless the service is global, its region."""
+        match service:
+            case "s3":
+                scope = ":"
+            case "iam":
+                scope = f":{self.account}"
+            case _:
+                scope = f"{self.region}:{self.account}"
+        return self.text(f"arn:{self.partition}:{service}:{scope}:{resource}")
+
+
+# CloudFormation fills in where the stack is.
+STACK = Place("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}", Sub)
+
+
+def actions(names: Iterable[str]) -> list[Action]:
+    """Return awacs's constants for names like `s3:GetObject`.
+
+    Raises AttributeError for an action that awacs does not know, so that a typo cannot be built.
+    """
+    return [_action(name) for name in names]
+
+
+def allow(
+    names: Iterable[str],
+    on: Resource,
+    condition: Condition | None = None,
+    sid: str = "",
+) -> Statement:
+    """Return a statement that allows actions on a list of resources, or on what makes one."""
+    optional = {"Condition": condition, "Sid": sid}
+    return Statement(
+        Effect=Allow,
+        Action=actions(names),
+        Resource=on,
+        **{name: value for name, value in optional.items() if value},
+    )
+
+
+def document(statements: Iterable[Statement]) -> dict[str, Any]:
+    """Return a policy as plain data; a list of one item is that item, as IAM takes it, too."""
+    policy = encode_to_dict(Policy(Version="2012-10-17", Statement=list(statements)))
+    for statement in policy["Statement"]:
+        for name in ("Action", "Resource"):
+            value = statement.get(name)
+            if isinstance(value, list) and len(value) == 1:
+                statement[name] = value[0]
+    return dict(policy)
+
+
+def _action(name: str) -> Action:
+    service, _, verb = name.partition(":")
+    found: Action = getattr(_SERVICES[service], verb)
+    return found

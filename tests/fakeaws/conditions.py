@@ -1,0 +1,125 @@
+"""The operators of a policy's Condition block.
+
+[IAM reference, reference_policies_elements_condition_operators.md]: values of one key are
+alternatives, keys and operators must all match; a key that the request does not have matches no
+operator but the negated ones, ...IfExists, Null and ForAllValues.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+
+Context = Mapping[str, str | tuple[str, ...]]
+Test = Callable[[str, str], bool]
+
+
+@lru_cache(maxsize=65536)
+def glob(pattern: str, ignore_case: bool = False) -> re.Pattern[str]:
+    """Compile a pattern with IAM's wildcards; `${*}`, `${?}` and `${$}` stand for themselves."""
+    parts = re.split(r"(\$\{[*?$]\}|[*?])", pattern)
+    wild = {"*": ".*", "?": "."}
+    text = "".join(
+        wild.get(part, re.escape(part[2] if part[:2] == "${" and part[3:] == "}" else part))
+        for part in parts
+    )
+    return re.compile(text, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+
+
+@lru_cache(maxsize=65536)
+def _like(actual: str, wanted: str) -> bool:
+    return glob(wanted).fullmatch(actual) is not None
+
+
+@lru_cache(maxsize=65536)
+def _arn_like(actual: str, wanted: str) -> bool:
+    """Match ARNs part by part: a wildcard does not reach over a colon of the first five."""
+    have, want = actual.split(":", 5), wanted.split(":", 5)
+    return len(have) == len(want) == 6 and all(map(_like, have, want))
+
+
+def _plain(text: str) -> str:
+    """Return a literal value: in StringEquals, too, `${*}` stands for a star."""
+    return re.sub(r"\$\{([*?$])\}", r"\1", text)
+
+
+def _numeric(compare: Callable[[float, float], bool]) -> Test:
+    return lambda actual, wanted: compare(float(actual), float(wanted))
+
+
+def _dated(compare: Callable[[float, float], bool]) -> Test:
+    return lambda actual, wanted: compare(_instant(actual), _instant(wanted))
+
+
+def _instant(text: str) -> float:
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+_TESTS: dict[str, Test] = {
+    "StringEquals": lambda actual, wanted: actual == _plain(wanted),
+    "StringEqualsIgnoreCase": lambda actual, wanted: actual.lower() == _plain(wanted).lower(),
+    "StringLike": _like,
+    "ArnEquals": _arn_like,  # the same as ArnLike
+    "ArnLike": _arn_like,
+    "Bool": lambda actual, wanted: actual.lower() == wanted.lower(),
+    "BinaryEquals": lambda actual, wanted: actual == wanted,
+    "IpAddress": lambda actual, wanted: ip_address(actual) in ip_network(wanted, strict=False),
+    "NumericEquals": _numeric(lambda a, b: a == b),
+    "NumericLessThan": _numeric(lambda a, b: a < b),
+    "NumericLessThanEquals": _numeric(lambda a, b: a <= b),
+    "NumericGreaterThan": _numeric(lambda a, b: a > b),
+    "NumericGreaterThanEquals": _numeric(lambda a, b: a >= b),
+    "DateEquals": _dated(lambda a, b: a == b),
+    "DateLessThan": _dated(lambda a, b: a < b),
+    "DateLessThanEquals": _dated(lambda a, b: a <= b),
+    "DateGreaterThan": _dated(lambda a, b: a > b),
+    "DateGreaterThanEquals": _dated(lambda a, b: a >= b),
+}
+_NEGATED = {
+    "StringNotEquals": "StringEquals",
+    "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
+    "StringNotLike": "StringLike",
+    "ArnNotEquals": "ArnEquals",
+    "ArnNotLike": "ArnLike",
+    "NotIpAddress": "IpAddress",
+    "NumericNotEquals": "NumericEquals",
+    "DateNotEquals": "DateEquals",
+}
+
+
+class UnknownOperator(ValueError):
+    """A condition operator that IAM does not have."""
+
+
+def check_operator(name: str) -> None:
+    """Raise UnknownOperator unless IAM has the operator, modifiers included."""
+    _, plain, _ = _taken_apart(name)
+    if plain != "Null" and plain not in _TESTS and plain not in _NEGATED:
+        raise UnknownOperator(name)
+
+
+def holds(operator: str, key: str, wanted: tuple[str, ...], context: Context) -> bool:
+    """Tell whether one key of one operator matches; context keys are in lower case."""
+    quantifier, plain, if_exists = _taken_apart(operator)
+    found = context.get(key.lower())
+    values = (found,) if isinstance(found, str) else found
+    if plain == "Null":
+        return (values is None) == (wanted[0].lower() == "true")
+    negated = plain in _NEGATED
+    if values is None:
+        return if_exists or quantifier == "ForAllValues" or (negated and not quantifier)
+    test = _TESTS[_NEGATED.get(plain, plain)]
+    matches = [any(test(value, each) for each in wanted) != negated for value in values]
+    every = quantifier == "ForAllValues" or (negated and not quantifier)
+    return all(matches) if every else any(matches)
+
+
+def _taken_apart(operator: str) -> tuple[str, str, bool]:
+    quantifier, _, plain = operator.rpartition(":")
+    if plain.endswith("IfExists"):
+        return quantifier, plain.removesuffix("IfExists"), True
+    return quantifier, plain, False

@@ -1,0 +1,42 @@
+"""AWS's refusals, and how boto3 shows them."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+
+class Refused(Exception):
+    """What a service answers instead of doing the call; the client turns it into a ClientError."""
+
+    def __init__(self, code: str, message: str, status: int = 400, **details: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.details = details
+
+
+# HEAD has no body: boto3 makes code and text of the status alone.
+_BODILESS = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 412: "Precondition Failed"}
+
+
+def client_error(operation: str, refused: Refused) -> ClientError:
+    """Return the error that boto3 raises for a refused operation, named as AWS names it."""
+    code, message, details = refused.code, refused.message, refused.details
+    if operation.startswith("Head"):
+        code, message, details = str(refused.status), _BODILESS[refused.status], {}
+    response: Any = {
+        "Error": {"Code": code, "Message": message, **details},
+        "ResponseMetadata": metadata(refused.status),
+    }
+    return ClientError(response, operation)
+
+
+def metadata(status: int) -> dict[str, Any]:
+    """Return the ResponseMetadata of a call that needed no retry."""
+    return {
+        "RequestId": "00000000-0000-4000-8000-000000000000",
+        "HTTPStatusCode": status,
+        "HTTPHeaders": {},
+        "RetryAttempts": 0,
+    }

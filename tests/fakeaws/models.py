@@ -1,0 +1,55 @@
+"""botocore's own service models: which operations there are, and what they take."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from botocore import xform_name
+from botocore.exceptions import ParamValidationError
+from botocore.handlers import validate_bucket_name
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel
+from botocore.paginate import PaginatorModel
+from botocore.validate import ParamValidator
+
+_LOADER = Loader()
+_VALIDATOR = ParamValidator()
+# What S3 learned since late 2024, and a Lambda runtime's boto3 may not know.
+_NEWER = {"CreateBucketRequest": ("BucketNamespace",), "CreateBucketConfiguration": ("Tags",)}
+
+
+@cache
+def service_model(service: str, old: bool = False) -> ServiceModel:
+    """Return botocore's model of a service; `old` is S3 as a boto3 two years old knows it."""
+    document: dict[str, Any] = _LOADER.load_service_model(service, "service-2")
+    if old and service == "s3":
+        shapes = dict(document["shapes"])
+        for name, members in _NEWER.items():
+            known = shapes[name]["members"]
+            kept = {key: value for key, value in known.items() if key not in members}
+            shapes[name] = {**shapes[name], "members": kept}
+        document = {**document, "shapes": shapes}
+    return ServiceModel(document, service)
+
+
+@cache
+def operations(service: str, old: bool = False) -> Mapping[str, OperationModel]:
+    """Return the operations of a service by the names that boto3's clients give them."""
+    model = service_model(service, old)
+    return {xform_name(name): model.operation_model(name) for name in model.operation_names}
+
+
+@cache
+def paginators(service: str) -> PaginatorModel:
+    """Return how botocore pages the operations of a service."""
+    document: Any = _LOADER.load_service_model(service, "paginators-1")
+    return PaginatorModel(document)
+
+
+def validate(service: str, operation: OperationModel, params: dict[str, Any]) -> None:
+    """Raise ParamValidationError where boto3 would, before anything is sent."""
+    shape = operation.input_shape
+    if shape is not None and (report := _VALIDATOR.validate(params, shape)).has_errors():
+        raise ParamValidationError(report=report.generate_report())
+    if service == "s3":
+        validate_bucket_name(params)

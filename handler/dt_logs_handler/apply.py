@@ -44,9 +44,15 @@ def carry_out(steps: Iterable[Step], effects: Effects) -> None:
 
 
 def carry_out_all(steps: Iterable[Step], effects: Effects) -> list[HandlerError]:
-    """Take every step, also after one has failed; returns the failures."""
+    """Take every step, also after one has failed; returns the failures.
+
+    After a failure the register stays, so that what could not be taken away is found again.
+    """
     failures: list[HandlerError] = []
     for step in steps:
+        if failures and isinstance(step, (EditPolicy, DeleteBucket)):
+            effects.log(step, "kept for the next try")
+            continue
         try:
             carry_out([step], effects)
         except HandlerError as error:
@@ -106,9 +112,6 @@ def _set_logging(step: SetLogging, effects: Effects) -> str:
     if found.logging != step.was:
         return "changed by somebody else since"
     location = to.location
-    if to.enabled and location.mark:
-        unused = Guard(location.bucket, location)
-        effects.journal.append(DeleteTestFile(location, unused))
     guard = Guard(location.bucket, location, found.name) if to.enabled else None
     effects.journal.append(SetLogging(arn, to, step.was, guard))
     attributes = [("enabled", str(to.enabled).lower()), ("prefix", to.prefix)]

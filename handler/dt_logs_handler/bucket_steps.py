@@ -11,8 +11,9 @@ from .buckets import ABSENT, read_lifecycle, read_notifications, read_tags, supp
 from .documents import Json, Statement, parsed, same_statement, statements
 from .effects import Effects
 from .errors import Refused
-from .marks import BUCKET_TAG, is_own_bucket_name
+from .marks import BUCKET_TAG, Stack, is_own_bucket_name
 from .plan import RETENTION_RULE
+from .register import registrations
 from .steps import (
     CreateBucket,
     DeleteBucket,
@@ -180,6 +181,7 @@ def edit_policy(step: EditPolicy, effects: Effects) -> str:
     if step.edit.put:
         policy.check(after, bucket)
     effects.journal.append(EditPolicy(bucket, _inverse(before, after)))
+    effects.journal += _test_files_to_come(bucket, before, after, effects.stack)
     effects.put[bucket] = after
     effects.shared |= not new
     effects.forget(bucket)
@@ -195,6 +197,18 @@ def edit_policy(step: EditPolicy, effects: Effects) -> str:
             *effects.spreads(bucket),
         )
     return "edited"
+
+
+def _test_files_to_come(
+    bucket: str, before: str | None, after: str | None, stack: Stack
+) -> list[DeleteTestFile]:
+    """Return how to undo what ELB will write to locations of ours that are new."""
+    known = {each.location for each in registrations(before, bucket, stack)}
+    return [
+        DeleteTestFile(each.location, Guard(bucket, each.location))
+        for each in registrations(after, bucket, stack)
+        if each.location.mark and each.location not in known
+    ]
 
 
 def _inverse(before: str | None, after: str | None) -> policy.Edit:

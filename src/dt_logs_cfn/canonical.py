@@ -7,7 +7,7 @@ handed over directly, and a review still shows each right that changed on a line
 
 import json
 
-WIDTH = 100
+WIDTH = 120
 
 # Keys with a usual place come in this order, wherever they are; the others follow by name.
 _FIRST = (
@@ -54,16 +54,21 @@ def _place(key: str) -> tuple[int, str]:
 
 
 def _render(value: object, indent: str) -> str:
-    """Return a value on one line if it fits, else one item a line."""
-    line = json.dumps(value)
+    """Return a value on one line if it fits, else one item a line.
+
+    What holds one other thing opens with it on one line, and what ends together closes together.
+    """
+    line = json.dumps(value, separators=(",", ":"))
     if not value or not isinstance(value, dict | list) or len(indent) + len(line) <= WIDTH:
         return line
-    deeper = f"{indent} "
     if isinstance(value, dict):
-        items = [f"{json.dumps(key)}: {_render(item, deeper)}" for key, item in value.items()]
         start, end = "{}"
+        items = [(f"{json.dumps(key)}:", item) for key, item in value.items()]
     else:
-        items = [_render(item, deeper) for item in value]
         start, end = "[]"
-    body = ",\n".join(f"{deeper}{item}" for item in items)
-    return f"{start}\n{body}\n{indent}{end}"
+        items = [("", item) for item in value]
+    if len(items) == 1 and isinstance(items[0][1], dict | list):
+        return f"{start}{items[0][0]}{_render(items[0][1], indent)}{end}"
+    deeper = f"\n{indent} "
+    body = f",{deeper}".join(f"{key}{_render(item, indent + ' ')}" for key, item in items)
+    return f"{start}{deeper}{body}{end}"

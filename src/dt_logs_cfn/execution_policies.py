@@ -6,6 +6,7 @@ from typing import Any
 
 import awacs.s3
 from awacs.aws import Allow, Condition, Statement, StringEquals
+
 from dt_logs_cfn.statements import EVERYTHING, Place, Resource, actions, allow, document
 from dt_logs_handler.grants import GRANTS, Grant, Scope
 from dt_logs_handler.marks import NAME, TEST_FILE
@@ -17,8 +18,9 @@ _SUBSCRIBE = "sns:Subscribe"
 
 @dataclass(frozen=True)
 class Limits:
-    """What the least-privilege role is narrowed to, as far as parameters decide it."""
+    """What the least-privilege role is narrowed to, as far as the stack or parameters decide it."""
 
+    account: Resource
     log_group: Resource
     endpoint: Resource
     own_buckets: list[Resource]
@@ -78,7 +80,7 @@ def least_privilege(
 
 
 def _statements(scope: Scope, names: list[str], place: Place, limits: Limits) -> list[Statement]:
-    ours = Condition(StringEquals("aws:ResourceAccount", place.text(place.account)))
+    ours = Condition(StringEquals("aws:ResourceAccount", limits.account))
     sid = "".join(word.title() for word in scope.value.split("-"))
     match scope:
         case Scope.EVERYTHING:

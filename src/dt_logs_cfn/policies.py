@@ -47,10 +47,11 @@ def policy_document(
             return execution_policies.documented(place)
         case "lambda-execution-least-privilege":
             limits = execution_policies.Limits(
-                place.arn("logs", f"log-group:{log_group_name}:*"),
-                notification_endpoint,
-                [execution_policies.own_bucket(place)],
-                [place.arn("s3", "*")],
+                account=account,
+                log_group=place.arn("logs", f"log-group:{log_group_name}:*"),
+                endpoint=notification_endpoint,
+                own_buckets=[execution_policies.own_bucket(place)],
+                log_buckets=[place.arn("s3", "*")],
             )
             return execution_policies.least_privilege(place, limits)
     raise KeyError(name)

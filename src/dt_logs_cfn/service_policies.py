@@ -10,6 +10,7 @@ from typing import Any
 
 import awacs.sts
 from awacs.aws import Allow, Condition, Principal, Statement, StringEquals
+
 from dt_logs_cfn.statements import EVERYTHING, Place, Resource, allow, document
 
 ROLE, FUNCTION, LOG_GROUP, CUSTOM = (
@@ -46,7 +47,12 @@ NEEDS: tuple[Need, ...] = (
     Need(ROLE, ("iam:CreateRole",), On.ROLE, "create the execution role"),
     Need(
         ROLE,
-        ("iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"),
+        (
+            "iam:GetRole",
+            "iam:GetRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+        ),
         On.ROLE,
         "read it",
     ),
@@ -88,7 +94,7 @@ NEEDS: tuple[Need, ...] = (
         "give it the stack's tags, and CloudFormation's own",
     ),
     Need(FUNCTION, ("lambda:DeleteFunction",), On.FUNCTION, "delete it"),
-    Need(CUSTOM, ("lambda:InvokeFunction",), On.FUNCTION, "create, update and delete what it makes"),
+    Need(CUSTOM, ("lambda:InvokeFunction",), On.FUNCTION, "create, update, delete what it makes"),
     Need(LOG_GROUP, ("logs:CreateLogGroup",), On.LOG_GROUP, "create the function's log group"),
     Need(
         LOG_GROUP,

@@ -1,0 +1,257 @@
+"""The parameters of the templates: what a customer may choose, and what is refused at once.
+
+CloudFormation matches a pattern against a whole value, and of a list against each item (an empty
+list has one empty item). Its regular expressions are Java's; these mean the same in Python. The
+handler checks everything again, since an older stack may hand it anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from troposphere import Equals, Join, Not, Parameter, Ref
+
+from dt_logs_cfn.settings import Vendor
+from dt_logs_handler.marks import NAME
+from dt_logs_handler.request import EVERY_LOAD_BALANCER, ReadScope
+
+_PARTITION = "arn:aws[a-z-]*"
+_LOAD_BALANCER = (
+    rf"{_PARTITION}:elasticloadbalancing:[a-z0-9-]+:[0-9]{{12}}:"
+    "loadbalancer/app/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}"
+)
+_URL = r"https://[^\s/?#@]+\.[^\s/?#@]+([/?][!-~]*)?"
+_QUEUE = rf"{_PARTITION}:sqs:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_-]{{1,80}}"
+_BUCKET = (
+    r"(?!([0-9]+\.){3}[0-9]+$|xn--|sthree-|amzn-s3-demo-|.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$)"
+    r"[a-z0-9]([a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]"
+)
+_TAG = r"(?![Aa][Ww][Ss]:)[^=]{1,128}=.{0,256}"
+_PATH = "/([!-.0-~]+/)*"
+_BOUNDARY = rf"{_PARTITION}:iam::([0-9]{{12}}|aws):policy/[!-~]+"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that the console shows together, with their labels there."""
+
+    title: str
+    labels: Mapping[str, str]
+
+
+_NAMES = Group(
+    "If your account has rules for names",
+    {
+        "LambdaExecutionRoleName": "Role name",
+        "LambdaExecutionRolePath": "Role path",
+        "PermissionsBoundaryArn": "Permissions boundary",
+        "LambdaFunctionName": "Function name",
+    },
+)
+STACK_GROUPS = (
+    Group(
+        "What Data Theorem sent you",
+        {
+            "DataTheoremAccountId": "AWS account",
+            "NotificationEndpoint": "Endpoint",
+        },
+    ),
+    Group(
+        "What to onboard",
+        {
+            "LoadBalancerArns": "Load balancers",
+            "LogBucketName": "New bucket",
+            "LogRetentionDays": "Days to keep logs",
+            "VendorReadScope": "What may be read",
+            "ExistingLogBucketNames": "Existing log buckets",
+            "ResourceTags": "Tags",
+            "RunToken": "Run again",
+        },
+    ),
+    _NAMES,
+)
+SERVICE_ROLE_GROUPS = (
+    Group("Which stacks the role may run", {"StackNamePrefix": "Names begin with"}),
+    Group(
+        "Names that these stacks choose",
+        {name: label for name, label in _NAMES.labels.items() if name.startswith("Lambda")},
+    ),
+)
+
+
+def stack_parameters(default: Vendor | None) -> list[Parameter]:
+    """Return the parameters of a stack; a vendor's account and endpoint become their defaults."""
+    return [*_vendor(default), *_onboarding(), *_names(), _boundary()]
+
+
+def service_role_parameters() -> list[Parameter]:
+    """Return the parameters of the service role's template."""
+    return [
+        _text(
+            "StackNamePrefix",
+            "CloudFormation names what a stack makes after the stack, cut off in long names.",
+            "[A-Za-z][A-Za-z0-9-]{0,19}",
+            "1 to 20 letters, digits and hyphens.",
+            Default=NAME,
+        ),
+        *_names(),
+    ]
+
+
+def interface(groups: Sequence[Group]) -> dict[str, Any]:
+    """Return the metadata AWS::CloudFormation::Interface: groups, their order, and labels."""
+    return {
+        "ParameterGroups": [
+            {"Label": {"default": group.title}, "Parameters": list(group.labels)}
+            for group in groups
+        ],
+        "ParameterLabels": {
+            name: {"default": label} for group in groups for name, label in group.labels.items()
+        },
+    }
+
+
+def given(name: str) -> Any:
+    """Return the condition that a text parameter has a value."""
+    return Not(Equals(Ref(name), ""))
+
+
+def any_given(name: str) -> Any:
+    """Return the condition that a list parameter has one: an empty list has one empty item."""
+    return Not(Equals(Join("", Ref(name)), ""))
+
+
+def _vendor(default: Vendor | None) -> list[Parameter]:
+    account = default.vendor_account_id if default else ""
+    endpoint = default.notification_endpoint if default else ""
+    return [
+        _text(
+            "DataTheoremAccountId",
+            "The AWS account that may read the logs.",
+            "[0-9]{12}",
+            "12 digits.",
+            **({"Default": account} if account else {}),
+        ),
+        _text(
+            "NotificationEndpoint",
+            "Where new logs are announced: an https URL or the ARN of an SQS queue.",
+            f"({_URL}|{_QUEUE})",
+            "An https URL, or the ARN of a standard SQS queue.",
+            MaxLength=2048,
+            **({"Default": endpoint} if endpoint else {}),
+        ),
+    ]
+
+
+def _onboarding() -> list[Parameter]:
+    return [
+        _list(
+            "LoadBalancerArns",
+            "ARNs of application load balancers of this account and region, or * for all.",
+            rf"(\{EVERY_LOAD_BALANCER}|{_LOAD_BALANCER})",
+            "ARNs like arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID, or *.",
+        ),
+        _text(
+            "LogBucketName",
+            "For load balancers that do not log yet; empty: we choose a name.",
+            f"({_BUCKET})?",
+            "A bucket name that S3 takes.",
+            Default="",
+        ),
+        Parameter(
+            "LogRetentionDays",
+            Type="Number",
+            Description="In a bucket that we create.",
+            MinValue=1,
+            MaxValue=36500,
+            Default=30,
+        ),
+        Parameter(
+            "VendorReadScope",
+            Type="String",
+            Description="Where other load balancers log to the same place: the logs of those named"
+            " alone, or all that is there (a shorter bucket policy).",
+            AllowedValues=[scope.value for scope in ReadScope],
+            Default=ReadScope.LOAD_BALANCER.value,
+        ),
+        _list(
+            "ExistingLogBucketNames",
+            "The only buckets of yours that the Lambda may touch; empty: any that is logged to.",
+            "([a-z0-9.-]{3,63})?",
+            "Bucket names.",
+            Default="",
+        ),
+        _list(
+            "ResourceTags",
+            "For what the Lambda makes: key=value,key=value.",
+            f"({_TAG})?",
+            "A list of key=value; a key does not begin with aws:.",
+            Default="",
+        ),
+        Parameter(
+            "RunToken",
+            Type="String",
+            Description="Change it to run the Lambda again.",
+            MaxLength=128,
+            Default="",
+        ),
+    ]
+
+
+def _names() -> list[Parameter]:
+    empty = "Empty: CloudFormation chooses."
+    return [
+        _text(
+            "LambdaExecutionRoleName",
+            empty,
+            "[A-Za-z0-9+=,.@_-]{0,64}",
+            "A role name.",
+            Default="",
+        ),
+        _text(
+            "LambdaExecutionRolePath",
+            "Begins and ends with a slash.",
+            _PATH,
+            "A path like / or /teams/logs/.",
+            MaxLength=512,
+            Default="/",
+        ),
+        _text(
+            "LambdaFunctionName",
+            f"{empty} It cannot be changed later: delete the stack and create it again.",
+            "[A-Za-z0-9_-]{0,64}",
+            "A function name.",
+            Default="",
+        ),
+    ]
+
+
+def _boundary() -> Parameter:
+    return _text(
+        "PermissionsBoundaryArn",
+        "The policy that bounds the Lambda's role, if roles here need one.",
+        f"({_BOUNDARY})?",
+        "The ARN of a policy.",
+        Default="",
+    )
+
+
+def _text(name: str, description: str, pattern: str, constraint: str, **more: Any) -> Parameter:
+    return _matching("String", name, description, pattern, constraint, more)
+
+
+def _list(name: str, description: str, pattern: str, constraint: str, **more: Any) -> Parameter:
+    return _matching("CommaDelimitedList", name, description, pattern, constraint, more)
+
+
+def _matching(
+    kind: str, name: str, description: str, pattern: str, constraint: str, more: dict[str, Any]
+) -> Parameter:
+    return Parameter(
+        name,
+        Type=kind,
+        Description=description,
+        AllowedPattern=f"^{pattern}$",
+        ConstraintDescription=constraint,
+        **more,
+    )

@@ -28,7 +28,7 @@ _BUCKET_RESERVED = re.compile(
     r"(?:[0-9]+\.){3}[0-9]+|(?:xn--|sthree-|amzn-s3-demo-).*|.*(?:-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)"
 )
 _QUEUE = re.compile(r"arn:(aws[a-z-]*):sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}")
-_URL = re.compile(r"https://[^\s/?#@]+\.[^\s/?#@]+(?:[/?][\x21-\x7e]*)?")
+_URL = re.compile(r"https://[A-Za-z0-9.-]+\.[A-Za-z0-9-]+(?::[0-9]{1,5})?(?:[/?][\x21-\x7e]*)?")
 
 
 class Privileges(Enum):

@@ -41,7 +41,7 @@ def told(outcome: Outcome) -> str:
     parts = [
         ("Not onboarded", [f"{arn}: {why}" for arn, why in outcome.refused]),
         ("Left in place", outcome.kept),
-        ("Not searched", outcome.unread),
+        ("Not looked into", outcome.unread),
     ]
     return " ".join(f"{title}: {'; '.join(items)}." for title, items in parts if items)
 

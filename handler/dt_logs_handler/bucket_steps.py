@@ -115,12 +115,11 @@ def secure(step: SecureBucket, effects: Effects) -> str:
 
 def set_tags(step: SetTags, effects: Effects) -> str:
     before = read_tags(effects.aws, step.bucket, effects.stack.account)
-    if before.items() >= step.tags.items():
+    after = {**{key: before[key] for key in before if key not in step.drop}, **step.tags}
+    if before == after:
         return "already so"
-    old = {key: before[key] for key in step.tags if key in before}
-    if old:
-        effects.journal.append(SetTags(step.bucket, old))
-    _put_tags(step.bucket, {**before, **step.tags}, effects)
+    effects.journal.append(SetTags(step.bucket, before, frozenset(after.keys() - before.keys())))
+    _put_tags(step.bucket, after, effects)
     return "tagged"
 
 

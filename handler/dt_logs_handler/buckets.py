@@ -1,6 +1,7 @@
 """Reading one bucket's configuration."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar, cast
 
 from botocore.exceptions import ClientError
@@ -8,7 +9,6 @@ from botocore.model import StructureShape
 
 from .aws import Aws, Passing, code, denied, message
 from .documents import Json
-from .marks import BUCKET_TAG
 from .model import Absent, Bucket, Unreadable
 from .notifications import Configuration
 
@@ -18,15 +18,18 @@ ABSENT = ("NoSuchBucket", "404")
 
 
 def read_bucket(
-    aws: Aws, name: str, account: str, *, region: bool = False
+    aws: Aws, name: str, account: str, *, settings: bool = True, region: bool = False
 ) -> Bucket | Absent | Unreadable:
     """Read a bucket that belongs to the account; with `region`, also where it is.
 
+    `settings` are those that decide whether logs can flow, which the way out does not need.
     A bucket of another account is Unreadable, like one that denies us. Any other error than the
     documented ways of saying "not configured" is raised as ClientError or CallFailed.
     """
     try:
-        return _read(aws, name, account, region)
+        found = _read(aws, name, account)
+        found = _with_settings(aws, found, account) if settings else found
+        return replace(found, region=_region(aws, name, account)) if region else found
     except ClientError as error:
         if code(error) in ABSENT:
             return Absent()
@@ -44,22 +47,27 @@ def supports(aws: Aws, member: str) -> bool:
     )
 
 
-def _read(aws: Aws, name: str, owner: str, region: bool) -> Bucket:
+def _read(aws: Aws, name: str, owner: str) -> Bucket:
     tags = read_tags(aws, name, owner)
-    policy = read_policy(aws, name, owner)
-    block = _public_access_block(aws, name, owner)
-    restricted = policy is not None and block.get("RestrictPublicBuckets", False)
     return Bucket(
         name=name,
         tags=tags,
-        policy=policy,
+        policy=read_policy(aws, name, owner),
         notifications=read_notifications(aws, name, owner),
+    )
+
+
+def _with_settings(aws: Aws, found: Bucket, owner: str) -> Bucket:
+    name = found.name
+    block = _public_access_block(aws, name, owner)
+    restricted = found.policy is not None and block.get("RestrictPublicBuckets", False)
+    return replace(
+        found,
         encryption=_encryption(aws, name, owner),
         ownership=_ownership(aws, name, owner),
         public_access_block=block,
         public=restricted and _public(aws, name, owner),
-        region=_region(aws, name, owner) if region else "",
-        lifecycle=read_lifecycle(aws, name, owner) if BUCKET_TAG in tags else (),
+        lifecycle=read_lifecycle(aws, name, owner) if found.maker else (),
     )
 
 

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias, Union
 
-Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]
+# `X | Y` cannot hold the forward references at run time.
+Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]  # noqa: UP007
 Statement: TypeAlias = dict[str, Json]
 
 

@@ -69,6 +69,9 @@ class Unreadable:
 
     why: str
 
+    def told(self, name: str) -> str:
+        return f"bucket {name} could not be read ({self.why})"
+
 
 @dataclass(frozen=True)
 class Subscription:

@@ -132,7 +132,11 @@ class _Buckets:
             known = self.found.get(name)
             if known is None or (region and isinstance(known, Bucket) and not known.region):
                 self.found[name] = read_bucket(
-                    self._aws, name, self._request.stack.account, region=region
+                    self._aws,
+                    name,
+                    self._request.stack.account,
+                    settings=self._request.properties is not None,
+                    region=region,
                 )
 
     def sweep(self) -> tuple[str, ...]:
@@ -147,9 +151,9 @@ class _Buckets:
             for name in self._request.narrowed or _bucket_names(bounded, self._request.stack):
                 if name in self.found:
                     continue
-                found = read_bucket(bounded, name, self._request.stack.account)
+                found = read_bucket(bounded, name, self._request.stack.account, settings=False)
                 if isinstance(found, Unreadable):
-                    unread.append(f"bucket {name} could not be read ({found.why})")
+                    unread.append(found.told(name))
                 elif isinstance(found, Bucket) and found.register(self._request.stack):
                     self.found[name] = found
         except OutOfTime:

@@ -100,8 +100,9 @@ def _bucket_steps(
     named_by_us = name in stack.own_buckets
     if found.maker != stack.tag and not (named_by_us and found.maker is None):
         return
-    if any(found.tags.get(key) != value for key, value in tags.items()):
-        yield SetTags(name, tags)
+    drop = frozenset(request.traces.tags).intersection(found.tags) - set(tags)
+    if drop or any(found.tags.get(key) != value for key, value in tags.items()):
+        yield SetTags(name, tags, drop)
     if not secure(found):
         yield SecureBucket(name)
     if retention(found) != properties.retention_days:

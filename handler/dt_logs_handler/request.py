@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Literal, TypeVar
@@ -90,6 +90,7 @@ class Traces:
 
     load_balancers: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     every: bool = False
     privileges: Privileges = Privileges.DOCUMENTED
 
@@ -124,12 +125,7 @@ def parse(event: Mapping[str, object], now: float) -> Request:
     traces = _traces(given, stack)
     if kind == "Update":
         before = _traces(old, stack)
-        traces = Traces(
-            before.load_balancers,
-            before.buckets,
-            before.every or traces.every,
-            traces.privileges,
-        )
+        traces = replace(before, every=before.every or traces.every, privileges=traces.privileges)
     narrowed = tuple(name for name in _list(given, "ExistingLogBucketNames") if name)
     time = event_time(event)
     return Request(kind, stack, int(now) if time is None else time, properties, traces, narrowed)
@@ -169,6 +165,7 @@ def _traces(given: Mapping[str, object], stack: Stack) -> Traces:
     return Traces(
         tuple(arn for arn in named if _is_local(_ALB.fullmatch(arn), stack)),
         (bucket,) if _BUCKET.fullmatch(bucket) else (),
+        tuple(tag.strip().partition("=")[0] for tag in _list(given, "ResourceTags") if tag),
         EVERY_LOAD_BALANCER in named,
         Privileges(privileges)
         if privileges in {each.value for each in Privileges}

@@ -15,7 +15,7 @@ from .aws import Aws
 from .documents import same
 from .effects import Effects
 from .errors import HandlerError, Overtaken
-from .model import Bucket, State
+from .model import Bucket, State, Unreadable
 from .observe import observe
 from .place import registered
 from .plan import plan
@@ -178,4 +178,9 @@ def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
             break
         aws.pause(SETTLE + aws.random.uniform(0, 1))
         state = observe(aws, request, state)
-    return Outcome(kept=tuple(dict.fromkeys((*kept, *effects.kept))), unread=state.unread)
+    unread = [
+        each.told(name) for name, each in state.buckets.items() if isinstance(each, Unreadable)
+    ]
+    return Outcome(
+        kept=tuple(dict.fromkeys((*kept, *effects.kept))), unread=(*unread, *state.unread)
+    )

@@ -41,10 +41,11 @@ class SecureBucket:
 
 @dataclass(frozen=True)
 class SetTags:
-    """Set some of the bucket's tags, keeping the others."""
+    """Set and drop some of the bucket's tags, keeping the others."""
 
     bucket: str
     tags: Mapping[str, str]
+    drop: frozenset[str]
 
 
 @dataclass(frozen=True)

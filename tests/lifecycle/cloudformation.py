@@ -44,6 +44,7 @@ class Stack:
     properties: Properties | None = None
     id: str = ""
     random: random.Random = field(default_factory=random.Random)
+    _privileges: object = ""
 
     def __post_init__(self) -> None:
         unique = uuid.UUID(int=random.Random(self.seed).getrandbits(128))
@@ -53,11 +54,17 @@ class Stack:
             f":stack/dt-logs/{unique}"
         )
 
+    @property
+    def privileges(self) -> object:
+        """Return under which role the function last ran."""
+        return self._privileges
+
     def event(
         self, kind: str, properties: Mapping[str, object], old: Mapping[str, object] | None = None
     ) -> dict[str, object]:
         """Return the event that CloudFormation sends now; no two have the same second."""
         self.clock.sleep(1)
+        self._privileges = properties["Privileges"]
         date = datetime.fromtimestamp(self.clock(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         event: dict[str, object] = {
             "RequestType": kind,
@@ -94,7 +101,9 @@ class Stack:
         assert answer["Status"] == "SUCCESS" or answer["Reason"]
         return answer
 
-    def create(self, properties: Properties, clients: Clients, follow: bool = True) -> dict[str, object]:
+    def create(
+        self, properties: Properties, clients: Clients, follow: bool = True
+    ) -> dict[str, object]:
         """Create; where that fails, CloudFormation sends a Delete."""
         answer = self.send(self.event("Create", properties), clients)
         if answer["Status"] == "SUCCESS":
@@ -103,7 +112,9 @@ class Stack:
             self.send(self.event("Delete", properties), clients)
         return answer
 
-    def update(self, properties: Properties, clients: Clients, follow: bool = True) -> dict[str, object]:
+    def update(
+        self, properties: Properties, clients: Clients, follow: bool = True
+    ) -> dict[str, object]:
         """Update; where that fails, CloudFormation sends an Update back."""
         assert self.properties is not None
         old = self.properties

@@ -1,0 +1,221 @@
+"""Accounts as customers have them, and an event on each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.fakeaws import Account
+
+from .cloudformation import Clients, Properties, Stack, properties
+
+CUSTOMERS = "customers-logs"
+DOCUMENTED = {"Privileges": "documented"}
+QUEUE = "arn:aws:sqs:eu-west-1:123456789012:logs"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """An account as it is before, and the event under test as a step from one state to another.
+
+    `prepare` sets up the account, other stacks included, and returns ARNs; `before` and `after`
+    are the stack's properties around the event: None where it is not there.
+    """
+
+    name: str
+    prepare: Callable[[Account], list[str]]
+    before: Callable[[list[str]], Properties | None]
+    after: Callable[[list[str]], Properties | None]
+
+
+def clients_of(account: Account, **hooks: Any) -> tuple[object, object, object]:
+    """Return the three clients of the handler."""
+    return (
+        account.client("elbv2", **hooks),
+        account.client("s3", **hooks),
+        account.client("sns", **hooks),
+    )
+
+
+def _nothing(arns: list[str]) -> None:
+    return None
+
+
+def _all(**changed: object) -> Callable[[list[str]], Properties]:
+    return lambda arns: properties(*arns, **changed)
+
+
+def _one(number: int, **changed: object) -> Callable[[list[str]], Properties]:
+    return lambda arns: properties(arns[number], **changed)
+
+
+def new(account: Account) -> list[str]:
+    """One ALB that never logged."""
+    return [account.add_load_balancer("web")]
+
+
+def three(account: Account) -> list[str]:
+    """Three ALBs that never logged."""
+    return [account.add_load_balancer(name) for name in ("web", "api", "shop")]
+
+
+def customers_bucket(account: Account) -> None:
+    """A bucket that the customer's other tools have settled in."""
+    queue = f"arn:aws:sqs:{account.region}:{account.account_id}:audit"
+    function = f"arn:aws:lambda:{account.region}:{account.account_id}:function:index"
+    account.add_destination(queue)
+    account.add_destination(function)
+    account.add_bucket(
+        CUSTOMERS,
+        block={"BlockPublicAcls": True, "IgnorePublicAcls": True},
+        policy={
+            "Version": "2008-10-17",
+            "Id": "customers",
+            "Statement": [
+                {
+                    "Sid": "delivery",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+                    "Action": "s3:PutObject",
+                    "Resource": f"arn:aws:s3:::{CUSTOMERS}/*",
+                },
+                {
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": ["s3:*"],
+                    "Resource": [f"arn:aws:s3:::{CUSTOMERS}/*"],
+                    "Condition": {"Bool": {"aws:SecureTransport": False}},
+                },
+                {
+                    "Sid": "auditors",
+                    "Effect": "Allow",
+                    "Principal": {"AWS": ["arn:aws:iam::222233334444:root", "333344445555"]},
+                    "Action": "s3:Get*",
+                    "Resource": [f"arn:aws:s3:::{CUSTOMERS}/audit/*"],
+                },
+            ],
+        },
+        notifications={
+            "QueueConfigurations": [
+                {
+                    "Id": "audit",
+                    "QueueArn": queue,
+                    "Events": ["s3:ObjectCreated:*"],
+                    "Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "audit/"}]}},
+                }
+            ],
+            "LambdaFunctionConfigurations": [
+                {
+                    "Id": "index",
+                    "LambdaFunctionArn": function,
+                    "Events": ["s3:ObjectRemoved:*"],
+                }
+            ],
+            "EventBridgeConfiguration": {},
+        },
+        tags={"team": "edge"},
+    )
+
+
+def logging(account: Account) -> list[str]:
+    """Two ALBs that log to one prefix of the customer's bucket."""
+    customers_bucket(account)
+    return [
+        account.add_load_balancer(name, bucket=CUSTOMERS, prefix="alb") for name in ("web", "api")
+    ]
+
+
+def switched_off(account: Account) -> list[str]:
+    """Two ALBs whose logging is off, though a bucket and prefix are still set."""
+    customers_bucket(account)
+    return [
+        account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=False),
+        account.add_load_balancer("api", bucket=CUSTOMERS, enabled=False),
+    ]
+
+
+def announced(account: Account) -> list[str]:
+    """An ALB whose log objects a topic of the customer's is told of already."""
+    arns = logging(account)
+    topic = account.add_topic(
+        "everything",
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "s3.amazonaws.com"},
+                    "Action": "sns:Publish",
+                    "Resource": "*",
+                    "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{CUSTOMERS}"}},
+                }
+            ],
+        },
+    )
+    account.s3.put_bucket_notification_configuration(
+        Bucket=CUSTOMERS,
+        NotificationConfiguration={
+            "TopicConfigurations": [
+                {"Id": "everything", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
+            ]
+        },
+    )
+    return arns
+
+
+def _with_another_stack(
+    prepare: Callable[[Account], list[str]], *numbers: int, **changed: object
+) -> Callable[[Account], list[str]]:
+    """Let another stack onboard some of the ALBs first."""
+
+    def prepared(account: Account) -> list[str]:
+        arns = prepare(account)
+        other = Stack(account.clock, seed=99)
+        clients: Clients = lambda: clients_of(account)  # noqa: E731
+        answer = other.create(properties(*(arns[each] for each in numbers), **changed), clients)
+        assert answer["Status"] == "SUCCESS", answer["Reason"]
+        return arns
+
+    return prepared
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario("new bucket", new, _nothing, _all()),
+    Scenario("three load balancers", three, _nothing, _all()),
+    Scenario("delete", new, _all(), _nothing),
+    Scenario("delete three", three, _all(), _nothing),
+    Scenario(
+        "exchange", three, lambda arns: properties(*arns[:2]), lambda arns: properties(*arns[1:])
+    ),
+    Scenario(
+        "another vendor, endpoint and retention",
+        new,
+        _all(),
+        _all(
+            DataTheoremAccountId="888877776666",
+            NotificationEndpoint=QUEUE,
+            LogRetentionDays="90",
+            ResourceTags=["team=edge"],
+        ),
+    ),
+    Scenario("back to the first endpoint", new, _all(NotificationEndpoint=QUEUE), _all()),
+    Scenario("another bucket", new, _all(), _all(LogBucketName="customers-own-name")),
+    Scenario("adopted", logging, _nothing, _all(NotificationEndpoint=QUEUE)),
+    Scenario("delete adopted", logging, _all(NotificationEndpoint=QUEUE), _nothing),
+    Scenario("another scope", logging, _all(), _all(VendorReadScope="Location")),
+    Scenario("switched off", switched_off, _nothing, _all()),
+    Scenario("delete switched off", switched_off, _all(), _nothing),
+    Scenario("named bucket", new, _nothing, _all(LogBucketName="customers-own-name")),
+    Scenario("delete named bucket", new, _all(LogBucketName="customers-own-name"), _nothing),
+    Scenario("a topic that is there", announced, _nothing, _all(NotificationEndpoint=QUEUE)),
+    Scenario("leave a topic", announced, _all(NotificationEndpoint=QUEUE), _nothing),
+    Scenario("join a stack", _with_another_stack(three, 0, 1), _nothing, _all()),
+    Scenario("leave a stack", _with_another_stack(three, 0, 1), _all(), _nothing),
+    Scenario("join on adopted", _with_another_stack(logging, 0, 1), _nothing, _one(0)),
+    Scenario("leave on adopted", _with_another_stack(logging, 0, 1), _one(0), _nothing),
+    Scenario("documented", new, _nothing, _all(**DOCUMENTED)),
+    Scenario("delete documented", new, _all(**DOCUMENTED), _nothing),
+    Scenario("documented, adopted", logging, _nothing, _all(**DOCUMENTED)),
+    Scenario("all load balancers", logging, _nothing, lambda arns: properties("*")),
+)

@@ -1,0 +1,343 @@
+"""Events become requests, or are refused with the value and the fix."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.events import (
+    ENDPOINT,
+    NOON,
+    QUEUE,
+    STACK,
+    VENDOR,
+    alb_arn,
+    event,
+    properties,
+    recorded,
+)
+from support.strategies import STEADY, json_values
+
+from dt_logs_handler.errors import InvalidRequest
+from dt_logs_handler.marks import Stack
+from dt_logs_handler.request import (
+    Endpoint,
+    Privileges,
+    Properties,
+    ReadScope,
+    event_time,
+    parse,
+    properties_of,
+)
+
+WEB, API = alb_arn("web", 1), alb_arn("api", 2)
+ABROAD = "arn:aws:sqs:eu-west-1:999988887777:logs"
+HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
+
+ARNS = [
+    ("network", WEB.replace("/app/", "/net/"), "application load balancer"),
+    ("gateway", WEB.replace("/app/", "/gwy/"), "application load balancer"),
+    ("classic", WEB.replace("/app/web/0000000000000001", "/web"), "application load balancer"),
+    ("a target group", WEB.replace(":loadbalancer/app/", ":targetgroup/"), "loadbalancer/app/"),
+    ("a typo in the service", WEB.replace("elasticloadbalancing", "elasticloadbalancer"), "arn:…:"),
+    ("a typo in the id", WEB[:-1], "NAME/ID"),
+    ("a listener below", f"{WEB}/0123456789abcdef", "NAME/ID"),
+    ("a name", "web", "arn:…:loadbalancer/app/NAME/ID"),
+    ("another region", WEB.replace("us-east-1", "eu-west-1"), "account and region"),
+    ("another account", WEB.replace("123456789012", "210987654321"), "account and region"),
+    ("another partition", WEB.replace("arn:aws:", "arn:aws-cn:"), "account and region"),
+]
+
+
+@pytest.mark.parametrize(("arn", "fix"), [case[1:] for case in ARNS], ids=[a[0] for a in ARNS])
+def test_wrong_load_balancer_is_named_with_its_fix(arn: str, fix: str) -> None:
+    """One wrong ARN among good ones is the one that the customer reads of."""
+    with pytest.raises(InvalidRequest) as refused:
+        properties_of(properties(API, arn), HERE)
+    assert arn in refused.value.what
+    assert refused.value.what.startswith("LoadBalancerArns")
+    assert fix in refused.value.fix
+
+
+LISTS = [
+    ("nothing", [], "names no load balancer"),
+    ("an empty text", [""], "names no load balancer"),
+    ("blanks", [" ", ""], "names no load balancer"),
+    ("no list", {"a": "b"}, "names no load balancer"),
+    ("all and one", ["*", WEB], "mixes * with ARNs"),
+]
+
+
+@pytest.mark.parametrize(("arns", "what"), [case[1:] for case in LISTS], ids=[a[0] for a in LISTS])
+def test_wrong_list_of_load_balancers_is_explained(arns: object, what: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        properties_of(properties(LoadBalancerArns=arns), HERE)
+    assert what in refused.value.what
+    assert "ARNs" in refused.value.fix
+
+
+VALUES = [
+    ("DataTheoremAccountId", "", "12 digits"),
+    ("DataTheoremAccountId", "99998888777", "12 digits"),
+    ("DataTheoremAccountId", "arn:aws:iam::999988887777:root", "12 digits"),
+    ("DataTheoremAccountId", "99998888777\u0667", "12 digits"),
+    ("DataTheoremAccountId", "999988887777\n", "12 digits"),
+    ("LogBucketName", "ab", "3 to 63"),
+    ("LogBucketName", "a" * 64, "3 to 63"),
+    ("LogBucketName", "Logs", "lower-case"),
+    ("LogBucketName", "my_logs", "lower-case"),
+    ("LogBucketName", "my..logs", "lower-case"),
+    ("LogBucketName", "-logs", "lower-case"),
+    ("LogBucketName", "logs-", "lower-case"),
+    ("LogBucketName", "192.168.5.4", "lower-case"),
+    ("LogBucketName", "xn--logs", "lower-case"),
+    ("LogBucketName", "sthree-logs", "lower-case"),
+    ("LogBucketName", "logs-s3alias", "lower-case"),
+    ("LogBucketName", "logs--x-s3", "lower-case"),
+    ("LogBucketName", "logs-210987654321-us-east-1-an", "leave it empty"),
+    ("LogBucketName", "logs-123456789012-eu-west-1-an", "leave it empty"),
+    ("LogRetentionDays", "", "1 to 36500"),
+    ("LogRetentionDays", "0", "1 to 36500"),
+    ("LogRetentionDays", "-1", "1 to 36500"),
+    ("LogRetentionDays", "1.5", "1 to 36500"),
+    ("LogRetentionDays", "36501", "1 to 36500"),
+    ("LogRetentionDays", "a month", "1 to 36500"),
+    ("LogRetentionDays", "\u0663\u0660", "1 to 36500"),
+    ("VendorReadScope", "", "LoadBalancer or Location"),
+    ("VendorReadScope", "location", "LoadBalancer or Location"),
+    ("Privileges", "", "documented or least-privilege"),
+    ("Privileges", "all", "documented or least-privilege"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "fix"), VALUES)
+def test_wrong_value_is_named_with_its_fix(name: str, value: str, fix: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        properties_of(properties(WEB, **{name: value}), HERE)
+    assert refused.value.what.startswith(f"{name} ")
+    assert repr(value) in refused.value.what or len(value) > 63
+    assert fix in refused.value.fix
+
+
+def test_long_value_is_shown_in_part() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        properties_of(properties("x" * 4000), HERE)
+    assert len(refused.value.what) < 250
+
+
+@pytest.mark.parametrize("name", ["DataTheoremAccountId", "LogRetentionDays", "Privileges"])
+def test_missing_value_is_refused(name: str) -> None:
+    given = properties(WEB)
+    del given[name]
+    with pytest.raises(InvalidRequest, match=name):
+        properties_of(given, HERE)
+
+
+ENDPOINTS = [
+    "",
+    "http://logs.example.com/in?token=s3cr3t",
+    "HTTPS://logs.example.com/in?token=s3cr3t",
+    "https://localhost/in?token=s3cr3t",
+    "https://user:s3cr3t@logs.example.com/",
+    "https://logs.example.com/in put?token=s3cr3t",
+    "https://logs.example.com\n/?token=s3cr3t",
+    "https://[logs.example.com/?token=s3cr3t",
+    "https://logs.example.com:port/?token=s3cr3t",
+    "https://logs.example.com/" + "s3cr3t" * 400,
+    "arn:aws:sqs:us-east-1:999988887777:logs.fifo",
+    "arn:aws-cn:sqs:cn-north-1:999988887777:logs",
+    "arn:aws:sns:us-east-1:999988887777:logs",
+    "arn:aws:sqs:us-east-1:999988887777:",
+]
+
+
+@pytest.mark.parametrize("address", ENDPOINTS)
+def test_wrong_endpoint_is_refused_and_not_repeated(address: str) -> None:
+    """It may hold a token, so the reason does without the value."""
+    with pytest.raises(InvalidRequest) as refused:
+        properties_of(properties(WEB, NotificationEndpoint=address), HERE)
+    assert refused.value.what.startswith("NotificationEndpoint ")
+    assert "s3cr3t" not in str(refused.value)
+    assert "Data Theorem" in refused.value.fix
+
+
+TAGS = [
+    (["team"], "'team'"),
+    (["=value"], "'=value'"),
+    (["team=a", "team=b"], "'team=b'"),
+    (["te;am=a"], "'te;am=a'"),
+    (["team=" + "a" * 257], "'team=a"),
+    (["t" * 129 + "=a"], "'tttt"),
+    (["aws:team=a"], "aws:team"),
+    (["AWS:team=a"], "AWS:team"),
+    (["dt-logs-analysis:stack=0123456789ab"], "dt-logs-analysis:stack"),
+    ([f"key{number}=a" for number in range(41)], "more than 40"),
+]
+
+
+@pytest.mark.parametrize(("tags", "shown"), TAGS)
+def test_wrong_tag_is_named(tags: list[str], shown: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        properties_of(properties(WEB, ResourceTags=tags), HERE)
+    assert refused.value.what.startswith("ResourceTags")
+    assert shown in refused.value.what
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("StackId", ""), ("StackId", "dt-logs"), ("StackId", 7), ("RequestType", "Upsert")],
+)
+def test_foreign_event_is_refused(name: str, value: object) -> None:
+    with pytest.raises(InvalidRequest, match=name):
+        parse({**recorded("create"), name: value}, NOON)
+
+
+def test_recorded_create_is_understood() -> None:
+    request = parse(recorded("create"), NOON + 5)
+    web = alb_arn("web", 0x50DC6C495C0C9188)
+    assert request.kind == "Create"
+    assert request.stack == HERE
+    assert request.time == NOON
+    assert request.properties == Properties(
+        load_balancers=(web,),
+        vendor=VENDOR,
+        endpoint=Endpoint("https", ENDPOINT),
+        bucket="",
+        retention_days=30,
+        read_scope=ReadScope.LOAD_BALANCER,
+        tags=(),
+        privileges=Privileges.LEAST_PRIVILEGE,
+        template_version="0.1.0",
+        handler_sha256="0" * 64,
+    )
+    assert request.traces.load_balancers == (web,)
+    assert request.traces.buckets == ()
+    assert request.narrowed == ()
+
+
+def test_recorded_update_looks_for_what_was_there_before() -> None:
+    request = parse(recorded("update"), NOON)
+    assert request.properties is not None
+    assert request.properties.load_balancers == (alb_arn("web", 0x50DC6C495C0C9188),)
+    assert request.traces.load_balancers == (alb_arn("api", 0x0123456789ABCDEF),)
+
+
+def test_recorded_delete_needs_traces_only() -> None:
+    request = parse(recorded("delete"), NOON)
+    assert request.properties is None
+    assert request.traces.load_balancers == (alb_arn("web", 0x50DC6C495C0C9188),)
+    assert request.privileges is Privileges.LEAST_PRIVILEGE
+
+
+def test_lists_may_come_as_one_text_with_blanks_and_repetitions() -> None:
+    given = properties(LoadBalancerArns=f"{WEB}, {API},{WEB},", ResourceTags=" team = a b ,x=")
+    found = properties_of(given, HERE)
+    assert found.load_balancers == (WEB, API)
+    assert dict(found.tags) == {"team ": " a b", "x": ""}
+
+
+def test_every_load_balancer_is_asked_for_by_a_star() -> None:
+    assert properties_of(properties("*"), HERE).every
+    assert not properties_of(properties(WEB), HERE).every
+
+
+@pytest.mark.parametrize(
+    ("address", "protocol", "shown"),
+    [
+        (ENDPOINT, "https", "https://logs.example.com/…"),
+        ("https://logs.example.com", "https", "https://logs.example.com/…"),
+        ("https://logs.example.com:8443/a/s3cr3t", "https", "https://logs.example.com/…"),
+        (QUEUE, "sqs", QUEUE),
+        (
+            "arn:aws:sqs:eu-west-1:999988887777:logs",
+            "sqs",
+            "arn:aws:sqs:eu-west-1:999988887777:logs",
+        ),
+    ],
+)
+def test_good_endpoint_is_shown_without_its_token(address: str, protocol: str, shown: str) -> None:
+    endpoint = properties_of(properties(WEB, NotificationEndpoint=address), HERE).endpoint
+    assert endpoint.address == address
+    assert endpoint.protocol == protocol
+    assert endpoint.shown == shown
+
+
+@pytest.mark.parametrize(
+    "name", ["", "logs", "my.logs", "l0g", "a" * 63, "logs-123456789012-us-east-1-an"]
+)
+def test_good_bucket_name_is_taken(name: str) -> None:
+    assert properties_of(properties(WEB, LogBucketName=name), HERE).bucket == name
+
+
+def test_existing_buckets_narrow_the_search() -> None:
+    given = properties(WEB, ExistingLogBucketNames=["logs", "", "other"])
+    assert parse(event("Delete", given), NOON).narrowed == ("logs", "other")
+
+
+def test_delete_takes_any_properties() -> None:
+    """What a failed Create was given comes back with its Delete, however wrong it is."""
+    given = {
+        "LoadBalancerArns": [WEB, 7, "nonsense", WEB.replace("us-east-1", "eu-west-1")],
+        "LogBucketName": "Not A Bucket",
+        "Privileges": ["?"],
+        "ExistingLogBucketNames": {"a": 1},
+    }
+    request = parse(event("Delete", given), NOON)
+    assert request.traces.load_balancers == (WEB,)
+    assert request.traces.buckets == ()
+    assert request.privileges is Privileges.DOCUMENTED
+
+
+def test_update_remembers_the_old_bucket_and_star() -> None:
+    old = properties("*", LogBucketName="old-logs", Privileges="documented")
+    request = parse(event("Update", properties(WEB, LogBucketName="new-logs"), old), NOON)
+    assert request.traces.buckets == ("old-logs",)
+    assert request.traces.every
+    assert request.privileges is Privileges.LEAST_PRIVILEGE
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://a.example.com/?X-Amz-Date=20260301T120000Z&X-Amz-Signature=x", 1772366400),
+        ("https://a.example.com/?X-Amz-Date=19700101T000001Z", 1),
+        ("https://a.example.com/?X-Amz-Date=20260301", None),
+        ("https://a.example.com/?X-Amz-Date=", None),
+        ("https://a.example.com/", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_event_is_as_old_as_its_answer_url(url: object, expected: int | None) -> None:
+    assert event_time({"ResponseURL": url}) == expected
+
+
+def test_event_without_a_date_is_from_now() -> None:
+    given = {**recorded("create"), "ResponseURL": "https://a.example.com/"}
+    assert parse(given, NOON + 7.9).time == NOON + 7
+
+
+NAMES = sorted(properties(WEB))
+
+
+@STEADY
+@given(st.dictionaries(st.sampled_from(NAMES), json_values))
+def test_any_properties_are_taken_or_refused(changed: dict[str, Any]) -> None:
+    """Nothing that CloudFormation could send ends in another error."""
+    for kind in ("Create", "Update", "Delete"):
+        try:
+            parse(event(kind, properties(WEB, **changed)), NOON)
+        except InvalidRequest as refused:
+            assert refused.what and refused.fix
+
+
+@STEADY
+@given(st.from_regex(r"https://[a-z\[\]@:%.]{1,12}[/?#][ -~]{0,12}", fullmatch=True))
+def test_endpoint_that_is_taken_can_be_shown(address: str) -> None:
+    given = properties(WEB, NotificationEndpoint=address)
+    try:
+        endpoint = properties_of(given, HERE).endpoint
+    except InvalidRequest:
+        return
+    assert endpoint.shown.startswith("https://")
+    assert address.partition("//")[2].partition("/")[2] in ("", "…") or endpoint.shown != address

@@ -1,0 +1,78 @@
+"""CloudFormation's events: recorded ones as files, and a builder of others in their likeness."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+
+RECORDED = Path(__file__).parent.parent / "events"
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+VENDOR = "999988887777"
+SECRET = "s3cr3t"  # the token in the endpoint
+SIGNATURE = "5ecret5ecret5ecret5ecret5ecret5ecret5ecret5ecret5ecret5ecret5ecr"
+ENDPOINT = f"https://logs.example.com/in?token={SECRET}"
+QUEUE = "arn:aws:sqs:us-east-1:999988887777:logs"
+NOON = 1772366400.0  # 2026-03-01T12:00:00Z, the date in the recorded events
+
+# Two stacks, their tags, and the topics and buckets that these give, all written out.
+STACK = (
+    "arn:aws:cloudformation:us-east-1:123456789012:stack/dt-logs/"
+    "6b5d2f40-5c1e-11f0-9a3b-0242ac120002"
+)
+TAG = "558d71137e72"
+OWN_BUCKET = "dt-logs-analysis-558d71137e72-123456789012-us-east-1-an"
+GLOBAL_BUCKET = "dt-logs-analysis-558d71137e72-123456789012-us-east-1"
+PHYSICAL_ID = "dt-logs-analysis-97b827b9453c4919733248a2"
+OTHER_STACK = (
+    "arn:aws:cloudformation:us-east-1:123456789012:stack/dt-logs-two/"
+    "9f8e7d60-5c1e-11f0-8c4d-0242ac120003"
+)
+OTHER_TAG = "fb7ba5fdcc1c"
+OTHER_BUCKET = "dt-logs-analysis-fb7ba5fdcc1c-123456789012-us-east-1-an"
+
+Event = dict[str, object]
+Properties = dict[str, object]
+
+
+def recorded(name: str) -> Event:
+    """Return a recorded event: create, update or delete."""
+    event: Event = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
+    return event
+
+
+def alb_arn(name: str, number: int = 1) -> str:
+    """Return the ARN of a load balancer of the account and region."""
+    return f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/app/{name}/{number:016x}"
+
+
+def topic_arn(bucket: str) -> str:
+    """Return the ARN of the topic that the handler makes for a bucket."""
+    return f"arn:aws:sns:{REGION}:{ACCOUNT}:dt-logs-analysis-1-{bucket.replace('.', '_')}"
+
+
+def properties(*load_balancers: str, **changed: object) -> Properties:
+    """Return the resource's properties as CloudFormation sends them: texts and lists of texts."""
+    given = recorded("create")["ResourceProperties"]
+    assert isinstance(given, dict)
+    return {**given, "LoadBalancerArns": list(load_balancers), **changed}
+
+
+def event(
+    kind: str,
+    given: Mapping[str, object],
+    old: Mapping[str, object] | None = None,
+    *,
+    at: float = NOON,
+    stack: str = STACK,
+) -> Event:
+    """Return an event as it is recorded, with other properties, another date or another stack."""
+    result = recorded(kind.lower())
+    date = datetime.fromtimestamp(at, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    result["ResponseURL"] = str(result["ResponseURL"]).replace("20260301T120000Z", date)
+    result["StackId"] = stack
+    result["ResourceProperties"] = dict(given)
+    if kind == "Update":
+        result["OldResourceProperties"] = dict(given if old is None else old)
+    return result

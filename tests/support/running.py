@@ -1,0 +1,76 @@
+"""One run of the handler, with everything around it made up: time, Lambda, CloudFormation."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from dt_logs_handler.main import Clients, World, handle
+
+from .events import NOON
+
+Answer = dict[str, object]
+
+
+@dataclass
+class Clock:
+    """A clock that nobody waits for: it moves by a hundredth a look, and by what is slept."""
+
+    now: float = NOON
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        self.now += 0.01
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@dataclass(frozen=True)
+class Context:
+    """Lambda's context of an invocation that has just begun."""
+
+    seconds: float = 900.0
+    log_group_name: str = "/aws/lambda/dt-logs-DTLogsAnalysisLambdaFunction-9HqT3cVwXyZ1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+
+def run_event(
+    event: object, clients: Callable[[], Clients], clock: Clock, seconds: float = 900.0
+) -> Answer:
+    """Let the handler handle an event, and return its one answer, checked and parsed."""
+    (answer,) = answers(event, clients, clock, seconds)
+    return answer
+
+
+def answers(
+    event: object, clients: Callable[[], Clients], clock: Clock, seconds: float = 900.0
+) -> list[Answer]:
+    """Let the handler handle an event, and return what reached CloudFormation, checked."""
+    bodies: list[tuple[str, bytes]] = []
+
+    def receive(url: str, body: bytes) -> int:
+        bodies.append((url, body))
+        return 200
+
+    handle(event, Context(seconds), World(clients, receive, clock, clock.sleep, Random(7)))
+    return [_checked(event, url, body) for url, body in bodies]
+
+
+def _checked(event: object, url: str, body: bytes) -> Answer:
+    """Check what CloudFormation demands of every answer."""
+    assert isinstance(event, Mapping)
+    assert url == event["ResponseURL"]
+    assert len(body) <= 4096
+    answer: Answer = json.loads(body)
+    for name in ("StackId", "RequestId", "LogicalResourceId"):
+        assert answer[name] == event.get(name, "")
+    identifier = answer["PhysicalResourceId"]
+    assert isinstance(identifier, str) and 0 < len(identifier) <= 1024
+    assert answer["Status"] in ("SUCCESS", "FAILED")
+    assert answer["Status"] == "SUCCESS" or answer["Reason"]
+    return answer

@@ -58,7 +58,7 @@ class Registration:
     def location_digest(self) -> str:
         """The digest of its location, also where its statement no longer tells the location."""
         prefix = self.location.prefix
-        return prefix[1:] if prefix.startswith("?") else self.location.digest
+        return prefix[1:] if prefix.startswith("/") else self.location.digest
 
     def covers(self, location: Location, load_balancer: str | None = None) -> bool:
         """Tell whether it claims the location, and there the load balancer if one is given."""
@@ -116,7 +116,7 @@ def _registration(
         next(iter(texts(principal.get("AWS"))), "") if isinstance(principal, dict) else "",
     )
     resources = [shape.fullmatch(text) for text in texts(statement.get("Resource"))]
-    location = Location(bucket, f"?{sid['location']}")
+    location = Location(bucket, f"/{sid['location']}")  # which no prefix begins with
     names: set[str] = set()
     for resource in resources:
         if resource:

@@ -1,0 +1,124 @@
+"""The marks by which the handler knows its own, written out: each release must know them again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.events import OTHER_TAG, STACK, TAG
+from support.strategies import STEADY
+
+from dt_logs_handler.marks import (
+    Location,
+    Stack,
+    is_own_bucket_name,
+    is_own_notification,
+    marked,
+    unmarked,
+)
+
+HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
+CHINA = Stack(STACK.replace("arn:aws:", "arn:aws-cn:"), "aws-cn", "cn-north-1", "123456789012")
+
+# ELB accepts no prefix that begins or ends with a slash.
+prefixes = st.from_regex(r"(?:[a-zA-Z0-9!_.*'()?$-][a-zA-Z0-9!_.*'()?$/ -]{0,20})?", fullmatch=True)
+prefixes = prefixes.filter(lambda prefix: not prefix.endswith("/"))
+
+
+def test_stack_has_its_names() -> None:
+    assert HERE.tag == "558d71137e72"
+    assert HERE.own_buckets == (
+        "dt-logs-analysis-558d71137e72-123456789012-us-east-1-an",
+        "dt-logs-analysis-558d71137e72-123456789012-us-east-1",
+    )
+    assert HERE.physical_id("InvokeLambdaFunction") == "dt-logs-analysis-97b827b9453c4919733248a2"
+
+
+@pytest.mark.parametrize("region", ["ap-southeast-1", "ap-northeast-1", "cn-northwest-1"])
+def test_bucket_names_fit_in_the_longest_region(region: str) -> None:
+    for name in Stack(STACK, "aws", region, "123456789012").own_buckets:
+        assert len(name) <= 63
+
+
+@pytest.mark.parametrize(
+    ("stack", "bucket", "arn"),
+    [
+        (HERE, "logs", "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-1-logs"),
+        (HERE, "my.logs", "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-1-my_logs"),
+        (CHINA, "logs", "arn:aws-cn:sns:cn-north-1:123456789012:dt-logs-analysis-1-logs"),
+    ],
+)
+def test_topic_is_named_by_its_bucket(stack: Stack, bucket: str, arn: str) -> None:
+    assert stack.topic_arn(bucket) == arn
+
+
+@pytest.mark.parametrize(
+    ("prefix", "below"), [("", ""), ("a", "a/"), ("a/b", "a/b/"), ("my logs", "my logs/")]
+)
+def test_location_has_the_keys_that_elb_documents(prefix: str, below: str) -> None:
+    location = Location("logs", prefix)
+    assert (
+        location.log_prefix(HERE) == f"{below}AWSLogs/123456789012/elasticloadbalancing/us-east-1/"
+    )
+    assert location.test_file(HERE) == f"{below}AWSLogs/123456789012/ELBAccessLogTestFile"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "mark"),
+    [
+        ("dt-logs-analysis/558d71137e72", TAG),
+        ("web/dt-logs-analysis/fb7ba5fdcc1c", OTHER_TAG),
+        ("", None),
+        ("dt-logs-analysis", None),
+        ("dt-logs-analysis/558d71137e7", None),
+        ("dt-logs-analysis/558d71137e72x", None),
+        ("dt-logs-analysis/558D71137E72", None),
+        ("dt-logs-analysis/558d71137e72/web", None),
+        ("my-dt-logs-analysis/558d71137e72", None),
+    ],
+)
+def test_mark_is_at_the_end_of_the_prefix(prefix: str, mark: str | None) -> None:
+    assert Location("logs", prefix).mark == mark
+
+
+@STEADY
+@given(prefixes, st.sampled_from([TAG, OTHER_TAG]), st.sampled_from([TAG, OTHER_TAG]))
+def test_mark_is_put_once_and_taken_off_again(prefix: str, one: str, other: str) -> None:
+    assert Location("logs", marked(prefix, one)).mark == one
+    assert unmarked(marked(prefix, one)) == unmarked(prefix)
+    assert marked(marked(prefix, one), other) == marked(prefix, other)
+    assert Location("logs", unmarked(prefix)).mark is None
+
+
+@pytest.mark.parametrize(
+    ("identifier", "own"),
+    [
+        ("dt-logs-analysis-1-0123456789abcdef", True),
+        ("dt-logs-analysis-27-0123456789abcdef", True),  # of a release to come
+        ("dt-logs-analysis-1-0123456789abcde", False),
+        ("dt-logs-analysis-x-0123456789abcdef", False),
+        ("dt-logs-analysis", False),
+        ("", False),
+    ],
+)
+def test_notification_is_known_by_its_id(identifier: str, own: bool) -> None:
+    assert is_own_notification(identifier) is own
+    assert is_own_notification(Location("logs", identifier).notification_id)
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("dt-logs-analysis-558d71137e72-123456789012-us-east-1-an", True),
+        ("dt-logs-analysis-558d71137e72-123456789012-us-east-1", True),
+        ("dt-logs-analysis-logs", False),
+        ("dt-logs-analysis-558d71137e72", False),
+        ("my-dt-logs-analysis-558d71137e72-123456789012-us-east-1", False),
+    ],
+)
+def test_bucket_of_any_stack_is_known_by_its_name(name: str, own: bool) -> None:
+    assert is_own_bucket_name(name) is own
+
+
+def test_location_has_one_notification_whoever_asks() -> None:
+    """Two stacks at one location share the entry; other locations have others."""
+    assert Location("logs", "").notification_id == "dt-logs-analysis-1-2beb4a5283f1446f"
+    assert Location("logs", "a").notification_id != Location("logs", "b").notification_id

@@ -1,0 +1,242 @@
+"""The register in the bucket's policy: what is written there is read again, and nothing else."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from support.events import OTHER_TAG, STACK, TAG, VENDOR, alb_arn
+from support.strategies import STEADY, policies
+
+from dt_logs_handler.marks import Location, Stack
+from dt_logs_handler.register import (
+    Registration,
+    delivery_statement,
+    members_digest,
+    registrations,
+    tls_statement,
+)
+
+HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
+BELOW = "AWSLogs/123456789012/elasticloadbalancing/us-east-1"
+WEB, API = "app/web/0000000000000001", "app/api/0000000000000002"
+
+
+def registration(prefix: str = "", *names: str, **changed: Any) -> Registration:
+    """Return a claim of the stack's on a location of the bucket `logs`."""
+    given: dict[str, Any] = {
+        "stack": TAG,
+        "location": Location("logs", prefix),
+        "vendor": VENDOR,
+        "endpoint": "e0e0e0e0",
+        "load_balancers": frozenset(names),
+        "time": 1772366400,
+        "members": "abababab",
+        "previous": "cdcdcdcd",
+        **changed,
+    }
+    return Registration(**given)
+
+
+def policy(*statements: object) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+prefixes = st.from_regex(
+    r"[a-zA-Z0-9!_.*'()?${}+ü-][a-zA-Z0-9!_.*'()?${}+ü/ -]{0,20}", fullmatch=True
+)
+prefixes = (prefixes | st.just("")).filter(lambda prefix: not prefix.endswith("/"))
+names = st.from_regex(
+    r"app/[A-Za-z0-9]([A-Za-z0-9-]{0,29}[A-Za-z0-9])?/[0-9a-f]{16}", fullmatch=True
+)
+hexes = st.from_regex(r"[0-9a-f]{8}", fullmatch=True)
+claims = st.builds(
+    Registration,
+    stack=st.sampled_from([TAG, OTHER_TAG]),
+    location=st.builds(Location, st.sampled_from(["logs", "my.logs"]), prefixes),
+    vendor=st.sampled_from([VENDOR, "000000000001"]),
+    endpoint=hexes,
+    load_balancers=st.frozensets(names, max_size=4),
+    time=st.integers(0, 2**32 - 1),
+    members=hexes,
+    previous=hexes,
+)
+
+
+def test_whole_location_is_read_by_one_statement() -> None:
+    assert registration("web").statement(HERE) == {
+        "Sid": "DTLogsAnalysis1Read558d71137e721a808a46e0e0e0e069a42a40ababababcdcdcdcd",
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::999988887777:root"},
+        "Action": "s3:GetObject",
+        "Resource": [f"arn:aws:s3:::logs/web/{BELOW}/*"],
+    }
+
+
+def test_load_balancers_are_read_each_by_its_own_objects() -> None:
+    assert registration("", WEB, API).statement(HERE)["Resource"] == [
+        f"arn:aws:s3:::logs/{BELOW}/*/123456789012_elasticloadbalancing_us-east-1_"
+        "app.api.0000000000000002_*",
+        f"arn:aws:s3:::logs/{BELOW}/*/123456789012_elasticloadbalancing_us-east-1_"
+        "app.web.0000000000000001_*",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "pattern"),
+    [("a*b", "a${*}b"), ("a?b", "a${?}b"), ("a$b", "a${$}b"), ("${*}", "${$}{${*}}")],
+)
+def test_wildcards_in_a_prefix_mean_themselves(prefix: str, pattern: str) -> None:
+    resource = registration(prefix).statement(HERE)["Resource"]
+    assert resource == [f"arn:aws:s3:::logs/{pattern}/{BELOW}/*"]
+
+
+def test_partition_is_the_stacks() -> None:
+    china = Stack(STACK.replace("arn:aws:", "arn:aws-cn:"), "aws-cn", "cn-north-1", "123456789012")
+    statement = registration("").statement(china)
+    assert statement["Principal"] == {"AWS": "arn:aws-cn:iam::999988887777:root"}
+    assert statement["Resource"] == [
+        "arn:aws-cn:s3:::logs/AWSLogs/123456789012/elasticloadbalancing/cn-north-1/*"
+    ]
+
+
+@STEADY
+@given(claims)
+@example(registration("?web"))
+@example(registration("${*}", WEB))
+def test_statement_is_read_again_as_the_registration(claim: Registration) -> None:
+    statement = claim.statement(HERE)
+    assert registrations(policy(statement), claim.location.bucket, HERE) == [claim]
+    sid = statement["Sid"]
+    assert isinstance(sid, str) and sid.isalnum() and sid.isascii()
+
+
+@STEADY
+@given(claims, policies())
+def test_registration_is_found_among_foreign_statements(
+    claim: Registration, foreign: str | None
+) -> None:
+    document = json.loads(foreign or '{"Statement": []}')
+    around = document["Statement"]
+    around = around if isinstance(around, list) else [around]
+    document["Statement"] = [*around, claim.statement(HERE), *around]
+    assert registrations(json.dumps(document), claim.location.bucket, HERE) == [claim]
+    assert registrations(foreign, claim.location.bucket, HERE) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Resource": f"arn:aws:s3:::logs/web/{BELOW}/*"},  # one text, as S3 may answer it
+        {"Principal": {"AWS": "999988887777"}},
+        {"Principal": {"AWS": ["arn:aws:iam::999988887777:root"]}},
+        {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
+        {"Action": ["s3:GetObject"]},
+    ],
+)
+def test_statement_in_another_form_is_the_same_registration(change: dict[str, object]) -> None:
+    claim = registration("web")
+    assert registrations(policy({**claim.statement(HERE), **change}), "logs", HERE) == [claim]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Resource": "*"},
+        {"Resource": []},
+        {"Resource": ["arn:aws:s3:::logs/elsewhere/*", {"Fn::Sub": "x"}]},
+        {"Principal": "*", "Resource": 7},
+        {"Principal": {"AWS": "AROAEXAMPLEIDOFAROLE1"}, "Resource": "arn:aws:s3:::other/*"},
+    ],
+)
+def test_edited_statement_still_claims_its_location(change: dict[str, object]) -> None:
+    """Nothing that is shared may go while it stands, whatever somebody has made of it."""
+    claim = registration("web", WEB)
+    (found,) = registrations(policy({**claim.statement(HERE), **change}), "logs", HERE)
+    assert found.sid == claim.sid
+    assert found.stack == TAG
+    assert found.covers(Location("logs", "web"))
+    assert found.covers(Location("logs", "web"), API)
+    assert not found.covers(Location("logs", ""))
+
+
+@pytest.mark.parametrize(
+    "sid",
+    [
+        "DTLogsAnalysis",
+        "DTLogsAnalysis1Read558d71137e72",
+        "DTLogsAnalysis1Read" + "g" * 52,
+        "xDTLogsAnalysis1Read" + "0" * 52,
+        "DTLogsAnalysis1Read" + "0" * 53,
+        "DTLogsAnalysis1Deliver01234567",
+        "DTLogsAnalysis1TlsOnly",
+        "",
+        None,
+        7,
+    ],
+)
+def test_foreign_sid_is_no_registration(sid: object) -> None:
+    assert (
+        registrations(policy({**registration("").statement(HERE), "Sid": sid}), "logs", HERE) == []
+    )
+
+
+def test_registration_of_a_format_to_come_is_known() -> None:
+    claim = registration("web")
+    sid = claim.sid.replace("DTLogsAnalysis1Read", "DTLogsAnalysis12Read")
+    (found,) = registrations(policy({**claim.statement(HERE), "Sid": sid}), "logs", HERE)
+    assert found.covers(Location("logs", "web"))
+
+
+def test_single_statement_needs_no_list() -> None:
+    claim = registration("web")
+    assert registrations(json.dumps({"Statement": claim.statement(HERE)}), "logs", HERE) == [claim]
+    assert registrations(None, "logs", HERE) == []
+
+
+def test_claim_covers_its_location_and_load_balancers() -> None:
+    some, every = registration("web", WEB), registration("web")
+    here, there = Location("logs", "web"), Location("other", "web")
+    assert some.covers(here) and some.covers(here, WEB) and not some.covers(here, API)
+    assert every.covers(here) and every.covers(here, API)
+    assert not some.covers(there) and not every.covers(Location("logs", "web/x"))
+
+
+def test_members_are_a_set() -> None:
+    web, api = alb_arn("web"), alb_arn("api")
+    assert members_digest([web, api]) == members_digest((api, web))
+    assert members_digest([web]) != members_digest([web, api]) != members_digest(["*"])
+
+
+@pytest.mark.parametrize(
+    ("region", "partition", "principal"),
+    [
+        ("us-east-1", "aws", {}),
+        ("us-gov-west-1", "aws-us-gov", {}),
+        ("cn-north-1", "aws-cn", {"AWS": "arn:aws-cn:iam::638102146993:root"}),
+        ("cn-northwest-1", "aws-cn", {"AWS": "arn:aws-cn:iam::037604701340:root"}),
+    ],
+)
+def test_delivery_is_granted_as_elb_documents_it(
+    region: str, partition: str, principal: dict[str, str]
+) -> None:
+    """China's regions do not accept the service principal alone."""
+    stack = Stack(STACK, partition, region, "123456789012")
+    statement = delivery_statement(Location("logs", "we?b"), stack)
+    assert statement["Effect"] == "Allow"
+    assert statement["Principal"] == {
+        "Service": "logdelivery.elasticloadbalancing.amazonaws.com",
+        **principal,
+    }
+    assert statement["Action"] == "s3:PutObject"
+    assert statement["Resource"] == f"arn:{partition}:s3:::logs/we${{?}}b/AWSLogs/123456789012/*"
+    assert "Condition" not in statement
+
+
+def test_bucket_of_ours_refuses_plain_http() -> None:
+    statement = tls_statement("logs", HERE)
+    assert statement["Effect"] == "Deny"
+    assert statement["Principal"] == "*"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == ["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"]

@@ -1,3 +1,63 @@
-"""Generate the CloudFormation release that onboards ALB access logs."""
+"""Generate the CloudFormation release that onboards ALB access logs.
+
+    from pathlib import Path
+    from dt_logs_cfn import Settings, build_release, write_release
+
+    release = build_release(Settings.load(Path("release.cfg")))
+    write_release(release, Path("build"))
+
+What is made is decided by the settings alone. Only `Settings.load`, `write_release` and `compare`
+touch the file system, and nothing the network. Expected failures are `DtLogsError`s.
+"""
+
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Difference",
+    "DtLogsError",
+    "Finding",
+    "Release",
+    "Settings",
+    "Vendor",
+    "Verdict",
+    "__version__",
+    "build_release",
+    "compare",
+    "lint_templates",
+    "verify_template",
+    "write_release",
+]
+
+if TYPE_CHECKING:
+    from dt_logs_cfn.errors import DtLogsError
+    from dt_logs_cfn.findings import Finding
+    from dt_logs_cfn.folder import Difference, compare, write_release
+    from dt_logs_cfn.lint import lint_templates
+    from dt_logs_cfn.release import Release, build_release
+    from dt_logs_cfn.settings import Settings, Vendor
+    from dt_logs_cfn.verify import Verdict, verify_template
+else:
+    _HOMES = {
+        "Difference": "folder",
+        "DtLogsError": "errors",
+        "Finding": "findings",
+        "Release": "release",
+        "Settings": "settings",
+        "Vendor": "settings",
+        "Verdict": "verify",
+        "build_release": "release",
+        "compare": "folder",
+        "lint_templates": "lint",
+        "verify_template": "verify",
+        "write_release": "folder",
+    }
+
+    def __getattr__(name):
+        """Import a public name when it is first asked for: cfn-lint and troposphere take long."""
+        from importlib import import_module
+
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,94 @@
+"""The command line: `main(argv)` parses, runs one command and returns its exit code.
+
+0 fine; 1 findings or drift; 2 usage; 3 an expected failure, told in one line on stderr. Whatever
+else goes wrong is a bug and tracebacks. Each command is a module of `dt_logs_cfn.commands` with
+`configure` and `run`, imported only when it is asked for, since cfn-lint and boto3 cost more
+than a whole build.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+from dt_logs_cfn import __version__
+from dt_logs_cfn.errors import DtLogsError
+
+PROGRAM = "dt-logs-cfn"
+
+COMMANDS = {
+    "build": "write the release: templates, policies, handler, manifest, checksums",
+    "lint": "check the release, or one template, with cfn-lint and our own rules",
+    "policy": "print an IAM policy, ready to paste",
+    "verify": "tell whether a template is this release, and extract its handler",
+}
+
+
+class Command(Protocol):
+    """What a module of `dt_logs_cfn.commands` offers."""
+
+    def configure(self, parser: argparse.ArgumentParser, /) -> None:
+        """Declare the command's arguments."""
+
+    def run(self, arguments: argparse.Namespace, /) -> int:
+        """Carry the command out; the answer is the exit code."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command and return the exit code.
+
+    Raises SystemExit as argparse does: 2 for wrong usage, 0 after `--help` and `--version`.
+    """
+    chosen = _parser().parse_args(argv)
+    command = _load(chosen.command)
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} {chosen.command}", description=_sentence(COMMANDS[chosen.command])
+    )
+    command.configure(parser)
+    arguments = parser.parse_args(chosen.arguments)
+    try:
+        return command.run(arguments)
+    except DtLogsError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 3
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS))
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Build, check and explain the templates that onboard ALB access logs.",
+        epilog="commands:\n"
+        + "\n".join(f"  {name:<{width}}  {does}" for name, does in COMMANDS.items())
+        + f"\n\n`{PROGRAM} COMMAND --help` has the arguments of each.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="its arguments")
+    return parser
+
+
+def _load(name: str) -> Command:
+    match name:
+        case "build":
+            from dt_logs_cfn.commands import build
+
+            return build
+        case "lint":
+            from dt_logs_cfn.commands import lint
+
+            return lint
+        case "policy":
+            from dt_logs_cfn.commands import policy
+
+            return policy
+        case "verify":
+            from dt_logs_cfn.commands import verify
+
+            return verify
+    raise AssertionError(f"no module for the command {name}")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

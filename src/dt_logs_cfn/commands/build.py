@@ -1,0 +1,75 @@
+"""`build`: write the release of this version, or say how it differs from what is on disk."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from dt_logs_cfn import canonical
+from dt_logs_cfn.folder import Difference, compare, write_release
+from dt_logs_cfn.release import TEMPLATE_LIMIT, Release, build_release
+from dt_logs_cfn.settings import Settings
+
+SETTINGS_FILE = Path("release.cfg")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `build`."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build"),
+        metavar="DIR",
+        help="folder of the releases; this one goes to DIR/<version> (default: build)",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; show how what is on disk differs from it, and exit 1 if it does",
+    )
+    parser.add_argument("--json", action="store_true", help="print the result for a program")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build the release; with `--check` answer 1 if the one on disk is another."""
+    out: Path = arguments.out
+    release = build_release(Settings.load(SETTINGS_FILE))
+    for warning in release.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if arguments.check:
+        folder = out / release.version
+        return _report_check(folder, compare(release, folder), arguments.json)
+    folder = write_release(release, out)
+    if arguments.json:
+        sys.stdout.write(canonical.dumps(_summary(release, folder)))
+    else:
+        print("\n".join(_listing(release, folder)))
+    return 0
+
+
+def _report_check(folder: Path, differences: tuple[Difference, ...], as_json: bool) -> int:
+    if as_json:
+        sys.stdout.write(canonical.dumps({"differs": [each.name for each in differences]}))
+    else:
+        sys.stdout.write("".join(each.diff for each in differences))
+    if differences:
+        print(f"{folder} is not what this source builds: `build` writes it.", file=sys.stderr)
+    else:
+        print(f"{folder} is what this source builds.", file=sys.stderr)
+    return 1 if differences else 0
+
+
+def _summary(release: Release, folder: Path) -> dict[str, object]:
+    return {
+        "version": release.version,
+        "folder": str(folder),
+        "files": {name: len(content) for name, content in release.files.items()},
+        "warnings": list(release.warnings),
+    }
+
+
+def _listing(release: Release, folder: Path) -> list[str]:
+    return [
+        f"{len(content):>7,} bytes  {folder / name}"
+        + (f"  {len(content) / TEMPLATE_LIMIT:.0%} of the limit" if ".template." in name else "")
+        for name, content in release.files.items()
+    ]

@@ -1,0 +1,54 @@
+"""`lint`: check this release's templates, or one that is given, before a customer meets them."""
+
+import argparse
+import datetime
+import sys
+from pathlib import Path
+
+from dt_logs_cfn import canonical
+from dt_logs_cfn.commands.build import SETTINGS_FILE
+from dt_logs_cfn.lint import lint_templates
+from dt_logs_cfn.release import TEMPLATE_LIMIT, build_release
+from dt_logs_cfn.settings import Settings
+from dt_logs_cfn.template_file import read_template
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `lint`."""
+    parser.add_argument(
+        "template",
+        nargs="?",
+        type=Path,
+        metavar="TEMPLATE",
+        help="a template of ours (default: those that `build` would write)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings for a program")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the findings; answer 1 if there are any."""
+    templates = _templates(arguments.template)
+    findings = lint_templates(templates, datetime.date.today())
+    if arguments.json:
+        sys.stdout.write(canonical.dumps([finding.to_json() for finding in findings]))
+        return 1 if findings else 0
+    for finding in findings:
+        print(finding)
+    for name, text in templates.items():
+        length = len(text.encode())
+        count = sum(finding.template == name for finding in findings) or "no"
+        print(
+            f"{name}: {length:,} of {TEMPLATE_LIMIT:,} bytes, {count} finding(s)", file=sys.stderr
+        )
+    return 1 if findings else 0
+
+
+def _templates(given: Path | None) -> dict[str, str]:
+    if given is not None:
+        return {str(given): read_template(given)}
+    release = build_release(Settings.load(SETTINGS_FILE))
+    return {
+        name: content.decode()
+        for name, content in release.files.items()
+        if name.endswith(".template.json")
+    }

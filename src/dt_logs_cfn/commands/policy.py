@@ -1,0 +1,73 @@
+"""`policy`: print an IAM policy of the release with an account's own values in it."""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+
+from dt_logs_cfn import canonical
+from dt_logs_cfn.policies import POLICY_NAMES, policy_document
+
+# The values of IAM and Lambda; a role's name comes with its path.
+_ACCOUNT = "[0-9]{12}"
+_REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+"
+_ROLE = r"/?(?:[!-.0-~]+/)*[A-Za-z0-9+=,.@_-]{1,64}\*?"
+_FUNCTION = r"[A-Za-z0-9_-]{1,64}\*?"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `policy`."""
+    parser.add_argument(
+        "name",
+        nargs="?",
+        choices=POLICY_NAMES,
+        metavar="NAME",
+        help=f"one of {', '.join(POLICY_NAMES)} (default: list them)",
+    )
+    for option, pattern, what in (
+        ("--account", _ACCOUNT, "the account of the stack, 12 digits"),
+        ("--region", _REGION, "the region of the stack; it decides the partition, too"),
+        ("--role-name", _ROLE, "the Lambda's role, with its path; may end in *"),
+        ("--function-name", _FUNCTION, "the Lambda's function; may end in *"),
+    ):
+        parser.add_argument(option, type=_matching(pattern), metavar="VALUE", help=what)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print one policy, or the names of all; placeholders stand for what was not given."""
+    if arguments.name is None:
+        print("\n".join(POLICY_NAMES))
+        return 0
+    values = {
+        name: value
+        for name in ("account", "region", "role_name", "function_name")
+        if (value := getattr(arguments, name)) is not None
+    }
+    if "region" in values:
+        values["partition"] = _partition(values["region"])
+    if "role_name" in values:
+        values["role_name"] = values["role_name"].removeprefix("/")
+    text = canonical.dumps(policy_document(arguments.name, **values))
+    sys.stdout.write(text)
+    if missing := sorted(set(re.findall(r"\$\{[A-Za-z]+\}", text))):
+        print(f"Fill in before you use it: {', '.join(missing)}", file=sys.stderr)
+    return 0
+
+
+def _matching(pattern: str) -> Callable[[str], str]:
+    def checked(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise argparse.ArgumentTypeError(f"{value!r} is not such a value")
+        return value
+
+    return checked
+
+
+def _partition(region: str) -> str:
+    """Return the partition of a region, as AWS names its regions."""
+    match region.split("-")[:2]:
+        case ["cn", _]:
+            return "aws-cn"
+        case ["us", "gov"]:
+            return "aws-us-gov"
+    return "aws"

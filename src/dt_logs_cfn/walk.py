@@ -1,0 +1,51 @@
+"""Walking through JSON values with the path to each."""
+
+from collections.abc import Iterator
+
+from dt_logs_handler.documents import Json
+
+Path = tuple[str, ...]
+
+
+def children(value: Json) -> Iterator[tuple[str, Json]]:
+    """Yield what is directly in a value, by its key, or by its position in a list."""
+    match value:
+        case dict():
+            yield from value.items()
+        case list():
+            yield from ((str(number), item) for number, item in enumerate(value))
+
+
+def mappings(value: Json, path: Path = ()) -> Iterator[tuple[Path, dict[str, Json]]]:
+    """Yield every object in a value, the outermost first."""
+    if isinstance(value, dict):
+        yield path, value
+    for key, item in children(value):
+        yield from mappings(item, (*path, key))
+
+
+def strings(value: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield every text in a value, keys aside."""
+    if isinstance(value, str):
+        yield path, value
+    for key, item in children(value):
+        yield from strings(item, (*path, key))
+
+
+def differences(found: Json, expected: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield the places where two values differ, and how: added, missing or changed.
+
+    A number is no truth value here, as in JSON and unlike in Python.
+    """
+    if type(found) is type(expected) and isinstance(found, dict | list):
+        ours, theirs = dict(children(expected)), dict(children(found))
+        for key in ours | theirs:
+            place = (*path, key)
+            if key not in theirs:
+                yield place, "missing"
+            elif key not in ours:
+                yield place, "added"
+            else:
+                yield from differences(theirs[key], ours[key], place)
+    elif type(found) is not type(expected) or found != expected:
+        yield path, "changed"

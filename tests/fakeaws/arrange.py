@@ -6,7 +6,7 @@ from typing import Any
 
 from .elbv2 import new_load_balancer
 from .s3_notifications import kept
-from .sns_topics import add_topic
+from .sns_topics import add_topic, default_policy
 from .world import BLOCK_ALL, SSE_S3, Bucket, Spreading, World
 
 
@@ -80,8 +80,9 @@ class Arrangement:
     def add_topic(self, name: str, policy: Mapping[str, Any] | None = None) -> str:
         """Add a topic and return its ARN; without a policy it has SNS's default."""
         arn = f"arn:{self.partition}:sns:{self.region}:{self.account_id}:{name}"
-        attributes = {} if policy is None else {"Policy": json.dumps(policy)}
-        add_topic(self.world, arn, attributes, {})
+        text = default_policy(arn) if policy is None else json.dumps(policy)
+        attributes = {} if policy is None else {"Policy": text}
+        add_topic(self.world, arn, attributes, {}, Spreading(text))
         return arn
 
     def add_destination(self, arn: str) -> None:

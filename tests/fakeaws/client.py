@@ -26,7 +26,7 @@ from .world import Call, Caller, Operations, Response, World
 
 Hook = Callable[[str, str, Mapping[str, Any]], None]
 
-_OPERATIONS: Mapping[str, Operations] = {
+OPERATIONS: Mapping[str, Operations] = {
     "elbv2": elbv2.OPERATIONS,
     "s3": {
         **s3_buckets.OPERATIONS,
@@ -83,7 +83,10 @@ class Client:
         model = self._models.get(name) if not name.startswith("_") else None
         if model is None:
             raise AttributeError(f"{self._service} has no operation {name!r}")
-        method = partial(self._call, model, _OPERATIONS[self._service][model.name])
+        operation = OPERATIONS[self._service].get(model.name)
+        if operation is None:
+            raise NotImplementedError(f"{model.name} of {self._service} is not emulated")
+        method = partial(self._call, model, operation)
         setattr(self, name, method)
         return method
 

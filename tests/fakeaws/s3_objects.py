@@ -160,6 +160,7 @@ def list_objects_v2(world: World, call: Call) -> Response:
         "MaxKeys": size,
         "KeyCount": len(shown_keys),
         "IsTruncated": token is not None,
+        "EncodingType": "url",  # boto3 asks for it, and decodes
         **({"Contents": contents} if contents else {}),
         **({"CommonPrefixes": folders} if folders else {}),
         **({"NextContinuationToken": token} if token else {}),

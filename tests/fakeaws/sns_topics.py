@@ -8,6 +8,8 @@ from .errors import Refused
 from .policy import listed, texts
 from .world import Call, Operations, Response, Spreading, Topic, World
 
+# What S3 knows of a topic's policy before it has spread.
+_NOBODY = '{"Version":"2012-10-17","Statement":[]}'
 # [SNS API, CreateTopic, SetTopicAttributes]
 _SETTABLE = frozenset(
     (
@@ -72,7 +74,9 @@ def create_topic(world: World, call: Call) -> Response:
     _check_attributes(attributes)
     existing = world.topics.get(arn)
     if existing is None:
-        add_topic(world, arn, attributes, tags)
+        policy = Spreading(_NOBODY)
+        world.change(policy, attributes.get("Policy", default_policy(arn)))
+        add_topic(world, arn, attributes, tags, policy)
         return {"TopicArn": arn}
     shown = topic_attributes(existing)
     if any(shown.get(key) != value for key, value in attributes.items()):
@@ -82,17 +86,15 @@ def create_topic(world: World, call: Call) -> Response:
     return {"TopicArn": arn}
 
 
-def add_topic(world: World, arn: str, attributes: dict[str, str], tags: dict[str, str]) -> Topic:
-    """Put a topic into the world; its policy spreads to S3 in time."""
-    owner = arn.split(":")[4]
-    policy = attributes.get("Policy", default_policy(arn))
-    topic = Topic(arn, owner, attributes, tags, Spreading(_NOBODY))
-    world.change(topic.policy, policy)
-    world.topics[arn] = topic
-    return topic
-
-
-_NOBODY = '{"Version":"2012-10-17","Statement":[]}'
+def add_topic(
+    world: World,
+    arn: str,
+    attributes: dict[str, str],
+    tags: dict[str, str],
+    policy: Spreading[str],
+) -> None:
+    """Put a topic into the world."""
+    world.topics[arn] = Topic(arn, arn.split(":")[4], attributes, tags, policy)
 
 
 def default_policy(arn: str) -> str:

@@ -21,7 +21,7 @@ from . import (
 )
 from .access import authorise
 from .errors import Refused, client_error, metadata
-from .models import operations, paginators, service_model, validate
+from .models import check_honoured, operations, paginators, service_model, validate
 from .world import Call, Caller, Operations, Response, World
 
 Hook = Callable[[str, str, Mapping[str, Any]], None]
@@ -112,6 +112,7 @@ class Client:
         **params: Any,
     ) -> Response:
         validate(self._service, model, params)
+        check_honoured(model, params)
         self._hooks.before(self._service, model.name, params)
         call = Call(self._service, model.name, params, self._caller, self.meta.region_name)
         try:

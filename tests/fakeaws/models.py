@@ -46,6 +46,36 @@ def paginators(service: str) -> PaginatorModel:
     return PaginatorModel(document)
 
 
+# Of operations that are emulated in part: what is honoured, or changes nothing here. Others fail.
+_HARMLESS = frozenset(
+    ("Bucket", "Key", "ChecksumAlgorithm", "ContentMD5", "ContentType", "ExpectedBucketOwner")
+)
+_HONOURED = {
+    "CreateBucket": (
+        "ACL",
+        "BucketNamespace",
+        "CreateBucketConfiguration",
+        "ObjectLockEnabledForBucket",
+        "ObjectOwnership",
+    ),
+    "CreateTopic": ("Name", "Attributes", "Tags"),
+    "DeleteObject": ("VersionId",),
+    "DescribeLoadBalancers": ("LoadBalancerArns", "Marker", "PageSize"),
+    "GetObject": (),
+    "HeadObject": (),
+    "ListObjectsV2": ("ContinuationToken", "Delimiter", "MaxKeys", "Prefix", "StartAfter"),
+    "PutObject": ("ACL", "Body", "IfMatch", "IfNoneMatch"),
+}
+
+
+def check_honoured(operation: OperationModel, params: Mapping[str, Any]) -> None:
+    """Raise NotImplementedError for a parameter that would be passed over in silence."""
+    honoured = _HONOURED.get(operation.name)
+    strange = set(params) - _HARMLESS - set(honoured or ())
+    if honoured is not None and strange:
+        raise NotImplementedError(f"{operation.name}: {', '.join(sorted(strange))}")
+
+
 def validate(service: str, operation: OperationModel, params: dict[str, Any]) -> None:
     """Raise ParamValidationError where boto3 would, before anything is sent."""
     shape = operation.input_shape

@@ -25,8 +25,8 @@ class Verdicts:
         """
         with self.world.lock:
             found = self.world.load_balancers[load_balancer]
-            bucket = self.world.buckets.get(found.attributes["access_logs.s3.bucket"])
-            on = found.attributes["access_logs.s3.enabled"] == "true"
+            bucket = self.world.buckets.get(found.attributes.get("access_logs.s3.bucket", ""))
+            on = found.attributes.get("access_logs.s3.enabled") == "true"
             if not on or bucket is None or bucket.region != found.region:
                 return None
             key = elbv2.log_key(

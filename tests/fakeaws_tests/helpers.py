@@ -11,6 +11,17 @@ from fakeaws import Account
 
 ACCOUNT = "111122223333"
 VENDOR = "999999999999"
+
+
+def knows_namespaces(account: Account) -> bool:
+    """Tell whether the account's boto3 knows CreateBucket's BucketNamespace."""
+    shape = account.s3.meta.service_model.operation_model("CreateBucket").input_shape
+    return shape is not None and "BucketNamespace" in shape.members
+
+
+needs_new_boto3 = pytest.mark.skipif(
+    not knows_namespaces(Account()), reason="the installed boto3 is an old one"
+)
 ELB = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
 
 

@@ -16,6 +16,7 @@ from fakeaws_tests.helpers import (
     ACCOUNT,
     ELB,
     VENDOR,
+    needs_new_boto3,
     notify,
     policy,
     put_policy,
@@ -156,6 +157,16 @@ def test_unknown_and_missing_parameters_are_boto3s_own_error() -> None:
 def test_an_operation_that_is_not_emulated_fails_at_once() -> None:
     with pytest.raises(NotImplementedError, match="GetBucketCors"):
         Account().s3.get_bucket_cors(Bucket="logs")
+
+
+def test_a_parameter_that_is_not_emulated_fails_at_once() -> None:
+    account = Account()
+    account.add_bucket("logs")
+
+    with pytest.raises(NotImplementedError, match="Names"):
+        account.elbv2.describe_load_balancers(Names=["web"])
+    with pytest.raises(NotImplementedError, match="Tagging"):
+        account.s3.put_object(Bucket="logs", Key="k", Tagging="a=b")
 
 
 def test_hooks_run_before_and_after_the_effect() -> None:
@@ -312,6 +323,7 @@ def test_what_has_no_resource_level_needs_a_star() -> None:
     account.client("elbv2", caller=wide).describe_load_balancers()
 
 
+@needs_new_boto3
 def test_creating_with_tags_and_ownership_needs_more() -> None:
     account = Account()
     tags: Any = {"Tags": [{"Key": "a", "Value": "b"}]}

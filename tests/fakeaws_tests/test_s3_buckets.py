@@ -6,7 +6,15 @@ import pytest
 from botocore.exceptions import ParamValidationError
 from fakeaws import Account, Caller
 
-from fakeaws_tests.helpers import ACCOUNT, VENDOR, put_policy, refused, statement
+from fakeaws_tests.helpers import (
+    ACCOUNT,
+    VENDOR,
+    knows_namespaces,
+    needs_new_boto3,
+    put_policy,
+    refused,
+    statement,
+)
 
 
 def create(account: Account, name: str, region: str = "", **params: Any) -> None:
@@ -101,6 +109,7 @@ def test_whose_bucket_it_is_already() -> None:
         create(west, "mine", "eu-west-1")
 
 
+@needs_new_boto3
 @pytest.mark.parametrize(
     ("name", "namespace", "code"),
     [
@@ -121,11 +130,7 @@ def test_the_accounts_regional_namespace(name: str, namespace: str, code: str | 
             create(account, name, BucketNamespace=namespace)
 
 
-def _knows_namespaces(account: Account) -> bool:
-    shape = account.s3.meta.service_model.operation_model("CreateBucket").input_shape
-    return shape is not None and "BucketNamespace" in shape.members
-
-
+@needs_new_boto3
 def test_an_old_boto3_knows_no_namespace_and_no_tags_on_create() -> None:
     account = Account(old_boto3=True)
 
@@ -133,7 +138,7 @@ def test_an_old_boto3_knows_no_namespace_and_no_tags_on_create() -> None:
         create(account, "logs", BucketNamespace="global")
     with pytest.raises(ParamValidationError, match="Tags"):
         create(account, "logs", tags={"a": "b"})
-    assert [_knows_namespaces(each) for each in (account, Account())] == [False, True]
+    assert [knows_namespaces(each) for each in (account, Account())] == [False, True]
 
 
 def test_acls_need_another_ownership() -> None:

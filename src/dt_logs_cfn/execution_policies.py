@@ -23,7 +23,7 @@ class Limits:
     account: Resource
     log_group: Resource
     endpoint: Resource
-    own_buckets: list[Resource]
+    own_buckets: Resource
     log_buckets: Resource
 
 

@@ -119,7 +119,7 @@ def _limits() -> execution_policies.Limits:
         account=Ref("AWS::AccountId"),
         log_group=GetAtt(LOG_GROUP, "Arn"),
         endpoint=Ref("NotificationEndpoint"),
-        own_buckets=[Sub(own), If("HasLogBucketName", named, NoValue)],
+        own_buckets=If("HasLogBucketName", [Sub(own), named], Sub(own)),
         log_buckets=If(
             "HasExistingLogBucketNames", _only_named(own), Sub("arn:${AWS::Partition}:s3:::*")
         ),

@@ -1,0 +1,71 @@
+"""Equal values are equal bytes, whatever order they came in."""
+
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.strategies import STEADY, json_values
+
+from dt_logs_cfn.canonical import WIDTH, dumps
+
+deep = st.dictionaries(st.sampled_from(["Type", "Properties", "Sid", "a", "b"]), json_values) | (
+    json_values
+)
+
+
+def shuffled(value: Any, dice: random.Random) -> Any:
+    match value:
+        case dict():
+            names = list(value)
+            dice.shuffle(names)
+            return {name: shuffled(value[name], dice) for name in names}
+        case list():
+            return [shuffled(item, dice) for item in value]
+    return value
+
+
+@STEADY
+@given(deep, st.randoms(use_true_random=False))
+def test_the_order_of_keys_changes_no_byte(value: Any, dice: random.Random) -> None:
+    assert dumps(value) == dumps(shuffled(value, dice))
+
+
+@STEADY
+@given(deep)
+def test_it_is_json_of_the_same_value_in_ascii(value: Any) -> None:
+    text = dumps(value)
+
+    assert value == json.loads(text)
+    assert text == dumps(json.loads(text))
+    assert text.isascii()
+    assert text.endswith("\n")
+    assert "\r" not in text
+
+
+def test_keys_with_a_usual_place_have_it() -> None:
+    policy = {
+        "Statement": [{"Condition": {}, "Resource": "*", "Action": "a:B", "Effect": "Allow"}],
+        "Version": "2012-10-17",
+    }
+
+    assert dumps(policy) == (
+        '{"Version":"2012-10-17",'
+        '"Statement":[{"Effect":"Allow","Action":"a:B","Resource":"*","Condition":{}}]}\n'
+    )
+
+
+def test_what_does_not_fit_into_a_line_has_an_item_a_line() -> None:
+    long = "x" * WIDTH
+
+    assert f'{{"only":[\n "{long}",\n {{\n  "a":"{long}",\n  "b":[1,2]}}]}}\n' == dumps(
+        {"only": [long, {"b": [1, 2], "a": long}]}
+    )
+
+
+@pytest.mark.parametrize("value", [1.5, {1, 2}, b"x", {"a": [object()]}])
+def test_what_has_no_canonical_form_is_refused(value: object) -> None:
+    with pytest.raises(TypeError, match="canonical"):
+        dumps(value)

@@ -1,0 +1,249 @@
+"""The handler goes into the template and comes out again, and nothing else does."""
+
+import base64
+import bz2
+import io
+import json
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.strategies import STEADY
+
+import dt_logs_handler
+from dt_logs_cfn import embedding
+from dt_logs_cfn.embedding import (
+    bootstrap,
+    content_digest,
+    extract,
+    handler_files,
+    handler_zip,
+    unpack,
+)
+from dt_logs_cfn.errors import VerifyError
+
+FOLDER = Path(dt_logs_handler.__file__).parent
+CODE = bootstrap(handler_zip())
+START, END = CODE.index('SOURCES = "') + len('SOURCES = "'), CODE.index('"\n\nfolder')
+SITE = Path(boto3.__file__).parents[1]
+NAME = "dt_logs_handler/main.py"
+
+# A zlib that writes other bytes, as zlib-ng does.
+OTHER_ZLIB = """
+import sys, types, zlib as real
+class Padded:
+    def __init__(self, inner): self.inner = inner
+    def compress(self, data): return b"\\0other" + self.inner.compress(data)
+    def flush(self, *mode): return self.inner.flush(*mode)
+other = types.ModuleType("zlib")
+for name in dir(real):
+    setattr(other, name, getattr(real, name))
+other.compress = lambda data, *rest, **more: b"\\0other" + real.compress(data, *rest, **more)
+other.compressobj = lambda *rest, **more: Padded(real.compressobj(*rest, **more))
+sys.modules["zlib"] = other
+"""
+
+
+def run(source: str, *flags: str, cwd: Path | None = None) -> str:
+    done = subprocess.run(
+        [sys.executable, *flags, "-"],
+        input=source,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=cwd,
+    )
+    return done.stdout
+
+
+def code_of(payload: bytes) -> str:
+    packed = base64.b85encode(payload).decode().replace("$", ",")
+    return f"{CODE[:START]}{packed}{CODE[END:]}"
+
+
+def zip_of(*entries: tuple[zipfile.ZipInfo | str, str], **more: int) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", **more) as opened:
+        for name, text in entries:
+            opened.writestr(name, text)
+    return archive.getvalue()
+
+
+def test_lambda_gets_the_sources_that_it_needs() -> None:
+    sources = {f"dt_logs_handler/{path.name}" for path in FOLDER.glob("*.py")}
+
+    assert sorted(sources - {"dt_logs_handler/grants.py"}) == list(handler_files())
+    assert (FOLDER / "main.py").read_bytes() == handler_files()[NAME]
+    assert not [path for path in FOLDER.rglob("*.py") if path.parent != FOLDER]
+
+
+def test_the_zip_has_no_trace_of_a_machine_or_a_day() -> None:
+    with zipfile.ZipFile(io.BytesIO(handler_zip())) as opened:
+        entries = opened.infolist()
+
+    assert [entry.filename for entry in entries] == sorted(handler_files())
+    assert {
+        (each.date_time, each.compress_type, each.create_system, each.external_attr, each.extra)
+        for each in entries
+    } == {((1980, 1, 1, 0, 0, 0), zipfile.ZIP_STORED, 3, 0o100644 << 16, b"")}
+
+
+def test_another_zlib_gives_the_same_bytes() -> None:
+    digest = (
+        "import hashlib\n"
+        "from dt_logs_cfn.embedding import bootstrap, handler_zip\n"
+        "print(hashlib.sha256(handler_zip() + bootstrap(handler_zip()).encode()).hexdigest())\n"
+    )
+    differs = "import zlib\nprint(zlib.compress(b'x').hex())\n"
+
+    assert run(differs) != run(OTHER_ZLIB + differs)
+    assert run(digest) == run(OTHER_ZLIB + digest)
+
+
+def test_the_code_runs_with_nothing_but_boto3_and_shows_its_source_in_a_traceback() -> None:
+    source = (
+        f"import sys\nsys.path.append({str(SITE)!r})\n"
+        f"exec(compile({CODE!r}, 'index.py', 'exec'))\n"
+        "import traceback, dt_logs_handler\n"
+        "print(handler.__module__, handler.__name__)\n"
+        "print('site-packages' in dt_logs_handler.__file__)\n"
+        "from dt_logs_handler.request import parse\n"
+        "try:\n    parse({}, 0.0)\n"
+        "except Exception:\n    print(traceback.format_exc())\n"
+    )
+
+    printed = run(source, "-I", "-S").splitlines()
+
+    assert printed[:2] == ["dt_logs_handler.main handler", "False"]
+    assert any("request.py" in line for line in printed)
+    assert any("raise InvalidRequest(" in line for line in printed)
+
+
+def test_the_code_has_nothing_that_templates_fill_in() -> None:
+    assert "${" not in CODE
+    assert "{{resolve:" not in CODE
+    assert CODE.isascii()
+    assert len(CODE.splitlines()) < 30
+
+
+def test_what_goes_in_comes_out() -> None:
+    assert handler_zip() == extract(CODE)
+    assert handler_files() == unpack(extract(CODE))
+
+
+@STEADY
+@given(
+    st.dictionaries(
+        st.from_regex(r"dt_logs_handler/[a-z_]{1,8}\.py", fullmatch=True),
+        st.text(st.characters(exclude_categories=["Cs"])).map(str.encode),
+        max_size=4,
+    )
+)
+def test_any_sources_come_out_as_they_went_in(sources: dict[str, bytes]) -> None:
+    archive = embedding._pack(sources)
+
+    assert archive == extract(bootstrap(archive))
+    assert dict(sorted(sources.items())) == unpack(archive)
+
+
+@STEADY
+@given(st.text() | st.integers(0, len(CODE) - 1).map(lambda length: CODE[:length]))
+def test_other_code_is_refused(code: str) -> None:
+    with pytest.raises(VerifyError, match="not the bootstrap"):
+        extract(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        CODE + "\nimport os\n",
+        "import os\n" + CODE,
+        CODE.replace("import handler", "import handler, __doc__"),
+        CODE.replace("\n", "\r\n"),
+    ],
+)
+def test_code_with_more_in_it_is_refused(code: str) -> None:
+    with pytest.raises(VerifyError, match="not the bootstrap"):
+        extract(code)
+
+
+@STEADY
+@given(st.integers(START, END - 1), st.sampled_from('0zA"\\ \né{'))
+def test_a_changed_character_is_refused_or_changes_no_source(place: int, other: str) -> None:
+    code = CODE[:place] + other + CODE[place + 1 :]
+    try:
+        archive = extract(code)
+    except VerifyError:
+        return
+    assert handler_zip() == archive
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"no bz2",
+        bz2.compress(b"[]"),
+        bz2.compress(b"{}")[:-4],
+        bz2.compress(b"{}") + b"more",
+        bz2.compress(b'{"a"'),
+        bz2.compress(b"[" * 100_000),
+        bz2.compress(b"9" * 100_000),
+        bz2.compress(json.dumps({NAME: 1}).encode()),
+        bz2.compress(json.dumps({NAME: ["x"]}).encode()),
+        bz2.compress(json.dumps({NAME: "\ud800"}).encode()),
+        bz2.compress(json.dumps({"../main.py": "x"}).encode()),
+        bz2.compress(json.dumps({"/etc/main.py": "x"}).encode()),
+        bz2.compress(json.dumps({"dt_logs_handler/a/../b.py": "x"}).encode()),
+        bz2.compress(json.dumps({"dt_logs_handler/main.pyc": "x"}).encode()),
+        bz2.compress(b" " * 50_000_000),
+    ],
+)
+def test_a_payload_that_we_did_not_make_is_refused(payload: bytes) -> None:
+    with pytest.raises(VerifyError) as refused:
+        extract(code_of(payload))
+
+    assert len(str(refused.value)) < 300
+
+
+def bomb() -> bytes:
+    """Two entries that share one content: the directory's second points at the first's place."""
+    archive = bytearray(zip_of((NAME, "x" * 1000), ("dt_logs_handler/a.py", "x" * 1000)))
+    entry = archive.rindex(b"PK\1\2")
+    archive[entry + 42 : entry + 46] = struct.pack("<I", 0)
+    return bytes(archive)
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        b"",
+        b"PK\5\6",
+        handler_zip()[:-1],
+        handler_zip() + b"\0",
+        b"#!/bin/sh\n" + handler_zip(),
+        zip_of(("../../x.py", "x")),
+        zip_of(("/etc/x.py", "x")),
+        zip_of(("dt_logs_handler/", "")),
+        zip_of((NAME, "x" * 100_000), compression=zipfile.ZIP_DEFLATED),
+        zip_of((NAME, "x")),
+        bomb(),
+    ],
+)
+def test_a_zip_that_we_did_not_make_is_refused(archive: bytes) -> None:
+    with pytest.raises(VerifyError):
+        unpack(archive)
+
+
+def test_the_digest_is_of_names_and_contents() -> None:
+    sources = {"a.py": b"1", "b.py": b"2"}
+
+    assert content_digest(sources) == content_digest(dict(reversed(sources.items())))
+    assert content_digest(sources) != content_digest({"a.py": b"2", "b.py": b"1"})
+    assert content_digest(sources) != content_digest({"a.py": b"1", "c.py": b"2"})

@@ -1,0 +1,189 @@
+"""Parameters: what the template refuses, and that it never refuses what the handler would take."""
+
+import re
+import string
+from typing import Any
+
+import pytest
+from generator.intrinsics import accepts
+from hypothesis import given
+from hypothesis import strategies as st
+from support.events import ENDPOINT, OWN_BUCKET, QUEUE, STACK, VENDOR, alb_arn, properties
+from support.strategies import STEADY
+
+from dt_logs_cfn.parameters import service_role_parameters, stack_parameters
+from dt_logs_cfn.settings import Vendor
+from dt_logs_handler.errors import InvalidRequest
+from dt_logs_handler.marks import Stack as HandlerStack
+from dt_logs_handler.request import properties_of
+
+HERE = HandlerStack(STACK, "aws", "us-east-1", "123456789012")
+WEB, API = alb_arn("web", 1), alb_arn("api", 2)
+PARAMETERS: dict[str, Any] = {each.title: each.to_dict() for each in stack_parameters(None)}
+
+GOOD = [
+    ("DataTheoremAccountId", VENDOR),
+    ("NotificationEndpoint", ENDPOINT),
+    ("NotificationEndpoint", QUEUE),
+    ("NotificationEndpoint", QUEUE.replace("arn:aws:", "arn:aws-cn:")),
+    ("LoadBalancerArns", "*"),
+    ("LoadBalancerArns", WEB),
+    ("LoadBalancerArns", f"{WEB}, {API}"),
+    ("LoadBalancerArns", WEB.replace("arn:aws:", "arn:aws-us-gov:")),
+    ("LogBucketName", ""),
+    ("LogBucketName", "logs"),
+    ("LogBucketName", "my.logs-1"),
+    ("LogBucketName", OWN_BUCKET),
+    ("ExistingLogBucketNames", ""),
+    ("ExistingLogBucketNames", "logs, other.logs"),
+    ("ResourceTags", ""),
+    ("ResourceTags", "team=web,cost centre=a=b,empty="),
+    ("LambdaExecutionRoleName", "team+web=logs@x,y"),
+    ("LambdaExecutionRolePath", "/"),
+    ("LambdaExecutionRolePath", "/team/logs/"),
+    ("LambdaFunctionName", "dt_logs-1"),
+    ("PermissionsBoundaryArn", ""),
+    ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:policy/team/bounds"),
+    ("PermissionsBoundaryArn", "arn:aws-cn:iam::aws:policy/PowerUserAccess"),
+]
+BAD = [
+    ("DataTheoremAccountId", ""),
+    ("DataTheoremAccountId", "99998888777"),
+    ("DataTheoremAccountId", "9999-8888-7777"),
+    ("DataTheoremAccountId", f"arn:aws:iam::{VENDOR}:root"),
+    ("NotificationEndpoint", ""),
+    ("NotificationEndpoint", "http://logs.example.com"),
+    ("NotificationEndpoint", "https://user:pass@logs.example.com"),
+    ("NotificationEndpoint", "https://localhost"),
+    ("NotificationEndpoint", "https://logs.example.com/a b"),
+    ("NotificationEndpoint", "ops@example.com"),
+    ("NotificationEndpoint", f"{QUEUE}.fifo"),
+    ("NotificationEndpoint", QUEUE.replace(":sqs:", ":sns:")),
+    ("NotificationEndpoint", f"https://logs.example.com/{'x' * 2048}"),
+    ("LoadBalancerArns", ""),
+    ("LoadBalancerArns", "web"),
+    ("LoadBalancerArns", f"{WEB},{API[:-1]}"),
+    ("LoadBalancerArns", WEB.replace("/app/", "/net/")),
+    ("LoadBalancerArns", WEB.replace("/app/", "/gwy/")),
+    ("LoadBalancerArns", WEB.replace("/app/web/", "/")),
+    ("LoadBalancerArns", WEB.replace(":loadbalancer/app/", ":targetgroup/")),
+    ("LoadBalancerArns", WEB.replace("elasticloadbalancing", "elasticloadbalancer")),
+    ("LoadBalancerArns", f"{WEB}/0123456789abcdef"),
+    ("LogBucketName", "ab"),
+    ("LogBucketName", "x" * 64),
+    ("LogBucketName", "Logs"),
+    ("LogBucketName", "my_logs"),
+    ("LogBucketName", "my..logs"),
+    ("LogBucketName", "-logs"),
+    ("LogBucketName", "logs."),
+    ("LogBucketName", "192.168.5.4"),
+    ("LogBucketName", "xn--logs"),
+    ("LogBucketName", "logs-s3alias"),
+    ("LogBucketName", "arn:aws:s3:::logs"),
+    ("ExistingLogBucketNames", "logs,arn:aws:s3:::logs"),
+    ("ExistingLogBucketNames", "logs/*"),
+    ("ExistingLogBucketNames", "*"),
+    ("ResourceTags", "team"),
+    ("ResourceTags", "=web"),
+    ("ResourceTags", "aws:team=web"),
+    ("LambdaExecutionRoleName", "a/b"),
+    ("LambdaExecutionRoleName", "x" * 65),
+    ("LambdaExecutionRolePath", ""),
+    ("LambdaExecutionRolePath", "team/"),
+    ("LambdaExecutionRolePath", "/team"),
+    ("LambdaExecutionRolePath", "/" + "x" * 511 + "/"),
+    ("LambdaFunctionName", "a.b"),
+    ("PermissionsBoundaryArn", "bounds"),
+    ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:role/bounds"),
+]
+NAMED_IN_THE_HANDLER = (
+    "DataTheoremAccountId",
+    "NotificationEndpoint",
+    "LoadBalancerArns",
+    "LogBucketName",
+    "ResourceTags",
+)
+
+
+@pytest.mark.parametrize(("name", "value"), GOOD)
+def test_what_can_work_is_taken(name: str, value: str) -> None:
+    assert accepts(PARAMETERS[name], value)
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_what_cannot_work_is_refused(name: str, value: str) -> None:
+    assert not accepts(PARAMETERS[name], value)
+
+
+def near_misses(name: str) -> st.SearchStrategy[str]:
+    """Values of the parameter, and the same with a piece cut out, put in or moved."""
+    good = [value for other, value in GOOD if other == name]
+    pieces = st.sampled_from([*string.printable[:95], *good, "é", "\n", "--", "..", "-an", "s3"])
+    edited = st.builds(
+        lambda value, start, length, piece: value[:start] + piece + value[start + length :],
+        st.sampled_from(good),
+        st.integers(0, 80),
+        st.integers(0, 4),
+        pieces | st.just(""),
+    )
+    return st.sampled_from(good) | edited | st.text(string.ascii_lowercase + ".-", max_size=8)
+
+
+@STEADY
+@given(st.data(), st.sampled_from(NAMED_IN_THE_HANDLER))
+def test_the_template_never_refuses_what_the_handler_takes(data: st.DataObject, name: str) -> None:
+    value = data.draw(near_misses(name))
+    listed = PARAMETERS[name]["Type"] == "CommaDelimitedList"
+    changed: Any = [item.strip() for item in value.split(",")] if listed else value
+    if name == "LoadBalancerArns" and "" in changed:
+        return  # a comma too much is harmless to the handler, and refused by the template
+    try:
+        properties_of({**properties(WEB), name: changed}, HERE)
+    except InvalidRequest:
+        return
+    assert accepts(PARAMETERS[name], value)
+
+
+@pytest.mark.parametrize("days", [1, 30, 36500])
+def test_the_handler_takes_every_number_of_days(days: int) -> None:
+    declared = PARAMETERS["LogRetentionDays"]
+
+    assert declared["MinValue"] <= days <= declared["MaxValue"]
+    assert (
+        days
+        == properties_of({**properties(WEB), "LogRetentionDays": str(days)}, HERE).retention_days
+    )
+
+
+@pytest.mark.parametrize("parameters", [stack_parameters(None), service_role_parameters()])
+def test_patterns_mean_the_same_in_java(parameters: list[Any]) -> None:
+    for parameter in parameters:
+        pattern = parameter.to_dict().get("AllowedPattern", "^$")
+        assert pattern.startswith("^")
+        assert pattern.endswith("$")
+        assert pattern.isascii()
+        # Of what differs: classes that know Unicode, intersections, named groups, flags.
+        assert not re.search(r"\\[wdWDbB]|&&|\(\?[P<a-z]|\[\[", pattern)
+
+
+@pytest.mark.parametrize("parameters", [stack_parameters(None), service_role_parameters()])
+def test_each_parameter_says_what_it_is_and_its_default_is_taken(parameters: list[Any]) -> None:
+    for parameter in parameters:
+        declared = parameter.to_dict()
+        assert declared["Description"].endswith(".")
+        assert ("AllowedPattern" in declared) == ("ConstraintDescription" in declared)
+        if "Default" in declared:
+            assert accepts(declared, str(declared["Default"]))
+
+
+def test_what_a_vendor_sets_becomes_a_default() -> None:
+    defaults = {
+        each.title: each.to_dict().get("Default")
+        for each in stack_parameters(Vendor("aws", VENDOR, ENDPOINT))
+    }
+
+    assert (
+        defaults["DataTheoremAccountId"],
+        defaults["NotificationEndpoint"],
+    ) == (VENDOR, ENDPOINT)
+    assert defaults["LoadBalancerArns"] is None

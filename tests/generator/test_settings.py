@@ -1,0 +1,146 @@
+"""What a vendor sets: read, checked, recorded and read back."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.strategies import STEADY, json_values
+
+from dt_logs_cfn.errors import DtLogsError, SettingsError
+from dt_logs_cfn.settings import PARTITIONS, Settings, Vendor
+
+ACCOUNT = "999988887777"
+URL = "https://logs.example.com/in?token=1"
+QUEUE = "arn:aws-us-gov:sqs:us-gov-west-1:999988887777:logs"
+BASE = "https://releases.example.com/dt-logs"
+
+vendors = st.builds(
+    Vendor,
+    st.sampled_from(PARTITIONS),
+    st.sampled_from(["", ACCOUNT]),
+    st.sampled_from(["", URL]),
+    st.sampled_from(["", BASE]),
+)
+all_settings = st.lists(vendors, unique_by=lambda vendor: vendor.partition).map(
+    lambda found: Settings(tuple(found))
+)
+
+
+def load(folder: Path, text: str) -> Settings:
+    path = folder / "release.cfg"
+    path.write_text(text, encoding="utf-8")
+    return Settings.load(path)
+
+
+def test_the_committed_file_sets_nobody() -> None:
+    assert Settings() == Settings.load(Path(__file__).parents[2] / "release.cfg")
+
+
+def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
+    loaded = load(
+        tmp_path,
+        f"[aws-us-gov]\nnotification_endpoint = {QUEUE}\n[aws]\nvendor_account_id = {ACCOUNT}\n"
+        f"base_url = {BASE}\n[aws-cn]\nbase_url =\n",
+    )
+
+    assert loaded == Settings(
+        (
+            Vendor("aws", ACCOUNT, "", BASE),
+            Vendor("aws-us-gov", "", QUEUE),
+        )
+    )
+    assert loaded.vendor("aws-us-gov").notification_endpoint == QUEUE
+    assert loaded.vendor("aws-cn") == Vendor("aws-cn")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("[aws]\nvendor_account_id = 12345678901\n", "'12345678901'"),
+        ("[aws]\nvendor_account_id = 9999-8888-7777\n", "vendor_account_id"),
+        ("[aws]\nnotification_endpoint = http://logs.example.com\n", "https URL"),
+        (f"[aws]\nnotification_endpoint = {QUEUE}\n", "partition aws"),
+        (f"[aws-us-gov]\nnotification_endpoint = {QUEUE}.fifo\n", "standard SQS queue"),
+        (f"[aws]\nbase_url = {BASE}/\n", "without a slash"),
+        (f"[aws]\nbase_url = {BASE}?versionId=1\n", "base_url"),
+        ("[aws]\nbase_uri = https://x.example.com\n", "'base_uri'"),
+        ("[azure]\n", "'azure'"),
+        ("[DEFAULT]\nvendor_account_id = 999988887777\n", "'DEFAULT'"),
+        ("vendor_account_id = 999988887777\n", "no configuration file"),
+        ("[aws]\n[aws]\n", "no configuration file"),
+    ],
+)
+def test_a_file_that_does_not_hold_is_refused_by_name(
+    tmp_path: Path, text: str, names: str
+) -> None:
+    with pytest.raises(SettingsError, match=r"release\.cfg|section|Name|Use") as refused:
+        load(tmp_path, text)
+
+    assert names in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"[aws]\n\xff")
+
+    for path in (tmp_path / "missing", tmp_path / "bytes", tmp_path):
+        with pytest.raises(SettingsError):
+            Settings.load(path)
+
+
+def test_a_percent_sign_means_itself(tmp_path: Path) -> None:
+    endpoint = "https://logs.example.com/in?token=a%2Fb"
+
+    loaded = load(tmp_path, f"[aws]\nnotification_endpoint = {endpoint}\n")
+
+    assert endpoint == loaded.vendor("aws").notification_endpoint
+
+
+@STEADY
+@given(all_settings)
+def test_what_is_recorded_can_be_read_back(settings: Settings) -> None:
+    assert settings == Settings.from_metadata(settings.to_metadata())
+
+
+@STEADY
+@given(all_settings)
+def test_the_order_of_vendors_does_not_matter(settings: Settings) -> None:
+    assert settings == Settings(tuple(reversed(settings.vendors)))
+
+
+@STEADY
+@given(
+    json_values
+    | st.dictionaries(
+        st.sampled_from([*PARTITIONS, "x"]),
+        st.dictionaries(
+            st.sampled_from(["vendor_account_id", "base_url", "partition", "x"]),
+            st.sampled_from(["", ACCOUNT, BASE]) | json_values,
+        )
+        | json_values,
+    )
+)
+def test_a_foreign_record_is_settings_or_refused(value: Any) -> None:
+    try:
+        settings = Settings.from_metadata(value)
+    except DtLogsError:
+        return
+    assert settings == Settings.from_metadata(settings.to_metadata())
+
+
+def test_the_default_is_of_one_partition_or_there_is_none() -> None:
+    commercial = Vendor("aws", ACCOUNT)
+    government = Vendor("aws-us-gov", "", QUEUE)
+    published = Vendor("aws-cn", base_url=BASE)
+
+    assert Settings().default is None
+    assert commercial == Settings((commercial, published)).default
+    assert government == Settings((government,)).default
+    assert Settings((commercial, government)).default is None
+
+
+def test_a_partition_comes_once() -> None:
+    with pytest.raises(SettingsError, match="twice"):
+        Settings((Vendor("aws", ACCOUNT), Vendor("aws")))

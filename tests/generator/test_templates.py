@@ -1,0 +1,316 @@
+"""The templates: their promised names, what CloudFormation makes of them, and their record."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from generator.intrinsics import Stack
+from hypothesis import given
+from hypothesis import strategies as st
+from support.events import ENDPOINT, QUEUE, STACK, VENDOR, alb_arn
+from support.strategies import STEADY, json_values
+
+from dt_logs_cfn import __version__
+from dt_logs_cfn.canonical import dumps
+from dt_logs_cfn.embedding import extract, handler_sha256, handler_zip
+from dt_logs_cfn.errors import DtLogsError, VerifyError
+from dt_logs_cfn.policies import policy_document
+from dt_logs_cfn.resources import EXECUTION_ROLE, FUNCTION, INVOCATION, LOG_GROUP, SERVICE_ROLE
+from dt_logs_cfn.settings import Privileges, Settings, Vendor
+from dt_logs_cfn.templates import Origin, origin, service_role_template, stack_template
+from dt_logs_handler.marks import Stack as HandlerStack
+from dt_logs_handler.request import SERVICE_TIMEOUT, properties_of
+
+CONTRACT = Path(__file__).parent / "fixtures" / "contract"
+LEAST, DOCUMENTED = (
+    json.loads(dumps(stack_template(Settings(), each).to_dict()))
+    for each in (Privileges.LEAST_PRIVILEGE, Privileges.DOCUMENTED)
+)
+SERVICE = json.loads(dumps(service_role_template(Settings()).to_dict()))
+ALL = pytest.mark.parametrize("template", [LEAST, DOCUMENTED, SERVICE])
+STACKS = pytest.mark.parametrize("template", [LEAST, DOCUMENTED])
+WEB = alb_arn("web")
+GIVEN = {
+    "DataTheoremAccountId": VENDOR,
+    "NotificationEndpoint": ENDPOINT,
+    "LoadBalancerArns": WEB,
+}
+OWN = "arn:aws:s3:::dt-logs-analysis-????????????-123456789012-us-east-1*"
+
+
+def policy_of(stack: Stack, role: str) -> Any:
+    (policy,) = stack.properties(role)["Policies"]
+    return policy["PolicyDocument"]
+
+
+def resources_of(policy: Any, sid: str) -> Any:
+    (statement,) = (each for each in policy["Statement"] if each["Sid"] == sid)
+    return statement["Resource"]
+
+
+def test_a_documented_stack_has_exactly_the_promised_resources() -> None:
+    assert {name: each["Type"] for name, each in DOCUMENTED["Resources"].items()} == {
+        "DTLogsAnalysisLambdaExecutionRole": "AWS::IAM::Role",
+        "DTLogsAnalysisLambdaFunction": "AWS::Lambda::Function",
+        "InvokeLambdaFunction": "Custom::DTLogsAnalysis",
+    }
+
+
+def test_a_least_privilege_stack_also_has_the_functions_log_group() -> None:
+    assert {LOG_GROUP} == LEAST["Resources"].keys() - DOCUMENTED["Resources"].keys()
+    assert LEAST["Resources"][LOG_GROUP]["Properties"]["RetentionInDays"] > 0
+    function = Stack(LEAST, GIVEN).properties(FUNCTION)
+    assert {"LogGroup": f"<{LOG_GROUP}>"} == function["LoggingConfig"]
+
+
+@STACKS
+def test_parameters_and_outputs_have_the_promised_names(template: Any) -> None:
+    assert {
+        "LoadBalancerArns",
+        "DataTheoremAccountId",
+        "NotificationEndpoint",
+        "LogBucketName",
+        "LogRetentionDays",
+        "VendorReadScope",
+        "RunToken",
+        "ResourceTags",
+        "ExistingLogBucketNames",
+        "LambdaExecutionRoleName",
+        "LambdaExecutionRolePath",
+        "PermissionsBoundaryArn",
+        "LambdaFunctionName",
+    } == template["Parameters"].keys()
+    assert {"LogBuckets", "TopicArns", "SubscriptionArns", "TemplateVersion", "HandlerSha256"} == (
+        template["Outputs"].keys()
+    )
+    assert {"DataTheoremAccountId", "NotificationEndpoint", "LoadBalancerArns"} == {
+        name for name, each in template["Parameters"].items() if "Default" not in each
+    }
+
+
+@ALL
+def test_stack_sets_can_take_it_in_any_partition(template: Any) -> None:
+    assert "Transform" not in template
+    assert not [each for each in template["Resources"].values() if "Stack" in each["Type"]]
+    outside_parameters = {name: template[name] for name in template if name != "Parameters"}
+    text = dumps(outside_parameters)
+    assert not re.search(r"arn:aws|(?<!\d)\d{12}(?!\d)", text)
+
+
+@ALL
+def test_the_console_shows_each_parameter_once_with_a_label(template: Any) -> None:
+    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    shown = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+
+    assert sorted(template["Parameters"]) == sorted(shown)
+    assert template["Parameters"].keys() == interface["ParameterLabels"].keys()
+
+
+@STACKS
+def test_it_carries_the_handler(template: Any) -> None:
+    stack = Stack(template, GIVEN)
+    function = stack.properties(FUNCTION)
+
+    assert handler_zip() == extract(function["Code"]["ZipFile"])
+    assert handler_sha256() == stack.properties(INVOCATION)["HandlerSha256"]
+    assert (
+        function["Runtime"],
+        function["Handler"],
+        function["Timeout"],
+    ) == ("python3.13", "index.handler", 900)
+    assert function["Timeout"] + 300 <= SERVICE_TIMEOUT
+
+
+@STACKS
+def test_names_are_cloudformations_unless_they_are_chosen(template: Any) -> None:
+    chosen = {
+        "LambdaExecutionRoleName": "role",
+        "LambdaExecutionRolePath": "/team/",
+        "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/bounds",
+        "LambdaFunctionName": "function",
+    }
+    plain, named = Stack(template, GIVEN), Stack(template, GIVEN | chosen)
+
+    assert {"RoleName", "PermissionsBoundary"}.isdisjoint(plain.properties(EXECUTION_ROLE))
+    assert "FunctionName" not in plain.properties(FUNCTION)
+    assert plain.properties(EXECUTION_ROLE)["Path"] == "/"
+    role = named.properties(EXECUTION_ROLE)
+    assert [
+        role["RoleName"],
+        role["Path"],
+        role["PermissionsBoundary"],
+        named.properties(FUNCTION)["FunctionName"],
+    ] == ["role", "/team/", "arn:aws:iam::123456789012:policy/bounds", "function"]
+
+
+@STACKS
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"LoadBalancerArns": "*", "ExistingLogBucketNames": "a-bucket,b-bucket"},
+        {"NotificationEndpoint": QUEUE, "LogBucketName": "logs", "ResourceTags": "a=b,c=d"},
+        {"VendorReadScope": "Location", "LogRetentionDays": "7", "RunToken": "again"},
+    ],
+)
+def test_the_handler_takes_what_the_stack_passes_on(template: Any, more: dict[str, str]) -> None:
+    passed = Stack(template, GIVEN | more).properties(INVOCATION)
+    as_texts = {
+        name: value if isinstance(value, list) else str(value) for name, value in passed.items()
+    }
+
+    request = properties_of(as_texts, HandlerStack(STACK, "aws", "us-east-1", "123456789012"))
+
+    assert f"<{FUNCTION}.Arn>" == passed["ServiceToken"]
+    assert passed["ServiceTimeout"] == SERVICE_TIMEOUT
+    assert __version__ == request.template_version
+    assert template["Metadata"]["DTLogsAnalysis"]["Privileges"] == request.privileges.value
+
+
+def test_a_documented_role_has_the_promised_policy() -> None:
+    promised = CONTRACT / "lambda-execution-role-permissions.json"
+
+    assert json.loads(promised.read_text(encoding="utf-8")) == policy_of(
+        Stack(DOCUMENTED, GIVEN), EXECUTION_ROLE
+    )
+    elsewhere = policy_of(Stack(DOCUMENTED, GIVEN, "aws-cn", "cn-north-1"), EXECUTION_ROLE)
+    assert elsewhere["Statement"][0]["Resource"] == "arn:aws-cn:logs:*:*:*"
+
+
+@pytest.mark.parametrize(
+    ("partition", "region"), [("aws", "us-east-1"), ("aws-us-gov", "us-gov-west-1")]
+)
+def test_a_least_privilege_role_has_the_published_policy(partition: str, region: str) -> None:
+    published = policy_document(
+        "lambda-execution-least-privilege",
+        partition=partition,
+        region=region,
+        account="123456789012",
+        notification_endpoint=ENDPOINT,
+    )
+    published["Statement"][-1]["Resource"] = f"<{LOG_GROUP}.Arn>"
+
+    assert published == policy_of(Stack(LEAST, GIVEN, partition, region), EXECUTION_ROLE)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "existing", "log_buckets"),
+    [
+        ("", "", "arn:aws:s3:::*"),
+        ("mine", "", "arn:aws:s3:::*"),
+        ("", "a-bucket", [OWN, "arn:*:s3:::a-bucket"]),
+        ("", "a-bucket, b.c", [OWN, "arn:*:s3:::a-bucket", "arn:*:s3:::b.c"]),
+        ("mine", "a-bucket", [OWN, "arn:*:s3:::mine", "arn:*:s3:::a-bucket"]),
+    ],
+)
+def test_parameters_narrow_the_buckets(bucket: str, existing: str, log_buckets: Any) -> None:
+    stack = Stack(LEAST, GIVEN | {"LogBucketName": bucket, "ExistingLogBucketNames": existing})
+    policy = policy_of(stack, EXECUTION_ROLE)
+
+    assert log_buckets == resources_of(policy, "LogBuckets")
+    assert ([OWN, f"arn:aws:s3:::{bucket}"] if bucket else OWN) == (
+        resources_of(policy, "OwnBucket")
+    )
+
+
+def test_the_role_fits_into_iam_with_many_buckets() -> None:
+    # IAM takes 10,240 characters of inline policies a role, CloudFormation 4,096 a value.
+    names = ",".join(f"a-bucket-of-a-usual-length-{number:03}" for number in range(130))
+    stack = Stack(LEAST, GIVEN | {"ExistingLogBucketNames": names})
+
+    assert len(names) < 4096
+    assert len(json.dumps(policy_of(stack, EXECUTION_ROLE), separators=(",", ":"))) < 10_240
+
+
+@pytest.mark.parametrize(
+    ("balancers", "refused"),
+    [("*", False), (WEB, False), (f"{WEB},{alb_arn('api')}", False), (f"{WEB},*", True)],
+)
+@STACKS
+def test_all_load_balancers_and_named_ones_contradict(
+    template: Any, balancers: str, refused: bool
+) -> None:
+    refusals = Stack(template, GIVEN | {"LoadBalancerArns": balancers}).refusals()
+
+    assert refused == bool(refusals)
+    assert all("LoadBalancerArns" in refusal for refusal in refusals)
+
+
+def test_the_service_role_has_the_published_policies() -> None:
+    named = {
+        "StackNamePrefix": "logs",
+        "LambdaExecutionRoleName": "role",
+        "LambdaExecutionRolePath": "/team/",
+        "LambdaFunctionName": "function",
+    }
+    for given_, role, function, prefix in (
+        ({}, "dt-logs-analysis*", "dt-logs-analysis*", "dt-logs-analysis"),
+        (named, "team/role", "function", "logs"),
+    ):
+        stack = Stack(SERVICE, given_)
+        published = policy_document(
+            "cloudformation-role-lifecycle",
+            region="us-east-1",
+            account="123456789012",
+            role_name=role,
+            function_name=function,
+        )
+        group = f"arn:aws:logs:us-east-1:123456789012:log-group:{prefix}*"
+        (log_group,) = (each for each in published["Statement"] if each["Sid"] == "LogGroup")
+        log_group["Resource"] = group
+        assert published == policy_of(stack, SERVICE_ROLE)
+        assert (
+            policy_document("cloudformation-role-trust")
+            == (stack.properties(SERVICE_ROLE)["AssumeRolePolicyDocument"])
+        )
+
+
+def test_what_a_vendor_sets_is_a_default_in_the_stack() -> None:
+    settings = Settings((Vendor("aws", VENDOR, ENDPOINT),))
+    template = stack_template(settings, Privileges.DOCUMENTED).to_dict()
+
+    passed = Stack(template, {"LoadBalancerArns": WEB}).properties(INVOCATION)
+
+    assert (passed["DataTheoremAccountId"], passed["NotificationEndpoint"]) == (VENDOR, ENDPOINT)
+
+
+@pytest.mark.parametrize("privileges", Privileges)
+def test_a_template_says_what_it_was_built_from(privileges: Privileges) -> None:
+    settings = Settings((Vendor("aws", VENDOR), Vendor("aws-us-gov", "", ENDPOINT)))
+    template = json.loads(dumps(stack_template(settings, privileges).to_dict()))
+
+    said = origin(template)
+
+    assert Origin(__version__, settings, privileges) == said
+    again = stack_template(said.settings, privileges).to_dict()
+    assert template == json.loads(dumps(again))
+
+
+def test_the_service_roles_template_says_so_too() -> None:
+    assert Origin(__version__, Settings(), None) == origin(SERVICE)
+
+
+@STEADY
+@given(
+    json_values,
+    st.dictionaries(st.sampled_from(["Version", "Settings", "Privileges"]), json_values),
+    st.booleans(),
+)
+def test_a_foreign_record_is_refused(value: Any, record: Any, whole: bool) -> None:
+    template = {"Metadata": {"DTLogsAnalysis": record} if whole else value}
+    try:
+        said = origin(template)
+    except DtLogsError:
+        return
+    assert (record["Version"], Settings.from_metadata(record["Settings"])) == (
+        said.version,
+        said.settings,
+    )
+
+
+@pytest.mark.parametrize("template", [{}, {"Metadata": []}, {"Metadata": {"DTLogsAnalysis": {}}}])
+def test_a_template_without_a_record_is_none_of_ours(template: Any) -> None:
+    with pytest.raises(VerifyError, match="which release"):
+        origin(template)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from botocore.exceptions import ClientError
 
 from .aws import Aws, code, pages
-from .documents import Json, compact, parsed, texts
+from .documents import Json, compact, listed, parsed, texts
 from .marks import Location, Stack, digest
 from .model import Absent, Bucket, Subscription, Topic, Unreadable
 from .notifications import encoded, foreign_topics, own
@@ -46,41 +46,37 @@ def filter_policy(locations: Iterable[Location], stack: Stack) -> str:
 
     For the scope MessageBody, since S3's events carry no attributes; their keys are encoded.
     """
-    ordered = sorted(locations)
-    return compact(
-        {
-            "Records": {
-                "s3": {
-                    "bucket": {"name": sorted({each.bucket for each in ordered})},
-                    "object": {
-                        "key": [{"prefix": encoded(each.log_prefix(stack))} for each in ordered]
-                    },
-                }
-            }
-        }
-    )
+    found = list(locations)
+    keys = {encoded(each.log_prefix(stack)) for each in found}
+    return compact(_filter(sorted({each.bucket for each in found}), sorted(keys)))
+
+
+def _filter(buckets: list[str], keys: list[str]) -> dict[str, Json]:
+    names: list[Json] = [*buckets]
+    prefixes: list[Json] = [{"prefix": key} for key in keys]
+    return {"Records": {"s3": {"bucket": {"name": names}, "object": {"key": prefixes}}}}
 
 
 def filtered_keys(subscription: Subscription, stack: Stack) -> frozenset[str] | None:
     """Return the key prefixes of a filter that has exactly our form, else None."""
     try:
-        found: Json = parsed(subscription.filter_policy or "")
+        found = parsed(subscription.filter_policy or "")
     except ValueError:
         return None
-    for name in ("Records", "s3", "object", "key"):
-        if not isinstance(found, dict) or (name == "Records" and set(found) != {name}):
-            return None
-        found = found.get(name)
-    keys = [
-        key
-        for item in (found if isinstance(found, list) else [])
-        if isinstance(item, dict) and set(item) == {"prefix"}
-        for key in texts(item["prefix"])
-    ]
+    items = listed(_at(found, "Records", "s3", "object", "key"))
+    keys = [key for item in items for key in texts(_at(item, "prefix"))]
+    buckets = texts(_at(found, "Records", "s3", "bucket", "name"))
     ours = f"AWSLogs/{stack.account}/elasticloadbalancing/{stack.region}/"
-    if not keys or not all(key.endswith(ours) for key in keys):
+    if not keys or found != _filter(buckets, keys) or not all(key.endswith(ours) for key in keys):
         return None
     return frozenset(keys)
+
+
+def _at(value: Json, *names: str) -> Json:
+    """Return what is below these names, None where there is nothing."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def narrowed_filter(subscription: Subscription, keys: Iterable[str]) -> str:

@@ -111,7 +111,7 @@ def _holds(condition: Json, context: Mapping[str, str | None]) -> bool:
 def _operator_holds(
     operator: str, key: str, wanted: Json, context: Mapping[str, str | None]
 ) -> bool:
-    if key not in context:
+    if key not in context or ":" in operator:  # ForAnyValue: and ForAllValues: ask for a set
         return False
     value = context[key]
     values = [str(each).lower() if isinstance(each, bool) else str(each) for each in listed(wanted)]

@@ -1,0 +1,294 @@
+"""Editing notifications, and finding what S3 would refuse before it is put."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from support.events import STACK, topic_arn
+from support.strategies import STEADY, configurations
+
+from dt_logs_handler.errors import Refused
+from dt_logs_handler.marks import Location, Stack
+from dt_logs_handler.notifications import Edit, covering_topic, encoded, entry, own
+
+HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
+TOPIC = topic_arn("logs")
+THEIRS = "arn:aws:sns:us-east-1:123456789012:theirs"
+WEB = Location("logs", "web")
+BELOW = "AWSLogs/123456789012/elasticloadbalancing/us-east-1/"
+
+
+def ours(prefix: str, topic: str = TOPIC) -> dict[str, Any]:
+    return dict(entry(Location("logs", prefix), topic, HERE))
+
+
+def unordered(configuration: Any) -> Any:
+    """Return a configuration to be compared without the order in its lists."""
+    return {
+        kind: sorted(json.dumps(each, sort_keys=True) for each in value)
+        if isinstance(value, list)
+        else value
+        for kind, value in configuration.items()
+    }
+
+
+prefixes = st.lists(st.sampled_from(["", "web", "api/x"]), min_size=1, max_size=3, unique=True)
+
+
+def test_entry_announces_log_objects_and_nothing_else() -> None:
+    assert entry(WEB, TOPIC, HERE) == {
+        "Id": "dt-logs-analysis-1-1a808a46157ee0e5",
+        "TopicArn": TOPIC,
+        "Events": ["s3:ObjectCreated:*"],
+        "Filter": {
+            "Key": {
+                "FilterRules": [
+                    {"Name": "prefix", "Value": f"web/{BELOW}"},
+                    {"Name": "suffix", "Value": ".log.gz"},
+                ]
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("a b", "a+b"), ("a+b", "a%2Bb"), ("a/b", "a/b"), ("ü", "%C3%BC"), ("(a)*!'", "(a)*!'")],
+)
+def test_keys_are_encoded_as_s3_does(key: str, value: str) -> None:
+    assert encoded(key) == value
+
+
+@STEADY
+@given(configurations(), prefixes)
+def test_what_came_goes_and_leaves_the_rest_as_it_was(
+    configuration: dict[str, Any], prefixes: list[str]
+) -> None:
+    before = copy.deepcopy(configuration)
+    entries = [ours(prefix) for prefix in prefixes]
+    there = Edit(put=tuple(entries)).applied(configuration)
+    back = Edit(drop=frozenset(each["Id"] for each in entries)).applied(there)
+    assert back == configuration == before
+    assert set(own(there)) == {each["Id"] for each in entries}
+
+
+@STEADY
+@given(configurations(), prefixes)
+def test_foreign_entries_keep_their_order_and_content(
+    configuration: dict[str, Any], prefixes: list[str]
+) -> None:
+    there = dict(Edit(put=tuple(ours(prefix) for prefix in prefixes)).applied(configuration))
+    added = there.pop("TopicConfigurations")
+    before = configuration.pop("TopicConfigurations", [])
+    assert isinstance(added, list)
+    assert added[: len(before)] == before
+    assert there == configuration
+
+
+@STEADY
+@given(configurations(), prefixes, prefixes)
+def test_edits_of_two_stacks_commute(
+    configuration: dict[str, Any], mine: list[str], others: list[str]
+) -> None:
+    """At one location both put the same entry; elsewhere neither sees the other's."""
+    first = Edit(put=tuple(ours(prefix) for prefix in mine))
+    second = Edit(put=tuple(ours(prefix) for prefix in others))
+    one = second.applied(first.applied(configuration))
+    two = first.applied(second.applied(configuration))
+    assert unordered(one) == unordered(two)
+    left = Edit(drop=frozenset(ours(prefix)["Id"] for prefix in set(mine) - set(others)))
+    assert unordered(left.applied(one)) == unordered(second.applied(configuration))
+
+
+@STEADY
+@given(configurations(), prefixes)
+def test_edit_is_repeatable(configuration: dict[str, Any], prefixes: list[str]) -> None:
+    edit = Edit(put=tuple(ours(prefix) for prefix in prefixes))
+    there = edit.applied(configuration)
+    assert edit.applied(there) == there
+    assert Edit().applied(there) == there
+
+
+def test_eventbridge_stays_on() -> None:
+    """S3 turns it off with a configuration that leaves it out."""
+    there = Edit(put=(ours("web"),)).applied({"EventBridgeConfiguration": {}})
+    assert there["EventBridgeConfiguration"] == {}
+    back = Edit(drop=frozenset([ours("web")["Id"]])).applied(there)
+    assert back == {"EventBridgeConfiguration": {}}
+
+
+def test_entry_in_another_form_is_left_alone() -> None:
+    """S3 answers filter names with a capital, and may order rules otherwise."""
+    answered = ours("web")
+    rules = answered["Filter"]["Key"]["FilterRules"]
+    answered["Filter"] = {
+        "Key": {"FilterRules": [{**each, "Name": each["Name"].title()} for each in rules[::-1]]}
+    }
+    configuration = {"TopicConfigurations": [answered]}
+    assert Edit(put=(ours("web"),)).applied(configuration) == configuration
+
+
+def test_entry_to_another_topic_is_put_right_in_its_place() -> None:
+    theirs = {"Id": "theirs", "TopicArn": THEIRS, "Events": ["s3:ObjectRemoved:*"]}
+    configuration = {"TopicConfigurations": [ours("web", THEIRS), theirs]}
+    after = Edit(put=(ours("web"),)).applied(configuration)
+    assert after == {"TopicConfigurations": [ours("web"), theirs]}
+
+
+def foreign(events: list[str], kind: str = "Topic", **rules: str) -> dict[str, Any]:
+    """Return a configuration with one entry of somebody else's."""
+    arns = {
+        "Topic": ("TopicArn", THEIRS),
+        "Queue": ("QueueArn", "arn:aws:sqs:us-east-1:123456789012:theirs"),
+        "LambdaFunction": (
+            "LambdaFunctionArn",
+            "arn:aws:lambda:us-east-1:123456789012:function:theirs",
+        ),
+    }
+    key, arn = arns[kind]
+    item: dict[str, Any] = {"Id": "their-entry", key: arn, "Events": events}
+    if rules:
+        filters = [{"Name": name, "Value": value} for name, value in rules.items()]
+        item["Filter"] = {"Key": {"FilterRules": filters}}
+    return {f"{kind}Configurations": [item]}
+
+
+CREATED = "s3:ObjectCreated:*"
+APART = [
+    foreign(["s3:ObjectRemoved:*"]),
+    foreign([CREATED], prefix="img/"),
+    foreign([CREATED], prefix="api/AWSLogs/"),
+    foreign([CREATED], suffix=".jpg"),
+    foreign([CREATED], Prefix="web/", Suffix=".csv"),
+    foreign(["s3:ObjectTagging:Put", "s3:ObjectRestore:*"], "Queue"),
+    {"TopicConfigurations": [ours(prefix) for prefix in ("", "web", "api")]},
+    {"EventBridgeConfiguration": {}},
+    {},
+]
+
+
+@pytest.mark.parametrize("configuration", APART)
+def test_entries_apart_from_ours_are_not_in_the_way(configuration: dict[str, Any]) -> None:
+    assert covering_topic(configuration, WEB, HERE, share=True) is None
+    assert covering_topic(configuration, WEB, HERE, share=False) is None
+
+
+COVERING = [
+    foreign([CREATED]),
+    foreign([CREATED, "s3:ObjectRemoved:*"]),
+    foreign([CREATED], prefix="web/"),
+    foreign([CREATED], Prefix="web/AWSLogs/"),
+    foreign([CREATED], suffix=".gz"),
+    foreign([CREATED], PREFIX="web/", SUFFIX="log.gz"),
+    foreign([CREATED], prefix=f"web/{BELOW}", suffix=".log.gz"),
+]
+
+
+@pytest.mark.parametrize("configuration", COVERING)
+def test_topic_that_is_told_of_every_log_object_is_shared(configuration: dict[str, Any]) -> None:
+    assert covering_topic(configuration, WEB, HERE, share=True) == THEIRS
+
+
+IN_THE_WAY = [
+    foreign(["s3:ObjectCreated:Put"]),
+    foreign([CREATED], prefix=f"web/{BELOW}2026/"),
+    foreign([CREATED], suffix="x.log.gz"),
+    foreign([CREATED], "Queue"),
+    foreign([CREATED], "LambdaFunction", prefix="web"),
+    foreign(["s3:ObjectCreated:CompleteMultipartUpload"], "Queue", prefix="web/"),
+]
+
+
+@pytest.mark.parametrize("configuration", IN_THE_WAY)
+def test_entry_that_cannot_be_shared_is_named(configuration: dict[str, Any]) -> None:
+    with pytest.raises(Refused) as refused:
+        covering_topic(configuration, WEB, HERE, share=True)
+    (kind,) = configuration
+    (item,) = configuration[kind]
+    assert "their-entry" in refused.value.what
+    assert next(value for key, value in item.items() if key.endswith("Arn")) in refused.value.what
+    assert "logs" in refused.value.what and "below web" in refused.value.what
+    assert refused.value.bucket == "logs"
+    assert "prefix or suffix" in refused.value.fix
+
+
+@pytest.mark.parametrize("configuration", COVERING)
+def test_nothing_is_shared_by_a_role_that_may_not_unsubscribe(
+    configuration: dict[str, Any],
+) -> None:
+    with pytest.raises(Refused, match="their-entry"):
+        covering_topic(configuration, WEB, HERE, share=False)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "arn:aws:sns:us-east-1:210987654321:theirs",
+        "arn:aws:sns:eu-west-1:123456789012:theirs",
+        "arn:aws:sns:us-east-1:123456789012:theirs.fifo",
+    ],
+)
+def test_topic_that_we_may_not_use_is_in_the_way(topic: str) -> None:
+    configuration = json.loads(json.dumps(foreign([CREATED])).replace(THEIRS, topic))
+    with pytest.raises(Refused, match="their-entry"):
+        covering_topic(configuration, WEB, HERE, share=True)
+
+
+def test_two_entries_in_the_way_are_not_shared() -> None:
+    """None of them is told of every object."""
+    configuration = {
+        "TopicConfigurations": [
+            *foreign([CREATED], prefix="web/")["TopicConfigurations"],
+            *foreign([CREATED], prefix=f"web/{BELOW}2026/")["TopicConfigurations"],
+        ]
+    }
+    with pytest.raises(Refused, match="their-entry"):
+        covering_topic(configuration, WEB, HERE, share=True)
+
+
+def test_encoded_prefix_is_compared_by_its_meaning() -> None:
+    location = Location("logs", "my logs")
+    assert (
+        covering_topic(foreign([CREATED], prefix="my+logs/"), location, HERE, share=True) == THEIRS
+    )
+    assert (
+        covering_topic(foreign([CREATED], prefix="my%20web/"), location, HERE, share=True) is None
+    )
+
+
+def test_entry_without_an_id_is_named_by_its_destination() -> None:
+    configuration = foreign(["s3:ObjectCreated:Put"])
+    del configuration["TopicConfigurations"][0]["Id"]
+    with pytest.raises(Refused, match=THEIRS):
+        covering_topic(configuration, WEB, HERE, share=True)
+
+
+@STEADY
+@given(configurations(), st.sampled_from(["", "web", "img", "a b/"]))
+@example({"TopicConfigurations": []}, "web")
+def test_what_is_found_free_has_no_overlap_by_aws_rule(
+    configuration: dict[str, Any], prefix: str
+) -> None:
+    """S3 refuses a common event type where one prefix and one suffix contain the other's."""
+    location = Location("logs", prefix.strip("/"))
+    try:
+        free = covering_topic(configuration, location, HERE, share=True) is None
+    except Refused:
+        free = False
+    start = f"{location.prefix}/{BELOW}" if location.prefix else BELOW
+    assert free == (not any(_overlaps(each, start) for each in _items(configuration)))
+
+
+def _items(configuration: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for value in configuration.values() for each in value]
+
+
+def _overlaps(item: dict[str, Any], start: str) -> bool:
+    rules = item.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+    values = {each["Name"].lower(): each["Value"] for each in rules}
+    prefix = {"a+b%2F": "a b/"}.get(values.get("prefix", ""), values.get("prefix", ""))
+    created = any(each.startswith("s3:ObjectCreated:") for each in item["Events"])
+    return created and (start.startswith(prefix) or prefix.startswith(start))

@@ -1,0 +1,227 @@
+"""Editing bucket policies: ours come and go, everybody else's stay as they are."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from support.events import OTHER_TAG, STACK, TAG, VENDOR
+from support.strategies import STEADY, policies
+
+from dt_logs_handler.errors import Refused
+from dt_logs_handler.marks import Location, Stack
+from dt_logs_handler.policy import LIMIT, Edit, check, sids
+from dt_logs_handler.register import Registration, delivery_statement, tls_statement
+
+HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
+
+
+def claim(stack: str = TAG, prefix: str = "web", time: int = 1772366400) -> Registration:
+    return Registration(
+        stack, Location("logs", prefix), VENDOR, "e0e0e0e0", frozenset(), time, "abababab"
+    )
+
+
+def coming(*claims: Registration) -> Edit:
+    """Return the edit by which claims come, each with its delivery statement."""
+    put: list[Any] = [each.statement(HERE) for each in claims]
+    put += [delivery_statement(each.location, HERE) for each in claims]
+    return Edit(tuple(put))
+
+
+def going(*claims: Registration) -> Edit:
+    return Edit(drop=frozenset(each.sid for each in claims))
+
+
+def statements(policy: str | None) -> list[Any]:
+    """Return the statements as a list, however they are written."""
+    found = json.loads(policy)["Statement"] if policy else []
+    return found if isinstance(found, list) else [found]
+
+
+def rest(policy: str | None) -> dict[str, Any]:
+    """Return all of a policy but its statements."""
+    document = json.loads(policy) if policy else {"Version": "2012-10-17"}
+    return {key: value for key, value in document.items() if key != "Statement"}
+
+
+def unordered(policy: str | None) -> list[str]:
+    return sorted(json.dumps(each, sort_keys=True) for each in statements(policy))
+
+
+prefixes = st.sampled_from(["", "web", "api"])
+mine = st.lists(st.builds(claim, prefix=prefixes), min_size=1, max_size=3, unique=True)
+others = st.lists(st.builds(claim, st.just(OTHER_TAG), prefixes), max_size=3, unique=True)
+
+
+@STEADY
+@given(policies(), mine)
+def test_what_came_goes_and_leaves_the_rest_as_it_was(
+    policy: str | None, claims: list[Registration]
+) -> None:
+    there = coming(*claims).applied(policy)
+    back = going(*claims).applied(there)
+    assert statements(back) == statements(policy)
+    assert rest(back) == rest(policy)
+    assert (back is None) == (policy is None)
+
+
+@STEADY
+@given(policies(), mine)
+def test_foreign_statements_keep_their_order_and_content(
+    policy: str | None, claims: list[Registration]
+) -> None:
+    there = coming(*claims).applied(policy)
+    assert statements(there)[: len(statements(policy))] == statements(policy)
+    assert rest(there) == rest(policy)
+
+
+@STEADY
+@given(policies(), mine)
+def test_edit_is_repeatable_to_the_letter(policy: str | None, claims: list[Registration]) -> None:
+    for edit in (coming(*claims), going(*claims)):
+        policy = edit.applied(policy)
+        assert edit.applied(policy) is policy
+
+
+@STEADY
+@given(policies())
+@example('{"Statement": [], "Version": "2012-10-17"}')
+@example('{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*"}}')
+def test_edit_without_effect_returns_the_policy_to_the_letter(policy: str | None) -> None:
+    assert going(claim()).applied(policy) is policy
+    assert Edit().applied(policy) is policy
+
+
+@STEADY
+@given(policies(), mine, others)
+def test_edits_of_two_stacks_commute(
+    policy: str | None, mine: list[Registration], others: list[Registration]
+) -> None:
+    """Whoever comes first, and whoever leaves, the same statements are there in the end."""
+    one = coming(*others).applied(coming(*mine).applied(policy))
+    two = coming(*mine).applied(coming(*others).applied(policy))
+    assert unordered(one) == unordered(two)
+    alone = coming(*others).applied(policy)
+    assert unordered(going(*mine).applied(one)) == unordered(alone)
+    assert unordered(going(*mine).applied(two)) == unordered(alone)
+
+
+@STEADY
+@given(policies(), prefixes)
+def test_delivery_stays_as_long_as_any_registration(policy: str | None, prefix: str) -> None:
+    """It goes with the last one for its location, whichever stack put it."""
+    first, second, elsewhere = claim(prefix=prefix), claim(OTHER_TAG, prefix), claim(prefix="x")
+    delivery = delivery_statement(first.location, HERE)
+    both = coming(second, elsewhere).applied(coming(first).applied(policy))
+    assert delivery in statements(both)
+    one = going(first).applied(both)
+    assert delivery in statements(one)
+    none = going(second).applied(one)
+    assert delivery not in statements(none)
+    assert delivery_statement(elsewhere.location, HERE) in statements(none)
+    assert statements(going(elsewhere).applied(none)) == statements(policy)
+
+
+def test_delivery_statement_is_not_dropped_by_its_sid() -> None:
+    there = coming(claim()).applied(None)
+    delivery = delivery_statement(claim().location, HERE)
+    assert Edit(drop=frozenset([str(delivery["Sid"])])).applied(there) == there
+
+
+@pytest.mark.parametrize("principal", ["*", {"AWS": "*"}, {"AWS": ["123456789012"]}, {"AWS": "x"}])
+def test_forms_of_a_principal_stay_as_they_are(principal: object) -> None:
+    """A public statement must not come out as another form, nor a text as a list."""
+    theirs = {"Effect": "Allow", "Principal": principal, "Action": "s3:*", "Resource": ["*"]}
+    policy = json.dumps({"Version": "2008-10-17", "Id": "theirs", "Statement": theirs})
+    there = coming(claim()).applied(policy)
+    assert statements(there)[0] == theirs
+    assert rest(there) == {"Version": "2008-10-17", "Id": "theirs"}
+
+
+def test_statement_of_ours_is_replaced_in_its_place() -> None:
+    theirs = {"Sid": "theirs", "Effect": "Allow"}
+    old = {"Sid": "DTLogsAnalysis1TlsOnly", "Effect": "Allow"}
+    policy = json.dumps({"Statement": [old, theirs]})
+    new = tls_statement("logs", HERE)
+    assert statements(Edit((new,)).applied(policy)) == [new, theirs]
+
+
+def test_statement_that_means_the_same_is_left_alone() -> None:
+    """S3 may answer a list of one as a text, and a boolean as a text."""
+    tls = tls_statement("logs", HERE)
+    mine = claim().statement(HERE)
+    resource = mine["Resource"]
+    assert isinstance(resource, list)
+    answered = [
+        {**tls, "Condition": {"Bool": {"aws:SecureTransport": False}}},
+        {**mine, "Action": ["s3:GetObject"], "Resource": resource[0]},
+    ]
+    policy = json.dumps({"Statement": answered})
+    assert Edit((tls, mine)).applied(policy) is policy
+
+
+def test_newer_registration_takes_the_place_of_the_older() -> None:
+    older, newer = claim(), claim(time=1772366401)
+    edit = Edit(coming(newer).put, frozenset([older.sid]))
+    after = edit.applied(coming(older).applied(None))
+    assert sids(after) == {newer.sid, str(delivery_statement(newer.location, HERE)["Sid"])}
+
+
+def test_last_statement_takes_the_policy_with_it() -> None:
+    assert going(claim()).applied(coming(claim()).applied(None)) is None
+
+
+def test_first_statement_makes_a_policy_of_the_current_version() -> None:
+    assert rest(coming(claim()).applied(None)) == {"Version": "2012-10-17"}
+
+
+def test_policy_is_written_without_white_space() -> None:
+    """White space counts towards the limit of 20 KB."""
+    policy = json.dumps({"Statement": [{"Sid": "übrig", "Effect": "Allow"}]}, indent=8)
+    after = coming(claim()).applied(policy) or ""
+    assert after == json.dumps(json.loads(after), separators=(",", ":"), ensure_ascii=False)
+
+
+@pytest.mark.parametrize(("letter", "size"), [("x", 1), ("ü", 2)])
+def test_twenty_kilobytes_are_the_limit(letter: str, size: int) -> None:
+    assert LIMIT == 20_480
+    empty = json.dumps({"Id": "", "Statement": []}, ensure_ascii=False)
+    room = (LIMIT - len(empty)) // size
+    fits = json.dumps({"Id": letter * room, "Statement": []}, ensure_ascii=False)
+    check(fits, "logs")
+    with pytest.raises(Refused) as refused:
+        check(fits.replace(letter, letter * 2, 1), "logs")
+    assert "logs" in refused.value.what and "20480" in refused.value.what
+    assert "VendorReadScope=Location" in refused.value.fix
+    assert refused.value.bucket == "logs"
+
+
+DEAD = "AROAEXAMPLEIDOFAROLE1"
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ({"Sid": "Old", "Principal": {"AWS": DEAD}}, "Old"),
+        ({"Sid": "Old", "Principal": {"AWS": ["123456789012", DEAD]}}, "Old"),
+        ({"Sid": "Old", "NotPrincipal": {"AWS": DEAD}}, "Old"),
+        ({"Principal": {"AWS": DEAD.replace("AROA", "AIDA")}}, "2"),
+    ],
+)
+def test_dead_principal_is_named_before_the_put(statement: dict[str, Any], name: str) -> None:
+    """S3 would refuse every put of this policy as malformed."""
+    alive = {"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}
+    policy = json.dumps({"Statement": [alive, {"Effect": "Deny", **statement}]})
+    with pytest.raises(Refused) as refused:
+        check(policy, "logs")
+    assert f"statement {name} " in refused.value.what
+    assert DEAD[4:] in refused.value.what
+    assert "Remove" in refused.value.fix
+
+
+@STEADY
+@given(policies())
+def test_living_principals_pass(policy: str | None) -> None:
+    check(policy, "logs")

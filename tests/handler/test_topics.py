@@ -1,0 +1,138 @@
+"""Topics' policies, and the filters by which a subscription to a foreign topic is ours."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.events import STACK, topic_arn
+from support.strategies import STEADY, json_values
+
+from dt_logs_handler.marks import Location, Stack
+from dt_logs_handler.model import Subscription
+from dt_logs_handler.topics import (
+    filter_policy,
+    filtered_keys,
+    narrowed_filter,
+    same_filter,
+    topic_policy,
+)
+
+HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
+BELOW = "AWSLogs/123456789012/elasticloadbalancing/us-east-1/"
+WEB, ROOT, ODD = Location("logs", "web"), Location("logs", ""), Location("logs", "my logs+ü")
+
+
+def subscription(document: object) -> Subscription:
+    text = document if isinstance(document, str | None) else json.dumps(document)
+    return Subscription("arn:aws:sns:us-east-1:123456789012:t:1", "t", "https", "e", text)
+
+
+def test_topic_admits_s3_of_this_bucket_and_account_alone() -> None:
+    assert json.loads(topic_policy("my.logs", HERE)) == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "S3PublishesNewLogObjects",
+                "Effect": "Allow",
+                "Principal": {"Service": "s3.amazonaws.com"},
+                "Action": "sns:Publish",
+                "Resource": topic_arn("my.logs"),
+                "Condition": {
+                    "ArnEquals": {"aws:SourceArn": "arn:aws:s3:::my.logs"},
+                    "StringEquals": {"aws:SourceAccount": "123456789012"},
+                },
+            }
+        ],
+    }
+
+
+def test_topic_policy_is_of_the_partition() -> None:
+    china = Stack(STACK.replace("arn:aws:", "arn:aws-cn:"), "aws-cn", "cn-north-1", "123456789012")
+    assert "arn:aws:" not in topic_policy("logs", china)
+
+
+def test_filter_lets_log_objects_of_the_locations_through() -> None:
+    """S3's events carry a record a message; keys in them are encoded."""
+    assert json.loads(filter_policy([WEB, ODD], HERE)) == {
+        "Records": {
+            "s3": {
+                "bucket": {"name": ["logs"]},
+                "object": {
+                    "key": [{"prefix": f"my+logs%2B%C3%BC/{BELOW}"}, {"prefix": f"web/{BELOW}"}]
+                },
+            }
+        }
+    }
+
+
+locations = st.lists(st.sampled_from([WEB, ROOT, ODD]), min_size=1, unique=True)
+
+
+@STEADY
+@given(locations)
+def test_our_filter_is_known_again_by_its_keys(found: list[Location]) -> None:
+    keys = filtered_keys(subscription(filter_policy(found, HERE)), HERE)
+    assert keys is not None
+    assert len(keys) == len(found)
+    assert all(key.endswith(BELOW) for key in keys)
+
+
+@STEADY
+@given(locations, locations)
+def test_narrowed_filter_is_the_one_of_what_stays(
+    before: list[Location], after: list[Location]
+) -> None:
+    staying = [each for each in after if each in before] or before
+    keys = filtered_keys(subscription(filter_policy(staying, HERE)), HERE)
+    assert keys is not None
+    narrowed = narrowed_filter(subscription(filter_policy(before, HERE)), keys)
+    assert same_filter(narrowed, filter_policy(staying, HERE))
+
+
+OURS = json.loads(filter_policy([WEB], HERE))
+
+
+def changed(**inner: object) -> dict[str, Any]:
+    """Return our filter with keys beside or in place of those within `s3`."""
+    return {"Records": {"s3": {**OURS["Records"]["s3"], **inner}}}
+
+
+FOREIGN: list[Any] = [
+    None,
+    "",
+    "{}",
+    "no JSON",
+    "[]",
+    {**OURS, "eventName": ["x"]},
+    {"Records": {**OURS["Records"], "eventName": ["ObjectCreated:Put"]}},
+    changed(object={"key": [{"prefix": "web/"}]}),
+    changed(object={"key": [{"prefix": f"web/{BELOW}"}, {"suffix": ".gz"}]}),
+    changed(object={"key": [{"prefix": f"web/{BELOW}"}, "x"]}),
+    changed(object={"key": [{"anything-but": {"prefix": f"web/{BELOW}"}}]}),
+    changed(object={"key": [{"prefix": f"web/{BELOW}"}], "size": [{"numeric": [">", 0]}]}),
+    changed(object={"key": f"web/{BELOW}"}),
+    changed(object={"key": []}),
+    changed(s3SchemaVersion=["1.0"]),
+    {"Records": {"s3": {"object": OURS["Records"]["s3"]["object"]}}},
+    {"Records": []},
+]
+
+
+@pytest.mark.parametrize("document", FOREIGN)
+def test_filter_of_another_form_is_not_ours(document: object) -> None:
+    assert filtered_keys(subscription(document), HERE) is None
+
+
+@STEADY
+@given(json_values)
+def test_any_filter_can_be_judged(document: object) -> None:
+    assert filtered_keys(subscription(json.dumps(document)), HERE) is None
+
+
+def test_filters_are_compared_by_meaning() -> None:
+    assert same_filter(json.dumps(OURS), json.dumps(OURS, indent=2))
+    assert same_filter(None, None)
+    assert not same_filter(json.dumps(OURS), None)
+    assert not same_filter(json.dumps(OURS), json.dumps(changed(x=[])))

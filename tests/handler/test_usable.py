@@ -1,0 +1,130 @@
+"""Whether logs can flow from a bucket; each refusal names the fix."""
+
+import json
+from typing import Any
+
+import pytest
+from support.events import STACK, TAG, VENDOR
+
+from dt_logs_handler.errors import Refused
+from dt_logs_handler.marks import Location, Stack
+from dt_logs_handler.model import Absent, Bucket, Unreadable
+from dt_logs_handler.register import Registration
+from dt_logs_handler.usable import can_receive, usable
+
+HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
+WEB = Location("logs", "web")
+CLAIM = Registration(TAG, WEB, VENDOR, "e0e0e0e0", frozenset(), 1772366400, "abababab")
+
+
+def bucket(**changed: Any) -> Bucket:
+    return Bucket("logs", **changed)
+
+
+def policy(**statement: object) -> str:
+    theirs = {"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "s3:*"}
+    resource = {"Resource": "arn:aws:s3:::logs/*"}
+    return json.dumps({"Statement": [{**theirs, **resource, **statement}]})
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        bucket(),
+        bucket(ownership="BucketOwnerPreferred"),
+        bucket(public=True),
+        bucket(public_access_block={"RestrictPublicBuckets": True}),
+        bucket(policy=policy(Effect="Allow")),
+        bucket(policy=policy(Condition={"Bool": {"aws:SecureTransport": "false"}})),
+        bucket(tags={"team": "x"}, notifications={"EventBridgeConfiguration": {}}),
+    ],
+)
+def test_bucket_from_which_logs_can_flow_is_taken(found: Bucket) -> None:
+    assert usable(found, WEB, CLAIM, HERE) is found
+
+
+@pytest.mark.parametrize(
+    ("found", "what", "fix"),
+    [
+        (Absent(), "does not exist", "Create it again"),
+        (bucket(encryption="aws:kms"), "aws:kms", "SSE-S3 (AES256)"),
+        (bucket(encryption="aws:kms:dsse"), "aws:kms:dsse", "SSE-S3 (AES256)"),
+        (bucket(ownership="ObjectWriter"), "ObjectWriter", "BucketOwnerEnforced"),
+        (
+            bucket(public=True, public_access_block={"RestrictPublicBuckets": True}),
+            "RestrictPublicBuckets",
+            "Remove the public statement",
+        ),
+        (
+            bucket(policy=policy()),
+            f"Statement Theirs of the policy of bucket logs denies Data Theorem's account {VENDOR}",
+            '{"StringNotEquals":{"aws:PrincipalAccount":"999988887777"}}',
+        ),
+        (
+            bucket(policy=policy(Action="s3:GetObject", Sid="")),
+            "Statement number 1",
+            '{"StringNotEquals":{"aws:PrincipalAccount":"999988887777"}}',
+        ),
+    ],
+)
+def test_bucket_that_stops_logs_is_refused_with_the_fix(found: Any, what: str, fix: str) -> None:
+    with pytest.raises(Refused) as refused:
+        usable(found, WEB, CLAIM, HERE)
+    assert what in refused.value.what
+    assert "logs" in refused.value.what
+    assert fix in refused.value.fix
+
+
+def test_statement_named_as_the_fix_for_a_deny_is_one() -> None:
+    condition = {"StringNotEquals": {"aws:PrincipalAccount": "999988887777"}}
+    assert usable(bucket(policy=policy(Condition=condition)), WEB, CLAIM, HERE)
+
+
+def test_bucket_of_another_account_is_refused_with_the_statement_to_add() -> None:
+    with pytest.raises(Refused) as refused:
+        usable(Unreadable("GetBucketPolicy: Access Denied"), WEB, CLAIM, HERE)
+    assert "GetBucketPolicy: Access Denied" in refused.value.what
+    text = refused.value.fix[refused.value.fix.index("{") :]
+    statement, _ = json.JSONDecoder().raw_decode(text)
+    assert statement["Principal"] == {"AWS": "arn:aws:iam::999988887777:root"}
+    assert statement["Action"] == "s3:GetObject"
+    assert statement["Resource"] == [
+        "arn:aws:s3:::logs/web/AWSLogs/123456789012/elasticloadbalancing/us-east-1/*"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "prefix", "what", "fix"),
+    [
+        (bucket(region="eu-west-1"), "web", "eu-west-1", "Choose a bucket of that region"),
+        (bucket(), "AWSLogs", "'AWSLogs'", "Clear the prefix"),
+        (bucket(), "my/AWSLogs/x", "'my/AWSLogs/x'", "Clear the prefix"),
+        (
+            bucket(policy=policy(Action="s3:PutObject")),
+            "web",
+            "Statement Theirs of the policy of bucket logs denies Elastic Load Balancing",
+            '"Bool": {"aws:PrincipalIsAWSService": "false"}',
+        ),
+    ],
+)
+def test_bucket_to_which_elb_cannot_write_is_refused_with_the_fix(
+    found: Bucket, prefix: str, what: str, fix: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        can_receive(found, Location("logs", prefix), HERE)
+    assert what in refused.value.what
+    assert fix in refused.value.fix
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        bucket(),
+        bucket(region="us-east-1"),
+        bucket(policy=policy(Condition={"Bool": {"aws:PrincipalIsAWSService": "false"}})),
+        bucket(policy=policy(Action="s3:GetObject")),
+        bucket(policy=policy(Resource="arn:aws:s3:::logs/img/*")),
+    ],
+)
+def test_bucket_to_which_elb_can_write_is_taken(found: Bucket) -> None:
+    can_receive(found, WEB, HERE)

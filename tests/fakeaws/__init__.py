@@ -14,7 +14,8 @@ from .conditions import UnknownOperator
 from .errors import Refused, client_error
 from .policy import Decision, Principal, Request, evaluate
 from .snapshot import Snapshot, diff
-from .world import Caller, Consistency
+from .spreading import Consistency
+from .world import Caller
 
 __all__ = [
     "Account",

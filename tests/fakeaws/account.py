@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from .arrange import Arrangement
 from .client import Client, Hook, Hooks, no_hook
 from .snapshot import Snapshot, snapshot
+from .spreading import Consistency
 from .verdicts import Verdicts
-from .world import Caller, Consistency, World
+from .world import Caller, World
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client

@@ -7,7 +7,8 @@ from typing import Any
 from .elbv2 import new_load_balancer
 from .s3_notifications import kept
 from .sns_topics import add_topic, default_policy
-from .world import BLOCK_ALL, SSE_S3, Bucket, Spreading, World
+from .spreading import Spreading
+from .world import BLOCK_ALL, SSE_S3, Bucket, World
 
 
 class Arrangement:

@@ -1,16 +1,12 @@
-"""Elastic Load Balancing: load balancers, their attributes, and writing access logs."""
+"""Elastic Load Balancing: load balancers and their attributes."""
 
 import re
 from typing import Any
 
-from .access import account_context, bucket_says, service_context
-from .elb_accounts import ELB_ACCOUNTS
+from .elb_delivery import deliver, log_key
 from .errors import Refused
-from .policy import Decision, Principal, Request
-from .s3_objects import store
-from .world import Bucket, Call, LoadBalancer, Operations, Response, World, page
+from .world import Call, LoadBalancer, Operations, Response, World, page
 
-SERVICE = Principal(service="logdelivery.elasticloadbalancing.amazonaws.com")
 TEST_FILE = "ELBAccessLogTestFile"
 _LOGS = "access_logs.s3."
 _ARN = re.compile(
@@ -174,41 +170,6 @@ def _check_logging(world: World, found: LoadBalancer, name: str, prefix: str) ->
 
 def _rejected(text: str) -> Refused:
     return Refused("InvalidConfigurationRequest", text, Type="Sender")
-
-
-def log_key(found: LoadBalancer, prefix: str, name: str) -> str:
-    """Return a key below a load balancer's log location."""
-    return f"{prefix}{'/' if prefix else ''}AWSLogs/{found.account}/{name}"
-
-
-def deliver(world: World, bucket: Bucket, found: LoadBalancer, key: str, body: bytes) -> bool:
-    """Write an object as Elastic Load Balancing, if the bucket lets it.
-
-    [ELB guide, enable-access-logging.md]: by the service principal, in China not [GH
-    terraform-aws-modules/terraform-aws-s3-bucket#263]; by the region's ELB account where there is
-    one. Whether ELB sends aws:SourceAccount and aws:SourceArn is not documented: it does not here.
-    """
-    account = ELB_ACCOUNTS.get(found.region, "")
-    by_service = world.partition != "aws-cn" and _may(world, bucket, SERVICE, key)
-    by_account = bool(account) and _may(world, bucket, world.root(account), key)
-    if bucket.algorithm() != "AES256" or not (by_service or by_account):
-        return False
-    # ELB hands its objects over with bucket-owner-full-control, which ObjectWriter disregards.
-    store(world, bucket, key, body, account or "elasticloadbalancing")
-    return True
-
-
-def _may(world: World, bucket: Bucket, principal: Principal, key: str) -> bool:
-    context = service_context() if principal.service else account_context(principal)
-    acl = {} if principal.service else {"s3:x-amz-acl": "bucket-owner-full-control"}
-    request = Request(
-        principal,
-        "s3:PutObject",
-        f"arn:{world.partition}:s3:::{bucket.name}/{key}",
-        {**context, **acl, "aws:resourceaccount": bucket.owner},
-    )
-    policy = bucket.policy.effective(world.clock())
-    return bucket_says(world, bucket, policy, request) is Decision.ALLOW
 
 
 OPERATIONS: Operations = {

@@ -185,4 +185,6 @@ def listed(raw: Any) -> list[Any]:
 
 def texts(raw: Any) -> tuple[str, ...]:
     """Return one or several values as texts, as IAM compares them."""
+    if isinstance(raw, str):
+        return (raw,)
     return tuple(str(each).lower() if isinstance(each, bool) else str(each) for each in listed(raw))

@@ -6,11 +6,13 @@ IAM's and unverified for S3. Actions are not looked up in a list of those that S
 
 import json
 import re
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from .conditions import UnknownOperator, check_operator, glob
 from .errors import Refused
-from .policy import listed, principals, texts
+from .policy import account_root, listed, principals, texts
 from .world import Bucket, World
 
 LIMIT = 20_480  # bytes, without white space [S3 guide, bucket policies; GH physionet-build#2094]
@@ -36,11 +38,25 @@ def _reject(message: str) -> NoReturn:
     raise Refused("MalformedPolicy", message)
 
 
+@dataclass(frozen=True)
+class Place:
+    """What a policy is checked against: its bucket, and whom AWS does not know."""
+
+    partition: str
+    bucket: str
+    unknown: frozenset[str]
+
+
 def stored(world: World, bucket: Bucket, text: str) -> str:
     """Check a policy as S3 does, and return it as S3 keeps it: compact, accounts as ARNs.
 
     Raises Refused.
     """
+    return _stored(Place(world.partition, bucket.name, frozenset(world.unknown_principals)), text)
+
+
+@lru_cache(maxsize=8192)
+def _stored(place: Place, text: str) -> str:
     try:
         document = json.loads(text)
     except ValueError:
@@ -61,7 +77,7 @@ def stored(world: World, bucket: Bucket, text: str) -> str:
     if not raw:
         _reject("Could not parse the policy: Statement is empty!")  # [GH versitygw#646]
     for statement in raw:
-        _check(world, bucket, statement)
+        _check(place, statement)
     sids = [each["Sid"] for each in raw if each.get("Sid")]
     if len(set(sids)) != len(sids):
         _reject("Statement IDs (SID) in a single policy must be unique.")
@@ -72,7 +88,7 @@ def _compact(document: Any) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
-def _check(world: World, bucket: Bucket, statement: dict[str, Any]) -> None:
+def _check(place: Place, statement: dict[str, Any]) -> None:
     for key in statement:
         if key not in _ELEMENTS:
             _reject(f"Unknown field {key}")
@@ -85,12 +101,12 @@ def _check(world: World, bucket: Bucket, statement: dict[str, Any]) -> None:
             _reject(f"Missing required field {element}")
     for element in ("Principal", "NotPrincipal"):
         if element in statement:
-            statement[element] = _checked_principals(world, statement[element])
-    _check_scope(world, bucket, statement)
+            statement[element] = _checked_principals(place, statement[element])
+    _check_scope(place, statement)
     _check_conditions(statement)
 
 
-def _checked_principals(world: World, raw: Any) -> Any:
+def _checked_principals(place: Place, raw: Any) -> Any:
     """Check that everybody exists; a deleted role's AROA... id is nobody."""
     if raw == "*":
         return raw
@@ -98,19 +114,19 @@ def _checked_principals(world: World, raw: Any) -> Any:
         _reject("Invalid principal in policy")
     for kind, values in principals(raw).items():
         for value in values:
-            if value in world.unknown_principals or not _exists(world, kind, value):
+            if value in place.unknown or not _exists(place, kind, value):
                 _reject("Invalid principal in policy")
-    return {key: _as_kept(world, key, value) for key, value in raw.items()}
+    return {key: _as_kept(place, key, value) for key, value in raw.items()}
 
 
-def _exists(world: World, kind: str, value: str) -> bool:
+def _exists(place: Place, kind: str, value: str) -> bool:
     match kind:
         case "AWS":
             found = _IDENTITY.fullmatch(value)
             account = re.search(r"\d{12}", value)
-            if account is None or account[0] in world.unknown_principals:
+            if account is None or account[0] in place.unknown:
                 return value == "*"
-            return value == account[0] or bool(found and found[1] == world.partition)
+            return value == account[0] or bool(found and found[1] == place.partition)
         case "Service":
             return _SERVICE.fullmatch(value) is not None
         case "CanonicalUser" | "Federated":
@@ -119,23 +135,24 @@ def _exists(world: World, kind: str, value: str) -> bool:
             return False
 
 
-def _as_kept(world: World, kind: str, raw: Any) -> Any:
+def _as_kept(place: Place, kind: str, raw: Any) -> Any:
     """Return what S3 shows later: an account number becomes the ARN of its root."""
     if kind != "AWS":
         return raw
     kept = [
-        world.root(value).arn if re.fullmatch(r"\d{12}", value) else value for value in texts(raw)
+        account_root(place.partition, value).arn if re.fullmatch(r"\d{12}", value) else value
+        for value in texts(raw)
     ]
     return kept[0] if len(kept) == 1 else kept
 
 
-def _check_scope(world: World, bucket: Bucket, statement: dict[str, Any]) -> None:
+def _check_scope(place: Place, statement: dict[str, Any]) -> None:
     """Check actions and resources, and that they fit each other."""
     resources = texts(statement.get("Resource", statement.get("NotResource")))
-    start = f"arn:{world.partition}:s3:::"
+    start = f"arn:{place.partition}:s3:::"
     for resource in resources:
         name = resource.removeprefix(start).partition("/")[0]
-        same = name == bucket.name or (name[:-1] and glob(name).fullmatch(bucket.name))
+        same = name == place.bucket or (name[:-1] and glob(name).fullmatch(place.bucket))
         if not resource.startswith(start) or not same:
             _reject("Policy has invalid resource")
     for action in texts(statement.get("Action", statement.get("NotAction"))):

@@ -3,25 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from . import filters
 from .errors import Refused
-from .sns_topics import found_topic, invalid
+from .sns_checks import check_attributes, check_endpoint, invalid
+from .sns_topics import found_topic
 from .world import Call, Operations, Response, Subscription, Topic, World, page
 
 _PAGE = 100  # [SNS API, ListSubscriptions]
-# [SNS API, SetSubscriptionAttributes]
-_SETTABLE = frozenset(
-    (
-        "DeliveryPolicy",
-        "FilterPolicy",
-        "FilterPolicyScope",
-        "RawMessageDelivery",
-        "RedrivePolicy",
-        "ReplayPolicy",
-        "SubscriptionRoleArn",
-    )
-)
-_STARTS = {"http": "http://", "https": "https://", "sqs": "arn:", "lambda": "arn:"}
 
 
 def subscribe(world: World, call: Call) -> Response:
@@ -33,8 +20,8 @@ def subscribe(world: World, call: Call) -> Response:
     topic = found_topic(world, params["TopicArn"])
     protocol, endpoint = params["Protocol"], params.get("Endpoint", "")
     attributes = dict(params.get("Attributes", {}))
-    _check_endpoint(protocol, endpoint)
-    _check_attributes(attributes)
+    check_endpoint(protocol, endpoint)
+    check_attributes(attributes)
     found = next(
         (
             each
@@ -62,33 +49,6 @@ def _new(world: World, call: Call, topic: Topic, attributes: dict[str, str]) -> 
     )
     world.subscriptions[arn] = found
     return found
-
-
-def _check_endpoint(protocol: str, endpoint: str) -> None:
-    if protocol not in (*_STARTS, "email", "email-json", "sms", "application", "firehose"):
-        raise invalid(f"Protocol Reason: Does not support this protocol string: {protocol}")
-    if not endpoint or not endpoint.startswith(_STARTS.get(protocol, "")):
-        raise invalid("Endpoint Reason: Please use FQDN or ARN" if endpoint else "Endpoint")
-    if protocol in ("sqs", "lambda") and len(endpoint.split(":")) < 6:
-        raise invalid(f"{protocol.upper()} endpoint ARN")
-    if protocol == "sqs" and endpoint.endswith(".fifo"):
-        raise invalid(
-            "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard"
-            " SNS topics"
-        )
-
-
-def _check_attributes(attributes: dict[str, str]) -> None:
-    for key in attributes:
-        if key not in _SETTABLE:
-            raise invalid("AttributeName")
-    scope = attributes.get("FilterPolicyScope", "MessageAttributes")
-    if scope not in ("MessageAttributes", "MessageBody"):
-        raise invalid("FilterPolicyScope: Invalid value")
-    if attributes.get("RawMessageDelivery", "false") not in ("true", "false"):
-        raise invalid("Attributes Reason: RawMessageDelivery: Invalid value")
-    if "FilterPolicy" in attributes:
-        filters.check(attributes["FilterPolicy"], scope)
 
 
 def _found(world: World, call: Call) -> Subscription:
@@ -135,7 +95,7 @@ def set_subscription_attributes(world: World, call: Call) -> Response:
     new = {**found.attributes, name: value}
     if name == "FilterPolicy" and value in ("", "{}"):
         del new[name]
-    _check_attributes(new)
+    check_attributes(new)
     found.attributes = new
     return {}
 

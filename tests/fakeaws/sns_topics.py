@@ -6,7 +6,9 @@ from typing import Any
 
 from .errors import Refused
 from .policy import listed, texts
-from .world import Call, Operations, Response, Spreading, Topic, World
+from .sns_checks import invalid
+from .spreading import Spreading
+from .world import Call, Operations, Response, Topic, World
 
 # What S3 knows of a topic's policy before it has spread.
 _NOBODY = '{"Version":"2012-10-17","Statement":[]}'
@@ -40,11 +42,6 @@ _ACTIONS = frozenset(
         "sns:subscribe",
     )
 )
-
-
-def invalid(text: str) -> Refused:
-    """Return SNS's refusal of a parameter."""
-    return Refused("InvalidParameter", f"Invalid parameter: {text}", Type="Sender")
 
 
 def found_topic(world: World, arn: str) -> Topic:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from . import elbv2
 from .access import account_context, bucket_says
+from .elb_delivery import deliver, log_key
 from .policy import Decision, Request
 from .s3_objects import readable
 from .world import Bucket, LoadBalancer, World
@@ -29,10 +29,8 @@ class Verdicts:
             on = found.attributes.get("access_logs.s3.enabled") == "true"
             if not on or bucket is None or bucket.region != found.region:
                 return None
-            key = elbv2.log_key(
-                found, found.attributes["access_logs.s3.prefix"], self._log_name(found)
-            )
-            return key if elbv2.deliver(self.world, bucket, found, key, b"log") else None
+            key = log_key(found, found.attributes["access_logs.s3.prefix"], self._log_name(found))
+            return key if deliver(self.world, bucket, found, key, b"log") else None
 
     def _log_name(self, found: LoadBalancer) -> str:
         """Return a name as [ELB guide, load-balancer-access-logs.md] has it."""

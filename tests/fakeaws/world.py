@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from threading import RLock
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from .policy import Principal, account_root
+from .spreading import Consistency, Spreading
 
 T = TypeVar("T")
 Params = Mapping[str, Any]
@@ -37,42 +38,6 @@ class Caller:
     def principal(self) -> Principal:
         """Return the caller as policies know it."""
         return Principal(self.account, self.arn)
-
-
-@dataclass(frozen=True)
-class Consistency:
-    """How long bucket configuration takes to spread, in seconds; the least is always 0.
-
-    A read of a policy or of notifications shows the bucket as it was up to `stale_reads` ago.
-    ELB, and S3 for a topic's policy, know a new policy up to `spreading` after it was put.
-    """
-
-    stale_reads: float = 0.0
-    spreading: float = 0.0
-
-
-class Spreading(Generic[T]):
-    """A value that everybody learns in time; `latest` is what S3 itself decides by."""
-
-    def __init__(self, value: T) -> None:
-        self.latest = value
-        self._past: list[tuple[float, float, T]] = []
-        self._first = value
-
-    def put(self, value: T, now: float, effective: float, memory: float) -> None:
-        """Change the value; what was replaced longer ago than `memory` is forgotten."""
-        while len(self._past) > 1 and max(self._past[1][:2]) < now - memory:
-            self._first = self._past.pop(0)[2]
-        self._past.append((now, effective, value))
-        self.latest = value
-
-    def as_of(self, moment: float) -> T:
-        """Return what was put last until then."""
-        return next((each[2] for each in reversed(self._past) if each[0] <= moment), self._first)
-
-    def effective(self, now: float) -> T:
-        """Return what another service knows by now."""
-        return next((each[2] for each in reversed(self._past) if each[1] <= now), self._first)
 
 
 @dataclass

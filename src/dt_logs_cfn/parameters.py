@@ -5,8 +5,6 @@ list has one empty item). Its regular expressions are Java's; these mean the sam
 handler checks everything again, since an older stack may hand it anything.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from troposphere import Equals, Join, Not, Parameter, Ref
@@ -31,57 +29,9 @@ _PATH = "/([!-.0-~]+/)*"
 _BOUNDARY = rf"{_PARTITION}:iam::([0-9]{{12}}|aws):policy/[!-~]+"
 
 
-@dataclass(frozen=True)
-class Group:
-    """Parameters that the console shows together, with their labels there."""
-
-    title: str
-    labels: Mapping[str, str]
-
-
-_NAMES = Group(
-    "If your account has rules for names",
-    {
-        "LambdaExecutionRoleName": "Role name",
-        "LambdaExecutionRolePath": "Role path",
-        "PermissionsBoundaryArn": "Permissions boundary",
-        "LambdaFunctionName": "Function name",
-    },
-)
-STACK_GROUPS = (
-    Group(
-        "What Data Theorem sent you",
-        {
-            "DataTheoremAccountId": "AWS account",
-            "NotificationEndpoint": "Endpoint",
-        },
-    ),
-    Group(
-        "What to onboard",
-        {
-            "LoadBalancerArns": "Load balancers",
-            "LogBucketName": "New bucket",
-            "LogRetentionDays": "Days to keep logs",
-            "VendorReadScope": "What may be read",
-            "ExistingLogBucketNames": "Existing log buckets",
-            "ResourceTags": "Tags",
-            "RunToken": "Run again",
-        },
-    ),
-    _NAMES,
-)
-SERVICE_ROLE_GROUPS = (
-    Group("Which stacks the role may run", {"StackNamePrefix": "Names begin with"}),
-    Group(
-        "Names that these stacks choose",
-        {name: label for name, label in _NAMES.labels.items() if name.startswith("Lambda")},
-    ),
-)
-
-
 def stack_parameters(default: Vendor | None) -> list[Parameter]:
     """Return the parameters of a stack; a vendor's account and endpoint become their defaults."""
-    return [*_vendor(default), *_onboarding(), *_names(), _boundary()]
+    return [*_vendor(default), *_onboarding(), *_log_buckets(), *_names(), _boundary()]
 
 
 def service_role_parameters() -> list[Parameter]:
@@ -96,19 +46,6 @@ def service_role_parameters() -> list[Parameter]:
         ),
         *_names(),
     ]
-
-
-def interface(groups: Sequence[Group]) -> dict[str, Any]:
-    """Return the metadata AWS::CloudFormation::Interface: groups, their order, and labels."""
-    return {
-        "ParameterGroups": [
-            {"Label": {"default": group.title}, "Parameters": list(group.labels)}
-            for group in groups
-        ],
-        "ParameterLabels": {
-            name: {"default": label} for group in groups for name, label in group.labels.items()
-        },
-    }
 
 
 def given(name: str) -> Any:
@@ -151,6 +88,33 @@ def _onboarding() -> list[Parameter]:
             rf"(\{EVERY_LOAD_BALANCER}|{_LOAD_BALANCER})",
             "ARNs like arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID, or *.",
         ),
+        Parameter(
+            "VendorReadScope",
+            Type="String",
+            Description="Where other load balancers log to the same place: the logs of those named"
+            " alone, or all that is there (a shorter bucket policy).",
+            AllowedValues=[scope.value for scope in ReadScope],
+            Default=ReadScope.LOAD_BALANCER.value,
+        ),
+        _list(
+            "ResourceTags",
+            "For what the Lambda makes: key=value,key=value.",
+            f"({_TAG})?",
+            "A list of key=value; a key does not begin with aws:.",
+            Default="",
+        ),
+        Parameter(
+            "RunToken",
+            Type="String",
+            Description="Change it to run the Lambda again.",
+            MaxLength=128,
+            Default="",
+        ),
+    ]
+
+
+def _log_buckets() -> list[Parameter]:
+    return [
         _text(
             "LogBucketName",
             "For load balancers that do not log yet; empty: we choose a name.",
@@ -166,33 +130,11 @@ def _onboarding() -> list[Parameter]:
             MaxValue=36500,
             Default=30,
         ),
-        Parameter(
-            "VendorReadScope",
-            Type="String",
-            Description="Where other load balancers log to the same place: the logs of those named"
-            " alone, or all that is there (a shorter bucket policy).",
-            AllowedValues=[scope.value for scope in ReadScope],
-            Default=ReadScope.LOAD_BALANCER.value,
-        ),
         _list(
             "ExistingLogBucketNames",
             "The only buckets of yours that the Lambda may touch; empty: any that is logged to.",
             "([a-z0-9.-]{3,63})?",
             "Bucket names.",
-            Default="",
-        ),
-        _list(
-            "ResourceTags",
-            "For what the Lambda makes: key=value,key=value.",
-            f"({_TAG})?",
-            "A list of key=value; a key does not begin with aws:.",
-            Default="",
-        ),
-        Parameter(
-            "RunToken",
-            Type="String",
-            Description="Change it to run the Lambda again.",
-            MaxLength=128,
             Default="",
         ),
     ]

@@ -18,7 +18,9 @@ PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 
 _URL = r"https://[^\s/?#@]+\.[^\s/?#@]+(?:[/?][\x21-\x7e]*)?"
 _QUEUE = r"arn:{partition}:sqs:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_-]{{1,80}}"
+_NAMES = ("vendor_account_id", "notification_endpoint", "base_url")
 _FIX = "Correct release.cfg, or leave the value empty."
+_FOREIGN = "Take the template from a release."
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,6 @@ class Settings:
     @classmethod
     def _of(cls, sections: Iterable[tuple[object, object]]) -> "Settings":
         return cls(tuple(_vendor(partition, values) for partition, values in sections))
-
-
-_FOREIGN = "Take the template from a release."
-_NAMES = ("vendor_account_id", "notification_endpoint", "base_url")
 
 
 def _vendor(partition: object, values: object) -> Vendor:

@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return command.run(arguments)
     except DtLogsError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        print(f"{PROGRAM}: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 3
 
 

@@ -32,7 +32,7 @@ def write_release(release: Release, out: Path) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
         with _alone_in(out):
-            if not target.exists() or compare(release, target):
+            if not target.is_dir() or compare(release, target):
                 _replace(target, release.files)
     except OSError as error:
         raise ReleaseError(

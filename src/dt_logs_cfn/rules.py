@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 from dt_logs_cfn import execution_policies, service_policies
 from dt_logs_cfn.findings import Finding, Severity
-from dt_logs_cfn.release import TEMPLATE_LIMIT, TEMPLATE_WARNING
+from dt_logs_cfn.release import TEMPLATE_LIMIT
 from dt_logs_cfn.statements import STACK
 from dt_logs_cfn.walk import Path, mappings, strings
 from dt_logs_handler.documents import Json, Statement, statements, texts
@@ -52,12 +52,9 @@ def check(subject: Subject) -> tuple[Finding, ...]:
 def size(subject: Subject) -> Iterator[Finding]:
     """Keep a template small enough to be handed over directly."""
     found = len(subject.text.encode())
-    if found > TEMPLATE_WARNING:
+    if found > TEMPLATE_LIMIT:
         yield subject.finding(
-            "size",
-            (),
-            f"{found:,} bytes, of {TEMPLATE_LIMIT:,} that CloudFormation takes directly.",
-            "error" if found > TEMPLATE_LIMIT else "warning",
+            "size", (), f"{found:,} bytes; CloudFormation takes {TEMPLATE_LIMIT:,} directly."
         )
 
 

@@ -1,0 +1,38 @@
+"""The command line under test: run in this process, in a folder with a release.cfg of its own."""
+
+from pathlib import Path
+
+import pytest
+from cli.running import Ran, Run
+
+from dt_logs_cfn.cli import main
+
+RELEASE_CFG = """\
+[aws]
+vendor_account_id = 111122223333
+notification_endpoint = https://logs.example.com/alb
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory: nothing in it but a release.cfg."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "release.cfg").write_text(RELEASE_CFG)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def run(here: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command as from a shell; wrong usage comes back as its exit code, too."""
+
+    def run(*argv: str | Path) -> Ran:
+        try:
+            code = main([str(word) for word in argv])
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        return Ran(code, *capsys.readouterr())
+
+    return run

@@ -1,0 +1,269 @@
+"""`build`: whole releases only, the same everywhere, and compared with what is on disk."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cli.running import Run
+
+from dt_logs_cfn import Settings, Vendor, __version__, build_release, compare, write_release
+from dt_logs_cfn.errors import BuildError, ReleaseError
+from dt_logs_cfn.release import size_warnings
+
+FILES = {
+    "SHA256SUMS",
+    "cloudformation-role.template.json",
+    "dt-logs-analysis-documented.template.json",
+    "dt-logs-analysis.template.json",
+    "handler.zip",
+    "manifest.json",
+    "policies/cloudformation-role-documented.json",
+    "policies/cloudformation-role-lifecycle.json",
+    "policies/cloudformation-role-trust.json",
+    "policies/lambda-execution-documented.json",
+    "policies/lambda-execution-least-privilege.json",
+}
+ONE = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
+OTHER = Settings((Vendor("aws", "444455556666", "https://logs.example.com/alb"),))
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, hidden ones too."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_writes_every_file_of_a_release_and_nothing_else(run: Run, here: Path) -> None:
+    ran = run("build")
+
+    assert ran.code == 0
+    assert tree(here / "build").keys() == {f"{__version__}/{name}" for name in FILES}
+    assert f"build/{__version__}/dt-logs-analysis.template.json" in ran.out
+
+
+def test_checksums_hold_for_every_other_file(tmp_path: Path) -> None:
+    files = tree(write_release(build_release(ONE), tmp_path))
+
+    lines = files.pop("SHA256SUMS").decode().splitlines()
+
+    assert lines == [f"{sha256(content)}  {name}" for name, content in sorted(files.items())]
+
+
+def test_manifest_names_the_version_the_handler_and_every_other_file(tmp_path: Path) -> None:
+    files = tree(write_release(build_release(ONE), tmp_path))
+    manifest = json.loads(files.pop("manifest.json"))
+    del files["SHA256SUMS"]
+
+    assert manifest.keys() == {"version", "handler", "files"}
+    assert manifest["version"] == __version__
+    assert manifest["handler"].keys() == {"sha256"}
+    assert manifest["files"] == {
+        name: {"bytes": len(content), "sha256": sha256(content)} for name, content in files.items()
+    }
+
+
+def test_nothing_of_the_machine_is_in_a_release(tmp_path: Path) -> None:
+    expected = build_release(ONE).files
+    (tmp_path / "release.cfg").write_text(
+        "[aws]\nvendor_account_id=111122223333\n"
+        "notification_endpoint = https://logs.example.com/alb\n"
+    )
+    elsewhere = {
+        **os.environ,
+        "HOME": "/nowhere",
+        "LC_ALL": "C",
+        "PYTHONHASHSEED": "4711",
+        "SOURCE_DATE_EPOCH": "1",
+        "TZ": "Asia/Kathmandu",
+    }
+
+    subprocess.run(
+        [sys.executable, "-m", "dt_logs_cfn", "build", "--out", "x"],
+        cwd=tmp_path,
+        env=elsewhere,
+        check=True,
+        capture_output=True,
+    )
+
+    assert tree(tmp_path / "x" / __version__) == dict(expected)
+
+
+def test_a_release_takes_the_place_of_the_one_before_it(tmp_path: Path) -> None:
+    folder = write_release(build_release(ONE), tmp_path)
+    (folder / "left-over.json").write_text("{}")
+    killed = tmp_path / f".{__version__}.new"
+    killed.mkdir()
+    (killed / "half").write_text("")
+
+    write_release(build_release(OTHER), tmp_path)
+
+    assert tree(folder) == dict(build_release(OTHER).files)
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_an_equal_release_is_not_touched(tmp_path: Path) -> None:
+    folder = write_release(build_release(ONE), tmp_path)
+    before = folder.stat().st_ino
+
+    write_release(build_release(ONE), tmp_path)
+
+    assert folder.stat().st_ino == before
+
+
+def test_a_failure_midway_leaves_the_release_before_it(tmp_path: Path) -> None:
+    release = build_release(ONE)
+    folder = write_release(release, tmp_path)
+    unwritable = replace(release, files={**release.files, "manifest.json/below-a-file": b""})
+
+    with pytest.raises(ReleaseError):
+        write_release(unwritable, tmp_path)
+
+    assert tree(folder) == dict(release.files)
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_builds_at_once_leave_one_whole_release(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from dt_logs_cfn import *\n"
+        "release = build_release(Settings((Vendor('aws', sys.argv[1]),)))\n"
+        "for _ in range(20): write_release(release, Path(sys.argv[2]))\n"
+    )
+    accounts = ("111122223333", "444455556666")
+    builders = [
+        subprocess.Popen([sys.executable, "-c", code, account, str(tmp_path)])
+        for account in accounts * 2
+    ]
+
+    assert [builder.wait() for builder in builders] == [0, 0, 0, 0]
+
+    found = tree(tmp_path / __version__)
+    assert found in [
+        dict(build_release(Settings((Vendor("aws", account),))).files) for account in accounts
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == [__version__]
+
+
+def test_what_is_no_release_is_not_replaced(run: Run, here: Path) -> None:
+    mine = here / "build" / __version__ / "thesis.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years of work")
+
+    failure = run("build").failure
+
+    assert "holds something that is no release" in failure
+    assert tree(here / "build") == {f"{__version__}/thesis.txt": b"years of work"}
+
+
+@pytest.mark.parametrize("taken", ["out", f"out/{__version__}"])
+def test_a_file_in_the_way_is_told_in_a_line(run: Run, here: Path, taken: str) -> None:
+    (here / taken).parent.mkdir(exist_ok=True)
+    (here / taken).write_text("in the way")
+
+    failure = run("build", "--out", "out").failure
+
+    assert "--out" in failure
+    assert (here / taken).read_text() == "in the way"
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_a_line(run: Run) -> None:
+    assert "/dev/null/releases" in run("build", "--out", "/dev/null/releases").failure
+
+
+def test_settings_that_are_missing_or_wrong_are_told_in_a_line(run: Run, here: Path) -> None:
+    (here / "release.cfg").write_text("[aws]\nvendor_account_id = 12\n")
+    assert "vendor_account_id of partition aws is '12'" in run("build").failure
+
+    (here / "release.cfg").unlink()
+    assert "release.cfg cannot be read" in run("build").failure
+    assert not (here / "build").exists()
+
+
+def test_check_is_silent_about_what_is_current(run: Run) -> None:
+    run("build")
+
+    ran = run("build", "--check")
+
+    assert (ran.code, ran.out) == (0, "")
+
+
+def test_check_shows_what_differs_as_a_unified_diff(run: Run, here: Path) -> None:
+    run("build")
+    folder = here / "build" / __version__
+    trust = folder / "policies" / "cloudformation-role-trust.json"
+    trust.write_text(trust.read_text().replace("cloudformation.amazonaws.com", "evil.example.com"))
+    (folder / "handler.zip").write_bytes(b"\xff")
+    (folder / "SHA256SUMS").unlink()
+    (folder / "notes.txt").write_text("mine")
+    before = tree(folder)
+
+    ran = run("build", "--check")
+
+    name = f"build/{__version__}/policies/cloudformation-role-trust.json"
+    assert ran.code == 1
+    assert f"--- {name}\n+++ built/policies/cloudformation-role-trust.json\n@@" in ran.out
+    assert re.search(r"^-.*evil\.example\.com.*\n\+.*cloudformation\.amazonaws\.com", ran.out, re.M)
+    assert f"Binary files build/{__version__}/handler.zip and built/handler.zip differ" in ran.out
+    assert "--- /dev/null\n+++ built/SHA256SUMS\n" in ran.out
+    assert f"--- build/{__version__}/notes.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-mine\n" in ran.out
+    assert tree(folder) == before
+
+
+def test_a_diff_makes_the_old_file_the_new_one(tmp_path: Path) -> None:
+    release = build_release(ONE)
+    folder = write_release(build_release(OTHER), tmp_path)
+    diffs = {each.name: each.diff for each in compare(release, folder)}
+    assert diffs.keys() == {
+        "SHA256SUMS",
+        "cloudformation-role.template.json",
+        "dt-logs-analysis-documented.template.json",
+        "dt-logs-analysis.template.json",
+        "manifest.json",
+    }
+
+    for name, diff in diffs.items():
+        subprocess.run(["patch", "-s", str(folder / name)], input=diff.encode(), check=True)
+
+    assert tree(folder) == dict(release.files)
+
+
+def test_check_without_a_release_is_told_in_a_line(run: Run) -> None:
+    assert "There is no release in build/" in run("build", "--check").failure
+
+
+def test_json_is_for_programs(run: Run, here: Path) -> None:
+    built = json.loads(run("build", "--json").out)
+    checked = run("build", "--check", "--json")
+    (here / "build" / __version__ / "handler.zip").write_bytes(b"")
+    differing = run("build", "--check", "--json")
+
+    assert built == {
+        "version": __version__,
+        "folder": f"build/{__version__}",
+        "files": {name: len(content) for name, content in build_release(ONE).files.items()},
+        "warnings": list(build_release(ONE).warnings),
+    }
+    assert (checked.code, json.loads(checked.out)) == (0, {"differs": []})
+    assert (differing.code, json.loads(differing.out)) == (1, {"differs": ["handler.zip"]})
+
+
+def test_a_template_beyond_the_limit_is_an_error_and_one_near_it_a_warning() -> None:
+    assert size_warnings({"a.json": b"x" * 46_080}) == ()
+    assert size_warnings({"a.json": b"x" * 46_081}) == (
+        "a.json has 46,081 bytes of 51,200, over 90 %.",
+    )
+    assert len(size_warnings({"a.json": b"x" * 51_200})) == 1
+    with pytest.raises(BuildError, match=r"a\.json has 51,201 bytes"):
+        size_warnings({"a.json": b"x" * 51_201})

@@ -1,0 +1,273 @@
+"""`lint`: our release has no finding, and each rule finds what it is for."""
+
+import copy
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.running import Run
+
+from dt_logs_cfn import Finding, Settings, Vendor, build_release, lint_templates
+from dt_logs_cfn.rules import RULES, Subject, check, unscoped_actions
+
+SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
+FILES = build_release(SETTINGS).files
+NAME = "dt-logs-analysis.template.json"
+TODAY = date(2026, 11, 23)
+ENDS = {"python3.13": date(2029, 6, 30)}
+
+ROLE = "DTLogsAnalysisLambdaExecutionRole"
+FUNCTION = "DTLogsAnalysisLambdaFunction"
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def changed(change: Change, name: str = NAME) -> dict[str, Any]:
+    template = json.loads(FILES[name])
+    change(template)
+    return template
+
+
+def found(change: Change, name: str = NAME, today: date = TODAY) -> list[tuple[str, str, str]]:
+    """What our rules say about a template of ours after a change: rule, severity and path.
+
+    What they say about size is left out; see its own test.
+    """
+    template = changed(change, name)
+    subject = Subject("t", json.dumps(template), template, today, ENDS)
+    return [(each.rule, each.severity, each.path) for each in check(subject) if each.rule != "size"]
+
+
+def statement(**parts: Any) -> Change:
+    """Add a statement to the execution role's policy."""
+    given = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "*", **parts}
+
+    def change(template: dict[str, Any]) -> None:
+        policy = template["Resources"][ROLE]["Properties"]["Policies"][0]["PolicyDocument"]
+        policy["Statement"].insert(0, given)
+
+    return change
+
+
+def nothing(_: dict[str, Any]) -> None:
+    """Leave a template as it is."""
+
+
+FIRST = f"Resources/{ROLE}/Properties/Policies/0/PolicyDocument/Statement/0"
+
+
+def test_the_release_has_no_finding(run: Run) -> None:
+    ran = run("lint")
+
+    assert (ran.code, ran.out) == (0, "")
+    for name, content in FILES.items():
+        if name.endswith(".template.json"):
+            assert f"{name}: {len(content):,} of 51,200 bytes, no finding" in ran.err
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if ".template." in name])
+def test_no_rule_of_ours_finds_anything_in_a_template_of_ours(name: str) -> None:
+    assert found(nothing, name) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda t: t.update(Transform="AWS::Serverless-2016-10-31"), ("transform", "Transform")),
+        (
+            lambda t: t["Outputs"].update({"Fn::Transform": {"Name": "AWS::Include"}}),
+            ("transform", "Outputs/Fn::Transform"),
+        ),
+        (
+            lambda t: t["Outputs"]["LogBuckets"].update(Value="arn:aws-us-gov:s3:::bucket"),
+            ("partition", "Outputs/LogBuckets/Value"),
+        ),
+        (
+            lambda t: t["Parameters"]["LogBucketName"].update(AllowedPattern="^arn:aws:s3:::.*$"),
+            ("partition", "Parameters/LogBucketName/AllowedPattern"),
+        ),
+        (
+            lambda t: t["Outputs"]["LogBuckets"].update(Value={"Fn::Sub": "444455556666-${A}"}),
+            ("account", "Outputs/LogBuckets/Value/Fn::Sub"),
+        ),
+        (
+            lambda t: t["Parameters"]["RunToken"].pop("Description"),
+            ("description", "Parameters/RunToken"),
+        ),
+        (
+            lambda t: t["Parameters"]["RunToken"].update(Description=" "),
+            ("description", "Parameters/RunToken"),
+        ),
+        (statement(), ("wildcard", FIRST)),
+        (statement(Resource=["*"], Action="sns:Publish"), ("wildcard", FIRST)),
+        (statement(Resource={"Fn::If": ["A", "arn:aws-x:s3:::b", "*"]}), ("wildcard", FIRST)),
+        (statement(Action="s3:Get*", Resource={"Fn::Sub": "arn:${P}:s3:::b"}), ("wildcard", FIRST)),
+        (statement(Resource={"Fn::Sub": "arn:${P}:s3:::*"}), ("wildcard", FIRST)),
+        (statement(Resource={"Fn::Sub": "arn:${P}:sns:${R}:*:*"}), ("wildcard", FIRST)),
+        (statement(NotAction="s3:GetObject", Resource=[]), ("wildcard", FIRST)),
+        (
+            statement(Principal={"AWS": "*"}, Resource={"Fn::Sub": "arn:${P}:s3:::b"}),
+            ("wildcard", FIRST),
+        ),
+    ],
+)
+def test_a_rule_finds_what_it_is_for(change: Change, expected: tuple[str, str]) -> None:
+    rule, path = expected
+
+    assert (rule, "error", path) in found(change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        statement(Action=["s3:ListAllMyBuckets"]),
+        statement(Resource={"Fn::Sub": "arn:${P}:s3:::b/*"}),
+        statement(Resource={"Fn::Sub": "arn:${P}:sns:${AWS::Region}:${AWS::AccountId}:*"}),
+        statement(Resource={"Fn::Sub": "arn:${P}:s3:::*"}, Condition={"StringEquals": {}}),
+    ],
+)
+def test_a_rule_leaves_alone_what_has_its_reason(change: Change) -> None:
+    assert found(change) == []
+
+
+def test_what_was_documented_is_exempt_there_and_elsewhere_is_not() -> None:
+    template = json.loads(FILES["dt-logs-analysis-documented.template.json"])
+    policy = template["Resources"][ROLE]["Properties"]["Policies"][0]["PolicyDocument"]
+    wider = copy.deepcopy(policy["Statement"][1])
+    wider["Action"].append("sns:Publish")
+
+    assert found(statement(**policy["Statement"][1])) == []
+    assert set(found(statement(**wider))) == {("wildcard", "error", FIRST)}
+
+
+def test_every_action_on_everything_has_a_reason() -> None:
+    assert all(why.strip() for why in unscoped_actions().values())
+
+
+@pytest.mark.parametrize(
+    ("today", "expected"),
+    [
+        (date(2028, 12, 28), []),
+        (date(2028, 12, 29), ["warning"]),
+        (date(2029, 7, 1), ["warning"]),
+    ],
+)
+def test_a_runtime_is_warned_of_half_a_year_before_its_end(
+    today: date, expected: list[str]
+) -> None:
+    path = f"Resources/{FUNCTION}/Properties/Runtime"
+
+    assert found(nothing, today=today) == [("runtime", each, path) for each in expected]
+
+
+def test_a_runtime_that_the_linter_does_not_know_is_warned_of() -> None:
+    def change(template: dict[str, Any]) -> None:
+        template["Resources"][FUNCTION]["Properties"]["Runtime"] = "python4.0"
+
+    assert [rule for rule, _, _ in found(change)] == ["runtime"]
+
+
+@pytest.mark.parametrize(("length", "expected"), [(51_200, []), (51_201, ["error"])])
+def test_size_counts_bytes(length: int, expected: list[str]) -> None:
+    text = "é" * 1_000 + "x" * (length - 2_000)
+    subject = Subject("t", text, {}, TODAY, ENDS)
+
+    assert [each.severity for each in check(subject)] == expected
+
+
+def test_every_rule_has_been_seen_to_find_something() -> None:
+    assert {rule.__name__ for rule in RULES} == {
+        "descriptions",
+        "literals",
+        "runtime",
+        "size",
+        "transform",
+        "wildcards",
+    }
+
+
+def test_cfn_lint_is_asked_too_over_all_its_regions() -> None:
+    def change(template: dict[str, Any]) -> None:
+        template["Resources"][FUNCTION]["Properties"]["Timeout"] = 9_000
+        template["Resources"]["App"] = {
+            "Type": "AWS::AppRunner::Service",
+            "Properties": {
+                "SourceConfiguration": {
+                    "ImageRepository": {
+                        "ImageIdentifier": "public.ecr.aws/example/app:1",
+                        "ImageRepositoryType": "ECR_PUBLIC",
+                    }
+                }
+            },
+        }
+
+    findings = lint_templates({"t": json.dumps(changed(change))}, TODAY)
+
+    assert ("E3034", f"Resources/{FUNCTION}/Properties/Timeout") in {
+        (each.rule, each.path) for each in findings
+    }
+    assert any(each.rule == "E3006" and "cn-north-1" in each.message for each in findings)
+
+
+def test_neither_a_template_nor_a_home_can_silence_cfn_lint(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(template: dict[str, Any]) -> None:
+        function = template["Resources"][FUNCTION]
+        function["Properties"]["Timeout"] = 9_000
+        silence = {"cfn-lint": {"config": {"ignore_checks": ["E"]}}}
+        function["Metadata"] = silence
+        template["Metadata"].update(silence)
+
+    monkeypatch.setenv("HOME", str(here))
+    (here / ".cfnlintrc").write_text("ignore_checks: [E, W]\n")
+
+    findings = lint_templates({"t": json.dumps(changed(change))}, TODAY)
+
+    assert "E3034" in {each.rule for each in findings}
+
+
+def test_findings_are_printed_and_are_exit_code_1(run: Run, here: Path) -> None:
+    template = changed(lambda t: t["Parameters"]["RunToken"].pop("Description"))
+    (here / "t.json").write_text(json.dumps(template))
+
+    plain, for_programs = run("lint", "t.json"), run("lint", "t.json", "--json")
+
+    line = "t.json:Parameters/RunToken: error description: Describe the parameter."
+    assert plain.code == for_programs.code == 1
+    assert line in plain.out.splitlines()
+    assert line in [str(Finding(**each)) for each in json.loads(for_programs.out)]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (FILES[NAME][:20_000], "no JSON template, or a truncated one"),
+        (b"AWSTemplateFormatVersion: '2010-09-09'\n", "no JSON template"),
+        (b"\xff\xfe", "no UTF-8 text"),
+        (b"[1, 2]", "no CloudFormation template"),
+        (b'{"Resources": {}}', "does not say which release it is of"),
+        (b'{"Resources": {}, "Resources": {}}', "no JSON template"),
+        (b'{"Resources": {"a": NaN}}', "no JSON template"),
+        (b'{"Resources": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", "nests deeper|no JSON template"),
+        (b'{"Resources": {}' + b" " * 1_000_000 + b"}", "more than 1,000,000 bytes"),
+    ],
+)
+@pytest.mark.parametrize("command", ["lint", "verify"])
+def test_what_is_no_template_of_ours_is_told_in_a_line(
+    run: Run, here: Path, command: str, content: bytes, complaint: str
+) -> None:
+    (here / "t.json").write_bytes(content)
+
+    failure = run(command, "t.json").failure
+
+    assert any(each in failure for each in complaint.split("|"))
+
+
+@pytest.mark.parametrize("command", ["lint", "verify"])
+def test_a_file_that_cannot_be_read_is_told_in_a_line(run: Run, here: Path, command: str) -> None:
+    assert "missing.json cannot be read: No such file" in run(command, "missing.json").failure
+    assert "cannot be read: Is a directory" in run(command, here).failure

@@ -1,0 +1,77 @@
+"""`policy`: what customers were promised, and ready to paste with their own values."""
+
+import json
+
+from cli.running import Run
+
+EXECUTION = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": "arn:aws:logs:*:*:*",
+        },
+        {
+            "Effect": "Allow",
+            "Action": [
+                "elasticloadbalancing:DescribeLoadBalancers",
+                "elasticloadbalancing:ModifyLoadBalancerAttributes",
+                "elasticloadbalancing:DescribeLoadBalancerAttributes",
+                "s3:*",
+                "sns:CreateTopic",
+                "sns:Subscribe",
+            ],
+            "Resource": "*",
+        },
+    ],
+}
+
+
+def test_lists_the_policies(run: Run) -> None:
+    assert run("policy").out.split() == [
+        "cloudformation-role-documented",
+        "cloudformation-role-lifecycle",
+        "cloudformation-role-trust",
+        "lambda-execution-documented",
+        "lambda-execution-least-privilege",
+    ]
+
+
+def test_the_documented_execution_policy_is_the_promised_one(run: Run) -> None:
+    ran = run("policy", "lambda-execution-documented")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert json.loads(ran.out) == EXECUTION
+
+
+def test_values_take_the_place_of_placeholders(run: Run) -> None:
+    ran = run(
+        *("policy", "cloudformation-role-documented", "--account", "111122223333"),
+        *("--region", "cn-north-1", "--role-name", "/teams/logs/dt-*", "--function-name", "dt-*"),
+    )
+
+    assert (ran.code, ran.err) == (0, "")
+    assert [statement["Resource"] for statement in json.loads(ran.out)["Statement"]] == [
+        "arn:aws-cn:iam::111122223333:role/teams/logs/dt-*",
+        "arn:aws-cn:lambda:cn-north-1:111122223333:function:dt-*",
+    ]
+
+
+def test_the_region_decides_the_partition(run: Run) -> None:
+    for region, partition in {
+        "us-east-1": "aws",
+        "us-gov-west-1": "aws-us-gov",
+        "cn-northwest-1": "aws-cn",
+    }.items():
+        ran = run("policy", "lambda-execution-documented", "--region", region)
+        assert json.loads(ran.out)["Statement"][0]["Resource"] == f"arn:{partition}:logs:*:*:*"
+
+
+def test_what_is_left_to_fill_in_is_said_beside_the_policy(run: Run) -> None:
+    ran = run("policy", "cloudformation-role-documented", "--account", "111122223333")
+
+    assert "${Account}" not in ran.out
+    assert ran.err == (
+        "Fill in before you use it: ${FunctionName}, ${Region}, ${RoleNameWithPath}\n"
+    )

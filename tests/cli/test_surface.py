@@ -1,0 +1,51 @@
+"""The library's public surface: what is in it stays, and nothing joins it by accident."""
+
+import subprocess
+import sys
+
+import pytest
+
+import dt_logs_cfn
+from dt_logs_cfn import errors, folder, release, settings, verify
+
+
+def test_public_names() -> None:
+    assert dt_logs_cfn.__all__ == [
+        "Difference",
+        "DtLogsError",
+        "Finding",
+        "Release",
+        "Settings",
+        "Vendor",
+        "Verdict",
+        "__version__",
+        "build_release",
+        "compare",
+        "lint_templates",
+        "verify_template",
+        "write_release",
+    ]
+
+
+def test_each_name_leads_to_its_object() -> None:
+    assert all(hasattr(dt_logs_cfn, name) for name in dt_logs_cfn.__all__)
+    assert dt_logs_cfn.DtLogsError is errors.DtLogsError
+    assert dt_logs_cfn.Settings is settings.Settings
+    assert dt_logs_cfn.build_release is release.build_release
+    assert dt_logs_cfn.verify_template is verify.verify_template
+    assert dt_logs_cfn.write_release is folder.write_release
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'build_relaese'"):
+        _ = dt_logs_cfn.build_relaese
+
+
+def test_star_import_gives_the_public_names_alone() -> None:
+    code = "from dt_logs_cfn import *; print(*sorted(set(dir()) - {'__builtins__'}))"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    given = {name for name in process.stdout.split() if not name.startswith("__")}
+    assert given == set(dt_logs_cfn.__all__) - {"__version__"}

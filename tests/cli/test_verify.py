@@ -1,0 +1,240 @@
+"""`verify`: what is ours is identical, everything else is named, and nothing of it is trusted."""
+
+import base64
+import bz2
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.running import Run
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dt_logs_cfn import Settings, Vendor, build_release, embedding, verify_template
+from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.verify import handler_sources
+
+SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
+FILES = build_release(SETTINGS).files
+NAME = "dt-logs-analysis.template.json"
+STACKS = [NAME, "dt-logs-analysis-documented.template.json"]
+TEMPLATES = [*STACKS, "cloudformation-role.template.json"]
+ROLE = "DTLogsAnalysisLambdaExecutionRole"
+FUNCTION = "DTLogsAnalysisLambdaFunction"
+VENDOR = "for in aws account 111122223333 and endpoint https://logs.example.com/alb"
+
+
+def template() -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(FILES[NAME])
+    return parsed
+
+
+def code_of(parsed: dict[str, Any]) -> dict[str, str]:
+    code: dict[str, str] = parsed["Resources"][FUNCTION]["Properties"]["Code"]
+    return code
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The path to every value inside a value."""
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    found = [path] if path else []
+    for key, item in items:
+        found += places(item, (*path, key))
+    return found
+
+
+PLACES = places(template())
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_released_template_is_identical(run: Run, here: Path, name: str) -> None:
+    (here / "t.json").write_bytes(FILES[name])
+
+    ran = run("verify", "t.json")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("t.json: identical to release 0.1.0, ")
+    assert ran.out.endswith(f"{VENDOR}\n")
+
+
+def test_form_does_not_count(run: Run, here: Path) -> None:
+    (here / "t.json").write_text(json.dumps(template(), indent=4, sort_keys=True))
+
+    assert run("verify", "t.json").code == 0
+
+
+def test_one_byte_of_the_handler(run: Run, here: Path) -> None:
+    parsed = template()
+    sources = {**embedding.handler_files()}
+    sources["dt_logs_handler/main.py"] += b"#"
+    code_of(parsed)["ZipFile"] = embedding.bootstrap(embedding._pack(sources))
+    (here / "t.json").write_text(json.dumps(parsed))
+
+    ran = run("verify", "t.json")
+
+    assert (ran.code, ran.err) == (1, "")
+    assert ran.out == (
+        "t.json: differs from release 0.1.0, least-privilege, "
+        f"{VENDOR}: dt_logs_handler/main.py changed\n"
+    )
+
+
+def test_one_right_added(run: Run, here: Path) -> None:
+    parsed = template()
+    policy = parsed["Resources"][ROLE]["Properties"]["Policies"][0]["PolicyDocument"]
+    count = len(policy["Statement"])
+    policy["Statement"].append({"Effect": "Allow", "Action": "iam:*", "Resource": "*"})
+    (here / "t.json").write_text(json.dumps(parsed))
+
+    ran = run("verify", "t.json", "--json")
+
+    path = f"Resources/{ROLE}/Properties/Policies/0/PolicyDocument/Statement/{count}"
+    assert ran.code == 1
+    assert json.loads(ran.out) == {
+        "result": "differs",
+        "differences": [f"{path} added"],
+        "version": "0.1.0",
+        "privileges": "least-privilege",
+        "settings": {
+            "aws": {
+                "vendor_account_id": "111122223333",
+                "notification_endpoint": "https://logs.example.com/alb",
+            }
+        },
+    }
+
+
+def test_another_vendor_is_another_vendor_even_if_all_agrees(run: Run, here: Path) -> None:
+    other = Settings((Vendor("aws", "666677778888", "https://evil.example.com/"),))
+    (here / "t.json").write_bytes(build_release(other).files[NAME])
+
+    ran = run("verify", "t.json")
+
+    assert "in aws account 666677778888 and endpoint https://evil.example.com/" in ran.out
+
+
+def test_a_default_that_the_settings_do_not_say_is_a_difference() -> None:
+    parsed = template()
+    parsed["Parameters"]["DataTheoremAccountId"]["Default"] = "666677778888"
+
+    verdict = verify_template(json.dumps(parsed))
+
+    assert verdict.differences == ("Parameters/DataTheoremAccountId/Default changed",)
+
+
+def test_many_differences_stay_one_line(run: Run, here: Path) -> None:
+    parsed = template()
+    for name in range(9):
+        parsed["Outputs"][f"O{name}\n\x1b[2J"] = {"Value": "x"}
+    (here / "t.json").write_text(json.dumps(parsed))
+
+    ran = run("verify", "t.json")
+
+    assert ran.out.count("\n") == 1
+    assert "\x1b" not in ran.out
+    assert "Outputs/O0\\n\\u001b[2J added" in ran.out
+    assert ran.out.endswith(", and 4 more\n")
+
+
+@given(place=st.sampled_from(PLACES), value=st.sampled_from([None, True, 1, "", "x", [], {}]))
+def test_no_change_goes_unseen(place: tuple[str | int, ...], value: Any) -> None:
+    """Whatever is replaced anywhere: never identical, unless it is what was there."""
+    parsed = template()
+    inner: Any = parsed
+    for key in place[:-1]:
+        inner = inner[key]
+    before = inner[place[-1]]
+    inner[place[-1]] = value
+    try:
+        identical = verify_template(json.dumps(parsed)).identical
+    except Exception as error:
+        assert type(error).__name__ in {"VerifyError", "SettingsError"}
+    else:
+        assert identical == (json.dumps(value) == json.dumps(before))
+
+
+def test_another_release_is_named(run: Run, here: Path) -> None:
+    parsed = template()
+    parsed["Metadata"]["DTLogsAnalysis"]["Version"] = "9.9.9\n"
+    (here / "t.json").write_text(json.dumps(parsed))
+
+    assert "is of release 9.9.9\\n, and this is 0.1.0" in run("verify", "t.json").failure
+
+
+def test_sources_are_extracted_to_be_read(run: Run, here: Path) -> None:
+    (here / "t.json").write_bytes(FILES[NAME])
+
+    ran = run("verify", "t.json", "--extract", "out/sources")
+
+    folder = here / "out" / "sources"
+    assert ran.code == 0
+    assert {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    } == embedding.handler_files()
+
+
+def test_extracting_overwrites_nothing(run: Run, here: Path) -> None:
+    (here / "t.json").write_bytes(FILES[NAME])
+    (here / "out").mkdir()
+    (here / "out" / "mine.txt").write_text("mine")
+
+    assert "out is not empty" in run("verify", "t.json", "--extract", "out").failure
+    assert "cannot be written" in run("verify", "t.json", "--extract", "t.json").failure
+    assert [path.name for path in (here / "out").iterdir()] == ["mine.txt"]
+
+
+def test_there_is_no_handler_in_the_service_role_template(run: Run, here: Path) -> None:
+    (here / "t.json").write_bytes(FILES["cloudformation-role.template.json"])
+
+    assert "no handler in it" in run("verify", "t.json", "--extract", "out").failure
+    assert not (here / "out").exists()
+
+
+def with_payload(unpacked: bytes) -> str:
+    """A template whose code is our bootstrap around other content."""
+    parsed = template()
+    code = code_of(parsed)["ZipFile"]
+    before, after = embedding._BEFORE, embedding._AFTER
+    assert code.startswith(before)
+    packed = base64.b85encode(bz2.compress(unpacked)).decode().replace("$", ",")
+    code_of(parsed)["ZipFile"] = f"{before}{packed}{after}"
+    return json.dumps(parsed)
+
+
+@pytest.mark.parametrize(
+    "unpacked",
+    [
+        pytest.param(b"\0" * 2**30, id="bomb"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"[" * 100_000, id="nested"),
+        pytest.param(b'{"dt_logs_handler/../../../etc/cron.d/x.py": ""}', id="outside"),
+        pytest.param(b'{"/etc/cron.d/x.py": ""}', id="absolute"),
+        pytest.param(b'{"dt_logs_handler/main.py": 1}', id="no text"),
+        pytest.param(b'{"dt_logs_handler/main.py": "\\ud800"}', id="no unicode"),
+    ],
+)
+def test_a_hostile_payload_is_refused_and_nothing_is_written(
+    run: Run, here: Path, unpacked: bytes
+) -> None:
+    (here / "t.json").write_text(with_payload(unpacked))
+
+    run("verify", "t.json").failure  # noqa: B018  # it asserts
+    assert run("verify", "t.json", "--extract", "out").code == 3
+    assert not (here / "out").exists()
+
+
+def test_code_beside_the_bootstrap_is_refused() -> None:
+    parsed = template()
+    code_of(parsed)["ZipFile"] += "\nimport os\n"
+
+    with pytest.raises(VerifyError, match="not the bootstrap"):
+        handler_sources(json.dumps(parsed))

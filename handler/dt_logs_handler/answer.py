@@ -82,8 +82,12 @@ def _body(
 
 def may_answer(url: str) -> bool:
     """Tell whether a URL can be CloudFormation's: https, or on this machine for an emulation."""
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL)
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in _LOCAL))
 
 
 def deliver(url: str, body: bytes, send: Send, sleep: Callable[[float], None]) -> bool:

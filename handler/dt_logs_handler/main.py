@@ -5,6 +5,7 @@ arrive twice, late, or after a later one. Whatever happens, it gets an answer be
 time or the resource's ServiceTimeout is over, whichever comes first.
 """
 
+import http.client
 import time
 import urllib.error
 import urllib.request
@@ -137,5 +138,5 @@ def _send(url: str, body: bytes) -> int:
             return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code
-    except OSError:
+    except (OSError, ValueError, http.client.HTTPException):
         return 0

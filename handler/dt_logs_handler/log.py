@@ -1,7 +1,6 @@
 """The function's log: one JSON object a line, and nothing secret in any."""
 
 import json
-import sys
 
 from .request import Endpoint
 from .steps import Step
@@ -28,4 +27,4 @@ def bug() -> None:
     """Write the traceback of an error that nobody expected."""
     import traceback
 
-    line("bug", traceback="".join(traceback.format_exception(sys.exception())))
+    line("bug", traceback=traceback.format_exc())

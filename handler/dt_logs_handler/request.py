@@ -263,8 +263,7 @@ def _bucket(text: str, stack: Stack) -> str:
     if (
         not _BUCKET.fullmatch(text)
         or _BUCKET_RESERVED.fullmatch(text)
-        or (text.endswith("-an") and re.search(r"-[0-9]{12}-[a-z0-9-]+-an$", text) is not None)
-        and not text.endswith(regional)
+        or (re.search(r"-[0-9]{12}-[a-z0-9-]+-an$", text) and not text.endswith(regional))
     ):
         raise InvalidRequest(
             f"LogBucketName {_shown(text)} is no name that S3 accepts here.",

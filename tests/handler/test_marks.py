@@ -1,7 +1,7 @@
 """The marks by which the handler knows its own, written out: each release must know them again."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.events import OTHER_TAG, STACK, TAG
 from support.strategies import STEADY
@@ -9,6 +9,7 @@ from support.strategies import STEADY
 from dt_logs_handler.marks import (
     Location,
     Stack,
+    is_kept,
     is_own_bucket_name,
     is_own_notification,
     marked,
@@ -80,12 +81,23 @@ def test_mark_is_at_the_end_of_the_prefix(prefix: str, mark: str | None) -> None
 
 
 @STEADY
-@given(prefixes, st.sampled_from([TAG, OTHER_TAG]), st.sampled_from([TAG, OTHER_TAG]))
-def test_mark_is_put_once_and_taken_off_again(prefix: str, one: str, other: str) -> None:
-    assert Location("logs", marked(prefix, one)).mark == one
-    assert unmarked(marked(prefix, one)) == unmarked(prefix)
-    assert marked(marked(prefix, one), other) == marked(prefix, other)
-    assert Location("logs", unmarked(prefix)).mark is None
+@given(prefixes, st.sampled_from([TAG, OTHER_TAG]), st.booleans())
+@example("", TAG, True)
+@example("_", TAG, True)
+@example("_/web", TAG, True)
+def test_mark_is_put_once_and_taken_off_again(prefix: str, tag: str, kept: bool) -> None:
+    """It tells whether bucket and prefix were the customer's, who gets them back as they were."""
+    there = marked(prefix, tag, kept=kept)
+    assert Location("logs", there).mark == tag
+    assert is_kept(there) is kept
+    assert unmarked(there) == (prefix if kept else "")
+    assert marked(there, OTHER_TAG, kept=kept) == marked(prefix, OTHER_TAG, kept=kept)
+
+
+@STEADY
+@given(prefixes)
+def test_prefix_without_a_mark_has_none_to_take_off(prefix: str) -> None:
+    assert unmarked(prefix) == prefix
 
 
 @pytest.mark.parametrize(

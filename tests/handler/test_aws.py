@@ -1,0 +1,238 @@
+"""Calls to AWS: what passes is waited for, within bounds; what does not pass is not."""
+
+from random import Random
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from support.events import NOON
+from support.running import Clock
+
+from dt_logs_handler.aws import (
+    BUCKET_SPREADS,
+    PATIENCE,
+    POLICY_SPREADS,
+    TOPIC_SPREADS,
+    Aws,
+    Passing,
+    failure,
+    pages,
+)
+from dt_logs_handler.errors import CallFailed, HandlerError, OutOfTime
+
+PASSING = [
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "SlowDown",
+    "ServiceUnavailable",
+    "InternalError",
+    "OperationAborted",
+    "503",
+]
+DENIED = ["AccessDenied", "AccessDeniedException", "AuthorizationError", "403"]
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://s3.amazonaws.com")
+UNANSWERED = ReadTimeoutError(endpoint_url="https://s3.amazonaws.com")
+PERMANENT = ["NoSuchBucketPolicy", "MalformedPolicy", "InvalidArgument", "NoSuchBucket", ""]
+SPREADING = [
+    (POLICY_SPREADS, "InvalidConfigurationRequest", "Access Denied for bucket: logs. Please"),
+    (TOPIC_SPREADS, "InvalidArgument", "Unable to validate the following destination configur"),
+    (BUCKET_SPREADS, "NoSuchBucket", "The specified bucket does not exist"),
+]
+
+
+def error(code: str, message: str = "Rate exceeded") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "PutBucketPolicy")
+
+
+def aws(clock: Clock, *, deadline: float = 900.0, fresh: float = 0.0) -> Aws:
+    """Return calls without clients, `deadline` and `fresh` seconds from now."""
+    nobody: Any = None
+    return Aws(
+        elbv2=nobody,
+        s3=nobody,
+        sns=nobody,
+        clock=clock,
+        sleep=clock.sleep,
+        random=Random(7),
+        deadline=NOON + deadline,
+        fresh_until=NOON + fresh,
+    )
+
+
+class Operation:
+    """Fails with the errors given, one a call, and then returns; or fails for ever with one."""
+
+    def __init__(self, *errors: Exception, always: Exception | None = None) -> None:
+        self.errors = iter(errors)
+        self.always = always
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        for each in self.errors:
+            raise each
+        if self.always:
+            raise self.always
+        return "done"
+
+
+@pytest.mark.parametrize("code", PASSING)
+def test_what_passes_is_called_again(code: str) -> None:
+    clock = Clock()
+    operation = Operation(error(code), error(code))
+    assert aws(clock).call(operation) == "done"
+    assert operation.calls == 3
+    assert len(clock.slept) == 2
+
+
+@pytest.mark.parametrize("code", PASSING)
+def test_waiting_is_bounded(code: str) -> None:
+    clock = Clock()
+    with pytest.raises(CallFailed) as failed:
+        aws(clock).call(Operation(always=error(code)))
+    assert PATIENCE / 2 < sum(clock.slept) <= PATIENCE == 60
+    assert failed.value.code == code
+    assert f"PutBucketPolicy failed with {code}: Rate exceeded." in failed.value.what
+
+
+def test_pauses_grow_and_are_jittered() -> None:
+    """Twenty stacks at once must not come back at the same moment."""
+    clock, other = Clock(), Clock()
+    for each in (clock, other):
+        with pytest.raises(CallFailed):
+            aws(each).call(Operation(always=error("SlowDown")))
+    assert clock.slept == other.slept  # for the same seed
+    assert len(set(clock.slept)) == len(clock.slept)
+    assert clock.slept[0] < 1 < clock.slept[4] <= max(clock.slept) <= 8
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["NoSuchBucketPolicy", "MalformedPolicy", "InvalidArgument", "NoSuchBucket", "", *DENIED],
+)
+def test_permanent_error_does_not_wait(code: str) -> None:
+    clock = Clock()
+    operation = Operation(always=error(code))
+    with pytest.raises(ClientError):
+        aws(clock).call(operation)
+    assert operation.calls == 1
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("trouble", [UNREACHABLE, UNANSWERED], ids=repr)
+def test_broken_connection_is_tried_again(trouble: Exception) -> None:
+    clock = Clock()
+    assert aws(clock).call(Operation(trouble, trouble)) == "done"
+    with pytest.raises(CallFailed) as failed:
+        aws(clock).call(Operation(always=trouble))
+    assert "could not be reached" in failed.value.what
+    assert "network" in failed.value.fix
+
+
+@pytest.mark.parametrize(("passing", "code", "text"), SPREADING)
+def test_what_spreads_is_waited_for_where_it_may(passing: Passing, code: str, text: str) -> None:
+    spreading = error(code, text)
+    assert aws(Clock()).call(Operation(spreading, spreading), passing) == "done"
+    with pytest.raises(ClientError):
+        aws(Clock()).call(Operation(spreading))
+    with pytest.raises(CallFailed):
+        aws(Clock()).call(Operation(always=spreading), passing)
+
+
+@pytest.mark.parametrize(
+    ("passing", "code", "text"),
+    [
+        (POLICY_SPREADS, "InvalidConfigurationRequest", "The S3 bucket is in another region"),
+        (TOPIC_SPREADS, "InvalidArgument", "Configuration is ambiguously defined."),
+        (POLICY_SPREADS, "ValidationError", "Access Denied for bucket: logs."),
+    ],
+)
+def test_another_text_of_the_same_operation_does_not_wait(
+    passing: Passing, code: str, text: str
+) -> None:
+    clock = Clock()
+    with pytest.raises(ClientError):
+        aws(clock).call(Operation(error(code, text)), passing)
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("code", DENIED)
+def test_fresh_role_is_given_time(code: str) -> None:
+    operation = Operation(error(code), error(code), error(code))
+    assert aws(Clock(), fresh=60).call(operation) == "done"
+
+
+@pytest.mark.parametrize("code", DENIED)
+def test_denial_is_final_after_the_first_minute(code: str) -> None:
+    clock = Clock()
+    with pytest.raises(ClientError):
+        aws(clock, fresh=20).call(Operation(always=error(code)))
+    assert 10 < sum(clock.slept) < 30
+
+
+def test_explicit_deny_is_final_at_once() -> None:
+    clock = Clock()
+    text = (
+        "User: x is not authorized to perform: y with an explicit deny in a resource-based policy"
+    )
+    with pytest.raises(ClientError):
+        aws(clock, fresh=60).call(Operation(error("AccessDenied", text)))
+    assert clock.slept == []
+
+
+def test_nothing_begins_after_the_deadline() -> None:
+    clock = Clock()
+    operation = Operation()
+    with pytest.raises(OutOfTime):
+        aws(clock, deadline=0).call(operation)
+    assert operation.calls == 0
+
+
+def test_no_pause_goes_over_the_deadline() -> None:
+    clock = Clock()
+    with pytest.raises(OutOfTime):
+        aws(clock, deadline=5).call(Operation(always=error("SlowDown")))
+    assert clock.now < NOON + 5
+    with pytest.raises(OutOfTime):
+        aws(clock, deadline=5).pause(5)
+    assert aws(clock).until(NOON + 1).deadline == NOON + 1
+
+
+def test_every_page_is_read_through_throttling() -> None:
+    content = {"": (["a", "b"], "2"), "2": (["c"], "3"), "3": ([], "")}
+    throttled = iter([True, False, True, False, False])
+
+    def fetch(token: str) -> tuple[list[str], str]:
+        if next(throttled):
+            raise error("Throttling")
+        return content[token]
+
+    found = list(pages(aws(Clock()), fetch, lambda page: page[1]))
+    assert [item for items, _ in found for item in items] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("cause", "what", "fix"),
+    [
+        (
+            error("AccessDenied", "User: x is not authorized."),
+            "PutBucketPolicy failed with AccessDenied: User: x is not authorized.",
+            "execution role",
+        ),
+        (
+            error("InvalidConfigurationRequest", "Access Denied for bucket: logs."),
+            "PutBucketPolicy failed with InvalidConfigurationRequest: Access Denied for bucket",
+            "SSE-S3",
+        ),
+        (error("MalformedPolicy", "x"), "PutBucketPolicy failed with MalformedPolicy: x.", "again"),
+        (UNANSWERED, "ReadTimeoutError", "network"),
+        (ClientError({}, "PutBucketPolicy"), "PutBucketPolicy failed", "again"),
+    ],
+)
+def test_failure_says_what_and_what_to_do(cause: Exception, what: str, fix: str) -> None:
+    told = failure(cause)
+    assert isinstance(told, HandlerError)
+    assert what in told.what and told.what.endswith(".")
+    assert fix in told.fix and told.fix.endswith(".")

@@ -136,7 +136,7 @@ class _View:
         used = {each.endpoint for each in staying}
         ours = [each for each in topic.subscriptions if _end(each).digest in ends - used]
         if not staying and (bucket in self.buckets):
-            if len(ours) == len(topic.subscriptions):
+            if all(each in ours or not each.confirmed for each in topic.subscriptions):
                 yield DeleteTopic(topic.arn, bucket.name, Guard(bucket.name))
                 return
             self.kept.append(f"topic {topic.arn}, to which somebody else is subscribed")

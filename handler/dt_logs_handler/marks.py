@@ -86,15 +86,27 @@ class Location:
         return f"{NAME}-{FORMAT}-{digest(f'{self.bucket}/{self.prefix}', 16)}"
 
 
-def marked(prefix: str, tag: str) -> str:
-    """Append a stack's mark to an access-log prefix, in place of a mark that is there."""
+def marked(prefix: str, tag: str, *, kept: bool) -> str:
+    """Append a stack's mark to an access-log prefix, in place of a mark that is there.
+
+    `kept` tells that bucket and prefix are the customer's, though logging was off: then something
+    stands before the mark, `_` for no prefix at all. Nothing does where the bucket was not set.
+    """
+    if not kept:
+        return f"{NAME}/{tag}"
     base = unmarked(prefix)
-    return f"{base}/{NAME}/{tag}" if base else f"{NAME}/{tag}"
+    return f"{'_' if base[:1] in ('', '_') else ''}{base}/{NAME}/{tag}"
+
+
+def is_kept(prefix: str) -> bool:
+    """Tell of a marked prefix whether the bucket was the customer's choice."""
+    return _MARK.sub("", prefix) != ""
 
 
 def unmarked(prefix: str) -> str:
     """Strip the mark from an access-log prefix: what it was before."""
-    return _MARK.sub("", prefix)
+    base = _MARK.sub("", prefix)
+    return base.removeprefix("_") if base != prefix else prefix
 
 
 def is_own_notification(identifier: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .errors import Refused
-from .marks import Location, Stack, is_own_bucket_name, marked
+from .marks import Location, Stack, is_kept, is_own_bucket_name, marked
 from .model import Absent, Bucket, LoadBalancer, Logging, State
 from .register import NONE, Registration, members_digest
 from .request import Properties, ReadScope, Request
@@ -92,8 +92,9 @@ def _place(arn: str, request: Request, properties: Properties, state: State) -> 
     if now.enabled and (not ours or _needed_there(found, state, stack)):
         _check(now.location, found, properties, state, stack)
         return Placed(found, now)
-    bucket = _bucket_for(now, ours, request, properties, state)
-    to = Logging(True, bucket, marked(now.prefix, stack.tag))
+    kept = _is_customers(now, ours, state)
+    bucket = now.bucket if kept else _bucket(properties, state, stack)
+    to = Logging(True, bucket, marked(now.prefix, stack.tag, kept=kept))
     existing = state.buckets.get(bucket, Absent())
     if not isinstance(existing, Absent):
         can_receive(_check(to.location, found, properties, state, stack), to.location, stack)
@@ -107,24 +108,19 @@ def _needed_there(found: LoadBalancer, state: State, stack: Stack) -> bool:
     )
 
 
-def _bucket_for(
-    now: Logging, ours: bool, request: Request, properties: Properties, state: State
-) -> str:
-    """Choose the bucket of a load balancer whose logging is off, or that we turned on.
+def _is_customers(now: Logging, ours: bool, state: State) -> bool:
+    """Tell whether the bucket of an ALB whose logging is off, or that we turned on, stays.
 
     A bucket that the customer set stays. One that we set, or that is gone, is as good as unset:
     AWS refuses to empty the attribute again.
     """
-    stack = request.stack
-    found = state.buckets.get(now.bucket, Absent())
-    set_by_customer = not (
-        is_own_bucket_name(now.bucket)
-        or isinstance(found, Absent)
-        or (isinstance(found, Bucket) and found.maker == stack.tag)
-        or (ours and now.bucket in request.traces.buckets)
-    )
-    if now.bucket and set_by_customer:
-        return now.bucket
+    if isinstance(state.buckets.get(now.bucket, Absent()), Absent):
+        return False
+    return is_kept(now.prefix) if ours else not is_own_bucket_name(now.bucket)
+
+
+def _bucket(properties: Properties, state: State, stack: Stack) -> str:
+    """Return the bucket for load balancers that have none."""
     if properties.bucket:
         return properties.bucket
     regional, plain = stack.own_buckets

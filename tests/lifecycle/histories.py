@@ -1,0 +1,342 @@
+"""Random histories: stacks and customers change one account in any order.
+
+Beside the account stands a second one, to which only the customers' own changes are made. Whatever
+the stacks did, once they are gone the two are the same; and all along, each invariant below holds.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from dt_logs_handler.aws import Aws
+from dt_logs_handler.observe import observe
+from dt_logs_handler.plan import plan
+from dt_logs_handler.request import parse
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.fakeaws import Account, Clock
+
+from .cloudformation import ENDPOINT, VENDOR, Clients, Properties, Stack, properties
+from .scenarios import CUSTOMERS, QUEUE, clients_of, customers_bucket
+from .snapshots import differences
+
+VENDORS = (VENDOR, "888877776666")
+ELSEWHERE = "customers-other-logs"
+STATEMENT = {
+    "Sid": "foreign",
+    "Effect": "Allow",
+    "Principal": {"AWS": "arn:aws:iam::555566667777:root"},
+    "Action": "s3:GetObject",
+    "Resource": f"arn:aws:s3:::{CUSTOMERS}/foreign/*",
+}
+NAMES = ("web", "api", "shop", "admin")
+ALBS = st.integers(0, len(NAMES) - 1)
+CHOICES = st.fixed_dictionaries(
+    {},
+    optional={
+        "DataTheoremAccountId": st.sampled_from(VENDORS),
+        "NotificationEndpoint": st.sampled_from((ENDPOINT, QUEUE)),
+        "VendorReadScope": st.sampled_from(("LoadBalancer", "Location")),
+        "LogBucketName": st.sampled_from(("", CUSTOMERS, "named-by-customer")),
+        "LogRetentionDays": st.sampled_from(("30", "90")),
+        "Privileges": st.sampled_from(("least-privilege", "documented")),
+        "ResourceTags": st.sampled_from(([""], ["team=edge"])),
+        "RunToken": st.sampled_from(("1", "2")),
+    },
+)
+
+
+class History(RuleBasedStateMachine):
+    """One account's life."""
+
+    @initialize(kinds=st.lists(st.sampled_from(("never", "logs", "off", "off at root")), min_size=4, max_size=4))
+    def begin(self, kinds: list[str]) -> None:
+        self.clock = Clock()
+        self.account = Account("123456789012", "eu-west-1", clock=self.clock)
+        self.customers = Account("123456789012", "eu-west-1", clock=self.clock)
+        for each in (self.account, self.customers):
+            customers_bucket(each)
+            each.add_bucket(
+                ELSEWHERE,
+                policy={
+                    "Version": "2012-10-17",
+                    "Statement": {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+                        "Action": "s3:PutObject",
+                        "Resource": f"arn:aws:s3:::{ELSEWHERE}/*",
+                    },
+                },
+            )
+        self.arns = [self._balancer(name, kind) for name, kind in zip(NAMES, kinds, strict=True)]
+        self.gone: set[str] = set()
+        self.stacks: dict[int, Stack] = {}
+        self.events: dict[int, list[dict[str, object]]] = {}
+        self.unseen: set[tuple[int, str]] = set()  # what a stack has not looked at since a change
+        self.documented = False
+
+    def _balancer(self, name: str, kind: str) -> str:
+        match kind:
+            case "logs":
+                arn = self.account.add_load_balancer(name, bucket=CUSTOMERS, prefix="alb")
+            case "off":
+                arn = self.account.add_load_balancer(
+                    name, bucket=CUSTOMERS, prefix="alb", enabled=False
+                )
+            case "off at root":
+                arn = self.account.add_load_balancer(name, bucket=CUSTOMERS, enabled=False)
+            case _:
+                arn = self.account.add_load_balancer(name)
+        found = self.account.world.load_balancers[arn]
+        self.customers.world.load_balancers[arn] = copy.deepcopy(found)
+        return arn
+
+    @property
+    def clients(self) -> Clients:
+        return lambda: clients_of(self.account)
+
+    def _properties(self, albs: set[int], choices: dict[str, Any]) -> Properties:
+        self.documented |= choices.get("Privileges") == "documented"
+        return properties(*(self.arns[each] for each in sorted(albs)), **choices)
+
+    def _recorded(self, number: int, stack: Stack) -> None:
+        """Keep the events that a stack is sent, to send them again."""
+        send = stack.send
+
+        def recording(event: Any, clients: Clients) -> dict[str, object]:
+            self.events.setdefault(number, []).append(copy.deepcopy(event))
+            return send(event, clients)
+
+        stack.send = recording  # type: ignore[method-assign]  # an observer, nothing is replaced
+
+    @rule(number=st.integers(1, 3), albs=st.sets(ALBS, min_size=1), choices=CHOICES)
+    def create(self, number: int, albs: set[int], choices: dict[str, Any]) -> None:
+        if number in self.stacks:
+            return
+        stack = Stack(self.clock, seed=number + 10 * len(self.events.get(number, [])))
+        self._recorded(number, stack)
+        before = self.account.snapshot()
+        answer = stack.create(self._properties(albs, choices), self.clients)
+        if answer["Status"] == "SUCCESS":
+            self.stacks[number] = stack
+            self._looked(number)
+        else:
+            assert not differences(before, self.account.snapshot(), documented=self.documented)
+            assert self._may_fail(albs, choices), answer["Reason"]
+
+    @precondition(lambda self: self.stacks)
+    @rule(data=st.data(), albs=st.sets(ALBS, min_size=1), choices=CHOICES)
+    def update(self, data: st.DataObject, albs: set[int], choices: dict[str, Any]) -> None:
+        number = data.draw(st.sampled_from(sorted(self.stacks)))
+        stack = self.stacks[number]
+        answer = stack.update(self._properties(albs, choices), self.clients)
+        if answer["Status"] == "SUCCESS":
+            self._looked(number)
+        else:
+            assert self._may_fail(albs, choices), answer["Reason"]
+
+    @precondition(lambda self: self.stacks)
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(self.stacks)))
+        stack = self.stacks.pop(number)
+        self.unseen = {each for each in self.unseen if each[0] != number}
+        answer = stack.delete(self.clients)
+        assert answer["Status"] == "SUCCESS", answer["Reason"]
+        again = self.events[number][-1]
+        before = self.account.snapshot()
+        assert stack.send(again, self.clients)["Status"] == "SUCCESS"
+        assert not differences(before, self.account.snapshot())
+
+    @precondition(lambda self: self.stacks)
+    @rule(data=st.data())
+    def repeat(self, data: st.DataObject) -> None:
+        """An event arrives again: the last one, or an older one after it."""
+        number = data.draw(st.sampled_from(sorted(self.stacks)))
+        stack = self.stacks[number]
+        mine = [each for each in self.events[number] if each["StackId"] == stack.id]
+        event = data.draw(st.sampled_from(mine))
+        if self.touched and event is mine[-1]:
+            return  # it would look again, which `update` covers
+        before = self.account.snapshot()
+        stack.send(event, self.clients)
+        if not self.touched:
+            assert not differences(before, self.account.snapshot())
+
+    @rule(data=st.data())
+    def much_later(self, data: st.DataObject) -> None:
+        """An event arrives when CloudFormation no longer waits for it."""
+        if not self.events:
+            return
+        number = data.draw(st.sampled_from(sorted(self.events)))
+        event = data.draw(st.sampled_from(self.events[number]))
+        self.clock.sleep(1300)
+        before = self.account.snapshot()
+        Stack(self.clock, seed=7).send(event, self.clients)
+        assert self.account.snapshot() == before
+
+    @rule(present=st.booleans())
+    def foreign_statement(self, present: bool) -> None:
+        for each in (self.account, self.customers):
+            policy = json.loads(each.s3.get_bucket_policy(Bucket=CUSTOMERS)["Policy"])
+            kept = [one for one in policy["Statement"] if one.get("Sid") != "foreign"]
+            policy["Statement"] = [*kept, STATEMENT] if present else kept
+            each.s3.put_bucket_policy(Bucket=CUSTOMERS, Policy=json.dumps(policy))
+
+    @rule(prefix=st.sampled_from(("foreign/", "alb2/", None)))
+    def foreign_notification(self, prefix: str | None) -> None:
+        for each in (self.account, self.customers):
+            found: dict[str, Any] = dict(
+                each.s3.get_bucket_notification_configuration(Bucket=CUSTOMERS)
+            )
+            found.pop("ResponseMetadata")
+            queues = [
+                one for one in found.pop("QueueConfigurations", []) if one["Id"] != "foreign"
+            ]
+            if prefix:
+                entry = {
+                    "Id": "foreign",
+                    "QueueArn": queues[0]["QueueArn"],
+                    "Events": ["s3:ObjectCreated:*"],
+                    "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}},
+                }
+                queues.append(entry)
+            each.s3.put_bucket_notification_configuration(
+                Bucket=CUSTOMERS, NotificationConfiguration={**found, "QueueConfigurations": queues}
+            )
+
+    @rule(alb=ALBS, prefix=st.sampled_from(("", "moved")))
+    def move(self, alb: int, prefix: str) -> None:
+        """The customer lets an ALB log elsewhere."""
+        values = {"enabled": "true", "bucket": ELSEWHERE, "prefix": prefix}
+        self._attributes(alb, values)
+
+    @rule(alb=ALBS)
+    def switch_off(self, alb: int) -> None:
+        """The customer switches an ALB's logging off."""
+        self._attributes(alb, {"enabled": "false"})
+
+    def _attributes(self, alb: int, values: dict[str, str]) -> None:
+        arn = self.arns[alb]
+        if arn in self.gone:
+            return
+        for each in (self.account, self.customers):
+            each.elbv2.modify_load_balancer_attributes(
+                LoadBalancerArn=arn,
+                Attributes=[
+                    {"Key": f"access_logs.s3.{key}", "Value": value}
+                    for key, value in values.items()
+                ],
+            )
+        self.unseen |= {(number, arn) for number in self.stacks}
+
+    @property
+    def touched(self) -> set[str]:
+        """Return the ARNs that the customer changed since all stacks that name them looked."""
+        return {
+            arn
+            for number, arn in self.unseen
+            if arn in (self.stacks[number].properties or {})["LoadBalancerArns"]  # type: ignore[operator]
+            or (self.stacks[number].properties or {})["VendorReadScope"] == "Location"
+        }
+
+    @rule(alb=ALBS)
+    def vanish(self, alb: int) -> None:
+        """The customer deletes an ALB."""
+        arn = self.arns[alb]
+        if arn not in self.gone and len(self.gone) < 2:
+            self.gone.add(arn)
+            self.account.delete_load_balancer(arn)
+            self.customers.delete_load_balancer(arn)
+
+    def _may_fail(self, albs: set[int], choices: dict[str, Any]) -> bool:
+        return any(self.arns[each] in self.gone for each in albs)
+
+    def _looked(self, number: int) -> None:
+        """After a success, looking again finds nothing to do."""
+        stack = self.stacks[number]
+        assert stack.properties is not None
+        self.unseen = {each for each in self.unseen if each[0] != number}
+        event = stack.event("Update", stack.properties, stack.properties)
+        request = parse(event, self.clock())
+        elbv2, s3, sns = self.clients()
+        aws = Aws(elbv2, s3, sns, self.clock, self.clock.sleep, stack.random, self.clock() + 900)  # type: ignore[arg-type]
+        assert not plan(request, observe(aws, request)).changes
+
+    @invariant()
+    def the_customers_logging_is_untouched(self) -> None:
+        if not hasattr(self, "arns"):
+            return
+        for arn, found in self.customers.world.load_balancers.items():
+            if found.attributes["access_logs.s3.enabled"] == "true":
+                assert self.account.world.load_balancers[arn].attributes == found.attributes
+
+    @invariant()
+    def it_logs_while_a_stack_registers_it(self) -> None:
+        if not hasattr(self, "arns"):
+            return
+        for arn in set(self.arns) - self.gone - self.touched:
+            if self.customers.world.load_balancers[arn].attributes["access_logs.s3.enabled"] == "true":
+                continue
+            logs = self.account.world.load_balancers[arn].attributes["access_logs.s3.enabled"]
+            covered = bool(self._readers(arn, self._key(arn)))
+            assert (logs == "true") == covered
+
+    @invariant()
+    def the_vendor_reads_what_is_registered(self) -> None:
+        if not hasattr(self, "arns"):
+            return
+        for arn in set(self.arns) - self.gone:
+            attributes = self.account.world.load_balancers[arn].attributes
+            if attributes["access_logs.s3.enabled"] != "true":
+                continue
+            key = self._key(arn)
+            for vendor in VENDORS:
+                reads = self.account.can_read(vendor, attributes["access_logs.s3.bucket"], key)
+                wanted = vendor in self._readers(arn, key)
+                assert reads <= wanted, (arn, vendor, "reads what is not registered")
+                if arn not in self.touched:
+                    assert reads == wanted, (arn, vendor, "does not read what is registered")
+
+    def _key(self, arn: str) -> str:
+        attributes = self.account.world.load_balancers[arn].attributes
+        name = arn.partition(":loadbalancer/")[2].replace("/", ".")
+        prefix = attributes["access_logs.s3.prefix"]
+        return (
+            f"{prefix + '/' if prefix else ''}AWSLogs/123456789012/elasticloadbalancing/eu-west-1/"
+            f"2026/11/23/123456789012_elasticloadbalancing_eu-west-1_{name}_20261123T2340Z_1_x.log.gz"
+        )
+
+    def _readers(self, arn: str, key: str) -> set[object]:
+        """Return the vendors that may read an ALB's objects: its stacks', and a location's."""
+        attributes = self.account.world.load_balancers[arn].attributes
+        here = (attributes["access_logs.s3.bucket"], attributes["access_logs.s3.prefix"])
+        readers = set()
+        for stack in self.stacks.values():
+            found = stack.properties or {}
+            arns = found["LoadBalancerArns"]
+            assert isinstance(arns, list)
+            whole = found["VendorReadScope"] == "Location" and any(
+                here == self._location(each) for each in arns if each not in self.gone
+            )
+            if arn in arns or whole:
+                readers.add(found["DataTheoremAccountId"])
+        return readers
+
+    def _location(self, arn: str) -> tuple[str | None, str | None]:
+        attributes = self.account.world.load_balancers[arn].attributes
+        return attributes.get("access_logs.s3.bucket"), attributes.get("access_logs.s3.prefix")
+
+    def teardown(self) -> None:
+        if not hasattr(self, "arns"):
+            return
+        for stack in self.stacks.values():
+            answer = stack.delete(self.clients)
+            assert answer["Status"] == "SUCCESS", answer["Reason"]
+        left = differences(
+            self.customers.snapshot(), self.account.snapshot(), documented=self.documented
+        )
+        assert not left, left

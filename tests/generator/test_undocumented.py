@@ -27,8 +27,9 @@ def _is_constant(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) and (value.value is ... or isinstance(value.value, str))
 
 
-def meaning(source: str) -> str:
-    return ast.dump(Documentation().visit(ast.parse(source)), include_attributes=True)
+def meaning(source: str) -> tuple[str, list[int]]:
+    tree = Documentation().visit(ast.parse(source))
+    return ast.dump(tree), [node.lineno for node in ast.walk(tree) if hasattr(node, "lineno")]
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda each: each.name)

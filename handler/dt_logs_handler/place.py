@@ -24,7 +24,7 @@ def place(request: Request, state: State) -> tuple[list[Placed], dict[str, str]]
     """Decide for each load balancer asked for where it logs; pure.
 
     Returns those, and for `*` the reasons for those left out. Raises Refused for a load balancer
-    that was named and cannot be onboarded, or if none can.
+    that was named and cannot be onboarded, or for `*` if none can.
     """
     properties = request.properties
     if properties is None:
@@ -38,7 +38,7 @@ def place(request: Request, state: State) -> tuple[list[Placed], dict[str, str]]
             if not properties.every:
                 raise Refused(f"{_short(arn)}: {why.what}", why.fix) from why
             refused[arn] = str(why)
-    if not placed:
+    if properties.every and not placed:
         raise Refused(
             "No load balancer can be onboarded. "
             + " ".join(f"{_short(arn)}: {why}" for arn, why in refused.items()),

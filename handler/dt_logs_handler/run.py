@@ -26,7 +26,8 @@ from .steps import Placement, Plan, Step
 
 SETTLE = 4.0  # seconds in which writes that others began before ours have come through
 AGREEING = 3  # equal plans in a row, from reads a moment apart, before something lost is repaired
-_ROUNDS = 8
+_ROUNDS = 10
+_LONGEST_APART = 20.0  # seconds
 _UNDO_SHARE = 0.25  # of the time left at the start that is kept for undoing
 Log = Callable[[Step, str], None]
 
@@ -76,10 +77,10 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     if not planned.changes:
         carry_out(steps, effects)
         return _outcome(request, state, planned, effects)
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
         carry_out(steps, effects)
         if effects.shared:
-            aws.pause(SETTLE + aws.random.uniform(0, 1))
+            _settle(aws, number)
             effects.shared = False
         state = observe(aws, request, state)
         planned = plan(request, state)
@@ -95,6 +96,11 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
         "Somebody else keeps changing what this run sets.",
         "Find out who changes the bucket's policy or notifications, then run the stack again.",
     )
+
+
+def _settle(aws: Aws, number: int) -> None:
+    """Wait until others' writes have come through; longer each time, so that two get apart."""
+    aws.pause(SETTLE + aws.random.uniform(0, min(2.0**number, _LONGEST_APART)))
 
 
 def _agreed(request: Request, aws: Aws, state: State, planned: Plan) -> tuple[State, Plan]:
@@ -165,7 +171,7 @@ def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
     state = observe(aws, request)
     kept: dict[str, None] = {}
     quiet = 0
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
         _check_order(request, state)
         planned = plan(request, state)
         kept.update(dict.fromkeys(planned.kept))
@@ -176,8 +182,14 @@ def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
         quiet = 0 if steps else quiet + 1
         if quiet == 2:
             break
-        aws.pause(SETTLE + aws.random.uniform(0, 1))
+        _settle(aws, 0 if quiet else number)
         state = observe(aws, request, state)
+    else:
+        raise Overtaken(
+            "What this stack leaves comes back each time.",
+            "Find out who puts it back (another stack of ours, or a tool of yours), then delete"
+            " the stack again.",
+        )
     unread = [
         each.told(name) for name, each in state.buckets.items() if isinstance(each, Unreadable)
     ]

@@ -33,8 +33,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Build the release; with `--check` answer 1 if the one on disk is another."""
     out: Path = arguments.out
     release = build_release(Settings.load(SETTINGS_FILE))
-    for warning in release.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
     if arguments.check:
         folder = out / release.version
         return _report_check(folder, compare(release, folder), arguments.json)
@@ -43,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(canonical.dumps(_summary(release, folder)))
     else:
         print("\n".join(_listing(release, folder)))
+    for warning in release.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     return 0
 
 

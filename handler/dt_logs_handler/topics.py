@@ -1,8 +1,9 @@
 """Topics and subscriptions: what they are to be, and reading what they are."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -13,6 +14,7 @@ from .model import Absent, Bucket, Subscription, Topic, Unreadable
 from .notifications import encoded, foreign_topics, own
 from .request import Privileges, Request
 
+T = TypeVar("T")
 Buckets = Mapping[str, Bucket | Absent | Unreadable]
 
 
@@ -104,7 +106,7 @@ def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic
     ours = _endpoints(request, present)
     for each in present:
         for arn in foreign_topics(each.notifications, stack) - set(topics):
-            topics[arn] = Topic(arn, "", _filtered(aws, of_topic(aws, arn), ours))
+            topics[arn] = _foreign_topic(aws, arn, ours)
     if request.kind != "Create" and _somewhere_else(present, stack):
         for found in _filtered(aws, _all(aws), ours):
             if found.topic not in topics:
@@ -132,14 +134,26 @@ def _somewhere_else(buckets: Iterable[Bucket], stack: Stack) -> bool:
     )
 
 
-def _topic(aws: Aws, arn: str) -> Topic | None:
+def _unless_gone(read: Callable[[], T]) -> T | None:
+    """Read something of SNS's that may be gone, or may go while it is read."""
     try:
-        attributes = aws.call(lambda: aws.sns.get_topic_attributes(TopicArn=arn))["Attributes"]
+        return read()
     except ClientError as error:
         if code(error) in ("NotFound", "NotFoundException"):
             return None
         raise
-    return Topic(arn, attributes.get("Policy", ""), tuple(of_topic(aws, arn)))
+
+
+def _topic(aws: Aws, arn: str) -> Topic | None:
+    def read() -> Topic:
+        attributes = aws.call(lambda: aws.sns.get_topic_attributes(TopicArn=arn))["Attributes"]
+        return Topic(arn, attributes.get("Policy", ""), tuple(of_topic(aws, arn)))
+
+    return _unless_gone(read)
+
+
+def _foreign_topic(aws: Aws, arn: str, endpoints: set[str]) -> Topic | None:
+    return _unless_gone(lambda: Topic(arn, "", _filtered(aws, of_topic(aws, arn), endpoints)))
 
 
 def of_topic(aws: Aws, arn: str) -> Iterator[Subscription]:
@@ -171,16 +185,18 @@ def _filtered(
     aws: Aws, found: Iterable[Subscription], endpoints: set[str]
 ) -> tuple[Subscription, ...]:
     """Read the filters of the subscriptions of ours among these; the others' are not read."""
-    return tuple(
+    read = (
         _with_filter(aws, each)
         if each.confirmed and digest(each.endpoint, 8) in endpoints
         else each
         for each in found
     )
+    return tuple(each for each in read if each)
 
 
-def _with_filter(aws: Aws, found: Subscription) -> Subscription:
-    attributes = aws.call(lambda: aws.sns.get_subscription_attributes(SubscriptionArn=found.arn))[
-        "Attributes"
-    ]
-    return replace(found, filter_policy=attributes.get("FilterPolicy"))
+def _with_filter(aws: Aws, found: Subscription) -> Subscription | None:
+    def read() -> Subscription:
+        answer = aws.call(lambda: aws.sns.get_subscription_attributes(SubscriptionArn=found.arn))
+        return replace(found, filter_policy=answer["Attributes"].get("FilterPolicy"))
+
+    return _unless_gone(read)

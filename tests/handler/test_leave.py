@@ -1,0 +1,282 @@
+"""The way out: what is the stack's goes, what others use or had stays, by the marks alone."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+from support.events import (
+    ENDPOINT,
+    NOON,
+    OTHER_TAG,
+    OWN_BUCKET,
+    QUEUE,
+    TAG,
+    alb_arn,
+    properties,
+    topic_arn,
+)
+from support.states import HERE, THERE, after, alb, planned, request, state
+from support.strategies import STEADY, configurations, policies
+
+from dt_logs_handler.errors import Refused
+from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Logging, State, Subscription, Topic
+from dt_logs_handler.notifications import own
+from dt_logs_handler.plan import plan
+from dt_logs_handler.steps import DeleteBucket, DeleteTestFile, DeleteTopic, EditPolicy, SetLogging
+
+WEB, API = alb_arn("web", 1), alb_arn("api", 2)
+LOGS = Bucket("logs", region="us-east-1")
+ADOPTED = state(alb(bucket="logs", prefix="web"), buckets=(LOGS,))
+SHARED = "arn:aws:sns:us-east-1:123456789012:theirs"
+
+
+def off(before: State, arn: str, found: State) -> LoadBalancer:
+    """Return a load balancer as it is to be: as before, but for a bucket's name that was empty.
+
+    AWS does not let the attribute be emptied again.
+    """
+    was, now = before.load_balancers[arn], found.load_balancers[arn]
+    assert was and now
+    return replace(
+        was, logging=replace(was.logging, bucket=was.logging.bucket or now.logging.bucket)
+    )
+
+
+def bucket(found: State, name: str) -> Bucket:
+    there = found.buckets[name]
+    assert isinstance(there, Bucket)
+    return there
+
+
+@STEADY
+@given(
+    policies(),
+    configurations(),
+    st.sampled_from(["", "web", "_x", "a/b"]),
+    st.booleans(),
+    st.sampled_from(["LoadBalancer", "Location"]),
+)
+def test_customers_bucket_is_left_as_it_was_found(
+    policy: str | None, configuration: dict[str, Any], prefix: str, enabled: bool, scope: str
+) -> None:
+    """Create then delete is the identity, on whatever somebody has in a bucket."""
+    logs = Bucket("logs", policy=policy, notifications=configuration, region="us-east-1")
+    before = state(alb(bucket="logs", prefix=prefix, enabled=enabled), buckets=(logs,))
+    try:
+        there = after(request("Create", WEB, VendorReadScope=scope), before)
+    except Refused:
+        event("refused")
+        return
+    back = after(request("Delete", WEB, at=NOON + 60), there)
+    assert back.load_balancers == before.load_balancers
+    found = bucket(back, "logs")
+    assert _statements(found.policy) == _statements(policy)
+    assert replace(found, policy=None) == replace(logs, policy=None)
+    assert back.topics == before.topics
+
+
+def _statements(policy: str | None) -> Any:
+    document = json.loads(policy) if policy else None
+    if document and isinstance(document["Statement"], dict):
+        document["Statement"] = [document["Statement"]]
+    return document
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_own_bucket_goes_with_its_stack(count: int) -> None:
+    albs = [alb(f"n{number}", number) for number in range(count)]
+    arns = [each.arn for each in albs]
+    before = state(*albs)
+    there = after(request("Create", *arns), before)
+    back = after(request("Delete", *arns, at=NOON + 60), there)
+    assert back.buckets == before.buckets
+    assert not any((back.topics or {}).values())
+    for arn in arns:
+        assert back.load_balancers[arn] == off(before, arn, back)
+
+
+def test_logging_goes_off_first_and_the_register_last() -> None:
+    there = after(request("Create", WEB), state(alb()))
+    kinds = [type(step) for step in plan(request("Delete", WEB), there).steps]
+    assert kinds[0] is SetLogging
+    assert kinds.index(DeleteTopic) < kinds.index(DeleteTestFile) < kinds.index(DeleteBucket)
+    assert kinds[-1] is EditPolicy
+
+
+def test_deleting_twice_or_what_never_was_does_nothing() -> None:
+    before = state(alb())
+    there = after(request("Create", WEB), before)
+    back = after(request("Delete", WEB, at=NOON + 60), there)
+    assert plan(request("Delete", WEB, at=NOON + 120), back).steps == ()
+    for never in (before, ADOPTED, state(gone=(WEB,))):
+        assert plan(request("Delete", WEB), never).steps == ()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        Logging(True, "logs", "mine"),
+        Logging(True, OWN_BUCKET, ""),
+        Logging(False, OWN_BUCKET, ""),
+        Logging(True, OWN_BUCKET, f"dt-logs-analysis/{TAG}/more"),
+    ],
+)
+def test_load_balancer_that_somebody_changed_is_left_alone(changed: Logging) -> None:
+    """The mark is gone, and so is our right to it."""
+    there = after(request("Create", WEB), state(alb(), buckets=(LOGS,)))
+    moved = replace(there, load_balancers={WEB: LoadBalancer(WEB, changed)})
+    back = after(request("Delete", WEB, at=NOON + 60), moved)
+    assert back.load_balancers == moved.load_balancers
+
+
+def test_bucket_of_ours_stays_while_anything_logs_to_it() -> None:
+    """Whoever took its name would get the logs."""
+    there = after(request("Create", WEB), state(alb()))
+    guest = alb("guest", 9, bucket=OWN_BUCKET, prefix="guest")
+    crowded = replace(there, load_balancers={**there.load_balancers, guest.arn: guest})
+    back = after(request("Delete", WEB, at=NOON + 60), crowded)
+    assert bucket(back, OWN_BUCKET).register(HERE) == []
+    assert back.load_balancers[guest.arn] == guest
+
+
+def test_bucket_that_another_stack_uses_stays_with_its_load_balancer() -> None:
+    first = after(request("Create", WEB), state(alb()))
+    both = after(request("Create", WEB, stack=THERE), first)
+    left = after(request("Delete", WEB, at=NOON + 60), both)
+    assert left.load_balancers == both.load_balancers
+    assert {each.stack for each in bucket(left, OWN_BUCKET).register(HERE)} == {OTHER_TAG}
+    assert own(bucket(left, OWN_BUCKET).notifications)
+    assert left.topics == both.topics
+    none = after(request("Delete", WEB, stack=THERE, at=NOON + 120), left)
+    assert none.buckets[OWN_BUCKET] == Absent()
+    assert none.load_balancers[WEB] == off(state(alb()), WEB, none)
+
+
+@pytest.mark.parametrize("first", [HERE, THERE], ids=["first", "second"])
+def test_shared_pieces_stay_until_the_last_stack_goes(first: Any) -> None:
+    second = THERE if first is HERE else HERE
+    one = after(request("Create", WEB), ADOPTED)
+    both = after(request("Create", WEB, stack=THERE), one)
+    left = after(request("Delete", WEB, stack=first, at=NOON + 60), both)
+    assert [each.stack for each in bucket(left, "logs").register(HERE)] == [second.tag]
+    assert bucket(left, "logs").notifications == bucket(both, "logs").notifications
+    assert left.topics == both.topics
+    none = after(request("Delete", WEB, stack=second, at=NOON + 120), left)
+    assert none == ADOPTED
+
+
+def test_each_stack_ends_its_own_endpoint_on_a_shared_topic() -> None:
+    one = after(request("Create", WEB), ADOPTED)
+    both = after(request("Create", WEB, NotificationEndpoint=QUEUE, stack=THERE), one)
+    left = after(request("Delete", WEB, at=NOON + 60), both)
+    topic = (left.topics or {})[topic_arn("logs")]
+    assert topic is not None
+    assert [each.endpoint for each in topic.subscriptions] == [QUEUE]
+
+
+def test_removed_load_balancer_leaves_what_the_others_use() -> None:
+    before = state(alb(), alb("api", 2))
+    there = after(request("Create", WEB, API), before)
+    left = after(request("Update", API, old=properties(WEB, API), at=NOON + 60), there)
+    assert left.load_balancers[WEB] == off(before, WEB, left)
+    assert left.load_balancers[API] == there.load_balancers[API]
+    assert own(bucket(left, OWN_BUCKET).notifications)
+
+
+def test_load_balancer_that_is_gone_is_forgotten() -> None:
+    there = after(request("Create", WEB), ADOPTED)
+    vanished = replace(there, load_balancers={WEB: None})
+    back = after(request("Delete", WEB, at=NOON + 60), vanished)
+    assert back == replace(ADOPTED, load_balancers={WEB: None})
+
+
+def test_documented_role_names_what_it_may_not_remove() -> None:
+    before = replace(ADOPTED, topics=None)
+    there = after(request("Create", WEB, Privileges="documented"), before)
+    found, back = planned(request("Delete", WEB, Privileges="documented", at=NOON + 60), there)
+    assert back == before
+    (kept,) = found.kept
+    assert f"aws sns delete-topic --topic-arn {topic_arn('logs')}" in kept
+
+
+def test_topic_to_which_somebody_else_is_subscribed_stays() -> None:
+    there = after(request("Create", WEB), ADOPTED)
+    topic = (there.topics or {})[topic_arn("logs")]
+    assert topic is not None
+    guest = Subscription(f"{topic.arn}:9", topic.arn, "email", "a@example.com")
+    joined = replace(topic, subscriptions=(*topic.subscriptions, guest))
+    crowded = replace(there, topics={topic.arn: joined})
+    found, back = planned(request("Delete", WEB, at=NOON + 60), crowded)
+    assert back.topics == {topic.arn: replace(topic, subscriptions=(guest,))}
+    assert any(topic.arn in kept for kept in found.kept)
+
+
+def test_subscription_that_was_never_confirmed_goes_with_its_topic() -> None:
+    there = after(request("Create", WEB), ADOPTED)
+    topic = (there.topics or {})[topic_arn("logs")]
+    assert topic is not None
+    (pending,) = (replace(each, arn="PendingConfirmation") for each in topic.subscriptions)
+    waiting = replace(there, topics={topic.arn: replace(topic, subscriptions=(pending,))})
+    assert after(request("Delete", WEB, at=NOON + 60), waiting) == ADOPTED
+
+
+def shared(*locations: str) -> State:
+    """Return load balancers that log to one bucket, whose objects a foreign topic is told of."""
+    entry = {"Id": "theirs", "TopicArn": SHARED, "Events": ["s3:ObjectCreated:*"]}
+    logs = replace(LOGS, notifications={"TopicConfigurations": [entry]})
+    albs = [alb(f"n{i}", i, bucket="logs", prefix=each) for i, each in enumerate(locations)]
+    return state(*albs, buckets=(logs,), topics=(Topic(SHARED, "", ()),))
+
+
+def filter_of(found: State) -> list[str]:
+    topic = (found.topics or {})[SHARED]
+    assert topic is not None
+    (subscription,) = topic.subscriptions
+    assert subscription.endpoint == ENDPOINT
+    document = json.loads(subscription.filter_policy or "")
+    return [key["prefix"].partition("/")[0] for key in document["Records"]["s3"]["object"]["key"]]
+
+
+def test_subscription_to_a_foreign_topic_goes_with_the_stack() -> None:
+    before = shared("web")
+    there = after(request("Create", alb_arn("n0", 0)), before)
+    assert filter_of(there) == ["web"]
+    assert after(request("Delete", alb_arn("n0", 0), at=NOON + 60), there) == before
+
+
+def test_subscription_to_a_foreign_topic_is_narrowed_to_what_stays() -> None:
+    before = shared("web", "api")
+    web, api = alb_arn("n0", 0), alb_arn("n1", 1)
+    there = after(request("Create", web, api), before)
+    assert filter_of(there) == ["api", "web"]
+    left = after(request("Update", api, old=properties(web, api), at=NOON + 60), there)
+    assert filter_of(left) == ["api"]
+
+
+def test_stacks_that_share_a_subscription_leave_each_others_filter() -> None:
+    before = shared("web", "api")
+    web, api = alb_arn("n0", 0), alb_arn("n1", 1)
+    one = after(request("Create", web), before)
+    both = after(request("Create", api, stack=THERE), one)
+    assert filter_of(both) == ["api", "web"]
+    left = after(request("Delete", web, at=NOON + 60), both)
+    assert filter_of(left) == ["api"]
+    assert after(request("Delete", api, stack=THERE, at=NOON + 120), left) == before
+
+
+def test_statement_edited_by_somebody_keeps_what_is_shared() -> None:
+    """Its location can only be told by the Sid's digest; that is a claim on all of it."""
+    one = after(request("Create", WEB), ADOPTED)
+    both = after(request("Create", WEB, stack=THERE), one)
+    policy = json.loads(bucket(both, "logs").policy or "")
+    for statement in policy["Statement"]:
+        if OTHER_TAG in statement["Sid"]:
+            statement["Resource"] = "arn:aws:s3:::logs/elsewhere/*"
+    edited = replace(bucket(both, "logs"), policy=json.dumps(policy))
+    before = replace(both, buckets={**both.buckets, "logs": edited})
+    left = after(request("Delete", WEB, at=NOON + 60), before)
+    assert own(bucket(left, "logs").notifications)
+    assert left.topics == both.topics

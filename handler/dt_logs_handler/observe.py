@@ -60,9 +60,10 @@ def _load_balancers(
     aws: Aws, request: Request, named: Iterable[str], before: State | None
 ) -> dict[str, LoadBalancer | None]:
     if before:
+        every = request.properties is not None and request.properties.every
         return {
             arn: read_load_balancer(aws, arn)
-            if found and (arn in named or found.logging.location.mark)
+            if found and (every or arn in named or found.logging.location.mark)
             else found
             for arn, found in before.load_balancers.items()
         }

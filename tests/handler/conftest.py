@@ -1,0 +1,20 @@
+"""Fixtures of the handler's tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from support.moto_account import Account, emulated_account
+from support.running import Clock
+
+
+@pytest.fixture
+def account() -> Iterator[Account]:
+    """Give an empty AWS account in moto."""
+    with emulated_account() as account:
+        yield account
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give a clock at noon, for which nobody waits."""
+    return Clock()

@@ -1,0 +1,430 @@
+"""Create, Update and Delete of the plain cases, each shown by the account that is read back."""
+
+import json
+from typing import Any
+
+import pytest
+from support.events import (
+    ACCOUNT,
+    ENDPOINT,
+    OTHER_STACK,
+    OWN_BUCKET,
+    PHYSICAL_ID,
+    REGION,
+    STACK,
+    TAG,
+    VENDOR,
+    Properties,
+    alb_arn,
+    event,
+    properties,
+    topic_arn,
+)
+from support.moto_account import PRIVATE, Account
+from support.running import Answer, Clock, run_event
+
+BELOW = f"AWSLogs/{ACCOUNT}/elasticloadbalancing/{REGION}/"
+PRIVILEGES = ["least-privilege", "documented"]
+
+
+class Stack:
+    """One stack in an account, a minute between its events."""
+
+    def __init__(self, account: Account, clock: Clock, identifier: str = STACK) -> None:
+        self.account, self.clock, self.id = account, clock, identifier
+
+    def send(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
+        self.clock.sleep(60)
+        sent = event(kind, given, old, at=self.clock.now, stack=self.id)
+        return run_event(sent, self.account.clients, self.clock)
+
+    def succeed(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
+        answer = self.send(kind, given, old)
+        assert answer["Status"] == "SUCCESS", answer["Reason"]
+        return answer
+
+
+@pytest.fixture
+def stack(account: Account, clock: Clock) -> Stack:
+    return Stack(account, clock)
+
+
+def data(answer: Answer) -> dict[str, str]:
+    found = answer["Data"]
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("privileges", PRIVILEGES)
+def test_one_load_balancer_without_logging(account: Account, stack: Stack, privileges: str) -> None:
+    web = account.add_load_balancer()
+    before = account.snapshot()
+    given = properties(web, Privileges=privileges)
+
+    answer = stack.succeed("Create", given)
+    assert answer["PhysicalResourceId"] == PHYSICAL_ID
+    assert data(answer)["LogBuckets"] == OWN_BUCKET
+    assert data(answer)["TopicArns"] == topic_arn(OWN_BUCKET)
+    assert data(answer)["SubscriptionArns"].startswith(topic_arn(OWN_BUCKET))
+    assert account.logging(web) == {
+        "enabled": "true",
+        "bucket": OWN_BUCKET,
+        "prefix": f"dt-logs-analysis/{TAG}",
+    }
+    made = account.snapshot()["buckets"][OWN_BUCKET]
+    assert made["public access block"] == PRIVATE
+    assert made["ownership"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    (rule,) = made["encryption"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    (rule,) = made["lifecycle"]
+    assert rule["Expiration"] == {"Days": 30} and rule["Status"] == "Enabled"
+    assert {"Key": "dt-logs-analysis:stack", "Value": TAG} in made["tags"]
+    read, deliver, tls = made["policy"]["Statement"]
+    assert read["Principal"] == {"AWS": f"arn:aws:iam::{VENDOR}:root"}
+    assert read["Action"] == "s3:GetObject"
+    assert read["Resource"] == [f"arn:aws:s3:::{OWN_BUCKET}/dt-logs-analysis/{TAG}/{BELOW}*"]
+    assert deliver["Principal"] == {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
+    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    (entry,) = made["notifications"]["TopicConfigurations"]
+    assert entry["TopicArn"] == topic_arn(OWN_BUCKET)
+    assert account.subscriptions(topic_arn(OWN_BUCKET)) == [("https", ENDPOINT)]
+
+    deleted = stack.succeed("Delete", given)
+    after = account.snapshot()
+    if privileges == "documented":  # that role may delete neither topics nor subscriptions
+        assert set(after.pop("topics")) == {topic_arn(OWN_BUCKET)}
+        assert f"aws sns delete-topic --topic-arn {topic_arn(OWN_BUCKET)}" in str(deleted["Reason"])
+        del before["topics"]
+    assert after == before
+
+
+@pytest.mark.parametrize("privileges", PRIVILEGES)
+def test_three_load_balancers_share_what_one_needs(
+    account: Account, stack: Stack, privileges: str
+) -> None:
+    arns = [account.add_load_balancer(name) for name in ("web", "api", "shop")]
+    network = account.add_load_balancer("net", "network")
+    before = account.snapshot()["logging"]
+    given = properties(*arns, Privileges=privileges)
+    stack.succeed("Create", given)
+    assert account.buckets() == [OWN_BUCKET]
+    assert account.topics() == [topic_arn(OWN_BUCKET)]
+    assert {account.logging(arn)["bucket"] for arn in arns} == {OWN_BUCKET}
+    assert account.logging(network) == {}
+    assert len(account.policy(OWN_BUCKET)["Statement"]) == 3
+    stack.succeed("Delete", given)
+    assert account.snapshot()["logging"] == before
+    assert account.buckets() == []
+
+
+def test_every_load_balancer_of_the_account_and_region(account: Account, stack: Stack) -> None:
+    arns = [account.add_load_balancer(name) for name in ("web", "api")]
+    account.add_load_balancer("net", "network")
+    before = account.snapshot()
+    stack.succeed("Create", properties("*"))
+    assert {account.logging(arn)["bucket"] for arn in arns} == {OWN_BUCKET}
+    stack.succeed("Delete", properties("*"))
+    assert account.snapshot() == before
+
+
+@pytest.fixture
+def logging(account: Account) -> str:
+    """Give a load balancer that logs to a bucket in which others have all that can be there."""
+    arn = account.add_load_balancer("busy")
+    account.add_bucket("company-logs")
+    s3, name = account.s3, "company-logs"
+    statements: list[dict[str, Any]] = [
+        {
+            "Sid": "ELB",
+            "Effect": "Allow",
+            "Principal": {"AWS": ["arn:aws:iam::127311923021:root"]},
+            "Action": ["s3:PutObject"],
+            "Resource": f"arn:aws:s3:::{name}/web/AWSLogs/{ACCOUNT}/*",
+        },
+        {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
+        {
+            "Sid": "",
+            "Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::111122223333:role/auditor"},
+            "NotAction": "s3:Delete*",
+            "Resource": "arn:aws:s3:::company-logs/ünïcode/*",
+        },
+    ]
+    document = {"Version": "2008-10-17", "Id": "theirs", "Statement": statements}
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(document, indent=4, ensure_ascii=False))
+    s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "team", "Value": "web"}]})
+    s3.put_bucket_lifecycle_configuration(
+        Bucket=name,
+        LifecycleConfiguration={
+            "Rules": [
+                {
+                    "ID": "old",
+                    "Status": "Enabled",
+                    "Filter": {"Prefix": "x/"},
+                    "Expiration": {"Days": 7},
+                }
+            ]
+        },
+    )
+    s3.put_bucket_notification_configuration(
+        Bucket=name,
+        NotificationConfiguration={
+            "TopicConfigurations": [
+                {
+                    "Id": "removed",
+                    "TopicArn": account.add_topic("removed"),
+                    "Events": ["s3:ObjectRemoved:*"],
+                }
+            ],
+            "QueueConfigurations": [
+                {
+                    "Id": "images",
+                    "QueueArn": account.add_queue("images"),
+                    "Events": ["s3:ObjectCreated:*"],
+                    "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "images/"}]}},
+                }
+            ],
+            "EventBridgeConfiguration": {},
+        },
+    )
+    s3.put_object(Bucket=name, Key=f"web/{BELOW}2026/02/28/x.log.gz", Body=b"log")
+    account.set_logging(arn, name, "web")
+    return arn
+
+
+@pytest.mark.parametrize("privileges", PRIVILEGES)
+@pytest.mark.parametrize("scope", ["LoadBalancer", "Location"])
+def test_load_balancer_that_logs_already(
+    account: Account, stack: Stack, logging: str, privileges: str, scope: str
+) -> None:
+    before = account.snapshot()
+    given = properties(logging, Privileges=privileges, VendorReadScope=scope)
+
+    answer = stack.succeed("Create", given)
+    assert data(answer)["LogBuckets"] == "company-logs"
+    there = account.snapshot()
+    assert there["logging"] == before["logging"]
+    old, new = before["buckets"]["company-logs"], there["buckets"]["company-logs"]
+    *theirs, read = new["policy"]["Statement"]
+    assert {**new["policy"], "Statement": theirs} == old["policy"]
+    name = logging.partition(":loadbalancer/")[2].replace("/", ".")
+    tail = "" if scope == "Location" else f"*/{ACCOUNT}_elasticloadbalancing_{REGION}_{name}_"
+    assert read["Resource"] == [f"arn:aws:s3:::company-logs/web/{BELOW}{tail}*"]
+    notifications = new["notifications"]
+    assert notifications["QueueConfigurations"] == old["notifications"]["QueueConfigurations"]
+    assert notifications["EventBridgeConfiguration"] == {}
+    first, ours = notifications["TopicConfigurations"]
+    assert [first] == old["notifications"]["TopicConfigurations"]
+    assert ours["TopicArn"] == topic_arn("company-logs")
+    for name in ("tags", "lifecycle", "public access block", "ownership", "acl", "objects"):
+        assert new[name] == old[name]
+
+    stack.succeed("Delete", given)
+    after = account.snapshot()
+    if privileges == "documented":
+        del after["topics"][topic_arn("company-logs")]
+    assert after == before
+
+
+@pytest.mark.parametrize("privileges", PRIVILEGES)
+def test_new_and_logging_ones_together(
+    account: Account, stack: Stack, logging: str, privileges: str
+) -> None:
+    web = account.add_load_balancer("web")
+    before = account.snapshot()
+    given = properties(logging, web, Privileges=privileges)
+    answer = stack.succeed("Create", given)
+    assert data(answer)["LogBuckets"] == f"company-logs,{OWN_BUCKET}"
+    assert data(answer)["TopicArns"].count(":dt-logs-analysis-1-") == 2
+    stack.succeed("Delete", given)
+    after = account.snapshot()
+    assert {**after, "topics": before["topics"]} == before
+
+
+def test_logging_that_was_switched_off_comes_back_as_it_was(account: Account, stack: Stack) -> None:
+    web = account.add_load_balancer()
+    account.add_bucket("company-logs")
+    account.set_logging(web, "company-logs", "web", enabled=False)
+    before, attributes = account.snapshot(), account.logging(web)
+    stack.succeed("Create", properties(web))
+    now = account.logging(web)
+    assert (now["enabled"], now["bucket"]) == ("true", "company-logs")
+    assert now["prefix"].startswith("web/") and now["prefix"].endswith(TAG)
+    stack.succeed("Delete", properties(web))
+    assert account.snapshot() == before
+    assert account.logging(web) == attributes
+
+
+def test_chosen_bucket_is_made_and_goes(account: Account, stack: Stack) -> None:
+    web = account.add_load_balancer()
+    before = account.snapshot()
+    given = properties(web, LogBucketName="my.logs", ResourceTags=["team=web", "cost=12"])
+    answer = stack.succeed("Create", given)
+    assert data(answer)["LogBuckets"] == "my.logs"
+    assert account.topics() == [topic_arn("my.logs")]
+    tags = account.s3.get_bucket_tagging(Bucket="my.logs")["TagSet"]
+    assert {each["Key"]: each["Value"] for each in tags} == {
+        "team": "web",
+        "cost": "12",
+        "dt-logs-analysis:stack": TAG,
+    }
+    stack.succeed("Delete", given)
+    assert account.snapshot() == before
+
+
+@pytest.mark.parametrize("privileges", PRIVILEGES)
+def test_bucket_with_logs_stays_and_the_answer_says_so(
+    account: Account, stack: Stack, privileges: str
+) -> None:
+    web = account.add_load_balancer()
+    given = properties(web, Privileges=privileges)
+    stack.succeed("Create", given)
+    test_file = f"dt-logs-analysis/{TAG}/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"
+    log = f"dt-logs-analysis/{TAG}/{BELOW}2026/03/01/x.log.gz"
+    for key in (test_file, log):
+        account.s3.put_object(Bucket=OWN_BUCKET, Key=key, Body=b"x")
+    answer = stack.succeed("Delete", given)
+    assert OWN_BUCKET in str(answer["Reason"]) and "holds logs" in str(answer["Reason"])
+    assert account.snapshot()["buckets"][OWN_BUCKET]["objects"] == [log]
+    assert "TopicConfigurations" not in account.notifications(OWN_BUCKET)
+    policy = account.policy(OWN_BUCKET)
+    assert all("s3:GetObject" not in each["Action"] for each in policy["Statement"])
+
+
+def test_test_file_alone_does_not_keep_the_bucket(account: Account, stack: Stack) -> None:
+    web = account.add_load_balancer()
+    stack.succeed("Create", properties(web))
+    test_file = f"dt-logs-analysis/{TAG}/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"
+    account.s3.put_object(Bucket=OWN_BUCKET, Key=test_file, Body=b"x")
+    stack.succeed("Delete", properties(web))
+    assert account.buckets() == []
+
+
+@pytest.mark.parametrize("privileges", PRIVILEGES)
+def test_update_exchanges_load_balancers(account: Account, stack: Stack, privileges: str) -> None:
+    web, api = account.add_load_balancer("web"), account.add_load_balancer("api")
+    old, new = properties(web, Privileges=privileges), properties(api, Privileges=privileges)
+    stack.succeed("Create", old)
+    answer = stack.succeed("Update", new, old)
+    assert answer["PhysicalResourceId"] == PHYSICAL_ID
+    assert "enabled" not in account.logging(web) and "prefix" not in account.logging(web)
+    assert account.logging(api)["bucket"] == OWN_BUCKET
+    there = account.snapshot()
+    stack.succeed("Update", new, new)
+    assert account.snapshot() == there
+
+
+@pytest.mark.parametrize("privileges", PRIVILEGES)
+def test_update_and_rollback_of_everything_else(
+    account: Account, stack: Stack, privileges: str
+) -> None:
+    web = account.add_load_balancer()
+    old = properties(web, Privileges=privileges)
+    new = {
+        **old,
+        "DataTheoremAccountId": "111122223333",
+        "NotificationEndpoint": account.add_queue("vendor"),
+        "LogBucketName": "my-logs",
+        "LogRetentionDays": "365",
+        "RunToken": "2",
+    }
+    stack.succeed("Create", old)
+    there = account.snapshot()
+    stack.succeed("Update", new, old)
+    assert account.buckets() == ["my-logs"]
+    policy = account.policy("my-logs")["Statement"]
+    assert policy[0]["Principal"] == {"AWS": "arn:aws:iam::111122223333:root"}
+    assert account.snapshot()["buckets"]["my-logs"]["lifecycle"][0]["Expiration"] == {"Days": 365}
+    stack.succeed("Update", old, new)
+    back = account.snapshot()
+    assert account.buckets() == [OWN_BUCKET]
+    assert back["logging"] == there["logging"]
+    assert topic_arn(OWN_BUCKET) in back["topics"]
+
+
+def test_two_stacks_in_one_account_and_bucket(
+    account: Account, clock: Clock, stack: Stack, logging: str
+) -> None:
+    before = account.snapshot()
+    other = Stack(account, clock, OTHER_STACK)
+    stack.succeed("Create", properties(logging))
+    one = account.snapshot()
+    other.succeed("Create", properties(logging))
+    stack.succeed("Delete", properties(logging))
+    left = account.snapshot()
+    assert left["topics"] == one["topics"]
+    assert (
+        left["buckets"]["company-logs"]["notifications"]
+        == (one["buckets"]["company-logs"]["notifications"])
+    )
+    other.succeed("Delete", properties(logging))
+    assert account.snapshot() == before
+
+
+@pytest.mark.parametrize("privileges", PRIVILEGES)
+def test_create_with_one_bad_arn_leaves_nothing(
+    account: Account, stack: Stack, logging: str, privileges: str
+) -> None:
+    web = account.add_load_balancer("web")
+    before = account.snapshot()
+    for bad in (alb_arn("gone"), logging.replace("us-east-1", "eu-west-1"), "nonsense"):
+        given = properties(web, logging, bad, Privileges=privileges)
+        answer = stack.send("Create", given)
+        assert answer["Status"] == "FAILED"
+        assert bad.partition(":loadbalancer/")[2] in str(answer["Reason"])
+        assert account.snapshot() == before
+        stack.succeed("Delete", given)
+        assert account.snapshot() == before
+
+
+@pytest.mark.parametrize("kind", ["Delete", "Update"])
+def test_vanished_load_balancer_strands_no_stack(account: Account, stack: Stack, kind: str) -> None:
+    web = account.add_load_balancer("web")
+    given = properties(web)
+    stack.succeed("Create", given)
+    account.elbv2.delete_load_balancer(LoadBalancerArn=web)
+    stack.succeed(kind, given)
+    assert account.buckets() == [] and account.topics() == []
+
+
+def test_deleting_twice_or_what_never_was_succeeds(account: Account, stack: Stack) -> None:
+    web = account.add_load_balancer("web")
+    before = account.snapshot()
+    stack.succeed("Delete", properties(web))
+    stack.succeed("Delete", {})
+    stack.succeed("Create", properties(web))
+    for _ in range(2):
+        stack.succeed("Delete", properties(web))
+        assert account.snapshot() == before
+
+
+def test_repeated_create_makes_nothing_twice(account: Account, stack: Stack) -> None:
+    web = account.add_load_balancer("web")
+    stack.clock.sleep(60)
+    sent = event("Create", properties(web), at=stack.clock.now)
+    first = run_event(sent, account.clients, stack.clock)
+    there = account.snapshot()
+    again = run_event(sent, account.clients, stack.clock)
+    assert (first["Status"], again["Status"]) == ("SUCCESS", "SUCCESS")
+    assert account.snapshot() == there
+
+
+def test_event_from_before_changes_nothing(account: Account, stack: Stack) -> None:
+    """One that is older than CloudFormation waits, and one that a later one has overtaken."""
+    web, api = account.add_load_balancer("web"), account.add_load_balancer("api")
+    started = stack.clock.now
+    stack.succeed("Create", properties(web))
+    there = account.snapshot()
+    late = event("Update", properties(api), properties(web), at=started)
+    assert run_event(late, account.clients, stack.clock)["Status"] == "FAILED"
+    assert account.snapshot() == there
+    stack.clock.sleep(1300)
+    late = event("Delete", properties(web), at=started + 61)
+    assert run_event(late, account.clients, stack.clock)["Status"] == "FAILED"
+    assert account.snapshot() == there

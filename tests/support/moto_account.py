@@ -1,0 +1,211 @@
+"""An AWS account in moto, with real boto3 clients, and all of it as plain data to compare."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.s3.models import FakeBucket
+from moto.s3.responses import S3Response
+
+from dt_logs_handler.main import Clients
+
+from .events import ACCOUNT, REGION
+
+Snapshot = dict[str, Any]
+PRIVATE = dict.fromkeys(
+    ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+)
+
+
+@cache
+def _clients(url: str | None = None) -> Any:
+    """Make clients once for all tests: moto answers them only while it is on."""
+    session = boto3.Session("id", "key", region_name=REGION)
+    names = ("ec2", "elbv2", "s3", "sns", "sqs")
+    return {name: session.client(name, endpoint_url=url) for name in names}
+
+
+class Account:
+    """The account, arranged and read back through its public API alone."""
+
+    def __init__(self, clients: Any) -> None:
+        self.ec2, self.elbv2, self.s3, self.sns, self.sqs = (
+            clients[name] for name in ("ec2", "elbv2", "s3", "sns", "sqs")
+        )
+        self._subnets: list[str] = []
+
+    def clients(self) -> Clients:
+        """Return the clients that the handler uses."""
+        return self.elbv2, self.s3, self.sns
+
+    def add_load_balancer(self, name: str = "web", kind: str = "application") -> str:
+        """Make a load balancer that does not log; returns its ARN."""
+        made = self.elbv2.create_load_balancer(Name=name, Subnets=self._subnet_ids(), Type=kind)
+        arn: str = made["LoadBalancers"][0]["LoadBalancerArn"]
+        return arn
+
+    def set_logging(self, arn: str, bucket: str, prefix: str = "", enabled: bool = True) -> None:
+        values = {"enabled": str(enabled).lower(), "bucket": bucket, "prefix": prefix}
+        self.elbv2.modify_load_balancer_attributes(
+            LoadBalancerArn=arn,
+            Attributes=[{"Key": f"access_logs.s3.{key}", "Value": values[key]} for key in values],
+        )
+
+    def add_bucket(self, name: str) -> None:
+        """Make a bucket with what AWS gives to every new one since 2023, and moto does not."""
+        self.s3.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced")
+        self.s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=PRIVATE)
+
+    def add_topic(self, name: str) -> str:
+        arn: str = self.sns.create_topic(Name=name)["TopicArn"]
+        return arn
+
+    def add_queue(self, name: str) -> str:
+        self.sqs.create_queue(QueueName=name)
+        return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+
+    def logging(self, arn: str) -> dict[str, str]:
+        """Return an ALB's access-log attributes that are set."""
+        found = self.elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
+        start = "access_logs.s3."
+        return {
+            each["Key"].removeprefix(start): each["Value"]
+            for each in found
+            if each["Key"].startswith(start) and each["Value"] not in ("", "false")
+        }
+
+    def policy(self, bucket: str) -> Any:
+        text = _unless(
+            "NoSuchBucketPolicy", lambda: self.s3.get_bucket_policy(Bucket=bucket)["Policy"]
+        )
+        return json.loads(text) if text else None
+
+    def notifications(self, bucket: str) -> Any:
+        found = self.s3.get_bucket_notification_configuration(Bucket=bucket)
+        return {key: found[key] for key in found if key != "ResponseMetadata"}
+
+    def subscriptions(self, topic: str) -> list[tuple[str, str]]:
+        found = self.sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        return [(each["Protocol"], each["Endpoint"]) for each in found]
+
+    def buckets(self) -> list[str]:
+        return [each["Name"] for each in self.s3.list_buckets()["Buckets"]]
+
+    def topics(self) -> list[str]:
+        return [each["TopicArn"] for each in self.sns.list_topics()["Topics"]]
+
+    def snapshot(self) -> Snapshot:
+        """Return all that the handler could change.
+
+        The name of a bucket that an ALB does not log to is left out: AWS lets nobody empty it.
+        """
+        found = self.elbv2.describe_load_balancers()["LoadBalancers"]
+        logging = {each["LoadBalancerArn"]: self.logging(each["LoadBalancerArn"]) for each in found}
+        return {
+            "logging": {arn: each if "enabled" in each else {} for arn, each in logging.items()},
+            "buckets": {name: self._bucket(name) for name in self.buckets()},
+            "topics": {arn: self._topic(arn) for arn in self.topics()},
+        }
+
+    def _bucket(self, name: str) -> Snapshot:
+        s3 = self.s3
+        listed = s3.list_objects_v2(Bucket=name).get("Contents", [])
+        return {
+            "policy": self.policy(name),
+            "notifications": self.notifications(name),
+            "tags": _unless("NoSuchTagSet", lambda: s3.get_bucket_tagging(Bucket=name)["TagSet"]),
+            "ownership": _unless(
+                "OwnershipControlsNotFoundError",
+                lambda: s3.get_bucket_ownership_controls(Bucket=name)["OwnershipControls"],
+            ),
+            "public access block": _unless(
+                "NoSuchPublicAccessBlockConfiguration",
+                lambda: s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"],
+            ),
+            "encryption": _unless(
+                "ServerSideEncryptionConfigurationNotFoundError",
+                lambda: s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"],
+            ),
+            "lifecycle": _unless(
+                "NoSuchLifecycleConfiguration",
+                lambda: s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"],
+            ),
+            "acl": s3.get_bucket_acl(Bucket=name)["Grants"],
+            "versioning": s3.get_bucket_versioning(Bucket=name).get("Status"),
+            "objects": sorted(each["Key"] for each in listed),
+        }
+
+    def _topic(self, arn: str) -> Snapshot:
+        attributes = self.sns.get_topic_attributes(TopicArn=arn)["Attributes"]
+        return {
+            "policy": json.loads(attributes["Policy"]),
+            "tags": self.sns.list_tags_for_resource(ResourceArn=arn)["Tags"],
+            "subscriptions": self.subscriptions(arn),
+        }
+
+    def _subnet_ids(self) -> list[str]:
+        if not self._subnets:
+            vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+            for number, zone in enumerate("ab"):
+                made = self.ec2.create_subnet(
+                    VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{REGION}{zone}"
+                )
+                self._subnets.append(made["Subnet"]["SubnetId"])
+        return self._subnets
+
+
+def _unless(unset: str, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == unset:
+            return None
+        raise
+
+
+@contextmanager
+def emulated_account() -> Iterator[Account]:
+    """Turn moto on with an empty account, its S3 put right."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        put_right(patch)
+        yield Account(_clients())
+
+
+def put_right(patch: pytest.MonkeyPatch) -> None:
+    """Put right in moto's S3 what would hide what the handler does.
+
+    It evaluates a bucket's policy on its objects, but no condition in it: a statement that denies
+    whoever comes without TLS denies everybody there, while AWS lets every client in. And it keeps
+    the switch for EventBridge, but does not tell of it.
+    """
+
+    def get_permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
+        document = json.loads(bucket.policy or b'{"Statement": []}')
+        found = document["Statement"]
+        document["Statement"] = [
+            each
+            for each in (found if isinstance(found, list) else [found])
+            if each["Effect"] != "Deny" or "Condition" not in each
+        ]
+        return IAMPolicy(json.dumps(document)).is_action_permitted(action, resource)
+
+    whole = S3Response.get_bucket_notification
+
+    def get_bucket_notification(response: S3Response) -> Any:
+        status, headers, body = whole(response)
+        bucket = response.backend.get_bucket(response.bucket_name)
+        found = bucket.notification_configuration
+        if found and found.event_bridge is not None:
+            end = "</NotificationConfiguration>"
+            body = body.replace(end, f"<EventBridgeConfiguration/>{end}")
+        return status, headers, body
+
+    patch.setattr(FakeBucket, "get_permission", get_permission)
+    patch.setattr(S3Response, "get_bucket_notification", get_bucket_notification)

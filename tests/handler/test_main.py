@@ -1,0 +1,205 @@
+"""Where Lambda comes in: any event at all, one answer or none, and nothing secret in the log."""
+
+import json
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+from support.events import (
+    NOON,
+    SECRET,
+    SIGNATURE,
+    alb_arn,
+    event,
+    properties,
+    recorded,
+)
+from support.moto_account import Account, emulated_account
+from support.running import Clock, Context, answers, run_event
+from support.strategies import STEADY, json_values
+
+from dt_logs_handler.main import Clients, World, handle
+
+WEB = alb_arn("web")
+FIELDS = [*recorded("update"), "Unknown"]
+
+
+@pytest.fixture(scope="module")
+def empty() -> Iterator[Account]:
+    """Give an account in which there is nothing, and in which nothing comes to be."""
+    with emulated_account() as account:
+        yield account
+
+
+@st.composite
+def malformed_events(draw: st.DrawFn) -> object:
+    """Draw an event with some parts changed or gone; its answer URL is left alone."""
+    found: dict[str, Any] = recorded(draw(st.sampled_from(["create", "update", "delete"])))
+    for name in draw(st.lists(st.sampled_from(FIELDS), max_size=3)):
+        if name != "ResponseURL":
+            found[name] = draw(json_values)
+    for name in draw(st.lists(st.sampled_from(FIELDS), max_size=2)):
+        if name != "ResponseURL":
+            found.pop(name, None)
+    for name in ("ResourceProperties", "OldResourceProperties"):
+        given = found.get(name)
+        if isinstance(given, dict) and draw(st.booleans()):
+            changed = draw(st.dictionaries(st.sampled_from(sorted(properties())), json_values))
+            found[name] = {**given, **changed}
+    return found
+
+
+@STEADY
+@given(given_event=malformed_events())
+def test_any_event_with_an_answer_url_gets_one_answer(empty: Account, given_event: object) -> None:
+    (answer,) = answers(given_event, empty.clients, Clock())
+    assert isinstance(given_event, dict)
+    if given_event.get("RequestType") == "Create":
+        assert answer["Status"] == "FAILED"  # there are no load balancers
+    assert empty.buckets() == [] and empty.topics() == []
+
+
+URLS = [
+    None,
+    7,
+    "",
+    "nonsense",
+    "https://",
+    "https://[half",
+    "http://answers.example.com/",
+    "file:///tmp/answer",
+    ["https://answers.example.com/"],
+]
+
+
+@pytest.mark.parametrize("url", URLS, ids=str)
+def test_event_without_an_answer_url_gets_none(empty: Account, url: object) -> None:
+    given_event = {**recorded("create"), "ResponseURL": url}
+    assert answers(given_event, empty.clients, Clock()) == []
+
+
+@STEADY
+@given(json_values | st.dictionaries(st.sampled_from(FIELDS), json_values))
+def test_no_event_raises(given_event: object) -> None:
+    """Lambda would repeat it."""
+    assert answers(given_event, _no_clients, Clock()) == []
+
+
+def _no_clients() -> Clients:
+    raise AssertionError("nothing is to be called")
+
+
+@pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
+def test_nothing_secret_is_logged_or_answered(
+    account: Account, clock: Clock, capsys: pytest.CaptureFixture[str], privileges: str
+) -> None:
+    """Neither the endpoint's token nor the answer URL's signature, whatever happens."""
+    web = account.add_load_balancer()
+    given = properties(web, Privileges=privileges)
+    moved = {**given, "NotificationEndpoint": f"https://other.example.com/{SECRET}"}
+    told = [
+        run_event(event(kind, new, old, at=clock.now), account.clients, clock)
+        for kind, new, old in (
+            ("Create", given, None),
+            ("Update", moved, given),
+            ("Update", properties(web, NotificationEndpoint=f"ftp://{SECRET}"), moved),
+            ("Update", properties(alb_arn("gone")), moved),
+            ("Delete", moved, None),
+        )
+        if clock.sleep(60) is None
+    ]
+    assert [each["Status"] for each in told] == [
+        "SUCCESS",
+        "SUCCESS",
+        "FAILED",
+        "FAILED",
+        "SUCCESS",
+    ]
+    output = capsys.readouterr()
+    for text in (output.out, output.err, json.dumps(told)):
+        assert SECRET not in text
+        assert SIGNATURE not in text
+        assert "X-Amz-Credential" not in text
+    assert "other.example.com" in output.out
+
+
+def test_log_is_a_json_object_a_line_that_can_be_followed(
+    account: Account, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    web = account.add_load_balancer()
+    run_event(event("Create", properties(web)), account.clients, clock)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all(isinstance(line["event"], str) for line in lines)
+    assert lines[0]["event"] == "Create" and lines[-1] == {"event": "answered", "arrived": True}
+    assert {"bucket", "topic", "load_balancer"} <= {key for line in lines for key in line}
+    assert any(line.get("load_balancer") == web for line in lines)
+
+
+class Failing:
+    """A client whose every call fails with one error."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+        self.meta = self
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**_: object) -> None:
+            raise self._error
+
+        return call
+
+
+def failing(error: Exception) -> Any:
+    return lambda: (Failing(error),) * 3
+
+
+def test_fault_is_answered_and_its_traceback_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    clients = failing(RuntimeError("nobody expected this"))
+    answer = run_event(event("Create", properties(WEB)), clients, Clock())
+    assert answer["Status"] == "FAILED"
+    assert "fault (RuntimeError)" in str(answer["Reason"])
+    assert "/aws/lambda/dt-logs" in str(answer["Reason"])
+    assert "nobody expected this" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
+def test_denied_call_is_answered_with_what_to_do(kind: str) -> None:
+    denied = ClientError(
+        {"Error": {"Code": "AccessDenied", "Message": "not authorized"}},
+        "DescribeLoadBalancerAttributes",
+    )
+    clock = Clock(NOON + 90)
+    answer = run_event(event(kind, properties(WEB)), failing(denied), clock)
+    assert answer["Status"] == "FAILED"
+    assert "DescribeLoadBalancerAttributes failed with AccessDenied" in str(answer["Reason"])
+    assert "execution role" in str(answer["Reason"])
+
+
+@pytest.mark.parametrize("seconds", [900.0, 120.0, 45.0, 5.0])
+def test_answer_comes_before_the_functions_time_is_over(seconds: float) -> None:
+    """Throttled for ever, it leaves time to answer."""
+    throttled = ClientError({"Error": {"Code": "Throttling"}}, "DescribeLoadBalancers")
+    clock = Clock()
+    answer = run_event(event("Create", properties(WEB)), failing(throttled), clock, seconds)
+    assert answer["Status"] == "FAILED"
+    assert clock.now - NOON < max(seconds - 20, 2)
+
+
+def test_answer_comes_before_cloudformation_gives_up() -> None:
+    """An event that waited in Lambda's queue has less than the function's time."""
+    throttled = ClientError({"Error": {"Code": "Throttling"}}, "DescribeLoadBalancers")
+    clock = Clock(NOON + 1150)
+    run_event(event("Delete", properties(WEB)), failing(throttled), clock)
+    assert clock.now < NOON + 1200
+
+
+def test_answer_that_does_not_arrive_raises_nothing(empty: Account) -> None:
+
+    clock = Clock()
+    world = World(empty.clients, lambda url, body: 0, clock, clock.sleep, Random(7))
+    handle(event("Create", properties(WEB)), Context(), world)
+    assert clock.slept

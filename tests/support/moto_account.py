@@ -25,7 +25,7 @@ PRIVATE = dict.fromkeys(
 
 
 @cache
-def _clients(url: str | None = None) -> Any:
+def make_clients(url: str | None = None) -> Any:
     """Make clients once for all tests: moto answers them only while it is on."""
     session = boto3.Session("id", "key", region_name=REGION)
     names = ("ec2", "elbv2", "s3", "sns", "sqs")
@@ -175,7 +175,7 @@ def emulated_account() -> Iterator[Account]:
     """Turn moto on with an empty account, its S3 put right."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         put_right(patch)
-        yield Account(_clients())
+        yield Account(make_clients())
 
 
 def put_right(patch: pytest.MonkeyPatch) -> None:

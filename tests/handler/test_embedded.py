@@ -1,0 +1,256 @@
+"""The released templates' own code, with nothing but itself and boto3, onboarding an ALB.
+
+Each stack template is built in memory, its function's code is taken out as CloudFormation would
+take it, and run in a process that can import neither the project nor its dependencies. Both moto
+and the place where CloudFormation waits for answers are servers on the loopback.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+from support.events import ENDPOINT, OWN_BUCKET, PHYSICAL_ID, REGION, SECRET, VENDOR, event
+from support.moto_account import Account, make_clients, put_right
+
+from dt_logs_cfn.release import STACK_TEMPLATES, build_release
+from dt_logs_cfn.settings import Settings
+
+# What a Lambda runtime has of boto3, and what a process may have loaded after the import.
+BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+
+# Pauses are cut short before the code is there: nothing here takes time to spread.
+DRIVER = """
+import importlib.util, json, sys, time
+sleep = time.sleep
+time.sleep = lambda seconds: sleep(min(seconds, 0.001))
+code, boto3, project = sys.argv[1:]
+sys.path[:0] = [code, boto3]
+assert not [name for name in project.split() if importlib.util.find_spec(name)]
+import index
+
+class Context:
+    log_group_name = "/aws/lambda/embedded"
+
+    def get_remaining_time_in_millis(self):
+        return 900_000
+
+event = json.load(sys.stdin)
+if event:
+    index.handler(event, Context())
+else:
+    print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+@pytest.fixture(scope="module")
+def release() -> dict[str, Any]:
+    """Build the release as a vendor would, without settings; returns its stack templates."""
+    files = build_release(Settings()).files
+    return {name: json.loads(files[name]) for name in STACK_TEMPLATES}
+
+
+@pytest.fixture(scope="module")
+def boto3_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with boto3 and what it needs, and nothing else that is installed here."""
+    folder = tmp_path_factory.mktemp("boto3")
+    for name in BOTO3:
+        spec = find_spec(name)
+        assert spec and spec.origin
+        origin = Path(spec.origin)
+        source = origin.parent if origin.name == "__init__.py" else origin
+        (folder / source.name).symlink_to(source)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """Serve an emulated account; returns its URL."""
+    with pytest.MonkeyPatch.context() as patch:
+        put_right(patch)
+        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+        server.stop()
+
+
+@pytest.fixture
+def account(moto: str) -> Iterator[Account]:
+    """Give the served account, empty again after each test."""
+    clients = make_clients(moto)
+    yield Account(clients)
+    for arn in (each["LoadBalancerArn"] for each in _balancers(clients)):
+        clients["elbv2"].delete_load_balancer(LoadBalancerArn=arn)
+
+
+def _balancers(clients: Any) -> Any:
+    return clients["elbv2"].describe_load_balancers()["LoadBalancers"]
+
+
+class CloudFormation(ThreadingHTTPServer):
+    """Waits for answers; keeps each with the path and the content type that it came with."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Receive)
+        self.answers: list[tuple[str, str | None, dict[str, Any]]] = []
+
+    @property
+    def path(self) -> str:
+        date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        return f"/answer?X-Amz-Date={date}&X-Amz-Signature=5ecret"
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+
+class _Receive(BaseHTTPRequestHandler):
+    server: CloudFormation
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.answers.append((self.path, self.headers.get("Content-Type"), json.loads(body)))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[CloudFormation]:
+    with CloudFormation() as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def resource_properties(template: Any, given: dict[str, str]) -> dict[str, Any]:
+    """Return the custom resource's properties as CloudFormation fills them in from parameters."""
+    parameters = template["Parameters"]
+
+    def value(found: Any) -> Any:
+        match found:
+            case {"Ref": name}:
+                text = str(given[name] if name in given else parameters[name]["Default"])
+                kind = parameters[name]["Type"]
+                return text.split(",") if kind == "CommaDelimitedList" else text
+            case {"Fn::GetAtt": ["DTLogsAnalysisLambdaFunction", "Arn"]}:
+                return "arn:aws:lambda:us-east-1:123456789012:function:dt-logs"
+            case str() | int():
+                return str(found)
+        raise AssertionError(found)
+
+    resource = template["Resources"]["InvokeLambdaFunction"]["Properties"]
+    return {name: value(each) for name, each in resource.items()}
+
+
+class Function:
+    """A stack template's function, in a process of its own for each invocation."""
+
+    def __init__(self, template: Any, folder: Path, boto3: Path, endpoint: str = "") -> None:
+        properties = template["Resources"]["DTLogsAnalysisLambdaFunction"]["Properties"]
+        assert properties["Handler"] == "index.handler"
+        (folder / "index.py").write_text(properties["Code"]["ZipFile"], encoding="utf-8")
+        (folder / "tmp").mkdir()
+        self._arguments = [sys.executable, "-I", "-S", "-c", DRIVER, str(folder), str(boto3)]
+        self._environment = {
+            "AWS_ACCESS_KEY_ID": "id",
+            "AWS_SECRET_ACCESS_KEY": "key",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": endpoint,
+            "HOME": str(folder),
+            "TMPDIR": str(folder / "tmp"),
+            "PATH": os.defpath,
+        }
+
+    def __call__(self, event: object) -> str:
+        """Invoke it; returns what it logged."""
+        done = subprocess.run(
+            [*self._arguments, "dt_logs_cfn dt_logs_handler moto troposphere support"],
+            input=json.dumps(event),
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(STACK_TEMPLATES))
+def test_released_code_onboards_a_load_balancer_and_lets_go_of_it(
+    name: str,
+    release: dict[str, Any],
+    account: Account,
+    moto: str,
+    cloudformation: CloudFormation,
+    tmp_path: Path,
+    boto3_alone: Path,
+) -> None:
+    web = account.add_load_balancer("web")
+    before = account.snapshot()
+    template = release[name]
+    given = resource_properties(
+        template,
+        {
+            "LoadBalancerArns": web,
+            "DataTheoremAccountId": VENDOR,
+            "NotificationEndpoint": ENDPOINT,
+        },
+    )
+    function = Function(template, tmp_path, boto3_alone, moto)
+
+    def send(kind: str) -> tuple[dict[str, Any], str]:
+        path = cloudformation.path
+        output = function({**event(kind, given), "ResponseURL": cloudformation.url(path)})
+        received, content_type, answer = cloudformation.answers.pop()
+        assert cloudformation.answers == []
+        assert (received, content_type) == (path, "")
+        assert answer["Status"] == "SUCCESS", answer["Reason"]
+        assert answer["PhysicalResourceId"] == PHYSICAL_ID
+        assert SECRET not in output and "5ecret" not in output
+        return answer, output
+
+    created, output = send("Create")
+    assert '"event": "CreateBucket"' in output
+    assert account.logging(web)["bucket"] == OWN_BUCKET
+    assert created["Data"]["LogBuckets"] == OWN_BUCKET
+    assert created["Data"]["HandlerSha256"] == given["HandlerSha256"]
+    (topic,) = account.topics()
+    assert account.subscriptions(topic) == [("https", ENDPOINT)]
+    (entry,) = account.notifications(OWN_BUCKET)["TopicConfigurations"]
+    assert entry["TopicArn"] == topic == created["Data"]["TopicArns"]
+    readers = [each["Principal"] for each in account.policy(OWN_BUCKET)["Statement"]]
+    assert {"AWS": f"arn:aws:iam::{VENDOR}:root"} in readers
+
+    deleted, _ = send("Delete")
+    after = account.snapshot()
+    if given["Privileges"] == "documented":
+        assert f"aws sns delete-topic --topic-arn {topic}" in deleted["Reason"]
+        account.sns.delete_topic(TopicArn=topic)
+        after["topics"].pop(topic)
+    assert after == before
+
+
+def test_released_code_imports_the_standard_library_and_boto3_alone(
+    release: dict[str, Any], tmp_path: Path, boto3_alone: Path
+) -> None:
+    function = Function(release["dt-logs-analysis.template.json"], tmp_path, boto3_alone)
+    loaded = set(json.loads(function(None)))
+    assert "dt_logs_handler" in loaded
+    mains = {"__main__", "__mp_main__", "index"}
+    assert loaded - set(sys.stdlib_module_names) - set(BOTO3) - mains == {"dt_logs_handler"}

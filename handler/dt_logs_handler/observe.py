@@ -10,6 +10,7 @@ from .buckets import read_bucket, supports
 from .errors import CallFailed, OutOfTime
 from .marks import Stack
 from .model import Absent, Bucket, LoadBalancer, Logging, State, Unreadable
+from .place import known
 from .request import Request
 from .topics import read_topics
 
@@ -44,8 +45,14 @@ def _observe(aws: Aws, request: Request, before: State | None) -> State:
     unread = before.unread if before else ()
     if before is None and _lost(request, named, load_balancers, buckets.found):
         unread = buckets.sweep()
-    topics = read_topics(aws, request, buckets.found)
-    return State(load_balancers, buckets.found, topics, supports(aws, "BucketNamespace"), unread)
+    state = State(
+        load_balancers,
+        buckets.found,
+        read_topics(aws, request, buckets.found),
+        regional=supports(aws, "BucketNamespace"),
+        unread=unread,
+    )
+    return replace(state, known=before.known if before else known(request, state))
 
 
 def _named(request: Request) -> dict[str, None]:

@@ -32,6 +32,9 @@ def place(request: Request, state: State) -> tuple[list[Placed], dict[str, str]]
     placed: list[Placed] = []
     refused: dict[str, str] = {}
     for arn in _asked(request, properties, state):
+        if state.load_balancers[arn] is None:
+            refused[arn] = "It does not exist any more."
+            continue
         try:
             placed.append(_place(arn, request, properties, state))
         except Refused as why:
@@ -48,15 +51,14 @@ def place(request: Request, state: State) -> tuple[list[Placed], dict[str, str]]
 
 
 def _asked(request: Request, properties: Properties, state: State) -> list[str]:
-    """Return the ARNs to onboard; those that vanished since they were registered are left out."""
+    """Return the ARNs to onboard; only those that were registered may have vanished since."""
     if properties.every:
         return [arn for arn, found in state.load_balancers.items() if found]
-    known = _registered(request, properties, state)
     asked = []
     for arn in properties.load_balancers:
-        if state.load_balancers.get(arn):
-            asked.append(arn)
-        elif request.kind == "Create" or arn not in known:
+        asked.append(arn)
+        vanished = state.load_balancers[arn] is None
+        if vanished and (request.kind == "Create" or arn not in state.known):
             raise Refused(
                 f"Load balancer {_short(arn)} does not exist.",
                 "Correct LoadBalancerArns; the name and the id at the end must be those of a load"
@@ -65,21 +67,24 @@ def _asked(request: Request, properties: Properties, state: State) -> list[str]:
     return asked
 
 
-def _registered(request: Request, properties: Properties, state: State) -> frozenset[str]:
-    """Return the ARNs that are known to have been registered by this stack.
+def known(request: Request, state: State) -> frozenset[str]:
+    """Return the ARNs that may have been registered by this stack, and have vanished since.
 
-    A rollback asks for what was there before: known by the digest of its list in the register.
+    A rollback asks for what was there before, known by the digest of its list in the register. A
+    stack that has no registration left has lost all load balancers, so nothing can be told apart.
     """
-    known = set(request.traces.load_balancers)
-    digest = members_digest(properties.load_balancers)
-    for each in registered(state, request.stack):
-        known.update(
-            arn
-            for arn in properties.load_balancers
-            if digest in (each.members, each.previous)
-            or arn.partition(":loadbalancer/")[2] in each.load_balancers
+    asked = request.properties.load_balancers if request.properties else ()
+    mine = registered(state, request.stack)
+    digest = members_digest(asked)
+    if not mine or any(digest in (each.members, each.previous) for each in mine):
+        return frozenset((*request.traces.load_balancers, *asked))
+    named = {name for each in mine for name in each.load_balancers}
+    return frozenset(
+        (
+            *request.traces.load_balancers,
+            *(arn for arn in asked if arn.partition(":loadbalancer/")[2] in named),
         )
-    return frozenset(known)
+    )
 
 
 def _place(arn: str, request: Request, properties: Properties, state: State) -> Placed:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from .aws import Aws, code, pages
 from .documents import Json, compact, listed, parsed, texts
-from .marks import Location, Stack, digest
+from .marks import Location, Stack, digest, is_own_bucket_name
 from .model import Absent, Bucket, Subscription, Topic, Unreadable
 from .notifications import encoded, foreign_topics, own
 from .request import Privileges, Request
@@ -102,7 +102,8 @@ def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic
         return None
     stack = request.stack
     present = [each for each in buckets.values() if isinstance(each, Bucket)]
-    topics = {arn: _topic(aws, arn) for arn in (stack.topic_arn(each.name) for each in present)}
+    names = [*(each.name for each in present), *_to_be_made(request, buckets)]
+    topics = {arn: _topic(aws, arn) for arn in map(stack.topic_arn, names)}
     ours = _endpoints(request, present)
     for each in present:
         for arn in foreign_topics(each.notifications, stack) - set(topics):
@@ -112,6 +113,15 @@ def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic
             if found.topic not in topics:
                 topics[found.topic] = Topic(found.topic, "", (found,))
     return topics
+
+
+def _to_be_made(request: Request, buckets: Buckets) -> list[str]:
+    """Return the bucket that may be made: its topic may be there from an earlier life."""
+    if request.properties is None:
+        return []
+    named = request.properties.bucket
+    missing = [name for name, each in buckets.items() if isinstance(each, Absent)]
+    return [name for name in missing if (name == named if named else is_own_bucket_name(name))]
 
 
 def _endpoints(request: Request, buckets: Iterable[Bucket]) -> set[str]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
-from support.events import ENDPOINT, OWN_BUCKET, PHYSICAL_ID, REGION, SECRET, VENDOR, event
+from support.events import ENDPOINT, PHYSICAL_ID, REGION, SECRET, VENDOR, event
 from support.moto_account import Account, make_clients, put_right
 
 from dt_logs_cfn.release import STACK_TEMPLATES, build_release
@@ -227,14 +227,14 @@ def test_released_code_onboards_a_load_balancer_and_lets_go_of_it(
 
     created, output = send("Create")
     assert '"event": "CreateBucket"' in output
-    assert account.logging(web)["bucket"] == OWN_BUCKET
-    assert created["Data"]["LogBuckets"] == OWN_BUCKET
+    assert account.logging(web)["bucket"] == account.own_bucket
+    assert created["Data"]["LogBuckets"] == account.own_bucket
     assert created["Data"]["HandlerSha256"] == given["HandlerSha256"]
     (topic,) = account.topics()
     assert account.subscriptions(topic) == [("https", ENDPOINT)]
-    (entry,) = account.notifications(OWN_BUCKET)["TopicConfigurations"]
+    (entry,) = account.notifications(account.own_bucket)["TopicConfigurations"]
     assert entry["TopicArn"] == topic == created["Data"]["TopicArns"]
-    readers = [each["Principal"] for each in account.policy(OWN_BUCKET)["Statement"]]
+    readers = [each["Principal"] for each in account.policy(account.own_bucket)["Statement"]]
     assert {"AWS": f"arn:aws:iam::{VENDOR}:root"} in readers
 
     deleted, _ = send("Delete")

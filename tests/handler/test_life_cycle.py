@@ -8,7 +8,6 @@ from support.events import (
     ACCOUNT,
     ENDPOINT,
     OTHER_STACK,
-    OWN_BUCKET,
     PHYSICAL_ID,
     REGION,
     STACK,
@@ -63,15 +62,15 @@ def test_one_load_balancer_without_logging(account: Account, stack: Stack, privi
 
     answer = stack.succeed("Create", given)
     assert answer["PhysicalResourceId"] == PHYSICAL_ID
-    assert data(answer)["LogBuckets"] == OWN_BUCKET
-    assert data(answer)["TopicArns"] == topic_arn(OWN_BUCKET)
-    assert data(answer)["SubscriptionArns"].startswith(topic_arn(OWN_BUCKET))
+    assert data(answer)["LogBuckets"] == account.own_bucket
+    assert data(answer)["TopicArns"] == topic_arn(account.own_bucket)
+    assert data(answer)["SubscriptionArns"].startswith(topic_arn(account.own_bucket))
     assert account.logging(web) == {
         "enabled": "true",
-        "bucket": OWN_BUCKET,
+        "bucket": account.own_bucket,
         "prefix": f"dt-logs-analysis/{TAG}",
     }
-    made = account.snapshot()["buckets"][OWN_BUCKET]
+    made = account.snapshot()["buckets"][account.own_bucket]
     assert made["public access block"] == PRIVATE
     assert made["ownership"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     (rule,) = made["encryption"]["Rules"]
@@ -82,18 +81,22 @@ def test_one_load_balancer_without_logging(account: Account, stack: Stack, privi
     read, deliver, tls = made["policy"]["Statement"]
     assert read["Principal"] == {"AWS": f"arn:aws:iam::{VENDOR}:root"}
     assert read["Action"] == "s3:GetObject"
-    assert read["Resource"] == [f"arn:aws:s3:::{OWN_BUCKET}/dt-logs-analysis/{TAG}/{BELOW}*"]
+    assert read["Resource"] == [
+        f"arn:aws:s3:::{account.own_bucket}/dt-logs-analysis/{TAG}/{BELOW}*"
+    ]
     assert deliver["Principal"] == {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
     assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     (entry,) = made["notifications"]["TopicConfigurations"]
-    assert entry["TopicArn"] == topic_arn(OWN_BUCKET)
-    assert account.subscriptions(topic_arn(OWN_BUCKET)) == [("https", ENDPOINT)]
+    assert entry["TopicArn"] == topic_arn(account.own_bucket)
+    assert account.subscriptions(topic_arn(account.own_bucket)) == [("https", ENDPOINT)]
 
     deleted = stack.succeed("Delete", given)
     after = account.snapshot()
     if privileges == "documented":  # that role may delete neither topics nor subscriptions
-        assert set(after.pop("topics")) == {topic_arn(OWN_BUCKET)}
-        assert f"aws sns delete-topic --topic-arn {topic_arn(OWN_BUCKET)}" in str(deleted["Reason"])
+        assert set(after.pop("topics")) == {topic_arn(account.own_bucket)}
+        assert f"aws sns delete-topic --topic-arn {topic_arn(account.own_bucket)}" in str(
+            deleted["Reason"]
+        )
         del before["topics"]
     assert after == before
 
@@ -107,11 +110,11 @@ def test_three_load_balancers_share_what_one_needs(
     before = account.snapshot()["logging"]
     given = properties(*arns, Privileges=privileges)
     stack.succeed("Create", given)
-    assert account.buckets() == [OWN_BUCKET]
-    assert account.topics() == [topic_arn(OWN_BUCKET)]
-    assert {account.logging(arn)["bucket"] for arn in arns} == {OWN_BUCKET}
+    assert account.buckets() == [account.own_bucket]
+    assert account.topics() == [topic_arn(account.own_bucket)]
+    assert {account.logging(arn)["bucket"] for arn in arns} == {account.own_bucket}
     assert account.logging(network) == {}
-    assert len(account.policy(OWN_BUCKET)["Statement"]) == 3
+    assert len(account.policy(account.own_bucket)["Statement"]) == 3
     stack.succeed("Delete", given)
     assert account.snapshot()["logging"] == before
     assert account.buckets() == []
@@ -122,7 +125,7 @@ def test_every_load_balancer_of_the_account_and_region(account: Account, stack: 
     account.add_load_balancer("net", "network")
     before = account.snapshot()
     stack.succeed("Create", properties("*"))
-    assert {account.logging(arn)["bucket"] for arn in arns} == {OWN_BUCKET}
+    assert {account.logging(arn)["bucket"] for arn in arns} == {account.own_bucket}
     stack.succeed("Delete", properties("*"))
     assert account.snapshot() == before
 
@@ -240,7 +243,7 @@ def test_new_and_logging_ones_together(
     before = account.snapshot()
     given = properties(logging, web, Privileges=privileges)
     answer = stack.succeed("Create", given)
-    assert data(answer)["LogBuckets"] == f"company-logs,{OWN_BUCKET}"
+    assert data(answer)["LogBuckets"] == f"company-logs,{account.own_bucket}"
     assert data(answer)["TopicArns"].count(":dt-logs-analysis-1-") == 2
     stack.succeed("Delete", given)
     after = account.snapshot()
@@ -288,12 +291,12 @@ def test_bucket_with_logs_stays_and_the_answer_says_so(
     test_file = f"dt-logs-analysis/{TAG}/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"
     log = f"dt-logs-analysis/{TAG}/{BELOW}2026/03/01/x.log.gz"
     for key in (test_file, log):
-        account.s3.put_object(Bucket=OWN_BUCKET, Key=key, Body=b"x")
+        account.s3.put_object(Bucket=account.own_bucket, Key=key, Body=b"x")
     answer = stack.succeed("Delete", given)
-    assert OWN_BUCKET in str(answer["Reason"]) and "holds logs" in str(answer["Reason"])
-    assert account.snapshot()["buckets"][OWN_BUCKET]["objects"] == [log]
-    assert "TopicConfigurations" not in account.notifications(OWN_BUCKET)
-    policy = account.policy(OWN_BUCKET)
+    assert account.own_bucket in str(answer["Reason"]) and "holds logs" in str(answer["Reason"])
+    assert account.snapshot()["buckets"][account.own_bucket]["objects"] == [log]
+    assert "TopicConfigurations" not in account.notifications(account.own_bucket)
+    policy = account.policy(account.own_bucket)
     assert all("s3:GetObject" not in each["Action"] for each in policy["Statement"])
 
 
@@ -301,7 +304,7 @@ def test_test_file_alone_does_not_keep_the_bucket(account: Account, stack: Stack
     web = account.add_load_balancer()
     stack.succeed("Create", properties(web))
     test_file = f"dt-logs-analysis/{TAG}/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"
-    account.s3.put_object(Bucket=OWN_BUCKET, Key=test_file, Body=b"x")
+    account.s3.put_object(Bucket=account.own_bucket, Key=test_file, Body=b"x")
     stack.succeed("Delete", properties(web))
     assert account.buckets() == []
 
@@ -314,7 +317,7 @@ def test_update_exchanges_load_balancers(account: Account, stack: Stack, privile
     answer = stack.succeed("Update", new, old)
     assert answer["PhysicalResourceId"] == PHYSICAL_ID
     assert "enabled" not in account.logging(web) and "prefix" not in account.logging(web)
-    assert account.logging(api)["bucket"] == OWN_BUCKET
+    assert account.logging(api)["bucket"] == account.own_bucket
     there = account.snapshot()
     stack.succeed("Update", new, new)
     assert account.snapshot() == there
@@ -343,9 +346,9 @@ def test_update_and_rollback_of_everything_else(
     assert account.snapshot()["buckets"]["my-logs"]["lifecycle"][0]["Expiration"] == {"Days": 365}
     stack.succeed("Update", old, new)
     back = account.snapshot()
-    assert account.buckets() == [OWN_BUCKET]
+    assert account.buckets() == [account.own_bucket]
     assert back["logging"] == there["logging"]
-    assert topic_arn(OWN_BUCKET) in back["topics"]
+    assert topic_arn(account.own_bucket) in back["topics"]
 
 
 def test_two_stacks_in_one_account_and_bucket(

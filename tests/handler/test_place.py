@@ -140,7 +140,6 @@ def test_another_stacks_own_location_is_shared_by_load_balancer() -> None:
 
 REFUSED = [
     (state(gone=(WEB,)), "app/web/0000000000000001 does not exist", "LoadBalancerArns"),
-    (state(), "app/web/0000000000000001 does not exist", "LoadBalancerArns"),
     (state(alb(bucket="gone")), "Bucket gone, to which", "Create it again"),
     (state(alb(bucket="x"), unreadable=("x",)), "Bucket x belongs to another", '"s3:GetObject"'),
     (

@@ -16,7 +16,7 @@ from moto.s3.responses import S3Response
 
 from dt_logs_handler.main import Clients
 
-from .events import ACCOUNT, REGION
+from .events import ACCOUNT, GLOBAL_BUCKET, OWN_BUCKET, REGION
 
 Snapshot = dict[str, Any]
 PRIVATE = dict.fromkeys(
@@ -40,6 +40,12 @@ class Account:
             clients[name] for name in ("ec2", "elbv2", "s3", "sns", "sqs")
         )
         self._subnets: list[str] = []
+
+    @property
+    def own_bucket(self) -> str:
+        """The name of the bucket that the stack makes: it depends on what the boto3 here knows."""
+        known = self.s3.meta.service_model.shape_for("CreateBucketRequest").members
+        return OWN_BUCKET if "BucketNamespace" in known else GLOBAL_BUCKET
 
     def clients(self) -> Clients:
         """Return the clients that the handler uses."""

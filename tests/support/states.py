@@ -14,6 +14,7 @@ from dt_logs_handler.model import (
     Topic,
     Unreadable,
 )
+from dt_logs_handler.place import known
 from dt_logs_handler.plan import plan
 from dt_logs_handler.request import Request, parse
 from dt_logs_handler.steps import (
@@ -109,7 +110,7 @@ def request(
 
 def planned(asked: Request, before: State) -> tuple[Plan, State]:
     """Plan, and return the plan with the state that its steps lead to."""
-    found = plan(asked, before)
+    found = plan(asked, replace(before, known=known(asked, before)))
     after = before
     for step in found.steps:
         after = _taken(step, after, asked.stack)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from dt_logs_handler.main import World, handle
+from fakeaws import Clock
 
-from tests.fakeaws import Clock
+from dt_logs_handler.main import World, handle
 
 Properties = dict[str, object]
 Clients = Callable[[], tuple[object, object, object]]

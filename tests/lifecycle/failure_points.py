@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError, ReadTimeoutError
+from fakeaws import Account, Clock, Snapshot
 
-from tests.fakeaws import Account, Clock, Snapshot
-
-from .cloudformation import Clients, Stack
-from .scenarios import Scenario, clients_of
-from .snapshots import differences
+from lifecycle.cloudformation import Stack
+from lifecycle.scenarios import Scenario, clients_of
+from lifecycle.snapshots import differences
 
 MODES = ("denied", "throttled", "lost", "unanswered", "killed before", "killed after")
 

@@ -10,18 +10,17 @@ import copy
 import json
 from typing import Any
 
+from fakeaws import Account, Clock
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.observe import observe
 from dt_logs_handler.plan import plan
 from dt_logs_handler.request import parse
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
-from tests.fakeaws import Account, Clock
-
-from .cloudformation import ENDPOINT, VENDOR, Clients, Properties, Stack, properties
-from .scenarios import CUSTOMERS, QUEUE, clients_of, customers_bucket
-from .snapshots import differences
+from lifecycle.cloudformation import ENDPOINT, VENDOR, Clients, Properties, Stack, properties
+from lifecycle.scenarios import CUSTOMERS, QUEUE, clients_of, customers_bucket
+from lifecycle.snapshots import differences
 
 VENDORS = (VENDOR, "888877776666")
 ELSEWHERE = "customers-other-logs"
@@ -50,7 +49,9 @@ CHOICES = st.fixed_dictionaries(
 
 
 class History(RuleBasedStateMachine):
-    """One account's life."""
+    """One account's life; `run` counts them."""
+
+    run = 0
 
     @initialize(
         kinds=st.lists(
@@ -356,6 +357,7 @@ class History(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "arns"):
             return
+        History.run += 1
         for stack in self.stacks.values():
             answer = stack.delete(self.clients)
             assert answer["Status"] == "SUCCESS", answer["Reason"]

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from tests.fakeaws import Account, Clock, Consistency
+from fakeaws import Account, Clock, Consistency
 
-from .cloudformation import VENDOR, Stack, properties
-from .scenarios import CUSTOMERS, clients_of, customers_bucket
-from .snapshots import differences
+from lifecycle.cloudformation import VENDOR, Stack, properties
+from lifecycle.scenarios import CUSTOMERS, clients_of, customers_bucket
+from lifecycle.snapshots import differences
 
 LATENCY = 0.1
 STALE = 1.5  # the bound that the handler's settling time is made for

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.fakeaws import Account
+from fakeaws import Account
 
-from .cloudformation import Clients, Properties, Stack, properties
+from lifecycle.cloudformation import Clients, Properties, Stack, properties
 
 CUSTOMERS = "customers-logs"
 DOCUMENTED = {"Privileges": "documented"}

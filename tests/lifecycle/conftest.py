@@ -1,0 +1,70 @@
+"""The figures of a run: printed at its end, and compared with those in docs/reliability.md."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs" / "reliability.md"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+NAMES = ("failure points tried", "random histories run", "stacks raced")
+
+
+@pytest.fixture
+def full(request: pytest.FixtureRequest) -> bool:
+    """Tell whether all of the life cycle is to be tried."""
+    return bool(request.config.getoption("--lifecycle-size") == "full")
+
+
+def table(figures: Counter[str], scenarios: int) -> str:
+    """Return the figures as a table."""
+    lines = [f"| what ({scenarios} scenarios) | how many | violations |", "| --- | --- | --- |"]
+    lines += [f"| {name} | {figures[name]:,} | {figures[name + ' wrong']} |" for name in NAMES]
+    return "\n".join(lines)
+
+
+def _figures(reporter: pytest.TerminalReporter) -> tuple[Counter[str], int]:
+    figures: Counter[str] = Counter()
+    scenarios = 0
+    for reports in (reporter.stats.get("passed", []), reporter.stats.get("failed", [])):
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if report.when == "call" and isinstance(value, int):
+                    figures[name] += value
+                    scenarios += name == NAMES[0]
+    return figures, scenarios
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    figures, scenarios = _figures(terminalreporter)
+    if not figures:
+        return
+    shown = table(figures, scenarios)
+    terminalreporter.section("life cycle")
+    terminalreporter.write_line(shown)
+    if config.getoption("--lifecycle-size") != "full" or set(NAMES) - set(figures):
+        return
+    before, rest = DOCS.read_text("utf-8").split(BEGIN)
+    known, after = rest.split(END)
+    if config.getoption("--write-reliability"):
+        DOCS.write_text(f"{before}{BEGIN}\n{shown}\n{END}{after}", "utf-8")
+    elif known.strip() != shown:
+        terminalreporter.write_line(
+            f"{DOCS.name} has other figures: run again with --write-reliability", red=True
+        )
+        config.stash[STALE] = True
+
+
+STALE = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session):
+    result = yield
+    if session.config.stash.get(STALE, False):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    return result

@@ -1,0 +1,24 @@
+"""Whichever call fails, and however: what CloudFormation does next leaves no trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lifecycle.failure_points import points, violations
+from lifecycle.scenarios import SCENARIOS, Scenario
+
+EACH = 11  # in the small size, one point in so many
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
+def test_every_failure_is_made_good(
+    scenario: Scenario, full: bool, record_property: Callable[[str, object], None]
+) -> None:
+    tried = list(points(scenario))[:: 1 if full else EACH]
+    wrong = {each: found for each in tried if (found := violations(scenario, *each))}
+
+    record_property("failure points tried", len(tried))
+    record_property("failure points tried wrong", len(wrong))
+    assert wrong == {}

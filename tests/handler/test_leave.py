@@ -225,7 +225,7 @@ def test_subscription_that_was_never_confirmed_goes_with_its_topic() -> None:
 
 def shared(*locations: str) -> State:
     """Return load balancers that log to one bucket, whose objects a foreign topic is told of."""
-    entry = {"Id": "theirs", "TopicArn": SHARED, "Events": ["s3:ObjectCreated:*"]}
+    entry: Any = {"Id": "theirs", "TopicArn": SHARED, "Events": ["s3:ObjectCreated:*"]}
     logs = replace(LOGS, notifications={"TopicConfigurations": [entry]})
     albs = [alb(f"n{i}", i, bucket="logs", prefix=each) for i, each in enumerate(locations)]
     return state(*albs, buckets=(logs,), topics=(Topic(SHARED, "", ()),))

@@ -431,3 +431,71 @@ def test_event_from_before_changes_nothing(account: Account, stack: Stack) -> No
     late = event("Delete", properties(web), at=started + 61)
     assert run_event(late, account.clients, stack.clock)["Status"] == "FAILED"
     assert account.snapshot() == there
+
+
+@pytest.mark.parametrize("privileges", PRIVILEGES)
+@pytest.mark.parametrize("narrowed", [[""], ["company-logs", "new-logs"]], ids=["any", "narrowed"])
+def test_load_balancer_that_was_moved_since_leaves_nothing_behind(
+    account: Account, stack: Stack, logging: str, privileges: str, narrowed: list[str]
+) -> None:
+    """The register is no longer where it logs, and is found by a search through the buckets."""
+    given = properties(logging, Privileges=privileges, ExistingLogBucketNames=narrowed)
+    account.add_bucket("new-logs")
+    before = account.snapshot()
+    stack.succeed("Create", given)
+    account.set_logging(logging, "new-logs", "moved")
+    moved = account.snapshot()["logging"]
+    stack.succeed("Delete", given)
+    after = account.snapshot()
+    assert after["logging"] == moved
+    assert after["buckets"] == before["buckets"]
+
+
+def test_load_balancer_that_was_moved_since_is_onboarded_where_it_logs(
+    account: Account, stack: Stack, logging: str
+) -> None:
+    account.add_bucket("new-logs")
+    before = account.snapshot()
+    stack.succeed("Create", properties(logging))
+    account.set_logging(logging, "new-logs", "moved")
+    moved = account.snapshot()["logging"]
+    stack.succeed("Update", properties(logging, RunToken="2"), properties(logging))
+    now = account.snapshot()
+    assert now["logging"] == moved
+    assert now["buckets"]["company-logs"] == before["buckets"]["company-logs"]
+    (read,) = now["buckets"]["new-logs"]["policy"]["Statement"]
+    assert read["Resource"][0].startswith("arn:aws:s3:::new-logs/moved/AWSLogs/")
+
+
+@pytest.mark.parametrize("setting", ["encryption", "ownership", "another region"])
+def test_bucket_that_cannot_be_used_fails_without_a_trace(
+    account: Account, stack: Stack, setting: str
+) -> None:
+    web, api = account.add_load_balancer("web"), account.add_load_balancer("api")
+    s3, name = account.s3, "company-logs"
+    account.add_bucket(name)
+    match setting:
+        case "encryption":
+            rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+            s3.put_bucket_encryption(
+                Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]}
+            )
+            fix = "SSE-S3"
+        case "ownership":
+            s3.delete_bucket_ownership_controls(Bucket=name)
+            fix = "BucketOwnerEnforced"
+        case _:
+            s3.delete_bucket(Bucket=name)
+            where = {"LocationConstraint": "eu-west-1"}
+            s3.create_bucket(
+                Bucket=name,
+                CreateBucketConfiguration=where,
+                ObjectOwnership="BucketOwnerEnforced",
+            )
+            fix = "bucket of that region"
+    account.set_logging(web, name, "web", enabled=False)
+    before = account.snapshot()
+    answer = stack.send("Create", properties(api, web))
+    assert answer["Status"] == "FAILED"
+    assert name in str(answer["Reason"]) and fix in str(answer["Reason"])
+    assert account.snapshot() == before

@@ -127,13 +127,13 @@ def test_entry_in_another_form_is_left_alone() -> None:
     answered["Filter"] = {
         "Key": {"FilterRules": [{**each, "Name": each["Name"].title()} for each in rules[::-1]]}
     }
-    configuration = {"TopicConfigurations": [answered]}
+    configuration: Any = {"TopicConfigurations": [answered]}
     assert Edit(put=(ours("web"),)).applied(configuration) == configuration
 
 
 def test_entry_to_another_topic_is_put_right_in_its_place() -> None:
     theirs = {"Id": "theirs", "TopicArn": THEIRS, "Events": ["s3:ObjectRemoved:*"]}
-    configuration = {"TopicConfigurations": [ours("web", THEIRS), theirs]}
+    configuration: Any = {"TopicConfigurations": [ours("web", THEIRS), theirs]}
     after = Edit(put=(ours("web"),)).applied(configuration)
     assert after == {"TopicConfigurations": [ours("web"), theirs]}
 

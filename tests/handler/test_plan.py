@@ -56,9 +56,14 @@ def subscriptions(found: State, topic: str) -> list[tuple[str, str]]:
     return [(each.protocol, each.endpoint) for each in there.subscriptions] if there else []
 
 
-def notified(name: str, topic: str = SHARED, **changed: object) -> Bucket:
+def notified(name: str, topic: str = SHARED, **changed: Any) -> Bucket:
     """Return a bucket that announces every object to a topic of the customer's."""
-    entry = {"Id": "theirs", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"], **changed}
+    entry: dict[str, Any] = {
+        "Id": "theirs",
+        "TopicArn": topic,
+        "Events": ["s3:ObjectCreated:*"],
+        **changed,
+    }
     return Bucket(name, notifications={"TopicConfigurations": [entry]}, region="us-east-1")
 
 

@@ -77,7 +77,8 @@ def test_bucket_that_stops_logs_is_refused_with_the_fix(found: Any, what: str, f
 
 def test_statement_named_as_the_fix_for_a_deny_is_one() -> None:
     condition = {"StringNotEquals": {"aws:PrincipalAccount": "999988887777"}}
-    assert usable(bucket(policy=policy(Condition=condition)), WEB, CLAIM, HERE)
+    found = bucket(policy=policy(Condition=condition))
+    assert usable(found, WEB, CLAIM, HERE) is found
 
 
 def test_bucket_of_another_account_is_refused_with_the_statement_to_add() -> None:

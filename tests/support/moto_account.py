@@ -27,7 +27,7 @@ PRIVATE = dict.fromkeys(
 @cache
 def make_clients(url: str | None = None) -> Any:
     """Make clients once for all tests: moto answers them only while it is on."""
-    session = boto3.Session("id", "key", region_name=REGION)
+    session: Any = boto3.Session("id", "key", region_name=REGION)
     names = ("ec2", "elbv2", "s3", "sns", "sqs")
     return {name: session.client(name, endpoint_url=url) for name in names}
 
@@ -205,7 +205,8 @@ def put_right(patch: pytest.MonkeyPatch) -> None:
     whole = S3Response.get_bucket_notification
 
     def get_bucket_notification(response: S3Response) -> Any:
-        status, headers, body = whole(response)
+        answer: Any = whole(response)
+        status, headers, body = answer
         bucket = response.backend.get_bucket(response.bucket_name)
         found = bucket.notification_configuration
         if found and found.event_bridge is not None:

@@ -28,7 +28,7 @@ class Clock:
         self.now += seconds
 
 
-@dataclass(frozen=True)
+@dataclass
 class Context:
     """Lambda's context of an invocation that has just begun."""
 

@@ -1,0 +1,95 @@
+"""Policies are compared by what they mean: AWS writes the same thing in several ways."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from support.strategies import STEADY, json_values, policies
+
+from dt_logs_handler.documents import compact, listed, parsed, same
+
+BASE: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "One",
+            "Effect": "Allow",
+            "Principal": {"AWS": ["111122223333", "444455556666"]},
+            "Action": ["s3:GetObject"],
+            "Resource": "arn:aws:s3:::logs/*",
+            "Condition": {"Bool": {"aws:SecureTransport": "true"}},
+        }
+    ],
+}
+
+
+def changed(**elements: object) -> str:
+    """Return the policy with elements of its statement changed."""
+    return json.dumps({**BASE, "Statement": [{**BASE["Statement"][0], **elements}]})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        json.dumps(BASE, indent=2, sort_keys=True),
+        json.dumps({**BASE, "Statement": BASE["Statement"][0]}),
+        changed(Action="s3:GetObject"),
+        changed(Resource=["arn:aws:s3:::logs/*"]),
+        changed(Principal={"AWS": ["444455556666", "111122223333"]}),
+        changed(Condition={"Bool": {"aws:SecureTransport": True}}),
+        changed(Condition={"Bool": {"aws:SecureTransport": ["true"]}}),
+    ],
+)
+def test_other_form_means_the_same(other: str) -> None:
+    assert same(json.dumps(BASE), other)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        None,
+        json.dumps({**BASE, "Version": "2008-10-17"}),
+        json.dumps({**BASE, "Id": "x"}),
+        json.dumps({**BASE, "Statement": BASE["Statement"] * 2}),
+        changed(Effect="Deny"),
+        changed(Sid="Two"),
+        changed(Action="s3:getobject"),
+        changed(Principal={"AWS": "111122223333"}),
+        changed(Principal="*"),
+        changed(Condition={"Bool": {"aws:SecureTransport": "false"}}),
+        changed(Condition={}),
+    ],
+)
+def test_other_content_is_another_policy(other: str | None) -> None:
+    assert not same(json.dumps(BASE), other)
+
+
+def test_two_statements_in_another_order_are_another_policy() -> None:
+    """S3 keeps the order; what is a customer's must come out as it went in."""
+    first, second = {"Sid": "1", "Effect": "Allow"}, {"Sid": "2", "Effect": "Allow"}
+    one, other = ({"Statement": [*each]} for each in ((first, second), (second, first)))
+    assert not same(json.dumps(one), json.dumps(other))
+
+
+@STEADY
+@given(policies(), policies())
+def test_sameness_is_an_equivalence(one: str | None, other: str | None) -> None:
+    assert same(one, one)
+    assert same(one, other) == same(other, one)
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", "7", '"x"', "null"])
+def test_what_is_no_object_is_no_policy(text: str) -> None:
+    with pytest.raises(ValueError):
+        parsed(text)
+
+
+@STEADY
+@given(json_values)
+def test_values_are_written_shortly_and_read_again(value: object) -> None:
+    assert json.loads(compact(value)) == value
+
+
+def test_single_values_are_lists_of_one() -> None:
+    assert listed("a") == ["a"] and listed(["a"]) == ["a"] and listed(None) == []

@@ -66,7 +66,11 @@ class _View:
         self._off = [each for each in state.load_balancers.values() if each and self._goes(each)]
         names = {each.location.bucket for each in self._gone}
         names |= {each.logging.bucket for each in self._off}
-        self.buckets = [each for each in state.present() if each.name in names or self._made(each)]
+        self.buckets = [
+            each
+            for each in state.present()
+            if each.name in names or self._made(each) or request.kind == "Delete"
+        ]
 
     def _made(self, bucket: Bucket) -> bool:
         return bucket.maker == self._stack.tag or bucket.name in self._stack.own_buckets
@@ -90,8 +94,12 @@ class _View:
             yield SetLogging(each.arn, now, off, guard)
 
     def _left(self, bucket: Bucket) -> set[str]:
-        """Return the digests of the locations in a bucket that nobody claims any more."""
+        """Return the digests of the locations in a bucket that nobody claims any more.
+
+        Of stacks that leave at once, each may have seen the other's claim and left what they share.
+        """
         left = {each.location_digest for each in self._gone if each.location.bucket == bucket.name}
+        left |= set(map(notifications.location_digest, notifications.own(bucket.notifications)))
         left |= {
             each.logging.location.digest for each in self._off if each.logging.bucket == bucket.name
         }
@@ -124,7 +132,7 @@ class _View:
 
     def _keep_topics(self) -> None:
         for bucket in self.buckets:
-            if not self._staying_in(bucket):
+            if self._left(bucket) and not self._staying_in(bucket):
                 arn = self._stack.topic_arn(bucket.name)
                 self.kept.append(
                     f"topic {arn} with its subscription, which nothing uses any more (the"
@@ -197,8 +205,9 @@ class _View:
         if ours and not self._staying_in(bucket) and not self._logs_to(bucket.name):
             yield DeleteBucket(bucket.name, Guard(bucket.name))
         sids = {each.sid for each in self._gone if each.location.bucket == bucket.name}
-        if sids:
-            yield EditPolicy(bucket.name, policy.Edit(drop=frozenset(sids)))
+        edit = policy.Edit(drop=frozenset(sids))
+        if edit.applied(bucket.policy) != bucket.policy:
+            yield EditPolicy(bucket.name, edit)
 
     def _logs_to(self, bucket: str) -> bool:
         going = {each.arn for each in self._off}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from lifecycle.histories import History
@@ -24,6 +24,9 @@ def test_random_histories(
         stateful_step_count=30 if full else 15,
         deadline=None,
         derandomize=True,
+        # Shrinking takes minutes here, and the failing history is the same each time anyway.
+        phases=[Phase.generate],
+        report_multiple_bugs=False,
         database=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -7,6 +7,13 @@ from support.moto_account import Account, emulated_account
 from support.running import Clock
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let an older botocore, under a newer Python, ask for the time in its own way."""
+    config.addinivalue_line(
+        "filterwarnings", r"ignore:datetime.datetime.utcnow\(\):DeprecationWarning:botocore"
+    )
+
+
 @pytest.fixture
 def account() -> Iterator[Account]:
     """Give an empty AWS account in moto."""

@@ -130,6 +130,21 @@ def test_every_load_balancer_of_the_account_and_region(account: Account, stack: 
     assert account.snapshot() == before
 
 
+@pytest.mark.parametrize("privileges", PRIVILEGES)
+def test_star_takes_in_load_balancers_made_since(
+    account: Account, stack: Stack, privileges: str
+) -> None:
+    account.add_load_balancer("web")
+    given = properties("*", Privileges=privileges)
+    stack.succeed("Create", given)
+    api = account.add_load_balancer("api")
+    stack.succeed("Update", {**given, "RunToken": "2"}, given)
+    assert account.logging(api)["bucket"] == account.own_bucket
+    stack.succeed("Delete", given)
+    assert set(map(str, account.snapshot()["logging"].values())) == {"{}"}
+    assert account.buckets() == []
+
+
 @pytest.fixture
 def logging(account: Account) -> str:
     """Give a load balancer that logs to a bucket in which others have all that can be there."""

@@ -16,7 +16,8 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
 
     AWS refuses to empty an ALB's bucket attribute: where logging is off as it was, the name of a
     bucket may stay in it that was not there before. The documented role may delete neither the
-    topic nor the subscription that it made: both stay, and nothing publishes to them.
+    topic nor the subscription that it made: both stay, and nothing publishes to them, until a
+    stack under the other role leaves the bucket and takes them along.
     Nobody can end a subscription that was never confirmed; AWS removes it after some days.
     A Sid of ours tells when it was asked for and what was asked for before, which no rollback
     restores, and the order of our own statements means nothing.
@@ -27,12 +28,13 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
         if attributes.get("access_logs.s3.enabled") == "false" and not was.get(_BUCKET):
             attributes[_BUCKET] = was.get(_BUCKET)
     if documented:
-        for kind in ("topics", "subscriptions"):
-            after[kind] = {
-                key: value
-                for key, value in after[kind].items()
-                if key in before[kind] or ":dt-logs-analysis-1-" not in key
-            }
+        for each in (before, after):
+            for kind in ("topics", "subscriptions"):
+                each[kind] = {
+                    key: value
+                    for key, value in each[kind].items()
+                    if ":dt-logs-analysis-1-" not in key
+                }
     for each in (before, after):
         each["subscriptions"] = {
             key: found for key, found in each["subscriptions"].items() if found["confirmed"]

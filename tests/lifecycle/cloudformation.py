@@ -8,10 +8,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from types import ModuleType
 
 from fakeaws import Clock
 
-from dt_logs_handler.main import World, handle
+from dt_logs_handler import main
 
 Properties = dict[str, object]
 Clients = Callable[[], tuple[object, object, object]]
@@ -44,6 +45,7 @@ class Stack:
     properties: Properties | None = None
     id: str = ""
     random: random.Random = field(default_factory=random.Random)
+    code: ModuleType = main  # the handler's `main`, of this release or another
     _privileges: object = ""
 
     def __post_init__(self) -> None:
@@ -91,8 +93,8 @@ class Stack:
             answers.append(body)
             return 200
 
-        world = World(clients, receive, self.clock, self.clock.sleep, self.random)
-        handle(dict(event), Lambda(self.clock, self.clock()), world)
+        world = self.code.World(clients, receive, self.clock, self.clock.sleep, self.random)
+        self.code.handle(dict(event), Lambda(self.clock, self.clock()), world)
         (body,) = answers
         assert len(body) <= 4096
         answer: dict[str, object] = json.loads(body)

@@ -1,0 +1,85 @@
+"""Each committed release's code, taken from its template, and this one, on the same account."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from fakeaws import Account, Clock
+
+from dt_logs_cfn.embedding import extract, unpack
+from lifecycle.cloudformation import Properties, Stack, properties
+from lifecycle.scenarios import clients_of, logging, three
+from lifecycle.snapshots import differences
+
+BUILD = Path(__file__).parents[2] / "build"
+TEMPLATES = sorted(BUILD.glob("*/dt-logs-analysis*.template.json"))
+ANOTHER = {"DataTheoremAccountId": "888877776666", "RunToken": "again"}
+
+
+def released(template: Path, folder: Path) -> ModuleType:
+    """Import the handler that is in a template, under a name of its own."""
+    resources = json.loads(template.read_text("utf-8"))["Resources"]
+    code = resources["DTLogsAnalysisLambdaFunction"]["Properties"]["Code"]["ZipFile"]
+    name = "released_" + "".join(each if each.isalnum() else "_" for each in template.parent.name)
+    for path, source in unpack(extract(code)).items():
+        file = folder / name / Path(path).name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(source)
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, folder / name / "__init__.py")
+        assert spec and spec.loader
+        package = importlib.util.module_from_spec(spec)
+        sys.modules[name] = package
+        spec.loader.exec_module(package)
+    return importlib.import_module(f"{name}.main")
+
+
+def options(template: Path) -> Properties:
+    """Return the role that a template's stack runs under."""
+    return {"Privileges": "documented" if "documented" in template.name else "least-privilege"}
+
+
+@pytest.mark.parametrize("prepare", [three, logging], ids=["new", "adopted"])
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda each: f"{each.parent.name} {each.name}")
+def test_this_release_takes_over_from_each(template: Path, prepare, tmp_path: Path) -> None:
+    clock = Clock()
+    account = Account("123456789012", "eu-west-1", clock=clock)
+    arns = prepare(account)
+    before = account.snapshot()
+    stack = Stack(clock, seed=1)
+    this, other = stack.code, released(template, tmp_path)
+    role = options(template)
+    documented = role["Privileges"] == "documented"
+
+    def clients() -> tuple[object, object, object]:
+        return clients_of(account)
+
+    first = properties(*arns[:-1], **role)
+    stack.code = other
+    assert stack.create(first, clients)["Status"] == "SUCCESS"
+    created = account.snapshot()
+
+    stack.code = this
+    second = properties(*arns[1:], **role, **ANOTHER)
+    assert stack.update(second, clients)["Status"] == "SUCCESS"
+
+    # CloudFormation rolls back with the older code: another resource of the stack has failed.
+    stack.code = other
+    back = stack.send(stack.event("Update", first, second), clients)
+    assert back["Status"] == "SUCCESS"
+    assert not differences(created, account.snapshot(), documented=documented)
+
+    stack.code = this
+    stack.properties = first
+    assert stack.delete(clients)["Status"] == "SUCCESS"
+    assert not differences(before, account.snapshot(), documented=documented)
+
+
+def test_there_is_a_release() -> None:
+    assert TEMPLATES

@@ -213,7 +213,7 @@ def with_payload(unpacked: bytes) -> str:
 @pytest.mark.parametrize(
     "unpacked",
     [
-        pytest.param(b"\0" * 2**30, id="bomb"),
+        pytest.param(b"\0" * 2**26, id="bomb"),
         pytest.param(b"", id="nothing"),
         pytest.param(b"[" * 100_000, id="nested"),
         pytest.param(b'{"dt_logs_handler/../../../etc/cron.d/x.py": ""}', id="outside"),

@@ -122,10 +122,11 @@ def test_three_load_balancers_share_what_one_needs(
 
 def test_every_load_balancer_of_the_account_and_region(account: Account, stack: Stack) -> None:
     arns = [account.add_load_balancer(name) for name in ("web", "api")]
-    account.add_load_balancer("net", "network")
+    network = account.add_load_balancer("net", "network")
     before = account.snapshot()
     stack.succeed("Create", properties("*"))
     assert {account.logging(arn)["bucket"] for arn in arns} == {account.own_bucket}
+    assert account.logging(network) == {}
     stack.succeed("Delete", properties("*"))
     assert account.snapshot() == before
 

@@ -138,6 +138,16 @@ def test_another_stacks_own_location_is_shared_by_load_balancer() -> None:
     assert [each.load_balancers for each in mine] == [{"app/web/0000000000000001"}]
 
 
+def test_own_location_is_not_read_whole_once_another_stack_needs_it_for_others() -> None:
+    """The load balancer that was taken out goes on logging there, for the other stack alone."""
+    there = after(request("Create", WEB, API), state(alb(), alb("api", 2)))
+    both = after(request("Create", API, stack=THERE), there)
+    found = after(request("Update", WEB, old=properties(WEB, API), at=NOON + 60), both)
+    assert logging(found, API) == logging(both, API)
+    mine = [each for each in bucket(found, OWN_BUCKET).register(HERE) if each.stack == TAG]
+    assert [each.load_balancers for each in mine] == [{"app/web/0000000000000001"}]
+
+
 REFUSED = [
     (state(gone=(WEB,)), "app/web/0000000000000001 does not exist", "LoadBalancerArns"),
     (state(alb(bucket="gone")), "Bucket gone, to which", "Create it again"),

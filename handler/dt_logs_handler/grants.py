@@ -71,6 +71,7 @@ GRANTS: tuple[Grant, ...] = (
             "s3:GetBucketPublicAccessBlock",
             "s3:GetBucketTagging",
             "s3:GetEncryptionConfiguration",
+            "s3:GetLifecycleConfiguration",
         ),
         Scope.LOG_BUCKETS,
         "See what a log bucket has already, so that all of it is kept; read back what was written.",
@@ -91,7 +92,6 @@ GRANTS: tuple[Grant, ...] = (
         "create bucket",
         (
             "s3:CreateBucket",
-            "s3:GetLifecycleConfiguration",
             "s3:PutBucketOwnershipControls",
             "s3:PutBucketPublicAccessBlock",
             "s3:PutBucketTagging",
@@ -116,7 +116,7 @@ GRANTS: tuple[Grant, ...] = (
     ),
     Grant(
         "create topic",
-        ("sns:CreateTopic", "sns:GetTopicAttributes"),
+        ("sns:CreateTopic", "sns:GetTopicAttributes", "sns:TagResource"),
         Scope.OWN_TOPIC,
         "Make the topic that announces new log objects.",
     ),

@@ -95,8 +95,8 @@ class Aws:
         """Make a call, and repeat it while its failure passes by itself.
 
         Throttling, faults of AWS's, and `passing` are waited for up to PATIENCE in all, with
-        growing, jittered pauses. Raises ClientError for what is permanent, CallFailed for what
-        did not pass, OutOfTime.
+        growing, jittered pauses. Raises ClientError for what AWS refuses, also when it did not
+        pass, CallFailed where AWS does not answer, OutOfTime.
         """
         started = self.clock()
         for pause in _pauses(self.random):
@@ -105,9 +105,10 @@ class Aws:
                 return operation()
             except (ClientError, ConnectionError, HTTPClientError) as error:
                 now = self.clock()
-                if not self._passes(error, passing, now):
-                    raise
-                if now + pause > started + PATIENCE:
+                patient = now + pause <= started + PATIENCE
+                if not (patient and self._passes(error, passing, now)):
+                    if isinstance(error, ClientError):
+                        raise
                     raise failure(error) from error
                 self.pause(pause)
         raise AssertionError("pauses never end")

@@ -35,11 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in findings:
         print(finding)
     for name, text in templates.items():
+        count = sum(finding.template == name for finding in findings)
+        found = f"{count or 'no'} finding{'s' if count > 1 else ''}"
         length = len(text.encode())
-        count = sum(finding.template == name for finding in findings) or "no"
-        print(
-            f"{name}: {length:,} of {TEMPLATE_LIMIT:,} bytes, {count} finding(s)", file=sys.stderr
-        )
+        print(f"{name}: {length:,} of {TEMPLATE_LIMIT:,} bytes, {found}", file=sys.stderr)
     return 1 if findings else 0
 
 

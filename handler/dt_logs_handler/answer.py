@@ -9,7 +9,7 @@ from .request import Properties
 from .run import Outcome
 
 LIMIT = 4096  # bytes of the whole body; CloudFormation takes no longer one
-_TRIES = 6
+_TRIES = 4
 Send = Callable[[str, bytes], int]  # puts a body to a URL and returns the HTTP status
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -93,11 +93,12 @@ def may_answer(url: str) -> bool:
 def deliver(url: str, body: bytes, send: Send, sleep: Callable[[float], None]) -> bool:
     """Put the answer to its URL, again after a failure that may pass; tell whether it arrived.
 
-    Takes at most about two minutes. The URL is a credential: it goes into no message.
+    Takes at most half a minute, as long as `send` takes at most five seconds. The URL is a
+    credential: it goes into no message.
     """
     for attempt in range(_TRIES):
         if attempt:
-            sleep(min(2.0**attempt, 10.0))
+            sleep(2.0 ** (attempt - 1))
         status = send(url, body)
         if 200 <= status < 300:
             return True

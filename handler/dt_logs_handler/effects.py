@@ -1,6 +1,6 @@
 """What carrying out a plan has done so far, and what it needs to go on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError
@@ -45,6 +45,10 @@ class Effects:
     def forget(self, bucket: str) -> None:
         """Let the bucket's policy be read again the next time."""
         self._policies.pop(bucket, None)
+
+    def possible(self, steps: Iterable[Step]) -> tuple[Step, ...]:
+        """Return the steps without those that have turned out to be hopeless in this run."""
+        return tuple(step for step in steps if step not in self.hopeless)
 
     def guarded(self, guard: Guard | None) -> bool:
         """Tell whether another stack's registration needs what a step would take away."""

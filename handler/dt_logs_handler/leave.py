@@ -21,7 +21,7 @@ from .steps import (
     Step,
     Unsubscribe,
 )
-from .topics import filtered_keys, narrowed_filter
+from .topics import filtered, narrowed_filter
 
 
 def leaving(
@@ -165,27 +165,24 @@ class _View:
     def _foreign_topic_off(self, topic: Topic, ends: set[str]) -> Iterator[Step]:
         """Narrow or end our subscriptions to a topic that is not ours."""
         for each in topic.subscriptions:
-            keys = filtered_keys(each, self._stack) if each.confirmed else None
+            found = filtered(each, self._stack) if each.confirmed else None
             end = _end(each)
-            if keys is None or end.digest not in ends:
+            if found is None or end.digest not in ends:
                 continue
+            bucket, keys = found
+            if bucket not in {claim.location.bucket for claim in self._mine}:
+                continue  # another stack's, at a bucket that is not looked at here
             wanted = {
                 encoded(claim.location.log_prefix(self._stack))
                 for claim in self._staying
-                if claim.endpoint == end.digest
+                if claim.endpoint == end.digest and claim.location.bucket == bucket
             }
             if not keys & wanted:
-                guard = Guard(self._gone_to(keys), endpoint=end.digest)
+                guard = Guard(bucket, endpoint=end.digest)
                 yield Unsubscribe(each.arn, each.topic, end, each.filter_policy, guard)
             elif keys - wanted:
-                narrowed = narrowed_filter(each, keys & wanted)
+                narrowed = narrowed_filter(bucket, keys & wanted)
                 yield SetFilter(each.arn, narrowed, each.filter_policy or "")
-
-    def _gone_to(self, keys: frozenset[str]) -> str:
-        for each in self._mine:
-            if encoded(each.location.log_prefix(self._stack)) in keys:
-                return each.location.bucket
-        return ""
 
     def test_files_off(self, bucket: Bucket) -> Iterator[Step]:
         left = self._left(bucket)

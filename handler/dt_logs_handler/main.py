@@ -134,7 +134,7 @@ def _send(url: str, body: bytes) -> int:
     """Put the body; 0 stands for no answer at all. The URL is signed for no content type."""
     request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=5) as response:
             return int(response.status)
     except urllib.error.HTTPError as error:
         return error.code

@@ -31,7 +31,7 @@ from .steps import (
     Step,
     Subscribe,
 )
-from .topics import filter_policy, filtered_keys, same_filter, topic_policy
+from .topics import filter_policy, filtered, same_filter, topic_policy
 
 RETENTION_RULE = "dt-logs-analysis"
 _BLOCK = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -232,13 +232,21 @@ def _foreign_topic_steps(
         and each.endpoint == endpoint.digest
         and each.location.bucket == bucket
     }
-    target = filter_policy(wanted | set(locations), request.stack)
+    target = filter_policy(bucket, wanted | set(locations), request.stack)
     for each in found.subscriptions if found else ():
         if (each.protocol, each.endpoint) != (endpoint.protocol, endpoint.address):
             continue
         if not each.confirmed:
             return  # its filter can be neither read nor changed until it is confirmed
-        if filtered_keys(each, request.stack) is None:
+        ours = filtered(each, request.stack)
+        if ours and ours[0] != bucket:
+            raise Refused(
+                f"Topic {topic}, which is told of this bucket's objects already, is shared for the"
+                f" logs in bucket {ours[0]}, and takes one subscription of an endpoint.",
+                f"Send bucket {bucket}'s objects to a topic of its own, and run the stack again.",
+                bucket,
+            )
+        if ours is None:
             raise Refused(
                 f"The endpoint is subscribed to topic {topic} already, in a way that is not ours"
                 f" ({each.arn}).",

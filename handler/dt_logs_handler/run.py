@@ -84,14 +84,14 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
             effects.shared = False
         state = observe(aws, request, state)
         planned = plan(request, state)
-        if planned.changes:
+        if effects.possible(planned.changes):
             aws.pause(SETTLE)
             state, planned = _agreed(request, aws, state, planned)
         _check_order(request, state)
         _check_claimed(request, state, effects)
-        if not planned.changes:
+        steps = effects.possible(planned.changes)
+        if not steps:
             return _outcome(request, state, planned, effects)
-        steps = planned.changes
     raise Overtaken(
         "Somebody else keeps changing what this run sets.",
         "Find out who changes the bucket's policy or notifications, then run the stack again.",
@@ -175,7 +175,7 @@ def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
         _check_order(request, state)
         planned = plan(request, state)
         kept.update(dict.fromkeys(planned.kept))
-        steps = [step for step in planned.steps if step not in effects.hopeless]
+        steps = effects.possible(planned.steps)
         failures = carry_out_all(steps, effects)
         if failures:
             raise failures[0]

@@ -43,35 +43,32 @@ def topic_policy(bucket: str, stack: Stack) -> str:
     )
 
 
-def filter_policy(locations: Iterable[Location], stack: Stack) -> str:
+def filter_policy(bucket: str, locations: Iterable[Location], stack: Stack) -> str:
     """Return the filter for a subscription to a topic that is not ours: log objects, no others.
 
     For the scope MessageBody, since S3's events carry no attributes; their keys are encoded.
     """
-    found = list(locations)
-    keys = {encoded(each.log_prefix(stack)) for each in found}
-    return compact(_filter(sorted({each.bucket for each in found}), sorted(keys)))
+    return compact(_filter(bucket, {encoded(each.log_prefix(stack)) for each in locations}))
 
 
-def _filter(buckets: list[str], keys: list[str]) -> dict[str, Json]:
-    names: list[Json] = [*buckets]
-    prefixes: list[Json] = [{"prefix": key} for key in keys]
-    return {"Records": {"s3": {"bucket": {"name": names}, "object": {"key": prefixes}}}}
+def _filter(bucket: str, keys: Iterable[str]) -> dict[str, Json]:
+    prefixes: list[Json] = [{"prefix": key} for key in sorted(keys)]
+    return {"Records": {"s3": {"bucket": {"name": [bucket]}, "object": {"key": prefixes}}}}
 
 
-def filtered_keys(subscription: Subscription, stack: Stack) -> frozenset[str] | None:
-    """Return the key prefixes of a filter that has exactly our form, else None."""
+def filtered(subscription: Subscription, stack: Stack) -> tuple[str, frozenset[str]] | None:
+    """Return the bucket and the key prefixes of a filter that has exactly our form, else None."""
     try:
         found = parsed(subscription.filter_policy or "")
     except ValueError:
         return None
     items = listed(_at(found, "Records", "s3", "object", "key"))
     keys = [key for item in items for key in texts(_at(item, "prefix"))]
-    buckets = texts(_at(found, "Records", "s3", "bucket", "name"))
+    bucket = "".join(texts(_at(found, "Records", "s3", "bucket", "name")))
     ours = f"AWSLogs/{stack.account}/elasticloadbalancing/{stack.region}/"
-    if not keys or found != _filter(buckets, keys) or not all(key.endswith(ours) for key in keys):
+    if not keys or found != _filter(bucket, keys) or not all(key.endswith(ours) for key in keys):
         return None
-    return frozenset(keys)
+    return bucket, frozenset(keys)
 
 
 def _at(value: Json, *names: str) -> Json:
@@ -81,11 +78,9 @@ def _at(value: Json, *names: str) -> Json:
     return value
 
 
-def narrowed_filter(subscription: Subscription, keys: Iterable[str]) -> str:
-    """Return the subscription's filter with these key prefixes alone."""
-    document = json.loads(subscription.filter_policy or "{}")
-    document["Records"]["s3"]["object"]["key"] = [{"prefix": key} for key in sorted(keys)]
-    return compact(document)
+def narrowed_filter(bucket: str, keys: Iterable[str]) -> str:
+    """Return our filter with these key prefixes alone."""
+    return compact(_filter(bucket, keys))
 
 
 def same_filter(one: str | None, other: str | None) -> bool:

@@ -185,33 +185,18 @@ def test_our_endpoint_on_a_foreign_topic_without_our_filter_is_in_the_way() -> N
     assert f"{SHARED}:1" in refused.value.fix
 
 
-@pytest.mark.xfail(strict=True, reason="the filter is made for one bucket at a time")
-def test_topic_of_two_buckets_is_shared_by_one_subscription() -> None:
-    before = state(
-        alb("web", 1, bucket="one"),
-        alb("api", 2, bucket="two"),
-        buckets=(notified("one"), notified("two")),
-        topics=(Topic(SHARED, "", ()),),
-    )
-    found = after(request("Create", WEB, API), before)
-    assert subscriptions(found, SHARED) == [("https", ENDPOINT)]
-    assert planned(request("Update", WEB, API, at=NOON + 60), found)[0].changes == ()
-
-
-@pytest.mark.xfail(strict=True, reason="the filter is made for one bucket at a time")
-def test_stack_at_another_bucket_keeps_the_announcements_of_a_shared_topic() -> None:
-    """A run reads its own buckets; what it does not see must stay in the filter."""
+def test_topic_is_shared_for_one_bucket_alone() -> None:
+    """A topic takes one subscription of an endpoint, and a run sees its own buckets only."""
     one, two = notified("one"), notified("two")
     topic = Topic(SHARED, "", ())
     first = after(request("Create", WEB), state(alb(bucket="one"), buckets=(one,), topics=(topic,)))
     known = (first.topics or {})[SHARED]
     assert known is not None
     before = state(alb("api", 2, bucket="two"), buckets=(two,), topics=(known,))
-    second = after(request("Create", API, stack=THERE), before)
-    shared = (second.topics or {})[SHARED]
-    assert shared is not None
-    text = shared.subscriptions[0].filter_policy or ""
-    assert json.loads(text)["Records"]["s3"]["bucket"]["name"] == ["one", "two"]
+    with pytest.raises(Refused) as refused:
+        planned(request("Create", API, stack=THERE), before)
+    assert "in bucket one" in refused.value.what
+    assert "topic of its own" in refused.value.fix
 
 
 def test_entry_in_the_way_is_refused_before_anything_is_done() -> None:

@@ -13,7 +13,7 @@ from dt_logs_handler.marks import Location, Stack
 from dt_logs_handler.model import Subscription
 from dt_logs_handler.topics import (
     filter_policy,
-    filtered_keys,
+    filtered,
     narrowed_filter,
     same_filter,
     topic_policy,
@@ -55,7 +55,7 @@ def test_topic_policy_is_of_the_partition() -> None:
 
 def test_filter_lets_log_objects_of_the_locations_through() -> None:
     """S3's events carry a record a message; keys in them are encoded."""
-    assert json.loads(filter_policy([WEB, ODD], HERE)) == {
+    assert json.loads(filter_policy("logs", [WEB, ODD], HERE)) == {
         "Records": {
             "s3": {
                 "bucket": {"name": ["logs"]},
@@ -73,25 +73,22 @@ locations = st.lists(st.sampled_from([WEB, ROOT, ODD]), min_size=1, unique=True)
 @STEADY
 @given(locations)
 def test_our_filter_is_known_again_by_its_keys(found: list[Location]) -> None:
-    keys = filtered_keys(subscription(filter_policy(found, HERE)), HERE)
-    assert keys is not None
-    assert len(keys) == len(found)
+    read = filtered(subscription(filter_policy("logs", found, HERE)), HERE)
+    assert read is not None
+    bucket, keys = read
+    assert (bucket, len(keys)) == ("logs", len(found))
     assert all(key.endswith(BELOW) for key in keys)
 
 
 @STEADY
-@given(locations, locations)
-def test_narrowed_filter_is_the_one_of_what_stays(
-    before: list[Location], after: list[Location]
-) -> None:
-    staying = [each for each in after if each in before] or before
-    keys = filtered_keys(subscription(filter_policy(staying, HERE)), HERE)
-    assert keys is not None
-    narrowed = narrowed_filter(subscription(filter_policy(before, HERE)), keys)
-    assert same_filter(narrowed, filter_policy(staying, HERE))
+@given(locations)
+def test_narrowed_filter_is_the_one_of_what_stays(staying: list[Location]) -> None:
+    read = filtered(subscription(filter_policy("logs", staying, HERE)), HERE)
+    assert read is not None
+    assert same_filter(narrowed_filter(*read), filter_policy("logs", staying, HERE))
 
 
-OURS = json.loads(filter_policy([WEB], HERE))
+OURS = json.loads(filter_policy("logs", [WEB], HERE))
 
 
 def changed(**inner: object) -> dict[str, Any]:
@@ -122,13 +119,13 @@ FOREIGN: list[Any] = [
 
 @pytest.mark.parametrize("document", FOREIGN)
 def test_filter_of_another_form_is_not_ours(document: object) -> None:
-    assert filtered_keys(subscription(document), HERE) is None
+    assert filtered(subscription(document), HERE) is None
 
 
 @STEADY
 @given(json_values)
 def test_any_filter_can_be_judged(document: object) -> None:
-    assert filtered_keys(subscription(json.dumps(document)), HERE) is None
+    assert filtered(subscription(json.dumps(document)), HERE) is None
 
 
 def test_filters_are_compared_by_meaning() -> None:

@@ -95,9 +95,8 @@ def _replace(target: Path, files: Mapping[str, bytes]) -> None:
             "Move it away, or choose another --out.",
         )
     fresh, former = (target.parent / f".{target.name}.{name}" for name in ("new", "old"))
+    _remove(fresh, former)
     try:
-        for leftover in (fresh, former):
-            shutil.rmtree(leftover, ignore_errors=True)
         _write_files(files, fresh)
         if target.exists():
             os.rename(target, former)
@@ -107,8 +106,13 @@ def _replace(target: Path, files: Mapping[str, bytes]) -> None:
             os.rename(former, target)
         raise
     finally:
-        for leftover in (fresh, former):
-            shutil.rmtree(leftover, ignore_errors=True)
+        _remove(fresh, former)
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        if folder.exists():
+            shutil.rmtree(folder)
 
 
 def _write_files(files: Mapping[str, bytes], folder: Path) -> None:

@@ -28,7 +28,7 @@ _BUCKET_RESERVED = re.compile(
     r"(?:[0-9]+\.){3}[0-9]+|(?:xn--|sthree-|amzn-s3-demo-).*|.*(?:-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)"
 )
 _QUEUE = re.compile(r"arn:(aws[a-z-]*):sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}")
-_URL = re.compile(r"https://[A-Za-z0-9.-]+\.[A-Za-z0-9-]+(?::[0-9]{1,5})?(?:[/?][\x21-\x7e]*)?")
+HTTPS_URL = r"https://[A-Za-z0-9.-]+\.[A-Za-z0-9-]+(?::[0-9]{1,5})?(?:[/?][!-~]*)?"
 
 
 class Privileges(Enum):
@@ -247,7 +247,7 @@ def _endpoint(text: str, stack: Stack) -> Endpoint:
     queue = _QUEUE.fullmatch(text)
     if queue and queue[1] == stack.partition:
         return Endpoint("sqs", text)
-    if len(text) <= 2048 and _URL.fullmatch(text):
+    if len(text) <= 2048 and re.fullmatch(HTTPS_URL, text):
         return Endpoint("https", text)
     raise InvalidRequest(
         "NotificationEndpoint is neither an https URL nor the ARN of a standard SQS queue of"

@@ -11,14 +11,13 @@ from troposphere import Equals, Join, Not, Parameter, Ref
 
 from dt_logs_cfn.settings import Vendor
 from dt_logs_handler.marks import NAME
-from dt_logs_handler.request import EVERY_LOAD_BALANCER, ReadScope
+from dt_logs_handler.request import EVERY_LOAD_BALANCER, HTTPS_URL, ReadScope
 
 _PARTITION = "arn:aws[a-z-]*"
 _LOAD_BALANCER = (
     rf"{_PARTITION}:elasticloadbalancing:[a-z0-9-]+:[0-9]{{12}}:"
     "loadbalancer/app/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}"
 )
-_URL = r"https://[^\s/?#@]+\.[^\s/?#@]+([/?][!-~]*)?"
 _QUEUE = rf"{_PARTITION}:sqs:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_-]{{1,80}}"
 _BUCKET = (
     r"(?!([0-9]+\.){3}[0-9]+$|xn--|sthree-|amzn-s3-demo-|.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$)"
@@ -72,7 +71,7 @@ def _vendor(default: Vendor | None) -> list[Parameter]:
         _text(
             "NotificationEndpoint",
             "Where new logs are announced: an https URL or the ARN of an SQS queue.",
-            f"({_URL}|{_QUEUE})",
+            f"({HTTPS_URL}|{_QUEUE})",
             "An https URL, or the ARN of a standard SQS queue.",
             MaxLength=2048,
             **({"Default": endpoint} if endpoint else {}),

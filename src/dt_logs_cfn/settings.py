@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dt_logs_cfn.errors import SettingsError
-from dt_logs_handler.request import Privileges
+from dt_logs_handler.request import HTTPS_URL, Privileges
 
 __all__ = ["PARTITIONS", "Privileges", "Settings", "Vendor"]
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 
-_URL = r"https://[^\s/?#@]+\.[^\s/?#@]+(?:[/?][\x21-\x7e]*)?"
 _QUEUE = r"arn:{partition}:sqs:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_-]{{1,80}}"
 _NAMES = ("vendor_account_id", "notification_endpoint", "base_url")
 _FIX = "Correct release.cfg, or leave the value empty."
@@ -45,7 +44,7 @@ class Vendor:
         self._check("vendor_account_id", "[0-9]{12}", "an AWS account id of 12 digits")
         self._check(
             "notification_endpoint",
-            f"{_URL}|{queue}",
+            f"{HTTPS_URL}|{queue}",
             f"an https URL or the ARN of a standard SQS queue of partition {self.partition}",
         )
         self._check(

@@ -1,0 +1,189 @@
+"""What the documents quote from the model and the command line.
+
+cog calls these from comments in README.md and docs/*.md; `tox -e docs` fails where a document no
+longer says what they return, and `cog -r README.md docs/*.md` writes it anew.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from dt_logs_cfn import canonical, resources, service_policies
+from dt_logs_cfn.console import STACK_GROUPS
+from dt_logs_cfn.policies import policy_document
+from dt_logs_cfn.release import TEMPLATE_LIMIT
+from dt_logs_cfn.settings import Privileges, Settings
+from dt_logs_cfn.templates import stack_template
+from dt_logs_handler import answer, aws, main, policy, request, run
+from dt_logs_handler.grants import GRANTS
+from dt_logs_handler.marks import Location, Stack
+from dt_logs_handler.register import (
+    Registration,
+    delivery_statement,
+    members_digest,
+    tls_statement,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = ROOT / "release.cfg"
+EXAMPLE = Stack(
+    "arn:aws:cloudformation:us-east-1:123456789012:stack/dt-logs-analysis/"
+    "6f1b2c34-5d67-48e9-a0b1-c2d3e4f50617",
+    "aws",
+    "us-east-1",
+    "123456789012",
+)
+
+
+def parameters() -> str:
+    """Return the stack's parameters as the console groups them."""
+    declared = stack_template(Settings.load(SETTINGS), Privileges.LEAST_PRIVILEGE).to_dict()
+    rows = []
+    for group in STACK_GROUPS:
+        rows.append((f"**{group.title}**", "", "", ""))
+        for name, label in group.labels.items():
+            found = declared["Parameters"][name]
+            what = f"{label}. {found['Description']}"
+            takes = _breakable(_takes(found))
+            rows.append((f"`{name}`", _literal(what), _literal(takes), _default(found)))
+    return _table(("Parameter", "What it is", "Takes", "Default"), rows)
+
+
+def quoted_policy(name: str) -> str:
+    """Return a policy as the command prints it."""
+    return _block("json", _printed("policy", name))
+
+
+def quoted_session(*arguments: str) -> str:
+    """Return a command line with what it prints, run beside a release that was just built."""
+    return _block(
+        "console", f"$ python -m dt_logs_cfn {' '.join(arguments)}\n", _printed(*arguments)
+    )
+
+
+def lacking() -> str:
+    """Return what the documented service role lacks to run the documented template."""
+    documented = {
+        action
+        for statement in policy_document("cloudformation-role-documented")["Statement"]
+        for action in statement["Action"]
+    }
+    rows = [
+        (f"`{need.resource_type}`", need.why, _actions(lacks))
+        for need in service_policies.NEEDS
+        if need.resource_type != service_policies.LOG_GROUP
+        and (lacks := [each for each in need.actions if each not in documented])
+    ]
+    return _table(("For", "To", "It lacks"), rows)
+
+
+def rights() -> str:
+    """Return what each right of the least-privilege role is for, step by step."""
+    rows = [
+        (each.step, _actions(each.actions), each.on.value.replace("-", " "), each.why)
+        for each in GRANTS
+    ]
+    return _table(("Step", "Actions", "On", "Why"), rows)
+
+
+def statements() -> str:
+    """Return what the handler puts into a bucket's policy, for an example."""
+    own = Location(EXAMPLE.own_buckets[0], f"dt-logs-analysis/{EXAMPLE.tag}")
+    adopted = Location("customers-logs", "alb")
+    found = [
+        _claim(own, frozenset()),
+        _claim(adopted, frozenset(("app/web/0123456789abcdef",))),
+        delivery_statement(own, EXAMPLE),
+        tls_statement(own.bucket, EXAMPLE),
+    ]
+    return _block("json", canonical.dumps(found))
+
+
+def figures() -> str:
+    """Return the numbers by which the handler works."""
+    rows = [
+        ("a run may take", f"{resources.TIMEOUT} s", "the function's `Timeout`"),
+        ("CloudFormation waits for its answer", f"{request.SERVICE_TIMEOUT} s", "`ServiceTimeout`"),
+        ("kept for delivering the answer", f"{main.ANSWER_RESERVE:.0f} s", "`ANSWER_RESERVE`"),
+        ("a failure that passes is waited for", f"{aws.PATIENCE:.0f} s a call", "`PATIENCE`"),
+        ("a denial counts as one that passes", f"{main.FRESH:.0f} s from the event", "`FRESH`"),
+        ("wait before looking at what others may change", f"{run.SETTLE:.0f} s", "`SETTLE`"),
+        ("equal looks before a repair", f"{run.AGREEING}", "`AGREEING`"),
+        ("a bucket's policy", f"{policy.LIMIT:,} bytes", "S3's limit"),
+        ("an answer", f"{answer.LIMIT:,} bytes", "CloudFormation's limit"),
+        ("a template handed over directly", f"{TEMPLATE_LIMIT:,} bytes", "CloudFormation's limit"),
+    ]
+    return _table(("What", "How much", "Where it is from"), rows)
+
+
+def _claim(location: Location, load_balancers: frozenset[str]) -> Any:
+    return Registration(
+        EXAMPLE.tag,
+        location,
+        vendor="999988887777",
+        endpoint="c0ffee00",
+        load_balancers=load_balancers,
+        time=1_800_000_000,
+        members=members_digest(["*"]),
+    ).statement(EXAMPLE)
+
+
+def _takes(parameter: dict[str, Any]) -> str:
+    match parameter:
+        case {"ConstraintDescription": text}:
+            return str(text).removesuffix(".")
+        case {"AllowedValues": values}:
+            return " or ".join(f"`{each}`" for each in values)
+        case {"MinValue": least, "MaxValue": most}:
+            return f"{least} to {most}"
+    return f"Up to {parameter['MaxLength']} characters"
+
+
+def _default(parameter: dict[str, Any]) -> str:
+    match parameter:
+        case {"Default": ""}:
+            return "empty"
+        case {"Default": value}:
+            return f"`{value}`"
+    return "**to be given**"
+
+
+def _printed(*arguments: str) -> str:
+    """Return what a command writes to stdout; raises CalledProcessError where it fails."""
+    with TemporaryDirectory() as folder:
+        Path(folder, SETTINGS.name).write_bytes(SETTINGS.read_bytes())
+        for each in (("build",), arguments):
+            done = subprocess.run(
+                [sys.executable, "-m", "dt_logs_cfn", *each],
+                cwd=folder,
+                capture_output=True,
+                check=True,
+                text=True,
+            )
+        return done.stdout
+
+
+def _actions(names: Sequence[str]) -> str:
+    return ", ".join(f"`{each}`" for each in names)
+
+
+def _breakable(text: str) -> str:
+    """Let an ARN go on in the next line, so that the table fits a page."""
+    return re.sub(r"(?<=\w):(?=\w)", ":\u200b", text)
+
+
+def _literal(text: str) -> str:
+    return text.replace("*", r"\*")
+
+
+def _block(language: str, *texts: str) -> str:
+    return f"```{language}\n{''.join(texts)}```\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(each)} |\n" for each in lines)

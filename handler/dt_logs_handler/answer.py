@@ -11,11 +11,18 @@ from .run import Outcome
 LIMIT = 4096  # bytes of the whole body; CloudFormation takes no longer one
 _TRIES = 4
 Send = Callable[[str, bytes], int]  # puts a body to a URL and returns the HTTP status
+Hide = Callable[[str], str]  # takes out of a text what is secret in it
+_LONGEST_ID = 1024
+_COPIED = ("StackId", "RequestId", "LogicalResourceId")
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def success(
-    event: Mapping[str, object], physical_id: str, outcome: Outcome, properties: Properties | None
+    event: Mapping[str, object],
+    physical_id: str,
+    outcome: Outcome,
+    properties: Properties | None,
+    hide: Hide = str,
 ) -> bytes:
     """Return the answer that a request was carried out, with the values for the outputs."""
     data = {}
@@ -28,12 +35,14 @@ def success(
             "TemplateVersion": properties.template_version[:64],
             "HandlerSha256": properties.handler_sha256[:64],
         }
-    return _body(event, physical_id, "SUCCESS", told(outcome), data)
+    return _body(event, physical_id, "SUCCESS", hide(told(outcome)), data)
 
 
-def failed(event: Mapping[str, object], physical_id: str, error: HandlerError) -> bytes:
+def failed(
+    event: Mapping[str, object], physical_id: str, error: HandlerError, hide: Hide = str
+) -> bytes:
     """Return the answer that a request failed: what happened, and what to do."""
-    return _body(event, physical_id, "FAILED", f"{error.what} {error.fix}", {})
+    return _body(event, physical_id, "FAILED", hide(f"{error.what} {error.fix}"), {})
 
 
 def told(outcome: Outcome) -> str:
@@ -67,7 +76,7 @@ def _body(
     answer: dict[str, object] = {
         "Status": status,
         "PhysicalResourceId": physical_id,
-        **{name: event.get(name, "") for name in ("StackId", "RequestId", "LogicalResourceId")},
+        **{name: _copied(event.get(name, "")) for name in _COPIED},
         "NoEcho": False,
         "Data": data,
     }
@@ -78,6 +87,13 @@ def _body(
             reason = reason[: -max(1, (len(json.dumps(reason)) - room) // 6)]
         reason += " …"
     return json.dumps({**answer, "Reason": reason}).encode()
+
+
+def _copied(value: object) -> object:
+    """Return a value as it came; one that cannot be CloudFormation's, cut to what it takes."""
+    if isinstance(value, str):
+        return value[:_LONGEST_ID]
+    return value if len(json.dumps(value)) <= _LONGEST_ID else ""
 
 
 def may_answer(url: str) -> bool:

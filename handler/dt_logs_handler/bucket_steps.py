@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, cast
 from botocore.exceptions import ClientError
 
 from . import notifications, policy
-from .aws import TOPIC_SPREADS, code, denied
+from .aws import TOPIC_SPREADS, code, denied, message
 from .buckets import ABSENT, read_lifecycle, read_notifications, read_tags, supports
 from .documents import Json, Statement, parsed, same_statement, statements
 from .effects import Effects
-from .errors import Refused
+from .errors import Overtaken, Refused
 from .marks import BUCKET_TAG, Stack, is_own_bucket_name
 from .plan import RETENTION_RULE
 from .register import registrations
@@ -48,13 +48,16 @@ def create(step: CreateBucket, effects: Effects) -> str:
         given["CreateBucketConfiguration"] = configuration
     if step.bucket.endswith("-an"):
         given["BucketNamespace"] = "account-regional"
-    effects.journal.append(DeleteBucket(step.bucket, Guard(step.bucket)))
+    effects.journal.append(DeleteBucket(step.bucket, Guard(step.bucket), stack.tag))
     try:
         aws.call(lambda: aws.s3.create_bucket(**cast("CreateBucketRequestTypeDef", given)))
     except ClientError as error:
         _explain_refused(error, step.bucket)
     effects.made.add(step.bucket)
-    if BUCKET_TAG not in read_tags(aws, step.bucket, stack.account, *effects.spreads(step.bucket)):
+    tags_now = read_tags(aws, step.bucket, stack.account, *effects.spreads(step.bucket))
+    if tags_now.get(BUCKET_TAG, stack.tag) != stack.tag:  # us-east-1 "makes" one that is there
+        raise _appeared(step.bucket)
+    if BUCKET_TAG not in tags_now:
         _put_tags(step.bucket, step.tags, effects)
     return "made"
 
@@ -64,16 +67,20 @@ def _explain_refused(error: ClientError, bucket: str) -> None:
     if code(error) == "BucketAlreadyOwnedByYou" and is_own_bucket_name(bucket):
         return
     if code(error) in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
-        raise Refused(
-            f"Bucket {bucket} appeared while it was to be made.",
-            "Run the stack again, or choose another LogBucketName if it is not yours.",
-        ) from error
+        raise _appeared(bucket) from error
     if bucket.endswith("-an") and not denied(error):
         raise Refused(
             f"S3 made no bucket in this account's regional namespace ({code(error)}).",
             "Create a bucket yourself and name it in LogBucketName.",
         ) from error
     raise error
+
+
+def _appeared(bucket: str) -> Refused:
+    return Refused(
+        f"Bucket {bucket} appeared while it was to be made.",
+        "Run the stack again, or choose another LogBucketName if it is not yours.",
+    )
 
 
 def secure(step: SecureBucket, effects: Effects) -> str:
@@ -138,8 +145,7 @@ def _put_tags(bucket: str, tags: Mapping[str, str], effects: Effects) -> None:
 def set_retention(step: SetRetention, effects: Effects) -> str:
     """Put our own lifecycle rule among those that are there."""
     aws = effects.aws
-    new = step.bucket in effects.made
-    before = () if new else read_lifecycle(aws, step.bucket, effects.stack.account)
+    before = read_lifecycle(aws, step.bucket, effects.stack.account)
     rule: dict[str, Json] = {
         "ID": RETENTION_RULE,
         "Status": "Enabled",
@@ -167,13 +173,16 @@ def set_retention(step: SetRetention, effects: Effects) -> str:
 def edit_policy(step: EditPolicy, effects: Effects) -> str:
     """Merge our statements into the policy as it is now; the put follows its read at once."""
     aws, bucket = effects.aws, step.bucket
-    new = bucket in effects.made and bucket not in effects.put
     try:
-        before = None if new else effects.policy(bucket)
+        before = effects.policy(bucket)
     except ClientError as error:
         if code(error) in ABSENT and not step.edit.put:
             return "gone with its bucket"
         raise
+    if _later(before, bucket, effects):
+        if effects.undoing:
+            return "left to a later event"
+        raise Overtaken("A later event for this stack has been handled.", "Nothing is to be done.")
     after = step.edit.applied(before)
     if after == before:
         return "already so"
@@ -182,20 +191,44 @@ def edit_policy(step: EditPolicy, effects: Effects) -> str:
     effects.journal.append(EditPolicy(bucket, _inverse(before, after)))
     effects.journal += _test_files_to_come(bucket, before, after, effects.stack)
     effects.put[bucket] = after
-    effects.shared |= not new
+    effects.shared |= bucket not in effects.made
     effects.forget(bucket)
     owner = effects.stack.account
-    if after is None:
-        aws.call(lambda: aws.s3.delete_bucket_policy(Bucket=bucket, ExpectedBucketOwner=owner))
-    else:
-        document = after
-        aws.call(
-            lambda: aws.s3.put_bucket_policy(
-                Bucket=bucket, ExpectedBucketOwner=owner, Policy=document
-            ),
-            *effects.spreads(bucket),
+    try:
+        if after is None:
+            aws.call(lambda: aws.s3.delete_bucket_policy(Bucket=bucket, ExpectedBucketOwner=owner))
+        else:
+            document = after
+            aws.call(
+                lambda: aws.s3.put_bucket_policy(
+                    Bucket=bucket, ExpectedBucketOwner=owner, Policy=document
+                ),
+                *effects.spreads(bucket),
+            )
+    except ClientError as error:
+        if step.edit.put or not _hopeless(error, "MalformedPolicy"):
+            raise
+        why = (policy.dead_principal(after) if after else None) or message(error)
+        effects.hopeless.append(step)
+        effects.kept.append(
+            f"the statements {', '.join(sorted(step.edit.drop))} in the policy of bucket {bucket},"
+            f" which cannot be changed ({why})"
         )
+        return "cannot be put"
     return "edited"
+
+
+def _later(document: str | None, bucket: str, effects: Effects) -> bool:
+    """Tell whether a later event for this stack has registered something in the bucket."""
+    return any(
+        each.stack == effects.stack.tag and each.time > effects.time
+        for each in registrations(document, bucket, effects.stack)
+    )
+
+
+def _hopeless(error: ClientError, *codes: str) -> bool:
+    """Tell whether no repetition helps: what is there forbids it, not a right that we lack."""
+    return code(error) in codes or (denied(error) and "explicit deny" in message(error))
 
 
 def _test_files_to_come(
@@ -251,17 +284,30 @@ def edit_notifications(step: EditNotifications, effects: Effects) -> str:
         frozenset(left.keys() - ours.keys()),
     )
     effects.journal.append(EditNotifications(bucket, inverse))
+    effects.notified[bucket] = frozenset(wanted)
     effects.shared |= bucket not in effects.made
-    aws.call(
-        lambda: aws.s3.put_bucket_notification_configuration(
-            Bucket=bucket,
-            ExpectedBucketOwner=owner,
-            NotificationConfiguration=cast("NotificationConfigurationTypeDef", after),
-            SkipDestinationValidation=not wanted,
-        ),
-        *effects.spreads(bucket),
-        TOPIC_SPREADS,
-    )
+    try:
+        aws.call(
+            lambda: aws.s3.put_bucket_notification_configuration(
+                Bucket=bucket,
+                ExpectedBucketOwner=owner,
+                NotificationConfiguration=cast("NotificationConfigurationTypeDef", after),
+                SkipDestinationValidation=effects.undoing or not wanted,
+            ),
+            *effects.spreads(bucket),
+            TOPIC_SPREADS,
+        )
+    except ClientError as error:
+        if wanted and code(error) == TOPIC_SPREADS.code:
+            raise notifications.unsound(bucket, after, message(error)) from error
+        if wanted or not _hopeless(error):
+            raise
+        effects.hopeless.append(step)
+        effects.kept.append(
+            f"the notifications {', '.join(sorted(drop))} of bucket {bucket}, which cannot be"
+            f" changed ({message(error)})"
+        )
+        return "cannot be put"
     return "edited"
 
 
@@ -295,8 +341,10 @@ def delete(step: DeleteBucket, effects: Effects) -> str:
     try:
         if effects.guarded(step.guard):
             return "kept for another stack"
-        if not is_own_bucket_name(bucket) and BUCKET_TAG not in read_tags(aws, bucket, owner):
-            return "kept, since it is not ours"
+        if not is_own_bucket_name(bucket):
+            maker = read_tags(aws, bucket, owner).get(BUCKET_TAG)
+            if maker is None or step.maker not in (None, maker):
+                return "kept, since it is not ours"
         aws.call(lambda: aws.s3.delete_bucket(Bucket=bucket, ExpectedBucketOwner=owner))
     except ClientError as error:
         if code(error) in ABSENT:

@@ -39,11 +39,12 @@ def read_bucket(
 
 
 def supports(aws: Aws, member: str) -> bool:
-    """Tell whether the boto3 in use knows a parameter of CreateBucket; Lambda's own is older."""
+    """Tell whether the boto3 in use knows a parameter; a Lambda runtime's own is older."""
     model = aws.s3.meta.service_model
+    names = {"CreateBucketRequest", "CreateBucketConfiguration", "ListBucketsRequest"}
     return any(
         isinstance(shape, StructureShape) and member in shape.members
-        for shape in map(model.shape_for, ("CreateBucketRequest", "CreateBucketConfiguration"))
+        for shape in map(model.shape_for, names.intersection(model.shape_names))
     )
 
 
@@ -134,9 +135,16 @@ def read_lifecycle(aws: Aws, bucket: str, owner: str) -> tuple[Mapping[str, Json
 def _encryption(aws: Aws, bucket: str, owner: str) -> str:
     return _call(
         aws,
-        lambda: aws.s3.get_bucket_encryption(Bucket=bucket, ExpectedBucketOwner=owner)[
-            "ServerSideEncryptionConfiguration"
-        ]["Rules"][0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"],
+        lambda: next(
+            (
+                rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
+                for rule in aws.s3.get_bucket_encryption(Bucket=bucket, ExpectedBucketOwner=owner)[
+                    "ServerSideEncryptionConfiguration"
+                ]["Rules"]
+                if "ApplyServerSideEncryptionByDefault" in rule
+            ),
+            "AES256",
+        ),
         "ServerSideEncryptionConfigurationNotFoundError",
         "AES256",  # since 2023 S3 encrypts with SSE-S3 whatever is configured
     )

@@ -1,12 +1,16 @@
 """JSON documents as AWS writes them: parsing, and comparing by meaning."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias, Union
 
 # `X | Y` cannot hold the forward references at run time.
 Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]  # noqa: UP007
 Statement: TypeAlias = dict[str, Json]
+
+
+_ACCOUNT = re.compile(r"(?:arn:[^:]+:iam::)?([0-9]{12})(?::root)?")
 
 
 def parsed(text: str) -> dict[str, Json]:
@@ -68,5 +72,7 @@ def _meaning(value: Json) -> object:
             return [_meaning(item) for item in value]
         case bool():
             return str(value).lower()
+        case str() if account := _ACCOUNT.fullmatch(value):
+            return account[1]  # S3 shows an account as the ARN of its root
         case _:
             return value

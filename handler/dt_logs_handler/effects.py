@@ -24,13 +24,17 @@ class Effects:
 
     aws: Aws
     stack: Stack
+    time: int  # of the event; what a later one has registered is another's
     log: Callable[[Step, str], None]
     journal: list[Step] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     made: set[str] = field(default_factory=set)  # buckets that this run created
     put: dict[str, str | None] = field(default_factory=dict)  # policies as this run left them
+    seen: set[str] = field(default_factory=set)  # buckets where our statements were read back
+    notified: dict[str, frozenset[str]] = field(default_factory=dict)  # Ids that this run put
     subscriptions: dict[tuple[str, str], str] = field(default_factory=dict)
     hopeless: list[Step] = field(default_factory=list)  # not to be tried again in this run
+    undoing: bool = False
     shared: bool = False  # configuration was changed that others may be changing too
     _policies: dict[str, tuple[float, str | None]] = field(default_factory=dict)
 
@@ -61,7 +65,10 @@ class Effects:
         )
 
     def others(self, bucket: str) -> list[Registration]:
-        """Return the other stacks' registrations in a bucket; none, if the bucket is gone."""
+        """Return what others have registered in a bucket; nothing, if the bucket is gone.
+
+        Others are the other stacks, and this one as of a later event.
+        """
         try:
             policy = self.policy(bucket, _FRESH)
         except ClientError as error:
@@ -69,7 +76,7 @@ class Effects:
                 return []
             raise
         found = registrations(policy, bucket, self.stack)
-        return [each for each in found if each.stack != self.stack.tag]
+        return [each for each in found if each.stack != self.stack.tag or each.time > self.time]
 
     def spreads(self, bucket: str) -> tuple[Passing, ...]:
         """Return what passes by itself for this bucket: one just made is not there everywhere."""

@@ -131,6 +131,16 @@ class _View:
                 yield from self._foreign_topic_off(topic, ends)
 
     def _keep_topics(self) -> None:
+        for bucket in self._state.present():
+            ends = {each.endpoint for each in self._mine if each.location.bucket == bucket.name}
+            staying = self._staying_in(bucket)
+            if staying and ends - {each.endpoint for each in staying}:
+                arn = self._stack.topic_arn(bucket.name)
+                self.kept.append(
+                    f"the earlier endpoint's subscription to {arn}, which goes on (the documented"
+                    " role may not end it: aws sns list-subscriptions-by-topic --topic-arn"
+                    f" {arn}, then aws sns unsubscribe --subscription-arn)"
+                )
         for bucket in self.buckets:
             if self._left(bucket) and not self._staying_in(bucket):
                 arn = self._stack.topic_arn(bucket.name)

@@ -1,6 +1,7 @@
 """The function's log: one JSON object a line, and nothing secret in any."""
 
 import json
+from collections.abc import Callable
 
 from .request import Endpoint
 from .steps import Step
@@ -23,8 +24,8 @@ def step(taken: Step, outcome: str) -> None:
     line(type(taken).__name__, outcome=outcome, **fields)
 
 
-def bug() -> None:
-    """Write the traceback of an error that nobody expected."""
+def bug(hide: Callable[[str], str]) -> None:
+    """Write the traceback of an error that nobody expected, without secrets."""
     import traceback
 
-    line("bug", traceback=traceback.format_exc())
+    line("bug", traceback=hide(traceback.format_exc()))

@@ -11,9 +11,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from random import Random
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
@@ -74,22 +75,41 @@ def handle(event: object, context: Context, world: World) -> None:
 
 def _answered(event: Mapping[str, object], context: Context, world: World) -> bytes:
     physical_id = f"dt-logs-analysis-{digest(str(event.get('StackId')), 24)}"
+    hide = partial(_without, _secrets(event))
     try:
         request = parse(event, world.clock())
         physical_id = request.stack.physical_id(str(event.get("LogicalResourceId", "")))
         log.line(request.kind, stack=request.stack.id, request=str(event.get("RequestId")))
         outcome = _run(request, context, world)
-        return answer.success(event, physical_id, outcome, request.properties)
+        return answer.success(event, physical_id, outcome, request.properties, hide)
     except HandlerError as error:
-        log.line("failed", what=error.what, fix=error.fix)
-        return answer.failed(event, physical_id, error)
+        log.line("failed", what=hide(error.what), fix=hide(error.fix))
+        return answer.failed(event, physical_id, error, hide)
     except Exception as error:
-        log.bug()
+        log.bug(hide)
         fault = HandlerError(
             f"The function has a fault ({type(error).__name__}).",
             f"Send the log group {context.log_group_name} to Data Theorem.",
         )
         return answer.failed(event, physical_id, fault)
+
+
+def _secrets(event: Mapping[str, object]) -> list[str]:
+    """Return what may appear in no text: the answer's URL, and endpoints that may hold a token."""
+    found = [event.get("ResponseURL")]
+    for name in ("ResourceProperties", "OldResourceProperties"):
+        properties = event.get(name)
+        if isinstance(properties, dict):
+            found.append(properties.get("NotificationEndpoint"))
+    return [each for each in found if isinstance(each, str) and each.startswith("http")]
+
+
+def _without(secrets: list[str], text: str) -> str:
+    """Take secrets out of a text that AWS or an exception may have repeated them in."""
+    for each in secrets:
+        for form in (each, quote(each, safe=""), quote(each), each.partition("?")[2]):
+            text = text.replace(form, "…") if form else text
+    return text
 
 
 def _run(request: Request, context: Context, world: World) -> Outcome:

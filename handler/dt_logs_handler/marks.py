@@ -18,7 +18,7 @@ _OWN_BUCKET = re.compile(rf"{NAME}-[0-9a-f]{{12}}-[0-9]{{12}}-[a-z0-9-]+")
 
 def digest(text: str, length: int) -> str:
     """Return the first `length` hex digits of the text's SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
 
 
 @dataclass(frozen=True)

@@ -127,15 +127,33 @@ def foreign_topics(configuration: Configuration, stack: Stack) -> set[str]:
 
 def refusal(location: Location, kind: str, item: dict[str, Json]) -> Refused:
     """Return the refusal that names a notification in the way."""
-    target = next((str(item[key]) for key in item if key.endswith("Arn")), "its destination")
     return Refused(
         f"Bucket {location.bucket} already announces objects below"
         f" {location.prefix or 'its root'} by the notification {_id(item) or '(no Id)'} to"
-        f" {target} ({kind}), and S3 allows no second one for them.",
+        f" {_target(item)} ({kind}), and S3 allows no second one for them.",
         "Give that notification a prefix or suffix that leaves out the load balancer's logs, or"
         " send it to an SNS topic for all created objects, which can be shared; then run again.",
         location.bucket,
     )
+
+
+def unsound(bucket: str, configuration: Configuration, text: str) -> Refused:
+    """Return the refusal for notifications of which S3 cannot reach a destination."""
+    others = [
+        f"{_id(item) or '(no Id)'} to {_target(item)}"
+        for _, item in entries(configuration)
+        if not is_own_notification(_id(item))
+    ]
+    return Refused(
+        f"S3 does not accept the notifications of bucket {bucket}: {text.rstrip('.')}.",
+        f"Others than ours there are: {'; '.join(others) or 'none'}. Remove each whose destination"
+        " is gone or no longer lets S3 send, then run the stack again.",
+        bucket,
+    )
+
+
+def _target(item: dict[str, Json]) -> str:
+    return next((str(item[key]) for key in item if key.endswith("Arn")), "its destination")
 
 
 def encoded(key: str) -> str:

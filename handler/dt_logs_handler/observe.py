@@ -37,7 +37,7 @@ def _observe(aws: Aws, request: Request, before: State | None) -> State:
     buckets.read(request.traces.buckets)
     if request.properties and request.properties.bucket:
         buckets.read([request.properties.bucket], region=True)
-    every = request.traces.every or (request.properties is not None and request.properties.every)
+    every = request.traces.every or request.properties is None or request.properties.every
     for found in filter(None, load_balancers.values()):
         ours = found.logging.location.mark == request.stack.tag
         if found.logging.bucket and (every or ours or found.arn in named):
@@ -174,10 +174,14 @@ class _Buckets:
 def _bucket_names(aws: Aws, stack: Stack) -> Iterator[str]:
     for page in pages(
         aws,
-        lambda token: aws.s3.list_buckets(
-            BucketRegion=stack.region,
-            MaxBuckets=1000,
-            **({"ContinuationToken": token} if token else {}),
+        lambda token: (
+            aws.s3.list_buckets(
+                BucketRegion=stack.region,
+                MaxBuckets=1000,
+                **({"ContinuationToken": token} if token else {}),
+            )
+            if supports(aws, "BucketRegion")
+            else aws.s3.list_buckets()
         ),
         lambda page: page.get("ContinuationToken", ""),
     ):

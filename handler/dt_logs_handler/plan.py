@@ -12,7 +12,7 @@ from .documents import same
 from .errors import Refused
 from .leave import leaving
 from .marks import BUCKET_TAG, Location
-from .model import Absent, Bucket, State
+from .model import Absent, Bucket, State, Unreadable
 from .notifications import covering_topic
 from .place import Placed, claims, place, placements, registered
 from .register import Registration, delivery_statement, registrations, tls_statement
@@ -43,6 +43,7 @@ def plan(request: Request, state: State) -> Plan:
     Planning again after the steps were taken gives a plan without changes. Raises Refused where
     it cannot be done; for `*`, load balancers that cannot be onboarded are left out instead.
     """
+    _check_readable(request, state)
     placed, refused = place(request, state)
     while True:
         try:
@@ -54,6 +55,20 @@ def plan(request: Request, state: State) -> Plan:
                 raise
             refused |= {each.load_balancer.arn: str(why) for each in placed if each not in left}
             placed = left
+
+
+def _check_readable(request: Request, state: State) -> None:
+    """Refuse an Update that could not take away what the stack has left in a bucket."""
+    for arn in request.traces.load_balancers if request.kind == "Update" else ():
+        found = state.load_balancers.get(arn)
+        bucket = state.buckets.get(found.logging.bucket) if found else None
+        if found and isinstance(bucket, Unreadable):
+            raise Refused(
+                f"Bucket {found.logging.bucket}, where {found.name} logs, could not be read"
+                f" ({bucket.why}), so nothing in it can be taken away.",
+                "Let the function read it, and keep it in ExistingLogBucketNames for this update.",
+                found.logging.bucket,
+            )
 
 
 def _plan(
@@ -237,7 +252,20 @@ def _foreign_topic_steps(
         if (each.protocol, each.endpoint) != (endpoint.protocol, endpoint.address):
             continue
         if not each.confirmed:
-            return  # its filter can be neither read nor changed until it is confirmed
+            # Its filter can be neither read nor changed: it is for what was registered before.
+            registered_at = wanted | {
+                claim.location
+                for claim in registered(state, request.stack)
+                if claim.endpoint == endpoint.digest
+            }
+            if set(locations) <= registered_at:
+                return
+            raise Refused(
+                f"The endpoint's subscription to topic {topic} awaits confirmation, and its filter"
+                " cannot be changed before.",
+                "Have Data Theorem confirm it, then run the stack again.",
+                bucket,
+            )
         ours = filtered(each, request.stack)
         if ours and ours[0] != bucket:
             raise Refused(

@@ -159,7 +159,7 @@ def properties_of(given: Mapping[str, object], stack: Stack) -> Properties:
 
 
 def _traces(given: Mapping[str, object], stack: Stack) -> Traces:
-    named = _list(given, "LoadBalancerArns")
+    named = tuple(arn.strip() for arn in _list(given, "LoadBalancerArns"))
     privileges = _text(given, "Privileges")
     bucket = _text(given, "LogBucketName")
     return Traces(

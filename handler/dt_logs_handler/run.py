@@ -16,6 +16,7 @@ from .documents import same
 from .effects import Effects
 from .errors import HandlerError, Overtaken
 from .model import Bucket, State, Unreadable
+from .notifications import own
 from .observe import observe
 from .place import registered
 from .plan import plan
@@ -50,11 +51,12 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
         return _delete(request, aws, log)
     now = aws.clock()
     working = aws.until(aws.deadline - (aws.deadline - now) * _UNDO_SHARE)
-    effects = Effects(working, request.stack, log)
+    effects = Effects(working, request.stack, request.time, log)
     try:
         return _converge(request, working, effects)
     except Exception as error:
         effects.aws = aws
+        effects.undoing = True
         left = [str(failure) for failure in undo(effects)] + effects.kept
         if isinstance(error, HandlerError) and left:
             raise _not_undone(error, left) from error
@@ -124,8 +126,9 @@ def _check_order(request: Request, state: State) -> None:
 def _check_claimed(request: Request, state: State, effects: Effects) -> None:
     """Stop where a Delete of this stack has taken its claims away.
 
-    It is told from another writer's lost update by what it leaves: exactly the policy that this
-    run put, without this stack's statements. A lost update always has the other's change in it.
+    It is told from another writer's lost update, which has the other's change in it and concerns
+    the policy alone: by what it leaves, exactly the policy that this run put without this stack's
+    statements; by what else is gone; and by the time, if the statements had been there since.
     """
     tag = request.stack.tag
     for name, put in effects.put.items():
@@ -133,9 +136,17 @@ def _check_claimed(request: Request, state: State, effects: Effects) -> None:
         now = found.policy if isinstance(found, Bucket) else None
         claims = registrations(put, name, request.stack)
         mine = frozenset(each.sid for each in claims if each.stack == tag)
-        if not mine or mine & sids(now):
+        if not mine:
             continue
-        if same(now, Edit(drop=mine).applied(put)) or not isinstance(found, Bucket):
+        if mine & sids(now):
+            effects.seen.add(name)
+            continue
+        if (
+            not isinstance(found, Bucket)
+            or name in effects.seen
+            or same(now, Edit(drop=mine).applied(put))
+            or not effects.notified.get(name, frozenset()) <= own(found.notifications).keys()
+        ):
             raise Overtaken(
                 "This stack's statements were removed while it was being set up.",
                 "If the stack is not being deleted, run it again.",
@@ -167,7 +178,7 @@ def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
     A Create that still runs may put something back in between; it finds its statements gone then,
     and takes the rest back itself. Every step is tried, also after one has failed.
     """
-    effects = Effects(aws, request.stack, log)
+    effects = Effects(aws, request.stack, request.time, log)
     state = observe(aws, request)
     kept: dict[str, None] = {}
     quiet = 0

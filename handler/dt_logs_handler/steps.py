@@ -142,10 +142,11 @@ class DeleteTestFile:
 
 @dataclass(frozen=True)
 class DeleteBucket:
-    """Delete the bucket, unless it holds anything."""
+    """Delete the bucket, unless it holds anything; only if `maker` made it, where one is given."""
 
     bucket: str
     guard: Guard
+    maker: str | None = None
 
 
 Step: TypeAlias = (

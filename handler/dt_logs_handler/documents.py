@@ -67,7 +67,11 @@ def _meaning(value: Json) -> object:
                 for name, inner in value.items()
             }
         case list() if all(isinstance(item, str) for item in value):
-            return sorted(texts(value)) if len(value) != 1 else _meaning(value[0])
+            return (
+                sorted(str(_meaning(each)) for each in value)
+                if len(value) != 1
+                else _meaning(value[0])
+            )
         case list():
             return [_meaning(item) for item in value]
         case bool():

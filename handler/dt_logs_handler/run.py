@@ -8,7 +8,7 @@ the next run.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .apply import carry_out, carry_out_all, undo
 from .aws import Aws
@@ -79,6 +79,7 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     if not planned.changes:
         carry_out(steps, effects)
         return _outcome(request, state, planned, effects)
+    kept = planned.kept
     for number in range(_ROUNDS):
         carry_out(steps, effects)
         if effects.shared:
@@ -93,7 +94,7 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
         _check_claimed(request, state, effects)
         steps = effects.possible(planned.changes)
         if not steps:
-            return _outcome(request, state, planned, effects)
+            return _outcome(request, state, replace(planned, kept=kept + planned.kept), effects)
     raise Overtaken(
         "Somebody else keeps changing what this run sets.",
         "Find out who changes the bucket's policy or notifications, then run the stack again.",

@@ -353,7 +353,7 @@ def delete(step: DeleteBucket, effects: Effects) -> str:
             effects.kept.append(f"bucket {bucket}, which holds logs")
             effects.hopeless.append(step)
             return "kept, since it is not empty"
-        if denied(error) and not is_own_bucket_name(bucket):
+        if denied(error) and not is_own_bucket_name(bucket) and bucket != effects.named:
             effects.kept.append(
                 f"bucket {bucket}, which is no longer this stack's LogBucketName, so that its role"
                 f" may not delete it (aws s3 rb s3://{bucket})"

@@ -25,6 +25,7 @@ class Effects:
     aws: Aws
     stack: Stack
     time: int  # of the event; what a later one has registered is another's
+    named: str  # the LogBucketName that the role covers, if one was given
     log: Callable[[Step, str], None]
     journal: list[Step] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)

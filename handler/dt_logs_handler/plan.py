@@ -90,13 +90,17 @@ def _entering(
     properties = request.properties
     if properties is None:
         return
+    shared: dict[str, str] = {}
     for bucket in sorted({each.location.bucket for each in claimed}):
         here = [each for each in claimed if each.location.bucket == bucket]
         found = state.buckets.get(bucket, Absent())
         known = found if isinstance(found, Bucket) else None
         yield from _bucket_steps(bucket, known, request, properties)
         yield from _policy_steps(bucket, known, request, here)
-        yield from _announcement_steps(bucket, known, request, properties, state, here)
+        for step in _announcement_steps(bucket, known, request, properties, state, here):
+            if isinstance(step, Subscribe) and shared.setdefault(step.topic, bucket) != bucket:
+                raise _taken(step.topic, shared[step.topic], bucket)
+            yield step
     for each in placed:
         if each.load_balancer.logging != each.to:
             yield SetLogging(each.load_balancer.arn, each.load_balancer.logging, each.to)
@@ -225,6 +229,15 @@ def _same_policy(one: str, other: str) -> bool:
         return False
 
 
+def _taken(topic: str, other: str, bucket: str) -> Refused:
+    return Refused(
+        f"Topic {topic}, which is told of this bucket's objects already, is shared for the logs in"
+        f" bucket {other}, and takes one subscription of an endpoint.",
+        f"Send bucket {bucket}'s objects to a topic of its own, and run the stack again.",
+        bucket,
+    )
+
+
 def _foreign_topic_steps(
     bucket: str,
     topic: str,
@@ -268,12 +281,7 @@ def _foreign_topic_steps(
             )
         ours = filtered(each, request.stack)
         if ours and ours[0] != bucket:
-            raise Refused(
-                f"Topic {topic}, which is told of this bucket's objects already, is shared for the"
-                f" logs in bucket {ours[0]}, and takes one subscription of an endpoint.",
-                f"Send bucket {bucket}'s objects to a topic of its own, and run the stack again.",
-                bucket,
-            )
+            raise _taken(topic, ours[0], bucket)
         if ours is None:
             raise Refused(
                 f"The endpoint is subscribed to topic {topic} already, in a way that is not ours"

@@ -107,6 +107,13 @@ class Request:
     narrowed: tuple[str, ...] = ()  # ExistingLogBucketNames: the only buckets the role may touch
 
     @property
+    def bucket(self) -> str:
+        """The LogBucketName as it is now, which the role covers."""
+        if self.properties:
+            return self.properties.bucket
+        return next(iter(self.traces.buckets), "")
+
+    @property
     def privileges(self) -> Privileges:
         return self.properties.privileges if self.properties else self.traces.privileges
 

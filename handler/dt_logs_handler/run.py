@@ -51,7 +51,7 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
         return _delete(request, aws, log)
     now = aws.clock()
     working = aws.until(aws.deadline - (aws.deadline - now) * _UNDO_SHARE)
-    effects = Effects(working, request.stack, request.time, log)
+    effects = Effects(working, request.stack, request.time, request.bucket, log)
     try:
         return _converge(request, working, effects)
     except Exception as error:
@@ -170,6 +170,7 @@ def _outcome(request: Request, state: State, planned: Plan, effects: Effects) ->
         ),
         refused=tuple(sorted((planned.refused or {}).items())),
         kept=tuple(dict.fromkeys((*planned.kept, *effects.kept))),
+        unread=state.unread,
     )
 
 
@@ -179,7 +180,7 @@ def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
     A Create that still runs may put something back in between; it finds its statements gone then,
     and takes the rest back itself. Every step is tried, also after one has failed.
     """
-    effects = Effects(aws, request.stack, request.time, log)
+    effects = Effects(aws, request.stack, request.time, request.bucket, log)
     state = observe(aws, request)
     kept: dict[str, None] = {}
     quiet = 0

@@ -1,7 +1,7 @@
 """The handler inside the template: its sources as text, in a few lines that import them.
 
 `Code.ZipFile` takes text, and a template may have 51,200 bytes, so every byte counts. The sources
-go as one bz2 stream: a third smaller than deflate, and the same bytes wherever it is made, which
+go as one bz2 stream: a fifth smaller than deflate, and the same bytes wherever it is made, which
 those of deflate are not. A zip around them would add a tenth of what is left for the template.
 In base85 they take 6 % less than in base64; its `$` becomes a comma, since `${` is where tools
 that know templates, CloudFormation among them, look for something to fill in. Comments and

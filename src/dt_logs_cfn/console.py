@@ -34,7 +34,7 @@ STACK_GROUPS = (
         "What to onboard",
         {
             "LoadBalancerArns": "Load balancers",
-            "LogBucketName": "New bucket",
+            "LogBucketName": "Bucket for new logs",
             "LogRetentionDays": "Days to keep logs",
             "VendorReadScope": "What may be read",
             "ExistingLogBucketNames": "Existing log buckets",

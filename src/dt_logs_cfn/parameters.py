@@ -116,7 +116,7 @@ def _log_buckets() -> list[Parameter]:
     return [
         _text(
             "LogBucketName",
-            "For load balancers that do not log yet; empty: we choose a name.",
+            "For load balancers that do not log yet; made if not there. Empty: we choose a name.",
             f"({_BUCKET})?",
             "A bucket name that S3 takes.",
             Default="",

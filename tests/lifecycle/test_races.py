@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
+from fakeaws import Account, Clock, Consistency
 
-from lifecycle.races import Race
+from lifecycle.cloudformation import Stack, properties
+from lifecycle.races import STALE, Race, Turns
+from lifecycle.scenarios import clients_of, logging, new
+from lifecycle.snapshots import differences
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -51,3 +56,34 @@ def test_without_a_second_look_the_race_would_be_lost(monkeypatch: pytest.Monkey
         lost += race.lost()
 
     assert lost
+
+
+@pytest.mark.parametrize("prepare", [new, logging])
+def test_an_event_that_arrives_twice_at_once(prepare: Callable[[Account], list[str]]) -> None:
+    """Lambda's queue may hand over an event twice: both runs end well, and nothing is doubled."""
+    for seed in range(8):
+        turns = Turns(seed)
+        account = Account(
+            "123456789012",
+            "eu-west-1",
+            clock=turns,
+            seed=seed,
+            consistency=Consistency(stale_reads=STALE),
+        )
+        arns = prepare(account)
+        start = account.snapshot()
+        event = Stack(Clock(turns.now), seed=seed).event("Create", properties(*arns))
+        stack = Stack(turns, seed=seed)
+        clients = partial(clients_of, account, before=turns.call, after=turns.call)
+        answers: list[dict[str, object]] = []
+
+        def run(event=event, stack=stack, clients=clients, answers=answers) -> None:
+            answers.append(stack.send(event, clients))
+
+        assert turns.run([run, run]) == []
+        assert [each["Status"] for each in answers] == ["SUCCESS", "SUCCESS"]
+
+        account.world.consistency = Consistency()
+        stack = Stack(Clock(turns.now), seed=seed)
+        stack.send(stack.event("Delete", properties(*arns)), partial(clients_of, account))
+        assert differences(start, account.snapshot()) == []

@@ -24,7 +24,7 @@ _BUCKET = (
     r"[a-z0-9]([a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]"
 )
 _TAG = r"(?![Aa][Ww][Ss]:)[^=]{1,128}=.{0,256}"
-_PATH = "/([!-.0-~]+/)*"
+_PATH = "/([A-Za-z0-9+=,.@_-]+/)*"  # of what IAM takes, what means nothing more in an ARN
 _BOUNDARY = rf"{_PARTITION}:iam::([0-9]{{12}}|aws):policy/[!-~]+"
 
 

@@ -91,7 +91,12 @@ def _handler_differences(found: Json, built: Json) -> Iterator[str]:
     if not isinstance(found, str) or not isinstance(built, str):
         yield f"{'/'.join(_CODE)} changed"
         return
-    sources, ours = (embedding.unpack(embedding.extract(code)) for code in (found, built))
+    ours = embedding.unpack(embedding.extract(built))
+    try:
+        sources = embedding.unpack(embedding.extract(found))
+    except VerifyError as error:
+        yield f"{'/'.join(_CODE)} changed ({error.what.rstrip('.')})"
+        return
     names = [name for name in sorted(sources | ours) if sources.get(name) != ours.get(name)]
     if not names:
         yield "handler packed otherwise"

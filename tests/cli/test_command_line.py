@@ -1,5 +1,6 @@
 """The command line as such: usage, exit codes, pipes, and what a command does not import."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -102,3 +103,10 @@ def test_a_build_loads_no_linter_and_no_sdk(here: Path) -> None:
 
     assert "troposphere" in loaded
     assert not loaded & {"boto3", "botocore", "cfnlint", "moto"}
+
+
+def test_a_closed_stdout_is_no_traceback() -> None:
+    command = f"{shlex.quote(sys.executable)} -m dt_logs_cfn policy >&-"
+    told = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+
+    assert (told.returncode, told.stderr) == (0, "")

@@ -227,9 +227,24 @@ def test_a_hostile_payload_is_refused_and_nothing_is_written(
 ) -> None:
     (here / "t.json").write_text(with_payload(unpacked))
 
-    run("verify", "t.json").failure  # noqa: B018  # it asserts
+    told = run("verify", "t.json")
+    assert told.code == 1
+    assert "ZipFile changed (The handler" in told.out
     assert run("verify", "t.json", "--extract", "out").code == 3
     assert not (here / "out").exists()
+
+
+def test_what_else_is_tampered_with_is_named_beside_hostile_code(run: Run, here: Path) -> None:
+    parsed = template()
+    code_of(parsed)["ZipFile"] += "\nimport os\n"
+    parsed["Description"] = "another"
+    (here / "t.json").write_text(json.dumps(parsed))
+
+    told = run("verify", "t.json")
+
+    assert told.code == 1
+    assert "Description changed" in told.out
+    assert "not the bootstrap" in told.out
 
 
 def test_code_beside_the_bootstrap_is_refused() -> None:

@@ -11,7 +11,17 @@ from dt_logs_cfn.policies import POLICY_NAMES, policy_document
 # The values of IAM and Lambda; a role's name comes with its path.
 _ACCOUNT = "[0-9]{12}"
 _REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+"
-_ROLE = r"/?(?:[!-.0-~]+/)*[A-Za-z0-9+=,.@_-]{1,64}\*?"
+_ROLE = r"/?(?:[A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}\*?"
+_LOG_GROUP = r"[A-Za-z0-9_./#-]{1,512}\*?"
+_ENDPOINT = r"(?:https://|arn:aws)[!-#%-~]+"
+_VALUES = (
+    "account",
+    "region",
+    "role_name",
+    "function_name",
+    "log_group_name",
+    "notification_endpoint",
+)
 _FUNCTION = r"[A-Za-z0-9_-]{1,64}\*?"
 
 
@@ -29,6 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("--region", _REGION, "the region of the stack; it decides the partition, too"),
         ("--role-name", _ROLE, "the Lambda's role, with its path; may end in *"),
         ("--function-name", _FUNCTION, "the Lambda's function; may end in *"),
+        ("--log-group-name", _LOG_GROUP, "the function's log group; may end in *"),
+        ("--notification-endpoint", _ENDPOINT, "the vendor's endpoint"),
     ):
         parser.add_argument(option, type=_matching(pattern), metavar="VALUE", help=what)
 
@@ -38,11 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name is None:
         print("\n".join(POLICY_NAMES))
         return 0
-    values = {
-        name: value
-        for name in ("account", "region", "role_name", "function_name")
-        if (value := getattr(arguments, name)) is not None
-    }
+    values = {name: value for name in _VALUES if (value := getattr(arguments, name)) is not None}
     if "region" in values:
         values["partition"] = _partition(values["region"])
     if "role_name" in values:

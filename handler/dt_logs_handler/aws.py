@@ -118,7 +118,7 @@ class Aws:
             return True
         found, text = code(error), message(error)
         if found in _DENIED:
-            return now < self.fresh_until and "explicit deny" not in text
+            return now < self.fresh_until and not forbidden(error)
         return found in _PASSING or any(
             found == each.code and text.startswith(each.text) for each in passing
         )
@@ -148,6 +148,11 @@ def message(error: ClientError) -> str:
 def denied(error: ClientError) -> bool:
     """Tell whether the call was refused for want of a right."""
     return code(error) in _DENIED
+
+
+def forbidden(error: ClientError) -> bool:
+    """Tell whether somebody's Deny refused the call, which no right and no waiting helps."""
+    return denied(error) and "explicit deny" in message(error)
 
 
 def failure(error: Exception) -> CallFailed:

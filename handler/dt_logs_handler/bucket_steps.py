@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 from botocore.exceptions import ClientError
 
 from . import notifications, policy
-from .aws import TOPIC_SPREADS, code, denied, message
+from .aws import TOPIC_SPREADS, code, denied, forbidden, message
 from .buckets import ABSENT, read_lifecycle, read_notifications, read_tags, supports
 from .documents import Json, Statement, parsed, same_statement, statements
 from .effects import Effects
@@ -182,7 +182,7 @@ def edit_policy(step: EditPolicy, effects: Effects) -> str:
     if _later(before, bucket, effects):
         if effects.undoing:
             return "left to a later event"
-        raise Overtaken("A later event for this stack has been handled.", "Nothing is to be done.")
+        raise Overtaken.by_later_event()
     after = step.edit.applied(before)
     if after == before:
         return "already so"
@@ -228,7 +228,7 @@ def _later(document: str | None, bucket: str, effects: Effects) -> bool:
 
 def _hopeless(error: ClientError, *codes: str) -> bool:
     """Tell whether no repetition helps: what is there forbids it, not a right that we lack."""
-    return code(error) in codes or (denied(error) and "explicit deny" in message(error))
+    return code(error) in codes or forbidden(error)
 
 
 def _test_files_to_come(

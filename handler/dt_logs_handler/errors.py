@@ -49,3 +49,7 @@ class OutOfTime(HandlerError):
 
 class Overtaken(HandlerError):
     """Another event for the same stack has gone past this one."""
+
+    @classmethod
+    def by_later_event(cls) -> "Overtaken":
+        return cls("A later event for this stack has been handled.", "Nothing is to be done.")

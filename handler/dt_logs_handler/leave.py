@@ -59,7 +59,6 @@ class _View:
         everyone = registered(state, request.stack, others=True)
         self._others = [each for each in everyone if each.stack != self._stack.tag]
         self._mine = [each for each in everyone if each.stack == self._stack.tag]
-        self._claimed = list(claimed)
         self._staying = [*self._others, *claimed]
         claimed_at = {each.location.digest for each in claimed}
         self._gone = [each for each in self._mine if each.location_digest not in claimed_at]

@@ -121,7 +121,7 @@ def _agreed(request: Request, aws: Aws, state: State, planned: Plan) -> tuple[St
 def _check_order(request: Request, state: State) -> None:
     """Stop where an event that CloudFormation sent later has been handled."""
     if any(each.time > request.time for each in registered(state, request.stack)):
-        raise Overtaken("A later event for this stack has been handled.", "Nothing is to be done.")
+        raise Overtaken.by_later_event()
 
 
 def _check_claimed(request: Request, state: State, effects: Effects) -> None:

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from types import ModuleType
 
-from fakeaws import Clock
-
+from dt_logs_cfn.emulator import Clock
 from dt_logs_handler import main
 
 Properties = dict[str, object]

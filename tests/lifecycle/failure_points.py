@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError, ReadTimeoutError
-from fakeaws import Account, Clock, Snapshot
 
+from dt_logs_cfn.emulator import Account, Clock, Snapshot
 from lifecycle.cloudformation import Stack
 from lifecycle.scenarios import Scenario, clients_of
 from lifecycle.snapshots import differences

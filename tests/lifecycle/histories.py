@@ -10,10 +10,10 @@ import copy
 import json
 from typing import Any
 
-from fakeaws import Account, Clock
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from dt_logs_cfn.emulator import Account, Clock
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.observe import observe
 from dt_logs_handler.plan import plan

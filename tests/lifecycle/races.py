@@ -14,8 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from fakeaws import Account, Clock, Consistency
-
+from dt_logs_cfn.emulator import Account, Clock, Consistency
 from lifecycle.cloudformation import VENDOR, Stack, properties
 from lifecycle.scenarios import CUSTOMERS, clients_of, customers_bucket
 from lifecycle.snapshots import differences

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fakeaws import Account
-
+from dt_logs_cfn.emulator import Account
 from lifecycle.cloudformation import Clients, Properties, Stack, properties
 
 CUSTOMERS = "customers-logs"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
-from fakeaws import Account, Clock
 
+from dt_logs_cfn.emulator import Account, Clock
 from lifecycle.cloudformation import Stack, properties
 from lifecycle.scenarios import clients_of, logging, new
 from lifecycle.snapshots import differences

@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any
 
 import pytest
-from fakeaws import Account, Clock
 from generator.intrinsics import Stack as Template
 
 from dt_logs_cfn.canonical import dumps
+from dt_logs_cfn.emulator import Account, Clock
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.templates import stack_template
 from lifecycle.cloudformation import Properties, Stack

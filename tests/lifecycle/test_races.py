@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from fakeaws import Account, Clock, Consistency
 
+from dt_logs_cfn.emulator import Account, Clock, Consistency
 from lifecycle.cloudformation import Stack, properties
 from lifecycle.races import STALE, Race, Turns
 from lifecycle.scenarios import clients_of, logging, new

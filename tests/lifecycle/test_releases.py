@@ -10,9 +10,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from fakeaws import Account, Clock
 
 from dt_logs_cfn.embedding import extract, unpack
+from dt_logs_cfn.emulator import Account, Clock
 from lifecycle.cloudformation import Properties, Stack, properties
 from lifecycle.scenarios import clients_of, logging, three
 from lifecycle.snapshots import differences

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from fakeaws import Account
+
+from dt_logs_cfn.emulator import Account
 
 ACCOUNT = "111122223333"
 VENDOR = "999999999999"

@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-from fakeaws import Account, Consistency, diff
-
-from fakeaws_tests.helpers import (
+from dt_logs_cfn.emulator import Account, Consistency, diff
+from emulator.helpers import (
     ACCOUNT,
     VENDOR,
     notify,

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from fakeaws import Account
 
-from fakeaws_tests.helpers import ACCOUNT, VENDOR, policy, put_policy, refused, statement
+from dt_logs_cfn.emulator import Account
+from emulator.helpers import ACCOUNT, VENDOR, policy, put_policy, refused, statement
 
 
 @pytest.fixture

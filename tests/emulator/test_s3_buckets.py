@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ParamValidationError
-from fakeaws import Account, Caller
 
-from fakeaws_tests.helpers import (
+from dt_logs_cfn.emulator import Account, Caller
+from emulator.helpers import (
     ACCOUNT,
     VENDOR,
     knows_namespaces,

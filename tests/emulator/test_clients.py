@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ParamValidationError, ReadTimeoutError
 from botocore.model import ListShape, MapShape, Shape, StructureShape
-from fakeaws import Account
-from fakeaws.client import OPERATIONS
-from fakeaws.models import operations
 
-from fakeaws_tests.helpers import (
+from dt_logs_cfn.emulator import Account
+from dt_logs_cfn.emulator.client import OPERATIONS
+from dt_logs_cfn.emulator.models import operations
+from emulator.helpers import (
     ACCOUNT,
     ELB,
     VENDOR,

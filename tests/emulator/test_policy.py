@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from fakeaws import Decision, Principal, Request, evaluate
-from fakeaws.conditions import Context
-from fakeaws.documents import canonical, is_public
+
+from dt_logs_cfn.emulator import Decision, Principal, Request, evaluate
+from dt_logs_cfn.emulator.conditions import Context
+from dt_logs_cfn.emulator.documents import canonical, is_public
 
 ROLE = Principal("111122223333", "arn:aws:sts::111122223333:assumed-role/deploy/session")
 ROOT = Principal("999999999999", "arn:aws:iam::999999999999:root")

@@ -7,10 +7,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from fakeaws import Account
 from moto import mock_aws
 
-from fakeaws_tests.helpers import ACCOUNT, notify, policy, statement, topic_policy
+from dt_logs_cfn.emulator import Account
+from emulator.helpers import ACCOUNT, notify, policy, statement, topic_policy
 
 REGION = "eu-west-1"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:t"

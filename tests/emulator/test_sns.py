@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from fakeaws import Account
 
-from fakeaws_tests.helpers import ACCOUNT, VENDOR, refused, topic_policy
+from dt_logs_cfn.emulator import Account
+from emulator.helpers import ACCOUNT, VENDOR, refused, topic_policy
 
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
 POLICY = json.dumps(topic_policy(TOPIC))

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from fakeaws import Account
 
-from fakeaws_tests.helpers import ACCOUNT, put_policy, refused, statement
+from dt_logs_cfn.emulator import Account
+from emulator.helpers import ACCOUNT, put_policy, refused, statement
 
 DENIED = "Access Denied for bucket: logs. Please check S3bucket permission"
 

@@ -4,7 +4,8 @@
     ├── SettingsError   release.cfg, or the settings that a template records, do not hold
     ├── BuildError      the release cannot be made, since a template outgrew its limit, say
     ├── ReleaseError    a release on disk is missing or damaged, or cannot be written
-    └── VerifyError     what we were given to check is no template of ours, or is damaged
+    ├── VerifyError     what we were given to check is no template of ours, or is damaged
+    └── RehearsalError  a rehearsal cannot be run here
 
 Whatever else is raised is a bug.
 """
@@ -36,3 +37,7 @@ class ReleaseError(DtLogsError):
 
 class VerifyError(DtLogsError):
     """What was given to check cannot be read as a template of ours."""
+
+
+class RehearsalError(DtLogsError):
+    """A rehearsal cannot be run: something that it needs is missing, or in the way."""

@@ -5,13 +5,13 @@ import string
 from typing import Any
 
 import pytest
-from generator.intrinsics import accepts
 from hypothesis import given
 from hypothesis import strategies as st
 from support.events import ENDPOINT, OWN_BUCKET, QUEUE, STACK, VENDOR, alb_arn, properties
 from support.strategies import STEADY
 
 from dt_logs_cfn.parameters import service_role_parameters, stack_parameters
+from dt_logs_cfn.rehearsal.intrinsics import accepts
 from dt_logs_cfn.settings import Vendor
 from dt_logs_handler.errors import InvalidRequest
 from dt_logs_handler.marks import Stack as HandlerStack

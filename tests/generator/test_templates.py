@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from generator.intrinsics import Stack
 from hypothesis import given
 from hypothesis import strategies as st
 from support.events import ENDPOINT, QUEUE, STACK, VENDOR, alb_arn
@@ -17,6 +16,7 @@ from dt_logs_cfn.canonical import dumps
 from dt_logs_cfn.embedding import extract, handler_sha256, handler_zip
 from dt_logs_cfn.errors import DtLogsError, VerifyError
 from dt_logs_cfn.policies import policy_document
+from dt_logs_cfn.rehearsal.intrinsics import Stack
 from dt_logs_cfn.resources import EXECUTION_ROLE, FUNCTION, INVOCATION, LOG_GROUP, SERVICE_ROLE
 from dt_logs_cfn.settings import Privileges, Settings, Vendor
 from dt_logs_cfn.templates import Origin, origin, service_role_template, stack_template

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from dt_logs_cfn.emulator import Account, Clock, Snapshot
+from dt_logs_cfn.rehearsal.changes import differences
 from lifecycle.cloudformation import Stack
 from lifecycle.scenarios import Scenario, clients_of
-from lifecycle.snapshots import differences
 
 MODES = ("denied", "throttled", "lost", "unanswered", "killed before", "killed after")
 

@@ -15,9 +15,10 @@ from functools import partial
 from random import Random
 
 from dt_logs_cfn.emulator import Account, Clock, Consistency
+from dt_logs_cfn.rehearsal.changes import differences
+from dt_logs_cfn.rehearsal.customers import CUSTOMERS, customers_bucket
 from lifecycle.cloudformation import VENDOR, Stack, properties
-from lifecycle.scenarios import CUSTOMERS, clients_of, customers_bucket
-from lifecycle.snapshots import differences
+from lifecycle.scenarios import clients_of
 
 LATENCY = 0.1
 STALE = 1.5  # the bound that the handler's settling time is made for

@@ -7,9 +7,9 @@ from itertools import count
 import pytest
 
 from dt_logs_cfn.emulator import Account, Clock
+from dt_logs_cfn.rehearsal.changes import differences
 from lifecycle.cloudformation import Stack, properties
 from lifecycle.scenarios import clients_of, logging, new
-from lifecycle.snapshots import differences
 
 
 def deleted_at(number: int, prepare) -> tuple[bool, list[str]]:

@@ -8,15 +8,15 @@ from functools import cache
 from typing import Any
 
 import pytest
-from generator.intrinsics import Stack as Template
 
 from dt_logs_cfn.canonical import dumps
 from dt_logs_cfn.emulator import Account, Clock
+from dt_logs_cfn.rehearsal.changes import differences
+from dt_logs_cfn.rehearsal.intrinsics import Stack as Template
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.templates import stack_template
 from lifecycle.cloudformation import Properties, Stack
 from lifecycle.scenarios import SCENARIOS, Scenario
-from lifecycle.snapshots import differences
 
 
 @cache

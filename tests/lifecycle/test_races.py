@@ -8,10 +8,11 @@ from functools import partial
 import pytest
 
 from dt_logs_cfn.emulator import Account, Clock, Consistency
+from dt_logs_cfn.rehearsal.changes import differences
+from dt_logs_cfn.rehearsal.customers import logging, new
 from lifecycle.cloudformation import Stack, properties
 from lifecycle.races import STALE, Race, Turns
-from lifecycle.scenarios import clients_of, logging, new
-from lifecycle.snapshots import differences
+from lifecycle.scenarios import clients_of
 
 
 @pytest.mark.parametrize("seed", range(10))

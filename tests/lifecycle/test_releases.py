@@ -13,9 +13,10 @@ import pytest
 
 from dt_logs_cfn.embedding import extract, unpack
 from dt_logs_cfn.emulator import Account, Clock
+from dt_logs_cfn.rehearsal.changes import differences
+from dt_logs_cfn.rehearsal.customers import logging, three
 from lifecycle.cloudformation import Properties, Stack, properties
-from lifecycle.scenarios import clients_of, logging, three
-from lifecycle.snapshots import differences
+from lifecycle.scenarios import clients_of
 
 BUILD = Path(__file__).parents[2] / "build"
 TEMPLATES = sorted(BUILD.glob("*/dt-logs-analysis*.template.json"))

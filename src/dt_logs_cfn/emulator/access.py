@@ -1,15 +1,42 @@
 """Who may do what: the identity's policies, the resource's policy, Block Public Access."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from .conditions import Context
 from .documents import is_public
 from .errors import Refused
-from .policy import Decision, Principal, Request, evaluate
+from .policy import Decision, Principal, Request, decided, evaluate
 from .rights import Right, needed
 from .world import Bucket, Call, World
 
 
-def authorise(world: World, call: Call) -> None:
-    """Raise Refused, in AWS's words, unless the caller may make the call."""
+@dataclass(frozen=True)
+class Decided:
+    """What IAM said of one action that a call needs.
+
+    `by` names the statement that spoke, and is empty where none did; of a resource's own policy
+    it says so.
+    """
+
+    action: str
+    resource: str
+    allowed: bool
+    by: str
+
+
+Listener = Callable[[Decided], None]
+
+
+def unheard(decision: Decided) -> None:
+    """Do nothing with a decision."""
+
+
+def authorise(world: World, call: Call, listener: Listener = unheard) -> None:
+    """Raise Refused, in AWS's words, unless the caller may make the call.
+
+    `listener` hears of each decision, the denied one included.
+    """
     bucket = _bucket(world, call)
     for right in needed(call, world.partition):
         owner, policy = _resource(world, call, right, bucket)
@@ -19,7 +46,7 @@ def authorise(world: World, call: Call) -> None:
             right.resource,
             {**_globals(world, call), **_owner(right, owner, bucket), **right.context},
         )
-        _decide(world, call, request, owner, policy, bucket)
+        _decide(world, call, request, owner, policy, bucket, listener)
 
 
 def bucket_says(world: World, bucket: Bucket, policy: str | None, request: Request) -> Decision:
@@ -115,27 +142,46 @@ def _decide(
     owner: str,
     policy: str | None,
     bucket: Bucket | None,
+    listener: Listener,
 ) -> None:
     """Within an account one Allow suffices, across accounts both sides must allow."""
     own = call.caller.policies
-    identity = Decision.ALLOW if own is None else evaluate(own, request)
+    identity, by = (Decision.ALLOW, "administrator") if own is None else decided(own, request)
+    resource, spoke = (Decision.SILENT, "") if policy is None else decided((policy,), request)
     if bucket is not None:
         resource = bucket_says(world, bucket, policy, request)
-    else:
-        resource = Decision.SILENT if policy is None else evaluate((policy,), request)
+    if resource is Decision.DENY or (resource is Decision.ALLOW and identity is Decision.SILENT):
+        by = f"{spoke} of the resource's policy"
+    elif owner != call.caller.account and resource is Decision.ALLOW:
+        by = f"{by}, and {spoke} of the resource's policy"
+    why = _refusal(call, request, owner, identity, resource)
+    spoken = by if not why or Decision.DENY in (identity, resource) else ""
+    listener(Decided(request.action, request.resource, not why, spoken))
+    if why:
+        raise _denied(call, request, why)
+
+
+def _refusal(
+    call: Call, request: Request, owner: str, identity: Decision, resource: Decision
+) -> str:
+    """Return why a request is denied, in AWS's words, or nothing."""
     if identity is Decision.DENY:
-        raise _denied(call, request, "with an explicit deny in an identity-based policy")
+        return "with an explicit deny in an identity-based policy"
     if resource is Decision.DENY:
-        raise _denied(call, request, "with an explicit deny in a resource-based policy")
-    if owner == call.caller.account:
-        if Decision.ALLOW not in (identity, resource):
-            raise _denied(
-                call, request, f"identity-based policy allows the {request.action} action"
-            )
-    elif identity is not Decision.ALLOW:
-        raise _denied(call, request, f"identity-based policy allows the {request.action} action")
-    elif resource is not Decision.ALLOW:
-        raise _denied(call, request, f"resource-based policy allows the {request.action} action")
+        return "with an explicit deny in a resource-based policy"
+    own = owner == call.caller.account
+    if identity is not Decision.ALLOW and not (own and resource is Decision.ALLOW):
+        return f"identity-based policy allows the {request.action} action"
+    if not own and resource is not Decision.ALLOW:
+        return f"resource-based policy allows the {request.action} action"
+    return ""
+
+
+_CODES = {
+    "sns": "AuthorizationError",
+    "lambda": "AccessDeniedException",
+    "logs": "AccessDeniedException",
+}
 
 
 def _denied(call: Call, request: Request, why: str) -> Refused:
@@ -147,8 +193,9 @@ def _denied(call: Call, request: Request, why: str) -> Refused:
         action, reason = action.replace("sns:", "SNS:"), reason.replace("sns:", "SNS:")
     shown = f'"{resource}"' if service == "s3" else resource
     on = "" if resource == "*" else f" on resource: {shown}"
+    code = _CODES.get(service, "AccessDenied")
     return Refused(
-        "AuthorizationError" if service == "sns" else "AccessDenied",
+        code,
         f"User: {call.caller.arn} is not authorized to perform: {action}{on} {reason}",
         403,
     )

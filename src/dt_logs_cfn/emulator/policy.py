@@ -65,8 +65,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement of a policy, ready to be matched."""
+    """A statement of a policy, ready to be matched; `name` is its Sid, or else its number."""
 
+    name: str
     allow: bool
     principals: Mapping[str, tuple[str, ...]] | None
     exempt: Mapping[str, tuple[str, ...]] | None
@@ -136,26 +137,34 @@ def _resolved(patterns: tuple[str, ...], context: Context) -> tuple[str, ...]:
 
 def evaluate(documents: Iterable[str], request: Request) -> Decision:
     """Return what the policies, JSON texts, say together of the request."""
-    decision = Decision.SILENT
+    return decided(documents, request)[0]
+
+
+def decided(documents: Iterable[str], request: Request) -> tuple[Decision, str]:
+    """Return what the policies say of the request, and the name of the statement that decided."""
+    decision, name = Decision.SILENT, ""
     for document in documents:
         for statement in statements(document):
             if statement.speaks_of(request):
                 if not statement.allow:
-                    return Decision.DENY
-                decision = Decision.ALLOW
-    return decision
+                    return Decision.DENY, statement.name
+                if decision is Decision.SILENT:
+                    decision, name = Decision.ALLOW, statement.name
+    return decision, name
 
 
 @lru_cache(maxsize=8192)
 def statements(document: str) -> tuple[Statement, ...]:
     """Compile a policy, a JSON text that AWS accepts."""
-    return tuple(_compiled(each) for each in listed(json.loads(document)["Statement"]))
+    raw = listed(json.loads(document)["Statement"])
+    return tuple(_compiled(each, number) for number, each in enumerate(raw, 1))
 
 
-def _compiled(raw: dict[str, Any]) -> Statement:
+def _compiled(raw: dict[str, Any], number: int) -> Statement:
     actions = texts(raw.get("Action", raw.get("NotAction")))
     conditions = raw.get("Condition", {})
     return Statement(
+        name=raw.get("Sid") or f"statement {number}",
         allow=raw["Effect"] == "Allow",
         principals=principals(raw["Principal"]) if "Principal" in raw else None,
         exempt=principals(raw["NotPrincipal"]) if "NotPrincipal" in raw else None,

@@ -5,9 +5,9 @@ has no resource level, the resource is `*`, and only a policy's `*` covers it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-from .conditions import Context
+from .deployment_rights import of_deployment
+from .right import Right
 from .world import Call
 
 # Where the action is not called as the operation is.
@@ -40,15 +40,6 @@ _WITHOUT_RESOURCE = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Right:
-    """An action that the caller must be allowed, on a resource, in a context."""
-
-    action: str
-    resource: str
-    context: Context = field(default_factory=dict)
-
-
 def needed(call: Call, partition: str) -> Iterator[Right]:
     """Yield every right that the call needs."""
     match call.service:
@@ -58,6 +49,8 @@ def needed(call: Call, partition: str) -> Iterator[Right]:
             yield Right("s3:GetAccountPublicAccessBlock", "*")
         case "sns":
             yield from _of_sns(call, partition)
+        case "iam" | "lambda" | "logs":
+            yield from of_deployment(call, partition)
         case _:
             arn = call.params.get("LoadBalancerArn", "*")
             bound = "*" if call.operation in _WITHOUT_RESOURCE else arn
@@ -118,6 +111,9 @@ def _of_sns(call: Call, partition: str) -> Iterator[Right]:
             if "Endpoint" in params:
                 context["sns:endpoint"] = params["Endpoint"]
             yield Right("sns:Subscribe", params["TopicArn"], context)
+        case "ConfirmSubscription":
+            # The token is the right [SNS guide]; IAM knows the action on the topic.
+            yield Right("sns:ConfirmSubscription", params["TopicArn"])
         case _ if operation in _WITHOUT_RESOURCE:
             yield Right(f"sns:{operation}", "*")
         case _:

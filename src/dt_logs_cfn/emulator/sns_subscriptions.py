@@ -1,6 +1,7 @@
 """SNS: subscriptions."""
 
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any
 
 from .errors import Refused
@@ -48,7 +49,38 @@ def _new(world: World, call: Call, topic: Topic, attributes: dict[str, str]) -> 
         arn, topic.arn, protocol, endpoint, call.caller.account, attributes, confirmed
     )
     world.subscriptions[arn] = found
+    if not confirmed:
+        _ask(world, found)
     return found
+
+
+def _ask(world: World, found: Subscription) -> None:
+    """Send the endpoint what it confirms by [SNS guide, SendMessageToHttp.confirm.md]."""
+    host = f"sns.{found.topic.split(':')[3]}.amazonaws.com"
+    query = f"Action=ConfirmSubscription&TopicArn={found.topic}&Token={_token(found)}"
+    world.deliveries[found.endpoint].append(
+        {
+            "Type": "SubscriptionConfirmation",
+            "Token": _token(found),
+            "TopicArn": found.topic,
+            "Message": f"You have chosen to subscribe to the topic {found.topic}.",
+            "SubscribeURL": f"https://{host}/?{query}",
+        }
+    )
+
+
+def _token(found: Subscription) -> str:
+    return sha256(found.arn.encode()).hexdigest()
+
+
+def confirm_subscription(world: World, call: Call) -> Response:
+    """Confirm a subscription by the token that its endpoint was sent; repeatable."""
+    topic = found_topic(world, call.params["TopicArn"])
+    for each in world.subscriptions.values():
+        if each.topic == topic.arn and _token(each) == call.params["Token"]:
+            each.confirmed = True
+            return {"SubscriptionArn": each.arn}
+    raise invalid("Token")
 
 
 def _found(world: World, call: Call) -> Subscription:
@@ -153,6 +185,7 @@ def _listed(call: Call, found: Iterable[Subscription]) -> Response:
 
 
 OPERATIONS: Operations = {
+    "ConfirmSubscription": confirm_subscription,
     "GetSubscriptionAttributes": get_subscription_attributes,
     "ListSubscriptions": list_subscriptions,
     "ListSubscriptionsByTopic": list_subscriptions_by_topic,

@@ -18,7 +18,7 @@ class Verdicts:
     partition: str
     world: World
 
-    def write_log(self, load_balancer: str) -> str | None:
+    def write_log(self, load_balancer: str, body: bytes = b"log") -> str | None:
         """Let a load balancer write a log object and S3 announce it; return its key.
 
         None where logging is off, or the bucket does not take it: ELB drops such logs in silence.
@@ -30,7 +30,7 @@ class Verdicts:
             if not on or bucket is None or bucket.region != found.region:
                 return None
             key = log_key(found, found.attributes["access_logs.s3.prefix"], self._log_name(found))
-            return key if deliver(self.world, bucket, found, key, b"log") else None
+            return key if deliver(self.world, bucket, found, key, body) else None
 
     def _log_name(self, found: LoadBalancer) -> str:
         """Return a name as [ELB guide, load-balancer-access-logs.md] has it."""
@@ -82,4 +82,5 @@ class Verdicts:
         return [
             json.loads(each["Message"]) if each.get("Type") == "Notification" else each
             for each in self.world.deliveries[endpoint]
+            if each.get("Type") != "SubscriptionConfirmation"
         ]

@@ -175,13 +175,14 @@ class World:
 
 @dataclass(frozen=True)
 class Call:
-    """One API call."""
+    """One API call; `roles` are the ARNs of roles that exist, by name, for a call to IAM."""
 
     service: str
     operation: str
     params: Params
     caller: Caller
     region: str
+    roles: Mapping[str, str] = field(default_factory=dict)
 
 
 Operation = Callable[[World, Call], Response]

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+from dt_logs_cfn.emulator.access import Decided
+
 EMULATED = (
     "The AWS account is emulated on this machine: nothing was changed in AWS.",
     "Not shown by it: real delivery by Elastic Load Balancing; how long new roles and policies take"
-    " to spread in AWS; AWS's exact error texts; Lambda's isolation and memory; TLS to the endpoint.",
+    " to spread in AWS; AWS's exact error texts; Lambda's isolation and memory; TLS to the"
+    " endpoint. Time passes faster here than on AWS.",
 )
 
 
@@ -18,19 +21,6 @@ class StackEvent:
     resource_type: str
     status: str
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class Decided:
-    """What IAM said of one action that a call needs, and by which statement.
-
-    `by` names the policy and the statement's Sid or number; empty where no statement spoke.
-    """
-
-    action: str
-    resource: str
-    allowed: bool
-    by: str
 
 
 @dataclass(frozen=True)

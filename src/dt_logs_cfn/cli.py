@@ -20,6 +20,7 @@ COMMANDS = {
     "build": "write the release: templates, policies, handler, manifest, checksums",
     "lint": "check the release, or one template, with cfn-lint and our own rules",
     "policy": "print an IAM policy, ready to paste",
+    "rehearse": "run the released template in an emulated AWS account on this machine",
     "verify": "tell whether a template is this release, and extract its handler",
 }
 
@@ -83,6 +84,10 @@ def _load(name: str) -> Command:
             from dt_logs_cfn.commands import policy
 
             return policy
+        case "rehearse":
+            from dt_logs_cfn.commands import rehearse
+
+            return rehearse
         case "verify":
             from dt_logs_cfn.commands import verify
 

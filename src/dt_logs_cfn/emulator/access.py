@@ -7,7 +7,8 @@ from .conditions import Context
 from .documents import is_public
 from .errors import Refused
 from .policy import Decision, Principal, Request, decided, evaluate
-from .rights import Right, needed
+from .right import Right
+from .rights import needed
 from .world import Bucket, Call, World
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 from .arrange import Arrangement
 from .client import Client, Hook, Hooks, no_hook
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3control import S3ControlClient
     from mypy_boto3_sns import SNSClient
+
+
+class Time(Protocol):
+    """A clock, and a way to wait by it."""
+
+    def __call__(self) -> float: ...
+
+    def sleep(self, seconds: float, /) -> None: ...
 
 
 @dataclass
@@ -48,7 +56,7 @@ class Account(Arrangement, Verdicts):
         region: str = "us-east-1",
         partition: str = "aws",
         *,
-        clock: Clock | None = None,
+        clock: Time | None = None,
         seed: int = 0,
         consistency: Consistency | None = None,
         old_boto3: bool = False,
@@ -56,7 +64,7 @@ class Account(Arrangement, Verdicts):
         self.account_id = account_id
         self.region = region
         self.partition = partition
-        self.clock = clock or Clock()
+        self.clock: Time = clock or Clock()
         self.world = World(partition, self.clock, Random(seed), consistency or Consistency())
         self._old = old_boto3
 

@@ -34,11 +34,17 @@ def of_deployment(call: Call, partition: str) -> Iterator[Right]:
     match call.service:
         case "iam":
             yield Right(action, _role(call, partition))
+            if call.params.get("Tags"):
+                yield Right("iam:TagRole", _role(call, partition))
         case "lambda":
             yield Right(action, _function(call, partition))
             yield from _passed(call)
+            if call.operation == "CreateFunction" and call.params.get("Tags"):
+                yield Right("lambda:TagResource", _function(call, partition))
         case _:
             yield Right(action, _log_group(call, partition))
+            if call.operation == "CreateLogGroup" and call.params.get("tags"):
+                yield Right("logs:TagResource", _log_group(call, partition))
 
 
 def _passed(call: Call) -> Iterator[Right]:
@@ -70,4 +76,6 @@ def _log_group(call: Call, partition: str) -> str:
     name: str = call.params.get("logGroupName") or call.params.get("logGroupIdentifier", "")
     if "resourceArn" in call.params:
         return str(call.params["resourceArn"])
-    return f"arn:{partition}:logs:{call.region}:{call.caller.account}:log-group:{name}"
+    group = f"arn:{partition}:logs:{call.region}:{call.caller.account}:log-group:{name}"
+    stream = call.params.get("logStreamName")
+    return f"{group}:log-stream:{stream}" if stream else group

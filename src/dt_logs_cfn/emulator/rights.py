@@ -112,8 +112,7 @@ def _of_sns(call: Call, partition: str) -> Iterator[Right]:
                 context["sns:endpoint"] = params["Endpoint"]
             yield Right("sns:Subscribe", params["TopicArn"], context)
         case "ConfirmSubscription":
-            # The token is the right [SNS guide]; IAM knows the action on the topic.
-            yield Right("sns:ConfirmSubscription", params["TopicArn"])
+            return  # whoever has the token may [SNS guide, SendMessageToHttp.confirm.md]
         case _ if operation in _WITHOUT_RESOURCE:
             yield Right(f"sns:{operation}", "*")
         case _:

@@ -15,7 +15,8 @@ NO_VALUE = object()
 class Stack:
     """A template with values for its parameters, in a partition, region and account.
 
-    `made` are the attributes of resources that exist, by logical id; `Ref` is one of them.
+    `made` are the attributes of resources that exist, by logical id; `Ref` is one of them. `pseudo`
+    are further pseudo parameters.
     """
 
     template: Mapping[str, Any]
@@ -24,6 +25,7 @@ class Stack:
     region: str = "us-east-1"
     account: str = "123456789012"
     made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    pseudo: Mapping[str, str] = field(default_factory=dict)
 
     def parameter(self, name: str) -> Any:
         declared = self.template["Parameters"][name]
@@ -77,6 +79,7 @@ class Stack:
             "AWS::Region": self.region,
             "AWS::AccountId": self.account,
             "AWS::NoValue": NO_VALUE,
+            **self.pseudo,
         }
         if name in known:
             return known[name]
@@ -87,7 +90,12 @@ class Stack:
     def substitute(self, text: str, values: Mapping[str, str]) -> str:
         def filled(found: re.Match[str]) -> str:
             name = found[1]
-            return values[name] if name in values else str(self.reference(name))
+            if name in values:
+                return values[name]
+            logical, dot, attribute = name.partition(".")
+            if dot:
+                return str(self.function("Fn::GetAtt", [logical, attribute]))
+            return str(self.reference(name))
 
         return re.sub(r"\$\{([^}]+)\}", filled, text)
 

@@ -1,0 +1,189 @@
+"""CloudFormation: stacks created, updated and deleted in order, rolled back where that fails.
+
+Synchronous: an operation returns when the stack is at rest. Every call is made through the stack's
+role, which it keeps for good [botocore, CreateStack: RoleARN].
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn.emulator import Refused
+from dt_logs_cfn.rehearsal import resource_types as types
+from dt_logs_cfn.rehearsal.custom_resource import CustomResources, Failed
+from dt_logs_cfn.rehearsal.resource_types import Context
+from dt_logs_cfn.rehearsal.stack import Asked, Made, Stack, check, in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Emit = Callable[[Stack, str, str, str, str], None]  # stack, logical id, type, status, reason
+_STACK = "AWS::CloudFormation::Stack"
+
+
+class CloudFormation:
+    """Runs stacks in one account and region."""
+
+    def __init__(
+        self,
+        place: tuple[str, str, str],
+        context: Callable[[Stack], Context],
+        custom: Callable[[Stack], CustomResources],
+        emit: Emit,
+    ) -> None:
+        """Prepare for a place: partition, region and account."""
+        self._place = place
+        self._context = context
+        self._custom = custom
+        self._emit = emit
+
+    def create(
+        self, name: str, asked: Asked, capabilities: Sequence[str] = (), role: str = ""
+    ) -> Stack:
+        """Create a stack; what fails is rolled back. Raises Refused before anything is made."""
+        check(asked, capabilities)
+        partition, region, account = self._place
+        stack_id = f"arn:{partition}:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
+        stack = Stack(name, stack_id, asked, role)
+        self._at(stack, "CREATE_IN_PROGRESS", "User Initiated")
+        failed = self._make(stack, asked, in_order(asked.template), "CREATE")
+        if failed:
+            reason = f"The following resource(s) failed to create: [{failed}]. Rollback requested."
+            self._at(stack, "ROLLBACK_IN_PROGRESS", reason)
+            gone = self._remove(stack, asked, list(stack.resources)[::-1])
+            self._at(stack, "ROLLBACK_COMPLETE" if gone else "ROLLBACK_FAILED")
+        else:
+            self._finish(stack, "CREATE_COMPLETE")
+        return stack
+
+    def update(self, stack: Stack, asked: Asked, capabilities: Sequence[str] = ()) -> None:
+        """Update a stack; what fails is rolled back. Raises Refused before anything is changed."""
+        check(asked, capabilities)
+        before, old = dict(stack.resources), stack.asked
+        self._at(stack, "UPDATE_IN_PROGRESS", "User Initiated")
+        failed = self._make(stack, asked, in_order(asked.template), "UPDATE")
+        if failed:
+            reason = f"The following resource(s) failed to update: [{failed}]."
+            self._at(stack, "UPDATE_ROLLBACK_IN_PROGRESS", reason)
+            again = self._make(stack, old, in_order(old.template), "UPDATE")
+            if again:
+                self._at(stack, "UPDATE_ROLLBACK_FAILED", f"[{again}]")
+                return
+            self._at(stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+            self._remove(stack, asked, [name for name in stack.resources if name not in before])
+            self._at(stack, "UPDATE_ROLLBACK_COMPLETE")
+            return
+        self._at(stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        gone = [name for name in stack.resources if name not in asked.template["Resources"]]
+        self._remove(stack, old, gone[::-1])
+        stack.asked = asked
+        self._finish(stack, "UPDATE_COMPLETE")
+
+    def delete(self, stack: Stack) -> None:
+        """Delete a stack, in the reverse order of its making."""
+        self._at(stack, "DELETE_IN_PROGRESS", "User Initiated")
+        order = [name for name in in_order(stack.asked.template) if name in stack.resources]
+        gone = self._remove(stack, stack.asked, order[::-1])
+        self._at(stack, "DELETE_COMPLETE" if gone else "DELETE_FAILED")
+
+    def _at(self, stack: Stack, status: str, reason: str = "") -> None:
+        stack.status = status
+        self._emit(stack, stack.name, _STACK, status, reason)
+
+    def _finish(self, stack: Stack, status: str) -> None:
+        resolved = stack.resolved(stack.asked, self._place)
+        outputs = stack.asked.template.get("Outputs", {})
+        stack.outputs = {name: str(resolved.value(each["Value"])) for name, each in outputs.items()}
+        self._at(stack, status)
+
+    def _make(self, stack: Stack, asked: Asked, order: Iterable[str], verb: str) -> str:
+        """Make or change each resource; returns the one that failed, or nothing."""
+        for logical in order:
+            kind = asked.template["Resources"][logical]["Type"]
+            given = stack.resolved(asked, self._place).properties(logical)
+            made = stack.resources.get(logical)
+            if made is not None and made.properties == given:
+                continue
+            action = "UPDATE" if made is not None else "CREATE"
+            self._emit(stack, logical, kind, f"{action}_IN_PROGRESS", "")
+            try:
+                self._made(stack, logical, kind, given, made)
+            except (ClientError, Refused, Failed) as error:
+                self._emit(stack, logical, kind, f"{action}_FAILED", _reason(error))
+                if isinstance(error, Failed) and made is None:
+                    # CloudFormation sends a Delete for what could not be created, too.
+                    stack.resources[logical] = Made(error.physical_id, given, {})
+                return logical
+            self._emit(stack, logical, kind, f"{action}_COMPLETE", "")
+        return ""
+
+    def _made(
+        self, stack: Stack, logical: str, kind: str, given: Mapping[str, Any], made: Made | None
+    ) -> None:
+        context = self._context(stack)
+
+        def keep(found: Made) -> None:
+            stack.resources[logical] = found
+
+        match kind, made:
+            case "AWS::IAM::Role", None:
+                result = types.create_role(context, logical, given, keep)
+            case "AWS::IAM::Role", Made():
+                result = types.update_role(context, made, given)
+            case "AWS::Lambda::Function", None:
+                result = types.create_function(context, logical, given, keep)
+            case "AWS::Lambda::Function", Made():
+                result = types.update_function(context, made, given)
+            case "AWS::Logs::LogGroup", None:
+                result = types.create_log_group(context, logical, given, keep)
+            case "AWS::Logs::LogGroup", Made():
+                result = types.update_log_group(context, made, given)
+            case _:
+                event = "Update" if made else "Create"
+                result = self._custom(stack).send(event, stack.id, logical, kind, given, made)
+        keep(result)
+
+    def _remove(self, stack: Stack, asked: Asked, names: Iterable[str]) -> bool:
+        """Delete resources in turn, until one cannot be deleted; tells whether all are gone."""
+        for logical in names:
+            kind = asked.template["Resources"][logical]["Type"]
+            made = stack.resources[logical]
+            self._emit(stack, logical, kind, "DELETE_IN_PROGRESS", "")
+            try:
+                told = self._removed(stack, logical, kind, made)
+            except (ClientError, Refused, Failed) as error:
+                self._emit(stack, logical, kind, "DELETE_FAILED", _reason(error))
+                return False
+            del stack.resources[logical]
+            self._emit(stack, logical, kind, "DELETE_COMPLETE", told)
+        return True
+
+    def _removed(self, stack: Stack, logical: str, kind: str, made: Made) -> str:
+        """Delete one resource; returns what a custom one says of it."""
+        context = self._context(stack)
+        match kind:
+            case "AWS::IAM::Role":
+                types.delete_role(context, made)
+            case "AWS::Lambda::Function":
+                types.delete_function(context, made)
+            case "AWS::Logs::LogGroup":
+                types.delete_log_group(context, made)
+            case _:
+                custom = self._custom(stack)
+                done = custom.send("Delete", stack.id, logical, kind, made.properties, made)
+                return str(done.attributes.get("Reason", ""))
+        return ""
+
+
+def _reason(error: ClientError | Refused | Failed) -> str:
+    match error:
+        case ClientError():
+            return f"{error.response['Error']['Message']} ({error.response['Error']['Code']})"
+        case Refused():
+            return f"{error.message} ({error.code})"
+        case Failed():
+            return error.reason

@@ -1,0 +1,232 @@
+"""The emulated account's HTTP endpoint on the loopback: every call is decided by IAM first.
+
+Elastic Load Balancing, S3 and SNS are answered by the strict account of `dt_logs_cfn.emulator`;
+IAM, Lambda and CloudWatch Logs keep their state in moto, behind the same decision. A call of
+anybody whom the account does not know is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any, Literal
+
+from moto.backends import get_backend
+from moto.core.request import Request
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from dt_logs_cfn.emulator import Account, Caller, Refused
+from dt_logs_cfn.emulator.access import Decided, authorise
+from dt_logs_cfn.emulator.client import OPERATIONS
+from dt_logs_cfn.emulator.world import Call
+from dt_logs_cfn.rehearsal.protocol import Answer, Parsed, parse, refusal, success
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+ANSWERS = "/cloudformation-custom-resource-response/"
+_BY_MOTO: tuple[Literal["iam", "lambda", "logs"], ...] = ("iam", "lambda", "logs")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A call that was made: by whom, what, what IAM said, and AWS's error if it has one."""
+
+    name: str
+    call: Call
+    decisions: tuple[Decided, ...]
+    error: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """Whom an access key stands for; a role's policies are those that it has at each call."""
+
+    name: str
+    account: str
+    role: str = ""  # its ARN; empty for an administrator
+
+
+class Endpoint:
+    """Serves an account until it is closed; calls may come from several threads."""
+
+    def __init__(
+        self,
+        account: Account,
+        heard: Callable[[Recorded], None],
+        answered: Callable[[str, bytes], None],
+    ) -> None:
+        """Prepare to serve; moto's state of the account begins anew.
+
+        `heard` is told of each call, `answered` what was put to CloudFormation: a token, a body.
+        """
+        self.account = account
+        self.control_policies: tuple[str, ...] = ()  # the organisation's, as JSON texts
+        self._heard = heard
+        self._answered = answered
+        self._sessions: dict[str, Session] = {}
+        self._lock = Lock()
+        for service in _BY_MOTO:
+            get_backend(service).pop(account.account_id, None)
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server: BaseWSGIServer = make_server(
+            "127.0.0.1", 0, self._serve, threaded=True, request_handler=_Quiet
+        )
+        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def __enter__(self) -> Endpoint:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        """The endpoint's address, as `AWS_ENDPOINT_URL` takes it."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def session(self, name: str, account: str = "", role: str = "") -> dict[str, str]:
+        """Return credentials, as boto3 takes them, of a role or of an account's administrator."""
+        with self._lock:
+            key = f"ASIA{len(self._sessions):016d}"
+            self._sessions[key] = Session(name, account or self.account.account_id, role)
+        return {
+            "aws_access_key_id": key,
+            "aws_secret_access_key": "emulated",
+            "aws_session_token": "emulated",
+        }
+
+    def trust(self, role: str) -> str:
+        """Return who may assume a role, as a policy that can be evaluated; empty for no role."""
+        iam: Any = get_backend("iam")[self.account.account_id][self.account.partition]
+        name = role.rpartition("/")[2]
+        document: Any = next(
+            (
+                json.loads(each.assume_role_policy_document)
+                for each in iam.roles.values()
+                if each.name == name
+            ),
+            {"Statement": []},
+        )
+        # Trust policies name no resource: it is the role.
+        return json.dumps({"Statement": [{**e, "Resource": "*"} for e in document["Statement"]]})
+
+    def deployed(self) -> dict[str, Any]:
+        """Return the roles, functions and log groups that there are, as comparable data."""
+        account, region = self.account.account_id, self.account.region
+        iam: Any = get_backend("iam")[account][self.account.partition]
+        functions: Any = get_backend("lambda")[account][region]
+        logs: Any = get_backend("logs")[account][region]
+        return {
+            "roles": {
+                each.name: {
+                    "trust": json.loads(each.assume_role_policy_document),
+                    "policies": {k: json.loads(_text(v)) for k, v in each.policies.items()},
+                }
+                for each in iam.roles.values()
+            },
+            "functions": {
+                each.function_name: {"role": each.role, "runtime": each.run_time}
+                for each in functions.list_functions()
+            },
+            "log_groups": {name: each.retention_in_days for name, each in logs.groups.items()},
+        }
+
+    def decide(self, name: str, role: str, action: str, params: Mapping[str, Any]) -> None:
+        """Decide what AWS does for a role without a call to this endpoint. Raises Refused."""
+        service, _, operation = action.partition(":")
+        session = Session(name, self.account.account_id, role)
+        call = self._call(session, service, operation, params, self.account.region)
+        self._made(session, call, lambda: None)
+
+    def _serve(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = BytesIO(body)
+        request = Request(environ)
+        if request.path.startswith(ANSWERS):
+            self._answered(request.path.removeprefix(ANSWERS), body)
+            return _sent(start, Answer(200, {}, b""))
+        parsed = parse(request, body)
+        session = self._sessions.get(parsed.access_key) if parsed else None
+        if parsed is None or session is None:
+            return _sent(start, Answer(403, {}, b"not signed by anybody who is known here"))
+        where = parsed.region or self.account.region
+        call = self._call(session, parsed.service, parsed.operation, parsed.params, where)
+        try:
+            if parsed.service in _BY_MOTO:
+                self._made(session, call, lambda: None)
+                environ["wsgi.input"] = BytesIO(body)
+                environ["HTTP_X_MOTO_ACCOUNT_ID"] = session.account
+                answered: Iterable[bytes] = self._moto(environ, start)
+                return answered
+            return _sent(start, self._made(session, call, lambda: self._by_account(parsed, call)))
+        except Refused as refused:
+            return _sent(start, refusal(parsed.service, refused, request.method == "HEAD"))
+
+    def _by_account(self, parsed: Parsed, call: Call) -> Answer:
+        operation = OPERATIONS.get(parsed.service, {}).get(parsed.operation)
+        if operation is None:
+            text = f"{parsed.operation} of {parsed.service} is not emulated"
+            raise Refused("NotImplemented", text, 501)
+        return success(parsed.service, parsed.operation, operation(self.account.world, call))
+
+    def _made(self, session: Session, call: Call, effect: Callable[[], Any]) -> Any:
+        """Decide a call, let it take effect, and tell of it. Raises Refused."""
+        decisions: list[Decided] = []
+        error = ""
+        try:
+            with self.account.world.lock:
+                authorise(self.account.world, call, decisions.append)
+                return effect()
+        except Refused as refused:
+            error = f"{refused.code}: {refused.message}"
+            raise
+        finally:
+            self._heard(Recorded(session.name, call, tuple(decisions), error))
+
+    def _call(
+        self, session: Session, service: str, operation: str, params: Mapping[str, Any], region: str
+    ) -> Call:
+        iam = get_backend("iam")[session.account][self.account.partition]
+        roles = {name.name: name.arn for name in iam.roles.values()}
+        arn = f"arn:{self.account.partition}:iam::{session.account}:root"
+        policies: tuple[str, ...] | None = None
+        if session.role:
+            name = session.role.rpartition("/")[2]
+            arn = (
+                f"arn:{self.account.partition}:sts::{session.account}"
+                f":assumed-role/{name}/{session.name.replace(' ', '')}"
+            )
+            found = next((each for each in iam.roles.values() if each.name == name), None)
+            policies = tuple(map(_text, found.policies.values())) if found else ()
+            policies += self.control_policies
+        caller = Caller(session.account, arn, policies)
+        return Call(service, operation, params, caller, region, roles)
+
+
+def _text(policy: object) -> str:
+    return policy if isinstance(policy, str) else json.dumps(policy)
+
+
+def _sent(start: StartResponse, answer: Answer) -> list[bytes]:
+    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+    start(f"{answer.status} .", [(key, str(value)) for key, value in headers.items()])
+    return [answer.body]
+
+
+class _Quiet(WSGIRequestHandler):
+    """Writes each answer at once, logs nothing, and keeps connections open, as AWS does."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 65536
+
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Keep quiet: the account's calls are told otherwise."""

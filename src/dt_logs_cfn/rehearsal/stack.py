@@ -1,0 +1,174 @@
+"""Stacks as data: what CloudFormation keeps of one, and what it refuses before it begins."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dt_logs_cfn.emulator import Refused
+from dt_logs_cfn.rehearsal import intrinsics
+from dt_logs_cfn.release import TEMPLATE_LIMIT
+
+ROLE_TYPE = "AWS::IAM::Role"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A resource that exists: its physical id, what it was made with, and its attributes."""
+
+    physical_id: str
+    properties: Mapping[str, Any]
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asks a stack to be: a template, values for its parameters, and tags."""
+
+    body: str
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def template(self) -> Mapping[str, Any]:
+        """The template as data."""
+        found: Mapping[str, Any] = json.loads(self.body)
+        return found
+
+
+@dataclass
+class Stack:
+    """A stack, its resources by logical id, and through which role it is run, for good."""
+
+    name: str
+    id: str
+    asked: Asked
+    role: str  # its ARN; empty for whoever calls
+    status: str = ""
+    resources: dict[str, Made] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+
+    def resolved(self, asked: Asked, place: tuple[str, str, str]) -> intrinsics.Stack:
+        """Return the template with everything that exists filled in; `place` as intrinsics has."""
+        made = {
+            name: {"Ref": each.physical_id, **each.attributes}
+            for name, each in self.resources.items()
+        }
+        return intrinsics.Stack(
+            asked.template, asked.parameters, *place, made, {"AWS::StackName": self.name}
+        )
+
+
+def check(asked: Asked, capabilities: Sequence[str]) -> None:
+    """Refuse what CloudFormation refuses before it makes anything. Raises Refused.
+
+    [botocore, CreateStack: TemplateBody, Capabilities; the texts are unverified]
+    """
+    if len(asked.body.encode()) > TEMPLATE_LIMIT:
+        raise _invalid(
+            f"1 validation error detected: Value at 'templateBody' failed to satisfy constraint:"
+            f" Member must have length less than or equal to {TEMPLATE_LIMIT}"
+        )
+    try:
+        template = asked.template
+        resources = template["Resources"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _invalid("Template format error: no JSON template with Resources") from error
+    unknown = set(asked.parameters) - set(template.get("Parameters", {}))
+    if unknown:
+        raise _invalid(f"Parameters: [{', '.join(sorted(unknown))}] do not exist in the template")
+    missing = [
+        name
+        for name, each in template.get("Parameters", {}).items()
+        if "Default" not in each and name not in asked.parameters
+    ]
+    if missing:
+        raise _invalid(f"Parameters: [{', '.join(missing)}] must have values")
+    refusals = intrinsics.Stack(template, asked.parameters).refusals()
+    if refusals:
+        raise _invalid("; ".join(refusals))
+    _check_capabilities(asked, resources, capabilities)
+
+
+def _check_capabilities(
+    asked: Asked, resources: Mapping[str, Any], capabilities: Sequence[str]
+) -> None:
+    roles = [name for name, each in resources.items() if each["Type"] == ROLE_TYPE]
+    stack = intrinsics.Stack(asked.template, asked.parameters)
+    named = any("RoleName" in stack.properties(name) for name in roles)
+    needed = "CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM"
+    if roles and needed not in capabilities and "CAPABILITY_NAMED_IAM" not in capabilities:
+        raise Refused(
+            "InsufficientCapabilitiesException",
+            f"Requires capabilities : [{needed}]",
+            Type="Sender",
+        )
+
+
+def _invalid(text: str) -> Refused:
+    return Refused("ValidationError", text, Type="Sender")
+
+
+def in_order(template: Mapping[str, Any]) -> list[str]:
+    """Return the logical ids, each after those that it refers to."""
+    resources = template["Resources"]
+    ordered: list[str] = []
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise _invalid(f"Circular dependency between resources: [{', '.join(path)}]")
+        if name in ordered:
+            return
+        for other in _referred(resources[name]):
+            if other in resources:
+                visit(other, (*path, name))
+        ordered.append(name)
+
+    for name in resources:
+        visit(name, ())
+    return ordered
+
+
+def _referred(node: object) -> Iterator[str]:
+    """Yield the names that a part of a template refers to."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _referred(each)
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        match key, value:
+            case "Ref", str():
+                yield value
+            case "Fn::GetAtt", [str() as name, _]:
+                yield name
+            case "Fn::Sub", str():
+                yield from _in_text(value)
+            case "Fn::Sub", [str() as text, dict() as values]:
+                yield from _in_text(text)
+                yield from _referred(values)
+            case "DependsOn", str():
+                yield value
+            case _:
+                yield from value if key == "DependsOn" else _referred(value)
+
+
+def _in_text(text: str) -> Iterator[str]:
+    for name in re.findall(r"\$\{([^!}]+)\}", text):
+        yield name.partition(".")[0]
+
+
+def as_texts(value: Any) -> Any:
+    """Return a custom resource's properties as CloudFormation sends them: all values are texts."""
+    match value:
+        case dict():
+            return {key: as_texts(each) for key, each in value.items()}
+        case list():
+            return [as_texts(each) for each in value]
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)

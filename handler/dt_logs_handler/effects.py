@@ -29,6 +29,7 @@ class Effects:
     log: Callable[[Step, str], None]
     journal: list[Step] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    lasting: list[str] = field(default_factory=list)  # what this role could not take back
     made: set[str] = field(default_factory=set)  # buckets that this run created
     put: dict[str, str | None] = field(default_factory=dict)  # policies as this run left them
     seen: set[str] = field(default_factory=set)  # buckets where our statements were read back

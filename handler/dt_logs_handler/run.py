@@ -57,7 +57,7 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
     except Exception as error:
         effects.aws = aws
         effects.undoing = True
-        left = [str(failure) for failure in undo(effects)] + effects.kept
+        left = [str(failure) for failure in undo(effects)] + effects.kept + effects.lasting
         if isinstance(error, HandlerError) and left:
             raise _not_undone(error, left) from error
         raise

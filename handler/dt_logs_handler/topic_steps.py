@@ -23,6 +23,11 @@ def ensure(step: EnsureTopic, effects: Effects) -> str:
     aws, stack = effects.aws, effects.stack
     if step.known_absent:
         effects.journal.append(DeleteTopic(step.topic, step.bucket, Guard(step.bucket)))
+    elif not effects.undoing:
+        effects.lasting.append(
+            f"topic {step.topic} with its subscription, if nothing else uses it (the documented"
+            f" role may not delete it: aws sns delete-topic --topic-arn {step.topic})"
+        )
     name = step.topic.rpartition(":")[2]
     attributes = {"Policy": topic_policy(step.bucket, stack)}
     tags: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in step.tags.items()]

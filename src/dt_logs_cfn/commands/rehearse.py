@@ -41,9 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--privileges",
         type=Privileges,
         choices=tuple(Privileges),
-        default=Privileges.LEAST_PRIVILEGE,
         metavar="SET",
-        help="documented or least-privilege: which stack template (default: least-privilege)",
+        help="documented or least-privilege: which stack template (default: least-privilege; with"
+        " --service-role documented the one that was documented together with that role)",
     )
     parser.add_argument(
         "--service-role",
@@ -71,7 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
     from dt_logs_cfn.rehearsal.narration import notice, summary, told
     from dt_logs_cfn.rehearsal.released import load
 
-    released = load(arguments.release, arguments.privileges, arguments.service_role)
+    kind = arguments.service_role
+    usual = Privileges.DOCUMENTED if kind == "documented" else Privileges.LEAST_PRIVILEGE
+    released = load(arguments.release, arguments.privileges or usual, kind)
     chosen = NAMES if arguments.scenario == "all" else (arguments.scenario,)
     print(notice(), file=sys.stderr)
     reports = [_rehearsed(name, released) for name in chosen]

@@ -95,9 +95,9 @@ class Sandbox:
         self._exits.__exit__(kind, error, trace)
 
     def client(self, service: Any, credentials: Mapping[str, str]) -> Any:
-        """Return a boto3 client of the account's endpoint; making one takes long."""
-        return _session(tuple(sorted(credentials.items()))).client(
-            service, endpoint_url=self.endpoint.url, config=_CONFIG
+        """Return a boto3 client of the account's endpoint."""
+        return _session().client(
+            service, endpoint_url=self.endpoint.url, config=_CONFIG, **credentials
         )
 
     def _heard(self, recorded: Recorded) -> None:
@@ -211,6 +211,6 @@ def _once(make: Callable[[], object]) -> None:
 
 
 @cache
-def _session(credentials: tuple[tuple[str, str], ...]) -> boto3.Session:
-    given: dict[str, Any] = dict(credentials)
-    return boto3.Session(region_name=REGION, **given)
+def _session() -> Any:
+    """Make one session for all: botocore's models, which take long to read, are kept in it."""
+    return boto3.Session(region_name=REGION)

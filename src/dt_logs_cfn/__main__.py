@@ -26,6 +26,7 @@ def run() -> None:
             print(f"dt-logs-cfn: the output could not be written: {error}", file=sys.stderr)
         code = 3
     except KeyboardInterrupt:
+        print("dt-logs-cfn: interrupted", file=sys.stderr)
         code = 130
     sys.exit(code)
 

@@ -23,6 +23,7 @@ from dt_logs_cfn.emulator import Account, Caller, Refused
 from dt_logs_cfn.emulator.access import Decided, authorise
 from dt_logs_cfn.emulator.client import OPERATIONS
 from dt_logs_cfn.emulator.world import Call
+from dt_logs_cfn.rehearsal.loopback import listener
 from dt_logs_cfn.rehearsal.protocol import Answer, Parsed, parse, refusal, success
 
 if TYPE_CHECKING:
@@ -73,8 +74,15 @@ class Endpoint:
         for service in _BY_MOTO:
             get_backend(service).pop(account.account_id, None)
         self._moto = DomainDispatcherApplication(create_backend_app)
+        self._socket = listener()
+        host, port = self._socket.getsockname()
         self._server: BaseWSGIServer = make_server(
-            "127.0.0.1", 0, self._serve, threaded=True, request_handler=_Quiet
+            host,
+            port,
+            self._serve,
+            threaded=True,
+            request_handler=_Quiet,
+            fd=self._socket.fileno(),
         )
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -86,11 +94,12 @@ class Endpoint:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self._socket.close()
 
     @property
     def url(self) -> str:
         """The endpoint's address, as `AWS_ENDPOINT_URL` takes it."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def session(self, name: str, account: str = "", role: str = "") -> dict[str, str]:
         """Return credentials, as boto3 takes them, of a role or of an account's administrator."""

@@ -14,6 +14,8 @@ from queue import Queue
 from threading import Thread
 from typing import Literal
 
+from dt_logs_cfn.rehearsal.loopback import listener
+
 _ROOT = "/2018-06-01/runtime"
 _LARGEST = 6 * 1024 * 1024  # bytes of a response [Lambda quotas]
 
@@ -43,7 +45,10 @@ class RuntimeApi:
         """Listen on a free port of the loopback."""
         self.events: Queue[Event | None] = Queue()
         self.results: Queue[Result] = Queue()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", 0), _Handler, bind_and_activate=False)
+        self._server.socket.close()
+        self._server.socket = listener()
+        self._server.server_address = self._server.socket.getsockname()
         self._server.api = self
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
@@ -51,7 +56,7 @@ class RuntimeApi:
     @property
     def address(self) -> str:
         """What AWS_LAMBDA_RUNTIME_API holds."""
-        return f"127.0.0.1:{self._server.server_port}"
+        return f"127.0.0.1:{self._server.server_address[1]}"
 
     def close(self) -> None:
         """Stop serving; whoever waits for an event is let go."""

@@ -1,0 +1,176 @@
+"""A rehearsal as one HTML page that needs nothing else: no script, no font, no network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.resources import files
+
+from dt_logs_cfn import __version__
+from dt_logs_cfn.rehearsal.drawing import drawings
+from dt_logs_cfn.rehearsal.report import EMULATED, Report, Stage
+
+_MARKS = {"+": "plus", "-": "minus", "~": "change"}
+
+
+def page(reports: Sequence[Report]) -> str:
+    """Return the page; what comes from the account is escaped."""
+    style = files(__package__).joinpath("page.css").read_text("utf-8")
+    notice = "".join(f"<p>{escape(each)}</p>" for each in EMULATED)
+    sections = "".join(_scenario(each) for each in reports)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Rehearsal of dt-logs-cfn {__version__}</title><style>{style}</style></head><body>"
+        f"<header><h1>Rehearsal of dt-logs-cfn {__version__}</h1>"
+        "<p>What the released template does to an AWS account, call by call, and whether the"
+        " account is afterwards what it was before.</p>"
+        f'<div class="notice" role="note">{notice}</div></header><main>'
+        f"{_overview(reports)}<h2>How logs flow</h2>{drawings()}{sections}</main>"
+        "<footer><p>Made by <code>python -m dt_logs_cfn rehearse --report</code>.</p></footer>"
+        "</body></html>\n"
+    )
+
+
+def _overview(reports: Sequence[Report]) -> str:
+    rows = [
+        (
+            f'<a href="#{escape(each.scenario)}">{escape(each.scenario)}</a>',
+            _badge(each.passed, "as expected", "not as expected"),
+            escape(each.privileges),
+            escape(each.service_role),
+            _status(each.stack_status),
+            _badge(each.restored, "restored", "not restored"),
+            str(sum(len(stage.calls) for stage in each.stages)),
+            escape(", ".join(each.denied)) or "none",
+        )
+        for each in reports
+    ]
+    names = (
+        "Scenario",
+        "Result",
+        "Privileges",
+        "Service role",
+        "Stack",
+        "Account",
+        "Calls",
+        "Denied",
+    )
+    return "<h2>Overview</h2>" + _table("The scenarios that were rehearsed", names, rows)
+
+
+def _scenario(report: Report) -> str:
+    parts = [
+        f'<section aria-labelledby="{escape(report.scenario)}">'
+        f'<h2 id="{escape(report.scenario)}">{escape(report.scenario)}</h2>',
+        f"<p>{escape(report.summary)}</p>",
+        f"<p>{_badge(report.passed, 'as expected', 'not as expected')} "
+        f"{_badge(report.restored, 'account restored', 'account not restored')}</p>",
+        f"<p>{escape(report.privileges)} privileges, {escape(report.service_role)} service role;"
+        f" the function ran on {escape(report.runtime)}.</p>",
+        *(_stage(each) for each in report.stages),
+        _lines("What Data Theorem received", report.vendor_received),
+        _attempts(report),
+        _bullets("What stays, as announced", report.exceptions),
+        _bullets("What the service role lacks for the stack's whole life", report.missing),
+        _bullets("How the account differs from before", report.left),
+        _bullets("What was not as expected", report.unexpected),
+        "</section>",
+    ]
+    return "".join(parts)
+
+
+def _stage(stage: Stage) -> str:
+    events = [
+        (
+            f"{each.at:.1f} s",
+            f'<span class="mono">{escape(each.logical_id)}</span>',
+            _status(each.status),
+            escape(each.reason),
+        )
+        for each in stage.events
+    ]
+    table = _table("Stack events", ("Time", "Resource", "Status", "Reason"), events)
+    return (
+        f"<h3>{escape(stage.title)}: {escape(stage.stack_status)}</h3>{table}"
+        f"{_changes(stage.changes)}{_calls(stage)}"
+    )
+
+
+def _status(status: str) -> str:
+    kind = "bad" if "FAILED" in status else "good" if status.endswith("COMPLETE") else ""
+    return f'<span class="status {kind}">{escape(status)}</span>'
+
+
+def _changes(changes: Sequence[str]) -> str:
+    if not changes:
+        return "<h4>What changed in the account</h4><p>Nothing.</p>"
+    lines = "\n".join(
+        f'<span class="{_MARKS.get(each[:1], "")}">{escape(each)}</span>' for each in changes
+    )
+    return (
+        "<h4>What changed in the account</h4>"
+        f'<pre tabindex="0" role="region" aria-label="Changes">{lines}</pre>'
+    )
+
+
+def _calls(stage: Stage) -> str:
+    """Return each different call once, with how often it was made, and who allowed it."""
+    counted: Counter[tuple[str, ...]] = Counter()
+    for call in stage.calls:
+        name = f"{call.service}:{call.operation}"
+        for each in call.decisions:
+            counted[call.caller, name, each.action, each.resource, str(each.allowed), each.by] += 1
+    rows = [
+        (
+            escape(caller),
+            f'<span class="mono">{escape(action)}</span>',
+            f'<span class="mono">{escape(resource)}</span>',
+            _badge(allowed == "True", "allowed", "denied"),
+            escape(by) or "no statement",
+            str(count),
+        )
+        for (caller, _, action, resource, allowed, by), count in counted.items()
+    ]
+    names = ("By", "Action", "On", "IAM said", "Statement", "Times")
+    table = _table("API calls and the statement that decided", names, rows)
+    return f"<details><summary>{len(stage.calls)} API calls</summary>{table}</details>"
+
+
+def _attempts(report: Report) -> str:
+    rows = [
+        (escape(each.what), _badge(each.refused, "refused", "allowed")) for each in report.attempts
+    ]
+    title = "What Data Theorem tried beyond its right"
+    return f"<h3>{title}</h3>{_table(title, ('What', 'AWS said'), rows)}" if rows else ""
+
+
+def _lines(title: str, lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    text = escape("\n".join(lines))
+    return (
+        f'<h3>{title}</h3><pre tabindex="0" role="region" aria-label="{escape(title)}">{text}</pre>'
+    )
+
+
+def _bullets(title: str, items: Sequence[str]) -> str:
+    if not items:
+        return ""
+    listed = "".join(f'<li class="mono">{escape(each)}</li>' for each in items)
+    return f"<h3>{escape(title)}</h3><ul>{listed}</ul>"
+
+
+def _badge(good: bool, yes: str, no: str) -> str:
+    return f'<span class="badge {"good" if good else "bad"}">{yes if good else no}</span>'
+
+
+def _table(caption: str, names: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
+    )

@@ -12,10 +12,12 @@ class Consistency:
 
     A read of a policy or of notifications shows the bucket as it was up to `stale_reads` ago.
     ELB, and S3 for a topic's policy, know a new policy up to `spreading` after it was put.
+    A role's rights hold `new_rights` after it was made, where roles are emulated, too.
     """
 
     stale_reads: float = 0.0
     spreading: float = 0.0
+    new_rights: float = 0.0
 
 
 class Spreading(Generic[T]):

@@ -70,6 +70,7 @@ class Endpoint:
         self._heard = heard
         self._answered = answered
         self._sessions: dict[str, Session] = {}
+        self._made_at: dict[str, float] = {}
         self._lock = Lock()
         for service in _BY_MOTO:
             get_backend(service).pop(account.account_id, None)
@@ -204,7 +205,9 @@ class Endpoint:
         self, session: Session, service: str, operation: str, params: Mapping[str, Any], region: str
     ) -> Call:
         iam = get_backend("iam")[session.account][self.account.partition]
-        roles = {name.name: name.arn for name in iam.roles.values()}
+        roles = {each.name: each.arn for each in iam.roles.values()}
+        for arn in roles.values():
+            self._spread(arn)
         arn = f"arn:{self.account.partition}:iam::{session.account}:root"
         policies: tuple[str, ...] | None = None
         if session.role:
@@ -214,10 +217,17 @@ class Endpoint:
                 f":assumed-role/{name}/{session.name.replace(' ', '')}"
             )
             found = next((each for each in iam.roles.values() if each.name == name), None)
-            policies = tuple(map(_text, found.policies.values())) if found else ()
+            known = found is not None and self._spread(found.arn)
+            policies = tuple(map(_text, found.policies.values())) if known else ()
             policies += self.control_policies
         caller = Caller(session.account, arn, policies)
         return Call(service, operation, params, caller, region, roles)
+
+    def _spread(self, role: str) -> bool:
+        """Tell whether a role that was made is known everywhere by now."""
+        now = self.account.clock()
+        made = self._made_at.setdefault(role, now)
+        return now >= made + self.account.world.consistency.new_rights
 
 
 def _text(policy: object) -> str:

@@ -38,6 +38,9 @@ offset = time.time() - began
 time.time = lambda: began + offset * rate + (clock() - mark) * rate
 time.sleep = lambda seconds: sleep(seconds / rate)
 sys.path[:] = [sys.argv[3], *[each for each in sys.path if each not in sys.argv[5:]]]
+sys.meta_path[:] = [
+    each for each in sys.meta_path if not getattr(each, "__module__", "").startswith("__editable")
+]
 from awslambdaric.__main__ import main
 main(["awslambdaric", sys.argv[4]])
 """

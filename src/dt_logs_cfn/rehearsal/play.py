@@ -202,6 +202,8 @@ def rehearse(
     with Sandbox(folder, consistency) as sandbox:
         load_balancers = scenario.prepare(sandbox.account)
         play = Play(sandbox, released, released.service_role(sandbox))
+        if consistency is not None:  # the service role was made some time before
+            sandbox.pace.sleep(consistency.new_rights)
         sandbox.tell = tell
         before = play.snapshot()
         with suppress(Over):

@@ -1,0 +1,134 @@
+"""Lambda's part alone: code in a process, its events, its ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dt_logs_cfn.rehearsal.functions import Function, Functions, interpreter
+from dt_logs_cfn.rehearsal.pace import Pace
+
+RUNTIME = interpreter("python0.0")[1].partition(":")[0]  # this very Python's
+PLAIN = Function(
+    name="plain",
+    arn="arn:aws:lambda:us-east-1:123456789012:function:plain",
+    runtime=RUNTIME,
+    handler="index.handler",
+    code="def handler(event, context):\n    print('got', event)\n    return event\n",
+    timeout=300,
+    memory=128,
+    log_group="/aws/lambda/plain",
+    region="us-east-1",
+    credentials={"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"},
+)
+
+
+@pytest.fixture
+def functions(tmp_path: Path) -> Iterator[Functions]:
+    with Functions(tmp_path, "http://127.0.0.1:1", Pace()) as found:
+        yield found
+
+
+def code(body: str) -> Function:
+    return replace(PLAIN, code=f"import os, time\n\ndef handler(event, context):\n    {body}\n")
+
+
+def test_it_returns_and_what_it_prints_is_its_log(functions: Functions) -> None:
+    done = functions.invoke(PLAIN, {"a": 1})
+    assert (done.outcome, done.output, done.error) == ("returned", "got {'a': 1}\n", "")
+
+
+def test_it_stays_warm_and_a_change_starts_it_anew(functions: Functions) -> None:
+    pid = code("print(os.getpid())")
+    first, again = (functions.invoke(pid, {}).output for _ in range(2))
+    assert first == again
+    assert functions.invoke(replace(pid, memory=256), {}).output != first
+
+
+def test_what_it_raises_is_told_as_lambda_tells_it(functions: Functions) -> None:
+    done = functions.invoke(code("raise ValueError('no')"), {})
+    assert (done.outcome, done.error) == ("raised", "ValueError: no")
+
+
+def test_a_module_that_cannot_be_imported_is_an_error_of_its_start(functions: Functions) -> None:
+    done = functions.invoke(replace(PLAIN, code="import nothing_like_it"), {})
+    assert done.outcome in ("raised", "exited")
+    assert "nothing_like_it" in done.error + done.output
+
+
+def test_a_process_that_ends_in_the_middle_is_no_answer(functions: Functions) -> None:
+    done = functions.invoke(code("os._exit(3)"), {})
+    assert (done.outcome, done.error) == ("exited", "Runtime exited with error: exit status 3")
+
+
+def test_the_time_is_over_for_its_children_too(functions: Functions) -> None:
+    slow = code("print(os.fork() or os.getpid()); time.sleep(100000)")
+    done = functions.invoke(replace(slow, timeout=60), {})
+    assert done.outcome == "timed out"
+    assert done.error.endswith("Task timed out after 60.00 seconds")
+    pids = [int(each) for each in done.output.split()]
+    assert len(pids) == 2
+    assert not [each for each in pids if _runs(each)]
+
+
+def _runs(pid: int) -> bool:
+    """Tell whether a process runs; one that has ended and waits to be reaped does not."""
+    command = ["ps", "-o", "stat=", "-p", str(pid)]
+    state = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return state != "" and not state.startswith("Z")
+
+
+def test_a_failed_event_is_repeated_twice(functions: Functions) -> None:
+    attempts = functions.invoke_async(code("raise ValueError(event)"), 7).result()
+    assert [each.error for each in attempts] == ["ValueError: 7"] * 3
+
+
+def test_an_event_is_repeated_until_it_succeeds(functions: Functions, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    once = code(f"p = {str(flag)!r}; os.path.exists(p) or (open(p, 'w').close(), 1 / 0)")
+    attempts = functions.invoke_async(once, None).result()
+    assert [each.outcome for each in attempts] == ["raised", "returned"]
+
+
+def test_one_that_sleeps_holds_up_no_other(functions: Functions) -> None:
+    sleeping = functions.invoke_async(replace(code("time.sleep(100000)"), name="slow"), {})
+    assert functions.invoke(PLAIN, {}).outcome == "returned"
+    assert not sleeping.done()
+
+
+def test_its_environment_is_lambdas_alone(functions: Functions) -> None:
+    done = functions.invoke(code("print(*sorted(os.environ))"), {})
+    names = set(done.output.split())
+    assert {"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME", "LAMBDA_TASK_ROOT"} <= names
+    assert not {name for name in names if name.startswith(("PYTEST", "VIRTUAL", "HTTP"))}
+
+
+def test_the_copy_in_the_template_is_what_runs(
+    functions: Functions, release: Path, tmp_path: Path
+) -> None:
+    """The project is installed beside boto3, and must not be taken for it."""
+    template = json.loads((release / "dt-logs-analysis.template.json").read_text())
+    properties = template["Resources"]["DTLogsAnalysisLambdaFunction"]["Properties"]
+    told = "import dt_logs_handler.plan as p\nhandler = lambda event, context: print(p.__file__)\n"
+    embedded = replace(PLAIN, code=f"{properties['Code']['ZipFile']}\n{told}")
+    path = Path(functions.invoke(embedded, {}).output.strip())
+    assert tmp_path in path.parents
+    assert path.parts[-2:] == ("dt_logs_handler", "plan.py")
+
+
+def test_time_passes_at_the_accounts_pace(functions: Functions) -> None:
+    done = functions.invoke(code("t = time.time(); time.sleep(20); print(time.time() - t)"), {})
+    assert 20 <= float(done.output) < 200
+
+
+def test_closing_leaves_no_process(tmp_path: Path) -> None:
+    with Functions(tmp_path, "http://127.0.0.1:1", Pace()) as functions:
+        pid = int(functions.invoke(code("print(os.getpid())"), {}).output)
+        functions.invoke_async(replace(code("time.sleep(100000)"), name="slow"), {})
+        assert _runs(pid)
+    assert not _runs(pid)

@@ -1,0 +1,93 @@
+"""Every scenario from end to end, under both privilege sets, through the lifecycle role."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dt_logs_cfn.commands.rehearse import NAMES
+from dt_logs_cfn.emulator import Consistency
+from dt_logs_cfn.rehearsal.play import rehearse
+from dt_logs_cfn.rehearsal.released import load
+from dt_logs_cfn.rehearsal.report import Report
+from dt_logs_cfn.rehearsal.scenarios import SCENARIOS
+from dt_logs_cfn.settings import Privileges
+
+BY_NAME = {each.name: each for each in SCENARIOS}
+
+
+def play(
+    name: str,
+    release: Path,
+    folder: Path,
+    privileges: Privileges = Privileges.LEAST_PRIVILEGE,
+    consistency: Consistency | None = None,
+) -> Report:
+    released = load(release, privileges, "lifecycle")
+    return rehearse(BY_NAME[name], released, folder, consistency=consistency)
+
+
+def test_the_command_knows_every_scenario() -> None:
+    assert tuple(BY_NAME) == NAMES
+
+
+@pytest.mark.parametrize("privileges", list(Privileges), ids=lambda each: each.value)
+@pytest.mark.parametrize("name", list(BY_NAME))
+def test_a_scenario_goes_as_expected(
+    name: str, privileges: Privileges, release: Path, tmp_path: Path
+) -> None:
+    report = play(name, release, tmp_path, privileges)
+    assert not report.unexpected
+    assert report.restored
+    assert report.stack_status == "DELETE_COMPLETE"
+
+
+def test_the_vendor_gets_the_log_line_and_nothing_else(release: Path, tmp_path: Path) -> None:
+    report = play("fresh", release, tmp_path)
+    (line,) = report.vendor_received
+    assert '"GET https://web.example.com:443/visit/1 HTTP/1.1"' in line
+    assert len(report.attempts) == 5
+    assert all(each.refused for each in report.attempts)
+
+
+def test_a_neighbours_log_is_announced_and_not_readable(release: Path, tmp_path: Path) -> None:
+    report = play("logging", release, tmp_path)
+    assert report.denied == ("s3:GetObject",)
+    assert len(report.vendor_received) == 1
+
+
+def test_every_call_of_the_stack_was_decided_by_a_statement(release: Path, tmp_path: Path) -> None:
+    report = play("three", release, tmp_path)
+    decided = [
+        each
+        for stage in report.stages
+        for call in stage.calls
+        if call.caller in ("CloudFormation", "Lambda")
+        for each in call.decisions
+    ]
+    assert len(decided) > 80
+    assert all(each.allowed and each.by != "administrator" and each.by for each in decided)
+
+
+def test_it_works_while_policies_roles_and_reads_spread_slowly(
+    release: Path, tmp_path: Path
+) -> None:
+    slow = Consistency(stale_reads=1.5, spreading=3.0, new_rights=20.0)
+    report = play("shared", release, tmp_path, consistency=slow)
+    assert not report.unexpected
+    denied = {
+        each.action
+        for stage in report.stages
+        for call in stage.calls
+        if call.caller == "Lambda"
+        for each in call.decisions
+        if not each.allowed
+    }
+    assert "elasticloadbalancing:DescribeLoadBalancerAttributes" in denied
+
+
+def test_nothing_that_the_report_holds_is_a_signed_url(release: Path, tmp_path: Path) -> None:
+    report = play("fresh", release, tmp_path)
+    assert "X-Amz-Signature" not in json.dumps([str(each) for each in report.stages])

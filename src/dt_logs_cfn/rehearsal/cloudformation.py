@@ -49,6 +49,7 @@ class CloudFormation:
         partition, region, account = self._place
         stack_id = f"arn:{partition}:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
         stack = Stack(name, stack_id, asked, role)
+        self._context(stack)  # a role that cannot be taken is told before anything begins
         self._at(stack, "CREATE_IN_PROGRESS", "User Initiated")
         failed = self._make(stack, asked, in_order(asked.template), "CREATE")
         if failed:
@@ -114,12 +115,24 @@ class CloudFormation:
                 self._made(stack, logical, kind, given, made)
             except (ClientError, Refused, Failed) as error:
                 self._emit(stack, logical, kind, f"{action}_FAILED", _reason(error))
-                if isinstance(error, Failed) and made is None:
-                    # CloudFormation sends a Delete for what could not be created, too.
-                    stack.resources[logical] = Made(error.physical_id, given, {})
+                self._tried(stack, logical, given, made, error)
                 return logical
             self._emit(stack, logical, kind, f"{action}_COMPLETE", "")
         return ""
+
+    def _tried(
+        self,
+        stack: Stack,
+        logical: str,
+        given: Mapping[str, Any],
+        made: Made | None,
+        error: Exception,
+    ) -> None:
+        """Keep what may be half done: a rollback changes it back, or deletes it, too."""
+        if made is not None:
+            stack.resources[logical] = Made(made.physical_id, given, made.attributes)
+        elif isinstance(error, Failed):
+            stack.resources[logical] = Made(error.physical_id, given, {})
 
     def _made(
         self, stack: Stack, logical: str, kind: str, given: Mapping[str, Any], made: Made | None

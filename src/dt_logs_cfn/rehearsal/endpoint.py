@@ -22,7 +22,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from dt_logs_cfn.emulator import Account, Caller, Refused
 from dt_logs_cfn.emulator.access import Decided, authorise
 from dt_logs_cfn.emulator.client import OPERATIONS
-from dt_logs_cfn.emulator.world import Call
+from dt_logs_cfn.emulator.world import Call, Operation
 from dt_logs_cfn.rehearsal.loopback import listener
 from dt_logs_cfn.rehearsal.protocol import Answer, Parsed, parse, refusal, success
 
@@ -176,16 +176,19 @@ class Endpoint:
                 environ["HTTP_X_MOTO_ACCOUNT_ID"] = session.account
                 answered: Iterable[bytes] = self._moto(environ, start)
                 return answered
-            return _sent(start, self._made(session, call, lambda: self._by_account(parsed, call)))
+            operation = _operation(parsed)
+            return _sent(
+                start,
+                self._made(
+                    session,
+                    call,
+                    lambda: success(
+                        call.service, call.operation, operation(self.account.world, call)
+                    ),
+                ),
+            )
         except Refused as refused:
             return _sent(start, refusal(parsed.service, refused, request.method == "HEAD"))
-
-    def _by_account(self, parsed: Parsed, call: Call) -> Answer:
-        operation = OPERATIONS.get(parsed.service, {}).get(parsed.operation)
-        if operation is None:
-            text = f"{parsed.operation} of {parsed.service} is not emulated"
-            raise Refused("NotImplemented", text, 501)
-        return success(parsed.service, parsed.operation, operation(self.account.world, call))
 
     def _made(self, session: Session, call: Call, effect: Callable[[], Any]) -> Any:
         """Decide a call, let it take effect, and tell of it. Raises Refused."""
@@ -228,6 +231,14 @@ class Endpoint:
         now = self.account.clock()
         made = self._made_at.setdefault(role, now)
         return now >= made + self.account.world.consistency.new_rights
+
+
+def _operation(parsed: Parsed) -> Operation:
+    found = OPERATIONS.get(parsed.service, {}).get(parsed.operation)
+    if found is None:
+        text = f"{parsed.operation} of {parsed.service} is not emulated"
+        raise Refused("NotImplemented", text, 501)
+    return found
 
 
 def _text(policy: object) -> str:

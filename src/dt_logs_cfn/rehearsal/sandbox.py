@@ -136,7 +136,8 @@ class Sandbox:
         """Let a service take a role, if the role's trust policy says so. Raises Refused."""
         request = Request(Principal(service=service), "sts:AssumeRole", role)
         if evaluate((self.endpoint.trust(role),), request) is not Decision.ALLOW:
-            raise Refused("AccessDenied", f"{service} may not assume {role}", 403)
+            text = f"Role {role} is invalid or cannot be assumed by {service}"
+            raise Refused("ValidationError", text)
 
     def _custom(self, stack: Stack) -> CustomResources:
         def invoke(arn: str, event: Mapping[str, Any]) -> None:

@@ -1,0 +1,152 @@
+"""`rehearse` as a person and as a program meets it, and what it leaves behind: nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dt_logs_cfn import Settings, __version__, build_release, write_release
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with a release in it, and a temporary folder of its own."""
+    folder = tmp_path_factory.mktemp("here")
+    write_release(build_release(Settings()), folder / "build")
+    (folder / "tmp").mkdir()
+    return folder
+
+
+def environment(here: Path) -> dict[str, str]:
+    return {**os.environ, "TMPDIR": str(here / "tmp"), "HOME": str(here / "tmp")}
+
+
+def rehearse(here: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dt_logs_cfn", "rehearse", *arguments],
+        cwd=here,
+        env=environment(here),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def left_behind(here: Path) -> list[str]:
+    """Return files in the temporary folder, and processes that were started from it."""
+    files = [str(each) for each in (here / "tmp").iterdir()]
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return files + [line for line in listed.stdout.splitlines() if str(here / "tmp") in line]
+
+
+def test_it_tells_a_person_what_happened(here: Path) -> None:
+    done = rehearse(here)
+    assert done.returncode == 0, done.stderr
+    assert "CREATE_COMPLETE" in done.stderr
+    assert "InvokeLambdaFunction" in done.stderr
+    assert "The AWS account is emulated on this machine" in done.stderr
+    for part in (
+        "What changed in the account:",
+        "allowed s3:CreateBucket on arn:aws:s3:::dt-logs-analysis-",
+        "by OwnBucket",
+        '"GET https://web.example.com:443/visit/1 HTTP/1.1"',
+        "refused: delete ",
+        "the account is as it was before",
+    ):
+        assert part in done.stdout
+    assert "\x1b[" not in done.stdout + done.stderr
+    assert left_behind(here) == []
+
+
+def test_it_tells_a_program(here: Path) -> None:
+    done = rehearse(here, "--json", "--scenario", "delete", "--report", "page.html")
+    report = json.loads(done.stdout)
+    wanted = {"stack_status", "calls", "denied", "diff", "vendor_received", "restored"}
+    assert wanted <= report.keys()
+    assert (report["stack_status"], report["denied"]) == ("DELETE_COMPLETE", [])
+    assert report["restored"] is True
+    page = (here / "page.html").read_text("utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "https://" not in page.replace("https://logs.example.com", "")
+
+
+def test_the_documented_service_role_cannot_run_the_stack(here: Path) -> None:
+    done = rehearse(here, "--service-role", "documented")
+    assert done.returncode == 1
+    assert "is not authorized to perform: iam:PassRole" in done.stdout
+    assert "    iam:PassRole\n" in done.stdout
+    assert "    lambda:InvokeFunction\n" in done.stdout
+    assert "ROLLBACK_FAILED" in done.stdout
+
+
+def test_a_template_that_is_not_ours_is_not_run(here: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "build" / __version__
+    write_release(build_release(Settings()), tmp_path / "build")
+    path = folder / "dt-logs-analysis.template.json"
+    path.chmod(0o644)
+    path.write_text(path.read_text().replace("s3:GetBucketTagging", "s3:GetBucketAcl"))
+    done = rehearse(here, "--release", str(folder))
+    assert (done.returncode, done.stdout) == (3, "")
+    (line,) = done.stderr.splitlines()
+    assert "is not what this release builds: " in line
+    path.write_text("{}")
+    assert rehearse(here, "--release", str(folder)).returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--scenario", "nothing"), 2),
+        (("--privileges", "all"), 2),
+        (("--release", "nowhere"), 3),
+        (("--scenario", "delete", "--report", "nowhere/page.html"), 3),
+    ],
+)
+def test_wrong_words_are_told_in_a_line(here: Path, arguments: tuple[str, ...], code: int) -> None:
+    done = rehearse(here, *arguments)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+
+
+def test_without_the_extra_it_says_what_to_install(here: Path) -> None:
+    hide = "import sys; sys.modules['awslambdaric'] = None; from dt_logs_cfn.__main__ import run"
+    command = f"{hide}; sys.argv = ['dt-logs-cfn', 'rehearse']; run()"
+    done = subprocess.run(
+        [sys.executable, "-c", command], cwd=here, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert done.stderr == (
+        "dt-logs-cfn: A rehearsal needs awslambdaric, which is not installed. Install it with:"
+        " pip install 'dt-logs-cfn[rehearse]'\n"
+    )
+
+
+def test_ctrl_c_leaves_nothing(here: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "dt_logs_cfn", "rehearse", "--scenario", "all"],
+        cwd=here,
+        env=environment(here),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        for line in process.stderr:
+            if "InvokeLambdaFunction" in line:
+                break
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        process.wait(60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "dt-logs-cfn: interrupted"
+    assert "Traceback" not in said
+    assert left_behind(here) == []

@@ -1,0 +1,225 @@
+"""CloudFormation's part: order, events, answers, rollback, what is refused beforehand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dt_logs_cfn.emulator import Refused
+from dt_logs_cfn.rehearsal.sandbox import Sandbox
+from dt_logs_cfn.rehearsal.stack import Asked, Stack, in_order
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+LOG = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}],
+}
+# Answers as the property Do says, and keeps every event in its log.
+CODE = """
+import json, time, urllib.request
+
+def handler(event, context):
+    print(json.dumps({k: v for k, v in event.items() if k != "ResponseURL"}))
+    do = event["ResourceProperties"]["Do"]
+    if do == "nothing" or (do == "raise" and event["RequestType"] == "Create"):
+        raise RuntimeError(do)
+    same = {k: event[k] for k in ("StackId", "RequestId", "LogicalResourceId")}
+    answer = {**same, "Status": "SUCCESS", "PhysicalResourceId": "thing", "Data": {"A": "b"}}
+    if do == "fail" and event["RequestType"] != "Delete":
+        answer |= {"Status": "FAILED", "Reason": "because"}
+    if do == "long" and event["RequestType"] != "Delete":
+        answer["Data"] = {"A": "x" * 5000}
+    if do == "other stack" and event["RequestType"] != "Delete":
+        answer["StackId"] = "another"
+    if do == "no id" and event["RequestType"] != "Delete":
+        answer["PhysicalResourceId"] = ""
+    body = json.dumps(answer).encode()
+    request = urllib.request.Request(event["ResponseURL"], body, method="PUT")
+    urllib.request.urlopen(request).close()
+"""
+
+
+def template(**changed: Any) -> str:
+    return json.dumps(
+        {
+            "Parameters": {"Do": {"Type": "String", "Default": "well"}},
+            "Resources": {
+                "Thing": {
+                    "Type": "Custom::Thing",
+                    "Properties": {
+                        "ServiceToken": {"Fn::GetAtt": ["Function", "Arn"]},
+                        "ServiceTimeout": 100,
+                        "Do": {"Ref": "Do"},
+                        "Flag": True,
+                        "Numbers": [1, 2.5],
+                    },
+                },
+                "Function": {
+                    "Type": "AWS::Lambda::Function",
+                    "Properties": {
+                        "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+                        "Runtime": "python3.13",
+                        "Handler": "index.handler",
+                        "Timeout": 60,
+                        "MemorySize": 128,
+                        "Code": {"ZipFile": CODE},
+                    },
+                },
+                "Role": {
+                    "Type": "AWS::IAM::Role",
+                    "Properties": {
+                        "AssumeRolePolicyDocument": TRUST,
+                        "Policies": [{"PolicyName": "Log", "PolicyDocument": LOG}],
+                        **changed,
+                    },
+                },
+            },
+            "Outputs": {"A": {"Value": {"Fn::GetAtt": ["Thing", "A"]}}},
+        }
+    )
+
+
+IAM = ("CAPABILITY_IAM",)
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path) as found:
+        yield found
+
+
+def create(sandbox: Sandbox, do: str = "well") -> Stack:
+    return sandbox.cloudformation.create("stack", Asked(template(), {"Do": do}), IAM)
+
+
+def statuses(sandbox: Sandbox) -> list[str]:
+    return [f"{each.logical_id} {each.status}" for each in sandbox.events]
+
+
+def reasons(sandbox: Sandbox) -> list[str]:
+    return [each.reason for each in sandbox.events if each.status.endswith("_FAILED")]
+
+
+def test_a_stack_is_made_in_order_and_unmade_in_reverse(sandbox: Sandbox) -> None:
+    stack = create(sandbox)
+    assert (stack.status, stack.outputs) == ("CREATE_COMPLETE", {"A": "b"})
+    sandbox.cloudformation.delete(stack)
+    done = [each for each in statuses(sandbox) if each.endswith("_COMPLETE")]
+    assert done == [
+        "Role CREATE_COMPLETE",
+        "Function CREATE_COMPLETE",
+        "Thing CREATE_COMPLETE",
+        "stack CREATE_COMPLETE",
+        "Thing DELETE_COMPLETE",
+        "Function DELETE_COMPLETE",
+        "Role DELETE_COMPLETE",
+        "stack DELETE_COMPLETE",
+    ]
+    assert sandbox.endpoint.deployed()["roles"] == sandbox.endpoint.deployed()["functions"] == {}
+
+
+def test_events_carry_texts_and_what_was_before(sandbox: Sandbox) -> None:
+    stack = create(sandbox)
+    sandbox.cloudformation.update(stack, Asked(template(), {"Do": "more"}), IAM)
+    created, updated = (json.loads(each) for each in sandbox.logged)
+    assert created["ResourceProperties"]["Flag"] == "true"
+    assert created["ResourceProperties"]["Numbers"] == ["1", "2.5"]
+    assert created["ResourceType"] == "Custom::Thing"
+    assert "PhysicalResourceId" not in created
+    assert updated["PhysicalResourceId"] == "thing"
+    assert updated["OldResourceProperties"]["Do"] == "well"
+    assert stack.status == "UPDATE_COMPLETE"
+
+
+@pytest.mark.parametrize(
+    ("do", "reason"),
+    [
+        (
+            "fail",
+            "Received response status [FAILED] from custom resource. Message returned: because",
+        ),
+        ("long", "Response object is too long."),
+        ("other stack", "Invalid response object"),
+        ("no id", "Invalid response object"),
+        ("raise", "CloudFormation did not receive a response from your Custom Resource."),
+    ],
+)
+def test_an_answer_that_is_none_rolls_back(sandbox: Sandbox, do: str, reason: str) -> None:
+    stack = create(sandbox, do)
+    assert reasons(sandbox)[0].startswith(reason)
+    assert stack.status == "ROLLBACK_COMPLETE"
+    assert json.loads(sandbox.logged[-1])["RequestType"] == "Delete"
+    assert sandbox.endpoint.deployed()["roles"] == {}
+
+
+def test_a_delete_without_an_answer_fails_the_rollback(sandbox: Sandbox) -> None:
+    stack = create(sandbox, "nothing")
+    assert stack.status == "ROLLBACK_FAILED"
+    assert set(stack.resources) == {"Thing", "Function", "Role"}
+
+
+def test_a_failed_update_goes_back(sandbox: Sandbox) -> None:
+    stack = create(sandbox)
+    sandbox.cloudformation.update(stack, Asked(template(), {"Do": "fail"}), IAM)
+    assert stack.status == "UPDATE_ROLLBACK_COMPLETE"
+    last = json.loads(sandbox.logged[-1])
+    assert last["RequestType"] == "Update"
+    assert last["ResourceProperties"]["Do"] == "well"
+
+
+def test_a_function_that_may_not_log_runs_all_the_same(sandbox: Sandbox) -> None:
+    asked = Asked(template(Policies=[]), {})
+    assert sandbox.cloudformation.create("stack", asked, IAM).status == "CREATE_COMPLETE"
+    assert sandbox.logged == []
+
+
+def test_an_update_that_changes_nothing_calls_nobody(sandbox: Sandbox) -> None:
+    stack = create(sandbox)
+    before = len(sandbox.logged)
+    sandbox.cloudformation.update(stack, Asked(template(), {"Do": "well"}), IAM)
+    assert (stack.status, len(sandbox.logged)) == ("UPDATE_COMPLETE", before)
+
+
+@pytest.mark.parametrize(
+    ("asked", "capabilities", "text"),
+    [
+        (Asked(template(), {}), (), "Requires capabilities : [CAPABILITY_IAM]"),
+        (Asked(template(RoleName="r"), {}), IAM, "Requires capabilities : [CAPABILITY_NAMED_IAM]"),
+        (Asked(template(Description="x" * 51_200), {}), IAM, "less than or equal to 51200"),
+        (Asked(template(), {"Dont": "x"}), IAM, "Parameters: [Dont] do not exist"),
+        (Asked("[", {}), IAM, "Template format error"),
+    ],
+)
+def test_what_is_refused_beforehand_makes_nothing(
+    sandbox: Sandbox, asked: Asked, capabilities: tuple[str, ...], text: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        sandbox.cloudformation.create("stack", asked, capabilities)
+    assert text in refused.value.message
+    assert sandbox.events == []
+
+
+def test_a_role_that_does_not_trust_cloudformation_is_not_taken(sandbox: Sandbox) -> None:
+    made = create(sandbox)
+    role = made.resources["Role"].attributes["Arn"]
+    with pytest.raises(Refused, match=r"cannot be assumed by cloudformation\.amazonaws\.com"):
+        sandbox.cloudformation.create("second", Asked(template(), {}), IAM, role)
+
+
+def test_a_circle_is_refused() -> None:
+    circle = {"Resources": {"A": {"P": {"Ref": "B"}}, "B": {"P": {"Fn::Sub": "${A.Arn}"}}}}
+    with pytest.raises(Refused, match="Circular"):
+        in_order(circle)

@@ -1,0 +1,140 @@
+"""The account's endpoint: who is let in, what is decided, how a refusal looks to boto3."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, LAMBDA, Sandbox
+from dt_logs_cfn.rehearsal.vendor import VENDOR
+
+ROLE = "arn:aws:iam::123456789012:role/r"
+TRUST = '{"Version":"2012-10-17","Statement":[]}'
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path) as found:
+        yield found
+
+
+def client(sandbox: Sandbox, service: str, role: str = "") -> Any:
+    name = LAMBDA if role else ADMINISTRATOR
+    return sandbox.client(service, sandbox.endpoint.session(name, role=role))
+
+
+def may(sandbox: Sandbox, *statements: dict[str, Any]) -> None:
+    """Make a role that may do this."""
+    iam = client(sandbox, "iam")
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=policy)
+
+
+def denial(call: Any, **params: Any) -> tuple[str, str]:
+    with pytest.raises(ClientError) as error:
+        call(**params)
+    found = error.value.response["Error"]
+    return found["Code"], found["Message"]
+
+
+def test_whoever_is_not_known_is_not_let_in(sandbox: Sandbox) -> None:
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(f"{sandbox.endpoint.url}/logs")
+    assert error.value.code == 403
+    error.value.close()
+
+
+def test_services_refuse_in_their_own_words(sandbox: Sandbox) -> None:
+    may(sandbox, {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"})
+    client(sandbox, "s3").create_bucket(Bucket="logs-of-web")
+    who = "User: arn:aws:sts::123456789012:assumed-role/r/Lambda is not authorized to perform:"
+    assert denial(client(sandbox, "s3", ROLE).get_bucket_policy, Bucket="logs-of-web") == (
+        "AccessDenied",
+        f'{who} s3:GetBucketPolicy on resource: "arn:aws:s3:::logs-of-web" because no'
+        " identity-based policy allows the s3:GetBucketPolicy action",
+    )
+    assert denial(client(sandbox, "sns", ROLE).create_topic, Name="t") == (
+        "AuthorizationError",
+        f"{who} SNS:CreateTopic on resource: arn:aws:sns:us-east-1:123456789012:t because no"
+        " identity-based policy allows the SNS:CreateTopic action",
+    )
+    assert denial(client(sandbox, "iam", ROLE).get_role, RoleName="r") == (
+        "AccessDenied",
+        f"{who} iam:GetRole on resource: {ROLE} because no identity-based policy allows the"
+        " iam:GetRole action",
+    )
+    found = denial(client(sandbox, "logs", ROLE).create_log_group, logGroupName="/g")
+    assert found[0] == "AccessDeniedException"
+    assert "log-group:/g" in found[1]
+
+
+def test_a_role_is_passed_only_by_those_who_may_and_to_whom(sandbox: Sandbox) -> None:
+    passing = {
+        "Effect": "Allow",
+        "Action": "iam:PassRole",
+        "Resource": ROLE,
+        "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+    }
+    may(sandbox, {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}, passing)
+    code, text = denial(
+        client(sandbox, "lambda", ROLE).create_function,
+        FunctionName="f",
+        Role=ROLE,
+        Runtime="python3.13",
+        Handler="index.handler",
+        Code={"ZipFile": b"x"},
+    )
+    assert code == "AccessDeniedException"
+    assert f"iam:PassRole on resource: {ROLE}" in text
+
+
+def test_a_role_may_what_its_policies_say_at_each_call(sandbox: Sandbox) -> None:
+    may(sandbox, {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
+    s3 = client(sandbox, "s3", ROLE)
+    assert denial(s3.list_buckets)[0] == "AccessDenied"
+    policy = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*", "Sid": "Look"}
+    client(sandbox, "iam").put_role_policy(
+        RoleName="r",
+        PolicyName="p",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [policy]}),
+    )
+    assert s3.list_buckets()["Buckets"] == []
+    (decided,) = sandbox.calls[-1].decisions
+    assert (decided.allowed, decided.by) == (True, "Look")
+
+
+def test_another_account_needs_the_resources_policy_too(sandbox: Sandbox) -> None:
+    s3 = client(sandbox, "s3")
+    s3.create_bucket(Bucket="logs-of-web")
+    s3.put_object(Bucket="logs-of-web", Key="a b+c/d", Body=b"text")
+    vendor = sandbox.client("s3", sandbox.endpoint.session("vendor", VENDOR))
+    wanted = {"Bucket": "logs-of-web", "Key": "a b+c/d"}
+    assert denial(vendor.get_object, **wanted)[0] == "AccessDenied"
+    grant = {
+        "Sid": "Read",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{VENDOR}:root"},
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::logs-of-web/a*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [grant]})
+    s3.put_bucket_policy(Bucket="logs-of-web", Policy=policy)
+    assert vendor.get_object(**wanted)["Body"].read() == b"text"
+    assert "Read of the resource's policy" in sandbox.calls[-1].decisions[0].by
+
+
+def test_what_is_not_emulated_says_so(sandbox: Sandbox) -> None:
+    code, text = denial(client(sandbox, "sns").list_topics)
+    assert (code, text) == ("NotImplemented", "ListTopics of sns is not emulated")
+
+
+def test_it_listens_on_the_loopback_alone(sandbox: Sandbox) -> None:
+    assert sandbox.endpoint.url.startswith("http://127.0.0.1:")

@@ -220,8 +220,9 @@ class Endpoint:
                 f":assumed-role/{name}/{session.name.replace(' ', '')}"
             )
             found = next((each for each in iam.roles.values() if each.name == name), None)
-            known = found is not None and self._spread(found.arn)
-            policies = tuple(map(_text, found.policies.values())) if known else ()
+            policies = ()
+            if found is not None and self._spread(found.arn):
+                policies = tuple(map(_text, found.policies.values()))
             policies += self.control_policies
         caller = Caller(session.account, arn, policies)
         return Call(service, operation, params, caller, region, roles)

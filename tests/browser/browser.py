@@ -1,0 +1,92 @@
+"""Headless Chromium from the distribution's packages, driven by selenium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
+SCREENSHOTS = Path(__file__).parents[2] / ".screenshots"
+
+# Text that is seen, and how it stands out: WCAG's contrast of each element that has text itself.
+CONTRAST = """
+const light = c => { c /= 255; return c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4; };
+const parse = s => (s.match(/[\\d.]+/g) || []).map(Number);
+const luminance = c => .2126 * light(c[0]) + .7152 * light(c[1]) + .0722 * light(c[2]);
+const ground = e => {
+  for (; e; e = e.parentElement) {
+    if (e.tagName === 'rect') break;
+    const c = parse(getComputedStyle(e).backgroundColor);
+    if (c.length === 3 || c[3] > 0) return c;
+  }
+  return [255, 255, 255];
+};
+const found = [];
+for (const e of document.querySelectorAll('body *')) {
+  const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+  if (!own || !e.getClientRects().length || e.closest('title, desc')) continue;
+  const style = getComputedStyle(e), svg = e.namespaceURI.endsWith('svg');
+  const fore = parse(svg ? style.fill : style.color);
+  const back = svg ? parse(getComputedStyle(e.ownerSVGElement.querySelector('.box')).fill)
+                   : ground(e);
+  const [a, b] = [luminance(fore), luminance(back)].sort((x, y) => y - x);
+  const ratio = (a + .05) / (b + .05);
+  if (ratio < 4.5) found.push(`${e.tagName} ${e.className} ${ratio.toFixed(2)}`);
+}
+return [...new Set(found)];
+"""
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
+    """Start a browser with an empty profile; without Chromium skip, but never in CI."""
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if browser is None or driver is None:
+        text = "needs Chromium: apt-get install chromium chromium-driver"
+        if os.environ.get("CI"):
+            pytest.fail(text)
+        pytest.skip(text)
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    service = Service(driver)
+    found = webdriver.Chrome(options=options, service=service)
+    try:
+        yield found
+    finally:
+        found.quit()
+        service.stop()
+
+
+def resize(driver: webdriver.Chrome, width: int, scheme: str) -> None:
+    """Show the page as a screen of this width does, in a colour scheme."""
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 1400, "deviceScaleFactor": 1, "mobile": False},
+    )
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def screenshot(driver: webdriver.Chrome, name: str) -> None:
+    """Keep a picture for people to look at."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    driver.save_screenshot(str(SCREENSHOTS / f"{name}.png"))

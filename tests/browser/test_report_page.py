@@ -1,0 +1,112 @@
+"""The rehearsal's page in a real browser: what it says, that it fits, that it can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from browser.browser import CONTRAST, chromium, resize, screenshot
+from selenium import webdriver
+
+from dt_logs_cfn.emulator.access import Decided
+from dt_logs_cfn.rehearsal.page import page
+from dt_logs_cfn.rehearsal.report import ApiCall, Attempt, Report, StackEvent, Stage
+
+ARN = "arn:aws:s3:::customers-logs/alb/AWSLogs/123456789012/elasticloadbalancing/us-east-1/*"
+STAGE = Stage(
+    "Create dt-logs-analysis",
+    "ROLLBACK_FAILED",
+    (
+        StackEvent(1.5, "Role", "AWS::IAM::Role", "CREATE_IN_PROGRESS"),
+        StackEvent(2.5, "Role", "AWS::IAM::Role", "CREATE_FAILED", "<b>may not</b> " + "x" * 300),
+        StackEvent(3.5, "Role", "AWS::IAM::Role", "DELETE_COMPLETE"),
+    ),
+    (
+        ApiCall("Lambda", "s3", "GetObject", (Decided("s3:GetObject", ARN, True, "Read"),)),
+        ApiCall("Lambda", "s3", "PutObject", (Decided("s3:PutObject", ARN, False, ""),), "no"),
+    ),
+    ("+ buckets['a']: " + "y" * 400, "- topics['<i>']: 1", "~ tags: 1 -> 2"),
+)
+REPORTS = [
+    Report(
+        scenario="fresh",
+        summary="A load balancer that does not log yet.",
+        privileges="documented",
+        service_role="documented",
+        runtime="python3.13, as in Lambda",
+        stages=(STAGE,),
+        vendor_received=("https 2026-01-01 app/web/1 " + "z" * 500,),
+        attempts=(Attempt("delete a", True), Attempt("list b", False)),
+        restored=False,
+        left=("+ roles['r']",),
+        exceptions=("bucket b holds logs",),
+        unexpected=("the stack is ROLLBACK_FAILED",),
+        missing=("iam:PassRole",),
+    ),
+    Report("two", "Nothing happened.", "x", "y", "z", (), (), (), True, (), (), ()),
+]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    folder = tmp_path_factory.mktemp("browser")
+    (folder / "page.html").write_text(page(REPORTS), "utf-8")
+    with chromium(folder / "profile") as driver:
+        driver.get((folder / "page.html").as_uri())
+        driver.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+        yield driver
+
+
+def test_it_says_everything_and_nothing_of_it_is_markup(browser: webdriver.Chrome) -> None:
+    text = browser.execute_script("return document.body.innerText")
+    for part in (
+        "The AWS account is emulated on this machine",
+        "not as expected",
+        "<b>may not</b>",
+        "- topics['<i>']: 1",
+        "no statement",
+        "iam:PassRole",
+        "bucket b holds logs",
+        "list b",
+        "app/web/1",
+    ):
+        assert part in text
+    assert browser.execute_script("return document.querySelectorAll('td b, pre i').length") == 0
+    assert browser.get_log("browser") == []
+
+
+def test_headings_and_landmarks_are_in_order(browser: webdriver.Chrome) -> None:
+    levels = browser.execute_script(
+        "return [...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])"
+    )
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert browser.execute_script("return document.documentElement.lang") == "en"
+    assert browser.execute_script("return document.querySelectorAll('main,header').length") == 2
+    unnamed = "return [...document.querySelectorAll('table')].filter(t => !t.caption).length"
+    assert browser.execute_script(unnamed) == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_it_fits_and_can_be_read(browser: webdriver.Chrome, width: int, scheme: str) -> None:
+    resize(browser, width, scheme)
+    screenshot(browser, f"report-{width}-{scheme}")
+    over = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert browser.execute_script(over) == 0
+    assert browser.execute_script(CONTRAST) == []
+    shown = browser.execute_script(
+        "return [...document.querySelectorAll('svg')].filter(s => s.getClientRects().length)"
+        ".map(s => 16 * s.getBoundingClientRect().width / s.viewBox.baseVal.width)"
+    )
+    assert len(shown) == 1
+    assert shown[0] > 9  # pixels of the drawing's smallest text
+
+
+def test_text_that_cannot_be_read_is_found(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    """The check of contrast can fail."""
+    (tmp_path / "pale.html").write_text("<body><p style='color:#999'>pale</p></body>")
+    browser.get((tmp_path / "pale.html").as_uri())
+    assert browser.execute_script(CONTRAST) == ["P  2.85"]

@@ -20,7 +20,7 @@ from dt_logs_handler.grants import GRANTS, Scope
 HALF_A_YEAR = timedelta(days=183)
 
 _PARTITION = re.compile(r"arn:aws(?:-[a-z-]+)?:")
-_ACCOUNT = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
+_ACCOUNT = re.compile(r"(?<![0-9A-Za-z])[0-9]{12}(?![0-9A-Za-z])")
 _SUBSTITUTED = re.compile(r"\$\{[^}]*\}")
 
 

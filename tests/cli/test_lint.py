@@ -123,6 +123,8 @@ def test_a_rule_finds_what_it_is_for(change: Change, expected: tuple[str, str]) 
 @pytest.mark.parametrize(
     "change",
     [
+        # Twelve digits in a digest are no account.
+        lambda t: t["Outputs"]["LogBuckets"].update(Value="a123456789012-123456789012f"),
         statement(Action=["s3:ListAllMyBuckets"]),
         statement(Resource={"Fn::Sub": "arn:${P}:s3:::b/*"}),
         statement(Resource={"Fn::Sub": "arn:${P}:sns:${AWS::Region}:${AWS::AccountId}:*"}),

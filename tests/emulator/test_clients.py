@@ -116,6 +116,9 @@ def every_call(account: Account, arn: str) -> Iterator[tuple[str, str, dict[str,
     yield "s3", "delete_bucket_policy", bucket
     yield "s3", "delete_bucket", bucket
     yield "sns", "unsubscribe", {"SubscriptionArn": subscription}
+    account.sns.subscribe(TopicArn=TOPIC, Protocol="https", Endpoint="https://a.example.com")
+    asked = account.world.deliveries["https://a.example.com"][0]
+    yield "sns", "confirm_subscription", {"TopicArn": TOPIC, "Token": asked["Token"]}
     yield "sns", "delete_topic", {"TopicArn": TOPIC}
     account.world.account_blocks[ACCOUNT] = {"BlockPublicPolicy": True}
     yield "s3control", "get_public_access_block", {"AccountId": ACCOUNT}

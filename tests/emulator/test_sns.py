@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from dt_logs_cfn.emulator import Account
 from emulator.helpers import ACCOUNT, VENDOR, refused, topic_policy
@@ -175,3 +176,17 @@ def test_a_missing_topic_takes_no_subscription(account: Account) -> None:
         subscribe(account, "https", "http://plain.example")
     with refused("InvalidParameter"):
         subscribe(account, "telepathy", "x")
+
+
+def test_an_endpoint_confirms_with_the_token_that_it_was_sent() -> None:
+    account = Account()
+    topic = account.add_topic("t")
+    account.sns.subscribe(TopicArn=topic, Protocol="https", Endpoint="https://a")
+    (asked,) = account.world.deliveries["https://a"]
+    assert asked["Type"] == "SubscriptionConfirmation"
+    vendor = account.client("sns", caller=account.caller(account="999988887777"))
+    with pytest.raises(ClientError, match="Token"):
+        vendor.confirm_subscription(TopicArn=topic, Token="guessed")
+    arn = vendor.confirm_subscription(TopicArn=topic, Token=asked["Token"])["SubscriptionArn"]
+    found = account.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+    assert found["PendingConfirmation"] == "false"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from rehearsal.plain import PLAIN
 
 from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, LAMBDA, Sandbox
 from dt_logs_cfn.rehearsal.vendor import VENDOR
@@ -138,3 +141,28 @@ def test_what_is_not_emulated_says_so(sandbox: Sandbox) -> None:
 
 def test_it_listens_on_the_loopback_alone(sandbox: Sandbox) -> None:
     assert sandbox.endpoint.url.startswith("http://127.0.0.1:")
+
+
+def listening() -> set[str]:
+    """Return the addresses on which this process listens."""
+    found = set()
+    inodes = {
+        os.readlink(each.path)
+        for each in os.scandir("/proc/self/fd")
+        if os.path.islink(each.path) and os.path.exists(each.path)
+    }
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in inodes:
+                found.add(local.partition(":")[0])
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's tables of sockets are Linux's")
+def test_nothing_listens_elsewhere_and_afterwards_nothing_listens(tmp_path: Path) -> None:
+    before = listening()
+    with Sandbox(tmp_path) as sandbox:
+        sandbox.functions.invoke(PLAIN, {})
+        assert listening() - before == {"0100007F"}  # 127.0.0.1
+    assert listening() == before

@@ -9,23 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rehearsal.plain import PLAIN
 
-from dt_logs_cfn.rehearsal.functions import Function, Functions, interpreter
+from dt_logs_cfn.rehearsal.functions import Function, Functions
 from dt_logs_cfn.rehearsal.pace import Pace
-
-RUNTIME = interpreter("python0.0")[1].partition(":")[0]  # this very Python's
-PLAIN = Function(
-    name="plain",
-    arn="arn:aws:lambda:us-east-1:123456789012:function:plain",
-    runtime=RUNTIME,
-    handler="index.handler",
-    code="def handler(event, context):\n    print('got', event)\n    return event\n",
-    timeout=300,
-    memory=128,
-    log_group="/aws/lambda/plain",
-    region="us-east-1",
-    credentials={"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"},
-)
 
 
 @pytest.fixture

@@ -38,16 +38,21 @@ def allowed(case: dict[str, Any]) -> bool:
 
     Within an account one side suffices, across accounts both must allow, a Deny ends it.
     """
+    name = case.get("principal", SESSION)
+    service = name if not name.startswith("arn:") else ""
+    account = "" if service else name.split(":")[4]
     request = Request(
-        Principal(ACCOUNT, SESSION),
+        Principal(account, "" if service else name, service),
         case.get("action", "s3:GetObject"),
         case.get("target", "arn:aws:s3:::logs/a/b"),
         context(case),
     )
-    sides = [
+    identity, resource = (
         evaluate((policy(case.get(side, [])),), request) for side in ("identity", "resource_policy")
-    ]
-    if Decision.DENY in sides:
+    )
+    if service:  # has no policies of its own
+        return resource is Decision.ALLOW
+    if Decision.DENY in (identity, resource):
         return False
-    enough = any if case.get("owner", ACCOUNT) == ACCOUNT else all
-    return enough(side is Decision.ALLOW for side in sides)
+    enough = any if case.get("owner", ACCOUNT) == account else all
+    return enough(side is Decision.ALLOW for side in (identity, resource))

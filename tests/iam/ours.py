@@ -39,6 +39,20 @@ _OTHERS = (
     "elasticloadbalancing:DeleteLoadBalancer",
 )
 
+# A resource of each type that our actions name, for statements whose pattern reaches over types.
+_HERE = f"eu-west-1:{ACCOUNT}"
+_REAL = (
+    f"arn:aws:logs:{_HERE}:log-group:/aws/lambda/dt-logs",
+    f"arn:aws:logs:{_HERE}:log-group:/aws/lambda/dt-logs:log-stream:a",
+    f"arn:aws:logs:{_HERE}:log-group:/aws/lambda/other:log-stream:a",
+    f"arn:aws:elasticloadbalancing:{_HERE}:loadbalancer/app/web/1",
+    f"arn:aws:elasticloadbalancing:{_HERE}:loadbalancer/net/web/1",
+    f"arn:aws:sns:{_HERE}:dt-logs-analysis-a",
+    f"arn:aws:sns:{_HERE}:other",
+    "arn:aws:s3:::logs",
+    "arn:aws:s3:::logs/web/a",
+)
+
 
 def listed(raw: Any) -> list[Any]:
     """Return a value that may be single as a list."""
@@ -106,12 +120,9 @@ def _around(statement: dict[str, Any]) -> Iterator[dict[str, Any]]:
     contexts = [*_contexts(statement.get("Condition", {}))]
     for pattern in listed(statement["Resource"]):
         inside = pattern.replace("?", "a").replace("*", "x") if pattern != "*" else "*"
-        for target in {
-            inside,
-            inside + "/more",
-            inside.replace(ACCOUNT, "444455556666"),
-            inside[:-1] or "*",
-        }:
+        moved = inside.replace(ACCOUNT, "444455556666")
+        targets = {inside, inside + "/more", inside[:-1] or "*", moved, *_REAL}
+        for target in sorted(targets):
             for action in (*listed(statement["Action"]), *_OTHERS):
                 called = "s3:PutObject" if action == "s3:*" else action
                 for context in contexts:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .conditions import Context, glob, holds
 
-_VARIABLE = re.compile(r"\$\{([^}*?$][^}]*)\}")
+_VARIABLE = re.compile(r"\$\{([^}*?$,][^},]*)(?:, *'([^']*)')?\}")
 
 
 class Decision(Enum):
@@ -124,15 +124,22 @@ def _exempt(listed: Mapping[str, tuple[str, ...]], principal: Principal) -> bool
 
 
 def _resolved(patterns: tuple[str, ...], context: Context) -> tuple[str, ...]:
-    """Put in policy variables; a pattern with one that the request lacks matches nothing."""
+    """Put in policy variables; a pattern with one that the request lacks matches nothing.
+
+    It may bring a default, `${key, 'value'}` [IAM reference, reference_policies_variables.md].
+    """
     if not any("${" in pattern for pattern in patterns):
         return patterns
-    result = []
-    for pattern in patterns:
-        names = _VARIABLE.findall(pattern)
-        if all(isinstance(context.get(name.lower()), str) for name in names):
-            result.append(_VARIABLE.sub(lambda m: str(context[m[1].lower()]), pattern))
-    return tuple(result)
+
+    def value(match: re.Match[str]) -> str | None:
+        found = context.get(match[1].lower())
+        return found if isinstance(found, str) else match[2]
+
+    return tuple(
+        _VARIABLE.sub(lambda match: value(match) or "", pattern)
+        for pattern in patterns
+        if all(value(match) is not None for match in _VARIABLE.finditer(pattern))
+    )
 
 
 def evaluate(documents: Iterable[str], request: Request) -> Decision:

@@ -1,0 +1,139 @@
+"""Our own policies, and requests inside and just outside each of their statements."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dt_logs_handler.marks import Location, Stack
+from dt_logs_handler.register import Registration, delivery_statement, tls_statement
+from dt_logs_handler.topics import topic_policy
+
+from .cases import ACCOUNT, SESSION
+
+VENDOR = "999999999999"
+READER = f"arn:aws:sts::{VENDOR}:assumed-role/reader/session"
+ELB = "logdelivery.elasticloadbalancing.amazonaws.com"
+STACK = Stack(
+    f"arn:aws:cloudformation:eu-west-1:{ACCOUNT}:stack/logs/11111111-2222-3333-4444-555555555555",
+    "aws",
+    "eu-west-1",
+    ACCOUNT,
+)
+_FILL = {
+    "Account": ACCOUNT,
+    "Region": "eu-west-1",
+    "RoleNameWithPath": "dt/logs",
+    "FunctionName": "dt-logs",
+    "LogGroupName": "/aws/lambda/dt-logs",
+    "NotificationEndpoint": "https://example.com/notify",
+}
+_POLICIES = Path(__file__).parents[2] / "build"
+_OTHERS = (
+    "iam:DeleteUser",
+    "lambda:DeleteFunction",
+    "logs:DeleteLogGroup",
+    "s3:GetObject",
+    "s3:DeleteBucket",
+    "sns:Publish",
+    "elasticloadbalancing:DeleteLoadBalancer",
+)
+
+# A resource of each type that our actions name, for statements whose pattern reaches over types.
+_HERE = f"eu-west-1:{ACCOUNT}"
+_REAL = (
+    f"arn:aws:logs:{_HERE}:log-group:/aws/lambda/dt-logs",
+    f"arn:aws:logs:{_HERE}:log-group:/aws/lambda/dt-logs:log-stream:a",
+    f"arn:aws:logs:{_HERE}:log-group:/aws/lambda/other:log-stream:a",
+    f"arn:aws:elasticloadbalancing:{_HERE}:loadbalancer/app/web/1",
+    f"arn:aws:elasticloadbalancing:{_HERE}:loadbalancer/net/web/1",
+    f"arn:aws:sns:{_HERE}:dt-logs-analysis-a",
+    f"arn:aws:sns:{_HERE}:other",
+    "arn:aws:s3:::logs",
+    "arn:aws:s3:::logs/web/a",
+)
+
+
+def listed(raw: Any) -> list[Any]:
+    """Return a value that may be single as a list."""
+    return raw if isinstance(raw, list) else [raw]
+
+
+def identity_requests() -> Iterator[dict[str, Any]]:
+    """Yield requests about the roles' policies of every committed release."""
+    for path in sorted(_POLICIES.glob("*/policies/*.json")):
+        text = path.read_text("utf-8")
+        for name, value in _FILL.items():
+            text = text.replace(f"${{{name}}}", value)
+        policy = json.loads(text)["Statement"]
+        if any("Principal" in statement for statement in policy):
+            continue  # a trust policy: its resource is the role itself
+        for statement in policy:
+            for request in _around(statement):
+                yield {"file": path.stem, "identity": policy, **request}
+
+
+def resource_requests() -> Iterator[dict[str, Any]]:
+    """Yield requests about a bucket's policy with grants, and about its topic's policy."""
+    location = Location("logs", "web")
+    some = Registration(
+        stack=STACK.tag,
+        location=location,
+        vendor=VENDOR,
+        endpoint="0" * 8,
+        load_balancers=frozenset({"app/a/1"}),
+        time=1,
+        members="1" * 8,
+    )
+    policy = [
+        some.statement(STACK),
+        delivery_statement(location, STACK),
+        tls_statement("logs", STACK),
+    ]
+    everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+    for statement in policy:
+        for request in _around({**statement, "Condition": {}}):
+            for principal, owner in ((READER, ACCOUNT), (SESSION, ACCOUNT), (ELB, ACCOUNT)):
+                for tls in ("true", "false"):
+                    yield {
+                        **request,
+                        "file": "bucket",
+                        "principal": principal,
+                        "owner": owner,
+                        "identity": everything,
+                        "resource_policy": policy,
+                        "context": {"aws:securetransport": tls},
+                    }
+    topic = json.loads(topic_policy("logs", STACK))["Statement"]
+    for request in _around(topic[0]):
+        for principal in ("s3.amazonaws.com", "events.amazonaws.com", READER):
+            yield {
+                **request,
+                "file": "topic",
+                "principal": principal,
+                "identity": everything,
+                "resource_policy": topic,
+            }
+
+
+def _around(statement: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    contexts = [*_contexts(statement.get("Condition", {}))]
+    for pattern in listed(statement["Resource"]):
+        inside = pattern.replace("?", "a").replace("*", "x") if pattern != "*" else "*"
+        moved = inside.replace(ACCOUNT, "444455556666")
+        targets = {inside, inside + "/more", inside[:-1] or "*", moved, *_REAL}
+        for target in sorted(targets):
+            for action in (*listed(statement["Action"]), *_OTHERS):
+                called = "s3:PutObject" if action == "s3:*" else action
+                for context in contexts:
+                    yield {"action": called, "target": target, "context": context}
+
+
+def _contexts(condition: dict[str, Any]) -> Iterator[dict[str, str]]:
+    right = {
+        key.lower(): listed(value)[0] for keys in condition.values() for key, value in keys.items()
+    }
+    yield right
+    for key in right:
+        yield {name: value for name, value in right.items() if name != key}
+        yield {**right, key: right[key] + "0"}

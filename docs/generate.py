@@ -8,18 +8,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dt_logs_cfn import canonical, resources, service_policies
+from dt_logs_cfn import canonical, explain, resources, service_policies
 from dt_logs_cfn.console import STACK_GROUPS
 from dt_logs_cfn.policies import policy_document
 from dt_logs_cfn.release import TEMPLATE_LIMIT
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.templates import stack_template
 from dt_logs_handler import answer, aws, main, policy, request, run
-from dt_logs_handler.grants import GRANTS
 from dt_logs_handler.marks import Location, Stack
 from dt_logs_handler.register import (
     Registration,
@@ -82,12 +82,40 @@ def lacking() -> str:
 
 
 def rights() -> str:
-    """Return what each right of the least-privilege role is for, step by step."""
+    """Return what each right of the least-privilege role is for, as `explain` prints it."""
     rows = [
-        (each.step, _actions(each.actions), each.on.value.replace("-", " "), each.why)
-        for each in GRANTS
+        (step, _actions([*dict.fromkeys(each.action for each in found)]), on, why)
+        for (step, why, on), found in groupby(
+            explain.rights(), lambda each: (each.step, each.why, _where(each))
+        )
     ]
-    return _table(("Step", "Actions", "On", "Why"), rows)
+    return _table(("Step", "Actions", "On, and if", "Why"), rows)
+
+
+def _where(right: explain.Right) -> str:
+    on = ", ".join(f"`{each}`" for each in right.on)
+    return f"{on} if {right.condition}" if right.condition else on
+
+
+def refused() -> str:
+    """Return what the least-privilege role may not do."""
+    return "".join(f"- {each}\n" for each in explain.REFUSED)
+
+
+def left_open() -> str:
+    """Return what IAM cannot narrow."""
+    return "".join(f"- {each}\n" for each in explain.OPEN)
+
+
+def uses() -> str:
+    """Return what the handler uses of the documented role."""
+    rows = [
+        (f"`{each.action}`", f"`{each.on}`", ", ".join(each.steps) or "never used")
+        for each in explain.uses()
+    ]
+    known, used = explain.s3_actions()
+    table = _table(("Action", "On", "Used by"), rows)
+    return f"{table}\n`s3:*` allows {known} actions on every bucket; {used} are used.\n"
 
 
 def statements() -> str:

@@ -18,6 +18,7 @@ PROGRAM = "dt-logs-cfn"
 
 COMMANDS = {
     "build": "write the release: templates, policies, handler, manifest, checksums",
+    "explain": "tell what each right of the Lambda is for, and what it may not do",
     "lint": "check the release, or one template, with cfn-lint and our own rules",
     "policy": "print an IAM policy, ready to paste",
     "rehearse": "run the released template in an emulated AWS account on this machine",
@@ -76,6 +77,10 @@ def _load(name: str) -> Command:
             from dt_logs_cfn.commands import build
 
             return build
+        case "explain":
+            from dt_logs_cfn.commands import explain
+
+            return explain
         case "lint":
             from dt_logs_cfn.commands import lint
 

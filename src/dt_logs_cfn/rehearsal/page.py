@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -36,7 +37,7 @@ def page(reports: Sequence[Report]) -> str:
 def _overview(reports: Sequence[Report]) -> str:
     rows = [
         (
-            f'<a href="#{escape(each.scenario)}">{escape(each.scenario)}</a>',
+            f'<a href="#{_id(each)}">{escape(each.scenario)}</a>',
             _badge(each.passed, "as expected", "not as expected"),
             escape(each.privileges),
             escape(each.service_role),
@@ -60,41 +61,49 @@ def _overview(reports: Sequence[Report]) -> str:
     return "<h2>Overview</h2>" + _table("The scenarios that were rehearsed", names, rows)
 
 
+def _id(report: Report) -> str:
+    """Return a scenario's name as an id, which may have no spaces in it."""
+    return re.sub(r"[^A-Za-z0-9-]", "-", f"scenario-{report.scenario}")
+
+
 def _scenario(report: Report) -> str:
+    name = escape(report.scenario)
     parts = [
-        f'<section aria-labelledby="{escape(report.scenario)}">'
-        f'<h2 id="{escape(report.scenario)}">{escape(report.scenario)}</h2>',
+        f'<section aria-labelledby="{_id(report)}"><h2 id="{_id(report)}">{name}</h2>',
         f"<p>{escape(report.summary)}</p>",
         f"<p>{_badge(report.passed, 'as expected', 'not as expected')} "
         f"{_badge(report.restored, 'account restored', 'account not restored')}</p>",
         f"<p>{escape(report.privileges)} privileges, {escape(report.service_role)} service role;"
         f" the function ran on {escape(report.runtime)}.</p>",
-        *(_stage(each) for each in report.stages),
-        _lines("What Data Theorem received", report.vendor_received),
+        _bullets("What was not as expected", report.unexpected),
+        _bullets("What the service role lacks for the stack's whole life", report.missing),
+        *(_stage(each, report.scenario) for each in report.stages),
+        _lines("What Data Theorem received", report.vendor_received, report.scenario),
         _attempts(report),
         _bullets("What stays, as announced", report.exceptions),
-        _bullets("What the service role lacks for the stack's whole life", report.missing),
         _bullets("How the account differs from before", report.left),
-        _bullets("What was not as expected", report.unexpected),
         "</section>",
     ]
     return "".join(parts)
 
 
-def _stage(stage: Stage) -> str:
+def _stage(stage: Stage, scenario: str) -> str:
+    where = f"{scenario}, {stage.title}"
     events = [
         (
             f"{each.at:.1f} s",
             f'<span class="mono">{escape(each.logical_id)}</span>',
+            f'<span class="mono">{escape(each.resource_type)}</span>',
             _status(each.status),
-            escape(each.reason),
+            f'<div class="reason">{escape(each.reason)}</div>',
         )
         for each in stage.events
     ]
-    table = _table("Stack events", ("Time", "Resource", "Status", "Reason"), events)
+    names = ("Time", "Resource", "Type", "Status", "Reason")
+    table = _table("Stack events", names, events, where)
     return (
         f"<h3>{escape(stage.title)}: {escape(stage.stack_status)}</h3>{table}"
-        f"{_changes(stage.changes)}{_calls(stage)}"
+        f"{_changes(stage.changes, where)}{_calls(stage, where)}"
     )
 
 
@@ -103,7 +112,7 @@ def _status(status: str) -> str:
     return f'<span class="status {kind}">{escape(status)}</span>'
 
 
-def _changes(changes: Sequence[str]) -> str:
+def _changes(changes: Sequence[str], where: str) -> str:
     if not changes:
         return "<h4>What changed in the account</h4><p>Nothing.</p>"
     lines = "\n".join(
@@ -111,30 +120,35 @@ def _changes(changes: Sequence[str]) -> str:
     )
     return (
         "<h4>What changed in the account</h4>"
-        f'<pre tabindex="0" role="region" aria-label="Changes">{lines}</pre>'
+        f'<pre tabindex="0" role="region" aria-label="Changes: {escape(where)}">{lines}</pre>'
     )
 
 
-def _calls(stage: Stage) -> str:
+def _calls(stage: Stage, where: str) -> str:
     """Return each different call once, with how often it was made, and who allowed it."""
     counted: Counter[tuple[str, ...]] = Counter()
     for call in stage.calls:
         name = f"{call.service}:{call.operation}"
-        for each in call.decisions:
-            counted[call.caller, name, each.action, each.resource, str(each.allowed), each.by] += 1
-    rows = [
+        rows = [
+            (each.action, each.resource, _badge(each.allowed, "allowed", "denied"), each.by)
+            for each in call.decisions
+        ]
+        for action, resource, said, by in rows or [(name, "", "not asked", "")]:
+            counted[call.caller, action, resource, said, by or "no statement", call.error] += 1
+    cells = [
         (
             escape(caller),
             f'<span class="mono">{escape(action)}</span>',
             f'<span class="mono">{escape(resource)}</span>',
-            _badge(allowed == "True", "allowed", "denied"),
-            escape(by) or "no statement",
+            said,
+            escape(by),
+            f'<div class="reason">{escape(error)}</div>',
             str(count),
         )
-        for (caller, _, action, resource, allowed, by), count in counted.items()
+        for (caller, action, resource, said, by, error), count in counted.items()
     ]
-    names = ("By", "Action", "On", "IAM said", "Statement", "Times")
-    table = _table("API calls and the statement that decided", names, rows)
+    names = ("By", "Action", "On", "IAM said", "Statement", "Error", "Times")
+    table = _table("API calls and the statement that decided", names, cells, where)
     return f"<details><summary>{len(stage.calls)} API calls</summary>{table}</details>"
 
 
@@ -143,16 +157,15 @@ def _attempts(report: Report) -> str:
         (escape(each.what), _badge(each.refused, "refused", "allowed")) for each in report.attempts
     ]
     title = "What Data Theorem tried beyond its right"
-    return f"<h3>{title}</h3>{_table(title, ('What', 'AWS said'), rows)}" if rows else ""
+    table = _table(title, ("What", "AWS said"), rows, report.scenario)
+    return f"<h3>{title}</h3>{table}" if rows else ""
 
 
-def _lines(title: str, lines: Sequence[str]) -> str:
+def _lines(title: str, lines: Sequence[str], where: str) -> str:
     if not lines:
         return ""
-    text = escape("\n".join(lines))
-    return (
-        f'<h3>{title}</h3><pre tabindex="0" role="region" aria-label="{escape(title)}">{text}</pre>'
-    )
+    label, text = escape(f"{title}: {where}"), escape("\n".join(lines))
+    return f'<h3>{title}</h3><pre tabindex="0" role="region" aria-label="{label}">{text}</pre>'
 
 
 def _bullets(title: str, items: Sequence[str]) -> str:
@@ -166,11 +179,14 @@ def _badge(good: bool, yes: str, no: str) -> str:
     return f'<span class="badge {"good" if good else "bad"}">{yes if good else no}</span>'
 
 
-def _table(caption: str, names: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(
+    caption: str, names: Iterable[str], rows: Iterable[Sequence[str]], where: str = ""
+) -> str:
+    label = escape(f"{caption}: {where}" if where else caption)
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
         f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )

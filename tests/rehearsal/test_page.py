@@ -1,0 +1,88 @@
+"""The page's text, without a browser: what a report holds is there, and none of it is markup."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+
+from dt_logs_cfn.emulator.access import Decided
+from dt_logs_cfn.rehearsal.page import page
+from dt_logs_cfn.rehearsal.report import EMULATED, ApiCall, Attempt, Report, StackEvent, Stage
+
+EVIL = '<script>alert("1")</script>'
+REPORT = Report(
+    scenario=f"a {EVIL}",
+    summary=EVIL,
+    privileges="documented",
+    service_role="lifecycle",
+    runtime=EVIL,
+    stages=(
+        Stage(
+            f"Create {EVIL}",
+            "CREATE_COMPLETE",
+            (StackEvent(1.0, EVIL, "AWS::IAM::Role", "CREATE_FAILED", EVIL),),
+            (
+                ApiCall("Lambda", "s3", "PutObject", (Decided(EVIL, EVIL, False, ""),), EVIL),
+                ApiCall("Data Theorem", "sns", "ConfirmSubscription", ()),
+            ),
+            (f"+ {EVIL}",),
+        ),
+    ),
+    vendor_received=(EVIL,),
+    attempts=(Attempt(EVIL, True),),
+    restored=False,
+    left=(EVIL,),
+    exceptions=(EVIL,),
+    unexpected=(EVIL,),
+    missing=(EVIL,),
+)
+
+
+class Tags(HTMLParser):
+    """Collects the tags and the ids of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+
+
+def test_what_comes_from_the_account_is_never_markup() -> None:
+    text = page([REPORT])
+    assert text.count("&lt;script&gt;") >= 16
+    tags = Tags()
+    tags.feed(text)
+    assert "script" not in tags.tags
+    assert len(set(tags.ids)) == len(tags.ids)
+    assert not [each for each in tags.ids if " " in each]
+
+
+def test_everything_that_a_report_holds_is_on_the_page() -> None:
+    text = unescape(re.sub(r"<[^>]+>", " ", page([REPORT])))
+    for part in (
+        *EMULATED,
+        "AWS::IAM::Role",
+        "CREATE_FAILED",
+        "sns:ConfirmSubscription",
+        "not asked",
+        "no statement",
+        "2 API calls",
+        "account not restored",
+    ):
+        assert part in text
+
+
+def test_a_page_of_nothing_is_a_page() -> None:
+    assert "The scenarios that were rehearsed" in page([])
+
+
+def test_it_needs_nothing_from_elsewhere() -> None:
+    text = page([REPORT])
+    assert "http" not in text.replace("http-equiv", "")
+    assert "@import" not in text
+    assert "url(" not in text.replace("url(#", "")

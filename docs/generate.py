@@ -4,6 +4,7 @@ cog calls these from comments in README.md and docs/*.md; `tox -e docs` fails wh
 longer says what they return, and `cog -r README.md docs/*.md` writes it anew.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -107,6 +108,17 @@ def left_open() -> str:
     return "".join(f"- {each}\n" for each in explain.OPEN)
 
 
+def scanner_findings() -> str:
+    """Return what independent scanners find in the least-privilege template, and why it stays."""
+    found = json.loads((ROOT / "docs" / "scanner-findings.json").read_text("utf-8"))
+    rows = [
+        (scanner, f"`{name}`", why)
+        for scanner, findings in found.items()
+        for name, why in findings.items()
+    ]
+    return _table(("Scanner", "Finding", "Why it stays"), rows)
+
+
 def uses() -> str:
     """Return what the handler uses of the documented role."""
     rows = [
@@ -115,7 +127,10 @@ def uses() -> str:
     ]
     known, used = explain.s3_actions()
     table = _table(("Action", "On", "Used by"), rows)
-    return f"{table}\n`s3:*` allows {known} actions on every bucket; {used} are used.\n"
+    return (
+        f"{table}\n`s3:*` allows the {known} actions that awacs lists, on every bucket; {used} are"
+        " used.\n"
+    )
 
 
 def statements() -> str:

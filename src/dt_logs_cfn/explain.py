@@ -17,12 +17,14 @@ _DOCUMENTED = "lambda-execution-documented"
 REFUSED = (
     "reading any object: no s3:GetObject, so the function cannot read a log",
     "deleting or writing an object, but for the test file that Elastic Load Balancing wrote",
-    "touching a bucket of another account: aws:ResourceAccount has to be the stack's own",
+    "changing the policy or the notifications of another account's bucket: aws:ResourceAccount has"
+    " to be the stack's own. Making, securing and deleting a bucket has no such condition, and"
+    " holds for names of the function's pattern alone, with this account's number in them",
     "deleting a bucket that has another name than those the function gives, or LogBucketName",
     "subscribing anybody but the vendor's endpoint: sns:Endpoint and sns:Protocol say who",
     "publishing to a topic, or changing a topic's policy",
     "changing a network or gateway load balancer, or one of another region",
-    "anything in IAM, Lambda, KMS or EC2: it cannot raise its own rights",
+    "anything in IAM, Lambda, STS or KMS: it cannot raise its own rights",
     "making a log group, or writing to one that is not its own",
 )
 OPEN = (

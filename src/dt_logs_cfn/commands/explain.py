@@ -75,7 +75,7 @@ def _documented_lines() -> Iterator[str]:
         what = ", ".join(each.steps) if each.steps else "never used"
         yield from _wrapped(f"{each.action} on {each.on}: {what}", "  ")
     yield ""
-    yield f"s3:* allows {known} actions on every bucket; {used} are used."
+    yield f"s3:* allows the {known} actions that awacs lists, on every bucket; {used} are used."
 
 
 def _section(title: str, items: tuple[str, ...]) -> Iterator[str]:

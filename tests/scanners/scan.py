@@ -1,0 +1,75 @@
+"""What an independent scanner finds in the least-privilege template, against what is explained.
+
+    python tests/scanners/scan.py parliament|checkov|cfripper
+
+Exits 1 on a finding without an explanation in docs/scanner-findings.json, and on an explanation
+without a finding. Each scanner is installed in an environment of its own: see tox.ini.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+VALUES = {"Account": "123456789012", "Region": "us-east-1"}
+
+
+def release() -> Path:
+    """Return the folder of the newest release."""
+    found = (each for each in (ROOT / "build").iterdir() if each.name[:1].isdigit())
+    return max(found, key=lambda each: tuple(map(int, each.name.split("."))))
+
+
+def parliament() -> set[str]:
+    """Return the issues of the execution role's policy, each with the action that it is about."""
+    from parliament import analyze_policy_string
+
+    text = (release() / "policies" / "lambda-execution-least-privilege.json").read_text()
+    filled = re.sub(r"\$\{(\w+)\}", lambda found: VALUES.get(found[1], "x"), text)
+    findings = analyze_policy_string(filled).findings
+    return {" ".join([each.issue, *_last_action(str(each.detail))]) for each in findings}
+
+
+def _last_action(detail: str) -> list[str]:
+    return re.findall(r"\b[a-z0-9]+:[A-Z]\w+", detail)[-1:]
+
+
+def checkov() -> set[str]:
+    """Return the checks that the template fails."""
+    output = _printed(
+        "checkov", "--framework", "cloudformation", "--skip-download", "-o", "json", "-f"
+    )
+    return {each["check_id"] for each in output["results"]["failed_checks"]}
+
+
+def cfripper() -> set[str]:
+    """Return the rules that the template breaks."""
+    return {each["rule"] for each in _printed("cfripper", "--format", "json")["failures"]}
+
+
+def _printed(*command: str) -> Any:
+    """Return what a scanner prints about the template; its exit code tells only whether."""
+    template = str(release() / "dt-logs-analysis.template.json")
+    done = subprocess.run(
+        [*command, template], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    )
+    return json.loads(done.stdout)
+
+
+def main(scanner: str) -> int:
+    """Compare; print what is not explained, or explains nothing."""
+    found = {"parliament": parliament, "checkov": checkov, "cfripper": cfripper}[scanner]()
+    explained = json.loads((ROOT / "docs" / "scanner-findings.json").read_text("utf-8"))[scanner]
+    for name in sorted(found - set(explained)):
+        print(f"{scanner}: {name} is not explained")
+    for name in sorted(set(explained) - found):
+        print(f"{scanner}: {name} is explained, and not found")
+    print(f"{scanner}: {len(found)} findings, {len(found & set(explained))} explained")
+    return 0 if found == set(explained) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

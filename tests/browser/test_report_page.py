@@ -73,7 +73,7 @@ def test_it_says_everything_and_nothing_of_it_is_markup(browser: webdriver.Chrom
         "app/web/1",
     ):
         assert part in text
-    assert browser.execute_script("return document.querySelectorAll('td b, pre i').length") == 0
+    assert browser.execute_script("return document.querySelectorAll('td b, .diff i').length") == 0
     assert browser.get_log("browser") == []
 
 

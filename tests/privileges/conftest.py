@@ -7,14 +7,14 @@ import pytest
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counts: dict[str, int] = {}
-    rows: list[tuple[str, str, str]] = []
+    rows: list[tuple[str, ...]] = []
     for report in terminalreporter.stats.get("passed", []):
         for name, value in getattr(report, "user_properties", ()):
             if name in ("granted", "used"):
                 counts[name] = value
             elif name == "needed":
-                action, life, wrong = value.split("|", 2)
-                rows.append((action, life, wrong.partition(":")[0]))
+                *row, wrong = value.split("|", 4)
+                rows.append((*row, wrong.partition(":")[0]))
     if not counts and not rows:
         return
     terminalreporter.section("privileges")
@@ -22,5 +22,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             f"actions granted: {counts['granted']}, used: {counts['used']}, difference 0 both ways"
         )
-    for action, life, wrong in sorted(rows):
-        terminalreporter.write_line(f"without {action:<52} {life}: {wrong}")
+    terminalreporter.write_line(f"{'action':<52} {'on':<15} {'lives':>5}  without it")
+    for action, where, lives, life, wrong in sorted(rows):
+        terminalreporter.write_line(f"{action:<52} {where:<15} {lives:>5}  {life}: {wrong}")
+    for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+        terminalreporter.write_line(
+            f"{action:<52} {'log-group':<15} {'':>5}  Lambda's own, not the handler's: see `rehearse`"
+        )

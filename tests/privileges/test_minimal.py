@@ -64,7 +64,10 @@ def test_without_an_action_something_fails_and_says_so(action: str, record_prope
     for life in users()[action]:
         wrong = live(life, without(action)).wrong
         if wrong:
-            record_property("needed", f"{action}|{life.name}|{wrong}")
+            where = GRANTED[action].on.value
+            record_property(
+                "needed", f"{action}|{where}|{len(users()[action])}|{life.name}|{wrong}"
+            )
             assert re.search(rf"{action}\b", wrong, re.IGNORECASE), wrong
             return
     pytest.fail(f"{action} is granted, and nothing fails without it")

@@ -115,13 +115,11 @@ def _status(status: str) -> str:
 def _changes(changes: Sequence[str], where: str) -> str:
     if not changes:
         return "<h4>What changed in the account</h4><p>Nothing.</p>"
-    lines = "\n".join(
-        f'<span class="{_MARKS.get(each[:1], "")}">{escape(each)}</span>' for each in changes
+    lines = "".join(
+        f'<li class="{_MARKS.get(each[:1], "change")}">{escape(each)}</li>' for each in changes
     )
-    return (
-        "<h4>What changed in the account</h4>"
-        f'<pre tabindex="0" role="region" aria-label="Changes: {escape(where)}">{lines}</pre>'
-    )
+    label = escape(f"Changes: {where}")
+    return f'<h4>What changed in the account</h4><ul class="diff" aria-label="{label}">{lines}</ul>'
 
 
 def _calls(stage: Stage, where: str) -> str:

@@ -96,7 +96,7 @@ def test_stack_sets_can_take_it_in_any_partition(template: Any) -> None:
     assert not [each for each in template["Resources"].values() if "Stack" in each["Type"]]
     outside_parameters = {name: template[name] for name in template if name != "Parameters"}
     text = dumps(outside_parameters)
-    assert not re.search(r"arn:aws|(?<!\d)\d{12}(?!\d)", text)
+    assert not re.search(r"arn:aws|(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])", text)
 
 
 @ALL

@@ -9,9 +9,10 @@ import pytest
 
 from dt_logs_cfn.commands.rehearse import NAMES
 from dt_logs_cfn.emulator import Consistency
-from dt_logs_cfn.rehearsal.play import rehearse
+from dt_logs_cfn.rehearsal.play import Play, rehearse
 from dt_logs_cfn.rehearsal.released import load
 from dt_logs_cfn.rehearsal.report import Report
+from dt_logs_cfn.rehearsal.sandbox import Sandbox
 from dt_logs_cfn.rehearsal.scenarios import SCENARIOS
 from dt_logs_cfn.settings import Privileges
 
@@ -91,3 +92,14 @@ def test_it_works_while_policies_roles_and_reads_spread_slowly(
 def test_nothing_that_the_report_holds_is_a_signed_url(release: Path, tmp_path: Path) -> None:
     report = play("fresh", release, tmp_path)
     assert "X-Amz-Signature" not in json.dumps([str(each) for each in report.stages])
+
+
+def test_the_service_role_runs_no_stack_of_another_name(release: Path, tmp_path: Path) -> None:
+    """Its rights hold for names that begin with StackNamePrefix, and for Lambda alone."""
+    released = load(release, Privileges.DOCUMENTED, "lifecycle")
+    with Sandbox(tmp_path) as sandbox:
+        play = Play(sandbox, released, released.service_role(sandbox))
+        stack = play.create(*BY_NAME["fresh"].prepare(play.account), name="somebody-elses")
+        assert stack.status == "ROLLBACK_COMPLETE"
+        assert "is not authorized to perform: iam:CreateRole" in play.reason()
+        assert "role/somebody-elses" in play.reason()

@@ -119,3 +119,13 @@ def test_closing_leaves_no_process(tmp_path: Path) -> None:
         functions.invoke_async(replace(code("time.sleep(100000)"), name="slow"), {})
         assert _runs(pid)
     assert not _runs(pid)
+
+
+def test_closing_lets_nothing_start_any_more(tmp_path: Path) -> None:
+    """Also what was queued at that very moment; closing waits for no function's end."""
+    flag = tmp_path / "started"
+    late = code(f"time.sleep(20); open({str(flag)!r}, 'w').close()")
+    with Functions(tmp_path, "http://127.0.0.1:1", Pace()) as functions:
+        running = [functions.invoke_async(replace(late, name=f"f{each}"), {}) for each in range(8)]
+    assert {each.outcome for future in running for each in future.result()} == {"exited"}
+    assert not flag.exists()

@@ -74,6 +74,9 @@ class Invocation:
     error: str = ""
 
 
+_STOPPED = Invocation("", "exited", "", "the function was stopped")
+
+
 class Functions:
     """Runs functions until it is closed; none of their processes outlives it."""
 
@@ -97,7 +100,8 @@ class Functions:
         self._endpoint_url = endpoint_url
         self._pace = pace
         self._retry_after = retry_after
-        self._pool = ThreadPoolExecutor(thread_name_prefix="function")
+        # One that sleeps or waits to be repeated holds a thread, and is to hold up no other.
+        self._pool = ThreadPoolExecutor(64, thread_name_prefix="function")
         self._processes: dict[str, _Process] = {}
         self._lock = Lock()
         self._closing = Flag()
@@ -138,6 +142,8 @@ class Functions:
                 folder = self._folder / f"{function.name}-{uuid.uuid4().hex[:8]}"
                 found = _Process(function, folder, self._endpoint_url, self._pace)
                 self._processes[function.name] = found
+            if self._closing.is_set():  # it waited for a thread: nothing is to start any more
+                found.kill()
             return found
 
     def interpreter(self, runtime: str) -> tuple[str, str]:
@@ -181,14 +187,17 @@ class _Process:
         self._lock = Lock()
         self._running: subprocess.Popen[bytes] | None = None
         self._api: RuntimeApi | None = None
-        self._dead = False
+        self._dead = Flag()
         self._read = 0
 
     def invoke(self, body: bytes) -> Invocation:
         with self._lock:
-            if self._dead:
-                return Invocation("", "exited", "", "the function was stopped")
+            if self._dead.is_set():
+                return _STOPPED
             api, running = self._started()
+            if self._dead.is_set():  # killed before there was a process to kill
+                self._stop()
+                return _STOPPED
             request_id = str(uuid.uuid4())
             timeout = self.function.timeout
             deadline = int((self._pace() + timeout) * 1000)
@@ -277,7 +286,7 @@ class _Process:
 
     def kill(self) -> None:
         """End the process for good, also in the middle of an event."""
-        self._dead = True
+        self._dead.set()
         _end(self._running)
         with self._lock:
             self._stop()
@@ -304,4 +313,4 @@ def _ours() -> tuple[str, ...]:
     import dt_logs_handler
 
     homes = {Path(each.__file__ or "").parent.parent for each in (dt_logs_cfn, dt_logs_handler)}
-    return tuple(str(each) for each in homes if each.name != "site-packages")
+    return tuple(str(each) for each in homes if not each.name.endswith("-packages"))

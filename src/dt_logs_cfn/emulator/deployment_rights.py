@@ -10,7 +10,6 @@ from .world import Call
 
 # Where the action is not called as the operation is.
 _ACTIONS = {
-    "GetFunctionConfiguration": "GetFunctionConfiguration",
     "Invoke": "InvokeFunction",
     "TagLogGroup": "TagResource",
 }

@@ -146,10 +146,6 @@ class Functions:
                 found.kill()
             return found
 
-    def interpreter(self, runtime: str) -> tuple[str, str]:
-        """Return the Python for a runtime, and a sentence that says which it is."""
-        return interpreter(runtime)
-
 
 @cache
 def _importable(python: str) -> bool:

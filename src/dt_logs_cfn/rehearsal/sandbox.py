@@ -24,7 +24,7 @@ from dt_logs_cfn.emulator.policy import Decision, Principal, Request, evaluate
 from dt_logs_cfn.rehearsal.cloudformation import CloudFormation
 from dt_logs_cfn.rehearsal.custom_resource import CustomResources, Mailbox
 from dt_logs_cfn.rehearsal.endpoint import Endpoint, Recorded
-from dt_logs_cfn.rehearsal.functions import Function, Functions, Invocation
+from dt_logs_cfn.rehearsal.functions import Function, Functions, Invocation, interpreter
 from dt_logs_cfn.rehearsal.pace import Pace
 from dt_logs_cfn.rehearsal.report import ApiCall, StackEvent
 from dt_logs_cfn.rehearsal.resource_types import Context
@@ -177,7 +177,7 @@ class Sandbox:
         )
         self._made[arn] = made
         self._logs[arn] = self.client("logs", credentials)
-        self.runtime = self.functions.interpreter(made.runtime)[1]
+        self.runtime = interpreter(made.runtime)[1]
         return made
 
     def _written(self, function: Function, attempts: Iterable[Invocation]) -> None:

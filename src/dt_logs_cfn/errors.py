@@ -5,6 +5,7 @@
     ├── BuildError      the release cannot be made, since a template outgrew its limit, say
     ├── ReleaseError    a release on disk is missing or damaged, or cannot be written
     ├── VerifyError     what we were given to check is no template of ours, or is damaged
+    ├── AwsError        AWS refused a call of ours, or could not be reached
     └── RehearsalError  a rehearsal cannot be run here
 
 Whatever else is raised is a bug.
@@ -37,6 +38,10 @@ class ReleaseError(DtLogsError):
 
 class VerifyError(DtLogsError):
     """What was given to check cannot be read as a template of ours."""
+
+
+class AwsError(DtLogsError):
+    """AWS refused a call that we made with the caller's credentials, or could not be reached."""
 
 
 class RehearsalError(DtLogsError):

@@ -5,6 +5,9 @@
     ├── BuildError      the release cannot be made, since a template outgrew its limit, say
     ├── ReleaseError    a release on disk is missing or damaged, or cannot be written
     ├── VerifyError     what we were given to check is no template of ours, or is damaged
+    ├── FetchError      a file cannot be had by its URL
+    ├── PublishError    a release cannot be published as it is, or there
+    ├── SigningError    a signature cannot be made, or the key is not one that customers know
     ├── AwsError        AWS refused a call of ours, or could not be reached
     └── RehearsalError  a rehearsal cannot be run here
 
@@ -38,6 +41,18 @@ class ReleaseError(DtLogsError):
 
 class VerifyError(DtLogsError):
     """What was given to check cannot be read as a template of ours."""
+
+
+class FetchError(DtLogsError):
+    """A file cannot be had by its URL, or is not one that we take."""
+
+
+class PublishError(DtLogsError):
+    """A release cannot be published: what is there is another one, or something is missing."""
+
+
+class SigningError(DtLogsError):
+    """A signature cannot be made here, or nobody could verify it."""
 
 
 class AwsError(DtLogsError):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.errors import DtLogsError
+from dt_logs_cfn.errors import DtLogsError, UsageError
 
 PROGRAM = "dt-logs-cfn"
 
@@ -21,6 +21,7 @@ COMMANDS = {
     "explain": "tell what each right of the Lambda is for, and what it may not do",
     "lint": "check the release, or one template, with cfn-lint and our own rules",
     "policy": "print an IAM policy, ready to paste",
+    "publish": "put the release where customers launch it from, once; or withdraw one",
     "rehearse": "run the released template in an emulated AWS account on this machine",
     "verify": "tell whether a template is this release, and extract its handler",
 }
@@ -52,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
         return command.run(arguments)
     except DtLogsError as error:
         print(f"{PROGRAM}: {' '.join(str(error).splitlines())}", file=sys.stderr)
-        return 3
+        return 2 if isinstance(error, UsageError) else 3
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,6 +90,10 @@ def _load(name: str) -> Command:
             from dt_logs_cfn.commands import policy
 
             return policy
+        case "publish":
+            from dt_logs_cfn.commands import publish
+
+            return publish
         case "rehearse":
             from dt_logs_cfn.commands import rehearse
 

@@ -1,6 +1,7 @@
 """Failures that we expect, each told in one line: what happened, and what to do.
 
     DtLogsError         exit code 3 on the command line
+    ├── UsageError      options that do not go together; exit code 2
     ├── SettingsError   release.cfg, or the settings that a template records, do not hold
     ├── BuildError      the release cannot be made, since a template outgrew its limit, say
     ├── ReleaseError    a release on disk is missing or damaged, or cannot be written
@@ -25,6 +26,10 @@ class DtLogsError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what} {self.fix}"
+
+
+class UsageError(DtLogsError):
+    """What the command line says cannot be meant; argparse finds the rest of that."""
 
 
 class SettingsError(DtLogsError):

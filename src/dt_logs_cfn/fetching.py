@@ -6,7 +6,9 @@ many bytes and no more, and a time limit.
 
 import ipaddress
 import time
+from functools import cache
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
@@ -14,12 +16,9 @@ from dt_logs_cfn.errors import FetchError
 
 _SECONDS = 120.0
 _CHUNK = 65_536
-_POOL = urllib3.PoolManager(
-    maxsize=16,
-    timeout=urllib3.Timeout(connect=10, read=30),
-    retries=urllib3.Retry(3, redirect=False, backoff_factor=0.5, status_forcelist=(500, 502, 503)),
-    headers={"User-Agent": "dt-logs-cfn"},
-)
+_TIMEOUT = urllib3.Timeout(connect=10, read=30)
+_RETRIES = urllib3.Retry(3, redirect=False, backoff_factor=0.5, status_forcelist=(500, 502, 503))
+_HEADERS = {"User-Agent": "dt-logs-cfn", "Accept-Encoding": "identity"}
 
 
 def fetch(url: str, limit: int) -> bytes:
@@ -43,13 +42,14 @@ def optional(url: str, limit: int) -> bytes | None:
     _check(url)
     end = time.monotonic() + _SECONDS
     try:
-        answer = _POOL.request(
+        answer = _pool(_proxy(url)).request(
             "GET",
             url,
             redirect=False,
+            retries=_RETRIES,
+            timeout=_TIMEOUT,
             preload_content=False,
             decode_content=False,
-            headers={"Accept-Encoding": "identity"},
         )
         try:
             if answer.status in (403, 404):
@@ -79,6 +79,21 @@ def shown(url: str) -> str:
 def is_url(text: str) -> bool:
     """Tell whether a text on the command line means something to fetch, and no file."""
     return text.startswith(("https://", "http://"))
+
+
+@cache
+def _pool(proxy: str) -> urllib3.PoolManager:
+    if proxy:
+        return urllib3.ProxyManager(proxy, maxsize=16, headers=_HEADERS)
+    return urllib3.PoolManager(maxsize=16, headers=_HEADERS)
+
+
+def _proxy(url: str) -> str:
+    """Return the proxy that this machine uses for a URL, as curl would; empty for none."""
+    parts = urlsplit(url)
+    if _is_here(parts.hostname or "") or proxy_bypass(parts.netloc):
+        return ""
+    return getproxies().get(parts.scheme, "")
 
 
 def _body(url: str, answer: urllib3.BaseHTTPResponse, limit: int, end: float) -> bytes:

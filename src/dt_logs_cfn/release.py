@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dt_logs_cfn import __version__, canonical, embedding
 from dt_logs_cfn.errors import BuildError
+from dt_logs_cfn.pipelines import STACK_SET_PARAMETERS, TERRAFORM, stack_set_parameters, terraform
 from dt_logs_cfn.policies import POLICY_NAMES, policy_document
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.templates import service_role_template, stack_template
@@ -48,6 +49,7 @@ def build_release(settings: Settings) -> Release:
         **templates,
         **{f"policies/{name}.json": _json(policy_document(name)) for name in POLICY_NAMES},
         HANDLER_ZIP: embedding.handler_zip(),
+        **_for_pipelines(settings),
     }
     files[MANIFEST] = _json(_manifest(files))
     files[CHECKSUMS] = _checksums(files)
@@ -76,6 +78,14 @@ def _templates(settings: Settings) -> dict[str, bytes]:
     made = {name: stack_template(settings, kind) for name, kind in STACK_TEMPLATES.items()}
     made[ROLE_TEMPLATE] = service_role_template(settings)
     return {name: _json(template.to_dict()) for name, template in made.items()}
+
+
+def _for_pipelines(settings: Settings) -> dict[str, bytes]:
+    template = stack_template(settings, Privileges.LEAST_PRIVILEGE).to_dict()
+    return {
+        TERRAFORM: terraform(template, settings).encode(),
+        STACK_SET_PARAMETERS: stack_set_parameters(template).encode(),
+    }
 
 
 def _manifest(files: Mapping[str, bytes]) -> dict[str, object]:

@@ -23,6 +23,11 @@ def read_template(path: Path) -> str:
     Raises VerifyError if the file cannot be read, is larger than CloudFormation takes, or is no
     UTF-8 text.
     """
+    return decoded(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what is in a file that may be a template. Raises VerifyError as above."""
     try:
         with path.open("rb") as file:
             content = file.read(LIMIT + 1)
@@ -32,10 +37,15 @@ def read_template(path: Path) -> str:
         ) from error
     if len(content) > LIMIT:
         raise VerifyError(f"{path} has more than {LIMIT:,} bytes.", _FIX)
+    return content
+
+
+def decoded(content: bytes, name: str) -> str:
+    """Return bytes as text. Raises VerifyError if they are none."""
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise VerifyError(f"{path} is no UTF-8 text.", _FIX) from error
+        raise VerifyError(f"{name} is no UTF-8 text.", _FIX) from error
 
 
 def parse_template(text: str) -> dict[str, Json]:

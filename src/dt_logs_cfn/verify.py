@@ -63,6 +63,15 @@ def handler_sources(text: str) -> dict[str, bytes]:
     return embedding.unpack(embedding.extract(code))
 
 
+def handler_differences(archive: bytes) -> tuple[str, ...]:
+    """Return the files in which a handler.zip is not this release's.
+
+    Nothing is run, and nothing unpacked beyond what a handler has. Raises VerifyError for a zip
+    that no release could have.
+    """
+    return tuple(_named(embedding.unpack(archive)))
+
+
 def shown(text: str) -> str:
     """Return a text that anybody may have written as one short line of ASCII."""
     escaped = json.dumps(text)[1:-1]
@@ -91,18 +100,24 @@ def _handler_differences(found: Json, built: Json) -> Iterator[str]:
     if not isinstance(found, str) or not isinstance(built, str):
         yield f"{'/'.join(_CODE)} changed"
         return
-    ours = embedding.unpack(embedding.extract(built))
     try:
         sources = embedding.unpack(embedding.extract(found))
     except VerifyError as error:
         yield f"{'/'.join(_CODE)} changed ({error.what.rstrip('.')})"
         return
-    names = [name for name in sorted(sources | ours) if sources.get(name) != ours.get(name)]
-    if not names:
-        yield "handler packed otherwise"
-    for name in names:
+    yield from _named(sources) or ["handler packed otherwise"]
+
+
+def _named(sources: Mapping[str, bytes]) -> list[str]:
+    """Return each source that is not this release's, and how."""
+    ours = embedding.handler_files()
+    found = []
+    for name in sorted(sources.keys() | ours.keys()):
+        if sources.get(name) == ours.get(name):
+            continue
         what = "added" if name not in ours else "missing" if name not in sources else "changed"
-        yield f"{name} {what}"
+        found.append(f"{name} {what}")
+    return found
 
 
 def _at(value: Mapping[str, Json], path: Path) -> Json:

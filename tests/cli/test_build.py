@@ -22,6 +22,8 @@ FILES = {
     "dt-logs-analysis-documented.template.json",
     "dt-logs-analysis.template.json",
     "handler.zip",
+    "stackset-parameters.json",
+    "terraform/main.tf",
     "manifest.json",
     "policies/cloudformation-role-documented.json",
     "policies/cloudformation-role-lifecycle.json",
@@ -231,6 +233,8 @@ def test_a_diff_makes_the_old_file_the_new_one(tmp_path: Path) -> None:
         "dt-logs-analysis-documented.template.json",
         "dt-logs-analysis.template.json",
         "manifest.json",
+        "stackset-parameters.json",
+        "terraform/main.tf",
     }
 
     for name, diff in diffs.items():

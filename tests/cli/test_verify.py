@@ -3,6 +3,7 @@
 import base64
 import bz2
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ STACKS = [NAME, "dt-logs-analysis-documented.template.json"]
 TEMPLATES = [*STACKS, "cloudformation-role.template.json"]
 ROLE = "DTLogsAnalysisLambdaExecutionRole"
 FUNCTION = "DTLogsAnalysisLambdaFunction"
+UNSIGNED = "not signed: there is no SHA256SUMS beside it"
 VENDOR = "for in aws account 111122223333 and endpoint https://logs.example.com/alb"
 
 
@@ -61,7 +63,7 @@ def test_a_released_template_is_identical(run: Run, here: Path, name: str) -> No
 
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("t.json: identical to release 0.1.0, ")
-    assert ran.out.endswith(f"{VENDOR}\n")
+    assert ran.out.endswith(f"{VENDOR}\nt.json: {UNSIGNED}\n")
 
 
 def test_form_does_not_count(run: Run, here: Path) -> None:
@@ -82,7 +84,7 @@ def test_one_byte_of_the_handler(run: Run, here: Path) -> None:
     assert (ran.code, ran.err) == (1, "")
     assert ran.out == (
         "t.json: differs from release 0.1.0, least-privilege, "
-        f"{VENDOR}: dt_logs_handler/main.py changed\n"
+        f"{VENDOR}: dt_logs_handler/main.py changed\nt.json: {UNSIGNED}\n"
     )
 
 
@@ -108,6 +110,9 @@ def test_one_right_added(run: Run, here: Path) -> None:
                 "notification_endpoint": "https://logs.example.com/alb",
             }
         },
+        "signature": "unsigned",
+        "provenance": UNSIGNED,
+        "withdrawn": None,
     }
 
 
@@ -129,7 +134,7 @@ def test_a_default_that_the_settings_do_not_say_is_a_difference() -> None:
     assert verdict.differences == ("Parameters/DataTheoremAccountId/Default changed",)
 
 
-def test_many_differences_stay_one_line(run: Run, here: Path) -> None:
+def test_many_differences_stay_on_one_line(run: Run, here: Path) -> None:
     parsed = template()
     for name in range(9):
         parsed["Outputs"][f"O{name}\n\x1b[2J"] = {"Value": "x"}
@@ -137,10 +142,10 @@ def test_many_differences_stay_one_line(run: Run, here: Path) -> None:
 
     ran = run("verify", "t.json")
 
-    assert ran.out.count("\n") == 1
+    differs, _ = ran.out.splitlines()
     assert "\x1b" not in ran.out
     assert "Outputs/O0\\n\\u001b[2J added" in ran.out
-    assert ran.out.endswith(", and 4 more\n")
+    assert differs.endswith(", and 4 more")
 
 
 @given(place=st.sampled_from(PLACES), value=st.sampled_from([None, True, 1, "", "x", [], {}]))
@@ -166,6 +171,42 @@ def test_another_release_is_named(run: Run, here: Path) -> None:
     (here / "t.json").write_text(json.dumps(parsed))
 
     assert "is of release 9.9.9\\n, and this is 0.1.0" in run("verify", "t.json").failure
+
+
+def test_the_handlers_zip(run: Run, here: Path) -> None:
+    (here / "handler.zip").write_bytes(FILES["handler.zip"])
+
+    ran = run("verify", "handler.zip")
+
+    assert ran.code == 0
+    assert ran.out.startswith("handler.zip: identical to the handler of release 0.1.0\n")
+
+
+def test_one_byte_of_the_handlers_zip(run: Run, here: Path) -> None:
+    sources = {**embedding.handler_files()}
+    sources["dt_logs_handler/main.py"] += b"#"
+    sources["dt_logs_handler/evil.py"] = b"print(1)"
+    (here / "handler.zip").write_bytes(embedding._pack(sources))
+
+    ran = run("verify", "handler.zip")
+
+    assert ran.code == 1
+    assert ran.out.splitlines()[0] == (
+        "handler.zip: differs from the handler of release 0.1.0:"
+        " dt_logs_handler/evil.py added, dt_logs_handler/main.py changed"
+    )
+
+
+def test_a_zip_bomb(run: Run, here: Path) -> None:
+    with zipfile.ZipFile(here / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("dt_logs_handler/main.py", b"0" * 100_000_000)
+
+    assert "unpacks to more than it holds" in run("verify", "bomb.zip").failure
+
+
+def test_nothing_or_two_things_to_verify(run: Run) -> None:
+    assert run("verify").code == 2
+    assert run("verify", "t.json", "--stack", "s").code == 2
 
 
 def test_sources_are_extracted_to_be_read(run: Run, here: Path) -> None:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dt_logs_cfn import canonical
+from dt_logs_cfn import canonical, ledger
 from dt_logs_cfn.folder import Difference, compare, write_release
 from dt_logs_cfn.release import TEMPLATE_LIMIT, Release, build_release
 from dt_logs_cfn.settings import Settings
@@ -26,6 +26,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write nothing; show how what is on disk differs from it, and exit 1 if it does",
     )
+    parser.add_argument(
+        "--mark-released",
+        action="store_true",
+        help=f"enter the version into DIR/{ledger.LEDGER}: its files never change from then on",
+    )
     parser.add_argument("--json", action="store_true", help="print the result for a program")
 
 
@@ -35,8 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
     release = build_release(Settings.load(SETTINGS_FILE))
     if arguments.check:
         folder = out / release.version
-        return _report_check(folder, compare(release, folder), arguments.json)
+        return _report_check(folder, compare(release, folder), arguments.json) or _gate(
+            release, out
+        )
+    ledger.is_released(release, out)  # or what is released would be written over
     folder = write_release(release, out)
+    if arguments.mark_released and ledger.mark(release, out):
+        print(f"{out / ledger.LEDGER} has {release.version} now: commit it.", file=sys.stderr)
     if arguments.json:
         sys.stdout.write(canonical.dumps(_summary(release, folder)))
     else:
@@ -56,6 +66,15 @@ def _report_check(folder: Path, differences: tuple[Difference, ...], as_json: bo
     else:
         print(f"{folder} is what this source builds.", file=sys.stderr)
     return 1 if differences else 0
+
+
+def _gate(release: Release, out: Path) -> int:
+    """Answer 1 where a released version is not what it was when it was released."""
+    ledger.is_released(release, out)
+    changed = ledger.changed(out)
+    for name in changed:
+        print(f"{out / name} is not what was released: restore it.", file=sys.stderr)
+    return 1 if changed else 0
 
 
 def _summary(release: Release, folder: Path) -> dict[str, object]:

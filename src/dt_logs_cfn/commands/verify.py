@@ -1,51 +1,175 @@
-"""`verify`: tell in one line whether a template is this release; extract its handler to read."""
+"""`verify`: tell in a few lines whether something is this release; extract its handler to read."""
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from dt_logs_cfn import canonical
-from dt_logs_cfn.errors import ReleaseError
-from dt_logs_cfn.template_file import read_template
-from dt_logs_cfn.templates import Origin
-from dt_logs_cfn.verify import Verdict, handler_sources, shown, verify_template
+from dt_logs_cfn import __version__, aws, canonical, embedding, fetching
+from dt_logs_cfn.errors import DtLogsError, ReleaseError, VerifyError
+from dt_logs_cfn.given import Given, below_url, from_file, from_s3, from_url
+from dt_logs_cfn.provenance import Provenance, provenance, withdrawn
+from dt_logs_cfn.publishing.destination import destination
+from dt_logs_cfn.settings import Vendor
+from dt_logs_cfn.signing import Signers, signers
+from dt_logs_cfn.template_file import decoded, parse_template
+from dt_logs_cfn.templates import Origin, origin
+from dt_logs_cfn.verify import handler_differences, handler_sources, shown, verify_template
 
 _MOST = 5
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """What is said of something that was verified; `origin` is None for a handler.zip."""
+
+    name: str
+    differences: tuple[str, ...]
+    origin: Origin | None
+    provenance: Provenance
+
+    @property
+    def fine(self) -> bool:
+        return not self.differences and self.provenance.sound
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `verify`."""
-    parser.add_argument("template", type=Path, metavar="FILE", help="a template, from anywhere")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "given",
+        nargs="?",
+        metavar="WHAT",
+        help="a template or a handler.zip, from anywhere: a file, an https URL, or s3://BUCKET/KEY",
+    )
+    what.add_argument("--stack", metavar="NAME", help="verify what a stack really runs instead")
     parser.add_argument(
         "--extract",
         type=Path,
         metavar="DIR",
         help="write the handler's sources to this new folder, to be read",
     )
+    parser.add_argument(
+        "--signers", type=Path, metavar="FILE", help="who may sign (default: as this source says)"
+    )
+    parser.add_argument(
+        "--bucket-owner", metavar="ID", help="the account of an s3:// path (default: your own)"
+    )
+    aws.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the verdict for a program")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the verdict; answer 1 if the template differs."""
-    text = read_template(arguments.template)
+    """Print the verdict; answer 1 if anything differs, or speaks against it."""
+    if (arguments.given is None) == (arguments.stack is None):
+        raise VerifyError(
+            "There is nothing, or too much, to verify.", "Give WHAT, or --stack NAME."
+        )
+    answer = _stack(arguments) if arguments.stack is not None else _given(arguments)
+    if arguments.json:
+        sys.stdout.write(canonical.dumps(_report(answer)))
+    else:
+        print("\n".join(_lines(answer)))
+    return 0 if answer.fine else 1
+
+
+def _given(arguments: argparse.Namespace) -> _Answer:
+    known = signers()
+    if arguments.signers is not None:
+        known = Signers(arguments.signers, known.revoked)
+    with aws.errors():
+        given = _read(arguments)
+        if given.content.startswith(b"PK"):
+            return _archive(given, known, arguments.extract)
+        text = decoded(given.content, given.name)
+        found = provenance(given, _claimed(text), known)
     if arguments.extract is not None:
         _write(handler_sources(text), arguments.extract)
-    verdict = verify_template(text)
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(_report(verdict)))
-    else:
-        print(f"{arguments.template}: {_line(verdict)}")
-    return 0 if verdict.identical else 1
+    try:
+        verdict = verify_template(text)
+    except VerifyError as error:
+        raise VerifyError(" ".join((error.what, *_against(found))), error.fix) from error
+    return _Answer(given.name, verdict.differences, verdict.origin, found)
 
 
-def _line(verdict: Verdict) -> str:
-    if verdict.identical:
-        return f"identical to {_described(verdict.origin)}"
-    listed = ", ".join(verdict.differences[:_MOST])
-    more = len(verdict.differences) - _MOST
+def _archive(given: Given, known: Signers, folder: Path | None) -> _Answer:
+    differences = handler_differences(given.content)
+    if folder is not None:
+        _write(embedding.unpack(given.content), folder)
+    return _Answer(given.name, differences, None, provenance(given, __version__, known))
+
+
+def _read(arguments: argparse.Namespace) -> Given:
+    what: str = arguments.given
+    if what.startswith("s3://"):
+        session = aws.session(arguments.profile, arguments.region)
+        owner = arguments.bucket_owner
+        if owner is None:
+            owner = session.client("sts", config=aws.CONFIG).get_caller_identity()["Account"]
+        return from_s3(what, session.client("s3", config=aws.CONFIG), owner)
+    return from_url(what) if fetching.is_url(what) else from_file(Path(what))
+
+
+def _stack(arguments: argparse.Namespace) -> _Answer:
+    from dt_logs_cfn import deployed
+
+    with aws.errors():
+        session = aws.session(arguments.profile, arguments.region)
+        found = deployed.read(session, arguments.stack, fetching.fetch)
+    if arguments.extract is not None:
+        _write(handler_sources(found.template), arguments.extract)
+    verdict = verify_template(found.template)
+    vendor = verdict.origin.settings.vendor(found.stack_id.split(":")[1])
+    return _Answer(
+        f"stack {arguments.stack}",
+        (*verdict.differences, *deployed.changes(found)),
+        verdict.origin,
+        _published(vendor, found.template),
+    )
+
+
+def _published(vendor: Vendor, template: str) -> Provenance:
+    """Ask the place that a template names, which has to be S3, whether the release still counts."""
+    if not vendor.base_url:
+        return Provenance("unsigned", "withdrawal not checked: the template names no base URL")
+    try:
+        url = destination(vendor).url
+        given = Given(url, template.encode(), below_url(f"{url}/{__version__}"))
+        return Provenance("unsigned", f"published at {url}", withdrawn(given, __version__))
+    except DtLogsError as error:
+        return Provenance("unchecked", f"withdrawal not checked: {error.what}")
+
+
+def _claimed(text: str) -> str | None:
+    """Return the version that a template says it is of, if it says one."""
+    try:
+        return origin(parse_template(text)).version
+    except DtLogsError:
+        return None
+
+
+def _against(found: Provenance) -> list[str]:
+    """Return what to know of a release that cannot be built here, as sentences."""
+    told = [] if found.state == "unsigned" else [f"It is {found.told}."]
+    return [*told, *([f"It was withdrawn: {shown(found.withdrawn)}."] if found.withdrawn else [])]
+
+
+def _lines(answer: _Answer) -> Iterator[str]:
+    yield f"{answer.name}: {_line(answer)}"
+    yield f"{answer.name}: {answer.provenance.told}"
+    if answer.provenance.withdrawn:
+        yield f"{answer.name}: WITHDRAWN: {shown(answer.provenance.withdrawn)}"
+
+
+def _line(answer: _Answer) -> str:
+    what = _described(answer.origin) if answer.origin else f"the handler of release {__version__}"
+    if not answer.differences:
+        return f"identical to {what}"
+    listed = ", ".join(answer.differences[:_MOST])
+    more = len(answer.differences) - _MOST
     rest = f", and {more} more" if more > 0 else ""
-    return f"differs from {_described(verdict.origin)}: {listed}{rest}"
+    return f"differs from {what}: {listed}{rest}"
 
 
 def _described(origin: Origin) -> str:
@@ -58,14 +182,18 @@ def _described(origin: Origin) -> str:
     return f"release {origin.version}, {kind}, for {'; '.join(vendors) or 'no vendor yet'}"
 
 
-def _report(verdict: Verdict) -> dict[str, object]:
-    origin = verdict.origin
+def _report(answer: _Answer) -> dict[str, object]:
+    origin = answer.origin
+    privileges = origin.privileges if origin else None
     return {
-        "result": "identical" if verdict.identical else "differs",
-        "differences": list(verdict.differences),
-        "version": origin.version,
-        "privileges": origin.privileges.value if origin.privileges else None,
-        "settings": origin.settings.to_metadata(),
+        "result": "differs" if answer.differences else "identical",
+        "differences": list(answer.differences),
+        "version": origin.version if origin else __version__,
+        "privileges": privileges.value if privileges else None,
+        "settings": origin.settings.to_metadata() if origin else None,
+        "signature": answer.provenance.state,
+        "provenance": answer.provenance.told,
+        "withdrawn": answer.provenance.withdrawn or None,
     }
 
 

@@ -1,0 +1,180 @@
+# Data Theorem Logs Analysis 0.1.0: one CloudFormation stack as a Terraform module.
+#
+# module "logs_analysis" {
+#   source             = "./terraform"
+#   service_role_arn   = "arn:aws:iam::ACCOUNT:role/ROLE" # of cloudformation-role.template.json
+#   load_balancer_arns = ["ARN"]
+# }
+
+terraform {
+  required_version = ">= 1.3"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 4.0"
+    }
+  }
+}
+
+variable "stack_name" {
+  description = "The stack's name; the service role takes names that begin like the default."
+  type        = string
+  default     = "dt-logs-analysis"
+}
+
+variable "service_role_arn" {
+  description = "The role through which CloudFormation runs the stack."
+  type        = string
+}
+
+variable "privileges" {
+  description = "Which template: least-privilege, or documented."
+  type        = string
+  default     = "least-privilege"
+
+  validation {
+    condition     = contains(["least-privilege", "documented"], var.privileges)
+    error_message = "Give least-privilege or documented."
+  }
+}
+
+variable "tags" {
+  description = "Tags of the stack."
+  type        = map(string)
+  default     = {}
+}
+
+variable "data_theorem_account_id" {
+  description = "The AWS account that may read the logs. 12 digits."
+  type        = string
+}
+
+variable "notification_endpoint" {
+  description = "Where new logs are announced: an https URL or the ARN of an SQS queue. An https URL, or the ARN of a standard SQS queue."
+  type        = string
+}
+
+variable "load_balancer_arns" {
+  description = "ARNs of application load balancers of this account and region, or * for all. ARNs like arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID, or *."
+  type        = list(string)
+}
+
+variable "vendor_read_scope" {
+  description = "Where other load balancers log to the same place: the logs of those named alone, or all that is there (a shorter bucket policy). LoadBalancer or Location."
+  type        = string
+  default     = "LoadBalancer"
+}
+
+variable "resource_tags" {
+  description = "For what the Lambda makes: key=value,key=value. A list of key=value; a key does not begin with aws:."
+  type        = list(string)
+  default     = []
+}
+
+variable "run_token" {
+  description = "Change it to run the Lambda again."
+  type        = string
+  default     = ""
+}
+
+variable "log_bucket_name" {
+  description = "For load balancers that do not log yet; made if not there. Empty: we choose a name. A bucket name that S3 takes."
+  type        = string
+  default     = ""
+}
+
+variable "log_retention_days" {
+  description = "In a bucket that we create."
+  type        = number
+  default     = 30
+}
+
+variable "existing_log_bucket_names" {
+  description = "The only buckets of yours that the Lambda may touch; empty: any that is logged to. Bucket names."
+  type        = list(string)
+  default     = []
+}
+
+variable "lambda_execution_role_name" {
+  description = "Empty: CloudFormation chooses. A role name."
+  type        = string
+  default     = ""
+}
+
+variable "lambda_execution_role_path" {
+  description = "Begins and ends with a slash. A path like / or /teams/logs/."
+  type        = string
+  default     = "/"
+}
+
+variable "lambda_function_name" {
+  description = "Empty: CloudFormation chooses. It cannot be changed later: delete the stack and create it again. A function name."
+  type        = string
+  default     = ""
+}
+
+variable "permissions_boundary_arn" {
+  description = "The policy that bounds the Lambda's role, if roles here need one. The ARN of a policy."
+  type        = string
+  default     = ""
+}
+
+data "aws_partition" "current" {}
+
+locals {
+  template = {
+    least-privilege = "dt-logs-analysis.template.json"
+    documented      = "dt-logs-analysis-documented.template.json"
+  }[var.privileges]
+
+  # Where this version is published, by partition; else the template beside this folder is taken.
+  published = {}
+
+  url = try(local.published[data.aws_partition.current.partition], null)
+}
+
+resource "aws_cloudformation_stack" "logs_analysis" {
+  name          = var.stack_name
+  iam_role_arn  = var.service_role_arn
+  capabilities  = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+  template_url  = local.url == null ? null : "${local.url}/${local.template}"
+  template_body = local.url == null ? file("${path.module}/../${local.template}") : null
+  tags          = var.tags
+
+  parameters = {
+    DataTheoremAccountId    = var.data_theorem_account_id
+    NotificationEndpoint    = var.notification_endpoint
+    LoadBalancerArns        = join(",", var.load_balancer_arns)
+    VendorReadScope         = var.vendor_read_scope
+    ResourceTags            = join(",", var.resource_tags)
+    RunToken                = var.run_token
+    LogBucketName           = var.log_bucket_name
+    LogRetentionDays        = var.log_retention_days
+    ExistingLogBucketNames  = join(",", var.existing_log_bucket_names)
+    LambdaExecutionRoleName = var.lambda_execution_role_name
+    LambdaExecutionRolePath = var.lambda_execution_role_path
+    LambdaFunctionName      = var.lambda_function_name
+    PermissionsBoundaryArn  = var.permissions_boundary_arn
+  }
+}
+
+output "log_buckets" {
+  value = try(aws_cloudformation_stack.logs_analysis.outputs["LogBuckets"], null)
+}
+
+output "topic_arns" {
+  value = try(aws_cloudformation_stack.logs_analysis.outputs["TopicArns"], null)
+}
+
+output "subscription_arns" {
+  value = try(aws_cloudformation_stack.logs_analysis.outputs["SubscriptionArns"], null)
+}
+
+output "template_version" {
+  value = try(aws_cloudformation_stack.logs_analysis.outputs["TemplateVersion"], null)
+}
+
+output "handler_sha256" {
+  value = try(aws_cloudformation_stack.logs_analysis.outputs["HandlerSha256"], null)
+}

@@ -1,0 +1,290 @@
+"""`publish`: put the release where customers launch it from, once and for ever; or withdraw one."""
+
+import argparse
+import random
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from threading import Lock
+from urllib.parse import urlsplit
+
+from dt_logs_cfn import aws, canonical, ledger
+from dt_logs_cfn.commands.build import SETTINGS_FILE
+from dt_logs_cfn.errors import PublishError, SigningError, UsageError
+from dt_logs_cfn.fetching import optional
+from dt_logs_cfn.folder import compare
+from dt_logs_cfn.publishing.destination import Destination, chosen, destinations
+from dt_logs_cfn.publishing.plan import (
+    Plan,
+    Publication,
+    Step,
+    publication_plan,
+    told,
+    withdrawal_plan,
+)
+from dt_logs_cfn.publishing.publisher import Done, Place, publish
+from dt_logs_cfn.publishing.revision import revision
+from dt_logs_cfn.publishing.store import Store
+from dt_logs_cfn.release import CHECKSUMS, Release, build_release
+from dt_logs_cfn.settings import Settings
+from dt_logs_cfn.signing import sign, signers
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `publish`."""
+    parser.add_argument(
+        "--bucket",
+        nargs="+",
+        required=True,
+        metavar="B",
+        help="one or more buckets that release.cfg's base URLs name, of each partition one",
+    )
+    parser.add_argument("--prefix", metavar="P", help="checked against the base URL's")
+    parser.add_argument(
+        "--region", nargs="+", metavar="R", help="each bucket's; checked against the base URL's"
+    )
+    parser.add_argument(
+        "--profile", nargs="+", metavar="NAME", help="the AWS CLI's profile; one, or each bucket's"
+    )
+    parser.add_argument(
+        "--bucket-owner",
+        nargs="+",
+        type=_account,
+        metavar="ID",
+        help="the account that owns each bucket (default: that of the credentials)",
+    )
+    parser.add_argument("--latest", action="store_true", help="point latest.json to the version")
+    parser.add_argument(
+        "--sign", type=Path, metavar="KEY", help="sign SHA256SUMS with a key of ssh-keygen's"
+    )
+    parser.add_argument(
+        "--retain-until",
+        type=_day,
+        metavar="YYYY-MM-DD",
+        help="lock the objects until then (S3 Object Lock in compliance mode)",
+    )
+    parser.add_argument(
+        "--revision", type=_line, metavar="ID", help="the source's (default: git's)"
+    )
+    parser.add_argument("--withdraw", metavar="VERSION", help="mark a version as withdrawn instead")
+    parser.add_argument("--reason", type=_line, metavar="TEXT", help="why it is withdrawn")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build"),
+        metavar="DIR",
+        help="the releases (default: build)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the steps; do none of them")
+    parser.add_argument("--json", action="store_true", help="print the result for a program")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Publish or withdraw; answer 3 if a destination failed."""
+    _check_usage(arguments)
+    places = _destinations(arguments)
+    now = datetime.now(timezone.utc)
+    plans = _plans(arguments, places, now)
+    if arguments.dry_run:
+        _print_plans(plans, arguments.json)
+        return 0
+    done = publish(plans, _place(arguments, places), optional, _Progress(plans))
+    if arguments.json:
+        sys.stdout.write(canonical.dumps({"destinations": [_data(each) for each in done]}))
+    else:
+        print("\n".join(_summary(each) for each in done))
+    for each in done:
+        if each.failure:
+            print(f"dt-logs-cfn: {each.destination.bucket}: {each.failure}", file=sys.stderr)
+    return 3 if any(each.failure for each in done) else 0
+
+
+def _check_usage(arguments: argparse.Namespace) -> None:
+    count = len(arguments.bucket)
+    if len(set(arguments.bucket)) < count:
+        raise UsageError("A bucket is named twice.", "Name each bucket once.")
+    for name in ("region", "profile", "bucket_owner"):
+        given = getattr(arguments, name)
+        if given and len(given) not in (1, count):
+            raise UsageError(
+                f"There are {count} buckets and {len(given)} of --{name.replace('_', '-')}.",
+                "Give one for each bucket, in their order, or one for all.",
+            )
+    if bool(arguments.withdraw) != bool(arguments.reason):
+        raise UsageError("--withdraw and --reason belong together.", "Say which version, and why.")
+
+
+def _destinations(arguments: argparse.Namespace) -> list[Destination]:
+    known = destinations(Settings.load(SETTINGS_FILE))
+    return [
+        chosen(known, bucket, arguments.prefix, _nth(arguments.region, number))
+        for number, bucket in enumerate(arguments.bucket)
+    ]
+
+
+def _plans(
+    arguments: argparse.Namespace, places: Sequence[Destination], now: datetime
+) -> dict[Destination, Plan]:
+    if arguments.withdraw:
+        plan = withdrawal_plan(arguments.withdraw, arguments.reason, now)
+        return dict.fromkeys(places, plan)
+    publication = _publication(arguments, now)
+    return {each: publication_plan(publication, each) for each in places}
+
+
+def _publication(arguments: argparse.Namespace, now: datetime) -> Publication:
+    """Return what is published: what this source builds, which is also what is on disk."""
+    out: Path = arguments.out
+    release = build_release(Settings.load(SETTINGS_FILE))
+    if compare(release, out / release.version):
+        raise PublishError(
+            f"{out / release.version} is not what this source builds.",
+            "Run `dt-logs-cfn build`, look at what changed, and commit it.",
+        )
+    if not ledger.is_released(release, out):
+        raise PublishError(
+            f"{release.version} is not marked as released.",
+            f"Run `dt-logs-cfn build --mark-released`, and commit {out / ledger.LEDGER}.",
+        )
+    at = arguments.revision or revision(SETTINGS_FILE.resolve().parent)
+    signature = _signature(release, arguments.sign)
+    return Publication(release, signature, at, now, arguments.latest, arguments.retain_until)
+
+
+def _signature(release: Release, key: Path | None) -> bytes | None:
+    if key is None:
+        print("warning: not signed; --sign KEY signs it.", file=sys.stderr)
+        return None
+    sums = release.files[CHECKSUMS]
+    signature = sign(sums, key)
+    if signers().signer(sums, signature) is None:
+        raise SigningError(
+            f"{key} is no key of src/dt_logs_cfn/signers/allowed_signers, or it is revoked.",
+            "Sign with a key that customers can verify, or enter its public half there first.",
+        )
+    return signature
+
+
+def _place(
+    arguments: argparse.Namespace, places: Sequence[Destination]
+) -> Callable[[Destination], Place]:
+    # A session is no thing for two threads, so all are made before any thread begins.
+    with aws.errors():
+        sessions = [
+            aws.session(_nth(arguments.profile, number), each.region)
+            for number, each in enumerate(places)
+        ]
+        clients = {
+            each: (
+                session.client("s3", config=aws.CONFIG),
+                session.client("sts", config=aws.CONFIG),
+            )
+            for each, session in zip(places, sessions, strict=True)
+        }
+
+    def place(destination: Destination) -> Place:
+        s3, sts = clients[destination]
+        number = places.index(destination)
+        owner = _nth(arguments.bucket_owner, number) or sts.get_caller_identity()["Account"]
+        store = Store(s3, destination.bucket, owner, time.sleep, random.Random())
+        return Place(destination, store, _public_url(destination, s3.meta.endpoint_url))
+
+    return place
+
+
+def _public_url(destination: Destination, endpoint: str) -> str:
+    """Return where customers find it: at an emulated account's endpoint, if that is where S3 is."""
+    if (urlsplit(endpoint).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        return destination.url
+    return "/".join(filter(None, (endpoint, destination.bucket, destination.prefix)))
+
+
+class _Progress:
+    """Counts the steps of each destination on stderr, as they are done."""
+
+    def __init__(self, plans: dict[Destination, Plan]) -> None:
+        self._left = {each: sum(map(len, plan)) for each, plan in plans.items()}
+        self._all = dict(self._left)
+        self._lock = Lock()
+
+    def __call__(self, destination: Destination, step: Step, result: str) -> None:
+        with self._lock:
+            self._left[destination] -= 1
+            total = self._all[destination]
+            count = total - self._left[destination]
+            print(
+                f"{destination.bucket} {count:>{len(str(total))}}/{total}"
+                f" {told(step, destination)}: {result}",
+                file=sys.stderr,
+            )
+
+
+def _print_plans(plans: dict[Destination, Plan], as_json: bool) -> None:
+    listed = {
+        each: [told(step, each) for group in plan for step in group] for each, plan in plans.items()
+    }
+    if as_json:
+        data = [
+            {"bucket": each.bucket, "region": each.region, "url": each.url, "steps": steps}
+            for each, steps in listed.items()
+        ]
+        sys.stdout.write(canonical.dumps({"destinations": data}))
+        return
+    for each, steps in listed.items():
+        print(f"{each.bucket} in {each.region}:")
+        print("\n".join(f"  {step}" for step in steps))
+
+
+def _summary(done: Done) -> str:
+    results = [result for _, result in done.results]
+    created = sum(result.startswith(("created", "changed")) for result in results)
+    said = "stopped" if done.failure else "done"
+    return (
+        f"{done.destination.url}: {said}; {len(results)} steps, {created} of them changed something"
+    )
+
+
+def _data(done: Done) -> dict[str, object]:
+    return {
+        "bucket": done.destination.bucket,
+        "region": done.destination.region,
+        "url": done.destination.url,
+        "steps": [
+            {"step": told(step, done.destination), "result": result}
+            for step, result in done.results
+        ],
+        "failure": str(done.failure) if done.failure else None,
+    }
+
+
+def _nth(values: Sequence[str] | None, number: int) -> str | None:
+    """Return a bucket's own value, or the one that holds for all."""
+    if not values:
+        return None
+    return values[0] if len(values) == 1 else values[number]
+
+
+def _account(text: str) -> str:
+    if not re.fullmatch("[0-9]{12}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no account id of 12 digits")
+    return text
+
+
+def _line(text: str) -> str:
+    if not text or not text.isprintable() or len(text) > 500:
+        raise argparse.ArgumentTypeError("give one line of at most 500 characters")
+    return text
+
+
+def _day(text: str) -> datetime:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day like 2030-12-31") from error
+    end = datetime(day.year, day.month, day.day, tzinfo=timezone.utc) + timedelta(days=1)
+    if end <= datetime.now(timezone.utc):
+        raise argparse.ArgumentTypeError(f"{text} is over")
+    return end

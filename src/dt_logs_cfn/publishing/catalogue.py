@@ -1,0 +1,185 @@
+"""What is published: `versions.json` and `latest.json` as data, and how they change.
+
+`versions.json` has an entry for each version, the newest first:
+
+    {"versions": [{"version": "1.0.0", "sha256sums": "…", "revision": "…", "published": "…",
+                   "withdrawn": {"at": "…", "reason": "…"}}]}
+
+`latest.json` has one of them, {"version", "sha256sums", "url"}, or null where all are withdrawn.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from dt_logs_cfn.errors import PublishError
+
+VERSIONS = "versions.json"
+LATEST = "latest.json"
+LIMIT = 1_000_000  # bytes; thousands of versions
+
+VERSION = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})", re.ASCII)
+_DIGEST = re.compile("[0-9a-f]{64}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_LONGEST = 500
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """That a version must not be used any more, since when (UTC) and why."""
+
+    at: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if not _TIME.fullmatch(self.at) or not self.reason or not _is_line(self.reason):
+            raise ValueError("a withdrawal has a time and a reason of one line")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A version: the SHA-256 of its SHA256SUMS, its source's revision, when it was published."""
+
+    version: str
+    sha256sums: str
+    revision: str
+    published: str
+    withdrawn: Withdrawn | None = None
+
+    def __post_init__(self) -> None:
+        if (
+            not VERSION.fullmatch(self.version)
+            or not _DIGEST.fullmatch(self.sha256sums)
+            or not _TIME.fullmatch(self.published)
+            or not _is_line(self.revision)
+        ):
+            raise ValueError("an entry has a version, a SHA-256, a revision and a time")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Every version that was published, once each, the newest first."""
+
+    entries: tuple[Entry, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [each.version for each in self.entries]
+        if len(set(names)) < len(names):
+            raise ValueError("a version comes twice")
+        ordered = sorted(self.entries, key=lambda each: order(each.version), reverse=True)
+        object.__setattr__(self, "entries", tuple(ordered))
+
+    def find(self, version: str) -> Entry | None:
+        """Return a version's entry, if it was published."""
+        return next((each for each in self.entries if each.version == version), None)
+
+    def entered(self, entry: Entry) -> "Catalogue":
+        """Return it with a version; the one that is there stays. Raises PublishError.
+
+        A version is not published twice: neither with other bytes, nor after it was withdrawn.
+        """
+        found = self.find(entry.version)
+        if found is None:
+            return Catalogue((*self.entries, entry))
+        if found.withdrawn:
+            raise PublishError(
+                f"{entry.version} was withdrawn: {found.withdrawn.reason}.", "Raise the version."
+            )
+        if found.sha256sums != entry.sha256sums:
+            raise PublishError(
+                f"{entry.version} is listed in {VERSIONS} with other contents.",
+                "Raise the version; what is published does not change.",
+            )
+        return self
+
+    def withdrawn(self, version: str, withdrawal: Withdrawn) -> "Catalogue":
+        """Return it with a version marked; one that is marked already stays so."""
+        found = self.find(version)
+        if found is None:
+            raise PublishError(
+                f"{version[:80]} is not published there.", "Name a version that versions.json has."
+            )
+        if found.withdrawn:
+            return self
+        marked = replace(found, withdrawn=withdrawal)
+        return Catalogue(tuple(marked if each is found else each for each in self.entries))
+
+    def latest(self, current: str | None, candidate: str | None) -> Entry | None:
+        """Return what `latest.json` is to have, which now has `current`.
+
+        It moves to the candidate, but never back to an older version, and never stays at one that
+        was withdrawn.
+        """
+        found = [self.find(each) for each in (current, candidate) if each]
+        good = [each for each in found if each and not each.withdrawn]
+        if not good and current:
+            good = [each for each in self.entries if not each.withdrawn]
+        return max(good, key=lambda each: order(each.version), default=None)
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as `versions.json` has it."""
+        return {
+            "versions": [
+                {name: value for name, value in asdict(each).items() if value is not None}
+                for each in self.entries
+            ]
+        }
+
+    @classmethod
+    def parse(cls, content: bytes) -> "Catalogue":
+        """Read what may be anybody's. Raises PublishError."""
+        try:
+            entries = _loaded(content)["versions"]
+            return cls(tuple(_entry(each) for each in entries))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise PublishError(
+                f"{VERSIONS} is none of ours, or damaged.",
+                "Mend it before you publish or trust it.",
+            ) from error
+
+
+def order(version: str) -> tuple[int, ...]:
+    """Return a version so that versions compare as numbers. Raises ValueError."""
+    if not VERSION.fullmatch(version):
+        raise ValueError(f"{version[:80]} is no version")
+    return tuple(map(int, version.split(".")))
+
+
+def pointer(entry: Entry | None, url: str) -> dict[str, object]:
+    """Return `latest.json` for an entry, below a base URL."""
+    if entry is None:
+        return {"version": None}
+    return {
+        "version": entry.version,
+        "sha256sums": entry.sha256sums,
+        "url": f"{url}/{entry.version}/",
+    }
+
+
+def pointed(content: bytes) -> str | None:
+    """Return the version in a `latest.json`. Raises PublishError."""
+    try:
+        version: str | None = _loaded(content)["version"]
+        if version is not None:
+            order(version)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise PublishError(f"{LATEST} is none of ours, or damaged.", "Mend it first.") from error
+    return version
+
+
+def _loaded(content: bytes) -> dict[str, Any]:
+    found = json.loads(content)
+    if not isinstance(found, dict):
+        raise ValueError("no object")
+    return found
+
+
+def _entry(value: Mapping[str, Any]) -> Entry:
+    withdrawn = value.get("withdrawn")
+    return Entry(**{**value, "withdrawn": Withdrawn(**withdrawn) if withdrawn else None})
+
+
+def _is_line(text: str) -> bool:
+    return text.isprintable() and len(text) <= _LONGEST

@@ -1,0 +1,108 @@
+"""Where a release goes: the bucket, the prefix and the region that a base URL names."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from dt_logs_cfn.errors import PublishError
+from dt_logs_cfn.settings import Settings, Vendor
+
+# Virtual-hosted and path style, with and without a region, dual stack too [AWS, "Virtual hosting
+# of buckets"]. CloudFormation takes templates from S3 alone, and from no website endpoint
+# [botocore, CreateStack: TemplateURL].
+_HOST = re.compile(
+    r"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+)\.)??s3(?:\.dualstack)?(?:[.-](?P<region>[a-z]+(?:-[a-z]+)+-\d+))?"
+    r"\.amazonaws\.com(?P<china>\.cn)?"
+)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A partition's place for releases: `url` is the base URL, without a slash at its end."""
+
+    partition: str
+    bucket: str
+    prefix: str
+    region: str
+    url: str
+
+    def key(self, name: str) -> str:
+        """Return the key of an object below the prefix."""
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+
+def destinations(settings: Settings) -> tuple[Destination, ...]:
+    """Return where `release.cfg` says that releases are published, in its order of partitions.
+
+    Raises PublishError for a base URL that is none of S3's, or of another partition.
+    """
+    return tuple(destination(vendor) for vendor in settings.vendors if vendor.base_url)
+
+
+def destination(vendor: Vendor) -> Destination:
+    """Return the place that a vendor's base URL names. Raises PublishError."""
+    parts = urlsplit(vendor.base_url)
+    found = _HOST.fullmatch(parts.hostname or "")
+    if found is None:
+        raise _wrong(vendor, "is no URL of S3, from which alone CloudFormation takes templates")
+    path = parts.path.removeprefix("/")
+    bucket, prefix = (found["bucket"], path) if found["bucket"] else _split(path)
+    if not bucket:
+        raise _wrong(vendor, "names no bucket")
+    region = found["region"] or "us-east-1"
+    if _partition(region) != vendor.partition or bool(found["china"]) != (
+        vendor.partition == "aws-cn"
+    ):
+        raise _wrong(vendor, f"is not one of partition {vendor.partition}")
+    return Destination(vendor.partition, bucket, prefix, region, vendor.base_url)
+
+
+def chosen(
+    known: tuple[Destination, ...], bucket: str, prefix: str | None, region: str | None
+) -> Destination:
+    """Return the destination that has a bucket, and check what else was said of it.
+
+    Raises PublishError: templates, links and `verify` all go by the base URL, so a release is
+    published nowhere else.
+    """
+    for each in known:
+        if each.bucket == bucket:
+            break
+    else:
+        named = ", ".join(each.bucket for each in known) or "none"
+        raise PublishError(
+            f"No base_url of release.cfg names the bucket {bucket[:80]}; they name {named}.",
+            "Set the partition's base_url in release.cfg, and build again; or give that bucket.",
+        )
+    if prefix is not None and prefix.strip("/") != each.prefix:
+        raise PublishError(
+            f"The base_url in {bucket} has the prefix {each.prefix!r}, not {prefix[:80]!r}.",
+            "Leave --prefix out, or correct release.cfg and build again.",
+        )
+    if region is not None and region != each.region:
+        raise PublishError(
+            f"The base_url of {bucket} is in {each.region}, not in {region[:40]}.",
+            "Leave --region out, or correct release.cfg and build again.",
+        )
+    return each
+
+
+def _split(path: str) -> tuple[str, str]:
+    bucket, _, prefix = path.partition("/")
+    return bucket, prefix
+
+
+def _partition(region: str) -> str:
+    match region.split("-")[:2]:
+        case ["cn", _]:
+            return "aws-cn"
+        case ["us", "gov"]:
+            return "aws-us-gov"
+    return "aws"
+
+
+def _wrong(vendor: Vendor, what: str) -> PublishError:
+    return PublishError(
+        f"base_url of partition {vendor.partition} {what}.",
+        "Give one like https://BUCKET.s3.REGION.amazonaws.com/PREFIX in release.cfg.",
+    )

@@ -1,0 +1,174 @@
+"""Carrying out a plan at its destinations: each apart from the others, all at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Event
+
+from dt_logs_cfn import aws, canonical
+from dt_logs_cfn.errors import DtLogsError, PublishError
+from dt_logs_cfn.publishing.catalogue import (
+    LATEST,
+    LIMIT,
+    VERSIONS,
+    Catalogue,
+    pointed,
+    pointer,
+)
+from dt_logs_cfn.publishing.destination import Destination
+from dt_logs_cfn.publishing.plan import Compare, Enter, Plan, Point, Step, Upload, Withdraw
+from dt_logs_cfn.publishing.store import Store
+
+_WORKERS = 8
+
+Fetch = Callable[[str, int], "bytes | None"]
+Progress = Callable[[Destination, Step, str], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A destination, its bucket, and the public URL below which customers find it."""
+
+    destination: Destination
+    store: Store
+    public_url: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a destination: what each step came to, and why it stopped, if it did."""
+
+    destination: Destination
+    results: tuple[tuple[Step, str], ...]
+    failure: DtLogsError | None = None
+
+
+def publish(
+    plans: Mapping[Destination, Plan],
+    place: Callable[[Destination], Place],
+    fetch: Fetch,
+    progress: Progress,
+) -> tuple[Done, ...]:
+    """Carry out each plan at its destination; repeatable, also after it was interrupted.
+
+    A destination that fails does not stop the others: its failure is in what is returned.
+    """
+    stopped = Event()
+
+    def carry_out(destination: Destination) -> Done:
+        run = _Run(destination, place, fetch, progress, stopped)
+        return run.carry_out(plans[destination])
+
+    with ThreadPoolExecutor(max(1, len(plans))) as pool:
+        try:
+            return tuple(pool.map(carry_out, plans))
+        finally:  # nothing more to stop, or Ctrl-C: what has begun ends, nothing new begins
+            stopped.set()
+
+
+class _Run:
+    """One destination's plan being carried out."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        place: Callable[[Destination], Place],
+        fetch: Fetch,
+        progress: Progress,
+        stopped: Event,
+    ) -> None:
+        self._destination = destination
+        self._place = place
+        self._fetch = fetch
+        self._progress = progress
+        self._stopped = stopped
+        self._results: list[tuple[Step, str]] = []
+
+    def carry_out(self, plan: Plan) -> Done:
+        try:
+            with aws.errors():
+                at = self._place(self._destination)
+            for group in plan:
+                with ThreadPoolExecutor(_WORKERS) as pool:
+                    list(pool.map(lambda step: self._perform(step, at), group))
+        except DtLogsError as error:
+            return Done(self._destination, tuple(self._results), error)
+        return Done(self._destination, tuple(self._results))
+
+    def _perform(self, step: Step, at: Place) -> None:
+        if self._stopped.is_set():
+            return
+        with aws.errors():
+            result = self._performed(step, at)
+        self._progress(self._destination, step, result)
+        self._results.append((step, result))
+
+    def _performed(self, step: Step, at: Place) -> str:
+        match step:
+            case Upload():
+                return at.store.create(step)
+            case Compare():
+                return self._compared(step, at)
+            case Enter():
+                return self._changed(at, lambda found: found.entered(step.entry))
+            case Withdraw():
+                return self._changed(
+                    at, lambda found: found.withdrawn(step.version, step.withdrawal)
+                )
+            case Point():
+                return self._pointed(step, at)
+
+    def _compared(self, step: Compare, at: Place) -> str:
+        if self._public(at, step.name, len(step.content)) != step.content:
+            raise PublishError(
+                f"{at.public_url}/{step.name} gives other bytes than were published.",
+                "Find out what answers there: another bucket, or a cache.",
+            )
+        return "identical"
+
+    def _changed(self, at: Place, change: Callable[[Catalogue], Catalogue]) -> str:
+        def changed(found: bytes | None) -> bytes:
+            before = Catalogue.parse(found) if found is not None else Catalogue()
+            after = change(before)
+            if found is not None and after == before:
+                return found
+            return canonical.dumps(after.to_json()).encode()
+
+        result, _ = at.store.change(self._destination.key(VERSIONS), changed)
+        Catalogue.parse(self._public(at, VERSIONS, LIMIT))
+        return result
+
+    def _pointed(self, step: Point, at: Place) -> str:
+        """Point to a version; again if it was withdrawn meanwhile."""
+
+        def changed(found: bytes | None) -> bytes | None:
+            if found is None and step.version is None:
+                return None
+            current = pointed(found) if found is not None else None
+            entry = self._catalogue(at).latest(current, step.version)
+            return canonical.dumps(pointer(entry, self._destination.url)).encode()
+
+        while True:
+            result, content = at.store.change(self._destination.key(LATEST), changed)
+            if content is None:
+                return "there is none"
+            version = pointed(self._public(at, LATEST, LIMIT))
+            entry = self._catalogue(at).find(version) if version else None
+            if entry is None or not entry.withdrawn:
+                return f"{result}: {version or 'no version'}"
+
+    def _catalogue(self, at: Place) -> Catalogue:
+        found = at.store.read(self._destination.key(VERSIONS))
+        return Catalogue.parse(found) if found is not None else Catalogue()
+
+    def _public(self, at: Place, name: str, limit: int) -> bytes:
+        url = f"{at.public_url}/{name}"
+        found = self._fetch(url, limit)
+        if found is None:
+            raise PublishError(
+                f"{url} cannot be read by everybody.",
+                "Let the bucket's policy allow s3:GetObject below the prefix, and publish again.",
+            )
+        return found

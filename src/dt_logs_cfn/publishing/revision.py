@@ -1,0 +1,38 @@
+"""From which revision of the source a release is published."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from dt_logs_cfn.errors import PublishError
+
+_OTHERWISE = "or say it with --revision, where the source is kept otherwise."
+
+
+def revision(checkout: Path) -> str:
+    """Return the commit of a checkout that has nothing besides it. Raises PublishError."""
+    status = _git(checkout, "status", "--porcelain")
+    if status:
+        changed = status.splitlines()[0].strip()
+        raise PublishError(
+            f"The checkout has more than its last commit ({changed[:80]}).",
+            f"Commit it or put it away, {_OTHERWISE}",
+        )
+    found = _git(checkout, "rev-parse", "HEAD").strip()
+    if not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", found):
+        raise PublishError("git names no commit.", f"Commit first, {_OTHERWISE}")
+    return found
+
+
+def _git(checkout: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ("git", *arguments), cwd=checkout, capture_output=True, text=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PublishError(
+            "git cannot be asked for the revision.", f"Install it, {_OTHERWISE}"
+        ) from error
+    if done.returncode:
+        raise PublishError("This is no git checkout.", f"Publish from one, {_OTHERWISE}")
+    return done.stdout

@@ -1,0 +1,119 @@
+"""The Terraform module and the StackSet's parameters: those of the template, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import hcl2
+import pytest
+
+from dt_logs_cfn import Settings, Vendor, build_release
+from dt_logs_cfn.pipelines import STACK_SET_PARAMETERS, TERRAFORM
+from dt_logs_cfn.rehearsal.intrinsics import accepts
+
+BASE_URLS = {
+    "aws": "https://releases.s3.us-east-1.amazonaws.com/logs-analysis",
+    "aws-us-gov": "https://gov.s3.us-gov-west-1.amazonaws.com/logs-analysis",
+}
+UNSET = Settings()
+SET = Settings(
+    tuple(
+        Vendor(name, "111122223333" if name == "aws" else "", base_url=url)
+        for name, url in BASE_URLS.items()
+    )
+)
+VARIABLES = {
+    "DataTheoremAccountId": "data_theorem_account_id",
+    "NotificationEndpoint": "notification_endpoint",
+    "LoadBalancerArns": "load_balancer_arns",
+    "VendorReadScope": "vendor_read_scope",
+    "ResourceTags": "resource_tags",
+    "RunToken": "run_token",
+    "LogBucketName": "log_bucket_name",
+    "LogRetentionDays": "log_retention_days",
+    "ExistingLogBucketNames": "existing_log_bucket_names",
+    "LambdaExecutionRoleName": "lambda_execution_role_name",
+    "LambdaExecutionRolePath": "lambda_execution_role_path",
+    "LambdaFunctionName": "lambda_function_name",
+    "PermissionsBoundaryArn": "permissions_boundary_arn",
+}
+
+
+def module(settings: Settings) -> tuple[str, Any]:
+    text = build_release(settings).files[TERRAFORM].decode()
+    return text, hcl2.loads(text)
+
+
+def named(blocks: list[dict[str, Any]]) -> dict[str, Any]:
+    """What hcl2 has as a list of blocks, by their names without quotes."""
+    return {name.strip('"'): body for block in blocks for name, body in block.items()}
+
+
+def template(settings: Settings) -> Any:
+    return json.loads(build_release(settings).files["dt-logs-analysis.template.json"])
+
+
+@pytest.mark.parametrize("settings", [UNSET, SET], ids=["unset", "set"])
+def test_every_parameter_is_a_variable_and_every_output_an_output(settings: Settings) -> None:
+    text, parsed = module(settings)
+    stack = template(settings)
+
+    assert set(stack["Parameters"]) == set(VARIABLES)
+    variables = named(parsed["variable"])
+    assert set(variables) - set(VARIABLES.values()) == {
+        "stack_name",
+        "service_role_arn",
+        "privileges",
+        "tags",
+    }
+    for name, declared in stack["Parameters"].items():
+        assert ("default" in variables[VARIABLES[name]]) == ("Default" in declared)
+        assert f"var.{VARIABLES[name]}" in text
+    assert set(named(parsed["output"])) == {
+        "log_buckets",
+        "topic_arns",
+        "subscription_arns",
+        "template_version",
+        "handler_sha256",
+    }
+
+
+def test_the_template_is_the_published_one_where_there_is_one() -> None:
+    text, _ = module(SET)
+
+    assert 'aws        = "https://releases.s3.us-east-1.amazonaws.com/logs-analysis/0.1.0"' in text
+    assert 'aws-us-gov = "https://gov.s3.us-gov-west-1.amazonaws.com/logs-analysis/0.1.0"' in text
+    assert "published = {}" in module(UNSET)[0]
+
+
+@pytest.mark.parametrize("settings", [UNSET, SET], ids=["unset", "set"])
+def test_it_is_formatted_as_terraform_does(settings: Settings, tmp_path: Path) -> None:
+    terraform = shutil.which("terraform")
+    if terraform is None:
+        pytest.skip("needs terraform")
+    (tmp_path / "main.tf").write_text(module(settings)[0])
+
+    done = subprocess.run(
+        (terraform, "fmt", "-check", "-diff", "main.tf"), cwd=tmp_path, capture_output=True
+    )
+
+    assert (done.returncode, done.stdout) == (0, b"")
+
+
+@pytest.mark.parametrize("settings", [UNSET, SET], ids=["unset", "set"])
+def test_a_stack_set_takes_the_parameters_once_they_are_filled_in(settings: Settings) -> None:
+    listed = json.loads(build_release(settings).files[STACK_SET_PARAMETERS])
+    declared = template(settings)["Parameters"]
+
+    values = {each["ParameterKey"]: each["ParameterValue"] for each in listed}
+
+    assert values.keys() == declared.keys()
+    assert values["LoadBalancerArns"] == "*"
+    refused = {name for name, value in values.items() if not accepts(declared[name], value)}
+    assert refused == {name for name, each in declared.items() if "Default" not in each} - {
+        "LoadBalancerArns"
+    }

@@ -1,0 +1,74 @@
+"""A bucket that everybody may read, as releases have it, and a release for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from random import Random
+from typing import Any
+
+import pytest
+from support.s3_server import OWNER, Server, s3_server
+
+from dt_logs_cfn import Settings, Vendor, build_release
+from dt_logs_cfn.publishing.destination import Destination, destination
+from dt_logs_cfn.publishing.plan import Publication
+from dt_logs_cfn.publishing.publisher import Place
+from dt_logs_cfn.publishing.store import Store
+from dt_logs_cfn.release import Release
+
+BUCKET = "vendor-releases"
+BASE_URL = f"https://{BUCKET}.s3.us-east-1.amazonaws.com/logs-analysis"
+SETTINGS = Settings((Vendor("aws", "111122223333", base_url=BASE_URL),))
+NOON = datetime(2027, 1, 31, 12, tzinfo=timezone.utc)
+RELEASE = build_release(SETTINGS)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with s3_server() as found:
+        make_bucket(found, BUCKET)
+        yield found
+
+
+def make_bucket(server: Server, name: str, public: bool = True) -> None:
+    """Make a bucket whose objects everybody may get."""
+    s3 = server.client()
+    s3.create_bucket(Bucket=name)
+    statement = {
+        "Effect": "Allow" if public else "Deny",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{name}/*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    s3.put_bucket_policy(Bucket=name, Policy=policy)
+
+
+def there(server: Server, bucket: str = BUCKET) -> dict[str, bytes]:
+    """Return every object by its key, as an administrator reads them."""
+    s3 = server.client()
+    found = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+    return {
+        each["Key"]: s3.get_object(Bucket=bucket, Key=each["Key"], ExpectedBucketOwner=OWNER)[
+            "Body"
+        ].read()
+        for each in found
+    }
+
+
+def place(server: Server, sleeps: Any = lambda seconds: None) -> Place:
+    """Return the destination's bucket as the publisher uses it."""
+    target = target_of(SETTINGS)
+    store = Store(server.client(), BUCKET, OWNER, sleeps, Random(7))
+    return Place(target, store, f"{server.url}/{BUCKET}/{target.prefix}")
+
+
+def target_of(settings: Settings) -> Destination:
+    return destination(settings.vendors[0])
+
+
+def publication(release: Release = RELEASE, **more: Any) -> Publication:
+    """Return what is published in these tests."""
+    return Publication(release, more.pop("signature", None), "f00d", NOON, **more)

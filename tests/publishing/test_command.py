@@ -1,0 +1,335 @@
+"""`publish` and `verify` on the command line, against S3 over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli.running import Ran, Run
+from publishing.conftest import BASE_URL, BUCKET, SETTINGS, make_bucket, there
+from support.s3_server import OWNER, Server
+
+from dt_logs_cfn import build_release, embedding
+from dt_logs_cfn.cli import main
+
+TEMPLATE = "dt-logs-analysis.template.json"
+GOV_URL = "https://s3.us-gov-west-1.amazonaws.com/gov-releases/logs-analysis"
+RELEASE_CFG = f"""\
+[aws]
+vendor_account_id = 111122223333
+base_url = {BASE_URL}
+
+[aws-us-gov]
+base_url = {GOV_URL}
+"""
+
+
+@pytest.fixture
+def run(
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """Run a command in a checkout whose release is built and marked as released."""
+    (tmp_path / "release.cfg").write_text(RELEASE_CFG)
+    monkeypatch.chdir(tmp_path)
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def run(*argv: str | Path) -> Ran:
+        code = main([str(word) for word in argv])
+        return Ran(code, *capsys.readouterr())
+
+    assert run("build", "--mark-released").code == 0
+    return run
+
+
+def publish(run: Run, *more: str | Path) -> Ran:
+    return run("publish", "--bucket", BUCKET, "--revision", "f00d", *more)
+
+
+def url(server: Server, name: str) -> str:
+    return f"{server.url}/{BUCKET}/logs-analysis/0.1.0/{name}"
+
+
+def test_it_publishes_and_what_is_there_is_verified(run: Run, server: Server) -> None:
+    ran = publish(run, "--latest")
+
+    assert ran.code == 0
+    assert re.fullmatch(rf"{BASE_URL}: done; \d+ steps, \d+ of them changed something\n", ran.out)
+    assert "warning: not signed" in ran.err
+    verified = run("verify", url(server, TEMPLATE))
+    assert verified.code == 0
+    assert "identical to release 0.1.0, least-privilege" in verified.out
+    assert "not signed: there is no SHA256SUMS.sig beside it" in verified.out
+    by_s3 = run("verify", f"s3://{BUCKET}/logs-analysis/0.1.0/{TEMPLATE}")
+    assert (by_s3.code, "identical to release 0.1.0" in by_s3.out) == (0, True)
+    assert run("verify", url(server, "handler.zip")).code == 0
+
+
+def test_a_dry_run_prints_the_steps_that_are_then_done(run: Run, server: Server) -> None:
+    planned = publish(run, "--latest", "--dry-run", "--json")
+
+    assert there(server) == {}
+    (place,) = json.loads(planned.out)["destinations"]
+    assert place["url"] == BASE_URL
+    done = json.loads(publish(run, "--latest", "--json").out)["destinations"][0]["steps"]
+    assert sorted(each["step"] for each in done) == sorted(place["steps"])
+    assert place["steps"][-2:] == [
+        "enter 0.1.0 into versions.json",
+        "point latest.json to 0.1.0",
+    ]
+
+
+def test_two_partitions_from_one_call(run: Run, server: Server) -> None:
+    make_bucket(server, "gov-releases")
+
+    ran = run("publish", "--bucket", BUCKET, "gov-releases", "--revision", "f00d", "--json")
+
+    assert ran.code == 0
+    places = json.loads(ran.out)["destinations"]
+    assert [(each["bucket"], each["region"]) for each in places] == [
+        (BUCKET, "us-east-1"),
+        ("gov-releases", "us-gov-west-1"),
+    ]
+    assert there(server).keys() == there(server, "gov-releases").keys()
+
+
+def test_only_what_release_cfg_names(run: Run) -> None:
+    wrong = run("publish", "--bucket", "elsewhere", "--revision", "x")
+    assert "No base_url of release.cfg names the bucket elsewhere" in wrong.failure
+    assert "has the prefix 'logs-analysis'" in publish(run, "--prefix", "other").failure
+    assert "is in us-east-1, not in eu-west-1" in publish(run, "--region", "eu-west-1").failure
+    assert publish(run, "--prefix", "/logs-analysis/", "--region", "us-east-1").code == 0
+
+
+def test_what_is_not_built_or_not_marked_is_not_published(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "build" / "RELEASED").write_text("")
+    assert "0.1.0 is not marked as released" in publish(run).failure
+    (tmp_path / "build" / "0.1.0" / TEMPLATE).write_text("{}")
+    assert "is not what this source builds" in publish(run).failure
+
+
+def test_the_revision_is_a_commit_with_nothing_besides(run: Run, tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+        done = subprocess.run(
+            ("git", *identity, *words), cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def published() -> Ran:
+        return run("publish", "--bucket", BUCKET, "--json")
+
+    assert "This is no git checkout" in published().failure
+    git("init", "-q")
+    assert "has more than its last commit" in published().failure
+    git("add", "-A")
+    git("commit", "-q", "-m", "0.1.0")
+    ran = published()
+    assert ran.code == 0
+    (tmp_path / "evil.py").write_text("")
+    assert "(?? evil.py)" in published().failure
+
+
+@pytest.fixture
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "key"
+    made = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path))
+    subprocess.run(made, check=True)
+    return path
+
+
+def sign(server: Server, folder: Path, key: Path, name: str = "releases@example.com") -> Path:
+    """Sign what is published, as `publish --sign` does with a key that the source names."""
+    from dt_logs_cfn.signing import sign
+
+    s3 = server.client()
+    sums = there(server)["logs-analysis/0.1.0/SHA256SUMS"]
+    s3.put_object(
+        Bucket=BUCKET,
+        Key="logs-analysis/0.1.0/SHA256SUMS.sig",
+        Body=sign(sums, key),
+        ChecksumAlgorithm="SHA256",
+        ExpectedBucketOwner=OWNER,
+    )
+    public = key.with_suffix(".pub").read_text().strip()
+    signers = folder / "allowed_signers"
+    signers.write_text(f'# us\n{name} namespaces="dt-logs-cfn" {public}\n')
+    return signers
+
+
+def test_who_signed_is_told(run: Run, server: Server, tmp_path: Path, key: Path) -> None:
+    publish(run)
+    signers = sign(server, tmp_path, key)
+
+    ran = run("verify", url(server, TEMPLATE), "--signers", signers)
+
+    assert ran.code == 0
+    assert "signed by releases@example.com" in ran.out
+    told = run("verify", url(server, TEMPLATE), "--signers", signers, "--json")
+    assert json.loads(told.out)["signature"] == "signed"
+
+
+def test_a_signature_by_nobody_we_name(run: Run, server: Server, tmp_path: Path, key: Path) -> None:
+    publish(run)
+    sign(server, tmp_path, key)
+
+    ran = run("verify", url(server, TEMPLATE))
+
+    assert ran.code == 1
+    assert "the signature is NOT by anybody that this source names" in ran.out
+
+
+def test_a_key_that_customers_do_not_know_signs_nothing(
+    run: Run, server: Server, key: Path
+) -> None:
+    assert (
+        "is no key of src/dt_logs_cfn/signers/allowed_signers"
+        in publish(run, "--sign", key).failure
+    )
+    assert "There is no key" in publish(run, "--sign", "nowhere").failure
+    assert there(server) == {}
+
+
+def test_one_byte_of_the_handler_in_what_is_published(run: Run, server: Server) -> None:
+    publish(run)
+    template = json.loads(there(server)[f"logs-analysis/0.1.0/{TEMPLATE}"])
+    sources = {**embedding.handler_files()}
+    sources["dt_logs_handler/main.py"] += b"#"
+    code = template["Resources"]["DTLogsAnalysisLambdaFunction"]["Properties"]["Code"]
+    code["ZipFile"] = embedding.bootstrap(embedding._pack(sources))
+    put(server, TEMPLATE, json.dumps(template).encode())
+
+    ran = run("verify", url(server, TEMPLATE))
+
+    assert ran.code == 1
+    assert "dt_logs_handler/main.py changed" in ran.out
+    assert "NOT in the SHA256SUMS beside it" in ran.out
+
+
+def put(server: Server, name: str, content: bytes) -> None:
+    """Overwrite an object, as whoever holds the bucket's account could."""
+    server.client().put_object(
+        Bucket=BUCKET,
+        Key=f"logs-analysis/0.1.0/{name}",
+        Body=content,
+        ChecksumAlgorithm="SHA256",
+        ExpectedBucketOwner=OWNER,
+    )
+
+
+def test_one_right_added_in_what_is_published(run: Run, server: Server) -> None:
+    publish(run)
+    template = json.loads(there(server)[f"logs-analysis/0.1.0/{TEMPLATE}"])
+    role = template["Resources"]["DTLogsAnalysisLambdaExecutionRole"]["Properties"]
+    role["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"].append("s3:GetObject")
+    put(server, TEMPLATE, json.dumps(template).encode())
+
+    ran = run("verify", url(server, TEMPLATE))
+
+    assert ran.code == 1
+    assert "Policies/0/PolicyDocument/Statement/0/Action/7 added" in ran.out
+
+
+def test_what_is_too_large_or_not_there(run: Run, server: Server) -> None:
+    publish(run)
+    put(server, "handler.zip", b"0" * 1_000_001)
+
+    assert "has more than 1,000,000 bytes" in run("verify", url(server, "handler.zip")).failure
+    assert "is not there" in run("verify", url(server, "nothing.json")).failure
+    assert "is not there" in run("verify", f"s3://{BUCKET}/nothing").failure
+    assert "is not https" in run("verify", "http://example.com/t.json").failure
+
+
+def test_a_withdrawn_version_is_told(run: Run, server: Server) -> None:
+    publish(run, "--latest")
+
+    ran = run("publish", "--bucket", BUCKET, "--withdraw", "0.1.0", "--reason", "it opens doors")
+
+    assert ran.code == 0
+    verified = run("verify", url(server, TEMPLATE))
+    assert verified.code == 1
+    assert "WITHDRAWN: it opens doors" in verified.out
+    alone = run("publish", "--bucket", BUCKET, "--withdraw", "0.1.0")
+    assert (alone.code, "belong together" in alone.err) == (2, True)
+
+
+def test_a_failure_is_one_line_for_each_destination(run: Run, server: Server) -> None:
+    ran = run("publish", "--bucket", BUCKET, "gov-releases", "--revision", "f00d")
+
+    assert ran.code == 3
+    assert f"{BASE_URL}: done" in ran.out
+    assert f"{GOV_URL}: stopped" in ran.out
+    (line,) = (each for each in ran.err.splitlines() if each.startswith("dt-logs-cfn: "))
+    assert line.startswith("dt-logs-cfn: gov-releases: PutObject failed with NoSuchBucket")
+
+
+def test_without_credentials(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    ran = publish(run)
+
+    assert ran.code == 3
+    assert "There are no AWS credentials (NoCredentialsError)" in ran.err
+
+
+def test_a_publisher_that_is_killed(run: Run, server: Server, tmp_path: Path) -> None:
+    """SIGKILL in the middle of its uploads; another finishes what it began."""
+    process: list[subprocess.Popen[bytes]] = []
+
+    def before(key: str) -> None:
+        if len(server.puts) == 5:
+            process[0].send_signal(signal.SIGKILL)
+
+    server.before_put = before
+    command = (sys.executable, "-m", "dt_logs_cfn", "publish", "--bucket", BUCKET)
+    process.append(
+        subprocess.Popen(
+            (*command, "--revision", "f00d"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **server.environment()},
+        )
+    )
+    assert process[0].wait(60) == -signal.SIGKILL
+    assert "logs-analysis/versions.json" not in there(server)
+
+    assert publish(run).code == 0
+
+    files = build_release(type(SETTINGS).load(tmp_path / "release.cfg")).files
+    found = there(server)
+    assert all(found[f"logs-analysis/0.1.0/{name}"] == files[name] for name in files)
+
+
+def test_what_is_released_is_neither_built_over_nor_changed(run: Run, tmp_path: Path) -> None:
+    assert run("build", "--check").code == 0
+    (tmp_path / "release.cfg").write_text("[aws]\nvendor_account_id = 999999999999\n")
+    assert "Version 0.1.0 is released" in run("build").failure
+
+    (tmp_path / "release.cfg").write_text(RELEASE_CFG)
+    shutil.copytree(tmp_path / "build" / "0.1.0", tmp_path / "build" / "0.0.9")
+    sums = (tmp_path / "build" / "RELEASED").read_text().partition(" ")[0]
+    with (tmp_path / "build" / "RELEASED").open("a") as file:
+        file.write(f"{sums}  0.0.9/SHA256SUMS\n")
+    assert run("build", "--check").code == 0
+    (tmp_path / "build" / "0.0.9" / "handler.zip").write_bytes(b"")
+    changed = run("build", "--check")
+    assert changed.code == 1
+    assert "build/0.0.9/handler.zip is not what was released: restore it." in changed.err
+    checked = subprocess.run(
+        ("sha256sum", "-c", "RELEASED"), cwd=tmp_path / "build", capture_output=True
+    )
+    assert checked.returncode == 0  # of the lists; the lists have the rest

@@ -1,0 +1,375 @@
+"""Publishing over HTTP: the bucket is read back after races, kills and mistakes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from publishing.conftest import (
+    BASE_URL,
+    BUCKET,
+    NOON,
+    RELEASE,
+    SETTINGS,
+    make_bucket,
+    place,
+    publication,
+    target_of,
+    there,
+)
+from support.s3_server import OWNER, Refusal, Server
+
+from dt_logs_cfn.fetching import optional
+from dt_logs_cfn.publishing.plan import Publication, Step, publication_plan, withdrawal_plan
+from dt_logs_cfn.publishing.publisher import Done, publish
+from dt_logs_cfn.release import CHECKSUMS, Release
+
+TARGET = target_of(SETTINGS)
+PREFIX = "logs-analysis/0.1.0/"
+
+
+def run(server: Server, plan: Any) -> Done:
+    (done,) = publish({TARGET: plan}, lambda _: place(server), optional, lambda *_: None)
+    return done
+
+
+def published(server: Server, given: Publication) -> Done:
+    return run(server, publication_plan(given, TARGET))
+
+
+def with_files(mark: str, version: str = RELEASE.version) -> Release:
+    """A release of other bytes: each file ends in a mark, and the checksums agree."""
+    files = {
+        name: content + mark.encode()
+        for name, content in RELEASE.files.items()
+        if name != CHECKSUMS
+    }
+    sums = "".join(f"{hashlib.sha256(c).hexdigest()}  {n}\n" for n, c in sorted(files.items()))
+    return Release(version, {**files, CHECKSUMS: sums.encode()})
+
+
+def versions(server: Server) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(there(server)["logs-analysis/versions.json"])[
+        "versions"
+    ]
+    return found
+
+
+def latest(server: Server) -> Any:
+    return json.loads(there(server)["logs-analysis/latest.json"])
+
+
+def test_everything_is_up(server: Server) -> None:
+    done = published(server, publication(latest=True))
+
+    found = there(server)
+    digest = hashlib.sha256(RELEASE.files[CHECKSUMS]).hexdigest()
+    assert done.failure is None
+    assert found.keys() - {f"{PREFIX}{name}" for name in RELEASE.files} == {
+        "logs-analysis/versions.json",
+        "logs-analysis/latest.json",
+    }
+    assert all(found[f"{PREFIX}{name}"] == content for name, content in RELEASE.files.items())
+    assert versions(server) == [
+        {
+            "version": "0.1.0",
+            "sha256sums": digest,
+            "revision": "f00d",
+            "published": "2027-01-31T12:00:00Z",
+        }
+    ]
+    assert latest(server) == {
+        "version": "0.1.0",
+        "sha256sums": digest,
+        "url": f"{BASE_URL}/0.1.0/",
+    }
+
+
+def test_headers_are_what_browsers_and_caches_need(server: Server) -> None:
+    published(server, publication(latest=True))
+
+    def head(key: str) -> tuple[str, str]:
+        found = server.client().head_object(
+            Bucket=BUCKET, Key=f"logs-analysis/{key}", ExpectedBucketOwner=OWNER
+        )
+        return found["ContentType"], found["CacheControl"]
+
+    for_ever = "public, max-age=31536000, immutable"
+    assert head("0.1.0/dt-logs-analysis.template.json") == ("application/json", for_ever)
+    assert head("0.1.0/handler.zip") == ("application/zip", for_ever)
+    assert head("0.1.0/SHA256SUMS") == ("text/plain; charset=utf-8", for_ever)
+    assert head("versions.json") == ("application/json", "no-cache")
+    assert head("latest.json") == ("application/json", "no-cache")
+
+
+def test_the_checksums_come_first_and_what_points_to_them_last(server: Server) -> None:
+    published(server, publication(latest=True))
+
+    assert server.puts[0] == f"/{BUCKET}/{PREFIX}SHA256SUMS"
+    assert server.puts[-2:] == [
+        f"/{BUCKET}/logs-analysis/versions.json",
+        f"/{BUCKET}/logs-analysis/latest.json",
+    ]
+
+
+def test_publishing_again_changes_nothing(server: Server) -> None:
+    published(server, publication(latest=True))
+    before = there(server)
+
+    done = published(server, replace(publication(latest=True), at=NOON + timedelta(days=1)))
+
+    assert done.failure is None
+    assert {result for _, result in done.results} == {
+        "there already",
+        "identical",
+        "there already: 0.1.0",
+    }
+    assert there(server) == before
+
+
+def test_other_bytes_are_refused_and_what_is_there_stays(server: Server) -> None:
+    published(server, publication())
+    before = there(server)
+
+    done = published(server, publication(with_files("x")))
+
+    assert str(done.failure) == (
+        f"s3://{BUCKET}/{PREFIX}SHA256SUMS is there with other contents. Raise __version__ in"
+        " src/dt_logs_cfn/__init__.py: what is published stays."
+    )
+    assert there(server) == before
+
+
+def test_sixteen_publishers_of_different_bytes_at_once(server: Server) -> None:
+    """One wins, fifteen are told, and nothing is mixed."""
+    given = [publication(with_files(f"{number:x}"), latest=True) for number in range(16)]
+
+    with ThreadPoolExecutor(16) as pool:
+        done = list(pool.map(lambda each: published(server, each), given))
+
+    told = [each.failure for each in done]
+    (winner,) = (number for number, failure in enumerate(told) if failure is None)
+    assert all("is there with other contents" in str(each) for each in told if each)
+    found = there(server)
+    for name, content in given[winner].release.files.items():
+        assert found[f"{PREFIX}{name}"] == content
+    assert len(found) == len(RELEASE.files) + 2
+    assert [each["sha256sums"] for each in versions(server)] == [given[winner].entry.sha256sums]
+
+
+def test_publishers_of_different_versions_lose_nobodys_entry(server: Server) -> None:
+    given = [publication(with_files("", f"1.{number}.0"), latest=True) for number in range(8)]
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda each: published(server, each), given))
+
+    assert [each.failure for each in done] == [None] * 8
+    assert [each["version"] for each in versions(server)] == [f"1.{n}.0" for n in range(7, -1, -1)]
+    assert latest(server)["version"] == "1.7.0"
+
+
+class Killed(BaseException):
+    """The publisher is gone, in the middle of what it did."""
+
+
+def test_killed_at_each_upload_and_run_again(server: Server) -> None:
+    given = publication(latest=True)
+    published(server, given)
+    complete = there(server)
+    count = len(server.puts)
+    assert count == len(RELEASE.files) + 2
+
+    for number in range(count):
+        s3 = server.client()
+        for key in there(server):
+            s3.delete_object(Bucket=BUCKET, Key=key, ExpectedBucketOwner=OWNER)
+        with pytest.raises(Killed):
+            publish(
+                {TARGET: publication_plan(given, TARGET)},
+                lambda _, number=number: dying(server, number),
+                optional,
+                lambda *_: None,
+            )
+        left = there(server)
+        # Nothing points to a version of which something is missing.
+        assert "logs-analysis/versions.json" not in left or len(left) > len(RELEASE.files)
+        done = published(server, given)
+        assert done.failure is None
+        assert there(server) == complete
+
+
+def dying(server: Server, number: int) -> Any:
+    """A place whose writes end with the given one: that is not carried out, nor any later."""
+    at = place(server)
+    made = Counter[str]()
+
+    def before(**_: Any) -> None:
+        made["puts"] += 1
+        if made["puts"] > number:
+            raise Killed
+
+    at.store.s3.meta.events.register("before-call.s3.PutObject", before)
+    return at
+
+
+def test_a_conflict_of_two_writers_is_tried_again(server: Server) -> None:
+    """S3 answers 409 where another conditional write of the object is in progress."""
+    conflicts = Counter[str]()
+
+    def before(key: str) -> None:
+        conflicts[key] += 1
+        if conflicts[key] < 3:
+            raise Refusal("409 Conflict", "ConditionalRequestConflict")
+
+    server.before_put = before
+    done = published(server, publication(latest=True))
+
+    assert done.failure is None
+    assert set(conflicts.values()) == {3}
+
+
+def test_an_endless_conflict_is_told(server: Server) -> None:
+    def before(key: str) -> None:
+        raise Refusal("409 Conflict", "ConditionalRequestConflict")
+
+    server.before_put = before
+
+    assert str(published(server, publication()).failure) == (
+        f"Others keep writing s3://{BUCKET}/{PREFIX}SHA256SUMS. Publish again when they are done."
+    )
+
+
+def test_a_bucket_that_customers_cannot_read_gets_no_entry(server: Server) -> None:
+    make_bucket(server, BUCKET, public=False)
+
+    done = published(server, publication(latest=True))
+
+    assert "cannot be read by everybody" in str(done.failure)
+    assert f"/{BUCKET}/logs-analysis/versions.json" not in server.puts
+
+
+def test_a_bucket_of_another_account_is_not_written(server: Server) -> None:
+    at = place(server)
+    other = replace(at, store=replace(at.store, owner="999999999999"))
+
+    (done,) = publish(
+        {TARGET: publication_plan(publication(), TARGET)},
+        lambda _: other,
+        optional,
+        lambda *_: None,
+    )
+
+    assert "AWS denies PutObject" in str(done.failure)
+    assert there(server) == {}
+
+
+def test_objects_are_locked(server: Server) -> None:
+    s3 = server.client()
+    s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+    at = place(server)
+    until = NOON + timedelta(days=3650)
+    given = publication(retain_until=until)
+    (done,) = publish(
+        {TARGET: publication_plan(given, TARGET)[:2]},
+        lambda _: replace(at, store=replace(at.store, bucket="locked")),
+        optional,
+        lambda *_: None,
+    )
+
+    assert done.failure is None
+    found = s3.head_object(Bucket="locked", Key=f"{PREFIX}handler.zip", ExpectedBucketOwner=OWNER)
+    assert (found["ObjectLockMode"], found["ObjectLockRetainUntilDate"]) == ("COMPLIANCE", until)
+
+
+def withdraw(server: Server, version: str) -> Done:
+    return run(server, withdrawal_plan(version, "it opens the bucket", NOON))
+
+
+def test_a_version_is_withdrawn_and_latest_moves_on(server: Server) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        published(server, publication(with_files("", version), latest=True))
+
+    assert withdraw(server, "1.1.0").failure is None
+
+    assert latest(server)["version"] == "1.0.0"
+    assert [each.get("withdrawn") for each in versions(server)] == [
+        {"at": "2027-01-31T12:00:00Z", "reason": "it opens the bucket"},
+        None,
+    ]
+    # What was published is still there, byte for byte.
+    assert there(server)["logs-analysis/1.1.0/handler.zip"] == RELEASE.files["handler.zip"]
+
+
+def test_a_withdrawn_version_is_not_published_again(server: Server) -> None:
+    published(server, publication(latest=True))
+    withdraw(server, "0.1.0")
+
+    done = published(server, publication(latest=True))
+
+    assert str(done.failure) == ("0.1.0 was withdrawn: it opens the bucket. Raise the version.")
+    assert latest(server) == {"version": None}
+
+
+def test_withdrawing_what_is_not_there(server: Server) -> None:
+    done = withdraw(server, "3.0.0")
+
+    assert "3.0.0 is not published there" in str(done.failure)
+    assert there(server) == {}
+
+
+def test_latest_does_not_go_back(server: Server) -> None:
+    published(server, publication(with_files("", "2.0.0"), latest=True))
+
+    done = published(server, publication(with_files("", "1.0.1"), latest=True))
+
+    assert done.failure is None
+    assert latest(server)["version"] == "2.0.0"
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"versions":[{"version":"x"}]}', b"\xff"])
+def test_a_catalogue_that_is_none_of_ours_is_not_written_over(
+    server: Server, content: bytes
+) -> None:
+    at = place(server)
+    at.store.change("logs-analysis/versions.json", lambda _: content)
+
+    done = published(server, publication())
+
+    assert "versions.json is none of ours" in str(done.failure)
+    assert there(server)["logs-analysis/versions.json"] == content
+
+
+def test_what_another_publisher_has_damaged_is_named(server: Server) -> None:
+    """The claim holds, and yet a file is another: nobody's publishing can have done that."""
+    given = publication()
+    published(server, given)
+    s3 = server.client()
+    key = f"{PREFIX}handler.zip"
+    s3.put_object(
+        Bucket=BUCKET, Key=key, Body=b"x", ChecksumAlgorithm="SHA256", ExpectedBucketOwner=OWNER
+    )
+
+    assert f"{key} is there with other contents" in str(published(server, given).failure)
+
+
+def test_one_destination_that_fails_does_not_stop_the_other(server: Server) -> None:
+    other = replace(TARGET, partition="aws-us-gov", bucket="gov-releases")
+    plans = {each: publication_plan(publication(), each) for each in (other, TARGET)}
+    at = place(server)
+
+    def chosen(target: Any) -> Any:
+        return at if target == TARGET else replace(at, store=replace(at.store, bucket="none"))
+
+    progress: list[Step] = []
+    done = publish(plans, chosen, optional, lambda _, step, __: progress.append(step))
+
+    assert [each.failure is None for each in done] == [False, True]
+    assert "NoSuchBucket" in str(done[0].failure)
+    assert len(versions(server)) == 1
+    assert len(progress) == len(done[1].results)

@@ -1,0 +1,109 @@
+"""S3 over HTTP on the loopback: moto's, made as strict as S3 is about what publishing relies on.
+
+moto honours conditional writes, but takes them one after another only if nobody else writes; it
+checks neither the expected owner nor a checksum.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import urllib3
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from dt_logs_cfn.rehearsal.loopback import listener
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+OWNER = "123456789012"
+
+
+class Refusal(Exception):
+    """An answer of S3's that a test wants: a status and a code."""
+
+
+@dataclass
+class Server:
+    """The server: what it was asked, and what a test does before a write takes effect."""
+
+    url: str
+    moto: DomainDispatcherApplication
+    lock: Lock = field(default_factory=Lock)
+    puts: list[str] = field(default_factory=list)
+    before_put: Callable[[str], None] = lambda key: None
+
+    def environment(self) -> dict[str, str]:
+        """Return what lets boto3 and the AWS CLI find it."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+    def client(self, name: Any = "s3") -> Any:
+        """Return a client of its own."""
+        session: Any = boto3.Session("test", "test", region_name="us-east-1")
+        return session.client(name, endpoint_url=self.url)
+
+    def serve(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = BytesIO(body)
+        path: str = environ["PATH_INFO"]
+        is_object = path.count("/") > 1
+        signed = "HTTP_AUTHORIZATION" in environ
+        with self.lock:
+            if environ["REQUEST_METHOD"] == "PUT" and is_object:
+                self.puts.append(path)
+                try:
+                    self.before_put(path)
+                except Refusal as refusal:
+                    return _refused(start, *refusal.args)
+                digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+                if environ.get("HTTP_X_AMZ_CHECKSUM_SHA256") != digest:
+                    return _refused(start, "400 Bad Request", "BadDigest")
+            if signed and is_object and environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER") != OWNER:
+                return _refused(start, "403 Forbidden", "AccessDenied")
+            answered: Iterable[bytes] = list(self.moto(environ, start))
+            return answered
+
+
+@contextmanager
+def s3_server() -> Iterator[Server]:
+    """Serve an account with nothing in it."""
+    socket = listener()
+    host, port = socket.getsockname()
+    found = Server(f"http://{host}:{port}", DomainDispatcherApplication(create_backend_app))
+    server = make_server(
+        host, port, found.serve, threaded=True, request_handler=_Quiet, fd=socket.fileno()
+    )
+    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    urllib3.request("POST", f"{found.url}/moto-api/reset")
+    try:
+        yield found
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        socket.close()
+
+
+def _refused(start: StartResponse, status: str, code: str) -> list[bytes]:
+    start(status, [("Content-Type", "application/xml")])
+    return [f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()]
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Keep quiet."""

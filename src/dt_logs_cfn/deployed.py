@@ -107,7 +107,7 @@ def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[
         if isinstance(expected[name], dict):
             actual = {key: (actual or {}).get(key) for key in expected[name]}
         if actual != expected[name]:
-            yield f"the function's {name} is {shown(json.dumps(actual))}"
+            yield f"the function's {name} is {_told(actual)}"
     if found.configuration.get("Role") != expected["Role"]:
         yield f"the function runs under {shown(str(found.configuration.get('Role')))}"
     for name in _EMPTY:
@@ -115,7 +115,7 @@ def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[
         if isinstance(value, dict):
             value = {key: each for key, each in value.items() if each}
         if value:
-            yield f"the function has {name}: {shown(json.dumps(value))}"
+            yield f"the function has {name}: {_told(value)}"
 
 
 def _role_changes(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
@@ -152,6 +152,11 @@ def _role(session: Session, name: str) -> dict[str, Any]:
         },
         "Attached": [each["PolicyArn"] for page in attached for each in page["AttachedPolicies"]],
     }
+
+
+def _told(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _source(archive: bytes) -> bytes:

@@ -1,0 +1,81 @@
+"""The AWS CLI as an independent client: it fetches what was published, and validates it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from publishing.conftest import BASE_URL, BUCKET, RELEASE, SETTINGS, place, publication, target_of
+from support.s3_server import OWNER, Server
+
+from dt_logs_cfn.fetching import optional
+from dt_logs_cfn.publishing.plan import publication_plan
+from dt_logs_cfn.publishing.publisher import publish
+from dt_logs_cfn.release import STACK_TEMPLATES
+
+KEY = "logs-analysis/0.1.0/"
+
+
+@pytest.fixture
+def aws() -> str:
+    found = shutil.which("aws", path=str(Path(sys.executable).parent)) or shutil.which("aws")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("needs the AWS CLI: pip install awscli")
+        pytest.skip("needs the AWS CLI: pip install awscli")
+    return found
+
+
+@pytest.fixture
+def published(server: Server) -> Server:
+    target = target_of(SETTINGS)
+    plan = publication_plan(publication(latest=True), target)
+    (done,) = publish({target: plan}, lambda _: place(server), optional, lambda *_: None)
+    assert done.failure is None
+    return server
+
+
+def ran(aws: str, server: Server, *words: str) -> Any:
+    done = subprocess.run(
+        (aws, *words, "--output", "json"),
+        env={**os.environ, **server.environment()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", [*RELEASE.files])
+def test_it_gets_the_bytes_that_the_checksums_name(
+    aws: str, published: Server, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "fetched"
+    found = ran(
+        aws,
+        published,
+        *("s3api", "get-object", "--bucket", BUCKET, "--key", f"{KEY}{name}"),
+        *("--expected-bucket-owner", OWNER, "--checksum-mode", "ENABLED", str(path)),
+    )
+
+    assert path.read_bytes() == RELEASE.files[name]
+    assert found["CacheControl"] == "public, max-age=31536000, immutable"
+    sums = RELEASE.files["SHA256SUMS"].decode()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert name == "SHA256SUMS" or f"{digest}  {name}\n" in sums
+
+
+@pytest.mark.parametrize("name", [*STACK_TEMPLATES, "cloudformation-role.template.json"])
+def test_it_validates_each_template_by_its_url(aws: str, published: Server, name: str) -> None:
+    url = f"{BASE_URL}/0.1.0/{name}"  # as customers give it; moto finds its own bucket by it
+    found = ran(aws, published, "cloudformation", "validate-template", "--template-url", url)
+
+    # moto lints the template, and answers with nothing of it but this.
+    assert found["Description"] == json.loads(RELEASE.files[name])["Description"]

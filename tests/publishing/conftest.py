@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from support.s3_server import OWNER, Server, s3_server
 
-from dt_logs_cfn import Settings, Vendor, build_release
+from dt_logs_cfn import Settings, Vendor
 from dt_logs_cfn.publishing.destination import Destination, destination
 from dt_logs_cfn.publishing.plan import Publication
 from dt_logs_cfn.publishing.publisher import Place
@@ -22,7 +23,17 @@ BUCKET = "vendor-releases"
 BASE_URL = f"https://{BUCKET}.s3.us-east-1.amazonaws.com/logs-analysis"
 SETTINGS = Settings((Vendor("aws", "111122223333", base_url=BASE_URL),))
 NOON = datetime(2027, 1, 31, 12, tzinfo=timezone.utc)
-RELEASE = build_release(SETTINGS)
+
+
+def small(mark: str = "", version: str = "0.1.0") -> Release:
+    """A release of a few small files, in each of which is the mark; the checksums agree."""
+    names = ("dt-logs-analysis.template.json", "handler.zip", "policies/trust.json", "index.html")
+    files = {name: f"{name} of this version{mark}\n".encode() for name in names}
+    sums = "".join(f"{hashlib.sha256(c).hexdigest()}  {n}\n" for n, c in sorted(files.items()))
+    return Release(version, {**files, "SHA256SUMS": sums.encode()})
+
+
+RELEASE = small()
 
 
 @pytest.fixture
@@ -34,7 +45,7 @@ def server() -> Iterator[Server]:
 
 def make_bucket(server: Server, name: str, public: bool = True) -> None:
     """Make a bucket whose objects everybody may get."""
-    s3 = server.client()
+    s3 = server.s3
     s3.create_bucket(Bucket=name)
     statement = {
         "Effect": "Allow" if public else "Deny",
@@ -48,7 +59,7 @@ def make_bucket(server: Server, name: str, public: bool = True) -> None:
 
 def there(server: Server, bucket: str = BUCKET) -> dict[str, bytes]:
     """Return every object by its key, as an administrator reads them."""
-    s3 = server.client()
+    s3 = server.s3
     found = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
     return {
         each["Key"]: s3.get_object(Bucket=bucket, Key=each["Key"], ExpectedBucketOwner=OWNER)[
@@ -61,7 +72,7 @@ def there(server: Server, bucket: str = BUCKET) -> dict[str, bytes]:
 def place(server: Server, sleeps: Any = lambda seconds: None) -> Place:
     """Return the destination's bucket as the publisher uses it."""
     target = target_of(SETTINGS)
-    store = Store(server.client(), BUCKET, OWNER, sleeps, Random(7))
+    store = Store(server.s3, BUCKET, OWNER, sleeps, Random(7))
     return Place(target, store, f"{server.url}/{BUCKET}/{target.prefix}")
 
 

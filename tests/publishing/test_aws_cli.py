@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from publishing.conftest import BASE_URL, BUCKET, RELEASE, SETTINGS, place, publication, target_of
+from publishing.conftest import BASE_URL, BUCKET, SETTINGS, place, publication, target_of
 from support.s3_server import OWNER, Server
 
+from dt_logs_cfn import build_release
 from dt_logs_cfn.fetching import optional
 from dt_logs_cfn.publishing.plan import publication_plan
 from dt_logs_cfn.publishing.publisher import publish
 from dt_logs_cfn.release import STACK_TEMPLATES
 
+RELEASE = build_release(SETTINGS)
 KEY = "logs-analysis/0.1.0/"
 
 
@@ -36,7 +38,7 @@ def aws() -> str:
 @pytest.fixture
 def published(server: Server) -> Server:
     target = target_of(SETTINGS)
-    plan = publication_plan(publication(latest=True), target)
+    plan = publication_plan(publication(RELEASE, latest=True), target)
     (done,) = publish({target: plan}, lambda _: place(server), optional, lambda *_: None)
     assert done.failure is None
     return server

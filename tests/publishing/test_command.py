@@ -152,7 +152,7 @@ def sign(server: Server, folder: Path, key: Path, name: str = "releases@example.
     """Sign what is published, as `publish --sign` does with a key that the source names."""
     from dt_logs_cfn.signing import sign
 
-    s3 = server.client()
+    s3 = server.s3
     sums = there(server)["logs-analysis/0.1.0/SHA256SUMS"]
     s3.put_object(
         Bucket=BUCKET,
@@ -218,7 +218,7 @@ def test_one_byte_of_the_handler_in_what_is_published(run: Run, server: Server) 
 
 def put(server: Server, name: str, content: bytes) -> None:
     """Overwrite an object, as whoever holds the bucket's account could."""
-    server.client().put_object(
+    server.s3.put_object(
         Bucket=BUCKET,
         Key=f"logs-analysis/0.1.0/{name}",
         Body=content,

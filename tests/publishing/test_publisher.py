@@ -20,6 +20,7 @@ from publishing.conftest import (
     make_bucket,
     place,
     publication,
+    small,
     target_of,
     there,
 )
@@ -28,7 +29,7 @@ from support.s3_server import OWNER, Refusal, Server
 from dt_logs_cfn.fetching import optional
 from dt_logs_cfn.publishing.plan import Publication, Step, publication_plan, withdrawal_plan
 from dt_logs_cfn.publishing.publisher import Done, publish
-from dt_logs_cfn.release import CHECKSUMS, Release
+from dt_logs_cfn.release import CHECKSUMS
 
 TARGET = target_of(SETTINGS)
 PREFIX = "logs-analysis/0.1.0/"
@@ -41,17 +42,6 @@ def run(server: Server, plan: Any) -> Done:
 
 def published(server: Server, given: Publication) -> Done:
     return run(server, publication_plan(given, TARGET))
-
-
-def with_files(mark: str, version: str = RELEASE.version) -> Release:
-    """A release of other bytes: each file ends in a mark, and the checksums agree."""
-    files = {
-        name: content + mark.encode()
-        for name, content in RELEASE.files.items()
-        if name != CHECKSUMS
-    }
-    sums = "".join(f"{hashlib.sha256(c).hexdigest()}  {n}\n" for n, c in sorted(files.items()))
-    return Release(version, {**files, CHECKSUMS: sums.encode()})
 
 
 def versions(server: Server) -> list[dict[str, Any]]:
@@ -95,7 +85,7 @@ def test_headers_are_what_browsers_and_caches_need(server: Server) -> None:
     published(server, publication(latest=True))
 
     def head(key: str) -> tuple[str, str]:
-        found = server.client().head_object(
+        found = server.s3.head_object(
             Bucket=BUCKET, Key=f"logs-analysis/{key}", ExpectedBucketOwner=OWNER
         )
         return found["ContentType"], found["CacheControl"]
@@ -137,7 +127,7 @@ def test_other_bytes_are_refused_and_what_is_there_stays(server: Server) -> None
     published(server, publication())
     before = there(server)
 
-    done = published(server, publication(with_files("x")))
+    done = published(server, publication(small("x")))
 
     assert str(done.failure) == (
         f"s3://{BUCKET}/{PREFIX}SHA256SUMS is there with other contents. Raise __version__ in"
@@ -148,7 +138,7 @@ def test_other_bytes_are_refused_and_what_is_there_stays(server: Server) -> None
 
 def test_sixteen_publishers_of_different_bytes_at_once(server: Server) -> None:
     """One wins, fifteen are told, and nothing is mixed."""
-    given = [publication(with_files(f"{number:x}"), latest=True) for number in range(16)]
+    given = [publication(small(f"{number:x}"), latest=True) for number in range(16)]
 
     with ThreadPoolExecutor(16) as pool:
         done = list(pool.map(lambda each: published(server, each), given))
@@ -164,7 +154,7 @@ def test_sixteen_publishers_of_different_bytes_at_once(server: Server) -> None:
 
 
 def test_publishers_of_different_versions_lose_nobodys_entry(server: Server) -> None:
-    given = [publication(with_files("", f"1.{number}.0"), latest=True) for number in range(8)]
+    given = [publication(small("", f"1.{number}.0"), latest=True) for number in range(8)]
 
     with ThreadPoolExecutor(8) as pool:
         done = list(pool.map(lambda each: published(server, each), given))
@@ -186,7 +176,7 @@ def test_killed_at_each_upload_and_run_again(server: Server) -> None:
     assert count == len(RELEASE.files) + 2
 
     for number in range(count):
-        s3 = server.client()
+        s3 = server.s3
         for key in there(server):
             s3.delete_object(Bucket=BUCKET, Key=key, ExpectedBucketOwner=OWNER)
         with pytest.raises(Killed):
@@ -214,8 +204,9 @@ def dying(server: Server, number: int) -> Any:
         if made["puts"] > number:
             raise Killed
 
-    at.store.s3.meta.events.register("before-call.s3.PutObject", before)
-    return at
+    s3 = server.client()
+    s3.meta.events.register("before-call.s3.PutObject", before)
+    return replace(at, store=replace(at.store, s3=s3))
 
 
 def test_a_conflict_of_two_writers_is_tried_again(server: Server) -> None:
@@ -270,7 +261,7 @@ def test_a_bucket_of_another_account_is_not_written(server: Server) -> None:
 
 
 def test_objects_are_locked(server: Server) -> None:
-    s3 = server.client()
+    s3 = server.s3
     s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
     at = place(server)
     until = NOON + timedelta(days=3650)
@@ -293,7 +284,7 @@ def withdraw(server: Server, version: str) -> Done:
 
 def test_a_version_is_withdrawn_and_latest_moves_on(server: Server) -> None:
     for version in ("1.0.0", "1.1.0"):
-        published(server, publication(with_files("", version), latest=True))
+        published(server, publication(small("", version), latest=True))
 
     assert withdraw(server, "1.1.0").failure is None
 
@@ -324,9 +315,9 @@ def test_withdrawing_what_is_not_there(server: Server) -> None:
 
 
 def test_latest_does_not_go_back(server: Server) -> None:
-    published(server, publication(with_files("", "2.0.0"), latest=True))
+    published(server, publication(small("", "2.0.0"), latest=True))
 
-    done = published(server, publication(with_files("", "1.0.1"), latest=True))
+    done = published(server, publication(small("", "1.0.1"), latest=True))
 
     assert done.failure is None
     assert latest(server)["version"] == "2.0.0"
@@ -349,7 +340,7 @@ def test_what_another_publisher_has_damaged_is_named(server: Server) -> None:
     """The claim holds, and yet a file is another: nobody's publishing can have done that."""
     given = publication()
     published(server, given)
-    s3 = server.client()
+    s3 = server.s3
     key = f"{PREFIX}handler.zip"
     s3.put_object(
         Bucket=BUCKET, Key=key, Body=b"x", ChecksumAlgorithm="SHA256", ExpectedBucketOwner=OWNER

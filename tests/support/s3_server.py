@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import BytesIO
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
@@ -51,10 +52,15 @@ class Server:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
 
-    def client(self, name: Any = "s3") -> Any:
+    @cached_property
+    def s3(self) -> Any:
+        """A client that tests share."""
+        return self.client()
+
+    def client(self) -> Any:
         """Return a client of its own."""
         session: Any = boto3.Session("test", "test", region_name="us-east-1")
-        return session.client(name, endpoint_url=self.url)
+        return session.client("s3", endpoint_url=self.url)
 
     def serve(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))

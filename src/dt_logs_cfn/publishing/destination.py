@@ -11,7 +11,7 @@ from dt_logs_cfn.settings import Settings, Vendor
 # of buckets"]. CloudFormation takes templates from S3 alone, and from no website endpoint
 # [botocore, CreateStack: TemplateURL].
 _HOST = re.compile(
-    r"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+)\.)??s3(?:\.dualstack)?(?:[.-](?P<region>[a-z]+(?:-[a-z]+)+-\d+))?"
+    r"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+)\.)??s3(?:\.dualstack)?(?:[.-](?P<region>[a-z]{2}(?:-[a-z]+)+-\d+))?"
     r"\.amazonaws\.com(?P<china>\.cn)?"
 )
 

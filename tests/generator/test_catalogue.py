@@ -1,0 +1,140 @@
+"""What is published, as data: entries are never lost, and the pointer never goes wrong."""
+
+from __future__ import annotations
+
+import json
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dt_logs_cfn import canonical
+from dt_logs_cfn.errors import PublishError
+from dt_logs_cfn.publishing.catalogue import (
+    Catalogue,
+    Entry,
+    Withdrawn,
+    order,
+    pointed,
+    pointer,
+)
+
+NOW = "2027-01-31T12:00:00Z"
+VERSIONS = ("0.9.0", "1.0.0", "1.2.0", "1.10.0")
+WITHDRAWN = Withdrawn(NOW, "it opens doors")
+
+
+def entry(version: str, digest: str = "a" * 64) -> Entry:
+    return Entry(version, digest, "f00d", NOW)
+
+
+def catalogue(*versions: str) -> Catalogue:
+    return Catalogue(tuple(map(entry, versions)))
+
+
+@given(st.permutations(VERSIONS), st.sets(st.sampled_from(VERSIONS)))
+def test_the_order_of_publishing_does_not_matter(versions: list[str], withdrawn: set[str]) -> None:
+    found = Catalogue()
+    for version in versions:
+        found = found.entered(entry(version))
+    for version in withdrawn:
+        found = found.withdrawn(version, WITHDRAWN)
+
+    assert [each.version for each in found.entries] == ["1.10.0", "1.2.0", "1.0.0", "0.9.0"]
+    assert {each.version for each in found.entries if each.withdrawn} == withdrawn
+    assert Catalogue.parse(canonical.dumps(found.to_json()).encode()) == found
+
+
+@given(
+    st.sets(st.sampled_from(VERSIONS)),
+    st.sampled_from([None, *VERSIONS]),
+    st.sampled_from([None, *VERSIONS]),
+)
+def test_the_pointer_never_goes_back_nor_to_what_was_withdrawn(
+    withdrawn: set[str], current: str | None, candidate: str | None
+) -> None:
+    found = catalogue(*VERSIONS)
+    for version in withdrawn:
+        found = found.withdrawn(version, WITHDRAWN)
+
+    latest = found.latest(current, candidate)
+
+    if latest is None:
+        assert {current, candidate} - {None} <= withdrawn
+        assert current is None or withdrawn == set(VERSIONS)
+        return
+    assert latest.version not in withdrawn
+    if current is not None and current not in withdrawn:
+        assert order(latest.version) >= order(current)
+    assert latest.version in (current, candidate) or current in withdrawn
+
+
+def test_publishing_again_changes_nothing_and_other_bytes_are_refused() -> None:
+    found = catalogue("1.0.0")
+
+    assert found.entered(Entry("1.0.0", "a" * 64, "beef", "2028-01-01T00:00:00Z")) is found
+    with pytest.raises(PublishError, match="with other contents"):
+        found.entered(entry("1.0.0", "b" * 64))
+    with pytest.raises(PublishError, match=r"1\.0\.0 was withdrawn: it opens doors"):
+        found.withdrawn("1.0.0", WITHDRAWN).entered(entry("1.0.0"))
+
+
+def test_the_first_withdrawal_stays() -> None:
+    found = catalogue("1.0.0").withdrawn("1.0.0", WITHDRAWN)
+
+    assert found.withdrawn("1.0.0", Withdrawn(NOW, "another reason")) is found
+
+
+def test_versions_are_ordered_as_numbers() -> None:
+    for one, other in permutations(VERSIONS, 2):
+        assert (order(one) < order(other)) == (VERSIONS.index(one) < VERSIONS.index(other))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": "1.0"},
+        {"version": "01.0.0"},
+        {"version": "1.0.0\n"},
+        {"sha256sums": "A" * 64},
+        {"published": "yesterday"},
+        {"revision": "a\nb"},
+        {"revision": "a" * 501},
+        {"withdrawn": {"at": NOW, "reason": ""}},
+        {"withdrawn": {"at": NOW, "reason": "\x1b[2J"}},
+        {"withdrawn": {"reason": "x"}},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_what_is_no_entry(change: dict[str, object]) -> None:
+    good = {"version": "1.0.0", "sha256sums": "a" * 64, "revision": "f", "published": NOW}
+    assert Catalogue.parse(json.dumps({"versions": [good]}).encode()).find("1.0.0")
+
+    with pytest.raises(PublishError, match="none of ours"):
+        Catalogue.parse(json.dumps({"versions": [{**good, **change}]}).encode())
+
+
+@given(st.binary(max_size=60) | st.just(b"[" * 100_000) | st.just(b'{"versions": null}'))
+def test_any_bytes_are_ours_or_refused(content: bytes) -> None:
+    for read in (Catalogue.parse, pointed):
+        try:
+            read(content)
+        except PublishError:
+            continue
+
+
+def test_a_version_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        catalogue("1.0.0", "1.0.0")
+
+
+def test_what_latest_says() -> None:
+    assert pointer(entry("1.0.0"), "https://b/x") == {
+        "version": "1.0.0",
+        "sha256sums": "a" * 64,
+        "url": "https://b/x/1.0.0/",
+    }
+    assert pointed(b'{"version":null}') is None
+    assert pointed(b'{"version":"1.0.0"}') == "1.0.0"

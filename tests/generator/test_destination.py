@@ -1,0 +1,77 @@
+"""Which bucket a base URL names; publishing goes nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from dt_logs_cfn import Settings, Vendor
+from dt_logs_cfn.errors import PublishError
+from dt_logs_cfn.publishing.destination import chosen, destination, destinations
+
+
+@pytest.mark.parametrize(
+    ("partition", "url", "bucket", "prefix", "region"),
+    [
+        ("aws", "https://b1.s3.eu-west-1.amazonaws.com/a/b", "b1", "a/b", "eu-west-1"),
+        ("aws", "https://b1.s3.amazonaws.com", "b1", "", "us-east-1"),
+        ("aws", "https://b1.s3-eu-west-1.amazonaws.com/a", "b1", "a", "eu-west-1"),
+        ("aws", "https://b1.s3.dualstack.eu-west-1.amazonaws.com/a", "b1", "a", "eu-west-1"),
+        ("aws", "https://my.dotted.s3.eu-west-1.amazonaws.com/a", "my.dotted", "a", "eu-west-1"),
+        ("aws", "https://s3.eu-west-1.amazonaws.com/b1/a", "b1", "a", "eu-west-1"),
+        ("aws", "https://s3.amazonaws.com/b1", "b1", "", "us-east-1"),
+        ("aws", "https://s3.s3.eu-west-1.amazonaws.com/a", "s3", "a", "eu-west-1"),
+        (
+            "aws-us-gov",
+            "https://b1.s3.us-gov-west-1.amazonaws.com/a",
+            "b1",
+            "a",
+            "us-gov-west-1",
+        ),
+        ("aws-cn", "https://b1.s3.cn-north-1.amazonaws.com.cn/a", "b1", "a", "cn-north-1"),
+    ],
+)
+def test_every_form_of_an_s3_url(
+    partition: str, url: str, bucket: str, prefix: str, region: str
+) -> None:
+    found = destination(Vendor(partition, base_url=url))
+
+    assert (found.bucket, found.prefix, found.region, found.url) == (bucket, prefix, region, url)
+    assert found.key("x") == (f"{prefix}/x" if prefix else "x")
+
+
+@pytest.mark.parametrize(
+    ("partition", "url"),
+    [
+        ("aws", "https://downloads.example.com/a"),
+        ("aws", "https://b1.s3.amazonaws.com.evil.example"),
+        ("aws", "https://b1.s3-website-us-east-1.amazonaws.com/a"),
+        ("aws", "https://s3.eu-west-1.amazonaws.com"),
+        ("aws", "https://b1.s3.us-gov-west-1.amazonaws.com/a"),
+        ("aws", "https://b1.s3.cn-north-1.amazonaws.com.cn/a"),
+        ("aws-us-gov", "https://b1.s3.us-east-1.amazonaws.com/a"),
+        ("aws-cn", "https://b1.s3.cn-north-1.amazonaws.com/a"),
+    ],
+)
+def test_what_is_no_place_of_the_partition(partition: str, url: str) -> None:
+    with pytest.raises(PublishError, match=f"base_url of partition {partition}"):
+        destination(Vendor(partition, base_url=url))
+
+
+def test_the_bucket_is_one_that_is_named() -> None:
+    known = destinations(
+        Settings(
+            (
+                Vendor("aws", base_url="https://b1.s3.eu-west-1.amazonaws.com/a"),
+                Vendor("aws-us-gov", "111122223333"),
+            )
+        )
+    )
+
+    assert [each.bucket for each in known] == ["b1"]
+    assert chosen(known, "b1", None, None) is known[0]
+    assert chosen(known, "b1", "/a/", "eu-west-1") is known[0]
+    for bucket, prefix, region in (("b2", None, None), ("b1", "b", None), ("b1", None, "x")):
+        with pytest.raises(PublishError):
+            chosen(known, bucket, prefix, region)
+    with pytest.raises(PublishError, match="they name none"):
+        chosen((), "b1", None, None)

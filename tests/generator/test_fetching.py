@@ -1,0 +1,103 @@
+"""Fetching by URL: bounded, without redirects, and from nowhere else than asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from dt_logs_cfn.errors import FetchError
+from dt_logs_cfn.fetching import fetch, optional, shown
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers with what its path says."""
+
+    def do_GET(self) -> None:
+        status = int(self.path.split("/")[1])
+        body = b"0" * int(self.path.split("/")[2])
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "/200/3")
+        self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep quiet."""
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with served() as found:
+        yield found
+
+
+def test_it_gives_the_bytes_as_they_were_stored(url: str) -> None:
+    """A claim of compression is not followed: what is small on the way stays small."""
+    assert fetch(f"{url}/200/100", 100) == b"0" * 100
+
+
+def test_more_than_the_limit_is_refused(url: str) -> None:
+    with pytest.raises(FetchError, match="has more than 99 bytes"):
+        fetch(f"{url}/200/100", 99)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_is_not_there(url: str, status: int) -> None:
+    assert optional(f"{url}/{status}/0", 10) is None
+    with pytest.raises(FetchError, match="is not there"):
+        fetch(f"{url}/{status}/0", 10)
+
+
+@pytest.mark.parametrize("status", [302, 401, 501])
+def test_any_other_answer_is_told_and_no_redirect_followed(url: str, status: int) -> None:
+    with pytest.raises(FetchError, match=f"answers with status {status}"):
+        fetch(f"{url}/{status}/0", 10)
+
+
+def test_nobody_listens() -> None:
+    with served() as gone:
+        pass
+    with pytest.raises(FetchError, match="cannot be fetched"):
+        fetch(f"{gone}/200/1", 10)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/x",
+        "http://127.0.0.1.example.com/x",
+        "http://user@127.0.0.1/x",
+        "https://user:secret@example.com/x",
+        "ftp://example.com/x",
+        "file:///etc/passwd",
+        "https:///x",
+        "https://[x/y",
+        "https://example.com:99999/",
+        "https://example.com/\x1b[2J",
+        "https://ex\xe4mple.com/",
+    ],
+)
+def test_what_is_not_fetched(url: str) -> None:
+    with pytest.raises(FetchError):
+        fetch(url, 10)
+
+
+def test_what_may_be_secret_is_not_shown() -> None:
+    assert shown("https://x/y?X-Amz-Signature=secret#z") == "https://x/y"
+    assert "\x1b" not in shown("https://x/\x1b[2J")
+    assert len(shown(f"https://x/{'y' * 999}")) == 200

@@ -1,0 +1,69 @@
+"""What the flow costs in AWS, by calculation: requests, from how often load balancers write."""
+
+from dataclasses import dataclass
+
+from dt_logs_cfn.resources import MEMORY
+
+# Elastic Load Balancing publishes a log file for each load balancer node every 5 minutes
+# [AWS, "Access logs for your Application Load Balancer"]; a load balancer has at least two nodes,
+# one in each Availability Zone. A month has 730 hours.
+NODES = 2
+FILES = NODES * 12 * 730
+
+# List prices in US dollars for us-east-1, without free tiers; they change: AWS's price pages have
+# those of today.
+PUT = 0.005 / 1_000
+GET = 0.0004 / 1_000
+PUBLISH = 0.50 / 1_000_000
+HTTPS = 0.60 / 1_000_000
+GB_SECOND = 0.0000166667
+RUN = 0.20 / 1_000_000
+# A run for one load balancer takes about as long, mostly waiting for S3 to agree with itself.
+RUN_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a number of load balancers causes in a month."""
+
+    load_balancers: int
+
+    @property
+    def files(self) -> int:
+        """Log files, and as many announcements and reads."""
+        return self.load_balancers * FILES
+
+    @property
+    def dollars(self) -> dict[str, float]:
+        """By who charges for what."""
+        return {
+            "S3, writing": self.files * PUT,
+            "S3, reading by Data Theorem": self.files * GET,
+            "SNS, publishing": self.files * PUBLISH,
+            "SNS, delivery by https": self.files * HTTPS,
+        }
+
+
+def table() -> str:
+    """Return what 1, 100 and 10,000 load balancers cost in a month, as Markdown."""
+    found = [Cost(number) for number in (1, 100, 10_000)]
+    lines = [
+        "| In a month | " + " | ".join(f"{_number(each.load_balancers)}" for each in found) + " |",
+        "| --- |" + " --: |" * len(found),
+        "| log files | " + " | ".join(f"{each.files:,}" for each in found) + " |",
+    ]
+    for name in found[0].dollars:
+        cells = " | ".join(f"${each.dollars[name]:,.2f}" for each in found)
+        lines.append(f"| {name} | {cells} |")
+    sums = " | ".join(f"**${sum(each.dollars.values()):,.2f}**" for each in found)
+    return "\n".join([*lines, f"| **together** | {sums} |", ""])
+
+
+def a_run() -> str:
+    """Return what one run of the function costs."""
+    cost = RUN + RUN_SECONDS * MEMORY / 1024 * GB_SECOND
+    return f"${cost:.4f}"
+
+
+def _number(count: int) -> str:
+    return f"{count:,} load balancer{'s' if count > 1 else ''}"

@@ -1,0 +1,165 @@
+"""Every reason that the handler can give for a failure, read from its source.
+
+The source is parsed, not run: each place that makes one of the handler's errors has the sentence
+of what happened and the one of what to do, with what is filled in there in angle brackets.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+HANDLER = ROOT / "handler" / "dt_logs_handler"
+_PARENT = "HandlerError"
+
+# The modules in the order in which a run comes through them, and what is done there.
+STAGES = {
+    "request": "Reading the request",
+    "main": "Taking up an event",
+    "aws": "Calling AWS",
+    "place": "Deciding where a load balancer logs",
+    "usable": "Checking the log bucket",
+    "notifications": "Announcing new objects beside other notifications",
+    "plan": "Planning",
+    "policy": "Editing the bucket's policy",
+    "bucket_steps": "Setting up the bucket and the load balancer",
+    "topic_steps": "Setting up topic and subscription",
+    "run": "Carrying out and looking again",
+    "apply": "Carrying out and looking again",
+    "observe": "Reading the account",
+    "errors": "Being overtaken",
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A reason: in which module it is given, what it says, and what it says is to be done."""
+
+    module: str
+    what: str
+    fix: str
+
+
+def failures() -> list[Failure]:
+    """Return every reason once, in the order of STAGES.
+
+    Raises ValueError for a place that cannot be read, KeyError for a module without a stage.
+    """
+    kinds = _kinds()
+    found: dict[Failure, None] = {}
+    for path in sorted(HANDLER.glob("*.py"), key=lambda each: _rank(each.stem)):
+        tree = ast.parse(path.read_text("utf-8"))
+        for function in _functions(tree):
+            for call in _own(function, ast.Call):
+                if _is_made(call, kinds):
+                    for what, fix in _sentences(call, function):
+                        found[Failure(path.stem, what, fix)] = None
+    unknown = {each.module for each in found} - STAGES.keys()
+    if unknown:
+        raise KeyError(f"STAGES does not have {', '.join(sorted(unknown))}")
+    return list(found)
+
+
+def table() -> str:
+    """Return the reasons as Markdown, by stage."""
+    parts: list[str] = []
+    for module, title in STAGES.items():
+        rows = [each for each in failures() if each.module == module]
+        if rows:
+            if f"### {title}\n" not in parts:
+                parts += [f"### {title}\n", "| It says | What to do, as it says |\n| --- | --- |"]
+            parts += [f"| {_cell(each.what)} | {_cell(each.fix)} |" for each in rows]
+            parts.append("")
+    return "\n".join(parts)
+
+
+def _rank(module: str) -> int:
+    return list(STAGES).index(module) if module in STAGES else len(STAGES)
+
+
+def _kinds() -> frozenset[str]:
+    """Return the names of the handler's errors, as errors.py has them."""
+    tree = ast.parse((HANDLER / "errors.py").read_text("utf-8"))
+    return frozenset(each.name for each in tree.body if isinstance(each, ast.ClassDef))
+
+
+def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
+    yield from (each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef))
+
+
+def _own(function: ast.FunctionDef, kind: type[ast.Call]) -> Iterator[ast.Call]:
+    """Yield what is in a function, but not in one inside it."""
+    left: list[ast.AST] = list(function.body)
+    while left:
+        node = left.pop(0)
+        if isinstance(node, ast.FunctionDef):
+            continue
+        if isinstance(node, kind):
+            yield node
+        left = [*ast.iter_child_nodes(node), *left]
+
+
+def _is_made(call: ast.Call, kinds: frozenset[str]) -> bool:
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    return (name in kinds or name == "cls") and len(call.args) >= 2
+
+
+def _sentences(call: ast.Call, function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
+    for what in _texts(call.args[0], function):
+        for fix in _texts(call.args[1], function):
+            yield _whole(what), _whole(fix)
+
+
+def _texts(node: ast.expr, function: ast.FunctionDef) -> list[str]:
+    """Return the texts that an expression may be: one for each value that a name is given."""
+    match node:
+        case ast.Constant(value=str() as text):
+            return [text]
+        case ast.JoinedStr(values=parts):
+            return ["".join(map(_part, parts))]
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return [a + b for a in _texts(left, function) for b in _texts(right, function)]
+        case ast.IfExp(body=yes, orelse=no):
+            return [*_texts(yes, function), *_texts(no, function)]
+        case ast.Name(id=name):
+            given = [
+                text
+                for each in ast.walk(function)
+                if isinstance(each, ast.Assign)
+                and any(isinstance(t, ast.Name) and t.id == name for t in each.targets)
+                for text in _texts(each.value, function)
+            ]
+            return given or [f"<{_plain(name)}>"]
+    return [f"<{_plain(ast.unparse(node))}>"]
+
+
+def _part(node: ast.expr) -> str:
+    match node:
+        case ast.Constant(value=str() as text):
+            return text
+        case ast.FormattedValue(value=value):
+            return f"<{_plain(ast.unparse(value))}>"
+    raise ValueError(f"line {node.lineno} has a text that cannot be read")
+
+
+def _plain(code: str) -> str:
+    """Return an expression as a reader takes it: the last name in it that says something."""
+    words = [word for word in "".join(c if c.isalnum() else " " for c in code).split() if word]
+    useful = [word for word in words if word not in _NOISE and not word.isdigit()]
+    return (useful or words or ["…"])[-1]
+
+
+_NOISE = frozenset(
+    ("rstrip", "join", "sorted", "compact", "stack", "statement", "str", "short", "error", "names")
+)
+
+
+def _whole(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cell(text: str) -> str:
+    for raw, escaped in (("\\", "\\\\"), ("|", "\\|"), ("*", "\\*"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(raw, escaped)
+    return text

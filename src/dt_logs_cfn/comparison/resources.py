@@ -1,0 +1,146 @@
+"""What becomes of a stack's resources: made, changed in place, replaced, or gone."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from dt_logs_cfn.comparison.change import Change, Level
+from dt_logs_cfn.comparison.patterns import Reader, exact
+from dt_logs_cfn.comparison.rights import PROPERTIES, ROLE, compare_roles
+from dt_logs_cfn.walk import mappings
+from dt_logs_handler.documents import Json
+
+# The properties of a type, as paths, that only a replacement changes; None: not known.
+CreateOnly = Callable[[str], tuple[tuple[str, ...], ...] | None]
+
+FUNCTION = "AWS::Lambda::Function"
+
+# Whoever changes these runs other code, or the code under other rights.
+_RUNS = frozenset({"Environment", "Handler", "Layers", "Role"})
+
+# What decides whether a resource is there, and what stays of one that is not.
+_ATTRIBUTES = {
+    "Condition": Level.MAJOR,
+    "DeletionPolicy": Level.MINOR,
+    "UpdateReplacePolicy": Level.MINOR,
+}
+
+
+def compare_resources(
+    old: Mapping[str, Json],
+    new: Mapping[str, Json],
+    readers: tuple[Reader, Reader],
+    create_only: CreateOnly,
+) -> Iterator[Change]:
+    """Yield what changes between two templates' sections `Resources`, rights included.
+
+    The code of functions is left to `handler`. Raises VerifyError for policies that cannot be.
+    """
+    for name in sorted(old.keys() - new.keys()):
+        yield Change(Level.MAJOR, "resource", f"{name} ({_type(old[name])}) is gone")
+    for name, declared in new.items():
+        before, after = _mapping(old.get(name)), _mapping(declared)
+        kinds = _type(before), _type(after)
+        if name not in old:
+            yield _added(name, after)
+        elif kinds[0] != kinds[1]:
+            what = f"{name} is replaced: it was {kinds[0]}, and is {kinds[1]}"
+            yield Change(Level.MAJOR, "resource", what)
+        else:
+            yield from _changed(name, before, after, create_only)
+        if kinds[1] == ROLE:
+            yield from compare_roles(name, before if kinds[0] == ROLE else {}, after, readers)
+
+
+def _added(name: str, resource: Mapping[str, Json]) -> Change:
+    if _gives_rights(resource):
+        what = f"{name} ({_type(resource)}) is new and may give rights"
+        return Change(Level.MAJOR, "right", what)
+    return Change(Level.MINOR, "resource", f"{name} ({_type(resource)}) is new")
+
+
+def _changed(
+    name: str, old: Mapping[str, Json], new: Mapping[str, Json], create_only: CreateOnly
+) -> Iterator[Change]:
+    for attribute in sorted(old.keys() | new.keys()):
+        if attribute != "Properties" and _differ(old, new, attribute):
+            level = _ATTRIBUTES.get(attribute, Level.PATCH)
+            yield Change(level, "resource", f"{name}: {attribute} changes")
+    before, after = _mapping(old.get("Properties")), _mapping(new.get("Properties"))
+    changed = [
+        each for each in sorted(before.keys() | after.keys()) if _differ(before, after, each)
+    ]
+    if not changed:
+        return
+    kind = _type(new)
+    paths = (("ServiceToken",),) if kind.startswith("Custom::") else create_only(kind)
+    replacing = _replacing(before, after, paths or ())
+    for each in changed:
+        if (kind == FUNCTION and each == "Code") or (kind == ROLE and each in PROPERTIES):
+            continue  # told elsewhere
+        if each in replacing:
+            what = f"{name} may be replaced, since its {each} changes"
+            yield Change(Level.MAJOR, "resource", what)
+        elif paths is None:
+            what = f"{name}: {each} changes; what that does to a {kind} is not known"
+            yield Change(Level.MAJOR, "resource", what)
+        else:
+            yield _property(name, new, each, before.get(each))
+
+
+def _property(name: str, resource: Mapping[str, Json], changed: str, before: Json) -> Change:
+    kind = _type(resource)
+    match before:
+        case {"Ref": str(parameter)} if kind.startswith("Custom::"):
+            what = f"{name}: {changed} is no longer what the customer gives as {parameter}"
+            return Change(Level.MAJOR, "resource", what)
+    if kind == FUNCTION and changed in _RUNS:
+        what = f"{name}: {changed} changes, and so what runs, or under which rights"
+        return Change(Level.MAJOR, "resource", what)
+    if _gives_rights(resource):
+        return Change(Level.MAJOR, "right", f"{name}: {changed} changes, and may give rights")
+    again = ", so that its function runs again" if kind.startswith("Custom::") else ""
+    return Change(Level.PATCH, "resource", f"{name}: {changed} changes{again}")
+
+
+def _gives_rights(resource: Mapping[str, Json]) -> bool:
+    """Tell whether a resource hands out rights that are not compared one by one."""
+    kind = _type(resource)
+    return kind != ROLE and (
+        not kind
+        or kind.startswith("AWS::IAM::")
+        or kind.endswith("Permission")
+        or any("Statement" in each for _, each in mappings(dict(resource)))
+    )
+
+
+def _replacing(
+    old: Mapping[str, Json], new: Mapping[str, Json], paths: tuple[tuple[str, ...], ...]
+) -> set[str]:
+    """Return the properties of which a part changes that only a replacement changes."""
+    return {path[0] for path in paths if exact(_at(dict(old), path)) != exact(_at(dict(new), path))}
+
+
+def _at(value: Json, path: tuple[str, ...]) -> Json:
+    """Return what is at a path; where a function stands in the way, the function."""
+    if not path:
+        return value
+    match value:
+        case list():
+            return [_at(each, path[1:] if path[0] == "*" else path) for each in value]
+        case dict() if any(key.startswith("Fn::") for key in value):
+            return value
+        case dict():
+            return _at(value.get(path[0]), path[1:])
+    return value
+
+
+def _differ(old: Mapping[str, Json], new: Mapping[str, Json], name: str) -> bool:
+    return (name in old) != (name in new) or exact(old.get(name)) != exact(new.get(name))
+
+
+def _type(resource: object) -> str:
+    kind = resource.get("Type") if isinstance(resource, Mapping) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}

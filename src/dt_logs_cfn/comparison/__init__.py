@@ -29,8 +29,8 @@ __all__ = [
     "source_diffs",
 ]
 
-# What is compared part by part; any other section is one that cannot be judged.
-_SECTIONS = ("Description", "Metadata", "Parameters", "Rules", "Conditions", "Resources", "Outputs")
+# What a customer asks for first; resources are looked at even if alike, for their conditions.
+_ORDER = ("Resources", "Parameters", "Outputs", "Rules", "Conditions", "Metadata", "Description")
 
 
 def required(old_templates: Mapping[str, str], new_templates: Mapping[str, str]) -> Level:
@@ -40,12 +40,12 @@ def required(old_templates: Mapping[str, str], new_templates: Mapping[str, str])
     """
     if old_templates.keys() - new_templates.keys():
         return Level.MAJOR
-    new = Level.MINOR if new_templates.keys() - old_templates.keys() else Level.IDENTICAL
-    found = (
+    found = [
         level(compare_templates(parse_template(text), parse_template(new_templates[name])))
         for name, text in old_templates.items()
-    )
-    return max(found, default=Level.IDENTICAL) if not new else max(new, *found)
+    ]
+    added = new_templates.keys() - old_templates.keys()
+    return max(found + [Level.MINOR] * bool(added), default=Level.IDENTICAL)
 
 
 def level(changes: tuple[Change, ...]) -> Level:
@@ -68,25 +68,47 @@ def compare_templates(
 def _changes(
     old: Mapping[str, Json], new: Mapping[str, Json], replaces: CreateOnly
 ) -> Iterator[Change]:
-    readers = Reader(_section(old, "Conditions")), Reader(_section(new, "Conditions"))
-    resources = _section(old, "Resources"), _section(new, "Resources")
-    yield from compare_resources(*resources, readers, replaces)
-    yield from compare_parameters(_section(old, "Parameters"), _section(new, "Parameters"))
-    yield from _outputs(_section(old, "Outputs"), _section(new, "Outputs"))
-    yield from _named("rule", _section(old, "Rules"), _section(new, "Rules"), Level.MAJOR)
-    yield from _named(
-        "condition", _section(old, "Conditions"), _section(new, "Conditions"), Level.MINOR
-    )
-    yield from compare_handlers(*resources)
-    yield from _metadata(_section(old, "Metadata"), _section(new, "Metadata"))
-    for name in sorted(old.keys() | new.keys()):
-        if exact(old.get(name)) == exact(new.get(name)):
+    for name in sorted(old.keys() | new.keys(), key=_place):
+        before, after = old.get(name, {}), new.get(name, {})
+        if exact(before) == exact(after) and name != "Resources":
             continue
-        if name == "Description":
-            yield Change(Level.PATCH, "text", "the description changes")
-        elif name not in _SECTIONS or not _both_mappings(old.get(name), new.get(name)):
+        found: list[Change] = []
+        if isinstance(before, dict) and isinstance(after, dict):
+            readers = Reader(_section(old, "Conditions")), Reader(_section(new, "Conditions"))
+            found = [*_of_section(name, before, after, readers, replaces)]
+        elif name == "Description":
+            found = [Change(Level.PATCH, "text", "the description changes")]
+        yield from found
+        if not found and exact(before) != exact(after):
             what = f"the section {name} changes, and what that does cannot be told"
             yield Change(Level.MAJOR, "section", what)
+
+
+def _of_section(
+    name: str,
+    old: Mapping[str, Json],
+    new: Mapping[str, Json],
+    readers: tuple[Reader, Reader],
+    replaces: CreateOnly,
+) -> Iterator[Change]:
+    match name:
+        case "Resources":
+            yield from compare_resources(old, new, readers, replaces)
+            yield from compare_handlers(old, new)
+        case "Parameters":
+            yield from compare_parameters(old, new)
+        case "Outputs":
+            yield from _outputs(old, new)
+        case "Rules":
+            yield from _named("rule", old, new, Level.MAJOR)
+        case "Conditions":
+            yield from _named("condition", old, new, Level.MINOR)
+        case "Metadata":
+            yield from _metadata(old, new)
+
+
+def _place(section: str) -> tuple[int, str]:
+    return _ORDER.index(section) if section in _ORDER else len(_ORDER), section
 
 
 def _outputs(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
@@ -116,20 +138,14 @@ def _named(
 
 def _metadata(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
     for path, how in differences(dict(new), dict(old)):
-        match path:
-            case (section, "Version") if section == RECORD:
-                yield Change(Level.PATCH, "version", "another version")
-            case (section, *_, "base_url") if section == RECORD:
-                yield Change(Level.PATCH, "setting", f"setting {'/'.join(path[2:])} {how}")
-            case (section, *_) if section == RECORD:
-                what = f"setting {'/'.join(path[1:])} {how}"
-                yield Change(Level.MAJOR, "setting", what)
-            case _:
-                yield Change(Level.PATCH, "text", f"metadata {path[0]} changes")
-
-
-def _both_mappings(old: Json, new: Json) -> bool:
-    return all(each is None or isinstance(each, dict) for each in (old, new))
+        name = "/".join(path[1:]).removeprefix("Settings/")
+        if path[0] != RECORD:
+            yield Change(Level.PATCH, "text", f"metadata {path[0]} changes")
+        elif name == "Version":
+            yield Change(Level.PATCH, "version", "another version")
+        else:
+            level = Level.PATCH if path[-1] == "base_url" else Level.MAJOR
+            yield Change(level, "setting", f"setting {name} {how}")
 
 
 def _section(template: Mapping[str, Json], name: str) -> Mapping[str, Json]:

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace, fetch: Fetch = fetching.fetch) -> int:
     if arguments.json:
         sys.stdout.write(canonical.dumps(_for_programs(report)))
     else:
-        print(f"{_line(arguments.old)} -> {_line(arguments.new)}: {report.level.word}")
+        print(f"{_named(arguments.old)} -> {_named(arguments.new)}: {report.level.word}")
         _print(report)
     return 1 if report.level else 0
 
@@ -77,6 +77,11 @@ def _read(given: str, fetch: Fetch) -> _Side:
             f"There is no template in {path}.", "Give a release's folder, or one template."
         )
     return _Side(found, False)
+
+
+def _named(given: str) -> str:
+    """Return what was given as one line, a URL without its query."""
+    return _line(fetching.shown(given) if fetching.is_url(given) else given)
 
 
 def _text(content: bytes, name: str) -> str:

@@ -1,6 +1,8 @@
 """What changes in the code that a template brings: read and compared as text, never run."""
 
 import difflib
+import os
+import re
 from collections.abc import Iterator, Mapping
 
 from dt_logs_cfn import embedding
@@ -12,6 +14,9 @@ from dt_logs_handler.documents import Json
 
 # Ours has 4,500; comparing takes longer than linearly.
 _MOST_LINES = 20_000
+
+# Only a line feed ends a line: what else Python splits at stays to be seen.
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 def compare_handlers(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
@@ -34,10 +39,11 @@ def source_diffs(old: Mapping[str, Json], new: Mapping[str, Json]) -> dict[str, 
     Of code that cannot be read there is none; `compare_handlers` says so. The texts are untrusted.
     """
     found = {}
-    for _, before, after in _changed(old, new):
+    for name, before, after in _changed(old, new):
         try:
             for file, (former, latter) in _files(before, after).items():
-                found[file] = _diff(file, former, latter)
+                place = file if file not in found else f"{name}/{file}"
+                found[place] = _diff(place, former, latter)
         except VerifyError:
             continue
     return found
@@ -80,13 +86,12 @@ def _sources(code: Json) -> dict[str, str]:
 
 
 def _diff(name: str, old: str | None, new: str | None) -> str:
-    # Only a line feed ends a line: what else Python splits at stays to be seen.
-    before, after = ((text or "").split("\n") for text in (old, new))
     lines = difflib.unified_diff(
-        before,
-        after,
-        f"old/{name}" if old is not None else "/dev/null",
-        f"new/{name}" if new is not None else "/dev/null",
-        lineterm="",
+        _LINE.findall(old or ""),
+        _LINE.findall(new or ""),
+        f"old/{name}" if old is not None else os.devnull,
+        f"new/{name}" if new is not None else os.devnull,
     )
-    return "\n".join(lines) + "\n"
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )

@@ -28,9 +28,9 @@ PROPERTIES = frozenset(
     {"AssumeRolePolicyDocument", "ManagedPolicyArns", "PermissionsBoundary", "Policies"}
 )
 
-# Many times what ours have, and few enough to compare each with each.
-_MOST_RIGHTS = 2_000
-_MOST_SYMBOLS = 20_000
+# Six times what ours have, and few enough to compare each with each in seconds.
+_MOST_RIGHTS = 500
+_MOST_SYMBOLS = 6_000
 
 _EVERYTHING: Pattern = ("*",)
 _PRINCIPALS = {"AWS", "CanonicalUser", "Federated", "Service"}

@@ -15,7 +15,7 @@ from dt_logs_cfn.comparison.replacement import create_only
 from dt_logs_cfn.comparison.resources import CreateOnly, compare_resources
 from dt_logs_cfn.template_file import parse_template
 from dt_logs_cfn.templates import RECORD
-from dt_logs_cfn.walk import differences
+from dt_logs_cfn.walk import differences, mappings
 from dt_logs_handler.documents import Json
 
 __all__ = [
@@ -68,6 +68,9 @@ def compare_templates(
 def _changes(
     old: Mapping[str, Json], new: Mapping[str, Json], replaces: CreateOnly
 ) -> Iterator[Change]:
+    if _runs_macro(new) and exact(old) != exact(new):
+        what = "a macro writes parts of the template, and what it writes cannot be told"
+        yield Change(Level.MAJOR, "section", what)
     for name in sorted(old.keys() | new.keys(), key=_place):
         before, after = old.get(name, {}), new.get(name, {})
         if exact(before) == exact(after) and name != "Resources":
@@ -105,6 +108,11 @@ def _of_section(
             yield from _named("condition", old, new, Level.MINOR)
         case "Metadata":
             yield from _metadata(old, new)
+
+
+def _runs_macro(template: Mapping[str, Json]) -> bool:
+    parts = mappings(dict(template))
+    return "Transform" in template or any("Fn::Transform" in each for _, each in parts)
 
 
 def _place(section: str) -> tuple[int, str]:

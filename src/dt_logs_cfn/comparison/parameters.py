@@ -19,9 +19,12 @@ def compare_parameters(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iter
     for name in sorted(old.keys() - new.keys()):
         yield _change(Level.MAJOR, f"{name} is gone")
     for name, declared in new.items():
-        parameter, former = _mapping(declared), old.get(name)
-        if former is not None:
-            yield from _changed(name, _mapping(former), parameter)
+        parameter = _mapping(declared)
+        if not isinstance(declared, dict) or not isinstance(old.get(name, {}), dict):
+            if exact(declared) != exact(old.get(name)):
+                yield _change(Level.MAJOR, f"{name}: what changes cannot be told")
+        elif name in old:
+            yield from _changed(name, _mapping(old[name]), parameter)
         elif "Default" in parameter:
             yield _change(Level.MINOR, f"{name} is new, {exact(parameter['Default'])} by default")
         else:
@@ -58,7 +61,7 @@ def _bound(direction: int, before: Json, after: Json) -> Level:
     """Judge a bound; CloudFormation takes a number as a text, too."""
     try:
         old, new = (float(each) for each in (before, after) if isinstance(each, str | int | float))
-    except ValueError:
+    except (ValueError, OverflowError):
         return Level.MAJOR
     return Level.MINOR if (new - old) * direction < 0 else Level.MAJOR
 

@@ -5,10 +5,11 @@ each value that is known in the customer's account only, `${AWS::Region}` say. `
 pattern for each branch, with the conditions under which it is the one.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from dt_logs_cfn.errors import VerifyError
@@ -22,6 +23,8 @@ _MOST_CONDITIONS = 8
 
 # IAM takes no more in all of a role's policies.
 _LONGEST = 10_240
+
+_SHORT = 1_000
 
 _SYMBOL = re.compile(r"\$\{[^}]*\}|.", re.DOTALL)
 _FIX = "Read its policies yourself; no release has such a one."
@@ -73,6 +76,7 @@ class Reader:
     """Reads the values of one template, which has these conditions."""
 
     conditions: Mapping[str, Json]
+    _known: dict[str, str] = field(default_factory=dict, compare=False)
 
     def branches(self, value: Json, guards: Guards) -> Iterator[tuple[Guards, Json]]:
         """Yield what a value may be, by the conditions under which it is; None: left out."""
@@ -119,7 +123,14 @@ class Reader:
         return guards | {Guard(name, holds, definition)}
 
     def definition(self, name: str) -> str:
-        """Return what a condition says, with those that it refers to."""
+        """Return what a condition says, with those that it refers to; a digest if that is long."""
+        if name not in self._known:
+            text = exact(self._closure(name))
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            self._known[name] = text if len(text) <= _SHORT else digest
+        return self._known[name]
+
+    def _closure(self, name: str) -> dict[str, Json]:
         found: dict[str, Json] = {}
         waiting = [name]
         while waiting:
@@ -127,7 +138,7 @@ class Reader:
             if each not in found:
                 found[each] = self.conditions.get(each)
                 waiting += _referred(found[each])
-        return exact(found)
+        return found
 
     def told(self, value: Json) -> str:
         """Return a value that is not worked out as a text, with the conditions in it."""

@@ -45,17 +45,35 @@ def compare_resources(
     for name in sorted(old.keys() - new.keys()):
         yield Change(Level.MAJOR, "resource", f"{name} ({_type(old[name])}) is gone")
     for name, declared in new.items():
-        before, after = _mapping(old.get(name)), _mapping(declared)
-        kinds = _type(before), _type(after)
-        if name not in old:
-            yield _added(name, after)
-        elif kinds[0] != kinds[1]:
-            what = f"{name} is replaced: it was {kinds[0]}, and is {kinds[1]}"
-            yield Change(Level.MAJOR, "resource", what)
-        else:
-            yield from _changed(name, before, after, create_only)
-        if kinds[1] == ROLE:
-            yield from compare_roles(name, before if kinds[0] == ROLE else {}, after, readers)
+        before, after = old.get(name), declared
+        if not isinstance(after, dict) or not isinstance(old.get(name, {}), dict):
+            if exact(before) != exact(after):
+                yield _untold(name)
+            continue
+        yield from _compared(name, _mapping(before), after, create_only)
+        if _type(after) == ROLE:
+            yield from compare_roles(
+                name, _mapping(before) if _type(before) == ROLE else {}, after, readers
+            )
+
+
+def _compared(
+    name: str, old: Mapping[str, Json], new: Mapping[str, Json], create_only: CreateOnly
+) -> Iterator[Change]:
+    kinds = _type(old), _type(new)
+    if not old:
+        yield _added(name, new)
+    elif kinds[0] != kinds[1]:
+        what = f"{name} is replaced: it was {kinds[0]}, and is {kinds[1]}"
+        yield Change(Level.MAJOR, "resource", what)
+    else:
+        yield from _attributes(name, old, new)
+        parts = [each.get("Properties", {}) for each in (old, new)]
+        if all(isinstance(each, dict) for each in parts):
+            before, after = map(_mapping, parts)
+            yield from _properties(name, new, before, after, create_only)
+        elif _differ(old, new, "Properties"):
+            yield _untold(name)
 
 
 def _added(name: str, resource: Mapping[str, Json]) -> Change:
@@ -65,37 +83,42 @@ def _added(name: str, resource: Mapping[str, Json]) -> Change:
     return Change(Level.MINOR, "resource", f"{name} ({_type(resource)}) is new")
 
 
-def _changed(
-    name: str, old: Mapping[str, Json], new: Mapping[str, Json], create_only: CreateOnly
-) -> Iterator[Change]:
+def _attributes(name: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
     for attribute in sorted(old.keys() | new.keys()):
         if attribute != "Properties" and _differ(old, new, attribute):
             level = _ATTRIBUTES.get(attribute, Level.PATCH)
             yield Change(level, "resource", f"{name}: {attribute} changes")
-    before, after = _mapping(old.get("Properties")), _mapping(new.get("Properties"))
-    changed = [
-        each for each in sorted(before.keys() | after.keys()) if _differ(before, after, each)
-    ]
+
+
+def _properties(
+    name: str,
+    resource: Mapping[str, Json],
+    old: Mapping[str, Json],
+    new: Mapping[str, Json],
+    create_only: CreateOnly,
+) -> Iterator[Change]:
+    kind = _type(resource)
+    elsewhere = {FUNCTION: frozenset({"Code"}), ROLE: PROPERTIES}.get(kind, frozenset())
+    names = sorted((old.keys() | new.keys()) - elsewhere)
+    changed = [each for each in names if _differ(old, new, each)]
     if not changed:
         return
-    kind = _type(new)
     paths = (("ServiceToken",),) if kind.startswith("Custom::") else create_only(kind)
-    replacing = _replacing(before, after, paths or ())
+    replacing, gives_rights = _replacing(old, new, paths or ()), _gives_rights(resource)
     for each in changed:
-        if (kind == FUNCTION and each == "Code") or (kind == ROLE and each in PROPERTIES):
-            continue  # told elsewhere
         if each in replacing:
             what = f"{name} may be replaced, since its {each} changes"
             yield Change(Level.MAJOR, "resource", what)
         elif paths is None:
             what = f"{name}: {each} changes; what that does to a {kind} is not known"
             yield Change(Level.MAJOR, "resource", what)
+        elif gives_rights:
+            yield Change(Level.MAJOR, "right", f"{name}: {each} changes, and may give rights")
         else:
-            yield _property(name, new, each, before.get(each))
+            yield _in_place(name, kind, each, old.get(each))
 
 
-def _property(name: str, resource: Mapping[str, Json], changed: str, before: Json) -> Change:
-    kind = _type(resource)
+def _in_place(name: str, kind: str, changed: str, before: Json) -> Change:
     match before:
         case {"Ref": str(parameter)} if kind.startswith("Custom::"):
             what = f"{name}: {changed} is no longer what the customer gives as {parameter}"
@@ -103,8 +126,6 @@ def _property(name: str, resource: Mapping[str, Json], changed: str, before: Jso
     if kind == FUNCTION and changed in _RUNS:
         what = f"{name}: {changed} changes, and so what runs, or under which rights"
         return Change(Level.MAJOR, "resource", what)
-    if _gives_rights(resource):
-        return Change(Level.MAJOR, "right", f"{name}: {changed} changes, and may give rights")
     again = ", so that its function runs again" if kind.startswith("Custom::") else ""
     return Change(Level.PATCH, "resource", f"{name}: {changed} changes{again}")
 
@@ -139,6 +160,10 @@ def _at(value: Json, path: tuple[str, ...]) -> Json:
         case dict():
             return _at(value.get(path[0]), path[1:])
     return value
+
+
+def _untold(name: str) -> Change:
+    return Change(Level.MAJOR, "resource", f"{name}: what changes cannot be told")
 
 
 def _differ(old: Mapping[str, Json], new: Mapping[str, Json], name: str) -> bool:

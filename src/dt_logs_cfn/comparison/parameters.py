@@ -21,7 +21,7 @@ def compare_parameters(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iter
     for name, declared in new.items():
         parameter = _mapping(declared)
         if not isinstance(declared, dict) or not isinstance(old.get(name, {}), dict):
-            if exact(declared) != exact(old.get(name)):
+            if name not in old or exact(declared) != exact(old[name]):
                 yield _change(Level.MAJOR, f"{name}: what changes cannot be told")
         elif name in old:
             yield from _changed(name, _mapping(old[name]), parameter)

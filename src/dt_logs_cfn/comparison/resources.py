@@ -45,25 +45,25 @@ def compare_resources(
     for name in sorted(old.keys() - new.keys()):
         yield Change(Level.MAJOR, "resource", f"{name} ({_type(old[name])}) is gone")
     for name, declared in new.items():
-        before, after = old.get(name), declared
-        if not isinstance(after, dict) or not isinstance(old.get(name, {}), dict):
-            if exact(before) != exact(after):
+        before, after = _mapping(old.get(name)), _mapping(declared)
+        if not isinstance(declared, dict) or not isinstance(old.get(name, {}), dict):
+            if _differ(old, new, name):
                 yield _untold(name)
             continue
-        yield from _compared(name, _mapping(before), after, create_only)
+        if name in old:
+            yield from _compared(name, before, after, create_only)
+        else:
+            yield _added(name, after)
         if _type(after) == ROLE:
-            yield from compare_roles(
-                name, _mapping(before) if _type(before) == ROLE else {}, after, readers
-            )
+            former = before if _type(before) == ROLE else {}
+            yield from compare_roles(name, former, after, readers)
 
 
 def _compared(
     name: str, old: Mapping[str, Json], new: Mapping[str, Json], create_only: CreateOnly
 ) -> Iterator[Change]:
     kinds = _type(old), _type(new)
-    if not old:
-        yield _added(name, new)
-    elif kinds[0] != kinds[1]:
+    if kinds[0] != kinds[1]:
         what = f"{name} is replaced: it was {kinds[0]}, and is {kinds[1]}"
         yield Change(Level.MAJOR, "resource", what)
     else:

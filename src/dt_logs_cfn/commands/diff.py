@@ -16,7 +16,7 @@ from dt_logs_cfn.comparison import (
     source_diffs,
 )
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.template_file import LIMIT, parse_template, read_template
+from dt_logs_cfn.template_file import LIMIT, decoded, parse_template, read_template
 from dt_logs_handler.documents import Json
 
 Fetch = Callable[[str, int], bytes]
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace, fetch: Fetch = fetching.fetch) -> int:
 def _read(given: str, fetch: Fetch) -> _Side:
     if fetching.is_url(given):
         name = given.partition("?")[0].rpartition("/")[2]
-        return _Side({name: _text(fetch(given, LIMIT), fetching.shown(given))}, True)
+        return _Side({name: decoded(fetch(given, LIMIT), fetching.shown(given))}, True)
     path = Path("build", given) if is_version(given) else Path(given)
     if not path.is_dir() and not is_version(given):
         return _Side({path.name: read_template(path)}, True)
@@ -82,13 +82,6 @@ def _read(given: str, fetch: Fetch) -> _Side:
 def _named(given: str) -> str:
     """Return what was given as one line, a URL without its query."""
     return _line(fetching.shown(given) if fetching.is_url(given) else given)
-
-
-def _text(content: bytes, name: str) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise VerifyError(f"{name} is no UTF-8 text.", "Give the URL of a template.") from error
 
 
 def _compared(old: _Side, new: _Side) -> _Report:

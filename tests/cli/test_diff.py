@@ -1,0 +1,288 @@
+"""`diff`: what a customer gets is said in words, and nothing in a template can hide or harm."""
+
+import argparse
+import base64
+import bz2
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.running import Ran, Run
+
+from dt_logs_cfn import Settings, build_release, embedding
+from dt_logs_cfn.commands import diff
+from dt_logs_cfn.errors import FetchError
+
+FILES = build_release(Settings()).files
+NAME = "dt-logs-analysis.template.json"
+DOCUMENTED = "dt-logs-analysis-documented.template.json"
+SERVICE_ROLE = "cloudformation-role.template.json"
+ROLE = "DTLogsAnalysisLambdaExecutionRole"
+FUNCTION = "DTLogsAnalysisLambdaFunction"
+
+
+def template() -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(FILES[NAME])
+    return parsed
+
+
+def code_of(parsed: dict[str, Any]) -> dict[str, str]:
+    code: dict[str, str] = parsed["Resources"][FUNCTION]["Properties"]["Code"]
+    return code
+
+
+def with_a_right(parsed: dict[str, Any], action: str = "iam:*") -> dict[str, Any]:
+    policy = parsed["Resources"][ROLE]["Properties"]["Policies"][0]["PolicyDocument"]
+    policy["Statement"].append({"Effect": "Allow", "Action": action, "Resource": "*"})
+    return parsed
+
+
+def with_source(parsed: dict[str, Any], name: str, content: bytes) -> dict[str, Any]:
+    sources = {**embedding.handler_files(), f"dt_logs_handler/{name}": content}
+    code_of(parsed)["ZipFile"] = embedding.bootstrap(embedding._pack(sources))
+    return parsed
+
+
+def release(folder: Path, **changed: dict[str, Any] | None) -> None:
+    """Write a release's templates; a changed one by its file's name, None to leave it out."""
+    folder.mkdir(parents=True)
+    for name in (NAME, DOCUMENTED, SERVICE_ROLE):
+        content = changed.get(name, json.loads(FILES[name]))
+        if content is not None:
+            (folder / name).write_text(json.dumps(content))
+
+
+@pytest.fixture
+def compared(run: Run, here: Path) -> Any:
+    """Compare the released template with another."""
+
+    def compared(new: dict[str, Any], *options: str) -> Ran:
+        (here / "old.json").write_bytes(FILES[NAME])
+        (here / "new.json").write_text(json.dumps(new))
+        return run("diff", "old.json", "new.json", *options)
+
+    return compared
+
+
+def test_identical_whatever_the_form(run: Run, here: Path) -> None:
+    (here / "old.json").write_bytes(FILES[NAME])
+    (here / "new.json").write_text(json.dumps(template(), indent=4, sort_keys=True))
+
+    ran = run("diff", "old.json", "new.json")
+
+    assert ran == Ran(0, "old.json -> new.json: identical\n", "")
+
+
+def test_one_right_added_is_major(compared: Any) -> None:
+    assert compared(with_a_right(template())) == Ran(
+        1,
+        f"old.json -> new.json: major\n\nnew.json\n  major  {ROLE}: right added: iam:* on *\n",
+        "",
+    )
+
+
+def test_the_worst_comes_first_and_the_sources_last(compared: Any) -> None:
+    new = with_source(with_a_right(template()), "__init__.py", b"one\n")
+    new["Outputs"]["X"] = {"Value": "x"}
+
+    assert compared(new).out == (
+        "old.json -> new.json: major\n\n"
+        "new.json\n"
+        f"  major  {ROLE}: right added: iam:* on *\n"
+        "  minor  output X is new\n"
+        f"  patch  {FUNCTION}: dt_logs_handler/__init__.py changes\n\n"
+        "The handler's sources in new.json\n"
+        "--- old/dt_logs_handler/__init__.py\n"
+        "+++ new/dt_logs_handler/__init__.py\n"
+        "@@ -1 +1 @@\n"
+        "-\n"
+        "+one\n"
+    )
+
+
+def test_for_a_program(compared: Any) -> None:
+    ran = compared(with_source(with_a_right(template()), "__init__.py", b"one\n"), "--json")
+
+    assert ran.code == 1
+    assert json.loads(ran.out) == {
+        "level": "major",
+        "changes": [
+            {
+                "level": "major",
+                "template": "new.json",
+                "kind": "right",
+                "what": f"{ROLE}: right added: iam:* on *",
+            },
+            {
+                "level": "patch",
+                "template": "new.json",
+                "kind": "handler",
+                "what": f"{FUNCTION}: dt_logs_handler/__init__.py changes",
+            },
+        ],
+        "handler": [
+            {
+                "templates": ["new.json"],
+                "file": "dt_logs_handler/__init__.py",
+                "diff": "--- old/dt_logs_handler/__init__.py\n+++ new/dt_logs_handler/__init__.py\n"
+                "@@ -1 +1 @@\n-\n+one\n",
+            }
+        ],
+    }
+
+
+def test_releases_are_compared_template_by_template(run: Run, here: Path) -> None:
+    release(here / "build" / "0.1.0")
+    documented = json.loads(FILES[DOCUMENTED])
+    release(
+        here / "next",
+        **{
+            NAME: with_source(template(), "__init__.py", b"one\n"),
+            DOCUMENTED: with_source(documented, "__init__.py", b"one\n"),
+            SERVICE_ROLE: None,
+        },
+    )
+
+    ran = run("diff", "0.1.0", "next")
+
+    assert ran.code == 1
+    assert ran.out.startswith(
+        "0.1.0 -> next: major\n\n"
+        f"{SERVICE_ROLE}\n"
+        "  major  the template is gone\n\n"
+        f"{DOCUMENTED}\n"
+        f"  patch  {FUNCTION}: dt_logs_handler/__init__.py changes\n\n"
+        f"{NAME}\n"
+        f"  patch  {FUNCTION}: dt_logs_handler/__init__.py changes\n\n"
+        f"The handler's sources in {DOCUMENTED} and {NAME}\n"
+    )
+    assert ran.out.count("+++ new/") == 1
+    assert run("diff", "next", "0.1.0").out.startswith(
+        f"next -> 0.1.0: minor\n\n{SERVICE_ROLE}\n  minor  the template is new\n"
+    )
+
+
+def test_one_template_against_its_namesake_in_a_release(run: Run, here: Path) -> None:
+    release(here / "build" / "0.1.0")
+    (here / NAME).write_text(json.dumps(with_a_right(template())))
+    (here / "other.json").write_bytes(FILES[NAME])
+
+    assert run("diff", "0.1.0", NAME).out == (
+        f"0.1.0 -> {NAME}: major\n\n{NAME}\n  major  {ROLE}: right added: iam:* on *\n"
+    )
+    assert "has no template other.json" in run("diff", "0.1.0", "other.json").failure
+
+
+def arguments(*argv: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    diff.configure(parser)
+    return parser.parse_args(argv)
+
+
+def test_a_url_is_fetched(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / NAME).write_bytes(FILES[NAME])
+    stored = {f"https://example.com/1/{NAME}?token=x": json.dumps(with_a_right(template()))}
+
+    def fetch(url: str, limit: int) -> bytes:
+        content = stored[url].encode()
+        if len(content) > limit:
+            raise FetchError("too large.", "Check it.")
+        return content
+
+    code = diff.run(arguments(NAME, *stored), fetch)
+
+    assert code == 1
+    assert capsys.readouterr().out == (
+        f"{NAME} -> https://example.com/1/{NAME}: major\n\n"
+        f"{NAME}\n"
+        f"  major  {ROLE}: right added: iam:* on *\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(b"{", "no JSON template", id="truncated"),
+        pytest.param(b"\xff", "no UTF-8 text", id="no text"),
+        pytest.param(b" " * 1_000_001, "more than 1,000,000 bytes", id="large"),
+        pytest.param(b"[" * 100_000, "no JSON template", id="nested"),
+        pytest.param(b'{"Resources":{},"Resources":{}}', "no JSON template", id="twice"),
+        pytest.param(b"{}", "no CloudFormation template", id="nothing"),
+    ],
+)
+def test_what_cannot_be_read(run: Run, here: Path, content: bytes, reason: str) -> None:
+    (here / "old.json").write_bytes(FILES[NAME])
+    (here / "new.json").write_bytes(content)
+
+    assert reason in run("diff", "old.json", "new.json").failure
+    assert reason in run("diff", "new.json", "old.json").failure
+
+
+def test_what_is_not_there(run: Run, here: Path) -> None:
+    (here / "old.json").write_bytes(FILES[NAME])
+
+    assert "new.json cannot be read" in run("diff", "old.json", "new.json").failure
+    assert "no template in build/9.9.9" in run("diff", "old.json", "9.9.9").failure
+    assert run("diff", "old.json").code == 2
+
+
+def test_too_many_rights_are_refused(compared: Any) -> None:
+    new = template()
+    for number in range(501):
+        with_a_right(new, f"x:{number}")
+
+    assert "more rights than can be compared" in compared(new).failure
+
+
+def test_too_many_roles_are_refused(compared: Any) -> None:
+    new = template()
+    for number in range(8):
+        new["Resources"][f"X{number}"] = new["Resources"][ROLE]
+
+    assert "more roles than can be compared" in compared(new).failure
+
+
+@pytest.mark.parametrize(
+    "unpacked",
+    [
+        pytest.param(b"\0" * 2**26, id="bomb"),
+        pytest.param(b'{"dt_logs_handler/../x.py": ""}', id="outside"),
+        pytest.param(b"[" * 100_000, id="nested"),
+    ],
+)
+def test_a_hostile_handler_is_named_and_major(compared: Any, unpacked: bytes) -> None:
+    new = template()
+    packed = base64.b85encode(bz2.compress(unpacked)).decode().replace("$", ",")
+    code_of(new)["ZipFile"] = f"{embedding._BEFORE}{packed}{embedding._AFTER}"
+
+    ran = compared(new)
+
+    assert ran.code == 1
+    assert f"  major  {FUNCTION}: the code changes, and cannot be compared: The handler" in ran.out
+
+
+def test_nothing_drives_a_terminal(compared: Any, run: Run, here: Path) -> None:
+    evil = "\x1b[2J\r\x07\u202e\u2028\x9b"
+    new = with_source(with_a_right(template(), f"x:{evil}"), "x.py", f"a{evil}b\n".encode())
+    new["Outputs"][f"O{evil}\nfine"] = {"Value": "x"}
+
+    out = compared(new).out
+
+    assert out.isascii()
+    assert all(line.isprintable() for line in out.splitlines())
+    escaped = r"\x1b[2J\r\x07\u202e\u2028\x9b"
+    assert f"  major  {ROLE}: right added: x:{escaped} on *\n" in out
+    assert f"  minor  output O{escaped}\\nfine is new\n" in out
+    assert f"+a{escaped}b\n" in out
+
+    (here / evil).write_bytes(FILES[NAME])
+    assert escaped in run("diff", evil, "new.json").out
+    assert compared(new, "--json").out.isascii()
+
+
+def test_a_long_line_is_cut_and_says_so(compared: Any) -> None:
+    line = compared(with_a_right(template(), "x:" + "a" * 3_000)).out.splitlines()[3]
+
+    assert len(line) < 500
+    assert line.endswith("a... and 2,655 characters more, see --json")

@@ -1,0 +1,772 @@
+"""What changes between two templates, and what it weighs: each rule with a case written out."""
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.strategies import STEADY, json_values
+
+from dt_logs_cfn import Settings, Vendor, build_release, embedding
+from dt_logs_cfn.comparison import Change, Level, compare_templates, enough, required, source_diffs
+from dt_logs_cfn.comparison.patterns import covers
+from dt_logs_cfn.comparison.replacement import create_only
+from dt_logs_cfn.emulator.conditions import glob
+from dt_logs_cfn.emulator.policy import Decision, Principal, Request, evaluate
+from dt_logs_cfn.errors import VerifyError
+
+NAME = "dt-logs-analysis.template.json"
+SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
+FILES = build_release(SETTINGS).files
+TEXTS = {name: text.decode() for name, text in FILES.items() if name.endswith(".template.json")}
+ROLE = "DTLogsAnalysisLambdaExecutionRole"
+FUNCTION = "DTLogsAnalysisLambdaFunction"
+INVOCATION = "InvokeLambdaFunction"
+
+Template = dict[str, Any]
+Mutation = Callable[[Template], object]
+
+MAJOR, MINOR, PATCH = Level.MAJOR, Level.MINOR, Level.PATCH
+
+
+def template() -> Template:
+    parsed: Template = json.loads(TEXTS[NAME])
+    return parsed
+
+
+def properties(parsed: Template, name: str = ROLE) -> dict[str, Any]:
+    found: dict[str, Any] = parsed["Resources"][name]["Properties"]
+    return found
+
+
+def statements(parsed: Template) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = properties(parsed)["Policies"][0]["PolicyDocument"]["Statement"]
+    return found
+
+
+def statement(parsed: Template, sid: str) -> dict[str, Any]:
+    return next(each for each in statements(parsed) if each["Sid"] == sid)
+
+
+def parameter(parsed: Template, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = parsed["Parameters"][name]
+    return found
+
+
+def changed(mutate: Mutation, start: Mutation | None = None) -> tuple[Change, ...]:
+    """What changes from the released template, or what `start` made of it, to a mutated one."""
+    old = template()
+    if start is not None:
+        start(old)
+    new = copy.deepcopy(old)
+    mutate(new)
+    return compare_templates(old, new)
+
+
+def told(changes: tuple[Change, ...]) -> list[tuple[Level, str]]:
+    return [(each.level, each.what) for each in changes]
+
+
+CASES: dict[str, tuple[Mutation, Level, str]] = {
+    "parameter gone": (
+        lambda t: t["Parameters"].pop("RunToken"),
+        MAJOR,
+        "parameter RunToken is gone",
+    ),
+    "parameter new and required": (
+        lambda t: t["Parameters"].update(X={"Type": "String"}),
+        MAJOR,
+        "parameter X is new and has to be given",
+    ),
+    "parameter new and optional": (
+        lambda t: t["Parameters"].update(X={"Type": "String", "Default": "a"}),
+        MINOR,
+        'parameter X is new, "a" by default',
+    ),
+    "default": (
+        lambda t: parameter(t, "LogRetentionDays").update(Default=60),
+        MINOR,
+        "parameter LogRetentionDays: Default was 30, is now 60",
+    ),
+    "default gone": (
+        lambda t: parameter(t, "LogRetentionDays").pop("Default"),
+        MAJOR,
+        "parameter LogRetentionDays: Default was 30, and is gone",
+    ),
+    "another account": (
+        lambda t: parameter(t, "DataTheoremAccountId").update(Default="666677778888"),
+        MAJOR,
+        'parameter DataTheoremAccountId: Default was "111122223333", is now "666677778888"',
+    ),
+    "another endpoint": (
+        lambda t: parameter(t, "NotificationEndpoint").update(Default="https://e.example.com/"),
+        MAJOR,
+        "parameter NotificationEndpoint: Default was "
+        '"https://logs.example.com/alb", is now "https://e.example.com/"',
+    ),
+    "type": (
+        lambda t: parameter(t, "RunToken").update(Type="Number"),
+        MAJOR,
+        'parameter RunToken: Type was "String", is now "Number"',
+    ),
+    "value no longer allowed": (
+        lambda t: parameter(t, "VendorReadScope").update(AllowedValues=["LoadBalancer"]),
+        MAJOR,
+        "parameter VendorReadScope: AllowedValues was "
+        '["LoadBalancer","Location"], is now ["LoadBalancer"]',
+    ),
+    "value allowed": (
+        lambda t: parameter(t, "VendorReadScope")["AllowedValues"].append("X"),
+        MINOR,
+        "parameter VendorReadScope: AllowedValues was "
+        '["LoadBalancer","Location"], is now ["LoadBalancer","Location","X"]',
+    ),
+    "shorter": (
+        lambda t: parameter(t, "RunToken").update(MaxLength=127),
+        MAJOR,
+        "parameter RunToken: MaxLength was 128, is now 127",
+    ),
+    "longer, as a text": (
+        lambda t: parameter(t, "RunToken").update(MaxLength="129"),
+        MINOR,
+        'parameter RunToken: MaxLength was 128, is now "129"',
+    ),
+    "at least": (
+        lambda t: parameter(t, "LogRetentionDays").update(MinValue=2),
+        MAJOR,
+        "parameter LogRetentionDays: MinValue was 1, is now 2",
+    ),
+    "at least less": (
+        lambda t: parameter(t, "LogRetentionDays").update(MinValue=0),
+        MINOR,
+        "parameter LogRetentionDays: MinValue was 1, is now 0",
+    ),
+    "no bound": (
+        lambda t: parameter(t, "LogRetentionDays").update(MaxValue="many"),
+        MAJOR,
+        'parameter LogRetentionDays: MaxValue was 36500, is now "many"',
+    ),
+    "a new bound": (
+        lambda t: parameter(t, "RunToken").update(MinLength=1),
+        MAJOR,
+        "parameter RunToken: MinLength is now 1",
+    ),
+    "a bound gone": (
+        lambda t: parameter(t, "RunToken").pop("MaxLength"),
+        MINOR,
+        "parameter RunToken: MaxLength was 128, and is gone",
+    ),
+    "pattern": (
+        lambda t: parameter(t, "DataTheoremAccountId").update(AllowedPattern=".*"),
+        MAJOR,
+        'parameter DataTheoremAccountId: AllowedPattern was "^[0-9]{12}$", is now ".*"',
+    ),
+    "constraint text": (
+        lambda t: parameter(t, "DataTheoremAccountId").update(ConstraintDescription="x"),
+        PATCH,
+        'parameter DataTheoremAccountId: ConstraintDescription was "12 digits.", is now "x"',
+    ),
+    "label": (
+        lambda t: t["Metadata"]["AWS::CloudFormation::Interface"]["ParameterLabels"].pop(
+            "RunToken"
+        ),
+        PATCH,
+        "metadata AWS::CloudFormation::Interface changes",
+    ),
+    "description": (
+        lambda t: t.update(Description="x"),
+        PATCH,
+        "the description changes",
+    ),
+    "output gone": (
+        lambda t: t["Outputs"].pop("TopicArns"),
+        MAJOR,
+        "output TopicArns is gone",
+    ),
+    "output new": (
+        lambda t: t["Outputs"].update(X={"Value": "x"}),
+        MINOR,
+        "output X is new",
+    ),
+    "output's value": (
+        lambda t: t["Outputs"]["TopicArns"].update(Value="x"),
+        PATCH,
+        "output TopicArns: Value changes",
+    ),
+    "output's name for other stacks": (
+        lambda t: t["Outputs"]["TopicArns"].update(Export={"Name": "x"}),
+        MAJOR,
+        "output TopicArns: Export changes",
+    ),
+    "resource gone": (
+        lambda t: t["Resources"].pop("DTLogsAnalysisLambdaLogGroup"),
+        MAJOR,
+        "DTLogsAnalysisLambdaLogGroup (AWS::Logs::LogGroup) is gone",
+    ),
+    "resource new": (
+        lambda t: t["Resources"].update(X={"Type": "AWS::SNS::Topic"}),
+        MINOR,
+        "X (AWS::SNS::Topic) is new",
+    ),
+    "resource new that gives rights": (
+        lambda t: t["Resources"].update(X={"Type": "AWS::IAM::ManagedPolicy"}),
+        MAJOR,
+        "X (AWS::IAM::ManagedPolicy) is new and may give rights",
+    ),
+    "a macro for a resource": (
+        lambda t: t["Resources"].update({"Fn::Transform": {"Name": "x"}}),
+        MAJOR,
+        "Fn::Transform () is new and may give rights",
+    ),
+    "resource of another type": (
+        lambda t: t["Resources"]["DTLogsAnalysisLambdaLogGroup"].update(Type="AWS::SNS::Topic"),
+        MAJOR,
+        "DTLogsAnalysisLambdaLogGroup is replaced: it was AWS::Logs::LogGroup, and is"
+        " AWS::SNS::Topic",
+    ),
+    "property that replaces": (
+        lambda t: properties(t, FUNCTION).update(FunctionName="x"),
+        MAJOR,
+        "DTLogsAnalysisLambdaFunction may be replaced, since its FunctionName changes",
+    ),
+    "property that replaces under conditions": (
+        lambda t: properties(t, FUNCTION).update(DurableConfig={"ExecutionTimeout": 1}),
+        MAJOR,
+        "DTLogsAnalysisLambdaFunction may be replaced, since its DurableConfig changes",
+    ),
+    "the custom resource's function": (
+        lambda t: properties(t, INVOCATION).update(ServiceToken="x"),
+        MAJOR,
+        "InvokeLambdaFunction may be replaced, since its ServiceToken changes",
+    ),
+    "what the customer gives is not used": (
+        lambda t: properties(t, INVOCATION).update(DataTheoremAccountId="666677778888"),
+        MAJOR,
+        "InvokeLambdaFunction: DataTheoremAccountId is no longer what the customer gives as"
+        " DataTheoremAccountId",
+    ),
+    "what the handler is told": (
+        lambda t: properties(t, INVOCATION).update(ServiceTimeout=1100),
+        PATCH,
+        "InvokeLambdaFunction: ServiceTimeout changes, so that its function runs again",
+    ),
+    "property": (
+        lambda t: properties(t, FUNCTION).update(MemorySize=256),
+        PATCH,
+        "DTLogsAnalysisLambdaFunction: MemorySize changes",
+    ),
+    "the role that the function runs under": (
+        lambda t: properties(t, FUNCTION).update(Role="arn:aws:iam::111122223333:role/admin"),
+        MAJOR,
+        "DTLogsAnalysisLambdaFunction: Role changes, and so what runs, or under which rights",
+    ),
+    "what is kept": (
+        lambda t: t["Resources"]["DTLogsAnalysisLambdaLogGroup"].update(DeletionPolicy="Retain"),
+        MINOR,
+        "DTLogsAnalysisLambdaLogGroup: DeletionPolicy changes",
+    ),
+    "rule": (
+        lambda t: t["Rules"]["EveryLoadBalancerOrNamedOnes"].pop("RuleCondition"),
+        MAJOR,
+        "rule EveryLoadBalancerOrNamedOnes changes",
+    ),
+    "rule gone": (
+        lambda t: t["Rules"].pop("EveryLoadBalancerOrNamedOnes"),
+        MINOR,
+        "rule EveryLoadBalancerOrNamedOnes is gone",
+    ),
+    "condition": (
+        lambda t: t["Conditions"].update(X={"Fn::Equals": ["a", "b"]}),
+        MINOR,
+        "condition X is new",
+    ),
+    "macro within a section": (
+        lambda t: t["Conditions"].update({"Fn::Transform": {"Name": "x"}}),
+        MAJOR,
+        "a macro writes parts of the template, and what it writes cannot be told",
+    ),
+    "properties that are none": (
+        lambda t: t["Resources"][ROLE].update(Properties=["x"]),
+        MAJOR,
+        f"{ROLE}: what changes cannot be told",
+    ),
+    "resource that is none": (
+        lambda t: t["Resources"].update({ROLE: "x"}),
+        MAJOR,
+        f"{ROLE}: what changes cannot be told",
+    ),
+    "parameter that is none": (
+        lambda t: t["Parameters"].update(RunToken="x"),
+        MAJOR,
+        "parameter RunToken: what changes cannot be told",
+    ),
+    "macro": (
+        lambda t: t.update(Transform="AWS::Include"),
+        MAJOR,
+        "the section Transform changes, and what that does cannot be told",
+    ),
+    "no section": (
+        lambda t: t.update(Rules=[]),
+        MAJOR,
+        "the section Rules changes, and what that does cannot be told",
+    ),
+    "version": (
+        lambda t: t["Metadata"]["DTLogsAnalysis"].update(Version="9.9.9"),
+        PATCH,
+        "another version",
+    ),
+    "vendor's account": (
+        lambda t: t["Metadata"]["DTLogsAnalysis"]["Settings"]["aws"].update(vendor_account_id="6"),
+        MAJOR,
+        "setting aws/vendor_account_id changed",
+    ),
+    "base URL": (
+        lambda t: t["Metadata"]["DTLogsAnalysis"]["Settings"]["aws"].update(base_url="https://x"),
+        PATCH,
+        "setting aws/base_url added",
+    ),
+    "right": (
+        lambda t: statement(t, "OwnTopic")["Action"].append("sns:Publish"),
+        MAJOR,
+        f"{ROLE}: right added: sns:Publish on"
+        " arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:dt-logs-analysis-*",
+    ),
+    "right under a condition of the template": (
+        lambda t: statements(t).append(
+            {
+                "Effect": "Allow",
+                "Action": ["s3:A", "s3:B"],
+                "Resource": {"Fn::If": ["HasLogBucketName", "x", {"Ref": "AWS::NoValue"}]},
+                "Condition": {"StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}},
+            }
+        ),
+        MAJOR,
+        f"{ROLE}: right added: s3:A, s3:B on x, if StringEquals aws:ResourceAccount"
+        " ${AWS::AccountId}, where HasLogBucketName",
+    ),
+    "right on more": (
+        lambda t: statement(t, "LoadBalancers").update(Resource="*"),
+        MAJOR,
+        f"{ROLE}: right added: elasticloadbalancing:ModifyLoadBalancerAttributes on *",
+    ),
+    "all but": (
+        lambda t: statements(t).append(
+            {"Effect": "Allow", "NotAction": "iam:*", "NotResource": "x"}
+        ),
+        MAJOR,
+        f'{ROLE}: right added: ${{everything but "iam:*"}} on ${{everything but "x"}}',
+    ),
+    "what only CloudFormation can work out": (
+        lambda t: statements(t).append({"Fn::Transform": {"Name": "x"}}),
+        MAJOR,
+        f'{ROLE}: something unreadable added: ${{{{"Fn::Transform":{{"Name":"x"}}}}}} on *',
+    ),
+    "policies from elsewhere": (
+        lambda t: properties(t).update(Policies={"Ref": "X"}),
+        MAJOR,
+        f'{ROLE}: something unreadable added: ${{{{"Ref":"X"}}}} on *',
+    ),
+    "a document from elsewhere": (
+        lambda t: properties(t)["Policies"][0].update(
+            PolicyDocument={"Fn::FindInMap": ["x", "y", "z"]}
+        ),
+        MAJOR,
+        f'{ROLE}: something unreadable added: ${{{{"Fn::FindInMap":["x","y","z"]}}}} on *',
+    ),
+    "a statement without a resource": (
+        lambda t: statement(t, "OwnTopic").pop("Resource"),
+        MAJOR,
+        f'{ROLE}: something unreadable added: ${{{{"Action":["sns:CreateTopic","sns:DeleteTopic",'
+        '"sns:GetTopicAttributes","sns:TagResource"],"Effect":"Allow","Sid":"OwnTopic"}} on *',
+    ),
+    "right taken away": (
+        lambda t: statement(t, "OwnTopic")["Action"].remove("sns:DeleteTopic"),
+        MINOR,
+        f"{ROLE}: right taken away: sns:DeleteTopic on"
+        " arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:dt-logs-analysis-*",
+    ),
+    "denial": (
+        lambda t: statements(t).append({"Effect": "Deny", "Action": "iam:*", "Resource": "*"}),
+        MINOR,
+        f"{ROLE}: denial added: iam:* on *",
+    ),
+    "principal": (
+        lambda t: properties(t)["AssumeRolePolicyDocument"]["Statement"].append(
+            {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
+        ),
+        MAJOR,
+        f"{ROLE}: right added: AWS * takes the role by sts:AssumeRole",
+    ),
+    "managed policy": (
+        lambda t: properties(t).update(ManagedPolicyArns=["arn:aws:iam::aws:policy/X"]),
+        MAJOR,
+        f"{ROLE}: managed policy added: arn:aws:iam::aws:policy/X",
+    ),
+    "no boundary": (
+        lambda t: properties(t).pop("PermissionsBoundary"),
+        MAJOR,
+        f"{ROLE} loses its permissions boundary",
+    ),
+    "another boundary": (
+        lambda t: properties(t).update(PermissionsBoundary="x"),
+        MAJOR,
+        f"{ROLE} gets another boundary",
+    ),
+    "order and names": (
+        lambda t: (statements(t).reverse(), statements(t)[0].update(Sid="Other")),
+        PATCH,
+        f"{ROLE}: its policies are written otherwise, and give the same rights",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_rule(case: str) -> None:
+    mutate, level, what = CASES[case]
+
+    assert (level, what) in told(changed(mutate))
+    assert changed(mutate)[0].level == level
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_nothing_changes_to_itself(name: str) -> None:
+    parsed = json.loads(TEXTS[name])
+
+    assert compare_templates(parsed, copy.deepcopy(parsed)) == ()
+
+
+@STEADY
+@given(
+    st.fixed_dictionaries({"Resources": json_values}, optional={"Parameters": json_values}),
+    st.fixed_dictionaries({"Resources": json_values}, optional={"Outputs": json_values}),
+)
+def test_what_means_the_same_is_no_change_and_what_does_not_is_one(old: Any, new: Any) -> None:
+    assert compare_templates(old, copy.deepcopy(old)) == ()
+    before, after = (
+        json.dumps({name: part for name, part in each.items() if part != {}}, sort_keys=True)
+        for each in (old, new)
+    )
+    assert bool(compare_templates(old, new)) == (before != after)
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The path to every value inside a value."""
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    return [path, *(place for key, item in items for place in places(item, (*path, key)))]
+
+
+@STEADY
+@given(st.sampled_from(places(template())[1:]), json_values)
+def test_no_change_of_the_released_template_goes_unseen(
+    place: tuple[str | int, ...], value: Any
+) -> None:
+    """Not even beside another change."""
+    mask = Change(MINOR, "output", "output Mask is new")
+    new = template()
+    new["Outputs"]["Mask"] = {"Value": "x"}
+    inner: Any = new
+    for key in place[:-1]:
+        inner = inner[key]
+    before, inner[place[-1]] = inner[place[-1]], value
+
+    if json.dumps(value, sort_keys=True) != json.dumps(before, sort_keys=True):
+        assert set(compare_templates(template(), new)) - {mask}
+
+
+def test_a_denial_taken_away_is_a_right_more() -> None:
+    def deny(parsed: Template) -> None:
+        statements(parsed).append({"Effect": "Deny", "Action": "iam:*", "Resource": "*"})
+
+    assert told(changed(lambda t: statements(t).pop(), deny)) == [
+        (MAJOR, f"{ROLE}: denial taken away: iam:* on *")
+    ]
+
+
+def test_a_condition_that_decides_on_a_right_says_something_else() -> None:
+    """The right is the same and under a condition of the same name, which now means another."""
+    changes = told(
+        changed(
+            lambda t: t["Conditions"].update(HasLogBucketName={"Fn::Equals": ["a", "a"]}),
+        )
+    )
+
+    assert (MINOR, "condition HasLogBucketName changes") in changes
+    assert any(
+        level is MAJOR and "right added: s3:CreateBucket" in what and "${LogBucketName}" in what
+        for level, what in changes
+    )
+
+
+def test_both_branches_together_are_as_if_there_were_no_condition() -> None:
+    def both(parsed: Template) -> None:
+        right = {"Effect": "Allow", "Action": "x:y", "Resource": "*"}
+        statements(parsed).append({"Fn::If": ["HasLogBucketName", right, right]})
+
+    def always(parsed: Template) -> None:
+        statements(parsed)[-1] = {"Effect": "Allow", "Action": "x:y", "Resource": "*"}
+
+    assert told(changed(always, both)) == [
+        (PATCH, f"{ROLE}: its policies are written otherwise, and give the same rights")
+    ]
+
+
+def test_a_test_more_is_no_right_more() -> None:
+    changes = changed(
+        lambda t: statement(t, "Subscribe")["Condition"].update(Bool={"aws:SecureTransport": True})
+    )
+
+    assert [each.level for each in changes] == [MINOR]
+    assert "right taken away: sns:Subscribe" in changes[0].what
+
+
+def test_a_new_role_has_all_its_rights_added() -> None:
+    def add(parsed: Template) -> None:
+        parsed["Resources"]["X"] = parsed["Resources"][ROLE]
+
+    changes = told(changed(add))
+
+    assert (MINOR, "X (AWS::IAM::Role) is new") in changes
+    assert any("X: right added: s3:DeleteObject on" in what for _, what in changes)
+
+
+def with_handler(parsed: Template, name: str, content: bytes) -> None:
+    sources = {**embedding.handler_files(), name: content}
+    code = properties(parsed, FUNCTION)["Code"]
+    code["ZipFile"] = embedding.bootstrap(embedding._pack(sources))
+
+
+def test_a_handler_is_compared_source_by_source() -> None:
+    new = template()
+    with_handler(new, "dt_logs_handler/added.py", b"one\ntwo\n")
+
+    assert told(compare_templates(template(), new)) == [
+        (PATCH, f"{FUNCTION}: dt_logs_handler/added.py is new")
+    ]
+    assert source_diffs(template()["Resources"], new["Resources"]) == {
+        "dt_logs_handler/added.py": "--- /dev/null\n+++ new/dt_logs_handler/added.py\n"
+        "@@ -0,0 +1,2 @@\n+one\n+two\n"
+    }
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"ZipFile": "import os"},
+        {"S3Bucket": "x", "S3Key": "y"},
+        {"ZipFile": properties(template(), FUNCTION)["Code"]["ZipFile"], "ImageUri": "x"},
+    ],
+    ids=json.dumps,
+)
+def test_code_that_cannot_be_read_is_major(code: dict[str, str]) -> None:
+    new = template()
+    properties(new, FUNCTION)["Code"] = code
+
+    (change,) = compare_templates(template(), new)
+
+    assert change.level is MAJOR
+    assert "the code changes, and cannot be compared" in change.what
+    assert source_diffs(template()["Resources"], new["Resources"]) == {}
+
+
+def test_too_many_lines_are_not_compared() -> None:
+    new = template()
+    with_handler(new, "dt_logs_handler/added.py", b"\n" * 20_001)
+
+    assert "It has too many lines" in compare_templates(template(), new)[0].what
+
+
+@pytest.mark.parametrize(
+    "many",
+    [
+        pytest.param({"Action": [f"a:{n}" for n in range(501)], "Resource": "*"}, id="rights"),
+        pytest.param({"Action": "x:y", "Resource": "a" * 10_241}, id="long"),
+        pytest.param({"Action": "x:y", "NotResource": "a" * 51_200}, id="large"),
+        pytest.param({"Action": "x:y", "Resource": ["a" * 3_000, "b" * 3_001]}, id="long"),
+        pytest.param(
+            {
+                "Action": "x:y",
+                "Resource": {
+                    "Fn::Join": ["", [{"Fn::If": [f"C{n}", "a", "b"]} for n in range(40)]]
+                },
+            },
+            id="branches",
+        ),
+    ],
+)
+def test_policies_beyond_all_measure_are_refused(many: dict[str, Any]) -> None:
+    with pytest.raises(VerifyError):
+        changed(lambda t: statements(t).append({"Effect": "Allow", **many}))
+
+
+def test_what_is_replaced_is_told_by_the_schemas() -> None:
+    assert create_only("AWS::IAM::Role") == (("Path",), ("RoleName",))
+    assert create_only("No::Such::Type") is None
+    assert create_only("../../x") is None
+
+
+def test_a_type_without_a_schema_may_be_replaced_by_anything() -> None:
+    def make(value: str) -> Mutation:
+        return lambda t: t["Resources"].update(
+            X={"Type": "No::Such::Type", "Properties": {"A": value}}
+        )
+
+    assert told(changed(make("b"), make("a"))) == [
+        (MAJOR, "X: A changes; what that does to a No::Such::Type is not known")
+    ]
+
+
+patterns = st.text("ab*?", max_size=5)
+
+
+@STEADY
+@given(patterns, patterns, st.text("ab", max_size=6))
+def test_whatever_a_covered_pattern_matches_the_wider_matches(
+    wide: str, narrow: str, text: str
+) -> None:
+    assert covers(tuple(wide), tuple(wide))
+    assert covers(("*",), tuple(narrow))
+    if covers(tuple(wide), tuple(narrow)) and glob(narrow).fullmatch(text):
+        assert glob(wide).fullmatch(text)
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "expected"),
+    [
+        ("s3:*", "s3:get*", True),
+        ("s3:get*", "s3:*", False),
+        ("s3:get?bject", "s3:getobject", True),
+        ("a*c*e", "abcde", True),
+        ("a*c*e", "abcd", False),
+        ("a?", "a*", False),
+        ("a*", "a", True),
+    ],
+)
+def test_coverage(wide: str, narrow: str, expected: bool) -> None:
+    assert covers(tuple(wide), tuple(narrow)) is expected
+
+
+def test_a_value_of_the_account_is_no_single_character() -> None:
+    assert not covers(("?",), ("${AWS::AccountId}",))
+    assert covers(("*",), ("${AWS::AccountId}",))
+    assert covers(("${AWS::AccountId}",), ("${AWS::AccountId}",))
+
+
+def one_or_both(values: list[str]) -> st.SearchStrategy[Any]:
+    some = st.sampled_from(values) | st.lists(st.sampled_from(values), min_size=1, max_size=2)
+    return some | st.builds(lambda one, other: {"Fn::If": ["C", one, other]}, some, some)
+
+
+policies = st.lists(
+    st.fixed_dictionaries(
+        {
+            "Effect": st.sampled_from(["Allow", "Allow", "Deny"]),
+            "Action": one_or_both(["s3:Get", "S3:get", "s3:*", "s3:Put", "s3:??t", "*"]),
+            "Resource": one_or_both(["*", "x/*", "x/y", "?/y"]),
+        },
+        optional={
+            "Condition": st.sampled_from(
+                [
+                    {"StringEquals": {"k": "v"}},
+                    {"StringEquals": {"k": ["v"]}},
+                    {"StringEquals": {"k": ["v", "w"]}},
+                    {"StringEquals": {"k": "v"}, "Bool": {"b": "true"}},
+                ]
+            )
+        },
+    ),
+    max_size=3,
+)
+
+
+def in_force(value: Any, holds: bool) -> Any:
+    """A value as CloudFormation hands it on where the condition C holds, or does not."""
+    match value:
+        case {"Fn::If": [_, one, other]}:
+            return in_force(one if holds else other, holds)
+        case dict():
+            return {key: in_force(item, holds) for key, item in value.items()}
+        case list():
+            return [in_force(item, holds) for item in value]
+    return value
+
+
+def a_role(policy: Any) -> Template:
+    document = {"Version": "2012-10-17", "Statement": policy}
+    return {
+        "Conditions": {"C": {"Fn::Equals": ["a", "b"]}},
+        "Resources": {
+            "R": {
+                "Type": "AWS::IAM::Role",
+                "Properties": {"Policies": [{"PolicyDocument": document}]},
+            }
+        },
+    }
+
+
+@STEADY
+@given(policies, policies)
+def test_what_is_not_major_allows_nothing_that_was_not_allowed(old: Any, new: Any) -> None:
+    """Against an evaluator of policies that knows nothing of this comparison."""
+    if any(each.level is MAJOR for each in compare_templates(a_role(old), a_role(new))):
+        return
+    for holds in (True, False):
+        before, after = (json.dumps({"Statement": in_force(each, holds)}) for each in (old, new))
+        for action in ("s3:Get", "s3:Put", "s3:List", "iam:Get"):
+            for resource in ("x/y", "x/z", "z/y", "y"):
+                for context in ({}, {"k": "v"}, {"k": "w"}, {"k": "v", "b": "true"}):
+                    request = Request(Principal(), action, resource, context)
+                    if evaluate([after], request) is Decision.ALLOW:
+                        assert evaluate([before], request) is Decision.ALLOW
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "level", "expected"),
+    [
+        ("1.2.3", "2.0.0", MAJOR, True),
+        ("1.2.3", "1.3.0", MAJOR, False),
+        ("1.2.3", "1.3.0", MINOR, True),
+        ("1.2.3", "2.0.0", MINOR, True),
+        ("1.2.3", "1.2.4", MINOR, False),
+        ("1.2.3", "1.2.4", PATCH, True),
+        ("1.2.9", "1.2.10", PATCH, True),
+        ("1.2.3", "1.2.3", PATCH, False),
+        ("1.2.3", "1.2.2", PATCH, False),
+        ("1.2.3", "1.2.3", Level.IDENTICAL, True),
+        ("1.2.3", "1.2.2", Level.IDENTICAL, False),
+        ("0.1.0", "0.2.0", MAJOR, True),
+        ("0.1.0", "0.1.1", MAJOR, False),
+        ("0.1.0", "1.0.0", MAJOR, True),
+        ("0.1.0", "0.1.1", MINOR, True),
+        ("0.1.0", "0.1.1", PATCH, True),
+        ("0.1.0", "0.1.0", MINOR, False),
+    ],
+)
+def test_what_number_is_enough(old: str, new: str, level: Level, expected: bool) -> None:
+    assert enough(old, new, level) is expected
+
+
+@pytest.mark.parametrize("version", ["1.2", "01.2.3", "1.2.3-rc1", "", "1.2.3\n"])
+def test_what_is_no_version(version: str) -> None:
+    with pytest.raises(VerifyError, match="is no version"):
+        enough(version, "1.2.3", MAJOR)
+
+
+def test_what_a_release_requires() -> None:
+    role = "cloudformation-role.template.json"
+    other = {**TEXTS, role: TEXTS[role].replace("iam:GetRole", "iam:GetUser")}
+    fewer = {name: text for name, text in TEXTS.items() if name != role}
+
+    assert required(TEXTS, TEXTS) is Level.IDENTICAL
+    assert required(TEXTS, other) is MAJOR
+    assert required(TEXTS, fewer) is MAJOR
+    assert required(fewer, TEXTS) is MINOR
+    assert required({}, TEXTS) is MINOR

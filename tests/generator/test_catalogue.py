@@ -15,10 +15,10 @@ from dt_logs_cfn.publishing.catalogue import (
     Catalogue,
     Entry,
     Withdrawn,
-    order,
     pointed,
     pointer,
 )
+from dt_logs_cfn.versions import numbers
 
 NOW = "2027-01-31T12:00:00Z"
 VERSIONS = ("0.9.0", "1.0.0", "1.2.0", "1.10.0")
@@ -66,7 +66,7 @@ def test_the_pointer_never_goes_back_nor_to_what_was_withdrawn(
         return
     assert latest.version not in withdrawn
     if current is not None and current not in withdrawn:
-        assert order(latest.version) >= order(current)
+        assert numbers(latest.version) >= numbers(current)
     assert latest.version in (current, candidate) or current in withdrawn
 
 
@@ -88,7 +88,7 @@ def test_the_first_withdrawal_stays() -> None:
 
 def test_versions_are_ordered_as_numbers() -> None:
     for one, other in permutations(VERSIONS, 2):
-        assert (order(one) < order(other)) == (VERSIONS.index(one) < VERSIONS.index(other))
+        assert (numbers(one) < numbers(other)) == (VERSIONS.index(one) < VERSIONS.index(other))
 
 
 @pytest.mark.parametrize(

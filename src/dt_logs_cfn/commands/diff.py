@@ -11,12 +11,12 @@ from dt_logs_cfn.comparison import (
     Change,
     Level,
     compare_templates,
-    is_version,
     level,
     source_diffs,
 )
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template_file import LIMIT, decoded, parse_template, read_template
+from dt_logs_cfn.versions import is_version
 from dt_logs_handler.documents import Json
 
 Fetch = Callable[[str, int], bytes]

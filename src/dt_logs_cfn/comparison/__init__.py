@@ -7,7 +7,7 @@ CONTRIBUTING.md, "Versions", has the rules in short.
 
 from collections.abc import Iterator, Mapping
 
-from dt_logs_cfn.comparison.change import Change, Level, enough, is_version
+from dt_logs_cfn.comparison.change import Change, Level, enough
 from dt_logs_cfn.comparison.handler import compare_handlers, source_diffs
 from dt_logs_cfn.comparison.parameters import compare_parameters
 from dt_logs_cfn.comparison.patterns import Reader, exact
@@ -23,7 +23,6 @@ __all__ = [
     "Level",
     "compare_templates",
     "enough",
-    "is_version",
     "level",
     "required",
     "source_diffs",

@@ -1,13 +1,11 @@
 """What one change between two templates is, how much it weighs, and what a version must do then."""
 
-import re
 from dataclasses import dataclass
 from enum import IntEnum
 
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.verify import shown
-
-_VERSION = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
+from dt_logs_cfn.versions import numbers
 
 
 class Level(IntEnum):
@@ -36,11 +34,6 @@ class Change:
     what: str
 
 
-def is_version(text: str) -> bool:
-    """Tell whether a text is a version like 1.2.3."""
-    return _VERSION.fullmatch(text) is not None
-
-
 def enough(old: str, new: str, level: Level) -> bool:
     """Tell whether a version may follow another, given how much changed between them.
 
@@ -57,7 +50,7 @@ def enough(old: str, new: str, level: Level) -> bool:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    found = _VERSION.fullmatch(version)
-    if found is None:
-        raise VerifyError(f"{shown(version)} is no version.", "Give one like 1.2.3.")
-    return tuple(map(int, found.groups()))
+    try:
+        return numbers(version)
+    except ValueError as error:
+        raise VerifyError(f"{shown(version)} is no version.", "Give one like 1.2.3.") from error

@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dt_logs_cfn.errors import PublishError
+from dt_logs_cfn.versions import is_version, numbers
 
 VERSIONS = "versions.json"
 LATEST = "latest.json"
 LIMIT = 1_000_000  # bytes; thousands of versions
 
-VERSION = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})", re.ASCII)
 _DIGEST = re.compile("[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _LONGEST = 500
@@ -50,7 +50,7 @@ class Entry:
 
     def __post_init__(self) -> None:
         if (
-            not VERSION.fullmatch(self.version)
+            not is_version(self.version)
             or not _DIGEST.fullmatch(self.sha256sums)
             or not _TIME.fullmatch(self.published)
             or not _is_line(self.revision)
@@ -68,7 +68,7 @@ class Catalogue:
         names = [each.version for each in self.entries]
         if len(set(names)) < len(names):
             raise ValueError("a version comes twice")
-        ordered = sorted(self.entries, key=lambda each: order(each.version), reverse=True)
+        ordered = sorted(self.entries, key=lambda each: numbers(each.version), reverse=True)
         object.__setattr__(self, "entries", tuple(ordered))
 
     def find(self, version: str) -> Entry | None:
@@ -116,7 +116,7 @@ class Catalogue:
         good = [each for each in found if each and not each.withdrawn]
         if not good and current:
             good = [each for each in self.entries if not each.withdrawn]
-        return max(good, key=lambda each: order(each.version), default=None)
+        return max(good, key=lambda each: numbers(each.version), default=None)
 
     def to_json(self) -> dict[str, object]:
         """Return it as `versions.json` has it."""
@@ -140,13 +140,6 @@ class Catalogue:
             ) from error
 
 
-def order(version: str) -> tuple[int, ...]:
-    """Return a version so that versions compare as numbers. Raises ValueError."""
-    if not VERSION.fullmatch(version):
-        raise ValueError(f"{version[:80]} is no version")
-    return tuple(map(int, version.split(".")))
-
-
 def pointer(entry: Entry | None, url: str) -> dict[str, object]:
     """Return `latest.json` for an entry, below a base URL."""
     if entry is None:
@@ -163,7 +156,7 @@ def pointed(content: bytes) -> str | None:
     try:
         version: str | None = _loaded(content)["version"]
         if version is not None:
-            order(version)
+            numbers(version)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise PublishError(f"{LATEST} is none of ours, or damaged.", "Mend it first.") from error
     return version

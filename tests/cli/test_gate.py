@@ -1,0 +1,92 @@
+"""The version gate: what was released stays, and the next version's number says enough."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dt_logs_cfn import Settings, build_release
+from dt_logs_cfn.errors import ReleaseError
+from dt_logs_cfn.gate import problems
+from dt_logs_cfn.ledger import mark, released
+from dt_logs_cfn.release import CHECKSUMS, Release
+
+NAME = "dt-logs-analysis.template.json"
+
+
+def version(number: str, out: Path, **changed: bytes) -> Release:
+    """A release, written and marked as released, whose files are changed as asked."""
+    files = {**build_release(Settings()).files, **changed}
+    del files[CHECKSUMS]
+    sums = "".join(f"{hashlib.sha256(c).hexdigest()}  {n}\n" for n, c in sorted(files.items()))
+    release = Release(number, {**files, CHECKSUMS: sums.encode()})
+    for name, content in release.files.items():
+        path = out / number / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return release
+
+
+def with_right() -> bytes:
+    template: Any = json.loads(build_release(Settings()).files[NAME])
+    role = template["Resources"]["DTLogsAnalysisLambdaExecutionRole"]["Properties"]
+    role["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"].append("s3:GetObject")
+    return json.dumps(template).encode()
+
+
+def test_a_right_added_needs_a_major_version(tmp_path: Path) -> None:
+    mark(version("1.0.0", tmp_path), tmp_path)
+
+    def said(number: str) -> tuple[str, ...]:
+        return problems(version(number, tmp_path, **{NAME: with_right()}), tmp_path)
+
+    assert said("1.1.0") == (
+        "1.1.0 says too little after 1.0.0: what changed is major."
+        " `dt-logs-cfn diff 1.0.0 1.1.0` says what; raise __version__.",
+    )
+    assert said("2.0.0") == ()
+
+
+def test_before_the_first_the_minor_number_stands_for_the_major_one(tmp_path: Path) -> None:
+    mark(version("0.1.0", tmp_path), tmp_path)
+
+    assert problems(version("0.2.0", tmp_path, **{NAME: with_right()}), tmp_path) == ()
+    (said,) = problems(version("0.1.1", tmp_path, **{NAME: with_right()}), tmp_path)
+    assert "says too little after 0.1.0" in said
+
+
+def test_the_last_lower_version_counts(tmp_path: Path) -> None:
+    """A mend of an old version is compared with its own predecessor, not with a later one."""
+    mark(version("1.0.0", tmp_path), tmp_path)
+    mark(version("2.0.0", tmp_path, **{NAME: with_right()}), tmp_path)
+
+    assert problems(version("1.0.1", tmp_path), tmp_path) == ()
+
+
+def test_a_released_version_does_not_change(tmp_path: Path) -> None:
+    release = version("1.0.0", tmp_path)
+    mark(release, tmp_path)
+    assert problems(release, tmp_path) == ()
+
+    (tmp_path / "1.0.0" / "handler.zip").write_bytes(b"")
+    (tmp_path / "1.0.0" / "more.txt").write_bytes(b"")
+    assert problems(release, tmp_path) == (
+        f"{tmp_path}/1.0.0/handler.zip is not what was released: restore it.",
+        f"{tmp_path}/1.0.0/more.txt is not what was released: restore it.",
+    )
+    with pytest.raises(ReleaseError, match="is released, and this source builds other files"):
+        problems(version("1.0.0", tmp_path / "x", **{NAME: with_right()}), tmp_path)
+
+
+def test_marking_twice_is_once_and_a_damaged_list_is_refused(tmp_path: Path) -> None:
+    release = version("1.0.0", tmp_path)
+
+    assert [mark(release, tmp_path), mark(release, tmp_path)] == [True, False]
+    assert list(released(tmp_path)) == ["1.0.0"]
+    (tmp_path / "RELEASED").write_text("1.0.0 is released\n")
+    with pytest.raises(ReleaseError, match="a line that is none of ours"):
+        released(tmp_path)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from dt_logs_cfn import __version__, canonical, embedding
 from dt_logs_cfn.errors import BuildError
+from dt_logs_cfn.pages import launch
+from dt_logs_cfn.pages.contents import Contents
 from dt_logs_cfn.pipelines import STACK_SET_PARAMETERS, TERRAFORM, stack_set_parameters, terraform
 from dt_logs_cfn.policies import POLICY_NAMES, policy_document
 from dt_logs_cfn.settings import Privileges, Settings
@@ -18,6 +20,7 @@ from dt_logs_cfn.templates import service_role_template, stack_template
 MANIFEST = "manifest.json"
 CHECKSUMS = "SHA256SUMS"
 HANDLER_ZIP = "handler.zip"
+LAUNCH_PAGE = "index.html"
 ROLE_TEMPLATE = "cloudformation-role.template.json"
 STACK_TEMPLATES = {
     "dt-logs-analysis.template.json": Privileges.LEAST_PRIVILEGE,
@@ -51,6 +54,8 @@ def build_release(settings: Settings) -> Release:
         HANDLER_ZIP: embedding.handler_zip(),
         **_for_pipelines(settings),
     }
+    names = {kind: name for name, kind in STACK_TEMPLATES.items()}
+    files[LAUNCH_PAGE] = launch.page(Contents(settings, {**files}, names, ROLE_TEMPLATE)).encode()
     files[MANIFEST] = _json(_manifest(files))
     files[CHECKSUMS] = _checksums(files)
     return Release(__version__, files, size_warnings(templates))

@@ -22,6 +22,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
+    # Nothing is asked of the network, so a link leads to an error that keeps the link's address.
+    "--host-resolver-rules=MAP * ~NOTFOUND",
 )
 SCREENSHOTS = Path(__file__).parents[2] / ".screenshots"
 
@@ -84,6 +86,21 @@ def resize(driver: webdriver.Chrome, width: int, scheme: str) -> None:
     )
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def overflow(driver: webdriver.Chrome) -> int:
+    """Return by how many pixels the page is wider than the screen."""
+    element = "document.documentElement"
+    found: int = driver.execute_script(f"return {element}.scrollWidth - {element}.clientWidth")
+    return found
+
+
+def heading_levels(driver: webdriver.Chrome) -> list[int]:
+    """Return the levels of the headings, in the order of the page."""
+    found: list[int] = driver.execute_script(
+        "return [...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => +h.tagName[1])"
+    )
+    return found
 
 
 def screenshot(driver: webdriver.Chrome, name: str) -> None:

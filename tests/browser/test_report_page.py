@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from browser.browser import CONTRAST, chromium, resize, screenshot
+from browser.browser import CONTRAST, chromium, heading_levels, overflow, resize, screenshot
 from selenium import webdriver
 
 from dt_logs_cfn.emulator.access import Decided
@@ -78,9 +78,7 @@ def test_it_says_everything_and_nothing_of_it_is_markup(browser: webdriver.Chrom
 
 
 def test_headings_and_landmarks_are_in_order(browser: webdriver.Chrome) -> None:
-    levels = browser.execute_script(
-        "return [...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])"
-    )
+    levels = heading_levels(browser)
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
@@ -95,8 +93,7 @@ def test_headings_and_landmarks_are_in_order(browser: webdriver.Chrome) -> None:
 def test_it_fits_and_can_be_read(browser: webdriver.Chrome, width: int, scheme: str) -> None:
     resize(browser, width, scheme)
     screenshot(browser, f"report-{width}-{scheme}")
-    over = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert browser.execute_script(over) == 0
+    assert overflow(browser) == 0
     assert browser.execute_script(CONTRAST) == []
     shown = browser.execute_script(
         "return [...document.querySelectorAll('svg')].filter(s => s.getClientRects().length)"

@@ -22,14 +22,15 @@ FILES = {
     "dt-logs-analysis-documented.template.json",
     "dt-logs-analysis.template.json",
     "handler.zip",
-    "stackset-parameters.json",
-    "terraform/main.tf",
+    "index.html",
     "manifest.json",
     "policies/cloudformation-role-documented.json",
     "policies/cloudformation-role-lifecycle.json",
     "policies/cloudformation-role-trust.json",
     "policies/lambda-execution-documented.json",
     "policies/lambda-execution-least-privilege.json",
+    "stackset-parameters.json",
+    "terraform/main.tf",
 }
 ONE = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
 OTHER = Settings((Vendor("aws", "444455556666", "https://logs.example.com/alb"),))
@@ -232,6 +233,7 @@ def test_a_diff_makes_the_old_file_the_new_one(tmp_path: Path) -> None:
         "cloudformation-role.template.json",
         "dt-logs-analysis-documented.template.json",
         "dt-logs-analysis.template.json",
+        "index.html",
         "manifest.json",
         "stackset-parameters.json",
         "terraform/main.tf",

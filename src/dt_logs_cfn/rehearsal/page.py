@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.rehearsal.drawing import drawings
+from dt_logs_cfn.pages.drawing import drawings
+from dt_logs_cfn.pages.markup import asset, document, mono, table
 from dt_logs_cfn.rehearsal.report import EMULATED, Report, Stage
 
 _MARKS = {"+": "plus", "-": "minus", "~": "change"}
@@ -17,21 +17,18 @@ _MARKS = {"+": "plus", "-": "minus", "~": "change"}
 
 def page(reports: Sequence[Report]) -> str:
     """Return the page; what comes from the account is escaped."""
-    style = files(__package__).joinpath("page.css").read_text("utf-8")
     notice = "".join(f"<p>{escape(each)}</p>" for each in EMULATED)
     sections = "".join(_scenario(each) for each in reports)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Rehearsal of dt-logs-cfn {__version__}</title><style>{style}</style></head><body>"
-        f"<header><h1>Rehearsal of dt-logs-cfn {__version__}</h1>"
+    title = f"Rehearsal of dt-logs-cfn {__version__}"
+    body = (
+        f"<header><h1>{title}</h1>"
         "<p>What the released template does to an AWS account, call by call, and whether the"
         " account is afterwards what it was before.</p>"
         f'<div class="notice" role="note">{notice}</div></header><main>'
         f"{_overview(reports)}<h2>How logs flow</h2>{drawings()}{sections}</main>"
         "<footer><p>Made by <code>python -m dt_logs_cfn rehearse --report</code>.</p></footer>"
-        "</body></html>\n"
     )
+    return document(title, asset("page.css"), body)
 
 
 def _overview(reports: Sequence[Report]) -> str:
@@ -58,7 +55,7 @@ def _overview(reports: Sequence[Report]) -> str:
         "Calls",
         "Denied",
     )
-    return "<h2>Overview</h2>" + _table("The scenarios that were rehearsed", names, rows)
+    return "<h2>Overview</h2>" + table("The scenarios that were rehearsed", names, rows)
 
 
 def _id(report: Report) -> str:
@@ -92,17 +89,17 @@ def _stage(stage: Stage, scenario: str) -> str:
     events = [
         (
             f"{each.at:.1f} s",
-            f'<span class="mono">{escape(each.logical_id)}</span>',
-            f'<span class="mono">{escape(each.resource_type)}</span>',
+            mono(each.logical_id),
+            mono(each.resource_type),
             _status(each.status),
             f'<div class="reason">{escape(each.reason)}</div>',
         )
         for each in stage.events
     ]
     names = ("Time", "Resource", "Type", "Status", "Reason")
-    table = _table("Stack events", names, events, where)
+    found = table("Stack events", names, events, where)
     return (
-        f"<h3>{escape(stage.title)}: {escape(stage.stack_status)}</h3>{table}"
+        f"<h3>{escape(stage.title)}: {escape(stage.stack_status)}</h3>{found}"
         f"{_changes(stage.changes, where)}{_calls(stage, where)}"
     )
 
@@ -136,8 +133,8 @@ def _calls(stage: Stage, where: str) -> str:
     cells = [
         (
             escape(caller),
-            f'<span class="mono">{escape(action)}</span>',
-            f'<span class="mono">{escape(resource)}</span>',
+            mono(action),
+            mono(resource),
             said,
             escape(by),
             f'<div class="reason">{escape(error)}</div>',
@@ -146,8 +143,8 @@ def _calls(stage: Stage, where: str) -> str:
         for (caller, action, resource, said, by, error), count in counted.items()
     ]
     names = ("By", "Action", "On", "IAM said", "Statement", "Error", "Times")
-    table = _table("API calls and the statement that decided", names, cells, where)
-    return f"<details><summary>{len(stage.calls)} API calls</summary>{table}</details>"
+    found = table("API calls and the statement that decided", names, cells, where)
+    return f"<details><summary>{len(stage.calls)} API calls</summary>{found}</details>"
 
 
 def _attempts(report: Report) -> str:
@@ -155,8 +152,8 @@ def _attempts(report: Report) -> str:
         (escape(each.what), _badge(each.refused, "refused", "allowed")) for each in report.attempts
     ]
     title = "What Data Theorem tried beyond its right"
-    table = _table(title, ("What", "AWS said"), rows, report.scenario)
-    return f"<h3>{title}</h3>{table}" if rows else ""
+    found = table(title, ("What", "AWS said"), rows, report.scenario)
+    return f"<h3>{title}</h3>{found}" if rows else ""
 
 
 def _lines(title: str, lines: Sequence[str], where: str) -> str:
@@ -175,16 +172,3 @@ def _bullets(title: str, items: Sequence[str]) -> str:
 
 def _badge(good: bool, yes: str, no: str) -> str:
     return f'<span class="badge {"good" if good else "bad"}">{yes if good else no}</span>'
-
-
-def _table(
-    caption: str, names: Iterable[str], rows: Iterable[Sequence[str]], where: str = ""
-) -> str:
-    label = escape(f"{caption}: {where}" if where else caption)
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
-        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table></div>"
-    )

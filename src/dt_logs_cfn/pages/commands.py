@@ -1,0 +1,127 @@
+"""The commands and the Terraform block that launch a stack: text in which each value is quoted.
+
+Every value stands in an element that says what it is and how it is quoted, so that launch.js puts
+a customer's own in its place. What is not known yet stands there in capitals.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from html import escape
+
+PLACEHOLDERS = {
+    "Region": "REGION",
+    "StackName": "dt-logs-analysis",
+    "RoleArn": "ARN_OF_THE_SERVICE_ROLE",
+    "DataTheoremAccountId": "ACCOUNT",
+    "NotificationEndpoint": "ENDPOINT",
+    "LoadBalancerArns": "ARN,ARN",
+}
+PARAMETERS = ("DataTheoremAccountId", "NotificationEndpoint", "LoadBalancerArns")
+ROLE_STACK = "service-role-for-dt-logs-analysis"
+
+_CAPABILITIES = "CAPABILITY_IAM CAPABILITY_NAMED_IAM"
+
+
+def shell_word(value: str) -> str:
+    """Quote for a POSIX shell."""
+    return shlex.quote(value)
+
+
+def shell_json(value: str) -> str:
+    """Quote as JSON inside an argument that stands in single quotes."""
+    return json.dumps(value).replace("'", "'\"'\"'")
+
+
+def hcl_string(value: str) -> str:
+    """Quote for Terraform, where `${` and `%{` in quotes begin an expression.
+
+    Written as escapes, and not doubled: what a doubled one after a `$` means is ambiguous.
+    """
+    return '"' + re.sub(r'["\\]|[$%](?=\{)|[^ -~]', _escaped, value) + '"'
+
+
+_QUOTED: dict[str, Callable[[str], str]] = {
+    "word": shell_word,
+    "json": shell_json,
+    "hcl": hcl_string,
+}
+
+
+def create_stack(template: str, url: str, values: Mapping[str, str]) -> str:
+    """Return, as markup, the command that creates the stack; without a URL, from the file."""
+    word, quoted = _filler(values, "word"), _filler(values, "json")
+    parameters = ",\n".join(
+        f'    {{"ParameterKey": "{name}", "ParameterValue": {quoted(name)}}}' for name in PARAMETERS
+    )
+    return (
+        f"aws cloudformation create-stack --region {word('Region')} \\\n"
+        f"  --stack-name {word('StackName')} \\\n"
+        f"  {_source('Template', template, url)} \\\n"
+        f"  --role-arn {word('RoleArn')} \\\n"
+        f"  --capabilities {_CAPABILITIES} \\\n"
+        f"  --parameters '[\n{parameters}\n  ]'"
+    )
+
+
+def create_role(template: str, url: str, values: Mapping[str, str]) -> str:
+    """Return, as markup, the commands that create the service role and print its ARN."""
+    region = _filler(values, "word")("Region")
+    where = f"--region {region} \\\n  --stack-name {ROLE_STACK}"
+    return (
+        f"aws cloudformation create-stack {where} \\\n"
+        f"  {_source('RoleTemplate', template, url)} \\\n"
+        f"  --capabilities {_CAPABILITIES}\n"
+        f"aws cloudformation wait stack-create-complete {where}\n"
+        f"aws cloudformation describe-stacks {where} \\\n"
+        "  --query &quot;Stacks[0].Outputs[?OutputKey==&#x27;RoleArn&#x27;].OutputValue&quot; \\\n"
+        "  --output text"
+    )
+
+
+def terraform(template: str, url: str, values: Mapping[str, str]) -> str:
+    """Return, as markup, the block for a provider of the region."""
+    quoted = _filler(values, "hcl")
+    width = max(map(len, PARAMETERS))
+    parameters = "".join(f"    {name:{width}} = {quoted(name)}\n" for name in PARAMETERS)
+    capabilities = ", ".join(f'"{each}"' for each in _CAPABILITIES.split())
+    return (
+        f"# The provider's region: {_filler(values, 'hcl')('Region')}\n"
+        'resource "aws_cloudformation_stack" "dt_logs_analysis" {\n'
+        f"  name         = {quoted('StackName')}\n"
+        f"  iam_role_arn = {quoted('RoleArn')}\n"
+        f"  capabilities = [{capabilities}]\n\n"
+        f"  {_attribute(template, url)}\n\n"
+        f"  parameters = {{\n{parameters}  }}\n}}"
+    )
+
+
+def _filler(values: Mapping[str, str], quoting: str) -> Callable[[str], str]:
+    given = {**PLACEHOLDERS, **values}
+
+    def filled(name: str) -> str:
+        return _slot(name, quoting, _QUOTED[quoting](given[name]))
+
+    return filled
+
+
+def _source(name: str, template: str, url: str) -> str:
+    option = f"--template-url {shell_word(url)}" if url else f"--template-body file://{template}"
+    return _slot(name, "option", option)
+
+
+def _attribute(template: str, url: str) -> str:
+    local = f'template_body = file("${{path.module}}/{template}")'
+    return _slot("Template", "attribute", f"template_url = {hcl_string(url)}" if url else local)
+
+
+def _slot(name: str, quoting: str, text: str) -> str:
+    return f'<span data-value="{name}" data-quoting="{quoting}">{escape(text)}</span>'
+
+
+def _escaped(found: re.Match[str]) -> str:
+    char = found[0]
+    if char in '"\\':
+        return f"\\{char}"
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"

@@ -1,0 +1,194 @@
+"""The launch page's form and what the script makes of it; hidden until the script runs."""
+
+import json
+from html import escape
+
+from dt_logs_cfn import __version__
+from dt_logs_cfn.pages import commands
+from dt_logs_cfn.pages.contents import Contents
+from dt_logs_cfn.pages.markup import code
+from dt_logs_cfn.pages.regions import PARTITIONS
+from dt_logs_cfn.settings import Privileges
+from dt_logs_handler.request import HTTPS_URL
+
+_FIRST = "us-east-1"
+_STACK = commands.PLACEHOLDERS["StackName"]
+
+
+def launcher(contents: Contents) -> str:
+    """Return the form, and the link and the commands that follow from it."""
+    return (
+        '<div id="launcher" class="launcher" hidden>'
+        f'<form id="form" aria-label="What to launch">{_where()}{_privileges()}'
+        f"{_vendor()}{_customer()}</form>"
+        f'<div class="made">{_status(contents)}<div id="result">{_role(contents)}'
+        f"{_stack(contents)}</div></div></div>"
+    )
+
+
+def data(contents: Contents) -> str:
+    """Return what the script knows of this release, as a block that is not run."""
+    found = {
+        "version": __version__,
+        "httpsUrl": HTTPS_URL,
+        "placeholders": commands.PLACEHOLDERS,
+        "roleStack": commands.ROLE_STACK,
+        "templates": {
+            **{each.value: name for each, name in contents.templates.items()},
+            "role": contents.role_template,
+        },
+        "partitions": {
+            each.id: {
+                "console": each.console,
+                "baseUrl": contents.settings.vendor(each.id).base_url,
+                "parameters": contents.parameters(each.id),
+            }
+            for each in PARTITIONS
+        },
+    }
+    text = json.dumps(found, sort_keys=True, separators=(",", ":")).replace("<", "\\u003c")
+    return f'<script type="application/json" id="release">{text}</script>'
+
+
+def unpublished(contents: Contents, partition: str) -> str:
+    """Return what is said where there is no address to launch from."""
+    least, documented = (
+        contents.templates[each] for each in (Privileges.LEAST_PRIVILEGE, Privileges.DOCUMENTED)
+    )
+    return (
+        f"This release is not published for {escape(partition)}, so there is no link. Download the"
+        f' <a href="{contents.role_template}">service role&#x27;s template</a> and the stack&#x27;s'
+        f' (<a href="{least}">least privilege</a>, or <a href="{documented}">as documented</a>),'
+        " and run the commands beside them."
+    )
+
+
+def _where() -> str:
+    groups = "".join(
+        f'<optgroup label="{escape(each.name)}">'
+        + "".join(
+            f'<option value="{region}" data-partition="{each.id}"'
+            f"{' selected' if region == _FIRST else ''}>{region}: {escape(name)}</option>"
+            for region, name in each.regions
+        )
+        + "</optgroup>"
+        for each in PARTITIONS
+    )
+    return (
+        '<fieldset><legend>Where</legend><div class="field"><label for="Region">Region of the load'
+        f' balancers</label><select id="Region">{groups}</select></div></fieldset>'
+    )
+
+
+def _privileges() -> str:
+    choices = (
+        (Privileges.LEAST_PRIVILEGE, "Least privilege", "recommended: only what its steps need"),
+        (Privileges.DOCUMENTED, "As documented", "the onboarding document's policy, s3:* included"),
+    )
+    radios = "".join(
+        f'<label class="choice"><input type="radio" name="privileges" value="{each.value}"'
+        f"{' checked' if each is Privileges.LEAST_PRIVILEGE else ''}>"
+        f"<span>{name} <small>{hint}</small></span></label>"
+        for each, name, hint in choices
+    )
+    return f"<fieldset><legend>Privileges of the Lambda</legend>{radios}</fieldset>"
+
+
+def _vendor() -> str:
+    return (
+        "<fieldset><legend>What Data Theorem sent you</legend>"
+        + _field("DataTheoremAccountId", "AWS account", "12 digits", "numeric")
+        + _field("NotificationEndpoint", "Endpoint", "An https URL, or the ARN of an SQS queue")
+        + "</fieldset>"
+    )
+
+
+def _customer() -> str:
+    return (
+        "<fieldset><legend>In your account</legend>"
+        + _field(
+            "LoadBalancerArns",
+            "ARNs of the load balancers",
+            "One a line or with commas; * for all of account and region",
+            lines=4,
+        )
+        + _field("RoleArn", "ARN of the service role", "What step 1 prints")
+        + _field(
+            "StackName", "Stack name", "Begins with dt-logs-analysis", value="dt-logs-analysis"
+        )
+        + "</fieldset>"
+    )
+
+
+def _field(
+    name: str, label: str, hint: str, mode: str = "text", lines: int = 0, value: str = ""
+) -> str:
+    common = (
+        f'id="{name}" spellcheck="false" autocapitalize="off" inputmode="{mode}"'
+        f' aria-describedby="{name}-hint {name}-error"'
+    )
+    control = (
+        f'<textarea {common} rows="{lines}"></textarea>'
+        if lines
+        else f'<input type="text" {common} value="{value}">'
+    )
+    return (
+        f'<div class="field"><label for="{name}">{label}</label>'
+        f'<p class="hint" id="{name}-hint">{hint}</p>{control}'
+        f'<p class="error" id="{name}-error"></p></div>'
+    )
+
+
+def _status(contents: Contents) -> str:
+    notices = "".join(
+        f'<p class="notice" data-unpublished="{each.id}" hidden>'
+        f"{unpublished(contents, each.name)}</p>"
+        for each in PARTITIONS
+    )
+    return f'<p id="status" class="state" role="status" aria-live="polite"></p>{notices}'
+
+
+def _role(contents: Contents) -> str:
+    return (
+        "<h3>1. The service role, once an account and region</h3>"
+        '<p data-published hidden><a class="button" id="role-link">Create the service role in the'
+        " console</a></p>"
+        + _copied(
+            "role-cli",
+            "AWS CLI",
+            "Commands that create the service role",
+            commands.create_role(contents.role_template, "", {}),
+        )
+    )
+
+
+def _stack(contents: Contents) -> str:
+    template = contents.templates[Privileges.LEAST_PRIVILEGE]
+    return (
+        "<h3>2. The stack</h3>"
+        '<div data-published hidden><p><a class="button" id="stack-link">Create the stack in the'
+        " console</a></p><p>No link can fill in the rest of that form: under"
+        " <strong>Permissions</strong> choose the service role, then acknowledge both"
+        " capabilities.</p></div>"
+        + _copied(
+            "stack-cli",
+            "AWS CLI",
+            "Command that creates the stack",
+            commands.create_stack(template, "", {}),
+        )
+        + _copied(
+            "stack-terraform",
+            "Terraform",
+            "Block that creates the stack",
+            commands.terraform(template, "", {}),
+        )
+        + '<p id="copied" class="hint" role="status" aria-live="polite"></p>'
+    )
+
+
+def _copied(name: str, title: str, label: str, markup: str) -> str:
+    return (
+        f'<div class="bar"><h4>{title}</h4>'
+        f'<button type="button" data-copy="{name}" aria-label="Copy: {label}">Copy</button></div>'
+        f"{code(markup, name)}"
+    )

@@ -1,0 +1,252 @@
+"use strict";
+// Makes the link and the commands from what is entered. Nothing is sent or stored.
+
+const byId = (id) => document.getElementById(id);
+const form = byId("form");
+const release = JSON.parse(byId("release").textContent);
+const vendor = ["DataTheoremAccountId", "NotificationEndpoint"];
+const parameters = [...vendor, "LoadBalancerArns"];
+const fields = ["LoadBalancerArns", ...vendor, "RoleArn", "StackName"];
+const left = new Set(); // fields that were left once: until then nobody is told of an error
+
+// Quoting: for a POSIX shell, for JSON inside single quotes of it, for Terraform, for a URL.
+
+function shellWord(value) {
+  return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'"'"'`)}'`;
+}
+
+function unicode(char) {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+function shellJson(value) {
+  return JSON.stringify(value).replace(/[^ -~]/g, unicode).replaceAll("'", `'"'"'`);
+}
+
+function hclString(value) {
+  const escaped = value.replace(/["\\]|[$%](?=\{)|[^ -~]/gu, (char) => {
+    if (char === '"' || char === "\\") return `\\${char}`;
+    if (char.length === 1) return unicode(char);
+    return `\\U${char.codePointAt(0).toString(16).padStart(8, "0")}`;
+  });
+  return `"${escaped}"`;
+}
+
+function templateUrl(partition, name) {
+  const base = release.partitions[partition].baseUrl;
+  return base && `${base}/${release.version}/${name}`;
+}
+
+function quickCreate(partition, region, template, stack, values) {
+  const query = { templateURL: template, stackName: stack };
+  for (const [name, value] of Object.entries(values)) query[`param_${name}`] = value;
+  const filled = Object.entries(query).map(([name, text]) => `${name}=${encodeURIComponent(text)}`);
+  const host = `${region}.${release.partitions[partition].console}`;
+  return `https://${host}/cloudformation/home?region=${region}#/stacks/quickcreate?${filled.join("&")}`;
+}
+
+// Checks: each returns what is wrong with a value, or nothing.
+
+const loadBalancer = new RegExp(
+  "^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:" +
+    "loadbalancer/app/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}$",
+);
+const queue = /^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}$/;
+const role = /^arn:aws[a-z-]*:iam::[0-9]{12}:role\/[A-Za-z0-9+=,.@_/-]{1,576}$/;
+const https = new RegExp(`^(?:${release.httpsUrl})$`);
+
+function account(arn) {
+  return arn.split(":")[4];
+}
+
+function ofOtherPartition(arn, at) {
+  const partition = arn.split(":")[1];
+  if (partition === at.partition) return "";
+  return `${arn} is of partition ${partition}; ${at.region} is of ${at.partition}.`;
+}
+
+function checkLoadBalancer(arn, first, at) {
+  if (!loadBalancer.test(arn)) {
+    return `${arn.slice(0, 120)} is not the ARN of an application load balancer, which is like ` +
+      `arn:${at.partition}:elasticloadbalancing:${at.region}:ACCOUNT:loadbalancer/app/NAME/ID.`;
+  }
+  const region = arn.split(":")[3];
+  if (ofOtherPartition(arn, at)) return ofOtherPartition(arn, at);
+  if (region !== at.region) return `${arn} is of region ${region}, not ${at.region}.`;
+  if (account(arn) === account(first)) return "";
+  return `${arn} is of account ${account(arn)}, the first of ${account(first)}: ` +
+    "a stack is of one account.";
+}
+
+function checkLoadBalancers(arns, at) {
+  if (arns.includes("*")) return arns.length > 1 ? "* stands for all, so name no others." : "";
+  const wrong = arns.map((arn) => checkLoadBalancer(arn, arns[0], at)).find(Boolean);
+  if (wrong || arns.join(",").length <= 4096) return wrong || "";
+  return "A parameter holds 4,096 bytes, about 35 ARNs. Enter *, or launch a second stack for " +
+    "the others.";
+}
+
+function checkAccount(value) {
+  return /^[0-9]{12}$/.test(value) ? "" : "An AWS account has 12 digits.";
+}
+
+function checkEndpoint(value, at) {
+  if (queue.test(value)) return ofOtherPartition(value, at);
+  if (https.test(value) && value.length <= 2048) return "";
+  return `An https URL, or the ARN of a standard SQS queue of partition ${at.partition}.`;
+}
+
+function checkRole(value, at, arns) {
+  if (!role.test(value)) return `A role's ARN is like arn:${at.partition}:iam::ACCOUNT:role/NAME.`;
+  if (!arns.length || arns.includes("*") || account(arns[0]) === account(value)) {
+    return ofOtherPartition(value, at);
+  }
+  return `The role is of account ${account(value)}, the load balancers of ${account(arns[0])}.`;
+}
+
+function checkStackName(value) {
+  if (/^dt-logs-analysis[A-Za-z0-9-]{0,112}$/.test(value)) return "";
+  return "It begins with dt-logs-analysis, for the service role may run no other, and has " +
+    "letters, digits and hyphens, 128 at most.";
+}
+
+function check(values, at) {
+  const arns = values.LoadBalancerArns ? values.LoadBalancerArns.split(",") : [];
+  const checks = {
+    LoadBalancerArns: () => checkLoadBalancers(arns, at),
+    DataTheoremAccountId: checkAccount,
+    NotificationEndpoint: (value) => checkEndpoint(value, at),
+    RoleArn: (value) => checkRole(value, at, arns),
+    StackName: checkStackName,
+  };
+  const wrong = {};
+  for (const name of fields) {
+    const text = values[name] && checks[name](values[name]);
+    if (text) wrong[name] = text;
+  }
+  return wrong;
+}
+
+// The page: read the form, check it, fill in what follows from it.
+
+function place() {
+  const region = byId("Region");
+  return { region: region.value, partition: region.selectedOptions[0].dataset.partition };
+}
+
+function setByRelease(at) {
+  for (const name of vendor) {
+    const value = release.partitions[at.partition].parameters[name];
+    const field = byId(name);
+    if (field.readOnly) field.value = "";
+    if (value) field.value = value;
+    field.readOnly = Boolean(value);
+  }
+}
+
+function read() {
+  const values = Object.fromEntries(fields.map((name) => [name, byId(name).value.trim()]));
+  const arns = values.LoadBalancerArns.split(/[\s,]+/).filter(Boolean);
+  values.LoadBalancerArns = [...new Set(arns)].join(",");
+  values.StackName ||= release.placeholders.StackName;
+  return values;
+}
+
+function showErrors(wrong) {
+  for (const name of fields) {
+    const text = left.has(name) ? wrong[name] || "" : "";
+    byId(`${name}-error`).textContent = text;
+    byId(name).setAttribute("aria-invalid", String(Boolean(text)));
+  }
+}
+
+function label(name) {
+  return document.querySelector(`label[for="${name}"]`).textContent;
+}
+
+function status(wrong, missing, at) {
+  const names = Object.keys(wrong);
+  if (names.length) return `Not yet. What does not fit: ${names.map(label).join(", ")}.`;
+  if (!missing.length) return `Complete, for ${at.region}.`;
+  return `For ${at.region}. Still in capitals: ${missing.map(label).join(", ")}.`;
+}
+
+function option(template, at) {
+  const url = templateUrl(at.partition, template);
+  return url ? `--template-url ${shellWord(url)}` : `--template-body file://${template}`;
+}
+
+function attribute(template, at) {
+  const url = templateUrl(at.partition, template);
+  const file = `template_body = file("\${path.module}/${template}")`;
+  return url ? `template_url = ${hclString(url)}` : file;
+}
+
+function fill(values, at) {
+  const { privileges } = Object.fromEntries(new FormData(form));
+  const known = {
+    ...release.placeholders,
+    ...Object.fromEntries(Object.entries(values).filter(([, value]) => value)),
+    Region: at.region,
+    Template: release.templates[privileges],
+    RoleTemplate: release.templates.role,
+  };
+  const quotings = { word: shellWord, json: shellJson, hcl: hclString, option, attribute };
+  for (const slot of byId("result").querySelectorAll("[data-value]")) {
+    slot.textContent = quotings[slot.dataset.quoting](known[slot.dataset.value], at);
+  }
+  const given = parameters.filter((name) => values[name]).map((name) => [name, values[name]]);
+  link("role-link", at, known.RoleTemplate, release.roleStack, {});
+  link("stack-link", at, known.Template, known.StackName, Object.fromEntries(given));
+}
+
+function link(id, at, template, stack, values) {
+  const url = templateUrl(at.partition, template);
+  byId(id).hidden = !url;
+  if (url) byId(id).href = quickCreate(at.partition, at.region, url, stack, values);
+  else byId(id).removeAttribute("href");
+}
+
+function update() {
+  const at = place();
+  setByRelease(at);
+  const values = read();
+  const wrong = check(values, at);
+  showErrors(wrong);
+  const text = status(wrong, fields.filter((name) => !values[name]), at);
+  if (byId("status").textContent !== text) byId("status").textContent = text;
+  const fits = Object.keys(wrong).length === 0;
+  byId("status").classList.toggle("bad", !fits);
+  byId("result").hidden = !fits;
+  const published = Boolean(release.partitions[at.partition].baseUrl);
+  for (const each of document.querySelectorAll("[data-published]")) each.hidden = !published;
+  for (const each of document.querySelectorAll("[data-unpublished]")) {
+    each.hidden = published || each.dataset.unpublished !== at.partition;
+  }
+  fill(values, at);
+}
+
+async function copy(button) {
+  const source = byId(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    byId("copied").textContent = `${button.getAttribute("aria-label")}: done.`;
+  } catch {
+    getSelection().selectAllChildren(source);
+    byId("copied").textContent =
+      "The browser does not let this page copy. It is selected: copy it by hand.";
+  }
+}
+
+form.addEventListener("submit", (event) => event.preventDefault());
+form.addEventListener("input", update);
+form.addEventListener("change", (event) => {
+  left.add(event.target.id);
+  update();
+});
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.addEventListener("click", () => copy(button));
+}
+// Also when the browser comes back to the page and restores what was entered.
+addEventListener("pageshow", update);
+byId("launcher").hidden = false;

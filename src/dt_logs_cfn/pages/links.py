@@ -1,0 +1,37 @@
+"""The addresses that a customer launches from: of a template, and of the console's form for it.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-create-stacks-quick-create-links.html
+names the parameters; there is none for the service role, nor for capabilities.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from dt_logs_cfn import __version__
+from dt_logs_cfn.pages.regions import Partition
+
+
+def template_url(base_url: str, name: str) -> str:
+    """Return where a file of this release is published; empty where nothing is."""
+    return f"{base_url}/{__version__}/{name}" if base_url else ""
+
+
+def quick_create(
+    partition: Partition, region: str, template: str, stack: str, parameters: Mapping[str, str]
+) -> str:
+    """Return the link to the console's form, filled in; launch.js makes the same."""
+    query = {
+        "templateURL": template,
+        "stackName": stack,
+        **{f"param_{name}": value for name, value in parameters.items()},
+    }
+    filled = "&".join(f"{name}={_encoded(value)}" for name, value in query.items())
+    return (
+        f"https://{region}.{partition.console}/cloudformation/home?region={region}"
+        f"#/stacks/quickcreate?{filled}"
+    )
+
+
+def _encoded(value: str) -> str:
+    """Encode as encodeURIComponent of JavaScript does."""
+    return quote(value, safe="!~*'()")

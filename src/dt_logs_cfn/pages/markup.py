@@ -1,0 +1,60 @@
+"""What the pages share: a document that may load nothing, and the parts that it is made of."""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.resources import files
+
+
+def document(title: str, style: str, body: str, script: str = "") -> str:
+    """Return a whole page; its policy allows this style and this script, and nothing else.
+
+    `body` is markup; neither `style` nor `script` may hold an end tag.
+    """
+    scripts = f"; script-src {_digest(script)}" if script else ""
+    policy = (
+        f"default-src 'none'; style-src {_digest(style)}{scripts};"
+        " base-uri 'none'; form-action 'none'"
+    )
+    end = f"<script>{script}</script>" if script else ""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{style}</style></head><body>{body}{end}</body></html>\n"
+    )
+
+
+def asset(name: str) -> str:
+    """Return a style or a script of this package."""
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def table(
+    caption: str, names: Iterable[str], rows: Iterable[Sequence[str]], where: str = ""
+) -> str:
+    """Return a table that scrolls by itself where it is too wide; names and cells are markup."""
+    label = escape(f"{caption}: {where}" if where else caption)
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
+        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def mono(text: str) -> str:
+    """Return text that is a name of AWS's."""
+    return f'<span class="mono">{escape(text)}</span>'
+
+
+def code(markup: str, name: str = "") -> str:
+    """Return lines as they are, wrapped as a terminal does; by its name a script finds them."""
+    found = f' id="{name}"' if name else ""
+    return f'<pre class="wrapped"{found}>{markup}</pre>'
+
+
+def _digest(content: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

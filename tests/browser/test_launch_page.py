@@ -1,0 +1,514 @@
+"""The launch page in a real browser: what it makes of what is entered, and that it can be used."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from browser.browser import CONTRAST, chromium, heading_levels, overflow, resize, screenshot
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from dt_logs_cfn import Settings, Vendor, __version__, build_release
+from dt_logs_cfn.pages.commands import hcl_string, shell_json, shell_word
+from dt_logs_cfn.pages.links import quick_create, template_url
+from dt_logs_cfn.pages.regions import PARTITIONS
+
+BASES = {
+    "aws": "https://releases.example.com/dt-logs",
+    "aws-us-gov": "https://releases-gov.s3.us-gov-west-1.amazonaws.com/dt-logs",
+    "aws-cn": "https://releases-cn.s3.cn-north-1.amazonaws.com.cn",
+}
+PUBLISHED = Settings(tuple(Vendor(name, base_url=base) for name, base in BASES.items()))
+# Of its vendor one partition knows everything, one the account, and one is not published.
+VENDORS = Settings(
+    (
+        Vendor("aws", "999988887777", "https://logs.example.com/in?t=1", BASES["aws"]),
+        Vendor("aws-us-gov", "777788889999", base_url=BASES["aws-us-gov"]),
+    )
+)
+ENDPOINT = "https://logs.example.com/in?a='$(id)&b=\"${x}#%{y}\\,*"
+PLACES = [
+    (0, "us-east-1", "us-east-1.console.aws.amazon.com"),
+    (1, "us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),
+    (2, "cn-north-1", "cn-north-1.console.amazonaws.cn"),
+]
+ODD_VALUES = (
+    "it's",
+    "'; touch x; '",
+    '"quoted" \\ `id` $(id) !x',
+    "${a} $${b} $$${c} %{if} %%{d} $ %",
+    "line\nfeed\t\r\b\f\x1b\x7f",
+    "grün 漢字 \U0001f600 \u2028",
+)
+
+
+def balancer(partition: str, region: str, name: str = "web", account: str = "123456789012") -> str:
+    return (
+        f"arn:{partition}:elasticloadbalancing:{region}:{account}:loadbalancer/app/{name}/"
+        "0123456789abcdef"
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("browser")
+    pages = {"published": PUBLISHED, "vendors": VENDORS, "unset": Settings()}
+    for name, settings in pages.items():
+        (found / f"{name}.html").write_bytes(build_release(settings).files["index.html"])
+    return found
+
+
+@pytest.fixture(scope="module")
+def chrome(folder: Path) -> Iterator[webdriver.Chrome]:
+    with chromium(folder / "profile") as driver:
+        yield driver
+
+
+class LaunchPage:
+    """The page as somebody uses it."""
+
+    def __init__(self, driver: webdriver.Chrome, folder: Path) -> None:
+        self.driver = driver
+        self.folder = folder
+
+    def open(self, name: str) -> None:
+        self.driver.get((self.folder / f"{name}.html").as_uri())
+
+    def choose(self, region: str) -> None:
+        Select(self.driver.find_element(By.ID, "Region")).select_by_value(region)
+
+    def enter(self, **values: str) -> None:
+        for name, value in values.items():
+            field = self.driver.find_element(By.ID, name)
+            field.clear()
+            field.send_keys(value, Keys.TAB)
+
+    def text(self, name: str) -> str:
+        found: str = self.driver.find_element(By.ID, name).get_property("textContent")  # type: ignore[assignment]
+        return found
+
+    def shown(self, name: str) -> bool:
+        return self.driver.find_element(By.ID, name).is_displayed()
+
+    def link(self, name: str) -> str | None:
+        return self.driver.find_element(By.ID, name).get_attribute("href")
+
+    def permit(self, setting: str) -> None:
+        for name in ("clipboard-read", "clipboard-write"):
+            what = {"permission": {"name": name}, "setting": setting}
+            self.driver.execute_cdp_cmd("Browser.setPermission", what)
+
+    def run(self, script: str, *arguments: object) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+
+@pytest.fixture
+def page(chrome: webdriver.Chrome, folder: Path) -> Iterator[LaunchPage]:
+    found = LaunchPage(chrome, folder)
+    resize(chrome, 1280, "light")
+    chrome.get_log("browser")
+    yield found
+    assert chrome.get_log("browser") == []  # neither an error nor something that the policy refused
+
+
+def test_what_is_not_entered_stands_in_capitals(page: LaunchPage) -> None:
+    page.open("unset")
+
+    assert page.text("status") == (
+        "For us-east-1. Still in capitals: ARNs of the load balancers, AWS account, Endpoint,"
+        " ARN of the service role."
+    )
+    assert '"ParameterValue": "ARN,ARN"' in page.text("stack-cli")
+    assert "--role-arn ARN_OF_THE_SERVICE_ROLE" in page.text("stack-cli")
+
+
+def test_where_it_is_not_published_it_says_so_and_commands_take_the_file(page: LaunchPage) -> None:
+    page.open("vendors")
+    page.choose("cn-north-1")
+
+    (notice,) = (
+        each.text
+        for each in page.driver.find_elements(By.CSS_SELECTOR, ".made .notice")
+        if each.is_displayed()
+    )
+    assert notice.startswith("This release is not published for AWS China, so there is no link.")
+    assert (page.link("stack-link"), page.shown("stack-link")) == (None, False)
+    assert (page.link("role-link"), page.shown("role-link")) == (None, False)
+    assert "--template-body file://dt-logs-analysis.template.json" in page.text("stack-cli")
+    assert "--template-body file://cloudformation-role.template.json" in page.text("role-cli")
+    assert 'file("${path.module}/dt-logs-analysis.template.json")' in page.text("stack-terraform")
+
+    page.choose("us-gov-west-1")
+    assert page.shown("stack-link")
+    assert not page.driver.find_element(By.CSS_SELECTOR, ".made .notice").is_displayed()
+
+
+@pytest.mark.parametrize(("number", "region", "host"), PLACES)
+def test_the_link_leads_to_the_right_console_filled_in(
+    page: LaunchPage, number: int, region: str, host: str
+) -> None:
+    partition = PARTITIONS[number]
+    arns = [balancer(partition.id, region, name) for name in ("one", "two")]
+    page.open("published")
+    page.choose(region)
+    page.enter(
+        LoadBalancerArns="\n".join(arns),
+        DataTheoremAccountId="999988887777",
+        NotificationEndpoint=ENDPOINT,
+        RoleArn=f"arn:{partition.id}:iam::123456789012:role/path/r",
+        StackName="dt-logs-analysis-2",
+    )
+    assert page.text("status") == f"Complete, for {region}."
+
+    link = page.link("stack-link")
+
+    values = {
+        "DataTheoremAccountId": "999988887777",
+        "NotificationEndpoint": ENDPOINT,
+        "LoadBalancerArns": ",".join(arns),
+    }
+    template = template_url(BASES[partition.id], "dt-logs-analysis.template.json")
+    assert link == quick_create(partition, region, template, "dt-logs-analysis-2", values)
+    with pytest.raises(WebDriverException, match="ERR_NAME_NOT_RESOLVED"):
+        page.driver.get(link)
+    address = page.driver.current_url
+    assert address == link
+    before, _, query = address.partition("#/stacks/quickcreate?")
+    assert before == f"https://{host}/cloudformation/home?region={region}"
+    assert parse_qs(query, strict_parsing=True) == {
+        "templateURL": [f"{BASES[partition.id]}/{__version__}/dt-logs-analysis.template.json"],
+        "stackName": ["dt-logs-analysis-2"],
+        **{f"param_{name}": [value] for name, value in values.items()},
+    }
+    page.driver.get_log("browser")  # that the name is not resolved
+
+
+@pytest.mark.parametrize(("number", "region", "host"), PLACES)
+def test_the_script_makes_the_same_links_as_the_plain_ones(
+    page: LaunchPage, number: int, region: str, host: str
+) -> None:
+    page.open("published")
+    page.choose(region)
+
+    made = [page.link("role-link"), page.link("stack-link")]
+    page.driver.find_element(By.CSS_SELECTOR, "[value=documented]").click()
+    made.append(page.link("stack-link"))
+
+    assert made == page.run(
+        "return [...document.querySelectorAll('td a')].map(a => a.href)"
+        ".filter(each => each.startsWith(arguments[0]))",
+        f"https://{host}/",
+    )
+
+
+def test_the_commands_are_what_was_entered(page: LaunchPage) -> None:
+    arns = [balancer("aws", "eu-west-1", name) for name in ("one", "two")]
+    page.open("published")
+    page.choose("eu-west-1")
+    page.driver.find_element(By.CSS_SELECTOR, "[value=documented]").click()
+    page.enter(
+        LoadBalancerArns=f" {arns[0]}, {arns[1]}\n{arns[0]}",
+        DataTheoremAccountId="999988887777",
+        NotificationEndpoint=ENDPOINT,
+        RoleArn="arn:aws:iam::123456789012:role/r",
+    )
+
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f"aws() {{ printf '%s\\0' \"$@\"; }}\n{page.text('stack-cli')}"],
+        capture_output=True,
+        check=True,
+    )
+
+    *given, parameters, _ = ran.stdout.decode().split("\0")
+    assert given == [
+        *("cloudformation", "create-stack", "--region", "eu-west-1"),
+        *("--stack-name", "dt-logs-analysis", "--template-url"),
+        f"{BASES['aws']}/{__version__}/dt-logs-analysis-documented.template.json",
+        *("--role-arn", "arn:aws:iam::123456789012:role/r"),
+        *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "--parameters"),
+    ]
+    assert {each["ParameterKey"]: each["ParameterValue"] for each in json.loads(parameters)} == {
+        "DataTheoremAccountId": "999988887777",
+        "NotificationEndpoint": ENDPOINT,
+        "LoadBalancerArns": ",".join(arns),
+    }
+    block = page.text("stack-terraform")
+    assert f"    NotificationEndpoint = {hcl_string(ENDPOINT)}\n" in block
+    assert f'    LoadBalancerArns     = "{",".join(arns)}"\n' in block
+    assert '  iam_role_arn = "arn:aws:iam::123456789012:role/r"\n' in block
+
+
+@pytest.mark.parametrize("value", [*ODD_VALUES, ENDPOINT])
+def test_the_script_quotes_as_the_generator_does(page: LaunchPage, value: str) -> None:
+    page.open("unset")
+
+    quoted = "return [shellWord, shellJson, hclString].map(quote => quote(arguments[0]))"
+
+    assert page.run(quoted, value) == [shell_word(value), shell_json(value), hcl_string(value)]
+
+
+HERE = balancer("aws", "us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        (
+            "LoadBalancerArns",
+            f"{HERE} {balancer('aws', 'eu-west-1')}",
+            f"{balancer('aws', 'eu-west-1')} is of region eu-west-1, not us-east-1.",
+        ),
+        (
+            "LoadBalancerArns",
+            balancer("aws-cn", "cn-north-1"),
+            f"{balancer('aws-cn', 'cn-north-1')} is of partition aws-cn; us-east-1 is of aws.",
+        ),
+        (
+            "LoadBalancerArns",
+            f"{HERE},{balancer('aws', 'us-east-1', 'b', '210987654321')}",
+            f"{balancer('aws', 'us-east-1', 'b', '210987654321')} is of account 210987654321, the"
+            " first of 123456789012: a stack is of one account.",
+        ),
+        (
+            "LoadBalancerArns",
+            HERE.replace("app", "net"),
+            f"{HERE.replace('app', 'net')} is not the ARN of an application load balancer, which is"
+            " like arn:aws:elasticloadbalancing:us-east-1:ACCOUNT:loadbalancer/app/NAME/ID.",
+        ),
+        ("LoadBalancerArns", f"{HERE},*", "* stands for all, so name no others."),
+        (
+            "LoadBalancerArns",
+            " ".join(balancer("aws", "us-east-1", f"web-{number}") for number in range(45)),
+            "A parameter holds 4,096 bytes, about 35 ARNs. Enter *, or launch a second stack for"
+            " the others.",
+        ),
+        ("DataTheoremAccountId", "12345678901", "An AWS account has 12 digits."),
+        (
+            "NotificationEndpoint",
+            "http://logs.example.com",
+            "An https URL, or the ARN of a standard SQS queue of partition aws.",
+        ),
+        (
+            "NotificationEndpoint",
+            "arn:aws-us-gov:sqs:us-gov-west-1:999988887777:logs",
+            "arn:aws-us-gov:sqs:us-gov-west-1:999988887777:logs is of partition aws-us-gov;"
+            " us-east-1 is of aws.",
+        ),
+        ("RoleArn", "admin", "A role's ARN is like arn:aws:iam::ACCOUNT:role/NAME."),
+        (
+            "StackName",
+            "logs",
+            "It begins with dt-logs-analysis, for the service role may run no other, and has"
+            " letters, digits and hyphens, 128 at most.",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named_beside_its_field(
+    page: LaunchPage, field: str, value: str, said: str
+) -> None:
+    page.open("published")
+    page.enter(**{field: value})
+
+    control = page.driver.find_element(By.ID, field)
+    described = (control.get_attribute("aria-describedby") or "").split()
+    assert described == [f"{field}-hint", f"{field}-error"]
+    assert page.text(f"{field}-error") == said
+    assert page.shown(f"{field}-error")
+    assert control.get_attribute("aria-invalid") == "true"
+    assert page.text("status").startswith("Not yet. ")
+    assert not page.shown("result")
+
+
+def test_what_is_mended_is_told_no_more(page: LaunchPage) -> None:
+    page.open("published")
+    page.enter(LoadBalancerArns=balancer("aws", "eu-west-1"))
+    assert not page.shown("result")
+
+    page.choose("eu-west-1")
+
+    assert page.text("LoadBalancerArns-error") == ""
+    assert page.shown("result")
+    page.enter(RoleArn="arn:aws:iam::210987654321:role/r")
+    assert page.text("RoleArn-error") == (
+        "The role is of account 210987654321, the load balancers of 123456789012."
+    )
+    page.enter(LoadBalancerArns="*")
+    assert page.shown("result")
+    assert page.run("return document.querySelectorAll('[aria-invalid=true]').length") == 0
+
+
+def test_what_the_release_sets_is_filled_in_for_its_partition_alone(page: LaunchPage) -> None:
+    def vendor() -> list[tuple[str, bool]]:
+        fields = ("DataTheoremAccountId", "NotificationEndpoint")
+        found = page.run("return arguments[0].map(n => [byId(n).value, byId(n).readOnly])", fields)
+        return [(value, fixed) for value, fixed in found]
+
+    page.open("vendors")
+    assert vendor() == [("999988887777", True), ("https://logs.example.com/in?t=1", True)]
+
+    page.choose("us-gov-east-1")
+    assert vendor() == [("777788889999", True), ("", False)]
+    page.enter(NotificationEndpoint="https://mine.example.com/in")
+
+    page.choose("cn-north-1")
+    assert vendor() == [("", False), ("https://mine.example.com/in", False)]
+
+
+def test_who_comes_back_finds_what_was_entered(page: LaunchPage) -> None:
+    page.open("vendors")
+    page.choose("us-gov-west-1")
+    page.enter(StackName="dt-logs-analysis-2", NotificationEndpoint="https://mine.example.com/in")
+    made = page.link("stack-link")
+    page.driver.get((page.folder / "unset.html").as_uri())
+
+    page.driver.back()
+
+    assert page.link("stack-link") == made
+    assert "dt-logs-analysis-2" in page.text("stack-cli")
+
+
+def test_copying(page: LaunchPage) -> None:
+    page.open("unset")
+    page.permit("granted")
+    page.driver.find_element(By.CSS_SELECTOR, "[data-copy=stack-terraform]").click()
+    WebDriverWait(page.driver, 10).until(lambda _: page.text("copied"))
+
+    copied = page.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
+
+    assert copied == page.text("stack-terraform")
+    assert page.text("copied") == "Copy: Block that creates the stack: done."
+
+
+def test_what_may_not_be_copied_is_selected(page: LaunchPage) -> None:
+    page.open("unset")
+    page.permit("denied")
+    page.driver.find_element(By.CSS_SELECTOR, "[data-copy=stack-cli]").click()
+    WebDriverWait(page.driver, 10).until(lambda _: page.text("copied"))
+
+    assert page.run("return getSelection().toString()") == page.text("stack-cli")
+    assert page.text("copied").endswith("It is selected: copy it by hand.")
+
+
+def test_headings_landmarks_and_names(page: LaunchPage) -> None:
+    page.open("vendors")
+
+    levels = heading_levels(page.driver)
+    assert (levels[0], levels.count(1)) == (1, 1)
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert page.run("return document.documentElement.lang") == "en"
+    assert page.run("return document.querySelectorAll('header, nav, main, footer').length") == 4
+    unnamed = (
+        "return [...document.querySelectorAll('input, textarea, select')]"
+        ".filter(each => !each.labels.length).length"
+        " + document.querySelectorAll('fieldset:not(:has(> legend))').length"
+        " + [...document.querySelectorAll('table')].filter(t => !t.caption).length"
+    )
+    assert page.run(unnamed) == 0
+    assert page.run("return byId('status').ariaLive") == "polite"
+
+
+def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(page: LaunchPage) -> None:
+    page.open("vendors")
+    seen: list[str] = []
+    body = page.driver.find_element(By.TAG_NAME, "body")
+    body.send_keys(Keys.TAB)
+    for _ in range(21):
+        at = page.driver.switch_to.active_element
+        assert page.run("return getComputedStyle(arguments[0]).outlineStyle", at) != "none"
+        seen.append(
+            at.get_attribute("id")
+            or at.get_attribute("data-copy")
+            or at.get_attribute("value")
+            or at.text
+        )
+        at.send_keys(Keys.TAB)
+
+    assert seen == [
+        *("What it sets up", "Launch", "Rights", "Verify", "Undo", "Files"),
+        *("Region", "least-privilege", "DataTheoremAccountId", "NotificationEndpoint"),
+        *("LoadBalancerArns", "RoleArn", "StackName"),
+        *("role-link", "role-cli", "stack-link", "stack-cli", "stack-terraform"),
+        "AWS (commercial): 34 regions",
+        "AWS GovCloud (US): 2 regions",
+        "AWS China: not published",
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("name", ["unset", "vendors"])
+def test_it_fits_and_can_be_read(page: LaunchPage, name: str, width: int, scheme: str) -> None:
+    page.open(name)
+    resize(page.driver, width, scheme)
+    page.enter(LoadBalancerArns=balancer("aws", "eu-west-1"), RoleArn="x" * 200)
+    page.run("scrollTo(0, byId('launch').offsetTop)")
+    screenshot(page.driver, f"launch-{name}-{width}-{scheme}-errors")
+    assert page.run(CONTRAST) == []
+    assert overflow(page.driver) == 0
+    page.enter(LoadBalancerArns=HERE, RoleArn="arn:aws:iam::123456789012:role/r")
+    screenshot(page.driver, f"launch-{name}-{width}-{scheme}-form")
+    page.run("scrollTo(0, 0)")
+    screenshot(page.driver, f"launch-{name}-{width}-{scheme}")
+    page.run("for (const d of document.querySelectorAll('details')) d.open = true")
+    assert page.run(CONTRAST) == []
+    assert overflow(page.driver) == 0
+    small = page.run(
+        "return [...document.querySelectorAll('button, .button, input[type=text], textarea, select,"
+        " .choice, summary, nav a')].filter(e => e.getClientRects().length)"
+        ".filter(e => Math.min(e.offsetWidth, e.offsetHeight) < 24).map(e => e.outerHTML)"
+    )
+    assert small == []
+
+
+@pytest.mark.parametrize("name", ["unset", "vendors"])
+def test_without_javascript_everything_is_there_as_plain_links_and_text(
+    page: LaunchPage, name: str
+) -> None:
+    disable = "Emulation.setScriptExecutionDisabled"
+    page.driver.execute_cdp_cmd(disable, {"value": True})
+    try:
+        page.open(name)
+        assert not page.shown("launcher")
+        for each in page.driver.find_elements(By.TAG_NAME, "summary"):
+            each.click()
+        shown = page.driver.find_element(By.TAG_NAME, "main").text
+        screenshot(page.driver, f"launch-{name}-plain")
+        links = [
+            each.get_attribute("href")
+            for each in page.driver.find_elements(By.CSS_SELECTOR, "details td a")
+            if each.is_displayed()
+        ]
+    finally:
+        page.driver.execute_cdp_cmd(disable, {"value": False})
+
+    assert "aws cloudformation create-stack --region REGION" in shown
+    assert 'resource "aws_cloudformation_stack" "dt_logs_analysis"' in shown
+    assert "elasticloadbalancing:ModifyLoadBalancerAttributes" in shown
+    assert "sha256sum -c SHA256SUMS" in shown
+    assert "This release is not published for AWS China" in shown
+    assert len(links) == {"unset": 0, "vendors": 3 * (34 + 2)}[name]
+
+
+def test_the_policy_refuses_what_is_not_of_the_page(page: LaunchPage) -> None:
+    """What the other tests find nothing of, would be found."""
+    page.open("unset")
+
+    page.run(
+        "const s = document.createElement('script'); s.textContent = 'window.ran = true';"
+        "document.body.append(s); document.body.setAttribute('style', 'color: red');"
+    )
+
+    assert page.run("return window.ran") is None
+    refused = [each["message"] for each in page.driver.get_log("browser")]
+    assert len(refused) == 2
+    assert all("Content Security Policy" in each for each in refused)

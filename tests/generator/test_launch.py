@@ -1,0 +1,321 @@
+"""The launch page without a browser: its links and commands, what it says, and that it is closed.
+
+That the script makes the same of what is entered is tested in a browser.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from html import unescape
+from html.parser import HTMLParser
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dt_logs_cfn import Settings, Vendor, __version__, build_release, explain
+from dt_logs_cfn.pages.commands import create_role, create_stack, hcl_string, shell_word, terraform
+from dt_logs_cfn.pages.links import quick_create, template_url
+from dt_logs_cfn.pages.regions import PARTITIONS
+
+BASE = "https://releases.example.com/dt-logs"
+ODD = "https://logs.example.com/in?a='$(touch+x)`id`${b}%{c}\"\\!*&<i>;|"
+ARNS = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/a/0123456789abcdef,*"
+UNSET = Settings()
+ONE = Settings((Vendor("aws", "999988887777", ODD, BASE),))
+ODD_VALUES = (
+    "plain",
+    "",
+    "two words",
+    "it's",
+    "'; touch x; '",
+    '"quoted" \\ and $HOME `id` $(id) !x',
+    "${path.module} $${x} %{if true} %%{x} $",
+    "line\nfeed\ttab\r\x1b[201~\x7f",
+    "grün 漢字 \U0001f600",
+)
+
+
+class Page(HTMLParser):
+    """What a page consists of."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def all(self, attribute: str) -> list[str]:
+        return [found[attribute] for _, found in self.tags if attribute in found]
+
+
+def page(settings: Settings) -> str:
+    return build_release(settings).files["index.html"].decode()
+
+
+def text(markup: str) -> str:
+    return unescape(re.sub("<[^>]+>", "", markup))
+
+
+def arguments(command: str) -> list[str]:
+    """What a real shell hands to `aws`."""
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f"aws() {{ printf '%s\\0' \"$@\"; }}\n{command}"],
+        capture_output=True,
+        check=True,
+        env={"PATH": "/nowhere"},
+    )
+    assert ran.stderr == b""
+    return ran.stdout.decode().split("\0")[:-1]
+
+
+def hcl_value(literal: str) -> str:
+    """What Terraform reads: https://developer.hashicorp.com/terraform/language/expressions/strings"""
+    assert literal[0] == literal[-1] == '"'
+    inside = literal[1:-1]
+    assert not re.search(r"[$%]\{|[^ -~]|(?<!\\)(\\\\)*\"", inside)
+    return re.sub(
+        r"\\(u[0-9a-f]{4}|U[0-9a-f]{8}|.)",
+        lambda found: found[1] if len(found[1]) == 1 else chr(int(found[1][1:], 16)),
+        inside,
+    )
+
+
+def test_the_page_is_a_file_of_the_release() -> None:
+    files = build_release(UNSET).files
+    digest = hashlib.sha256(files["index.html"]).hexdigest()
+
+    assert json.loads(files["manifest.json"])["files"]["index.html"]["sha256"] == digest
+    assert f"{digest}  index.html\n" in files["SHA256SUMS"].decode()
+
+
+def test_another_process_makes_the_same_bytes_without_botocore() -> None:
+    program = (
+        "import hashlib, sys\n"
+        "from dt_logs_cfn import Settings, build_release\n"
+        "print(hashlib.sha256(build_release(Settings()).files['index.html']).hexdigest())\n"
+        "print('botocore' in sys.modules)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=True,
+        text=True,
+        env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "AWS_REGION": "cn-north-1"},
+    )
+
+    assert ran.stdout.split() == [hashlib.sha256(page(UNSET).encode()).hexdigest(), "False"]
+
+
+def test_cloudformation_is_in_every_region_that_is_offered() -> None:
+    session = boto3.session.Session()
+    for partition in PARTITIONS:
+        known = session.get_available_regions("cloudformation", partition.id)
+
+        assert {region for region, _ in partition.regions} - set(known) == set()
+        assert len({title for _, title in partition.regions}) == len(partition.regions)
+
+
+def test_every_partition_that_can_be_set_is_offered() -> None:
+    assert sorted(each.id for each in PARTITIONS) == ["aws", "aws-cn", "aws-us-gov"]
+
+
+def test_a_template_is_published_below_its_version() -> None:
+    assert template_url(BASE, "a.json") == f"{BASE}/{__version__}/a.json"
+    assert template_url("", "a.json") == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "region", "host"),
+    [
+        (0, "us-east-1", "us-east-1.console.aws.amazon.com"),
+        (1, "us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),
+        (2, "cn-north-1", "cn-north-1.console.amazonaws.cn"),
+    ],
+)
+def test_a_link_opens_the_form_of_the_right_console(number: int, region: str, host: str) -> None:
+    link = quick_create(PARTITIONS[number], region, f"{BASE}/a b", "dt", {"A": "x/y,*&'=#é"})
+
+    assert link == (
+        f"https://{host}/cloudformation/home?region={region}#/stacks/quickcreate"
+        "?templateURL=https%3A%2F%2Freleases.example.com%2Fdt-logs%2Fa%20b&stackName=dt"
+        "&param_A=x%2Fy%2C*%26'%3D%23%C3%A9"
+    )
+
+
+@pytest.mark.parametrize("value", ODD_VALUES)
+def test_a_shell_hands_over_exactly_what_was_entered(value: str) -> None:
+    assert arguments(f"aws {shell_word(value)} end") == [value, "end"]
+
+
+@pytest.mark.parametrize("value", [*ODD_VALUES, ODD])
+def test_no_value_breaks_out_of_the_command(value: str) -> None:
+    values = dict.fromkeys(("StackName", "RoleArn", "NotificationEndpoint"), value)
+    made = text(create_stack("t.json", f"{BASE}/t.json", {**values, "LoadBalancerArns": ARNS}))
+
+    given = arguments(made)
+
+    assert given[:-1] == [
+        "cloudformation",
+        "create-stack",
+        "--region",
+        "REGION",
+        "--stack-name",
+        value,
+        "--template-url",
+        f"{BASE}/t.json",
+        "--role-arn",
+        value,
+        "--capabilities",
+        "CAPABILITY_IAM",
+        "CAPABILITY_NAMED_IAM",
+        "--parameters",
+    ]
+    assert json.loads(given[-1]) == [
+        {"ParameterKey": "DataTheoremAccountId", "ParameterValue": "ACCOUNT"},
+        {"ParameterKey": "NotificationEndpoint", "ParameterValue": value},
+        {"ParameterKey": "LoadBalancerArns", "ParameterValue": ARNS},
+    ]
+
+
+def test_the_service_role_is_created_waited_for_and_named() -> None:
+    where = ["--region", "us-east-1", "--stack-name", "service-role-for-dt-logs-analysis"]
+
+    made = text(create_role("role.json", "", {"Region": "us-east-1"}))
+
+    assert arguments(made) == [
+        *("cloudformation", "create-stack", *where, "--template-body", "file://role.json"),
+        *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"),
+        *("cloudformation", "wait", "stack-create-complete", *where),
+        *("cloudformation", "describe-stacks", *where),
+        *("--query", "Stacks[0].Outputs[?OutputKey=='RoleArn'].OutputValue", "--output", "text"),
+    ]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])) | st.text('$%{}"\\~n'))
+def test_terraform_reads_exactly_what_was_entered(value: str) -> None:
+    assert hcl_value(hcl_string(value)) == value
+
+
+def test_the_terraform_block_is_this() -> None:
+    values = {"DataTheoremAccountId": "999988887777", "NotificationEndpoint": 'https://a.b/"${c}'}
+
+    assert text(terraform("t.json", f"{BASE}/t.json", values)) == (
+        '# The provider\'s region: "REGION"\n'
+        'resource "aws_cloudformation_stack" "dt_logs_analysis" {\n'
+        '  name         = "dt-logs-analysis"\n'
+        '  iam_role_arn = "ARN_OF_THE_SERVICE_ROLE"\n'
+        '  capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]\n\n'
+        f'  template_url = "{BASE}/t.json"\n\n'
+        "  parameters = {\n"
+        '    DataTheoremAccountId = "999988887777"\n'
+        '    NotificationEndpoint = "https://a.b/\\"\\u0024{c}"\n'
+        '    LoadBalancerArns     = "ARN,ARN"\n'
+        "  }\n}"
+    )
+    assert '  template_body = file("${path.module}/t.json")\n' in text(terraform("t.json", "", {}))
+
+
+def test_where_nothing_is_published_it_says_so_and_invents_no_address() -> None:
+    unset, one = page(UNSET), page(ONE)
+
+    for name in ("AWS (commercial)", "AWS GovCloud (US)", "AWS China"):
+        assert f"not published for {name}" in unset
+    assert [each for each in Page(unset).all("href") if ":" in each] == []
+    assert "--template-url" not in text(unset).split('"use strict"')[0]
+    assert "AWS (commercial): 34 regions" in one
+    assert "AWS China: not published" in one
+
+
+def test_the_plain_links_are_of_every_region_and_hold_what_is_set() -> None:
+    links = [each for each in Page(page(ONE)).all("href") if each.startswith("https:")]
+    template = f"templateURL=https%3A%2F%2Freleases.example.com%2Fdt-logs%2F{__version__}%2F"
+    vendor = (
+        "&stackName=dt-logs-analysis&param_DataTheoremAccountId=999988887777"
+        "&param_NotificationEndpoint=https%3A%2F%2Flogs.example.com%2Fin%3Fa%3D'%24(touch%2Bx)"
+        "%60id%60%24%7Bb%7D%25%7Bc%7D%22%5C!*%26%3Ci%3E%3B%7C"
+    )
+
+    assert len(links) == 3 * 34
+    for region in ("us-east-1", "ap-southeast-7"):
+        start = (
+            f"https://{region}.console.aws.amazon.com/cloudformation/home?region={region}"
+            f"#/stacks/quickcreate?{template}"
+        )
+        assert [each for each in links if f"//{region}." in each] == [
+            f"{start}cloudformation-role.template.json&stackName=service-role-for-dt-logs-analysis",
+            f"{start}dt-logs-analysis.template.json{vendor}",
+            f"{start}dt-logs-analysis-documented.template.json{vendor}",
+        ]
+
+
+def test_it_names_every_right_and_what_is_refused() -> None:
+    said = text(page(UNSET))
+
+    for right in explain.rights():
+        assert all(each in said for each in (right.action, *right.on, right.condition, right.why))
+    for use in explain.uses():
+        assert use.action in said
+    for line in (*explain.REFUSED, *explain.OPEN):
+        assert line in said
+
+
+def test_it_names_every_other_file_and_its_checksum() -> None:
+    files: Mapping[str, bytes] = build_release(UNSET).files
+    made = Page(page(UNSET))
+    said = text(page(UNSET))
+
+    for name, content in files.items():
+        if name == "index.html":
+            continue
+        assert name in made.all("href")
+        if name not in ("manifest.json", "SHA256SUMS"):
+            assert hashlib.sha256(content).hexdigest() in said
+    for command in (
+        "sha256sum -c SHA256SUMS",
+        "ssh-keygen -Y verify -f allowed_signers -I IDENTITY -n dt-logs-cfn \\\n"
+        "  -s SHA256SUMS.sig < SHA256SUMS",
+        "python -m dt_logs_cfn verify dt-logs-analysis.template.json",
+        "aws cloudformation delete-stack --region REGION --stack-name dt-logs-analysis",
+    ):
+        assert command in said
+    assert f"verify {BASE}/{__version__}/dt-logs-analysis.template.json" in text(page(ONE))
+
+
+@pytest.mark.parametrize("settings", [UNSET, ONE])
+def test_it_may_load_nothing_and_run_only_its_script(settings: Settings) -> None:
+    markup = page(settings)
+    made = Page(markup)
+    style = re.findall(r"<style>(.*?)</style>", markup, re.DOTALL)
+    script = re.findall(r"<script>(.*?)</script>", markup, re.DOTALL)
+
+    def digest(content: str) -> str:
+        return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+    assert (
+        f"default-src 'none'; style-src 'sha256-{digest(*style)}'; script-src"
+        f" 'sha256-{digest(*script)}'; base-uri 'none'; form-action 'none'"
+    ) in made.all("content")
+    assert [tag for tag, _ in made.tags if tag in ("link", "img", "iframe", "base", "object")] == []
+    assert made.all("src") + made.all("style") == []
+    assert [name for _, found in made.tags for name in found if name.startswith("on")] == []
+    assert "@import" not in markup
+    assert "url(" not in markup.replace("url(#", "")
+    assert len(set(made.all("id"))) == len(made.all("id"))
+    assert [
+        each for each in made.all("href") if each[:1] == "#" and each[1:] not in made.all("id")
+    ] == []
+
+
+def test_what_is_set_is_never_markup() -> None:
+    assert "<i>" not in page(ONE)

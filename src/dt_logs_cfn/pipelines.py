@@ -3,12 +3,12 @@
 Both are made from the stack's parameters and outputs, so they cannot name others than it has.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dt_logs_cfn import __version__, canonical
+from dt_logs_cfn.pages.commands import hcl_string
 from dt_logs_cfn.resources import ANSWERS
 from dt_logs_cfn.settings import Settings
 from dt_logs_handler.marks import NAME
@@ -128,7 +128,7 @@ def stack_set_parameters(template: Mapping[str, Any]) -> str:
 
 def _variable(name: str, declared: Mapping[str, Any]) -> str:
     lines = [
-        ("description", _text(f"{declared['Description']} {_takes(declared)}".rstrip())),
+        ("description", hcl_string(f"{declared['Description']} {_takes(declared)}".rstrip())),
         ("type", _TYPES[declared["Type"]]),
     ]
     if "Default" in declared:
@@ -153,7 +153,7 @@ def _default(declared: Mapping[str, Any]) -> str:
         case "Number", value:
             return str(value)
         case _, value:
-            return _text(str(value))
+            return hcl_string(str(value))
 
 
 def _value(name: str, declared: Mapping[str, Any]) -> str:
@@ -170,7 +170,7 @@ def _output(name: str) -> str:
 
 def _published(settings: Settings) -> str:
     found = [
-        (vendor.partition, _text(f"{vendor.base_url}/{__version__}"))
+        (vendor.partition, hcl_string(f"{vendor.base_url}/{__version__}"))
         for vendor in settings.vendors
         if vendor.base_url
     ]
@@ -181,11 +181,6 @@ def _aligned(pairs: list[tuple[str, str]], indent: int) -> Iterator[str]:
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
         yield f"{' ' * indent}{name:<{width}} = {value}\n"
-
-
-def _text(text: str) -> str:
-    """Return a text as Terraform reads it back: what it would fill in is doubled."""
-    return json.dumps(text).replace("${", "$${").replace("%{", "%%{")
 
 
 def _snake(name: str) -> str:

@@ -283,7 +283,7 @@ def test_it_names_every_other_file_and_its_checksum() -> None:
             assert hashlib.sha256(content).hexdigest() in said
     for command in (
         "sha256sum -c SHA256SUMS",
-        "ssh-keygen -Y verify -f allowed_signers -I IDENTITY -n dt-logs-cfn \\\n"
+        "ssh-keygen -Y verify -f allowed_signers -r revoked_keys -I IDENTITY -n dt-logs-cfn \\\n"
         "  -s SHA256SUMS.sig < SHA256SUMS",
         "python -m dt_logs_cfn verify dt-logs-analysis.template.json",
         "aws cloudformation delete-stack --region REGION --stack-name dt-logs-analysis",

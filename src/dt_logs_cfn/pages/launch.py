@@ -150,7 +150,7 @@ def _verify(contents: Contents) -> str:
     urls = (contents.url(each.id, least) for each in PARTITIONS)
     place = next(filter(None, urls), least)
     signature = (
-        "ssh-keygen -Y verify -f allowed_signers -I IDENTITY -n dt-logs-cfn \\\n"
+        "ssh-keygen -Y verify -f allowed_signers -r revoked_keys -I IDENTITY -n dt-logs-cfn \\\n"
         "  -s SHA256SUMS.sig < SHA256SUMS"
     )
     return (

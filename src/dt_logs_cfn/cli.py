@@ -18,6 +18,7 @@ PROGRAM = "dt-logs-cfn"
 
 COMMANDS = {
     "build": "write the release: templates, policies, handler, manifest, checksums",
+    "deploy": "create or update the stack: a change set shown, confirmed and followed live",
     "diff": "tell what a customer gets who goes from one release, or template, to another",
     "explain": "tell what each right of the Lambda is for, and what it may not do",
     "lint": "check the release, or one template, with cfn-lint and our own rules",
@@ -79,6 +80,10 @@ def _load(name: str) -> Command:
             from dt_logs_cfn.commands import build
 
             return build
+        case "deploy":
+            from dt_logs_cfn.commands import deploy
+
+            return deploy
         case "diff":
             from dt_logs_cfn.commands import diff
 

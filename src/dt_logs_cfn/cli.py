@@ -25,6 +25,7 @@ COMMANDS = {
     "policy": "print an IAM policy, ready to paste",
     "publish": "put the release where customers launch it from, once; or withdraw one",
     "rehearse": "run the released template in an emulated AWS account on this machine",
+    "remove": "delete the stack, followed live, and check that the account is clean",
     "verify": "tell whether a template is this release, and extract its handler",
 }
 
@@ -108,6 +109,10 @@ def _load(name: str) -> Command:
             from dt_logs_cfn.commands import rehearse
 
             return rehearse
+        case "remove":
+            from dt_logs_cfn.commands import remove
+
+            return remove
         case "verify":
             from dt_logs_cfn.commands import verify
 

@@ -34,7 +34,7 @@ class Runner:
     edge: Edge
     capsys: pytest.CaptureFixture[str]
     answers: Sequence[str] = ()  # of whoever is asked; nobody is there without one
-    asked: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)  # the questions
     sleep: Callable[[float], None] = lambda seconds: time.sleep(seconds / 20)
 
     def answering(self, *answers: str) -> Runner:

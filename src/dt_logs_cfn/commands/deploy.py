@@ -95,8 +95,7 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
     check_name(arguments.stack_name)
     parameters = _parameters(arguments)
     tags = values.pairs(arguments.tag, "--tag")
-    if arguments.role_arn is not None and not _ROLE.fullmatch(arguments.role_arn):
-        raise OperatingError("--role-arn is not the ARN of a role.", "Give the service role's ARN.")
+    check_role(arguments.role_arn)
     template = _template(arguments)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
@@ -125,6 +124,12 @@ def check_name(name: str) -> None:
             f"{name[:80]!r} is no name of a stack.",
             "Use up to 128 letters, digits and hyphens; the first is a letter.",
         )
+
+
+def check_role(arn: str | None) -> None:
+    """Raise OperatingError unless this is a role's ARN, if it is given."""
+    if arn is not None and not _ROLE.fullmatch(arn):
+        raise OperatingError("--role-arn is not the ARN of a role.", "Give the service role's ARN.")
 
 
 def _parameters(arguments: argparse.Namespace) -> dict[str, str]:

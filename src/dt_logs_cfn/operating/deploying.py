@@ -16,7 +16,7 @@ from dt_logs_cfn.operating.change_sets import Proposal
 from dt_logs_cfn.operating.following import Ended, follow, seen
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.proposing import Asked, Proposed, execute, proposed
-from dt_logs_cfn.operating.stacks import REVIEW, Stack, describe
+from dt_logs_cfn.operating.stacks import REVIEW, Stack, describe, resources
 from dt_logs_cfn.operating.templates import Template
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def _at_rest(client: CloudFormationClient, name: str, operator: Operator) -> Sta
     if stack is None or stack.status == REVIEW:
         return None
     _check_updatable(stack)
+    resources(client, stack)  # an update of anybody else's would remove what it is made of
     return stack
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import AwsError, OperatingError
@@ -48,7 +48,7 @@ def follow(client: CloudFormationClient, stack: str, known: Set[str], operator: 
         try:
             status = client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
             new = list(_events(client, stack, known | {each.id for each in told}))[::-1]
-        except (ClientError, HTTPClientError) as error:
+        except (ClientError, ConnectionError, HTTPClientError) as error:
             failures += 1
             if failures == PATIENCE or (isinstance(error, ClientError) and _final(error)):
                 raise _lost(error) from error
@@ -88,7 +88,7 @@ def _final(error: ClientError) -> bool:
     return aws.denied(error) or aws.code(error) in _ENDED
 
 
-def _lost(error: ClientError | HTTPClientError) -> OperatingError:
+def _lost(error: ClientError | ConnectionError | HTTPClientError) -> OperatingError:
     try:
         with aws.errors():
             raise error

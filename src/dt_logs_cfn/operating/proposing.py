@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.change_sets import Change, change
@@ -95,7 +95,7 @@ def _forget(
         client.delete_change_set(ChangeSetName=found.name, StackName=found.stack)
         if creates and not client.list_change_sets(StackName=found.stack)["Summaries"]:
             client.delete_stack(StackName=found.stack)
-    except (ClientError, HTTPClientError) as error:
+    except (ClientError, ConnectionError, HTTPClientError) as error:
         operator.tell(f"The change set {found.name} is left behind ({type(error).__name__}).")
 
 

@@ -316,6 +316,76 @@ def test_a_load_balancer_of_another_region_is_refused(account: Emulated, run: Ru
     )
 
 
+RIGHTS = (
+    "cloudformation:CreateChangeSet",
+    "cloudformation:DeleteChangeSet",
+    "cloudformation:DeleteStack",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStacks",
+    "cloudformation:ExecuteChangeSet",
+    "cloudformation:GetTemplate",
+    "cloudformation:ListChangeSets",
+    "cloudformation:ListStackResources",
+)
+
+
+def test_the_rights_that_the_readme_names_are_enough_and_needed(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = f"arn:aws:cloudformation:us-east-1:123456789012:stack/{NAME}/*"
+    credentials = account.person(
+        {"Effect": "Allow", "Action": list(RIGHTS), "Resource": here},
+        {"Effect": "Allow", "Action": "iam:PassRole", "Resource": account.role},
+    )
+    for name, value in credentials.items():
+        monkeypatch.setenv(name.upper(), value)
+    assert run.answering("no")(*options(account)).failure.startswith("It was not confirmed")
+    account.sandbox.api.join()
+    assert stacks(account) == []
+    assert run(*options(account), "--yes").code == 0
+    assert run(*again(account, "--parameter", "RunToken=2")).code == 0
+    asked = {
+        f"{each.service}:{each.operation}"
+        for each in account.sandbox.calls
+        if each.caller == "person" and each.service != "sts"
+    }
+    assert asked == set(RIGHTS)
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert all(f"`{each.partition(':')[2]}`" in readme for each in RIGHTS)
+
+
+def test_a_stack_that_waits_for_its_review_is_made_and_its_change_sets_are_left_alone(
+    account: Emulated, run: Runner
+) -> None:
+    account.client("cloudformation").create_change_set(
+        StackName=NAME,
+        ChangeSetName="mine",
+        ChangeSetType="CREATE",
+        TemplateBody=account.template(),
+        Capabilities=list(BOTH),
+        Parameters=[
+            {"ParameterKey": "LoadBalancerArns", "ParameterValue": "*"},
+            {"ParameterKey": "DataTheoremAccountId", "ParameterValue": "999988887777"},
+            {"ParameterKey": "NotificationEndpoint", "ParameterValue": SECRET},
+        ],
+    )
+    assert run.answering("no")(*options(account)).code == 3
+    assert stack(account)["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert run(*options(account), "--yes").code == 0
+    assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_an_account_that_cannot_be_reached_is_told(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert run(*options(account), "--yes").failure == (
+        "127.0.0.1 cannot be reached (EndpointConnectionError)."
+        " Check the network, the proxy and the region, then try again."
+    )
+
+
 def test_a_missing_right_is_named(
     account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

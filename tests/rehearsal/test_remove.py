@@ -244,6 +244,42 @@ def test_what_may_not_be_read_is_never_called_clean(
     )
 
 
+RIGHTS = (
+    "elasticloadbalancing:DescribeLoadBalancerAttributes",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "logs:DescribeLogGroups",
+    "s3:GetBucketNotification",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketTagging",
+    "s3:ListAllMyBuckets",
+    "s3:ListBucket",
+    "sns:GetTopicAttributes",
+    "sns:ListSubscriptionsByTopic",
+)
+
+
+def test_the_rights_that_the_readme_names_are_enough_and_needed(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(account)
+    account.client("s3").create_bucket(Bucket="somebody-else-s")
+    may = {"Effect": "Allow", "Action": ["cloudformation:*", *RIGHTS], "Resource": "*"}
+    for name, value in account.person(may).items():
+        monkeypatch.setenv(name.upper(), value)
+    ran = run("--yes")
+    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    asked = {
+        decision.action
+        for call in account.sandbox.calls
+        if call.caller == "person"
+        for decision in call.decisions
+        if not decision.action.startswith("cloudformation:")
+    }
+    assert asked == set(RIGHTS)
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert all(f"`{each.partition(':')[2]}`" in readme for each in RIGHTS)
+
+
 def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> None:
     """A stack whose custom resource was left behind: everything that it set up is still there."""
     stack = deployed(account)

@@ -14,7 +14,7 @@ from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.change_sets import Change, change
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.stack_events import one_line
-from dt_logs_cfn.operating.stacks import Stack
+from dt_logs_cfn.operating.stacks import REVIEW, Stack, describe
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -60,7 +60,7 @@ def proposed(
     made = client.create_change_set(**_request(name, asked, creates=before is None))
     found = Proposed(name, made["StackId"], None)
     try:
-        found.changes = _waited_for(client, made["Id"], operator)
+        found.changes = _waited_for(client, found, operator)
         yield found
     finally:
         if not found.executed:
@@ -90,10 +90,15 @@ def _request(name: str, asked: Asked, *, creates: bool) -> CreateChangeSetInputT
 def _forget(
     client: CloudFormationClient, found: Proposed, operator: Operator, *, creates: bool
 ) -> None:
-    """Delete a change set, and a stack that has none any more and nothing else."""
+    """Delete a change set, and a stack that has none any more and nothing else.
+
+    Interrupted while it is executed, it may be at work already, and goes on.
+    """
     try:
         client.delete_change_set(ChangeSetName=found.name, StackName=found.stack)
-        if creates and not client.list_change_sets(StackName=found.stack)["Summaries"]:
+        stack = describe(client, found.stack) if creates else None
+        held = client.list_change_sets(StackName=found.stack)["Summaries"] if stack else []
+        if stack and stack.status == REVIEW and not held:
             client.delete_stack(StackName=found.stack)
     except (ClientError, ConnectionError, HTTPClientError) as error:
         operator.tell(f"The change set {found.name} is left behind ({type(error).__name__}).")
@@ -106,14 +111,14 @@ def execute(client: CloudFormationClient, found: Proposed) -> None:
 
 
 def _waited_for(
-    client: CloudFormationClient, name: str, operator: Operator
+    client: CloudFormationClient, made: Proposed, operator: Operator
 ) -> tuple[Change, ...] | None:
     began = operator.clock()
     while True:
-        found = client.describe_change_set(ChangeSetName=name)
+        found = client.describe_change_set(ChangeSetName=made.name, StackName=made.stack)
         status = found["Status"]
         if status == "CREATE_COMPLETE":
-            return _changes(client, name)
+            return _changes(client, made)
         if status == "FAILED":
             why = one_line(found.get("StatusReason", ""))
             if any(text in why for text in _UNCHANGED):
@@ -129,8 +134,10 @@ def _waited_for(
         operator.sleep(_EVERY)
 
 
-def _changes(client: CloudFormationClient, name: str) -> tuple[Change, ...]:
-    pages = client.get_paginator("describe_change_set").paginate(ChangeSetName=name)
+def _changes(client: CloudFormationClient, made: Proposed) -> tuple[Change, ...]:
+    pages = client.get_paginator("describe_change_set").paginate(
+        ChangeSetName=made.name, StackName=made.stack
+    )
     return tuple(
         change(each["ResourceChange"])
         for page in pages

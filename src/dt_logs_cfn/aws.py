@@ -36,7 +36,9 @@ _UNKNOWN = frozenset(
         "UnrecognizedClientException",
     )
 )
-_DENIED = frozenset(("403", "AccessDenied", "AccessDeniedException", "UnauthorizedOperation"))
+_DENIED = frozenset(
+    ("403", "AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
+)
 _THROTTLED = frozenset(
     (
         "RequestLimitExceeded",

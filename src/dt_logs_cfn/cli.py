@@ -22,6 +22,7 @@ COMMANDS = {
     "diff": "tell what a customer gets who goes from one release, or template, to another",
     "explain": "tell what each right of the Lambda is for, and what it may not do",
     "lint": "check the release, or one template, with cfn-lint and our own rules",
+    "plan": "show what a stack would change in an account, before anything is touched",
     "policy": "print an IAM policy, ready to paste",
     "publish": "put the release where customers launch it from, once; or withdraw one",
     "rehearse": "run the released template in an emulated AWS account on this machine",
@@ -97,6 +98,10 @@ def _load(name: str) -> Command:
             from dt_logs_cfn.commands import lint
 
             return lint
+        case "plan":
+            from dt_logs_cfn.commands import plan
+
+            return plan
         case "policy":
             from dt_logs_cfn.commands import policy
 

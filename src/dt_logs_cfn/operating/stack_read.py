@@ -1,0 +1,52 @@
+"""Reading stacks: what each was made from, and how it is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn.aws import code
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operating.asked import Existing
+from dt_logs_cfn.template_file import parse_template
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
+
+def described(client: CloudFormationClient, name: str) -> StackTypeDef:
+    """Return a stack by its name or id. Raises OperatingError if there is none, ClientError."""
+    try:
+        return client.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if code(error) == "ValidationError":
+            raise OperatingError(
+                f"There is no stack {name[:128]!r} in this account and region.",
+                "Name one that `aws cloudformation list-stacks` has, or another --region.",
+            ) from error
+        raise
+
+
+def made_from(client: CloudFormationClient, stack: StackTypeDef) -> Existing:
+    """Return what a stack was made from.
+
+    Raises VerifyError if its template is no JSON, and so none of ours; ClientError.
+    """
+    identifier = stack["StackId"]
+    body: object = client.get_template(StackName=identifier, TemplateStage="Original")[
+        "TemplateBody"
+    ]
+    # boto3 gives JSON as data, and anything else as text.
+    template = parse_template(body if isinstance(body, str) else json.dumps(body))
+    values = {
+        each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])
+    }
+    return Existing(identifier, template, values)
+
+
+def existing(client: CloudFormationClient, name: str | None) -> Existing | None:
+    """Return what the stack of this name was made from, or None where none is named."""
+    return made_from(client, described(client, name)) if name else None

@@ -27,6 +27,7 @@ COMMANDS = {
     "publish": "put the release where customers launch it from, once; or withdraw one",
     "rehearse": "run the released template in an emulated AWS account on this machine",
     "remove": "delete the stack, followed live, and check that the account is clean",
+    "status": "tell whether logs flow to Data Theorem, and what to do where they do not",
     "verify": "tell whether a template is this release, and extract its handler",
 }
 
@@ -118,6 +119,10 @@ def _load(name: str) -> Command:
             from dt_logs_cfn.commands import remove
 
             return remove
+        case "status":
+            from dt_logs_cfn.commands import status
+
+            return status
         case "verify":
             from dt_logs_cfn.commands import verify
 

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from cli.running import Ran
 
+from dt_logs_cfn import canonical
 from dt_logs_cfn.cli import main
 from dt_logs_cfn.emulator import Account
 from dt_logs_cfn.operating.asked import parameters
-from dt_logs_cfn.rehearsal.endpoint import Endpoint, Recorded
+from dt_logs_cfn.rehearsal.endpoint import Endpoint
+from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, Sandbox
+from dt_logs_cfn.rehearsal.stack import Asked, Stack
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.templates import stack_template
 from dt_logs_handler.aws import Aws
@@ -39,11 +42,26 @@ TRUST = '{"Version":"2012-10-17","Statement":[]}'
 class Served:
     """An account behind its endpoint, and the command line in a shell of its own."""
 
-    account: Account
-    endpoint: Endpoint
-    calls: list[Recorded]
+    sandbox: Sandbox
     shell: pytest.MonkeyPatch
     printed: pytest.CaptureFixture[str]
+
+    @property
+    def account(self) -> Account:
+        return self.sandbox.account
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self.sandbox.endpoint
+
+    def create(self, name: str, *load_balancers: str, **changed: str) -> Stack:
+        """Create a stack as an administrator, and let the vendor confirm what it is sent."""
+        asked = Asked(canonical.dumps(template()), values(*load_balancers, **changed))
+        made = self.sandbox.cloudformation.create(name, asked, ("CAPABILITY_IAM",))
+        assert made.status == "CREATE_COMPLETE", self.sandbox.events
+        for each in self.account.world.subscriptions.values():
+            each.confirmed = True
+        return made
 
     def sign_in(self, credentials: Mapping[str, str]) -> None:
         """Put credentials into the shell's environment."""
@@ -59,13 +77,9 @@ class Served:
         role = f"arn:aws:iam::{ACCOUNT}:role/operator"
         self.sign_in(self.endpoint.session("operator", role=role))
 
-    def client(self, service: Any) -> Any:
+    def client(self, service: str) -> Any:
         """Return an administrator's client."""
-        import boto3
-
-        return boto3.Session(region_name=REGION).client(
-            service, endpoint_url=self.endpoint.url, **self.endpoint.session("administrator")
-        )
+        return self.sandbox.client(service, self.endpoint.session(ADMINISTRATOR))
 
     def run(self, *argv: str) -> Ran:
         """Run a command as from a shell; nothing may be changed by it."""

@@ -9,8 +9,7 @@ import pytest
 from operating.account import ACCOUNT, REGION, Served
 
 from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.rehearsal import identity
-from dt_logs_cfn.rehearsal.endpoint import Endpoint, Recorded
+from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
 
 @pytest.fixture
@@ -21,22 +20,19 @@ def account() -> Account:
 
 @pytest.fixture
 def served(
-    account: Account,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Served]:
-    """Give the account behind an endpoint, and a shell with an administrator's credentials."""
-    calls: list[Recorded] = []
-    with Endpoint(account, calls.append, lambda token, body: None) as endpoint:
-        endpoint.operations["sts"] = identity.OPERATIONS
+    """Give an empty account behind an endpoint, and an administrator's shell."""
+    folder = tmp_path / "functions"
+    folder.mkdir()
+    with Sandbox(folder) as sandbox:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.url)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", sandbox.endpoint.url)
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
         monkeypatch.delenv("AWS_PROFILE", raising=False)
-        found = Served(account, endpoint, calls, monkeypatch, capsys)
-        found.sign_in(endpoint.session("administrator"))
+        found = Served(sandbox, monkeypatch, capsys)
+        found.sign_in(sandbox.endpoint.session(ADMINISTRATOR))
         yield found

@@ -204,32 +204,6 @@ def test_a_load_balancer_that_is_not_there_is_in_the_way(served: Served) -> None
     assert "does not exist" in ran.out
 
 
-def test_without_credentials_it_says_so(served: Served) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        served.shell.delenv(name)
-    failure = served.run("plan", "--load-balancer", "*", *ASKED).failure
-    assert failure.startswith("There are no AWS credentials")
-    assert "aws sso login" in failure
-
-
-def test_without_a_region_it_says_so(served: Served) -> None:
-    served.shell.delenv("AWS_DEFAULT_REGION")
-    assert "--region" in served.run("plan", "--load-balancer", "*", *ASKED).failure
-
-
-def test_an_unknown_profile_is_told(served: Served) -> None:
-    failure = served.run("plan", "--load-balancer", "*", *ASKED, "--profile", "nobody").failure
-    assert "nobody" in failure
-
-
-def test_a_lost_network_is_told(served: Served) -> None:
-    served.shell.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    served.shell.setattr(aws, "CONFIG", aws.CONFIG.merge(ONCE))
-    failure = served.run("plan", "--load-balancer", "*", *ASKED).failure
-    assert "127.0.0.1 cannot be reached (EndpointConnectionError)." in failure
-    assert "Check the network" in failure
-
-
 @pytest.mark.parametrize(
     ("code", "told"),
     [

@@ -60,6 +60,11 @@ def planned(request: Request, clients: Clients, clock: Callable[[], float]) -> P
             raise
         raise _missing(missing_rights(request, clients, clock)) from error
     rights = missing_rights(request, clients, clock) if noted else ()
+    return decided(request, state, rights)
+
+
+def decided(request: Request, state: State, rights: tuple[Denied, ...]) -> Planned:
+    """Plan from what was read, or tell what is in the way; pure."""
     try:
         return Planned(request, state, plan(request, state), (), rights)
     except Refused as why:

@@ -66,11 +66,15 @@ _SERVICES = {"elbv2": "elasticloadbalancing", "s3control": "s3"}
 
 @dataclass(frozen=True, order=True)
 class Denied:
-    """A read that the caller was denied: by which right, on what."""
+    """A read that the caller was denied: which right is missing, on what.
+
+    `named` is what the call named: a bucket, or an ARN.
+    """
 
     right: str
     on: str
     operation: str
+    named: str
 
     def __str__(self) -> str:
         return f"{self.right} on {self.on}" if self.on else self.right
@@ -179,4 +183,4 @@ def _denial(error: ClientError, service: str, given: Mapping[str, object]) -> De
         right, on = f"{_SERVICES.get(service, service)}:{action}", ""
     names = ("Bucket", "TopicArn", "SubscriptionArn", "LoadBalancerArn")
     named = next((str(given[name]) for name in names if name in given), "")
-    return Denied(right, on or named, error.operation_name)
+    return Denied(right, on or named, error.operation_name, named)

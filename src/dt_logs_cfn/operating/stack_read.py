@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn.aws import code
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.asked import Existing
+from dt_logs_cfn.operating.asked import Existing, properties
 from dt_logs_cfn.template_file import parse_template
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def described(client: CloudFormationClient, name: str) -> StackTypeDef:
 def made_from(client: CloudFormationClient, stack: StackTypeDef) -> Existing:
     """Return what a stack was made from.
 
-    Raises VerifyError if its template is no JSON, and so none of ours; ClientError.
+    Raises OperatingError if it is none of ours, VerifyError if its template is no JSON, and so
+    none of ours either; ClientError.
     """
     identifier = stack["StackId"]
     body: object = client.get_template(StackName=identifier, TemplateStage="Original")[
@@ -44,9 +45,24 @@ def made_from(client: CloudFormationClient, stack: StackTypeDef) -> Existing:
     values = {
         each["ParameterKey"]: each.get("ParameterValue", "") for each in stack.get("Parameters", [])
     }
+    properties(template, values)
     return Existing(identifier, template, values)
 
 
 def existing(client: CloudFormationClient, name: str | None) -> Existing | None:
     """Return what the stack of this name was made from, or None where none is named."""
     return made_from(client, described(client, name)) if name else None
+
+
+def ours(client: CloudFormationClient) -> list[StackTypeDef]:
+    """Return every stack of ours in the account and region, told by its outputs.
+
+    Raises ClientError.
+    """
+    return [
+        each
+        for page in client.get_paginator("describe_stacks").paginate()
+        for each in page["Stacks"]
+        if {"HandlerSha256", "TemplateVersion"}
+        <= {output.get("OutputKey", "") for output in each.get("Outputs", [])}
+    ]

@@ -111,13 +111,13 @@ def test_parameters_come_from_options_or_a_file_in_either_form(
     assert "bucket other-logs" in narrower.out
 
 
-@pytest.mark.parametrize("content", ["[1]", "{", '{"A": []}', '"A"', '{"Parameters": {"A": null}}'])
+@pytest.mark.parametrize("content", ["[1]", "{", '{"A": {}}', '"A"', '{"Parameters": {"A": null}}'])
 def test_a_file_that_is_none_of_parameters_is_refused(
     served: Served, tmp_path: Path, content: str
 ) -> None:
     (tmp_path / "p.json").write_text(content)
     ran = served.run("plan", "--parameters", str(tmp_path / "p.json"))
-    assert "Write {" in ran.failure
+    assert "p.json is no file of parameters. Write it as the AWS CLI takes it" in ran.failure
 
 
 def test_every_conflict_is_told_before_anything_is_touched(served: Served) -> None:
@@ -176,9 +176,9 @@ def test_a_bucket_that_the_caller_may_not_read_is_told_apart_from_a_conflict(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--load-balancer", "web", *ASKED), "'web' is no load balancer ARN"),
-        (ASKED, "The parameter LoadBalancerArns has no value."),
-        (("--load-balancer", "*"), "The parameter DataTheoremAccountId has no value."),
+        (("--load-balancer", "web", *ASKED), "The value of LoadBalancerArns is not what it takes."),
+        (ASKED, "These parameters must have values: LoadBalancerArns."),
+        (("--load-balancer", "*"), "These parameters must have values: DataTheoremAccountId"),
         (("--parameter", "Nope=1"), "The template has no parameter 'Nope'."),
         (("--parameter", "Nope"), "--parameter 'Nope' has no value."),
         (("--parameters", "nowhere.json"), "nowhere.json cannot be read"),
@@ -285,6 +285,16 @@ def test_an_update_tells_what_goes_and_what_comes(account: Account) -> None:
     }
     taken, _ = carry_out(request, account)
     assert tuple(taken[: len(found.plan.steps)]) == found.plan.steps
+
+
+def test_a_bucket_that_the_role_may_not_touch_is_in_the_way(account: Account) -> None:
+    account.add_bucket("logs-of-web")
+    account.add_bucket("logs-of-api")
+    arn = account.add_load_balancer("web", bucket="logs-of-web")
+    other = creation(account, arn, ExistingLogBucketNames="logs-of-api")
+    (conflict,) = plan(account, other).conflicts
+    assert "ExistingLogBucketNames leaves it out" in conflict.what
+    assert plan(account, creation(account, arn, ExistingLogBucketNames="logs-of-web")).works
 
 
 def test_a_stack_of_another_kind_is_none_of_ours() -> None:

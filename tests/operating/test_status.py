@@ -96,6 +96,22 @@ def test_what_is_not_there_is_told(served: Served, arguments: tuple[str, ...], t
     assert served.run("status", *arguments).failure.startswith(told)
 
 
+@pytest.mark.parametrize(
+    ("status", "fix"),
+    [
+        ("ROLLBACK_FAILED", "Delete it, and launch it again"),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name dt-logs-analysis"),
+        ("UPDATE_IN_PROGRESS", "Wait until it is done"),
+    ],
+)
+def test_a_stack_that_cannot_be_updated_is_told(served: Served, status: str, fix: str) -> None:
+    made = served.create(NAME, served.account.add_load_balancer("web"))
+    made.status = status
+    failure = served.run("plan", "--stack", NAME).failure
+    assert failure.startswith(f"Stack {NAME} is in {status}, and cannot be updated. ")
+    assert fix in failure
+
+
 def test_a_stack_of_another_kind_is_told(served: Served) -> None:
     log = {"Type": "AWS::Logs::LogGroup", "Properties": {}}
     body = {"Parameters": {}, "Resources": {"Log": log}}

@@ -165,9 +165,11 @@ def test_what_elb_has_written_says_that_it_may(looking: Looking) -> None:
     assert (found.verdict, found.saw) == ("ok", "Elastic Load Balancing has written there")
 
 
-def test_nothing_written_is_a_finding(looking: Looking) -> None:
-    found = looking.check("log objects", logging(looking.account))
-    assert (found.verdict, found.saw) == ("finding", "no test file, no log since yesterday")
+@pytest.mark.parametrize("may", [True, False])
+def test_nothing_written_is_a_finding_unless_elb_surely_may(looking: Looking, may: bool) -> None:
+    found = looking.check("log objects", logging(looking.account, policy=POLICY if may else None))
+    assert found.saw == "no test file, no log since yesterday"
+    assert found.verdict == ("unknown" if may else "finding")
 
 
 def test_a_test_file_alone_says_too_little(looking: Looking) -> None:
@@ -184,7 +186,7 @@ def test_a_test_file_alone_says_too_little(looking: Looking) -> None:
         (0.5, "ok", "no test file, newest log 30 min old"),
         (5, "unknown", "no test file, newest log 5 h old; whether there was traffic since is not"),
         (26, "unknown", "no test file, newest log 26 h old"),
-        (72, "finding", "no test file, no log since yesterday"),
+        (72, "unknown", "no test file, no log since yesterday"),
     ],
 )
 def test_the_age_of_the_newest_log(looking: Looking, hours: float, verdict: str, saw: str) -> None:
@@ -202,7 +204,7 @@ def test_another_load_balancers_logs_are_not_taken_for_its_own(looking: Looking)
     arn = logging(looking.account)
     other = looking.account.add_load_balancer("web-two", bucket=LOGS)
     looking.account.write_log(other)
-    assert looking.check("log objects", arn).verdict == "finding"
+    assert "no log since yesterday" in looking.check("log objects", arn).saw
     assert looking.check("log objects", other).verdict == "ok"
 
 
@@ -449,6 +451,14 @@ def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
     found = looking.of(arn)[f"bucket {LOGS}", "marks without a stack"]
     assert found.verdict == "finding"
     assert "statement DTLogsAnalysis1Read558d71137e72" in found.saw
+    found = looking.of(new := looking.account.add_load_balancer("new"))  # has no marks at all
+    assert not [name for _, name in found if name == "marks without a stack"]
+    looking.account.world.load_balancers[new].attributes |= {
+        "access_logs.s3.enabled": "true",
+        "access_logs.s3.bucket": LOGS,
+        "access_logs.s3.prefix": "_/dt-logs-analysis/0123456789ab",
+    }
+    assert looking.of(new)[f"bucket {LOGS}", "marks without a stack"].verdict == "finding"
     looking.cloudformation.denied = True
     found = looking.of(arn)[f"bucket {LOGS}", "marks without a stack"]
     assert found.verdict == "unknown"

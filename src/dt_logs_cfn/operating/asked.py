@@ -48,23 +48,10 @@ class Existing:
 def parameters(
     template: Template, given: Mapping[str, str], present: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Return a value for each of the template's parameters: given, present, or its default.
-
-    Raises OperatingError for a name that it does not have, and for a value that is missing.
-    """
+    """Return the values of the template's parameters: given, present, or its defaults."""
     declared = _mapping(template.get("Parameters"))
-    for name in given.keys() - declared.keys():
-        raise OperatingError(
-            f"The template has no parameter {name[:80]!r}.",
-            f"Its parameters are {', '.join(declared)}.",
-        )
     known = {**_defaults(declared), **(present or {}), **given}
-    for name in declared:
-        if name not in known:
-            raise OperatingError(
-                f"The parameter {name} has no value.", f"Give --parameter {name}=VALUE."
-            )
-    return {name: known[name] for name in declared}
+    return {name: known[name] for name in declared if name in known}
 
 
 def properties(template: Template, values: Mapping[str, str]) -> dict[str, object]:

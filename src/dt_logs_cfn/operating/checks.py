@@ -61,11 +61,12 @@ def _strays(seen: Seen) -> Iterator[Check]:
     for bucket in seen.buckets.values():
         if not isinstance(bucket, Bucket):
             continue
-        tags: dict[str, str] = {
-            each.stack: f"statement {each.sid}" for each in bucket.register(seen.marks)
-        }
+        tags = {claim.stack: f"statement {claim.sid}" for claim in bucket.register(seen.marks)}
         if bucket.maker:
             tags.setdefault(bucket.maker, "its tag")
+        for each in seen.load_balancers.values():
+            if each and each.logging.bucket == bucket.name and (mark := each.logging.location.mark):
+                tags.setdefault(mark, f"the prefix of {each.name}")
         subject = f"bucket {bucket.name}"
         if denied := seen.denial(bucket.name, "GetBucketPolicy"):
             yield denied_check(name, subject, denied)

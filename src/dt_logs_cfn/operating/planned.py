@@ -11,9 +11,10 @@ from dt_logs_cfn.operating.reads import Denied, observed, reading
 from dt_logs_handler.aws import denied
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.main import Clients
-from dt_logs_handler.model import State, Unreadable
+from dt_logs_handler.marks import is_own_bucket_name
+from dt_logs_handler.model import Bucket, State, Unreadable
 from dt_logs_handler.plan import plan
-from dt_logs_handler.request import Request
+from dt_logs_handler.request import Privileges, Request
 from dt_logs_handler.steps import Plan
 
 
@@ -65,10 +66,11 @@ def planned(request: Request, clients: Clients, clock: Callable[[], float]) -> P
 
 def decided(request: Request, state: State, rights: tuple[Denied, ...]) -> Planned:
     """Plan from what was read, or tell what is in the way; pure."""
+    seen = as_the_role_may(request, state)
     try:
-        return Planned(request, state, plan(request, state), (), rights)
+        return Planned(request, state, plan(request, seen), (), rights)
     except Refused as why:
-        return Planned(request, state, None, tuple(_conflicts(request, state, why)), rights)
+        return Planned(request, state, None, tuple(_conflicts(request, seen, why)), rights)
 
 
 def missing_rights(
@@ -81,9 +83,21 @@ def missing_rights(
     return tuple(sorted(set(noted)))
 
 
-def unreadable(state: State) -> list[str]:
-    """Return the buckets that could not be read."""
-    return [name for name, each in state.buckets.items() if isinstance(each, Unreadable)]
+def as_the_role_may(request: Request, state: State) -> State:
+    """Return the state as the stack's role sees it: `ExistingLogBucketNames` narrows that one."""
+    if not request.narrowed or request.privileges is not Privileges.LEAST_PRIVILEGE:
+        return state
+    allowed = {*request.narrowed, request.bucket}
+    why = "the stack's role may not touch it: ExistingLogBucketNames leaves it out"
+    return replace(
+        state,
+        buckets={
+            name: Unreadable(why)
+            if isinstance(each, Bucket) and name not in allowed and not is_own_bucket_name(name)
+            else each
+            for name, each in state.buckets.items()
+        },
+    )
 
 
 def _conflicts(request: Request, state: State, why: Refused) -> Iterator[Conflict]:

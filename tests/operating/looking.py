@@ -30,18 +30,23 @@ class Stacks:
 
     stacks: list[dict[str, Any]] = field(default_factory=list)
     templates: dict[str, Any] = field(default_factory=dict)
-    denied: bool = False
+    denied: tuple[str, ...] = ()  # operations
+
+    def check(self, operation: str) -> None:
+        """Refuse an operation that is denied."""
+        if operation in self.denied:
+            raise client_error(operation, Refused("AccessDenied", "no", 403))
 
     def describe_stacks(self, StackName: str) -> Any:
         return {"Stacks": [each for each in self.stacks if each["StackName"] == StackName]}
 
     def get_template(self, StackName: str, TemplateStage: str) -> Any:
+        self.check("GetTemplate")
         return {"TemplateBody": self.templates[StackName]}
 
     def list_stacks(self, NextToken: str = "0") -> Any:
         """List a stack a page."""
-        if self.denied:
-            raise client_error("ListStacks", Refused("AccessDenied", "no", 403))
+        self.check("ListStacks")
         at = int(NextToken)
         more = {"NextToken": str(at + 1)} if at + 1 < len(self.stacks) else {}
         return {"StackSummaries": self.stacks[at : at + 1], **more}

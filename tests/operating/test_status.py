@@ -14,6 +14,7 @@ from dt_logs_cfn.emulator.errors import Refused
 from dt_logs_cfn.operating.seen import Check
 from dt_logs_cfn.operating.status_shown import data, told
 
+ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
 NAME = "dt-logs-analysis"
 ONCE = Config(retries={"total_max_attempts": 1})
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
@@ -89,6 +90,17 @@ def test_of_many_load_balancers_none_is_lost(served: Served) -> None:
     ("arguments", "told"),
     [
         ((), "There is no stack of Data Theorem's Logs Analysis in this account and region."),
+        (("--load-balancer", "web"), "'web' is not the ARN of an application load balancer."),
+        (
+            ("--load-balancer", ARN.replace("/app/", "/net/")),
+            f"'{ARN.replace('/app/', '/net/')}' is not the ARN of an application load balancer.",
+        ),
+        (
+            ("--load-balancer", ARN, "--region", "eu-west-1"),
+            f"{ARN} is not of account 123456789012, region eu-west-1. Look with credentials of"
+            " account 123456789012, and --region us-east-1.",
+        ),
+        (("--load-balancer", "*"), "There is no application load balancer in this account"),
         (("--stack", "nope"), "There is no stack 'nope' in this account and region."),
     ],
 )
@@ -202,6 +214,12 @@ def test_checks_are_grouped_aligned_and_counted() -> None:
         "",
         "3 checks: 1 ok, 1 finding, 1 could not be told.",
     ]
+
+
+def test_what_somebody_wrote_into_the_account_is_text_to_a_terminal() -> None:
+    check = Check("logging", "app/web/1", "off\x1b[2J\u202e", "finding", "See \x1b[8m.")
+    assert "finding  logging  off [2J \n" in told([check], colour=False)
+    assert "\x1b" not in told([check], colour=False)
 
 
 def test_colour_marks_the_verdict_alone() -> None:

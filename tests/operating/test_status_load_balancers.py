@@ -459,7 +459,7 @@ def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
         "access_logs.s3.prefix": "_/dt-logs-analysis/0123456789ab",
     }
     assert looking.of(new)[f"bucket {LOGS}", "marks without a stack"].verdict == "finding"
-    looking.cloudformation.denied = True
+    looking.cloudformation.denied = ("ListStacks",)
     found = looking.of(arn)[f"bucket {LOGS}", "marks without a stack"]
     assert found.verdict == "unknown"
     assert "cloudformation:ListStacks" in found.fix

@@ -170,6 +170,14 @@ def test_parameters_that_cannot_be_any_more(looking: Looking, stack: dict[str, A
     assert looking.stack_check("marks").verdict == "unknown"
 
 
+def test_a_template_that_may_not_be_read(looking: Looking, stack: dict[str, Any]) -> None:
+    looking.cloudformation.denied = ("GetTemplate",)
+    for name in ("drift", "marks", "withdrawn release"):
+        found = looking.stack_check(name)
+        assert told(found) == ("unknown", "not readable: you lack cloudformation:GetTemplate")
+    assert looking.stack_check("release").verdict == "ok"
+
+
 def test_a_stack_without_marks(looking: Looking, stack: dict[str, Any]) -> None:
     assert told(looking.stack_check("marks")) == ("ok", f"its statements are in {OWN}")
     denied = looking.stack_check("marks", denied=("s3:GetBucketPolicy",))

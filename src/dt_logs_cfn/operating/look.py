@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_cfn.operating import asked
+from dt_logs_cfn.operating.account_reads import (
+    account_block,
+    is_public,
+    lacking,
+    load_balancer_arns,
+    stack_names,
+    topic,
+)
 from dt_logs_cfn.operating.asked import Existing, Place, expected
 from dt_logs_cfn.operating.log_objects import log_objects
 from dt_logs_cfn.operating.planned import Planned, decided
@@ -20,18 +28,16 @@ from dt_logs_cfn.operating.stack_read import made_from
 from dt_logs_cfn.templates import Origin, origin
 from dt_logs_handler.buckets import read_bucket
 from dt_logs_handler.main import Clients
-from dt_logs_handler.marks import Stack, digest
+from dt_logs_handler.marks import Stack
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Topic, Unreadable
 from dt_logs_handler.notifications import foreign_topics
 from dt_logs_handler.observe import read_load_balancer
 from dt_logs_handler.place import registered
 from dt_logs_handler.request import EVERY_LOAD_BALANCER
-from dt_logs_handler.topics import of_topic
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import ListStacksInputTypeDef, StackTypeDef
-    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
     from mypy_boto3_s3control import S3ControlClient
 
 _VERSIONS_LIMIT = 1_000_000
@@ -67,34 +73,11 @@ def look(
         found.topics,
         found.objects,
         frozenset(found.public),
-        found.account_block(),
+        account_block(reach.s3control, place.account) if found.public else {},
         tuple(seen),
         stack_names(reach.cloudformation),
         frozenset(found.noted),
     )
-
-
-def stack_names(client: CloudFormationClient) -> dict[str, str] | Unread:
-    """Return the name of every stack of the account and region by its tag."""
-    found = {}
-    request: ListStacksInputTypeDef = {}
-    while True:
-        try:
-            page = client.list_stacks(**request)
-        except ClientError as error:
-            if not aws.denied(error):
-                raise
-            return Unread(
-                "not readable: you lack cloudformation:ListStacks",
-                "Have cloudformation:ListStacks allowed for you, and look again.",
-            )
-        for each in page["StackSummaries"]:
-            if each["StackStatus"] != "DELETE_COMPLETE":
-                found[digest(each.get("StackId", ""), 12)] = each["StackName"]
-        token = page.get("NextToken")
-        if not token:
-            return found
-        request["NextToken"] = token
 
 
 class _Look:
@@ -115,10 +98,17 @@ class _Look:
 
     def stack(self, described: StackTypeDef) -> StackSeen:
         """Read a stack, and what its own parameters would change now."""
-        reach = self._reach
-        existing = made_from(reach.cloudformation, described)
-        record = _origin(existing)
-        marks = Stack(existing.id, self._place.partition, self._place.region, self._place.account)
+        place = self._place
+        marks = Stack(described["StackId"], place.partition, place.region, place.account)
+        record: Origin | Unread
+        planned: Planned | Unread
+        try:
+            existing = made_from(self._reach.cloudformation, described)
+            record, planned = _origin(existing), self._planned(existing, marks)
+        except ClientError as error:
+            if not aws.denied(error) or error.operation_name != "GetTemplate":
+                raise
+            record = planned = lacking("cloudformation:GetTemplate")
         return StackSeen(
             described["StackName"],
             described["StackStatus"],
@@ -129,7 +119,7 @@ class _Look:
             },
             marks,
             record,
-            self._planned(existing, marks),
+            planned,
             self._versions(record),
         )
 
@@ -174,7 +164,11 @@ class _Look:
     def load_balancers_of(self, named: Iterable[str]) -> None:
         """Read load balancers by ARN; `*` is every application load balancer of the region."""
         for arn in named:
-            found = [arn] if arn != EVERY_LOAD_BALANCER else _every(self._reach.clients[0])
+            if arn != EVERY_LOAD_BALANCER:
+                _check_local(arn, self._place)
+                found = [arn]
+            else:
+                found = load_balancer_arns(self._reach.clients[0])
             for each in found:
                 if each not in self.load_balancers:
                     self.load_balancers[each] = read_load_balancer(self._through, each)
@@ -192,61 +186,29 @@ class _Look:
         for bucket in self.buckets.values():
             if isinstance(bucket, Bucket):
                 self._topics_of(bucket)
-                if bucket.public or self._is_public(bucket):
+                if is_public(self._through, bucket, self._place.account):
                     self.public.add(bucket.name)
 
     def _topics_of(self, bucket: Bucket) -> None:
         ends = {each.endpoint for each in bucket.register(self._marks)}
         own = self._marks.topic_arn(bucket.name)
         for arn in {own, *foreign_topics(bucket.notifications, self._marks)}:
-            self.topics[arn] = self._topic(arn, ends if arn != own else set())
+            self.topics[arn] = topic(self._through, arn, ends if arn != own else set())
 
-    def _topic(self, arn: str, filtered: set[str]) -> Topic | None:
-        """Read a topic with its subscriptions; of those of these endpoints the filters, too."""
-        sns = self._through.sns
-        try:
-            policy = sns.get_topic_attributes(TopicArn=arn)["Attributes"].get("Policy", "")
-            found = []
-            for each in of_topic(self._through, arn):
-                if each.confirmed and digest(each.endpoint, 8) in filtered:
-                    answer = sns.get_subscription_attributes(SubscriptionArn=each.arn)
-                    each = replace(each, filter_policy=answer["Attributes"].get("FilterPolicy"))
-                found.append(each)
-            return Topic(arn, policy, tuple(found))
-        except ClientError as error:
-            if aws.code(error) in ("NotFound", "NotFoundException"):
-                return None
-            raise
 
-    def _is_public(self, bucket: Bucket) -> bool:
-        if bucket.policy is None or bucket.public_access_block.get("RestrictPublicBuckets"):
-            return False  # the handler has asked for it
-        answer = self._through.s3.get_bucket_policy_status(
-            Bucket=bucket.name, ExpectedBucketOwner=self._place.account
+def _check_local(arn: str, place: Place) -> None:
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or not parts[5].startswith("loadbalancer/app/"):
+        raise OperatingError(
+            f"{arn[:200]!r} is not the ARN of an application load balancer.",
+            "Give one like arn:…:loadbalancer/app/NAME/ID, or * for all.",
         )
-        return answer["PolicyStatus"]["IsPublic"]
-
-    def account_block(self) -> dict[str, bool] | Unread:
-        """Return the account's own public access block, if any bucket's policy is public."""
-        if not self.public:
-            return {}
-        try:
-            answer = self._reach.s3control.get_public_access_block(AccountId=self._place.account)
-        except ClientError as error:
-            if aws.code(error) == "NoSuchPublicAccessBlockConfiguration":
-                return {}
-            if not aws.denied(error):
-                raise
-            return Unread(
-                "not readable: you lack s3:GetAccountPublicAccessBlock",
-                "Have s3:GetAccountPublicAccessBlock allowed for you, and look again.",
-            )
-        except BotoCoreError as error:
-            return Unread(
-                f"the account's public access block is not readable ({type(error).__name__})",
-                "Check the network, and look again.",
-            )
-        return {key: bool(value) for key, value in answer["PublicAccessBlockConfiguration"].items()}
+    partition, region, account = parts[1], parts[3], parts[4]
+    if (partition, region, account) != (place.partition, place.region, place.account):
+        raise OperatingError(
+            f"{arn[:200]} is not of account {place.account}, region {place.region}.",
+            f"Look with credentials of account {account[:20]}, and --region {region[:30]}.",
+        )
 
 
 def _origin(existing: Existing) -> Origin | Unread:
@@ -254,19 +216,3 @@ def _origin(existing: Existing) -> Origin | Unread:
         return origin(existing.template)
     except DtLogsError as error:
         return Unread(error.what, error.fix)
-
-
-def _every(elbv2: ElasticLoadBalancingv2Client) -> list[str]:
-    """List the region's application load balancers; without the right to, there is no answer."""
-    found = [
-        each["LoadBalancerArn"]
-        for page in elbv2.get_paginator("describe_load_balancers").paginate()
-        for each in page["LoadBalancers"]
-        if each.get("Type") == "application"
-    ]
-    if not found:
-        raise OperatingError(
-            "There is no application load balancer in this account and region.",
-            "Name another --region, or other credentials.",
-        )
-    return found

@@ -88,7 +88,8 @@ def told(found: Planned, what: str, *, exists: bool) -> str:
     else:
         lines.append("Whether anything is to be done cannot be told: not all could be read.")
     lines += _notes(found, exists)
-    return filled("\n".join(lines))
+    # Anybody may have written anything into a policy: a terminal is to take it as text.
+    return "\n".join("".join(c if c.isprintable() else "?" for c in filled(line)) for line in lines)
 
 
 def _known_changes(found: Planned) -> list[Change]:

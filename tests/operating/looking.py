@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from operating.account import ACCOUNT, REGION, STACK, carry_out, template, values
 
@@ -98,20 +98,17 @@ class Looking:
         deny = {"Effect": "Deny", "Action": list(denied), "Resource": "*"}
         policy = {"Statement": [EVERYTHING, *([deny] if denied else [])]}
         caller = self.account.caller([policy], role="operator")
-        elbv2, s3, sns, control = (
-            self.account.client(name, caller=caller)  # type: ignore[call-overload]
-            for name in ("elbv2", "s3", "sns", "s3control")
+        account, cloudformation = self.account, cast(Any, self.cloudformation)
+        clients = (
+            account.client("elbv2", caller=caller),
+            account.client("s3", caller=caller),
+            account.client("sns", caller=caller),
         )
-        reach = Reach(
-            (elbv2, s3, sns),
-            control,
-            self.cloudformation,  # type: ignore[arg-type]
-            self.fetch,
-            self.account.clock,
-        )
+        control = account.client("s3control", caller=caller)
+        reach = Reach(clients, control, cloudformation, self.fetch, account.clock)
         described = [each for each in self.cloudformation.stacks if each["StackName"] in stacks]
         before = self.account.snapshot()
-        seen = look(reach, PLACE, described, arns)  # type: ignore[arg-type]
+        seen = look(reach, PLACE, described, arns)
         assert self.account.snapshot() == before
         sha256 = template()["Resources"]["InvokeLambdaFunction"]["Properties"]["HandlerSha256"]
         found = list(checks(seen, VERSION, sha256))

@@ -70,6 +70,8 @@ def test_a_new_load_balancer_is_told_as_a_diff(served: Served) -> None:
     ]
     assert [each["Effect"] for each in statements] == ["Allow", "Allow", "Deny"]
     assert statements[0]["Principal"] == {"AWS": f"arn:aws:iam::{VENDOR}:root"}
+    assert "only if the boto3 of Lambda's runtime knows" in ran.out
+    assert "Whether the Lambda's role, a permissions boundary or an organisation's" in ran.out
     assert "\x1b" not in ran.out
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dt_logs_cfn.operating.plan_diff import Change, changes
 from dt_logs_cfn.operating.planned import Conflict, Planned
 from dt_logs_handler.request import Request
-from dt_logs_handler.steps import Plan
+from dt_logs_handler.steps import CreateBucket, Plan
 
 
 def placeholders(request: Request, plan: Plan | None, *, exists: bool) -> Callable[[str], str]:
@@ -129,6 +129,12 @@ def _notes(found: Planned, exists: bool) -> Iterator[str]:
     yield ""
     if not exists and plan.changes:
         yield "<tag>, <location> and <time> are known once the stack is there."
+    own = found.request.stack.own_buckets
+    if any(isinstance(each, CreateBucket) and each.bucket in own for each in plan.steps):
+        yield (
+            "The new bucket's name ends in -an only if the boto3 of Lambda's runtime knows the"
+            " account-regional namespace; here it is as this machine's boto3 has it."
+        )
     yield (
         "This was read with your rights. Whether the Lambda's role, a permissions boundary or an"
         " organisation's policy allows each change is not known before it runs."

@@ -148,6 +148,18 @@ def test_a_bucket_that_is_gone(looking: Looking) -> None:
             "unknown",
         ),
         ([DELIVERY, {**DELIVERY, "Sid": "No", "Effect": "Deny"}], "finding"),
+        (
+            [
+                DELIVERY,
+                {
+                    **DELIVERY,
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Condition": {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
+                },
+            ],
+            "unknown",
+        ),
     ],
 )
 def test_whether_elb_may_write_there(looking: Looking, statements: list[Any], verdict: str) -> None:
@@ -162,7 +174,7 @@ def test_what_elb_has_written_says_that_it_may(looking: Looking) -> None:
     arn = logging(looking.account, policy=policy)
     assert looking.account.write_log(arn)
     found = looking.check("delivery grant", arn)
-    assert (found.verdict, found.saw) == ("ok", "Elastic Load Balancing has written there")
+    assert (found.verdict, found.saw) == ("ok", "Elastic Load Balancing writes there")
 
 
 @pytest.mark.parametrize("may", [True, False])

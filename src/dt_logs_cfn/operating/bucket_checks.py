@@ -1,12 +1,12 @@
 """Whether logs get into the bucket, and whether the vendor gets them out; pure."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dt_logs_cfn.operating.policy_judged import allows, may_deny
 from dt_logs_cfn.operating.seen import Check, Logs, Unread, denied_check, unread_check
-from dt_logs_handler.deny import Caller, delivery, denying, vendor
-from dt_logs_handler.documents import Json, parsed, same_statement, statements
+from dt_logs_handler.deny import delivery, vendor
+from dt_logs_handler.documents import parsed, same_statement, statements
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.marks import Location, Stack
 from dt_logs_handler.model import Bucket
@@ -14,16 +14,7 @@ from dt_logs_handler.register import NONE, Registration
 from dt_logs_handler.usable import can_receive, usable
 
 RUN_AGAIN = "Run the stack again: update it with another RunToken."
-_JUDGED = frozenset(
-    (
-        *("bool", "null", "stringequals", "stringequalsignorecase", "stringlike"),
-        *("stringnotequals", "stringnotlike"),
-        *("arnequals", "arnlike", "arnnotequals", "arnnotlike"),
-    )
-)
-_HOUR = 3600.0
-_RECENT = _HOUR  # ELB writes every five minutes, where there is traffic
-_DAY = 24 * _HOUR
+_RECENT = 3600.0  # seconds; ELB writes every five minutes, where there is traffic
 
 
 def checks(logs: Logs) -> Iterator[Check]:
@@ -42,34 +33,36 @@ def checks(logs: Logs) -> Iterator[Check]:
 
 
 def _delivery(logs: Logs) -> Check:
-    """Whether ELB may write: by what the policy says, or else by what ELB has written."""
+    """Whether ELB may write: by what it writes, or else by what the policy says."""
     name, seen, policy = "delivery grant", logs.seen, logs.bucket.policy
     if denied := seen.denial(logs.bucket.name, "GetBucketPolicy"):
         return denied_check(name, logs.subject, denied)
-    key = logs.location.test_file(seen.marks)
-    arn = f"arn:{seen.place.partition}:s3:::{logs.bucket.name}/{key}"
     try:
         can_receive(replace(logs.bucket, region=""), logs.location, seen.marks)
     except Refused as why:
         return Check(name, logs.subject, why.what, "finding", why.fix)
-    if _allowed(policy, delivery(), "s3:PutObject", arn):
-        return Check(name, logs.subject, "Elastic Load Balancing may write there", "ok")
-    if not _allowed(policy, None, "s3:PutObject", arn):
+    found = seen.objects.get(logs.load_balancer.arn)
+    if found and found.newest and found.newest > seen.now - _RECENT:
+        return Check(name, logs.subject, "Elastic Load Balancing writes there", "ok")
+    arn = _arn(logs, logs.location.test_file(seen.marks))
+    if not allows(policy, None, "s3:PutObject", arn):
         return Check(
             name,
             logs.subject,
             "no statement of the bucket's policy lets Elastic Load Balancing write there",
             "finding",
             "Allow logdelivery.elasticloadbalancing.amazonaws.com s3:PutObject on"
-            f" arn:{seen.place.partition}:s3:::{logs.bucket.name}/{key.rpartition('/')[0]}/*.",
+            f" {arn.rpartition('/')[0]}/*.",
         )
-    found = seen.objects.get(logs.load_balancer.arn)
-    if found and found.newest and found.newest > seen.now - _DAY:
-        return Check(name, logs.subject, "Elastic Load Balancing has written there", "ok")
+    sid = may_deny(policy, delivery(), "s3:PutObject", arn)
+    if allows(policy, delivery(), "s3:PutObject", arn) and sid is None:
+        return Check(name, logs.subject, "Elastic Load Balancing may write there", "ok")
     return Check(
         name,
         logs.subject,
-        "a statement allows to write there, to others or on a condition that may not hold",
+        f"statement {sid} denies writing on a condition that cannot be judged from here"
+        if sid
+        else "a statement allows writing, to others or on a condition that may not hold",
         "unknown",
         "See whether it means Elastic Load Balancing, which writes as"
         " logdelivery.elasticloadbalancing.amazonaws.com.",
@@ -168,54 +161,30 @@ def _as_written(claim: Registration, bucket: Bucket, marks: Stack) -> bool:
 
 
 def _denied(logs: Logs) -> Check:
-    """Find a statement that certainly denies the vendor, or another principal's that may."""
-    name = "explicit deny"
-    if denied := logs.seen.denial(logs.bucket.name, "GetBucketPolicy"):
+    """Find a statement that certainly denies the vendor, or one that may."""
+    name, seen, policy = "explicit deny", logs.seen, logs.bucket.policy
+    if denied := seen.denial(logs.bucket.name, "GetBucketPolicy"):
         return denied_check(name, logs.subject, denied)
-    alone = Bucket(logs.bucket.name, policy=logs.bucket.policy)
+    alone = Bucket(logs.bucket.name, policy=policy)
     judged = _judged(logs, name, alone, "no statement denies Data Theorem to read")
-    open_ = [] if judged.verdict != "ok" else _may_deny(logs)
-    if not open_:
+    if judged.verdict != "ok":
         return judged
-    return Check(
-        name,
-        logs.subject,
-        f"statement {open_[0]} denies reading on a condition that cannot be judged from here",
-        "unknown",
-        "See whether its condition holds for Data Theorem's account, and leave that out if so.",
-    )
-
-
-def _may_deny(logs: Logs) -> list[str]:
-    """Return the statements that deny the vendor if their conditions hold, except over no TLS."""
-    seen = logs.seen
     key = f"{logs.location.log_prefix(seen.marks)}2026/01/01/x.log.gz"
-    arn = f"arn:{seen.place.partition}:s3:::{logs.bucket.name}/{key}"
-    found = []
-    for number, each in enumerate(statements(parsed(logs.bucket.policy or "{}")), 1):
-        condition = each.get("Condition")
-        if each.get("Effect") != "Deny" or _is_known(condition):
-            continue
-        bare = {name: value for name, value in each.items() if name != "Condition"}
-        text = json.dumps({"Statement": [bare]})
-        claims = seen.claims(logs.load_balancer)
-        if any(
-            denying(text, vendor(claim.vendor, seen.place.partition), "s3:GetObject", arn)
-            for claim in claims
-        ):
-            found.append(str(each.get("Sid") or f"number {number}"))
-    return found
+    for claim in seen.claims(logs.load_balancer):
+        caller = vendor(claim.vendor, seen.place.partition)
+        if sid := may_deny(policy, caller, "s3:GetObject", _arn(logs, key)):
+            return Check(
+                name,
+                logs.subject,
+                f"statement {sid} denies reading on a condition that cannot be judged from here",
+                "unknown",
+                "See whether its condition holds for Data Theorem's account; leave that out if so.",
+            )
+    return judged
 
 
-def _is_known(condition: Json) -> bool:
-    """Tell whether the handler can judge each key and operator of a condition."""
-    known = vendor("", "").context
-    return not isinstance(condition, dict) or all(
-        key.lower() in known and operator.lower().removesuffix("ifexists") in _JUDGED
-        for operator, keys in condition.items()
-        if isinstance(keys, dict)
-        for key in keys
-    )
+def _arn(logs: Logs, key: str) -> str:
+    return f"arn:{logs.seen.place.partition}:s3:::{logs.bucket.name}/{key}"
 
 
 def _restricted(logs: Logs) -> Check:
@@ -237,20 +206,3 @@ def _restricted(logs: Logs) -> Check:
     if isinstance(block, Unread):
         return unread_check(name, logs.subject, block)
     return Check(name, logs.subject, "nothing restricts it, though its policy is public", "ok")
-
-
-def _allowed(policy: str | None, caller: Caller | None, action: str, resource: str) -> bool:
-    """Tell whether a statement certainly allows a call; with no caller, one to anybody at all.
-
-    It is told by the handler's own judgement of a Deny: an Allow of the same form holds as surely.
-    """
-    turned: list[Json] = []
-    for each in statements(parsed(policy)) if policy else ():
-        if each.get("Effect") == "Allow":
-            form = {**each, "Effect": "Deny"}
-            if caller is None:
-                form = {k: v for k, v in form.items() if k not in ("Condition", "NotPrincipal")}
-                form["Principal"] = "*"
-            turned.append(form)
-    text = json.dumps({"Statement": turned})
-    return denying(text, caller or delivery(), action, resource) is not None

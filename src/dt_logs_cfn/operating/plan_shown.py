@@ -129,6 +129,8 @@ def _notes(found: Planned, exists: bool) -> Iterator[str]:
     yield ""
     if not exists and plan.changes:
         yield "<tag>, <location> and <time> are known once the stack is there."
+    elif plan.changes:
+        yield "<time> is when CloudFormation asks for the update."
     own = found.request.stack.own_buckets
     if any(isinstance(each, CreateBucket) and each.bucket in own for each in plan.steps):
         yield (

@@ -92,24 +92,33 @@ def test_a_stack_without_outputs(looking: Looking, stack: dict[str, Any]) -> Non
     assert looking.stack_check("release").verdict == "unknown"
 
 
+def listed(version: str, **more: Any) -> dict[str, Any]:
+    """Return a version's entry in versions.json."""
+    known = {"sha256sums": "0" * 64, "revision": "abc", "published": "2026-03-01T12:00:00Z"}
+    return {"version": version, **known, **more}
+
+
+WITHDRAWN = {"at": "2026-04-01T12:00:00Z", "reason": "It lost logs."}
+DAMAGED = "versions.json is none of ours, or damaged."
+
+
 @pytest.mark.parametrize(
     ("versions", "verdict", "saw"),
     [
         (
-            {
-                "versions": [
-                    {"version": "0.1.0", "withdrawn": {"reason": "It\x1b[31m lost logs."}},
-                    {"version": "0.0.9"},
-                ]
-            },
+            {"versions": [listed("0.1.0", withdrawn=WITHDRAWN), listed("0.0.9")]},
             "finding",
-            "0.1.0 was withdrawn: It [31m lost logs.",
+            "0.1.0 was withdrawn: It lost logs.",
         ),
-        ({"versions": [{"version": "0.1.0"}]}, "ok", "0.1.0 is not withdrawn"),
-        ({"versions": [{"version": "0.0.9"}]}, "unknown", "versions.json does not list 0.1.0"),
-        ({"versions": 7}, "unknown", "versions.json does not list 0.1.0"),
-        ([], "unknown", "versions.json does not list 0.1.0"),
-        (b"{", "unknown", "versions.json does not list 0.1.0"),
+        (
+            {"versions": [listed("0.1.0"), listed("0.0.9", withdrawn=WITHDRAWN)]},
+            "ok",
+            "0.1.0 is not withdrawn",
+        ),
+        ({"versions": [listed("0.0.9")]}, "unknown", "versions.json does not list 0.1.0"),
+        ({"versions": [{"version": "0.1.0"}]}, "unknown", DAMAGED),
+        ([], "unknown", DAMAGED),
+        (b"{", "unknown", DAMAGED),
         (None, "unknown", f"{BASE}/versions.json is not there."),
     ],
 )

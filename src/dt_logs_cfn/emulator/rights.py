@@ -49,8 +49,10 @@ def needed(call: Call, partition: str) -> Iterator[Right]:
             yield Right("s3:GetAccountPublicAccessBlock", "*")
         case "sns":
             yield from _of_sns(call, partition)
-        case "iam" | "lambda" | "logs":
+        case "cloudformation" | "iam" | "lambda" | "logs":
             yield from of_deployment(call, partition)
+        case "sts":
+            return  # [STS API, GetCallerIdentity: "No permissions are required"]
         case _:
             arn = call.params.get("LoadBalancerArn", "*")
             bound = "*" if call.operation in _WITHOUT_RESOURCE else arn

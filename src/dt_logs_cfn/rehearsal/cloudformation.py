@@ -1,7 +1,8 @@
 """CloudFormation: stacks created, updated and deleted in order, rolled back where that fails.
 
-Synchronous: an operation returns when the stack is at rest. Every call is made through the stack's
-role, which it keeps for good [botocore, CreateStack: RoleARN].
+An operation returns when the stack is at rest; its `begin_…` returns when it is accepted, with the
+work that remains. Every call is made through the stack's role, which it keeps for good
+[botocore, CreateStack: RoleARN].
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Emit = Callable[[Stack, str, str, str, str], None]  # stack, logical id, type, status, reason
+Rest = Callable[[], None]
 _STACK = "AWS::CloudFormation::Stack"
 
 
@@ -36,7 +38,8 @@ class CloudFormation:
         emit: Emit,
     ) -> None:
         """Prepare for a place: partition, region and account."""
-        self._place = place
+        self.place = place
+        self.stacks: dict[str, Stack] = {}  # by id, in the order of their making
         self._context = context
         self._custom = custom
         self._emit = emit
@@ -45,12 +48,30 @@ class CloudFormation:
         self, name: str, asked: Asked, capabilities: Sequence[str] = (), role: str = ""
     ) -> Stack:
         """Create a stack; what fails is rolled back. Raises Refused before anything is made."""
-        check(asked, capabilities)
-        partition, region, account = self._place
+        stack = self.named(name, asked, role)
+        self.begin_create(stack, capabilities)()
+        return stack
+
+    def named(self, name: str, asked: Asked, role: str = "") -> Stack:
+        """Return a stack with an id of its own, of which nothing exists."""
+        partition, region, account = self.place
         stack_id = f"arn:{partition}:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
-        stack = Stack(name, stack_id, asked, role)
+        return Stack(name, stack_id, asked, role)
+
+    def review(self, stack: Stack) -> None:
+        """Keep a stack that has a change set, and nothing else so far."""
+        self.stacks[stack.id] = stack
+        self._at(stack, "REVIEW_IN_PROGRESS", "User Initiated")
+
+    def begin_create(self, stack: Stack, capabilities: Sequence[str] = ()) -> Rest:
+        """Accept to create what a stack was asked to be. Raises Refused."""
+        check(stack.asked, capabilities)
         self._context(stack)  # a role that cannot be taken is told before anything begins
+        self.stacks[stack.id] = stack
         self._at(stack, "CREATE_IN_PROGRESS", "User Initiated")
+        return lambda: self._create(stack, stack.asked)
+
+    def _create(self, stack: Stack, asked: Asked) -> None:
         failed = self._make(stack, asked, in_order(asked.template), "CREATE")
         if failed:
             reason = f"The following resource(s) failed to create: [{failed}]. Rollback requested."
@@ -59,13 +80,20 @@ class CloudFormation:
             self._at(stack, "ROLLBACK_COMPLETE" if gone else "ROLLBACK_FAILED")
         else:
             self._finish(stack, "CREATE_COMPLETE")
-        return stack
 
     def update(self, stack: Stack, asked: Asked, capabilities: Sequence[str] = ()) -> None:
         """Update a stack; what fails is rolled back. Raises Refused before anything is changed."""
+        self.begin_update(stack, asked, capabilities)()
+
+    def begin_update(self, stack: Stack, asked: Asked, capabilities: Sequence[str] = ()) -> Rest:
+        """Accept to update a stack. Raises Refused."""
         check(asked, capabilities)
-        before, old = dict(stack.resources), stack.asked
+        self._context(stack)
         self._at(stack, "UPDATE_IN_PROGRESS", "User Initiated")
+        return lambda: self._update(stack, asked)
+
+    def _update(self, stack: Stack, asked: Asked) -> None:
+        before, old = dict(stack.resources), stack.asked
         failed = self._make(stack, asked, in_order(asked.template), "UPDATE")
         if failed:
             reason = f"The following resource(s) failed to update: [{failed}]."
@@ -86,17 +114,25 @@ class CloudFormation:
 
     def delete(self, stack: Stack) -> None:
         """Delete a stack, in the reverse order of its making."""
+        self.begin_delete(stack)()
+
+    def begin_delete(self, stack: Stack) -> Rest:
+        """Accept to delete a stack. Raises Refused."""
+        self._context(stack)
         self._at(stack, "DELETE_IN_PROGRESS", "User Initiated")
+        return lambda: self._delete(stack)
+
+    def _delete(self, stack: Stack) -> None:
         order = [name for name in in_order(stack.asked.template) if name in stack.resources]
         gone = self._remove(stack, stack.asked, order[::-1])
         self._at(stack, "DELETE_COMPLETE" if gone else "DELETE_FAILED")
 
     def _at(self, stack: Stack, status: str, reason: str = "") -> None:
-        stack.status = status
         self._emit(stack, stack.name, _STACK, status, reason)
+        stack.status = status  # last: whoever sees it sees all of the events
 
     def _finish(self, stack: Stack, status: str) -> None:
-        resolved = stack.resolved(stack.asked, self._place)
+        resolved = stack.resolved(stack.asked, self.place)
         outputs = stack.asked.template.get("Outputs", {})
         stack.outputs = {name: str(resolved.value(each["Value"])) for name, each in outputs.items()}
         self._at(stack, status)
@@ -105,7 +141,7 @@ class CloudFormation:
         """Make or change each resource; returns the one that failed, or nothing."""
         for logical in order:
             kind = asked.template["Resources"][logical]["Type"]
-            given = stack.resolved(asked, self._place).properties(logical)
+            given = stack.resolved(asked, self.place).properties(logical)
             made = stack.resources.get(logical)
             if made is not None and made.properties == given:
                 continue

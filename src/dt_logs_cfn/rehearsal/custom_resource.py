@@ -23,8 +23,9 @@ _DEFAULT_TIMEOUT = 3600  # seconds
 
 @dataclass
 class Mailbox:
-    """Where answers are put: each URL takes one."""
+    """Where answers are put, until it is closed: each URL takes one."""
 
+    closed: bool = False
     _arrived: dict[str, bytes] = field(default_factory=dict)
     _changed: Condition = field(default_factory=Condition)
 
@@ -37,8 +38,14 @@ class Mailbox:
     def wait(self, token: str, seconds: float) -> bytes | None:
         """Return the answer, or None where none came in time."""
         with self._changed:
-            self._changed.wait_for(lambda: token in self._arrived, seconds)
+            self._changed.wait_for(lambda: self.closed or token in self._arrived, seconds)
             return self._arrived.get(token)
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
 
 
 @dataclass(frozen=True)
@@ -86,11 +93,13 @@ class CustomResources:
             event["PhysicalResourceId"] = made.physical_id
         if kind == "Update" and made is not None:
             event["OldResourceProperties"] = as_texts(made.properties)
+        physical_id = made.physical_id if made else f"{logical}-{token[:8]}"
+        if self.mailbox.closed:
+            raise Failed("The emulated account was closed.", physical_id)
         self.invoke(given["ServiceToken"], event)
         seconds = float(given.get("ServiceTimeout", _DEFAULT_TIMEOUT))
         body = self.mailbox.wait(token, seconds / self.pace.rate)
         self.settle()
-        physical_id = made.physical_id if made else f"{logical}-{token[:8]}"
         return _taken(event, given, body, physical_id)
 
 

@@ -1,13 +1,14 @@
 """The emulated account's HTTP endpoint on the loopback: every call is decided by IAM first.
 
-Elastic Load Balancing, S3 and SNS are answered by the strict account of `dt_logs_cfn.emulator`;
-IAM, Lambda and CloudWatch Logs keep their state in moto, behind the same decision. A call of
-anybody whom the account does not know is refused.
+Elastic Load Balancing, S3 and SNS are answered by the strict account of `dt_logs_cfn.emulator`,
+CloudFormation and STS by this package; IAM, Lambda and CloudWatch Logs keep their state in moto,
+behind the same decision. A call of anybody whom the account does not know is refused.
 """
 
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -18,6 +19,7 @@ from moto.backends import get_backend
 from moto.core.request import Request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.wrappers import Response
 
 from dt_logs_cfn.emulator import Account, Caller, Refused
 from dt_logs_cfn.emulator.access import Decided, authorise
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 ANSWERS = "/cloudformation-custom-resource-response/"
+CODE = "/lambda-function-code/"
 _BY_MOTO: tuple[Literal["iam", "lambda", "logs"], ...] = ("iam", "lambda", "logs")
 
 
@@ -67,9 +70,14 @@ class Endpoint:
         """
         self.account = account
         self.control_policies: tuple[str, ...] = ()  # the organisation's, as JSON texts
+        self.operations: dict[str, Mapping[str, Operation]] = dict(OPERATIONS)
+        # Hears of each call before it is decided, and may raise Refused: a throttle, for tests.
+        self.before: Callable[[Call], None] = lambda call: None
         self._heard = heard
         self._answered = answered
         self._sessions: dict[str, Session] = {}
+        self._expired: set[str] = set()
+        self._codes: dict[str, bytes] = {}  # what a function's code is, by the URL's last part
         self._made_at: dict[str, float] = {}
         self._lock = Lock()
         for service in _BY_MOTO:
@@ -112,6 +120,10 @@ class Endpoint:
             "aws_secret_access_key": "emulated",
             "aws_session_token": "emulated",
         }
+
+    def expire(self, credentials: Mapping[str, str]) -> None:
+        """Let credentials be as they are when their time is over."""
+        self._expired.add(credentials["aws_access_key_id"])
 
     def trust(self, role: str) -> str:
         """Return who may assume a role, as a policy that can be evaluated; empty for no role."""
@@ -163,20 +175,26 @@ class Endpoint:
         if request.path.startswith(ANSWERS):
             self._answered(request.path.removeprefix(ANSWERS), body)
             return _sent(start, Answer(200, {}, b""))
+        if request.path.startswith(CODE):
+            found = self._codes.get(f"{request.path}?{request.query_string.decode()}")
+            return _sent(start, Answer(200, {}, found) if found else Answer(403, {}, b""))
         parsed = parse(request, body)
-        session = self._sessions.get(parsed.access_key) if parsed else None
-        if parsed is None or session is None:
+        if parsed is None:
             return _sent(start, Answer(403, {}, b"not signed by anybody who is known here"))
-        where = parsed.region or self.account.region
-        call = self._call(session, parsed.service, parsed.operation, parsed.params, where)
         try:
+            session = self._known(parsed)
+            where = parsed.region or self.account.region
+            call = self._call(session, parsed.service, parsed.operation, parsed.params, where)
+            self.before(call)
             if parsed.service in _BY_MOTO:
                 self._made(session, call, lambda: None)
                 environ["wsgi.input"] = BytesIO(body)
                 environ["HTTP_X_MOTO_ACCOUNT_ID"] = session.account
+                if parsed.operation == "GetFunction":
+                    return _sent(start, self._function(call, environ))
                 answered: Iterable[bytes] = self._moto(environ, start)
                 return answered
-            operation = _operation(parsed)
+            operation = self._operation(parsed)
             return _sent(
                 start,
                 self._made(
@@ -189,6 +207,39 @@ class Endpoint:
             )
         except Refused as refused:
             return _sent(start, refusal(parsed.service, refused, request.method == "HEAD"))
+
+    def _known(self, parsed: Parsed) -> Session:
+        """Return whose the access key is. Raises Refused, as the service puts it."""
+        plain = parsed.service in ("lambda", "logs")
+        if parsed.access_key in self._expired:
+            code = "ExpiredTokenException" if plain else "ExpiredToken"
+            raise Refused(code, "The security token included in the request is expired", 403)
+        found = self._sessions.get(parsed.access_key)
+        if found is None:
+            code = "UnrecognizedClientException" if plain else "InvalidClientTokenId"
+            code = "InvalidAccessKeyId" if parsed.service == "s3" else code
+            raise Refused(code, "The security token included in the request is invalid.", 403)
+        return found
+
+    def _operation(self, parsed: Parsed) -> Operation:
+        found = self.operations.get(parsed.service, {}).get(parsed.operation)
+        if found is None:
+            text = f"{parsed.operation} of {parsed.service} is not emulated"
+            raise Refused("NotImplemented", text, 501)
+        return found
+
+    def _function(self, call: Call, environ: WSGIEnvironment) -> Answer:
+        """Answer GetFunction with a URL that really has the code, as Lambda's does for a while."""
+        answer = Response.from_app(self._moto, environ, buffered=True)
+        if answer.status_code != 200:
+            return Answer(answer.status_code, dict(answer.headers), answer.data)
+        found = json.loads(answer.data)
+        name = found["Configuration"]["FunctionName"]
+        functions: Any = get_backend("lambda")[self.account.account_id][self.account.region]
+        path = f"{CODE}{name}?X-Amz-Signature={uuid.uuid4().hex}"
+        self._codes[path] = functions.get_function(name).code_bytes
+        found["Code"]["Location"] = f"{self.url}{path}"
+        return Answer(200, {"Content-Type": "application/json"}, json.dumps(found).encode())
 
     def _made(self, session: Session, call: Call, effect: Callable[[], Any]) -> Any:
         """Decide a call, let it take effect, and tell of it. Raises Refused."""
@@ -232,14 +283,6 @@ class Endpoint:
         now = self.account.clock()
         made = self._made_at.setdefault(role, now)
         return now >= made + self.account.world.consistency.new_rights
-
-
-def _operation(parsed: Parsed) -> Operation:
-    found = OPERATIONS.get(parsed.service, {}).get(parsed.operation)
-    if found is None:
-        text = f"{parsed.operation} of {parsed.service} is not emulated"
-        raise Refused("NotImplemented", text, 501)
-    return found
 
 
 def _text(policy: object) -> str:

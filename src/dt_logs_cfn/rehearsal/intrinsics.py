@@ -108,7 +108,7 @@ class Stack:
     def refusals(self) -> list[str]:
         """Return why CloudFormation would not take the parameters: by pattern, or by a rule."""
         patterns = [
-            declared["ConstraintDescription"]
+            declared.get("ConstraintDescription", f"{name} does not take this value")
             for name, declared in self.template["Parameters"].items()
             if not accepts(declared, str(self.given.get(name, declared.get("Default"))))
         ]
@@ -124,6 +124,13 @@ class Stack:
 
 def accepts(declared: Mapping[str, Any], text: str) -> bool:
     """Tell whether a parameter takes a value: a list's pattern is for each of its items."""
+    if declared["Type"] == "Number":
+        number = int(text) if re.fullmatch("-?[0-9]{1,18}", text) else None
+        return number is not None and (
+            declared.get("MinValue", number) <= number <= declared.get("MaxValue", number)
+        )
+    if "AllowedValues" in declared and text not in declared["AllowedValues"]:
+        return False
     items = (
         [item.strip() for item in text.split(",")]
         if declared["Type"] == "CommaDelimitedList"

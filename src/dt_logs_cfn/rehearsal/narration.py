@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from dt_logs_cfn.operating import stack_events
 from dt_logs_cfn.rehearsal.report import EMULATED, ApiCall, Report, StackEvent, Stage
 
-_COLOURS = {"FAILED": "31", "ROLLBACK": "33", "COMPLETE": "32", "PROGRESS": "36"}
 _WIDTH = 100
 _FINAL = ("COMPLETE", "FAILED")
 
 
 def event_line(event: StackEvent, colour: bool = False) -> str:
     """Return one stack event as a line, its reason below it."""
-    status = f"{event.status:<44}"
-    if colour:
-        code = next(value for name, value in _COLOURS.items() if name in event.status)
-        status = f"\x1b[{code}m{status}\x1b[0m"
-    reason = f"\n{'':>9}  {event.reason}" if event.reason else ""
-    return f"{event.at:>8.1f}s  {status} {event.logical_id}{reason}"
+    return stack_events.line(event.at, event.status, event.logical_id, event.reason, colour)
 
 
 def summary(reports: Sequence[Report]) -> str:

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -21,14 +22,16 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn.emulator import Account, Consistency, Refused
 from dt_logs_cfn.emulator.policy import Decision, Principal, Request, evaluate
+from dt_logs_cfn.rehearsal import identity
 from dt_logs_cfn.rehearsal.cloudformation import CloudFormation
+from dt_logs_cfn.rehearsal.cloudformation_api import CloudFormationApi
 from dt_logs_cfn.rehearsal.custom_resource import CustomResources, Mailbox
 from dt_logs_cfn.rehearsal.endpoint import Endpoint, Recorded
 from dt_logs_cfn.rehearsal.functions import Function, Functions, Invocation, interpreter
 from dt_logs_cfn.rehearsal.pace import Pace
 from dt_logs_cfn.rehearsal.report import ApiCall, StackEvent
 from dt_logs_cfn.rehearsal.resource_types import Context
-from dt_logs_cfn.rehearsal.stack import Stack
+from dt_logs_cfn.rehearsal.stack import Event, Stack
 from dt_logs_cfn.rehearsal.vendor import VENDOR, Vendor
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ _CONFIG = Config(
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
+_SESSION_LOCK = Lock()
 
 
 class Sandbox:
@@ -70,15 +74,22 @@ class Sandbox:
         self.cloudformation = CloudFormation(
             (PARTITION, REGION, ACCOUNT), self._context, self._custom, self._emit
         )
+        self.api = CloudFormationApi(self.cloudformation, self.pace)
+        self.endpoint.operations |= {
+            "cloudformation": self.api.operations,
+            "sts": identity.OPERATIONS,
+        }
         self._exits = ExitStack()
         self._by_role: dict[str, tuple[Any, Any, Any]] = {}
         self._made: dict[str, Function] = {}
         self._logs: dict[str, Any] = {}
-        self._running: list[tuple[Function, Future[tuple[Invocation, ...]]]] = []
 
     def __enter__(self) -> Sandbox:
+        # What runs in threads ends before the endpoint that it calls: whoever waits is told first.
         self._exits.enter_context(self.endpoint)
+        self._exits.callback(self.api.join)
         self._exits.enter_context(self.functions)
+        self._exits.callback(self._mailbox.close)
         self.vendor = Vendor(
             self.account,
             self.client("s3", self.endpoint.session(DATA_THEOREM, VENDOR)),
@@ -96,9 +107,10 @@ class Sandbox:
 
     def client(self, service: Any, credentials: Mapping[str, str]) -> Any:
         """Return a boto3 client of the account's endpoint."""
-        return _session().client(
-            service, endpoint_url=self.endpoint.url, config=_CONFIG, **credentials
-        )
+        with _SESSION_LOCK:  # making clients is the one thing that a session does not share
+            return _session().client(
+                service, endpoint_url=self.endpoint.url, config=_CONFIG, **credentials
+            )
 
     def _heard(self, recorded: Recorded) -> None:
         call = recorded.call
@@ -107,15 +119,21 @@ class Sandbox:
         )
 
     def _emit(self, stack: Stack, logical: str, kind: str, status: str, reason: str) -> None:
-        event = StackEvent(self.pace() - self.pace.began, logical, kind, status, reason)
+        at, known = self.pace(), {each.logical_id: each.physical_id for each in stack.events}
+        physical = stack.id if logical == stack.name else known.get(logical, "")
+        if logical in stack.resources:
+            physical = stack.resources[logical].physical_id
+        stack.events.append(Event(at, logical, physical, kind, status, reason))
+        event = StackEvent(at - self.pace.began, logical, kind, status, reason)
         self.events.append(event)
         self.tell(event)
 
-    def _clients(self, role: str) -> tuple[Any, Any, Any]:
+    def _clients(self, stack: Stack) -> tuple[Any, Any, Any]:
+        if stack.role:
+            self._assume(stack.role, "cloudformation.amazonaws.com")
+        role = stack.acting
         if role in self._by_role:
             return self._by_role[role]
-        if role:
-            self._assume(role, "cloudformation.amazonaws.com")
         credentials = self.endpoint.session(CLOUDFORMATION if role else ADMINISTRATOR, role=role)
         iam, functions, logs = (
             self.client(each, credentials) for each in ("iam", "lambda", "logs")
@@ -125,12 +143,12 @@ class Sandbox:
 
     def _context(self, stack: Stack) -> Context:
         def decide(action: str, params: Mapping[str, Any]) -> None:
-            self.endpoint.decide(CLOUDFORMATION, stack.role, action, params)
+            self.endpoint.decide(CLOUDFORMATION, stack.acting, action, params)
 
         def name(logical: str) -> str:
             return f"{stack.name[:24]}-{logical[:26]}-{stack.id[-12:]}"
 
-        return Context(*self._clients(stack.role), decide, name, stack.asked.tags)
+        return Context(*self._clients(stack), decide, name, stack.asked.tags)
 
     def _assume(self, role: str, service: str) -> None:
         """Let a service take a role, if the role's trust policy says so. Raises Refused."""
@@ -140,20 +158,28 @@ class Sandbox:
             raise Refused("ValidationError", text)
 
     def _custom(self, stack: Stack) -> CustomResources:
+        running: list[tuple[Function, Future[tuple[Invocation, ...]]]] = []
+
         def invoke(arn: str, event: Mapping[str, Any]) -> None:
             self._context(stack).decide("lambda:InvokeFunction", {"FunctionName": arn})
-            self._invoke(stack, arn, event)
+            function = self._invoked(stack, arn)
+            running.append((function, self.functions.invoke_async(function, event)))
 
-        return CustomResources(self.endpoint.url, self._mailbox, self.pace, invoke, self._settle)
+        def settle() -> None:
+            """Wait until what was invoked has come to its end."""
+            for function, attempts in running:
+                self._written(function, attempts.result())
+            running.clear()
 
-    def _invoke(self, stack: Stack, arn: str, event: Mapping[str, Any]) -> None:
+        return CustomResources(self.endpoint.url, self._mailbox, self.pace, invoke, settle)
+
+    def _invoked(self, stack: Stack, arn: str) -> Function:
         (given,) = (
             each.properties
             for each in stack.resources.values()
             if each.attributes.get("Arn") == arn
         )
-        function = self._function(arn, given)
-        self._running.append((function, self.functions.invoke_async(function, event)))
+        return self._function(arn, given)
 
     def _function(self, arn: str, given: Mapping[str, Any]) -> Function:
         known = self._made.get(arn)
@@ -190,17 +216,13 @@ class Sandbox:
             where["logStreamName"] = stream
             _once(lambda: logs.create_log_stream(**where))
             for each in attempts:
+                if not each.output:
+                    continue
                 events: Any = [{"timestamp": int(self.pace() * 1000), "message": each.output}]
                 logs.put_log_events(**where, logEvents=events)
                 self.logged.append(each.output)
         except ClientError:
             return  # Lambda goes without a log then, and says nothing
-
-    def _settle(self) -> None:
-        """Wait until the functions that run have come to their end."""
-        for each in self._running:
-            self._written(each[0], each[1].result())
-        self._running.clear()
 
 
 def _once(make: Callable[[], object]) -> None:

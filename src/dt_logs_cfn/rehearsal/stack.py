@@ -31,12 +31,25 @@ class Asked:
     body: str
     parameters: Mapping[str, str]
     tags: Mapping[str, str] = field(default_factory=dict)
+    limit: int = TEMPLATE_LIMIT  # bytes of the body; more by URL
 
     @property
     def template(self) -> Mapping[str, Any]:
         """The template as data."""
         found: Mapping[str, Any] = json.loads(self.body)
         return found
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a resource of a stack, or to it; `at` in seconds since 1970."""
+
+    at: float
+    logical_id: str
+    physical_id: str
+    resource_type: str
+    status: str
+    reason: str
 
 
 @dataclass
@@ -47,9 +60,16 @@ class Stack:
     id: str
     asked: Asked
     role: str  # its ARN; empty for whoever calls
+    caller: str = ""  # the ARN of the role that calls, where there is no other
     status: str = ""
+    events: list[Event] = field(default_factory=list)
     resources: dict[str, Made] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def acting(self) -> str:
+        """The ARN of the role under which CloudFormation acts; empty for an administrator."""
+        return self.role or self.caller
 
     def resolved(self, asked: Asked, place: tuple[str, str, str]) -> intrinsics.Stack:
         """Return the template with everything that exists filled in; `place` as intrinsics has."""
@@ -67,10 +87,10 @@ def check(asked: Asked, capabilities: Sequence[str]) -> None:
 
     [botocore, CreateStack: TemplateBody, Capabilities; the texts are unverified]
     """
-    if len(asked.body.encode()) > TEMPLATE_LIMIT:
+    if len(asked.body.encode()) > asked.limit:
         raise _invalid(
             f"1 validation error detected: Value at 'templateBody' failed to satisfy constraint:"
-            f" Member must have length less than or equal to {TEMPLATE_LIMIT}"
+            f" Member must have length less than or equal to {asked.limit}"
         )
     try:
         template = asked.template

@@ -1,0 +1,87 @@
+"""Sessions of commands that look at an account, run against an emulated one in memory.
+
+cog calls these as it does those of `generate`.
+"""
+
+import json
+from random import Random
+from typing import Any
+
+from dt_logs_cfn import fetching
+from dt_logs_cfn.emulator import Account
+from dt_logs_cfn.operating import asked
+from dt_logs_cfn.operating.asked import Place
+from dt_logs_cfn.operating.checks import checks
+from dt_logs_cfn.operating.look import Reach, look
+from dt_logs_cfn.operating.status_shown import told
+from dt_logs_cfn.settings import Privileges, Settings
+from dt_logs_cfn.templates import stack_template
+from dt_logs_handler.aws import Aws
+from dt_logs_handler.run import run
+
+_HERE = Place("aws", "us-east-1", "123456789012")
+_STACK = (
+    "arn:aws:cloudformation:us-east-1:123456789012:stack/dt-logs-analysis/"
+    "6f1b2c34-5d67-48e9-a0b1-c2d3e4f50617"
+)
+_BUCKET = "logs-of-web"
+_DELIVERY: dict[str, Any] = {
+    "Sid": "LoadBalancersWrite",
+    "Effect": "Allow",
+    "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+    "Action": "s3:PutObject",
+    "Resource": f"arn:aws:s3:::{_BUCKET}/*",
+}
+_OURS_ALONE: dict[str, Any] = {
+    "Sid": "OurOrganisationAlone",
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "s3:GetObject",
+    "Resource": f"arn:aws:s3:::{_BUCKET}/*",
+    "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "o-example"}},
+}
+
+
+class _Stacks:
+    """CloudFormation, with the one stack that is there."""
+
+    def list_stacks(self) -> dict[str, object]:
+        stack = {
+            "StackName": "dt-logs-analysis",
+            "StackId": _STACK,
+            "StackStatus": "CREATE_COMPLETE",
+        }
+        return {"StackSummaries": [stack]}
+
+
+def status() -> str:
+    """Return what `status` tells of a load balancer from which the vendor was shut out later."""
+    account = Account(_HERE.account, _HERE.region)
+    account.add_bucket(_BUCKET, policy={"Version": "2012-10-17", "Statement": [_DELIVERY]})
+    arn = account.add_load_balancer("web", bucket=_BUCKET)
+    _onboard(account, arn)
+    account.write_log(arn)
+    policy = json.loads(account.s3.get_bucket_policy(Bucket=_BUCKET)["Policy"])
+    policy["Statement"].append(_OURS_ALONE)
+    account.s3.put_bucket_policy(Bucket=_BUCKET, Policy=json.dumps(policy))
+    stacks: Any = _Stacks()
+    clients = account.elbv2, account.s3, account.sns
+    reach = Reach(clients, account.s3control, stacks, fetching.fetch, account.clock)
+    seen = look(reach, _HERE, [], [arn])
+    text = told([*checks(seen, "", "")], colour=False)
+    return f"```console\n$ python -m dt_logs_cfn status --load-balancer {arn}\n{text}\n```\n"
+
+
+def _onboard(account: Account, arn: str) -> None:
+    template = stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_dict()
+    given = {
+        "LoadBalancerArns": arn,
+        "DataTheoremAccountId": "999988887777",
+        "NotificationEndpoint": "https://logs.example.com/alb",
+    }
+    wanted = asked.parameters(template, given)
+    request = asked.creation(template, wanted, _STACK, account.clock())
+    clients = account.elbv2, account.s3, account.sns
+    clock = account.clock
+    aws = Aws(*clients, clock, clock.sleep, Random(0), clock() + 800)
+    run(request, aws, lambda step, result: None)

@@ -1,0 +1,85 @@
+"""`remove`: delete the stack, followed live, and look whether the account is clean."""
+
+import argparse
+import sys
+
+from dt_logs_cfn import aws, canonical
+from dt_logs_cfn.commands.deploy import add_stack_name, check_name, check_role
+from dt_logs_cfn.operating.marks import Left
+from dt_logs_cfn.operating.marks_read import clients
+from dt_logs_cfn.operating.operator import Operator, at_terminal
+from dt_logs_cfn.operating.removing import Options, Removed, remove
+from dt_logs_cfn.operating.stacks import STACK_ID
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `remove`."""
+    add_stack_name(parser)
+    parser.add_argument(
+        "--role-arn",
+        metavar="ARN",
+        help="a service role in place of the stack's own, if that one is gone",
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask whether to delete the stack")
+    parser.add_argument(
+        "--leftovers",
+        action="store_true",
+        help="remove also, without asking, with your own rights, what the stack's role may not:"
+        " topic, subscription, log group",
+    )
+    parser.add_argument("--json", action="store_true", help="print the result for a program")
+    aws.add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Remove; answer 1 if something is left that should not be, or could not be looked at."""
+    return removed(arguments, at_terminal())
+
+
+def removed(arguments: argparse.Namespace, operator: Operator) -> int:
+    """Remove for an operator."""
+    name = arguments.stack_name
+    if not STACK_ID.fullmatch(name):
+        check_name(name)
+    check_role(arguments.role_arn)
+    options = Options(arguments.yes, arguments.leftovers, arguments.role_arn or "")
+    with aws.errors():
+        session = aws.session(arguments.profile, arguments.region)
+        client = session.client("cloudformation", config=aws.CONFIG)
+        found = remove(client, clients(session, operator), name, operator, options)
+    sys.stdout.write(canonical.dumps(_data(found)) if arguments.json else _text(found))
+    return 0 if found.clean else 1
+
+
+def _text(found: Removed) -> str:
+    verdict = "deleted, and the account is clean"
+    if found.left or found.unread:
+        verdict = "deleted; what is left stays by the rules" if found.clean else "deleted; look at:"
+    lines = [f"{found.stack.name}: {verdict}"]
+    lines += [f"  removed  {each.what} {each.name}" for each in found.removed]
+    for each in found.left:
+        lines.append(f"  {'stays ' if each.expected else 'LEFT  '}   {each.told}")
+        if each.remedy:
+            lines.append(f"           {each.remedy}")
+    lines += [f"  unread   {each}" for each in found.unread]
+    return "".join(f"{each}\n" for each in lines)
+
+
+def _data(found: Removed) -> dict[str, object]:
+    return {
+        "stack": {"id": found.stack.id, "name": found.stack.name},
+        "clean": found.clean,
+        "removed": [_left(each) for each in found.removed],
+        "left": [_left(each) for each in found.left],
+        "unread": list(found.unread),
+    }
+
+
+def _left(each: Left) -> dict[str, object]:
+    return {
+        "what": each.what,
+        "name": each.name,
+        "why": each.why,
+        "expected": each.expected,
+        "remedy": each.remedy,
+    }

@@ -1,0 +1,78 @@
+"""`status`: whether logs flow from load balancers to Data Theorem, and what to do if not."""
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from botocore.config import Config
+
+from dt_logs_cfn import __version__, aws, canonical, embedding, fetching
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operating import reads
+from dt_logs_cfn.operating.checks import checks
+from dt_logs_cfn.operating.look import Reach, look
+from dt_logs_cfn.operating.stack_read import described, ours
+from dt_logs_cfn.operating.status_shown import data, told
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
+# One setting of the account's is read through it, and nothing hangs on it but a verdict.
+_SOON = Config(retries={"mode": "standard", "total_max_attempts": 2})
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `status`."""
+    subject = parser.add_mutually_exclusive_group()
+    subject.add_argument(
+        "--stack",
+        metavar="NAME",
+        help="this stack and its load balancers (default: every stack of ours in the region)",
+    )
+    subject.add_argument(
+        "--load-balancer",
+        action="append",
+        default=[],
+        metavar="ARN",
+        help="a load balancer by its ARN, or * for all of the region; repeat it for more",
+    )
+    aws.add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print it for a program")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check and tell; answer 1 if there is a finding."""
+    with aws.errors():
+        session = aws.session(arguments.profile, arguments.region)
+        place = reads.place(session)
+        cloudformation = session.client("cloudformation", config=aws.CONFIG)
+        reach = Reach(
+            reads.clients(session),
+            session.client("s3control", config=aws.CONFIG.merge(_SOON)),
+            cloudformation,
+            fetching.fetch,
+            time.time,
+        )
+        named = arguments.load_balancer
+        stacks = [] if named else _stacks(cloudformation, arguments.stack)
+        seen = look(reach, place, stacks, named)
+    found = list(checks(seen, __version__, embedding.handler_sha256()))
+    if arguments.json:
+        sys.stdout.write(canonical.dumps(data(found)))
+    else:
+        print(told(found, colour=sys.stdout.isatty()))
+    return 1 if any(each.verdict == "finding" for each in found) else 0
+
+
+def _stacks(client: "CloudFormationClient", name: str | None) -> "list[StackTypeDef]":
+    if name:
+        return [described(client, name)]
+    found = ours(client)
+    if not found:
+        raise OperatingError(
+            "There is no stack of Data Theorem's Logs Analysis in this account and region.",
+            "Name another --region, a --stack that did not come to its end, or a --load-balancer.",
+        )
+    return found

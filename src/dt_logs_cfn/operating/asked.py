@@ -1,0 +1,125 @@
+"""From a template's parameters to the request that the handler would be sent; pure.
+
+The custom resource's properties are taken from the template itself, and the handler's own `parse`
+makes the request of them, so that what is planned here is what CloudFormation would ask for.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.resources import INVOCATION
+from dt_logs_handler.documents import Json
+from dt_logs_handler.errors import HandlerError
+from dt_logs_handler.request import Request, parse
+
+# CloudFormation makes the id of a stack when it creates it: until then, one of nobody's.
+_NO_STACK = "00000000-0000-4000-8000-000000000000"
+
+Template = Mapping[str, Json]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and in whose account we work."""
+
+    partition: str
+    region: str
+    account: str
+
+    def example_stack(self) -> str:
+        """Return a StackId for a stack that is not there yet."""
+        return (
+            f"arn:{self.partition}:cloudformation:{self.region}:{self.account}"
+            f":stack/dt-logs-analysis/{_NO_STACK}"
+        )
+
+
+@dataclass(frozen=True)
+class Existing:
+    """What a stack that exists was made from."""
+
+    id: str
+    template: Template
+    parameters: Mapping[str, str]
+
+
+def parameters(
+    template: Template, given: Mapping[str, str], present: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the values of the template's parameters: given, present, or its defaults."""
+    declared = _mapping(template.get("Parameters"))
+    known = {**_defaults(declared), **(present or {}), **given}
+    return {name: known[name] for name in declared if name in known}
+
+
+def properties(template: Template, values: Mapping[str, str]) -> dict[str, object]:
+    """Return the custom resource's properties as CloudFormation would send them.
+
+    What needs more than parameters, such as the function's ARN, is left out; the handler does not
+    read it. Raises OperatingError if the template has no such resource.
+    """
+    resource = _mapping(_mapping(template.get("Resources")).get(INVOCATION))
+    given = _mapping(resource.get("Properties"))
+    if not given:
+        raise OperatingError(
+            f"The stack's template has no resource {INVOCATION}, so it is none of ours.",
+            "Name a stack that was made from a template of Data Theorem's Logs Analysis.",
+        )
+    declared = _mapping(template.get("Parameters"))
+    found: dict[str, object] = {}
+    for name, value in given.items():
+        if isinstance(value, dict):
+            parameter = value.get("Ref")
+            if isinstance(parameter, str) and parameter in values:
+                listed = _mapping(declared.get(parameter)).get("Type") == "CommaDelimitedList"
+                text = values[parameter]
+                found[name] = [each.strip() for each in text.split(",")] if listed else text
+        elif isinstance(value, str | int):
+            found[name] = str(value)
+    return found
+
+
+def creation(template: Template, values: Mapping[str, str], stack: str, now: float) -> Request:
+    """Return the request for a new stack. Raises OperatingError for a value that cannot be."""
+    return _request("Create", stack, now, ResourceProperties=properties(template, values))
+
+
+def update(
+    template: Template, values: Mapping[str, str], existing: Existing, now: float
+) -> Request:
+    """Return the request by which a stack becomes what is asked for. Raises OperatingError."""
+    return _request(
+        "Update",
+        existing.id,
+        now,
+        ResourceProperties=properties(template, values),
+        OldResourceProperties=properties(existing.template, existing.parameters),
+    )
+
+
+@contextmanager
+def expected() -> Iterator[None]:
+    """Tell what the handler expects to go wrong as a failure of the command."""
+    try:
+        yield
+    except HandlerError as error:
+        raise OperatingError(error.what, error.fix) from error
+
+
+def _request(kind: str, stack: str, now: float, **given: object) -> Request:
+    with expected():
+        return parse({"RequestType": kind, "StackId": stack, **given}, now)
+
+
+def _defaults(declared: Mapping[str, Json]) -> dict[str, str]:
+    return {
+        name: str(each["Default"])
+        for name, each in declared.items()
+        if isinstance(each, dict) and "Default" in each
+    }
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}

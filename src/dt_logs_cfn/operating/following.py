@@ -1,0 +1,119 @@
+"""Following a stack's events live, until it is at rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.errors import AwsError, OperatingError
+from dt_logs_cfn.operating import stack_events
+from dt_logs_cfn.operating.operator import Operator
+from dt_logs_cfn.operating.stack_events import Event, at_rest
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackEventTypeDef
+
+EVERY = 2.0  # seconds between two looks
+SILENCE = 30.0  # seconds without an event, after which that is said
+PATIENCE = 3  # looks in a row that may fail, each of them repeated by the SDK
+_ENDED = frozenset(("ExpiredToken", "ExpiredTokenException", "RequestExpired"))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an operation ended: the stack's status, and what happened, in its order."""
+
+    status: str
+    events: tuple[Event, ...]
+
+
+def seen(client: CloudFormationClient, stack: str) -> frozenset[str]:
+    """Return the ids of a stack's events so far, to follow what comes after them."""
+    return frozenset(each.id for each in _events(client, stack, frozenset()))
+
+
+def follow(client: CloudFormationClient, stack: str, known: Set[str], operator: Operator) -> Ended:
+    """Tell a stack's events after the known ones as they come, until the stack is at rest.
+
+    `stack` is its id, since a deleted one has no name. A lost connection is waited for; raises
+    OperatingError when it does not come back, with the stack going on.
+    """
+    screen, told, failures = _Screen(operator), list[Event](), 0
+    while True:
+        try:
+            status = client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+            new = list(_events(client, stack, known | {each.id for each in told}))[::-1]
+        except (ClientError, ConnectionError, HTTPClientError) as error:
+            failures += 1
+            if failures == PATIENCE or (isinstance(error, ClientError) and _final(error)):
+                raise _lost(error) from error
+            operator.tell(f"AWS does not answer ({type(error).__name__}); trying again")
+            operator.sleep(EVERY * 2**failures)
+            continue
+        failures = 0
+        told += new
+        screen.show(told, new, status)
+        if at_rest(status):
+            return Ended(status, tuple(told))
+        operator.sleep(EVERY)
+
+
+class _Screen:
+    """Shows events as they come, and now and then that none came."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+        self._began = self._shown = operator.clock()
+
+    def show(self, told: Sequence[Event], new: Sequence[Event], status: str) -> None:
+        """Show new events, each by its time since the first that was told."""
+        now = self._operator.clock()
+        for each in new:
+            why, at = stack_events.one_line(each.reason), each.at - told[0].at
+            colour = self._operator.colour
+            self._operator.tell(stack_events.line(at, each.status, each.logical_id, why, colour))
+        if new:
+            self._shown = now
+        elif now - self._shown >= SILENCE:
+            self._shown = now
+            self._operator.tell(f"{now - self._began:>8.1f}s  still {status}")
+
+
+def _final(error: ClientError) -> bool:
+    return aws.denied(error) or aws.code(error) in _ENDED
+
+
+def _lost(error: ClientError | ConnectionError | HTTPClientError) -> OperatingError:
+    try:
+        with aws.errors():
+            raise error
+    except AwsError as found:
+        return OperatingError(
+            f"The stack goes on, and cannot be followed: {found.what}",
+            f"{found.fix} The same command follows it again.",
+        )
+
+
+def _events(client: CloudFormationClient, stack: str, known: Set[str]) -> Iterator[Event]:
+    """Yield events, newest first, back to one that is known."""
+    for page in client.get_paginator("describe_stack_events").paginate(StackName=stack):
+        for each in page["StackEvents"]:
+            if each["EventId"] in known:
+                return
+            yield _event(each)
+
+
+def _event(found: StackEventTypeDef) -> Event:
+    return Event(
+        found["EventId"],
+        found["Timestamp"].timestamp(),
+        found.get("LogicalResourceId", ""),
+        found.get("ResourceType", ""),
+        found.get("ResourceStatus", ""),
+        found.get("ResourceStatusReason", ""),
+    )

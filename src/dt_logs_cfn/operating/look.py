@@ -1,0 +1,217 @@
+"""Reading what `status` judges: each thing once, and on where something is denied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.errors import DtLogsError, OperatingError
+from dt_logs_cfn.operating import asked
+from dt_logs_cfn.operating.account_reads import (
+    account_block,
+    is_public,
+    lacking,
+    load_balancer_arns,
+    stack_names,
+    topic,
+)
+from dt_logs_cfn.operating.asked import Existing, Place, expected
+from dt_logs_cfn.operating.log_objects import log_objects
+from dt_logs_cfn.operating.planned import Planned, decided
+from dt_logs_cfn.operating.reads import Denied, observed, reading
+from dt_logs_cfn.operating.seen import LogObjects, Seen, StackSeen, Unread
+from dt_logs_cfn.operating.stack_read import made_from
+from dt_logs_cfn.publishing.catalogue import LIMIT, VERSIONS
+from dt_logs_cfn.templates import Origin, origin
+from dt_logs_handler.buckets import read_bucket
+from dt_logs_handler.main import Clients
+from dt_logs_handler.marks import Stack
+from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Topic, Unreadable
+from dt_logs_handler.notifications import foreign_topics
+from dt_logs_handler.observe import read_load_balancer
+from dt_logs_handler.place import registered
+from dt_logs_handler.request import EVERY_LOAD_BALANCER
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+    from mypy_boto3_s3control import S3ControlClient
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What is read through: AWS's clients, a way to fetch a URL, and the time."""
+
+    clients: Clients
+    s3control: S3ControlClient
+    cloudformation: CloudFormationClient
+    fetch: Callable[[str, int], bytes]
+    clock: Callable[[], float]
+
+
+def look(
+    reach: Reach, place: Place, stacks: Sequence[StackTypeDef], load_balancers: Sequence[str]
+) -> Seen:
+    """Read stacks with their load balancers, and load balancers by ARN or `*`.
+
+    Raises botocore's errors, other than a denial; OperatingError.
+    """
+    found = _Look(reach, place)
+    seen = [found.stack(each) for each in stacks]
+    found.load_balancers_of(load_balancers)
+    found.settle()
+    return Seen(
+        place,
+        found.now,
+        found.load_balancers,
+        found.buckets,
+        found.topics,
+        found.objects,
+        frozenset(found.public),
+        account_block(reach.s3control, place.account) if found.public else {},
+        tuple(seen),
+        stack_names(reach.cloudformation),
+        frozenset(found.noted),
+    )
+
+
+class _Look:
+    """Reads each thing once."""
+
+    def __init__(self, reach: Reach, place: Place) -> None:
+        self.now = reach.clock()
+        self.noted: list[Denied] = []
+        self.load_balancers: dict[str, LoadBalancer | None] = {}
+        self.buckets: dict[str, Bucket | Absent | Unreadable] = {}
+        self.topics: dict[str, Topic | None] = {}
+        self.objects: dict[str, LogObjects] = {}
+        self.public: set[str] = set()
+        self._reach = reach
+        self._place = place
+        self._through = reading(reach.clients, self.noted, reach.clock, lenient=True)
+        self._marks = Stack(place.example_stack(), place.partition, place.region, place.account)
+
+    def stack(self, described: StackTypeDef) -> StackSeen:
+        """Read a stack, and what its own parameters would change now."""
+        place = self._place
+        marks = Stack(described["StackId"], place.partition, place.region, place.account)
+        record: Origin | Unread
+        planned: Planned | Unread
+        try:
+            existing = made_from(self._reach.cloudformation, described)
+            record, planned = _origin(existing), self._planned(existing, marks)
+        except ClientError as error:
+            if not aws.denied(error) or error.operation_name != "GetTemplate":
+                raise
+            record = planned = lacking("cloudformation:GetTemplate")
+        return StackSeen(
+            described["StackName"],
+            described["StackStatus"],
+            described.get("StackStatusReason", ""),
+            {
+                each.get("OutputKey", ""): each.get("OutputValue", "")
+                for each in described.get("Outputs", [])
+            },
+            marks,
+            record,
+            planned,
+            self._versions(record),
+        )
+
+    def _planned(self, existing: Existing, marks: Stack) -> Planned | Unread:
+        try:
+            request = asked.update(
+                existing.template, existing.parameters, existing, self._reach.clock()
+            )
+        except OperatingError as error:
+            return Unread(error.what, error.fix)
+        noted: list[Denied] = []
+        through = reading(self._reach.clients, noted, self._reach.clock, lenient=True)
+        with expected():
+            state = observed(request, through)
+        self.noted += noted
+        self.buckets.update(
+            (name, each) for name, each in state.buckets.items() if isinstance(each, Bucket)
+        )
+        mine = registered(state, marks)
+        for arn, found in state.load_balancers.items():
+            if arn in request.traces.load_balancers or (
+                found and any(each.covers(found.logging.location, found.name) for each in mine)
+            ):
+                self.load_balancers[arn] = found
+        with expected():
+            return decided(request, state, tuple(sorted(set(noted))))
+
+    def _versions(self, record: Origin | Unread) -> bytes | Unread:
+        if isinstance(record, Unread):
+            return record
+        base = record.settings.vendor(self._place.partition).base_url
+        if not base:
+            return Unread(
+                "the template does not say where its releases are",
+                "Ask Data Theorem whether its release is still to be used.",
+            )
+        try:
+            return self._reach.fetch(f"{base}/{VERSIONS}", LIMIT)
+        except DtLogsError as error:
+            return Unread(error.what, error.fix)
+
+    def load_balancers_of(self, named: Iterable[str]) -> None:
+        """Read load balancers by ARN; `*` is every application load balancer of the region."""
+        for arn in named:
+            if arn != EVERY_LOAD_BALANCER:
+                _check_local(arn, self._place)
+                found = [arn]
+            else:
+                found = load_balancer_arns(self._reach.clients[0])
+            for each in found:
+                if each not in self.load_balancers:
+                    self.load_balancers[each] = read_load_balancer(self._through, each)
+
+    def settle(self) -> None:
+        """Read what hangs on the load balancers: buckets, topics, log objects."""
+        for arn, found in self.load_balancers.items():
+            if not found or not found.logging.enabled:
+                continue
+            name = found.logging.bucket
+            if name not in self.buckets:
+                self.buckets[name] = read_bucket(self._through, name, self._place.account)
+            if isinstance(self.buckets[name], Bucket):
+                self.objects[arn] = log_objects(self._through, found, self._marks, self.now)
+        for bucket in self.buckets.values():
+            if isinstance(bucket, Bucket):
+                self._topics_of(bucket)
+                if is_public(self._through, bucket, self._place.account):
+                    self.public.add(bucket.name)
+
+    def _topics_of(self, bucket: Bucket) -> None:
+        ends = {each.endpoint for each in bucket.register(self._marks)}
+        own = self._marks.topic_arn(bucket.name)
+        for arn in {own, *foreign_topics(bucket.notifications, self._marks)}:
+            self.topics[arn] = topic(self._through, arn, ends if arn != own else set())
+
+
+def _check_local(arn: str, place: Place) -> None:
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or not parts[5].startswith("loadbalancer/app/"):
+        raise OperatingError(
+            f"{arn[:200]!r} is not the ARN of an application load balancer.",
+            "Give one like arn:…:loadbalancer/app/NAME/ID, or * for all.",
+        )
+    partition, region, account = parts[1], parts[3], parts[4]
+    if (partition, region, account) != (place.partition, place.region, place.account):
+        raise OperatingError(
+            f"{arn[:200]} is not of account {place.account}, region {place.region}.",
+            f"Look with credentials of account {account[:20]}, and --region {region[:30]}.",
+        )
+
+
+def _origin(existing: Existing) -> Origin | Unread:
+    try:
+        return origin(existing.template)
+    except DtLogsError as error:
+        return Unread(error.what, error.fix)

@@ -1,0 +1,160 @@
+"""What a stack has marked in an account; what of it goes, and what stays, when it is deleted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MarkedLoadBalancer:
+    """A load balancer whose logging the stack turned on; `shared` if another stack uses it."""
+
+    name: str
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class MarkedBucket:
+    """A bucket with marks of ours; `logs` tells whether it holds any, None if that is unread."""
+
+    name: str
+    made: bool  # by this stack
+    statements: int = 0  # by which this stack is registered in its policy
+    notifications: int = 0  # of ours, but for those of other stacks' locations
+    shared: bool = False  # another stack is registered there, too
+    logs: bool | None = None  # looked for only in a bucket that this stack made
+
+
+@dataclass(frozen=True)
+class MarkedTopic:
+    """A topic of ours that no other stack uses; `own` are our confirmed subscriptions to it."""
+
+    arn: str
+    own: tuple[str, ...] = ()
+    pending: int = 0  # that were never confirmed
+    others: int = 0  # of somebody else
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What was found of one stack; `unread` says in words what could not be looked at."""
+
+    load_balancers: tuple[MarkedLoadBalancer, ...] = ()
+    buckets: tuple[MarkedBucket, ...] = ()
+    topics: tuple[MarkedTopic, ...] = ()
+    log_group: str = ""
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left of a stack, and why.
+
+    `expected` tells that it stays by the rules; `remedy` is the AWS CLI's command that removes a
+    topic, a subscription or a log group, and empty where we would not do that.
+    """
+
+    what: str
+    name: str
+    why: str
+    expected: bool
+    remedy: str = ""
+
+    @property
+    def told(self) -> str:
+        """One line of it."""
+        return f"{self.what} {self.name}: {self.why}"
+
+
+def fate(marks: Marks, documented: bool) -> tuple[list[str], list[str]]:
+    """Return what goes with the stack, and what stays, a line each.
+
+    Under the documented privileges the stack's role may not delete topics and log groups.
+    """
+    goes: list[str] = []
+    stays: list[str] = []
+    for one in marks.load_balancers:
+        if one.shared:
+            stays.append(f"logging of {one.name}: another stack uses it")
+        else:
+            goes.append(f"logging of {one.name}, which the stack turned on")
+    for each in marks.buckets:
+        _bucket_fate(each, goes, stays)
+    for topic in marks.topics:
+        if documented:
+            stays.append(f"topic {topic.arn}, inert: the documented role may not delete it")
+        elif topic.others:
+            stays.append(f"topic {topic.arn}: somebody else is subscribed to it")
+        else:
+            goes.append(f"topic {topic.arn} with its subscription")
+    if marks.log_group and documented:
+        stays.append(f"log group {marks.log_group}: the documented role may not delete it")
+    return goes, stays
+
+
+def _bucket_fate(found: MarkedBucket, goes: list[str], stays: list[str]) -> None:
+    ours = "statements and notifications of ours"
+    if not found.made:
+        if found.statements or found.notifications:
+            goes.append(f"{ours} in bucket {found.name}, which stays as it was before")
+    elif found.shared:
+        goes.append(f"{ours} in bucket {found.name}")
+        stays.append(f"bucket {found.name}: another stack uses it")
+    elif found.logs:
+        goes.append(f"{ours} in bucket {found.name}")
+        stays.append(f"bucket {found.name}: it holds logs, which are yours")
+    elif found.logs is None:
+        stays.append(f"bucket {found.name}, if it holds logs: that could not be looked at")
+    else:
+        goes.append(f"bucket {found.name}, which is empty")
+
+
+def leftovers(marks: Marks, documented: bool) -> list[Left]:
+    """Return what is left after the stack was deleted."""
+    return [*_logging_left(marks), *_buckets_left(marks), *_others_left(marks, documented)]
+
+
+def _logging_left(marks: Marks) -> Iterator[Left]:
+    for each in marks.load_balancers:
+        why = "it still logs to the stack's location; turn its access logs off"
+        if each.shared:
+            why = "it goes on logging, since another stack uses it"
+        yield Left("load balancer", each.name, why, expected=each.shared)
+
+
+def _buckets_left(marks: Marks) -> Iterator[Left]:
+    for each in marks.buckets:
+        if each.statements:
+            why = f"{each.statements} statements of the stack's are in its policy; take them out"
+            yield Left("bucket", each.name, why, expected=False)
+        if each.notifications:
+            why = f"{each.notifications} notifications of ours are in it; take them out"
+            yield Left("bucket", each.name, why, expected=False)
+        if not each.made:
+            continue
+        if each.shared:
+            yield Left("bucket", each.name, "another stack uses it", expected=True)
+        elif each.logs is None:
+            yield Left("bucket", each.name, "it could not be looked into", expected=True)
+        elif each.logs:
+            why = "it holds logs, which are yours; empty and delete it when you like"
+            yield Left("bucket", each.name, why, expected=True)
+        else:
+            why = "it is empty, and nobody uses it; delete it"
+            yield Left("bucket", each.name, why, expected=False)
+
+
+def _others_left(marks: Marks, documented: bool) -> Iterator[Left]:
+    why = "the stack's role may not delete it" if documented else "it was not deleted"
+    for topic in marks.topics:
+        if topic.others:
+            theirs = "somebody else is subscribed to it"
+            yield Left("topic", topic.arn, theirs, expected=True)
+            for arn in topic.own:
+                command = f"aws sns unsubscribe --subscription-arn {arn}"
+                yield Left("subscription", arn, why, documented, command)
+        else:
+            command = f"aws sns delete-topic --topic-arn {topic.arn}"
+            yield Left("topic", topic.arn, f"inert; {why}", documented, command)
+    if marks.log_group:
+        command = f"aws logs delete-log-group --log-group-name {marks.log_group}"
+        yield Left("log group", marks.log_group, why, documented, command)

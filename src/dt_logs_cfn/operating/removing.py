@@ -1,0 +1,199 @@
+"""Deleting a stack: show, confirm, delete, follow, look whether the account is clean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operating import stack_events
+from dt_logs_cfn.operating.deploying import following
+from dt_logs_cfn.operating.following import Ended, seen
+from dt_logs_cfn.operating.marks import Left, Marks, fate, leftovers
+from dt_logs_cfn.operating.marks_read import Clients, Hints, read_marks
+from dt_logs_cfn.operating.operator import Operator
+from dt_logs_cfn.operating.stacks import Resource, Stack, describe, resources
+from dt_logs_cfn.resources import FUNCTION
+from dt_logs_handler import marks as handler_marks
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+_GONE = "DELETE_COMPLETE"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be done without asking; `role` is in place of the stack's own."""
+
+    yes: bool = False
+    leftovers: bool = False
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What came of it: what was removed besides the stack, and what is left."""
+
+    stack: Stack
+    left: tuple[Left, ...]
+    removed: tuple[Left, ...] = ()
+    unread: tuple[str, ...] = field(default=())
+
+    @property
+    def clean(self) -> bool:
+        """Whether all that is left stays by the rules, and everything could be read."""
+        return not self.unread and all(each.expected for each in self.left)
+
+
+def remove(
+    client: CloudFormationClient,
+    found: Clients,
+    name: str,
+    operator: Operator,
+    options: Options,
+) -> Removed:
+    """Delete a stack, once it is confirmed, and tell what is left; repeatable.
+
+    Raises OperatingError, botocore's errors, and KeyboardInterrupt, with the stack going on.
+    """
+    stack = _stack(client, name, operator)
+    listed = resources(client, stack)
+    documented = not any(each.resource_type == "AWS::Logs::LogGroup" for each in listed)
+    tagged = _of(stack)
+    hints = _hints(stack, listed, ())
+    before, cleared = read_marks(found, tagged, hints), tuple[Left, ...]()
+    if stack.status != _GONE:
+        operator.tell(_told(stack, listed, before, documented))
+        operator.confirm(f"Delete the stack {stack.name}?", options.yes)
+        _delete(client, stack, operator, options)
+    hints = _hints(stack, listed, tuple(each.name for each in before.buckets))
+
+    def look() -> Marks:
+        return read_marks(found, tagged, hints)
+
+    if _agreed(leftovers(look(), documented), operator, options):
+        # Looked at again, since another stack may have come to use it while somebody was asked.
+        now = [each for each in leftovers(look(), documented) if each.remedy]
+        cleared = tuple(each for each in now if _gone(found, each, operator))
+    after = look()
+    left = tuple(each for each in leftovers(after, documented) if each not in cleared)
+    return Removed(stack, left, cleared, after.unread)
+
+
+def _stack(client: CloudFormationClient, name: str, operator: Operator) -> Stack:
+    """Return the stack, at rest. Raises OperatingError if there is none."""
+    stack = describe(client, name)
+    if stack is not None and not stack_events.at_rest(stack.status):
+        operator.tell(f"The stack {name} is at work ({stack.status}); following it first.")
+        following(client, stack.id, frozenset(), operator, name)
+        stack = describe(client, stack.id)
+    if stack is None:
+        raise OperatingError(
+            f"There is no stack {name[:128]} in this account and region.",
+            "Check --stack-name, --profile and --region; one that was deleted has its id alone.",
+        )
+    return stack
+
+
+def _delete(
+    client: CloudFormationClient, stack: Stack, operator: Operator, options: Options
+) -> None:
+    known = seen(client, stack.id)
+    if options.role:
+        client.delete_stack(StackName=stack.id, RoleARN=options.role)
+    else:
+        client.delete_stack(StackName=stack.id)
+    ended = following(client, stack.id, known, operator, stack.name)
+    if ended.status != _GONE:
+        raise _failure(ended, stack.name)
+
+
+def _failure(ended: Ended, name: str) -> OperatingError:
+    event = stack_events.cause(ended.events)
+    why = f"{event.logical_id} failed: {stack_events.reason(event)}" if event else "It failed."
+    kept = f"aws cloudformation delete-stack --stack-name {name} --retain-resources"
+    fix = "Correct that, and remove it again."
+    if event is not None and not event.of_stack:
+        fix += f" What cannot be deleted can be left behind: {kept} {event.logical_id}"
+    return OperatingError(f"{why.rstrip('.')}. The stack {name} is in {ended.status}.", fix)
+
+
+def _of(stack: Stack) -> handler_marks.Stack:
+    """Return the stack as its marks know it."""
+    _, partition, _, region, account, _ = stack.id.split(":", 5)
+    return handler_marks.Stack(stack.id, partition, region, account)
+
+
+def _hints(stack: Stack, listed: Sequence[Resource], buckets: tuple[str, ...]) -> Hints:
+    """Return what the stack itself tells; its outputs may be cut off."""
+    arns = re.findall(
+        rf"arn:[^,\s]+:{handler_marks.NAME}-[0-9]+-[A-Za-z0-9_-]+",
+        stack.outputs.get("TopicArns", ""),
+    )
+    function = next((each.physical_id for each in listed if each.logical_id == FUNCTION), "")
+    endpoint = stack.parameters.get("NotificationEndpoint", "")
+    return Hints(buckets, tuple(arns), function, endpoint)
+
+
+def _told(stack: Stack, listed: Sequence[Resource], marks: Marks, documented: bool) -> str:
+    goes, stays = fate(marks, documented)
+    existing = [
+        f"{each.logical_id}  {each.resource_type}  {each.physical_id}"
+        for each in reversed(listed)
+        if not each.status.startswith("DELETE_COMPLETE")
+    ]
+    if stack.role:
+        stays.append(f"the service role {stack.role}")
+    return "\n".join(
+        [
+            f"delete stack {stack.name}, which is in {stack.status}",
+            f"  through   {stack.role or 'your own rights, without a service role'}",
+            "  Goes",
+            *(f"    - {each}" for each in (*existing, *goes)),
+            *(["  Stays"] if stays else []),
+            *(f"    {each}" for each in stays),
+            *(["  Could not be looked at"] if marks.unread else []),
+            *(f"    {each}" for each in marks.unread),
+        ]
+    )
+
+
+def _agreed(left: Sequence[Left], operator: Operator, options: Options) -> bool:
+    """Tell whether to remove with the operator's own rights what the stack's role may not."""
+    removable = [each for each in left if each.remedy]
+    if not removable or (options.yes and not options.leftovers):
+        return False
+    operator.tell("Left, and you may remove it with your own rights:")
+    for each in removable:
+        operator.tell(f"    {each.told}")
+    try:
+        operator.confirm("Remove these?", options.leftovers)
+    except OperatingError:
+        return False
+    return True
+
+
+def _gone(found: Clients, left: Left, operator: Operator) -> bool:
+    """Remove one thing; tells whether that was allowed. Repeatable."""
+    try:
+        match left.what:
+            case "topic":
+                found.aws.sns.delete_topic(TopicArn=left.name)
+            case "subscription":
+                found.aws.sns.unsubscribe(SubscriptionArn=left.name)
+            case "log group":
+                found.logs.delete_log_group(logGroupName=left.name)
+            case _:
+                raise AssertionError(f"no way to remove a {left.what}")
+    except ClientError as error:
+        if not aws.denied(error) and aws.code(error) != "AuthorizationError":
+            raise
+        operator.tell(f"AWS denies {error.operation_name}: {left.name} stays")
+        return False
+    return True

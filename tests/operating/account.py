@@ -1,0 +1,121 @@
+"""What the tests of `plan` and `status` share: runs of commands and of the handler."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import pytest
+from cli.running import Ran
+
+from dt_logs_cfn import canonical
+from dt_logs_cfn.cli import main
+from dt_logs_cfn.emulator import Account
+from dt_logs_cfn.operating.asked import parameters
+from dt_logs_cfn.rehearsal.endpoint import Endpoint
+from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, Sandbox
+from dt_logs_cfn.rehearsal.stack import Asked, Stack
+from dt_logs_cfn.settings import Privileges, Settings
+from dt_logs_cfn.templates import stack_template
+from dt_logs_handler.aws import Aws
+from dt_logs_handler.request import Request
+from dt_logs_handler.run import Outcome, run
+from dt_logs_handler.steps import Step
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+VENDOR = "999988887777"
+SECRET = "s3cr3t"
+ENDPOINT = f"https://logs.example.com/in?token={SECRET}"
+STACK = (
+    "arn:aws:cloudformation:us-east-1:123456789012:stack/dt-logs/"
+    "6b5d2f40-5c1e-11f0-9a3b-0242ac120002"
+)
+TAG = "558d71137e72"
+ASKED = ("--data-theorem-account-id", VENDOR, "--notification-endpoint", ENDPOINT)
+TRUST = '{"Version":"2012-10-17","Statement":[]}'
+
+
+@dataclass(frozen=True)
+class Served:
+    """An account behind its endpoint, and the command line in a shell of its own."""
+
+    sandbox: Sandbox
+    shell: pytest.MonkeyPatch
+    printed: pytest.CaptureFixture[str]
+
+    @property
+    def account(self) -> Account:
+        return self.sandbox.account
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self.sandbox.endpoint
+
+    def create(self, name: str, *load_balancers: str, **changed: str) -> Stack:
+        """Create a stack as an administrator, and let the vendor confirm what it is sent."""
+        asked = Asked(canonical.dumps(template()), values(*load_balancers, **changed))
+        made = self.sandbox.cloudformation.create(name, asked, ("CAPABILITY_IAM",))
+        assert made.status == "CREATE_COMPLETE", self.sandbox.events
+        for each in self.account.world.subscriptions.values():
+            each.confirmed = True
+        return made
+
+    def sign_in(self, credentials: Mapping[str, str]) -> None:
+        """Put credentials into the shell's environment."""
+        for name, value in credentials.items():
+            self.shell.setenv(name.upper(), value)
+
+    def sign_in_as(self, *statements: dict[str, Any]) -> None:
+        """Take a role that may do this, and no more."""
+        iam = self.client("iam")
+        iam.create_role(RoleName="operator", AssumeRolePolicyDocument=TRUST)
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        iam.put_role_policy(RoleName="operator", PolicyName="p", PolicyDocument=document)
+        role = f"arn:aws:iam::{ACCOUNT}:role/operator"
+        self.sign_in(self.endpoint.session("operator", role=role))
+
+    def client(self, service: str) -> Any:
+        """Return an administrator's client."""
+        return self.sandbox.client(service, self.endpoint.session(ADMINISTRATOR))
+
+    def run(self, *argv: str) -> Ran:
+        """Run a command as from a shell; nothing may be changed by it."""
+        before = self.account.snapshot()
+        self.printed.readouterr()
+        try:
+            code = main(argv)
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        ran = Ran(code, *self.printed.readouterr())
+        assert self.account.snapshot() == before
+        assert SECRET not in ran.out + ran.err
+        return ran
+
+
+def template(privileges: Privileges = Privileges.LEAST_PRIVILEGE) -> dict[str, Any]:
+    """Return the stack's template, for no vendor yet."""
+    found: dict[str, Any] = stack_template(Settings(), privileges).to_dict()
+    return found
+
+
+def values(*load_balancers: str, **changed: str) -> dict[str, str]:
+    """Return values for all of the template's parameters."""
+    given = {
+        "LoadBalancerArns": ",".join(load_balancers),
+        "DataTheoremAccountId": VENDOR,
+        "NotificationEndpoint": ENDPOINT,
+        **changed,
+    }
+    return parameters(template(), given)
+
+
+def carry_out(request: Request, account: Account) -> tuple[list[Step], Outcome]:
+    """Let the handler carry a request out; returns the steps that it took."""
+    taken: list[Step] = []
+    clients = account.elbv2, account.s3, account.sns
+    clock = account.clock
+    aws = Aws(*clients, clock, clock.sleep, Random(7), clock() + 800)
+    return taken, run(request, aws, lambda step, result: taken.append(step))

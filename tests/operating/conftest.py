@@ -1,0 +1,38 @@
+"""Accounts for `plan` and `status`: in memory, and behind an endpoint for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from operating.account import ACCOUNT, REGION, Served
+
+from dt_logs_cfn.emulator import Account
+from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, Sandbox
+
+
+@pytest.fixture
+def account() -> Account:
+    """Give an empty account, in memory."""
+    return Account(ACCOUNT, REGION)
+
+
+@pytest.fixture
+def served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Served]:
+    """Give an empty account behind an endpoint, and an administrator's shell."""
+    folder = tmp_path / "functions"
+    folder.mkdir()
+    with Sandbox(folder) as sandbox:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", sandbox.endpoint.url)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+        monkeypatch.delenv("AWS_PROFILE", raising=False)
+        found = Served(sandbox, monkeypatch, capsys)
+        found.sign_in(sandbox.endpoint.session(ADMINISTRATOR))
+        yield found

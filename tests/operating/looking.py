@@ -1,0 +1,129 @@
+"""An account in memory with stacks that the handler set up, and what `status` says of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from operating.account import ACCOUNT, REGION, STACK, carry_out, template, values
+
+from dt_logs_cfn.emulator import Account, client_error
+from dt_logs_cfn.emulator.errors import Refused
+from dt_logs_cfn.errors import FetchError
+from dt_logs_cfn.operating import asked
+from dt_logs_cfn.operating.asked import Place
+from dt_logs_cfn.operating.checks import checks
+from dt_logs_cfn.operating.look import Reach, look
+from dt_logs_cfn.operating.seen import Check
+
+VERSION = "0.1.0"
+PLACE = Place("aws", REGION, ACCOUNT)
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+Checks = dict[str, Check]
+
+
+@dataclass
+class Stacks:
+    """CloudFormation, as far as it is read."""
+
+    stacks: list[dict[str, Any]] = field(default_factory=list)
+    templates: dict[str, Any] = field(default_factory=dict)
+    denied: tuple[str, ...] = ()  # operations
+
+    def check(self, operation: str) -> None:
+        """Refuse an operation that is denied."""
+        if operation in self.denied:
+            raise client_error(operation, Refused("AccessDenied", "no", 403))
+
+    def describe_stacks(self, StackName: str) -> Any:
+        return {"Stacks": [each for each in self.stacks if each["StackName"] == StackName]}
+
+    def get_template(self, StackName: str, TemplateStage: str) -> Any:
+        self.check("GetTemplate")
+        return {"TemplateBody": self.templates[StackName]}
+
+    def list_stacks(self, NextToken: str = "0") -> Any:
+        """List a stack a page."""
+        self.check("ListStacks")
+        at = int(NextToken)
+        more = {"NextToken": str(at + 1)} if at + 1 < len(self.stacks) else {}
+        return {"StackSummaries": self.stacks[at : at + 1], **more}
+
+
+def not_fetched(url: str, limit: int) -> bytes:
+    raise FetchError(f"{url} is not there.", "Check the URL.")
+
+
+@dataclass
+class Looking:
+    """The account, its stacks, and a look at both that must change nothing."""
+
+    account: Account
+    cloudformation: Stacks = field(default_factory=Stacks)
+    fetch: Callable[[str, int], bytes] = not_fetched
+
+    def create(
+        self, *arns: str, name: str = "dt-logs", stack: str = STACK, **changed: str
+    ) -> dict[str, Any]:
+        """Create a stack with the handler, its endpoint confirming; returns its description."""
+        given, body = values(*arns, **changed), template()
+        request = asked.creation(body, given, stack, self.account.clock())
+        carry_out(request, self.account)
+        for each in self.account.world.subscriptions.values():
+            each.confirmed = True
+        properties = asked.properties(body, given)
+        outputs = [
+            {"OutputKey": key, "OutputValue": properties[key]}
+            for key in ("TemplateVersion", "HandlerSha256")
+        ]
+        described = {
+            "StackName": name,
+            "StackId": stack,
+            "StackStatus": "CREATE_COMPLETE",
+            "Outputs": outputs,
+            "Parameters": [
+                {"ParameterKey": key, "ParameterValue": value} for key, value in given.items()
+            ],
+        }
+        self.cloudformation.stacks.append(described)
+        self.cloudformation.templates[stack] = body
+        return described
+
+    def of(
+        self, *arns: str, stacks: tuple[str, ...] = (), denied: tuple[str, ...] = ()
+    ) -> dict[tuple[str, str], Check]:
+        """Look at load balancers and stacks, without the rights that are denied."""
+        deny = {"Effect": "Deny", "Action": list(denied), "Resource": "*"}
+        policy = {"Statement": [EVERYTHING, *([deny] if denied else [])]}
+        caller = self.account.caller([policy], role="operator")
+        account, cloudformation = self.account, cast(Any, self.cloudformation)
+        clients = (
+            account.client("elbv2", caller=caller),
+            account.client("s3", caller=caller),
+            account.client("sns", caller=caller),
+        )
+        control = account.client("s3control", caller=caller)
+        reach = Reach(clients, control, cloudformation, self.fetch, account.clock)
+        described = [each for each in self.cloudformation.stacks if each["StackName"] in stacks]
+        before = self.account.snapshot()
+        seen = look(reach, PLACE, described, arns)
+        assert self.account.snapshot() == before
+        sha256 = template()["Resources"]["InvokeLambdaFunction"]["Properties"]["HandlerSha256"]
+        found = list(checks(seen, VERSION, sha256))
+        return {(each.subject, each.name): each for each in found}
+
+    def check(self, name: str, arn: str, denied: tuple[str, ...] = ()) -> Check:
+        """Return one check of a load balancer."""
+        return self.of(arn, denied=denied)[arn.partition(":loadbalancer/")[2], name]
+
+    def stack_check(self, name: str, denied: tuple[str, ...] = ()) -> Check:
+        """Return one check of the stack."""
+        return self.of(stacks=("dt-logs",), denied=denied)["stack dt-logs", name]
+
+    def edit_policy(self, bucket: str, change: Callable[[list[Any]], None]) -> None:
+        """Change the statements of a bucket's policy by hand."""
+        policy = json.loads(self.account.s3.get_bucket_policy(Bucket=bucket)["Policy"])
+        change(policy["Statement"])
+        self.account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))

@@ -1,0 +1,141 @@
+"""Following a stack: what is told, how long a lost connection is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError
+
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operating.following import follow, seen
+from dt_logs_cfn.operating.operator import Operator
+
+STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1"
+Step = Callable[["Fake"], None]
+
+
+def raw(number: int, status: str) -> dict[str, Any]:
+    return {
+        "EventId": str(number),
+        "Timestamp": datetime.fromtimestamp(1_000 + number, timezone.utc),
+        "LogicalResourceId": "s",
+        "ResourceType": "AWS::CloudFormation::Stack",
+        "ResourceStatus": status,
+    }
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeStacks")
+
+
+@dataclass
+class Fake:
+    """CloudFormation, in which something happens at each look; pages hold two events."""
+
+    steps: list[Step | Exception]
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def describe_stacks(self, **given: str) -> dict[str, Any]:
+        assert given == {"StackName": STACK}
+        step = self.steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        step(self)
+        return {"Stacks": [{"StackStatus": self.events[-1]["ResourceStatus"]}]}
+
+    def get_paginator(self, name: str) -> Fake:
+        assert name == "describe_stack_events"
+        return self
+
+    def paginate(self, **given: str) -> Iterator[dict[str, Any]]:
+        assert given == {"StackName": STACK}
+        newest = self.events[::-1]
+        for begin in range(0, len(newest), 2):
+            yield {"StackEvents": newest[begin : begin + 2]}
+
+
+@dataclass
+class Seat:
+    """An operator whose time passes only while they wait."""
+
+    now: float = 0.0
+    lines: list[str] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    @property
+    def operator(self) -> Operator:
+        return Operator(lambda: self.now, self.sleep, self.lines.append, lambda question: None)
+
+
+def happens(*statuses: str) -> Step:
+    def step(fake: Fake) -> None:
+        fake.events += [raw(len(fake.events) + n, each) for n, each in enumerate(statuses)]
+
+    return step
+
+
+def test_new_events_are_told_once_in_their_order() -> None:
+    fake = Fake([happens("UPDATE_IN_PROGRESS", "A", "B_IN_PROGRESS"), happens("UPDATE_COMPLETE")])
+    happens("CREATE_IN_PROGRESS", "CREATE_COMPLETE")(fake)
+    seat, client = Seat(), fake
+    known = seen(client, STACK)  # type: ignore[arg-type]  # a fake of what is used
+    ended = follow(client, STACK, known, seat.operator)  # type: ignore[arg-type]
+    assert ended.status == "UPDATE_COMPLETE"
+    assert [each.id for each in ended.events] == ["2", "3", "4", "5"]
+    assert [line.split() for line in seat.lines] == [
+        ["0.0s", "UPDATE_IN_PROGRESS", "s"],
+        ["1.0s", "A", "s"],
+        ["2.0s", "B_IN_PROGRESS", "s"],
+        ["3.0s", "UPDATE_COMPLETE", "s"],
+    ]
+
+
+def test_silence_is_told_now_and_then() -> None:
+    nothing = [happens()] * 40
+    fake = Fake([happens("CREATE_IN_PROGRESS"), *nothing, happens("CREATE_COMPLETE")])
+    seat = Seat()
+    follow(fake, STACK, frozenset(), seat.operator)  # type: ignore[arg-type]
+    assert [line.split() for line in seat.lines[1:-1]] == [
+        ["30.0s", "still", "CREATE_IN_PROGRESS"],
+        ["60.0s", "still", "CREATE_IN_PROGRESS"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "error", [refused("Throttling"), ConnectTimeoutError(endpoint_url="https://a.example.com")]
+)
+def test_a_lost_connection_is_waited_for(error: Exception) -> None:
+    fake = Fake([happens("CREATE_IN_PROGRESS"), error, error, happens("CREATE_COMPLETE")])
+    seat = Seat()
+    assert follow(fake, STACK, frozenset(), seat.operator).status == "CREATE_COMPLETE"  # type: ignore[arg-type]
+    assert [line for line in seat.lines if "does not answer" in line] == [
+        f"AWS does not answer ({type(error).__name__}); trying again"
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        ([refused("Throttling")] * 3, "AWS throttles DescribeStacks."),
+        ([refused("ExpiredToken")], "The credentials have expired."),
+        ([refused("AccessDenied")], "AWS denies DescribeStacks: no."),
+        (
+            [ConnectTimeoutError(endpoint_url="https://a.example.com/?secret")] * 3,
+            "a.example.com cannot be reached (ConnectTimeoutError).",
+        ),
+    ],
+)
+def test_one_that_does_not_come_back_leaves_the_stack_going_on(
+    errors: list[Exception], told: str
+) -> None:
+    fake = Fake([happens("CREATE_IN_PROGRESS"), *errors])
+    with pytest.raises(OperatingError) as found:
+        follow(fake, STACK, frozenset(), Seat().operator)  # type: ignore[arg-type]
+    assert found.value.what == f"The stack goes on, and cannot be followed: {told}"
+    assert found.value.fix.endswith("The same command follows it again.")

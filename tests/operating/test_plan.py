@@ -1,0 +1,312 @@
+"""`plan` against an account behind an endpoint: what is told, and that nothing is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.config import Config
+from operating.account import (
+    ACCOUNT,
+    ASKED,
+    ENDPOINT,
+    REGION,
+    STACK,
+    VENDOR,
+    Served,
+    carry_out,
+    template,
+    values,
+)
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.emulator import Account, client_error
+from dt_logs_cfn.emulator.errors import Refused
+from dt_logs_cfn.errors import AwsError, OperatingError
+from dt_logs_cfn.operating import asked
+from dt_logs_cfn.operating.asked import Existing
+from dt_logs_cfn.operating.plan_diff import changes
+from dt_logs_cfn.operating.planned import Planned, planned
+from dt_logs_cfn.settings import Privileges
+
+ONCE = Config(retries={"total_max_attempts": 1})
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+KMS = "Set its default encryption to SSE-S3 (AES256), or choose another bucket."
+
+
+def plan(account: Account, request: Any) -> Planned:
+    clients = account.elbv2, account.s3, account.sns
+    return planned(request, clients, account.clock)
+
+
+def creation(account: Account, *arns: str, **changed: str) -> Any:
+    return asked.creation(template(), values(*arns, **changed), STACK, account.clock())
+
+
+def test_a_new_load_balancer_is_told_as_a_diff(served: Served) -> None:
+    arn = served.account.add_load_balancer("web")
+    ran = served.run("plan", "--load-balancer", arn, *ASKED)
+    assert (ran.code, ran.err) == (1, "")
+    bucket = f"dt-logs-analysis-<tag>-{ACCOUNT}-{REGION}-an"
+    for line in (
+        f"A new stack in account {ACCOUNT}, region {REGION}; nothing was changed by this look.",
+        f"bucket {bucket}",
+        "  + the bucket itself",
+        "  ~ days until logs expire: (none) -> 30",
+        f"load balancer {arn.partition(':loadbalancer/')[2]}",
+        "  ~ access_logs.s3.enabled: false -> true",
+        f"  ~ access_logs.s3.bucket: (none) -> {bucket}",
+        "  ~ access_logs.s3.prefix: (none) -> dt-logs-analysis/<tag>",
+        "  + subscription of https://logs.example.com/…",
+        "13 changes.",
+    ):
+        assert line in ran.out.splitlines()
+    statements = [
+        json.loads(line.removeprefix("  + policy "))
+        for line in ran.out.splitlines()
+        if line.startswith("  + policy ")
+    ]
+    assert [each["Effect"] for each in statements] == ["Allow", "Allow", "Deny"]
+    assert statements[0]["Principal"] == {"AWS": f"arn:aws:iam::{VENDOR}:root"}
+    assert "only if the boto3 of Lambda's runtime knows" in ran.out
+    assert "Whether the Lambda's role, a permissions boundary or an organisation's" in ran.out
+    assert "\x1b" not in ran.out
+
+
+def test_a_program_gets_the_same(served: Served) -> None:
+    arn = served.account.add_load_balancer("web")
+    ran = served.run("plan", "--load-balancer", arn, *ASKED, "--json")
+    found = json.loads(ran.out)
+    assert (ran.code, found["works"], found["conflicts"], found["denied"]) == (1, True, [], [])
+    assert found["changes"][-1] == {
+        "step": "SetLogging",
+        "subject": f"load balancer {arn.partition(':loadbalancer/')[2]}",
+        "diff": [
+            "~ access_logs.s3.enabled: false -> true",
+            f"~ access_logs.s3.bucket: (none) -> dt-logs-analysis-<tag>-{ACCOUNT}-{REGION}-an",
+            "~ access_logs.s3.prefix: (none) -> dt-logs-analysis/<tag>",
+        ],
+    }
+    assert found["log_locations"][0]["prefix"] == "dt-logs-analysis/<tag>"
+
+
+def test_parameters_come_from_options_or_a_file_in_either_form(
+    served: Served, tmp_path: Path
+) -> None:
+    arn = served.account.add_load_balancer("web")
+    given = values(arn, LogBucketName="logs-of-web")
+    plain, listed = tmp_path / "plain.json", tmp_path / "listed.json"
+    plain.write_text(json.dumps(given))
+    listed.write_text(
+        json.dumps([{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()])
+    )
+    options = [word for k, v in given.items() for word in ("--parameter", f"{k}={v}")]
+    expected = served.run(
+        "plan", "--load-balancer", arn, *ASKED, "--log-bucket-name", "logs-of-web"
+    )
+    assert "bucket logs-of-web" in expected.out
+    for arguments in (("--parameters", str(plain)), ("--parameters", str(listed)), options):
+        assert served.run("plan", *arguments).out == expected.out
+    narrower = served.run("plan", "--parameters", str(plain), "--log-bucket-name", "other-logs")
+    assert "bucket other-logs" in narrower.out
+
+
+@pytest.mark.parametrize("content", ["[1]", "{", '{"A": {}}', '"A"', '{"Parameters": {"A": null}}'])
+def test_a_file_that_is_none_of_parameters_is_refused(
+    served: Served, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "p.json").write_text(content)
+    ran = served.run("plan", "--parameters", str(tmp_path / "p.json"))
+    assert "p.json is no file of parameters. Write it as the AWS CLI takes it" in ran.failure
+
+
+def test_every_conflict_is_told_before_anything_is_touched(served: Served) -> None:
+    account = served.account
+    account.add_bucket("with-kms", kms=True)
+    one = account.add_load_balancer("one", bucket="with-kms")
+    two = account.add_load_balancer("two", bucket="gone-logs")
+    three = account.add_load_balancer("three")
+    arguments = [word for arn in (one, two, three) for word in ("--load-balancer", arn)]
+    ran = served.run("plan", *arguments, *ASKED)
+    assert (ran.code, ran.err) == (3, "")
+    assert "It cannot work:" in ran.out
+    assert "Bucket with-kms encrypts with aws:kms by default" in ran.out
+    assert f"  fix: {KMS}" in ran.out
+    assert "Bucket gone-logs, to which the load balancer is set to log, does not exist." in ran.out
+    assert "three" not in ran.out
+    found = json.loads(served.run("plan", *arguments, *ASKED, "--json").out)
+    assert [each["load_balancers"] for each in found["conflicts"]] == [[one], [two]]
+    assert (found["works"], found["changes"]) == (False, [])
+
+
+def test_of_all_load_balancers_those_that_cannot_be_are_left_out(served: Served) -> None:
+    served.account.add_bucket("with-kms", kms=True)
+    served.account.add_load_balancer("one", bucket="with-kms")
+    served.account.add_load_balancer("two")
+    ran = served.run("plan", "--load-balancer", "*", *ASKED)
+    assert ran.code == 1
+    assert "Left out:\n  app/one/" in ran.out
+    assert "access_logs.s3.enabled: false -> true" in ran.out
+
+
+def test_rights_that_are_missing_are_all_named(served: Served) -> None:
+    arn = served.account.add_load_balancer("web")
+    served.sign_in_as({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    ran = served.run("plan", "--load-balancer", arn, *ASKED)
+    assert "elasticloadbalancing:DescribeLoadBalancerAttributes" in ran.failure
+    assert "sns:gettopicattributes" in ran.failure.lower()
+    assert "Have it allowed for you" in ran.failure
+
+
+def test_a_bucket_that_the_caller_may_not_read_is_told_apart_from_a_conflict(
+    served: Served,
+) -> None:
+    served.account.add_bucket("logs-of-web")
+    arn = served.account.add_load_balancer("web", bucket="logs-of-web")
+    deny = {"Effect": "Deny", "Action": "s3:GetBucketPolicy", "Resource": "*"}
+    served.sign_in_as(EVERYTHING, deny)
+    ran = served.run("plan", "--load-balancer", arn, *ASKED)
+    assert ran.code == 3
+    assert "You may not read, so what is said of it may not hold" in ran.out
+    assert "s3:GetBucketPolicy on arn:aws:s3:::logs-of-web" in ran.out
+    found = json.loads(served.run("plan", "--load-balancer", arn, *ASKED, "--json").out)
+    assert found["denied"] == ["s3:GetBucketPolicy on arn:aws:s3:::logs-of-web"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--load-balancer", "web", *ASKED), "The value of LoadBalancerArns is not what it takes."),
+        (ASKED, "These parameters must have values: LoadBalancerArns."),
+        (("--load-balancer", "*"), "These parameters must have values: DataTheoremAccountId"),
+        (("--parameter", "Nope=1"), "The template has no parameter 'Nope'."),
+        (("--parameter", "Nope"), "--parameter 'Nope' has no value."),
+        (("--parameters", "nowhere.json"), "nowhere.json cannot be read"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_told_in_one_line(
+    served: Served, arguments: tuple[str, ...], told: str
+) -> None:
+    assert told in served.run("plan", *arguments).failure
+
+
+def test_a_load_balancer_of_another_region_is_told(served: Served) -> None:
+    arn = served.account.add_load_balancer("web")
+    failure = served.run("plan", "--load-balancer", arn, *ASKED, "--region", "eu-west-1").failure
+    assert "is not in this stack's account 123456789012, region eu-west-1" in failure
+
+
+def test_a_load_balancer_that_is_not_there_is_in_the_way(served: Served) -> None:
+    arn = served.account.add_load_balancer("web")
+    served.account.delete_load_balancer(arn)
+    ran = served.run("plan", "--load-balancer", arn, *ASKED)
+    assert ran.code == 3
+    assert "does not exist" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("ExpiredToken", "The credentials have expired."),
+        ("Throttling", "AWS throttles DescribeLoadBalancerAttributes."),
+        ("InvalidClientTokenId", "AWS does not know the credentials"),
+    ],
+)
+def test_what_aws_refuses_is_told_in_one_line(account: Account, code: str, told: str) -> None:
+    def refuse(service: str, operation: str, params: Any) -> None:
+        raise client_error(operation, Refused(code, "no"))
+
+    arn = account.add_load_balancer("web")
+    clients = account.client("elbv2", before=refuse), account.s3, account.sns
+    with pytest.raises(AwsError) as error, aws.errors():
+        planned(creation(account, arn), clients, account.clock)
+    assert error.value.what.startswith(told)
+
+
+@pytest.mark.parametrize("privileges", list(Privileges))
+def test_the_run_takes_the_steps_that_were_planned(
+    account: Account, privileges: Privileges
+) -> None:
+    account.add_bucket("logs-of-api")
+    arns = [
+        account.add_load_balancer("web"),
+        account.add_load_balancer("api", bucket="logs-of-api", prefix="api"),
+    ]
+    request = asked.creation(template(privileges), values(*arns), STACK, account.clock())
+    before = account.snapshot()
+    found = plan(account, request)
+    assert account.snapshot() == before
+    taken, _ = carry_out(request, account)
+    assert found.plan is not None
+    assert tuple(taken[: len(found.plan.steps)]) == found.plan.steps
+    told = changes(found.plan, found.state, request.stack)
+    added = [
+        json.loads(line.removeprefix("+ policy "))
+        for each in told
+        for line in each.diff
+        if line.startswith("+ policy ")
+    ]
+    there = [
+        statement
+        for bucket in account.snapshot()["buckets"].values()
+        for statement in (bucket["policy"] or {"Statement": []})["Statement"]
+    ]
+    assert sorted(each["Sid"] for each in added) == sorted(each["Sid"] for each in there)
+
+
+def test_after_the_run_nothing_is_to_be_done(account: Account) -> None:
+    arn = account.add_load_balancer("web")
+    carry_out(creation(account, arn), account)
+    existing = Existing(STACK, template(), values(arn))
+    found = plan(account, asked.update(template(), values(arn), existing, account.clock()))
+    assert found.plan is not None
+    assert (found.plan.changes, found.works) == ((), True)
+
+
+def test_an_update_tells_what_goes_and_what_comes(account: Account) -> None:
+    one, two = account.add_load_balancer("one"), account.add_load_balancer("two")
+    carry_out(creation(account, one), account)
+    existing = Existing(STACK, template(), values(one))
+    request = asked.update(template(), values(two), existing, account.clock() + 5)
+    found = plan(account, request)
+    assert found.plan is not None
+    logging = {
+        each.subject: each.diff[0]
+        for each in changes(found.plan, found.state, request.stack)
+        if each.step == "SetLogging"
+    }
+    assert logging == {
+        f"load balancer {two.partition(':loadbalancer/')[2]}": (
+            "~ access_logs.s3.enabled: false -> true"
+        ),
+        f"load balancer {one.partition(':loadbalancer/')[2]}": (
+            "~ access_logs.s3.enabled: true -> false"
+        ),
+    }
+    taken, _ = carry_out(request, account)
+    assert tuple(taken[: len(found.plan.steps)]) == found.plan.steps
+
+
+def test_a_bucket_that_the_role_may_not_touch_is_in_the_way(account: Account) -> None:
+    account.add_bucket("logs-of-web")
+    account.add_bucket("logs-of-api")
+    arn = account.add_load_balancer("web", bucket="logs-of-web")
+    other = creation(account, arn, ExistingLogBucketNames="logs-of-api")
+    (conflict,) = plan(account, other).conflicts
+    assert "ExistingLogBucketNames leaves it out" in conflict.what
+    assert plan(account, creation(account, arn, ExistingLogBucketNames="logs-of-web")).works
+
+
+def test_a_stack_of_another_kind_is_none_of_ours() -> None:
+    with pytest.raises(OperatingError, match="none of ours"):
+        asked.properties({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}}, {})
+
+
+def test_the_endpoint_is_shown_without_its_token(account: Account) -> None:
+    arn = account.add_load_balancer("web")
+    found = plan(account, creation(account, arn))
+    assert found.plan is not None
+    told = changes(found.plan, found.state, found.request.stack)
+    assert not any(ENDPOINT in line for each in told for line in each.diff)

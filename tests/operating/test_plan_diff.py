@@ -1,0 +1,152 @@
+"""What each step of a plan is told as."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from operating.account import ACCOUNT, ENDPOINT, REGION, SECRET, STACK
+from support.strategies import STEADY, configurations, policies
+
+from dt_logs_cfn.operating.plan_diff import changes
+from dt_logs_handler import notifications, policy
+from dt_logs_handler.documents import parsed, same_statement, statements
+from dt_logs_handler.marks import Location, Stack
+from dt_logs_handler.model import Bucket, Logging, State
+from dt_logs_handler.request import Endpoint
+from dt_logs_handler.steps import (
+    DeleteBucket,
+    DeleteTestFile,
+    DeleteTopic,
+    EditNotifications,
+    EditPolicy,
+    EnsureTopic,
+    Guard,
+    Plan,
+    SecureBucket,
+    SetFilter,
+    SetLogging,
+    SetRetention,
+    SetTags,
+    Step,
+    Subscribe,
+    Unsubscribe,
+)
+
+HERE = Stack(STACK, "aws", REGION, ACCOUNT)
+END = Endpoint("https", ENDPOINT)
+GUARD = Guard("logs")
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:t"
+ARN = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/app/web/0123456789abcdef"
+
+
+def diff(step: Step, bucket: Bucket | None = None) -> tuple[str, list[str]]:
+    """Return how one step is told, of what."""
+    state = State({}, {bucket.name: bucket} if bucket else {}, {})
+    (found,) = changes(Plan((step,)), state, HERE)
+    assert SECRET not in "".join(found.diff)
+    return found.subject, list(found.diff)
+
+
+@pytest.mark.parametrize(
+    ("step", "subject", "lines"),
+    [
+        (
+            SetTags("logs", {"team": "edge", "kept": "1"}, frozenset({"old"})),
+            "bucket logs",
+            ["- tag old=2", "~ tag team: web -> edge"],
+        ),
+        (
+            SecureBucket("logs"),
+            "bucket logs",
+            [
+                "~ encryption: aws:kms -> AES256",
+                '~ public access block: {"BlockPublicAcls":true} -> all on',
+            ],
+        ),
+        (SetRetention("logs", 7), "bucket logs", ["~ days until logs expire: 30 -> 7"]),
+        (
+            DeleteTestFile(Location("logs", "a"), GUARD),
+            "bucket logs",
+            [f"- object a/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"],
+        ),
+        (
+            DeleteBucket("logs", GUARD),
+            "bucket logs",
+            ["- the bucket itself, unless it holds logs"],
+        ),
+        (
+            EnsureTopic("logs", TOPIC, {"team": "edge"}, False),
+            f"topic {TOPIC}",
+            ["+ the topic itself, unless it is there", "+ tag team=edge"],
+        ),
+        (
+            Subscribe("logs", TOPIC, END, '{"Records":1}', True),
+            f"topic {TOPIC}",
+            ['+ subscription of https://logs.example.com/…, for {"Records":1} only'],
+        ),
+        (
+            Unsubscribe("arn:s", TOPIC, END, None, GUARD),
+            f"topic {TOPIC}",
+            ["- subscription of https://logs.example.com/…"],
+        ),
+        (
+            DeleteTopic(TOPIC, "logs", GUARD),
+            f"topic {TOPIC}",
+            ["- the topic itself, with its subscriptions"],
+        ),
+        (SetFilter("arn:s", "new", "old"), "subscription arn:s", ["- filter old", "+ filter new"]),
+        (
+            SetLogging(ARN, Logging(True, "logs", "a/dt"), Logging(False, "logs", "a")),
+            "load balancer app/web/0123456789abcdef",
+            ["~ access_logs.s3.enabled: true -> false", "~ access_logs.s3.prefix: a/dt -> a"],
+        ),
+    ],
+)
+def test_a_step_is_told(step: Step, subject: str, lines: list[str]) -> None:
+    expiring = {"ID": "dt-logs-analysis", "Status": "Enabled", "Expiration": {"Days": 30}}
+    bucket = Bucket(
+        "logs",
+        tags={"old": "2", "team": "web", "kept": "1"},
+        encryption="aws:kms",
+        public_access_block={"BlockPublicAcls": True},
+        lifecycle=(expiring,),
+    )
+    assert diff(step, bucket) == (subject, lines)
+
+
+@STEADY
+@given(policies())
+def test_a_policys_diff_is_what_the_edit_changes(text: str | None) -> None:
+    ours = {"Sid": "DTLogsAnalysis9", "Effect": "Allow", "Action": "s3:GetObject"}
+    edit = policy.Edit((ours,), frozenset({"AllowTrail"}))
+    _, lines = diff(EditPolicy("logs", edit), Bucket("logs", policy=text))
+    before = list(statements(parsed(text))) if text else []
+    gone = [json.loads(line[9:]) for line in lines if line.startswith("- policy ")]
+    come = [json.loads(line[9:]) for line in lines if line.startswith("+ policy ")]
+    assert come == [ours]
+    dropped = [each for each in before if each.get("Sid") == "AllowTrail"]
+    assert len(gone) == len(dropped)
+    assert all(same_statement(one, other) for one, other in zip(gone, dropped, strict=True))
+
+
+@STEADY
+@given(configurations())
+def test_notifications_of_others_are_in_no_diff(
+    configuration: notifications.Configuration,
+) -> None:
+    entry = notifications.entry(Location("logs", ""), TOPIC, HERE)
+    edit = notifications.Edit((entry,))
+    _, lines = diff(EditNotifications("logs", edit), Bucket("logs", notifications=configuration))
+    assert [json.loads(line.removeprefix("+ notification ")) for line in lines] == [entry]
+
+
+def test_two_edits_of_one_bucket_are_told_one_after_the_other() -> None:
+    put = {"Sid": "DTLogsAnalysis9", "Effect": "Allow", "Action": "s3:GetObject"}
+    steps = (
+        EditPolicy("logs", policy.Edit((put,))),
+        EditPolicy("logs", policy.Edit((), frozenset({"DTLogsAnalysis9"}))),
+    )
+    found = changes(Plan(steps), State({}, {"logs": Bucket("logs")}, {}), HERE)
+    assert [each.diff[0][:8] for each in found] == ["+ policy", "- policy"]

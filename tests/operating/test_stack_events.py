@@ -1,0 +1,83 @@
+"""Which event is the cause, when a stack is at rest, how an event is shown."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dt_logs_cfn.operating.stack_events import Event, at_rest, cause, line, one_line, reason
+
+STACK = "AWS::CloudFormation::Stack"
+UUID = "0c9b5a3e-1d5e-4c1f-9f57-000000000000"
+
+
+def event(name: str, status: str, why: str = "", kind: str = "AWS::IAM::Role") -> Event:
+    return Event(f"{name}-{status}", 0.0, name, kind, status, why)
+
+
+def test_the_cause_is_the_first_failure_that_was_not_only_cancelled() -> None:
+    events = [
+        event("stack", "CREATE_IN_PROGRESS", "User Initiated", STACK),
+        event("Other", "CREATE_FAILED", "Resource creation cancelled"),
+        event("Invoke", "CREATE_FAILED", "because"),
+        event("Third", "CREATE_FAILED", "later"),
+        event("stack", "ROLLBACK_FAILED", "[Third]", STACK),
+    ]
+    assert cause(events) == events[2]
+
+
+def test_without_a_resource_s_failure_the_stack_s_own_is_the_cause() -> None:
+    events = [event("stack", "ROLLBACK_FAILED", "no role", STACK)]
+    assert cause(events) == events[0]
+    assert cause([event("stack", "CREATE_COMPLETE", kind=STACK)]) is None
+    assert cause([]) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "rests"),
+    [
+        ("CREATE_COMPLETE", True),
+        ("CREATE_IN_PROGRESS", False),
+        ("DELETE_COMPLETE", True),
+        ("DELETE_FAILED", True),
+        ("REVIEW_IN_PROGRESS", True),
+        ("ROLLBACK_FAILED", True),
+        ("ROLLBACK_IN_PROGRESS", False),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", False),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", False),
+        ("UPDATE_ROLLBACK_FAILED", True),
+    ],
+)
+def test_a_stack_rests_in_every_status_that_is_not_in_progress(status: str, rests: bool) -> None:
+    assert at_rest(status) is rests
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "because. Do this.",
+        "Received response status [FAILED] from custom resource. Message returned: because."
+        f" Do this. (RequestId: {UUID})",
+        "Received response status [FAILED] from custom resource. Message returned: because.\n"
+        f" Do this. See the details in CloudWatch Log Stream: 2026/11/01/[$LATEST]a (RequestId:"
+        f" {UUID})",
+    ],
+)
+def test_a_custom_resource_s_own_words_are_taken_out(wrapped: str) -> None:
+    assert reason(event("Invoke", "CREATE_FAILED", wrapped)) == "because. Do this."
+
+
+@given(st.text())
+def test_what_came_from_elsewhere_cannot_steer_a_terminal(text: str) -> None:
+    shown = one_line(text)
+    assert shown.isprintable()
+    assert shown == shown.strip() and "  " not in shown
+
+
+def test_a_line_has_time_status_name_and_reason() -> None:
+    assert line(12.34, "CREATE_FAILED", "Invoke", "because") == (
+        f"    12.3s  {'CREATE_FAILED':<44} Invoke\n           because"
+    )
+    assert line(0, "CREATE_COMPLETE", "Role", "", colour=True) == (
+        f"     0.0s  \x1b[32m{'CREATE_COMPLETE':<44}\x1b[0m Role"
+    )
+    assert "\x1b[0m" in line(0, "SOMETHING_NEW", "Role", "", colour=True)

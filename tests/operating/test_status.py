@@ -1,0 +1,249 @@
+"""`status` and `plan --stack` against an account behind an endpoint, with real stacks in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.config import Config
+from operating.account import ASKED, Served
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.emulator.errors import Refused
+from dt_logs_cfn.operating.seen import Check
+from dt_logs_cfn.operating.status_shown import data, told
+
+ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
+NAME = "dt-logs-analysis"
+ONCE = Config(retries={"total_max_attempts": 1})
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+CHECKS = [
+    Check("logging", "app/web/1", "access logs are off", "finding", "Onboard it."),
+    Check("encryption", "app/web/1", "AES256", "ok"),
+    Check("organisation's policies", "account", "not readable", "unknown", "Ask."),
+]
+
+
+def test_a_stack_that_works_has_no_finding(served: Served) -> None:
+    arn = served.account.add_load_balancer("web")
+    served.create(NAME, arn)
+    served.account.write_log(arn)
+    ran = served.run("status", "--stack", NAME)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[-1] == "19 checks: 17 ok, no findings, 2 could not be told."
+    assert "\x1b" not in ran.out
+    assert served.run("status").out == ran.out
+    # What plans an update finds the same, and so does a look at the load balancer.
+    same = served.run("plan", "--stack", NAME)
+    assert (same.code, "Nothing is to be done" in same.out) == (0, True)
+    assert served.run("status", "--load-balancer", arn).code == 0
+
+
+def test_a_finding_is_told_with_its_fix(served: Served) -> None:
+    arn = served.account.add_load_balancer("web")
+    made = served.create(NAME, arn)
+    bucket = made.outputs["LogBuckets"]
+    served.client("s3").put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={}
+    )
+    ran = served.run("status", "--json")
+    found = json.loads(ran.out)
+    assert ran.code == 1
+    findings = [each for each in found["checks"] if each["verdict"] == "finding"]
+    assert [(each["subject"], each["name"]) for each in findings] == [
+        (arn.partition(":loadbalancer/")[2], "notification"),
+        (f"stack {NAME}", "drift"),
+    ]
+    assert found["findings"] == 2
+    changes = served.run("plan", "--stack", NAME)
+    assert changes.code == 1
+    assert "  + notification {" in changes.out
+
+
+def test_an_update_by_other_parameters_is_planned(served: Served) -> None:
+    arn = served.account.add_load_balancer("web")
+    served.create(NAME, arn)
+    ran = served.run("plan", "--stack", NAME, "--parameter", "LogRetentionDays=7")
+    assert ran.code == 1
+    assert "  ~ days until logs expire: 30 -> 7" in ran.out
+    assert "<tag>" not in ran.out
+
+
+def test_all_load_balancers_are_looked_at(served: Served) -> None:
+    for name in ("one", "two"):
+        served.account.add_load_balancer(name)
+    served.account.add_load_balancer("net", kind="network")
+    ran = served.run("status", "--load-balancer", "*")
+    assert ran.code == 1
+    assert ran.out.count("access logs are off") == 2
+
+
+def test_of_many_load_balancers_none_is_lost(served: Served) -> None:
+    for number in range(401):
+        served.account.add_load_balancer(f"web-{number}")
+    found = json.loads(served.run("status", "--load-balancer", "*", "--json").out)
+    assert found["findings"] == 401
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "There is no stack of Data Theorem's Logs Analysis in this account and region."),
+        (("--load-balancer", "web"), "'web' is not the ARN of an application load balancer."),
+        (
+            ("--load-balancer", ARN.replace("/app/", "/net/")),
+            f"'{ARN.replace('/app/', '/net/')}' is not the ARN of an application load balancer.",
+        ),
+        (
+            ("--load-balancer", ARN, "--region", "eu-west-1"),
+            f"{ARN} is not of account 123456789012, region eu-west-1. Look with credentials of"
+            " account 123456789012, and --region us-east-1.",
+        ),
+        (("--load-balancer", "*"), "There is no application load balancer in this account"),
+        (("--stack", "nope"), "There is no stack 'nope' in this account and region."),
+    ],
+)
+def test_what_is_not_there_is_told(served: Served, arguments: tuple[str, ...], told: str) -> None:
+    assert served.run("status", *arguments).failure.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("status", "fix"),
+    [
+        ("ROLLBACK_FAILED", "Delete it, and launch it again"),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name dt-logs-analysis"),
+        ("UPDATE_IN_PROGRESS", "Wait until it is done"),
+    ],
+)
+def test_a_stack_that_cannot_be_updated_is_told(served: Served, status: str, fix: str) -> None:
+    made = served.create(NAME, served.account.add_load_balancer("web"))
+    made.status = status
+    failure = served.run("plan", "--stack", NAME).failure
+    assert failure.startswith(f"Stack {NAME} is in {status}, and cannot be updated. ")
+    assert fix in failure
+
+
+def test_a_stack_of_another_kind_is_told(served: Served) -> None:
+    log = {"Type": "AWS::Logs::LogGroup", "Properties": {}}
+    body = {"Parameters": {}, "Resources": {"Log": log}}
+    served.client("cloudformation").create_stack(StackName="other", TemplateBody=json.dumps(body))
+    for command in (("status",), ("plan", "--load-balancer", "*", *ASKED)):
+        assert "so it is none of ours" in served.run(*command, "--stack", "other").failure
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+class TestBadUse:
+    """One line of what, one of what to do, and no more."""
+
+    def arguments(self, command: str) -> tuple[str, ...]:
+        more = ASKED if command == "plan" else ()
+        return (command, "--load-balancer", "*", *more)
+
+    def test_no_credentials(self, served: Served, command: str) -> None:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            served.shell.delenv(name)
+        failure = served.run(*self.arguments(command)).failure
+        assert failure.startswith("There are no AWS credentials (NoCredentialsError). Sign in")
+
+    def test_expired_credentials(self, served: Served, command: str) -> None:
+        credentials = served.endpoint.session("administrator")
+        served.sign_in(credentials)
+        served.endpoint.expire(credentials)
+        failure = served.run(*self.arguments(command)).failure
+        assert failure.startswith("The credentials have expired. Sign in")
+
+    def test_unknown_credentials(self, served: Served, command: str) -> None:
+        served.shell.setenv("AWS_ACCESS_KEY_ID", "ASIAUNKNOWN")
+        failure = served.run(*self.arguments(command)).failure
+        assert failure.startswith("AWS does not know the credentials (InvalidClientTokenId).")
+
+    def test_an_unknown_profile(self, served: Served, command: str) -> None:
+        failure = served.run(*self.arguments(command), "--profile", "nobody").failure
+        assert "(nobody) could not be found" in failure
+
+    def test_no_region(self, served: Served, command: str) -> None:
+        served.shell.delenv("AWS_DEFAULT_REGION")
+        failure = served.run(*self.arguments(command)).failure
+        assert failure == "No valid region is set. Give one with --region."
+
+    def test_throttling(self, served: Served, command: str) -> None:
+        def throttle(call: Any) -> None:
+            if call.operation == "DescribeLoadBalancers":
+                raise Refused("Throttling", "Rate exceeded")
+
+        served.shell.setattr(aws, "CONFIG", aws.CONFIG.merge(ONCE))
+        served.endpoint.before = throttle
+        failure = served.run(*self.arguments(command)).failure
+        assert failure == "AWS throttles DescribeLoadBalancers. Wait a minute, then try again."
+
+    def test_a_lost_network(self, served: Served, command: str) -> None:
+        served.shell.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        served.shell.setattr(aws, "CONFIG", aws.CONFIG.merge(ONCE))
+        failure = served.run(*self.arguments(command)).failure
+        assert failure.startswith("127.0.0.1 cannot be reached (EndpointConnectionError). Check")
+
+
+def test_without_the_right_to_list_load_balancers_status_is_unknown(served: Served) -> None:
+    arn = served.account.add_load_balancer("web")
+    deny = {"Effect": "Deny", "Action": "elasticloadbalancing:*", "Resource": "*"}
+    served.sign_in_as(EVERYTHING, deny)
+    ran = served.run("status", "--load-balancer", arn)
+    assert ran.code == 0
+    assert "you lack elasticloadbalancing:DescribeLoadBalancerAttributes" in ran.out
+    failure = served.run("status", "--load-balancer", "*").failure
+    assert "elasticloadbalancing:DescribeLoadBalancers" in failure
+
+
+def test_a_stack_that_may_not_be_read_is_told(served: Served) -> None:
+    served.sign_in_as({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    assert "AWS denies DescribeStacks" in served.run("status", "--stack", NAME).failure
+    assert "AWS denies DescribeStacks" in served.run("plan", "--stack", NAME).failure
+
+
+def test_checks_are_grouped_aligned_and_counted() -> None:
+    assert told(CHECKS, colour=False).splitlines() == [
+        "app/web/1",
+        "  finding  logging                  access logs are off",
+        "                                    fix: Onboard it.",
+        "  ok       encryption               AES256",
+        "",
+        "account",
+        "  unknown  organisation's policies  not readable",
+        "                                    fix: Ask.",
+        "",
+        "3 checks: 1 ok, 1 finding, 1 could not be told.",
+    ]
+
+
+def test_what_somebody_wrote_into_the_account_is_text_to_a_terminal() -> None:
+    check = Check("logging", "app/web/1", "off\x1b[2J\u202e", "finding", "See \x1b[8m.")
+    assert "finding  logging  off [2J \n" in told([check], colour=False)
+    assert "\x1b" not in told([check], colour=False)
+
+
+def test_colour_marks_the_verdict_alone() -> None:
+    assert "\x1b[31mfinding\x1b[0m  logging " in told(CHECKS, colour=True)
+
+
+def test_a_program_gets_the_checks() -> None:
+    assert data(CHECKS) == {
+        "checks": [
+            {
+                "name": each.name,
+                "subject": each.subject,
+                "saw": each.saw,
+                "verdict": each.verdict,
+                "fix": each.fix,
+            }
+            for each in CHECKS
+        ],
+        "ok": 1,
+        "findings": 1,
+        "unknown": 1,
+    }
+
+
+def test_what_is_not_ok_has_a_fix() -> None:
+    with pytest.raises(ValueError, match="has no fix"):
+        Check("logging", "app/web/1", "off", "finding")

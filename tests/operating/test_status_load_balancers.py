@@ -1,0 +1,477 @@
+"""What `status` says of a load balancer: every check, by each of its verdicts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from operating.account import ACCOUNT, ENDPOINT, REGION, STACK, VENDOR
+from operating.looking import Looking
+
+from dt_logs_cfn.emulator import Account
+from dt_logs_cfn.operating.log_objects import log_objects
+from dt_logs_cfn.operating.reads import reading
+from dt_logs_handler.marks import Stack
+from dt_logs_handler.observe import read_load_balancer
+
+LOGS = "logs-of-web"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:dt-logs-analysis-1-{LOGS}"
+DELIVERY: dict[str, Any] = {
+    "Sid": "Delivery",
+    "Effect": "Allow",
+    "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+    "Action": "s3:PutObject",
+    "Resource": f"arn:aws:s3:::{LOGS}/*",
+}
+POLICY = {"Version": "2012-10-17", "Statement": [DELIVERY]}
+PRIVATE = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy"), True)
+
+
+@pytest.fixture
+def looking(account: Account) -> Looking:
+    return Looking(account)
+
+
+def logging(account: Account, **bucket: Any) -> str:
+    """Add a load balancer that logs already, to a bucket of the customer's."""
+    account.add_bucket(LOGS, **{"policy": POLICY, **bucket})
+    return account.add_load_balancer("web", bucket=LOGS)
+
+
+def subject(arn: str) -> str:
+    return arn.partition(":loadbalancer/")[2]
+
+
+def test_all_is_ok_where_logs_flow(looking: Looking) -> None:
+    arn = logging(looking.account)
+    looking.create(arn)
+    looking.account.write_log(arn)
+    found = looking.of(arn)
+    assert {name: each.verdict for (_, name), each in found.items()} == {
+        "logging": "ok",
+        "delivery grant": "ok",
+        "log objects": "ok",
+        "encryption": "ok",
+        "ownership": "ok",
+        "read grant": "ok",
+        "explicit deny": "ok",
+        "public access block": "ok",
+        "notification": "ok",
+        "who else listens": "ok",
+        "topic": "ok",
+        "subscription": "ok",
+        "marks without a stack": "ok",
+        "organisation's policies": "unknown",
+    }
+    assert found[subject(arn), "logging"].saw == f"access logs go to s3://{LOGS}/"
+    assert found[subject(arn), "read grant"].saw == (
+        f"account {VENDOR} may read its logs (stack dt-logs)"
+    )
+    assert found[subject(arn), "subscription"].saw == "https://logs.example.com/… is subscribed"
+
+
+@pytest.mark.parametrize(
+    ("right", "names"),
+    [
+        ("elasticloadbalancing:DescribeLoadBalancerAttributes", ("logging",)),
+        (
+            "s3:GetBucketPolicy",
+            (
+                "delivery grant",
+                "read grant",
+                "explicit deny",
+                "public access block",
+                "subscription",
+            ),
+        ),
+        ("s3:ListBucket", ("log objects",)),
+        ("s3:GetEncryptionConfiguration", ("encryption",)),
+        ("s3:GetBucketOwnershipControls", ("ownership",)),
+        ("s3:GetBucketPublicAccessBlock", ("public access block",)),
+        ("s3:GetBucketPolicyStatus", ("public access block",)),
+        ("s3:GetBucketNotification", ("notification",)),
+        ("sns:GetTopicAttributes", ("topic",)),
+        ("sns:ListSubscriptionsByTopic", ("subscription",)),
+    ],
+)
+def test_what_may_not_be_read_is_unknown_and_names_the_right(
+    looking: Looking, right: str, names: tuple[str, ...]
+) -> None:
+    arn = logging(looking.account)
+    looking.create(arn)
+    looking.account.write_log(arn)
+    found = looking.of(arn, denied=(right,))
+    for name in names:
+        check = found[subject(arn), name]
+        assert check.verdict == "unknown"
+        assert right.lower() in check.saw.lower()
+        assert right.lower() in check.fix.lower()
+    others = [each for (_, name), each in found.items() if name not in names]
+    assert all(each.verdict != "finding" for each in others)
+
+
+def test_a_bucket_of_another_account_is_unknown_throughout(looking: Looking) -> None:
+    arn = logging(looking.account, owner="444455556666")
+    found = looking.of(arn)
+    names = [name for (of, name), each in found.items() if each.verdict != "unknown"]
+    assert names == ["logging"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_logging_that_is_off_and_a_load_balancer_that_is_gone(
+    looking: Looking, there: bool
+) -> None:
+    arn = looking.account.add_load_balancer("web")
+    if not there:
+        looking.account.delete_load_balancer(arn)
+    found = looking.check("logging", arn)
+    assert found.verdict == "finding"
+    assert found.saw == ("access logs are off" if there else "the load balancer does not exist")
+
+
+def test_a_bucket_that_is_gone(looking: Looking) -> None:
+    arn = looking.account.add_load_balancer("web", bucket=LOGS)
+    found = looking.check("bucket", arn)
+    assert (found.verdict, found.saw) == ("finding", f"bucket {LOGS} does not exist")
+
+
+@pytest.mark.parametrize(
+    ("statements", "verdict"),
+    [
+        ([DELIVERY], "ok"),
+        ([], "finding"),
+        ([{**DELIVERY, "Resource": f"arn:aws:s3:::{LOGS}/elsewhere/*"}], "finding"),
+        ([{**DELIVERY, "Principal": {"AWS": "arn:aws:iam::127311923021:root"}}], "unknown"),
+        (
+            [{**DELIVERY, "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}],
+            "unknown",
+        ),
+        ([DELIVERY, {**DELIVERY, "Sid": "No", "Effect": "Deny"}], "finding"),
+        (
+            [
+                DELIVERY,
+                {
+                    **DELIVERY,
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Condition": {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
+                },
+            ],
+            "unknown",
+        ),
+    ],
+)
+def test_whether_elb_may_write_there(looking: Looking, statements: list[Any], verdict: str) -> None:
+    policy = {"Version": "2012-10-17", "Statement": statements} if statements else None
+    arn = logging(looking.account, policy=policy)
+    assert looking.check("delivery grant", arn).verdict == verdict
+
+
+def test_what_elb_has_written_says_that_it_may(looking: Looking) -> None:
+    by_account = {**DELIVERY, "Principal": {"AWS": "arn:aws:iam::127311923021:root"}}
+    policy = {"Version": "2012-10-17", "Statement": [by_account]}
+    arn = logging(looking.account, policy=policy)
+    assert looking.account.write_log(arn)
+    found = looking.check("delivery grant", arn)
+    assert (found.verdict, found.saw) == ("ok", "Elastic Load Balancing writes there")
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_nothing_written_is_a_finding_unless_elb_surely_may(looking: Looking, may: bool) -> None:
+    found = looking.check("log objects", logging(looking.account, policy=POLICY if may else None))
+    assert found.saw == "no test file, no log since yesterday"
+    assert found.verdict == ("unknown" if may else "finding")
+
+
+def test_a_test_file_alone_says_too_little(looking: Looking) -> None:
+    arn = logging(looking.account)
+    key = f"AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"
+    looking.account.s3.put_object(Bucket=LOGS, Key=key, Body=b"")
+    found = looking.check("log objects", arn)
+    assert (found.verdict, found.saw) == ("unknown", "test file there, no log since yesterday")
+
+
+@pytest.mark.parametrize(
+    ("hours", "verdict", "saw"),
+    [
+        (0.5, "ok", "no test file, newest log 30 min old"),
+        (5, "unknown", "no test file, newest log 5 h old; whether there was traffic since is not"),
+        (26, "unknown", "no test file, newest log 26 h old"),
+        (72, "unknown", "no test file, no log since yesterday"),
+    ],
+)
+def test_the_age_of_the_newest_log(looking: Looking, hours: float, verdict: str, saw: str) -> None:
+    clock: Any = looking.account.clock
+    clock.now = 1_800_000_000.0 - 1_800_000_000.0 % 86400 + 12 * 3600  # noon
+    arn = logging(looking.account)
+    looking.account.write_log(arn)
+    clock.sleep(hours * 3600)
+    found = looking.check("log objects", arn)
+    assert found.verdict == verdict
+    assert found.saw.startswith(saw)
+
+
+def test_another_load_balancers_logs_are_not_taken_for_its_own(looking: Looking) -> None:
+    arn = logging(looking.account)
+    other = looking.account.add_load_balancer("web-two", bucket=LOGS)
+    looking.account.write_log(other)
+    assert "no log since yesterday" in looking.check("log objects", arn).saw
+    assert looking.check("log objects", other).verdict == "ok"
+
+
+def test_a_bucket_with_many_logs_costs_few_calls(looking: Looking) -> None:
+    arn = logging(looking.account)
+    for _ in range(1500):
+        looking.account.write_log(arn)
+        looking.account.clock.sleep(20)  # over eight hours
+    calls = []
+
+    def count(service: str, operation: str, params: Any) -> None:
+        calls.append(operation)
+
+    account = looking.account
+    clients = account.elbv2, account.client("s3", before=count), account.sns
+    through = reading(clients, [], account.clock)
+    found = read_load_balancer(through, arn)
+    assert found is not None
+    marks = Stack(STACK, "aws", REGION, ACCOUNT)
+    assert log_objects(through, found, marks, account.clock()).newest == account.clock() - 20
+    assert calls == ["ListObjectsV2"] * 2
+
+
+def test_encryption_and_ownership_that_shut_logs_out(looking: Looking) -> None:
+    arn = logging(looking.account, kms=True, ownership="ObjectWriter")
+    found = looking.of(arn)
+    assert found[subject(arn), "encryption"].verdict == "finding"
+    assert "SSE-S3" in found[subject(arn), "encryption"].fix
+    assert found[subject(arn), "ownership"].verdict == "finding"
+    assert "BucketOwnerEnforced" in found[subject(arn), "ownership"].fix
+
+
+def test_what_nobody_onboarded(looking: Looking) -> None:
+    found = looking.of(arn := logging(looking.account))
+    assert found[subject(arn), "read grant"].verdict == "finding"
+    assert found[subject(arn), "notification"].saw == "nothing announces new logs"
+    assert (subject(arn), "subscription") not in found
+
+
+def test_a_read_grant_that_somebody_widened(looking: Looking) -> None:
+    arn = logging(looking.account)
+    looking.create(arn)
+
+    def widen(statements: list[Any]) -> None:
+        (ours,) = (each for each in statements if each["Sid"].startswith("DTLogsAnalysis1Read"))
+        ours["Resource"] = f"arn:aws:s3:::{LOGS}/*"
+
+    looking.edit_policy(LOGS, widen)
+    found = looking.check("read grant", arn)
+    assert found.verdict == "finding"
+    assert "is not as the stack dt-logs wrote it" in found.saw
+
+
+@pytest.mark.parametrize(
+    ("condition", "verdict"),
+    [
+        (None, "finding"),
+        ({"Bool": {"aws:SecureTransport": "false"}}, "ok"),
+        ({"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}, "finding"),
+        ({"StringNotEquals": {"aws:PrincipalAccount": VENDOR}}, "ok"),
+        ({"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, "unknown"),
+    ],
+)
+def test_a_statement_that_denies_the_vendor(looking: Looking, condition: Any, verdict: str) -> None:
+    arn = logging(looking.account)
+    looking.create(arn)
+    deny = {
+        "Sid": "NotYou",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{LOGS}/*",
+        **({"Condition": condition} if condition else {}),
+    }
+    looking.edit_policy(LOGS, lambda statements: statements.append(deny))
+    found = looking.check("explicit deny", arn)
+    assert found.verdict == verdict
+    assert ("NotYou" in found.saw) is (verdict != "ok")
+
+
+PUBLIC = {
+    "Sid": "Web",
+    "Effect": "Allow",
+    "Principal": "*",
+    "Action": "s3:GetObject",
+    "Resource": f"arn:aws:s3:::{LOGS}/public/*",
+}
+
+
+@pytest.mark.parametrize("by", ["bucket", "account", "nothing"])
+def test_what_restricts_a_public_policy(looking: Looking, by: str) -> None:
+    account = looking.account
+    arn = logging(account, block=None)
+    looking.create(arn)
+    looking.edit_policy(LOGS, lambda statements: statements.append(PUBLIC))
+    block = {"RestrictPublicBuckets": True}
+    if by == "bucket":
+        account.s3.put_public_access_block(Bucket=LOGS, PublicAccessBlockConfiguration=block)
+    elif by == "account":
+        account.world.account_blocks[ACCOUNT] = block
+    found = looking.check("public access block", arn)
+    assert found.verdict == ("ok" if by == "nothing" else "finding")
+    right = "s3:GetAccountPublicAccessBlock"
+    unread = looking.check("public access block", arn, denied=(right,))
+    assert unread.verdict == ("finding" if by == "bucket" else "unknown")
+
+
+def test_a_notification_that_somebody_took_away_or_changed(looking: Looking) -> None:
+    arn = logging(looking.account)
+    looking.create(arn)
+    s3 = looking.account.s3
+    (entry,) = s3.get_bucket_notification_configuration(Bucket=LOGS)["TopicConfigurations"]
+    changed: Any = {**entry, "Events": ["s3:ObjectCreated:Put"]}
+    changed["Filter"] = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "elsewhere/"}]}}
+    for configuration, saw in (
+        ({"TopicConfigurations": [changed]}, f"the notification {entry['Id']} was changed"),
+        ({}, "nothing announces new logs"),
+    ):
+        s3.put_bucket_notification_configuration(
+            Bucket=LOGS, NotificationConfiguration=configuration
+        )
+        found = looking.check("notification", arn)
+        assert (found.verdict, found.saw) == ("finding", saw)
+
+
+def test_who_else_listens(looking: Looking) -> None:
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:theirs"
+    looking.account.add_destination(queue)
+    entry = {
+        "Id": "theirs",
+        "QueueArn": queue,
+        "Events": ["s3:ObjectCreated:*"],
+        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "img/"}]}},
+    }
+    arn = logging(
+        looking.account,
+        notifications={"QueueConfigurations": [entry], "EventBridgeConfiguration": {}},
+    )
+    looking.create(arn)
+    found = looking.of(arn)
+    assert found[subject(arn), "who else listens"].saw == f"{queue}, EventBridge"
+    assert found[subject(arn), "notification"].verdict == "ok"
+
+
+def test_an_entry_in_the_way_is_named(looking: Looking) -> None:
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:theirs"
+    looking.account.add_destination(queue)
+    entry = {"Id": "all-of-it", "QueueArn": queue, "Events": ["s3:ObjectCreated:*"]}
+    arn = logging(looking.account, notifications={"QueueConfigurations": [entry]})
+    found = looking.check("notification", arn)
+    assert found.verdict == "finding"
+    assert "all-of-it" in found.saw
+
+
+def shared(looking: Looking) -> tuple[str, str]:
+    """Onboard a load balancer whose bucket tells a topic of the customer's of all objects."""
+    topic = looking.account.add_topic("everything", EVERY_BUCKET)
+    entry = {"Id": "all", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
+    arn = logging(looking.account, notifications={"TopicConfigurations": [entry]})
+    looking.create(arn)
+    return arn, topic
+
+
+EVERY_BUCKET = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "s3.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": f"arn:aws:sns:{REGION}:{ACCOUNT}:everything",
+        },
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+            "Action": ["sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"],
+            "Resource": f"arn:aws:sns:{REGION}:{ACCOUNT}:everything",
+        },
+    ],
+}
+
+
+def test_a_topic_of_the_customers_is_shared(looking: Looking) -> None:
+    arn, topic = shared(looking)
+    found = looking.of(arn)
+    saw = f"your own topic {topic} is told of all new objects"
+    assert found[subject(arn), "notification"].saw == saw
+    assert found[subject(arn), "subscription"].verdict == "ok"
+    denied = looking.check("subscription", arn, denied=("sns:GetSubscriptionAttributes",))
+    assert denied.verdict == "unknown"
+
+
+def test_a_filter_that_lets_nothing_through(looking: Looking) -> None:
+    arn, topic = shared(looking)
+    sns = looking.account.sns
+    (found,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    sns.set_subscription_attributes(
+        SubscriptionArn=found["SubscriptionArn"],
+        AttributeName="FilterPolicy",
+        AttributeValue=json.dumps({"Records": {"s3": {"bucket": {"name": ["other"]}}}}),
+    )
+    check = looking.check("subscription", arn)
+    assert check.verdict == "finding"
+    assert "does not have these logs" in check.saw
+
+
+def test_a_topic_whose_policy_was_changed_or_that_is_gone(looking: Looking) -> None:
+    arn = logging(looking.account)
+    looking.create(arn)
+    looking.account.add_topic(TOPIC.rpartition(":")[2])  # with SNS's own policy
+    found = looking.check("topic", arn)
+    assert (found.verdict, TOPIC in found.saw) == ("finding", True)
+    looking.account.sns.delete_topic(TopicArn=TOPIC)
+    found = looking.check("topic", arn)
+    assert (found.verdict, found.saw) == ("finding", f"topic {TOPIC} does not exist")
+
+
+def test_a_subscription_that_is_pending_or_gone(looking: Looking) -> None:
+    arn = logging(looking.account)
+    looking.create(arn)
+    (subscription,) = looking.account.world.subscriptions.values()
+    subscription.confirmed = False
+    found = looking.check("subscription", arn)
+    assert (found.verdict, found.saw) == (
+        "finding",
+        "https://logs.example.com/… awaits confirmation",
+    )
+    looking.account.world.subscriptions.clear()
+    found = looking.check("subscription", arn)
+    assert (found.verdict, found.saw) == (
+        "finding",
+        "the endpoint of stack dt-logs is not subscribed",
+    )
+    assert ENDPOINT not in found.fix
+
+
+def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
+    arn = logging(looking.account)
+    looking.create(arn)
+    looking.cloudformation.stacks.clear()
+    looking.cloudformation.stacks.append(
+        {"StackName": "dt-logs", "StackId": STACK, "StackStatus": "DELETE_COMPLETE"}
+    )
+    found = looking.of(arn)[f"bucket {LOGS}", "marks without a stack"]
+    assert found.verdict == "finding"
+    assert "statement DTLogsAnalysis1Read558d71137e72" in found.saw
+    found = looking.of(new := looking.account.add_load_balancer("new"))  # has no marks at all
+    assert not [name for _, name in found if name == "marks without a stack"]
+    looking.account.world.load_balancers[new].attributes |= {
+        "access_logs.s3.enabled": "true",
+        "access_logs.s3.bucket": LOGS,
+        "access_logs.s3.prefix": "_/dt-logs-analysis/0123456789ab",
+    }
+    assert looking.of(new)[f"bucket {LOGS}", "marks without a stack"].verdict == "finding"
+    looking.cloudformation.denied = ("ListStacks",)
+    found = looking.of(arn)[f"bucket {LOGS}", "marks without a stack"]
+    assert found.verdict == "unknown"
+    assert "cloudformation:ListStacks" in found.fix

@@ -1,0 +1,222 @@
+"""What `status` says of a stack: every check, by each of its verdicts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from operating.account import STACK, TAG, VENDOR
+from operating.looking import Looking
+
+from dt_logs_cfn.emulator import Account
+from dt_logs_cfn.operating.seen import Check
+
+OWN = f"dt-logs-analysis-{TAG}-123456789012-us-east-1-an"
+BASE = "https://releases.example.com/dt"
+
+
+@pytest.fixture
+def looking(account: Account) -> Looking:
+    return Looking(account)
+
+
+@pytest.fixture
+def stack(looking: Looking) -> dict[str, Any]:
+    """Set up a stack with one new load balancer."""
+    return looking.create(looking.account.add_load_balancer("web"))
+
+
+def told(check: Check) -> tuple[str, str]:
+    return check.verdict, check.saw
+
+
+def test_all_is_ok_of_a_stack_that_is_as_it_was_made(
+    looking: Looking, stack: dict[str, Any]
+) -> None:
+    found = looking.of(stacks=("dt-logs",))
+    assert {name: each.verdict for (of, name), each in found.items() if of == "stack dt-logs"} == {
+        "stack status": "ok",
+        "release": "ok",
+        "withdrawn release": "unknown",
+        "drift": "ok",
+        "marks": "ok",
+    }
+    assert [each.verdict for (of, name), each in found.items() if name == "read grant"] == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "fix"),
+    [
+        ("UPDATE_COMPLETE", "ok", ""),
+        ("UPDATE_IN_PROGRESS", "unknown", "Wait until it is done"),
+        ("UPDATE_ROLLBACK_COMPLETE", "finding", "update again"),
+        ("UPDATE_ROLLBACK_FAILED", "finding", "continue-update-rollback --stack-name dt-logs"),
+        ("ROLLBACK_FAILED", "finding", "delete the stack, and launch it again"),
+    ],
+)
+def test_the_stacks_status(
+    looking: Looking, stack: dict[str, Any], status: str, verdict: str, fix: str
+) -> None:
+    stack["StackStatus"] = status
+    stack["StackStatusReason"] = "because"
+    found = looking.stack_check("stack status")
+    assert found.verdict == verdict
+    assert found.saw == (status if verdict != "finding" else f"{status}: because")
+    assert fix in found.fix
+
+
+@pytest.mark.parametrize(
+    ("version", "sha256", "verdict"),
+    [
+        ("0.1.0", "f" * 64, "finding"),
+        ("0.0.9", "f" * 64, "finding"),
+        ("0.2.0", "f" * 64, "unknown"),
+        ("nonsense", "f" * 64, "finding"),
+    ],
+)
+def test_a_handler_of_another_release(
+    looking: Looking, stack: dict[str, Any], version: str, sha256: str, verdict: str
+) -> None:
+    stack["Outputs"] = [
+        {"OutputKey": "TemplateVersion", "OutputValue": version},
+        {"OutputKey": "HandlerSha256", "OutputValue": sha256},
+    ]
+    found = looking.stack_check("release")
+    assert found.verdict == verdict
+    assert f"{version} with the handler ffffffffffff" in found.saw
+
+
+def test_a_stack_without_outputs(looking: Looking, stack: dict[str, Any]) -> None:
+    del stack["Outputs"]
+    assert looking.stack_check("release").verdict == "unknown"
+
+
+def listed(version: str, **more: Any) -> dict[str, Any]:
+    """Return a version's entry in versions.json."""
+    known = {"sha256sums": "0" * 64, "revision": "abc", "published": "2026-03-01T12:00:00Z"}
+    return {"version": version, **known, **more}
+
+
+WITHDRAWN = {"at": "2026-04-01T12:00:00Z", "reason": "It lost logs."}
+DAMAGED = "versions.json is none of ours, or damaged."
+
+
+@pytest.mark.parametrize(
+    ("versions", "verdict", "saw"),
+    [
+        (
+            {"versions": [listed("0.1.0", withdrawn=WITHDRAWN), listed("0.0.9")]},
+            "finding",
+            "0.1.0 was withdrawn: It lost logs.",
+        ),
+        (
+            {"versions": [listed("0.1.0"), listed("0.0.9", withdrawn=WITHDRAWN)]},
+            "ok",
+            "0.1.0 is not withdrawn",
+        ),
+        ({"versions": [listed("0.0.9")]}, "unknown", "versions.json does not list 0.1.0"),
+        ({"versions": [{"version": "0.1.0"}]}, "unknown", DAMAGED),
+        ([], "unknown", DAMAGED),
+        (b"{", "unknown", DAMAGED),
+        (None, "unknown", f"{BASE}/versions.json is not there."),
+    ],
+)
+def test_a_release_that_was_withdrawn(
+    looking: Looking, stack: dict[str, Any], versions: Any, verdict: str, saw: str
+) -> None:
+    asked = []
+
+    def fetch(url: str, limit: int) -> bytes:
+        asked.append(url)
+        return versions if isinstance(versions, bytes) else json.dumps(versions).encode()
+
+    if versions is not None:
+        looking.fetch = fetch
+    record = looking.cloudformation.templates[STACK]["Metadata"]["DTLogsAnalysis"]
+    record["Settings"] = {"aws": {"base_url": BASE}}
+    assert told(looking.stack_check("withdrawn release")) == (verdict, saw)
+    assert asked == ([] if versions is None else [f"{BASE}/versions.json"])
+
+
+def test_a_template_that_records_nonsense(looking: Looking, stack: dict[str, Any]) -> None:
+    record = looking.cloudformation.templates[STACK]["Metadata"]["DTLogsAnalysis"]
+    record["Settings"] = {"aws": {"base_url": "file:///etc/passwd"}}
+    assert looking.stack_check("withdrawn release").verdict == "unknown"
+
+
+def test_drift_names_what_a_run_would_change(looking: Looking, stack: dict[str, Any]) -> None:
+    looking.account.s3.put_bucket_notification_configuration(
+        Bucket=OWN, NotificationConfiguration={}
+    )
+    found = looking.stack_check("drift")
+    assert told(found) == ("finding", f"a run would change bucket {OWN}")
+    assert "plan --stack dt-logs" in found.fix
+
+
+def test_drift_that_no_run_can_mend(looking: Looking, stack: dict[str, Any]) -> None:
+    looking.account.add_topic(f"dt-logs-analysis-1-{OWN}")  # the policy is SNS's own now
+    found = looking.stack_check("drift")
+    assert found.verdict == "finding"
+    assert "exists with a policy that is not the one it was made with" in found.saw
+
+
+def test_drift_is_unknown_where_something_may_not_be_read(
+    looking: Looking, stack: dict[str, Any]
+) -> None:
+    found = looking.stack_check("drift", denied=("s3:GetLifecycleConfiguration",))
+    assert told(found) == (
+        "unknown",
+        "not all could be read: you lack s3:GetLifecycleConfiguration",
+    )
+
+
+def test_parameters_that_cannot_be_any_more(looking: Looking, stack: dict[str, Any]) -> None:
+    for each in stack["Parameters"]:
+        if each["ParameterKey"] == "VendorReadScope":
+            each["ParameterValue"] = "Everything"
+    assert looking.stack_check("drift").verdict == "unknown"
+    assert looking.stack_check("marks").verdict == "unknown"
+
+
+def test_a_template_that_may_not_be_read(looking: Looking, stack: dict[str, Any]) -> None:
+    looking.cloudformation.denied = ("GetTemplate",)
+    for name in ("drift", "marks", "withdrawn release"):
+        found = looking.stack_check(name)
+        assert told(found) == ("unknown", "not readable: you lack cloudformation:GetTemplate")
+    assert looking.stack_check("release").verdict == "ok"
+
+
+def test_a_stack_without_marks(looking: Looking, stack: dict[str, Any]) -> None:
+    assert told(looking.stack_check("marks")) == ("ok", f"its statements are in {OWN}")
+    denied = looking.stack_check("marks", denied=("s3:GetBucketPolicy",))
+    assert denied.verdict == "unknown"
+    looking.account.s3.delete_bucket_policy(Bucket=OWN)
+    found = looking.stack_check("marks")
+    assert told(found) == ("finding", "no bucket's policy has a statement of this stack")
+
+
+def test_a_stack_for_all_load_balancers_is_looked_at_with_those_that_it_has(
+    looking: Looking,
+) -> None:
+    one, two = (looking.account.add_load_balancer(name) for name in ("one", "two"))
+    looking.create("*")
+    looking.account.add_load_balancer("three")
+    found = looking.of(stacks=("dt-logs",))
+    looked_at = [of for of, name in found if name == "logging"]
+    assert looked_at == [arn.partition(":loadbalancer/")[2] for arn in (one, two)]
+    assert "load balancer app/three/" in found["stack dt-logs", "drift"].saw
+
+
+def test_two_stacks_on_one_load_balancer_are_both_told(
+    looking: Looking, stack: dict[str, Any]
+) -> None:
+    arn = next(iter(looking.account.world.load_balancers))
+    other = STACK.replace("dt-logs/6b", "dt-logs-two/7c")
+    looking.account.clock.sleep(10)
+    looking.create(arn, name="dt-logs-two", stack=other)
+    saw = looking.check("read grant", arn).saw
+    assert saw == (
+        f"account {VENDOR} may read all logs there (stack dt-logs);"
+        f" account {VENDOR} may read its logs (stack dt-logs-two)"
+    )

@@ -1,0 +1,121 @@
+"""Values for parameters: how they may be written, and what is refused before AWS is asked."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operating import values
+from dt_logs_cfn.settings import Privileges, Settings
+from dt_logs_cfn.templates import stack_template
+
+TEMPLATE: dict[str, Any] = json.loads(
+    stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_json()
+)
+BALANCER = (
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
+)
+GIVEN = {
+    "LoadBalancerArns": BALANCER,
+    "DataTheoremAccountId": "999988887777",
+    "NotificationEndpoint": "https://logs.example.com/in?token=SECRET",
+}
+
+
+def refusal(call: Any, *given: Any) -> str:
+    with pytest.raises(OperatingError) as error:
+        call(*given)
+    assert "SECRET" not in str(error.value)
+    return str(error.value)
+
+
+def written(tmp_path: Path, content: object) -> Path:
+    file = tmp_path / "values.json"
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    return file
+
+
+def test_options_may_hold_further_equals_signs() -> None:
+    assert values.pairs(["a=b=c", "d="], "--parameter") == {"a": "b=c", "d": ""}
+
+
+@pytest.mark.parametrize("given", [["a"], ["=a"], ["a=1", "a=2"]])
+def test_options_are_complete_and_name_each_key_once(given: list[str]) -> None:
+    assert "--tag" in refusal(values.pairs, given, "--tag")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"a": "b", "n": "1", "l": "x,y"},
+        {"a": "b", "n": 1, "l": ["x", "y"]},
+        [
+            {"ParameterKey": "a", "ParameterValue": "b"},
+            {"ParameterKey": "n", "ParameterValue": "1"},
+            {"ParameterKey": "l", "ParameterValue": "x,y"},
+            {"ParameterKey": "kept", "UsePreviousValue": True},
+        ],
+    ],
+)
+def test_files_are_the_aws_cli_s_or_objects(tmp_path: Path, content: object) -> None:
+    assert values.read(written(tmp_path, content)) == {"a": "b", "n": "1", "l": "x,y"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[" * 100_000,
+        "7",
+        [1],
+        [{"ParameterKey": "a"}],
+        {"a": None},
+        {"a": True},
+        {"a": {"b": "c"}},
+        [{"ParameterKey": "a", "ParameterValue": "1"}] * 2,
+        "x" * 1_000_001,
+        "\x00",
+    ],
+)
+def test_what_is_no_file_of_parameters_is_told(tmp_path: Path, content: object) -> None:
+    assert "is no file of parameters" in refusal(values.read, written(tmp_path, content))
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    assert "No such file or directory" in refusal(values.read, tmp_path / "none.json")
+
+
+def test_what_a_stack_has_need_not_be_given() -> None:
+    values.check(TEMPLATE, GIVEN, {})
+    values.check(TEMPLATE, {}, GIVEN)
+    values.check(TEMPLATE, {"RunToken": "2"}, {**GIVEN, "OfAnOlderRelease": "x"})
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"DataTheoremAccountId": "1"}, "The value of DataTheoremAccountId is not what it takes."),
+        ({"NotificationEndpoint": "http://SECRET.example.com/"}, "It takes: An https URL"),
+        ({"VendorReadScope": "All"}, "It takes LoadBalancer or Location."),
+        ({"LogRetentionDays": "0"}, "It takes 1 to 36500."),
+        ({"LogRetentionDays": "ten"}, "It takes 1 to 36500."),
+        ({"RunToken": "x" * 129}, "It takes up to 128 characters."),
+        ({"LoadBalancerArns": f"*,{BALANCER}"}, "* stands for all, so name no others."),
+        ({"LoadBalancerArns": ",".join([BALANCER] * 60)}, "bytes, and a parameter holds 4,096."),
+        ({"RunTokens": "x"}, "Did you mean RunToken?"),
+        ({"Q": "x"}, "There are DataTheoremAccountId, "),
+    ],
+)
+def test_what_cloudformation_would_refuse_is_refused_here(
+    changed: dict[str, str], told: str
+) -> None:
+    assert told in refusal(values.check, TEMPLATE, {**GIVEN, **changed}, {})
+
+
+def test_everything_that_is_lacking_is_named_at_once() -> None:
+    assert refusal(values.check, TEMPLATE, {"LoadBalancerArns": "*"}, {}) == (
+        "These parameters must have values: DataTheoremAccountId, NotificationEndpoint. Give each"
+        " with --parameter NAME=VALUE, or in a file with --parameters."
+    )

@@ -1,0 +1,473 @@
+"""CloudFormation's API over HTTP: what it tells, what it refuses, and that it returns at once."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from rehearsal.thing import CODE, TRUST, template
+from support.emulated import Emulated, emulated
+
+BODY = template()
+IAM = ["CAPABILITY_IAM"]
+CFN_TRUST = json.dumps(TRUST).replace("lambda.amazonaws.com", "cloudformation.amazonaws.com")
+
+
+@pytest.fixture
+def account(tmp_path: Path, release: Path) -> Iterator[Emulated]:
+    with emulated(tmp_path, release) as found:
+        yield found
+
+
+@pytest.fixture
+def cfn(account: Emulated) -> Any:
+    return account.client("cloudformation")
+
+
+def refusal(call: Any, **params: Any) -> tuple[str, str]:
+    with pytest.raises(ClientError) as error:
+        call(**params)
+    found = error.value.response["Error"]
+    return found["Code"], found["Message"]
+
+
+def given(**values: str) -> list[dict[str, str]]:
+    return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+
+
+def settled(cfn: Any, name: str = "thing") -> dict[str, Any]:
+    """Wait until a stack is at rest, and return it."""
+    for _ in range(1000):
+        found: dict[str, Any] = cfn.describe_stacks(StackName=name)["Stacks"][0]
+        if not found["StackStatus"].endswith("_IN_PROGRESS"):
+            return found
+        time.sleep(0.02)
+    raise AssertionError(found)
+
+
+def created(cfn: Any, **parameters: str) -> dict[str, Any]:
+    cfn.create_stack(
+        StackName="thing", TemplateBody=BODY, Capabilities=IAM, Parameters=given(**parameters)
+    )
+    return settled(cfn)
+
+
+def change_set(cfn: Any, kind: str = "UPDATE", **params: Any) -> dict[str, Any]:
+    asked = {"TemplateBody": BODY, "Capabilities": IAM, **params}
+    made = cfn.create_change_set(StackName="thing", ChangeSetName="c", ChangeSetType=kind, **asked)
+    for _ in range(1000):
+        found: dict[str, Any] = cfn.describe_change_set(ChangeSetName=made["Id"])
+        if not found["Status"].endswith("_IN_PROGRESS"):
+            return found
+        time.sleep(0.02)
+    raise AssertionError(found)
+
+
+def test_a_stack_is_made_while_its_maker_looks_on(cfn: Any) -> None:
+    made = cfn.create_stack(
+        StackName="thing",
+        TemplateBody=BODY,
+        Capabilities=IAM,
+        Tags=[{"Key": "team", "Value": "edge"}],
+        Parameters=given(Do="well"),
+    )
+    assert cfn.describe_stacks(StackName="thing")["Stacks"][0]["StackStatus"] == (
+        "CREATE_IN_PROGRESS"
+    )
+    stack = settled(cfn)
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    assert stack["StackId"] == made["StackId"]
+    assert stack["Outputs"] == [{"OutputKey": "A", "OutputValue": "b"}]
+    assert stack["Tags"] == [{"Key": "team", "Value": "edge"}]
+    assert stack["Parameters"] == [{"ParameterKey": "Do", "ParameterValue": "well"}]
+    assert stack["Capabilities"] == IAM
+
+
+def test_events_come_in_pages_newest_first(account: Emulated, cfn: Any) -> None:
+    account.sandbox.api.page_size = 3
+    created(cfn)
+    first = cfn.describe_stack_events(StackName="thing")
+    assert len(first["StackEvents"]) == 3 and "NextToken" in first
+    pages = cfn.get_paginator("describe_stack_events").paginate(StackName="thing")
+    events = [each for page in pages for each in page["StackEvents"]]
+    assert [(each["LogicalResourceId"], each["ResourceStatus"]) for each in events] == [
+        ("thing", "CREATE_COMPLETE"),
+        ("Thing", "CREATE_COMPLETE"),
+        ("Thing", "CREATE_IN_PROGRESS"),
+        ("Function", "CREATE_COMPLETE"),
+        ("Function", "CREATE_IN_PROGRESS"),
+        ("Role", "CREATE_COMPLETE"),
+        ("Role", "CREATE_IN_PROGRESS"),
+        ("thing", "CREATE_IN_PROGRESS"),
+    ]
+    assert len({each["EventId"] for each in events}) == len(events)
+    assert events[-1]["ResourceStatusReason"] == "User Initiated"
+    assert events[1]["PhysicalResourceId"] == "thing"
+
+
+def test_resources_are_told_as_they_were_last_heard_of(cfn: Any) -> None:
+    created(cfn)
+    found = cfn.describe_stack_resources(StackName="thing")["StackResources"]
+    assert [(each["LogicalResourceId"], each["ResourceStatus"]) for each in found] == [
+        ("Role", "CREATE_COMPLETE"),
+        ("Function", "CREATE_COMPLETE"),
+        ("Thing", "CREATE_COMPLETE"),
+    ]
+    one = cfn.describe_stack_resource(StackName="thing", LogicalResourceId="Thing")
+    assert one["StackResourceDetail"]["PhysicalResourceId"] == "thing"
+    listed = cfn.list_stack_resources(StackName="thing")["StackResourceSummaries"]
+    assert [each["ResourceType"] for each in listed] == [
+        "AWS::IAM::Role",
+        "AWS::Lambda::Function",
+        "Custom::Thing",
+    ]
+    assert refusal(cfn.describe_stack_resource, StackName="thing", LogicalResourceId="No") == (
+        "ValidationError",
+        "Resource No does not exist for stack thing",
+    )
+
+
+def test_a_name_is_taken_once_and_free_again_after_the_stack_is_gone(cfn: Any) -> None:
+    first = created(cfn)["StackId"]
+    assert refusal(cfn.create_stack, StackName="thing", TemplateBody=BODY) == (
+        "AlreadyExistsException",
+        "Stack [thing] already exists",
+    )
+    cfn.delete_stack(StackName="thing")
+    assert settled(cfn, first)["StackStatus"] == "DELETE_COMPLETE"
+    assert refusal(cfn.describe_stacks, StackName="thing") == (
+        "ValidationError",
+        "Stack with id thing does not exist",
+    )
+    assert refusal(cfn.describe_stack_events, StackName="thing") == (
+        "ValidationError",
+        "Stack [thing] does not exist",
+    )
+    assert created(cfn)["StackId"] != first
+    cfn.delete_stack(StackName="never")  # as AWS: nothing to do
+    gone = cfn.list_stacks(StackStatusFilter=["DELETE_COMPLETE"])["StackSummaries"]
+    assert [each["StackId"] for each in gone] == [first]
+
+
+def test_what_is_wrong_is_refused_before_anything_is_made(cfn: Any) -> None:
+    asked = {"StackName": "thing", "TemplateBody": BODY}
+    assert refusal(cfn.create_stack, **asked) == (
+        "InsufficientCapabilitiesException",
+        "Requires capabilities : [CAPABILITY_IAM]",
+    )
+    more = {**asked, "Capabilities": IAM}
+    assert refusal(cfn.create_stack, **more, Parameters=given(Other="x")) == (
+        "ValidationError",
+        "Parameters: [Other] do not exist in the template",
+    )
+    previous = [{"ParameterKey": "Do", "UsePreviousValue": True}]
+    assert "usePreviousValue" in refusal(cfn.create_stack, **more, Parameters=previous)[1]
+    bare = json.loads(BODY)
+    del bare["Parameters"]["Do"]["Default"]
+    assert refusal(cfn.create_stack, **{**more, "TemplateBody": json.dumps(bare)}) == (
+        "ValidationError",
+        "Parameters: [Do] must have values",
+    )
+    long = json.dumps({**json.loads(BODY), "Description": "x" * 51_200})
+    assert (
+        "less than or equal to 51200"
+        in refusal(cfn.create_stack, **{**more, "TemplateBody": long})[1]
+    )
+    assert refusal(cfn.create_stack, **more, TimeoutInMinutes=1)[0] == "NotImplemented"
+    assert refusal(cfn.create_stack, **more, OnFailure="DELETE")[0] == "NotImplemented"
+    assert refusal(cfn.describe_stacks, StackName="thing")[0] == "ValidationError"
+
+
+def test_an_update_keeps_what_is_not_given_and_refuses_to_do_nothing(cfn: Any) -> None:
+    created(cfn, Do="raise no more")
+    previous = [{"ParameterKey": "Do", "UsePreviousValue": True}]
+    same = {"StackName": "thing", "UsePreviousTemplate": True, "Capabilities": IAM}
+    assert refusal(cfn.update_stack, **same, Parameters=previous) == (
+        "ValidationError",
+        "No updates are to be performed.",
+    )
+    cfn.update_stack(**same, Parameters=given(Do="more"))
+    stack = settled(cfn)
+    assert stack["StackStatus"] == "UPDATE_COMPLETE"
+    assert stack["Parameters"] == [{"ParameterKey": "Do", "ParameterValue": "more"}]
+    cfn.update_stack(**same)  # a parameter that is not given at all has its default again
+    assert settled(cfn)["Parameters"] == [{"ParameterKey": "Do", "ParameterValue": "well"}]
+    assert refusal(cfn.update_stack, **{**same, "StackName": "never"}) == (
+        "ValidationError",
+        "Stack [never] does not exist",
+    )
+
+
+def test_a_stack_that_failed_can_only_be_deleted(cfn: Any) -> None:
+    stack = created(cfn, Do="fail")
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    text = f"Stack:{stack['StackId']} is in ROLLBACK_COMPLETE state and can not be updated."
+    same = {"StackName": "thing", "UsePreviousTemplate": True, "Capabilities": IAM}
+    assert refusal(cfn.update_stack, **same) == ("ValidationError", text)
+    asked = {"StackName": "thing", "ChangeSetName": "c", "TemplateBody": BODY}
+    assert refusal(cfn.create_change_set, **asked, Capabilities=IAM) == ("ValidationError", text)
+    cfn.delete_stack(StackName="thing")
+    assert settled(cfn, stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_a_stack_at_work_takes_no_other_work(cfn: Any) -> None:
+    made = cfn.create_stack(StackName="thing", TemplateBody=BODY, Capabilities=IAM)["StackId"]
+    same = {"StackName": "thing", "UsePreviousTemplate": True, "Capabilities": IAM}
+    assert refusal(cfn.update_stack, **same) == (
+        "ValidationError",
+        f"Stack:{made} is in CREATE_IN_PROGRESS state and can not be updated.",
+    )
+    assert "cannot be deleted while" in refusal(cfn.delete_stack, StackName="thing")[1]
+    assert settled(cfn)["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_a_change_set_makes_a_stack_that_waits_to_be_reviewed(cfn: Any) -> None:
+    found = change_set(cfn, "CREATE", Description="why")
+    assert (found["Status"], found["ExecutionStatus"]) == ("CREATE_COMPLETE", "AVAILABLE")
+    assert [each["ResourceChange"] for each in found["Changes"]] == [
+        {"Action": "Add", "LogicalResourceId": "Role", "ResourceType": "AWS::IAM::Role"},
+        {"Action": "Add", "LogicalResourceId": "Function", "ResourceType": "AWS::Lambda::Function"},
+        {"Action": "Add", "LogicalResourceId": "Thing", "ResourceType": "Custom::Thing"},
+    ]
+    stack = cfn.describe_stacks(StackName="thing")["Stacks"][0]
+    assert stack["StackStatus"] == "REVIEW_IN_PROGRESS"
+    listed = cfn.list_change_sets(StackName="thing")["Summaries"]
+    assert [(each["ChangeSetName"], each["Description"]) for each in listed] == [("c", "why")]
+    assert refusal(
+        cfn.create_change_set, StackName="thing", ChangeSetName="d", TemplateBody=BODY
+    ) == ("ValidationError", "Stack [thing] does not exist")
+    cfn.execute_change_set(ChangeSetName="c", StackName="thing")
+    time.sleep(0.05)
+    assert settled(cfn)["StackStatus"] == "CREATE_COMPLETE"
+    again = {"StackName": "thing", "ChangeSetName": "d", "ChangeSetType": "CREATE"}
+    assert refusal(cfn.create_change_set, **again, TemplateBody=BODY) == (
+        "ValidationError",
+        "Stack [thing] already exists and cannot be created again with the changeSet [d]",
+    )
+
+
+def test_a_change_set_that_is_not_executed_leaves_a_stack_to_delete(cfn: Any) -> None:
+    stack = change_set(cfn, "CREATE")["StackId"]
+    cfn.delete_change_set(ChangeSetName="c", StackName="thing")
+    assert cfn.list_change_sets(StackName="thing")["Summaries"] == []
+    assert refusal(cfn.describe_change_set, ChangeSetName="c", StackName="thing") == (
+        "ChangeSetNotFound",
+        "ChangeSet [c] does not exist",
+    )
+    cfn.delete_stack(StackName="thing")
+    assert settled(cfn, stack)["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_a_change_set_tells_what_changes_and_by_which_parameter(cfn: Any) -> None:
+    created(cfn)
+    (change,) = change_set(cfn, Parameters=given(Do="more"))["Changes"]
+    assert change["ResourceChange"] == {
+        "Action": "Modify",
+        "LogicalResourceId": "Thing",
+        "PhysicalResourceId": "thing",
+        "ResourceType": "Custom::Thing",
+        "Replacement": "False",
+        "Scope": ["Properties"],
+        "Details": [
+            {
+                "Target": {
+                    "Attribute": "Properties",
+                    "Name": "Do",
+                    "RequiresRecreation": "Never",
+                },
+                "Evaluation": "Static",
+                "ChangeSource": "ParameterReference",
+                "CausingEntity": "Do",
+            }
+        ],
+    }
+    cfn.execute_change_set(ChangeSetName="c", StackName="thing")
+    assert settled(cfn)["StackStatus"] == "UPDATE_COMPLETE"
+    (listed,) = cfn.list_change_sets(StackName="thing")["Summaries"]
+    assert listed["ExecutionStatus"] == "EXECUTE_COMPLETE"
+
+
+def test_what_would_be_made_anew_is_told_and_not_emulated(cfn: Any) -> None:
+    created(cfn)
+    found = change_set(cfn, TemplateBody=template(Path="/other/"))
+    (change,) = (each["ResourceChange"] for each in found["Changes"])
+    assert (change["LogicalResourceId"], change["Replacement"]) == ("Role", "True")
+    code, _ = refusal(cfn.execute_change_set, ChangeSetName="c", StackName="thing")
+    assert code == "NotImplemented"
+
+
+def test_a_change_set_without_changes_fails_and_cannot_be_executed(cfn: Any) -> None:
+    created(cfn)
+    found = change_set(cfn)
+    assert (found["Status"], found["StatusReason"]) == (
+        "FAILED",
+        "The submitted information didn't contain changes. "
+        "Submit different information to create a change set.",
+    )
+    assert refusal(cfn.execute_change_set, ChangeSetName="c", StackName="thing") == (
+        "InvalidChangeSetStatus",
+        f"ChangeSet [{found['ChangeSetId']}] cannot be executed in its current status of [FAILED]",
+    )
+
+
+def test_templates_are_told_as_they_were_given(cfn: Any) -> None:
+    created(cfn)
+    assert cfn.get_template(StackName="thing")["TemplateBody"] == json.loads(BODY)
+    summary = cfn.get_template_summary(StackName="thing")
+    assert summary["Capabilities"] == ["CAPABILITY_IAM"]
+    assert summary["ResourceTypes"] == ["AWS::IAM::Role", "AWS::Lambda::Function", "Custom::Thing"]
+    (parameter,) = cfn.validate_template(TemplateBody=BODY)["Parameters"]
+    assert (parameter["ParameterKey"], parameter["DefaultValue"]) == ("Do", "well")
+    assert refusal(cfn.validate_template, TemplateBody="{}")[0] == "ValidationError"
+    assert refusal(cfn.validate_template)[0] == "ValidationError"
+
+
+def test_a_template_in_s3_may_be_longer_and_needs_the_right_to_get_it(
+    account: Emulated, cfn: Any
+) -> None:
+    long = json.dumps({**json.loads(BODY), "Description": "x" * 51_200})
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="templates")
+    s3.put_object(Bucket="templates", Key="a/t.json", Body=long.encode())
+    for url in (
+        "https://templates.s3.us-east-1.amazonaws.com/a/t.json",
+        "https://s3.amazonaws.com/templates/a/t.json?versionId=1",
+    ):
+        assert cfn.get_template_summary(TemplateURL=url)["Capabilities"] == IAM
+    asked = {"StackName": "thing", "TemplateURL": url, "Capabilities": IAM}
+    cfn.create_stack(**asked)
+    assert settled(cfn)["StackStatus"] == "CREATE_COMPLETE"
+    create = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
+    other = account.sandbox.client("cloudformation", account.person(create))
+    code, text = refusal(other.validate_template, TemplateURL=url)
+    assert (code, text[:9]) == ("ValidationError", "S3 error:")
+    assert refusal(cfn.validate_template, TemplateURL="ftp://a/b") == (
+        "ValidationError",
+        "TemplateURL must be a supported URL.",
+    )
+
+
+def test_a_role_is_passed_kept_and_acts(account: Emulated, cfn: Any) -> None:
+    """A role that may do nothing fails the stack, also when the stack is deleted."""
+    iam = account.client("iam")
+    role = iam.create_role(RoleName="poor", AssumeRolePolicyDocument=CFN_TRUST)["Role"]["Arn"]
+    may = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
+    asked = {"StackName": "thing", "TemplateBody": BODY, "Capabilities": IAM, "RoleARN": role}
+    poor = account.sandbox.client("cloudformation", account.person(may))
+    code, text = refusal(poor.create_stack, **asked)
+    assert (code, "iam:PassRole" in text) == ("AccessDenied", True)
+    passing = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": role}
+    person = account.sandbox.client("cloudformation", account.person(may, passing))
+    person.create_stack(**asked)
+    stack = settled(cfn)
+    assert (stack["StackStatus"], stack["RoleARN"]) == ("ROLLBACK_COMPLETE", role)
+    events = cfn.describe_stack_events(StackName="thing")["StackEvents"]
+    (failed,) = (each for each in events if each["ResourceStatus"] == "CREATE_FAILED")
+    assert "iam:CreateRole" in failed["ResourceStatusReason"]
+    iam.delete_role(RoleName="poor")
+    assert refusal(poor.delete_stack, StackName="thing") == (
+        "ValidationError",
+        f"Role {role} is invalid or cannot be assumed by cloudformation.amazonaws.com",
+    )
+
+
+def test_without_a_role_the_caller_s_own_rights_count(account: Emulated, cfn: Any) -> None:
+    may = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
+    person = account.sandbox.client("cloudformation", account.person(may))
+    person.create_stack(StackName="thing", TemplateBody=BODY, Capabilities=IAM)
+    events = cfn.describe_stack_events(StackName=settled(cfn)["StackId"])["StackEvents"]
+    assert any("iam:CreateRole" in each.get("ResourceStatusReason", "") for each in events)
+
+
+def test_a_right_for_one_stack_is_none_for_another(account: Emulated) -> None:
+    here = "arn:aws:cloudformation:us-east-1:123456789012:stack/mine/*"
+    may = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": here}
+    person = account.sandbox.client("cloudformation", account.person(may))
+    assert refusal(person.describe_stacks, StackName="mine")[0] == "ValidationError"
+    assert refusal(person.describe_stacks, StackName="other")[0] == "AccessDenied"
+
+
+def test_credentials_that_are_over_or_unknown_are_told_apart(account: Emulated) -> None:
+    sandbox, expired = account.sandbox, account.person()
+    sandbox.endpoint.expire(expired)
+    unknown = {**expired, "aws_access_key_id": "ASIA0000000000009999"}
+    found = {
+        service: tuple(
+            refusal(getattr(sandbox.client(service, each), call))[0] for each in (expired, unknown)
+        )
+        for service, call in (
+            ("cloudformation", "describe_stacks"),
+            ("lambda", "list_functions"),
+            ("s3", "list_buckets"),
+            ("sts", "get_caller_identity"),
+        )
+    }
+    assert found == {
+        "cloudformation": ("ExpiredToken", "InvalidClientTokenId"),
+        "lambda": ("ExpiredTokenException", "UnrecognizedClientException"),
+        "s3": ("ExpiredToken", "InvalidAccessKeyId"),
+        "sts": ("ExpiredToken", "InvalidClientTokenId"),
+    }
+
+
+def test_everybody_may_ask_who_they_are(account: Emulated) -> None:
+    person = account.sandbox.client("sts", account.person())
+    found = person.get_caller_identity()
+    assert found["Account"] == "123456789012"
+    assert found["Arn"].startswith("arn:aws:sts::123456789012:assumed-role/person-")
+
+
+def test_a_function_s_code_can_be_downloaded_by_whoever_has_the_url(
+    account: Emulated, cfn: Any
+) -> None:
+    created(cfn)
+    functions = account.client("lambda")
+    name = cfn.describe_stack_resource(StackName="thing", LogicalResourceId="Function")
+    physical = name["StackResourceDetail"]["PhysicalResourceId"]
+    found = functions.get_function(FunctionName=physical)
+    assert found["Configuration"]["Handler"] == "index.handler"
+    with urllib.request.urlopen(found["Code"]["Location"]) as answer:
+        archive = zipfile.ZipFile(io.BytesIO(answer.read()))
+    assert archive.read("index.py").decode() == CODE
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(found["Code"]["Location"][:-1])
+    error.value.close()
+    assert refusal(functions.get_function, FunctionName="never")[0] == "ResourceNotFoundException"
+
+
+def test_another_region_has_no_stacks(account: Emulated, cfn: Any) -> None:
+    created(cfn)
+    script = (
+        "import boto3; c = boto3.client('cloudformation', region_name='eu-west-1');"
+        "print(c.describe_stacks()['Stacks'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=account.environment, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_an_account_that_is_closed_waits_for_no_function(tmp_path: Path, release: Path) -> None:
+    with emulated(tmp_path, release) as account:
+        slow = json.loads(BODY)
+        properties = slow["Resources"]["Function"]["Properties"]
+        properties["Code"]["ZipFile"] = (
+            "import time\ndef handler(event, context):\n time.sleep(999)"
+        )
+        account.client("cloudformation").create_stack(
+            StackName="thing", TemplateBody=json.dumps(slow), Capabilities=IAM
+        )
+        while not any(each.logical_id == "Thing" for each in account.sandbox.events):
+            time.sleep(0.02)
+    assert account.sandbox.events[-1].status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")

@@ -1,0 +1,483 @@
+"""`deploy`, against an emulated account over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from support.commands import Runner
+from support.emulated import BOTH, Emulated, emulated
+
+from dt_logs_cfn.commands import deploy
+from dt_logs_cfn.emulator import Refused
+from dt_logs_cfn.emulator.world import Call
+
+NAME = "dt-logs-analysis"
+SECRET = "https://logs.example.com/in?token=SECRET"
+
+
+@pytest.fixture
+def account(tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
+    with emulated(tmp_path, release) as found:
+        for name, value in found.environment.items():
+            monkeypatch.setenv(name, value)
+        yield found
+
+
+@pytest.fixture
+def run(account: Emulated, capsys: pytest.CaptureFixture[str]) -> Runner:
+    return Runner(deploy.configure, deploy.deployed, capsys)
+
+
+def options(account: Emulated, *load_balancers: str) -> list[str]:
+    """Return what the first deployment needs."""
+    return [
+        *("--release", str(account.release), "--role-arn", account.role),
+        *("--parameter", "DataTheoremAccountId=999988887777"),
+        *("--parameter", f"NotificationEndpoint={SECRET}"),
+        *(w for a in load_balancers or account.load_balancers[:1] for w in ("--load-balancer", a)),
+    ]
+
+
+def again(account: Emulated, *more: str) -> list[str]:
+    return ["--release", str(account.release), "--yes", *more]
+
+
+def stack(account: Emulated) -> Any:
+    return account.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]
+
+
+def stacks(account: Emulated) -> list[str]:
+    found = account.client("cloudformation").describe_stacks()["Stacks"]
+    return [each["StackName"] for each in found if each["StackName"] != "service-role"]
+
+
+def parameters(account: Emulated) -> dict[str, str]:
+    return {each["ParameterKey"]: each["ParameterValue"] for each in stack(account)["Parameters"]}
+
+
+def test_a_stack_is_shown_confirmed_made_and_followed(account: Emulated, run: Runner) -> None:
+    ran = run.answering("y")(*options(account), "--tag", "team=edge")
+    assert (ran.code, ran.failure) == (0, "")
+    assert run.asked == ["Go ahead? [y/N]"]
+    lines = ran.told.splitlines()
+    assert lines[0] == f"create stack {NAME} in account 123456789012, us-east-1"
+    assert "    + InvokeLambdaFunction  Custom::DTLogsAnalysis" in lines
+    assert "    NotificationEndpoint = https://logs.example.com/…" in lines
+    assert [line.split()[1:3] for line in lines if "COMPLETE" in line] == [
+        ["CREATE_COMPLETE", "DTLogsAnalysisLambdaLogGroup"],
+        ["CREATE_COMPLETE", "DTLogsAnalysisLambdaExecutionRole"],
+        ["CREATE_COMPLETE", "DTLogsAnalysisLambdaFunction"],
+        ["CREATE_COMPLETE", "InvokeLambdaFunction"],
+        ["CREATE_COMPLETE", NAME],
+    ]
+    assert ran.out.startswith(f"{NAME}: created, CREATE_COMPLETE\n  HandlerSha256: ")
+    assert "SECRET" not in ran.told + ran.out
+    found = stack(account)
+    assert (found["StackStatus"], found["RoleARN"]) == ("CREATE_COMPLETE", account.role)
+    assert found["Tags"] == [{"Key": "team", "Value": "edge"}]
+    assert (
+        account.sandbox.account.world.load_balancers[account.load_balancers[0]].attributes[
+            "access_logs.s3.enabled"
+        ]
+        == "true"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "failure"),
+    [
+        (("no",), "It was not confirmed, so nothing was changed. Run it again to be asked again."),
+        (
+            (),
+            "Nobody is there to confirm this, so nothing was changed."
+            " Run it in a terminal, or with --yes.",
+        ),
+    ],
+)
+def test_what_is_not_confirmed_leaves_nothing_behind(
+    account: Emulated, run: Runner, answers: tuple[str, ...], failure: str
+) -> None:
+    ran = run.answering(*answers)(*options(account))
+    assert (ran.code, ran.out, ran.failure) == (3, "", failure)
+    assert "create stack" in ran.told
+    for _ in range(100):  # CloudFormation takes a moment for a stack that holds nothing, too
+        if stacks(account) == []:
+            break
+        time.sleep(0.02)
+    assert stacks(account) == []
+
+
+def test_an_update_keeps_what_is_left_out_and_shows_old_and_new(
+    account: Emulated, run: Runner
+) -> None:
+    web, api = account.load_balancers
+    run(*options(account), "--yes", "--tag", "team=edge")
+    before = parameters(account)
+    ran = run(
+        *again(account, "--load-balancer", web, "--load-balancer", api),
+        *("--parameter", f"NotificationEndpoint={SECRET}2", "--tag", "cost=7"),
+    )
+    assert (ran.code, ran.failure) == (0, "")
+    assert f"    LoadBalancerArns: {web} -> {web},{api}" in ran.told.splitlines()
+    hidden = "https://logs.example.com/… -> https://logs.example.com/…"
+    assert f"    NotificationEndpoint: {hidden} (the hidden part changes)" in ran.told
+    assert "    ~ InvokeLambdaFunction  Custom::DTLogsAnalysis  (LoadBalancerArns" in ran.told
+    assert "SECRET" not in ran.told + ran.out
+    assert parameters(account) == {
+        **before,
+        "LoadBalancerArns": f"{web},{api}",
+        "NotificationEndpoint": f"{SECRET}2",
+    }
+    assert stack(account)["RoleARN"] == account.role
+    assert sorted(each["Key"] for each in stack(account)["Tags"]) == ["cost", "team"]
+
+
+def test_nothing_to_do_is_said_and_fine(account: Emulated, run: Runner) -> None:
+    run(*options(account), "--yes")
+    ran = run(*again(account))
+    assert (ran.code, ran.out.splitlines()[0]) == (0, f"{NAME}: nothing to do, CREATE_COMPLETE")
+    found = json.loads(run(*again(account, "--json")).out)
+    assert (found["result"], found["outputs"]["TemplateVersion"]) == ("unchanged", "0.1.0")
+    cfn = account.client("cloudformation")
+    left = cfn.list_change_sets(StackName=NAME)["Summaries"]
+    assert [each["ExecutionStatus"] for each in left] == ["EXECUTE_COMPLETE"]
+
+
+def test_a_stack_that_another_client_made_is_updated(account: Emulated, run: Runner) -> None:
+    values = {
+        "LoadBalancerArns": account.load_balancers[0],
+        "DataTheoremAccountId": "999988887777",
+        "NotificationEndpoint": SECRET,
+    }
+    cfn = account.client("cloudformation")
+    cfn.create_stack(
+        StackName=NAME,
+        TemplateBody=account.template(),
+        RoleARN=account.role,
+        Capabilities=list(BOTH),
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()],
+    )
+    ran = run(*again(account, "--parameter", "RunToken=2"))  # while it is still being made
+    assert (ran.code, ran.failure) == (0, "")
+    assert f"The stack {NAME} is at work (CREATE_IN_PROGRESS); following it first." in ran.told
+    assert "RunToken: empty -> 2" in ran.told
+    assert stack(account)["StackStatus"] == "UPDATE_COMPLETE"
+
+
+def test_a_failure_tells_the_function_s_own_reason_first(account: Emulated, run: Runner) -> None:
+    gone = account.load_balancers[0].replace("/web/", "/wob/")
+    ran = run(*options(account, gone), "--yes")
+    assert ran.code == 3
+    assert ran.failure.startswith("InvokeLambdaFunction failed: ")
+    assert "Load balancer app/wob/00000001d82c4000 does not exist." in ran.failure
+    assert ran.failure.endswith(
+        f" The stack {NAME} is in ROLLBACK_COMPLETE. Correct that, then: dt-logs-cfn remove"
+        f" --stack-name {NAME}; and deploy again."
+    )
+    assert "RequestId" not in ran.failure
+    second = run(*options(account), "--yes")
+    assert second.failure == (
+        f"The stack {NAME} is in ROLLBACK_COMPLETE and cannot be updated. Delete it:"
+        f" dt-logs-cfn remove --stack-name {NAME}; then deploy again."
+    )
+
+
+def test_a_failed_update_goes_back_and_says_why(account: Emulated, run: Runner) -> None:
+    run(*options(account), "--yes")
+    gone = account.load_balancers[0].replace("/web/", "/wob/")
+    ran = run(*again(account, "--load-balancer", gone))
+    assert ran.failure.startswith("InvokeLambdaFunction failed: ")
+    assert ran.failure.endswith(
+        f"The stack {NAME} is in UPDATE_ROLLBACK_COMPLETE. Correct that, and deploy again."
+    )
+    assert run(*again(account)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "fix"),
+    [
+        ("ROLLBACK_FAILED", f"Delete it: dt-logs-cfn remove --stack-name {NAME}"),
+        ("DELETE_FAILED", f"Delete it: dt-logs-cfn remove --stack-name {NAME}"),
+        (
+            "UPDATE_ROLLBACK_FAILED",
+            f"aws cloudformation continue-update-rollback --stack-name {NAME}",
+        ),
+    ],
+)
+def test_a_stack_that_cannot_be_updated_is_told_with_its_fix(
+    account: Emulated, run: Runner, status: str, fix: str
+) -> None:
+    run(*options(account), "--yes")
+    for each in account.sandbox.cloudformation.stacks.values():
+        if each.name == NAME:
+            each.status = status
+    ran = run(*again(account))
+    assert ran.failure.startswith(f"The stack {NAME} is in {status} and cannot be updated. ")
+    assert fix in ran.failure
+
+
+def test_values_are_read_from_a_file_and_options_count_more(
+    account: Emulated, run: Runner, tmp_path: Path
+) -> None:
+    file = tmp_path / "values.json"
+    listed = [
+        {"ParameterKey": "DataTheoremAccountId", "ParameterValue": "111111111111"},
+        {"ParameterKey": "NotificationEndpoint", "ParameterValue": SECRET},
+        {"ParameterKey": "RunToken", "UsePreviousValue": True},
+    ]
+    file.write_text(json.dumps(listed))
+    more = ("--parameters", str(file), "--role-arn", account.role, "--load-balancer", "*")
+    assert run(*again(account, *more, "--parameter", "DataTheoremAccountId=999988887777")).code == 0
+    found = parameters(account)
+    assert (found["LoadBalancerArns"], found["DataTheoremAccountId"]) == ("*", "999988887777")
+
+
+def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
+    account: Emulated, run: Runner, tmp_path: Path
+) -> None:
+    folder = tmp_path / "published"
+    folder.mkdir()
+    (folder / "good.json").write_text(account.template())
+    (folder / "bad.json").write_text(account.template().replace('"Timeout":900', '"Timeout":899'))
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given, directory=str(folder))
+
+        def log_message(self, *given: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        more = [*options(account)[2:], "--yes", "--template-url"]
+        ran = run(*more, f"{url}/bad.json?X-Amz-Signature=SECRET")
+        assert ran.failure.startswith(
+            f"{url}/bad.json is not what this release builds: "
+            "Resources/DTLogsAnalysisLambdaFunction/Properties/Timeout changed."
+        )
+        assert stacks(account) == []
+        other = run(*more, f"{url}/good.json", "--privileges", "documented")
+        assert "has least-privilege privileges, not documented" in other.failure
+        assert run(*more, f"{url}/good.json").code == 0
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("more", "failure"),
+    [
+        (
+            ("--parameter", "LogRetentionDays=0"),
+            "The value of LogRetentionDays is not what it takes. It takes 1 to 36500.",
+        ),
+        (
+            ("--parameter", "LoadBalencerArns=*"),
+            "The template has no parameter 'LoadBalencerArns'. Did you mean LoadBalancerArns?",
+        ),
+        (("--tag", "team"), "--tag 'team' has no value. Write it as --tag KEY=VALUE."),
+        (
+            ("--stack-name", "a_b"),
+            "'a_b' is no name of a stack. Use up to 128 letters, digits and hyphens; the first is"
+            " a letter.",
+        ),
+        (
+            ("--role-arn", "role/x"),
+            "--role-arn is not the ARN of a role. Give the service role's ARN.",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_asked_of_aws(
+    account: Emulated, run: Runner, more: tuple[str, ...], failure: str
+) -> None:
+    ran = run(*options(account), "--yes", *more)
+    assert (ran.code, ran.out, ran.failure) == (3, "", failure)
+    assert stacks(account) == []
+
+
+def test_a_load_balancer_of_another_region_is_refused(account: Emulated, run: Runner) -> None:
+    ran = run(*options(account), "--yes", "--region", "eu-west-1")
+    assert ran.failure == (
+        f"{account.load_balancers[0]} is not of account 123456789012 and region eu-west-1. Use the"
+        " account's credentials, and --region with the load balancer's region."
+    )
+
+
+RIGHTS = (
+    "cloudformation:CreateChangeSet",
+    "cloudformation:DeleteChangeSet",
+    "cloudformation:DeleteStack",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStacks",
+    "cloudformation:ExecuteChangeSet",
+    "cloudformation:GetTemplate",
+    "cloudformation:ListChangeSets",
+    "cloudformation:ListStackResources",
+)
+
+
+def test_the_rights_that_the_readme_names_are_enough_and_needed(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = f"arn:aws:cloudformation:us-east-1:123456789012:stack/{NAME}/*"
+    credentials = account.person(
+        {"Effect": "Allow", "Action": list(RIGHTS), "Resource": here},
+        {"Effect": "Allow", "Action": "iam:PassRole", "Resource": account.role},
+    )
+    for name, value in credentials.items():
+        monkeypatch.setenv(name.upper(), value)
+    assert run.answering("no")(*options(account)).failure.startswith("It was not confirmed")
+    account.sandbox.api.join()
+    assert stacks(account) == []
+    assert run(*options(account), "--yes").code == 0
+    assert run(*again(account, "--parameter", "RunToken=2")).code == 0
+    asked = {
+        f"{each.service}:{each.operation}"
+        for each in account.sandbox.calls
+        if each.caller == "person" and each.service != "sts"
+    }
+    assert asked == set(RIGHTS)
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert all(f"`{each.partition(':')[2]}`" in readme for each in RIGHTS)
+
+
+def test_a_stack_that_waits_for_its_review_is_made_and_its_change_sets_are_left_alone(
+    account: Emulated, run: Runner
+) -> None:
+    account.client("cloudformation").create_change_set(
+        StackName=NAME,
+        ChangeSetName="mine",
+        ChangeSetType="CREATE",
+        TemplateBody=account.template(),
+        Capabilities=list(BOTH),
+        Parameters=[
+            {"ParameterKey": "LoadBalancerArns", "ParameterValue": "*"},
+            {"ParameterKey": "DataTheoremAccountId", "ParameterValue": "999988887777"},
+            {"ParameterKey": "NotificationEndpoint", "ParameterValue": SECRET},
+        ],
+    )
+    assert run.answering("no")(*options(account)).code == 3
+    assert stack(account)["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert run(*options(account), "--yes").code == 0
+    assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_an_account_that_cannot_be_reached_is_told(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert run(*options(account), "--yes").failure == (
+        "127.0.0.1 cannot be reached (EndpointConnectionError)."
+        " Check the network, the proxy and the region, then try again."
+    )
+
+
+def test_a_missing_right_is_named(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
+    for name, value in account.person(may).items():
+        monkeypatch.setenv(name.upper(), value)
+    ran = run(*options(account), "--yes")
+    assert ran.failure.startswith("AWS denies CreateChangeSet: ")
+    assert "iam:PassRole" in ran.failure
+    assert ran.failure.endswith("use credentials that may do it, then try again.")
+
+
+def test_credentials_that_are_over_are_told(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credentials = account.person()
+    account.sandbox.endpoint.expire(credentials)
+    for name, value in credentials.items():
+        monkeypatch.setenv(name.upper(), value)
+    assert run(*options(account), "--yes").failure.startswith("The credentials have expired. ")
+
+
+def refuse(account: Emulated, operation: str, times: int) -> list[str]:
+    """Let an operation be throttled so many times; returns the operations that were asked."""
+    asked: list[str] = []
+
+    def before(call: Call) -> None:
+        asked.append(call.operation)
+        if call.operation == operation and asked.count(operation) <= times:
+            raise Refused("Throttling", "Rate exceeded")
+
+    account.sandbox.endpoint.before = before
+    return asked
+
+
+def test_throttling_is_waited_for(account: Emulated, run: Runner) -> None:
+    asked = refuse(account, "CreateChangeSet", 2)
+    assert run(*options(account), "--yes").code == 0
+    assert asked.count("CreateChangeSet") == 3
+
+
+def test_a_connection_that_is_lost_leaves_the_stack_going_on(
+    account: Emulated, run: Runner
+) -> None:
+    asked: list[str] = []
+
+    def before(call: Call) -> None:
+        asked.append(call.operation)
+        if call.operation == "DescribeStackEvents" and "ExecuteChangeSet" in asked:
+            raise Refused("ExpiredToken", "The security token is expired", 403)
+
+    account.sandbox.endpoint.before = before
+    ran = run(*options(account), "--yes")
+    assert ran.failure.startswith("The stack goes on, and cannot be followed: ")
+    assert ran.failure.endswith("The same command follows it again.")
+    account.sandbox.endpoint.before = lambda call: None
+    account.sandbox.api.join()
+    assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_without_credentials_there_is_one_line(account: Emulated) -> None:
+    environment = account.environment_of({})
+    done = subprocess.run(
+        [sys.executable, "-m", "dt_logs_cfn", "deploy", *options(account), "--yes"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("dt-logs-cfn: There are no AWS credentials")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: Emulated) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dt_logs_cfn", "deploy", *options(account), "--yes"],
+        env={**account.environment, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "CREATE_IN_PROGRESS" in line:
+            break
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert f"The stack {NAME} goes on by itself." in err
+    assert f"aws cloudformation describe-stack-events --stack-name {NAME}" in err
+    assert "Traceback" not in err
+    account.sandbox.api.join()
+    assert stack(account)["StackStatus"] == "CREATE_COMPLETE"

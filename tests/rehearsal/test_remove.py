@@ -1,0 +1,352 @@
+"""`remove`, against an emulated account over HTTP."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.commands import Runner
+from support.emulated import BOTH, Emulated, emulated
+
+from dt_logs_cfn.commands import deploy, remove
+from dt_logs_cfn.emulator.access_log import Visit, log_file
+from dt_logs_cfn.settings import Privileges
+
+NAME = "dt-logs-analysis"
+ENDPOINT = "https://logs.example.com/in?token=SECRET"
+
+
+@pytest.fixture
+def account(tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
+    with emulated(tmp_path, release) as found:
+        for name, value in found.environment.items():
+            monkeypatch.setenv(name, value)
+        yield found
+
+
+@pytest.fixture
+def run(account: Emulated, capsys: pytest.CaptureFixture[str]) -> Runner:
+    return Runner(remove.configure, remove.removed, capsys)
+
+
+def deployed(
+    account: Emulated,
+    privileges: Privileges = Privileges.LEAST_PRIVILEGE,
+    name: str = NAME,
+    **more: str,
+) -> str:
+    """Let the AWS SDK make a stack, and return its id."""
+    values = {
+        "LoadBalancerArns": account.load_balancers[0],
+        "DataTheoremAccountId": "999988887777",
+        "NotificationEndpoint": ENDPOINT,
+        **more,
+    }
+    cfn = account.client("cloudformation")
+    made: str = cfn.create_stack(
+        StackName=name,
+        TemplateBody=account.template(privileges),
+        RoleARN=account.role,
+        Capabilities=list(BOTH),
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()],
+    )["StackId"]
+    account.sandbox.api.join()
+    return made
+
+
+def status(account: Emulated, stack: str) -> str:
+    found = account.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    return str(found["StackStatus"])
+
+
+def write_log(account: Emulated) -> None:
+    balancer = account.load_balancers[0]
+    body = log_file(balancer, [Visit("192.0.2.7", "/")], account.sandbox.pace())
+    account.sandbox.account.write_log(balancer, body)
+
+
+def snapshot(account: Emulated) -> dict[str, Any]:
+    return {**account.sandbox.account.snapshot(), **account.sandbox.endpoint.deployed()}
+
+
+def stack_bucket(account: Emulated) -> str:
+    (name,) = (each for each in account.sandbox.account.world.buckets if each.startswith(NAME))
+    return name
+
+
+def test_a_stack_is_shown_confirmed_deleted_and_the_account_is_clean(
+    account: Emulated, run: Runner
+) -> None:
+    before = snapshot(account)
+    stack = deployed(account)
+    bucket = stack_bucket(account)
+    ran = run.answering("yes")()
+    assert (ran.code, ran.failure) == (0, "")
+    assert run.asked == [f"Delete the stack {NAME}? [y/N]"]
+    lines = ran.told.splitlines()
+    assert lines[:3] == [
+        f"delete stack {NAME}, which is in CREATE_COMPLETE",
+        f"  through   {account.role}",
+        "  Goes",
+    ]
+    assert [line[6:] for line in lines if line.startswith("    - ")][4:] == [
+        f"logging of app/web/{account.load_balancers[0].rpartition('/')[2]}, which the stack"
+        " turned on",
+        f"bucket {bucket}, which is empty",
+        f"topic arn:aws:sns:us-east-1:123456789012:{NAME}-1-{bucket} with its subscription",
+    ]
+    assert ran.out == f"{NAME}: deleted, and the account is clean\n"
+    assert status(account, stack) == "DELETE_COMPLETE"
+    after = snapshot(account)
+    assert after["buckets"] == before["buckets"]
+    assert after["topics"] == before["topics"]
+    assert after["functions"] == before["functions"]
+    assert after["log_groups"] == before["log_groups"]
+    assert "SECRET" not in ran.told + ran.out
+
+
+def test_what_is_not_confirmed_stays_as_it_is(account: Emulated, run: Runner) -> None:
+    stack = deployed(account)
+    before = snapshot(account)
+    assert run.answering("n")().failure == (
+        "It was not confirmed, so nothing was changed. Run it again to be asked again."
+    )
+    assert run().failure == (
+        "Nobody is there to confirm this, so nothing was changed."
+        " Run it in a terminal, or with --yes."
+    )
+    assert (status(account, stack), snapshot(account)) == ("CREATE_COMPLETE", before)
+
+
+def test_a_bucket_that_holds_logs_stays_and_is_named(account: Emulated, run: Runner) -> None:
+    deployed(account)
+    bucket = stack_bucket(account)
+    write_log(account)
+    ran = run("--yes")
+    assert f"    bucket {bucket}: it holds logs, which are yours" in ran.told.splitlines()
+    assert (ran.code, ran.out) == (
+        0,
+        f"{NAME}: deleted; what is left stays by the rules\n  stays    bucket {bucket}:"
+        " it holds logs, which are yours; empty and delete it when you like\n",
+    )
+    assert bucket in account.sandbox.account.world.buckets
+
+
+def test_yes_does_not_include_what_the_stack_s_role_may_not(account: Emulated, run: Runner) -> None:
+    deployed(account, Privileges.DOCUMENTED)
+    write_log(account)
+    ran = run("--yes")
+    assert ran.code == 0
+    (topic,) = account.sandbox.account.world.topics
+    assert f"           aws sns delete-topic --topic-arn {topic}" in ran.out.splitlines()
+    assert "aws logs delete-log-group --log-group-name /aws/lambda/" in ran.out
+
+
+def test_leftovers_are_removed_with_the_operator_s_rights_if_that_is_agreed_to(
+    account: Emulated, run: Runner
+) -> None:
+    deployed(account, Privileges.DOCUMENTED)
+    bucket = stack_bucket(account)
+    write_log(account)
+    ran = run.answering("y", "y")("--json")
+    assert run.asked == [f"Delete the stack {NAME}? [y/N]", "Remove these? [y/N]"]
+    found = json.loads(ran.out)
+    assert [each["what"] for each in found["removed"]] == ["topic", "log group"]
+    assert [(each["what"], each["name"]) for each in found["left"]] == [("bucket", bucket)]
+    assert (ran.code, found["clean"]) == (0, True)
+    assert account.sandbox.account.world.topics == {}
+    assert account.sandbox.endpoint.deployed()["log_groups"] == {}
+
+
+def test_a_deleted_stack_s_leftovers_are_found_by_its_id(account: Emulated, run: Runner) -> None:
+    stack = deployed(account, Privileges.DOCUMENTED)
+    account.client("cloudformation").delete_stack(StackName=NAME)
+    account.sandbox.api.join()
+    assert len(account.sandbox.account.world.topics) == 1
+    ran = run("--stack-name", stack, "--leftovers")
+    assert (ran.code, run.asked) == (0, [])
+    assert account.sandbox.account.world.topics == {}
+    again = run("--stack-name", stack, "--leftovers")
+    assert again.out == f"{NAME}: deleted, and the account is clean\n"
+
+
+def test_a_topic_with_somebody_else_s_subscription_stays(account: Emulated, run: Runner) -> None:
+    deployed(account, Privileges.DOCUMENTED)
+    (topic,) = account.sandbox.account.world.topics
+    account.sandbox.account.confirm(ENDPOINT)
+    queue = "arn:aws:sqs:us-east-1:123456789012:mine"
+    account.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    ran = run("--yes", "--leftovers")
+    assert f"stays    topic {topic}: somebody else is subscribed to it" in ran.out
+    assert "removed  subscription " in ran.out
+    left = account.sandbox.account.world.subscriptions.values()
+    assert [each.endpoint for each in left] == [queue]
+
+
+def test_what_another_stack_uses_stays(account: Emulated, run: Runner) -> None:
+    deployed(account)
+    bucket = stack_bucket(account)
+    deployed(account, name=f"{NAME}-2", LoadBalancerArns=account.load_balancers[0])
+    ran = run("--yes")
+    assert f"    bucket {bucket}: another stack uses it" in ran.told.splitlines()
+    assert f"  stays    bucket {bucket}: another stack uses it" in ran.out.splitlines()
+    assert ran.code == 0
+    second = run("--yes", "--stack-name", f"{NAME}-2")
+    assert second.out == f"{NAME}-2: deleted, and the account is clean\n"
+    assert bucket not in account.sandbox.account.world.buckets
+
+
+def test_a_stack_whose_creation_failed_is_removed(account: Emulated, run: Runner) -> None:
+    gone = account.load_balancers[0].replace("/web/", "/wob/")
+    stack = deployed(account, LoadBalancerArns=gone)
+    assert status(account, stack) == "ROLLBACK_COMPLETE"
+    ran = run("--yes")
+    assert ran.out == f"{NAME}: deleted, and the account is clean\n"
+
+
+def test_a_delete_that_fails_tells_the_reason_first(account: Emulated, run: Runner) -> None:
+    stack = deployed(account)
+    iam = account.client("iam")
+    name = account.role.rpartition("/")[2]
+    deny = {"Effect": "Deny", "Action": "lambda:DeleteFunction", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    iam.put_role_policy(RoleName=name, PolicyName="no", PolicyDocument=policy)
+    ran = run("--yes")
+    assert ran.failure.startswith("DTLogsAnalysisLambdaFunction failed: ")
+    assert "lambda:DeleteFunction" in ran.failure
+    assert ran.failure.endswith(
+        f"The stack {NAME} is in DELETE_FAILED. Correct that, and remove it again. What cannot be"
+        f" deleted can be left behind: aws cloudformation delete-stack --stack-name {NAME}"
+        " --retain-resources DTLogsAnalysisLambdaFunction"
+    )
+    iam.delete_role_policy(RoleName=name, PolicyName="no")
+    assert run("--yes").code == 0
+    assert status(account, stack) == "DELETE_COMPLETE"
+
+
+def test_what_may_not_be_read_is_never_called_clean(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(account)
+    may = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
+    for name, value in account.person(may).items():
+        monkeypatch.setenv(name.upper(), value)
+    ran = run("--yes")
+    assert (ran.code, ran.failure) == (1, "")
+    assert ran.out.splitlines()[0] == f"{NAME}: deleted; look at:"
+    assert "  unread   load balancers could not be read (AWS denies DescribeLoadBalancers)" in (
+        ran.out.splitlines()
+    )
+
+
+RIGHTS = (
+    "elasticloadbalancing:DescribeLoadBalancerAttributes",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "logs:DescribeLogGroups",
+    "s3:GetBucketNotification",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketTagging",
+    "s3:ListAllMyBuckets",
+    "s3:ListBucket",
+    "sns:GetTopicAttributes",
+    "sns:ListSubscriptionsByTopic",
+)
+
+
+def test_the_rights_that_the_readme_names_are_enough_and_needed(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(account)
+    account.client("s3").create_bucket(Bucket="somebody-else-s")
+    may = {"Effect": "Allow", "Action": ["cloudformation:*", *RIGHTS], "Resource": "*"}
+    for name, value in account.person(may).items():
+        monkeypatch.setenv(name.upper(), value)
+    ran = run("--yes")
+    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    asked = {
+        decision.action
+        for call in account.sandbox.calls
+        if call.caller == "person"
+        for decision in call.decisions
+        if not decision.action.startswith("cloudformation:")
+    }
+    assert asked == set(RIGHTS)
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert all(f"`{each.partition(':')[2]}`" in readme for each in RIGHTS)
+
+
+def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> None:
+    """A stack whose custom resource was left behind: everything that it set up is still there."""
+    stack = deployed(account)
+    bucket = stack_bucket(account)
+    found = account.sandbox.cloudformation.stacks[stack]
+    del found.resources["InvokeLambdaFunction"]
+    ran = run("--yes")
+    assert ran.code == 1
+    lines = ran.out.splitlines()
+    assert lines[0] == f"{NAME}: deleted; look at:"
+    assert any(line.startswith("  LEFT     load balancer app/web/") for line in lines)
+    assert (
+        f"  LEFT     bucket {bucket}: 1 statements of the stack's are in its policy; take them out"
+        in lines
+    )
+    assert any(line.startswith("  LEFT     topic ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "failure"),
+    [
+        (
+            "never",
+            "There is no stack never in this account and region. Check --stack-name, --profile and"
+            " --region; one that was deleted has its id alone.",
+        ),
+        (
+            "service-role",
+            "The stack service-role is none that onboards load balancers. Name another with"
+            " --stack-name.",
+        ),
+    ],
+)
+def test_no_other_stack_is_touched(account: Emulated, run: Runner, name: str, failure: str) -> None:
+    assert run("--yes", "--stack-name", name).failure == failure
+    assert status(account, "service-role") == "CREATE_COMPLETE"
+
+
+def test_no_other_stack_is_updated_either(
+    account: Emulated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Runner(deploy.configure, deploy.deployed, capsys)
+    more = ("--stack-name", "service-role", "--release", str(account.release), "--yes")
+    values = ("--load-balancer", "*", "--parameter", "DataTheoremAccountId=999988887777")
+    ran = run(*more, *values, "--parameter", f"NotificationEndpoint={ENDPOINT}")
+    assert ran.failure.startswith("The stack service-role is none that onboards load balancers.")
+
+
+def test_a_stack_whose_role_is_gone_is_removed_through_another(
+    account: Emulated, run: Runner
+) -> None:
+    stack = deployed(account)
+    other = account.client("iam").get_role(RoleName=account.role.rpartition("/")[2])["Role"]
+    found = account.sandbox.cloudformation.stacks[stack]
+    found.role = "arn:aws:iam::123456789012:role/gone"
+    assert "role/gone is invalid or cannot be assumed" in run("--yes").failure
+    assert run("--yes", "--role-arn", other["Arn"]).code == 0
+
+
+def test_a_command_in_a_process_of_its_own(account: Emulated) -> None:
+    deployed(account)
+    done = subprocess.run(
+        [sys.executable, "-m", "dt_logs_cfn", "remove", "--yes", "--json"],
+        env=account.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, json.loads(done.stdout)["clean"]) == (0, True)
+    assert "\x1b" not in done.stderr

@@ -1,0 +1,62 @@
+"""A command that operates stacks, run in this process against an emulated account."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from dt_logs_cfn.errors import DtLogsError
+from dt_logs_cfn.operating.operator import Operator
+
+Edge = Callable[[argparse.Namespace, Operator], int]
+Configure = Callable[[argparse.ArgumentParser], None]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did: its result, the progress that it told, the one line of its failure."""
+
+    code: int
+    out: str
+    told: str
+    failure: str
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs a command; waiting takes a twentieth of its time, as in the emulated account."""
+
+    configure: Configure
+    edge: Edge
+    capsys: pytest.CaptureFixture[str]
+    answers: Sequence[str] = ()  # of whoever is asked; nobody is there without one
+    asked: list[str] = field(default_factory=list)  # the questions
+    sleep: Callable[[float], None] = lambda seconds: time.sleep(seconds / 20)
+
+    def answering(self, *answers: str) -> Runner:
+        """Return the same with somebody there, who answers."""
+        return replace(self, answers=answers)
+
+    def __call__(self, *argv: str) -> Ran:
+        parser = argparse.ArgumentParser()
+        self.configure(parser)
+        arguments = parser.parse_args(argv)
+        lines: list[str] = []
+        left = list(self.answers)
+
+        def ask(question: str) -> str | None:
+            self.asked.append(question)
+            return left.pop(0) if left else None
+
+        operator = Operator(sleep=self.sleep, tell=lines.append, ask=ask)
+        code, failure = 3, ""
+        try:
+            code = self.edge(arguments, operator)
+        except DtLogsError as error:
+            failure = str(error)
+            assert "\n" not in failure
+        return Ran(code, self.capsys.readouterr().out, "\n".join(lines), failure)

@@ -1,0 +1,92 @@
+"""An emulated AWS account that other programs may use: its endpoint, by environment variables.
+
+    with emulated(folder, release) as account:
+        subprocess.run([..., "deploy", "--role-arn", account.role], env=account.environment)
+
+Whatever speaks to AWS (boto3, the AWS CLI, a command of ours) then speaks to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dt_logs_cfn.emulator import Consistency
+from dt_logs_cfn.rehearsal.released import RoleKind, load
+from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
+from dt_logs_cfn.settings import Privileges
+
+BOTH = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
+
+
+@dataclass(frozen=True)
+class Emulated:
+    """An account with two load balancers that do not log, and a service role for the stack."""
+
+    sandbox: Sandbox
+    release: Path
+    role: str  # the service role's ARN
+    load_balancers: tuple[str, str]
+    credentials: Mapping[str, str]  # an administrator's, as boto3 takes them
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a program that an administrator of the account runs."""
+        return self.environment_of(self.credentials)
+
+    def environment_of(self, credentials: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of a program with these credentials, and no others."""
+        mine = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        return {
+            **mine,
+            **{key.upper(): value for key, value in credentials.items()},
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self.sandbox.endpoint.url,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_PROXY": "*",
+            "PYTHONUTF8": "1",
+        }
+
+    def person(self, *statements: Mapping[str, object]) -> dict[str, str]:
+        """Return credentials of somebody who may do this and nothing else."""
+        iam, name = self.client("iam"), f"person-{len(self.sandbox.calls)}"
+        trust = '{"Version":"2012-10-17","Statement":[]}'
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        if statements:
+            policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+            iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
+        return self.sandbox.endpoint.session("person", role=role)
+
+    def client(self, service: str) -> Any:
+        """Return an administrator's boto3 client."""
+        return self.sandbox.client(service, self.credentials)
+
+    def template(self, privileges: Privileges = Privileges.LEAST_PRIVILEGE) -> str:
+        """Return a stack template of the release."""
+        return load(self.release, privileges, "lifecycle").stack
+
+
+@contextmanager
+def emulated(
+    folder: Path,
+    release: Path,
+    role_kind: RoleKind = "lifecycle",
+    consistency: Consistency | None = None,
+) -> Iterator[Emulated]:
+    """Run an account until the block ends; `folder` holds its functions."""
+    with Sandbox(folder, consistency) as sandbox:
+        role = load(release, Privileges.LEAST_PRIVILEGE, role_kind).service_role(sandbox)
+        yield Emulated(
+            sandbox,
+            release,
+            role,
+            (sandbox.account.add_load_balancer("web"), sandbox.account.add_load_balancer("api")),
+            sandbox.endpoint.session(ADMINISTRATOR),
+        )

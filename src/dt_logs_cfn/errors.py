@@ -10,6 +10,7 @@
     ├── PublishError    a release cannot be published as it is, or there
     ├── SigningError    a signature cannot be made, or the key is not one that customers know
     ├── AwsError        AWS refused a call of ours, or could not be reached
+    ├── OperatingError  what was asked for cannot be, in this account or of this stack
     └── RehearsalError  a rehearsal cannot be run here
 
 Whatever else is raised is a bug.
@@ -62,6 +63,10 @@ class SigningError(DtLogsError):
 
 class AwsError(DtLogsError):
     """AWS refused a call that we made with the caller's credentials, or could not be reached."""
+
+
+class OperatingError(DtLogsError):
+    """What was asked for cannot be, in this account or of this stack."""
 
 
 class RehearsalError(DtLogsError):

@@ -1,0 +1,1 @@
+"""Operating stacks: what would change, how they are, rolling out and removing."""

@@ -24,13 +24,15 @@ from operating.rollouts import IRELAND, OHIO, ONE, TWO, VALUES, template
 Run = Callable[..., Ran]
 WHERE = ("--accounts", ONE, TWO, "--regions", IRELAND, OHIO)
 NAME = "dt-logs-analysis.template.json"
+TEMPLATE = template(defaults=VALUES)
+GIVEN = tuple(f"--parameter={name}={value}" for name, value in VALUES.items())
 
 
 @pytest.fixture
 def run(
     aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
-    """Run it as `deploy` would, with a release whose stacks moto can make."""
+    """Run it as `deploy` would; `moto=True` takes a template whose stacks moto can make."""
     for name, value in (
         ("AWS_ENDPOINT_URL", aws.url),
         ("AWS_ACCESS_KEY_ID", "id"),
@@ -39,11 +41,17 @@ def run(
     ):
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / NAME).write_text(template(defaults=VALUES).text)
+    released = build_release(Settings()).files
+    (tmp_path / NAME).write_bytes(released[NAME])
 
-    def run(*words: str) -> Ran:
+    def run(*words: str, moto: bool = False) -> Ran:
         try:
-            code = deploy_stack_set.run(_parser().parse_args(["--stack-set", "all", *words]))
+            arguments = _parser().parse_args(["--stack-set", "all", *words])
+            if moto:
+                given = dict(each.split("=", 1) for each in arguments.parameter)
+                code = deploy_stack_set.roll_out(arguments, TEMPLATE, given)
+            else:
+                code = deploy_stack_set.run(arguments)
         except SystemExit as stop:
             code = int(stop.code or 0)
         except DtLogsError as error:
@@ -71,11 +79,11 @@ def _parser() -> argparse.ArgumentParser:
 def test_it_is_shown_and_carried_out_and_then_nothing_is_to_be_done(run: Run, aws: Aws) -> None:
     Path("overrides.csv").write_text(f"account,region,RunToken\n{ONE},{OHIO},7\n")
     words = (*WHERE, "--overrides", "overrides.csv", "--failure-tolerance", "10%", "--yes")
-    ran = run(*words, "--tag", "team=logs", "--parameter", "NotificationEndpoint=https://h.io/x")
-    digest = template(defaults=VALUES).sha256
+    more = ("--tag", "team=logs", "--parameter", "NotificationEndpoint=https://h.io/x")
+    ran = run(*words, *more, moto=True)
     assert ran.err.splitlines()[:8] == [
         "Stack set    all, self-managed, in account 123456789012, region eu-west-1",
-        f"Template     sha256 {digest}, handed over",
+        f"Template     sha256 {TEMPLATE.sha256}, handed over",
         f"Targets      2 accounts: {ONE}, {TWO}; in {IRELAND}, {OHIO} (4 stacks)",
         "Preferences  failure tolerance 10%, 1 at once, regions sequential,"
         " STRICT_FAILURE_TOLERANCE",
@@ -93,14 +101,14 @@ def test_it_is_shown_and_carried_out_and_then_nothing_is_to_be_done(run: Run, aw
     assert len(found) == 4
     tags = client.describe_stack_set(StackSetName="all")["StackSet"]["Tags"]
     assert tags == [{"Key": "team", "Value": "logs"}]
-    again = run(*words, "--json")
+    again = run(*words, "--json", moto=True)
     assert again.code == 0
     assert json.loads(again.out)["operations"] == []
     assert again.err == ("Nothing is to be done: the stack set and its stacks are as asked for.\n")
 
 
 def test_it_is_told_to_programs(run: Run) -> None:
-    ran = run("--accounts", ONE, "--regions", OHIO, "--yes", "--json")
+    ran = run("--accounts", ONE, "--regions", OHIO, "--yes", "--json", moto=True)
     found = json.loads(ran.out)
     assert [(each["does"], each["status"], each["counts"]) for each in found["operations"]] == [
         ("create the stack set with no parameters", "SUCCEEDED", {}),
@@ -110,18 +118,23 @@ def test_it_is_told_to_programs(run: Run) -> None:
 
 
 def test_nothing_is_done_without_a_yes(run: Run, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    ran = run(*WHERE)
+    ran = run(*WHERE, moto=True)
     assert ran.code == 3
     assert ran.err.splitlines()[-1] == (
         "dt-logs-cfn: Nobody is there to confirm this; nothing was changed. Give --yes in a script."
     )
     monkeypatch.setattr(sys, "stdin", _Terminal("no\n"))
-    assert run(*WHERE).code == 3
+    assert run(*WHERE, moto=True).code == 3
     client = aws.client("cloudformation")
     assert client.list_stack_sets()["Summaries"] == []
     monkeypatch.setattr(sys, "stdin", _Terminal("y\n"))
-    assert run(*WHERE).code == 0
+    assert run(*WHERE, moto=True).code == 0
     assert len(client.list_stack_instances(StackSetName="all")["Summaries"]) == 4
+
+
+def test_the_template_on_disk_is_verified_first(run: Run) -> None:
+    Path(NAME).write_text(TEMPLATE.text)
+    assert f"{NAME} is no stack template of this release: Conditions missing" in run(*WHERE).failure
 
 
 @pytest.mark.parametrize(
@@ -165,7 +178,11 @@ def test_wrong_usage_is_told_as_such(run: Run, words: tuple[str, ...], what: str
         ((*WHERE, "--overrides", "none.csv"), "none.csv cannot be read"),
         ((*WHERE, "--release", "none"), f"none/{NAME} cannot be read"),
         ((*WHERE, "--template-url", "http://example.com/t"), "is not https"),
-        (("--ou", "r-root", "--regions", OHIO), "DescribeOrganization failed with AWSOrganization"),
+        ((*WHERE, "--privileges", "documented"), "documented.template.json cannot be read"),
+        (
+            ("--ou", "r-root", "--regions", OHIO, *GIVEN),
+            "DescribeOrganization failed with AWSOrganization",
+        ),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(run: Run, words: tuple[str, ...], what: str) -> None:
@@ -177,14 +194,14 @@ def test_what_cannot_be_is_told_in_one_line(run: Run, words: tuple[str, ...], wh
 def test_the_template_at_a_url_is_verified_first(run: Run) -> None:
     settings = Settings()
     released = build_release(settings).files[NAME]
-    words = (*WHERE, *(f"--parameter={name}={value}" for name, value in VALUES.items()))
+    words = (*WHERE, *GIVEN)
     with serving(released) as url:
         ran = run(*words, "--template-url", url)
         assert "Nobody is there to confirm this" in ran.err
         assert f", {url}\n" in ran.err
     with serving(released.replace(b"128", b"129", 1)) as url:
         ran = run(*words, "--template-url", url)
-        assert "is no stack template of this release: Parameters/ResourceTags/AllowedPattern changed" in ran.failure
+        assert "of this release: Parameters/ResourceTags/AllowedPattern changed" in ran.failure
     with serving(build_release(settings).files["cloudformation-role.template.json"]) as url:
         ran = run(*words, "--template-url", url)
         assert "is no stack template of this release: it is the service role's" in ran.failure

@@ -90,7 +90,7 @@ def test_what_differs_updates_the_stack_set(
     assert isinstance(operation, UpdateStackSet)
     assert operation.reasons == reasons
     assert operation.kept == tuple(sorted(VALUES))
-    assert operation.regions == (IRELAND, OHIO)
+    assert (operation.regions, operation.stacks) == ((IRELAND, OHIO), 4)
     rolled_out(client, wanted)
     assert client.sets["dt-logs-analysis"].parameters == {**VALUES, **wanted.parameters}
     assert planned(client, wanted) == ()
@@ -140,6 +140,11 @@ def test_a_stack_that_failed_is_tried_again_by_its_new_overrides_alone() -> None
     wanted = rollout(f"account,region,RunToken\n{ONE},{OHIO},good\n")
     block = Block((ONE,), (OHIO,))
     assert planned(client, wanted) == (UpdateInstances(block, (("RunToken", "good"),), False),)
+
+
+def test_one_role_name_an_account_is_fine() -> None:
+    wanted = rollout(parameters={**VALUES, "LambdaExecutionRoleName": "logs"}, regions=(OHIO,))
+    assert len(planned(FakeCloudFormation(), wanted)) == 2
 
 
 def test_units_come_to_their_active_accounts() -> None:
@@ -247,6 +252,16 @@ PRESENT = PresentStackSet(TEMPLATE.text, VALUES)
             rollout(parameters={**VALUES, "LoadBalancerArns": arn()}),
             Present((ONE, TWO)),
             f"LoadBalancerArns names load balancers that are not in {ONE} {OHIO}.",
+        ),
+        (
+            rollout(parameters={**VALUES, "LambdaExecutionRoleName": "logs"}),
+            Present((ONE, TWO)),
+            f"LambdaExecutionRoleName is the same for {ONE} {OHIO} and another stack.",
+        ),
+        (
+            rollout(f"account,LogBucketName\n{ONE},logs-1\n", regions=(OHIO, IRELAND)),
+            Present((ONE, TWO)),
+            f"LogBucketName is the same for {ONE} {IRELAND} and another stack.",
         ),
         (
             rollout(),

@@ -1,5 +1,6 @@
 """Carrying a roll-out out: one operation at a time, followed live, failures with their reasons."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from dt_logs_cfn.operating.rollout import Amount, Preferences
 from dt_logs_cfn.operating.stack_set_plan import plan
 from dt_logs_cfn.operating.stack_set_progress import advice, own_reason
 from dt_logs_cfn.operating.stack_set_run import Edge, Interrupted, carry_out, settle
+from dt_logs_cfn.operating.targets import ServiceManaged
 from operating.rollouts import (
     IRELAND,
     OHIO,
@@ -76,6 +78,46 @@ def test_failures_are_a_table_with_their_reasons_and_what_to_do() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("tolerance", "what", "fix"),
+    [
+        (
+            0,
+            "The roll-out is not complete: 1 failed, 3 not tried.",
+            "Make the execution role in that account, AWSCloudFormationStackSetExecutionRole unless"
+            " named otherwise, and let it trust the administration role. There is more to do,"
+            " listed above.",
+        ),
+        (
+            4,
+            "The roll-out is not complete: 2 failed.",
+            "Make the execution role in that account, AWSCloudFormationStackSetExecutionRole unless"
+            " named otherwise, and let it trust the administration role.",
+        ),
+    ],
+)
+def test_failures_are_counted_and_the_first_fix_is_named(
+    tolerance: int, what: str, fix: str
+) -> None:
+    client = FakeCloudFormation()
+    client.fails = lambda place, values: ROLE if place[0] == ONE else ""
+    done = rolled_out(client, rollout(preferences=Preferences(Amount(tolerance))))
+    with pytest.raises(OperatingError) as failure:
+        report.check(done, 2)
+    assert (failure.value.what, failure.value.fix) == (what, fix)
+
+
+def test_an_operation_that_was_stopped_is_no_success() -> None:
+    client = FakeCloudFormation()
+    done = rolled_out(client, rollout())
+    report.check(done, 2)
+    stopped = replace(done[1], progress=replace(done[1].progress, status="STOPPED"))
+    with pytest.raises(OperatingError, match=r"The last operation ended as STOPPED\."):
+        report.check([done[0], stopped], 2)
+    with pytest.raises(OperatingError, match=r"The last operation ended as SUCCEEDED\."):
+        report.check(done, 3)
+
+
 def test_the_instance_is_asked_where_the_operation_gives_no_reason() -> None:
     client = FakeCloudFormation()
     client.fails = lambda place, values: f"instance: {ROLE}" if place == (TWO, OHIO) else ""
@@ -135,6 +177,12 @@ def test_ctrl_c_leaves_the_operation_and_says_which() -> None:
         carry_out(stack_set, plan(wanted, present), present, edge)
     assert stop.value.operation_id == "operation-1"
     assert client.sets["dt-logs-analysis"].operations[0].status == "RUNNING"
+    assert report.follow_up(wanted, "operation-1").endswith(
+        "aws cloudformation describe-stack-set-operation --stack-set-name dt-logs-analysis"
+        " --operation-id operation-1"
+    )
+    delegated = replace(wanted, targets=ServiceManaged(("r-root",), call_as="DELEGATED_ADMIN"))
+    assert report.follow_up(delegated, "1").endswith("--operation-id 1 --call-as DELEGATED_ADMIN")
 
 
 def test_what_aws_refuses_comes_with_what_to_do() -> None:

@@ -8,6 +8,7 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from dt_logs_cfn import aws, canonical, fetching
 from dt_logs_cfn.errors import OperatingError, VerifyError
@@ -18,9 +19,9 @@ from dt_logs_cfn.operating.overrides import assigned, read_overrides
 from dt_logs_cfn.operating.rollout import Rollout, StackTemplate
 from dt_logs_cfn.operating.stack_set_calls import StackSet
 from dt_logs_cfn.operating.stack_set_plan import plan
-from dt_logs_cfn.operating.stack_set_run import Done, Edge, Interrupted, advised, carry_out, settle
+from dt_logs_cfn.operating.stack_set_run import Edge, Interrupted, advised, carry_out, settle
 from dt_logs_cfn.operating.targets import Block
-from dt_logs_cfn.release import STACK_TEMPLATES, TEMPLATE_LIMIT
+from dt_logs_cfn.release import STACK_TEMPLATES
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template_file import LIMIT, read_template
 from dt_logs_cfn.verify import shown, verify_template
@@ -32,24 +33,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Roll out: show what will be done, ask, do it, follow it; answer 0 if every stack is there.
-
-    Raises DtLogsError. Repeatable: what is as it should be stays.
-    """
+    """Roll a verified template out. Raises DtLogsError."""
     stack_set_options.check(arguments)
-    rollout = _rollout(arguments)
+    return roll_out(arguments, _template(arguments), _pairs("--parameter", arguments.parameter))
+
+
+def roll_out(
+    arguments: argparse.Namespace, template: StackTemplate, parameters: Mapping[str, str]
+) -> int:
+    """Show what will be done, ask, do it and follow it; answer 0 if every stack is there.
+
+    Repeatable: what is as it should be stays. Raises DtLogsError; answers 130 after Ctrl-C.
+    """
+    rollout = _rollout(arguments, template, parameters)
     hide = report.hiding(rollout)
     edge = Edge(time.monotonic, time.sleep, lambda line: _tell(hide(line)))
     try:
         with aws.errors():
             return _rolled_out(arguments, rollout, edge)
     except Interrupted as stop:
-        call_as = " --call-as DELEGATED_ADMIN" if arguments.call_as == "DELEGATED_ADMIN" else ""
-        edge.tell(
-            f"The operation goes on. Follow it with the same command again, or with: aws"
-            f" cloudformation describe-stack-set-operation --stack-set-name {rollout.name}"
-            f" --operation-id {stop.operation_id}{call_as}"
-        )
+        edge.tell(report.follow_up(rollout, stop.operation_id))
         return 130
 
 
@@ -67,42 +70,24 @@ def _rolled_out(arguments: argparse.Namespace, rollout: Rollout, edge: Edge) -> 
     operations = plan(rollout, present)
     if not operations:
         edge.tell("Nothing is to be done: the stack set and its stacks are as asked for.")
-        return _reported(arguments, report.data(rollout, (), (), hide), [])
+        _print(arguments, report.data(rollout, (), (), hide), [])
+        return 0
     place = f"account {caller}, region {client.meta.region_name}"
     for line in report.intention(rollout, present, operations, place):
         edge.tell(line)
     _confirm(arguments.yes)
     done = carry_out(stack_set, operations, present, edge)
-    _reported(
-        arguments,
-        report.data(rollout, operations, done, hide),
-        report.outcome(done, hide),
-    )
-    _check_outcome(done, len(operations))
+    data = report.data(rollout, operations, done, hide)
+    _print(arguments, data, report.outcome(done, hide))
+    report.check(done, len(operations))
     return 0
 
 
-def _reported(arguments: argparse.Namespace, data: dict[str, object], lines: Sequence[str]) -> int:
+def _print(arguments: argparse.Namespace, data: dict[str, object], lines: Sequence[str]) -> None:
     if arguments.json:
         sys.stdout.write(canonical.dumps(data))
     elif lines:
         print("\n".join(lines))
-    return 0
-
-
-def _check_outcome(done: Sequence[Done], operations: int) -> None:
-    failed = report.failures(done)
-    if failed:
-        untried = sum(each.status == "CANCELLED" for each in failed)
-        also = f", and {untried} were not tried" if untried else ""
-        fixes = report.fixes(failed)
-        more = " The table above has more." if len(fixes) > 1 else ""
-        raise OperatingError(f"{len(failed) - untried} stacks failed{also}.", f"{fixes[0]}{more}")
-    if len(done) < operations or done[-1].progress.status != "SUCCEEDED":
-        raise OperatingError(
-            f"The operation ended as {done[-1].progress.status}.",
-            "Look at it in CloudFormation's console, and run the same command again.",
-        )
 
 
 def _confirm(yes: bool) -> None:
@@ -121,12 +106,13 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _rollout(arguments: argparse.Namespace) -> Rollout:
-    template = _template(arguments)
+def _rollout(
+    arguments: argparse.Namespace, template: StackTemplate, parameters: Mapping[str, str]
+) -> Rollout:
     return Rollout(
         name=arguments.stack_set,
         template=template,
-        parameters=_pairs("--parameter", arguments.parameter),
+        parameters=parameters,
         targets=stack_set_options.targets(arguments),
         regions=tuple(arguments.regions),
         rows=read_overrides(arguments.overrides, template.parameters)
@@ -138,32 +124,30 @@ def _rollout(arguments: argparse.Namespace) -> Rollout:
 
 
 def _template(arguments: argparse.Namespace) -> StackTemplate:
-    """Return the template on disk, or the one at the URL if it is this release's."""
-    if not arguments.template_url:
-        kind = arguments.privileges or Privileges.LEAST_PRIVILEGE
-        (name,) = (name for name, each in STACK_TEMPLATES.items() if each is kind)
-        text = read_template(arguments.release / name)
-        if len(text.encode()) > TEMPLATE_LIMIT:
-            raise VerifyError(
-                f"{arguments.release / name} has more than {TEMPLATE_LIMIT:,} bytes.",
-                "Publish it, and give its --template-url.",
-            )
-        return StackTemplate(text)
-    url = arguments.template_url
+    """Return the template on disk or at the URL, if it is what this release builds."""
+    url = arguments.template_url or ""
     try:
-        text = fetching.fetch(url, LIMIT).decode()
+        text = fetching.fetch(url, LIMIT).decode() if url else read_template(_path(arguments))
     except UnicodeDecodeError as error:
         raise VerifyError(
             f"{fetching.shown(url)} is no UTF-8 text.", "Give the URL of a template."
         ) from error
     verdict = verify_template(text)
     if not verdict.identical or verdict.origin.privileges is None:
+        where = fetching.shown(url) if url else str(_path(arguments))
         found = ", ".join(map(shown, verdict.differences[:3])) or "it is the service role's"
         raise VerifyError(
-            f"{fetching.shown(url)} is no stack template of this release: {found}.",
-            "Give the URL of one that `dt-logs-cfn verify` finds identical.",
+            f"{where} is no stack template of this release: {found}.",
+            "Give one that `dt-logs-cfn verify` finds identical.",
         )
     return StackTemplate(text, url)
+
+
+def _path(arguments: argparse.Namespace) -> Path:
+    wanted = arguments.privileges or Privileges.LEAST_PRIVILEGE
+    (name,) = (name for name, each in STACK_TEMPLATES.items() if each is wanted)
+    path: Path = arguments.release / name
+    return path
 
 
 def _pairs(option: str, given: Sequence[str] | None) -> Mapping[str, str]:

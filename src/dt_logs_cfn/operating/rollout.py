@@ -10,6 +10,7 @@ from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.overrides import Row
 from dt_logs_cfn.operating.targets import Targets, check_regions
 from dt_logs_cfn.operating.template_parameters import Declared, declared, refusal
+from dt_logs_cfn.release import TEMPLATE_LIMIT
 from dt_logs_cfn.template_file import parse_template
 
 _NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
@@ -17,10 +18,22 @@ _NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
 
 @dataclass(frozen=True)
 class StackTemplate:
-    """A template's text, and where AWS shall get it; without a URL it is handed over."""
+    """A template's text, and where AWS shall get it; without a URL it is handed over.
+
+    Raises OperatingError when made with a text that cannot be.
+    """
 
     text: str
     url: str = ""
+
+    def __post_init__(self) -> None:
+        size = len(self.text.encode())
+        if not self.url and size > TEMPLATE_LIMIT:
+            raise OperatingError(
+                f"The template has {size:,} bytes; CloudFormation takes {TEMPLATE_LIMIT:,}"
+                " directly.",
+                "Publish it, and give its --template-url.",
+            )
 
     @property
     def sha256(self) -> str:

@@ -41,6 +41,7 @@ def plan(rollout: Rollout, present: Present) -> tuple[Operation, ...]:
     there = present.stack_set
     _check_complete(rollout, there)
     _check_load_balancers(rollout, there, [each for each in instances if each not in overrides])
+    _check_names(rollout, there, instances, overrides)
     operations: list[Operation] = []
     if there is None:
         operations.append(CreateStackSet(tuple(sorted(rollout.parameters.items()))))
@@ -77,6 +78,7 @@ def _updates(
             tuple(sorted(kept - rollout.parameters.keys())),
             rollout.regions if regions == set(rollout.regions) else (),
             tuple(reasons),
+            len(present.instances),
         )
     for values, block in _blocks(changed, overrides):
         yield UpdateInstances(block, values, _whole(block, present))
@@ -150,6 +152,27 @@ def _check_load_balancers(
                 f" {each.region}.",
                 "Use --parameter 'LoadBalancerArns=*' for all there, or --overrides for some.",
             )
+
+
+def _check_names(
+    rollout: Rollout,
+    there: PresentStackSet | None,
+    instances: Iterable[Instance],
+    overrides: Mapping[Instance, Values],
+) -> None:
+    """Refuse one name for several: a role's is one an account, a bucket's one in the world."""
+    common = {**(there.parameters if there else {}), **rollout.parameters}
+    seen: set[tuple[str, str, str]] = set()
+    for each in instances:
+        values = {**common, **dict(overrides.get(each, ()))}
+        for name, where in (("LambdaExecutionRoleName", each.account), ("LogBucketName", "")):
+            value = values.get(name, "")
+            if value and (name, where, value) in seen:
+                raise OperatingError(
+                    f"{name} is the same for {each.account} {each.region} and another stack.",
+                    "Leave it empty, or give each its own with --overrides.",
+                )
+            seen.add((name, where, value))
 
 
 def _check_possible(

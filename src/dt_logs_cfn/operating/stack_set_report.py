@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from dt_logs_cfn import fetching
+from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.overrides import Values
 from dt_logs_cfn.operating.rollout import Rollout
 from dt_logs_cfn.operating.stack_set_progress import Result, advice, own_reason
+from dt_logs_cfn.operating.stack_set_requests import call_as
 from dt_logs_cfn.operating.stack_set_run import Done
 from dt_logs_cfn.operating.stack_sets import (
     CreateInstances,
@@ -74,7 +76,8 @@ def told(operation: Operation) -> str:
         case CreateStackSet(parameters):
             return f"create the stack set with {_values(parameters) or 'no parameters'}"
         case UpdateStackSet():
-            return f"update the stack set and all of its stacks: {', '.join(operation.reasons)}"
+            why = "; ".join(operation.reasons)
+            return f"update the stack set and its {_number(operation.stacks, 'stack')}: {why}"
         case CreateInstances(block, overrides):
             with_ = f" with {_values(overrides)}" if overrides else ""
             return f"create {_block(block)}{with_}"
@@ -95,6 +98,37 @@ def outcome(done: Sequence[Done], hide: Callable[[str], str]) -> list[str]:
         lines += ["", *_table(failed, hide)]
         lines += ["", "What to do:", *(f"- {fix}" for fix in fixes(failed))]
     return lines
+
+
+def check(done: Sequence[Done], operations: int) -> None:
+    """Raise OperatingError, with numbers and what to do, unless so many operations succeeded."""
+    failed = failures(done)
+    if failed:
+        untried = sum(each.status == "CANCELLED" for each in failed)
+        also = f", {untried:,} not tried" if untried else ""
+        first, *others = fixes(failed)
+        more = " There is more to do, listed above." if others else ""
+        raise OperatingError(
+            f"The roll-out is not complete: {len(failed) - untried:,} failed{also}.",
+            f"{first}{more}",
+        )
+    status = done[-1].progress.status
+    if len(done) < operations or status != "SUCCEEDED":
+        raise OperatingError(
+            f"The last operation ended as {status}.",
+            "Look at it in CloudFormation's console, and run the same command again.",
+        )
+
+
+def follow_up(rollout: Rollout, operation_id: str) -> str:
+    """Return how to follow an operation that goes on without us."""
+    as_whom = call_as(rollout)
+    more = f" --call-as {as_whom}" if as_whom != "SELF" else ""
+    return (
+        "The operation goes on. Follow it with the same command again, or with: aws cloudformation"
+        f" describe-stack-set-operation --stack-set-name {rollout.name}"
+        f" --operation-id {operation_id}{more}"
+    )
 
 
 def failures(done: Sequence[Done]) -> tuple[Result, ...]:
@@ -156,7 +190,11 @@ def _block(block: Block) -> str:
 
 
 def _counted(things: Sequence[object], name: str) -> str:
-    return f"{len(things):,} {name}{'' if len(things) == 1 else 's'}"
+    return _number(len(things), name)
+
+
+def _number(number: int, name: str) -> str:
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
 def _listed(accounts: Sequence[str]) -> str:

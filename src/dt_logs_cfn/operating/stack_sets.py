@@ -51,13 +51,14 @@ class UpdateStackSet:
     """Change the stack set and each of its stacks, whether they are targets or not.
 
     `kept` are parameters that keep their values, `regions` the order of all that it is in, if the
-    roll-out names them; `reasons` say what differs.
+    roll-out names them; `reasons` say what differs; `stacks` is how many there are.
     """
 
     parameters: Values
     kept: tuple[str, ...]
     regions: tuple[str, ...]
     reasons: tuple[str, ...]
+    stacks: int
 
 
 @dataclass(frozen=True)

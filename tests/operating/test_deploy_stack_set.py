@@ -4,6 +4,8 @@ import argparse
 import http.server
 import io
 import json
+import re
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +19,8 @@ from dt_logs_cfn import Settings, build_release
 from dt_logs_cfn import aws as aws_options
 from dt_logs_cfn.commands import deploy_stack_set
 from dt_logs_cfn.errors import DtLogsError
+from dt_logs_cfn.operating.overrides import assigned, parse_overrides
+from dt_logs_cfn.operating.targets import Block, Instance
 from dt_logs_cfn.settings import Privileges
 from operating.conftest import Aws
 from operating.rollouts import IRELAND, OHIO, ONE, TWO, VALUES, template
@@ -234,3 +238,17 @@ def serving(content: bytes) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_the_examples_in_the_docs_hold() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    (example,) = re.findall(r"^dt-logs-cfn deploy ((?:.*\\\n)*.*)$", text, re.MULTILINE)
+    arguments = _parser().parse_args(shlex.split(example.replace("\\\n", " ")))
+    assert arguments.ou == ["ou-abcd-11112222"]
+    (overrides,) = re.findall(r"^```csv\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    rows = parse_overrides(overrides, TEMPLATE.parameters)
+    regions = ("eu-west-1", "us-east-1")
+    found = assigned(rows, Block(("111122223333", "444455556666"), regions).instances)
+    assert found[Instance("111122223333", "us-east-1")] == (("LoadBalancerArns", "*"),)
+    assert found[Instance("444455556666", "us-east-1")] == (("LogRetentionDays", "7"),)
+    assert len(found) == 4

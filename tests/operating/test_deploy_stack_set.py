@@ -20,6 +20,7 @@ from dt_logs_cfn import aws as aws_options
 from dt_logs_cfn.commands import deploy_stack_set
 from dt_logs_cfn.errors import DtLogsError
 from dt_logs_cfn.operating.overrides import assigned, parse_overrides
+from dt_logs_cfn.operating.stack_set_run import Edge
 from dt_logs_cfn.operating.targets import Block, Instance
 from dt_logs_cfn.settings import Privileges
 from operating.conftest import Aws
@@ -48,12 +49,13 @@ def run(
     released = build_release(Settings()).files
     (tmp_path / NAME).write_bytes(released[NAME])
 
-    def run(*words: str, moto: bool = False) -> Ran:
+    def run(*words: str, moto: bool = False, tell: Callable[[str], None] = _tell) -> Ran:
         try:
             arguments = _parser().parse_args(["--stack-set", "all", *words])
             if moto:
                 given = dict(each.split("=", 1) for each in arguments.parameter)
-                code = deploy_stack_set.roll_out(arguments, TEMPLATE, given)
+                edge = Edge(lambda: 0.0, lambda seconds: None, tell)
+                code = deploy_stack_set.roll_out(arguments, TEMPLATE, given, edge)
             else:
                 code = deploy_stack_set.run(arguments)
         except SystemExit as stop:
@@ -64,6 +66,10 @@ def run(
         return Ran(code, *capsys.readouterr())
 
     return run
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -209,6 +215,23 @@ def test_the_template_at_a_url_is_verified_first(run: Run) -> None:
     with serving(build_release(settings).files["cloudformation-role.template.json"]) as url:
         ran = run(*words, "--template-url", url)
         assert "is no stack template of this release: it is the service role's" in ran.failure
+
+
+def test_ctrl_c_leaves_the_operation_running(run: Run, aws: Aws) -> None:
+    def interrupted(line: str) -> None:
+        if "SUCCEEDED" in line:
+            raise KeyboardInterrupt
+        _tell(line)
+
+    ran = run("--accounts", ONE, "--regions", OHIO, "--yes", moto=True, tell=interrupted)
+    client = aws.client("cloudformation")
+    (operation,) = client.list_stack_set_operations(StackSetName="all")["Summaries"]
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err.splitlines()[-1] == (
+        "The operation goes on. Follow it with the same command again, or with: aws cloudformation"
+        " describe-stack-set-operation --stack-set-name all --operation-id"
+        f" {operation['OperationId']}"
+    )
 
 
 class _Terminal(io.StringIO):

@@ -3,15 +3,19 @@
 moto's operations have succeeded as soon as they are started, on every instance; it knows no
 failures and no failure tolerance, no operation in progress, no filter of accounts, no
 auto-deployment, no delegated administrator, no pages, and stops at nothing that the template says.
-This follows the API model of CloudFormation in these points, and runs no stack at all.
+This follows the API model of CloudFormation in these points, and refuses a request that is not in
+it. It runs no stack at all.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+import botocore.session
 from botocore.exceptions import ClientError
+from botocore.validate import validate_parameters
 
 Place = tuple[str, str]
 PAGE = 2
@@ -86,6 +90,7 @@ class FakeCloudFormation:
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
 
     def create_stack_set(self, **given: Any) -> Any:
+        _check("CreateStackSet", given)
         self._note("CreateStackSet", given)
         self.sets[given["StackSetName"]] = FakeStackSet(given, _values(given["Parameters"]))
         return {"StackSetId": "id"}
@@ -240,12 +245,23 @@ class FakeCloudFormation:
         return found
 
     def _found(self, name: str, given: Any) -> FakeStackSet:
+        _check(name, given)
         if given["StackSetName"] not in self.sets:
             raise error("StackSetNotFoundException", name)
         return self.sets[given["StackSetName"]]
 
     def _note(self, name: str, given: Any) -> None:
         self.calls.append((name, json.loads(json.dumps(given))))
+
+
+@cache
+def _model() -> Any:
+    return botocore.session.get_session().get_service_model("cloudformation")
+
+
+def _check(name: str, given: Any) -> None:
+    """Refuse a request that CloudFormation's API model does not have."""
+    validate_parameters(given, _model().operation_model(name).input_shape)
 
 
 def page(name: str, found: list[Any], token: str) -> Any:

@@ -8,6 +8,7 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dt_logs_cfn import aws, canonical, fetching
@@ -35,11 +36,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Roll a verified template out. Raises DtLogsError."""
     stack_set_options.check(arguments)
-    return roll_out(arguments, _template(arguments), _pairs("--parameter", arguments.parameter))
+    parameters = _pairs("--parameter", arguments.parameter)
+    edge = Edge(time.monotonic, time.sleep, _tell)
+    return roll_out(arguments, _template(arguments), parameters, edge)
 
 
 def roll_out(
-    arguments: argparse.Namespace, template: StackTemplate, parameters: Mapping[str, str]
+    arguments: argparse.Namespace,
+    template: StackTemplate,
+    parameters: Mapping[str, str],
+    edge: Edge,
 ) -> int:
     """Show what will be done, ask, do it and follow it; answer 0 if every stack is there.
 
@@ -47,10 +53,10 @@ def roll_out(
     """
     rollout = _rollout(arguments, template, parameters)
     hide = report.hiding(rollout)
-    edge = Edge(time.monotonic, time.sleep, lambda line: _tell(hide(line)))
+    hiding = replace(edge, tell=lambda line: edge.tell(hide(line)))
     try:
         with aws.errors():
-            return _rolled_out(arguments, rollout, edge)
+            return _rolled_out(arguments, rollout, hiding)
     except Interrupted as stop:
         edge.tell(report.follow_up(rollout, stop.operation_id))
         return 130

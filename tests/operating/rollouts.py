@@ -35,7 +35,7 @@ def template(topic: str = "t", defaults: Mapping[str, str] | None = None) -> Sta
         made.pop(name, None)
     for name, value in (defaults or {}).items():
         made["Parameters"][name]["Default"] = value
-    return StackTemplate(json.dumps(made))
+    return StackTemplate(json.dumps(made), "for a test")
 
 
 TEMPLATE = template()

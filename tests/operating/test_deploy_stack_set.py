@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from cli.running import Ran
 
-from dt_logs_cfn import Settings, build_release
+from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn import aws as aws_options
 from dt_logs_cfn.commands import deploy_stack_set
 from dt_logs_cfn.errors import DtLogsError
@@ -55,7 +55,8 @@ def run(
             if moto:
                 given = dict(each.split("=", 1) for each in arguments.parameter)
                 edge = Edge(lambda: 0.0, lambda seconds: None, tell)
-                code = deploy_stack_set.roll_out(arguments, TEMPLATE, given, edge)
+                tags = dict(each.split("=", 1) for each in arguments.tag)
+                code = deploy_stack_set.roll_out(arguments, TEMPLATE, given, tags, edge)
             else:
                 code = deploy_stack_set.run(arguments)
         except SystemExit as stop:
@@ -93,7 +94,7 @@ def test_it_is_shown_and_carried_out_and_then_nothing_is_to_be_done(run: Run, aw
     ran = run(*words, *more, moto=True)
     assert ran.err.splitlines()[:8] == [
         "Stack set    all, self-managed, in account 123456789012, region eu-west-1",
-        f"Template     sha256 {TEMPLATE.sha256}, handed over",
+        f"Template     for a test, sha256 {TEMPLATE.sha256}",
         f"Targets      2 accounts: {ONE}, {TWO}; in {IRELAND}, {OHIO} (4 stacks)",
         "Preferences  failure tolerance 10%, 1 at once, regions sequential,"
         " STRICT_FAILURE_TOLERANCE",
@@ -208,7 +209,7 @@ def test_the_template_at_a_url_is_verified_first(run: Run) -> None:
     with serving(released) as url:
         ran = run(*words, "--template-url", url)
         assert "Nobody is there to confirm this" in ran.err
-        assert f", {url}\n" in ran.err
+        assert f"Template     release {__version__}, least-privilege, {url}, sha256 " in ran.err
     with serving(released.replace(b"128", b"129", 1)) as url:
         ran = run(*words, "--template-url", url)
         assert "of this release: Parameters/ResourceTags/AllowedPattern changed" in ran.failure

@@ -37,21 +37,34 @@ def run(arguments: argparse.Namespace) -> int:
     """Roll a verified template out. Raises DtLogsError."""
     stack_set_options.check(arguments)
     parameters = _pairs("--parameter", arguments.parameter)
+    tags = _pairs("--tag", arguments.tag)
     edge = Edge(time.monotonic, time.sleep, _tell)
-    return roll_out(arguments, _template(arguments), parameters, edge)
+    return roll_out(arguments, _template(arguments), parameters, tags, edge)
 
 
 def roll_out(
     arguments: argparse.Namespace,
     template: StackTemplate,
     parameters: Mapping[str, str],
+    tags: Mapping[str, str],
     edge: Edge,
 ) -> int:
     """Show what will be done, ask, do it and follow it; answer 0 if every stack is there.
 
     Repeatable: what is as it should be stays. Raises DtLogsError; answers 130 after Ctrl-C.
     """
-    rollout = _rollout(arguments, template, parameters)
+    rollout = Rollout(
+        name=arguments.stack_set,
+        template=template,
+        parameters=parameters,
+        targets=stack_set_options.targets(arguments),
+        regions=tuple(arguments.regions),
+        rows=read_overrides(arguments.overrides, template.parameters)
+        if arguments.overrides
+        else (),
+        preferences=stack_set_options.preferences(arguments),
+        tags=tags or None,
+    )
     hide = report.hiding(rollout)
     hiding = replace(edge, tell=lambda line: edge.tell(hide(line)))
     try:
@@ -112,23 +125,6 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _rollout(
-    arguments: argparse.Namespace, template: StackTemplate, parameters: Mapping[str, str]
-) -> Rollout:
-    return Rollout(
-        name=arguments.stack_set,
-        template=template,
-        parameters=parameters,
-        targets=stack_set_options.targets(arguments),
-        regions=tuple(arguments.regions),
-        rows=read_overrides(arguments.overrides, template.parameters)
-        if arguments.overrides
-        else (),
-        preferences=stack_set_options.preferences(arguments),
-        tags=_pairs("--tag", arguments.tag) if arguments.tag else None,
-    )
-
-
 def _template(arguments: argparse.Namespace) -> StackTemplate:
     """Return the template on disk or at the URL, if it is what this release builds."""
     url = arguments.template_url or ""
@@ -138,15 +134,16 @@ def _template(arguments: argparse.Namespace) -> StackTemplate:
         raise VerifyError(
             f"{fetching.shown(url)} is no UTF-8 text.", "Give the URL of a template."
         ) from error
+    where = fetching.shown(url) if url else str(_path(arguments))
     verdict = verify_template(text)
-    if not verdict.identical or verdict.origin.privileges is None:
-        where = fetching.shown(url) if url else str(_path(arguments))
+    kind = verdict.origin.privileges
+    if not verdict.identical or kind is None:
         found = ", ".join(map(shown, verdict.differences[:3])) or "it is the service role's"
         raise VerifyError(
             f"{where} is no stack template of this release: {found}.",
             "Give one that `dt-logs-cfn verify` finds identical.",
         )
-    return StackTemplate(text, url)
+    return StackTemplate(text, f"release {verdict.origin.version}, {kind.value}, {where}")
 
 
 def _path(arguments: argparse.Namespace) -> Path:

@@ -18,21 +18,21 @@ _NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
 
 @dataclass(frozen=True)
 class StackTemplate:
-    """A template's text, and where AWS shall get it; without a URL it is handed over.
+    """A template's text, which AWS is handed over, and where it is from, in words.
 
-    Raises OperatingError when made with a text that cannot be.
+    AWS gets no URL: what is there may be another template by then. Raises OperatingError when made
+    with a text that CloudFormation does not take.
     """
 
     text: str
-    url: str = ""
+    description: str = ""
 
     def __post_init__(self) -> None:
         size = len(self.text.encode())
-        if not self.url and size > TEMPLATE_LIMIT:
+        if size > TEMPLATE_LIMIT:
             raise OperatingError(
-                f"The template has {size:,} bytes; CloudFormation takes {TEMPLATE_LIMIT:,}"
-                " directly.",
-                "Publish it, and give its --template-url.",
+                f"The template has {size:,} bytes; CloudFormation takes {TEMPLATE_LIMIT:,}.",
+                "Take the template of a release as it is there.",
             )
 
     @property

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating import stack_set_requests as requests
 from dt_logs_cfn.operating.overrides import Values
 from dt_logs_cfn.operating.rollout import Rollout
@@ -21,7 +20,6 @@ from dt_logs_cfn.operating.stack_sets import (
     UpdateStackSet,
 )
 from dt_logs_cfn.operating.targets import Instance
-from dt_logs_cfn.template_file import parse_template
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import type_defs as types
@@ -78,7 +76,7 @@ class CloudFormation(Protocol):
 class StackSet:
     """A roll-out's stack set, in the region and with the credentials of a client.
 
-    Every method raises botocore's errors, and those that it names.
+    Every method raises botocore's errors.
     """
 
     def __init__(self, client: CloudFormation, rollout: Rollout) -> None:
@@ -89,9 +87,14 @@ class StackSet:
 
     def present(self, accounts: tuple[str, ...], asked: Iterable[Instance]) -> Present:
         """Read what there is; the overrides are read of those instances that are asked for."""
-        found = self._described()
-        if found is None:
-            return Present(accounts)
+        try:
+            found = self._client.describe_stack_set(StackSetName=self._name, CallAs=self._call_as)[
+                "StackSet"
+            ]
+        except ClientError as error:
+            if aws.code(error) == _NOT_FOUND:
+                return Present(accounts)
+            raise
         statuses = dict(self._statuses())
         known = [each for each in asked if each in statuses]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -102,15 +105,11 @@ class StackSet:
         return Present(accounts, requests.stack_set(found), instances)
 
     def start(self, operation: Operation, present: Present) -> str:
-        """Start an operation and return its id; making the stack set is done at once, and has "".
-
-        Raises OperatingError if the stack set came out with another template than was checked.
-        """
+        """Start an operation and return its id; making the stack set is none, and has ""."""
         rollout, client = self._rollout, self._client
         match operation:
             case CreateStackSet():
                 client.create_stack_set(**requests.creation(rollout, operation))
-                self._check_template()
                 return ""
             case UpdateStackSet():
                 assert present.stack_set is not None  # a plan updates what it found
@@ -162,25 +161,6 @@ class StackSet:
     def reason(self, instance: Instance) -> str:
         """Return why an instance is as it is, where an operation does not say."""
         return self._instance(instance).get("StatusReason", "")
-
-    def _described(self) -> "types.StackSetTypeDef | None":
-        try:
-            return self._client.describe_stack_set(StackSetName=self._name, CallAs=self._call_as)[
-                "StackSet"
-            ]
-        except ClientError as error:
-            if aws.code(error) == _NOT_FOUND:
-                return None
-            raise
-
-    def _check_template(self) -> None:
-        """Whoever writes to the URL could have exchanged the template after it was checked."""
-        found = (self._described() or {}).get("TemplateBody", "")
-        if parse_template(found) != parse_template(self._rollout.template.text):
-            raise OperatingError(
-                f"The stack set {self._name} was made from another template than was checked.",
-                "Delete it, ask who may write to the template's URL, and use the release on disk.",
-            )
 
     def _instance(self, instance: Instance) -> "types.StackInstanceTypeDef":
         return self._client.describe_stack_instance(

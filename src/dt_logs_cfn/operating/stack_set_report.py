@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
-from dt_logs_cfn import fetching
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.overrides import Values
 from dt_logs_cfn.operating.rollout import Rollout
@@ -49,12 +48,11 @@ def intention(
 ) -> list[str]:
     """Return what is about to be done, in lines; `place` is the account and region of the set."""
     template, targets = rollout.template, rollout.targets
-    where = fetching.shown(template.url) if template.url else "handed over"
     managed = "self-managed" if isinstance(targets, SelfManaged) else "service-managed"
     instances = Block(present.accounts, rollout.regions).instances
     lines = [
         f"Stack set    {rollout.name}, {managed}, in {place}",
-        f"Template     sha256 {template.sha256}, {where}",
+        f"Template     {template.description}, sha256 {template.sha256}",
         f"Targets      {_counted(present.accounts, 'account')}:"
         f" {_listed(present.accounts)}; in {', '.join(rollout.regions)}"
         f" ({_counted(instances, 'stack')})",

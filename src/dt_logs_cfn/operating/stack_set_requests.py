@@ -34,15 +34,12 @@ def creation(rollout: Rollout, operation: CreateStackSet) -> "types.CreateStackS
     """Return the request that makes the stack set."""
     given: types.CreateStackSetInputTypeDef = {
         "StackSetName": rollout.name,
+        "TemplateBody": rollout.template.text,
         "Parameters": _parameters(operation.parameters),
         "Capabilities": CAPABILITIES,
         "Tags": _tags(rollout.tags or {}),
         "CallAs": call_as(rollout),
     }
-    if rollout.template.url:
-        given["TemplateURL"] = rollout.template.url
-    else:
-        given["TemplateBody"] = rollout.template.text
     match rollout.targets:
         case SelfManaged(_, administration, execution):
             given["PermissionModel"] = "SELF_MANAGED"
@@ -64,15 +61,12 @@ def update(
     """Return the request that changes the stack set and all of its stacks."""
     given: types.UpdateStackSetInputTypeDef = {
         "StackSetName": rollout.name,
+        "TemplateBody": rollout.template.text,
         "Parameters": [*_parameters(operation.parameters), *_kept(operation.kept)],
         "Capabilities": CAPABILITIES,
         "OperationPreferences": preferences(rollout.preferences, operation.regions),
         "CallAs": call_as(rollout),
     }
-    if rollout.template.url:
-        given["TemplateURL"] = rollout.template.url
-    else:
-        given["TemplateBody"] = rollout.template.text
     if rollout.tags is not None:
         given["Tags"] = _tags(rollout.tags)
     match rollout.targets:

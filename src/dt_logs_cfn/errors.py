@@ -9,8 +9,8 @@
     ├── FetchError      a file cannot be had by its URL
     ├── PublishError    a release cannot be published as it is, or there
     ├── SigningError    a signature cannot be made, or the key is not one that customers know
+    ├── OperatingError  a stack cannot be operated as asked, or came to rest otherwise
     ├── AwsError        AWS refused a call of ours, or could not be reached
-    ├── OperatingError  what was asked for cannot be, in this account or of this stack
     └── RehearsalError  a rehearsal cannot be run here
 
 Whatever else is raised is a bug.
@@ -66,7 +66,7 @@ class AwsError(DtLogsError):
 
 
 class OperatingError(DtLogsError):
-    """What was asked for cannot be, in this account or of this stack."""
+    """A stack cannot be operated as it was asked, or came to rest in another state."""
 
 
 class RehearsalError(DtLogsError):

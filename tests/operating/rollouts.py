@@ -7,12 +7,13 @@ from typing import Any
 from support.stack_sets import FakeCloudFormation
 
 from dt_logs_cfn import Settings
+from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.organization import accounts
 from dt_logs_cfn.operating.overrides import assigned, parse_overrides
 from dt_logs_cfn.operating.rollout import Rollout, StackTemplate
 from dt_logs_cfn.operating.stack_set_calls import StackSet
 from dt_logs_cfn.operating.stack_set_plan import plan
-from dt_logs_cfn.operating.stack_set_run import Done, Edge, carry_out
+from dt_logs_cfn.operating.stack_set_run import Done, carry_out
 from dt_logs_cfn.operating.stack_sets import Operation, Present
 from dt_logs_cfn.operating.targets import Block, SelfManaged
 from dt_logs_cfn.settings import Privileges
@@ -82,8 +83,8 @@ def rolled_out(
 ) -> tuple[Done, ...]:
     """Plan and do it, in a time that stands still."""
     stack_set, present = look(client, wanted, organizations)
-    edge = Edge(lambda: 0.0, lambda seconds: None, tell)
-    return carry_out(stack_set, plan(wanted, present), present, edge)
+    operator = Operator(lambda: 0.0, lambda seconds: None, tell)
+    return carry_out(stack_set, plan(wanted, present), present, operator)
 
 
 def made(client: FakeCloudFormation) -> dict[tuple[str, str], tuple[str, dict[str, str]]]:

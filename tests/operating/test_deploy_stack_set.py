@@ -2,7 +2,6 @@
 
 import argparse
 import http.server
-import io
 import json
 import re
 import shlex
@@ -11,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli.running import Ran
@@ -19,8 +19,8 @@ from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn import aws as aws_options
 from dt_logs_cfn.commands import deploy_stack_set
 from dt_logs_cfn.errors import DtLogsError
+from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.overrides import assigned, parse_overrides
-from dt_logs_cfn.operating.stack_set_run import Edge
 from dt_logs_cfn.operating.targets import Block, Instance
 from dt_logs_cfn.settings import Privileges
 from operating.conftest import Aws
@@ -49,14 +49,14 @@ def run(
     released = build_release(Settings()).files
     (tmp_path / NAME).write_bytes(released[NAME])
 
-    def run(*words: str, moto: bool = False, tell: Callable[[str], None] = _tell) -> Ran:
+    def run(*words: str, moto: bool = False, **operator: Any) -> Ran:
         try:
             arguments = _parser().parse_args(["--stack-set", "all", *words])
             if moto:
                 given = dict(each.split("=", 1) for each in arguments.parameter)
-                edge = Edge(lambda: 0.0, lambda seconds: None, tell)
                 tags = dict(each.split("=", 1) for each in arguments.tag)
-                code = deploy_stack_set.roll_out(arguments, TEMPLATE, given, tags, edge)
+                who = Operator(**operator)
+                code = deploy_stack_set.roll_out(arguments, TEMPLATE, given, tags, who)
             else:
                 code = deploy_stack_set.run(arguments)
         except SystemExit as stop:
@@ -128,18 +128,17 @@ def test_it_is_told_to_programs(run: Run) -> None:
     assert found["failures"] == []
 
 
-def test_nothing_is_done_without_a_yes(run: Run, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_done_without_a_yes(run: Run, aws: Aws) -> None:
     ran = run(*WHERE, moto=True)
     assert ran.code == 3
     assert ran.err.splitlines()[-1] == (
-        "dt-logs-cfn: Nobody is there to confirm this; nothing was changed. Give --yes in a script."
+        "dt-logs-cfn: Nobody is there to confirm this, so nothing was changed."
+        " Run it in a terminal, or with --yes."
     )
-    monkeypatch.setattr(sys, "stdin", _Terminal("no\n"))
-    assert run(*WHERE, moto=True).code == 3
+    assert run(*WHERE, moto=True, ask=lambda question: "no\n").code == 3
     client = aws.client("cloudformation")
     assert client.list_stack_sets()["Summaries"] == []
-    monkeypatch.setattr(sys, "stdin", _Terminal("y\n"))
-    assert run(*WHERE, moto=True).code == 0
+    assert run(*WHERE, moto=True, ask=lambda question: "y\n").code == 0
     assert len(client.list_stack_instances(StackSetName="all")["Summaries"]) == 4
 
 
@@ -233,11 +232,6 @@ def test_ctrl_c_leaves_the_operation_running(run: Run, aws: Aws) -> None:
         " describe-stack-set-operation --stack-set-name all --operation-id"
         f" {operation['OperationId']}"
     )
-
-
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @contextmanager

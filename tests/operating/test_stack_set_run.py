@@ -8,10 +8,11 @@ from support.stack_sets import FakeCloudFormation, FakeOperation, error
 
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating import stack_set_report as report
+from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.rollout import Amount, Preferences
 from dt_logs_cfn.operating.stack_set_plan import plan
 from dt_logs_cfn.operating.stack_set_progress import advice, own_reason
-from dt_logs_cfn.operating.stack_set_run import Edge, Interrupted, carry_out, settle
+from dt_logs_cfn.operating.stack_set_run import Interrupted, carry_out, settle
 from dt_logs_cfn.operating.targets import ServiceManaged
 from operating.rollouts import (
     IRELAND,
@@ -45,8 +46,8 @@ def test_each_change_is_told_as_it_happens_with_counts_and_time() -> None:
     wanted = rollout(preferences=Preferences(Amount(1)))
     client.fails = lambda place, values: ROLE if place == (TWO, IRELAND) else ""
     stack_set, present = look(client, wanted)
-    edge = Edge(lambda: float(next(seconds)), lambda seconds: None, told.append)
-    carry_out(stack_set, plan(wanted, present), present, edge)
+    operator = Operator(lambda: float(next(seconds)), lambda seconds: None, told.append)
+    carry_out(stack_set, plan(wanted, present), present, operator)
     assert told == [
         f"      {ONE}  {IRELAND}  SUCCEEDED",
         "0:40  RUNNING: 1 of 4 done, 3 pending",
@@ -146,7 +147,7 @@ def test_somebody_elses_operation_is_waited_for() -> None:
     found.operations.append(FakeOperation("theirs", {}, [(ONE, IRELAND), (ONE, OHIO)]))
     stack_set, _ = look(client, wanted)
     told: list[str] = []
-    settle(stack_set, Edge(lambda: 0.0, lambda seconds: None, told.append))
+    settle(stack_set, Operator(lambda: 0.0, lambda seconds: None, told.append))
     assert told[0] == "operation theirs is under way, and one is done at a time: waiting"
     assert found.operations[-1].status == "SUCCEEDED"
 
@@ -172,9 +173,9 @@ def test_ctrl_c_leaves_the_operation_and_says_which() -> None:
     client = FakeCloudFormation()
     wanted = rollout()
     stack_set, present = look(client, wanted)
-    edge = Edge(lambda: 0.0, interrupted, lambda line: None)
+    operator = Operator(lambda: 0.0, interrupted, lambda line: None)
     with pytest.raises(Interrupted) as stop:
-        carry_out(stack_set, plan(wanted, present), present, edge)
+        carry_out(stack_set, plan(wanted, present), present, operator)
     assert stop.value.operation_id == "operation-1"
     assert client.sets["dt-logs-analysis"].operations[0].status == "RUNNING"
     assert report.follow_up(wanted, "operation-1").endswith(

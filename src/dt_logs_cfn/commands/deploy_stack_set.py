@@ -6,7 +6,6 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +14,13 @@ from dt_logs_cfn import aws, canonical, fetching
 from dt_logs_cfn.errors import OperatingError, VerifyError
 from dt_logs_cfn.operating import stack_set_options
 from dt_logs_cfn.operating import stack_set_report as report
+from dt_logs_cfn.operating.operator import Operator, at_terminal
 from dt_logs_cfn.operating.organization import accounts
 from dt_logs_cfn.operating.overrides import assigned, read_overrides
 from dt_logs_cfn.operating.rollout import Rollout, StackTemplate
 from dt_logs_cfn.operating.stack_set_calls import StackSet
 from dt_logs_cfn.operating.stack_set_plan import plan
-from dt_logs_cfn.operating.stack_set_run import Edge, Interrupted, advised, carry_out, settle
+from dt_logs_cfn.operating.stack_set_run import Interrupted, advised, carry_out, settle
 from dt_logs_cfn.operating.targets import Block
 from dt_logs_cfn.release import STACK_TEMPLATES
 from dt_logs_cfn.settings import Privileges
@@ -38,8 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     stack_set_options.check(arguments)
     parameters = _pairs("--parameter", arguments.parameter)
     tags = _pairs("--tag", arguments.tag)
-    edge = Edge(time.monotonic, time.sleep, _tell)
-    return roll_out(arguments, _template(arguments), parameters, tags, edge)
+    return roll_out(arguments, _template(arguments), parameters, tags, at_terminal())
 
 
 def roll_out(
@@ -47,7 +46,7 @@ def roll_out(
     template: StackTemplate,
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
-    edge: Edge,
+    operator: Operator,
 ) -> int:
     """Show what will be done, ask, do it and follow it; answer 0 if every stack is there.
 
@@ -66,16 +65,16 @@ def roll_out(
         tags=tags or None,
     )
     hide = report.hiding(rollout)
-    hiding = replace(edge, tell=lambda line: edge.tell(hide(line)))
+    hiding = replace(operator, tell=lambda line: operator.tell(hide(line)))
     try:
         with aws.errors():
             return _rolled_out(arguments, rollout, hiding)
     except Interrupted as stop:
-        edge.tell(report.follow_up(rollout, stop.operation_id))
+        operator.tell(report.follow_up(rollout, stop.operation_id))
         return 130
 
 
-def _rolled_out(arguments: argparse.Namespace, rollout: Rollout, edge: Edge) -> int:
+def _rolled_out(arguments: argparse.Namespace, rollout: Rollout, operator: Operator) -> int:
     hide = report.hiding(rollout)
     session = aws.session(arguments.profile, arguments.region)
     client = session.client("cloudformation", config=aws.CONFIG)
@@ -83,19 +82,19 @@ def _rolled_out(arguments: argparse.Namespace, rollout: Rollout, edge: Edge) -> 
     caller = session.client("sts", config=aws.CONFIG).get_caller_identity()["Account"]
     with advised():
         targets = accounts(rollout.targets, session.client("organizations", config=aws.CONFIG))
-        settle(stack_set, edge)
+        settle(stack_set, operator)
         asked = assigned(rollout.rows, Block(targets, rollout.regions).instances)
         present = stack_set.present(targets, asked)
     operations = plan(rollout, present)
     if not operations:
-        edge.tell("Nothing is to be done: the stack set and its stacks are as asked for.")
+        operator.tell("Nothing is to be done: the stack set and its stacks are as asked for.")
         _print(arguments, report.data(rollout, (), (), hide), [])
         return 0
     place = f"account {caller}, region {client.meta.region_name}"
     for line in report.intention(rollout, present, operations, place):
-        edge.tell(line)
-    _confirm(arguments.yes)
-    done = carry_out(stack_set, operations, present, edge)
+        operator.tell(line)
+    operator.confirm("Do it?", arguments.yes)
+    done = carry_out(stack_set, operations, present, operator)
     data = report.data(rollout, operations, done, hide)
     _print(arguments, data, report.outcome(done, hide))
     report.check(done, len(operations))
@@ -107,22 +106,6 @@ def _print(arguments: argparse.Namespace, data: dict[str, object], lines: Sequen
         sys.stdout.write(canonical.dumps(data))
     elif lines:
         print("\n".join(lines))
-
-
-def _confirm(yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise OperatingError(
-            "Nobody is there to confirm this; nothing was changed.", "Give --yes in a script."
-        )
-    print("Do it? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise OperatingError("It was not confirmed; nothing was changed.", "Answer y to go on.")
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _template(arguments: argparse.Namespace) -> StackTemplate:

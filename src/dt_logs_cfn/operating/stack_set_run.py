@@ -1,6 +1,6 @@
 """Carrying out the operations on a stack set, one after the other, and following each."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.stack_set_calls import StackSet
 from dt_logs_cfn.operating.stack_set_progress import (
     Progress,
@@ -22,15 +23,6 @@ from dt_logs_cfn.operating.stack_set_progress import (
 from dt_logs_cfn.operating.stack_sets import CreateStackSet, Operation, Present
 
 SECONDS = 5.0  # between two looks
-
-
-@dataclass(frozen=True)
-class Edge:
-    """What is outside: the time, and where progress is told, a line at a time."""
-
-    clock: Callable[[], float]
-    sleep: Callable[[float], None]
-    tell: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -50,7 +42,7 @@ class Interrupted(Exception):
 
 
 def carry_out(
-    stack_set: StackSet, operations: Sequence[Operation], present: Present, edge: Edge
+    stack_set: StackSet, operations: Sequence[Operation], present: Present, operator: Operator
 ) -> tuple[Done, ...]:
     """Do one operation after the other, and stop after one that does not succeed.
 
@@ -58,45 +50,47 @@ def carry_out(
     """
     done: list[Done] = []
     for operation in operations:
-        operation_id = _started(stack_set, operation, present, edge)
+        operation_id = _started(stack_set, operation, present, operator)
         if isinstance(operation, CreateStackSet):
             done.append(Done(operation, Progress("", "SUCCEEDED")))
             continue
-        found = follow(stack_set, operation_id, edge)
+        found = follow(stack_set, operation_id, operator)
         done.append(Done(operation, _with_reasons(stack_set, found)))
         if found.status != "SUCCEEDED":
             break
     return tuple(done)
 
 
-def settle(stack_set: StackSet, edge: Edge) -> None:
+def settle(stack_set: StackSet, operator: Operator) -> None:
     """Wait until nothing is under way, whoever started it. Raises Interrupted."""
     while (operation_id := stack_set.running()) is not None:
-        edge.tell(f"operation {operation_id} is under way, and one is done at a time: waiting")
-        follow(stack_set, operation_id, edge)
+        operator.tell(f"operation {operation_id} is under way, and one is done at a time: waiting")
+        follow(stack_set, operation_id, operator)
 
 
-def follow(stack_set: StackSet, operation_id: str, edge: Edge) -> Progress:
+def follow(stack_set: StackSet, operation_id: str, operator: Operator) -> Progress:
     """Tell what changes in an operation until it has ended. Raises Interrupted."""
-    start, before = edge.clock(), None
+    start, before = operator.clock(), None
     try:
         while True:
             found = progress(stack_set.operation(operation_id), stack_set.results(operation_id))
             changed = changes(before, found)
             for each in changed:
-                edge.tell(_line(each))
+                operator.tell(_line(each))
             if changed or found.ended:
-                spent = elapsed(edge.clock() - start)
-                edge.tell(f"{spent}  {found.status}: {summary(found)}")
+                spent = elapsed(operator.clock() - start)
+                operator.tell(f"{spent}  {found.status}: {summary(found)}")
             if found.ended:
                 return found
             before = found
-            edge.sleep(SECONDS)
+            operator.sleep(SECONDS)
     except KeyboardInterrupt as error:
         raise Interrupted(operation_id) from error
 
 
-def _started(stack_set: StackSet, operation: Operation, present: Present, edge: Edge) -> str:
+def _started(
+    stack_set: StackSet, operation: Operation, present: Present, operator: Operator
+) -> str:
     """Start an operation; wait first for one that somebody else started meanwhile."""
     while True:
         try:
@@ -105,8 +99,8 @@ def _started(stack_set: StackSet, operation: Operation, present: Present, edge: 
         except ClientError as error:
             if aws.code(error) != "OperationInProgressException":
                 raise
-            settle(stack_set, edge)
-            edge.sleep(SECONDS)
+            settle(stack_set, operator)
+            operator.sleep(SECONDS)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from support.stack_sets import FakeCloudFormation, FakeOperation, error
 
 from dt_logs_cfn.errors import OperatingError
@@ -12,7 +13,7 @@ from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.rollout import Amount, Preferences
 from dt_logs_cfn.operating.stack_set_plan import plan
 from dt_logs_cfn.operating.stack_set_progress import advice, own_reason
-from dt_logs_cfn.operating.stack_set_run import Interrupted, carry_out, settle
+from dt_logs_cfn.operating.stack_set_run import Interrupted, advised, carry_out, settle
 from dt_logs_cfn.operating.targets import ServiceManaged
 from operating.rollouts import (
     IRELAND,
@@ -49,6 +50,7 @@ def test_each_change_is_told_as_it_happens_with_counts_and_time() -> None:
     operator = Operator(lambda: float(next(seconds)), lambda seconds: None, told.append)
     carry_out(stack_set, plan(wanted, present), present, operator)
     assert told == [
+        "2 of 2: operation operation-1",
         f"      {ONE}  {IRELAND}  SUCCEEDED",
         "0:40  RUNNING: 1 of 4 done, 3 pending",
         f"      {ONE}  {OHIO}  SUCCEEDED",
@@ -205,8 +207,26 @@ def test_what_aws_refuses_comes_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("ExpiredToken", "The security token included in the request is expired"),
+        ("Throttling", "Rate exceeded"),
+        ("AccessDenied", "User: x is not authorized to perform: cloudformation:CreateStackSet"),
+        (
+            "AccessDenied",
+            "Not authorized to perform: iam:PassRole on AdministrationRole",
+        ),
+    ],
+)
+def test_what_every_call_may_meet_is_told_as_everywhere(code: str, message: str) -> None:
+    with pytest.raises(ClientError), advised():
+        raise error(code, "CreateStackSet", message)
+
+
+@pytest.mark.parametrize(
     ("reason", "own", "fix"),
     [
+        ("It\nis \x1b[31mred", "It is [31mred", "Correct what the reason names"),
         (ROLE, ROLE, "Make the execution role in that account"),
         (
             OURS,

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 STATUSES = ("PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")  # of an operation
 
-# What StackSets says, and what to do about it; whatever else is said is the stack's own reason.
-_ADVICE = (
+# What StackSets says of its own roles, to a call or of a stack, and what to do about it.
+_ROLES = (
     (
         r"should have '[^']+' role|not authorized to perform: sts:AssumeRole",
         "Make the execution role in that account, AWSCloudFormationStackSetExecutionRole unless"
@@ -32,8 +32,11 @@ _ADVICE = (
         "Make AWSCloudFormationStackSetAdministrationRole in this account, or name yours with"
         " --administration-role-arn; you need iam:PassRole on it.",
     ),
+)
+# What it says of stacks; whatever else is said is the stack's own reason.
+_STACKS = (
     (
-        r"failure tolerance|[Cc]ancelled since|operation was stopped|exceeded",
+        r"[Ff]ailure tolerance|[Cc]ancelled since|operation was stopped",
         "It was not tried: correct the failed ones, or raise --failure-tolerance, and run again.",
     ),
     (
@@ -119,7 +122,7 @@ def changes(before: Progress | None, after: Progress) -> tuple[Result, ...]:
 
 def own_reason(reason: str) -> str:
     """Return the stack's own reason out of what StackSets wraps around it, on one line."""
-    text = " ".join(reason.split())
+    text = " ".join("".join(c if c.isprintable() else " " for c in reason).split())
     inner = re.search(r"Message returned: (.+?)(?: \(RequestId: [^)]*\))?\.?$", text)
     if inner:
         return inner[1]
@@ -128,14 +131,13 @@ def own_reason(reason: str) -> str:
 
 
 def advice(reason: str) -> str:
-    """Return what to do about a reason."""
-    return next((fix for pattern, fix in _ADVICE if re.search(pattern, reason)), _OTHERWISE)
+    """Return what to do about the reason of a stack that failed or was not tried."""
+    return _found(reason, (*_ROLES, *_STACKS)) or _OTHERWISE
 
 
-def known_advice(reason: str) -> str | None:
-    """Return the same, or None if there is nothing to say about this reason in particular."""
-    found = advice(reason)
-    return found if found != _OTHERWISE else None
+def call_advice(message: str) -> str | None:
+    """Return what to do about AWS's refusal of a call, or None if there is nothing to add."""
+    return _found(message, _ROLES)
 
 
 def summary(found: Progress) -> str:
@@ -152,6 +154,10 @@ def elapsed(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _found(text: str, table: Iterable[tuple[str, str]]) -> str | None:
+    return next((fix for pattern, fix in table if re.search(pattern, text)), None)
 
 
 def _reason(found: "types.StackSetOperationResultSummaryTypeDef") -> str:

@@ -131,11 +131,9 @@ def follow_up(rollout: Rollout, operation_id: str) -> str:
 
 def failures(done: Sequence[Done]) -> tuple[Result, ...]:
     """Return what failed or was not tried, in all operations; of an instance the last."""
-    found = {(each.account, each.region): each for one in done for each in one.progress.results}
+    found = {each.place: each for one in done for each in one.progress.results}
     bad = [each for each in found.values() if each.status in ("FAILED", "CANCELLED")]
-    return tuple(
-        sorted(bad, key=lambda each: (each.status == "CANCELLED", each.account, each.region))
-    )
+    return tuple(sorted(bad, key=lambda each: (each.status == "CANCELLED", each.place)))
 
 
 def fixes(failed: Sequence[Result]) -> list[str]:

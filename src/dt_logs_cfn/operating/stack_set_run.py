@@ -13,9 +13,9 @@ from dt_logs_cfn.operating.stack_set_calls import StackSet
 from dt_logs_cfn.operating.stack_set_progress import (
     Progress,
     Result,
+    call_advice,
     changes,
     elapsed,
-    known_advice,
     own_reason,
     progress,
     summary,
@@ -49,11 +49,12 @@ def carry_out(
     Repeatable by planning again. Raises Interrupted, OperatingError, and botocore's errors.
     """
     done: list[Done] = []
-    for operation in operations:
+    for number, operation in enumerate(operations, 1):
         operation_id = _started(stack_set, operation, present, operator)
         if isinstance(operation, CreateStackSet):
             done.append(Done(operation, Progress("", "SUCCEEDED")))
             continue
+        operator.tell(f"{number} of {len(operations)}: operation {operation_id}")
         found = follow(stack_set, operation_id, operator)
         done.append(Done(operation, _with_reasons(stack_set, found)))
         if found.status != "SUCCEEDED":
@@ -110,7 +111,7 @@ def advised() -> Iterator[None]:
         yield
     except ClientError as error:
         said = error.response.get("Error", {}).get("Message", "")
-        fix = known_advice(said)
+        fix = call_advice(said)
         if fix is None or aws.denied(error):
             raise
         raise OperatingError(

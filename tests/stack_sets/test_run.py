@@ -15,7 +15,7 @@ from dt_logs_cfn.operating.stack_set_plan import plan
 from dt_logs_cfn.operating.stack_set_progress import advice, own_reason
 from dt_logs_cfn.operating.stack_set_run import Interrupted, advised, carry_out, settle
 from dt_logs_cfn.operating.targets import ServiceManaged
-from operating.rollouts import (
+from stack_sets.rollouts import (
     IRELAND,
     OHIO,
     ONE,

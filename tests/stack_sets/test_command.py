@@ -23,8 +23,8 @@ from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.overrides import assigned, parse_overrides
 from dt_logs_cfn.operating.targets import Block, Instance
 from dt_logs_cfn.settings import Privileges
-from operating.conftest import Aws
-from operating.rollouts import IRELAND, OHIO, ONE, TWO, VALUES, template
+from stack_sets.conftest import Aws
+from stack_sets.rollouts import IRELAND, OHIO, ONE, TWO, VALUES, template
 
 Run = Callable[..., Ran]
 WHERE = ("--accounts", ONE, TWO, "--regions", IRELAND, OHIO)

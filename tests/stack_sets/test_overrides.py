@@ -10,7 +10,7 @@ from support.strategies import STEADY
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.overrides import Row, assigned, parse_overrides, read_overrides
 from dt_logs_cfn.operating.targets import Block, Instance
-from operating.rollouts import IRELAND, OHIO, ONE, TEMPLATE, THREE, TWO, arn
+from stack_sets.rollouts import IRELAND, OHIO, ONE, TEMPLATE, THREE, TWO, arn
 
 PARAMETERS = TEMPLATE.parameters
 HEAD = "account,region,LoadBalancerArns\n"

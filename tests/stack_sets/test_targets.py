@@ -16,7 +16,7 @@ from dt_logs_cfn.operating.targets import (
     ServiceManaged,
     blocks,
 )
-from operating.rollouts import IRELAND, OHIO, ONE, THREE, TWO, rollout
+from stack_sets.rollouts import IRELAND, OHIO, ONE, THREE, TWO, rollout
 
 instances = st.builds(
     Instance, st.sampled_from((ONE, TWO, THREE)), st.sampled_from((IRELAND, OHIO, "eu-north-1"))

@@ -23,7 +23,7 @@ from dt_logs_cfn.operating.stack_sets import (
     UpdateStackSet,
 )
 from dt_logs_cfn.operating.targets import Block, Instance, SelfManaged, ServiceManaged
-from operating.rollouts import (
+from stack_sets.rollouts import (
     IRELAND,
     OHIO,
     ONE,

@@ -13,8 +13,8 @@ from typing import Any
 
 from dt_logs_cfn.operating.stack_sets import CreateInstances, UpdateInstances, UpdateStackSet
 from dt_logs_cfn.operating.targets import Block, SelfManaged, ServiceManaged
-from operating.conftest import Aws
-from operating.rollouts import (
+from stack_sets.conftest import Aws
+from stack_sets.rollouts import (
     IRELAND,
     OHIO,
     ONE,

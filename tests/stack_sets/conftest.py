@@ -1,0 +1,44 @@
+"""moto over HTTP, on the loopback, empty for each test."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+
+class Aws:
+    """Clients of an empty account in moto."""
+
+    def __init__(self, url: str) -> None:
+        self.session = boto3.Session("id", "key", region_name="eu-west-1")
+        self.url = url
+
+    def client(self, name: str) -> Any:
+        client: Any = self.session.client
+        return client(name, endpoint_url=self.url)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    found = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    found.start()
+    host, port = found.get_host_and_port()
+    yield f"http://{host}:{port}"
+    found.stop()
+
+
+@pytest.fixture
+def aws(server: str) -> Iterator[Aws]:
+    found = Aws(server)
+    yield found
+    reset: Any = found.client("cloudformation")
+
+    urllib.request.urlopen(
+        urllib.request.Request(f"{server}/moto-api/reset", method="POST")
+    ).close()
+    reset.close()

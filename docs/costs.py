@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from dt_logs_cfn.resources import MEMORY
-
 # Elastic Load Balancing publishes a log file for each load balancer node every 5 minutes
 # [AWS, "Access logs for your Application Load Balancer"]; a load balancer has at least two nodes,
 # one in each Availability Zone. A month has 730 hours.
@@ -16,10 +14,6 @@ PUT = 0.005 / 1_000
 GET = 0.0004 / 1_000
 PUBLISH = 0.50 / 1_000_000
 HTTPS = 0.60 / 1_000_000
-GB_SECOND = 0.0000166667
-RUN = 0.20 / 1_000_000
-# A run for one load balancer takes about as long, mostly waiting for S3 to agree with itself.
-RUN_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -57,12 +51,6 @@ def table() -> str:
         lines.append(f"| {name} | {cells} |")
     sums = " | ".join(f"**${sum(each.dollars.values()):,.2f}**" for each in found)
     return "\n".join([*lines, f"| **together** | {sums} |", ""])
-
-
-def a_run() -> str:
-    """Return what one run of the function costs."""
-    cost = RUN + RUN_SECONDS * MEMORY / 1024 * GB_SECOND
-    return f"${cost:.4f}"
 
 
 def _number(count: int) -> str:

@@ -1,12 +1,13 @@
 """Every reason that the handler can give for a failure, read from its source.
 
-The source is parsed, not run: each place that makes one of the handler's errors has the sentence
+The source is parsed: each place that makes one of the handler's errors has the sentence
 of what happened and the one of what to do, with what is filled in there in angle brackets.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,6 +42,14 @@ class Failure:
     fix: str
 
 
+@dataclass(frozen=True)
+class _Scope:
+    """Where a text is put together: the function, and its module's constants as texts."""
+
+    function: ast.FunctionDef
+    constants: Mapping[str, str]
+
+
 def failures() -> list[Failure]:
     """Return every reason once, in the order of STAGES.
 
@@ -50,10 +59,11 @@ def failures() -> list[Failure]:
     found: dict[Failure, None] = {}
     for path in sorted(HANDLER.glob("*.py"), key=lambda each: _rank(each.stem)):
         tree = ast.parse(path.read_text("utf-8"))
+        constants = _constants(path.stem)
         for function in _functions(tree):
             for call in _own(function, ast.Call):
                 if _is_made(call, kinds):
-                    for what, fix in _sentences(call, function):
+                    for what, fix in _sentences(call, _Scope(function, constants)):
                         found[Failure(path.stem, what, fix)] = None
     unknown = {each.module for each in found} - STAGES.keys()
     if unknown:
@@ -84,6 +94,15 @@ def _kinds() -> frozenset[str]:
     return frozenset(each.name for each in tree.body if isinstance(each, ast.ClassDef))
 
 
+def _constants(module: str) -> dict[str, str]:
+    values = vars(import_module(f"dt_logs_handler.{module}"))
+    return {
+        name: f"{value:,}" if isinstance(value, int) else str(value)
+        for name, value in values.items()
+        if name.isupper() and isinstance(value, str | int)
+    }
+
+
 def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
     yield from (each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef))
 
@@ -105,37 +124,39 @@ def _is_made(call: ast.Call, kinds: frozenset[str]) -> bool:
     return (name in kinds or name == "cls") and len(call.args) >= 2
 
 
-def _sentences(call: ast.Call, function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
-    for what in _texts(call.args[0], function):
-        for fix in _texts(call.args[1], function):
+def _sentences(call: ast.Call, scope: _Scope) -> Iterator[tuple[str, str]]:
+    for what in _texts(call.args[0], scope):
+        for fix in _texts(call.args[1], scope):
             yield _whole(what), _whole(fix)
 
 
-def _texts(node: ast.expr, function: ast.FunctionDef) -> list[str]:
+def _texts(node: ast.expr, scope: _Scope) -> list[str]:
     """Return the texts that an expression may be: one for each value that a name is given."""
     match node:
         case ast.Constant(value=str() as text):
             return [text]
         case ast.JoinedStr(values=parts):
-            return ["".join(map(_part, parts))]
+            return ["".join(_part(each, scope) for each in parts)]
         case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return [a + b for a in _texts(left, function) for b in _texts(right, function)]
+            return [a + b for a in _texts(left, scope) for b in _texts(right, scope)]
         case ast.IfExp(body=yes, orelse=no):
-            return [*_texts(yes, function), *_texts(no, function)]
+            return [*_texts(yes, scope), *_texts(no, scope)]
         case ast.Name(id=name):
             given = [
                 text
-                for each in ast.walk(function)
+                for each in ast.walk(scope.function)
                 if isinstance(each, ast.Assign)
                 and any(isinstance(t, ast.Name) and t.id == name for t in each.targets)
-                for text in _texts(each.value, function)
+                for text in _texts(each.value, scope)
             ]
             return given or [f"<{_plain(name)}>"]
     return [f"<{_plain(ast.unparse(node))}>"]
 
 
-def _part(node: ast.expr) -> str:
+def _part(node: ast.expr, scope: _Scope) -> str:
     match node:
+        case ast.FormattedValue(value=ast.Name(id=name)) if name in scope.constants:
+            return scope.constants[name]
         case ast.Constant(value=str() as text):
             return text
         case ast.FormattedValue(value=value):

@@ -1,0 +1,51 @@
+"""docs/operations.md has every reason that the handler can give: none escapes its reading."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def failures() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("failures", ROOT / "docs" / "failures.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["failures"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_place_that_makes_an_error_is_read(failures: ModuleType) -> None:
+    """Counted once more, as text: each `Kind(` outside of errors.py, but for the classes."""
+    names = "HandlerError|InvalidRequest|Refused|CallFailed|OutOfTime|Overtaken"
+    made = {
+        path.stem: len(re.findall(rf"(?:raise|return|=) (?:{names})\(", path.read_text("utf-8")))
+        for path in (ROOT / "handler" / "dt_logs_handler").glob("*.py")
+        if path.stem != "errors"
+    }
+
+    found = {each.module for each in failures.failures()}
+
+    assert {name for name, count in made.items() if count} <= found
+    assert sum(made.values()) <= len(failures.failures())
+
+
+def test_both_sentences_are_sentences(failures: ModuleType) -> None:
+    for each in failures.failures():
+        assert each.what.endswith((".", ">")), each
+        assert each.fix.endswith((".", ">", ")")), each
+
+
+def test_the_document_has_them(failures: ModuleType) -> None:
+    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+
+    assert failures.table() in text
+    assert "Give the ARNs of application load balancers, or \\* for all." in text

@@ -182,7 +182,6 @@ def test_a_bucket_that_the_caller_may_not_read_is_told_apart_from_a_conflict(
         (ASKED, "These parameters must have values: LoadBalancerArns."),
         (("--load-balancer", "*"), "These parameters must have values: DataTheoremAccountId"),
         (("--parameter", "Nope=1"), "The template has no parameter 'Nope'."),
-        (("--parameter", "Nope"), "--parameter 'Nope' has no value."),
         (("--parameters", "nowhere.json"), "nowhere.json cannot be read"),
     ],
 )
@@ -190,6 +189,12 @@ def test_what_cannot_be_asked_for_is_told_in_one_line(
     served: Served, arguments: tuple[str, ...], told: str
 ) -> None:
     assert told in served.run("plan", *arguments).failure
+
+
+def test_a_parameter_without_its_value_is_wrong_usage(served: Served) -> None:
+    ran = served.run("plan", "--parameter", "Nope")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--parameter 'Nope' has no value." in ran.err
 
 
 def test_a_load_balancer_of_another_region_is_told(served: Served) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_cfn.operating import values
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.templates import stack_template
@@ -25,7 +25,7 @@ GIVEN = {
 
 
 def refusal(call: Any, *given: Any) -> str:
-    with pytest.raises(OperatingError) as error:
+    with pytest.raises((OperatingError, UsageError)) as error:
         call(*given)
     assert "SECRET" not in str(error.value)
     return str(error.value)

@@ -278,33 +278,42 @@ def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
 
 
 @pytest.mark.parametrize(
-    ("more", "failure"),
+    ("code", "more", "failure"),
     [
         (
+            3,
             ("--parameter", "LogRetentionDays=0"),
             "The value of LogRetentionDays is not what it takes. It takes 1 to 36500.",
         ),
         (
+            3,
             ("--parameter", "LoadBalencerArns=*"),
             "The template has no parameter 'LoadBalencerArns'. Did you mean LoadBalancerArns?",
         ),
-        (("--tag", "team"), "--tag 'team' has no value. Write it as --tag KEY=VALUE."),
+        (2, ("--tag", "team"), "--tag 'team' has no value. Write it as --tag KEY=VALUE."),
         (
+            2,
+            ("--parameter", "LoadBalancerArns=*"),
+            "--load-balancer and --parameter LoadBalancerArns are both given. Give one of them.",
+        ),
+        (
+            2,
             ("--stack-name", "a_b"),
             "'a_b' is no name of a stack. Use up to 128 letters, digits and hyphens; the first is"
             " a letter.",
         ),
         (
+            2,
             ("--role-arn", "role/x"),
             "--role-arn is not the ARN of a role. Give the service role's ARN.",
         ),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_is_asked_of_aws(
-    account: Emulated, run: Runner, more: tuple[str, ...], failure: str
+    account: Emulated, run: Runner, code: int, more: tuple[str, ...], failure: str
 ) -> None:
     ran = run(*options(account), "--yes", *more)
-    assert (ran.code, ran.out, ran.failure) == (3, "", failure)
+    assert (ran.code, ran.out, ran.failure) == (code, "", failure)
     assert stacks(account) == []
 
 

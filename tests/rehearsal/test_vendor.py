@@ -21,9 +21,9 @@ def test_it_reads_the_lines_of_a_log_file() -> None:
     ("body", "what"),
     [
         (b"plain", "no gzip"),
-        (gzip.compress(b"x" * 2_000_000), "too large"),
-        (gzip.compress(b"a line of a few words\n"), "fewer fields"),
-        (gzip.compress(b"x" * 100)[:-9], "no gzip"),
+        (gzip.compress(b"x" * 2_000_000, mtime=0), "too large"),
+        (gzip.compress(b"a line of a few words\n", mtime=0), "fewer fields"),
+        (gzip.compress(b"x" * 100, mtime=0)[:-9], "no gzip"),
     ],
 )
 def test_it_takes_nothing_else(body: bytes, what: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from dt_logs_cfn.errors import DtLogsError
+from dt_logs_cfn.errors import DtLogsError, UsageError
 from dt_logs_cfn.operating.operator import Operator
 
 Edge = Callable[[argparse.Namespace, Operator], int]
@@ -53,10 +53,10 @@ class Runner:
             return left.pop(0) if left else None
 
         operator = Operator(sleep=self.sleep, tell=lines.append, ask=ask)
-        code, failure = 3, ""
+        code, failure = 0, ""
         try:
             code = self.edge(arguments, operator)
         except DtLogsError as error:
-            failure = str(error)
+            code, failure = 2 if isinstance(error, UsageError) else 3, str(error)
             assert "\n" not in failure
         return Ran(code, self.capsys.readouterr().out, "\n".join(lines), failure)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dt_logs_cfn import __version__, aws, canonical
-from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_cfn.operating import values
 from dt_logs_cfn.operating.deploying import Deployed, Wanted, deploy
 from dt_logs_cfn.operating.operator import Operator, at_terminal
@@ -118,18 +118,18 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
 
 
 def check_name(name: str) -> None:
-    """Raise OperatingError unless CloudFormation takes the name of a stack."""
+    """Raise UsageError unless CloudFormation takes the name of a stack."""
     if not STACK_NAME.fullmatch(name):
-        raise OperatingError(
+        raise UsageError(
             f"{name[:80]!r} is no name of a stack.",
             "Use up to 128 letters, digits and hyphens; the first is a letter.",
         )
 
 
 def check_role(arn: str | None) -> None:
-    """Raise OperatingError unless this is a role's ARN, if it is given."""
+    """Raise UsageError unless this is a role's ARN, if it is given."""
     if arn is not None and not _ROLE.fullmatch(arn):
-        raise OperatingError("--role-arn is not the ARN of a role.", "Give the service role's ARN.")
+        raise UsageError("--role-arn is not the ARN of a role.", "Give the service role's ARN.")
 
 
 def _parameters(arguments: argparse.Namespace) -> dict[str, str]:
@@ -138,7 +138,7 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, str]:
     found |= values.pairs(arguments.parameter, "--parameter")
     if arguments.load_balancer:
         if any(each.startswith(f"{_LIST}=") for each in arguments.parameter):
-            raise OperatingError(
+            raise UsageError(
                 f"--load-balancer and --parameter {_LIST} are both given.", "Give one of them."
             )
         found[_LIST] = ",".join(arguments.load_balancer)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_cfn.rehearsal.intrinsics import Stack, accepts
 
 _LIMIT = 1_000_000  # bytes of a file: 200 parameters of 4,096 bytes are fewer
@@ -18,16 +18,16 @@ _FORM = (
 
 
 def pairs(given: list[str], option: str) -> dict[str, str]:
-    """Return `KEY=VALUE` options by key. Raises OperatingError."""
+    """Return `KEY=VALUE` options by key. Raises UsageError."""
     found: dict[str, str] = {}
     for each in given:
         key, equals, value = each.partition("=")
         if not key or not equals:
-            raise OperatingError(
+            raise UsageError(
                 f"{option} {key[:80]!r} has no value.", f"Write it as {option} KEY=VALUE."
             )
         if key in found:
-            raise OperatingError(f"{option} names {key[:80]!r} twice.", "Name it once.")
+            raise UsageError(f"{option} names {key[:80]!r} twice.", "Name it once.")
         found[key] = value
     return found
 

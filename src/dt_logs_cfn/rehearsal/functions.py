@@ -123,7 +123,14 @@ class Functions:
 
     def invoke_async(self, function: Function, event: object) -> Future[tuple[Invocation, ...]]:
         """Queue an event: what fails is repeated; the future holds every attempt."""
-        return self._pool.submit(self._attempts, function, event)
+        try:
+            return self._pool.submit(self._attempts, function, event)
+        except RuntimeError:  # how a pool says that it is shut down
+            if not self._closing.is_set():
+                raise
+            stopped: Future[tuple[Invocation, ...]] = Future()
+            stopped.set_result((_STOPPED,))
+            return stopped
 
     def _attempts(self, function: Function, event: object) -> tuple[Invocation, ...]:
         done = [self.invoke(function, event)]

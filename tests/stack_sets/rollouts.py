@@ -10,12 +10,13 @@ from dt_logs_cfn import Settings
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.organization import accounts
 from dt_logs_cfn.operating.overrides import assigned, parse_overrides
-from dt_logs_cfn.operating.rollout import Rollout, StackTemplate
+from dt_logs_cfn.operating.rollout import Rollout
 from dt_logs_cfn.operating.stack_set_calls import StackSet
 from dt_logs_cfn.operating.stack_set_plan import plan
 from dt_logs_cfn.operating.stack_set_run import Done, carry_out
 from dt_logs_cfn.operating.stack_sets import Operation, Present
 from dt_logs_cfn.operating.targets import Block, SelfManaged
+from dt_logs_cfn.operating.templates import Template
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.templates import stack_template
 
@@ -28,7 +29,7 @@ VALUES = {
 }
 
 
-def template(topic: str = "t", defaults: Mapping[str, str] | None = None) -> StackTemplate:
+def template(topic: str = "t", defaults: Mapping[str, str] | None = None) -> Template:
     """Return our template with one topic for its resources: moto cannot run the Lambda."""
     made: dict[str, Any] = stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_dict()
     made["Resources"] = {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": topic}}}
@@ -36,7 +37,7 @@ def template(topic: str = "t", defaults: Mapping[str, str] | None = None) -> Sta
         made.pop(name, None)
     for name, value in (defaults or {}).items():
         made["Parameters"][name]["Default"] = value
-    return StackTemplate(json.dumps(made), "for a test")
+    return Template(json.dumps(made), "for a test")
 
 
 TEMPLATE = template()

@@ -16,19 +16,19 @@ import pytest
 from cli.running import Ran
 
 from dt_logs_cfn import Settings, __version__, build_release
-from dt_logs_cfn import aws as aws_options
-from dt_logs_cfn.commands import deploy_stack_set
-from dt_logs_cfn.errors import DtLogsError
+from dt_logs_cfn.commands import deploy
+from dt_logs_cfn.errors import DtLogsError, UsageError
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.overrides import assigned, parse_overrides
+from dt_logs_cfn.operating.rolling_out import roll_out
 from dt_logs_cfn.operating.targets import Block, Instance
-from dt_logs_cfn.settings import Privileges
 from stack_sets.conftest import Aws
 from stack_sets.rollouts import IRELAND, OHIO, ONE, TWO, VALUES, template
 
 Run = Callable[..., Ran]
 WHERE = ("--accounts", ONE, TWO, "--regions", IRELAND, OHIO)
 NAME = "dt-logs-analysis.template.json"
+FOLDER = f"build/{__version__}"
 TEMPLATE = template(defaults=VALUES)
 GIVEN = tuple(f"--parameter={name}={value}" for name, value in VALUES.items())
 
@@ -47,7 +47,9 @@ def run(
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     released = build_release(Settings()).files
-    (tmp_path / NAME).write_bytes(released[NAME])
+    folder = tmp_path / FOLDER
+    folder.mkdir(parents=True)
+    (folder / NAME).write_bytes(released[NAME])
 
     def run(*words: str, moto: bool = False, **operator: Any) -> Ran:
         try:
@@ -56,14 +58,14 @@ def run(
                 given = dict(each.split("=", 1) for each in arguments.parameter)
                 tags = dict(each.split("=", 1) for each in arguments.tag)
                 who = Operator(**operator)
-                code = deploy_stack_set.roll_out(arguments, TEMPLATE, given, tags, who)
+                code = roll_out(arguments, TEMPLATE, given, tags, who)
             else:
-                code = deploy_stack_set.run(arguments)
+                code = deploy.run(arguments)
         except SystemExit as stop:
             code = int(stop.code or 0)
         except DtLogsError as error:
             print(f"dt-logs-cfn: {error}", file=sys.stderr)
-            code = 3
+            code = 2 if isinstance(error, UsageError) else 3
         return Ran(code, *capsys.readouterr())
 
     return run
@@ -75,15 +77,7 @@ def _tell(line: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dt-logs-cfn deploy")
-    deploy_stack_set.configure(parser)
-    parser.add_argument("--parameter", action="append", default=[])
-    parser.add_argument("--tag", action="append", default=[])
-    parser.add_argument("--template-url")
-    parser.add_argument("--release", type=Path, default=Path())
-    parser.add_argument("--privileges", type=Privileges)
-    parser.add_argument("--yes", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    aws_options.add_arguments(parser)
+    deploy.configure(parser)
     return parser
 
 
@@ -143,8 +137,9 @@ def test_nothing_is_done_without_a_yes(run: Run, aws: Aws) -> None:
 
 
 def test_the_template_on_disk_is_verified_first(run: Run) -> None:
-    Path(NAME).write_text(TEMPLATE.text)
-    assert f"{NAME} is no stack template of this release: Conditions missing" in run(*WHERE).failure
+    Path(FOLDER, NAME).write_text(TEMPLATE.text)
+    told = run(*WHERE).failure
+    assert "does not say which release it is of" in told or "is not what this release" in told
 
 
 @pytest.mark.parametrize(
@@ -169,6 +164,8 @@ def test_the_template_on_disk_is_verified_first(run: Run) -> None:
             "--retain-stacks-on-account-removal needs --auto-deployment",
         ),
         ((*WHERE, "--max-concurrent", "many"), "'many' is neither N nor N%"),
+        ((*WHERE, "--parameter", "RunToken"), "--parameter 'RunToken' has no value"),
+        ((*WHERE, "--role-arn", "arn:aws:iam::1:role/r"), "a stack set has no --role-arn"),
     ],
 )
 def test_wrong_usage_is_told_as_such(run: Run, words: tuple[str, ...], what: str) -> None:
@@ -180,10 +177,6 @@ def test_wrong_usage_is_told_as_such(run: Run, words: tuple[str, ...], what: str
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (
-            (*WHERE, "--parameter", "LoadBalancerArns"),
-            "--parameter 'LoadBalancerArns' has no value",
-        ),
         ((*WHERE, "--parameter", "A=1"), "The template has no parameter 'A'."),
         ((*WHERE, "--overrides", "none.csv"), "none.csv cannot be read"),
         ((*WHERE, "--release", "none"), f"none/{NAME} cannot be read"),
@@ -201,6 +194,19 @@ def test_what_cannot_be_is_told_in_one_line(run: Run, words: tuple[str, ...], wh
     assert what in ran.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [WHERE, ("--ou", "r-root"), ("--failure-tolerance", "1"), ("--no-auto-deployment",)],
+    ids=str,
+)
+def test_a_roll_outs_options_are_for_a_stack_set_alone(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        deploy.run(_parser().parse_args(words))
+    assert "needs --stack-set" in capsys.readouterr().err
+
+
 def test_the_template_at_a_url_is_verified_first(run: Run) -> None:
     settings = Settings()
     released = build_release(settings).files[NAME]
@@ -211,10 +217,10 @@ def test_the_template_at_a_url_is_verified_first(run: Run) -> None:
         assert f"Template     release {__version__}, least-privilege, {url}, sha256 " in ran.err
     with serving(released.replace(b"128", b"129", 1)) as url:
         ran = run(*words, "--template-url", url)
-        assert "of this release: Parameters/ResourceTags/AllowedPattern changed" in ran.failure
+        assert "release builds: Parameters/ResourceTags/AllowedPattern changed" in ran.failure
     with serving(build_release(settings).files["cloudformation-role.template.json"]) as url:
         ran = run(*words, "--template-url", url)
-        assert "is no stack template of this release: it is the service role's" in ran.failure
+        assert "is the service role's template" in ran.failure
 
 
 def test_ctrl_c_leaves_the_operation_running(run: Run, aws: Aws) -> None:

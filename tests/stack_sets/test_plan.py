@@ -11,7 +11,7 @@ from support.stack_sets import FakeCloudFormation, FakeOrganizations
 from support.strategies import STEADY
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.rollout import Amount, Preferences, Rollout, StackTemplate
+from dt_logs_cfn.operating.rollout import Amount, Preferences, Rollout
 from dt_logs_cfn.operating.stack_set_plan import plan
 from dt_logs_cfn.operating.stack_sets import (
     CreateInstances,
@@ -23,6 +23,7 @@ from dt_logs_cfn.operating.stack_sets import (
     UpdateStackSet,
 )
 from dt_logs_cfn.operating.targets import Block, Instance, SelfManaged, ServiceManaged
+from dt_logs_cfn.operating.templates import Template
 from stack_sets.rollouts import (
     IRELAND,
     OHIO,
@@ -288,7 +289,7 @@ def test_what_would_fail_is_refused_before(wanted: Rollout, present: Present, wh
 
 def test_a_template_that_is_too_large_is_refused() -> None:
     with pytest.raises(OperatingError, match="has 51,201 bytes; CloudFormation takes 51,200"):
-        StackTemplate("x" * 51_201)
+        Template("x" * 51_201)
 
 
 _places = st.tuples(

@@ -1,4 +1,7 @@
-"""`deploy`: create or update the stack by a change set that is shown, confirmed and followed."""
+"""`deploy`: create or update a stack by a change set that is shown, confirmed and followed.
+
+With `--stack-set`, one stack in each account and region of an organisation.
+"""
 
 import argparse
 import re
@@ -8,9 +11,10 @@ from pathlib import Path
 
 from dt_logs_cfn import __version__, aws, canonical
 from dt_logs_cfn.errors import OperatingError, UsageError
-from dt_logs_cfn.operating import values
+from dt_logs_cfn.operating import stack_set_options, values
 from dt_logs_cfn.operating.deploying import Deployed, Wanted, deploy
 from dt_logs_cfn.operating.operator import Operator, at_terminal
+from dt_logs_cfn.operating.rolling_out import roll_out
 from dt_logs_cfn.operating.stacks import STACK_NAME
 from dt_logs_cfn.operating.templates import Template, from_release, from_url
 from dt_logs_cfn.settings import Privileges
@@ -73,6 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--json", action="store_true", help="print the result for a program")
     aws.add_arguments(parser)
+    stack_set_options.add_arguments(parser)
 
 
 def add_stack_name(parser: argparse.ArgumentParser) -> None:
@@ -92,11 +97,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
     """Deploy for an operator."""
+    stack_set_options.check(arguments)
     check_name(arguments.stack_name)
     parameters = _parameters(arguments)
     tags = values.pairs(arguments.tag, "--tag")
     check_role(arguments.role_arn)
     template = _template(arguments)
+    if arguments.stack_set is not None:
+        return roll_out(arguments, template, parameters, tags, operator)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         client = session.client("cloudformation", config=aws.CONFIG)

@@ -1,6 +1,5 @@
 """A roll-out by a CloudFormation StackSet, as it is asked for; checked when it is made; pure."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,41 +8,10 @@ from typing import Literal
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.overrides import Row
 from dt_logs_cfn.operating.targets import Targets, check_regions
-from dt_logs_cfn.operating.template_parameters import Declared, declared, refusal
-from dt_logs_cfn.release import TEMPLATE_LIMIT
-from dt_logs_cfn.template_file import parse_template
+from dt_logs_cfn.operating.template_parameters import refusal
+from dt_logs_cfn.operating.templates import Template
 
 _NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
-
-
-@dataclass(frozen=True)
-class StackTemplate:
-    """A template's text, which AWS is handed over, and where it is from, in words.
-
-    AWS gets no URL: what is there may be another template by then. Raises OperatingError when made
-    with a text that CloudFormation does not take.
-    """
-
-    text: str
-    description: str = ""
-
-    def __post_init__(self) -> None:
-        size = len(self.text.encode())
-        if size > TEMPLATE_LIMIT:
-            raise OperatingError(
-                f"The template has {size:,} bytes; CloudFormation takes {TEMPLATE_LIMIT:,}.",
-                "Take the template of a release as it is there.",
-            )
-
-    @property
-    def sha256(self) -> str:
-        """The digest of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-    @property
-    def parameters(self) -> Declared:
-        """What it takes. Raises VerifyError if it is no template."""
-        return declared(parse_template(self.text))
 
 
 @dataclass(frozen=True)
@@ -85,7 +53,7 @@ class Rollout:
     """
 
     name: str
-    template: StackTemplate
+    template: Template
     parameters: Mapping[str, str]
     targets: Targets
     regions: tuple[str, ...]

@@ -23,6 +23,21 @@ _SERVICE_MANAGED = (
 )
 
 
+_OF_A_ROLL_OUT = (
+    *_SERVICE_MANAGED,
+    "accounts",
+    "ou",
+    "regions",
+    "overrides",
+    "administration_role_arn",
+    "execution_role_name",
+    "failure_tolerance",
+    "max_concurrent",
+    "region_concurrency",
+    "concurrency_mode",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare them, as a group; `check` says how they go together."""
     group = parser.add_argument_group("rolling out to an organisation")
@@ -42,6 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check(arguments: argparse.Namespace) -> None:
     """End as argparse does, with exit code 2, if options do not go together."""
     refuse: Callable[[str], None] = arguments.refuse
+    if arguments.stack_set is None:
+        for name in _OF_A_ROLL_OUT:
+            if getattr(arguments, name) is not None:
+                refuse(f"--{name.replace('_', '-')} needs --stack-set")
+        return
+    if arguments.role_arn is not None:
+        refuse("a stack set has no --role-arn: its execution role acts in each account")
     if not arguments.accounts and not arguments.ou:
         refuse("--stack-set needs --accounts or --ou")
     if not arguments.regions:

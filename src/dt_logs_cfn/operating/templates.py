@@ -1,11 +1,13 @@
 """Which template is deployed: of a release on disk, or by its URL; verified either way."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.fetching import fetch, shown
+from dt_logs_cfn.operating.template_parameters import Declared, declared
 from dt_logs_cfn.release import STACK_TEMPLATES, TEMPLATE_LIMIT
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template_file import LIMIT, parse_template, read_template
@@ -16,10 +18,32 @@ _MOST = 5  # differences that are named
 
 @dataclass(frozen=True)
 class Template:
-    """A stack template that is what this release builds, short enough to be handed over."""
+    """A template's text, which AWS is handed over, and where it is from, in words.
+
+    AWS gets no URL: what is there may be another template by then. Raises OperatingError when made
+    with a text that CloudFormation does not take.
+    """
 
     text: str
-    description: str
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        size = len(self.text.encode())
+        if size > TEMPLATE_LIMIT:
+            raise OperatingError(
+                f"The template has {size:,} bytes; CloudFormation takes {TEMPLATE_LIMIT:,}.",
+                "Take the template of a release as it is there.",
+            )
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def parameters(self) -> Declared:
+        """What it takes. Raises VerifyError if it is no template."""
+        return declared(parse_template(self.text))
 
 
 def from_release(folder: Path, privileges: Privileges) -> Template:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from .errors import CallFailed, OutOfTime
+from .errors import CallFailed, OutOfTime, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 PATIENCE = 60.0  # seconds for what AWS documents as passing
@@ -65,7 +67,8 @@ class Aws:
     """The clients, and what bounds their use; times are seconds since 1970.
 
     After `deadline`, no call and no pause begins: OutOfTime. Until `fresh_until`, a denied call is
-    taken for a role whose rights still spread, and repeated.
+    taken for a role whose rights still spread, and repeated. `workers` is how many load balancers
+    are seen to at once.
     """
 
     elbv2: ElasticLoadBalancingv2Client
@@ -76,6 +79,7 @@ class Aws:
     random: Random
     deadline: float
     fresh_until: float = 0.0
+    workers: int = 1
 
     def until(self, deadline: float) -> Aws:
         """Return the same with another deadline."""
@@ -90,6 +94,26 @@ class Aws:
             )
         if seconds:
             self.sleep(seconds)
+
+    def each(self, operation: Callable[[S], T], items: Sequence[S]) -> list[T]:
+        """Return an operation's results for some items, in their order, `workers` at once.
+
+        Raises what the first that failed in that order raised, once those that had begun are over.
+        """
+        if self.workers == 1 or len(items) < 2:
+            return [operation(item) for item in items]
+        with ThreadPoolExecutor(self.workers) as pool:
+            return list(pool.map(operation, items))
+
+    def admit(self, load_balancers: int, seconds: float) -> None:
+        """Refuse more load balancers than the time left is enough for, at so many seconds each."""
+        fit = max(0, int((self.deadline - self.clock()) / seconds))
+        if load_balancers > fit:
+            raise Refused(
+                f"{load_balancers} load balancers are too many for one run: {fit} fit into the time"
+                f" that is left, at {seconds} s each.",
+                "Name those that matter in LoadBalancerArns, in several stacks.",
+            )
 
     def call(self, operation: Callable[[], T], *passing: Passing) -> T:
         """Make a call, and repeat it while its failure passes by itself.

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 ANSWER_RESERVE = 30.0  # seconds kept for delivering the answer
+WORKERS = 8  # load balancers that are seen to at once
 FRESH = 60.0  # seconds after an event in which the role's rights may still spread
 
 
@@ -55,11 +56,12 @@ class World:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     random: Random = field(default_factory=Random)
+    workers: int = 1
 
 
 def handler(event: object, context: Context) -> None:
     """Handle one event of CloudFormation's; the function's entry point."""
-    handle(event, context, World(_clients, _send))
+    handle(event, context, World(_clients, _send, workers=WORKERS))
 
 
 def handle(event: object, context: Context, world: World) -> None:
@@ -130,6 +132,7 @@ def _run(request: Request, context: Context, world: World) -> Outcome:
         random=world.random,
         deadline=max(now + 1, end - ANSWER_RESERVE),
         fresh_until=request.time + FRESH,
+        workers=world.workers,
     )
     return run(request, aws, log.step)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -22,7 +21,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 PATIENCE = 60.0  # seconds for what AWS documents as passing
-_LONGEST_PAUSE = 8.0
+_LONGEST_PAUSE = 2.0  # longer ones starve a call among several at once that are throttled
 _DENIED = frozenset(
     ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403")
 )
@@ -102,16 +101,18 @@ class Aws:
         """
         if self.workers == 1 or len(items) < 2:
             return [operation(item) for item in items]
+        from concurrent.futures import ThreadPoolExecutor  # which a cold start need not pay for
+
         with ThreadPoolExecutor(self.workers) as pool:
             return list(pool.map(operation, items))
 
-    def admit(self, load_balancers: int, seconds: float) -> None:
-        """Refuse more load balancers than the time left is enough for, at so many seconds each."""
+    def admit(self, count: int, what: str, seconds: float) -> None:
+        """Refuse more than there is time for, at so many seconds each; raises Refused."""
         fit = max(0, int((self.deadline - self.clock()) / seconds))
-        if load_balancers > fit:
+        if count > fit:
             raise Refused(
-                f"{load_balancers} load balancers are too many for one run: {fit} fit into the time"
-                f" that is left, at {seconds} s each.",
+                f"{count} {what} are too many for one run: {fit} fit into the time that is left, at"
+                f" {seconds} s each.",
                 "Name those that matter in LoadBalancerArns, in several stacks.",
             )
 
@@ -204,7 +205,7 @@ def failure(error: Exception) -> CallFailed:
 
 
 def _pauses(random: Random) -> Iterator[float]:
-    longest = 0.5
+    longest = 1.0
     while True:
         yield random.uniform(longest / 2, longest)
         longest = min(longest * 2, _LONGEST_PAUSE)

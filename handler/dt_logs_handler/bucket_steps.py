@@ -55,7 +55,7 @@ def create(step: CreateBucket, effects: Effects) -> str:
         _explain_refused(error, step.bucket)
     else:
         # Only there does S3 answer in the same way for a bucket that is there already.
-        if stack.region != "us-east-1":
+        if stack.region != "us-east-1" and is_own_bucket_name(step.bucket):
             effects.fresh.add(step.bucket)
     effects.made.add(step.bucket)
     if is_own_bucket_name(step.bucket) and "Tags" in configuration:
@@ -189,7 +189,12 @@ def edit_policy(step: EditPolicy, effects: Effects) -> str:
         if code(error) in ABSENT and not step.edit.put:
             return "gone with its bucket"
         raise
-    if before is None and bucket in effects.made and bucket not in effects.put:
+    if (
+        before is None
+        and is_own_bucket_name(bucket)
+        and bucket in effects.made
+        and bucket not in effects.put
+    ):
         effects.fresh.add(bucket)  # since the register is the first thing that is put
     if _later(before, bucket, effects):
         if effects.undoing:

@@ -104,7 +104,7 @@ def _load_balancers(
     if _searches(request):
         arns.update(dict.fromkeys(_all_load_balancers(aws)))
     if request.kind != "Delete":
-        aws.admit(len(arns), LOOK_EACH)
+        aws.admit(len(arns), "load balancers", LOOK_EACH)
     return _read(aws, [*arns])
 
 

@@ -23,15 +23,15 @@ from .plan import plan
 from .policy import Edit, sids
 from .register import registrations
 from .request import Request
-from .steps import Placement, Plan, SetLogging, Step
+from .steps import Placement, Plan, Step
 
 SETTLE = 4.0  # seconds in which writes that others began before ours have come through
 AGREEING = 3  # equal plans in a row, from reads a moment apart, before something lost is repaired
 _ROUNDS = 10
 _LONGEST_APART = 20.0  # seconds
-# Seconds for setting a load balancer: ELB lets an account change 3 a second.
-SET_EACH = 0.4
-_UNDO_SHARE = 0.4  # of the time left at the start that is kept for undoing: as much as for setting
+# Seconds for a step: ELB lets an account change 3 load balancers a second.
+STEP_EACH = 0.4
+UNDO_SHARE = 0.4  # of the time left at the start that is kept for undoing: as much as for setting
 Log = Callable[[Step, str], None]
 
 
@@ -52,7 +52,7 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
     if request.kind == "Delete":
         return _delete(request, aws, log)
     now = aws.clock()
-    working = aws.until(aws.deadline - (aws.deadline - now) * _UNDO_SHARE)
+    working = aws.until(aws.deadline - (aws.deadline - now) * UNDO_SHARE)
     effects = Effects(working, request.stack, request.time, request.bucket, log)
     effects.apart = request.properties is not None and request.properties.every
     try:
@@ -82,7 +82,7 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     if not planned.changes:
         carry_out(steps, effects)
         return _outcome(request, state, planned, effects)
-    aws.admit(sum(isinstance(step, SetLogging) for step in steps), SET_EACH)
+    aws.admit(len(steps), "steps (one a load balancer, a few a bucket)", STEP_EACH)
     kept = planned.kept
     for number in range(_ROUNDS):
         carry_out(steps, effects)

@@ -112,13 +112,19 @@ def test_an_older_boto3_takes_4_calls_more() -> None:
 
 
 def test_a_named_bucket_may_be_somebody_elses_by_now() -> None:
-    """Its name can be guessed: its tags, its topic and its region are looked at as well."""
+    """Others can know its name: all of it is read before it is put, and its topic and region."""
     world = World(1)
     calls = world.send("Create", properties(*world.arns, LogBucketName="customers-own-name"))
     # The stack's own bucket, by each of its names, before and after.
     own = ["GetBucketTagging"] * (2 if world.tells_new_buckets else 4)
     tags = ["GetBucketTagging"] + ([] if world.tells_new_buckets else ["PutBucketTagging"])
-    safety = ["GetTopicAttributes", "GetBucketLocation"]
+    safety = [
+        "GetTopicAttributes",
+        "GetBucketLocation",
+        "GetBucketPolicy",
+        "GetBucketLifecycleConfiguration",
+        "GetBucketNotificationConfiguration",
+    ]
     assert calls == Counter(FIXED + own + tags + safety) + Counter(EACH)
 
 

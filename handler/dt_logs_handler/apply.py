@@ -6,7 +6,6 @@ whose object somebody else has changed since it was seen, changes nothing.
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import groupby
 
 from botocore.exceptions import ClientError
 
@@ -49,10 +48,16 @@ def carry_out(steps: Iterable[Step], effects: Effects) -> None:
 
 
 def _groups(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """Put load balancers that follow each other together; every other step is alone."""
-    for together, group in groupby(steps, lambda step: isinstance(step, SetLogging)):
-        alike = [*group]
-        yield from [alike] if together else ([step] for step in alike)
+    """Put load balancers that follow each other together, each once; other steps are alone."""
+    group: dict[str, Step] = {}
+    for step in steps:
+        arn = step.load_balancer if isinstance(step, SetLogging) else ""
+        if group and (not arn or arn in group or "" in group):
+            yield [*group.values()]
+            group = {}
+        group[arn] = step
+    if group:
+        yield [*group.values()]
 
 
 def _carry_out(effects: Effects, step: Step) -> None:

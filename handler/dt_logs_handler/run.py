@@ -113,7 +113,7 @@ def _settle(aws: Aws, number: int) -> None:
 def _look(request: Request, aws: Aws, state: State, effects: Effects) -> State:
     """Look again; what ELB has answered to a change is its reading back, once."""
     answered, effects.answered = effects.answered, {}
-    return replace(observe(aws, request, state, answered), failed=effects.failed)
+    return replace(observe(aws, request, state, answered), failed={**effects.failed})
 
 
 def _agreed(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
@@ -198,6 +200,35 @@ def test_one_that_was_changed_though_elb_said_no_is_set_back() -> None:
     assert fleet.logs() == [False, True, True]
     assert said[0] in answer["Reason"]
     assert fleet.send("Delete", properties("*"))["Status"] == "SUCCESS"
+    assert not differences(start, fleet.account.snapshot())
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_one_that_was_set_twice_is_undone_in_order(workers: int) -> None:
+    """Its two steps must not be taken back at once."""
+    fleet = Fleet(3, workers)
+    start = fleet.account.snapshot()
+    changed: list[str] = []
+    broken, both = threading.Event(), threading.Barrier(2)
+
+    def lies(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if broken.is_set() and params.get("LoadBalancerArn") == changed[0]:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(0.2)  # for the other step, if it is taken at the same time
+        if operation != "ModifyLoadBalancerAttributes":
+            return
+        changed.append(params["LoadBalancerArn"])
+        if changed == [changed[0]]:
+            raise ClientError({"Error": {"Code": "Strange", "Message": ""}}, operation)
+
+    def breaks(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if changed.count(changed[0] if changed else "") == 2 and operation == "GetBucketEncryption":
+            broken.set()
+            raise ClientError({"Error": {"Code": "Strange", "Message": ""}}, operation)
+
+    fleet.after, fleet.before = lies, breaks
+    answer = fleet.send("Create", properties("*"))
+    assert answer["Status"] == "FAILED" and "GetBucketEncryption" in answer["Reason"]
     assert not differences(start, fleet.account.snapshot())
 
 

@@ -189,12 +189,8 @@ def edit_policy(step: EditPolicy, effects: Effects) -> str:
         if code(error) in ABSENT and not step.edit.put:
             return "gone with its bucket"
         raise
-    if (
-        before is None
-        and is_own_bucket_name(bucket)
-        and bucket in effects.made
-        and bucket not in effects.put
-    ):
+    new = bucket in effects.made and bucket not in effects.put and is_own_bucket_name(bucket)
+    if new and before is None:
         effects.fresh.add(bucket)  # since the register is the first thing that is put
     if _later(before, bucket, effects):
         if effects.undoing:

@@ -150,9 +150,9 @@ def _clients() -> Clients:
         retries={"mode": "standard", "total_max_attempts": 2},
     )
     session = get_session()
+    elbv2, s3, sns = (session.create_client(name, config=config) for name in ("elbv2", "s3", "sns"))
     gc.freeze()  # what is there by now stays, and need not be looked through
     gc.enable()  # which the bootstrap has put off until here
-    elbv2, s3, sns = (session.create_client(name, config=config) for name in ("elbv2", "s3", "sns"))
     return cast("Clients", (elbv2, s3, sns))
 
 

@@ -47,7 +47,7 @@ for name, source in json.loads(unpacked).items():
     (folder / name).write_text(source, "utf-8")
 sys.path.insert(0, str(folder))
 
-gc.disable()  # until there are clients, nothing is garbage: a fifth of a cold start
+gc.disable()  # nothing is garbage before there are clients
 from dt_logs_handler.main import handler
 """
 _BEFORE, _AFTER = _BOOTSTRAP.split("{}")

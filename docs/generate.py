@@ -8,19 +8,23 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from dt_logs_cfn import canonical, explain, resources, service_policies
 from dt_logs_cfn.console import STACK_GROUPS
+from dt_logs_cfn.emulator import Account
 from dt_logs_cfn.policies import policy_document
 from dt_logs_cfn.release import TEMPLATE_LIMIT
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.templates import stack_template
-from dt_logs_handler import answer, aws, main, policy, request, run
+from dt_logs_handler import answer, aws, main, observe, policy, request, run
 from dt_logs_handler.marks import Location, Stack
 from dt_logs_handler.register import (
     Registration,
@@ -28,6 +32,7 @@ from dt_logs_handler.register import (
     members_digest,
     tls_statement,
 )
+from dt_logs_handler.request import Endpoint, Properties, ReadScope
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "release.cfg"
@@ -156,11 +161,80 @@ def figures() -> str:
         ("a denial counts as one that passes", f"{main.FRESH:.0f} s from the event", "`FRESH`"),
         ("wait before looking at what others may change", f"{run.SETTLE:.0f} s", "`SETTLE`"),
         ("equal looks before a repair", f"{run.AGREEING}", "`AGREEING`"),
+        ("load balancers that are seen to at once", f"{main.WORKERS}", "`WORKERS`"),
+        ("looking at a load balancer is counted as", f"{observe.LOOK_EACH} s", "`LOOK_EACH`"),
+        ("a step is counted as", f"{run.STEP_EACH} s", "`STEP_EACH`"),
+        ("kept for undoing, of the time left", f"{run.UNDO_SHARE:.0%}", "`UNDO_SHARE`"),
         ("a bucket's policy", f"{policy.LIMIT:,} bytes", "S3's limit"),
         ("an answer", f"{answer.LIMIT:,} bytes", "CloudFormation's limit"),
         ("a template handed over directly", f"{TEMPLATE_LIMIT:,} bytes", "CloudFormation's limit"),
     ]
     return _table(("What", "How much", "Where it is from"), rows)
+
+
+_CALLS = {
+    "elbv2:DescribeLoadBalancerAttributes": (
+        "does the load balancer exist, and where does it log?",
+        "again right before it is changed, **for safety**: nobody else has set it since",
+    ),
+    "elbv2:ModifyLoadBalancerAttributes": ("turn logging on; the answer is read back",),
+    "s3:GetBucketTagging": ("is the stack's bucket there?", "read back: the tags"),
+    "s3:CreateBucket": ("the bucket, with its tags and ownership",),
+    "s3:PutBucketPolicy": ("the registration, delivery, TLS only",),
+    "s3:PutBucketLifecycleConfiguration": ("the retention",),
+    "sns:CreateTopic": ("the topic, with its policy",),
+    "sns:Subscribe": ("the endpoint",),
+    "s3:PutBucketNotificationConfiguration": ("the notification",),
+    "s3:GetBucketPolicy": ("read back",),
+    "s3:GetBucketNotificationConfiguration": ("read back",),
+    "s3:GetPublicAccessBlock": ("**for safety**: S3 made the bucket private",),
+    "s3:GetBucketEncryption": ("**for safety**: S3 made it with SSE-S3",),
+    "s3:GetBucketOwnershipControls": ("read back",),
+    "s3:GetBucketLifecycleConfiguration": ("read back",),
+    "sns:GetTopicAttributes": ("read back: the topic's policy",),
+    "sns:ListSubscriptionsByTopic": ("read back: the subscription, and whether it is confirmed",),
+}
+
+
+def calls() -> str:
+    """Return the calls that onboarding one load balancer makes, in their order, with what for."""
+    account = Account("123456789012", "eu-west-1")
+    arn = account.add_load_balancer("web")
+    made: list[str] = []
+
+    def heard(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        made.append(f"{service}:{operation}")
+
+    clients = (
+        account.client("elbv2", before=heard),
+        account.client("s3", before=heard),
+        account.client("sns", before=heard),
+    )
+    now = int(account.clock())
+    given = Properties(
+        (arn,),
+        "999988887777",
+        Endpoint("https", "https://logs.example.com/in"),
+        "",
+        30,
+        ReadScope.LOAD_BALANCER,
+        (),
+        Privileges.LEAST_PRIVILEGE,
+        "",
+        "",
+    )
+    stack = replace(EXAMPLE, region=account.region)
+    wanted = request.Request("Create", stack, now, given, request.Traces())
+    clock = account.clock
+    world = aws.Aws(*clients, clock, clock.sleep, Random(1), clock() + 900)
+    run.run(wanted, world, lambda step, outcome: None)
+    number = Counter[str]()
+    rows: list[tuple[str, ...]] = []
+    for each in made:
+        what = _CALLS[each][number[each]]
+        number[each] += 1
+        rows.append((f"{len(rows) + 1}", f"`{each.partition(':')[2]}`", what))
+    return _table(("", "Call", "What for"), rows)
 
 
 def _claim(location: Location, load_balancers: frozenset[str]) -> Any:

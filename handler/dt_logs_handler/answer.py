@@ -52,7 +52,9 @@ def told(outcome: Outcome) -> str:
         ("Left in place", outcome.kept),
         ("Not looked into", outcome.unread),
     ]
-    return " ".join(f"{title}: {'; '.join(items)}." for title, items in parts if items)
+    return " ".join(
+        f"{title} ({len(items)}): {'; '.join(items)}." for title, items in parts if items
+    )
 
 
 def cut(items: Sequence[str], limit: int) -> str:

@@ -4,15 +4,17 @@ Nothing here decides what is to be so; that is the plan's. A step whose end is a
 whose object somebody else has changed since it was seen, changes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 
 from botocore.exceptions import ClientError
 
 from . import bucket_steps, topic_steps
-from .aws import POLICY_SPREADS, failure
+from .aws import POLICY_SPREADS, code, failure
 from .effects import Effects
 from .errors import HandlerError
-from .observe import read_load_balancer
+from .model import LoadBalancer
+from .observe import logging_of, read_load_balancer
 from .steps import (
     CreateBucket,
     DeleteBucket,
@@ -34,13 +36,43 @@ from .steps import (
 
 
 def carry_out(steps: Iterable[Step], effects: Effects) -> None:
-    """Take the steps in order; raises at the first that fails, as CallFailed or Refused."""
+    """Take the steps in order; raises at the first that fails, as CallFailed or Refused.
+
+    Load balancers that follow each other are seen to several at once.
+    """
+    try:
+        for group in _groups(steps):
+            effects.aws.each(partial(_carry_out, effects), group)
+    finally:
+        effects.fresh.clear()
+
+
+def _groups(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """Put load balancers that follow each other together, each once; other steps are alone."""
+    group: dict[str, Step] = {}
     for step in steps:
-        try:
-            effects.log(step, _take(step, effects))
-        except ClientError as error:
-            effects.log(step, "failed")
-            raise failure(error) from error
+        arn = step.load_balancer if isinstance(step, SetLogging) else ""
+        if group and (not arn or arn in group or "" in group):
+            yield [*group.values()]
+            group = {}
+        group[arn] = step
+    if group:
+        yield [*group.values()]
+
+
+def _carry_out(effects: Effects, step: Step) -> None:
+    try:
+        effects.log(step, _take(step, effects))
+    except ClientError as error:
+        effects.log(step, "failed")
+        failed = failure(error)
+        if not (isinstance(step, SetLogging) and step.to.enabled):
+            raise failed from error
+        if code(error) == POLICY_SPREADS.code:
+            effects.closed.add(step.to.bucket)
+        if effects.undoing or not effects.apart:
+            raise failed from error
+        effects.failed[step.load_balancer] = str(failed)
 
 
 def carry_out_all(steps: Iterable[Step], effects: Effects) -> list[HandlerError]:
@@ -49,15 +81,20 @@ def carry_out_all(steps: Iterable[Step], effects: Effects) -> list[HandlerError]
     After a failure the register stays, so that what could not be taken away is found again.
     """
     failures: list[HandlerError] = []
-    for step in steps:
-        if failures and isinstance(step, (EditPolicy, DeleteBucket)):
-            effects.log(step, "kept for the next try")
+    for group in _groups(steps):
+        if failures and isinstance(group[0], (EditPolicy, DeleteBucket)):
+            effects.log(group[0], "kept for the next try")
             continue
-        try:
-            carry_out([step], effects)
-        except HandlerError as error:
-            failures.append(error)
+        failures += filter(None, effects.aws.each(partial(_tried, effects), group))
     return failures
+
+
+def _tried(effects: Effects, step: Step) -> HandlerError | None:
+    try:
+        _carry_out(effects, step)
+    except HandlerError as error:
+        return error
+    return None
 
 
 def undo(effects: Effects) -> list[HandlerError]:
@@ -117,13 +154,15 @@ def _set_logging(step: SetLogging, effects: Effects) -> str:
     attributes = [("enabled", str(to.enabled).lower()), ("prefix", to.prefix)]
     if to.bucket:  # which AWS does not let be emptied
         attributes.append(("bucket", to.bucket))
-    aws.call(
+    answer = aws.call(
         lambda: aws.elbv2.modify_load_balancer_attributes(
             LoadBalancerArn=arn,
             Attributes=[
                 {"Key": f"access_logs.s3.{key}", "Value": value} for key, value in attributes
             ],
         ),
-        *([POLICY_SPREADS] if to.enabled else []),
+        *([POLICY_SPREADS] if to.enabled and to.bucket not in effects.closed else []),
     )
+    if logging_of(answer["Attributes"]) == to:
+        effects.answered[arn] = LoadBalancer(arn, to)
     return "logging is on" if to.enabled else "logging is off"

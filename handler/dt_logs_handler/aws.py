@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from .errors import CallFailed, OutOfTime
+from .errors import CallFailed, OutOfTime, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 PATIENCE = 60.0  # seconds for what AWS documents as passing
-_LONGEST_PAUSE = 8.0
+_LONGEST_PAUSE = 2.0  # longer ones starve a call among several at once that are throttled
 _DENIED = frozenset(
     ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403")
 )
@@ -65,7 +66,8 @@ class Aws:
     """The clients, and what bounds their use; times are seconds since 1970.
 
     After `deadline`, no call and no pause begins: OutOfTime. Until `fresh_until`, a denied call is
-    taken for a role whose rights still spread, and repeated.
+    taken for a role whose rights still spread, and repeated. `workers` is how many load balancers
+    are seen to at once.
     """
 
     elbv2: ElasticLoadBalancingv2Client
@@ -76,6 +78,7 @@ class Aws:
     random: Random
     deadline: float
     fresh_until: float = 0.0
+    workers: int = 1
 
     def until(self, deadline: float) -> Aws:
         """Return the same with another deadline."""
@@ -90,6 +93,28 @@ class Aws:
             )
         if seconds:
             self.sleep(seconds)
+
+    def each(self, operation: Callable[[S], T], items: Sequence[S]) -> list[T]:
+        """Return an operation's results for some items, in their order, `workers` at once.
+
+        Raises what the first that failed in that order raised, once those that had begun are over.
+        """
+        if self.workers == 1 or len(items) < 2:
+            return [operation(item) for item in items]
+        from concurrent.futures import ThreadPoolExecutor  # which a cold start need not pay for
+
+        with ThreadPoolExecutor(self.workers) as pool:
+            return list(pool.map(operation, items))
+
+    def admit(self, count: int, what: str, seconds: float) -> None:
+        """Refuse more than there is time for, at so many seconds each; raises Refused."""
+        fit = max(0, int((self.deadline - self.clock()) / seconds))
+        if count > fit:
+            raise Refused(
+                f"{count} {what} are too many for one run: {fit} fit into the time that is left, at"
+                f" {seconds} s each.",
+                "Name those that matter in LoadBalancerArns, in several stacks.",
+            )
 
     def call(self, operation: Callable[[], T], *passing: Passing) -> T:
         """Make a call, and repeat it while its failure passes by itself.
@@ -180,7 +205,7 @@ def failure(error: Exception) -> CallFailed:
 
 
 def _pauses(random: Random) -> Iterator[float]:
-    longest = 0.5
+    longest = 1.0
     while True:
         yield random.uniform(longest / 2, longest)
         longest = min(longest * 2, _LONGEST_PAUSE)

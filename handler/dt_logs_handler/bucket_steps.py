@@ -53,7 +53,13 @@ def create(step: CreateBucket, effects: Effects) -> str:
         aws.call(lambda: aws.s3.create_bucket(**cast("CreateBucketRequestTypeDef", given)))
     except ClientError as error:
         _explain_refused(error, step.bucket)
+    else:
+        # Only there does S3 answer in the same way for a bucket that is there already.
+        if stack.region != "us-east-1" and is_own_bucket_name(step.bucket):
+            effects.fresh.add(step.bucket)
     effects.made.add(step.bucket)
+    if is_own_bucket_name(step.bucket) and "Tags" in configuration:
+        return "made"
     tags_now = read_tags(aws, step.bucket, stack.account, *effects.spreads(step.bucket))
     if tags_now.get(BUCKET_TAG, stack.tag) != stack.tag:  # us-east-1 "makes" one that is there
         raise _appeared(step.bucket)
@@ -84,7 +90,7 @@ def _appeared(bucket: str) -> Refused:
 
 
 def secure(step: SecureBucket, effects: Effects) -> str:
-    """Set again what S3 gives to new buckets since 2023, so as not to depend on it."""
+    """Set what S3 gives to new buckets since 2023, where it is not so."""
     aws, owner = effects.aws, effects.stack.account
     aws.call(
         lambda: aws.s3.put_public_access_block(
@@ -109,14 +115,14 @@ def secure(step: SecureBucket, effects: Effects) -> str:
         ),
         *effects.spreads(step.bucket),
     )
-    if step.bucket not in effects.made:
-        aws.call(
-            lambda: aws.s3.put_bucket_ownership_controls(
-                Bucket=step.bucket,
-                ExpectedBucketOwner=owner,
-                OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
-            )
-        )
+    aws.call(
+        lambda: aws.s3.put_bucket_ownership_controls(
+            Bucket=step.bucket,
+            ExpectedBucketOwner=owner,
+            OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+        ),
+        *effects.spreads(step.bucket),
+    )
     return "secured"
 
 
@@ -145,7 +151,11 @@ def _put_tags(bucket: str, tags: Mapping[str, str], effects: Effects) -> None:
 def set_retention(step: SetRetention, effects: Effects) -> str:
     """Put our own lifecycle rule among those that are there."""
     aws = effects.aws
-    before = read_lifecycle(aws, step.bucket, effects.stack.account)
+    before = (
+        ()
+        if step.bucket in effects.fresh
+        else read_lifecycle(aws, step.bucket, effects.stack.account)
+    )
     rule: dict[str, Json] = {
         "ID": RETENTION_RULE,
         "Status": "Enabled",
@@ -174,11 +184,14 @@ def edit_policy(step: EditPolicy, effects: Effects) -> str:
     """Merge our statements into the policy as it is now; the put follows its read at once."""
     aws, bucket = effects.aws, step.bucket
     try:
-        before = effects.policy(bucket)
+        before = None if bucket in effects.fresh else effects.policy(bucket)
     except ClientError as error:
         if code(error) in ABSENT and not step.edit.put:
             return "gone with its bucket"
         raise
+    new = bucket in effects.made and bucket not in effects.put and is_own_bucket_name(bucket)
+    if new and before is None:
+        effects.fresh.add(bucket)  # since the register is the first thing that is put
     if _later(before, bucket, effects):
         if effects.undoing:
             return "left to a later event"
@@ -270,7 +283,11 @@ def edit_notifications(step: EditNotifications, effects: Effects) -> str:
     )
     edit = notifications.Edit(step.edit.put, drop)
     try:
-        before = read_notifications(aws, bucket, owner, *effects.spreads(bucket))
+        before = (
+            {}
+            if bucket in effects.fresh
+            else read_notifications(aws, bucket, owner, *effects.spreads(bucket))
+        )
     except ClientError as error:
         if code(error) in ABSENT and not wanted:
             return "gone with its bucket"

@@ -18,17 +18,27 @@ ABSENT = ("NoSuchBucket", "404")
 
 
 def read_bucket(
-    aws: Aws, name: str, account: str, *, settings: bool = True, region: bool = False
+    aws: Aws,
+    name: str,
+    account: str,
+    *,
+    settings: bool = True,
+    region: bool = False,
+    made: bool = False,
+    known: Bucket | None = None,
 ) -> Bucket | Absent | Unreadable:
     """Read a bucket that belongs to the account; with `region`, also where it is.
 
-    `settings` are those that decide whether logs can flow, which the way out does not need.
+    `settings` are those that decide whether logs can flow, which the way out does not need. S3 is
+    not asked whether the policy is public where the bucket was `made` since the last look: made
+    with Block Public Access, it takes no public one. Of one that is `known`, only where it is.
     A bucket of another account is Unreadable, like one that denies us. Any other error than the
     documented ways of saying "not configured" is raised as ClientError or CallFailed.
     """
     try:
-        found = _read(aws, name, account)
-        found = _with_settings(aws, found, account) if settings else found
+        found = known or _read(aws, name, account)
+        if settings and not known:
+            found = _with_settings(aws, found, account, made)
         return replace(found, region=_region(aws, name, account)) if region else found
     except ClientError as error:
         if code(error) in ABSENT:
@@ -58,16 +68,17 @@ def _read(aws: Aws, name: str, owner: str) -> Bucket:
     )
 
 
-def _with_settings(aws: Aws, found: Bucket, owner: str) -> Bucket:
+def _with_settings(aws: Aws, found: Bucket, owner: str, made: bool) -> Bucket:
     name = found.name
     block = _public_access_block(aws, name, owner)
     restricted = found.policy is not None and block.get("RestrictPublicBuckets", False)
+    refused = made and block.get("BlockPublicPolicy", False)
     return replace(
         found,
         encryption=_encryption(aws, name, owner),
         ownership=_ownership(aws, name, owner),
         public_access_block=block,
-        public=restricted and _public(aws, name, owner),
+        public=restricted and not refused and _public(aws, name, owner),
         lifecycle=read_lifecycle(aws, name, owner) if found.maker else (),
     )
 

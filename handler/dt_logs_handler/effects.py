@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from .aws import BUCKET_SPREADS, Aws, Passing, code
 from .buckets import ABSENT, read_policy
 from .marks import Stack
+from .model import LoadBalancer
 from .register import Registration, registrations
 from .steps import Guard, Step
 
@@ -36,6 +37,11 @@ class Effects:
     notified: dict[str, frozenset[str]] = field(default_factory=dict)  # Ids that this run put
     subscriptions: dict[tuple[str, str], str] = field(default_factory=dict)
     hopeless: list[Step] = field(default_factory=list)  # not to be tried again in this run
+    apart: bool = False  # a load balancer whose logging cannot be turned on fails alone
+    failed: dict[str, str] = field(default_factory=dict)  # those, by ARN, and why
+    closed: set[str] = field(default_factory=set)  # buckets that ELB has waited for in vain
+    answered: dict[str, LoadBalancer] = field(default_factory=dict)  # as ELB said it now is
+    fresh: set[str] = field(default_factory=set)  # buckets in which there is nothing yet
     undoing: bool = False
     shared: bool = False  # configuration was changed that others may be changing too
     _policies: dict[str, tuple[float, str | None]] = field(default_factory=dict)

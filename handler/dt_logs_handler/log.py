@@ -11,7 +11,8 @@ _SHOWN = ("load_balancer", "bucket", "location", "topic", "subscription", "endpo
 
 def line(event: str, **fields: object) -> None:
     """Write one line; Lambda sends what is printed to the log group."""
-    print(json.dumps({"event": event, **fields}, default=str), flush=True)
+    text = json.dumps({"event": event, **fields}, default=str)
+    print(f"{text}\n", end="", flush=True)  # at once: several threads write
 
 
 def step(taken: Step, outcome: str) -> None:

@@ -104,7 +104,8 @@ class State:
     `load_balancers` holds None for an ARN that does not exist. `topics` is None where the role
     may not look, and holds None for a topic that does not exist. `regional` tells whether the
     boto3 in use knows the account-regional namespace for buckets. `known` are the ARNs that the
-    stack had registered when the run began, and that may therefore have vanished.
+    stack had registered when the run began, and that may therefore have vanished. `failed` says
+    why the logging of some could not be turned on, by ARN.
     """
 
     load_balancers: Mapping[str, LoadBalancer | None]
@@ -112,6 +113,7 @@ class State:
     topics: Mapping[str, Topic | None] | None
     regional: bool = True
     known: frozenset[str] = frozenset()
+    failed: Mapping[str, str] = field(default_factory=dict)
     unread: tuple[str, ...] = ()  # what a search could not read, in words
 
     def present(self) -> list[Bucket]:

@@ -1,7 +1,11 @@
 """Reading the account: everything that a plan depends on, and nothing that changes it."""
 
-from collections.abc import Iterable, Iterator
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -14,26 +18,41 @@ from .place import known
 from .request import Request
 from .topics import read_topics
 
+if TYPE_CHECKING:
+    from mypy_boto3_elbv2.type_defs import LoadBalancerAttributeTypeDef
+
+# Seconds for reading a load balancer twice: ELB lets an account make 10 calls a second.
+LOOK_EACH = 0.2
 _SWEEP_SHARE = 0.25  # of the time left that a search through all buckets may take
 
 
-def observe(aws: Aws, request: Request, before: State | None = None) -> State:
+def observe(
+    aws: Aws,
+    request: Request,
+    before: State | None = None,
+    answered: Mapping[str, LoadBalancer] | None = None,
+) -> State:
     """Read what a request is about: load balancers, where they log, and what hangs on that.
 
-    With the State that was observed `before` in the same run, no search is made again. Raises
-    CallFailed where AWS fails, OutOfTime.
+    With the State that was observed `before` in the same run, no search is made again. What ELB
+    has `answered` to a change since is not asked again. Raises CallFailed where AWS fails,
+    Refused where there are more load balancers than time, OutOfTime.
     """
     try:
-        return _observe(aws, request, before)
+        return _observe(aws, request, before, answered or {})
     except ClientError as error:
         raise failure(error) from error
 
 
-def _observe(aws: Aws, request: Request, before: State | None) -> State:
+def _observe(
+    aws: Aws, request: Request, before: State | None, answered: Mapping[str, LoadBalancer]
+) -> State:
     named = _named(request)
-    load_balancers = _load_balancers(aws, request, named, before)
+    load_balancers = _load_balancers(aws, request, named, before, answered)
     buckets = _Buckets(aws, request, before)
-    buckets.read(request.stack.own_buckets)
+    regional = supports(aws, "BucketNamespace")
+    # The other name is for an older boto3: a stack that is being created has no bucket of it.
+    buckets.read(request.stack.own_buckets[: 1 if request.kind == "Create" and regional else 2])
     buckets.read(request.traces.buckets)
     if request.properties and request.properties.bucket:
         buckets.read([request.properties.bucket], region=True)
@@ -49,7 +68,7 @@ def _observe(aws: Aws, request: Request, before: State | None) -> State:
         load_balancers,
         buckets.found,
         read_topics(aws, request, buckets.found),
-        regional=supports(aws, "BucketNamespace"),
+        regional=regional,
         unread=unread,
     )
     return replace(state, known=before.known if before else known(request, state))
@@ -64,20 +83,33 @@ def _named(request: Request) -> dict[str, None]:
 
 
 def _load_balancers(
-    aws: Aws, request: Request, named: Iterable[str], before: State | None
+    aws: Aws,
+    request: Request,
+    named: Iterable[str],
+    before: State | None,
+    answered: Mapping[str, LoadBalancer],
 ) -> dict[str, LoadBalancer | None]:
     if before:
         every = request.properties is not None and request.properties.every
-        return {
-            arn: read_load_balancer(aws, arn)
-            if found and (every or arn in named or found.logging.location.mark)
-            else found
-            for arn, found in before.load_balancers.items()
-        }
+        known = {**before.load_balancers, **answered}
+        again = [
+            arn
+            for arn, found in known.items()
+            if found
+            and arn not in answered
+            and (every or arn in named or found.logging.location.mark)
+        ]
+        return known | _read(aws, again)
     arns = dict.fromkeys(named)
     if _searches(request):
         arns.update(dict.fromkeys(_all_load_balancers(aws)))
-    return {arn: read_load_balancer(aws, arn) for arn in arns}
+    if request.kind != "Delete":
+        aws.admit(len(arns), "load balancers", LOOK_EACH)
+    return _read(aws, [*arns])
+
+
+def _read(aws: Aws, arns: Sequence[str]) -> dict[str, LoadBalancer | None]:
+    return dict(zip(arns, aws.each(partial(read_load_balancer, aws), arns), strict=True))
 
 
 def _searches(request: Request) -> bool:
@@ -113,14 +145,16 @@ def read_load_balancer(aws: Aws, arn: str) -> LoadBalancer | None:
         if code(error) in ("LoadBalancerNotFound", "LoadBalancerNotFoundException"):
             return None
         raise
-    values = {each.get("Key", ""): each.get("Value", "") for each in answer["Attributes"]}
-    return LoadBalancer(
-        arn,
-        Logging(
-            values.get("access_logs.s3.enabled") == "true",
-            values.get("access_logs.s3.bucket", ""),
-            values.get("access_logs.s3.prefix", ""),
-        ),
+    return LoadBalancer(arn, logging_of(answer["Attributes"]))
+
+
+def logging_of(attributes: Iterable[LoadBalancerAttributeTypeDef]) -> Logging:
+    """Return what an ALB's attributes say of its access logs."""
+    values = {each.get("Key", ""): each.get("Value", "") for each in attributes}
+    return Logging(
+        values.get("access_logs.s3.enabled") == "true",
+        values.get("access_logs.s3.bucket", ""),
+        values.get("access_logs.s3.prefix", ""),
     )
 
 
@@ -129,6 +163,7 @@ class _Buckets:
 
     def __init__(self, aws: Aws, request: Request, before: State | None) -> None:
         self.found: dict[str, Bucket | Absent | Unreadable] = {}
+        self._before = before.buckets if before else {}
         self._aws = aws
         self._request = request
         if before:
@@ -145,6 +180,8 @@ class _Buckets:
                     self._request.stack.account,
                     settings=self._request.properties is not None,
                     region=region,
+                    made=isinstance(self._before.get(name), Absent),
+                    known=known if isinstance(known, Bucket) else None,
                 )
 
     def sweep(self) -> tuple[str, ...]:

@@ -35,6 +35,9 @@ def place(request: Request, state: State) -> tuple[list[Placed], dict[str, str]]
         if state.load_balancers[arn] is None:
             refused[arn] = "It does not exist any more."
             continue
+        if arn in state.failed:
+            refused[arn] = state.failed[arn]
+            continue
         try:
             placed.append(_place(arn, request, properties, state))
         except Refused as why:

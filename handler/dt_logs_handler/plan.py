@@ -97,6 +97,8 @@ def _entering(
         known = found if isinstance(found, Bucket) else None
         yield from _bucket_steps(bucket, known, request, properties)
         yield from _policy_steps(bucket, known, request, here)
+        if known is None:
+            yield SetRetention(bucket, properties.retention_days)
         for step in _announcement_steps(bucket, known, request, properties, state, here):
             if isinstance(step, Subscribe) and shared.setdefault(step.topic, bucket) != bucket:
                 raise _taken(step.topic, shared[step.topic], bucket)
@@ -113,8 +115,6 @@ def _bucket_steps(
     tags = {**dict(properties.tags), BUCKET_TAG: stack.tag}
     if found is None:
         yield CreateBucket(name, tags)
-        yield SecureBucket(name)
-        yield SetRetention(name, properties.retention_days)
         return
     named_by_us = name in stack.own_buckets
     if found.maker != stack.tag and not (named_by_us and found.maker is None):

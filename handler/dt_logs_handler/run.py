@@ -29,7 +29,9 @@ SETTLE = 4.0  # seconds in which writes that others began before ours have come 
 AGREEING = 3  # equal plans in a row, from reads a moment apart, before something lost is repaired
 _ROUNDS = 10
 _LONGEST_APART = 20.0  # seconds
-_UNDO_SHARE = 0.25  # of the time left at the start that is kept for undoing
+# Seconds for a step: ELB lets an account change 3 load balancers a second.
+STEP_EACH = 0.4
+UNDO_SHARE = 0.4  # of the time left at the start that is kept for undoing: as much as for setting
 Log = Callable[[Step, str], None]
 
 
@@ -50,8 +52,9 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
     if request.kind == "Delete":
         return _delete(request, aws, log)
     now = aws.clock()
-    working = aws.until(aws.deadline - (aws.deadline - now) * _UNDO_SHARE)
+    working = aws.until(aws.deadline - (aws.deadline - now) * UNDO_SHARE)
     effects = Effects(working, request.stack, request.time, request.bucket, log)
+    effects.apart = request.properties is not None and request.properties.every
     try:
         return _converge(request, working, effects)
     except Exception as error:
@@ -79,17 +82,18 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     if not planned.changes:
         carry_out(steps, effects)
         return _outcome(request, state, planned, effects)
+    aws.admit(len(steps), "steps (one a load balancer, a few a bucket)", STEP_EACH)
     kept = planned.kept
     for number in range(_ROUNDS):
         carry_out(steps, effects)
         if effects.shared:
             _settle(aws, number)
             effects.shared = False
-        state = observe(aws, request, state)
+        state = _look(request, aws, state, effects)
         planned = plan(request, state)
         if effects.possible(planned.changes):
             aws.pause(SETTLE)
-            state, planned = _agreed(request, aws, state, planned)
+            state, planned = _agreed(request, aws, state, planned, effects)
         _check_order(request, state)
         _check_claimed(request, state, effects)
         steps = effects.possible(planned.changes)
@@ -106,12 +110,20 @@ def _settle(aws: Aws, number: int) -> None:
     aws.pause(SETTLE + aws.random.uniform(0, min(2.0**number, _LONGEST_APART)))
 
 
-def _agreed(request: Request, aws: Aws, state: State, planned: Plan) -> tuple[State, Plan]:
+def _look(request: Request, aws: Aws, state: State, effects: Effects) -> State:
+    """Look again; what ELB has answered to a change is its reading back, once."""
+    answered, effects.answered = effects.answered, {}
+    return replace(observe(aws, request, state, answered), failed={**effects.failed})
+
+
+def _agreed(
+    request: Request, aws: Aws, state: State, planned: Plan, effects: Effects
+) -> tuple[State, Plan]:
     """Look again until plans agree: a read may be older than what it is a reading of."""
     agreeing = 1
     while agreeing < AGREEING and planned.changes:
         aws.pause(aws.random.uniform(0.5, 1))
-        state = observe(aws, request, state)
+        state = _look(request, aws, state, effects)
         again = plan(request, state)
         agreeing = agreeing + 1 if again.steps == planned.steps else 1
         planned = again

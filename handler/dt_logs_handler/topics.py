@@ -111,10 +111,13 @@ def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic
 
 
 def _to_be_made(request: Request, buckets: Buckets) -> list[str]:
-    """Return the bucket that may be made: its topic may be there from an earlier life."""
-    if request.properties is None:
+    """Return the bucket that may be made: its topic may be there from an earlier life.
+
+    Not that of a bucket with the tag of a stack that is being created: the topic goes first.
+    """
+    named = request.properties.bucket if request.properties else ""
+    if request.properties is None or (request.kind == "Create" and not named):
         return []
-    named = request.properties.bucket
     missing = [name for name, each in buckets.items() if isinstance(each, Absent)]
     return [name for name in missing if (name == named if named else is_own_bucket_name(name))]
 

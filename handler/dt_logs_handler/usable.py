@@ -36,7 +36,7 @@ def usable(
                 + compact(registration.statement(stack)),
             )
         case Bucket():
-            _check_settings(found)
+            _check_settings(found, ours=found.maker == stack.tag)
             _check_denied(found, location, registration, stack)
             return found
 
@@ -65,14 +65,15 @@ def can_receive(bucket: Bucket, location: Location, stack: Stack) -> None:
         )
 
 
-def _check_settings(bucket: Bucket) -> None:
-    if bucket.encryption != "AES256":
+def _check_settings(bucket: Bucket, *, ours: bool) -> None:
+    """Check what decides whether logs can flow; what is `ours` the plan sets right again."""
+    if bucket.encryption != "AES256" and not ours:
         raise Refused(
             f"Bucket {bucket.name} encrypts with {bucket.encryption} by default, and load balancers"
             " log only to buckets with SSE-S3.",
             "Set its default encryption to SSE-S3 (AES256), or choose another bucket.",
         )
-    if bucket.ownership not in OWNERSHIP_THAT_READS:
+    if bucket.ownership not in OWNERSHIP_THAT_READS and not ours:
         raise Refused(
             f"Bucket {bucket.name} has the object ownership {bucket.ownership}, under which the log"
             " objects are ELB's and its policy opens none of them to Data Theorem.",

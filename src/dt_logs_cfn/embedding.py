@@ -32,6 +32,7 @@ _BOOTSTRAP = """\
 # python -m dt_logs_cfn verify --extract DIR TEMPLATE
 import base64
 import bz2
+import gc
 import json
 import pathlib
 import sys
@@ -46,6 +47,7 @@ for name, source in json.loads(unpacked).items():
     (folder / name).write_text(source, "utf-8")
 sys.path.insert(0, str(folder))
 
+gc.disable()  # nothing is garbage before there are clients
 from dt_logs_handler.main import handler
 """
 _BEFORE, _AFTER = _BOOTSTRAP.split("{}")

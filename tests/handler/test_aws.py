@@ -1,5 +1,7 @@
 """Calls to AWS: what passes is waited for, within bounds; what does not pass is not."""
 
+import threading
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -18,7 +20,7 @@ from dt_logs_handler.aws import (
     failure,
     pages,
 )
-from dt_logs_handler.errors import CallFailed, HandlerError, OutOfTime
+from dt_logs_handler.errors import CallFailed, HandlerError, OutOfTime, Refused
 
 PASSING = [
     "Throttling",
@@ -235,3 +237,64 @@ def test_failure_says_what_and_what_to_do(cause: Exception, what: str, fix: str)
     assert isinstance(told, HandlerError)
     assert what in told.what and told.what.endswith(".")
     assert fix in told.fix and told.fix.endswith(".")
+
+
+def several(workers: int) -> Aws:
+    return replace(aws(Clock()), workers=workers)
+
+
+@pytest.mark.parametrize("workers", [1, 3, 8])
+def test_results_come_in_the_order_of_their_items(workers: int) -> None:
+    """Here the first ones wait for the last, as far as so many at once can."""
+    begun = [threading.Event() for _ in range(20)]
+
+    def late(number: int) -> int:
+        begun[number].set()
+        if workers > 1 and number % workers == 0 and number + 1 < len(begun):
+            assert begun[number + 1].wait(10)
+        return number * number
+
+    assert several(workers).each(late, range(20)) == [number * number for number in range(20)]
+
+
+def test_no_more_are_begun_at_once_than_there_are_workers() -> None:
+    lock, running, most = threading.Lock(), 0, 0
+    together = threading.Barrier(3)
+
+    def counted(number: int) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        together.wait(10)
+        with lock:
+            running -= 1
+        together.wait(10)
+
+    several(3).each(counted, range(12))
+    assert most == 3
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_of_several_errors_the_first_in_order_is_raised(workers: int) -> None:
+    def failing(number: int) -> int:
+        if number in (3, 5, 11):
+            raise ValueError(str(number))
+        return number
+
+    with pytest.raises(ValueError, match=r"^3$"):
+        several(workers).each(failing, range(12))
+
+
+def test_what_does_not_fit_is_refused_with_the_number_that_does() -> None:
+    calls = aws(Clock(), deadline=100.02)
+    calls.admit(200, "load balancers", 0.5)
+    with pytest.raises(Refused, match=r"^201 load balancers are too many for one run: 200 fit "):
+        calls.admit(201, "load balancers", 0.5)
+
+
+def test_nothing_fits_once_time_is_over() -> None:
+    calls = aws(Clock(), deadline=-5)
+    calls.admit(0, "load balancers", 0.5)
+    with pytest.raises(Refused, match=": 0 fit "):
+        calls.admit(1, "load balancers", 0.5)

@@ -45,6 +45,7 @@ class Stack:
     id: str = ""
     random: random.Random = field(default_factory=random.Random)
     code: ModuleType = main  # the handler's `main`, of this release or another
+    workers: int = 1  # one after the other, so that calls come in the same order each time
     _privileges: object = ""
 
     def __post_init__(self) -> None:
@@ -92,7 +93,10 @@ class Stack:
             answers.append(body)
             return 200
 
-        world = self.code.World(clients, receive, self.clock, self.clock.sleep, self.random)
+        several = [self.workers] if self.workers > 1 else []
+        world = self.code.World(
+            clients, receive, self.clock, self.clock.sleep, self.random, *several
+        )
         self.code.handle(dict(event), Lambda(self.clock, self.clock()), world)
         (body,) = answers
         assert len(body) <= 4096

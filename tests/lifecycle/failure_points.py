@@ -119,9 +119,12 @@ def points(scenario: Scenario) -> Iterator[tuple[int, str, bool]]:
                 yield number, mode, True
 
 
-def violations(scenario: Scenario, number: int, mode: str, repeated: bool) -> list[str]:
+def violations(
+    scenario: Scenario, number: int, mode: str, repeated: bool, workers: int = 1
+) -> list[str]:
     """Try one failure point; return how the account differs from what it should be."""
     world = World(scenario)
+    world.stack.workers = workers
     world.faults.at, world.faults.mode = number, mode
     event = world.event()
     try:

@@ -116,15 +116,19 @@ class Race:
             ]
         )
 
-    def update(self) -> None:
-        """Run all stacks again at once, changing nothing."""
+    def again(self) -> None:
+        """Run all stacks again at once, changing nothing; those that failed are deleted again."""
         self._at_once(
             [
                 partial(stack.update, properties(arn, RunToken="again"), self.clients)
-                for arn, stack in zip(self.arns, self.stacks, strict=True)
                 if stack.properties
+                else partial(self._delete_again, stack, arn)
+                for arn, stack in zip(self.arns, self.stacks, strict=True)
             ]
         )
+
+    def _delete_again(self, stack: Stack, arn: str) -> None:
+        stack.send(stack.event("Delete", properties(arn)), self.clients)
 
     def delete(self) -> None:
         """Delete all stacks at once."""

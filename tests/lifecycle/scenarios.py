@@ -49,6 +49,10 @@ def _one(number: int, **changed: object) -> Callable[[list[str]], Properties]:
     return lambda arns: properties(arns[number], **changed)
 
 
+def _every(arns: list[str]) -> Properties:
+    return properties("*")
+
+
 def _with_another_stack(
     prepare: Callable[[Account], list[str]], *numbers: int, **changed: object
 ) -> Callable[[Account], list[str]]:
@@ -102,5 +106,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("documented", new, _nothing, _all(**DOCUMENTED)),
     Scenario("delete documented", new, _all(**DOCUMENTED), _nothing),
     Scenario("documented, adopted", logging, _nothing, _all(**DOCUMENTED)),
-    Scenario("all load balancers", logging, _nothing, lambda arns: properties("*")),
+    Scenario("all load balancers", logging, _nothing, _every),
+    Scenario("all new load balancers", three, _nothing, _every),
+    Scenario("delete all load balancers", three, _every, _nothing),
 )

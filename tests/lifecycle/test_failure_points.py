@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lifecycle.failure_points import points, violations
+from lifecycle.failure_points import MODES, points, recorded, violations
 from lifecycle.scenarios import SCENARIOS, Scenario
 
 EACH = 11  # in the small size, one point in so many
@@ -22,3 +22,12 @@ def test_every_failure_is_made_good(
     record_property("failure points tried", len(tried))
     record_property("failure points tried wrong", len(wrong))
     assert wrong == {}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["three load balancers", "all new load balancers", "exchange"])
+def test_every_failure_is_made_good_among_several_at_once(name: str, mode: str, full: bool) -> None:
+    """Which of the calls that are made at once fails is chance; what is left must not be."""
+    (scenario,) = (each for each in SCENARIOS if each.name == name)
+    for number in range(0, len(recorded(scenario)), 1 if full else 3):
+        assert violations(scenario, number, mode, False, workers=3) == [], number

@@ -41,7 +41,7 @@ def test_a_loss_outside_the_bounds_is_found_by_the_next_run(seed: int) -> None:
 
     race.account.world.consistency = type(race.account.world.consistency)()
     for _ in race.stacks:
-        race.update()
+        race.again()
 
     assert race.lost() == []
 

@@ -57,6 +57,19 @@ def _moved(account: Account, arns: list[str]) -> None:
     }
 
 
+def _loosened(account: Account, arns: list[str]) -> None:
+    """Change the bucket that the stack made, as a customer's other tools may."""
+    (name,) = account.world.buckets
+    account.s3.put_bucket_ownership_controls(
+        Bucket=name, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+    )
+    account.s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration={})
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    account.s3.put_bucket_encryption(
+        Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]}
+    )
+
+
 def _alone(account: Account) -> list[str]:
     """One load balancer in a bucket in which nobody else logs: moved, nothing points there."""
     customers_bucket(account)
@@ -82,6 +95,7 @@ TOPIC = {"NotificationEndpoint": QUEUE}
 # What the life cycle's scenarios do not lead to.
 EXTRA = (
     Life("moved by hand", _alone, _all(), _all(), _moved),
+    Life("loosened by hand", new, _all(), _all(RunToken="again"), _loosened),
     Life("a bucket without a policy", _bare, BARE, BARE),
     Life("tagged from the start", new, TAGGED, TAGGED),
     Life(

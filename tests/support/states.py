@@ -135,7 +135,12 @@ def _taken(step: Step, before: State, stack: Stack) -> State:
         case Subscribe() | Unsubscribe() | SetFilter():
             return _subscribed(step, before)
         case CreateBucket():
-            made = Bucket(step.bucket, tags=dict(step.tags), region=stack.region)
+            made = Bucket(
+                step.bucket,
+                tags=dict(step.tags),
+                public_access_block=PRIVATE,
+                region=stack.region,
+            )
             return _with_bucket(before, made)
         case DeleteBucket():
             return replace(before, buckets={**before.buckets, step.bucket: Absent()})

@@ -1,0 +1,329 @@
+"""Measure the function on 1, 10, 100 and 1,000 load balancers, its cold start, and its planning.
+
+    python benchmarks/fleet.py [--quick] [--plot FILE.svg]
+
+The account is the emulated one, in memory, with real threads: each call waits for 50 ms, and calls
+beyond what Elastic Load Balancing and S3 let an account make are throttled. Time passes twenty
+times as fast, for the function, the account and their waiting alike; so what the machine computes
+counts twenty times, and the seconds shown are if anything too many. Each size runs in a process of
+its own. Exit code 1 if a bound is missed; `--quick` leaves out the largest size.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+from build import compile_package
+from curve import draw
+
+from dt_logs_cfn.embedding import bootstrap, handler_zip
+from dt_logs_cfn.emulator import Account
+from dt_logs_cfn.resources import TIMEOUT
+from dt_logs_handler import main as function
+from dt_logs_handler.aws import Aws
+from dt_logs_handler.observe import observe
+from dt_logs_handler.plan import plan
+from dt_logs_handler.request import parse
+
+SIZES = (1, 10, 100, 1000)
+LATENCY = 0.05
+PACE = 20.0
+MOST_MEMORY = 128.0  # MiB that the largest fleet may take beyond the smallest
+MOST_COLD = 1.15  # of importing boto3 and making three clients
+CALLS_EACH = 3
+# Of the least time in which ELB's limits let a fleet be read, and then changed.
+MOST_ABOVE_LIMITS = 1.15
+# (capacity, refill a second) [ELB user guide, "Request throttling for the ELB API"]
+LIMITS = {"account": (40, 10), "Describe": (40, 10), "Modify": (20, 3)}
+# AWS documents none for changes of buckets; this is far below what is known of them.
+S3_LIMIT = (20, 10)
+
+
+class Clock:
+    """The time of day, PACE times as fast."""
+
+    def __init__(self) -> None:
+        self._begin = time.perf_counter()
+
+    def __call__(self) -> float:
+        return 1_800_000_000 + (time.perf_counter() - self._begin) * PACE
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds / PACE)
+
+
+class Tokens:
+    """One of AWS's token buckets."""
+
+    def __init__(self, clock: Clock, capacity: float, rate: float) -> None:
+        self._clock, self._capacity, self._rate = clock, capacity, rate
+        self._left, self._at = capacity, clock()
+
+    def refill(self) -> bool:
+        """Add what has come in since; tell whether there is one."""
+        now = self._clock()
+        self._left = min(self._capacity, self._left + (now - self._at) * self._rate)
+        self._at = now
+        return self._left >= 1
+
+    def take(self) -> None:
+        self._left -= 1
+
+
+class Service:
+    """What is around each call: its latency, and throttling where it is on."""
+
+    def __init__(self, clock: Clock, *, throttled: bool) -> None:
+        self.calls: Counter[str] = Counter()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._throttled = throttled
+        self._tokens = {name: Tokens(clock, *limit) for name, limit in LIMITS.items()}
+        self._tokens["s3"] = Tokens(clock, *S3_LIMIT)
+
+    def __call__(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
+        self._clock.sleep(LATENCY)
+        kind = "Modify" if operation.startswith("Modify") else "Describe"
+        names = {"elbv2": ("account", kind), "s3": ("s3",)}
+        with self._lock:
+            tokens = [self._tokens[each] for each in names.get(service, ())]
+            if self._throttled and not all(each.refill() for each in tokens):
+                self.calls["throttled"] += 1
+                code = "ThrottlingException" if service == "elbv2" else "SlowDown"
+                raise ClientError({"Error": {"Code": code, "Message": "Rate exceeded"}}, operation)
+            for each in tokens:
+                each.take()
+            self.calls[operation] += 1
+
+
+@dataclass
+class Context:
+    """Lambda's context of an invocation."""
+
+    clock: Clock
+    end: float
+    log_group_name: str = "/aws/lambda/benchmark"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self.end - self.clock()) * 1000)
+
+
+class Fleet:
+    """An account with load balancers, and a stack that is to onboard all of them."""
+
+    def __init__(self, count: int, *, throttled: bool = True, workers: int) -> None:
+        self.clock = Clock()
+        self.account = Account("123456789012", "eu-west-1", clock=self.clock)
+        for number in range(count):
+            self.account.add_load_balancer(f"web{number}")
+        self.throttled, self.workers = throttled, workers
+
+    def send(self, kind: str) -> tuple[float, Counter[str]]:
+        """Let the function handle an event; returns its seconds, and its calls."""
+        service = Service(self.clock, throttled=self.throttled)
+        bodies: list[bytes] = []
+        account = self.account
+
+        def clients() -> function.Clients:
+            return (
+                account.client("elbv2", before=service),
+                account.client("s3", before=service),
+                account.client("sns", before=service),
+            )
+
+        def receive(url: str, body: bytes) -> int:
+            bodies.append(body)
+            return 200
+
+        world = function.World(
+            clients, receive, self.clock, self.clock.sleep, random.Random(1), self.workers
+        )
+        begin = self.clock()
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            function.handle(self.event(kind), Context(self.clock, begin + TIMEOUT), world)
+        seconds = self.clock() - begin
+        (answer,) = map(json.loads, bodies)
+        if answer["Status"] != "SUCCESS" or "Not onboarded" in answer["Reason"]:
+            raise SystemExit(f"{kind} did not succeed: {answer['Reason']}")
+        return seconds, service.calls
+
+    def event(self, kind: str) -> dict[str, object]:
+        """Return CloudFormation's event."""
+        date = datetime.fromtimestamp(self.clock(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        return {
+            "RequestType": kind,
+            "ResponseURL": f"https://answers.example.com/?X-Amz-Date={date}",
+            "StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/fleet/1",
+            "RequestId": "1",
+            "LogicalResourceId": "InvokeLambdaFunction",
+            "ResourceProperties": {
+                "LoadBalancerArns": ["*"],
+                "DataTheoremAccountId": "999988887777",
+                "NotificationEndpoint": "https://logs.example.com/in",
+                "LogRetentionDays": "30",
+                "VendorReadScope": "LoadBalancer",
+                "Privileges": "least-privilege",
+            },
+        }
+
+
+def measured(count: int) -> dict[str, float]:
+    """Return what one size takes; for a process of its own, whose memory is counted."""
+    fleet = Fleet(count, workers=function.WORKERS)
+    seconds, calls = fleet.send("Create")
+    deleting, _ = fleet.send("Delete")
+    unit = 1024 if sys.platform == "linux" else 1024 * 1024
+    unthrottled, _ = Fleet(count, throttled=False, workers=function.WORKERS).send("Create")
+    alone, _ = Fleet(count, throttled=False, workers=1).send("Create")
+    return {
+        "count": count,
+        "seconds": seconds,
+        "deleting": deleting,
+        "calls": calls.total() - calls["throttled"],
+        "throttled": calls["throttled"],
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit,
+        "unthrottled": unthrottled,
+        "alone": alone,
+    }
+
+
+def least(count: float) -> float:
+    """Return the seconds that ELB's limits alone make of reading a fleet and then changing it."""
+    (burst, rate), (changes, changing) = LIMITS["Describe"], LIMITS["Modify"]
+    return max(0.0, count - burst) / rate + max(0.0, count - changes) / changing
+
+
+def planned(count: int) -> tuple[float, float]:
+    """Return the seconds of this machine that observing and planning a fleet computes."""
+    fleet = Fleet(count, throttled=False, workers=1)
+    request = parse(fleet.event("Create"), fleet.clock())
+    account, clock = fleet.account, fleet.clock
+    aws = Aws(
+        account.elbv2, account.s3, account.sns, clock, clock.sleep, random.Random(1), clock() + 1e6
+    )
+    begin = time.perf_counter()
+    state = observe(aws, request)
+    between = time.perf_counter()
+    plan(request, state)
+    return between - begin, time.perf_counter() - between
+
+
+CLIENTS = "import boto3; s = boto3.Session(); [s.client(name) for name in ('elbv2', 's3', 'sns')]"
+EMBEDDED = "import index; from dt_logs_handler import main; main._clients()"
+
+
+def cold_start(runs: int) -> dict[str, float]:
+    """Return the median CPU seconds of a process that has the clients, by what makes them."""
+    for package in ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "urllib3"):
+        compile_package(package)
+    times: dict[str, list[float]] = {CLIENTS: [], EMBEDDED: []}
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "index.py").write_text(bootstrap(handler_zip()), "utf-8")
+        settings = {
+            "AWS_ACCESS_KEY_ID": "id",
+            "AWS_SECRET_ACCESS_KEY": "key",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "PYTHONPATH": folder,
+            "TMPDIR": folder,
+        }
+        for _ in range(runs):
+            for code, taken in times.items():
+                taken.append(_cpu_seconds([sys.executable, "-c", code], settings))
+    return {code: statistics.median(taken) for code, taken in times.items()}
+
+
+def _cpu_seconds(command: Sequence[str], settings: Mapping[str, str]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, env={**os.environ, **settings})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def run(sizes: Sequence[int]) -> Iterator[dict[str, float]]:
+    """Yield what each size takes."""
+    for count in sizes:
+        command = [sys.executable, __file__, "--one", str(count)]
+        yield json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+def report(rows: Sequence[Mapping[str, float]], cold: Mapping[str, float]) -> list[str]:
+    """Print what was measured; returns the bounds that were missed."""
+    first, last = rows[0], rows[-1]
+    print(f"Python {sys.version.split()[0]}, {LATENCY * 1000:.0f} ms a call; seconds at its pace")
+    print(
+        f"{'load':>9} {'':>6} {'':>9} {'':>8} {'of one,':>8} {'of ELBs':>8} {'':>7}"
+        f" {'not throttled':>18} {'':>7}"
+    )
+    print(
+        f"{'balancers':>9} {'calls':>6} {'throttled':>9} {'Create':>8} {'for each':>8}"
+        f" {'limits':>8} {'Delete':>7} {'8 at once':>9} {'1 by 1':>8} {'MiB':>7}"
+    )
+    for row in rows:
+        count, seconds = row["count"], row["seconds"]
+        limits = seconds / least(count) if least(count) else float("nan")
+        print(
+            f"{count:>9,.0f} {row['calls']:>6,.0f} {row['throttled']:>9,.0f} {seconds:>6.1f} s"
+            f" {seconds / count / first['seconds']:>8.3f} {limits:>8.2f} {row['deleting']:>5.0f} s"
+            f" {row['unthrottled']:>7.1f} s {row['alone']:>6.1f} s {row['memory']:>7.1f}"
+        )
+    observing, planning = planned(1000)
+    print(f"plan for 1,000: {observing:.2f} s to observe without waiting, {planning:.2f} s to plan")
+    ratio = cold[EMBEDDED] / cold[CLIENTS]
+    print(
+        f"cold start: {cold[EMBEDDED]:.3f} s of processor time, boto3 and three clients"
+        f" {cold[CLIENTS]:.3f} s, ratio {ratio:.2f}"
+    )
+    each = (last["calls"] - first["calls"]) / (last["count"] - first["count"])
+    memory = last["memory"] - first["memory"]
+    bounds = {
+        f"at most {CALLS_EACH} calls for one more, but for its listing": each <= CALLS_EACH + 0.05,
+        f"within half of {TIMEOUT} s": last["seconds"] <= TIMEOUT / 2,
+        f"linear: within {MOST_ABOVE_LIMITS} times ELB's limits": (
+            last["seconds"] <= least(last["count"]) * MOST_ABOVE_LIMITS + first["seconds"]
+        ),
+        f"at most {MOST_MEMORY:.0f} MiB more than one: {memory:.0f}": memory <= MOST_MEMORY,
+        f"cold start at most {MOST_COLD} times boto3's": ratio <= MOST_COLD,
+    }
+    for bound, kept in bounds.items():
+        print(f"{'kept  ' if kept else 'MISSED'}  {bound}")
+    return [bound for bound, kept in bounds.items() if not kept]
+
+
+def main() -> int:
+    """Measure and print; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="up to 100 load balancers")
+    parser.add_argument("--plot", type=Path, help="write the growth curve there, as SVG")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(measured(given.one)))
+        return 0
+    rows = list(run(SIZES[:-1] if given.quick else SIZES))
+    missed = report(rows, cold_start(7 if given.quick else 21))
+    if given.plot:
+        given.plot.write_text(draw(rows, least), "utf-8")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,364 @@
+"""All load balancers of an account: several at once, each for itself, and no more than fit."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from lifecycle.cloudformation import Lambda, Properties, Stack, properties
+from lifecycle.scenarios import clients_of
+
+from dt_logs_cfn.emulator import Account, Clock
+from dt_logs_cfn.rehearsal.changes import differences
+from dt_logs_cfn.rehearsal.customers import CUSTOMERS, customers_bucket
+from dt_logs_handler.main import World, handle
+
+Answer = dict[str, Any]
+Hook = Callable[[str, str, Mapping[str, Any]], None]
+
+
+def silent(service: str, operation: str, params: Mapping[str, Any]) -> None:
+    """Let every call through."""
+
+
+class Fleet:
+    """An account with load balancers, and one stack."""
+
+    def __init__(self, count: int, workers: int = 1) -> None:
+        self.clock = Clock()
+        self.account = Account("123456789012", "eu-west-1", clock=self.clock)
+        self.arns = [self.account.add_load_balancer(f"web{each}") for each in range(count)]
+        self.stack = Stack(self.clock, seed=1)
+        self.workers = workers
+        self.before: Hook = silent
+        self.after: Hook = silent
+
+    def clients(self) -> Any:
+        """Return the handler's clients, with the hooks around each call."""
+        return clients_of(self.account, before=self.before, after=self.after)
+
+    def send(
+        self,
+        kind: str,
+        given: Properties,
+        old: Properties | None = None,
+        seconds: float = 900,
+    ) -> Answer:
+        """Send an event to a function that has so many seconds; returns the answer."""
+        answers: list[bytes] = []
+
+        def receive(url: str, body: bytes) -> int:
+            answers.append(body)
+            return 200
+
+        world = World(
+            self.clients,
+            receive,
+            self.clock,
+            self.clock.sleep,
+            Random(1),
+            self.workers,
+        )
+        event = self.stack.event(kind, given, old)
+        handle(event, Lambda(self.clock, self.clock() + seconds - 900), world)
+        (body,) = answers
+        answer: Answer = json.loads(body)
+        return answer
+
+    def logs(self) -> list[bool]:
+        """Tell of each load balancer whether it logs."""
+        found = self.account.world.load_balancers
+        return [found[arn].attributes["access_logs.s3.enabled"] == "true" for arn in self.arns]
+
+    def set(self, number: int, bucket: str, prefix: str, enabled: bool) -> None:
+        """Set where a load balancer logs, as the customer does."""
+        self.account.world.load_balancers[self.arns[number]].attributes |= {
+            "access_logs.s3.enabled": str(enabled).lower(),
+            "access_logs.s3.bucket": bucket,
+            "access_logs.s3.prefix": prefix,
+        }
+
+
+def refused(fleet: Fleet, *numbers: int, code: str = "OperationNotPermitted") -> Hook:
+    """Return a hook in which ELB refuses to change some load balancers."""
+
+    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if operation == "ModifyLoadBalancerAttributes" and params["LoadBalancerArn"] in {
+            fleet.arns[number] for number in numbers
+        }:
+            error = {"Code": code, "Message": "Access Denied for bucket: refused for the test"}
+            raise ClientError({"Error": error}, operation)
+
+    return hook
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_several_at_once_come_to_the_same(every: bool) -> None:
+    """Whatever the number of workers: the same account, and the same answers."""
+    told = []
+    for workers in (1, 8):
+        fleet = Fleet(30, workers)
+        customers_bucket(fleet.account)
+        for number in range(10):
+            fleet.set(number, CUSTOMERS, "alb", enabled=number % 2 == 0)
+        fleet.set(11, "gone-bucket", "x", enabled=True)
+        fleet.set(12, "gone-bucket", "y", enabled=True)
+        arns = ["*"] if every else [*fleet.arns[:11], *fleet.arns[13:]]
+        fewer = ["*"] if every else arns[5:20]
+        start = fleet.account.snapshot()
+        first, second = properties(*arns), properties(*fewer, RunToken="2")
+        states = []
+        for kind, given, old in (
+            ("Create", first, None),
+            ("Update", second, first),
+            ("Delete", second, None),
+        ):
+            answer = fleet.send(kind, given, old)
+            assert answer["Status"] == "SUCCESS", answer["Reason"]
+            states.append((answer, fleet.account.snapshot()))
+        assert not differences(start, fleet.account.snapshot())
+        told.append(states)
+    assert told[0] == told[1]
+
+
+def test_the_first_error_in_order_is_the_one_that_is_told() -> None:
+    """Also where a later one comes first; what had begun is undone."""
+    for workers in (1, 8):
+        fleet = Fleet(20, workers)
+        start = fleet.account.snapshot()
+        fleet.before = refused(fleet, 3, 4, 17)
+        answer = fleet.send("Create", properties(*fleet.arns))
+        assert answer["Status"] == "FAILED"
+        assert "OperationNotPermitted" in answer["Reason"]
+        assert not differences(start, fleet.account.snapshot())
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_one_that_cannot_be_changed_is_left_out_and_told(workers: int) -> None:
+    fleet = Fleet(5, workers)
+    start = fleet.account.snapshot()
+    fleet.before = refused(fleet, 2)
+    answer = fleet.send("Create", properties("*"))
+    assert answer["Status"] == "SUCCESS"
+    assert fleet.logs() == [True, True, False, True, True]
+    assert answer["Reason"].startswith(f"Not onboarded (1): {fleet.arns[2]}: ")
+    assert "OperationNotPermitted" in answer["Reason"]
+    attributes = fleet.account.snapshot()["load_balancers"][fleet.arns[2]]
+    assert attributes == start["load_balancers"][fleet.arns[2]]
+    fleet.before = silent
+    assert fleet.send("Delete", properties("*"))["Status"] == "SUCCESS"
+    assert not differences(start, fleet.account.snapshot())
+
+
+def test_what_was_set_up_for_it_alone_is_taken_back() -> None:
+    """Its claim, and the bucket, topic and notification that nobody else needs."""
+    fleet = Fleet(2)
+    customers_bucket(fleet.account)
+    fleet.set(0, CUSTOMERS, "alb", enabled=True)
+    start = fleet.account.snapshot()
+    fleet.before = refused(fleet, 1)
+    answer = fleet.send("Create", properties("*"))
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert answer["Data"]["LogBuckets"] == CUSTOMERS
+    assert set(fleet.account.snapshot()["buckets"]) == {CUSTOMERS}
+    fleet.before = silent
+    assert fleet.send("Delete", properties("*"))["Status"] == "SUCCESS"
+    assert not differences(start, fleet.account.snapshot())
+
+
+def test_its_pattern_goes_out_of_a_shared_claim() -> None:
+    """Elsewhere than at the stack's own location the vendor reads by load balancer."""
+    fleet = Fleet(2)
+    customers_bucket(fleet.account)
+    for number in range(2):
+        fleet.set(number, CUSTOMERS, "alb", enabled=False)
+    fleet.before = refused(fleet, 1)
+    answer = fleet.send("Create", properties("*", VendorReadScope="LoadBalancer"))
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert fleet.logs() == [True, False]
+
+
+def test_one_that_was_changed_though_elb_said_no_is_set_back() -> None:
+    fleet = Fleet(3)
+    start = fleet.account.snapshot()
+    said = []
+
+    def lies(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if operation == "ModifyLoadBalancerAttributes" and not said:
+            said.append(params["LoadBalancerArn"])
+            raise ClientError({"Error": {"Code": "Strange", "Message": ""}}, operation)
+
+    fleet.after = lies
+    answer = fleet.send("Create", properties("*"))
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert fleet.logs() == [False, True, True]
+    assert said[0] in answer["Reason"]
+    assert fleet.send("Delete", properties("*"))["Status"] == "SUCCESS"
+    assert not differences(start, fleet.account.snapshot())
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_one_that_was_set_twice_is_undone_in_order(workers: int) -> None:
+    """Its two steps must not be taken back at once."""
+    fleet = Fleet(3, workers)
+    start = fleet.account.snapshot()
+    changed: list[str] = []
+    broken, both = threading.Event(), threading.Barrier(2)
+
+    def lies(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if broken.is_set() and params.get("LoadBalancerArn") == changed[0]:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(0.2)  # for the other step, if it is taken at the same time
+        if operation != "ModifyLoadBalancerAttributes":
+            return
+        changed.append(params["LoadBalancerArn"])
+        if changed == [changed[0]]:
+            raise ClientError({"Error": {"Code": "Strange", "Message": ""}}, operation)
+
+    def breaks(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if changed.count(changed[0] if changed else "") == 2 and operation == "GetBucketEncryption":
+            broken.set()
+            raise ClientError({"Error": {"Code": "Strange", "Message": ""}}, operation)
+
+    fleet.after, fleet.before = lies, breaks
+    answer = fleet.send("Create", properties("*"))
+    assert answer["Status"] == "FAILED" and "GetBucketEncryption" in answer["Reason"]
+    assert not differences(start, fleet.account.snapshot())
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_none_onboarded_is_a_failure(workers: int) -> None:
+    fleet = Fleet(3, workers)
+    start = fleet.account.snapshot()
+    fleet.before = refused(fleet, 0, 1, 2)
+    answer = fleet.send("Create", properties("*"))
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("No load balancer can be onboarded.")
+    assert not differences(start, fleet.account.snapshot())
+
+
+def test_a_bucket_that_elb_may_not_write_to_is_waited_for_once() -> None:
+    """A minute for a policy that spreads, and not one for each load balancer."""
+    fleet = Fleet(40)
+    fleet.before = refused(fleet, *range(39), code="InvalidConfigurationRequest")
+    started = fleet.clock()
+    answer = fleet.send("Create", properties("*"))
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert fleet.logs() == [False] * 39 + [True]
+    assert fleet.clock() - started < 2 * 60
+
+
+def test_a_named_one_that_cannot_be_changed_fails_all() -> None:
+    fleet = Fleet(3)
+    start = fleet.account.snapshot()
+    fleet.before = refused(fleet, 1)
+    assert fleet.send("Create", properties(*fleet.arns))["Status"] == "FAILED"
+    assert not differences(start, fleet.account.snapshot())
+
+
+def test_logging_that_is_turned_on_meanwhile_is_not_moved() -> None:
+    """It is read once more right before it is changed, also among many."""
+    fleet = Fleet(12, workers=8)
+    customers_bucket(fleet.account)
+
+    def customer(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if operation == "CreateTopic":  # between the first look and the change
+            fleet.set(7, CUSTOMERS, "mine", enabled=True)
+
+    fleet.after = customer
+    answer = fleet.send("Create", properties("*"))
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    found = fleet.account.world.load_balancers[fleet.arns[7]].attributes
+    assert found["access_logs.s3.bucket"] == CUSTOMERS
+    assert found["access_logs.s3.prefix"] == "mine"
+    assert CUSTOMERS in answer["Data"]["LogBuckets"]
+
+
+class Deaf:
+    """ELB, of which the first change has no effect: its answer shows what still is."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.heard = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def modify_load_balancer_attributes(self, **params: Any) -> Any:
+        self.heard += 1
+        if self.heard == 1:
+            arn = params["LoadBalancerArn"]
+            return self.client.describe_load_balancer_attributes(LoadBalancerArn=arn)
+        return self.client.modify_load_balancer_attributes(**params)
+
+
+def test_an_answer_that_does_not_show_the_change_is_not_believed() -> None:
+    """Then the load balancer is read back, and set again."""
+    fleet = Fleet(2)
+    deaf = Deaf(fleet.account.elbv2)
+    fleet.clients = lambda: (deaf, fleet.account.s3, fleet.account.sns)
+    assert fleet.send("Create", properties(*fleet.arns))["Status"] == "SUCCESS"
+    assert fleet.logs() == [True, True]
+    assert deaf.heard == 3
+
+
+def test_more_than_can_be_looked_at_in_time_are_refused_with_a_number() -> None:
+    """150 s, less 30 for the answer, less the share for undoing: 72 s, at 0.2 s each."""
+    fleet = Fleet(361)
+    start = fleet.account.snapshot()
+    answer = fleet.send("Create", properties("*"), seconds=150)
+    assert answer["Status"] == "FAILED"
+    assert "361 load balancers are too many for one run: 360 fit" in answer["Reason"]
+    assert "0.2 s each" in answer["Reason"]
+    assert not differences(start, fleet.account.snapshot())
+
+
+def test_more_than_can_be_set_in_time_are_refused_with_a_number() -> None:
+    """The bucket, its policy and lifecycle, the topic, subscription and notification: six steps."""
+    fleet = Fleet(175)
+    start = fleet.account.snapshot()
+    answer = fleet.send("Create", properties("*"), seconds=150)
+    assert answer["Status"] == "FAILED"
+    assert "181 steps (one a load balancer, a few a bucket)" in answer["Reason"]
+    assert "too many for one run: 180 fit" in answer["Reason"]
+    assert "0.4 s each" in answer["Reason"]
+    assert not differences(start, fleet.account.snapshot())
+
+
+def test_as_many_as_fit_are_taken() -> None:
+    fleet = Fleet(174)
+    assert fleet.send("Create", properties("*"), seconds=150)["Status"] == "SUCCESS"
+    assert all(fleet.logs())
+
+
+def test_only_what_is_to_be_set_counts_as_setting() -> None:
+    """So an Update of an account that is onboarded fits, and a rollback does."""
+    fleet = Fleet(181)
+    given = properties("*")
+    assert fleet.send("Create", given)["Status"] == "SUCCESS"
+    answer = fleet.send("Update", {**given, "RunToken": "2"}, given, seconds=150)
+    assert answer["Status"] == "SUCCESS"
+
+
+def test_a_delete_is_never_refused() -> None:
+    fleet = Fleet(200)
+    start = fleet.account.snapshot()
+    assert fleet.send("Create", properties("*"))["Status"] == "SUCCESS"
+    assert fleet.send("Delete", properties("*"), seconds=60)["Status"] == "SUCCESS"
+    assert not differences(start, fleet.account.snapshot())
+
+
+def test_delete_covers_every_load_balancer_with_the_mark() -> None:
+    """Also those that the parameters do not name."""
+    fleet = Fleet(5)
+    start = fleet.account.snapshot()
+    assert fleet.send("Create", properties("*"))["Status"] == "SUCCESS"
+    assert fleet.send("Delete", properties(fleet.arns[0]))["Status"] == "SUCCESS"
+    assert fleet.logs() == [False] * 5
+    assert not differences(start, fleet.account.snapshot())

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.following import follow, seen
+from dt_logs_cfn.operating.following import follow, seen, seen_before
 from dt_logs_cfn.operating.operator import Operator
 
 STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1"
@@ -94,6 +94,18 @@ def test_new_events_are_told_once_in_their_order() -> None:
         ["2.0s", "B_IN_PROGRESS", "s"],
         ["3.0s", "UPDATE_COMPLETE", "s"],
     ]
+
+
+def test_an_operation_that_goes_on_is_followed_from_its_beginning() -> None:
+    fake = Fake([happens("UPDATE_COMPLETE")])
+    happens("CREATE_IN_PROGRESS", "CREATE_FAILED", "UPDATE_IN_PROGRESS", "A_IN_PROGRESS")(fake)
+    for number in (0, 2):
+        fake.events[number]["ResourceStatusReason"] = "User Initiated"
+    known = seen_before(fake, STACK)  # type: ignore[arg-type]  # a fake of what is used
+    assert known == {"0", "1"}
+    ended = follow(fake, STACK, known, Seat().operator)  # type: ignore[arg-type]
+    assert [each.id for each in ended.events] == ["2", "3", "4"]
+    assert seen_before(Fake([]), STACK) == frozenset()  # type: ignore[arg-type]
 
 
 def test_silence_is_told_now_and_then() -> None:

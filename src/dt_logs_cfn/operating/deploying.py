@@ -13,7 +13,7 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating import change_sets, stack_events, values
 from dt_logs_cfn.operating.change_sets import Proposal
-from dt_logs_cfn.operating.following import Ended, follow, seen
+from dt_logs_cfn.operating.following import Ended, follow, seen, seen_before
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.proposing import Asked, Proposed, execute, proposed
 from dt_logs_cfn.operating.stacks import REVIEW, Stack, describe, resources
@@ -97,7 +97,8 @@ def _at_rest(client: CloudFormationClient, name: str, operator: Operator) -> Sta
     stack = describe(client, name)
     if stack is not None and not stack_events.at_rest(stack.status):
         operator.tell(f"The stack {name} is at work ({stack.status}); following it first.")
-        ended = following(client, stack.id, frozenset(), operator, name)
+        known = seen_before(client, stack.id)
+        ended = following(client, stack.id, known, operator, name)
         if ended.status not in (*_SUCCEEDED, "DELETE_COMPLETE"):
             raise _failure(ended, name)
         stack = describe(client, name)

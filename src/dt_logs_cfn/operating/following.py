@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EVERY = 2.0  # seconds between two looks
 SILENCE = 30.0  # seconds without an event, after which that is said
 PATIENCE = 3  # looks in a row that may fail, each of them repeated by the SDK
+_BEGUN = "User Initiated"  # the reason of an operation's first event
 _ENDED = frozenset(("ExpiredToken", "ExpiredTokenException", "RequestExpired"))
 
 
@@ -35,6 +36,15 @@ class Ended:
 def seen(client: CloudFormationClient, stack: str) -> frozenset[str]:
     """Return the ids of a stack's events so far, to follow what comes after them."""
     return frozenset(each.id for each in _events(client, stack, frozenset()))
+
+
+def seen_before(client: CloudFormationClient, stack: str) -> frozenset[str]:
+    """Return the ids of events before the operation that is going on, to follow all of that."""
+    events = list(_events(client, stack, frozenset()))
+    for number, each in enumerate(events):
+        if each.of_stack and each.reason == _BEGUN:
+            return frozenset(older.id for older in events[number + 1 :])
+    return frozenset()
 
 
 def follow(client: CloudFormationClient, stack: str, known: Set[str], operator: Operator) -> Ended:

@@ -13,7 +13,7 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating import stack_events
 from dt_logs_cfn.operating.deploying import following
-from dt_logs_cfn.operating.following import Ended, seen
+from dt_logs_cfn.operating.following import Ended, seen, seen_before
 from dt_logs_cfn.operating.marks import Left, Marks, fate, leftovers
 from dt_logs_cfn.operating.marks_read import Clients, Hints, read_marks
 from dt_logs_cfn.operating.operator import Operator
@@ -91,7 +91,7 @@ def _stack(client: CloudFormationClient, name: str, operator: Operator) -> Stack
     stack = describe(client, name)
     if stack is not None and not stack_events.at_rest(stack.status):
         operator.tell(f"The stack {name} is at work ({stack.status}); following it first.")
-        following(client, stack.id, frozenset(), operator, name)
+        following(client, stack.id, seen_before(client, stack.id), operator, name)
         stack = describe(client, stack.id)
     if stack is None:
         raise OperatingError(

@@ -79,7 +79,7 @@ class _Shown:
     def diff(self, step: Step) -> Iterator[str]:
         match step:
             case CreateBucket():
-                yield "+ the bucket itself"
+                yield "+ the bucket itself, private and with SSE-S3, as S3 makes them"
                 yield from (f"+ tag {key}={value}" for key, value in sorted(step.tags.items()))
             case SecureBucket():
                 yield from _secured(self._bucket(step.bucket))

@@ -5,6 +5,7 @@ many bytes and no more, and a time limit.
 """
 
 import ipaddress
+import re
 import time
 from functools import cache
 from urllib.parse import urlsplit
@@ -71,14 +72,16 @@ def optional(url: str, limit: int) -> bytes | None:
 
 def shown(url: str) -> str:
     """Return a URL without what may be secret in it, short enough for a line."""
-    text = url.partition("?")[0].partition("#")[0]
+    text = re.sub(
+        r"^([a-z0-9]+://)[^/]*@", r"\1", url.partition("?")[0].partition("#")[0], flags=re.I
+    )
     text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= 200 else f"{text[:199]}…"
 
 
 def is_url(text: str) -> bool:
     """Tell whether a text on the command line means something to fetch, and no file."""
-    return text.startswith(("https://", "http://"))
+    return text.lower().startswith(("https://", "http://"))
 
 
 @cache
@@ -99,7 +102,9 @@ def _proxy(url: str) -> str:
 def _body(url: str, answer: urllib3.BaseHTTPResponse, limit: int, end: float) -> bytes:
     parts: list[bytes] = []
     size = 0
-    for part in answer.stream(_CHUNK):
+    while part := answer.read1(
+        _CHUNK, decode_content=False
+    ):  # what is there: a drip waits for none
         size += len(part)
         if size > limit:
             raise FetchError(f"{shown(url)} has more than {limit:,} bytes.", "Check the URL.")

@@ -11,6 +11,7 @@ from pathlib import Path
 from dt_logs_cfn.errors import ReleaseError
 from dt_logs_cfn.folder import read_files
 from dt_logs_cfn.release import CHECKSUMS, Release
+from dt_logs_cfn.versions import is_version
 
 LEDGER = "RELEASED"
 _LINE = re.compile(rf"([0-9a-f]{{64}})  ([0-9.]+)/{CHECKSUMS}")
@@ -27,7 +28,8 @@ def released(out: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ReleaseError(f"{path} cannot be read.", "Restore it from the repository.") from error
     found = [_LINE.fullmatch(line) for line in lines]
-    if not all(found) or len({each[2] for each in found if each}) < len(lines):
+    names = {each[2] for each in found if each and is_version(each[2])}
+    if len(names) < len(lines):
         raise ReleaseError(
             f"{path} has a line that is none of ours.", "Restore it from the repository."
         )
@@ -55,9 +57,12 @@ def mark(release: Release, out: Path) -> bool:
     """
     if is_released(release, out):
         return False
+    marked = {**released(out), release.version: _digest(release.files[CHECKSUMS])}
+    text = "".join(f"{digest}  {version}/{CHECKSUMS}\n" for version, digest in marked.items())
+    fresh = out / f".{LEDGER}.new"
     try:
-        with (out / LEDGER).open("a", encoding="utf-8", newline="\n") as file:
-            file.write(f"{_digest(release.files[CHECKSUMS])}  {release.version}/{CHECKSUMS}\n")
+        fresh.write_text(text, encoding="utf-8", newline="\n")
+        fresh.replace(out / LEDGER)
     except OSError as error:
         raise ReleaseError(
             f"{out / LEDGER} cannot be written: {error.strerror or error}.", "Make it writable."

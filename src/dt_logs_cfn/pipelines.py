@@ -4,13 +4,12 @@ Both are made from the stack's parameters and outputs, so they cannot name other
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.pages.commands import hcl_string
 from dt_logs_cfn.resources import ANSWERS
-from dt_logs_cfn.settings import Settings
 from dt_logs_handler.marks import NAME
 from dt_logs_handler.request import EVERY_LOAD_BALANCER
 
@@ -66,26 +65,19 @@ variable "tags" {{
 }}
 """
 _STACK = """\
-data "aws_partition" "current" {}
-
 locals {
+  # The template beside this folder, which the release's checksums name, and no URL.
   template = {
     least-privilege = "dt-logs-analysis.template.json"
     documented      = "dt-logs-analysis-documented.template.json"
   }[var.privileges]
-
-  # Where this version is published, by partition; else the template beside this folder is taken.
-  published = %s
-
-  url = try(local.published[data.aws_partition.current.partition], null)
 }
 
 resource "aws_cloudformation_stack" "logs_analysis" {
   name          = var.stack_name
   iam_role_arn  = var.service_role_arn
   capabilities  = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
-  template_url  = local.url == null ? null : "${local.url}/${local.template}"
-  template_body = local.url == null ? file("${path.module}/../${local.template}") : null
+  template_body = file("${path.module}/../${local.template}")
   tags          = var.tags
 
   parameters = {
@@ -95,7 +87,7 @@ resource "aws_cloudformation_stack" "logs_analysis" {
 """
 
 
-def terraform(template: Mapping[str, Any], settings: Settings) -> str:
+def terraform(template: Mapping[str, Any]) -> str:
     """Return a Terraform module with a variable for each parameter, and an output for each output.
 
     `template` is a stack template as plain data. The result is formatted as `terraform fmt` does.
@@ -107,7 +99,7 @@ def terraform(template: Mapping[str, Any], settings: Settings) -> str:
         (
             _HEAD.format(version=__version__, name=NAME),
             *(_variable(name, each) for name, each in declared.items()),
-            _STACK % (_published(settings), "\n".join(given)),
+            _STACK % "\n".join(given),
             *(_output(name) for name in ANSWERS),
         )
     )
@@ -166,21 +158,6 @@ def _output(name: str) -> str:
         f'output "{_snake(name)}" {{\n'
         f'  value = try(aws_cloudformation_stack.logs_analysis.outputs["{name}"], null)\n}}\n'
     )
-
-
-def _published(settings: Settings) -> str:
-    found = [
-        (vendor.partition, hcl_string(f"{vendor.base_url}/{__version__}"))
-        for vendor in settings.vendors
-        if vendor.base_url
-    ]
-    return "{\n" + "".join(_aligned(found, 4)) + "  }" if found else "{}"
-
-
-def _aligned(pairs: list[tuple[str, str]], indent: int) -> Iterator[str]:
-    width = max(len(name) for name, _ in pairs)
-    for name, value in pairs:
-        yield f"{' ' * indent}{name:<{width}} = {value}\n"
 
 
 def _snake(name: str) -> str:

@@ -88,7 +88,7 @@ def _templates(settings: Settings) -> dict[str, bytes]:
 def _for_pipelines(settings: Settings) -> dict[str, bytes]:
     template = stack_template(settings, Privileges.LEAST_PRIVILEGE).to_dict()
     return {
-        TERRAFORM: terraform(template, settings).encode(),
+        TERRAFORM: terraform(template).encode(),
         STACK_SET_PARAMETERS: stack_set_parameters(template).encode(),
     }
 

@@ -124,13 +124,28 @@ def test_who_may_assume_the_role() -> None:
     )
 
 
-def test_a_template_that_cannot_be_filled_in() -> None:
+@pytest.mark.parametrize(
+    ("logical", "name", "value"),
+    [
+        (FUNCTION, "Role", {"Fn::Transform": {}}),
+        (FUNCTION, "Code", {"S3Bucket": "b", "S3Key": "k"}),
+        (FUNCTION, "Role", None),
+        (ROLE, "Policies", None),
+        (ROLE, "Policies", [{}]),
+        (ROLE, "AssumeRolePolicyDocument", None),
+    ],
+)
+def test_an_edited_template_is_told_and_no_bug(logical: str, name: str, value: object) -> None:
     found = deployed()
     template = json.loads(found.template)
-    template["Resources"][FUNCTION]["Properties"]["Role"] = {"Fn::Transform": {}}
+    properties = template["Resources"][logical]["Properties"]
+    del properties[name]
+    if value is not None:
+        properties[name] = value
 
-    with pytest.raises(VerifyError, match="cannot be filled in"):
-        changes(replace(found, template=json.dumps(template)))
+    told = changes(replace(found, template=json.dumps(template)))
+
+    assert any("cannot be told" in each for each in told)
 
 
 class Client:

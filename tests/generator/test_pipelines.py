@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -82,12 +83,14 @@ def test_every_parameter_is_a_variable_and_every_output_an_output(settings: Sett
     }
 
 
-def test_the_template_is_the_published_one_where_there_is_one() -> None:
+def test_the_template_is_the_one_beside_it() -> None:
+    """Whoever has checked the release's checksums runs what was checked."""
     text, _ = module(SET)
 
-    assert 'aws        = "https://releases.s3.us-east-1.amazonaws.com/logs-analysis/0.1.0"' in text
-    assert 'aws-us-gov = "https://gov.s3.us-gov-west-1.amazonaws.com/logs-analysis/0.1.0"' in text
-    assert "published = {}" in module(UNSET)[0]
+    assert 'file("${path.module}/../${local.template}")' in text
+    assert "https://releases" not in text
+    names = re.findall(r'"(dt-logs-analysis[a-z-]*\.template\.json)"', text)
+    assert set(names) <= set(build_release(SET).files)
 
 
 @pytest.mark.parametrize("settings", [UNSET, SET], ids=["unset", "set"])

@@ -120,26 +120,19 @@ variable "permissions_boundary_arn" {
   default     = ""
 }
 
-data "aws_partition" "current" {}
-
 locals {
+  # The template beside this folder, which the release's checksums name, and no URL.
   template = {
     least-privilege = "dt-logs-analysis.template.json"
     documented      = "dt-logs-analysis-documented.template.json"
   }[var.privileges]
-
-  # Where this version is published, by partition; else the template beside this folder is taken.
-  published = {}
-
-  url = try(local.published[data.aws_partition.current.partition], null)
 }
 
 resource "aws_cloudformation_stack" "logs_analysis" {
   name          = var.stack_name
   iam_role_arn  = var.service_role_arn
   capabilities  = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
-  template_url  = local.url == null ? null : "${local.url}/${local.template}"
-  template_body = local.url == null ? file("${path.module}/../${local.template}") : null
+  template_body = file("${path.module}/../${local.template}")
   tags          = var.tags
 
   parameters = {

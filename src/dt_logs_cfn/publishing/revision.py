@@ -11,7 +11,7 @@ _OTHERWISE = "or say it with --revision, where the source is kept otherwise."
 
 def revision(checkout: Path) -> str:
     """Return the commit of a checkout that has nothing besides it. Raises PublishError."""
-    status = _git(checkout, "status", "--porcelain")
+    status = _git(checkout, "status", "--porcelain", "--untracked-files=all")
     if status:
         changed = status.splitlines()[0].strip()
         raise PublishError(
@@ -34,5 +34,6 @@ def _git(checkout: Path, *arguments: str) -> str:
             "git cannot be asked for the revision.", f"Install it, {_OTHERWISE}"
         ) from error
     if done.returncode:
-        raise PublishError("This is no git checkout.", f"Publish from one, {_OTHERWISE}")
+        said = " ".join(done.stderr.split())[:200] or "it says nothing"
+        raise PublishError(f"git does not tell the revision: {said}.", f"Mend that, {_OTHERWISE}")
     return done.stdout

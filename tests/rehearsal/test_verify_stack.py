@@ -1,0 +1,97 @@
+"""`verify --stack`, against an emulated account over HTTP: what somebody changed since is named."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.emulated import BOTH, Emulated, emulated
+
+from dt_logs_cfn.cli import main
+from dt_logs_cfn.settings import Privileges
+
+NAME = "dt-logs-analysis"
+FUNCTION, ROLE = "DTLogsAnalysisLambdaFunction", "DTLogsAnalysisLambdaExecutionRole"
+
+
+@pytest.fixture
+def account(tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
+    with emulated(tmp_path, release) as found:
+        for name, value in found.environment.items():
+            monkeypatch.setenv(name, value)
+        yield found
+
+
+def create(account: Emulated, privileges: Privileges = Privileges.LEAST_PRIVILEGE) -> None:
+    values = {
+        "LoadBalancerArns": account.load_balancers[0],
+        "DataTheoremAccountId": "999988887777",
+        "NotificationEndpoint": "https://logs.example.com/in",
+    }
+    account.client("cloudformation").create_stack(
+        StackName=NAME,
+        TemplateBody=account.template(privileges),
+        RoleARN=account.role,
+        Capabilities=list(BOTH),
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()],
+    )
+    account.sandbox.api.join()
+
+
+def physical(account: Emulated, logical: str) -> str:
+    found = account.client("cloudformation").describe_stack_resource(
+        StackName=NAME, LogicalResourceId=logical
+    )
+    return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+
+@pytest.mark.parametrize("privileges", Privileges)
+def test_a_stack_that_nobody_has_touched(
+    account: Emulated, privileges: Privileges, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create(account, privileges)
+
+    assert main(["verify", "--stack", NAME]) == 0
+
+    out, err = capsys.readouterr()
+    assert f"stack {NAME}: identical to release 0.1.0, {privileges.value}" in out
+    assert (err, "X-Amz" in out) == ("", False)
+
+
+def test_code_and_rights_that_were_changed_since(
+    account: Emulated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create(account)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("index.py", "def handler(event, context): pass\n")
+    account.client("lambda").update_function_code(
+        FunctionName=physical(account, FUNCTION), ZipFile=packed.getvalue()
+    )
+    everything = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
+    account.client("iam").put_role_policy(
+        RoleName=physical(account, ROLE),
+        PolicyName="More",
+        PolicyDocument=json.dumps(everything),
+    )
+
+    assert main(["verify", "--stack", NAME]) == 1
+
+    out, _ = capsys.readouterr()
+    assert "the function's code is not the template's" in out
+    assert "the role has another policy More" in out
+
+
+def test_a_stack_that_is_not_there(account: Emulated, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "--stack", "nothing"]) == 3
+
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "Stack with id nothing does not exist" in err

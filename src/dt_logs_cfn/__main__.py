@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import threading
 
 from dt_logs_cfn.cli import main
 
@@ -28,6 +29,9 @@ def run() -> None:
     except KeyboardInterrupt:
         print("dt-logs-cfn: interrupted", file=sys.stderr)
         code = 130
+        if threading.active_count() > 1:  # in calls that may take a minute, which nobody awaits
+            sys.stdout.flush()
+            os._exit(code)
     sys.exit(code)
 
 

@@ -76,6 +76,11 @@ def place(server: Server, sleeps: Any = lambda seconds: None) -> Place:
     return Place(target, store, f"{server.url}/{BUCKET}/{target.prefix}")
 
 
+def nobody(content: bytes, signature: bytes) -> str | None:
+    """Nobody has signed anything."""
+    return None
+
+
 def target_of(settings: Settings) -> Destination:
     return destination(settings.vendors[0])
 

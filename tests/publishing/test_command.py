@@ -129,7 +129,7 @@ def test_the_revision_is_a_commit_with_nothing_besides(run: Run, tmp_path: Path)
     def published() -> Ran:
         return run("publish", "--bucket", BUCKET, "--json")
 
-    assert "This is no git checkout" in published().failure
+    assert "not a git repository" in published().failure
     git("init", "-q")
     assert "has more than its last commit" in published().failure
     git("add", "-A")
@@ -259,6 +259,10 @@ def test_a_withdrawn_version_is_told(run: Run, server: Server) -> None:
     verified = run("verify", url(server, TEMPLATE))
     assert verified.code == 1
     assert "WITHDRAWN: it opens doors" in verified.out
+    with pytest.raises(SystemExit, match="2"):
+        run("publish", "--bucket", BUCKET, "--withdraw", "", "--reason", "x")
+    both = run("publish", "--bucket", BUCKET, "--withdraw", "0.1.0", "--reason", "x", "--latest")
+    assert (both.code, "--latest is for publishing" in both.err) == (2, True)
     alone = run("publish", "--bucket", BUCKET, "--withdraw", "0.1.0")
     assert (alone.code, "belong together" in alone.err) == (2, True)
 
@@ -270,7 +274,7 @@ def test_a_failure_is_one_line_for_each_destination(run: Run, server: Server) ->
     assert f"{BASE_URL}: done" in ran.out
     assert f"{GOV_URL}: stopped" in ran.out
     (line,) = (each for each in ran.err.splitlines() if each.startswith("dt-logs-cfn: "))
-    assert line.startswith("dt-logs-cfn: gov-releases: PutObject failed with NoSuchBucket")
+    assert line.startswith("dt-logs-cfn: gov-releases: GetObject failed with NoSuchBucket")
 
 
 def test_without_credentials(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

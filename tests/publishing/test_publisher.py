@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from publishing.conftest import (
     NOON,
     RELEASE,
     SETTINGS,
-    make_bucket,
+    nobody,
     place,
     publication,
     small,
@@ -36,7 +36,7 @@ PREFIX = "logs-analysis/0.1.0/"
 
 
 def run(server: Server, plan: Any) -> Done:
-    (done,) = publish({TARGET: plan}, lambda _: place(server), optional, lambda *_: None)
+    (done,) = publish({TARGET: plan}, lambda _: place(server), optional, nobody, lambda *_: None)
     return done
 
 
@@ -119,12 +119,13 @@ def test_publishing_again_changes_nothing(server: Server) -> None:
         "there already",
         "identical",
         "there already: 0.1.0",
+        "it does",
     }
     assert there(server) == before
 
 
 def test_other_bytes_are_refused_and_what_is_there_stays(server: Server) -> None:
-    published(server, publication())
+    run(server, publication_plan(publication(), TARGET)[1:3])  # killed before it was listed
     before = there(server)
 
     done = published(server, publication(small("x")))
@@ -184,6 +185,7 @@ def test_killed_at_each_upload_and_run_again(server: Server) -> None:
                 {TARGET: publication_plan(given, TARGET)},
                 lambda _, number=number: dying(server, number),
                 optional,
+                nobody,
                 lambda *_: None,
             )
         left = there(server)
@@ -237,12 +239,59 @@ def test_an_endless_conflict_is_told(server: Server) -> None:
 
 
 def test_a_bucket_that_customers_cannot_read_gets_no_entry(server: Server) -> None:
-    make_bucket(server, BUCKET, public=False)
-
-    done = published(server, publication(latest=True))
+    (done,) = publish(
+        {TARGET: publication_plan(publication(latest=True), TARGET)},
+        lambda _: place(server),
+        lambda url, limit: None,
+        nobody,
+        lambda *_: None,
+    )
 
     assert "cannot be read by everybody" in str(done.failure)
-    assert f"/{BUCKET}/logs-analysis/versions.json" not in server.puts
+    assert "logs-analysis/versions.json" not in there(server)
+
+
+def test_what_everybody_sees_is_what_was_written(server: Server) -> None:
+    """A cache in between that shows an older versions.json is told."""
+
+    def stale(url: str, limit: int) -> bytes | None:
+        return b'{"versions":[]}' if url.endswith("versions.json") else optional(url, limit)
+
+    (done,) = publish(
+        {TARGET: publication_plan(publication(latest=True), TARGET)},
+        lambda _: place(server),
+        stale,
+        nobody,
+        lambda *_: None,
+    )
+
+    assert "versions.json does not show what was written" in str(done.failure)
+
+
+def test_a_signature_that_counts_is_as_good_as_another(server: Server) -> None:
+    """Keys of hardware tokens, and ECDSA's, sign the same bytes otherwise each time."""
+
+    def somebody(content: bytes, signature: bytes) -> str | None:
+        return "us@example.com" if signature.startswith(b"good") else None
+
+    def signing(signature: bytes) -> Done:
+        plan = publication_plan(publication(signature=signature), TARGET)
+        (done,) = publish(
+            {TARGET: plan}, lambda _: place(server), optional, somebody, lambda *_: None
+        )
+        return done
+
+    assert signing(b"good 1").failure is None
+    assert signing(b"good 2, and longer").failure is None
+    assert there(server)[f"{PREFIX}SHA256SUMS.sig"] == b"good 1"
+    server.s3.put_object(
+        Bucket=BUCKET,
+        Key=f"{PREFIX}SHA256SUMS.sig",
+        Body=b"bad",
+        ChecksumAlgorithm="SHA256",
+        ExpectedBucketOwner=OWNER,
+    )
+    assert "SHA256SUMS.sig is there with other contents" in str(signing(b"good 3").failure)
 
 
 def test_a_bucket_of_another_account_is_not_written(server: Server) -> None:
@@ -253,10 +302,11 @@ def test_a_bucket_of_another_account_is_not_written(server: Server) -> None:
         {TARGET: publication_plan(publication(), TARGET)},
         lambda _: other,
         optional,
+        nobody,
         lambda *_: None,
     )
 
-    assert "AWS denies PutObject" in str(done.failure)
+    assert "AWS denies GetObject" in str(done.failure)
     assert there(server) == {}
 
 
@@ -265,17 +315,21 @@ def test_objects_are_locked(server: Server) -> None:
     s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
     at = place(server)
     until = NOON + timedelta(days=3650)
-    given = publication(retain_until=until)
-    (done,) = publish(
-        {TARGET: publication_plan(given, TARGET)[:2]},
-        lambda _: replace(at, store=replace(at.store, bucket="locked")),
-        optional,
-        lambda *_: None,
-    )
+    locked = replace(at, store=replace(at.store, bucket="locked"))
 
-    assert done.failure is None
-    found = s3.head_object(Bucket="locked", Key=f"{PREFIX}handler.zip", ExpectedBucketOwner=OWNER)
-    assert (found["ObjectLockMode"], found["ObjectLockRetainUntilDate"]) == ("COMPLIANCE", until)
+    def retained(until: datetime | None) -> object:
+        plan = publication_plan(publication(retain_until=until), TARGET)[1:3]
+        (done,) = publish({TARGET: plan}, lambda _: locked, optional, nobody, lambda *_: None)
+        assert done.failure is None
+        found = s3.head_object(
+            Bucket="locked", Key=f"{PREFIX}handler.zip", ExpectedBucketOwner=OWNER
+        )
+        return found.get("ObjectLockMode"), found.get("ObjectLockRetainUntilDate")
+
+    assert retained(None) == (None, None)
+    # What is there already gets the lock that is asked for, and never a shorter one.
+    assert retained(until) == ("COMPLIANCE", until)
+    assert retained(until - timedelta(days=1)) == ("COMPLIANCE", until)
 
 
 def withdraw(server: Server, version: str) -> Done:
@@ -312,6 +366,15 @@ def test_withdrawing_what_is_not_there(server: Server) -> None:
 
     assert "3.0.0 is not published there" in str(done.failure)
     assert there(server) == {}
+
+
+def test_latest_does_not_move_on_to_what_was_never_meant_to_be_it(server: Server) -> None:
+    published(server, publication(small("", "1.0.0"), latest=True))
+    published(server, publication(small("", "2.0.0")))
+
+    withdraw(server, "1.0.0")
+
+    assert latest(server) == {"version": None}
 
 
 def test_latest_does_not_go_back(server: Server) -> None:
@@ -358,7 +421,7 @@ def test_one_destination_that_fails_does_not_stop_the_other(server: Server) -> N
         return at if target == TARGET else replace(at, store=replace(at.store, bucket="none"))
 
     progress: list[Step] = []
-    done = publish(plans, chosen, optional, lambda _, step, __: progress.append(step))
+    done = publish(plans, chosen, optional, nobody, lambda _, step, __: progress.append(step))
 
     assert [each.failure is None for each in done] == [False, True]
     assert "NoSuchBucket" in str(done[0].failure)

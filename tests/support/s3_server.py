@@ -69,7 +69,7 @@ class Server:
         is_object = path.count("/") > 1
         signed = "HTTP_AUTHORIZATION" in environ
         with self.lock:
-            if environ["REQUEST_METHOD"] == "PUT" and is_object:
+            if environ["REQUEST_METHOD"] == "PUT" and is_object and not environ["QUERY_STRING"]:
                 self.puts.append(path)
                 try:
                     self.before_put(path)

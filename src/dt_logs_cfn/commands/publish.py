@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from threading import Lock
 from urllib.parse import urlsplit
 
 from dt_logs_cfn import aws, canonical, ledger
@@ -20,17 +19,17 @@ from dt_logs_cfn.publishing.destination import Destination, chosen, destinations
 from dt_logs_cfn.publishing.plan import (
     Plan,
     Publication,
-    Step,
     publication_plan,
-    told,
     withdrawal_plan,
 )
-from dt_logs_cfn.publishing.publisher import Done, Place, publish
+from dt_logs_cfn.publishing.publisher import Place, publish
+from dt_logs_cfn.publishing.report import Progress, data, print_plans, summary
 from dt_logs_cfn.publishing.revision import revision
 from dt_logs_cfn.publishing.store import Store
 from dt_logs_cfn.release import CHECKSUMS, Release, build_release
 from dt_logs_cfn.settings import Settings
 from dt_logs_cfn.signing import sign, signers
+from dt_logs_cfn.versions import is_version
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +68,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--revision", type=_line, metavar="ID", help="the source's (default: git's)"
     )
-    parser.add_argument("--withdraw", metavar="VERSION", help="mark a version as withdrawn instead")
+    parser.add_argument(
+        "--withdraw", type=_version, metavar="VERSION", help="mark a version as withdrawn instead"
+    )
     parser.add_argument("--reason", type=_line, metavar="TEXT", help="why it is withdrawn")
     parser.add_argument(
         "--out",
@@ -89,13 +90,13 @@ def run(arguments: argparse.Namespace) -> int:
     now = datetime.now(timezone.utc)
     plans = _plans(arguments, places, now)
     if arguments.dry_run:
-        _print_plans(plans, arguments.json)
+        print_plans(plans, arguments.json)
         return 0
-    done = publish(plans, _place(arguments, places), optional, _Progress(plans))
+    done = publish(plans, _place(arguments, places), optional, signers().signer, Progress(plans))
     if arguments.json:
-        sys.stdout.write(canonical.dumps({"destinations": [_data(each) for each in done]}))
+        sys.stdout.write(canonical.dumps({"destinations": [data(each) for each in done]}))
     else:
-        print("\n".join(_summary(each) for each in done))
+        print("\n".join(summary(each) for each in done))
     for each in done:
         if each.failure:
             print(f"dt-logs-cfn: {each.destination.bucket}: {each.failure}", file=sys.stderr)
@@ -113,8 +114,12 @@ def _check_usage(arguments: argparse.Namespace) -> None:
                 f"There are {count} buckets and {len(given)} of --{name.replace('_', '-')}.",
                 "Give one for each bucket, in their order, or one for all.",
             )
-    if bool(arguments.withdraw) != bool(arguments.reason):
+    if (arguments.withdraw is None) != (arguments.reason is None):
         raise UsageError("--withdraw and --reason belong together.", "Say which version, and why.")
+    for name in ("latest", "sign", "retain_until", "revision"):
+        if arguments.withdraw is not None and getattr(arguments, name):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is for publishing, not for --withdraw.", "Leave it out.")
 
 
 def _destinations(arguments: argparse.Namespace) -> list[Destination]:
@@ -128,7 +133,7 @@ def _destinations(arguments: argparse.Namespace) -> list[Destination]:
 def _plans(
     arguments: argparse.Namespace, places: Sequence[Destination], now: datetime
 ) -> dict[Destination, Plan]:
-    if arguments.withdraw:
+    if arguments.withdraw is not None:
         plan = withdrawal_plan(arguments.withdraw, arguments.reason, now)
         return dict.fromkeys(places, plan)
     publication = _publication(arguments, now)
@@ -199,65 +204,8 @@ def _public_url(destination: Destination, endpoint: str) -> str:
     """Return where customers find it: at an emulated account's endpoint, if that is where S3 is."""
     if (urlsplit(endpoint).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn")):
         return destination.url
+    print(f"warning: S3 is at {endpoint}, not at AWS: {destination.url} is not.", file=sys.stderr)
     return "/".join(filter(None, (endpoint, destination.bucket, destination.prefix)))
-
-
-class _Progress:
-    """Counts the steps of each destination on stderr, as they are done."""
-
-    def __init__(self, plans: dict[Destination, Plan]) -> None:
-        self._left = {each: sum(map(len, plan)) for each, plan in plans.items()}
-        self._all = dict(self._left)
-        self._lock = Lock()
-
-    def __call__(self, destination: Destination, step: Step, result: str) -> None:
-        with self._lock:
-            self._left[destination] -= 1
-            total = self._all[destination]
-            count = total - self._left[destination]
-            print(
-                f"{destination.bucket} {count:>{len(str(total))}}/{total}"
-                f" {told(step, destination)}: {result}",
-                file=sys.stderr,
-            )
-
-
-def _print_plans(plans: dict[Destination, Plan], as_json: bool) -> None:
-    listed = {
-        each: [told(step, each) for group in plan for step in group] for each, plan in plans.items()
-    }
-    if as_json:
-        data = [
-            {"bucket": each.bucket, "region": each.region, "url": each.url, "steps": steps}
-            for each, steps in listed.items()
-        ]
-        sys.stdout.write(canonical.dumps({"destinations": data}))
-        return
-    for each, steps in listed.items():
-        print(f"{each.bucket} in {each.region}:")
-        print("\n".join(f"  {step}" for step in steps))
-
-
-def _summary(done: Done) -> str:
-    results = [result for _, result in done.results]
-    created = sum(result.startswith(("created", "changed")) for result in results)
-    said = "stopped" if done.failure else "done"
-    return (
-        f"{done.destination.url}: {said}; {len(results)} steps, {created} of them changed something"
-    )
-
-
-def _data(done: Done) -> dict[str, object]:
-    return {
-        "bucket": done.destination.bucket,
-        "region": done.destination.region,
-        "url": done.destination.url,
-        "steps": [
-            {"step": told(step, done.destination), "result": result}
-            for step, result in done.results
-        ],
-        "failure": str(done.failure) if done.failure else None,
-    }
 
 
 def _nth(values: Sequence[str] | None, number: int) -> str | None:
@@ -265,6 +213,12 @@ def _nth(values: Sequence[str] | None, number: int) -> str | None:
     if not values:
         return None
     return values[0] if len(values) == 1 else values[number]
+
+
+def _version(text: str) -> str:
+    if not is_version(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no version like 1.2.3")
+    return text
 
 
 def _account(text: str) -> str:
@@ -282,9 +236,9 @@ def _line(text: str) -> str:
 def _day(text: str) -> datetime:
     try:
         day = date.fromisoformat(text)
-    except ValueError as error:
+        end = datetime(day.year, day.month, day.day, tzinfo=timezone.utc) + timedelta(days=1)
+    except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no day like 2030-12-31") from error
-    end = datetime(day.year, day.month, day.day, tzinfo=timezone.utc) + timedelta(days=1)
     if end <= datetime.now(timezone.utc):
         raise argparse.ArgumentTypeError(f"{text} is over")
     return end

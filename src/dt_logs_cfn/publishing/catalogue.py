@@ -11,7 +11,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from dt_logs_cfn.errors import PublishError
@@ -109,13 +109,14 @@ class Catalogue:
     def latest(self, current: str | None, candidate: str | None) -> Entry | None:
         """Return what `latest.json` is to have, which now has `current`.
 
-        It moves to the candidate, but never back to an older version, and never stays at one that
-        was withdrawn.
+        It moves to the candidate, but never back to an older version. From one that was withdrawn
+        it goes back to the newest before it that was not.
         """
         found = [self.find(each) for each in (current, candidate) if each]
         good = [each for each in found if each and not each.withdrawn]
-        if not good and current:
-            good = [each for each in self.entries if not each.withdrawn]
+        if current and (not good or good[0].version != current):
+            limit = numbers(current)
+            good += [e for e in self.entries if not e.withdrawn and numbers(e.version) < limit]
         return max(good, key=lambda each: numbers(each.version), default=None)
 
     def to_json(self) -> dict[str, object]:
@@ -128,11 +129,15 @@ class Catalogue:
         }
 
     @classmethod
-    def parse(cls, content: bytes) -> "Catalogue":
-        """Read what may be anybody's. Raises PublishError."""
+    def parse(cls, content: bytes, lenient: bool = False) -> "Catalogue":
+        """Read what may be anybody's. Raises PublishError.
+
+        `lenient` passes over what a later version of this project may add to an entry: for those
+        who only read, since whoever writes would lose it.
+        """
         try:
             entries = _loaded(content)["versions"]
-            return cls(tuple(_entry(each) for each in entries))
+            return cls(tuple(_entry(each, lenient) for each in entries))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise PublishError(
                 f"{VERSIONS} is none of ours, or damaged.",
@@ -169,9 +174,12 @@ def _loaded(content: bytes) -> dict[str, Any]:
     return found
 
 
-def _entry(value: Mapping[str, Any]) -> Entry:
-    withdrawn = value.get("withdrawn")
-    return Entry(**{**value, "withdrawn": Withdrawn(**withdrawn) if withdrawn else None})
+def _entry(value: Mapping[str, Any], lenient: bool) -> Entry:
+    known = {each.name for each in fields(Entry)}
+    given = {name: each for name, each in value.items() if name in known or not lenient}
+    if "withdrawn" in given:
+        given["withdrawn"] = Withdrawn(**given["withdrawn"])
+    return Entry(**given)
 
 
 def _is_line(text: str) -> bool:

@@ -40,12 +40,12 @@ class Upload:
         """The media type, by the name's ending."""
         return content_type(self.key)
 
-    @property
-    def if_other(self) -> str:
-        """What to do where other bytes are there, which stay."""
-        if self.key.endswith(f"/{SIGNATURE}"):
-            return "Sign with the key that it was signed with, or leave --sign out."
-        return "Raise __version__ in src/dt_logs_cfn/__init__.py: what is published stays."
+
+@dataclass(frozen=True)
+class Sign(Upload):
+    """Write the signature, unless there is one that counts: most keys never sign alike twice."""
+
+    sums: bytes = field(kw_only=True, repr=False)
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,21 @@ class Compare:
 
     name: str
     content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CompareSignature:
+    """Fetch the signature by its public URL, and check it."""
+
+    name: str
+    sums: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Admit:
+    """Look whether `versions.json` would take a version, before anything is written."""
+
+    entry: Entry
 
 
 @dataclass(frozen=True)
@@ -73,12 +88,12 @@ class Withdraw:
 
 @dataclass(frozen=True)
 class Point:
-    """Let `latest.json` name a version, or, with none, another than one that was withdrawn."""
+    """Let `latest.json` name a version; with none, one before that which was withdrawn."""
 
     version: str | None
 
 
-Step = Upload | Compare | Enter | Withdraw | Point
+Step = Upload | Sign | Compare | CompareSignature | Admit | Enter | Withdraw | Point
 Plan = tuple[tuple[Step, ...], ...]
 
 
@@ -102,21 +117,28 @@ class Publication:
 
 def publication_plan(publication: Publication, destination: Destination) -> Plan:
     """Return the steps that publish a release at one destination, in their order."""
-    version = publication.release.version
+    version, until = publication.release.version, publication.retain_until
     files = dict(publication.release.files)
-    claim = files.pop(CHECKSUMS)
+    sums = files.pop(CHECKSUMS)
+
+    def key(name: str) -> str:
+        return destination.key(f"{version}/{name}")
+
+    signing: list[Step] = []
+    checking: list[Step] = []
     if publication.signature is not None:
-        files[SIGNATURE] = publication.signature
-
-    def upload(name: str, content: bytes) -> Upload:
-        return Upload(destination.key(f"{version}/{name}"), content, publication.retain_until)
-
+        signing = [Sign(key(SIGNATURE), publication.signature, until, sums=sums)]
+        checking = [CompareSignature(f"{version}/{SIGNATURE}", sums)]
     return (
-        (upload(CHECKSUMS, claim),),
-        tuple(upload(name, content) for name, content in files.items()),
-        tuple(
-            Compare(f"{version}/{name}", content)
-            for name, content in {CHECKSUMS: claim, **files}.items()
+        (Admit(publication.entry),),
+        (Upload(key(CHECKSUMS), sums, until),),
+        (*(Upload(key(name), content, until) for name, content in files.items()), *signing),
+        (
+            *(
+                Compare(f"{version}/{name}", content)
+                for name, content in {CHECKSUMS: sums, **files}.items()
+            ),
+            *checking,
         ),
         (Enter(publication.entry),),
         *(((Point(version),),) if publication.latest else ()),
@@ -124,7 +146,7 @@ def publication_plan(publication: Publication, destination: Destination) -> Plan
 
 
 def withdrawal_plan(version: str, reason: str, at: datetime) -> Plan:
-    """Return the steps that withdraw a version. Raises PublishError for a reason of no line."""
+    """Return the steps that withdraw a version. Raises ValueError for a reason that is no line."""
     return ((Withdraw(version, Withdrawn(timestamp(at), reason)),), (Point(None),))
 
 
@@ -139,12 +161,16 @@ def told(step: Step, destination: Destination) -> str:
             )
         case Compare():
             return f"get {destination.url}/{step.name} and compare"
+        case CompareSignature():
+            return f"get {destination.url}/{step.name} and verify"
+        case Admit():
+            return f"look whether {VERSIONS} takes {step.entry.version}"
         case Enter():
             return f"enter {step.entry.version} into {VERSIONS}"
         case Withdraw():
             return f"mark {step.version} in {VERSIONS} as withdrawn: {step.withdrawal.reason}"
         case Point():
-            to = step.version or "the newest version that is not withdrawn"
+            to = step.version or "the version before, if it points to the withdrawn one"
             return f"point {LATEST} to {to}"
 
 

@@ -18,13 +18,27 @@ from dt_logs_cfn.publishing.catalogue import (
     pointer,
 )
 from dt_logs_cfn.publishing.destination import Destination
-from dt_logs_cfn.publishing.plan import Compare, Enter, Plan, Point, Step, Upload, Withdraw
+from dt_logs_cfn.publishing.plan import (
+    Admit,
+    Compare,
+    CompareSignature,
+    Enter,
+    Plan,
+    Point,
+    Sign,
+    Step,
+    Upload,
+    Withdraw,
+)
 from dt_logs_cfn.publishing.store import Store
+from dt_logs_cfn.signing import LIMIT as SIGNATURE_LIMIT
 
 _WORKERS = 8
+_LOOKS = 5
 
 Fetch = Callable[[str, int], "bytes | None"]
 Progress = Callable[[Destination, Step, str], None]
+Signer = Callable[[bytes, bytes], "str | None"]  # whose signature of these bytes it is
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,7 @@ def publish(
     plans: Mapping[Destination, Plan],
     place: Callable[[Destination], Place],
     fetch: Fetch,
+    signer: Signer,
     progress: Progress,
 ) -> tuple[Done, ...]:
     """Carry out each plan at its destination; repeatable, also after it was interrupted.
@@ -58,14 +73,15 @@ def publish(
     stopped = Event()
 
     def carry_out(destination: Destination) -> Done:
-        run = _Run(destination, place, fetch, progress, stopped)
+        run = _Run(destination, place, fetch, signer, progress, stopped)
         return run.carry_out(plans[destination])
 
-    with ThreadPoolExecutor(max(1, len(plans))) as pool:
-        try:
-            return tuple(pool.map(carry_out, plans))
-        finally:  # nothing more to stop, or Ctrl-C: what has begun ends, nothing new begins
-            stopped.set()
+    pool = ThreadPoolExecutor(max(1, len(plans)))
+    try:
+        return tuple(pool.map(carry_out, plans))
+    finally:  # all is done, or Ctrl-C: a call that has begun may end, nothing new begins
+        stopped.set()
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _Run:
@@ -76,12 +92,14 @@ class _Run:
         destination: Destination,
         place: Callable[[Destination], Place],
         fetch: Fetch,
+        signer: Signer,
         progress: Progress,
         stopped: Event,
     ) -> None:
         self._destination = destination
         self._place = place
         self._fetch = fetch
+        self._signer = signer
         self._progress = progress
         self._stopped = stopped
         self._results: list[tuple[Step, str]] = []
@@ -107,8 +125,15 @@ class _Run:
 
     def _performed(self, step: Step, at: Place) -> str:
         match step:
+            case Sign():
+                return at.store.create(step, lambda found: self._signed(step.sums, found))
             case Upload():
                 return at.store.create(step)
+            case CompareSignature():
+                return self._verified(step, at)
+            case Admit():
+                self._catalogue(at).entered(step.entry)
+                return "it does"
             case Compare():
                 return self._compared(step, at)
             case Enter():
@@ -128,6 +153,18 @@ class _Run:
             )
         return "identical"
 
+    def _signed(self, sums: bytes, signature: bytes) -> bool:
+        return self._signer(sums, signature) is not None
+
+    def _verified(self, step: CompareSignature, at: Place) -> str:
+        name = self._signer(step.sums, self._public(at, step.name, SIGNATURE_LIMIT))
+        if name is None:
+            raise PublishError(
+                f"{at.public_url}/{step.name} is no signature that customers can verify.",
+                "Find out what answers there: another bucket, or a cache.",
+            )
+        return f"signed by {name}"
+
     def _changed(self, at: Place, change: Callable[[Catalogue], Catalogue]) -> str:
         def changed(found: bytes | None) -> bytes:
             before = Catalogue.parse(found) if found is not None else Catalogue()
@@ -137,7 +174,12 @@ class _Run:
             return canonical.dumps(after.to_json()).encode()
 
         result, _ = at.store.change(self._destination.key(VERSIONS), changed)
-        Catalogue.parse(self._public(at, VERSIONS, LIMIT))
+        seen = Catalogue.parse(self._public(at, VERSIONS, LIMIT))
+        if change(seen) != seen:
+            raise PublishError(
+                f"{at.public_url}/{VERSIONS} does not show what was written.",
+                "Find out what answers there: another bucket, or a cache.",
+            )
         return result
 
     def _pointed(self, step: Point, at: Place) -> str:
@@ -150,14 +192,16 @@ class _Run:
             entry = self._catalogue(at).latest(current, step.version)
             return canonical.dumps(pointer(entry, self._destination.url)).encode()
 
-        while True:
+        for _ in range(_LOOKS):
             result, content = at.store.change(self._destination.key(LATEST), changed)
             if content is None:
                 return "there is none"
-            version = pointed(self._public(at, LATEST, LIMIT))
+            version = pointed(content)
             entry = self._catalogue(at).find(version) if version else None
             if entry is None or not entry.withdrawn:
+                self._public(at, LATEST, LIMIT)
                 return f"{result}: {version or 'no version'}"
+        raise PublishError(f"Others keep withdrawing what {LATEST} names.", "Publish it again.")
 
     def _catalogue(self, at: Place) -> Catalogue:
         found = at.store.read(self._destination.key(VERSIONS))

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from dt_logs_cfn import fetching
 from dt_logs_cfn.aws import code
 from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.fetching import shown
 from dt_logs_cfn.template_file import LIMIT, read_bytes
 
 if TYPE_CHECKING:
@@ -26,14 +27,16 @@ _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})")
 
 @dataclass(frozen=True)
 class Given:
-    """A file to verify; `beside` returns a file of its folder, by a relative name, or None.
+    """A file to verify: its path or URL, to be shown, and its bytes.
 
-    `beside` raises what reading the file itself does.
+    `beside` returns a file of its folder, by a relative name, or None, and raises what reading the
+    file itself does. `remote` is what others may have put there.
     """
 
     name: str
     content: bytes
     beside: Callable[[str], bytes | None]
+    remote: bool = True
 
 
 def from_file(path: Path) -> Given:
@@ -43,7 +46,7 @@ def from_file(path: Path) -> Given:
         other = path.parent / name
         return read_bytes(other) if other.is_file() else None
 
-    return Given(str(path), read_bytes(path), beside)
+    return Given(shown(str(path)), read_bytes(path), beside, remote=False)
 
 
 def from_url(url: str) -> Given:
@@ -84,7 +87,7 @@ def from_s3(path: str, s3: S3Client, owner: str) -> Given:
     content = get(key)
     if content is None:
         raise VerifyError(f"{path} is not there.", "Check bucket and key.")
-    return Given(path, content, lambda name: get(_joined(folder, name)))
+    return Given(shown(path), content, lambda name: get(_joined(folder, name)))
 
 
 def _joined(folder: str, name: str) -> str:

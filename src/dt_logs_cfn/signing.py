@@ -45,7 +45,8 @@ class Signers:
                     return name
         return None
 
-    def __bool__(self) -> bool:
+    @property
+    def any(self) -> bool:
         """Whether anybody may sign at all."""
         lines = self._list(self.allowed).read_text("utf-8").splitlines()
         return any(line.strip() and not line.startswith("#") for line in lines)

@@ -24,6 +24,8 @@ TEMPLATES = [*STACKS, "cloudformation-role.template.json"]
 ROLE = "DTLogsAnalysisLambdaExecutionRole"
 FUNCTION = "DTLogsAnalysisLambdaFunction"
 UNSIGNED = "not signed: there is no SHA256SUMS beside it"
+UNKNOWN = "whether it was withdrawn is not known: there is no versions.json beside its folder"
+BESIDE = f"t.json: {UNSIGNED}\nt.json: {UNKNOWN}\n"
 VENDOR = "for in aws account 111122223333 and endpoint https://logs.example.com/alb"
 
 
@@ -63,7 +65,7 @@ def test_a_released_template_is_identical(run: Run, here: Path, name: str) -> No
 
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("t.json: identical to release 0.1.0, ")
-    assert ran.out.endswith(f"{VENDOR}\nt.json: {UNSIGNED}\n")
+    assert ran.out.endswith(f"{VENDOR}\n{BESIDE}")
 
 
 def test_form_does_not_count(run: Run, here: Path) -> None:
@@ -84,7 +86,7 @@ def test_one_byte_of_the_handler(run: Run, here: Path) -> None:
     assert (ran.code, ran.err) == (1, "")
     assert ran.out == (
         "t.json: differs from release 0.1.0, least-privilege, "
-        f"{VENDOR}: dt_logs_handler/main.py changed\nt.json: {UNSIGNED}\n"
+        f"{VENDOR}: dt_logs_handler/main.py changed\n{BESIDE}"
     )
 
 
@@ -110,9 +112,8 @@ def test_one_right_added(run: Run, here: Path) -> None:
                 "notification_endpoint": "https://logs.example.com/alb",
             }
         },
-        "signature": "unsigned",
-        "provenance": UNSIGNED,
-        "withdrawn": None,
+        "signature": {"state": "unsigned", "told": UNSIGNED},
+        "version_status": {"state": "unknown", "told": UNKNOWN},
     }
 
 
@@ -122,7 +123,9 @@ def test_another_vendor_is_another_vendor_even_if_all_agrees(run: Run, here: Pat
 
     ran = run("verify", "t.json")
 
+    assert ran.code == 1
     assert "in aws account 666677778888 and endpoint https://evil.example.com/" in ran.out
+    assert "it is for another vendor than this release.cfg" in ran.out
 
 
 def test_a_default_that_the_settings_do_not_say_is_a_difference() -> None:
@@ -142,7 +145,7 @@ def test_many_differences_stay_on_one_line(run: Run, here: Path) -> None:
 
     ran = run("verify", "t.json")
 
-    differs, _ = ran.out.splitlines()
+    differs, *_ = ran.out.splitlines()
     assert "\x1b" not in ran.out
     assert "Outputs/O0\\n\\u001b[2J added" in ran.out
     assert differs.endswith(", and 4 more")

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dt_logs_cfn import __version__, aws, canonical, embedding, fetching
+from dt_logs_cfn.commands.build import SETTINGS_FILE
 from dt_logs_cfn.errors import DtLogsError, ReleaseError, VerifyError
 from dt_logs_cfn.given import Given, below_url, from_file, from_s3, from_url
-from dt_logs_cfn.provenance import Provenance, provenance, withdrawn
+from dt_logs_cfn.provenance import Provenance, entry_of, provenance, standing_of
 from dt_logs_cfn.publishing.destination import destination
-from dt_logs_cfn.settings import Vendor
+from dt_logs_cfn.settings import Settings, Vendor
 from dt_logs_cfn.signing import Signers, signers
 from dt_logs_cfn.template_file import decoded, parse_template
 from dt_logs_cfn.templates import Origin, origin
@@ -54,6 +55,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--signers", type=Path, metavar="FILE", help="who may sign (default: as this source says)"
     )
     parser.add_argument(
+        "--require-signature",
+        action="store_true",
+        help="count a file without one as a finding, as what is not on this disk counts",
+    )
+    parser.add_argument(
         "--bucket-owner", metavar="ID", help="the account of an s3:// path (default: your own)"
     )
     aws.add_arguments(parser)
@@ -81,23 +87,38 @@ def _given(arguments: argparse.Namespace) -> _Answer:
     with aws.errors():
         given = _read(arguments)
         if given.content.startswith(b"PK"):
-            return _archive(given, known, arguments.extract)
+            return _archive(given, known, arguments)
         text = decoded(given.content, given.name)
-        found = provenance(given, _claimed(text), known)
+        found = provenance(given, _claimed(text), known, arguments.require_signature)
     if arguments.extract is not None:
         _write(handler_sources(text), arguments.extract)
     try:
         verdict = verify_template(text)
     except VerifyError as error:
         raise VerifyError(" ".join((error.what, *_against(found))), error.fix) from error
-    return _Answer(given.name, verdict.differences, verdict.origin, found)
+    differences = (*verdict.differences, *_other_vendor(verdict.origin))
+    return _Answer(given.name, differences, verdict.origin, found)
 
 
-def _archive(given: Given, known: Signers, folder: Path | None) -> _Answer:
+def _archive(given: Given, known: Signers, arguments: argparse.Namespace) -> _Answer:
     differences = handler_differences(given.content)
-    if folder is not None:
-        _write(embedding.unpack(given.content), folder)
-    return _Answer(given.name, differences, None, provenance(given, __version__, known))
+    if arguments.extract is not None:
+        _write(embedding.unpack(given.content), arguments.extract)
+    found = provenance(given, __version__, known, arguments.require_signature)
+    return _Answer(given.name, differences, None, found)
+
+
+def _other_vendor(origin: Origin) -> list[str]:
+    """Tell where a template is for another vendor than the release.cfg of this checkout sets.
+
+    What a template was built for is its own word: whoever made it may have put himself there.
+    """
+    if not SETTINGS_FILE.is_file():
+        return []
+    ours = Settings.load(SETTINGS_FILE)
+    if not ours.vendors or ours == origin.settings:
+        return []
+    return [f"it is for another vendor than this {SETTINGS_FILE}"]
 
 
 def _read(arguments: argparse.Namespace) -> Given:
@@ -123,7 +144,11 @@ def _stack(arguments: argparse.Namespace) -> _Answer:
     vendor = verdict.origin.settings.vendor(found.stack_id.split(":")[1])
     return _Answer(
         f"stack {arguments.stack}",
-        (*verdict.differences, *deployed.changes(found)),
+        (
+            *verdict.differences,
+            *_other_vendor(verdict.origin),
+            *deployed.changes(found),
+        ),
         verdict.origin,
         _published(vendor, found.template),
     )
@@ -131,14 +156,15 @@ def _stack(arguments: argparse.Namespace) -> _Answer:
 
 def _published(vendor: Vendor, template: str) -> Provenance:
     """Ask the place that a template names, which has to be S3, whether the release still counts."""
-    if not vendor.base_url:
-        return Provenance("unsigned", "withdrawal not checked: the template names no base URL")
     try:
-        url = destination(vendor).url
-        given = Given(url, template.encode(), below_url(f"{url}/{__version__}"))
-        return Provenance("unsigned", f"published at {url}", withdrawn(given, __version__))
+        if not vendor.base_url:
+            raise VerifyError("the template names no base URL", "")
+        folder = f"{destination(vendor).url}/{__version__}"
+        given = Given(folder, template.encode(), below_url(folder))
+        standing = standing_of(*entry_of(given, __version__))
     except DtLogsError as error:
-        return Provenance("unchecked", f"withdrawal not checked: {error.what}")
+        standing = standing_of(None, error.what)
+    return Provenance("unsigned", "a stack is not signed; it was built and compared", *standing)
 
 
 def _claimed(text: str) -> str | None:
@@ -151,15 +177,14 @@ def _claimed(text: str) -> str | None:
 
 def _against(found: Provenance) -> list[str]:
     """Return what to know of a release that cannot be built here, as sentences."""
-    told = [] if found.state == "unsigned" else [f"It is {found.told}."]
-    return [*told, *([f"It was withdrawn: {shown(found.withdrawn)}."] if found.withdrawn else [])]
+    told = [] if found.state == "unsigned" else [f"It is {found.signature}."]
+    return [*told, *([f"It was {found.told}."] if found.standing == "withdrawn" else [])]
 
 
 def _lines(answer: _Answer) -> Iterator[str]:
     yield f"{answer.name}: {_line(answer)}"
+    yield f"{answer.name}: {answer.provenance.signature}"
     yield f"{answer.name}: {answer.provenance.told}"
-    if answer.provenance.withdrawn:
-        yield f"{answer.name}: WITHDRAWN: {shown(answer.provenance.withdrawn)}"
 
 
 def _line(answer: _Answer) -> str:
@@ -191,9 +216,8 @@ def _report(answer: _Answer) -> dict[str, object]:
         "version": origin.version if origin else __version__,
         "privileges": privileges.value if privileges else None,
         "settings": origin.settings.to_metadata() if origin else None,
-        "signature": answer.provenance.state,
-        "provenance": answer.provenance.told,
-        "withdrawn": answer.provenance.withdrawn or None,
+        "signature": {"state": answer.provenance.state, "told": answer.provenance.signature},
+        "version_status": {"state": answer.provenance.standing, "told": answer.provenance.told},
     }
 
 

@@ -17,7 +17,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dt_logs_cfn import canonical, explain, resources, service_policies
+from dt_logs_cfn import __version__, canonical, explain, resources, service_policies
 from dt_logs_cfn.console import STACK_GROUPS
 from dt_logs_cfn.emulator import Account
 from dt_logs_cfn.policies import policy_document
@@ -36,6 +36,7 @@ from dt_logs_handler.request import Endpoint, Properties, ReadScope
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "release.cfg"
+RELEASE = f"build/{__version__}"
 EXAMPLE = Stack(
     "arn:aws:cloudformation:us-east-1:123456789012:stack/dt-logs-analysis/"
     "6f1b2c34-5d67-48e9-a0b1-c2d3e4f50617",

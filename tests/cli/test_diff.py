@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cli.running import Ran, Run
 
-from dt_logs_cfn import Settings, build_release, embedding
+from dt_logs_cfn import Settings, __version__, build_release, embedding
 from dt_logs_cfn.commands import diff
 from dt_logs_cfn.errors import FetchError
 
@@ -133,7 +133,7 @@ def test_for_a_program(compared: Any) -> None:
 
 
 def test_releases_are_compared_template_by_template(run: Run, here: Path) -> None:
-    release(here / "build" / "0.1.0")
+    release(here / "build" / __version__)
     documented = json.loads(FILES[DOCUMENTED])
     release(
         here / "next",
@@ -144,11 +144,11 @@ def test_releases_are_compared_template_by_template(run: Run, here: Path) -> Non
         },
     )
 
-    ran = run("diff", "0.1.0", "next")
+    ran = run("diff", __version__, "next")
 
     assert ran.code == 1
     assert ran.out.startswith(
-        "0.1.0 -> next: major\n\n"
+        f"{__version__} -> next: major\n\n"
         f"{SERVICE_ROLE}\n"
         "  major  the template is gone\n\n"
         f"{DOCUMENTED}\n"
@@ -158,20 +158,20 @@ def test_releases_are_compared_template_by_template(run: Run, here: Path) -> Non
         f"The handler's sources in {DOCUMENTED} and {NAME}\n"
     )
     assert ran.out.count("+++ new/") == 1
-    assert run("diff", "next", "0.1.0").out.startswith(
-        f"next -> 0.1.0: minor\n\n{SERVICE_ROLE}\n  minor  the template is new\n"
+    assert run("diff", "next", __version__).out.startswith(
+        f"next -> {__version__}: minor\n\n{SERVICE_ROLE}\n  minor  the template is new\n"
     )
 
 
 def test_one_template_against_its_namesake_in_a_release(run: Run, here: Path) -> None:
-    release(here / "build" / "0.1.0")
+    release(here / "build" / __version__)
     (here / NAME).write_text(json.dumps(with_a_right(template())))
     (here / "other.json").write_bytes(FILES[NAME])
 
-    assert run("diff", "0.1.0", NAME).out == (
-        f"0.1.0 -> {NAME}: major\n\n{NAME}\n  major  {ROLE}: right added: iam:* on *\n"
+    assert run("diff", __version__, NAME).out == (
+        f"{__version__} -> {NAME}: major\n\n{NAME}\n  major  {ROLE}: right added: iam:* on *\n"
     )
-    assert "has no template other.json" in run("diff", "0.1.0", "other.json").failure
+    assert "has no template other.json" in run("diff", __version__, "other.json").failure
 
 
 def arguments(*argv: str) -> argparse.Namespace:

@@ -12,7 +12,7 @@ from cli.running import Run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dt_logs_cfn import Settings, Vendor, build_release, embedding, verify_template
+from dt_logs_cfn import Settings, Vendor, __version__, build_release, embedding, verify_template
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.verify import handler_sources
 
@@ -64,7 +64,7 @@ def test_a_released_template_is_identical(run: Run, here: Path, name: str) -> No
     ran = run("verify", "t.json")
 
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.startswith("t.json: identical to release 0.1.0, ")
+    assert ran.out.startswith(f"t.json: identical to release {__version__}, ")
     assert ran.out.endswith(f"{VENDOR}\n{BESIDE}")
 
 
@@ -85,7 +85,7 @@ def test_one_byte_of_the_handler(run: Run, here: Path) -> None:
 
     assert (ran.code, ran.err) == (1, "")
     assert ran.out == (
-        "t.json: differs from release 0.1.0, least-privilege, "
+        f"t.json: differs from release {__version__}, least-privilege, "
         f"{VENDOR}: dt_logs_handler/main.py changed\n{BESIDE}"
     )
 
@@ -104,7 +104,7 @@ def test_one_right_added(run: Run, here: Path) -> None:
     assert json.loads(ran.out) == {
         "result": "differs",
         "differences": [f"{path} added"],
-        "version": "0.1.0",
+        "version": __version__,
         "privileges": "least-privilege",
         "settings": {
             "aws": {
@@ -173,7 +173,7 @@ def test_another_release_is_named(run: Run, here: Path) -> None:
     parsed["Metadata"]["DTLogsAnalysis"]["Version"] = "9.9.9\n"
     (here / "t.json").write_text(json.dumps(parsed))
 
-    assert "is of release 9.9.9\\n, and this is 0.1.0" in run("verify", "t.json").failure
+    assert f"is of release 9.9.9\\n, and this is {__version__}" in run("verify", "t.json").failure
 
 
 def test_the_handlers_zip(run: Run, here: Path) -> None:
@@ -182,7 +182,7 @@ def test_the_handlers_zip(run: Run, here: Path) -> None:
     ran = run("verify", "handler.zip")
 
     assert ran.code == 0
-    assert ran.out.startswith("handler.zip: identical to the handler of release 0.1.0\n")
+    assert ran.out.startswith(f"handler.zip: identical to the handler of release {__version__}\n")
 
 
 def test_one_byte_of_the_handlers_zip(run: Run, here: Path) -> None:
@@ -195,7 +195,7 @@ def test_one_byte_of_the_handlers_zip(run: Run, here: Path) -> None:
 
     assert ran.code == 1
     assert ran.out.splitlines()[0] == (
-        "handler.zip: differs from the handler of release 0.1.0:"
+        f"handler.zip: differs from the handler of release {__version__}:"
         " dt_logs_handler/evil.py added, dt_logs_handler/main.py changed"
     )
 

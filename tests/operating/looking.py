@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from operating.account import ACCOUNT, REGION, STACK, carry_out, template, values
 
+from dt_logs_cfn import __version__
 from dt_logs_cfn.emulator import Account, client_error
 from dt_logs_cfn.emulator.errors import Refused
 from dt_logs_cfn.errors import FetchError
@@ -18,7 +19,7 @@ from dt_logs_cfn.operating.checks import checks
 from dt_logs_cfn.operating.look import Reach, look
 from dt_logs_cfn.operating.seen import Check
 
-VERSION = "0.1.0"
+VERSION = __version__
 PLACE = Place("aws", REGION, ACCOUNT)
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 Checks = dict[str, Check]

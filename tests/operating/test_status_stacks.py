@@ -9,6 +9,7 @@ import pytest
 from operating.account import STACK, TAG, VENDOR
 from operating.looking import Looking
 
+from dt_logs_cfn import __version__
 from dt_logs_cfn.emulator import Account
 from dt_logs_cfn.operating.seen import Check
 
@@ -69,9 +70,9 @@ def test_the_stacks_status(
 @pytest.mark.parametrize(
     ("version", "sha256", "verdict"),
     [
-        ("0.1.0", "f" * 64, "finding"),
+        (__version__, "f" * 64, "finding"),
         ("0.0.9", "f" * 64, "finding"),
-        ("0.2.0", "f" * 64, "unknown"),
+        ("99.0.0", "f" * 64, "unknown"),
         ("nonsense", "f" * 64, "finding"),
     ],
 )
@@ -106,17 +107,17 @@ DAMAGED = "versions.json is none of ours, or damaged."
     ("versions", "verdict", "saw"),
     [
         (
-            {"versions": [listed("0.1.0", withdrawn=WITHDRAWN), listed("0.0.9")]},
+            {"versions": [listed(__version__, withdrawn=WITHDRAWN), listed("0.0.9")]},
             "finding",
-            "0.1.0 was withdrawn: It lost logs.",
+            f"{__version__} was withdrawn: It lost logs.",
         ),
         (
-            {"versions": [listed("0.1.0"), listed("0.0.9", withdrawn=WITHDRAWN)]},
+            {"versions": [listed(__version__), listed("0.0.9", withdrawn=WITHDRAWN)]},
             "ok",
-            "0.1.0 is not withdrawn",
+            f"{__version__} is not withdrawn",
         ),
-        ({"versions": [listed("0.0.9")]}, "unknown", "versions.json does not list 0.1.0"),
-        ({"versions": [{"version": "0.1.0"}]}, "unknown", DAMAGED),
+        ({"versions": [listed("0.0.9")]}, "unknown", f"versions.json does not list {__version__}"),
+        ({"versions": [{"version": __version__}]}, "unknown", DAMAGED),
         ([], "unknown", DAMAGED),
         (b"{", "unknown", DAMAGED),
         (None, "unknown", f"{BASE}/versions.json is not there."),

@@ -15,14 +15,14 @@ import pytest
 from publishing.conftest import BASE_URL, BUCKET, SETTINGS, nobody, place, publication, target_of
 from support.s3_server import OWNER, Server
 
-from dt_logs_cfn import build_release
+from dt_logs_cfn import __version__, build_release
 from dt_logs_cfn.fetching import optional
 from dt_logs_cfn.publishing.plan import publication_plan
 from dt_logs_cfn.publishing.publisher import publish
 from dt_logs_cfn.release import STACK_TEMPLATES
 
 RELEASE = build_release(SETTINGS)
-KEY = "logs-analysis/0.1.0/"
+KEY = f"logs-analysis/{__version__}/"
 
 
 @pytest.fixture
@@ -78,7 +78,9 @@ def test_it_gets_the_bytes_that_the_checksums_name(
 
 @pytest.mark.parametrize("name", [*STACK_TEMPLATES, "cloudformation-role.template.json"])
 def test_it_validates_each_template_by_its_url(aws: str, published: Server, name: str) -> None:
-    url = f"{BASE_URL}/0.1.0/{name}"  # as customers give it; moto finds its own bucket by it
+    url = (
+        f"{BASE_URL}/{__version__}/{name}"  # as customers give it; moto finds its own bucket by it
+    )
     found = ran(aws, published, "cloudformation", "validate-template", "--template-url", url)
 
     # moto lints the template, and answers with nothing of it but this.

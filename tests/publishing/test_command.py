@@ -17,7 +17,7 @@ from cli.running import Ran, Run
 from publishing.conftest import BASE_URL, BUCKET, SETTINGS, make_bucket, there
 from support.s3_server import OWNER, Server
 
-from dt_logs_cfn import build_release, embedding
+from dt_logs_cfn import __version__, build_release, embedding
 from dt_logs_cfn.cli import main
 
 TEMPLATE = "dt-logs-analysis.template.json"
@@ -58,7 +58,7 @@ def publish(run: Run, *more: str | Path) -> Ran:
 
 
 def url(server: Server, name: str) -> str:
-    return f"{server.url}/{BUCKET}/logs-analysis/0.1.0/{name}"
+    return f"{server.url}/{BUCKET}/logs-analysis/{__version__}/{name}"
 
 
 def test_it_publishes_and_what_is_there_is_verified(run: Run, server: Server) -> None:
@@ -69,10 +69,10 @@ def test_it_publishes_and_what_is_there_is_verified(run: Run, server: Server) ->
     assert "warning: not signed" in ran.err
     verified = run("verify", url(server, TEMPLATE))
     assert verified.code == 0
-    assert "identical to release 0.1.0, least-privilege" in verified.out
+    assert f"identical to release {__version__}, least-privilege" in verified.out
     assert "not signed: there is no SHA256SUMS.sig beside it" in verified.out
-    by_s3 = run("verify", f"s3://{BUCKET}/logs-analysis/0.1.0/{TEMPLATE}")
-    assert (by_s3.code, "identical to release 0.1.0" in by_s3.out) == (0, True)
+    by_s3 = run("verify", f"s3://{BUCKET}/logs-analysis/{__version__}/{TEMPLATE}")
+    assert (by_s3.code, f"identical to release {__version__}" in by_s3.out) == (0, True)
     assert run("verify", url(server, "handler.zip")).code == 0
 
 
@@ -85,8 +85,8 @@ def test_a_dry_run_prints_the_steps_that_are_then_done(run: Run, server: Server)
     done = json.loads(publish(run, "--latest", "--json").out)["destinations"][0]["steps"]
     assert sorted(each["step"] for each in done) == sorted(place["steps"])
     assert place["steps"][-2:] == [
-        "enter 0.1.0 into versions.json",
-        "point latest.json to 0.1.0",
+        f"enter {__version__} into versions.json",
+        f"point latest.json to {__version__}",
     ]
 
 
@@ -114,8 +114,8 @@ def test_only_what_release_cfg_names(run: Run) -> None:
 
 def test_what_is_not_built_or_not_marked_is_not_published(run: Run, tmp_path: Path) -> None:
     (tmp_path / "build" / "RELEASED").write_text("")
-    assert "0.1.0 is not marked as released" in publish(run).failure
-    (tmp_path / "build" / "0.1.0" / TEMPLATE).write_text("{}")
+    assert f"{__version__} is not marked as released" in publish(run).failure
+    (tmp_path / "build" / __version__ / TEMPLATE).write_text("{}")
     assert "is not what this source builds" in publish(run).failure
 
 
@@ -134,7 +134,7 @@ def test_the_revision_is_a_commit_with_nothing_besides(run: Run, tmp_path: Path)
     git("init", "-q")
     assert "has more than its last commit" in published().failure
     git("add", "-A")
-    git("commit", "-q", "-m", "0.1.0")
+    git("commit", "-q", "-m", __version__)
     ran = published()
     assert ran.code == 0
     (tmp_path / "evil.py").write_text("")
@@ -154,10 +154,10 @@ def sign(server: Server, folder: Path, key: Path, name: str = "releases@example.
     from dt_logs_cfn.signing import sign
 
     s3 = server.s3
-    sums = there(server)["logs-analysis/0.1.0/SHA256SUMS"]
+    sums = there(server)[f"logs-analysis/{__version__}/SHA256SUMS"]
     s3.put_object(
         Bucket=BUCKET,
-        Key="logs-analysis/0.1.0/SHA256SUMS.sig",
+        Key=f"logs-analysis/{__version__}/SHA256SUMS.sig",
         Body=sign(sums, key),
         ChecksumAlgorithm="SHA256",
         ExpectedBucketOwner=OWNER,
@@ -187,13 +187,13 @@ def test_a_signature_that_is_left_out_is_missed(
     publish(run)
     signers = sign(server, tmp_path, key)
     server.s3.delete_object(
-        Bucket=BUCKET, Key="logs-analysis/0.1.0/SHA256SUMS.sig", ExpectedBucketOwner=OWNER
+        Bucket=BUCKET, Key=f"logs-analysis/{__version__}/SHA256SUMS.sig", ExpectedBucketOwner=OWNER
     )
 
     ran = run("verify", url(server, TEMPLATE), "--signers", signers)
 
     assert (ran.code, "not signed" in ran.out) == (1, True)
-    local = ("verify", f"build/0.1.0/{TEMPLATE}", "--signers", signers)
+    local = ("verify", f"build/{__version__}/{TEMPLATE}", "--signers", signers)
     assert run(*local).code == 0
     assert run(*local, "--require-signature").code == 1
 
@@ -205,7 +205,7 @@ def test_a_signed_file_in_another_ones_place(
     publish(run)
     signers = sign(server, tmp_path, key)
     other = "dt-logs-analysis-documented.template.json"
-    put(server, TEMPLATE, there(server)[f"logs-analysis/0.1.0/{other}"])
+    put(server, TEMPLATE, there(server)[f"logs-analysis/{__version__}/{other}"])
 
     ran = run("verify", url(server, TEMPLATE), "--signers", signers)
 
@@ -219,15 +219,15 @@ def test_an_older_release_in_a_newer_ones_place(
     publish(run)
     signers = sign(server, tmp_path, key)
     for name, content in there(server).items():
-        if "/0.1.0/" in name:
-            put(server, f"../9.0.0/{name.partition('/0.1.0/')[2]}", content)
+        if f"/{__version__}/" in name:
+            put(server, name.replace(f"logs-analysis/{__version__}", "../9.0.0"), content)
 
     ran = run(
         "verify", f"{server.url}/{BUCKET}/logs-analysis/9.0.0/{TEMPLATE}", "--signers", signers
     )
 
     assert ran.code == 1
-    assert "of version 0.1.0, and NOT of 9.0.0, where it is" in ran.out
+    assert f"of version {__version__}, and NOT of 9.0.0, where it is" in ran.out
 
 
 def test_contents_that_versions_json_does_not_have(run: Run, server: Server) -> None:
@@ -239,7 +239,7 @@ def test_contents_that_versions_json_does_not_have(run: Run, server: Server) -> 
     ran = run("verify", url(server, TEMPLATE))
 
     assert ran.code == 1
-    assert "versions.json has other contents for 0.1.0" in ran.out
+    assert f"versions.json has other contents for {__version__}" in ran.out
 
 
 def test_a_signature_by_nobody_we_name(run: Run, server: Server, tmp_path: Path, key: Path) -> None:
@@ -265,7 +265,7 @@ def test_a_key_that_customers_do_not_know_signs_nothing(
 
 def test_one_byte_of_the_handler_in_what_is_published(run: Run, server: Server) -> None:
     publish(run)
-    template = json.loads(there(server)[f"logs-analysis/0.1.0/{TEMPLATE}"])
+    template = json.loads(there(server)[f"logs-analysis/{__version__}/{TEMPLATE}"])
     sources = {**embedding.handler_files()}
     sources["dt_logs_handler/main.py"] += b"#"
     code = template["Resources"]["DTLogsAnalysisLambdaFunction"]["Properties"]["Code"]
@@ -283,7 +283,7 @@ def put(server: Server, name: str, content: bytes) -> None:
     """Overwrite an object, as whoever holds the bucket's account could."""
     server.s3.put_object(
         Bucket=BUCKET,
-        Key=posixpath.normpath(f"logs-analysis/0.1.0/{name}"),
+        Key=posixpath.normpath(f"logs-analysis/{__version__}/{name}"),
         Body=content,
         ChecksumAlgorithm="SHA256",
         ExpectedBucketOwner=OWNER,
@@ -292,7 +292,7 @@ def put(server: Server, name: str, content: bytes) -> None:
 
 def test_one_right_added_in_what_is_published(run: Run, server: Server) -> None:
     publish(run)
-    template = json.loads(there(server)[f"logs-analysis/0.1.0/{TEMPLATE}"])
+    template = json.loads(there(server)[f"logs-analysis/{__version__}/{TEMPLATE}"])
     role = template["Resources"]["DTLogsAnalysisLambdaExecutionRole"]["Properties"]
     role["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"].append("s3:GetObject")
     put(server, TEMPLATE, json.dumps(template).encode())
@@ -316,7 +316,9 @@ def test_what_is_too_large_or_not_there(run: Run, server: Server) -> None:
 def test_a_withdrawn_version_is_told(run: Run, server: Server) -> None:
     publish(run, "--latest")
 
-    ran = run("publish", "--bucket", BUCKET, "--withdraw", "0.1.0", "--reason", "it opens doors")
+    ran = run(
+        "publish", "--bucket", BUCKET, "--withdraw", __version__, "--reason", "it opens doors"
+    )
 
     assert ran.code == 0
     verified = run("verify", url(server, TEMPLATE))
@@ -324,9 +326,11 @@ def test_a_withdrawn_version_is_told(run: Run, server: Server) -> None:
     assert re.search(r"WITHDRAWN on 20\d\d-\d\d-\d\d: it opens doors", verified.out)
     with pytest.raises(SystemExit, match="2"):
         run("publish", "--bucket", BUCKET, "--withdraw", "", "--reason", "x")
-    both = run("publish", "--bucket", BUCKET, "--withdraw", "0.1.0", "--reason", "x", "--latest")
+    both = run(
+        "publish", "--bucket", BUCKET, "--withdraw", __version__, "--reason", "x", "--latest"
+    )
     assert (both.code, "--latest is for publishing" in both.err) == (2, True)
-    alone = run("publish", "--bucket", BUCKET, "--withdraw", "0.1.0")
+    alone = run("publish", "--bucket", BUCKET, "--withdraw", __version__)
     assert (alone.code, "belong together" in alone.err) == (2, True)
 
 
@@ -378,16 +382,16 @@ def test_a_publisher_that_is_killed(run: Run, server: Server, tmp_path: Path) ->
 
     files = build_release(type(SETTINGS).load(tmp_path / "release.cfg")).files
     found = there(server)
-    assert all(found[f"logs-analysis/0.1.0/{name}"] == files[name] for name in files)
+    assert all(found[f"logs-analysis/{__version__}/{name}"] == files[name] for name in files)
 
 
 def test_what_is_released_is_neither_built_over_nor_changed(run: Run, tmp_path: Path) -> None:
     assert run("build", "--check").code == 0
     (tmp_path / "release.cfg").write_text("[aws]\nvendor_account_id = 999999999999\n")
-    assert "Version 0.1.0 is released" in run("build").failure
+    assert f"Version {__version__} is released" in run("build").failure
 
     (tmp_path / "release.cfg").write_text(RELEASE_CFG)
-    shutil.copytree(tmp_path / "build" / "0.1.0", tmp_path / "build" / "0.0.9")
+    shutil.copytree(tmp_path / "build" / __version__, tmp_path / "build" / "0.0.9")
     sums = (tmp_path / "build" / "RELEASED").read_text().partition(" ")[0]
     with (tmp_path / "build" / "RELEASED").open("a") as file:
         file.write(f"{sums}  0.0.9/SHA256SUMS\n")

@@ -18,6 +18,7 @@ import pytest
 from support.commands import Runner
 from support.emulated import BOTH, Emulated, emulated
 
+from dt_logs_cfn import __version__
 from dt_logs_cfn.commands import deploy
 from dt_logs_cfn.emulator import Refused
 from dt_logs_cfn.emulator.world import Call
@@ -148,7 +149,7 @@ def test_nothing_to_do_is_said_and_fine(account: Emulated, run: Runner) -> None:
     ran = run(*again(account))
     assert (ran.code, ran.out.splitlines()[0]) == (0, f"{NAME}: nothing to do, CREATE_COMPLETE")
     found = json.loads(run(*again(account, "--json")).out)
-    assert (found["result"], found["outputs"]["TemplateVersion"]) == ("unchanged", "0.1.0")
+    assert (found["result"], found["outputs"]["TemplateVersion"]) == ("unchanged", __version__)
     cfn = account.client("cloudformation")
     left = cfn.list_change_sets(StackName=NAME)["Summaries"]
     assert [each["ExecutionStatus"] for each in left] == ["EXECUTE_COMPLETE"]

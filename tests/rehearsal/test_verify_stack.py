@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.emulated import BOTH, Emulated, emulated
 
+from dt_logs_cfn import __version__
 from dt_logs_cfn.cli import main
 from dt_logs_cfn.settings import Privileges
 
@@ -58,7 +59,7 @@ def test_a_stack_that_nobody_has_touched(
     assert main(["verify", "--stack", NAME]) == 0
 
     out, err = capsys.readouterr()
-    assert f"stack {NAME}: identical to release 0.1.0, {privileges.value}" in out
+    assert f"stack {NAME}: identical to release {__version__}, {privileges.value}" in out
     assert (err, "X-Amz" in out) == ("", False)
 
 

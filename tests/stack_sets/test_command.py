@@ -266,7 +266,7 @@ def serving(content: bytes) -> Iterator[str]:
 
 def test_the_examples_in_the_docs_hold() -> None:
     text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
-    (example,) = re.findall(r"^dt-logs-cfn deploy ((?:.*\\\n)*.*)$", text, re.MULTILINE)
+    (example,) = re.findall(r"^python -m dt_logs_cfn deploy ((?:.*\\\n)*.*)$", text, re.MULTILINE)
     arguments = _parser().parse_args(shlex.split(example.replace("\\\n", " ")))
     assert arguments.ou == ["ou-abcd-11112222"]
     (overrides,) = re.findall(r"^```csv\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)

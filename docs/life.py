@@ -1,0 +1,98 @@
+"""A stack's life as an operator sees it: the commands themselves, against an emulated account.
+
+cog calls this as it does `generate`. What differs from run to run (ids, times) is written alike.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dt_logs_cfn import __version__
+from dt_logs_cfn.rehearsal.released import load
+from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
+from dt_logs_cfn.settings import Privileges
+
+ROOT = Path(__file__).resolve().parents[1]
+RELEASE = ROOT / "build" / __version__
+
+Run = Callable[..., str]
+_ALIKE = (
+    (r"(?m)^ +[0-9.]+s  ", "  …    "),
+    (r"\b[0-9a-f]{64}\b", "…"),
+    (r"(?<=-)[0-9a-f]{24}\b", "…"),
+    (r"(?<=-)[0-9a-f]{12}$", "…"),
+    (r"(?<=-)[0-9a-f]{12}(?=[ \n])", "…"),
+    (r"(?<=[-/])(?!123456789012)[0-9a-f]{12}(?=[-\n])", "4d5e6f708192"),
+)
+
+
+def sessions() -> str:
+    """Return what the commands print from `plan` to `remove`, in Markdown.
+
+    Raises RuntimeError where one ends otherwise than it should.
+    """
+    with _account() as (run, role, load_balancer):
+        given = (
+            *("--load-balancer", load_balancer),
+            *("--parameter", "DataTheoremAccountId=999988887777"),
+            *("--parameter", "NotificationEndpoint=https://logs.example.com/alb"),
+        )
+        return "\n".join(
+            (
+                "What would it change?\n",
+                run(1, "plan", *given),
+                "Launch it. Without `--yes` it asks, once it has shown this:\n",
+                run(0, "deploy", "--role-arn", role, *given, "--yes"),
+                "The same again, or with other parameters; those that are left out stay:\n",
+                run(0, "deploy", "--yes"),
+                "Is it what was published, the function's code and the role included?\n",
+                run(0, "verify", "--stack", "dt-logs-analysis"),
+                "Take it away:\n",
+                run(0, "remove", "--yes"),
+            )
+        )
+
+
+@contextmanager
+def _account() -> Iterator[tuple[Run, str, str]]:
+    """Start an account with a service role and a load balancer, and what runs a command in it."""
+    with TemporaryDirectory() as folder, Sandbox(Path(folder)) as sandbox:
+        role = load(RELEASE, Privileges.LEAST_PRIVILEGE, "lifecycle").service_role(sandbox)
+        credentials = sandbox.endpoint.session(ADMINISTRATOR)
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+            **{key.upper(): value for key, value in credentials.items()},
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": sandbox.endpoint.url,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_PROXY": "*",
+        }
+
+        def run(code: int, *arguments: str) -> str:
+            return _ran(environment, code, arguments)
+
+        yield run, role, sandbox.account.add_load_balancer("web")
+
+
+def _ran(environment: Mapping[str, str], code: int, arguments: tuple[str, ...]) -> str:
+    done = subprocess.run(
+        (sys.executable, "-m", "dt_logs_cfn", *arguments),
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode != code:
+        raise RuntimeError(f"{arguments[0]} ended with {done.returncode}:\n{done.stdout}")
+    command = " ".join(("$ python -m dt_logs_cfn", *arguments))
+    text = f"{command}\n{done.stdout}"
+    for pattern, alike in _ALIKE:
+        text = re.sub(pattern, alike, text)
+    return f"```console\n{text.rstrip()}\n```\n"

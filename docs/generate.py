@@ -164,7 +164,7 @@ def figures() -> str:
         ("equal looks before a repair", f"{run.AGREEING}", "`AGREEING`"),
         ("load balancers that are seen to at once", f"{main.WORKERS}", "`WORKERS`"),
         ("looking at a load balancer is counted as", f"{observe.LOOK_EACH} s", "`LOOK_EACH`"),
-        ("a step is counted as", f"{run.STEP_EACH} s", "`STEP_EACH`"),
+        ("turning one on is counted as", f"{run.TURN_EACH} s", "`TURN_EACH`"),
         ("kept for undoing, of the time left", f"{run.UNDO_SHARE:.0%}", "`UNDO_SHARE`"),
         ("a bucket's policy", f"{policy.LIMIT:,} bytes", "S3's limit"),
         ("an answer", f"{answer.LIMIT:,} bytes", "CloudFormation's limit"),

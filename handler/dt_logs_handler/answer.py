@@ -48,9 +48,9 @@ def failed(
 def told(outcome: Outcome) -> str:
     """Put into words what was left out and what stays behind."""
     parts = [
-        ("Not onboarded", [f"{arn}: {why}" for arn, why in outcome.refused]),
         ("Left in place", outcome.kept),
         ("Not looked into", outcome.unread),
+        ("Not onboarded", [f"{arn}: {why}" for arn, why in outcome.refused]),
     ]
     return " ".join(
         f"{title} ({len(items)}): {'; '.join(items)}." for title, items in parts if items

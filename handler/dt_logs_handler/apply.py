@@ -10,7 +10,7 @@ from functools import partial
 from botocore.exceptions import ClientError
 
 from . import bucket_steps, topic_steps
-from .aws import POLICY_SPREADS, code, failure
+from .aws import PASSING, POLICY_SPREADS, code, failure
 from .effects import Effects
 from .errors import HandlerError
 from .model import LoadBalancer
@@ -38,11 +38,15 @@ from .steps import (
 def carry_out(steps: Iterable[Step], effects: Effects) -> None:
     """Take the steps in order; raises at the first that fails, as CallFailed or Refused.
 
-    Load balancers that follow each other are seen to several at once.
+    Load balancers that follow each other are seen to several at once. Where one fails apart from
+    the others, what would follow is left to the next plan.
     """
     try:
         for group in _groups(steps):
+            known = len(effects.failed)
             effects.aws.each(partial(_carry_out, effects), group)
+            if len(effects.failed) > known:
+                return  # what was to follow was planned as if all had come in
     finally:
         effects.fresh.clear()
 
@@ -68,9 +72,10 @@ def _carry_out(effects: Effects, step: Step) -> None:
         failed = failure(error)
         if not (isinstance(step, SetLogging) and step.to.enabled):
             raise failed from error
-        if code(error) == POLICY_SPREADS.code:
+        if code(error) == POLICY_SPREADS.code and POLICY_SPREADS.text in str(error):
             effects.closed.add(step.to.bucket)
-        if effects.undoing or not effects.apart:
+        refused = error.operation_name.startswith("Modify") and code(error) not in PASSING
+        if effects.undoing or not (effects.apart and refused):
             raise failed from error
         effects.failed[step.load_balancer] = str(failed)
 
@@ -139,6 +144,7 @@ def _take(step: Step, effects: Effects) -> str:
 def _set_logging(step: SetLogging, effects: Effects) -> str:
     """Change an ALB's access-log attributes, if they are still as they were seen."""
     aws, arn, to = effects.aws, step.load_balancer, step.to
+    effects.answered.pop(arn, None)
     if effects.guarded(step.guard):
         return "kept for another stack"
     found = read_load_balancer(aws, arn)

@@ -26,7 +26,7 @@ _DENIED = frozenset(
     ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403")
 )
 # Codes of throttling, of a fault at AWS, and of S3's conflict between two changes of one bucket.
-_PASSING = frozenset(
+PASSING = frozenset(
     (
         "InternalError",
         "InternalFailure",
@@ -106,9 +106,13 @@ class Aws:
         with ThreadPoolExecutor(self.workers) as pool:
             return list(pool.map(operation, items))
 
+    def fit(self, seconds: float) -> int:
+        """Return how many things there is time for, at so many seconds each."""
+        return max(0, int((self.deadline - self.clock()) / seconds))
+
     def admit(self, count: int, what: str, seconds: float) -> None:
         """Refuse more than there is time for, at so many seconds each; raises Refused."""
-        fit = max(0, int((self.deadline - self.clock()) / seconds))
+        fit = self.fit(seconds)
         if count > fit:
             raise Refused(
                 f"{count} {what} are too many for one run: {fit} fit into the time that is left, at"
@@ -144,7 +148,7 @@ class Aws:
         found, text = code(error), message(error)
         if found in _DENIED:
             return now < self.fresh_until and not forbidden(error)
-        return found in _PASSING or any(
+        return found in PASSING or any(
             found == each.code and text.startswith(each.text) for each in passing
         )
 

@@ -56,12 +56,12 @@ def create(step: CreateBucket, effects: Effects) -> str:
     else:
         # Only there does S3 answer in the same way for a bucket that is there already.
         if stack.region != "us-east-1" and is_own_bucket_name(step.bucket):
-            effects.fresh.add(step.bucket)
+            effects.fresh[step.bucket] = aws.clock()
     effects.made.add(step.bucket)
     if is_own_bucket_name(step.bucket) and "Tags" in configuration:
         return "made"
     tags_now = read_tags(aws, step.bucket, stack.account, *effects.spreads(step.bucket))
-    if tags_now.get(BUCKET_TAG, stack.tag) != stack.tag:  # us-east-1 "makes" one that is there
+    if tags_now and tags_now.get(BUCKET_TAG) != stack.tag:  # us-east-1 "makes" one that is there
         raise _appeared(step.bucket)
     if BUCKET_TAG not in tags_now:
         _put_tags(step.bucket, step.tags, effects)
@@ -153,7 +153,7 @@ def set_retention(step: SetRetention, effects: Effects) -> str:
     aws = effects.aws
     before = (
         ()
-        if step.bucket in effects.fresh
+        if effects.empty(step.bucket)
         else read_lifecycle(aws, step.bucket, effects.stack.account)
     )
     rule: dict[str, Json] = {
@@ -184,14 +184,11 @@ def edit_policy(step: EditPolicy, effects: Effects) -> str:
     """Merge our statements into the policy as it is now; the put follows its read at once."""
     aws, bucket = effects.aws, step.bucket
     try:
-        before = None if bucket in effects.fresh else effects.policy(bucket)
+        before = None if effects.empty(bucket) else effects.policy(bucket)
     except ClientError as error:
         if code(error) in ABSENT and not step.edit.put:
             return "gone with its bucket"
         raise
-    new = bucket in effects.made and bucket not in effects.put and is_own_bucket_name(bucket)
-    if new and before is None:
-        effects.fresh.add(bucket)  # since the register is the first thing that is put
     if _later(before, bucket, effects):
         if effects.undoing:
             return "left to a later event"
@@ -285,7 +282,7 @@ def edit_notifications(step: EditNotifications, effects: Effects) -> str:
     try:
         before = (
             {}
-            if bucket in effects.fresh
+            if effects.empty(bucket)
             else read_notifications(aws, bucket, owner, *effects.spreads(bucket))
         )
     except ClientError as error:

@@ -107,13 +107,14 @@ def read_tags(aws: Aws, bucket: str, owner: str, *passing: Passing) -> dict[str,
     )
 
 
-def read_policy(aws: Aws, bucket: str, owner: str) -> str | None:
+def read_policy(aws: Aws, bucket: str, owner: str, *passing: Passing) -> str | None:
     """Return the bucket's policy as S3 has it; only NoSuchBucketPolicy means that there is none."""
     return _call(
         aws,
         lambda: aws.s3.get_bucket_policy(Bucket=bucket, ExpectedBucketOwner=owner)["Policy"],
         "NoSuchBucketPolicy",
         None,
+        *passing,
     )
 
 

@@ -12,7 +12,7 @@ from .model import LoadBalancer
 from .register import Registration, registrations
 from .steps import Guard, Step
 
-_FRESH = 2.0  # seconds for which a policy that was read serves guards
+_FRESH = 2.0  # seconds for which a policy that was read serves guards, and a bucket is new
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Effects:
     failed: dict[str, str] = field(default_factory=dict)  # those, by ARN, and why
     closed: set[str] = field(default_factory=set)  # buckets that ELB has waited for in vain
     answered: dict[str, LoadBalancer] = field(default_factory=dict)  # as ELB said it now is
-    fresh: set[str] = field(default_factory=set)  # buckets in which there is nothing yet
+    fresh: dict[str, float] = field(default_factory=dict)  # buckets made new, and when
     undoing: bool = False
     shared: bool = False  # configuration was changed that others may be changing too
     _policies: dict[str, tuple[float, str | None]] = field(default_factory=dict)
@@ -50,9 +50,13 @@ class Effects:
         """Return a bucket's policy, read at most `age` seconds ago; None where there is none."""
         read_at, known = self._policies.get(bucket, (float("-inf"), None))
         if self.aws.clock() - read_at > age:
-            known = read_policy(self.aws, bucket, self.stack.account)
+            known = read_policy(self.aws, bucket, self.stack.account, *self.spreads(bucket))
             self._policies[bucket] = (self.aws.clock(), known)
         return known
+
+    def empty(self, bucket: str) -> bool:
+        """Tell whether a bucket was made a moment ago, so that there can be nothing in it yet."""
+        return self.aws.clock() - self.fresh.get(bucket, float("-inf")) < _FRESH
 
     def forget(self, bucket: str) -> None:
         """Let the bucket's policy be read again the next time."""

@@ -21,8 +21,8 @@ from .topics import read_topics
 if TYPE_CHECKING:
     from mypy_boto3_elbv2.type_defs import LoadBalancerAttributeTypeDef
 
-# Seconds for reading a load balancer twice: ELB lets an account make 10 calls a second.
-LOOK_EACH = 0.2
+# Seconds for reading a load balancer three times: ELB lets an account make 10 calls a second.
+LOOK_EACH = 0.3
 _SWEEP_SHARE = 0.25  # of the time left that a search through all buckets may take
 
 
@@ -103,7 +103,7 @@ def _load_balancers(
     arns = dict.fromkeys(named)
     if _searches(request):
         arns.update(dict.fromkeys(_all_load_balancers(aws)))
-    if request.kind != "Delete":
+    if request.properties and request.properties.every:
         aws.admit(len(arns), "load balancers", LOOK_EACH)
     return _read(aws, [*arns])
 

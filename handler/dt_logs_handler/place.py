@@ -11,6 +11,8 @@ from .request import Properties, ReadScope, Request
 from .steps import Placement
 from .usable import can_receive, usable
 
+_SHOWN = 5  # reasons, where there may be hundreds
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -47,7 +49,7 @@ def place(request: Request, state: State) -> tuple[list[Placed], dict[str, str]]
     if properties.every and not placed:
         raise Refused(
             "No load balancer can be onboarded. "
-            + " ".join(f"{_short(arn)}: {why}" for arn, why in refused.items()),
+            + " ".join([f"{_short(arn)}: {why}" for arn, why in refused.items()][:_SHOWN]),
             "Correct that, or name load balancers that can.",
         )
     return placed, refused

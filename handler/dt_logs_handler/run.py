@@ -23,14 +23,14 @@ from .plan import plan
 from .policy import Edit, sids
 from .register import registrations
 from .request import Request
-from .steps import Placement, Plan, Step
+from .steps import Placement, Plan, SetLogging, Step
 
 SETTLE = 4.0  # seconds in which writes that others began before ours have come through
 AGREEING = 3  # equal plans in a row, from reads a moment apart, before something lost is repaired
 _ROUNDS = 10
 _LONGEST_APART = 20.0  # seconds
-# Seconds for a step: ELB lets an account change 3 load balancers a second.
-STEP_EACH = 0.4
+# Seconds for turning one on: ELB lets an account change 3 load balancers a second.
+TURN_EACH = 0.4
 UNDO_SHARE = 0.4  # of the time left at the start that is kept for undoing: as much as for setting
 Log = Callable[[Step, str], None]
 
@@ -82,7 +82,8 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     if not planned.changes:
         carry_out(steps, effects)
         return _outcome(request, state, planned, effects)
-    aws.admit(len(steps), "steps (one a load balancer, a few a bucket)", STEP_EACH)
+    planned = _fitting(request, aws, state, planned, effects)
+    steps = planned.steps
     kept = planned.kept
     for number in range(_ROUNDS):
         carry_out(steps, effects)
@@ -105,15 +106,27 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     )
 
 
+def _fitting(request: Request, aws: Aws, state: State, planned: Plan, effects: Effects) -> Plan:
+    """Refuse a Create for which the time is too short; leave out of an Update what does not fit.
+
+    An Update may be CloudFormation's way back, which has to succeed.
+    """
+    new = [s.load_balancer for s in planned.steps if isinstance(s, SetLogging) and s.to.enabled]
+    if request.kind == "Create":
+        aws.admit(len(new), "load balancers to turn on", TURN_EACH)
+    for arn in new[aws.fit(TURN_EACH) :]:
+        effects.failed[arn] = "It does not fit into this run: run the stack again."
+    return plan(request, replace(state, failed=effects.failed)) if effects.failed else planned
+
+
 def _settle(aws: Aws, number: int) -> None:
     """Wait until others' writes have come through; longer each time, so that two get apart."""
     aws.pause(SETTLE + aws.random.uniform(0, min(2.0**number, _LONGEST_APART)))
 
 
 def _look(request: Request, aws: Aws, state: State, effects: Effects) -> State:
-    """Look again; what ELB has answered to a change is its reading back, once."""
-    answered, effects.answered = effects.answered, {}
-    return replace(observe(aws, request, state, answered), failed={**effects.failed})
+    """Look again; what ELB has answered to a change is its reading back."""
+    return replace(observe(aws, request, state, effects.answered), failed={**effects.failed})
 
 
 def _agreed(

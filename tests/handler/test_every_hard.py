@@ -1,0 +1,307 @@
+"""What goes wrong in the middle of many: nobody's bucket is lost, and no way back is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from handler.test_every import Fleet, Hook, refused
+from lifecycle.cloudformation import Stack, properties
+
+from dt_logs_cfn.emulator import Account
+from dt_logs_cfn.rehearsal.changes import differences
+from dt_logs_cfn.rehearsal.customers import CUSTOMERS, customers_bucket
+
+ONE, TWO = (properties("*", LogBucketName=f"bucket-{each}") for each in ("one", "two"))
+MODIFY = "ModifyLoadBalancerAttributes"
+
+
+def error(code: str, operation: str, text: str = "x") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": text}}, operation)
+
+
+def fleet_in(region: str, count: int = 1) -> Fleet:
+    fleet = Fleet(count)
+    fleet.account = Account("123456789012", region, clock=fleet.clock)
+    fleet.arns = [fleet.account.add_load_balancer(f"web{each}") for each in range(count)]
+    fleet.stack = Stack(fleet.clock, region=region, seed=1)
+    return fleet
+
+
+def logs_to(fleet: Fleet, number: int) -> tuple[str, str]:
+    found = fleet.account.world.load_balancers[fleet.arns[number]].attributes
+    return found["access_logs.s3.enabled"], found["access_logs.s3.bucket"]
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_a_bucket_does_not_go_while_one_that_could_not_move_logs_there(workers: int) -> None:
+    fleet = Fleet(4, workers)
+    fleet.send("Create", ONE)
+    seen: list[tuple[str, str]] = []
+
+    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if operation in ("DeleteBucket", "DeleteTopic"):
+            seen.append((operation, logs_to(fleet, 2)[0]))
+        moved = {"Key": "access_logs.s3.bucket", "Value": "bucket-two"}
+        mine = params.get("LoadBalancerArn") == fleet.arns[2]
+        if operation == MODIFY and mine and moved in params["Attributes"]:
+            raise error("OperationNotPermitted", operation)
+
+    fleet.before = hook
+    answer = fleet.send("Update", TWO, ONE)
+
+    assert answer["Status"] == "SUCCESS"
+    assert seen == [("DeleteTopic", "false"), ("DeleteBucket", "false")]
+    assert list(fleet.account.world.buckets) == ["bucket-two"]
+
+
+def test_one_that_cannot_be_changed_at_all_leaves_everything_as_it_was() -> None:
+    fleet = Fleet(4)
+    fleet.send("Create", ONE)
+    before = fleet.account.snapshot()
+
+    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if operation == MODIFY and params["LoadBalancerArn"] == fleet.arns[2]:
+            raise error("AccessDenied", operation, "with an explicit deny")
+
+    fleet.before = hook
+    answer = fleet.send("Update", TWO, ONE)
+
+    assert answer["Status"] == "FAILED"
+    assert logs_to(fleet, 2) == ("true", "bucket-one")
+    assert "bucket-one" in fleet.account.world.buckets
+    fleet.before = lambda *_: None
+    assert fleet.send("Update", ONE, TWO)["Status"] == "SUCCESS"
+    assert not differences(before, fleet.account.snapshot())
+
+
+def test_the_way_back_from_all_to_one_is_not_refused() -> None:
+    fleet = Fleet(241)
+    named = properties(fleet.arns[0])
+    fleet.send("Create", named)
+
+    assert fleet.send("Update", properties("*"), named, seconds=150)["Status"] == "FAILED"
+    assert fleet.send("Update", named, properties("*"), seconds=150)["Status"] == "SUCCESS"
+
+
+def test_an_update_takes_what_fits_and_tells_the_rest() -> None:
+    fleet = Fleet(5)
+    fleet.send("Create", properties("*"))
+    fleet.arns += [fleet.account.add_load_balancer(f"new{each}") for each in range(190)]
+
+    answer = fleet.send("Update", properties("*", RunToken="2"), properties("*"), seconds=150)
+
+    assert answer["Status"] == "SUCCESS"
+    assert "Not onboarded (10)" in answer["Reason"]
+    assert "does not fit into this run: run the stack again" in answer["Reason"]
+    assert sum(fleet.logs()) == 185
+    again = properties("*", RunToken="3")
+    assert fleet.send("Update", again, properties("*", RunToken="2"))["Status"] == "SUCCESS"
+    assert all(fleet.logs())
+
+
+def test_leaving_many_is_not_refused() -> None:
+    fleet = Fleet(200)
+    fleet.send("Create", properties("*"))
+
+    named = properties(fleet.arns[0])
+    assert fleet.send("Update", named, properties("*"), seconds=250)["Status"] == "SUCCESS"
+    assert sum(fleet.logs()) == 1
+
+
+@pytest.mark.parametrize("kind", ["refused", "changed by the customer"])
+def test_one_odd_load_balancer_costs_a_thousand_no_time(kind: str) -> None:
+    """At the rates that ELB documents: ten calls a second, three of them changes."""
+    fleet = Fleet(1000)
+    customers_bucket(fleet.account)
+    fleet.set(7, CUSTOMERS, "alb", enabled=False)
+    odd = refused(fleet, 7)
+
+    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if service == "elbv2":
+            fleet.clock.sleep(0.2333 if operation == MODIFY else 0.1)
+        if kind == "refused":
+            odd(service, operation, params)
+        elif operation == "CreateTopic":
+            fleet.set(7, CUSTOMERS, "mine", enabled=True)
+
+    fleet.before = hook
+    answer = fleet.send("Create", properties("*"))
+
+    assert answer["Status"] == "SUCCESS"
+    assert sum(fleet.logs()) >= 999
+
+
+RULE = {"ID": "org", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 2555}}
+
+
+def remediated(fleet: Fleet, bucket: str) -> None:
+    """Put on a bucket what an account's automation puts on each new one."""
+    s3 = fleet.account.s3
+    rules: Any = {"Rules": [RULE]}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=rules)
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+
+
+def kept(fleet: Fleet) -> tuple[bool, bool]:
+    """Tell whether the automation's rule and EventBridge are still there."""
+    (name,) = fleet.account.world.buckets
+    s3 = fleet.account.s3
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    found = s3.get_bucket_notification_configuration(Bucket=name)
+    return "org" in [each["ID"] for each in rules], "EventBridgeConfiguration" in found
+
+
+def test_what_automation_puts_on_a_new_bucket_later_is_read() -> None:
+    fleet = fleet_in("eu-west-1")
+
+    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if operation == "CreateTopic":
+            fleet.clock.sleep(45)  # throttled, say
+            (name,) = fleet.account.world.buckets
+            fleet.account.s3.put_bucket_notification_configuration(
+                Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
+            )
+
+    fleet.before = hook
+
+    assert fleet.send("Create", properties("*"))["Status"] == "SUCCESS"
+    assert kept(fleet)[1]
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-east-1"])
+def test_a_bucket_of_our_own_name_that_appears_is_not_taken_for_empty(region: str) -> None:
+    fleet = fleet_in(region)
+    done: list[str] = []
+
+    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if operation == "CreateBucket" and not done:
+            done.append(operation)
+            given = {key: params[key] for key in params if key != "ObjectOwnership"}
+            fleet.account.s3.create_bucket(**given)
+            remediated(fleet, params["Bucket"])
+
+    fleet.before = hook
+
+    assert fleet.send("Create", properties("*"))["Status"] == "SUCCESS"
+    assert kept(fleet) == (True, True)
+
+
+def test_a_customers_bucket_that_appears_in_us_east_1_is_left_alone() -> None:
+    fleet = fleet_in("us-east-1")
+    done: list[str] = []
+
+    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if operation == "CreateBucket" and not done:
+            done.append(operation)
+            fleet.account.s3.create_bucket(Bucket=params["Bucket"])
+            fleet.account.s3.put_bucket_tagging(
+                Bucket=params["Bucket"], Tagging={"TagSet": [{"Key": "team", "Value": "a"}]}
+            )
+
+    fleet.before = hook
+    answer = fleet.send("Create", properties("*", LogBucketName="customers-own-name"))
+
+    assert answer["Status"] == "FAILED"
+    assert "appeared while it was to be made" in answer["Reason"]
+    tags = fleet.account.s3.get_bucket_tagging(Bucket="customers-own-name")["TagSet"]
+    assert tags == [{"Key": "team", "Value": "a"}]
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-east-1"])
+def test_a_new_bucket_that_is_not_there_everywhere_yet(region: str) -> None:
+    fleet = fleet_in(region)
+    born: dict[str, float] = {}
+
+    def after(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if operation == "CreateBucket":
+            born.setdefault(params["Bucket"], fleet.clock())
+
+    def before(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        since = fleet.clock() - born.get(params.get("Bucket", ""), 0)
+        if service == "s3" and operation != "CreateBucket" and since < 3:
+            raise error("NoSuchBucket", operation)
+
+    fleet.before, fleet.after = before, after
+
+    assert fleet.send("Create", properties(*fleet.arns))["Status"] == "SUCCESS"
+
+
+def test_an_odd_text_does_not_stop_the_waiting_for_others() -> None:
+    fleet = Fleet(6)
+    start = fleet.clock()
+
+    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if operation != MODIFY:
+            return
+        if params["LoadBalancerArn"] == fleet.arns[0]:
+            raise error("InvalidConfigurationRequest", operation, "cannot be changed")
+        if fleet.clock() - start < 10:
+            raise error("InvalidConfigurationRequest", operation, "Access Denied for bucket: b")
+
+    fleet.before = hook
+    answer = fleet.send("Create", properties("*"))
+
+    assert (answer["Status"], fleet.logs()) == ("SUCCESS", [False] + [True] * 5)
+
+
+def throttled(fleet: Fleet, name: str) -> Hook:
+    first: list[float] = []
+
+    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        mine = params.get("LoadBalancerArn") == fleet.arns[2]
+        if mine and operation == name and "bucket-two" in fleet.account.world.buckets:
+            first or first.append(fleet.clock())
+            if fleet.clock() - first[0] < 62:
+                raise error("Throttling", operation, "Rate exceeded")
+
+    return hook
+
+
+@pytest.mark.parametrize("operation", [MODIFY, "DescribeLoadBalancerAttributes"])
+def test_throttling_is_no_refusal_of_one_that_works(operation: str) -> None:
+    fleet = Fleet(4)
+    fleet.send("Create", ONE)
+    before = fleet.account.snapshot()
+    fleet.before = throttled(fleet, operation)
+
+    answer = fleet.send("Update", TWO, ONE)
+
+    assert answer["Status"] == "FAILED"
+    assert fleet.logs() == [True] * 4
+    assert not differences(before, fleet.account.snapshot())
+
+
+def names(answer: Mapping[str, Any], *texts: str) -> bool:
+    return all(each in answer["Reason"] for each in texts)
+
+
+def test_the_fix_and_what_stays_are_told_however_many_are_refused() -> None:
+    fleet = Fleet(60)
+    refusal: Callable[..., None] = refused(fleet, *range(60))
+    fleet.before = refusal
+    assert names(fleet.send("Create", properties("*")), "Correct that, or name load balancers")
+
+    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        refusal(service, operation, params)
+        if operation == "DeleteTopic":
+            raise error("AuthorizationError", operation, "with an explicit deny")
+
+    fleet = Fleet(60)
+    refusal = refused(fleet, *range(60))
+    fleet.before = hook
+    assert names(fleet.send("Create", properties("*")), "Not all of this run could be undone")
+
+    fleet = Fleet(61)
+    for number in range(60):
+        fleet.set(number, f"gone-{number}", "x", enabled=True)
+    fleet.send("Create", ONE)
+    fleet.account.s3.put_object(Bucket="bucket-one", Key="AWSLogs/x", Body=b"x")
+    answer = fleet.send("Update", TWO, ONE)
+    assert names(answer, "Left in place (1)", "bucket-one", "Not onboarded (60)")
+    assert len(json.dumps(answer)) <= 4096

@@ -12,7 +12,7 @@ from pathlib import Path
 from dt_logs_cfn.errors import SettingsError
 from dt_logs_handler.request import HTTPS_URL, Privileges
 
-__all__ = ["PARTITIONS", "Privileges", "Settings", "Vendor"]
+__all__ = ["PARTITIONS", "Privileges", "Settings", "Vendor", "partition_of"]
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 
@@ -142,6 +142,16 @@ class Settings:
     @classmethod
     def _of(cls, sections: Iterable[tuple[object, object]]) -> "Settings":
         return cls(tuple(_vendor(partition, values) for partition, values in sections))
+
+
+def partition_of(region: str) -> str:
+    """Return the partition of a region, as AWS names its regions."""
+    match region.split("-")[:2]:
+        case ["cn", _]:
+            return "aws-cn"
+        case ["us", "gov"]:
+            return "aws-us-gov"
+    return "aws"
 
 
 def _vendor(partition: object, values: object) -> Vendor:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.policies import POLICY_NAMES, policy_document
+from dt_logs_cfn.settings import partition_of
 
 # The values of IAM and Lambda; a role's name comes with its path.
 _ACCOUNT = "[0-9]{12}"
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     values = {name: value for name in _VALUES if (value := getattr(arguments, name)) is not None}
     if "region" in values:
-        values["partition"] = _partition(values["region"])
+        values["partition"] = partition_of(values["region"])
     if "role_name" in values:
         values["role_name"] = values["role_name"].removeprefix("/")
     text = canonical.dumps(policy_document(arguments.name, **values))
@@ -69,13 +70,3 @@ def _matching(pattern: str) -> Callable[[str], str]:
         return value
 
     return checked
-
-
-def _partition(region: str) -> str:
-    """Return the partition of a region, as AWS names its regions."""
-    match region.split("-")[:2]:
-        case ["cn", _]:
-            return "aws-cn"
-        case ["us", "gov"]:
-            return "aws-us-gov"
-    return "aws"

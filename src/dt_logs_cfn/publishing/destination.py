@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from dt_logs_cfn.errors import PublishError
-from dt_logs_cfn.settings import Settings, Vendor
+from dt_logs_cfn.settings import Settings, Vendor, partition_of
 
 # Virtual-hosted and path style, with and without a region, dual stack too [AWS, "Virtual hosting
 # of buckets"]. CloudFormation takes templates from S3 alone, and from no website endpoint
@@ -50,7 +50,7 @@ def destination(vendor: Vendor) -> Destination:
     if not bucket:
         raise _wrong(vendor, "names no bucket")
     region = found["region"] or "us-east-1"
-    if _partition(region) != vendor.partition or bool(found["china"]) != (
+    if partition_of(region) != vendor.partition or bool(found["china"]) != (
         vendor.partition == "aws-cn"
     ):
         raise _wrong(vendor, f"is not one of partition {vendor.partition}")
@@ -90,15 +90,6 @@ def chosen(
 def _split(path: str) -> tuple[str, str]:
     bucket, _, prefix = path.partition("/")
     return bucket, prefix
-
-
-def _partition(region: str) -> str:
-    match region.split("-")[:2]:
-        case ["cn", _]:
-            return "aws-cn"
-        case ["us", "gov"]:
-            return "aws-us-gov"
-    return "aws"
 
 
 def _wrong(vendor: Vendor, what: str) -> PublishError:

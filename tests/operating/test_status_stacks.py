@@ -100,6 +100,7 @@ def listed(version: str, **more: Any) -> dict[str, Any]:
 
 
 WITHDRAWN = {"at": "2026-04-01T12:00:00Z", "reason": "It lost logs."}
+ONE = listed(__version__)
 DAMAGED = "versions.json is none of ours, or damaged."
 
 
@@ -114,7 +115,12 @@ DAMAGED = "versions.json is none of ours, or damaged."
         (
             {"versions": [listed(__version__), listed("0.0.9", withdrawn=WITHDRAWN)]},
             "ok",
-            f"{__version__} is not withdrawn",
+            f"{__version__} is not withdrawn, and is the newest",
+        ),
+        (
+            {"versions": [listed("99.0.0"), listed("99.0.1", withdrawn=WITHDRAWN), ONE]},
+            "ok",
+            f"{__version__} is not withdrawn, and 99.0.0 is newer",
         ),
         ({"versions": [listed("0.0.9")]}, "unknown", f"versions.json does not list {__version__}"),
         ({"versions": [{"version": __version__}]}, "unknown", DAMAGED),

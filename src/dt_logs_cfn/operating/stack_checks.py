@@ -75,14 +75,17 @@ def _withdrawn(stack: StackSeen) -> Check:
     assert not isinstance(stack.origin, Unread) and not isinstance(stack.versions, Unread)
     version = stack.origin.version
     try:
-        found = Catalogue.parse(stack.versions).find(version)
+        catalogue = Catalogue.parse(stack.versions, lenient=True)
     except PublishError as error:
         return Check(name, stack.subject, error.what, "unknown", _ASK)
+    found = catalogue.find(version)
     if found is None:
         saw = f"{VERSIONS} does not list {version}"
         return Check(name, stack.subject, saw, "unknown", _ASK)
     if found.withdrawn is None:
-        return Check(name, stack.subject, f"{version} is not withdrawn", "ok")
+        newest = next(each for each in catalogue.entries if not each.withdrawn).version
+        told = "and is the newest" if newest == version else f"and {newest} is newer"
+        return Check(name, stack.subject, f"{version} is not withdrawn, {told}", "ok")
     saw = f"{version} was withdrawn: {found.withdrawn.reason}"
     return Check(name, stack.subject, saw, "finding", "Update the stack with a newer release.")
 

@@ -28,7 +28,7 @@ COMMANDS = {
     "rehearse": "run the released template in an emulated AWS account on this machine",
     "remove": "delete the stack, followed live, and check that the account is clean",
     "status": "tell whether logs flow to Data Theorem, and what to do where they do not",
-    "verify": "tell whether a template is this release, and extract its handler",
+    "verify": "tell whether a template, or what a stack runs, is this release",
 }
 
 

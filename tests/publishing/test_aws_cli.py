@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from publishing.conftest import BASE_URL, BUCKET, SETTINGS, nobody, place, publication, target_of
+from support.aws_cli import aws_cli
 from support.s3_server import OWNER, Server
 
 from dt_logs_cfn import __version__, build_release
@@ -27,12 +26,7 @@ KEY = f"logs-analysis/{__version__}/"
 
 @pytest.fixture
 def aws() -> str:
-    found = shutil.which("aws", path=str(Path(sys.executable).parent)) or shutil.which("aws")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("needs the AWS CLI: pip install awscli")
-        pytest.skip("needs the AWS CLI: pip install awscli")
-    return found
+    return aws_cli()
 
 
 @pytest.fixture

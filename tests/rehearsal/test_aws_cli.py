@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.aws_cli import aws_cli
 from support.emulated import Emulated, emulated
 
 NAME = "dt-logs-analysis"
@@ -27,11 +26,7 @@ def account(tmp_path: Path, release: Path) -> Iterator[Emulated]:
 @pytest.fixture
 def cloudformation(account: Emulated) -> Cli:
     """Run `aws cloudformation`; its answer comes back as data."""
-    found = shutil.which("aws", path=str(Path(sys.executable).parent)) or shutil.which("aws")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("needs the AWS CLI: pip install awscli")
-        pytest.skip("needs the AWS CLI: pip install awscli")
+    found = aws_cli()
 
     def run(*argv: str) -> Any:
         command = [found, "cloudformation", *argv, "--output", "json"]

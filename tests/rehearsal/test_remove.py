@@ -201,6 +201,24 @@ def test_what_another_stack_uses_stays(account: Emulated, run: Runner) -> None:
     assert bucket not in account.sandbox.account.world.buckets
 
 
+def test_a_topic_whose_users_cannot_be_told_is_not_removed(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bucket's policy says that another stack uses it; this operator may not read that."""
+    deployed(account, Privileges.DOCUMENTED)
+    deployed(account, Privileges.DOCUMENTED, name=f"{NAME}-2")
+    topics = set(account.sandbox.account.world.topics)
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    but = {"Effect": "Deny", "Action": "s3:GetBucketPolicy", "Resource": "*"}
+    for name, value in account.person(everything, but).items():
+        monkeypatch.setenv(name.upper(), value)
+
+    ran = run("--yes", "--leftovers")
+
+    assert ran.code == 1
+    assert set(account.sandbox.account.world.topics) == topics
+
+
 def test_a_stack_whose_creation_failed_is_removed(account: Emulated, run: Runner) -> None:
     gone = account.load_balancers[0].replace("/web/", "/wob/")
     stack = deployed(account, LoadBalancerArns=gone)

@@ -73,10 +73,12 @@ def read_marks(found: Clients, stack: Stack, hints: Hints) -> Marks:
     logging = search.noting(
         "load balancers", lambda: tuple(search.load_balancers()), tuple[LoadBalancer, ...]()
     )
-    buckets = search.noting("buckets", search.buckets, dict[str, Bucket]())
+    seen = search.noting("buckets", search.buckets, None)
+    buckets = seen or {}
     load_balancers = tuple(search.marked_load_balancer(each, buckets) for each in logging)
     marked = tuple(search.marked(each) for each in buckets.values())
-    listed = tuple(search.topics(buckets))
+    # Who uses a topic stands in its bucket's policy: without that, none counts as unused.
+    listed = tuple(search.topics(buckets)) if seen is not None else ()
     group = search.noting("log groups", lambda: _log_group(found.logs, hints.function), "")
     return Marks(load_balancers, tuple(filter(_matters, marked)), listed, group, search.unread)
 
@@ -104,6 +106,7 @@ class _Search:
         self._hints = hints
         self._unread: list[str] = []
         self._logged_to: set[str] = set()
+        self._closed: set[str] = set()  # buckets whose policy, and so whose users, nobody can tell
 
     @property
     def unread(self) -> tuple[str, ...]:
@@ -163,6 +166,7 @@ class _Search:
                 found[name] = read
             elif isinstance(read, Unreadable):
                 self._unread.append(read.told(name))
+                self._closed.add(name)
         return found
 
     def _claimed(self, name: str) -> bool:
@@ -172,6 +176,7 @@ class _Search:
         except ClientError as error:
             if aws.denied(error):
                 self._unread.append(f"the policy of bucket {name} could not be read")
+                self._closed.add(name)
             elif aws.code(error) not in ABSENT:
                 raise
             return False
@@ -227,7 +232,7 @@ class _Search:
         return page["IsTruncated"] or any(not key.endswith(f"/{TEST_FILE}") for key in keys)
 
     def topics(self, buckets: Mapping[str, Bucket]) -> Iterator[MarkedTopic]:
-        """Yield the stack's topics that no other stack uses."""
+        """Yield the stack's topics that no other stack uses, as far as that can be told."""
         mine = [each for each in buckets.values() if self._registered(each, others=False)]
         wanted = {self._stack.topic_arn(each.name) for each in mine}
         wanted |= {self._stack.topic_arn(name) for name in self._hints.buckets}
@@ -237,6 +242,7 @@ class _Search:
             for each in buckets.values()
             if self._registered(each, others=True)
         }
+        used |= {*map(self._stack.topic_arn, self._closed)}
         for arn in sorted(wanted - used):
             found = self.noting(f"topic {arn}", partial(self._topic, arn), None)
             if found is not None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore import exceptions as botocore
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
 from dt_logs_cfn.errors import AwsError
 
@@ -71,6 +72,10 @@ def errors() -> Iterator[None]:
         raise _refused(error) from error
     except botocore.BotoCoreError as error:
         raise _failed(error) from error
+    except ResponseParserError as error:
+        raise AwsError(
+            "What answers is not AWS.", "Check the network, the proxy and AWS_ENDPOINT_URL."
+        ) from error
 
 
 def code(error: botocore.ClientError) -> str:

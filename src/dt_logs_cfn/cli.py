@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return command.run(arguments)
     except DtLogsError as error:
-        print(f"{PROGRAM}: {' '.join(str(error).splitlines())}", file=sys.stderr)
+        print(f"{PROGRAM}: {_one_line(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 3
 
 
@@ -128,6 +128,11 @@ def _load(name: str) -> Command:
 
             return verify
     raise AssertionError(f"no module for the command {name}")
+
+
+def _one_line(text: str) -> str:
+    """Return a text, parts of which may be anybody's, as one line that drives no terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _sentence(text: str) -> str:

@@ -155,6 +155,18 @@ def test_nothing_to_do_is_said_and_fine(account: Emulated, run: Runner) -> None:
     assert [each["ExecutionStatus"] for each in left] == ["EXECUTE_COMPLETE"]
 
 
+def test_a_stack_keeps_its_privileges_unless_told_otherwise(account: Emulated, run: Runner) -> None:
+    assert run(*options(account), "--privileges", "documented", "--yes").code == 0
+
+    ran = run(*again(account))
+
+    assert (ran.code, "nothing to do" in ran.out) == (0, True)
+    ran = run(*again(account, "--parameter", "RunToken=a\x9b31m"))
+    assert (ran.code, "documented" in ran.told) == (0, True)
+    ran = run(*again(account, "--privileges", "least-privilege", "--parameter", "RunToken=c"))
+    assert (ran.code, "\x9b" in ran.told) == (0, False)
+
+
 def test_a_stack_that_another_client_made_is_updated(account: Emulated, run: Runner) -> None:
     values = {
         "LoadBalancerArns": account.load_balancers[0],

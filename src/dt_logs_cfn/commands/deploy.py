@@ -8,16 +8,21 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dt_logs_cfn import __version__, aws, canonical
-from dt_logs_cfn.errors import OperatingError, UsageError
+from dt_logs_cfn.errors import OperatingError, SettingsError, UsageError, VerifyError
 from dt_logs_cfn.operating import stack_set_options, values
 from dt_logs_cfn.operating.deploying import Deployed, Wanted, deploy
 from dt_logs_cfn.operating.operator import Operator, at_terminal
 from dt_logs_cfn.operating.rolling_out import roll_out
-from dt_logs_cfn.operating.stacks import STACK_NAME
+from dt_logs_cfn.operating.stacks import REVIEW, STACK_NAME, describe
 from dt_logs_cfn.operating.templates import Template, from_release, from_url
 from dt_logs_cfn.settings import Privileges
+from dt_logs_cfn.templates import origin
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]{1,1024}")
 _LIST = "LoadBalancerArns"
@@ -59,7 +64,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Privileges,
         choices=tuple(Privileges),
         metavar="SET",
-        help="documented or least-privilege: which template (default: least-privilege)",
+        help="documented or least-privilege: which template (default: that of the stack, or"
+        " least-privilege for a new one)",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
@@ -102,12 +108,14 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
     parameters = _parameters(arguments)
     tags = values.pairs(arguments.tag, "--tag")
     check_role(arguments.role_arn)
-    template = _template(arguments)
+    template = _template(arguments, arguments.privileges)
     if arguments.stack_set is not None:
         return roll_out(arguments, template, parameters, tags, operator)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         client = session.client("cloudformation", config=aws.CONFIG)
+        if arguments.privileges is None and arguments.template_url is None:
+            template = _template(arguments, _present_privileges(client, arguments.stack_name))
         account = session.client("sts", config=aws.CONFIG).get_caller_identity()["Account"]
         region = client.meta.region_name
         _check_place(parameters, account, region)
@@ -153,10 +161,22 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, str]:
     return found
 
 
-def _template(arguments: argparse.Namespace) -> Template:
+def _template(arguments: argparse.Namespace, privileges: Privileges | None) -> Template:
     if arguments.template_url is not None:
-        return from_url(arguments.template_url, arguments.privileges)
-    return from_release(arguments.release, arguments.privileges or Privileges.LEAST_PRIVILEGE)
+        return from_url(arguments.template_url, privileges)
+    return from_release(arguments.release, privileges or Privileges.LEAST_PRIVILEGE)
+
+
+def _present_privileges(client: "CloudFormationClient", name: str) -> Privileges | None:
+    """Return the set that a stack has, which it keeps unless told otherwise; None for a new one."""
+    stack = describe(client, name)
+    if stack is None or stack.status == REVIEW:
+        return None
+    body: object = client.get_template(StackName=stack.id)["TemplateBody"]
+    try:
+        return origin(body).privileges if isinstance(body, dict) else None
+    except (SettingsError, VerifyError):
+        return None  # none of ours, which is refused where its resources are looked at
 
 
 def _check_place(parameters: Mapping[str, str], account: str, region: str) -> None:

@@ -63,8 +63,11 @@ def rights(template: Mapping[str, Any]) -> frozenset[str]:
 
 
 def told(proposal: Proposal) -> str:
-    """Return a proposal as text, an endpoint without what may be a token."""
-    return "\n".join(_told(proposal))
+    """Return a proposal as text, an endpoint without what may be a token.
+
+    What another client has set may hold anything: no line of it drives a terminal.
+    """
+    return "\n".join("".join(c if c.isprintable() else " " for c in e) for e in _told(proposal))
 
 
 def _told(proposal: Proposal) -> Iterator[str]:

@@ -84,7 +84,7 @@ def told(found: Planned, what: str, *, exists: bool) -> str:
     elif found.plan.changes:
         lines += _change_lines(_known_changes(found))
     elif found.works:
-        lines.append("Nothing is to be done: all is as it is asked for.")
+        lines.append("Nothing is to be done in buckets, topics and load balancers.")
     else:
         lines.append("Whether anything is to be done cannot be told: not all could be read.")
     lines += _notes(found, exists)

@@ -61,7 +61,7 @@ def failures() -> list[Failure]:
         tree = ast.parse(path.read_text("utf-8"))
         constants = _constants(path.stem)
         for function in _functions(tree):
-            for call in _own(function, ast.Call):
+            for call in _calls(function):
                 if _is_made(call, kinds):
                     for what, fix in _sentences(call, _Scope(function, constants)):
                         found[Failure(path.stem, what, fix)] = None
@@ -74,8 +74,9 @@ def failures() -> list[Failure]:
 def table() -> str:
     """Return the reasons as Markdown, by stage."""
     parts: list[str] = []
+    found = failures()
     for module, title in STAGES.items():
-        rows = [each for each in failures() if each.module == module]
+        rows = [each for each in found if each.module == module]
         if rows:
             if f"### {title}\n" not in parts:
                 parts += [f"### {title}\n", "| It says | What to do, as it says |\n| --- | --- |"]
@@ -107,14 +108,14 @@ def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
     yield from (each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef))
 
 
-def _own(function: ast.FunctionDef, kind: type[ast.Call]) -> Iterator[ast.Call]:
-    """Yield what is in a function, but not in one inside it."""
+def _calls(function: ast.FunctionDef) -> Iterator[ast.Call]:
+    """Yield the calls in a function, but not in one inside it."""
     left: list[ast.AST] = list(function.body)
     while left:
         node = left.pop(0)
         if isinstance(node, ast.FunctionDef):
             continue
-        if isinstance(node, kind):
+        if isinstance(node, ast.Call):
             yield node
         left = [*ast.iter_child_nodes(node), *left]
 

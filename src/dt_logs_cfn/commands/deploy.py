@@ -115,7 +115,9 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
         session = aws.session(arguments.profile, arguments.region)
         client = session.client("cloudformation", config=aws.CONFIG)
         if arguments.privileges is None and arguments.template_url is None:
-            template = _template(arguments, _present_privileges(client, arguments.stack_name))
+            present = _present_privileges(client, arguments.stack_name)
+            if present is Privileges.DOCUMENTED:
+                template = _template(arguments, present)
         account = session.client("sts", config=aws.CONFIG).get_caller_identity()["Account"]
         region = client.meta.region_name
         _check_place(parameters, account, region)

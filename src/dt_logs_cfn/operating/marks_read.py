@@ -117,7 +117,7 @@ class _Search:
         try:
             return read()
         except ClientError as error:
-            if not aws.denied(error) and aws.code(error) != "AuthorizationError":
+            if not aws.denied(error):
                 raise
             self._unread.append(f"{what} could not be read (AWS denies {error.operation_name})")
         except HandlerError as error:

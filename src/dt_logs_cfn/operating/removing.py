@@ -192,7 +192,7 @@ def _gone(found: Clients, left: Left, operator: Operator) -> bool:
             case _:
                 raise AssertionError(f"no way to remove a {left.what}")
     except ClientError as error:
-        if not aws.denied(error) and aws.code(error) != "AuthorizationError":
+        if not aws.denied(error):
             raise
         operator.tell(f"AWS denies {error.operation_name}: {left.name} stays")
         return False

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from dt_logs_cfn.errors import OperatingError, UsageError
+from dt_logs_cfn.operating.template_parameters import LONGEST_VALUE
 from dt_logs_cfn.rehearsal.intrinsics import Stack, accepts
 
 _LIMIT = 1_000_000  # bytes of a file: 200 parameters of 4,096 bytes are fewer
-_LONGEST = 4_096  # bytes of a value [CloudFormation guide, cloudformation-limits.md]
 _FORM = (
     'Write it as the AWS CLI takes it: [{"ParameterKey": "…", "ParameterValue": "…"}], or as'
     ' {"name": "value"}.'
@@ -93,10 +93,10 @@ def check(template: Mapping[str, Any], given: Mapping[str, str], kept: Mapping[s
             "Give each with --parameter NAME=VALUE, or in a file with --parameters.",
         )
     for name, value in given.items():
-        if len(value.encode()) > _LONGEST:
+        if len(value.encode()) > LONGEST_VALUE:
             raise OperatingError(
                 f"The value of {name} has {len(value.encode()):,} bytes, and a parameter holds"
-                f" {_LONGEST:,}.",
+                f" {LONGEST_VALUE:,}.",
                 "Several stacks share the work, or LoadBalancerArns=* takes all load balancers.",
             )
         if not accepts(declared[name], value):

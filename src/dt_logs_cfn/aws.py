@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 from dt_logs_cfn.errors import AwsError
+from dt_logs_cfn.printable import one_line
 
 # Retries with a growing pause, as AWS recommends them for throttling.
 CONFIG = Config(
@@ -91,7 +92,7 @@ def denied(error: botocore.ClientError) -> bool:
 def _refused(error: botocore.ClientError) -> AwsError:
     name, found = error.operation_name, code(error)
     said = error.response.get("Error", {}).get("Message", "")
-    text = " ".join("".join(c if c.isprintable() else " " for c in said).split())
+    text = one_line(said)
     text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     if found in _EXPIRED:
         return AwsError("The credentials have expired.", _SIGN_IN)

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import DtLogsError, UsageError
+from dt_logs_cfn.printable import printable
 
 PROGRAM = "dt-logs-cfn"
 
@@ -57,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return command.run(arguments)
     except DtLogsError as error:
-        print(f"{PROGRAM}: {_one_line(str(error))}", file=sys.stderr)
+        print(f"{PROGRAM}: {printable(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 3
 
 
@@ -128,11 +129,6 @@ def _load(name: str) -> Command:
 
             return verify
     raise AssertionError(f"no module for the command {name}")
-
-
-def _one_line(text: str) -> str:
-    """Return a text, parts of which may be anybody's, as one line that drives no terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _sentence(text: str) -> str:

@@ -14,6 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 
 from dt_logs_cfn.errors import FetchError
+from dt_logs_cfn.printable import printable
 
 _SECONDS = 120.0
 _CHUNK = 65_536
@@ -75,7 +76,7 @@ def shown(url: str) -> str:
     text = re.sub(
         r"^([a-z0-9]+://)[^/]*@", r"\1", url.partition("?")[0].partition("#")[0], flags=re.I
     )
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    text = printable(text, "?")
     return text if len(text) <= 200 else f"{text[:199]}…"
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dt_logs_cfn.operating.stack_events import Event, at_rest, cause, line, one_line, reason
+from dt_logs_cfn.operating.stack_events import Event, at_rest, cause, line, reason
+from dt_logs_cfn.printable import one_line
 
 STACK = "AWS::CloudFormation::Stack"
 UUID = "0c9b5a3e-1d5e-4c1f-9f57-000000000000"

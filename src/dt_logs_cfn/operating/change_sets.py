@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dt_logs_cfn.operating.stacks import Stack, visible
+from dt_logs_cfn.printable import printable
 
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 
@@ -67,7 +68,7 @@ def told(proposal: Proposal) -> str:
 
     What another client has set may hold anything: no line of it drives a terminal.
     """
-    return "\n".join("".join(c if c.isprintable() else " " for c in e) for e in _told(proposal))
+    return "\n".join(map(printable, _told(proposal)))
 
 
 def _told(proposal: Proposal) -> Iterator[str]:

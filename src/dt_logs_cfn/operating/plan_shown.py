@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dt_logs_cfn.operating.plan_diff import Change, changes
 from dt_logs_cfn.operating.planned import Conflict, Planned
+from dt_logs_cfn.printable import printable
 from dt_logs_handler.request import Request
 from dt_logs_handler.steps import CreateBucket, Plan
 
@@ -89,7 +90,7 @@ def told(found: Planned, what: str, *, exists: bool) -> str:
         lines.append("Whether anything is to be done cannot be told: not all could be read.")
     lines += _notes(found, exists)
     # Anybody may have written anything into a policy: a terminal is to take it as text.
-    return "\n".join("".join(c if c.isprintable() else "?" for c in filled(line)) for line in lines)
+    return "\n".join(printable(filled(line), "?") for line in lines)
 
 
 def _known_changes(found: Planned) -> list[Change]:

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.change_sets import Change, change
 from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stack_events import one_line
 from dt_logs_cfn.operating.stacks import REVIEW, Stack, describe
+from dt_logs_cfn.printable import one_line
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

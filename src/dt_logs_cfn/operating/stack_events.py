@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dt_logs_cfn.printable import one_line
+
 STACK_TYPE = "AWS::CloudFormation::Stack"
 _COLOURS = {"FAILED": "31", "ROLLBACK": "33", "COMPLETE": "32", "PROGRESS": "36"}
 # What CloudFormation puts around a custom resource's own reason; the texts have changed over time.
@@ -51,11 +53,6 @@ def reason(event: Event) -> str:
     """Return an event's reason as one line; of a custom resource, its own words alone."""
     found = _WRAPPED.fullmatch(event.reason)
     return one_line(found[1] if found else event.reason)
-
-
-def one_line(text: str) -> str:
-    """Return a text that came from elsewhere as one line that cannot steer a terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def line(at: float, status: str, logical_id: str, why: str, colour: bool = False) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dt_logs_cfn.operating.targets import Instance
+from dt_logs_cfn.printable import one_line
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import type_defs as types
@@ -122,7 +123,7 @@ def changes(before: Progress | None, after: Progress) -> tuple[Result, ...]:
 
 def own_reason(reason: str) -> str:
     """Return the stack's own reason out of what StackSets wraps around it, on one line."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in reason).split())
+    text = one_line(reason)
     inner = re.search(r"Message returned: (.+?)(?: \(RequestId: [^)]*\))?\.?$", text)
     if inner:
         return inner[1]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from dt_logs_cfn.operating.seen import Check, Verdict
+from dt_logs_cfn.printable import printable
 
 _COLOURS: dict[Verdict, str] = {"ok": "32", "finding": "31", "unknown": "33"}
 
@@ -25,21 +26,16 @@ def told(checks: Sequence[Check], *, colour: bool) -> str:
     width = max(len(each.name) for each in checks)
     lines = []
     for subject in dict.fromkeys(each.subject for each in checks):
-        lines.append(_line(subject))
+        lines.append(printable(subject))
         for each in checks:
             if each.subject == subject:
                 word = f"{each.verdict:<7}"
                 shown = f"\x1b[{_COLOURS[each.verdict]}m{word}\x1b[0m" if colour else word
-                lines.append(f"  {shown}  {each.name:<{width}}  {_line(each.saw)}")
+                lines.append(f"  {shown}  {each.name:<{width}}  {printable(each.saw)}")
                 if each.fix:
-                    lines.append(f"  {'':<7}  {'':<{width}}  fix: {_line(each.fix)}")
+                    lines.append(f"  {'':<7}  {'':<{width}}  fix: {printable(each.fix)}")
         lines.append("")
     return "\n".join([*lines, _summary(checks)])
-
-
-def _line(text: str) -> str:
-    """Return what anybody may have written into an account so that a terminal takes it as text."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _summary(checks: Sequence[Check]) -> str:

@@ -89,12 +89,17 @@ def denied(error: botocore.ClientError) -> bool:
     return code(error) in _DENIED
 
 
+def expired(error: botocore.ClientError) -> bool:
+    """Tell whether the call was refused since the credentials have expired."""
+    return code(error) in _EXPIRED
+
+
 def _refused(error: botocore.ClientError) -> AwsError:
     name, found = error.operation_name, code(error)
     said = error.response.get("Error", {}).get("Message", "")
     text = one_line(said)
     text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-    if found in _EXPIRED:
+    if expired(error):
         return AwsError("The credentials have expired.", _SIGN_IN)
     if found in _UNKNOWN:
         fix = f"Check that they are of this partition and region. {_SIGN_IN}"

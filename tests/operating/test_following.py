@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError
+from botocore.exceptions import ClientError, ConnectTimeoutError, UnauthorizedSSOTokenError
+from botocore.parsers import ResponseParserError
 
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.following import follow, seen, seen_before
@@ -120,7 +121,12 @@ def test_silence_is_told_now_and_then() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [refused("Throttling"), ConnectTimeoutError(endpoint_url="https://a.example.com")]
+    "error",
+    [
+        refused("Throttling"),
+        ConnectTimeoutError(endpoint_url="https://a.example.com"),
+        ResponseParserError("a proxy's page"),
+    ],
 )
 def test_a_lost_connection_is_waited_for(error: Exception) -> None:
     fake = Fake([happens("CREATE_IN_PROGRESS"), error, error, happens("CREATE_COMPLETE")])
@@ -140,6 +146,11 @@ def test_a_lost_connection_is_waited_for(error: Exception) -> None:
         (
             [ConnectTimeoutError(endpoint_url="https://a.example.com/?secret")] * 3,
             "a.example.com cannot be reached (ConnectTimeoutError).",
+        ),
+        ([ResponseParserError("a proxy's page")] * 3, "What answers is not AWS."),
+        (
+            [UnauthorizedSSOTokenError()],
+            "There are no AWS credentials (UnauthorizedSSOTokenError).",
         ),
     ],
 )

@@ -6,12 +6,9 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
-
-from dt_logs_cfn import aws
-from dt_logs_cfn.errors import AwsError, OperatingError
 from dt_logs_cfn.operating import stack_events
 from dt_logs_cfn.operating.operator import Operator
+from dt_logs_cfn.operating.patience import patiently
 from dt_logs_cfn.operating.stack_events import Event, at_rest
 from dt_logs_cfn.printable import one_line
 
@@ -21,9 +18,7 @@ if TYPE_CHECKING:
 
 EVERY = 2.0  # seconds between two looks
 SILENCE = 30.0  # seconds without an event, after which that is said
-PATIENCE = 3  # looks in a row that may fail, each of them repeated by the SDK
 _BEGUN = "User Initiated"  # the reason of an operation's first event
-_ENDED = frozenset(("ExpiredToken", "ExpiredTokenException", "RequestExpired"))
 
 
 @dataclass(frozen=True)
@@ -54,19 +49,14 @@ def follow(client: CloudFormationClient, stack: str, known: Set[str], operator: 
     `stack` is its id, since a deleted one has no name. A lost connection is waited for; raises
     OperatingError when it does not come back, with the stack going on.
     """
-    screen, told, failures = _Screen(operator), list[Event](), 0
+    screen, told = _Screen(operator), list[Event]()
+
+    def look() -> tuple[str, list[Event]]:
+        status = client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+        return status, list(_events(client, stack, known | {each.id for each in told}))[::-1]
+
     while True:
-        try:
-            status = client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
-            new = list(_events(client, stack, known | {each.id for each in told}))[::-1]
-        except (ClientError, ConnectionError, HTTPClientError) as error:
-            failures += 1
-            if failures == PATIENCE or (isinstance(error, ClientError) and _final(error)):
-                raise _lost(error) from error
-            operator.tell(f"AWS does not answer ({type(error).__name__}); trying again")
-            operator.sleep(EVERY * 2**failures)
-            continue
-        failures = 0
+        status, new = patiently(look, operator, "The stack")
         told += new
         screen.show(told, new, status)
         if at_rest(status):
@@ -93,21 +83,6 @@ class _Screen:
         elif now - self._shown >= SILENCE:
             self._shown = now
             self._operator.tell(f"{now - self._began:>8.1f}s  still {status}")
-
-
-def _final(error: ClientError) -> bool:
-    return aws.denied(error) or aws.code(error) in _ENDED
-
-
-def _lost(error: ClientError | ConnectionError | HTTPClientError) -> OperatingError:
-    try:
-        with aws.errors():
-            raise error
-    except AwsError as found:
-        return OperatingError(
-            f"The stack goes on, and cannot be followed: {found.what}",
-            f"{found.fix} The same command follows it again.",
-        )
 
 
 def _events(client: CloudFormationClient, stack: str, known: Set[str]) -> Iterator[Event]:

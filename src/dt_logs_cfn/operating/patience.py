@@ -1,0 +1,54 @@
+"""Looking at what AWS does for us, through a network that fails now and then."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+from botocore.parsers import ResponseParserError
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.errors import AwsError, OperatingError
+from dt_logs_cfn.operating.operator import Operator
+
+# What boto3 may raise of a call; all but ResponseParserError descend from two of them.
+FAILURES = (ClientError, BotoCoreError, ResponseParserError)
+LOOKS = 3  # in a row that may fail, each of them repeated by the SDK
+PAUSE = 4.0  # seconds after the first, and twice as long after each other
+_PASSING = (ConnectionError, HTTPClientError, ResponseParserError)
+
+T = TypeVar("T")
+
+
+def patiently(look: Callable[[], T], operator: Operator, what: str) -> T:
+    """Return what is seen, after a lost connection or throttling; `look` may be repeated.
+
+    `what` is followed, as "The stack": raises OperatingError if it cannot be any more, and says
+    that it goes on.
+    """
+    failures = 0
+    while True:
+        try:
+            return look()
+        except FAILURES as error:
+            failures += 1
+            if failures == LOOKS or not _passes(error):
+                raise _lost(error, what) from error
+            operator.tell(f"AWS does not answer ({type(error).__name__}); trying again")
+            operator.sleep(PAUSE * 2 ** (failures - 1))
+
+
+def _passes(error: Exception) -> bool:
+    if isinstance(error, ClientError):
+        return not (aws.denied(error) or aws.expired(error))
+    return isinstance(error, _PASSING)
+
+
+def _lost(error: Exception, what: str) -> OperatingError:
+    try:
+        with aws.errors():
+            raise error
+    except AwsError as found:
+        return OperatingError(
+            f"{what} goes on, and cannot be followed: {found.what}",
+            f"{found.fix} The same command follows it again.",
+        )

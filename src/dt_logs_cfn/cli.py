@@ -7,12 +7,14 @@ than a whole build.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from typing import Protocol
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import DtLogsError, UsageError
+from dt_logs_cfn.here import Here
 from dt_logs_cfn.printable import printable
 
 PROGRAM = "dt-logs-cfn"
@@ -54,11 +56,14 @@ def main(argv: Sequence[str]) -> int:
         prog=f"{PROGRAM} {chosen.command}", description=_sentence(COMMANDS[chosen.command])
     )
     command.configure(parser)
-    arguments = parser.parse_args(chosen.arguments)
+    arguments, unknown = parser.parse_known_args(chosen.arguments)
+    if unknown:
+        parser.error(f"unrecognized arguments: {_options(unknown)}")
     try:
         return command.run(arguments)
     except DtLogsError as error:
-        print(f"{PROGRAM}: {printable(str(error))}", file=sys.stderr)
+        told = Here.of(arguments).text(printable(str(error)))
+        print(f"{PROGRAM}: {told}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 3
 
 
@@ -129,6 +134,15 @@ def _load(name: str) -> Command:
 
             return verify
     raise AssertionError(f"no module for the command {name}")
+
+
+def _options(unknown: Sequence[str]) -> str:
+    """Return options that nobody declared, without their values: one may be a secret by a slip."""
+    names = [each.partition("=")[0] for each in unknown]
+    known = [each for each in names if re.fullmatch("--?[a-z][a-z-]{0,30}", each)]
+    others = len(unknown) - len(known)
+    words = [f"{others} more word{'' if others == 1 else 's'}"] if others else []
+    return ", ".join([*known, *words])
 
 
 def _sentence(text: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from cli.running import Run
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.cli import COMMANDS
+from dt_logs_cfn.cli import COMMANDS, main
 
 
 def loaded_by(code: str) -> set[str]:
@@ -110,3 +110,12 @@ def test_a_closed_stdout_is_no_traceback() -> None:
     told = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
 
     assert (told.returncode, told.stderr) == (0, "")
+
+
+def test_words_that_nobody_asked_for_are_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["plan", "--parametr", "T0KEN", "--x=T0KEN", "--ghp_T0KEN", "T0KEN"])
+    assert stop.value.code == 2
+    told = capsys.readouterr().err
+    assert told.endswith("error: unrecognized arguments: --parametr, --x, 3 more words\n")
+    assert "T0KEN" not in told

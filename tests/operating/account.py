@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -34,7 +35,10 @@ STACK = (
     "6b5d2f40-5c1e-11f0-9a3b-0242ac120002"
 )
 TAG = "558d71137e72"
-ASKED = ("--data-theorem-account-id", VENDOR, "--notification-endpoint", ENDPOINT)
+ASKED = (
+    *("--parameter", f"DataTheoremAccountId={VENDOR}"),
+    *("--parameter", f"NotificationEndpoint={ENDPOINT}"),
+)
 TRUST = '{"Version":"2012-10-17","Statement":[]}'
 
 
@@ -43,6 +47,7 @@ class Served:
     """An account behind its endpoint, and the command line in a shell of its own."""
 
     sandbox: Sandbox
+    release: Path
     shell: pytest.MonkeyPatch
     printed: pytest.CaptureFixture[str]
 
@@ -85,6 +90,8 @@ class Served:
         """Run a command as from a shell; nothing may be changed by it."""
         before = self.account.snapshot()
         self.printed.readouterr()
+        if argv[0] == "plan" and "--template-url" not in argv and "--release" not in argv:
+            argv = (*argv, "--release", str(self.release))
         try:
             code = main(argv)
         except SystemExit as stop:

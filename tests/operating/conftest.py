@@ -20,7 +20,10 @@ def account() -> Account:
 
 @pytest.fixture
 def served(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    release: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Served]:
     """Give an empty account behind an endpoint, and an administrator's shell."""
     folder = tmp_path / "functions"
@@ -33,6 +36,6 @@ def served(
         monkeypatch.setenv("AWS_ENDPOINT_URL", sandbox.endpoint.url)
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
         monkeypatch.delenv("AWS_PROFILE", raising=False)
-        found = Served(sandbox, monkeypatch, capsys)
+        found = Served(sandbox, release, monkeypatch, capsys)
         found.sign_in(sandbox.endpoint.session(ADMINISTRATOR))
         yield found

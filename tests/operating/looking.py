@@ -18,6 +18,7 @@ from dt_logs_cfn.operating.asked import Place
 from dt_logs_cfn.operating.checks import checks
 from dt_logs_cfn.operating.look import Reach, look
 from dt_logs_cfn.operating.seen import Check
+from dt_logs_cfn.operating.stacks import parsed
 
 VERSION = __version__
 PLACE = Place("aws", REGION, ACCOUNT)
@@ -107,7 +108,11 @@ class Looking:
         )
         control = account.client("s3control", caller=caller)
         reach = Reach(clients, control, cloudformation, self.fetch, account.clock)
-        described = [each for each in self.cloudformation.stacks if each["StackName"] in stacks]
+        described = [
+            parsed(cast(Any, each))
+            for each in self.cloudformation.stacks
+            if each["StackName"] in stacks
+        ]
         before = self.account.snapshot()
         seen = look(reach, PLACE, described, arns)
         assert self.account.snapshot() == before

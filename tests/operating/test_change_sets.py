@@ -10,7 +10,7 @@ BEFORE = Stack(
     status="CREATE_COMPLETE",
     role="arn:aws:iam::123456789012:role/r",
     parameters={ENDPOINT: "https://a.example.com/?t=ONE", "Old": "x", "Same": "y"},
-    tags={},
+    tags={"cost": "7", "team": "edge"},
     outputs={},
 )
 
@@ -25,6 +25,7 @@ def proposal(before: Stack | None, **more: object) -> Proposal:
         "before": before,
         "parameters": {},
         "changes": (),
+        "tags": {},
         "rights": frozenset(),
     }
     return Proposal(**{**given, **more})  # type: ignore[arg-type]  # a test's own mixture
@@ -42,8 +43,8 @@ def test_an_update_is_shown_from_old_to_new() -> None:
         BEFORE,
         parameters=parameters,
         changes=changes,
-        rights=frozenset(("s3:A", "s3:B")),
-        rights_before=frozenset(("s3:B", "sns:C")),
+        tags={"cost": "8", "team": "edge", "new": "x\x1b[2J"},
+        template_changes=("Role: right added: s3:A on *",),
     )
     assert told(shown).splitlines() == [
         "update stack s in account 123456789012, us-east-1",
@@ -59,15 +60,18 @@ def test_an_update_is_shown_from_old_to_new() -> None:
         " part changes)",
         "    New = empty (new)",
         "    Old goes",
-        "  Rights of the Lambda's role",
-        "    + s3:A",
-        "    - sns:C",
+        "  Tags",
+        "    cost: 7 -> 8",
+        "    new = x [2J",
+        "  Template",
+        "    Role: right added: s3:A on *",
     ]
 
 
-def test_rights_that_cannot_be_compared_are_counted() -> None:
-    shown = told(proposal(BEFORE, rights=frozenset(("s3:A", "s3:B")), rights_before=None))
-    assert "    those it has now cannot be read\n    2 of s3" in shown
+def test_of_a_new_stack_rights_are_counted() -> None:
+    shown = told(proposal(None, rights=frozenset(("s3:A", "s3:B", "sns:C")), tags={"team": "edge"}))
+    assert "  Tags\n    team = edge" in shown
+    assert "  Rights of the Lambda's role\n    2 of s3, 1 of sns" in shown
 
 
 def test_an_endpoint_is_shown_by_scheme_and_host() -> None:

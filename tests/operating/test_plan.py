@@ -26,9 +26,9 @@ from dt_logs_cfn.emulator import Account, client_error
 from dt_logs_cfn.emulator.errors import Refused
 from dt_logs_cfn.errors import AwsError, OperatingError
 from dt_logs_cfn.operating import asked
-from dt_logs_cfn.operating.asked import Existing
 from dt_logs_cfn.operating.plan_diff import changes
 from dt_logs_cfn.operating.planned import Planned, planned
+from dt_logs_cfn.operating.stacks import Existing, Stack
 from dt_logs_cfn.settings import Privileges
 
 ONCE = Config(retries={"total_max_attempts": 1})
@@ -41,6 +41,11 @@ def plan(account: Account, request: Any) -> Planned:
     return planned(request, clients, account.clock)
 
 
+def made(*arns: str) -> Existing:
+    stack = Stack(STACK, "dt-logs", "CREATE_COMPLETE", "", values(*arns), {}, {})
+    return Existing(stack, template())
+
+
 def creation(account: Account, *arns: str, **changed: str) -> Any:
     return asked.creation(template(), values(*arns, **changed), STACK, account.clock())
 
@@ -51,7 +56,8 @@ def test_a_new_load_balancer_is_told_as_a_diff(served: Served) -> None:
     assert (ran.code, ran.err) == (1, "")
     bucket = f"dt-logs-analysis-<tag>-{ACCOUNT}-{REGION}-an"
     for line in (
-        f"A new stack in account {ACCOUNT}, region {REGION}; nothing was changed by this look.",
+        f"A new stack dt-logs-analysis in account {ACCOUNT}, region {REGION};"
+        " nothing was changed by this look.",
         f"bucket {bucket}",
         "  + the bucket itself, private and with SSE-S3, as S3 makes them",
         "  ~ days until logs expire: (none) -> 30",
@@ -60,7 +66,7 @@ def test_a_new_load_balancer_is_told_as_a_diff(served: Served) -> None:
         f"  ~ access_logs.s3.bucket: (none) -> {bucket}",
         "  ~ access_logs.s3.prefix: (none) -> dt-logs-analysis/<tag>",
         "  + subscription of https://logs.example.com/…",
-        "12 changes.",
+        "13 changes.",
     ):
         assert line in ran.out.splitlines()
     statements = [
@@ -103,13 +109,14 @@ def test_parameters_come_from_options_or_a_file_in_either_form(
         json.dumps([{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()])
     )
     options = [word for k, v in given.items() for word in ("--parameter", f"{k}={v}")]
-    expected = served.run(
-        "plan", "--load-balancer", arn, *ASKED, "--log-bucket-name", "logs-of-web"
-    )
+    named = ("--parameter", "LogBucketName=logs-of-web")
+    expected = served.run("plan", "--load-balancer", arn, *ASKED, *named)
     assert "bucket logs-of-web" in expected.out
     for arguments in (("--parameters", str(plain)), ("--parameters", str(listed)), options):
         assert served.run("plan", *arguments).out == expected.out
-    narrower = served.run("plan", "--parameters", str(plain), "--log-bucket-name", "other-logs")
+    narrower = served.run(
+        "plan", "--parameters", str(plain), "--parameter", "LogBucketName=other-logs"
+    )
     assert "bucket other-logs" in narrower.out
 
 
@@ -153,7 +160,8 @@ def test_of_all_load_balancers_those_that_cannot_be_are_left_out(served: Served)
 
 def test_rights_that_are_missing_are_all_named(served: Served) -> None:
     arn = served.account.add_load_balancer("web")
-    served.sign_in_as({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    may = ["s3:*", "cloudformation:DescribeStacks"]
+    served.sign_in_as({"Effect": "Allow", "Action": may, "Resource": "*"})
     named = ("--parameter", "LogBucketName=our-own-name-for-logs")
     ran = served.run("plan", "--load-balancer", arn, *ASKED, *named)
     assert "elasticloadbalancing:DescribeLoadBalancerAttributes" in ran.failure
@@ -265,7 +273,7 @@ def test_the_run_takes_the_steps_that_were_planned(
 def test_after_the_run_nothing_is_to_be_done(account: Account) -> None:
     arn = account.add_load_balancer("web")
     carry_out(creation(account, arn), account)
-    existing = Existing(STACK, template(), values(arn))
+    existing = made(arn)
     found = plan(account, asked.update(template(), values(arn), existing, account.clock()))
     assert found.plan is not None
     assert (found.plan.changes, found.works) == ((), True)
@@ -274,7 +282,7 @@ def test_after_the_run_nothing_is_to_be_done(account: Account) -> None:
 def test_an_update_tells_what_goes_and_what_comes(account: Account) -> None:
     one, two = account.add_load_balancer("one"), account.add_load_balancer("two")
     carry_out(creation(account, one), account)
-    existing = Existing(STACK, template(), values(one))
+    existing = made(one)
     request = asked.update(template(), values(two), existing, account.clock() + 5)
     found = plan(account, request)
     assert found.plan is not None

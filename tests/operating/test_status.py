@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from operating.account import ASKED, Served
+from operating.account import ASKED, ENDPOINT, Served, template, values
 
-from dt_logs_cfn import aws
+from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.emulator.errors import Refused
 from dt_logs_cfn.operating.seen import Check
 from dt_logs_cfn.operating.status_shown import data, told
+from dt_logs_cfn.rehearsal.stack import Asked
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
-NAME = "dt-logs-analysis"
+NAME, END = "dt-logs-analysis", "NotificationEndpoint"
 ONCE = Config(retries={"total_max_attempts": 1})
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 CHECKS = [
@@ -101,7 +102,7 @@ def test_of_many_load_balancers_none_is_lost(served: Served) -> None:
             " account 123456789012, and --region us-east-1.",
         ),
         (("--load-balancer", "*"), "There is no application load balancer in this account"),
-        (("--stack", "nope"), "There is no stack 'nope' in this account and region."),
+        (("--stack", "nope"), "There is no stack nope in this account and region."),
     ],
 )
 def test_what_is_not_there_is_told(served: Served, arguments: tuple[str, ...], told: str) -> None:
@@ -111,7 +112,7 @@ def test_what_is_not_there_is_told(served: Served, arguments: tuple[str, ...], t
 @pytest.mark.parametrize(
     ("status", "fix"),
     [
-        ("ROLLBACK_FAILED", "Delete it, and launch it again"),
+        ("ROLLBACK_FAILED", "`dt-logs-cfn remove --stack dt-logs-analysis`"),
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name dt-logs-analysis"),
         ("UPDATE_IN_PROGRESS", "Wait until it is done"),
     ],
@@ -120,7 +121,7 @@ def test_a_stack_that_cannot_be_updated_is_told(served: Served, status: str, fix
     made = served.create(NAME, served.account.add_load_balancer("web"))
     made.status = status
     failure = served.run("plan", "--stack", NAME).failure
-    assert failure.startswith(f"Stack {NAME} is in {status}, and cannot be updated. ")
+    assert failure.startswith(f"The stack {NAME} is in {status} and cannot be updated. ")
     assert fix in failure
 
 
@@ -129,7 +130,10 @@ def test_a_stack_of_another_kind_is_told(served: Served) -> None:
     body = {"Parameters": {}, "Resources": {"Log": log}}
     served.client("cloudformation").create_stack(StackName="other", TemplateBody=json.dumps(body))
     for command in (("status",), ("plan", "--load-balancer", "*", *ASKED)):
-        assert "so it is none of ours" in served.run(*command, "--stack", "other").failure
+        assert (
+            "is none that onboards load balancers"
+            in served.run(*command, "--stack", "other").failure
+        )
 
 
 @pytest.mark.parametrize("command", ["plan", "status"])
@@ -247,3 +251,66 @@ def test_a_program_gets_the_checks() -> None:
 def test_what_is_not_ok_has_a_fix() -> None:
     with pytest.raises(ValueError, match="has no fix"):
         Check("logging", "app/web/1", "off", "finding")
+
+
+def test_what_an_update_changes_of_the_stack_itself_is_planned(served: Served) -> None:
+    served.create(NAME, served.account.add_load_balancer("web"))
+    ran = served.run("plan", "--parameter", "RunToken=7", "--parameter", f"{END}={ENDPOINT}2")
+    assert (ran.code, ran.err) == (1, "")
+    assert ran.out.splitlines()[0].startswith(f"An update of {NAME} in account")
+    assert "  ~ parameter RunToken: empty -> 7" in ran.out.splitlines()
+    assert "https://logs.example.com/… (the hidden part changes)" in ran.out
+    ran = served.run("plan", "--parameter", "RunToken=7")
+    assert (ran.code, "Nothing is to be done in buckets, topics" in ran.out) == (1, True)
+    found = json.loads(served.run("plan", "--privileges", "documented", "--json").out)
+    step = found["changes"][0]
+    assert (step["step"], step["subject"]) == ("UpdateStack", f"stack {NAME}")
+    assert any("right taken away: logs:" in line for line in step["diff"])
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"])
+def test_a_stack_that_was_never_made_is_told_with_one_fix(served: Served, status: str) -> None:
+    gone = served.account.add_load_balancer("web").replace("/web/", "/wob/")
+    asked = Asked(canonical.dumps(template()), values(gone))
+    made = served.sandbox.cloudformation.create(NAME, asked, ("CAPABILITY_IAM",))
+    made.status = status
+    for more in ((), ("--stack", NAME)):
+        found = json.loads(served.run("status", *more, "--region", "us-east-1", "--json").out)
+        (check,) = (each for each in found["checks"] if each["verdict"] == "finding")
+        assert (check["subject"], check["name"]) == (f"stack {NAME}", "stack status")
+        assert check["fix"] == (
+            f"Delete it: `dt-logs-cfn remove --stack {NAME} --region us-east-1`; then deploy it"
+            " anew."
+        )
+
+
+@pytest.mark.parametrize(("name", "code"), [("mine", 3), ("dt-logs-cfn-1", 1)])
+def test_a_stack_that_waits_for_a_change_set_is_planned_only_if_that_is_ours(
+    served: Served, name: str, code: int
+) -> None:
+    given = values(served.account.add_load_balancer("web"))
+    served.client("cloudformation").create_change_set(
+        StackName=NAME,
+        ChangeSetName=name,
+        ChangeSetType="CREATE",
+        TemplateBody=canonical.dumps(template()),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
+    )
+    ran = served.run("plan", "--load-balancer", "*", *ASKED)
+    assert ran.code == code
+    if code == 3:
+        assert "is about to be made by another change set, mine." in ran.failure
+    (check, _) = json.loads(served.run("status", "--json").out)["checks"]
+    assert (check["verdict"], check["saw"][:18]) == ("finding", "REVIEW_IN_PROGRESS")
+
+
+@pytest.mark.parametrize("command", ["plan", "status", "remove", "deploy"])
+@pytest.mark.parametrize("name", ["", "a\x1b[2J", "a b", "x" * 129])
+def test_a_name_that_no_stack_can_have_is_wrong_usage(
+    served: Served, command: str, name: str
+) -> None:
+    ran = served.run(command, "--stack", name)
+    assert (ran.code, ran.out) == (2, "")
+    assert "is no name of a stack." in ran.err
+    assert "\x1b" not in ran.err

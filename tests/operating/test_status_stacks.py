@@ -51,9 +51,9 @@ def test_all_is_ok_of_a_stack_that_is_as_it_was_made(
     [
         ("UPDATE_COMPLETE", "ok", ""),
         ("UPDATE_IN_PROGRESS", "unknown", "Wait until it is done"),
-        ("UPDATE_ROLLBACK_COMPLETE", "finding", "update again"),
+        ("UPDATE_ROLLBACK_COMPLETE", "finding", "deploy again"),
         ("UPDATE_ROLLBACK_FAILED", "finding", "continue-update-rollback --stack-name dt-logs"),
-        ("ROLLBACK_FAILED", "finding", "delete the stack, and launch it again"),
+        ("ROLLBACK_FAILED", "finding", "`dt-logs-cfn remove --stack dt-logs`"),
     ],
 )
 def test_the_stacks_status(

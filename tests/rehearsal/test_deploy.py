@@ -19,7 +19,7 @@ from support.commands import Runner
 from support.emulated import BOTH, Emulated, emulated
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.commands import deploy
+from dt_logs_cfn.commands import deploy, remove
 from dt_logs_cfn.emulator import Refused
 from dt_logs_cfn.emulator.world import Call
 
@@ -195,14 +195,14 @@ def test_a_failure_tells_the_function_s_own_reason_first(account: Emulated, run:
     assert ran.failure.startswith("InvokeLambdaFunction failed: ")
     assert "Load balancer app/wob/00000001d82c4000 does not exist." in ran.failure
     assert ran.failure.endswith(
-        f" The stack {NAME} is in ROLLBACK_COMPLETE. Correct that, then: dt-logs-cfn remove"
-        f" --stack-name {NAME}; and deploy again."
+        f" The stack {NAME} is in ROLLBACK_COMPLETE. Correct that. Delete it: `dt-logs-cfn remove"
+        f" --stack {NAME}`; then deploy it anew."
     )
     assert "RequestId" not in ran.failure
     second = run(*options(account), "--yes")
     assert second.failure == (
         f"The stack {NAME} is in ROLLBACK_COMPLETE and cannot be updated. Delete it:"
-        f" dt-logs-cfn remove --stack-name {NAME}; then deploy again."
+        f" `dt-logs-cfn remove --stack {NAME}`; then deploy it anew."
     )
 
 
@@ -220,8 +220,8 @@ def test_a_failed_update_goes_back_and_says_why(account: Emulated, run: Runner) 
 @pytest.mark.parametrize(
     ("status", "fix"),
     [
-        ("ROLLBACK_FAILED", f"Delete it: dt-logs-cfn remove --stack-name {NAME}"),
-        ("DELETE_FAILED", f"Delete it: dt-logs-cfn remove --stack-name {NAME}"),
+        ("ROLLBACK_FAILED", f"Delete it: `dt-logs-cfn remove --stack {NAME}`"),
+        ("DELETE_FAILED", f"Delete it: `dt-logs-cfn remove --stack {NAME}`"),
         (
             "UPDATE_ROLLBACK_FAILED",
             f"aws cloudformation continue-update-rollback --stack-name {NAME}",
@@ -311,7 +311,7 @@ def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
         ),
         (
             2,
-            ("--stack-name", "a_b"),
+            ("--stack", "a_b"),
             "'a_b' is no name of a stack. Use up to 128 letters, digits and hyphens; the first is"
             " a letter.",
         ),
@@ -348,7 +348,6 @@ RIGHTS = (
     "cloudformation:ExecuteChangeSet",
     "cloudformation:GetTemplate",
     "cloudformation:ListChangeSets",
-    "cloudformation:ListStackResources",
 )
 
 
@@ -377,25 +376,57 @@ def test_the_rights_that_the_readme_names_are_enough_and_needed(
     assert all(f"`{each.partition(':')[2]}`" in readme for each in RIGHTS)
 
 
-def test_a_stack_that_waits_for_its_review_is_made_and_its_change_sets_are_left_alone(
-    account: Emulated, run: Runner
-) -> None:
+def review(account: Emulated, name: str) -> None:
+    """Let another client make a change set for a stack that is not there yet."""
+    values = {"DataTheoremAccountId": "999988887777", "NotificationEndpoint": SECRET}
     account.client("cloudformation").create_change_set(
         StackName=NAME,
-        ChangeSetName="mine",
+        ChangeSetName=name,
         ChangeSetType="CREATE",
         TemplateBody=account.template(),
         Capabilities=list(BOTH),
         Parameters=[
-            {"ParameterKey": "LoadBalancerArns", "ParameterValue": "*"},
-            {"ParameterKey": "DataTheoremAccountId", "ParameterValue": "999988887777"},
-            {"ParameterKey": "NotificationEndpoint", "ParameterValue": SECRET},
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in {"LoadBalancerArns": "*", **values}.items()
         ],
     )
+
+
+def test_a_stack_that_an_earlier_deploy_left_for_review_is_made(
+    account: Emulated, run: Runner
+) -> None:
+    review(account, "dt-logs-cfn-of-before")
     assert run.answering("no")(*options(account)).code == 3
     assert stack(account)["StackStatus"] == "REVIEW_IN_PROGRESS"
     assert run(*options(account), "--yes").code == 0
     assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_a_stack_that_somebody_else_is_about_to_make_is_left_alone(
+    account: Emulated, run: Runner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    review(account, "mine")
+    removal = Runner(remove.configure, remove.removed, capsys)
+    for ran in (run(*options(account), "--yes"), removal("--yes")):
+        assert ran.failure == (
+            f"The stack {NAME} is about to be made by another change set, mine. Execute or delete"
+            " that one first, or take another name with --stack."
+        )
+    assert stack(account)["StackStatus"] == "REVIEW_IN_PROGRESS"
+    (left,) = account.client("cloudformation").list_change_sets(StackName=NAME)["Summaries"]
+    assert left["ChangeSetName"] == "mine"
+
+
+def test_other_rights_are_shown_before_they_are_given(account: Emulated, run: Runner) -> None:
+    run(*options(account), "--yes")
+    documented = ("--release", str(account.release), "--privileges", "documented")
+    ran = run.answering("no")(*documented, "--tag", "team=edge")
+    assert "  Tags\n    team = edge\n" in ran.told
+    role = "    DTLogsAnalysisLambdaExecutionRole: right"
+    assert any(
+        each.startswith(f"{role} added: ") and "s3:*" in each for each in ran.told.split("\n")
+    )
+    assert f"{role} taken away: sns:ListSubscriptionsByTopic on arn:" in ran.told
 
 
 def test_an_account_that_cannot_be_reached_is_told(
@@ -498,8 +529,8 @@ def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: 
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
-    assert f"The stack {NAME} goes on by itself." in err
-    assert f"aws cloudformation describe-stack-events --stack-name {NAME}" in err
+    assert "The stack goes on by itself." in err
+    assert "`aws cloudformation describe-stack-events --stack-name arn:aws:cloudformation:" in err
     assert "Traceback" not in err
     account.sandbox.api.join()
     assert stack(account)["StackStatus"] == "CREATE_COMPLETE"

@@ -89,7 +89,8 @@ def test_a_stack_is_shown_confirmed_deleted_and_the_account_is_clean(
     assert (ran.code, ran.failure) == (0, "")
     assert run.asked == [f"Delete the stack {NAME}? [y/N]"]
     lines = ran.told.splitlines()
-    assert lines[:3] == [
+    assert lines[:4] == [
+        "looking for what it has set up in the account",
         f"delete stack {NAME}, which is in CREATE_COMPLETE",
         f"  through   {account.role}",
         "  Goes",
@@ -102,6 +103,7 @@ def test_a_stack_is_shown_confirmed_deleted_and_the_account_is_clean(
     ]
     assert ran.out == f"{NAME}: deleted, and the account is clean\n"
     assert status(account, stack) == "DELETE_COMPLETE"
+    assert f"to look again later: `dt-logs-cfn remove --stack {stack}`" in lines
     after = snapshot(account)
     assert after["buckets"] == before["buckets"]
     assert after["topics"] == before["topics"]
@@ -168,10 +170,10 @@ def test_a_deleted_stack_s_leftovers_are_found_by_its_id(account: Emulated, run:
     account.client("cloudformation").delete_stack(StackName=NAME)
     account.sandbox.api.join()
     assert len(account.sandbox.account.world.topics) == 1
-    ran = run("--stack-name", stack, "--leftovers")
+    ran = run("--stack", stack, "--leftovers")
     assert (ran.code, run.asked) == (0, [])
     assert account.sandbox.account.world.topics == {}
-    again = run("--stack-name", stack, "--leftovers")
+    again = run("--stack", stack, "--leftovers")
     assert again.out == f"{NAME}: deleted, and the account is clean\n"
 
 
@@ -196,7 +198,7 @@ def test_what_another_stack_uses_stays(account: Emulated, run: Runner) -> None:
     assert f"    bucket {bucket}: another stack uses it" in ran.told.splitlines()
     assert f"  stays    bucket {bucket}: another stack uses it" in ran.out.splitlines()
     assert ran.code == 0
-    second = run("--yes", "--stack-name", f"{NAME}-2")
+    second = run("--yes", "--stack", f"{NAME}-2")
     assert second.out == f"{NAME}-2: deleted, and the account is clean\n"
     assert bucket not in account.sandbox.account.world.buckets
 
@@ -239,8 +241,8 @@ def test_a_delete_that_fails_tells_the_reason_first(account: Emulated, run: Runn
     assert "lambda:DeleteFunction" in ran.failure
     assert ran.failure.endswith(
         f"The stack {NAME} is in DELETE_FAILED. Correct that, and remove it again. What cannot be"
-        f" deleted can be left behind: aws cloudformation delete-stack --stack-name {NAME}"
-        " --retain-resources DTLogsAnalysisLambdaFunction"
+        f" deleted can be left behind: `aws cloudformation delete-stack --stack-name {NAME}"
+        " --retain-resources DTLogsAnalysisLambdaFunction`."
     )
     iam.delete_role_policy(RoleName=name, PolicyName="no")
     assert run("--yes").code == 0
@@ -321,18 +323,18 @@ def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> Non
     [
         (
             "never",
-            "There is no stack never in this account and region. Check --stack-name, --profile and"
+            "There is no stack never in this account and region. Check --stack, --profile and"
             " --region; one that was deleted has its id alone.",
         ),
         (
             "service-role",
             "The stack service-role is none that onboards load balancers. Name another with"
-            " --stack-name.",
+            " --stack.",
         ),
     ],
 )
 def test_no_other_stack_is_touched(account: Emulated, run: Runner, name: str, failure: str) -> None:
-    assert run("--yes", "--stack-name", name).failure == failure
+    assert run("--yes", "--stack", name).failure == failure
     assert status(account, "service-role") == "CREATE_COMPLETE"
 
 
@@ -340,7 +342,7 @@ def test_no_other_stack_is_updated_either(
     account: Emulated, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Runner(deploy.configure, deploy.deployed, capsys)
-    more = ("--stack-name", "service-role", "--release", str(account.release), "--yes")
+    more = ("--stack", "service-role", "--release", str(account.release), "--yes")
     values = ("--load-balancer", "*", "--parameter", "DataTheoremAccountId=999988887777")
     ran = run(*more, *values, "--parameter", f"NotificationEndpoint={ENDPOINT}")
     assert ran.failure.startswith("The stack service-role is none that onboards load balancers.")

@@ -2,23 +2,25 @@
 
 import argparse
 import sys
+from dataclasses import replace
 
 from dt_logs_cfn import aws, canonical
-from dt_logs_cfn.commands.deploy import add_stack_name, check_name, check_role
+from dt_logs_cfn.here import Here
+from dt_logs_cfn.operating import stack_options
 from dt_logs_cfn.operating.marks import Left
 from dt_logs_cfn.operating.marks_read import clients
 from dt_logs_cfn.operating.operator import Operator, at_terminal
 from dt_logs_cfn.operating.removing import Options, Removed, remove
-from dt_logs_cfn.operating.stacks import STACK_ID
+from dt_logs_cfn.printable import printable
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `remove`."""
-    add_stack_name(parser)
-    parser.add_argument(
-        "--role-arn",
-        metavar="ARN",
-        help="a service role in place of the stack's own, if that one is gone",
+    stack_options.add_stack(
+        parser, f"the stack, by its id if it is deleted (default: {stack_options.STACK})"
+    )
+    stack_options.add_role(
+        parser, "a service role in place of the stack's own, if that one is gone"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask whether to delete the stack")
     parser.add_argument(
@@ -33,25 +35,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Remove; answer 1 if something is left that should not be, or could not be looked at."""
-    return removed(arguments, at_terminal())
+    return removed(arguments, at_terminal(Here.of(arguments)))
 
 
 def removed(arguments: argparse.Namespace, operator: Operator) -> int:
     """Remove for an operator."""
-    name = arguments.stack_name
-    if not STACK_ID.fullmatch(name):
-        check_name(name)
-    check_role(arguments.role_arn)
+    stack_options.check_stack(arguments.stack, or_id=True)
+    stack_options.check_role(arguments.role_arn)
     options = Options(arguments.yes, arguments.leftovers, arguments.role_arn or "")
+    here = Here.of(arguments)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         client = session.client("cloudformation", config=aws.CONFIG)
-        found = remove(client, clients(session, operator), name, operator, options)
-    sys.stdout.write(canonical.dumps(_data(found)) if arguments.json else _text(found))
+        found = remove(client, clients(session, operator), arguments.stack, operator, options)
+    left = tuple(
+        replace(each, remedy=here.command(each.remedy)) if each.remedy else each
+        for each in found.left
+    )
+    found = replace(found, left=left)
+    if arguments.json:
+        sys.stdout.write(canonical.dumps(_data(found)))
+    else:
+        print(here.text("\n".join(map(printable, _lines(found)))))
     return 0 if found.clean else 1
 
 
-def _text(found: Removed) -> str:
+def _lines(found: Removed) -> list[str]:
     verdict = "deleted, and the account is clean"
     if found.left or found.unread:
         verdict = "deleted; what is left stays by the rules" if found.clean else "deleted; look at:"
@@ -62,7 +71,9 @@ def _text(found: Removed) -> str:
         if each.remedy:
             lines.append(f"           {each.remedy}")
     lines += [f"  unread   {each}" for each in found.unread]
-    return "".join(f"{each}\n" for each in lines)
+    if not found.clean:
+        lines.append(f"To look again: `dt-logs-cfn remove --stack {found.stack.id}`")
+    return lines
 
 
 def _data(found: Removed) -> dict[str, object]:

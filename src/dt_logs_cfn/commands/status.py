@@ -3,21 +3,22 @@
 import argparse
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
 from dt_logs_cfn import __version__, aws, canonical, embedding, fetching
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating import reads
+from dt_logs_cfn.here import Here
+from dt_logs_cfn.operating import reads, stack_options
 from dt_logs_cfn.operating.checks import checks
 from dt_logs_cfn.operating.look import Reach, look
-from dt_logs_cfn.operating.stack_read import described, ours
+from dt_logs_cfn.operating.stacks import Stack, foreign, is_ours, named, ours
 from dt_logs_cfn.operating.status_shown import data, told
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 # One setting of the account's is read through it, and nothing hangs on it but a verdict.
 _SOON = Config(retries={"mode": "standard", "total_max_attempts": 2})
@@ -26,10 +27,8 @@ _SOON = Config(retries={"mode": "standard", "total_max_attempts": 2})
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `status`."""
     subject = parser.add_mutually_exclusive_group()
-    subject.add_argument(
-        "--stack",
-        metavar="NAME",
-        help="this stack and its load balancers (default: every stack of ours in the region)",
+    stack_options.add_stack(
+        subject, "this stack and its load balancers (default: all of ours in the region)", None
     )
     subject.add_argument(
         "--load-balancer",
@@ -44,6 +43,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check and tell; answer 1 if there is a finding."""
+    if arguments.stack is not None:
+        stack_options.check_stack(arguments.stack, or_id=True)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         place = reads.place(session)
@@ -55,10 +56,14 @@ def run(arguments: argparse.Namespace) -> int:
             fetching.fetch,
             time.time,
         )
-        named = arguments.load_balancer
-        stacks = [] if named else _stacks(cloudformation, arguments.stack)
-        seen = look(reach, place, stacks, named)
-    found = list(checks(seen, __version__, embedding.handler_sha256()))
+        arns = arguments.load_balancer
+        stacks = [] if arns else _stacks(cloudformation, arguments.stack)
+        seen = look(reach, place, stacks, arns)
+    here = Here.of(arguments)
+    found = [
+        replace(each, fix=here.text(each.fix))
+        for each in checks(seen, __version__, embedding.handler_sha256())
+    ]
     if arguments.json:
         sys.stdout.write(canonical.dumps(data(found)))
     else:
@@ -66,13 +71,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if any(each.verdict == "finding" for each in found) else 0
 
 
-def _stacks(client: "CloudFormationClient", name: str | None) -> "list[StackTypeDef]":
-    if name:
-        return [described(client, name)]
+def _stacks(client: "CloudFormationClient", name: str | None) -> list[Stack]:
+    if name is not None:
+        stack = named(client, name)
+        if not is_ours(stack):
+            raise foreign(stack)
+        return [stack]
     found = ours(client)
     if not found:
         raise OperatingError(
             "There is no stack of Data Theorem's Logs Analysis in this account and region.",
-            "Name another --region, a --stack that did not come to its end, or a --load-balancer.",
+            "Name another --region, or a --load-balancer.",
         )
     return found

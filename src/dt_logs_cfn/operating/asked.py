@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operating.stacks import Existing, Template
 from dt_logs_cfn.resources import INVOCATION
 from dt_logs_handler.documents import Json
 from dt_logs_handler.errors import HandlerError
@@ -16,8 +17,6 @@ from dt_logs_handler.request import Request, parse
 
 # CloudFormation makes the id of a stack when it creates it: until then, one of nobody's.
 _NO_STACK = "00000000-0000-4000-8000-000000000000"
-
-Template = Mapping[str, Json]
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,6 @@ class Place:
             f"arn:{self.partition}:cloudformation:{self.region}:{self.account}"
             f":stack/dt-logs-analysis/{_NO_STACK}"
         )
-
-
-@dataclass(frozen=True)
-class Existing:
-    """What a stack that exists was made from."""
-
-    id: str
-    template: Template
-    parameters: Mapping[str, str]
 
 
 def parameters(
@@ -92,10 +82,10 @@ def update(
     """Return the request by which a stack becomes what is asked for. Raises OperatingError."""
     return _request(
         "Update",
-        existing.id,
+        existing.stack.id,
         now,
         ResourceProperties=properties(template, values),
-        OldResourceProperties=properties(existing.template, existing.parameters),
+        OldResourceProperties=properties(existing.template, existing.stack.parameters),
     )
 
 

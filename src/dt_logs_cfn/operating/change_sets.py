@@ -1,10 +1,11 @@
-"""A change set as text: resources, parameters from old to new, rights that come and go."""
+"""A change set as text: resources, parameters and tags from old to new, rights that come and go."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dt_logs_cfn.operating.stack_diff import parameter_changes
 from dt_logs_cfn.operating.stacks import Stack, visible
 from dt_logs_cfn.printable import printable
 
@@ -33,9 +34,10 @@ class Proposal:
     template: str  # where it is from, in words
     before: Stack | None
     parameters: Mapping[str, str]
+    tags: Mapping[str, str]
     changes: tuple[Change, ...]
-    rights: frozenset[str]
-    rights_before: frozenset[str] | None = frozenset()  # None where they cannot be read
+    rights: frozenset[str]  # actions that the Lambda's role may do
+    template_changes: tuple[str, ...] = ()  # in words, where there is a template before
 
 
 def change(found: Mapping[str, Any]) -> Change:
@@ -78,6 +80,8 @@ def _told(proposal: Proposal) -> Iterator[str]:
     yield f"  through   {proposal.role or 'your own rights, without a service role'}"
     yield from _listed_under("Resources", [_change(each) for each in proposal.changes])
     yield from _listed_under("Parameters", list(_parameters(proposal)))
+    yield from _listed_under("Tags", list(_tags(proposal)))
+    yield from _listed_under("Template", proposal.template_changes)
     yield from _listed_under("Rights of the Lambda's role", list(_rights(proposal)))
 
 
@@ -92,33 +96,28 @@ def _change(found: Change) -> str:
 
 def _parameters(proposal: Proposal) -> Iterator[str]:
     """Yield what changes; of a stack that is to be made, everything that has a value."""
-    old = proposal.before.parameters if proposal.before else {}
+    if proposal.before is not None:
+        yield from parameter_changes(proposal.before.parameters, proposal.parameters)
+        return
     for name, value in proposal.parameters.items():
-        new = visible(name, value)
-        if proposal.before is None:
-            if value:
-                yield f"{name} = {new}"
-        elif name not in old:
-            yield f"{name} = {new or 'empty'} (new)"
+        if value:
+            yield f"{name} = {visible(name, value)}"
+
+
+def _tags(proposal: Proposal) -> Iterator[str]:
+    old = proposal.before.tags if proposal.before else {}
+    for name, value in proposal.tags.items():
+        if name not in old:
+            yield f"{name} = {value}"
         elif old[name] != value:
-            before = visible(name, old[name])
-            same = " (the hidden part changes)" if before == new else ""
-            yield f"{name}: {before or 'empty'} -> {new or 'empty'}{same}"
-    for name in old.keys() - proposal.parameters.keys():
-        yield f"{name} goes"
+            yield f"{name}: {old[name]} -> {value}"
 
 
 def _rights(proposal: Proposal) -> Iterator[str]:
-    before = proposal.rights_before
-    if before is None:
-        yield "those it has now cannot be read"
-    if not before:
+    if proposal.before is None:
         services = Counter(each.partition(":")[0] for each in proposal.rights)
         yield ", ".join(f"{count} of {name}" for name, count in sorted(services.items()))
-        yield "each one, and what for: dt-logs-cfn explain"
-        return
-    yield from (f"+ {each}" for each in sorted(proposal.rights - before))
-    yield from (f"- {each}" for each in sorted(before - proposal.rights))
+        yield "each one, and what for: `dt-logs-cfn explain`"
 
 
 def _listed_under(title: str, lines: Sequence[str]) -> Iterator[str]:

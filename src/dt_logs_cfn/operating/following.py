@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from dt_logs_cfn.operating import stack_events
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.patience import patiently
-from dt_logs_cfn.operating.stack_events import Event, at_rest
+from dt_logs_cfn.operating.stack_events import Event
+from dt_logs_cfn.operating.stack_states import at_rest
 from dt_logs_cfn.printable import one_line
 
 if TYPE_CHECKING:
@@ -47,8 +48,22 @@ def follow(client: CloudFormationClient, stack: str, known: Set[str], operator: 
     """Tell a stack's events after the known ones as they come, until the stack is at rest.
 
     `stack` is its id, since a deleted one has no name. A lost connection is waited for; raises
-    OperatingError when it does not come back, with the stack going on.
+    OperatingError when it does not come back, with the stack going on. So it does after Ctrl-C,
+    and it is told how to follow it.
     """
+    try:
+        return _followed(client, stack, known, operator)
+    except KeyboardInterrupt:
+        operator.tell(
+            "The stack goes on by itself. The same command follows it again, and so does:"
+            f" `aws cloudformation describe-stack-events --stack-name {stack}`"
+        )
+        raise
+
+
+def _followed(
+    client: CloudFormationClient, stack: str, known: Set[str], operator: Operator
+) -> Ended:
     screen, told = _Screen(operator), list[Event]()
 
     def look() -> tuple[str, list[Event]]:

@@ -19,17 +19,18 @@ from dt_logs_cfn.operating.account_reads import (
     stack_names,
     topic,
 )
-from dt_logs_cfn.operating.asked import Existing, Place, expected
+from dt_logs_cfn.operating.asked import Place, expected
 from dt_logs_cfn.operating.log_objects import log_objects
 from dt_logs_cfn.operating.planned import Planned, decided
 from dt_logs_cfn.operating.reads import Denied, observed, reading
 from dt_logs_cfn.operating.seen import LogObjects, Seen, StackSeen, Unread
-from dt_logs_cfn.operating.stack_read import made_from
+from dt_logs_cfn.operating.stack_states import made
+from dt_logs_cfn.operating.stacks import Existing, Stack, made_from
 from dt_logs_cfn.publishing.catalogue import LIMIT, VERSIONS
 from dt_logs_cfn.templates import Origin, origin
+from dt_logs_handler import marks
 from dt_logs_handler.buckets import read_bucket
 from dt_logs_handler.main import Clients
-from dt_logs_handler.marks import Stack
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Topic, Unreadable
 from dt_logs_handler.notifications import foreign_topics
 from dt_logs_handler.observe import read_load_balancer
@@ -38,7 +39,6 @@ from dt_logs_handler.request import EVERY_LOAD_BALANCER
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import StackTypeDef
     from mypy_boto3_s3control import S3ControlClient
 
 
@@ -54,7 +54,7 @@ class Reach:
 
 
 def look(
-    reach: Reach, place: Place, stacks: Sequence[StackTypeDef], load_balancers: Sequence[str]
+    reach: Reach, place: Place, stacks: Sequence[Stack], load_balancers: Sequence[str]
 ) -> Seen:
     """Read stacks with their load balancers, and load balancers by ARN or `*`.
 
@@ -93,39 +93,35 @@ class _Look:
         self._reach = reach
         self._place = place
         self._through = reading(reach.clients, self.noted, reach.clock, lenient=True)
-        self._marks = Stack(place.example_stack(), place.partition, place.region, place.account)
+        self._marks = self._marks_of(place.example_stack())
 
-    def stack(self, described: StackTypeDef) -> StackSeen:
+    def stack(self, stack: Stack) -> StackSeen:
         """Read a stack, and what its own parameters would change now."""
-        place = self._place
-        marks = Stack(described["StackId"], place.partition, place.region, place.account)
+        tagged = self._marks_of(stack.id)
         record: Origin | Unread
         planned: Planned | Unread
+        if not made(stack.status):
+            record = planned = Unread("the stack was not made", "Launch it, and look again.")
+            return StackSeen(stack, tagged, record, planned, record)
         try:
-            existing = made_from(self._reach.cloudformation, described)
-            record, planned = _origin(existing), self._planned(existing, marks)
+            existing = made_from(self._reach.cloudformation, stack)
+            record, planned = _origin(existing), self._planned(existing, tagged)
+        except OperatingError as error:
+            record = planned = Unread(error.what, error.fix)
         except ClientError as error:
             if not aws.denied(error) or error.operation_name != "GetTemplate":
                 raise
             record = planned = lacking("cloudformation:GetTemplate")
-        return StackSeen(
-            described["StackName"],
-            described["StackStatus"],
-            described.get("StackStatusReason", ""),
-            {
-                each.get("OutputKey", ""): each.get("OutputValue", "")
-                for each in described.get("Outputs", [])
-            },
-            marks,
-            record,
-            planned,
-            self._versions(record),
-        )
+        return StackSeen(stack, tagged, record, planned, self._versions(record))
 
-    def _planned(self, existing: Existing, marks: Stack) -> Planned | Unread:
+    def _marks_of(self, stack: str) -> marks.Stack:
+        place = self._place
+        return marks.Stack(stack, place.partition, place.region, place.account)
+
+    def _planned(self, existing: Existing, tagged: marks.Stack) -> Planned | Unread:
         try:
             request = asked.update(
-                existing.template, existing.parameters, existing, self._reach.clock()
+                existing.template, existing.stack.parameters, existing, self._reach.clock()
             )
         except OperatingError as error:
             return Unread(error.what, error.fix)
@@ -137,7 +133,7 @@ class _Look:
         self.buckets.update(
             (name, each) for name, each in state.buckets.items() if isinstance(each, Bucket)
         )
-        mine = registered(state, marks)
+        mine = registered(state, tagged)
         for arn, found in state.load_balancers.items():
             if arn in request.traces.load_balancers or (
                 found and any(each.covers(found.logging.location, found.name) for each in mine)

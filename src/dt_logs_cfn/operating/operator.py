@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.here import Here
 
 
 def _tell(line: str) -> None:
@@ -46,6 +47,7 @@ class Operator:
             )
 
 
-def at_terminal() -> Operator:
+def at_terminal(here: Here) -> Operator:
     """Return the operator of this process; colours only where stderr is a terminal."""
-    return Operator(colour=sys.stderr is not None and sys.stderr.isatty())
+    colour = sys.stderr is not None and sys.stderr.isatty()
+    return Operator(tell=lambda line: _tell(here.text(line)), colour=colour)

@@ -36,8 +36,8 @@ def placeholders(request: Request, plan: Plan | None, *, exists: bool) -> Callab
     return filled
 
 
-def data(found: Planned, *, exists: bool) -> dict[str, object]:
-    """Return what was planned for programs."""
+def data(found: Planned, itself: Change | None, *, exists: bool) -> dict[str, object]:
+    """Return what was planned for programs; `itself` is what changes of the stack itself."""
     filled = placeholders(found.request, found.plan, exists=exists)
     plan = found.plan or Plan()
     return {
@@ -48,7 +48,7 @@ def data(found: Planned, *, exists: bool) -> dict[str, object]:
                 "subject": filled(each.subject),
                 "diff": [filled(line) for line in each.diff],
             }
-            for each in _known_changes(found)
+            for each in _known_changes(found, itself)
         ],
         "conflicts": [
             {
@@ -76,27 +76,28 @@ def data(found: Planned, *, exists: bool) -> dict[str, object]:
     }
 
 
-def told(found: Planned, what: str, *, exists: bool) -> str:
+def told(found: Planned, itself: Change | None, what: str, *, exists: bool) -> str:
     """Return what was planned for people; `what` is planned, in words."""
     filled = placeholders(found.request, found.plan, exists=exists)
     lines = [f"{what}; nothing was changed by this look.", ""]
     if found.plan is None:
         lines += ["It cannot work:", *_conflict_lines(found.conflicts)]
-    elif found.plan.changes:
-        lines += _change_lines(_known_changes(found))
-    elif found.works:
-        lines.append("Nothing is to be done in buckets, topics and load balancers.")
     else:
-        lines.append("Whether anything is to be done cannot be told: not all could be read.")
+        lines += _change_lines(_known_changes(found, itself))
+        if not found.works:
+            lines.append("Whether more is to be done cannot be told: not all could be read.")
+        elif not found.plan.changes:
+            lines.append("Nothing is to be done in buckets, topics and load balancers.")
     lines += _notes(found, exists)
     # Anybody may have written anything into a policy: a terminal is to take it as text.
     return "\n".join(printable(filled(line), "?") for line in lines)
 
 
-def _known_changes(found: Planned) -> list[Change]:
-    if found.plan is None or not found.plan.changes:
+def _known_changes(found: Planned, itself: Change | None) -> list[Change]:
+    if found.plan is None:
         return []
-    return changes(found.plan, found.state, found.request.stack)
+    in_account = changes(found.plan, found.state, found.request.stack) if found.plan.changes else []
+    return [*([itself] if itself else []), *in_account]
 
 
 def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
@@ -108,6 +109,8 @@ def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
 
 
 def _change_lines(found: Sequence[Change]) -> Iterator[str]:
+    if not found:
+        return
     for subject in dict.fromkeys(each.subject for each in found):
         yield subject
         for each in found:

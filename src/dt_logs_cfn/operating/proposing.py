@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.change_sets import Change, change
 from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stacks import REVIEW, Stack, describe
+from dt_logs_cfn.operating.stack_states import REVIEW
+from dt_logs_cfn.operating.stacks import CHANGE_SETS, Stack, describe
 from dt_logs_cfn.printable import one_line
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def proposed(
 
     So goes a stack that was only made to hold it. Raises OperatingError, botocore's errors.
     """
-    name = f"dt-logs-cfn-{uuid.uuid4().hex[:12]}"
+    name = f"{CHANGE_SETS}{uuid.uuid4().hex[:12]}"
     made = client.create_change_set(**_request(name, asked, creates=before is None))
     found = Proposed(name, made["StackId"], None)
     try:

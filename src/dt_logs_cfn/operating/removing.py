@@ -12,19 +12,18 @@ from botocore.exceptions import ClientError
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating import stack_events
-from dt_logs_cfn.operating.deploying import following
-from dt_logs_cfn.operating.following import Ended, seen, seen_before
+from dt_logs_cfn.operating.following import Ended, follow, seen, seen_before
 from dt_logs_cfn.operating.marks import Left, Marks, fate, leftovers
 from dt_logs_cfn.operating.marks_read import Clients, Hints, read_marks
 from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stacks import Resource, Stack, describe, resources
+from dt_logs_cfn.operating.stack_states import GONE, at_rest
+from dt_logs_cfn.operating.stacks import Resource, Stack, named, resources
+from dt_logs_cfn.printable import printable
 from dt_logs_cfn.resources import FUNCTION
 from dt_logs_handler import marks as handler_marks
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-
-_GONE = "DELETE_COMPLETE"
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,18 @@ def remove(
 
     Raises OperatingError, botocore's errors, and KeyboardInterrupt, with the stack going on.
     """
-    stack = _stack(client, name, operator)
+    stack = _settled(client, name, operator)
     listed = resources(client, stack)
     documented = not any(each.resource_type == "AWS::Logs::LogGroup" for each in listed)
     tagged = _of(stack)
     hints = _hints(stack, listed, ())
+    operator.tell("looking for what it has set up in the account")
     before, cleared = read_marks(found, tagged, hints), tuple[Left, ...]()
-    if stack.status != _GONE:
+    if stack.status != GONE:
         operator.tell(_told(stack, listed, before, documented))
         operator.confirm(f"Delete the stack {stack.name}?", options.yes)
         _delete(client, stack, operator, options)
+        operator.tell("looking whether the account is clean")
     hints = _hints(stack, listed, tuple(each.name for each in before.buckets))
 
     def look() -> Marks:
@@ -86,18 +87,13 @@ def remove(
     return Removed(stack, left, cleared, after.unread)
 
 
-def _stack(client: CloudFormationClient, name: str, operator: Operator) -> Stack:
+def _settled(client: CloudFormationClient, name: str, operator: Operator) -> Stack:
     """Return the stack, at rest. Raises OperatingError if there is none."""
-    stack = describe(client, name)
-    if stack is not None and not stack_events.at_rest(stack.status):
+    stack = named(client, name)
+    if not at_rest(stack.status):
         operator.tell(f"The stack {name} is at work ({stack.status}); following it first.")
-        following(client, stack.id, seen_before(client, stack.id), operator, name)
-        stack = describe(client, stack.id)
-    if stack is None:
-        raise OperatingError(
-            f"There is no stack {name[:128]} in this account and region.",
-            "Check --stack-name, --profile and --region; one that was deleted has its id alone.",
-        )
+        follow(client, stack.id, seen_before(client, stack.id), operator)
+        stack = named(client, stack.id)
     return stack
 
 
@@ -105,22 +101,26 @@ def _delete(
     client: CloudFormationClient, stack: Stack, operator: Operator, options: Options
 ) -> None:
     known = seen(client, stack.id)
+    # Once it is deleted, it has no name any more, and whoever is cut off here needs the id.
+    operator.tell(f"to look again later: `dt-logs-cfn remove --stack {stack.id}`")
     if options.role:
         client.delete_stack(StackName=stack.id, RoleARN=options.role)
     else:
         client.delete_stack(StackName=stack.id)
-    ended = following(client, stack.id, known, operator, stack.name)
-    if ended.status != _GONE:
+    ended = follow(client, stack.id, known, operator)
+    if ended.status != GONE:
         raise _failure(ended, stack.name)
 
 
 def _failure(ended: Ended, name: str) -> OperatingError:
     event = stack_events.cause(ended.events)
     why = f"{event.logical_id} failed: {stack_events.reason(event)}" if event else "It failed."
-    kept = f"aws cloudformation delete-stack --stack-name {name} --retain-resources"
     fix = "Correct that, and remove it again."
     if event is not None and not event.of_stack:
-        fix += f" What cannot be deleted can be left behind: {kept} {event.logical_id}"
+        fix += (
+            f" What cannot be deleted can be left behind: `aws cloudformation delete-stack"
+            f" --stack-name {name} --retain-resources {event.logical_id}`."
+        )
     return OperatingError(f"{why.rstrip('.')}. The stack {name} is in {ended.status}.", fix)
 
 
@@ -150,18 +150,17 @@ def _told(stack: Stack, listed: Sequence[Resource], marks: Marks, documented: bo
     ]
     if stack.role:
         stays.append(f"the service role {stack.role}")
-    return "\n".join(
-        [
-            f"delete stack {stack.name}, which is in {stack.status}",
-            f"  through   {stack.role or 'your own rights, without a service role'}",
-            "  Goes",
-            *(f"    - {each}" for each in (*existing, *goes)),
-            *(["  Stays"] if stays else []),
-            *(f"    {each}" for each in stays),
-            *(["  Could not be looked at"] if marks.unread else []),
-            *(f"    {each}" for each in marks.unread),
-        ]
-    )
+    lines = [
+        f"delete stack {stack.name}, which is in {stack.status}",
+        f"  through   {stack.role or 'your own rights, without a service role'}",
+        "  Goes",
+        *(f"    - {each}" for each in (*existing, *goes)),
+        *(["  Stays"] if stays else []),
+        *(f"    {each}" for each in stays),
+        *(["  Could not be looked at"] if marks.unread else []),
+        *(f"    {each}" for each in marks.unread),
+    ]
+    return "\n".join(map(printable, lines))
 
 
 def _agreed(left: Sequence[Left], operator: Operator, options: Options) -> bool:

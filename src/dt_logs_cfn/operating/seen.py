@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dt_logs_cfn.operating import stacks
 from dt_logs_cfn.operating.asked import Place
 from dt_logs_cfn.operating.planned import Planned
 from dt_logs_cfn.operating.reads import Denied
@@ -53,10 +54,7 @@ class LogObjects:
 class StackSeen:
     """A stack of ours, and what its own parameters would change now."""
 
-    name: str
-    status: str
-    reason: str
-    outputs: Mapping[str, str]
+    stack: stacks.Stack
     marks: Stack
     origin: Origin | Unread
     planned: Planned | Unread
@@ -64,7 +62,7 @@ class StackSeen:
 
     @property
     def subject(self) -> str:
-        return f"stack {self.name}"
+        return f"stack {self.stack.name}"
 
 
 @dataclass(frozen=True)

@@ -7,52 +7,48 @@ from dt_logs_cfn.operating.bucket_checks import RUN_AGAIN
 from dt_logs_cfn.operating.plan_diff import changes
 from dt_logs_cfn.operating.planned import Planned
 from dt_logs_cfn.operating.seen import Check, Seen, StackSeen, Unread, unread_check
+from dt_logs_cfn.operating.stack_states import SETTLED, at_rest, before_update, made
 from dt_logs_cfn.publishing.catalogue import VERSIONS, Catalogue
 from dt_logs_cfn.versions import is_version, numbers
 from dt_logs_handler.place import registered
 
-_GOOD = (
-    "CREATE_COMPLETE",
-    "IMPORT_COMPLETE",
-    "UPDATE_COMPLETE",
-    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-)
 _UPDATE = "Update the stack with the template of this release."
 _ASK = "Ask Data Theorem whether its release is still to be used."
 _MOST = 3  # subjects that a line names
 
 
 def checks(seen: Seen, stack: StackSeen, version: str, sha256: str) -> Iterator[Check]:
-    """Yield what is to be said of a stack; `version` and `sha256` are those of this release."""
+    """Yield what is to be said of a stack; `version` and `sha256` are those of this release.
+
+    Of one that cannot be updated nothing is said whose fix would be an update.
+    """
     yield _status(stack)
-    yield _release(stack, version, sha256)
-    yield _withdrawn(stack)
-    yield _drift(stack)
-    yield _marks(seen, stack)
+    status = stack.stack.status
+    if not before_update(status, stack.stack.name) or (made(status) and not at_rest(status)):
+        yield _release(stack, version, sha256)
+        yield _withdrawn(stack)
+        yield _drift(stack)
+        yield _marks(seen, stack)
 
 
 def _status(stack: StackSeen) -> Check:
-    name, saw = "stack status", stack.status
-    if stack.status in _GOOD:
+    name, saw = "stack status", stack.stack.status
+    if saw in SETTLED:
         return Check(name, stack.subject, saw, "ok")
-    if stack.status.endswith("_IN_PROGRESS"):
-        return Check(name, stack.subject, saw, "unknown", "Wait until it is done, and look again.")
-    why = f"{saw}: {stack.reason}" if stack.reason else saw
-    if stack.status == "UPDATE_ROLLBACK_COMPLETE":
-        fix = "The last update failed; correct what its events name, and update again."
-    elif stack.status == "UPDATE_ROLLBACK_FAILED":
-        fix = (
-            "Correct what its events name, then run aws cloudformation continue-update-rollback"
-            f" --stack-name {stack.name}."
-        )
-    else:
-        fix = "Correct what its events name, delete the stack, and launch it again."
+    first = before_update(saw, stack.stack.name)
+    if not at_rest(saw):
+        return Check(name, stack.subject, saw, "unknown", first)
+    why = f"{saw}: {stack.stack.reason}" if stack.stack.reason else saw
+    fix = first or "The last change failed; correct what its events name, and deploy again."
     return Check(name, stack.subject, why, "finding", fix)
 
 
 def _release(stack: StackSeen, version: str, sha256: str) -> Check:
     name = "release"
-    theirs, code = stack.outputs.get("TemplateVersion"), stack.outputs.get("HandlerSha256")
+    theirs, code = (
+        stack.stack.outputs.get("TemplateVersion"),
+        stack.stack.outputs.get("HandlerSha256"),
+    )
     if theirs is None or code is None:
         saw = "the stack's outputs do not name its release"
         return Check(name, stack.subject, saw, "unknown", _UPDATE)
@@ -115,11 +111,13 @@ def _drift(stack: StackSeen) -> Check:
             stack.subject,
             _changes(found),
             "finding",
-            f"See it by `plan --stack {stack.name}`. {RUN_AGAIN}",
+            f"See it by `dt-logs-cfn plan --stack {stack.stack.name}`. {RUN_AGAIN}",
         )
     if found.plan.refused:
         arn, why = next(iter(found.plan.refused.items()))
-        saw = f"{len(found.plan.refused)} load balancers are left out: {arn}: {why}"
+        count = len(found.plan.refused)
+        those = "1 load balancer is" if count == 1 else f"{count} load balancers are"
+        saw = f"{those} left out: {arn}: {why}"
         return Check(name, stack.subject, saw, "finding", "Correct that, and run the stack again.")
     return Check(name, stack.subject, "all is as the stack set it up", "ok")
 

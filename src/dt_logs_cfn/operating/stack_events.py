@@ -34,11 +34,6 @@ class Event:
         return self.resource_type == STACK_TYPE
 
 
-def at_rest(status: str) -> bool:
-    """Tell whether a stack in this status changes no more by itself."""
-    return not status.endswith("_IN_PROGRESS") or status == "REVIEW_IN_PROGRESS"
-
-
 def cause(events: Sequence[Event]) -> Event | None:
     """Return the event that tells why an operation failed, of its events in their order.
 

@@ -1,8 +1,8 @@
-"""What CloudFormation tells of a stack."""
+"""What CloudFormation tells of stacks: how each one is, and what it was made from."""
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,21 +11,24 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.errors import OperatingError, VerifyError
+from dt_logs_cfn.operating.stack_states import GONE, REVIEW, before_update
 from dt_logs_cfn.resources import EXECUTION_ROLE, FUNCTION, INVOCATION, LOG_GROUP
+from dt_logs_cfn.template_file import parse_template
+from dt_logs_handler.documents import Json
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
+CHANGE_SETS = "dt-logs-cfn-"  # how the names of ours begin
 # One of these is in every stack of ours, and in no other.
 _OURS = frozenset((EXECUTION_ROLE, FUNCTION, INVOCATION, LOG_GROUP))
-REVIEW = "REVIEW_IN_PROGRESS"
-# [CloudFormation API, CreateStack: StackName]
-STACK_NAME = re.compile(r"[A-Za-z][-A-Za-z0-9]{0,127}")
-STACK_ID = re.compile(
-    rf"arn:aws[a-z-]*:cloudformation:[a-z0-9-]+:[0-9]{{12}}:stack/{STACK_NAME.pattern}/[!-~]+"
-)
+# Both tell one before its resources are asked for: a stack that failed has no outputs.
+_OUTPUTS = frozenset(("HandlerSha256", "TemplateVersion"))
+_PARAMETERS = frozenset(("DataTheoremAccountId", "LoadBalancerArns", "NotificationEndpoint"))
+
+Template = Mapping[str, Json]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,15 @@ class Stack:
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
     outputs: Mapping[str, str]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Existing:
+    """A stack of ours, and the template that it was made from."""
+
+    stack: Stack
+    template: Template
 
 
 @dataclass(frozen=True)
@@ -59,11 +71,88 @@ def describe(client: CloudFormationClient, name: str) -> Stack | None:
         if missing(error):
             return None
         raise
-    return _stack(found)
+    return parsed(found)
+
+
+def named(client: CloudFormationClient, name: str) -> Stack:
+    """Return a stack by its name or id. Raises OperatingError if there is none."""
+    stack = describe(client, name)
+    if stack is None:
+        raise OperatingError(
+            f"There is no stack {name[:128]} in this account and region.",
+            "Check --stack, --profile and --region; one that was deleted has its id alone.",
+        )
+    return stack
+
+
+def existing(client: CloudFormationClient, name: str) -> Existing | None:
+    """Return a stack that is to be updated, None if it is to be made.
+
+    Raises OperatingError if it is none of ours, or cannot be updated as it is; botocore's errors.
+    """
+    stack = describe(client, name)
+    if stack is None or stack.status == GONE:
+        return None
+    if stack.status == REVIEW:
+        check_review(client, stack)
+        return None
+    found = made_from(client, stack)
+    if first := before_update(stack.status, stack.name):
+        raise OperatingError(
+            f"The stack {stack.name} is in {stack.status} and cannot be updated.", first
+        )
+    return found
+
+
+def made_from(client: CloudFormationClient, stack: Stack) -> Existing:
+    """Return a stack with its template. Raises OperatingError if it is none of ours."""
+    body: object = client.get_template(StackName=stack.id, TemplateStage="Original")["TemplateBody"]
+    try:
+        # boto3 gives JSON as data, and anything else as text; ours are JSON.
+        template = parse_template(body if isinstance(body, str) else json.dumps(body))
+    except VerifyError as error:
+        raise foreign(stack) from error
+    declared = template.get("Resources")
+    if not isinstance(declared, dict) or INVOCATION not in declared:
+        raise foreign(stack)
+    return Existing(stack, template)
+
+
+def check_review(client: CloudFormationClient, stack: Stack) -> None:
+    """Raise OperatingError if a stack that is not made yet is held by a change set not of ours."""
+    pages = client.get_paginator("list_change_sets").paginate(StackName=stack.id)
+    for page in pages:
+        for each in page["Summaries"]:
+            name = each.get("ChangeSetName", "")
+            if not name.startswith(CHANGE_SETS):
+                raise OperatingError(
+                    f"The stack {stack.name} is about to be made by another change set, {name}.",
+                    "Execute or delete that one first, or take another name with --stack.",
+                )
+
+
+def ours(client: CloudFormationClient) -> list[Stack]:
+    """Return every stack of ours in the account and region, told by its outputs or parameters.
+
+    Those that were not made, or only in part, are among them. Raises botocore's errors.
+    """
+    found = [
+        parsed(each)
+        for page in client.get_paginator("describe_stacks").paginate()
+        for each in page["Stacks"]
+    ]
+    return [each for each in found if is_ours(each)]
+
+
+def is_ours(stack: Stack) -> bool:
+    """Tell whether a stack looks like one of ours, without asking for more of it."""
+    return stack.outputs.keys() >= _OUTPUTS or stack.parameters.keys() >= _PARAMETERS
 
 
 def resources(client: CloudFormationClient, stack: Stack) -> tuple[Resource, ...]:
     """Return a stack's resources. Raises OperatingError if it is none of ours."""
+    if stack.status == REVIEW:
+        check_review(client, stack)
     pages = client.get_paginator("list_stack_resources").paginate(StackName=stack.id)
     found = tuple(
         Resource(
@@ -76,10 +165,7 @@ def resources(client: CloudFormationClient, stack: Stack) -> tuple[Resource, ...
         for each in page["StackResourceSummaries"]
     )
     if found and not any(each.logical_id in _OURS for each in found):
-        raise OperatingError(
-            f"The stack {stack.name} is none that onboards load balancers.",
-            "Name another with --stack-name.",
-        )
+        raise foreign(stack)
     return found
 
 
@@ -99,7 +185,16 @@ def visible(name: str, value: str) -> str:
     return value
 
 
-def _stack(found: StackTypeDef) -> Stack:
+def foreign(stack: Stack) -> OperatingError:
+    """Return what is raised of a stack that is none of ours."""
+    return OperatingError(
+        f"The stack {stack.name} is none that onboards load balancers.",
+        "Name another with --stack.",
+    )
+
+
+def parsed(found: StackTypeDef) -> Stack:
+    """Return one of DescribeStacks' stacks."""
     return Stack(
         id=found.get("StackId", ""),
         name=found["StackName"],
@@ -114,4 +209,5 @@ def _stack(found: StackTypeDef) -> Stack:
             each.get("OutputKey", ""): each.get("OutputValue", "")
             for each in found.get("Outputs", ())
         },
+        reason=found.get("StackStatusReason", ""),
     )

@@ -24,6 +24,7 @@ Run = Callable[..., str]
 _ALIKE = (
     (r"(?m)^ +[0-9.]+s  ", "  …    "),
     (r"\b[0-9a-f]{64}\b", "…"),
+    (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "…"),
     (r"(?<=-)[0-9a-f]{24}\b", "…"),
     (r"(?<=-)[0-9a-f]{12}$", "…"),
     (r"(?<=-)[0-9a-f]{12}(?=[ \n])", "…"),
@@ -50,6 +51,8 @@ def sessions() -> str:
                 run(0, "deploy", "--role-arn", role, *given, "--yes"),
                 "The same again, or with other parameters; those that are left out stay:\n",
                 run(0, "deploy", "--yes"),
+                "What would it change to run it again?\n",
+                run(1, "plan", "--parameter", "RunToken=2"),
                 "Is it what was published, the function's code and the role included?\n",
                 run(0, "verify", "--stack", "dt-logs-analysis"),
                 "Take it away:\n",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.operating.stacks import named
 from dt_logs_cfn.rehearsal.intrinsics import Stack
 from dt_logs_cfn.resources import EXECUTION_ROLE, FUNCTION, LOG_GROUP
 from dt_logs_cfn.template_file import LIMIT, parse_template
@@ -48,14 +49,14 @@ class Deployed:
 def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Deployed:
     """Read a stack, its function with the code, and its role; changes nothing.
 
-    Raises VerifyError where the stack is none of ours, FetchError, and boto3's errors.
+    Raises OperatingError where there is none, VerifyError where it is none of ours, FetchError, and
+    boto3's errors.
     """
     cloudformation = session.client("cloudformation")
-    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-    stack_id = stack.get("StackId", "")
-    body: Any = cloudformation.get_template(StackName=stack_id, TemplateStage="Original")
+    stack = named(cloudformation, name)
+    body: Any = cloudformation.get_template(StackName=stack.id, TemplateStage="Original")
     template = body["TemplateBody"]
-    found = cloudformation.describe_stack_resources(StackName=stack_id)["StackResources"]
+    found = cloudformation.describe_stack_resources(StackName=stack.id)["StackResources"]
     resources = {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in found}
     if not resources.get(FUNCTION) or not resources.get(EXECUTION_ROLE):
         raise VerifyError(
@@ -64,9 +65,9 @@ def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Dep
         )
     function = session.client("lambda").get_function(FunctionName=resources[FUNCTION])
     return Deployed(
-        stack_id,
+        stack.id,
         template if isinstance(template, str) else canonical.dumps(template),
-        {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])},
+        stack.parameters,
         resources,
         _source(fetch(function["Code"].get("Location", ""), LIMIT)),
         json.loads(json.dumps(function["Configuration"], default=str)),

@@ -95,4 +95,4 @@ def test_a_stack_that_is_not_there(account: Emulated, capsys: pytest.CaptureFixt
 
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert "Stack with id nothing does not exist" in err
+    assert "There is no stack nothing in this account and region." in err

@@ -10,6 +10,7 @@ from dt_logs_cfn import __version__, aws, canonical, embedding, fetching
 from dt_logs_cfn.commands.build import SETTINGS_FILE
 from dt_logs_cfn.errors import DtLogsError, ReleaseError, VerifyError
 from dt_logs_cfn.given import Given, below_url, from_file, from_s3, from_url
+from dt_logs_cfn.operating import stack_options
 from dt_logs_cfn.provenance import Provenance, entry_of, provenance, standing_of
 from dt_logs_cfn.publishing.destination import destination
 from dt_logs_cfn.settings import Settings, Vendor
@@ -44,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         help="a template or a handler.zip, from anywhere: a file, an https URL, or s3://BUCKET/KEY",
     )
-    what.add_argument("--stack", metavar="NAME", help="verify what a stack really runs instead")
+    stack_options.add_stack(what, "verify what a stack really runs instead", None)
     parser.add_argument(
         "--extract",
         type=Path,
@@ -72,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise VerifyError(
             "There is nothing, or too much, to verify.", "Give WHAT, or --stack NAME."
         )
+    if arguments.stack is not None:
+        stack_options.check_stack(arguments.stack, or_id=True)
     answer = _stack(arguments) if arguments.stack is not None else _given(arguments)
     if arguments.json:
         sys.stdout.write(canonical.dumps(_report(answer)))

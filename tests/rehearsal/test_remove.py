@@ -149,6 +149,28 @@ def test_yes_does_not_include_what_the_stack_s_role_may_not(account: Emulated, r
     assert "aws logs delete-log-group --log-group-name /aws/lambda/" in ran.out
 
 
+def test_a_stack_that_changed_its_privileges_leaves_what_its_role_may_not_delete(
+    account: Emulated, run: Runner
+) -> None:
+    stack = deployed(account)
+    account.client("cloudformation").update_stack(
+        StackName=NAME,
+        TemplateBody=account.template(Privileges.DOCUMENTED),
+        Capabilities=list(BOTH),
+        Parameters=[
+            {"ParameterKey": each, "UsePreviousValue": True}
+            for each in ("LoadBalancerArns", "DataTheoremAccountId", "NotificationEndpoint")
+        ],
+    )
+    account.sandbox.api.join()
+    ran = run("--yes")
+    (topic,) = account.sandbox.account.world.topics
+    inert = f"topic {topic}, inert: the documented role may not delete it"
+    assert (ran.code, f"    {inert}" in ran.told.splitlines()) == (0, True)
+    again = run("--stack", stack)
+    assert (again.code, f"  stays    topic {topic}" in again.out) == (0, True)
+
+
 def test_leftovers_are_removed_with_the_operator_s_rights_if_that_is_agreed_to(
     account: Emulated, run: Runner
 ) -> None:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_cfn.operating import stack_events
 from dt_logs_cfn.operating.following import Ended, follow, seen, seen_before
 from dt_logs_cfn.operating.marks import Left, Marks, fate, leftovers
 from dt_logs_cfn.operating.marks_read import Clients, Hints, read_marks
 from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stack_states import GONE, at_rest
-from dt_logs_cfn.operating.stacks import Resource, Stack, named, resources
+from dt_logs_cfn.operating.stack_states import GONE, REVIEW, at_rest
+from dt_logs_cfn.operating.stacks import Resource, Stack, made_from, missing, named, resources
 from dt_logs_cfn.printable import printable
 from dt_logs_cfn.resources import FUNCTION
+from dt_logs_cfn.settings import Privileges
+from dt_logs_cfn.templates import origin
 from dt_logs_handler import marks as handler_marks
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def remove(
     """
     stack = _settled(client, name, operator)
     listed = resources(client, stack)
-    documented = not any(each.resource_type == "AWS::Logs::LogGroup" for each in listed)
+    documented = _documented(client, stack)
     tagged = _of(stack)
     hints = _hints(stack, listed, ())
     operator.tell("looking for what it has set up in the account")
@@ -95,6 +97,24 @@ def _settled(client: CloudFormationClient, name: str, operator: Operator) -> Sta
         follow(client, stack.id, seen_before(client, stack.id), operator)
         stack = named(client, stack.id)
     return stack
+
+
+def _documented(client: CloudFormationClient, stack: Stack) -> bool:
+    """Tell whether the stack's role has the documented privileges, as far as that can be told.
+
+    The template of a deleted stack is kept for 90 days [CloudFormation API, GetTemplate].
+    """
+    if stack.status == REVIEW:
+        return False
+    try:
+        found = origin(made_from(client, stack).template)
+    except DtLogsError:
+        return False  # edited by hand
+    except ClientError as error:
+        if not (aws.denied(error) or missing(error)):
+            raise
+        return False
+    return found.privileges is Privileges.DOCUMENTED
 
 
 def _delete(
@@ -154,7 +174,7 @@ def _told(stack: Stack, listed: Sequence[Resource], marks: Marks, documented: bo
         f"delete stack {stack.name}, which is in {stack.status}",
         f"  through   {stack.role or 'your own rights, without a service role'}",
         "  Goes",
-        *(f"    - {each}" for each in (*existing, *goes)),
+        *(f"    - {each}" for each in (*existing, *goes) or ("the stack alone",)),
         *(["  Stays"] if stays else []),
         *(f"    {each}" for each in stays),
         *(["  Could not be looked at"] if marks.unread else []),

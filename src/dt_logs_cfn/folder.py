@@ -29,11 +29,12 @@ def write_release(release: Release, out: Path) -> Path:
     written, or if the folder holds something that is no release.
     """
     target = out / release.version
+    place = target.resolve()  # a link stays, and what it leads to is replaced
     try:
         out.mkdir(parents=True, exist_ok=True)
         with _alone_in(out):
-            if not target.is_dir() or compare(release, target):
-                _replace(target, release.files)
+            if not place.is_dir() or compare(release, place):
+                _replace(place, release.files)
     except OSError as error:
         raise ReleaseError(
             f"The release cannot be written to {target}: {error.strerror or error}.",
@@ -59,13 +60,14 @@ def compare(release: Release, folder: Path) -> tuple[Difference, ...]:
 def read_files(folder: Path) -> dict[str, bytes]:
     """Read every file below a folder, by its relative POSIX name.
 
-    Raises ReleaseError if the folder is not there or cannot be read.
+    What is there and can be none, a pipe or a link to nowhere, counts as an empty one. Raises
+    ReleaseError if the folder is not there or cannot be read.
     """
     if not folder.is_dir():
         raise ReleaseError(f"There is no release in {folder}.", "Make it with `dt-logs-cfn build`.")
     try:
         return {
-            path.relative_to(folder).as_posix(): path.read_bytes()
+            path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else b""
             for path in folder.rglob("*")
             if not path.is_dir()
         }

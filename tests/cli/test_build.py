@@ -117,6 +117,26 @@ def test_a_release_takes_the_place_of_the_one_before_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_a_release_behind_a_link_is_written_where_the_link_leads(tmp_path: Path) -> None:
+    real, out = tmp_path / "real", tmp_path / "out"
+    out.mkdir()
+    (out / __version__).symlink_to(real)
+    for settings in (ONE, OTHER):  # at first the link leads nowhere
+        write_release(build_release(settings), out)
+        assert (out / __version__).readlink() == real
+        assert tree(real) == dict(build_release(settings).files)
+    assert list(out.iterdir()) == [out / __version__]
+
+
+def test_what_is_no_file_in_a_release_is_a_difference_and_goes(tmp_path: Path) -> None:
+    folder = write_release(build_release(ONE), tmp_path)
+    os.mkfifo(folder / "pipe")
+    (folder / "nowhere").symlink_to(tmp_path / "gone")
+    assert {each.name for each in compare(build_release(ONE), folder)} == {"nowhere", "pipe"}
+    write_release(build_release(ONE), tmp_path)
+    assert tree(folder) == dict(build_release(ONE).files)
+
+
 def test_an_equal_release_is_not_touched(tmp_path: Path) -> None:
     folder = write_release(build_release(ONE), tmp_path)
     before = folder.stat().st_ino

@@ -13,12 +13,13 @@ class Group:
     labels: Mapping[str, str]
 
 
+_BOUNDARY = "PermissionsBoundaryArn"
 _NAMES = Group(
     "If your account has rules for names",
     {
         "LambdaExecutionRoleName": "Role name",
         "LambdaExecutionRolePath": "Role path",
-        "PermissionsBoundaryArn": "Permissions boundary",
+        _BOUNDARY: "Permissions boundary",
         "LambdaFunctionName": "Function name",
     },
 )
@@ -50,6 +51,7 @@ SERVICE_ROLE_GROUPS = (
         "Names that these stacks choose",
         {name: label for name, label in _NAMES.labels.items() if name.startswith("Lambda")},
     ),
+    Group("If your account has rules for roles", {_BOUNDARY: _NAMES.labels[_BOUNDARY]}),
 )
 
 

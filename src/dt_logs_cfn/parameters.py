@@ -30,7 +30,13 @@ _BOUNDARY = rf"{_PARTITION}:iam::([0-9]{{12}}|aws):policy/[!-~]+"
 
 def stack_parameters(default: Vendor | None) -> list[Parameter]:
     """Return the parameters of a stack; a vendor's account and endpoint become their defaults."""
-    return [*_vendor(default), *_onboarding(), *_log_buckets(), *_names(), _boundary()]
+    return [
+        *_vendor(default),
+        *_onboarding(),
+        *_log_buckets(),
+        *_names(),
+        _boundary("the Lambda's role"),
+    ]
 
 
 def service_role_parameters() -> list[Parameter]:
@@ -44,6 +50,7 @@ def service_role_parameters() -> list[Parameter]:
             Default=NAME,
         ),
         *_names(),
+        _boundary("this role"),
     ]
 
 
@@ -167,10 +174,10 @@ def _names() -> list[Parameter]:
     ]
 
 
-def _boundary() -> Parameter:
+def _boundary(whom: str) -> Parameter:
     return _text(
         "PermissionsBoundaryArn",
-        "The policy that bounds the Lambda's role, if roles here need one.",
+        f"The policy that bounds {whom}, if roles here need one.",
         f"({_BOUNDARY})?",
         "The ARN of a policy.",
         Default="",

@@ -74,6 +74,7 @@ def service_role() -> Role:
     here = "${AWS::Region}:${AWS::AccountId}"
     return Role(
         SERVICE_ROLE,
+        PermissionsBoundary=_if_given("PermissionsBoundaryArn"),
         AssumeRolePolicyDocument=service_policies.trust(),
         Policies=[
             Policy(

@@ -22,6 +22,7 @@ from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_handler.request import EVERY_LOAD_BALANCER
 
 RECORD = "DTLogsAnalysis"
+_OPTIONAL = ("LambdaExecutionRoleName", "LambdaFunctionName", "PermissionsBoundaryArn")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def stack_template(settings: Settings, privileges: Privileges) -> Template:
         interface(STACK_GROUPS),
     )
     template.add_parameter(stack_parameters(settings.default))
-    for name in ("LambdaExecutionRoleName", "LambdaFunctionName", "PermissionsBoundaryArn"):
+    for name in _OPTIONAL:
         template.add_condition(f"Has{name}", given(name))
     if privileges is Privileges.LEAST_PRIVILEGE:
         template.add_condition("HasLogBucketName", given("LogBucketName"))
@@ -62,7 +63,7 @@ def service_role_template(settings: Settings) -> Template:
         interface(SERVICE_ROLE_GROUPS),
     )
     template.add_parameter(service_role_parameters())
-    for name in ("LambdaExecutionRoleName", "LambdaFunctionName"):
+    for name in _OPTIONAL:
         template.add_condition(f"Has{name}", given(name))
     template.add_resource(resources.service_role())
     template.add_output(

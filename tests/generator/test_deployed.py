@@ -159,7 +159,8 @@ class Client:
             {"ParameterKey": key, "ParameterValue": value}
             for key, value in self._found.parameters.items()
         ]
-        return {"Stacks": [{"StackId": STACK_ID, "Parameters": parameters}]}
+        named = {"StackId": STACK_ID, "StackName": "s", "StackStatus": "CREATE_COMPLETE"}
+        return {"Stacks": [{**named, "Parameters": parameters}]}
 
     def get_template(self, StackName: str, TemplateStage: str) -> Any:
         return {"TemplateBody": json.loads(self._found.template)}

@@ -267,6 +267,13 @@ def test_the_service_role_has_the_published_policies() -> None:
         )
 
 
+def test_the_service_role_may_have_a_boundary() -> None:
+    arn = "arn:aws:iam::123456789012:policy/bound"
+    bounded = Stack(SERVICE, {"PermissionsBoundaryArn": arn}).properties(SERVICE_ROLE)
+    assert bounded["PermissionsBoundary"] == arn
+    assert "PermissionsBoundary" not in Stack(SERVICE, {}).properties(SERVICE_ROLE)
+
+
 def test_what_a_vendor_sets_is_a_default_in_the_stack() -> None:
     settings = Settings((Vendor("aws", VENDOR, ENDPOINT),))
     template = stack_template(settings, Privileges.DOCUMENTED).to_dict()

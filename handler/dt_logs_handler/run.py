@@ -82,7 +82,7 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     if not planned.changes:
         carry_out(steps, effects)
         return _outcome(request, state, planned, effects)
-    planned = _fitting(request, aws, state, planned, effects)
+    planned = fitting(request, aws, state, planned, effects.failed)
     steps = planned.steps
     kept = planned.kept
     for number in range(_ROUNDS):
@@ -106,17 +106,20 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     )
 
 
-def _fitting(request: Request, aws: Aws, state: State, planned: Plan, effects: Effects) -> Plan:
+def fitting(
+    request: Request, aws: Aws, state: State, planned: Plan, failed: dict[str, str]
+) -> Plan:
     """Refuse a Create for which the time is too short; leave out of an Update what does not fit.
 
-    An Update may be CloudFormation's way back, which has to succeed.
+    An Update may be CloudFormation's way back, which has to succeed. What is left out is added to
+    `failed`; `planned` is what the state alone would come to. Raises Refused.
     """
     new = [s.load_balancer for s in planned.steps if isinstance(s, SetLogging) and s.to.enabled]
     if request.kind == "Create":
         aws.admit(len(new), "load balancers to turn on", TURN_EACH)
     for arn in new[aws.fit(TURN_EACH) :]:
-        effects.failed[arn] = "It does not fit into this run: run the stack again."
-    return plan(request, replace(state, failed=effects.failed)) if effects.failed else planned
+        failed[arn] = "It does not fit into this run: run the stack again."
+    return plan(request, replace(state, failed=failed)) if failed else planned
 
 
 def _settle(aws: Aws, number: int) -> None:

@@ -324,3 +324,21 @@ def test_the_endpoint_is_shown_without_its_token(account: Account) -> None:
     assert found.plan is not None
     told = changes(found.plan, found.state, found.request.stack)
     assert not any(ENDPOINT in line for each in told for line in each.diff)
+
+
+def test_what_does_not_fit_into_a_run_is_told_with_its_number(account: Account) -> None:
+    for number in range(1306):
+        account.add_load_balancer(f"web-{number}")
+    found = plan(account, creation(account, "*"))
+    (conflict,) = found.conflicts
+    assert conflict.what.startswith(
+        "1306 load balancers to turn on are too many for one run: 1305 fit into the time"
+    )
+    # An Update does what fits, since a rollback is one; the rest is named.
+    request = asked.update(template(), values("*"), made(), account.clock())
+    left = plan(account, request)
+    assert left.plan is not None
+    assert left.plan.refused is not None
+    assert list(left.plan.refused.values()) == [
+        "It does not fit into this run: run the stack again."
+    ]

@@ -8,9 +8,11 @@ from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.here import Here
 from dt_logs_cfn.operating import asked, reads, stack_options, values
 from dt_logs_cfn.operating.asked import Place
+from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.plan_diff import Change
 from dt_logs_cfn.operating.plan_shown import data, told
 from dt_logs_cfn.operating.planned import Planned, planned
+from dt_logs_cfn.operating.progress import watch
 from dt_logs_cfn.operating.stack_diff import stack_change
 from dt_logs_cfn.operating.stacks import Existing, Template, existing
 from dt_logs_cfn.template_file import parse_template
@@ -39,7 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
         values.check(template, given, kept)
         wanted = asked.parameters(template, given, kept)
         itself = stack_change(name, stack, template, wanted)
-        found = planned(_request(template, wanted, place, stack), reads.clients(session), time.time)
+        clients = reads.clients(session)
+        watch(clients, time.monotonic, Operator().tell)
+        found = planned(_request(template, wanted, place, stack), clients, time.time)
     exists = stack is not None
     if arguments.json:
         sys.stdout.write(canonical.dumps(data(found, itself, exists=exists)))

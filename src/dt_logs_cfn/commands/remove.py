@@ -10,6 +10,7 @@ from dt_logs_cfn.operating import stack_options
 from dt_logs_cfn.operating.marks import Left
 from dt_logs_cfn.operating.marks_read import clients
 from dt_logs_cfn.operating.operator import Operator, at_terminal
+from dt_logs_cfn.operating.progress import watch
 from dt_logs_cfn.operating.removing import Options, Removed, remove
 from dt_logs_cfn.printable import printable
 
@@ -47,7 +48,9 @@ def removed(arguments: argparse.Namespace, operator: Operator) -> int:
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         client = session.client("cloudformation", config=aws.CONFIG)
-        found = remove(client, clients(session, operator), arguments.stack, operator, options)
+        account = clients(session, operator)
+        watch((account.aws.elbv2, account.aws.s3, account.aws.sns), operator.clock, operator.tell)
+        found = remove(client, account, arguments.stack, operator, options)
     left = tuple(
         replace(each, remedy=here.command(each.remedy)) if each.remedy else each
         for each in found.left

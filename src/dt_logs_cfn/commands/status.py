@@ -14,6 +14,8 @@ from dt_logs_cfn.here import Here
 from dt_logs_cfn.operating import reads, stack_options
 from dt_logs_cfn.operating.checks import checks
 from dt_logs_cfn.operating.look import Reach, look
+from dt_logs_cfn.operating.operator import Operator
+from dt_logs_cfn.operating.progress import watch
 from dt_logs_cfn.operating.stacks import Stack, foreign, is_ours, named, ours
 from dt_logs_cfn.operating.status_shown import data, told
 
@@ -49,8 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
         session = aws.session(arguments.profile, arguments.region)
         place = reads.place(session)
         cloudformation = session.client("cloudformation", config=aws.CONFIG)
+        clients = reads.clients(session)
+        watch(clients, time.monotonic, Operator().tell)
         reach = Reach(
-            reads.clients(session),
+            clients,
             session.client("s3control", config=aws.CONFIG.merge(_SOON)),
             cloudformation,
             fetching.fetch,

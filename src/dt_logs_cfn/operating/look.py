@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -22,7 +22,7 @@ from dt_logs_cfn.operating.account_reads import (
 from dt_logs_cfn.operating.asked import Place, expected
 from dt_logs_cfn.operating.log_objects import log_objects
 from dt_logs_cfn.operating.planned import Planned, decided
-from dt_logs_cfn.operating.reads import Denied, observed, reading
+from dt_logs_cfn.operating.reads import Denied, Reading, observed, reading
 from dt_logs_cfn.operating.seen import LogObjects, Seen, StackSeen, Unread
 from dt_logs_cfn.operating.stack_states import made
 from dt_logs_cfn.operating.stacks import Existing, Stack, made_from
@@ -40,6 +40,8 @@ from dt_logs_handler.request import EVERY_LOAD_BALANCER
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_s3control import S3ControlClient
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class _Look:
             ):
                 self.load_balancers[arn] = found
         with expected():
-            return decided(request, state, tuple(sorted(set(noted))))
+            return decided(request, state, through, tuple(sorted(set(noted))))
 
     def _versions(self, record: Origin | Unread) -> bytes | Unread:
         if isinstance(record, Unread):
@@ -158,31 +160,45 @@ class _Look:
 
     def load_balancers_of(self, named: Iterable[str]) -> None:
         """Read load balancers by ARN; `*` is every application load balancer of the region."""
+        wanted: dict[str, None] = {}
         for arn in named:
             if arn != EVERY_LOAD_BALANCER:
                 _check_local(arn, self._place)
-                found = [arn]
+                wanted[arn] = None
             else:
-                found = load_balancer_arns(self._reach.clients[0])
-            for each in found:
-                if each not in self.load_balancers:
-                    self.load_balancers[each] = read_load_balancer(self._through, each)
+                wanted |= dict.fromkeys(load_balancer_arns(self._reach.clients[0]))
+        self.load_balancers |= self._each(read_load_balancer, wanted)
 
     def settle(self) -> None:
         """Read what hangs on the load balancers: buckets, topics, log objects."""
-        for arn, found in self.load_balancers.items():
-            if not found or not found.logging.enabled:
-                continue
-            name = found.logging.bucket
-            if name not in self.buckets:
-                self.buckets[name] = read_bucket(self._through, name, self._place.account)
-            if isinstance(self.buckets[name], Bucket):
-                self.objects[arn] = log_objects(self._through, found, self._marks, self.now)
-        for bucket in self.buckets.values():
-            if isinstance(bucket, Bucket):
-                self._topics_of(bucket)
-                if is_public(self._through, bucket, self._place.account):
-                    self.public.add(bucket.name)
+        logging = {
+            arn: found
+            for arn, found in self.load_balancers.items()
+            if found and found.logging.enabled
+        }
+        account = self._place.account
+        names = {found.logging.bucket: None for found in logging.values()}
+        unread = [each for each in names if each not in self.buckets]
+        self.buckets |= self._each(lambda aws, name: read_bucket(aws, name, account), unread)
+        self.objects |= self._each(
+            lambda aws, arn: log_objects(aws, logging[arn], self._marks, self.now),
+            [
+                arn
+                for arn in logging
+                if isinstance(self.buckets[logging[arn].logging.bucket], Bucket)
+            ],
+        )
+        buckets = {name: each for name, each in self.buckets.items() if isinstance(each, Bucket)}
+        public = self._each(lambda aws, name: is_public(aws, buckets[name], account), buckets)
+        self.public |= {name for name, found in public.items() if found}
+        for each in buckets.values():
+            self._topics_of(each)
+
+    def _each(self, read: Callable[[Reading, str], T], names: Iterable[str]) -> dict[str, T]:
+        """Read things by their names, several at once."""
+        listed = list(names)
+        found = self._through.each(lambda name: read(self._through, name), listed)
+        return dict(zip(listed, found, strict=True))
 
     def _topics_of(self, bucket: Bucket) -> None:
         ends = {each.endpoint for each in bucket.register(self._marks)}

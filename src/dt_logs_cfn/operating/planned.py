@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn.errors import AwsError
 from dt_logs_cfn.operating.asked import expected
-from dt_logs_cfn.operating.reads import Denied, observed, reading
+from dt_logs_cfn.operating.reads import Denied, Reading, observed, reading
 from dt_logs_handler.aws import denied
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.main import Clients
@@ -15,6 +15,7 @@ from dt_logs_handler.marks import is_own_bucket_name
 from dt_logs_handler.model import Bucket, State, Unreadable
 from dt_logs_handler.plan import plan
 from dt_logs_handler.request import Privileges, Request
+from dt_logs_handler.run import fitting
 from dt_logs_handler.steps import Plan
 
 
@@ -53,22 +54,26 @@ def planned(request: Request, clients: Clients, clock: Callable[[], float]) -> P
     botocore's other errors; OperatingError.
     """
     noted: list[Denied] = []
+    through = reading(clients, noted, clock)
     try:
         with expected():
-            state = observed(request, reading(clients, noted, clock))
+            state = observed(request, through)
     except ClientError as error:
         if not denied(error):
             raise
         raise _missing(missing_rights(request, clients, clock)) from error
     rights = missing_rights(request, clients, clock) if noted else ()
-    return decided(request, state, rights)
+    return decided(request, state, through, rights)
 
 
-def decided(request: Request, state: State, rights: tuple[Denied, ...]) -> Planned:
-    """Plan from what was read, or tell what is in the way; pure."""
+def decided(
+    request: Request, state: State, through: Reading, rights: tuple[Denied, ...]
+) -> Planned:
+    """Plan from what was read, for the time that the function has, or tell what is in the way."""
     seen = as_the_role_may(request, state)
     try:
-        return Planned(request, state, plan(request, seen), (), rights)
+        found = fitting(request, through, seen, plan(request, seen), {})
+        return Planned(request, state, found, (), rights)
     except Refused as why:
         return Planned(request, state, None, tuple(_conflicts(request, seen, why)), rights)
 

@@ -15,12 +15,14 @@ from botocore.exceptions import ClientError, NoRegionError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.operating.asked import Place
+from dt_logs_cfn.resources import TIMEOUT
 from dt_logs_handler.aws import Aws, Passing, denied, message
 from dt_logs_handler.errors import CallFailed
-from dt_logs_handler.main import Clients
+from dt_logs_handler.main import ANSWER_RESERVE, Clients
 from dt_logs_handler.model import State
 from dt_logs_handler.observe import observe
 from dt_logs_handler.request import Request
+from dt_logs_handler.run import UNDO_SHARE
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MOST_SECONDS = 3600.0  # for all reads of a command
+AT_ONCE = 8  # load balancers that are read at a time
+_FUNCTION_SECONDS = (TIMEOUT - ANSWER_RESERVE) * (1 - UNDO_SHARE)  # until it must be able to undo
 # What an account without any of it would answer, so that reading goes on after a denial.
 _NOTHING: Mapping[str, Mapping[str, object]] = {
     "describe_load_balancer_attributes": {"Attributes": []},
@@ -112,6 +115,10 @@ class Noting:
 class Reading(Aws):
     """The handler's way to AWS with clients that repeat by themselves what passes."""
 
+    def fit(self, seconds: float) -> int:
+        """Return for how many things the function has the time, if it is as quick as can be."""
+        return int(_FUNCTION_SECONDS / seconds)
+
     def call(self, operation: Callable[[], T], *passing: Passing) -> T:
         """Make a call. Raises botocore's errors."""
         self.pause(0)
@@ -154,7 +161,8 @@ def reading(
         clock=clock,
         sleep=lambda seconds: None,
         random=Random(),
-        deadline=clock() + MOST_SECONDS,
+        deadline=float("inf"),
+        workers=AT_ONCE,
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from rehearsal.calls import given, proposed, refusal, settled
 from rehearsal.thing import CODE, TRUST, template
 from support.emulated import Emulated, emulated
 
@@ -35,27 +35,6 @@ def cfn(account: Emulated) -> Any:
     return account.client("cloudformation")
 
 
-def refusal(call: Any, **params: Any) -> tuple[str, str]:
-    with pytest.raises(ClientError) as error:
-        call(**params)
-    found = error.value.response["Error"]
-    return found["Code"], found["Message"]
-
-
-def given(**values: str) -> list[dict[str, str]]:
-    return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
-
-
-def settled(cfn: Any, name: str = "thing") -> dict[str, Any]:
-    """Wait until a stack is at rest, and return it."""
-    for _ in range(1000):
-        found: dict[str, Any] = cfn.describe_stacks(StackName=name)["Stacks"][0]
-        if not found["StackStatus"].endswith("_IN_PROGRESS"):
-            return found
-        time.sleep(0.02)
-    raise AssertionError(found)
-
-
 def created(cfn: Any, **parameters: str) -> dict[str, Any]:
     cfn.create_stack(
         StackName="thing", TemplateBody=BODY, Capabilities=IAM, Parameters=given(**parameters)
@@ -65,13 +44,7 @@ def created(cfn: Any, **parameters: str) -> dict[str, Any]:
 
 def change_set(cfn: Any, kind: str = "UPDATE", **params: Any) -> dict[str, Any]:
     asked = {"TemplateBody": BODY, "Capabilities": IAM, **params}
-    made = cfn.create_change_set(StackName="thing", ChangeSetName="c", ChangeSetType=kind, **asked)
-    for _ in range(1000):
-        found: dict[str, Any] = cfn.describe_change_set(ChangeSetName=made["Id"])
-        if not found["Status"].endswith("_IN_PROGRESS"):
-            return found
-        time.sleep(0.02)
-    raise AssertionError(found)
+    return proposed(cfn, ChangeSetName="c", ChangeSetType=kind, **asked)
 
 
 def test_a_stack_is_made_while_its_maker_looks_on(cfn: Any) -> None:

@@ -109,7 +109,7 @@ class Stack:
         """Return why CloudFormation would not take the parameters: by pattern, or by a rule."""
         patterns = [
             declared.get("ConstraintDescription", f"{name} does not take this value")
-            for name, declared in self.template["Parameters"].items()
+            for name, declared in self.template.get("Parameters", {}).items()
             if not accepts(declared, str(self.given.get(name, declared.get("Default"))))
         ]
         rules = [

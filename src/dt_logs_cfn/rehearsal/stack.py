@@ -50,11 +50,15 @@ class Event:
     resource_type: str
     status: str
     reason: str
+    token: str = ""  # the ClientRequestToken of the operation that it belongs to
 
 
 @dataclass
 class Stack:
-    """A stack, its resources by logical id, and through which role it is run, for good."""
+    """A stack, its resources by logical id, and through which role it is run, for good.
+
+    `tried` is what it was last asked to be, `asked` what it has become, or goes back to.
+    """
 
     name: str
     id: str
@@ -65,6 +69,9 @@ class Stack:
     events: list[Event] = field(default_factory=list)
     resources: dict[str, Made] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
+    tried: Asked | None = None
+    token: str = ""  # of the operation that is going on, or was the last
+    tokens: dict[str, str] = field(default_factory=dict)  # to what each was given
 
     @property
     def acting(self) -> str:

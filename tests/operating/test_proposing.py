@@ -11,7 +11,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError, UnauthorizedSSOTokenError
+from botocore.parsers import ResponseParserError
 from rehearsal.calls import settled
 from rehearsal.roles import body
 from support.lossy import EVERY, Network, lossy
@@ -222,14 +223,31 @@ def test_an_execution_that_is_refused_leaves_nothing(place: Place) -> None:
     assert (place.left, place.lines) == ([], [])
 
 
-def test_what_cannot_be_deleted_is_told(place: Place) -> None:
-    place.network.calls.add(("DeleteChangeSet", EVERY))
-    client = place.client(1)
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            ConnectionClosedError(endpoint_url="https://a.example.com/SECRET"),
+            "a.example.com cannot be reached (ConnectionClosedError).",
+        ),
+        (ResponseParserError("a proxy's page"), "What answers is not AWS."),
+        (
+            UnauthorizedSSOTokenError(),
+            "There are no AWS credentials (UnauthorizedSSOTokenError).",
+        ),
+    ],
+)
+def test_what_cannot_be_deleted_is_told(place: Place, error: Exception, told: str) -> None:
+    client = place.client()
+
+    def before(**given: Any) -> None:
+        raise error
+
+    client.meta.events.register("before-call.cloudformation.DeleteChangeSet", before)
     with proposed(client, ASKED, None, place.operator) as found:
         pass
     assert place.lines == [
-        f"The change set {found.name}, or the empty stack thing, may be left behind:"
-        " 127.0.0.1 cannot be reached (ConnectionClosedError).",
+        f"The change set {found.name}, or the empty stack thing, may be left behind: {told}",
         "This takes it away: aws cloudformation delete-change-set --stack-name thing"
         f" --change-set-name {found.name}",
     ]

@@ -306,6 +306,57 @@ def test_templates_are_told_as_they_were_given(cfn: Any) -> None:
     assert refusal(cfn.validate_template)[0] == "ValidationError"
 
 
+ROLE = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST}}
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ("[]", "unsupported structure."),
+        ("{", "JSON not well-formed."),
+        ({}, "At least one Resources member must be defined."),
+        ({"Resources": []}, "Resources is not an object."),
+        ({"Resources": {"A": {}}}, "[/Resources/A] 'null' values are not allowed in templates"),
+        ({"Parameters": None, "Resources": {"A": ROLE}}, "Parameters is not an object."),
+        (
+            {"Outputs": {"O": {}}, "Resources": {"A": ROLE}},
+            "Every Outputs object must contain a Value member.",
+        ),
+        (
+            {"Outputs": {"O": {"Value": {"Fn::Sub": "${B.Arn}"}}}, "Resources": {"A": ROLE}},
+            "Unresolved resource dependencies [B] in the Outputs block of the template",
+        ),
+        (
+            {"Resources": {"A": {**ROLE, "DependsOn": ["B"]}}},
+            "Unresolved resource dependencies [B] in the Resources block of the template",
+        ),
+    ],
+)
+def test_what_is_no_template_is_refused(cfn: Any, body: object, refused: str) -> None:
+    text = body if isinstance(body, str) else json.dumps(body)
+    expected = ("ValidationError", f"Template format error: {refused}")
+    assert refusal(cfn.validate_template, TemplateBody=text) == expected
+    assert refusal(cfn.create_stack, StackName="s", TemplateBody=text) == expected
+
+
+@pytest.mark.parametrize(
+    ("resource", "what"),
+    [
+        ({"Type": "AWS::S3::Bucket"}, "AWS::S3::Bucket"),
+        ({**ROLE, "Properties": {"RoleName": {"Fn::Cidr": []}}}, "Fn::Cidr"),
+        ({**ROLE, "Properties": {"RoleName": {"Fn::If": ["No", "a", "b"]}}}, "Conditions"),
+    ],
+)
+def test_what_is_not_emulated_of_a_template_is_said(
+    cfn: Any, resource: dict[str, Any], what: str
+) -> None:
+    text = json.dumps({"Resources": {"A": resource}})
+    assert refusal(cfn.create_stack, StackName="s", TemplateBody=text) == (
+        "NotImplemented",
+        f"{what} is not emulated",
+    )
+
+
 def test_a_template_in_s3_may_be_longer_and_needs_the_right_to_get_it(
     account: Emulated, cfn: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,19 @@ def roles(sandbox: Sandbox) -> dict[str, list[str]]:
 def test_a_template_without_parameters_is_taken(cfn: Any) -> None:
     stack = created(cfn, "One")
     assert (stack["StackStatus"], stack.get("Parameters", [])) == ("CREATE_COMPLETE", [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [("AWS::IAM::Role", "AssumeRolePolicyDocument"), ("Custom::Thing", "ServiceToken")],
+)
+def test_a_resource_without_what_it_needs_fails(cfn: Any, kind: str, missing: str) -> None:
+    text = json.dumps({"Resources": {"One": {"Type": kind}}})
+    cfn.create_stack(StackName="thing", TemplateBody=text, Capabilities=IAM)
+    assert settled(cfn)["StackStatus"] == "ROLLBACK_COMPLETE"
+    events = cfn.describe_stack_events(StackName="thing")["StackEvents"]
+    (failed,) = (each for each in events if each["ResourceStatus"] == "CREATE_FAILED")
+    assert f"required key [{missing}] not found" in failed["ResourceStatusReason"]
 
 
 def test_a_rollback_that_failed_is_continued(sandbox: Sandbox, cfn: Any) -> None:

@@ -17,7 +17,7 @@ from dt_logs_cfn.emulator import Refused
 from dt_logs_cfn.rehearsal import resource_types as types
 from dt_logs_cfn.rehearsal.custom_resource import CustomResources, Failed
 from dt_logs_cfn.rehearsal.resource_types import Context
-from dt_logs_cfn.rehearsal.stack import Asked, Made, Stack, check, in_order
+from dt_logs_cfn.rehearsal.stack import Asked, Given, Made, Stack, check, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,7 +176,7 @@ class CloudFormation:
         """Make or change each resource; returns the one that failed, or nothing."""
         for logical in order:
             kind = asked.template["Resources"][logical]["Type"]
-            given = stack.resolved(asked, self.place).properties(logical)
+            given = Given(stack.resolved(asked, self.place).properties(logical))
             made = stack.resources.get(logical)
             if made is not None and made.properties == given:
                 continue

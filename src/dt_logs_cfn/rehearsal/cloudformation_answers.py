@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from dt_logs_cfn.emulator import Refused
-from dt_logs_cfn.rehearsal import intrinsics
 from dt_logs_cfn.rehearsal.change_sets import ChangeSet, values
 from dt_logs_cfn.rehearsal.stack import ROLE_TYPE, Asked, Event, Stack
+from dt_logs_cfn.rehearsal.template_shape import check_shape
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 _SPREAD = 1.0  # seconds that a change set takes to be made
@@ -239,13 +239,7 @@ def parsed(body: str) -> Asked:
     asked = Asked(body, {})
     try:
         template = asked.template
-        intrinsics.Stack(template, {})
-        resources_ = template["Resources"]
-        kinds = [each["Type"] for each in resources_.values()]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        text = "Template format error: At least one Resources member must be defined."
-        raise Refused("ValidationError", text) from error
-    if not kinds:
-        text = "Template format error: At least one Resources member must be defined."
-        raise Refused("ValidationError", text)
+    except ValueError as error:
+        raise Refused("ValidationError", "Template format error: JSON not well-formed.") from error
+    check_shape(template)
     return asked

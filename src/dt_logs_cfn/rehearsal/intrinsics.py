@@ -103,7 +103,7 @@ class Stack:
         return bool(self.value(self.template["Conditions"][name]))
 
     def properties(self, resource: str) -> Any:
-        return self.value(self.template["Resources"][resource]["Properties"])
+        return self.value(self.template["Resources"][resource].get("Properties", {}))
 
     def refusals(self) -> list[str]:
         """Return why CloudFormation would not take the parameters: by pattern, or by a rule."""

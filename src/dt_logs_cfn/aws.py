@@ -8,6 +8,7 @@ with aws.errors():
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -61,7 +62,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def session(profile: str | None, region: str | None) -> boto3.Session:
     """Return a session, as the AWS CLI would have it. Raises botocore's errors."""
-    return boto3.Session(profile_name=profile, region_name=region)
+    return _Session(profile_name=profile, region_name=region)
+
+
+class _Session(boto3.Session):
+    """A session whose clients either can be used, or are told in one line why they cannot.
+
+    Of settings that it cannot use the SDK raises whatever it meets: ValueError of an endpoint, an
+    OSError of a credential process. So credentials are had before the first client is made.
+    """
+
+    _signed_in = False
+
+    def client(self, *args: Any, **given: Any) -> Any:
+        """Return a client. Raises botocore's errors, AwsError."""
+        if not self._signed_in:
+            self._sign_in()
+        try:
+            made: Any = super().client(*args, **given)
+            _ = urlsplit(made.meta.endpoint_url).port  # else seen only when a call is signed
+            return made
+        except (botocore.BotoCoreError, botocore.ClientError):
+            raise
+        except Exception as error:  # its text may quote an endpoint, and with it a secret
+            raise AwsError(
+                f"The AWS SDK cannot be set up ({type(error).__name__}).",
+                "Check AWS_ENDPOINT_URL, the other settings of AWS and ~/.aws/config,"
+                " then try again.",
+            ) from error
+
+    def _sign_in(self) -> None:
+        try:
+            found = self.get_credentials()
+            if found is not None:
+                found.get_frozen_credentials()
+        except (botocore.BotoCoreError, botocore.ClientError):
+            raise
+        except Exception as error:
+            raise _no_credentials(error) from error
+        self._signed_in = True
 
 
 @contextmanager
@@ -89,9 +128,10 @@ def denied(error: botocore.ClientError) -> bool:
     return code(error) in _DENIED
 
 
-def expired(error: botocore.ClientError) -> bool:
-    """Tell whether the call was refused since the credentials have expired."""
-    return code(error) in _EXPIRED
+def passes(error: botocore.ClientError) -> bool:
+    """Tell whether the same call may succeed a little later: it was throttled, or AWS failed."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+    return code(error) in _THROTTLED or status >= 500
 
 
 def _refused(error: botocore.ClientError) -> AwsError:
@@ -99,7 +139,7 @@ def _refused(error: botocore.ClientError) -> AwsError:
     said = error.response.get("Error", {}).get("Message", "")
     text = one_line(said)
     text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-    if expired(error):
+    if found in _EXPIRED:
         return AwsError("The credentials have expired.", _SIGN_IN)
     if found in _UNKNOWN:
         fix = f"Check that they are of this partition and region. {_SIGN_IN}"
@@ -121,11 +161,7 @@ def _failed(error: botocore.BotoCoreError) -> AwsError:
         case botocore.NoRegionError() | botocore.InvalidRegionError():
             return AwsError("No valid region is set.", "Give one with --region.")
         case botocore.ConnectionError() | botocore.HTTPClientError():
-            host = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname
-            return AwsError(
-                f"{host or 'AWS'} cannot be reached ({type(error).__name__}).",
-                "Check the network, the proxy and the region, then try again.",
-            )
+            return _unreachable(error)
         case (
             botocore.NoCredentialsError()
             | botocore.PartialCredentialsError()
@@ -133,8 +169,23 @@ def _failed(error: botocore.BotoCoreError) -> AwsError:
             | botocore.SSOError()
             | botocore.TokenRetrievalError()
         ):
-            return AwsError(f"There are no AWS credentials ({type(error).__name__}).", _SIGN_IN)
+            return _no_credentials(error)
     text = " ".join(str(error).split())[:_LONGEST]
     return AwsError(
         f"The AWS SDK cannot go on: {text.rstrip('.')}.", "Correct that, and try again."
     )
+
+
+def _unreachable(error: botocore.BotoCoreError) -> AwsError:
+    """Return which host cannot be reached, without the rest of its address, or a proxy's."""
+    host, why = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname, type(error).__name__
+    fix = "Check the network, the proxy and the region, then try again."
+    if type(error) is botocore.HTTPClientError:
+        why += f", {type(error.kwargs.get('error')).__name__}"
+    if type(error) in (botocore.HTTPClientError, botocore.SSLError):
+        fix = "Check the proxy's address, AWS_CA_BUNDLE and the network, then try again."
+    return AwsError(f"{host or 'AWS'} cannot be reached ({why}).", fix)
+
+
+def _no_credentials(error: Exception) -> AwsError:
+    return AwsError(f"There are no AWS credentials ({type(error).__name__}).", _SIGN_IN)

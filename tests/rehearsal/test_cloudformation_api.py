@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from rehearsal.calls import given, proposed, refusal, settled
 from rehearsal.thing import CODE, TRUST, template
 from support.emulated import Emulated, emulated
 
@@ -35,27 +35,6 @@ def cfn(account: Emulated) -> Any:
     return account.client("cloudformation")
 
 
-def refusal(call: Any, **params: Any) -> tuple[str, str]:
-    with pytest.raises(ClientError) as error:
-        call(**params)
-    found = error.value.response["Error"]
-    return found["Code"], found["Message"]
-
-
-def given(**values: str) -> list[dict[str, str]]:
-    return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
-
-
-def settled(cfn: Any, name: str = "thing") -> dict[str, Any]:
-    """Wait until a stack is at rest, and return it."""
-    for _ in range(1000):
-        found: dict[str, Any] = cfn.describe_stacks(StackName=name)["Stacks"][0]
-        if not found["StackStatus"].endswith("_IN_PROGRESS"):
-            return found
-        time.sleep(0.02)
-    raise AssertionError(found)
-
-
 def created(cfn: Any, **parameters: str) -> dict[str, Any]:
     cfn.create_stack(
         StackName="thing", TemplateBody=BODY, Capabilities=IAM, Parameters=given(**parameters)
@@ -65,13 +44,7 @@ def created(cfn: Any, **parameters: str) -> dict[str, Any]:
 
 def change_set(cfn: Any, kind: str = "UPDATE", **params: Any) -> dict[str, Any]:
     asked = {"TemplateBody": BODY, "Capabilities": IAM, **params}
-    made = cfn.create_change_set(StackName="thing", ChangeSetName="c", ChangeSetType=kind, **asked)
-    for _ in range(1000):
-        found: dict[str, Any] = cfn.describe_change_set(ChangeSetName=made["Id"])
-        if not found["Status"].endswith("_IN_PROGRESS"):
-            return found
-        time.sleep(0.02)
-    raise AssertionError(found)
+    return proposed(cfn, ChangeSetName="c", ChangeSetType=kind, **asked)
 
 
 def test_a_stack_is_made_while_its_maker_looks_on(cfn: Any) -> None:
@@ -331,6 +304,57 @@ def test_templates_are_told_as_they_were_given(cfn: Any) -> None:
     assert (parameter["ParameterKey"], parameter["DefaultValue"]) == ("Do", "well")
     assert refusal(cfn.validate_template, TemplateBody="{}")[0] == "ValidationError"
     assert refusal(cfn.validate_template)[0] == "ValidationError"
+
+
+ROLE = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST}}
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ("[]", "unsupported structure."),
+        ("{", "JSON not well-formed."),
+        ({}, "At least one Resources member must be defined."),
+        ({"Resources": []}, "Resources is not an object."),
+        ({"Resources": {"A": {}}}, "[/Resources/A] 'null' values are not allowed in templates"),
+        ({"Parameters": None, "Resources": {"A": ROLE}}, "Parameters is not an object."),
+        (
+            {"Outputs": {"O": {}}, "Resources": {"A": ROLE}},
+            "Every Outputs object must contain a Value member.",
+        ),
+        (
+            {"Outputs": {"O": {"Value": {"Fn::Sub": "${B.Arn}"}}}, "Resources": {"A": ROLE}},
+            "Unresolved resource dependencies [B] in the Outputs block of the template",
+        ),
+        (
+            {"Resources": {"A": {**ROLE, "DependsOn": ["B"]}}},
+            "Unresolved resource dependencies [B] in the Resources block of the template",
+        ),
+    ],
+)
+def test_what_is_no_template_is_refused(cfn: Any, body: object, refused: str) -> None:
+    text = body if isinstance(body, str) else json.dumps(body)
+    expected = ("ValidationError", f"Template format error: {refused}")
+    assert refusal(cfn.validate_template, TemplateBody=text) == expected
+    assert refusal(cfn.create_stack, StackName="s", TemplateBody=text) == expected
+
+
+@pytest.mark.parametrize(
+    ("resource", "what"),
+    [
+        ({"Type": "AWS::S3::Bucket"}, "AWS::S3::Bucket"),
+        ({**ROLE, "Properties": {"RoleName": {"Fn::Cidr": []}}}, "Fn::Cidr"),
+        ({**ROLE, "Properties": {"RoleName": {"Fn::If": ["No", "a", "b"]}}}, "Conditions"),
+    ],
+)
+def test_what_is_not_emulated_of_a_template_is_said(
+    cfn: Any, resource: dict[str, Any], what: str
+) -> None:
+    text = json.dumps({"Resources": {"A": resource}})
+    assert refusal(cfn.create_stack, StackName="s", TemplateBody=text) == (
+        "NotImplemented",
+        f"{what} is not emulated",
+    )
 
 
 def test_a_template_in_s3_may_be_longer_and_needs_the_right_to_get_it(

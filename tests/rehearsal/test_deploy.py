@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from support.commands import Runner
 from support.emulated import BOTH, Emulated, emulated
+from support.lossy import lossy
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.commands import deploy, remove
@@ -497,6 +498,18 @@ def test_a_connection_that_is_lost_leaves_the_stack_going_on(
     account.sandbox.endpoint.before = lambda call: None
     account.sandbox.api.join()
     assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
+
+
+@pytest.mark.parametrize("operation", ["CreateChangeSet", "ExecuteChangeSet"])
+def test_an_answer_that_is_lost_fails_nothing(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    with lossy(account.sandbox.endpoint.url) as network:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", network.url)
+        network.answers.add((operation, 1))
+        ran = run(*options(account), "--yes")
+    assert (ran.code, ran.failure, network.sent[operation]) == (0, "", 2)
+    assert ran.out.startswith(f"{NAME}: created, CREATE_COMPLETE\n")
 
 
 def test_without_credentials_there_is_one_line(account: Emulated) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from support.commands import Runner
 from support.emulated import BOTH, Emulated, emulated
+from support.lossy import EVERY, lossy
 
 from dt_logs_cfn.commands import deploy, remove
 from dt_logs_cfn.emulator.access_log import Visit, log_file
@@ -379,6 +380,32 @@ def test_a_stack_whose_role_is_gone_is_removed_through_another(
     found.role = "arn:aws:iam::123456789012:role/gone"
     assert "role/gone is invalid or cannot be assumed" in run("--yes").failure
     assert run("--yes", "--role-arn", other["Arn"]).code == 0
+
+
+@pytest.mark.parametrize("number", [1, EVERY])
+def test_a_delete_whose_answer_is_lost_is_followed(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    stack = deployed(account)
+    with lossy(account.sandbox.endpoint.url) as network:
+        network.answers.add(("DeleteStack", number))
+        # What the search for marks speaks is no query protocol, and goes past this network.
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFORMATION", network.url)
+        ran = run("--yes")
+    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    assert status(account, stack) == "DELETE_COMPLETE"
+
+
+def test_a_delete_that_never_came_to_aws_is_told(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = deployed(account)
+    with lossy(account.sandbox.endpoint.url) as network:
+        network.calls.add(("DeleteStack", EVERY))
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFORMATION", network.url)
+        ran = run("--yes")
+    assert "127.0.0.1 cannot be reached (ConnectionClosedError)." in ran.failure
+    assert status(account, stack) == "CREATE_COMPLETE"
 
 
 def test_a_command_in_a_process_of_its_own(account: Emulated) -> None:

@@ -1,4 +1,4 @@
-"""Looking at what AWS does for us, through a network that fails now and then."""
+"""Calls through a network that fails now and then: what may be repeated, and what AWS did."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -25,6 +25,21 @@ def patiently(look: Callable[[], T], operator: Operator, what: str) -> T:
     `what` is followed, as "The stack": raises OperatingError if it cannot be any more, and says
     that it goes on.
     """
+    try:
+        return looked_at(look, operator)
+    except FAILURES as error:
+        found = failure(error)
+        raise OperatingError(
+            f"{what} goes on, and cannot be followed: {found.what}",
+            f"{found.fix} The same command follows it again.",
+        ) from error
+
+
+def looked_at(look: Callable[[], T], operator: Operator) -> T:
+    """Return what is seen, after a lost connection or throttling; `look` may be repeated.
+
+    Raises the last of FAILURES if it does not come back.
+    """
     failures = 0
     while True:
         try:
@@ -32,23 +47,29 @@ def patiently(look: Callable[[], T], operator: Operator, what: str) -> T:
         except FAILURES as error:
             failures += 1
             if failures == LOOKS or not _passes(error):
-                raise _lost(error, what) from error
+                raise
             operator.tell(f"AWS does not answer ({type(error).__name__}); trying again")
             operator.sleep(PAUSE * 2 ** (failures - 1))
 
 
-def _passes(error: Exception) -> bool:
-    if isinstance(error, ClientError):
-        return not (aws.denied(error) or aws.expired(error))
-    return isinstance(error, _PASSING)
+def refused(error: Exception) -> bool:
+    """Tell whether AWS surely did nothing; a call that was repeated may have been taken before."""
+    if not isinstance(error, ClientError):
+        return False
+    found = error.response.get("ResponseMetadata", {})
+    return found.get("RetryAttempts", 0) == 0 and found.get("HTTPStatusCode", 400) < 500
 
 
-def _lost(error: Exception, what: str) -> OperatingError:
+def failure(error: Exception) -> AwsError:
+    """Return one of FAILURES as what happened, and what to do."""
     try:
         with aws.errors():
             raise error
     except AwsError as found:
-        return OperatingError(
-            f"{what} goes on, and cannot be followed: {found.what}",
-            f"{found.fix} The same command follows it again.",
-        )
+        return found
+
+
+def _passes(error: Exception) -> bool:
+    if isinstance(error, ClientError):
+        return aws.passes(error)
+    return isinstance(error, _PASSING)

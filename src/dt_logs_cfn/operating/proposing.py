@@ -1,30 +1,41 @@
-"""Change sets: made, waited for, executed, and not left behind where they are not."""
+"""Change sets: made, waited for, executed, and not left behind where they are not.
+
+The answer of a call may be lost after AWS took it. So each call carries a token, by which AWS knows
+the SDK's retries of it, and where even the last answer is lost, AWS is asked what it has done.
+[CloudFormation API, CreateChangeSet: ClientToken, ExecuteChangeSet: ClientRequestToken]
+"""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import ClientError
 
+from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.change_sets import Change, change
+from dt_logs_cfn.operating.forgetting import EVERY, Made, forget, state
 from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stack_states import REVIEW
-from dt_logs_cfn.operating.stacks import CHANGE_SETS, Stack, describe
+from dt_logs_cfn.operating.patience import FAILURES, failure, looked_at, refused
+from dt_logs_cfn.operating.stacks import Stack, token
 from dt_logs_cfn.printable import one_line
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import CreateChangeSetInputTypeDef, ParameterTypeDef
+    from mypy_boto3_cloudformation.type_defs import (
+        CreateChangeSetInputTypeDef,
+        DescribeChangeSetOutputTypeDef,
+        ParameterTypeDef,
+    )
 
-_EVERY = 1.0  # seconds between two looks
 _LONGEST = 300.0  # seconds that a change set may take
 # CloudFormation has no code for this, and two texts.
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
+# What a call of ours is told that was taken before: name and token are nobody else's.
+_TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExistsException")
 
 
 @dataclass(frozen=True)
@@ -40,12 +51,10 @@ class Asked:
 
 
 @dataclass
-class Proposed:
+class Proposed(Made):
     """A change set that was made; None as `changes` means that nothing would change."""
 
-    name: str
-    stack: str  # the stack's id
-    changes: tuple[Change, ...] | None
+    changes: tuple[Change, ...] | None = None
     executed: bool = False
 
 
@@ -57,27 +66,40 @@ def proposed(
 
     So goes a stack that was only made to hold it. Raises OperatingError, botocore's errors.
     """
-    name = f"{CHANGE_SETS}{uuid.uuid4().hex[:12]}"
-    made = client.create_change_set(**_request(name, asked, creates=before is None))
-    found = Proposed(name, made["StackId"], None)
+    found = Proposed(token(), asked.name, asked.name, before is None, operator)
     try:
-        found.changes = _waited_for(client, found, operator)
+        _make(client, found, asked)
+        found.changes = _waited_for(client, found)
         yield found
     finally:
-        if not found.executed:
-            _forget(client, found, operator, creates=before is None)
+        if found.exists and not found.executed:
+            forget(client, found)
 
 
-def _request(name: str, asked: Asked, *, creates: bool) -> CreateChangeSetInputTypeDef:
+def _make(client: CloudFormationClient, found: Proposed, asked: Asked) -> None:
+    """Make a change set, and keep its stack's id. Raises OperatingError, botocore's errors."""
+    found.exists = True  # as far as is known, from here on
+    try:
+        found.stack = client.create_change_set(**_request(found, asked))["StackId"]
+    except FAILURES as error:
+        described = None if _is_refusal(error) else _looked_for(client, found, error)
+        if described is None:
+            found.exists = False
+            raise
+        found.stack = described["StackId"]
+
+
+def _request(found: Proposed, asked: Asked) -> CreateChangeSetInputTypeDef:
     given: list[ParameterTypeDef] = [
         {"ParameterKey": key, "ParameterValue": value} for key, value in asked.parameters.items()
     ]
     given += [{"ParameterKey": key, "UsePreviousValue": True} for key in asked.kept]
     request: CreateChangeSetInputTypeDef = {
         "StackName": asked.name,
-        "ChangeSetName": name,
-        "ChangeSetType": "CREATE" if creates else "UPDATE",
+        "ChangeSetName": found.name,
+        "ChangeSetType": "CREATE" if found.creates else "UPDATE",
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+        "ClientToken": found.name,
         "Parameters": given,
         "TemplateBody": asked.body,
     }
@@ -88,38 +110,55 @@ def _request(name: str, asked: Asked, *, creates: bool) -> CreateChangeSetInputT
     return request
 
 
-def _forget(
-    client: CloudFormationClient, found: Proposed, operator: Operator, *, creates: bool
-) -> None:
-    """Delete a change set, and a stack that has none any more and nothing else.
+def execute(client: CloudFormationClient, found: Proposed) -> None:
+    """Execute a change set: from here on the stack goes on by itself.
 
-    Interrupted while it is executed, it may be at work already, and goes on.
+    Raises OperatingError where it is not known whether it does, and botocore's errors.
     """
     try:
-        client.delete_change_set(ChangeSetName=found.name, StackName=found.stack)
-        stack = describe(client, found.stack) if creates else None
-        held = client.list_change_sets(StackName=found.stack)["Summaries"] if stack else []
-        if stack and stack.status == REVIEW and not held:
-            client.delete_stack(StackName=found.stack)
-    except (ClientError, ConnectionError, HTTPClientError) as error:
-        operator.tell(f"The change set {found.name} is left behind ({type(error).__name__}).")
-
-
-def execute(client: CloudFormationClient, found: Proposed) -> None:
-    """Execute a change set: from here on the stack goes on by itself."""
-    client.execute_change_set(ChangeSetName=found.name, StackName=found.stack)
+        client.execute_change_set(
+            ChangeSetName=found.name, StackName=found.stack, ClientRequestToken=found.name
+        )
+    except FAILURES as error:
+        described = None if _is_refusal(error) else _looked_for(client, found, error)
+        if described is None or not described["ExecutionStatus"].startswith("EXECUTE_"):
+            raise
     found.executed = True
 
 
-def _waited_for(
-    client: CloudFormationClient, made: Proposed, operator: Operator
-) -> tuple[Change, ...] | None:
-    began = operator.clock()
+def _is_refusal(error: Exception) -> bool:
+    taken = isinstance(error, ClientError) and aws.code(error) in _TAKEN
+    return refused(error) and not taken
+
+
+def _looked_for(
+    client: CloudFormationClient, found: Proposed, lost: Exception
+) -> DescribeChangeSetOutputTypeDef | None:
+    """Return what became of a change set after a call whose answer was lost, None if nothing.
+
+    Raises OperatingError if that cannot be told.
+    """
+    try:
+        return looked_at(lambda: state(client, found), found.operator)
+    except FAILURES as error:
+        found.exists = False  # it is told here
+        raise OperatingError(
+            f"What became of the stack {found.stack_name} is not known: {failure(error).what}",
+            "Deploy again once AWS answers: that follows the stack if it goes on."
+            f" If it does not, this takes the change set away: {found.remedy}",
+        ) from lost
+
+
+def _waited_for(client: CloudFormationClient, made: Proposed) -> tuple[Change, ...] | None:
+    operator, began = made.operator, made.operator.clock()
     while True:
-        found = client.describe_change_set(ChangeSetName=made.name, StackName=made.stack)
+        found = looked_at(
+            lambda: client.describe_change_set(ChangeSetName=made.name, StackName=made.stack),
+            operator,
+        )
         status = found["Status"]
         if status == "CREATE_COMPLETE":
-            return _changes(client, made)
+            return looked_at(lambda: _changes(client, made), operator)
         if status == "FAILED":
             why = one_line(found.get("StatusReason", ""))
             if any(text in why for text in _UNCHANGED):
@@ -132,7 +171,7 @@ def _waited_for(
             raise OperatingError(
                 f"The change set is {status} after {_LONGEST:.0f} s.", "Try again later."
             )
-        operator.sleep(_EVERY)
+        operator.sleep(EVERY)
 
 
 def _changes(client: CloudFormationClient, made: Proposed) -> tuple[Change, ...]:

@@ -11,13 +11,20 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError
-from dt_logs_cfn.operating import stack_events
-from dt_logs_cfn.operating.following import Ended, follow, seen, seen_before
+from dt_logs_cfn.operating.deleting import delete
+from dt_logs_cfn.operating.following import follow, seen_before
 from dt_logs_cfn.operating.marks import Left, Marks, fate, leftovers
 from dt_logs_cfn.operating.marks_read import Clients, Hints, read_marks
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.stack_states import GONE, REVIEW, at_rest
-from dt_logs_cfn.operating.stacks import Resource, Stack, made_from, missing, named, resources
+from dt_logs_cfn.operating.stacks import (
+    Resource,
+    Stack,
+    made_from,
+    missing,
+    named,
+    resources,
+)
 from dt_logs_cfn.printable import printable
 from dt_logs_cfn.resources import FUNCTION
 from dt_logs_cfn.settings import Privileges
@@ -73,7 +80,7 @@ def remove(
     if stack.status != GONE:
         operator.tell(_told(stack, listed, before, documented))
         operator.confirm(f"Delete the stack {stack.name}?", options.yes)
-        _delete(client, stack, operator, options)
+        delete(client, stack, operator, options.role)
         operator.tell("looking whether the account is clean")
     hints = _hints(stack, listed, tuple(each.name for each in before.buckets))
 
@@ -115,33 +122,6 @@ def _documented(client: CloudFormationClient, stack: Stack) -> bool:
             raise
         return False
     return found.privileges is Privileges.DOCUMENTED
-
-
-def _delete(
-    client: CloudFormationClient, stack: Stack, operator: Operator, options: Options
-) -> None:
-    known = seen(client, stack.id)
-    # Once it is deleted, it has no name any more, and whoever is cut off here needs the id.
-    operator.tell(f"to look again later: `dt-logs-cfn remove --stack {stack.id}`")
-    if options.role:
-        client.delete_stack(StackName=stack.id, RoleARN=options.role)
-    else:
-        client.delete_stack(StackName=stack.id)
-    ended = follow(client, stack.id, known, operator)
-    if ended.status != GONE:
-        raise _failure(ended, stack.name)
-
-
-def _failure(ended: Ended, name: str) -> OperatingError:
-    event = stack_events.cause(ended.events)
-    why = f"{event.logical_id} failed: {stack_events.reason(event)}" if event else "It failed."
-    fix = "Correct that, and remove it again."
-    if event is not None and not event.of_stack:
-        fix += (
-            f" What cannot be deleted can be left behind: `aws cloudformation delete-stack"
-            f" --stack-name {name} --retain-resources {event.logical_id}`."
-        )
-    return OperatingError(f"{why.rstrip('.')}. The stack {name} is in {ended.status}.", fix)
 
 
 def _of(stack: Stack) -> handler_marks.Stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
-CHANGE_SETS = "dt-logs-cfn-"  # how the names of ours begin
+_TOKEN = "dt-logs-cfn-"  # how the tokens of our calls, and the names of our change sets, begin
 # One of these is in every stack of ours, and in no other.
 _OURS = frozenset((EXECUTION_ROLE, FUNCTION, INVOCATION, LOG_GROUP))
 # Both tell one before its resources are asked for: a stack that failed has no outputs.
@@ -124,7 +125,7 @@ def check_review(client: CloudFormationClient, stack: Stack) -> None:
     for page in pages:
         for each in page["Summaries"]:
             name = each.get("ChangeSetName", "")
-            if not name.startswith(CHANGE_SETS):
+            if not name.startswith(_TOKEN):
                 raise OperatingError(
                     f"The stack {stack.name} is about to be made by another change set, {name}.",
                     "Execute or delete that one first, or take another name with --stack.",
@@ -167,6 +168,11 @@ def resources(client: CloudFormationClient, stack: Stack) -> tuple[Resource, ...
     if found and not any(each.logical_id in _OURS for each in found):
         raise foreign(stack)
     return found
+
+
+def token() -> str:
+    """Return what CloudFormation knows one of our calls by, and its repetitions."""
+    return f"{_TOKEN}{uuid.uuid4().hex[:12]}"
 
 
 def missing(error: ClientError) -> bool:

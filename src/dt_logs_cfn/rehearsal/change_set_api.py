@@ -37,6 +37,9 @@ class ChangeSetApi:
         params, name = call.params, call.params["StackName"]
         creates = params.get("ChangeSetType", "UPDATE") == "CREATE"
         stack = self._running.live(name, call)
+        named = self._named(stack, params["ChangeSetName"]) if stack is not None else None
+        if named is not None and named.token and named.token == params.get("ClientToken"):
+            return self._made_before(world, call, named)
         if creates and stack is not None and stack.status != requests.REVIEW:
             text = f"Stack [{name}] already exists and cannot be created again with the changeSet"
             raise requests.invalid(f"{text} [{params['ChangeSetName']}]")
@@ -53,12 +56,23 @@ class ChangeSetApi:
         made = self._change_set(call, stack, asked, creates)
         return {"Id": made.id, "StackId": stack.id}
 
+    def _made_before(self, world: World, call: Call, made: ChangeSet) -> Response:
+        """Answer a call that comes again as the first one was. Raises Refused.
+
+        [CloudFormation API, CreateChangeSet: ClientToken; the refusal as users quote it]
+        """
+        asked = requests.asked(world, call, None if made.creates else made.stack)
+        if asked != made.asked:
+            text = f"ChangeSet {made.name} cannot be created due to a mismatch with existing"
+            raise Refused("AlreadyExistsException", f"{text} attribute Template")
+        return {"Id": made.id, "StackId": made.stack.id}
+
     def _change_set(self, call: Call, stack: Stack, asked: Asked, creates: bool) -> ChangeSet:
         name, (partition, region, account) = (
             call.params["ChangeSetName"],
             self._running.engine.place,
         )
-        if any(each.name == name for each in self._of(stack)):
+        if self._named(stack, name) is not None:
             raise Refused("AlreadyExistsException", f"ChangeSet {name} already exists")
         changed = changes(stack, asked, self._running.engine.place)
         same = not creates and unchanged(stack, asked, changed)
@@ -72,6 +86,7 @@ class ChangeSetApi:
             capabilities=tuple(call.params.get("Capabilities", ())),
             description=call.params.get("Description", ""),
             made=self._clock(),
+            token=call.params.get("ClientToken", ""),
             changes=changed,
             reason=UNCHANGED if same else "",
         )
@@ -87,20 +102,38 @@ class ChangeSetApi:
         return {"Summaries": [answers.change_set_summary(each, now) for each in found]}
 
     def delete_change_set(self, world: World, call: Call) -> Response:
-        """Delete a change set; one that is not there is deleted already."""
+        """Delete a change set; one that is not there is deleted already.
+
+        [CloudFormation API, DeleteChangeSet: InvalidChangeSetStatus; the text as users quote it]
+        """
         try:
             found = self.found(call)
         except Refused:
             return {}
+        for status in answers.change_set_status(found, self._clock()):
+            if status.endswith("_IN_PROGRESS"):
+                text = f"Cannot delete ChangeSet in status {status}"
+                raise Refused("InvalidChangeSetStatus", text)
         del self._change_sets[found.id]
         return {}
 
     def execute_change_set(self, world: World, call: Call) -> Response:
         found = self.found(call)
+        stack, of = found.stack, found.id
+        if requests.repeated(stack, call, of):
+            return {}
         status, execution = answers.change_set_status(found, self._clock())
         if execution != "AVAILABLE":
             text = f"ChangeSet [{found.id}] cannot be executed in its current status of [{status}]"
             raise Refused("InvalidChangeSetStatus", text)
+        before = len(stack.events)
+        with requests.taken(stack, call, of):
+            self._execute(found, call)
+        found.executed = before
+        self.forget(stack, but=found)
+        return {}
+
+    def _execute(self, found: ChangeSet, call: Call) -> None:
         stack = found.stack
         if found.creates:
             stack.asked, stack.role, stack.caller = found.asked, found.role, requests.caller(call)
@@ -108,9 +141,6 @@ class ChangeSetApi:
         else:
             requests.check_updatable(stack)
             self._running.update(stack, found.asked, found.role, found.capabilities, call)
-        found.executed = "EXECUTE_COMPLETE"
-        self.forget(stack, but=found)
-        return {}
 
     def found(self, call: Call) -> ChangeSet:
         """Return a change set by its id, or its name and its stack's."""
@@ -123,10 +153,13 @@ class ChangeSetApi:
                     "StackName must be specified if ChangeSetName is not specified as an ARN."
                 )
             stack = self._running.find(call.params["StackName"], call)
-            found = next((each for each in self._of(stack) if each.name == name), None)
+            found = self._named(stack, name)
         if found is None:
             raise Refused("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404)
         return found
+
+    def _named(self, stack: Stack, name: str) -> ChangeSet | None:
+        return next((each for each in self._of(stack) if each.name == name), None)
 
     def _of(self, stack: Stack) -> list[ChangeSet]:
         return [each for each in self._change_sets.values() if each.stack is stack]

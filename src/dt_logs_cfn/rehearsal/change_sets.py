@@ -42,7 +42,8 @@ class ChangeSet:
     made: float
     changes: list[dict[str, Any]] = field(default_factory=list)
     reason: str = ""
-    executed: str = ""  # EXECUTE_IN_PROGRESS, EXECUTE_COMPLETE or EXECUTE_FAILED
+    token: str = ""
+    executed: int | None = None  # how many events its stack had before, once it is
 
 
 def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dict[str, Any]]:

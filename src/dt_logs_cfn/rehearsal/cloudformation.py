@@ -8,7 +8,7 @@ work that remains. Every call is made through the stack's role, which it keeps f
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -17,7 +17,7 @@ from dt_logs_cfn.emulator import Refused
 from dt_logs_cfn.rehearsal import resource_types as types
 from dt_logs_cfn.rehearsal.custom_resource import CustomResources, Failed
 from dt_logs_cfn.rehearsal.resource_types import Context
-from dt_logs_cfn.rehearsal.stack import Asked, Made, Stack, check, in_order
+from dt_logs_cfn.rehearsal.stack import Asked, Given, Made, Stack, check, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +66,7 @@ class CloudFormation:
     def begin_create(self, stack: Stack, capabilities: Sequence[str] = ()) -> Rest:
         """Accept to create what a stack was asked to be. Raises Refused."""
         check(stack.asked, capabilities)
+        stack.tried = stack.asked
         self._context(stack)  # a role that cannot be taken is told before anything begins
         self.stacks[stack.id] = stack
         self._at(stack, "CREATE_IN_PROGRESS", "User Initiated")
@@ -76,8 +77,9 @@ class CloudFormation:
         if failed:
             reason = f"The following resource(s) failed to create: [{failed}]. Rollback requested."
             self._at(stack, "ROLLBACK_IN_PROGRESS", reason)
-            gone = self._remove(stack, asked, list(stack.resources)[::-1])
-            self._at(stack, "ROLLBACK_COMPLETE" if gone else "ROLLBACK_FAILED")
+            left = self._remove(stack, list(stack.resources)[::-1])
+            reason = f"The following resource(s) failed to delete: [{left}]." if left else ""
+            self._at(stack, "ROLLBACK_FAILED" if left else "ROLLBACK_COMPLETE", reason)
         else:
             self._finish(stack, "CREATE_COMPLETE")
 
@@ -89,43 +91,76 @@ class CloudFormation:
         """Accept to update a stack. Raises Refused."""
         check(asked, capabilities)
         self._context(stack)
+        stack.tried = asked
         self._at(stack, "UPDATE_IN_PROGRESS", "User Initiated")
         return lambda: self._update(stack, asked)
 
     def _update(self, stack: Stack, asked: Asked) -> None:
-        before, old = dict(stack.resources), stack.asked
         failed = self._make(stack, asked, in_order(asked.template), "UPDATE")
         if failed:
             reason = f"The following resource(s) failed to update: [{failed}]."
             self._at(stack, "UPDATE_ROLLBACK_IN_PROGRESS", reason)
-            again = self._make(stack, old, in_order(old.template), "UPDATE")
-            if again:
-                self._at(stack, "UPDATE_ROLLBACK_FAILED", f"[{again}]")
-                return
-            self._at(stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
-            self._remove(stack, asked, [name for name in stack.resources if name not in before])
-            self._at(stack, "UPDATE_ROLLBACK_COMPLETE")
+            self._roll_back(stack)
             return
         self._at(stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
         gone = [name for name in stack.resources if name not in asked.template["Resources"]]
-        self._remove(stack, old, gone[::-1])
+        self._remove(stack, gone[::-1])
         stack.asked = asked
         self._finish(stack, "UPDATE_COMPLETE")
+
+    def begin_continue(self, stack: Stack, skipped: Collection[str] = ()) -> Rest:
+        """Accept to go on with a rollback that failed, without some resources. Raises Refused."""
+        self._context(stack)
+        self._at(stack, "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+        return lambda: self._roll_back(stack, skipped)
+
+    def _roll_back(self, stack: Stack, skipped: Collection[str] = ()) -> None:
+        """Make a stack again what it was before an update, and delete what is new in it."""
+        old = stack.asked
+        for logical in skipped:
+            self._emit(stack, logical, self._kind(stack, logical), "UPDATE_COMPLETE", "")
+        left = [name for name in in_order(old.template) if name not in skipped]
+        before = dict(stack.resources)
+        failed = self._make(stack, old, left, "UPDATE")
+        if failed:
+            if failed in before:  # as it was, so that it is tried again
+                stack.resources[failed] = before[failed]
+            reason = f"The following resource(s) failed to update: [{failed}]."
+            self._at(stack, "UPDATE_ROLLBACK_FAILED", reason)
+            return
+        self._at(stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+        self._remove(stack, self._new(stack))
+        self._at(stack, "UPDATE_ROLLBACK_COMPLETE")
 
     def delete(self, stack: Stack) -> None:
         """Delete a stack, in the reverse order of its making."""
         self.begin_delete(stack)()
 
-    def begin_delete(self, stack: Stack) -> Rest:
-        """Accept to delete a stack. Raises Refused."""
+    def begin_delete(self, stack: Stack, retained: Collection[str] = ()) -> Rest:
+        """Accept to delete a stack, but not some of its resources. Raises Refused."""
         self._context(stack)
         self._at(stack, "DELETE_IN_PROGRESS", "User Initiated")
-        return lambda: self._delete(stack)
+        return lambda: self._delete(stack, retained)
 
-    def _delete(self, stack: Stack) -> None:
-        order = [name for name in in_order(stack.asked.template) if name in stack.resources]
-        gone = self._remove(stack, stack.asked, order[::-1])
-        self._at(stack, "DELETE_COMPLETE" if gone else "DELETE_FAILED")
+    def _delete(self, stack: Stack, retained: Collection[str]) -> None:
+        old = [name for name in in_order(stack.asked.template) if name in stack.resources]
+        for logical in retained:
+            self._emit(stack, logical, self._kind(stack, logical), "DELETE_SKIPPED", "")
+            del stack.resources[logical]
+        order = [name for name in (*self._new(stack), *old[::-1]) if name not in retained]
+        failed = self._remove(stack, order)
+        reason = f"The following resource(s) failed to delete: [{failed}]." if failed else ""
+        self._at(stack, "DELETE_FAILED" if failed else "DELETE_COMPLETE", reason)
+
+    def _new(self, stack: Stack) -> list[str]:
+        """Return what an update made that a stack goes without, the last one first."""
+        return [n for n in stack.resources if n not in stack.asked.template["Resources"]][::-1]
+
+    def _kind(self, stack: Stack, logical: str) -> str:
+        """Return a resource's type, by the template that has it."""
+        templates = [each.template["Resources"] for each in (stack.asked, stack.tried) if each]
+        kind: str = next(each[logical]["Type"] for each in templates if logical in each)
+        return kind
 
     def _at(self, stack: Stack, status: str, reason: str = "") -> None:
         self._emit(stack, stack.name, _STACK, status, reason)
@@ -141,7 +176,7 @@ class CloudFormation:
         """Make or change each resource; returns the one that failed, or nothing."""
         for logical in order:
             kind = asked.template["Resources"][logical]["Type"]
-            given = stack.resolved(asked, self.place).properties(logical)
+            given = Given(stack.resolved(asked, self.place).properties(logical))
             made = stack.resources.get(logical)
             if made is not None and made.properties == given:
                 continue
@@ -196,20 +231,20 @@ class CloudFormation:
                 result = self._custom(stack).send(event, stack.id, logical, kind, given, made)
         keep(result)
 
-    def _remove(self, stack: Stack, asked: Asked, names: Iterable[str]) -> bool:
-        """Delete resources in turn, until one cannot be deleted; tells whether all are gone."""
+    def _remove(self, stack: Stack, names: Iterable[str]) -> str:
+        """Delete resources in turn, until one cannot be deleted; returns that, or nothing."""
         for logical in names:
-            kind = asked.template["Resources"][logical]["Type"]
+            kind = self._kind(stack, logical)
             made = stack.resources[logical]
             self._emit(stack, logical, kind, "DELETE_IN_PROGRESS", "")
             try:
                 told = self._removed(stack, logical, kind, made)
             except (ClientError, Refused, Failed) as error:
                 self._emit(stack, logical, kind, "DELETE_FAILED", _reason(error))
-                return False
+                return logical
             del stack.resources[logical]
             self._emit(stack, logical, kind, "DELETE_COMPLETE", told)
-        return True
+        return ""
 
     def _removed(self, stack: Stack, logical: str, kind: str, made: Made) -> str:
         """Delete one resource; returns what a custom one says of it."""

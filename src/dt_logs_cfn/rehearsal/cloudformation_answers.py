@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from dt_logs_cfn.emulator import Refused
-from dt_logs_cfn.rehearsal import intrinsics
 from dt_logs_cfn.rehearsal.change_sets import ChangeSet, values
 from dt_logs_cfn.rehearsal.stack import ROLE_TYPE, Asked, Event, Stack
+from dt_logs_cfn.rehearsal.template_shape import check_shape
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 _SPREAD = 1.0  # seconds that a change set takes to be made
@@ -91,6 +91,7 @@ def event(found: Stack, number: int, happened: Event) -> dict[str, Any]:
         "Timestamp": moment(happened.at),
         "ResourceStatus": happened.status,
         **({"ResourceStatusReason": happened.reason} if happened.reason else {}),
+        **({"ClientRequestToken": happened.token} if happened.token else {}),
     }
 
 
@@ -146,7 +147,17 @@ def change_set_status(found: ChangeSet, now: float) -> tuple[str, str]:
         return "CREATE_IN_PROGRESS", "UNAVAILABLE"
     if found.reason:
         return "FAILED", "UNAVAILABLE"
-    return "CREATE_COMPLETE", found.executed or "AVAILABLE"
+    return "CREATE_COMPLETE", "AVAILABLE" if found.executed is None else _execution(found)
+
+
+def _execution(found: ChangeSet) -> str:
+    """Return how the operation goes, or went, that executes a change set."""
+    own = (e.status for e in found.stack.events[found.executed :] if e.resource_type == STACK_TYPE)
+    ended = next((each for each in own if not each.endswith("_IN_PROGRESS")), "")
+    if not ended:
+        return "EXECUTE_IN_PROGRESS"
+    succeeded = ended in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+    return "EXECUTE_COMPLETE" if succeeded else "EXECUTE_FAILED"
 
 
 def parameters(asked: Asked) -> list[dict[str, str]]:
@@ -228,13 +239,7 @@ def parsed(body: str) -> Asked:
     asked = Asked(body, {})
     try:
         template = asked.template
-        intrinsics.Stack(template, {})
-        resources_ = template["Resources"]
-        kinds = [each["Type"] for each in resources_.values()]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        text = "Template format error: At least one Resources member must be defined."
-        raise Refused("ValidationError", text) from error
-    if not kinds:
-        text = "Template format error: At least one Resources member must be defined."
-        raise Refused("ValidationError", text)
+    except ValueError as error:
+        raise Refused("ValidationError", "Template format error: JSON not well-formed.") from error
+    check_shape(template)
     return asked

@@ -2,7 +2,8 @@
 
 As strict as AWS is documented to be; the texts are those that its users quote, unverified. Refused
 as not emulated: replacement of a resource, nested stacks, imports, stack policies, another
-behaviour on failure than rolling back, notifications, retained resources. Drift is never checked.
+behaviour on failure than rolling back, notifications, forced deletion or rollback. Drift
+is never checked.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class CloudFormationApi:
         """The operations by their names."""
         return {
             **self._change_sets.operations,
+            "ContinueUpdateRollback": self.continue_update_rollback,
             "CreateStack": self.create_stack,
             "DeleteStack": self.delete_stack,
             "DescribeStackEvents": self.describe_stack_events,
@@ -64,18 +66,24 @@ class CloudFormationApi:
             "DisableRollback"
         ):
             raise requests.not_emulated("OnFailure")
-        if self._running.live(name, call) is not None:
+        live = self._running.live(name, call)
+        if live is not None and requests.repeated(live, call):
+            return {"StackId": live.id}
+        if live is not None:
             raise Refused("AlreadyExistsException", f"Stack [{name}] already exists")
         stack = self._engine.named(
             name, requests.asked(world, call, None), call.params.get("RoleARN", "")
         )
         stack.caller = requests.caller(call)
-        self._running.create(stack, tuple(call.params.get("Capabilities", ())))
+        with requests.taken(stack, call):
+            self._running.create(stack, tuple(call.params.get("Capabilities", ())))
         return {"StackId": stack.id}
 
     def update_stack(self, world: World, call: Call) -> Response:
         name = call.params["StackName"]
         stack = self._running.find(name, call, f"Stack [{name}] does not exist")
+        if requests.repeated(stack, call):
+            return {"StackId": stack.id}
         requests.check_updatable(stack)
         asked = requests.asked(world, call, stack)
         capabilities = tuple(call.params.get("Capabilities", ()))
@@ -83,7 +91,8 @@ class CloudFormationApi:
         changed = changes(stack, asked, self._engine.place)
         if unchanged(stack, asked, changed):
             raise requests.invalid("No updates are to be performed.")
-        self._running.update(stack, asked, call.params.get("RoleARN", ""), capabilities, call)
+        with requests.taken(stack, call):
+            self._running.update(stack, asked, call.params.get("RoleARN", ""), capabilities, call)
         return {"StackId": stack.id}
 
     def delete_stack(self, world: World, call: Call) -> Response:
@@ -91,15 +100,32 @@ class CloudFormationApi:
         name = call.params["StackName"]
         stack = self._engine.stacks.get(name) or self._running.live(name, call)
         requests.check_emulated(call)
+        if stack is not None and requests.repeated(stack, call):
+            return {}
         if stack is None or stack.status in ("DELETE_COMPLETE", "DELETE_IN_PROGRESS"):
             return {}
         if stack.status.endswith("_IN_PROGRESS") and stack.status != requests.REVIEW:
             text = f"Stack [{stack.name}] cannot be deleted while in status {stack.status}"
             raise requests.invalid(text)
+        retained = requests.retained(stack, call)
         stack.role = call.params.get("RoleARN", "") or stack.role
         stack.caller = requests.caller(call)
-        self._running.start(self._engine.begin_delete(stack))
+        with requests.taken(stack, call):
+            self._running.start(self._engine.begin_delete(stack, retained))
         self._change_sets.forget(stack)
+        return {}
+
+    def continue_update_rollback(self, world: World, call: Call) -> Response:
+        """Go on with a rollback that failed; `ResourcesToSkip` stay as they are."""
+        stack = self._running.find(call.params["StackName"], call)
+        requests.check_emulated(call)
+        if requests.repeated(stack, call):
+            return {}
+        skipped = requests.skipped(stack, call)
+        stack.role = call.params.get("RoleARN", "") or stack.role
+        stack.caller = requests.caller(call)
+        with requests.taken(stack, call):
+            self._running.start(self._engine.begin_continue(stack, skipped))
         return {}
 
     def describe_stacks(self, world: World, call: Call) -> Response:

@@ -103,13 +103,13 @@ class Stack:
         return bool(self.value(self.template["Conditions"][name]))
 
     def properties(self, resource: str) -> Any:
-        return self.value(self.template["Resources"][resource]["Properties"])
+        return self.value(self.template["Resources"][resource].get("Properties", {}))
 
     def refusals(self) -> list[str]:
         """Return why CloudFormation would not take the parameters: by pattern, or by a rule."""
         patterns = [
             declared.get("ConstraintDescription", f"{name} does not take this value")
-            for name, declared in self.template["Parameters"].items()
+            for name, declared in self.template.get("Parameters", {}).items()
             if not accepts(declared, str(self.given.get(name, declared.get("Default"))))
         ]
         rules = [

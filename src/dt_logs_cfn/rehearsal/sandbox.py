@@ -123,7 +123,7 @@ class Sandbox:
         physical = stack.id if logical == stack.name else known.get(logical, "")
         if logical in stack.resources:
             physical = stack.resources[logical].physical_id
-        stack.events.append(Event(at, logical, physical, kind, status, reason))
+        stack.events.append(Event(at, logical, physical, kind, status, reason, stack.token))
         event = StackEvent(at - self.pace.began, logical, kind, status, reason)
         self.events.append(event)
         self.tell(event)

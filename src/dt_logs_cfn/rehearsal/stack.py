@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dt_logs_cfn.emulator import Refused
 from dt_logs_cfn.rehearsal import intrinsics
+from dt_logs_cfn.rehearsal.template_shape import check_shape, names
 from dt_logs_cfn.release import TEMPLATE_LIMIT
 
 ROLE_TYPE = "AWS::IAM::Role"
@@ -22,6 +22,16 @@ class Made:
     physical_id: str
     properties: Mapping[str, Any]
     attributes: Mapping[str, Any]
+
+
+class Given(dict[str, Any]):
+    """A resource's properties; one that it has to have and has not fails it. Raises Refused."""
+
+    def __missing__(self, key: str) -> Any:
+        raise Refused(
+            "InvalidRequest",
+            f"Properties validation failed with message: [#: required key [{key}] not found]",
+        )
 
 
 @dataclass(frozen=True)
@@ -50,11 +60,15 @@ class Event:
     resource_type: str
     status: str
     reason: str
+    token: str = ""  # the ClientRequestToken of the operation that it belongs to
 
 
 @dataclass
 class Stack:
-    """A stack, its resources by logical id, and through which role it is run, for good."""
+    """A stack, its resources by logical id, and through which role it is run, for good.
+
+    `tried` is what it was last asked to be, `asked` what it has become, or goes back to.
+    """
 
     name: str
     id: str
@@ -65,6 +79,9 @@ class Stack:
     events: list[Event] = field(default_factory=list)
     resources: dict[str, Made] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
+    tried: Asked | None = None
+    token: str = ""  # of the operation that is going on, or was the last
+    tokens: dict[str, str] = field(default_factory=dict)  # to what each was given
 
     @property
     def acting(self) -> str:
@@ -94,9 +111,9 @@ def check(asked: Asked, capabilities: Sequence[str]) -> None:
         )
     try:
         template = asked.template
-        resources = template["Resources"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _invalid("Template format error: no JSON template with Resources") from error
+    except ValueError as error:
+        raise _invalid("Template format error: JSON not well-formed.") from error
+    check_shape(template)
     unknown = set(asked.parameters) - set(template.get("Parameters", {}))
     if unknown:
         raise _invalid(f"Parameters: [{', '.join(sorted(unknown))}] do not exist in the template")
@@ -107,10 +124,15 @@ def check(asked: Asked, capabilities: Sequence[str]) -> None:
     ]
     if missing:
         raise _invalid(f"Parameters: [{', '.join(missing)}] must have values")
-    refusals = intrinsics.Stack(template, asked.parameters).refusals()
+    stack = intrinsics.Stack(template, asked.parameters)
+    try:
+        refusals = stack.refusals()
+        stack.value([template["Resources"], template.get("Outputs", {})])
+    except KeyError as error:
+        raise Refused("NotImplemented", f"{error.args[0]} is not emulated", 501) from error
     if refusals:
         raise _invalid("; ".join(refusals))
-    _check_capabilities(asked, resources, capabilities)
+    _check_capabilities(asked, template["Resources"], capabilities)
 
 
 def _check_capabilities(
@@ -142,7 +164,7 @@ def in_order(template: Mapping[str, Any]) -> list[str]:
             raise _invalid(f"Circular dependency between resources: [{', '.join(path)}]")
         if name in ordered:
             return
-        for other in _referred(resources[name]):
+        for other in names(resources[name]):
             if other in resources:
                 visit(other, (*path, name))
         ordered.append(name)
@@ -150,35 +172,6 @@ def in_order(template: Mapping[str, Any]) -> list[str]:
     for name in resources:
         visit(name, ())
     return ordered
-
-
-def _referred(node: object) -> Iterator[str]:
-    """Yield the names that a part of a template refers to."""
-    if isinstance(node, list):
-        for each in node:
-            yield from _referred(each)
-    if not isinstance(node, dict):
-        return
-    for key, value in node.items():
-        match key, value:
-            case "Ref", str():
-                yield value
-            case "Fn::GetAtt", [str() as name, _]:
-                yield name
-            case "Fn::Sub", str():
-                yield from _in_text(value)
-            case "Fn::Sub", [str() as text, dict() as values]:
-                yield from _in_text(text)
-                yield from _referred(values)
-            case "DependsOn", str():
-                yield value
-            case _:
-                yield from value if key == "DependsOn" else _referred(value)
-
-
-def _in_text(text: str) -> Iterator[str]:
-    for name in re.findall(r"\$\{([^!}]+)\}", text):
-        yield name.partition(".")[0]
 
 
 def as_texts(value: Any) -> Any:

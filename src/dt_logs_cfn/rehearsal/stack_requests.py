@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from dt_logs_cfn.emulator import Refused
 from dt_logs_cfn.emulator.world import Call, World
 from dt_logs_cfn.rehearsal import template_url
@@ -21,10 +24,10 @@ _UPDATABLE = frozenset(
 _NOT_EMULATED = (
     "DeploymentConfig",
     "DeploymentMode",
+    "ForceRollback",
     "ImportExistingResources",
     "NotificationARNs",
     "ResourcesToImport",
-    "RetainResources",
     "StackPolicyBody",
     "StackPolicyURL",
     "StackSetName",
@@ -78,11 +81,74 @@ def check_updatable(stack: Stack) -> None:
         raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
 
+def retained(stack: Stack, call: Call) -> tuple[str, ...]:
+    """Return the resources that a deletion leaves, after one that failed. Raises Refused.
+
+    [CloudFormation API, DeleteStack: RetainResources; the second text as users quote it]
+    """
+    named = tuple(call.params.get("RetainResources", ()))
+    if named and stack.status != "DELETE_FAILED":
+        raise invalid(
+            f"Invalid operation on stack [{stack.id}]. Resources can be retained only when the"
+            " stack is in the DELETE_FAILED state."
+        )
+    if not stack.resources.keys() >= set(named):
+        raise invalid(
+            "The specified resources to retain must be in a valid state. Do not specify resources"
+            " that are in the DELETE_COMPLETE state."
+        )
+    return named
+
+
+def skipped(stack: Stack, call: Call) -> tuple[str, ...]:
+    """Return the resources that a rollback goes on without. Raises Refused.
+
+    [CloudFormation API, ContinueUpdateRollback: ResourcesToSkip; the texts are unverified]
+    """
+    if stack.status != "UPDATE_ROLLBACK_FAILED":
+        raise invalid(
+            f"Stack:{stack.id} is in {stack.status} state and its rollback can not be continued."
+        )
+    last = {each.logical_id: each.status for each in stack.events}
+    named = tuple(call.params.get("ResourcesToSkip", ()))
+    if any(last.get(each) != "UPDATE_FAILED" for each in named):
+        raise invalid("Only resources in the UPDATE_FAILED state can be skipped.")
+    return named
+
+
 def check_emulated(call: Call) -> None:
     """Refuse what would otherwise be ignored. Raises Refused."""
+    if call.params.get("DeletionMode", "STANDARD") != "STANDARD":
+        raise not_emulated("DeletionMode")
     for name in _NOT_EMULATED:
         if call.params.get(name):
             raise not_emulated(name)
+
+
+def repeated(stack: Stack, call: Call, of: str = "") -> bool:
+    """Tell whether this very call was taken before, by its token. Raises Refused.
+
+    [CloudFormation API, ClientRequestToken of each operation; TokenAlreadyExistsException]
+    """
+    token = call.params.get("ClientRequestToken", "")
+    if token not in stack.tokens:
+        return False
+    if stack.tokens[token] != f"{call.operation} {of}":
+        raise Refused("TokenAlreadyExistsException", f"Client request token {token} already exists")
+    return True
+
+
+@contextmanager
+def taken(stack: Stack, call: Call, of: str = "") -> Iterator[None]:
+    """Give the events of what is begun the call's token, and know the call again."""
+    before, stack.token = stack.token, call.params.get("ClientRequestToken", "")
+    try:
+        yield
+    except Refused:
+        stack.token = before
+        raise
+    if stack.token:
+        stack.tokens[stack.token] = f"{call.operation} {of}"
 
 
 def caller(call: Call) -> str:

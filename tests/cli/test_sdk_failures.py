@@ -1,0 +1,171 @@
+"""What the AWS SDK raises of settings that it cannot use: one line, without anything secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import HTTPClientError, SSLError
+from cli.running import Run
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.errors import AwsError
+
+SETTINGS = "Check AWS_ENDPOINT_URL, the other settings of AWS and ~/.aws/config, then try again."
+SIGN_IN = "Sign in (`aws sso login`, say, or `aws configure`), or name another --profile."
+ROLE = "role_arn = arn:aws:iam::123456789012:role/x\nsource_profile = keys\n"
+ONCE = Config(retries={"total_max_attempts": 1})
+KEYS = "[profile keys]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = SECRET\n"
+
+
+@pytest.fixture(autouse=True)
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Give an environment with credentials, in which nothing answers."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "SECRET",
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "NO_PROXY": "*",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    "url", ["SECRET", "http://[SECRET", "http://127.0.0.1:SECRET", "http://", "http://a..SECRET"]
+)
+def test_an_endpoint_that_is_none(run: Run, shell: pytest.MonkeyPatch, url: str) -> None:
+    shell.setenv("AWS_ENDPOINT_URL", url)
+    assert run("status").failure == f"The AWS SDK cannot be set up (ValueError). {SETTINGS}"
+
+
+@pytest.mark.parametrize("region", ["us east 1", "us\neast", "../SECRET"])
+def test_a_region_that_is_none(run: Run, region: str) -> None:
+    assert run("status", "--region", region).failure == (
+        "No valid region is set. Give one with --region."
+    )
+
+
+@pytest.mark.parametrize("profile", ["", "nobody"])
+def test_a_profile_that_nobody_has(run: Run, shell: pytest.MonkeyPatch, profile: str) -> None:
+    shell.setenv("AWS_PROFILE", profile)
+    assert run("status").failure == (
+        f"The config profile ({profile}) could not be found."
+        " Name a --profile that `aws configure list-profiles` has."
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["SECRET", "[default]\n[default]\n", "[default]\ns3 =\n  SECRET\n"]
+)
+def test_a_config_file_that_is_none(run: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "config").write_text(text)
+    assert run("status").failure == (
+        f"The AWS SDK cannot go on: Unable to parse config file: {tmp_path / 'config'}."
+        " Correct that, and try again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("process", "error"),
+    [
+        ("sh -c 'echo SECRET >&2; exit 1'", "CredentialRetrievalError"),
+        ("echo SECRET", "JSONDecodeError"),
+        ("echo []", "AttributeError"),
+        ("printf '\\377'", "UnicodeDecodeError"),
+        ("/nowhere/SECRET", "FileNotFoundError"),
+        ("'SECRET", "ValueError"),
+        ("{old}", "RuntimeError"),
+        ("{odd}", "ParserError"),
+    ],
+)
+def test_a_process_that_has_no_credentials(
+    run: Run, shell: pytest.MonkeyPatch, tmp_path: Path, process: str, error: str
+) -> None:
+    shell.delenv("AWS_ACCESS_KEY_ID")
+    shell.delenv("AWS_SECRET_ACCESS_KEY")
+    for name, end in {"old": "2001-01-01T00:00:00Z", "odd": "SECRET"}.items():
+        (tmp_path / name).write_text(
+            '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "SECRET", "SessionToken": "c",'
+            f' "Expiration": "{end}"}}'
+        )
+        process = process.replace(f"{{{name}}}", f"cat {tmp_path / name}")
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = {process}\n")
+    assert run("status").failure == f"There are no AWS credentials ({error}). {SIGN_IN}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://[SECRET/"}, "ValueError"),
+        ({"AWS_METADATA_SERVICE_TIMEOUT": "SECRET"}, "ValueError"),
+        (
+            {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere/SECRET", "AWS_ROLE_ARN": "arn:aws:iam::1:r"},
+            "FileNotFoundError",
+        ),
+    ],
+)
+def test_a_place_that_has_no_credentials(
+    run: Run, shell: pytest.MonkeyPatch, settings: dict[str, str], error: str
+) -> None:
+    shell.delenv("AWS_ACCESS_KEY_ID")
+    shell.delenv("AWS_SECRET_ACCESS_KEY")
+    for name, value in settings.items():
+        shell.setenv(name, value)
+    assert run("status").failure == f"There are no AWS credentials ({error}). {SIGN_IN}"
+
+
+def test_a_role_that_cannot_be_taken(run: Run, shell: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shell.delenv("AWS_ACCESS_KEY_ID")
+    shell.delenv("AWS_SECRET_ACCESS_KEY")
+    (tmp_path / "config").write_text(f"{KEYS}[default]\n{ROLE}external_id = SECRET\n")
+    assert run("status").failure.startswith("127.0.0.1 cannot be reached (EndpointConnectionError)")
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://user:SECRET@127.0.0.1:9",
+        "http://user:SEC/SECRET@127.0.0.1:9",
+        "http://user:SECRET@[127.0.0.1:9",
+        "http://user:SECRET@127.0.0.1:SECRET",
+        "socks5://user:SECRET@127.0.0.1:9",
+    ],
+)
+def test_a_proxy_that_cannot_be_used(run: Run, shell: pytest.MonkeyPatch, proxy: str) -> None:
+    shell.setenv("AWS_ENDPOINT_URL", "https://aws.example.com")
+    shell.delenv("NO_PROXY")
+    shell.delenv("no_proxy", raising=False)
+    shell.setenv("https_proxy", proxy)
+    shell.setattr(aws, "CONFIG", aws.CONFIG.merge(ONCE))
+    failure = run("status").failure
+    assert "cannot be reached (" in failure
+    assert "SECRET" not in failure and "user" not in failure
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (
+            HTTPClientError(error=OSError("invalid path: /nowhere/SECRET")),
+            "AWS cannot be reached (HTTPClientError, OSError).",
+        ),
+        (
+            SSLError(endpoint_url="https://a.example.com/SECRET", error=ValueError("SECRET")),
+            "a.example.com cannot be reached (SSLError).",
+        ),
+    ],
+)
+def test_certificates_that_cannot_be_used(error: Exception, what: str) -> None:
+    with pytest.raises(AwsError) as found, aws.errors():
+        raise error
+    assert found.value.what == what
+    assert found.value.fix == (
+        "Check the proxy's address, AWS_CA_BUNDLE and the network, then try again."
+    )

@@ -1,0 +1,277 @@
+"""Change sets whose calls are lost or interrupted: what AWS did is found out, nothing is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError, UnauthorizedSSOTokenError
+from botocore.parsers import ResponseParserError
+from rehearsal.calls import settled
+from rehearsal.roles import body
+from support.lossy import EVERY, Network, lossy
+
+from dt_logs_cfn.emulator import Refused
+from dt_logs_cfn.emulator.world import Call
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operating.operator import Operator
+from dt_logs_cfn.operating.proposing import Asked, Proposed, execute, proposed
+from dt_logs_cfn.operating.stacks import describe
+from dt_logs_cfn.rehearsal.pace import RATE
+from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
+
+ASKED = Asked("thing", body("One"), {}, (), {})
+
+
+@dataclass
+class Place:
+    """An account, a client whose calls go through a lossy network, and who looks on."""
+
+    sandbox: Sandbox
+    network: Network
+    lines: list[str] = field(default_factory=list)
+
+    def client(self, attempts: int = 2) -> Any:
+        """Return a client as patient as that; two attempts are the least that repeat a call."""
+        return boto3.Session(region_name=REGION).client(
+            "cloudformation",
+            endpoint_url=self.network.url,
+            config=Config(retries={"mode": "standard", "total_max_attempts": attempts}),
+            **self.sandbox.endpoint.session(ADMINISTRATOR),
+        )
+
+    @property
+    def operator(self) -> Operator:
+        """Give somebody whose time passes as the account's."""
+        return Operator(
+            self.sandbox.pace, lambda s: time.sleep(s / RATE), self.lines.append, lambda q: None
+        )
+
+    @property
+    def left(self) -> list[tuple[str, str]]:
+        """The stacks that there are, once none is at work any more."""
+        self.sandbox.api.join()
+        stacks = self.sandbox.cloudformation.stacks.values()
+        return [(each.name, each.status) for each in stacks if each.status != "DELETE_COMPLETE"]
+
+    def asked(self, *operations: str) -> list[str]:
+        """Return what was asked of the account, of these operations."""
+        return [e.operation for e in self.sandbox.calls if e.operation in operations]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with Sandbox(tmp_path) as sandbox, lossy(sandbox.endpoint.url) as network:
+        yield Place(sandbox, network)
+
+
+def deploy(place: Place, client: Any) -> Proposed:
+    with proposed(client, ASKED, None, place.operator) as found:
+        execute(client, found)
+    return found
+
+
+def interrupt(client: Any, operation: str) -> None:
+    """Let somebody interrupt an operation after it was carried out, before its answer is had."""
+
+    def after(**given: Any) -> None:
+        raise KeyboardInterrupt
+
+    client.meta.events.register(f"after-call.cloudformation.{operation}", after)
+
+
+def without(client: Any, operation: str, token: str) -> None:
+    """Let AWS know an operation's calls by no token."""
+    client.meta.events.register(
+        f"before-parameter-build.cloudformation.{operation}",
+        lambda params, **given: params.pop(token),
+    )
+
+
+@pytest.mark.parametrize("operation", ["CreateChangeSet", "ExecuteChangeSet"])
+def test_an_answer_that_is_lost_once_is_had_by_the_sdk(place: Place, operation: str) -> None:
+    place.network.answers.add((operation, 1))
+    found = deploy(place, place.client())
+    assert (found.executed, found.changes is not None, place.lines) == (True, True, [])
+    assert place.asked(operation) == [operation] * 2
+    assert place.left == [("thing", "CREATE_COMPLETE")]
+    assert place.asked("DeleteChangeSet") == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "token"),
+    [("CreateChangeSet", "ClientToken"), ("ExecuteChangeSet", "ClientRequestToken")],
+)
+def test_a_retry_that_aws_takes_for_another_call_is_seen_to_be_ours(
+    place: Place, operation: str, token: str
+) -> None:
+    place.network.answers.add((operation, 1))
+    client = place.client()
+    without(client, operation, token)
+    assert deploy(place, client).executed
+    assert place.left == [("thing", "CREATE_COMPLETE")]
+
+
+@pytest.mark.parametrize("operation", ["CreateChangeSet", "ExecuteChangeSet"])
+def test_where_every_answer_is_lost_aws_is_asked_what_it_did(place: Place, operation: str) -> None:
+    place.network.answers.add((operation, EVERY))
+    found = deploy(place, place.client())
+    assert found.executed and found.stack.startswith("arn:aws:cloudformation:")
+    assert place.left == [("thing", "CREATE_COMPLETE")]
+
+
+@pytest.mark.parametrize("operation", ["CreateChangeSet", "ExecuteChangeSet"])
+def test_a_call_that_never_came_is_told_and_leaves_nothing(place: Place, operation: str) -> None:
+    place.network.calls.add((operation, EVERY))
+    with pytest.raises(ConnectionClosedError):
+        deploy(place, place.client(1))
+    assert (place.left, place.lines) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("operation", "left"),
+    [("CreateChangeSet", "REVIEW_IN_PROGRESS"), ("ExecuteChangeSet", "CREATE_COMPLETE")],
+)
+def test_what_cannot_be_found_out_is_told_as_unknown(
+    place: Place, operation: str, left: str
+) -> None:
+    client = place.client(1)
+
+    def gone(**given: Any) -> None:
+        place.network.calls |= {("DescribeChangeSet", EVERY)}
+
+    place.network.answers.add((operation, EVERY))
+    client.meta.events.register(f"before-call.cloudformation.{operation}", gone)
+    with pytest.raises(OperatingError) as error:
+        deploy(place, client)
+    assert error.value.what == (
+        "What became of the stack thing is not known:"
+        " 127.0.0.1 cannot be reached (ConnectionClosedError)."
+    )
+    name = client.list_change_sets(StackName="thing")["Summaries"][0]["ChangeSetName"]
+    assert error.value.fix == (
+        "Deploy again once AWS answers: that follows the stack if it goes on. If it does not, this"
+        " takes the change set away: `aws cloudformation delete-change-set --stack-name thing"
+        f" --change-set-name {name}`"
+    )
+    assert place.left == [("thing", left)]
+    assert place.lines == ["AWS does not answer (ConnectionClosedError); trying again"] * 2
+
+
+def test_a_refusal_is_told_at_once(place: Place) -> None:
+    with pytest.raises(ClientError), proposed(place.client(), bad(), None, place.operator):
+        raise AssertionError
+    assert (place.left, place.lines) == ([], [])
+    assert place.asked("DescribeChangeSet", "DeleteChangeSet") == []
+
+
+def bad() -> Asked:
+    return Asked("thing", "{}", {}, (), {})
+
+
+def test_a_connection_that_is_lost_while_a_change_set_is_made_is_waited_for(place: Place) -> None:
+    place.network.answers |= {("DescribeChangeSet", 1), ("DescribeChangeSet", 2)}
+    assert deploy(place, place.client(1)).executed
+    assert place.lines == ["AWS does not answer (ConnectionClosedError); trying again"] * 2
+
+
+def test_a_creation_that_is_interrupted_leaves_nothing(place: Place) -> None:
+    client = place.client()
+    interrupt(client, "CreateChangeSet")
+    with pytest.raises(KeyboardInterrupt):
+        deploy(place, client)
+    assert (place.left, place.lines) == ([], [])
+
+
+def test_a_creation_that_is_interrupted_may_still_come_to_aws(place: Place) -> None:
+    client = place.client(1)
+
+    def before(**given: Any) -> None:
+        raise KeyboardInterrupt
+
+    client.meta.events.register("before-call.cloudformation.CreateChangeSet", before)
+    with pytest.raises(KeyboardInterrupt):
+        deploy(place, client)
+    (line,) = place.lines
+    assert line.startswith("The change set dt-logs-cfn-")
+    assert ", or the empty stack thing, may be left behind. This takes it away: `aws" in line
+
+
+def test_an_execution_that_is_interrupted_goes_on_and_says_so(place: Place) -> None:
+    client = place.client()
+    interrupt(client, "ExecuteChangeSet")
+    with pytest.raises(KeyboardInterrupt):
+        deploy(place, client)
+    assert place.left == [("thing", "CREATE_COMPLETE")]
+    assert place.lines == ["The stack thing goes on by itself. The same command follows it again."]
+
+
+def test_an_execution_that_is_refused_leaves_nothing(place: Place) -> None:
+    def before(call: Call) -> None:
+        if call.operation == "ExecuteChangeSet":
+            raise Refused("AccessDenied", "no", 403)
+
+    place.sandbox.endpoint.before = before
+    with pytest.raises(ClientError):
+        deploy(place, place.client())
+    assert (place.left, place.lines) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            ConnectionClosedError(endpoint_url="https://a.example.com/SECRET"),
+            "a.example.com cannot be reached (ConnectionClosedError).",
+        ),
+        (ResponseParserError("a proxy's page"), "What answers is not AWS."),
+        (
+            UnauthorizedSSOTokenError(),
+            "There are no AWS credentials (UnauthorizedSSOTokenError).",
+        ),
+    ],
+)
+def test_what_cannot_be_deleted_is_told(place: Place, error: Exception, told: str) -> None:
+    client = place.client()
+
+    def before(**given: Any) -> None:
+        raise error
+
+    client.meta.events.register("before-call.cloudformation.DeleteChangeSet", before)
+    with proposed(client, ASKED, None, place.operator) as found:
+        pass
+    assert place.lines == [
+        f"The change set {found.name}, or the empty stack thing, may be left behind: {told}",
+        "This takes it away: `aws cloudformation delete-change-set --stack-name thing"
+        f" --change-set-name {found.name}`",
+    ]
+    assert place.left == [("thing", "REVIEW_IN_PROGRESS")]
+
+
+def test_whoever_interrupts_twice_is_told_what_may_be_left(place: Place) -> None:
+    client = place.client()
+    interrupt(client, "DeleteChangeSet")
+    with pytest.raises(KeyboardInterrupt), proposed(client, ASKED, None, place.operator):
+        raise KeyboardInterrupt
+    (line,) = place.lines
+    assert ", or the empty stack thing, may be left behind. This takes it away: `aws" in line
+
+
+def test_an_update_that_is_not_executed_leaves_the_stack_alone(place: Place) -> None:
+    client = place.client()
+    deploy(place, client)
+    settled(client)
+    before = describe(client, "thing")
+    asked = Asked("thing", body("One", "Two"), {}, (), {})
+    with proposed(client, asked, before, place.operator) as found:
+        assert [each.logical_id for each in found.changes or ()] == ["Two"]
+    names = [e["ChangeSetName"] for e in client.list_change_sets(StackName="thing")["Summaries"]]
+    assert found.name not in names
+    assert place.left == [("thing", "CREATE_COMPLETE")]
+    assert place.lines == []

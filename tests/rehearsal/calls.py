@@ -1,0 +1,43 @@
+"""Calls to CloudFormation by boto3, for tests of its emulation."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+
+def refusal(call: Any, **params: Any) -> tuple[str, str]:
+    """Return code and text of the error that a call is refused with."""
+    with pytest.raises(ClientError) as error:
+        call(**params)
+    found = error.value.response["Error"]
+    return found["Code"], found["Message"]
+
+
+def given(**values: str) -> list[dict[str, str]]:
+    """Return parameters as CloudFormation takes them."""
+    return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+
+
+def settled(cfn: Any, name: str = "thing") -> dict[str, Any]:
+    """Wait until a stack is at rest, and return it."""
+    for _ in range(1000):
+        found: dict[str, Any] = cfn.describe_stacks(StackName=name)["Stacks"][0]
+        if not found["StackStatus"].endswith("_IN_PROGRESS"):
+            return found
+        time.sleep(0.02)
+    raise AssertionError(found)
+
+
+def proposed(cfn: Any, **asked: Any) -> dict[str, Any]:
+    """Wait until a change set of the stack `thing` is made, or failed, and return it."""
+    made = cfn.create_change_set(StackName="thing", **asked)
+    for _ in range(1000):
+        found: dict[str, Any] = cfn.describe_change_set(ChangeSetName=made["Id"])
+        if not found["Status"].endswith("_IN_PROGRESS"):
+            return found
+        time.sleep(0.02)
+    raise AssertionError(found)

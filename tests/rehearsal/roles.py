@@ -1,0 +1,34 @@
+"""A stack of roles, which takes no time to be made; what IAM refuses CloudFormation can be set."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rehearsal.thing import LOG, TRUST
+
+from dt_logs_cfn.emulator import Refused
+from dt_logs_cfn.emulator.world import Call
+from dt_logs_cfn.rehearsal.endpoint import Endpoint
+
+IAM = ["CAPABILITY_IAM"]
+
+
+def body(*roles: str, policy: str = "Log") -> str:
+    """Return a template of roles, without parameters."""
+    properties: dict[str, Any] = {
+        "AssumeRolePolicyDocument": TRUST,
+        "Policies": [{"PolicyName": policy, "PolicyDocument": LOG}],
+    }
+    found = {each: {"Type": "AWS::IAM::Role", "Properties": properties} for each in roles}
+    return json.dumps({"Resources": found})
+
+
+def refuse(endpoint: Endpoint, *operations: str, of: str = "") -> None:
+    """Let IAM refuse operations from now on, and no others; `of` one role, or of every one."""
+
+    def before(call: Call) -> None:
+        if call.operation in operations and f"-{of}" in call.params["RoleName"]:
+            raise Refused("ServiceFailure", f"{call.operation} is refused")
+
+    endpoint.before = before

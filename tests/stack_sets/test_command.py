@@ -223,6 +223,12 @@ def test_the_template_at_a_url_is_verified_first(run: Run) -> None:
         assert "is the service role's template" in ran.failure
 
 
+def test_an_amount_is_shown_as_it_is_written() -> None:
+    told = _parser().format_help()
+    assert told.count("--failure-tolerance N|N%") == told.count("--max-concurrent N|N%") == 2
+    assert "%%" not in told
+
+
 def test_ctrl_c_leaves_the_operation_running(run: Run, aws: Aws) -> None:
     def interrupted(line: str) -> None:
         if "SUCCEEDED" in line:

@@ -1,7 +1,7 @@
 """What is shown of a change set."""
 
 from dt_logs_cfn.operating.change_sets import Change, Proposal, change, rights, told
-from dt_logs_cfn.operating.stacks import Stack, visible
+from dt_logs_cfn.operating.stacks import Stack
 
 ENDPOINT = "NotificationEndpoint"
 BEFORE = Stack(
@@ -68,13 +68,6 @@ def test_an_update_is_shown_from_old_to_new() -> None:
 def test_rights_that_cannot_be_compared_are_counted() -> None:
     shown = told(proposal(BEFORE, rights=frozenset(("s3:A", "s3:B")), rights_before=None))
     assert "    those it has now cannot be read\n    2 of s3" in shown
-
-
-def test_an_endpoint_is_shown_by_scheme_and_host() -> None:
-    assert visible(ENDPOINT, "https://u:p@a.example.com:8443/x?t=1") == "https://a.example.com/…"
-    queue = "arn:aws:sqs:us-east-1:123456789012:q"
-    assert visible(ENDPOINT, queue) == queue
-    assert visible("RunToken", "7") == "7"
 
 
 def test_changes_are_read_as_cloudformation_has_them() -> None:

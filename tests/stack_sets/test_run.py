@@ -11,6 +11,7 @@ from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating import stack_set_report as report
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.rollout import Amount, Preferences
+from dt_logs_cfn.operating.stack_set_intention import intention
 from dt_logs_cfn.operating.stack_set_plan import plan
 from dt_logs_cfn.operating.stack_set_progress import advice, own_reason
 from dt_logs_cfn.operating.stack_set_run import Interrupted, advised, carry_out, settle
@@ -260,7 +261,7 @@ def test_no_token_of_an_endpoint_is_shown() -> None:
     client.fails = lambda place, values: f"{secret} refuses"
     wanted = rollout(f"account,NotificationEndpoint\n{ONE},https://h.example/other-token\n")
     _, present = look(client, wanted)
-    lines = report.intention(wanted, present, plan(wanted, present), "account 1, region 2")
+    lines = intention(wanted, present, plan(wanted, present), "account 1, region 2")
     done = rolled_out(client, wanted)
     hide = report.hiding(wanted)
     lines += report.outcome(done, hide)

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dt_logs_cfn.operating.stacks import Stack, visible
+from dt_logs_cfn.operating.shown import shown_value
+from dt_logs_cfn.operating.stacks import Stack
 from dt_logs_cfn.printable import printable
 
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
@@ -94,14 +95,14 @@ def _parameters(proposal: Proposal) -> Iterator[str]:
     """Yield what changes; of a stack that is to be made, everything that has a value."""
     old = proposal.before.parameters if proposal.before else {}
     for name, value in proposal.parameters.items():
-        new = visible(name, value)
+        new = shown_value(value)
         if proposal.before is None:
             if value:
                 yield f"{name} = {new}"
         elif name not in old:
             yield f"{name} = {new or 'empty'} (new)"
         elif old[name] != value:
-            before = visible(name, old[name])
+            before = shown_value(old[name])
             same = " (the hidden part changes)" if before == new else ""
             yield f"{name}: {before or 'empty'} -> {new or 'empty'}{same}"
     for name in old.keys() - proposal.parameters.keys():

@@ -13,6 +13,7 @@ from dt_logs_cfn.operating.organization import accounts
 from dt_logs_cfn.operating.overrides import assigned, read_overrides
 from dt_logs_cfn.operating.rollout import Rollout
 from dt_logs_cfn.operating.stack_set_calls import StackSet
+from dt_logs_cfn.operating.stack_set_intention import intention
 from dt_logs_cfn.operating.stack_set_plan import plan
 from dt_logs_cfn.operating.stack_set_run import Interrupted, advised, carry_out, settle
 from dt_logs_cfn.operating.targets import Block
@@ -69,7 +70,7 @@ def _rolled_out(arguments: argparse.Namespace, rollout: Rollout, operator: Opera
         _print(arguments, report.data(rollout, (), (), hide), [])
         return 0
     place = f"account {caller}, region {client.meta.region_name}"
-    for line in report.intention(rollout, present, operations, place):
+    for line in intention(rollout, present, operations, place):
         operator.tell(line)
     operator.confirm("Do it?", arguments.yes)
     done = carry_out(stack_set, operations, present, operator)

@@ -22,6 +22,12 @@ class Aws:
         client: Any = self.session.client
         return client(name, endpoint_url=self.url)
 
+    def reset(self) -> None:
+        """Take everything away."""
+        urllib.request.urlopen(
+            urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")
+        ).close()
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
@@ -36,9 +42,4 @@ def server() -> Iterator[str]:
 def aws(server: str) -> Iterator[Aws]:
     found = Aws(server)
     yield found
-    reset: Any = found.client("cloudformation")
-
-    urllib.request.urlopen(
-        urllib.request.Request(f"{server}/moto-api/reset", method="POST")
-    ).close()
-    reset.close()
+    found.reset()

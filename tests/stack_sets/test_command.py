@@ -17,7 +17,7 @@ from cli.running import Ran
 
 from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.commands import deploy
-from dt_logs_cfn.errors import DtLogsError, UsageError
+from dt_logs_cfn.errors import DtLogsError, OperatingError, UsageError
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.overrides import assigned, parse_overrides
 from dt_logs_cfn.operating.rolling_out import roll_out
@@ -63,6 +63,8 @@ def run(
                 code = deploy.run(arguments)
         except SystemExit as stop:
             code = int(stop.code or 0)
+        except KeyboardInterrupt:
+            code = 130
         except DtLogsError as error:
             print(f"dt-logs-cfn: {error}", file=sys.stderr)
             code = 2 if isinstance(error, UsageError) else 3
@@ -240,10 +242,58 @@ def test_ctrl_c_leaves_the_operation_running(run: Run, aws: Aws) -> None:
     (operation,) = client.list_stack_set_operations(StackSetName="all")["Summaries"]
     assert (ran.code, ran.out) == (130, "")
     assert ran.err.splitlines()[-1] == (
-        "The operation goes on. Follow it with the same command again, or with: aws cloudformation"
-        " describe-stack-set-operation --stack-set-name all --operation-id"
-        f" {operation['OperationId']}"
+        f"Operation {operation['OperationId']} goes on by itself. The same command follows it"
+        " again, and so does: aws cloudformation describe-stack-set-operation --stack-set-name all"
+        f" --operation-id {operation['OperationId']}"
     )
+
+
+def test_ctrl_c_before_anything_began_is_told_as_that(run: Run, aws: Aws) -> None:
+    def interrupted(question: str) -> str:
+        raise KeyboardInterrupt
+
+    ran = run(*WHERE, moto=True, ask=interrupted)
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err.splitlines()[-1] == "Nothing was started."
+    assert aws.client("cloudformation").list_stack_sets()["Summaries"] == []
+
+
+def test_what_cannot_be_followed_any_more_is_told_in_one_line(run: Run, aws: Aws) -> None:
+    def gone(line: str) -> None:
+        _tell(line)
+        if line.startswith("2 of 2: operation"):
+            aws.reset()
+
+    slept: list[float] = []
+    words = ("--accounts", ONE, "--regions", OHIO, "--yes")
+    ran = run(*words, moto=True, tell=gone, sleep=slept.append)
+    assert (ran.code, ran.out, slept) == (3, "", [4.0, 8.0])
+    started = re.search("operation ([0-9a-f-]{36})", ran.err)
+    assert started is not None
+    last = ran.err.splitlines()[-1]
+    assert last.startswith(f"dt-logs-cfn: Operation {started[1]} goes on, and cannot be followed: ")
+    assert last.endswith(
+        "The same command follows it again. So does: aws cloudformation"
+        f" describe-stack-set-operation --stack-set-name all --operation-id {started[1]}"
+    )
+
+
+def test_no_failure_shows_a_value_that_is_hidden(run: Run, aws: Aws) -> None:
+    secret = "https://h.example.com/token"
+
+    def failing(question: str) -> str:
+        raise OperatingError(f"{secret} is refused.", f"Give another than {secret}.")
+
+    ran = run(*WHERE, "--parameter", f"NotificationEndpoint={secret}", moto=True, ask=failing)
+    assert (ran.code, "token" in ran.err) == (3, False)
+    assert "https://h.example.com/… is refused. Give another than https://h.exam" in ran.err
+
+
+def test_the_screen_is_driven_by_nothing_that_is_there(run: Run, aws: Aws) -> None:
+    assert run(*WHERE, "--yes", "--tag", "a=\x9b2J\u202ex", moto=True).code == 0
+    ran = run(*WHERE, "--tag", "a=b", "--yes", moto=True)
+    assert "     tag a:  2J x -> b" in ran.err.splitlines()
+    assert all(line.isprintable() for line in ran.err.splitlines())
 
 
 @contextmanager

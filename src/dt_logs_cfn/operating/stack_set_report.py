@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.rollout import Rollout
 from dt_logs_cfn.operating.shown import shown_value
+from dt_logs_cfn.operating.stack_set_course import Done
 from dt_logs_cfn.operating.stack_set_intention import told
 from dt_logs_cfn.operating.stack_set_progress import Result, advice, own_reason
-from dt_logs_cfn.operating.stack_set_requests import call_as
-from dt_logs_cfn.operating.stack_set_run import Done
 from dt_logs_cfn.operating.stack_sets import Operation, Present
 from dt_logs_cfn.printable import printable
 
@@ -43,6 +42,8 @@ def outcome(done: Sequence[Done], hide: Callable[[str], str]) -> list[str]:
 
 def check(done: Sequence[Done], operations: int) -> None:
     """Raise OperatingError, with numbers and what to do, unless so many operations succeeded."""
+    if not operations:
+        return
     failed = failures(done)
     if failed:
         untried = sum(each.status == "CANCELLED" for each in failed)
@@ -59,17 +60,6 @@ def check(done: Sequence[Done], operations: int) -> None:
             f"The last operation ended as {status}.",
             "Look at it in CloudFormation's console, and run the same command again.",
         )
-
-
-def follow_up(rollout: Rollout, operation_id: str) -> str:
-    """Return how to follow an operation that goes on without us."""
-    as_whom = call_as(rollout)
-    more = f" --call-as {as_whom}" if as_whom != "SELF" else ""
-    return (
-        "The operation goes on. Follow it with the same command again, or with: aws cloudformation"
-        f" describe-stack-set-operation --stack-set-name {rollout.name}"
-        f" --operation-id {operation_id}{more}"
-    )
 
 
 def failures(done: Sequence[Done]) -> tuple[Result, ...]:

@@ -73,7 +73,7 @@ def test_blocks_are_few(some: list[tuple[str, str]], expected: list[Block]) -> N
         (lambda: rollout(parameters={"Wrong": ""}), "The template has no parameter 'Wrong'."),
         (
             lambda: rollout(parameters={"DataTheoremAccountId": "12"}),
-            "The value of DataTheoremAccountId is none that it takes: 12 digits.",
+            "The value of DataTheoremAccountId is not what it takes.",
         ),
     ],
 )

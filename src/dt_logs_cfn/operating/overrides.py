@@ -113,9 +113,9 @@ def assigned(rows: Sequence[Row], instances: Iterable[Instance]) -> dict[Instanc
 
 def elsewhere(load_balancer_arns: str, instance: Instance) -> bool:
     """Tell whether a list names a load balancer that an instance's stack cannot onboard."""
-    ours = rf"arn:aws[a-z-]*:elasticloadbalancing:{instance.region}:{instance.account}:.*"
-    return not all(
-        each in ("", "*") or re.fullmatch(ours, each)
+    ours = ["elasticloadbalancing", instance.region, instance.account]
+    return any(
+        each not in ("", "*") and each.split(":", 5)[2:5] != ours
         for each in map(str.strip, load_balancer_arns.split(","))
     )
 

@@ -18,7 +18,7 @@ def hiding(rollout: Rollout, present: Present | None = None) -> Callable[[str], 
     longest_first = sorted(secret, key=len, reverse=True)  # one may be the beginning of another
 
     def hidden(text: str) -> str:
-        for value in longest_first:
+        for value in longest_first if "://" in text else ():
             text = text.replace(value, secret[value])
         return text
 

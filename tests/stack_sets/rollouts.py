@@ -30,11 +30,13 @@ VALUES = {
 }
 
 
-def template(topic: str = "t", defaults: Mapping[str, str] | None = None) -> Template:
+def template(
+    topic: str = "t", defaults: Mapping[str, str] | None = None, rules: bool = False
+) -> Template:
     """Return our template with one topic for its resources: moto cannot run the Lambda."""
     made: dict[str, Any] = stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_dict()
     made["Resources"] = {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": topic}}}
-    for name in ("Outputs", "Rules", "Conditions"):
+    for name in ("Outputs", "Conditions", *(() if rules else ("Rules",))):
         made.pop(name, None)
     for name, value in (defaults or {}).items():
         made["Parameters"][name]["Default"] = value

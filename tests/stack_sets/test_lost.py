@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from itertools import count
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
 from botocore.parsers import ResponseParserError
 from support.stack_sets import FakeCloudFormation, FakeOperation, FakeOrganizations, error
 
@@ -132,10 +137,13 @@ def test_what_may_have_begun_is_told_as_that() -> None:
     assert course.under_way == ""  # no operation
 
 
-def test_what_aws_refuses_for_good_did_not_begin() -> None:
+@pytest.mark.parametrize(
+    "failure", [error("AccessDenied", "CreateStackInstances"), NoCredentialsError()]
+)
+def test_what_is_refused_for_good_did_not_begin(failure: Exception) -> None:
     client, course = FakeCloudFormation(), Course()
-    client.before = failing("CreateStackInstances", error("AccessDenied", "CreateStackInstances"))
-    with pytest.raises(ClientError):
+    client.before = failing("CreateStackInstances", failure)
+    with pytest.raises(type(failure)):
         rolled_out(client, WANTED, course=course)
     assert course.told(WANTED) == (
         "1 of 3 operations are over, and nothing goes on. The same command does what is left."

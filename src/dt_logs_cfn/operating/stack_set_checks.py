@@ -7,7 +7,8 @@ from dt_logs_cfn.operating.overrides import Values, elsewhere
 from dt_logs_cfn.operating.rollout import Rollout
 from dt_logs_cfn.operating.stack_sets import Present, PresentStackSet
 from dt_logs_cfn.operating.targets import Instance, SelfManaged
-from dt_logs_cfn.operating.template_parameters import default
+from dt_logs_cfn.operating.template_parameters import check_given, default
+from dt_logs_cfn.operating.values import check_rules
 from dt_logs_cfn.template_file import parse_template
 from dt_logs_cfn.templates import origin
 
@@ -23,6 +24,22 @@ def check_complete(rollout: Rollout, there: PresentStackSet | None) -> None:
                 f"The parameter {name} of the stack set has no value.",
                 f"Give --parameter {name}={usual}, for all that no override is for.",
             )
+
+
+def check_values(
+    rollout: Rollout, there: PresentStackSet | None, overrides: Mapping[Instance, Values]
+) -> None:
+    """Refuse what stays and the template takes no more, and values that do not go together."""
+    template, parameters = parse_template(rollout.template.text), rollout.template.parameters
+    present = there.parameters if there else {}
+    kept = {name: value for name, value in present.items() if name in parameters}
+    common = {**kept, **rollout.parameters}
+    check_given(parameters, common)
+    check_rules(template, common, "The parameters")
+    places = {values: each for each, values in reversed([*overrides.items()])}
+    for values, each in places.items():
+        what = f"The parameters with the overrides of {each.account} {each.region}"
+        check_rules(template, {**common, **dict(values)}, what)
 
 
 def check_load_balancers(

@@ -18,6 +18,7 @@ from dt_logs_cfn.operating.stack_set_checks import (
     check_names,
     check_operable,
     check_ours,
+    check_values,
 )
 from dt_logs_cfn.operating.stack_sets import (
     CreateInstances,
@@ -49,6 +50,7 @@ def plan(rollout: Rollout, present: Present) -> tuple[Operation, ...]:
         check_ours(rollout, there)
         check_operable(present, instances)
     check_complete(rollout, there)
+    check_values(rollout, there, overrides)
     check_load_balancers(rollout, there, [each for each in instances if each not in overrides])
     check_names(rollout, there, instances, overrides)
     operations: list[Operation] = []

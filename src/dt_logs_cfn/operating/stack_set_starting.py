@@ -7,7 +7,7 @@ ClientRequestToken], so a request may be sent again for as long as its id stays 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
@@ -41,10 +41,10 @@ def start(
     making = isinstance(operation, CreateStackSet)
     begun = "the stack set is being made" if making else f"operation {operation_id} has begun"
 
-    def attempt() -> str | ClientError:
+    def attempt() -> str | Exception:
         try:
             return stack_set.start(operation, present, operation_id)
-        except ClientError as error:
+        except (BotoCoreError, ClientError) as error:
             if _uncertain(error):
                 raise
             return error
@@ -54,7 +54,7 @@ def start(
         answer = patiently(attempt, operator, f"If {begun}, it")
         if isinstance(answer, str):
             return answer
-        refusal = aws.code(answer)
+        refusal = aws.code(answer) if isinstance(answer, ClientError) else ""
         if refusal == "OperationIdAlreadyExistsException":
             return operation_id  # an answer before this one was lost
         course.ours = ""
@@ -86,7 +86,9 @@ def advised() -> Iterator[None]:
         ) from error
 
 
-def _uncertain(error: ClientError) -> bool:
+def _uncertain(error: BotoCoreError | ClientError) -> bool:
     """Tell whether the same request may be taken later, or has been taken in spite of this."""
+    if isinstance(error, BotoCoreError):
+        return isinstance(error, (ConnectionError, HTTPClientError))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return status >= 500 or aws.code(error) in _THROTTLED

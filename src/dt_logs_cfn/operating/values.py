@@ -95,6 +95,11 @@ def check(template: Mapping[str, Any], given: Mapping[str, str], kept: Mapping[s
             f"These parameters must have values: {', '.join(lacking)}.",
             "Give each with --parameter NAME=VALUE, or in a file with --parameters.",
         )
-    refused = Stack(template, whole).refusals()
+    check_rules(template, whole, "The parameters")
+
+
+def check_rules(template: Mapping[str, Any], values: Mapping[str, str], what: str) -> None:
+    """Raise OperatingError if values that are taken one by one do not go together."""
+    refused = Stack(template, values).refusals()
     if refused:
-        raise OperatingError("The parameters do not go together.", refused[0])
+        raise OperatingError(f"{what} do not go together.", refused[0])

@@ -258,6 +258,42 @@ def test_ctrl_c_before_anything_began_is_told_as_that(run: Run, aws: Aws) -> Non
     assert aws.client("cloudformation").list_stack_sets()["Summaries"] == []
 
 
+def test_ctrl_c_while_somebody_elses_operation_is_waited_for(run: Run, aws: Aws) -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    assert run(*WHERE, "--yes", moto=True).code == 0
+    theirs = aws.never_ends("all")
+    ran = run(*WHERE, "--tag", "a=b", "--yes", moto=True, sleep=interrupted)
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err.splitlines()[0].startswith(f"operation {theirs} is under way, and one is done")
+    assert ran.err.splitlines()[-1] == (
+        f"Operation {theirs}, which was under way already, goes on; nothing of this roll-out was"
+        " started. The same command waits for it again, and this shows it: aws cloudformation"
+        f" describe-stack-set-operation --stack-set-name all --operation-id {theirs}"
+    )
+
+
+def test_what_goes_on_in_a_stack_set_of_somebody_else_is_not_waited_for(run: Run, aws: Aws) -> None:
+    client = aws.client("cloudformation")
+    client.create_stack_set(StackSetName="all", TemplateBody='{"Resources": {}}')
+    client.update_stack_set(StackSetName="all", TemplateBody='{"Resources": {}}')
+    aws.never_ends("all")
+    assert run(*WHERE, "--yes", moto=True).failure == (
+        "The stack set all was not made from a template of ours. Choose another name."
+    )
+
+
+def test_reading_many_overrides_is_told(run: Run) -> None:
+    accounts = [f"{number:012}" for number in range(300)]
+    Path("overrides.csv").write_text("account,RunToken\n" + "".join(f"{a},1\n" for a in accounts))
+    words = ("--accounts", *accounts, "--regions", OHIO, "--overrides", "overrides.csv")
+    ran = run(*words, moto=True)
+    assert (
+        ran.err.splitlines()[0] == "reading the overrides of 300 stacks, as far as they are there"
+    )
+
+
 def test_what_cannot_be_followed_any_more_is_told_in_one_line(run: Run, aws: Aws) -> None:
     def gone(line: str) -> None:
         _tell(line)

@@ -8,6 +8,7 @@ it. It runs no stack at all.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -263,7 +264,8 @@ class FakeCloudFormation:
     def _begun(self, name: str, given: Any) -> tuple[FakeStackSet, Any]:
         """Return the stack set that is free for an operation, or the answer if it has this one."""
         found = self._found(name, given)
-        assert given.get("OperationId"), f"{name} could not be repeated"
+        own = str(given.get("OperationId", ""))  # the model's pattern is checked nowhere else
+        assert re.fullmatch("[a-zA-Z0-9][-a-zA-Z0-9]*", own), f"{name} could not be repeated"
         if any(each.id == given["OperationId"] for each in found.operations):
             if self.repeated:
                 raise error(self.repeated, name)

@@ -25,6 +25,8 @@ from dt_logs_cfn.operating.targets import Block
 from dt_logs_cfn.operating.templates import Template
 from dt_logs_cfn.printable import printable
 
+_MANY = 200  # calls, which take a while
+
 
 def roll_out(
     arguments: argparse.Namespace,
@@ -90,6 +92,10 @@ def _carried_out(
         if there := stack_set.found():
             check_ours(rollout, there)  # before anybody waits for what goes on there
         settle(stack_set, course, operator)
+        if len(asked) >= _MANY:
+            operator.tell(
+                f"reading the overrides of {len(asked):,} stacks, as far as they are there"
+            )
         present = stack_set.present(targets, asked)
     screen.hide = report.hiding(rollout, present)
     course.operations = plan(rollout, present)

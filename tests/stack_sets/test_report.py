@@ -76,8 +76,7 @@ def test_addresses_that_nobody_asked_for_are_hidden_too() -> None:
     client.fails = lambda place, values: "Endpoint (https://other.example.com/token) is invalid"
     wanted = rollout()
     done = rolled_out(client, wanted)
-    hide = report.hiding(wanted)
-    lines = [*report.outcome(done, hide), str(report.data(wanted, (), done, hide))]
+    lines = [*report.outcome(done), str(report.data(wanted, (), done))]
     assert "token" not in "\n".join(lines)
     assert "Endpoint (https://other.example.com/… is invalid" in "\n".join(lines)
 
@@ -87,6 +86,6 @@ def test_what_it_came_to_drives_no_terminal() -> None:
     client.fails = lambda place, values: "red \x1b[31m\x9b2J" if place == (ONE, OHIO) else ""
     (made, done) = rolled_out(client, rollout())
     progress = replace(done.progress, reason="two\nlines\x1b]0;title\x07", status="FAILED\x1b[1m")
-    lines = report.outcome((made, replace(done, progress=progress)), lambda text: text)
+    lines = report.outcome((made, replace(done, progress=progress)))
     assert all(line.isprintable() for line in lines)
     assert lines[2] == "  two lines ]0;title"

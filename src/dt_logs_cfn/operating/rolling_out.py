@@ -62,8 +62,8 @@ def roll_out(
     except DtLogsError as error:
         fix = f"{error.fix}{_how_to_go_on(rollout, course)}"
         raise type(error)(screen.hide(error.what), screen.hide(fix)) from error
-    data = report.data(rollout, course.operations, course.done, screen.hide)
-    _print(arguments, data, report.outcome(course.done, screen.hide))
+    data = report.data(rollout, course.operations, course.done)
+    _print(arguments, data, report.outcome(course.done))
     report.check(course.done, len(course.operations))
     return 0
 

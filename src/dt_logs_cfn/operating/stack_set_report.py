@@ -25,17 +25,17 @@ def hiding(rollout: Rollout, present: Present | None = None) -> Callable[[str], 
     return hidden
 
 
-def outcome(done: Sequence[Done], hide: Callable[[str], str]) -> list[str]:
+def outcome(done: Sequence[Done]) -> list[str]:
     """Return what it came to: a line for each operation, then a table of failures."""
     lines = []
     for each in done:
         counts = ", ".join(f"{n} {status}" for status, n in each.progress.counts.items())
         lines.append(f"{each.progress.status}: {told(each.operation)}{counts and f' ({counts})'}")
         if each.progress.reason:
-            lines.append(f"  {hide(own_reason(each.progress.reason))}")
+            lines.append(f"  {own_reason(each.progress.reason)}")
     failed = failures(done)
     if failed:
-        lines += ["", *_table(failed, hide)]
+        lines += ["", *_table(failed)]
         lines += ["", "What to do:", *(f"- {fix}" for fix in fixes(failed))]
     return [*map(printable, lines)]  # a status, an account or a region may be anybody's text
 
@@ -78,7 +78,6 @@ def data(
     rollout: Rollout,
     operations: Sequence[Operation],
     done: Sequence[Done],
-    hide: Callable[[str], str],
 ) -> dict[str, object]:
     """Return the same for a program."""
     return {
@@ -98,7 +97,7 @@ def data(
                 "account": each.account,
                 "region": each.region,
                 "status": each.status,
-                "reason": hide(own_reason(each.reason)),
+                "reason": own_reason(each.reason),
                 "fix": advice(each.reason),
             }
             for each in failures(done)
@@ -106,10 +105,10 @@ def data(
     }
 
 
-def _table(failed: Sequence[Result], hide: Callable[[str], str]) -> Iterator[str]:
+def _table(failed: Sequence[Result]) -> Iterator[str]:
     yield f"{'Account':<12}  {'Region':<14}  {'Status':<9}  Reason"
     for each in failed:
-        reason = hide(own_reason(each.reason)) or "none given"
+        reason = own_reason(each.reason) or "none given"
         yield f"{each.account:<12}  {each.region:<14}  {each.status:<9}  {reason}"
 
 

@@ -13,6 +13,7 @@ from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.organization import accounts
 from dt_logs_cfn.operating.overrides import assigned, read_overrides
 from dt_logs_cfn.operating.rollout import Rollout
+from dt_logs_cfn.operating.shown import shown_text
 from dt_logs_cfn.operating.stack_set_calls import StackSet
 from dt_logs_cfn.operating.stack_set_checks import check_ours
 from dt_logs_cfn.operating.stack_set_course import Course, following
@@ -61,7 +62,7 @@ def roll_out(
         raise
     except DtLogsError as error:
         fix = f"{error.fix}{_how_to_go_on(rollout, course)}"
-        raise type(error)(screen.hide(error.what), screen.hide(fix)) from error
+        raise type(error)(shown_text(screen.hide(error.what)), screen.hide(fix)) from error
     data = report.data(rollout, course.operations, course.done)
     _print(arguments, data, report.outcome(course.done))
     report.check(course.done, len(course.operations))

@@ -59,6 +59,17 @@ def failing(name: str, *failures: Exception | None) -> Callable[[str], None]:
     return call
 
 
+def raised(failure: Exception | None) -> None:
+    if failure:
+        raise failure
+
+
+def retried(failure: ClientError) -> ClientError:
+    """Return it as the last answer of several."""
+    failure.response["ResponseMetadata"]["RetryAttempts"] = 1
+    return failure
+
+
 LOST = [
     UNREACHABLE,
     ReadTimeoutError(endpoint_url="https://cloudformation.eu-west-1.example/"),
@@ -148,6 +159,31 @@ def test_what_is_refused_for_good_did_not_begin(failure: Exception) -> None:
     assert course.told(WANTED) == (
         "1 of 3 operations are over, and nothing goes on. The same command does what is left."
     )
+
+
+@pytest.mark.parametrize(
+    ("failures", "cause"),
+    [
+        ((UNREACHABLE, error("ExpiredToken", "any")), "The credentials have expired."),
+        ((UNREACHABLE, error("AccessDenied", "any", "no")), "AWS denies any: no."),
+        ((UNREACHABLE, NoCredentialsError()), "There are no AWS credentials"),
+        ((retried(error("ExpiredToken", "any")),), "The credentials have expired."),
+    ],
+)
+def test_who_loses_their_right_after_an_answer_was_lost_learns_what_may_go_on(
+    failures: tuple[Exception, ...], cause: str
+) -> None:
+    client, course = FakeCloudFormation(), Course()
+    client.after = failing("CreateStackInstances", failures[0])
+    later = iter((None, *failures[1:]))
+    client.before = lambda name: (
+        raised(next(later, None)) if name == "CreateStackInstances" else None
+    )
+    with pytest.raises(OperatingError) as lost:
+        rolled_out(client, WANTED, course=course)
+    assert lost.value.what.startswith(f"If operation {course.under_way} has begun, it goes on, and")
+    assert cause in lost.value.what
+    assert client.sets[WANTED.name].operations[0].id == course.under_way
 
 
 def test_what_came_of_it_is_told_without_reasons_that_cannot_be_read() -> None:

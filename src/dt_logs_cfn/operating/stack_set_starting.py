@@ -40,13 +40,17 @@ def start(
     """
     making = isinstance(operation, CreateStackSet)
     begun = "the stack set is being made" if making else f"operation {operation_id} has begun"
+    lost: list[Exception] = []
 
     def attempt() -> str | Exception:
         try:
             return stack_set.start(operation, present, operation_id)
         except (BotoCoreError, ClientError) as error:
             if _uncertain(error):
+                lost.append(error)
                 raise
+            if (lost or _repeated(error)) and _unread(error):
+                raise  # which says nothing of an attempt before this one
             return error
 
     for _ in range(_ROUNDS):
@@ -92,3 +96,15 @@ def _uncertain(error: BotoCoreError | ClientError) -> bool:
         return isinstance(error, (ConnectionError, HTTPClientError))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return status >= 500 or aws.code(error) in _THROTTLED
+
+
+def _repeated(error: BotoCoreError | ClientError) -> bool:
+    """Tell whether the SDK had tried before, after which no answer came or a refusal for now."""
+    if isinstance(error, BotoCoreError):
+        return False
+    return error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+
+
+def _unread(error: BotoCoreError | ClientError) -> bool:
+    """Tell whether the request was refused for its credentials, before it was looked at."""
+    return isinstance(error, BotoCoreError) or aws.denied(error) or aws.expired(error)

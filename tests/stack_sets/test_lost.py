@@ -186,6 +186,17 @@ def test_who_loses_their_right_after_an_answer_was_lost_learns_what_may_go_on(
     assert client.sets[WANTED.name].operations[0].id == course.under_way
 
 
+def test_what_may_have_begun_is_told_where_nobody_may_look_for_it() -> None:
+    client, course = FakeCloudFormation(), Course()
+    client.repeated = "OperationInProgressException"
+    client.after = failing("CreateStackInstances", UNREACHABLE)
+    client.before = failing("ListStackSetOperations", error("AccessDenied", "any"))
+    with pytest.raises(ClientError):
+        rolled_out(client, WANTED, course=course)
+    assert course.told(WANTED).startswith(f"Operation {course.ours} may have been started, and th")
+    assert client.sets[WANTED.name].operations[0].id == course.ours
+
+
 def test_what_came_of_it_is_told_without_reasons_that_cannot_be_read() -> None:
     client, seat = FakeCloudFormation(), Seat()
     client.fails = lambda place, values: f"instance: {place}"

@@ -61,11 +61,12 @@ def start(
         refusal = aws.code(answer) if isinstance(answer, ClientError) else ""
         if refusal == "OperationIdAlreadyExistsException":
             return operation_id  # an answer before this one was lost
-        course.ours = ""
         if refusal != "OperationInProgressException":
+            course.ours = ""
             with advised():
                 raise answer
         # It may be this one, whose answer was lost.
+        course.ours = operation_id if lost or _repeated(answer) else ""
         if settle(stack_set, course, operator, operation_id) == operation_id:
             course.ours = operation_id
             return operation_id
@@ -98,11 +99,10 @@ def _uncertain(error: BotoCoreError | ClientError) -> bool:
     return status >= 500 or aws.code(error) in _THROTTLED
 
 
-def _repeated(error: BotoCoreError | ClientError) -> bool:
+def _repeated(error: Exception) -> bool:
     """Tell whether the SDK had tried before, after which no answer came or a refusal for now."""
-    if isinstance(error, BotoCoreError):
-        return False
-    return error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+    answer = error.response if isinstance(error, ClientError) else {}
+    return answer.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
 
 
 def _unread(error: BotoCoreError | ClientError) -> bool:

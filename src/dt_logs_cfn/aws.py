@@ -128,6 +128,11 @@ def denied(error: botocore.ClientError) -> bool:
     return code(error) in _DENIED
 
 
+def expired(error: botocore.ClientError) -> bool:
+    """Tell whether the call was refused since the credentials have expired."""
+    return code(error) in _EXPIRED
+
+
 def passes(error: botocore.ClientError) -> bool:
     """Tell whether the same call may succeed a little later: it was throttled, or AWS failed."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
@@ -139,7 +144,7 @@ def _refused(error: botocore.ClientError) -> AwsError:
     said = error.response.get("Error", {}).get("Message", "")
     text = one_line(said)
     text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-    if found in _EXPIRED:
+    if expired(error):
         return AwsError("The credentials have expired.", _SIGN_IN)
     if found in _UNKNOWN:
         fix = f"Check that they are of this partition and region. {_SIGN_IN}"

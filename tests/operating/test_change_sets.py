@@ -1,7 +1,7 @@
 """What is shown of a change set."""
 
 from dt_logs_cfn.operating.change_sets import Change, Proposal, change, rights, told
-from dt_logs_cfn.operating.stacks import Stack, visible
+from dt_logs_cfn.operating.stacks import Stack
 
 ENDPOINT = "NotificationEndpoint"
 BEFORE = Stack(
@@ -62,7 +62,7 @@ def test_an_update_is_shown_from_old_to_new() -> None:
         "    Old goes",
         "  Tags",
         "    cost: 7 -> 8",
-        "    new = x [2J",
+        "    new = x [2J (new)",
         "  Template",
         "    Role: right added: s3:A on *",
     ]
@@ -72,13 +72,6 @@ def test_of_a_new_stack_rights_are_counted() -> None:
     shown = told(proposal(None, rights=frozenset(("s3:A", "s3:B", "sns:C")), tags={"team": "edge"}))
     assert "  Tags\n    team = edge" in shown
     assert "  Rights of the Lambda's role\n    2 of s3, 1 of sns" in shown
-
-
-def test_an_endpoint_is_shown_by_scheme_and_host() -> None:
-    assert visible(ENDPOINT, "https://u:p@a.example.com:8443/x?t=1") == "https://a.example.com/…"
-    queue = "arn:aws:sqs:us-east-1:123456789012:q"
-    assert visible(ENDPOINT, queue) == queue
-    assert visible("RunToken", "7") == "7"
 
 
 def test_changes_are_read_as_cloudformation_has_them() -> None:

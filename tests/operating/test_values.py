@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.strategies import STEADY
 
 from dt_logs_cfn.errors import OperatingError, UsageError
-from dt_logs_cfn.operating import values
+from dt_logs_cfn.operating import template_parameters, values
+from dt_logs_cfn.rehearsal.intrinsics import accepts
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.templates import stack_template
 
@@ -41,9 +45,53 @@ def test_options_may_hold_further_equals_signs() -> None:
     assert values.pairs(["a=b=c", "d="], "--parameter") == {"a": "b=c", "d": ""}
 
 
-@pytest.mark.parametrize("given", [["a"], ["=a"], ["a=1", "a=2"]])
-def test_options_are_complete_and_name_each_key_once(given: list[str]) -> None:
-    assert "--tag" in refusal(values.pairs, given, "--tag")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["a"], "--tag 'a' has no value."),
+        (["=a"], "--tag number 1 has no key."),
+        (["a=1", "a=2"], "--tag 'a' is there twice."),
+        (["a=1", "b2", "c"], "--tag number 2 has no value."),
+        (["cost-center=1", "cost-center=2"], "--tag number 2 is there twice."),
+        (["SECRET" * 3], "--tag number 1 has no value."),
+        (["https://a.example.com/?t"], "--tag number 1 has no value."),
+        (["a=\udcff"], "--tag 'a' is no text in UTF-8."),
+    ],
+)
+def test_options_are_complete_and_name_each_key_once(given: list[str], told: str) -> None:
+    assert refusal(values.pairs, given, "--tag").startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Nope", True),
+        ("LoadBalencerArns", True),
+        ("RunToken2", True),
+        ("abcdefghijkl", True),
+        ("abcdefghijklm", False),
+        ("hunter2", False),
+        ("dG9rZW4tb2YtdGhl", False),
+        ("RunTokenhk39dkw0", False),
+        ("NotificationEndpoint:dG9rZW4", False),
+        ("https://a.example.com/x", False),
+        ("a\x1b[2J", False),
+        ("x" * 100_000, False),
+    ],
+)
+def test_a_name_is_shown_unless_it_may_be_a_token(name: str, shown: bool) -> None:
+    told = refusal(values.check, TEMPLATE, {**GIVEN, name: "1"}, {})
+    assert told.startswith(
+        f"The template has no parameter {name!r}."
+        if shown
+        else "A parameter was given that the template does not have."
+    )
+    assert (name in told) is shown
+
+
+def test_a_name_that_is_nearly_right_is_recognised_without_being_shown() -> None:
+    told = refusal(values.check, TEMPLATE, {"NotificationEndpoint:dG9rZW4": ""}, {})
+    assert told.endswith("does not have. Did you mean NotificationEndpoint?")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +144,7 @@ def test_what_a_stack_has_need_not_be_given() -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
+        ({"ResourceTags": ",".join(["k=v"] * 1100)}, "ResourceTags has 4,399 bytes, and a param"),
         ({"DataTheoremAccountId": "1"}, "The value of DataTheoremAccountId is not what it takes."),
         ({"NotificationEndpoint": "http://SECRET.example.com/"}, "It takes: An https URL"),
         ({"VendorReadScope": "All"}, "It takes LoadBalancer or Location."),
@@ -104,6 +153,7 @@ def test_what_a_stack_has_need_not_be_given() -> None:
         ({"RunToken": "x" * 129}, "It takes up to 128 characters."),
         ({"LoadBalancerArns": f"*,{BALANCER}"}, "* stands for all, so name no others."),
         ({"LoadBalancerArns": ",".join([BALANCER] * 60)}, "bytes, and a parameter holds 4,096."),
+        ({"RunToken": "\udcff"}, "It takes text that is UTF-8."),
         ({"RunTokens": "x"}, "Did you mean RunToken?"),
         ({"Q": "x"}, "There are DataTheoremAccountId, "),
     ],
@@ -119,3 +169,15 @@ def test_everything_that_is_lacking_is_named_at_once() -> None:
         "These parameters must have values: DataTheoremAccountId, NotificationEndpoint. Give each"
         " with --parameter NAME=VALUE, or in a file with --parameters."
     )
+
+
+def test_a_value_of_before_that_is_taken_no_more_is_named() -> None:
+    told = refusal(values.check, TEMPLATE, GIVEN, {"LogRetentionDays": "0"})
+    assert told == "The value of LogRetentionDays is not what it takes. It takes 1 to 36500."
+
+
+@STEADY
+@given(st.sampled_from(sorted(TEMPLATE["Parameters"])), st.text(max_size=200))
+def test_what_is_refused_is_what_an_emulated_cloudformation_refuses(name: str, value: str) -> None:
+    parameter = TEMPLATE["Parameters"][name]
+    assert (template_parameters.refusal(parameter, value) is None) == accepts(parameter, value)

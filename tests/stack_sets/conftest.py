@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.cloudformation.models import cloudformation_backends
 from moto.server import ThreadedMotoServer
 
 
@@ -21,6 +22,19 @@ class Aws:
     def client(self, name: str) -> Any:
         client: Any = self.session.client
         return client(name, endpoint_url=self.url)
+
+    def never_ends(self, name: str) -> str:
+        """Put a stack set's last operation under way, for which moto has no call; return its id."""
+        sets = cloudformation_backends["123456789012"]["eu-west-1"].stacksets.values()
+        (operation,) = (each.operations[-1] for each in sets if each.name == name)
+        operation["Status"] = "RUNNING"
+        return str(operation["OperationId"])
+
+    def reset(self) -> None:
+        """Take everything away."""
+        urllib.request.urlopen(
+            urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")
+        ).close()
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +50,4 @@ def server() -> Iterator[str]:
 def aws(server: str) -> Iterator[Aws]:
     found = Aws(server)
     yield found
-    reset: Any = found.client("cloudformation")
-
-    urllib.request.urlopen(
-        urllib.request.Request(f"{server}/moto-api/reset", method="POST")
-    ).close()
-    reset.close()
+    found.reset()

@@ -1,7 +1,7 @@
 """Roll-outs for tests: a template with our parameters and one topic, and short ways to make one."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from support.stack_sets import FakeCloudFormation
@@ -12,8 +12,9 @@ from dt_logs_cfn.operating.organization import accounts
 from dt_logs_cfn.operating.overrides import assigned, parse_overrides
 from dt_logs_cfn.operating.rollout import Rollout
 from dt_logs_cfn.operating.stack_set_calls import StackSet
+from dt_logs_cfn.operating.stack_set_course import Course, Done
 from dt_logs_cfn.operating.stack_set_plan import plan
-from dt_logs_cfn.operating.stack_set_run import Done, carry_out
+from dt_logs_cfn.operating.stack_set_run import carry_out
 from dt_logs_cfn.operating.stack_sets import Operation, Present
 from dt_logs_cfn.operating.targets import Block, SelfManaged
 from dt_logs_cfn.operating.templates import Template
@@ -29,11 +30,13 @@ VALUES = {
 }
 
 
-def template(topic: str = "t", defaults: Mapping[str, str] | None = None) -> Template:
+def template(
+    topic: str = "t", defaults: Mapping[str, str] | None = None, rules: bool = False
+) -> Template:
     """Return our template with one topic for its resources: moto cannot run the Lambda."""
     made: dict[str, Any] = stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_dict()
     made["Resources"] = {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": topic}}}
-    for name in ("Outputs", "Rules", "Conditions"):
+    for name in ("Outputs", "Conditions", *(() if rules else ("Rules",))):
         made.pop(name, None)
     for name, value in (defaults or {}).items():
         made["Parameters"][name]["Default"] = value
@@ -80,12 +83,16 @@ def rolled_out(
     client: Any,
     wanted: Rollout,
     organizations: Any = None,
-    tell: Callable[[str], None] = lambda line: None,
+    operator: Operator | None = None,
+    course: Course | None = None,
 ) -> tuple[Done, ...]:
-    """Plan and do it, in a time that stands still."""
+    """Plan and do it, in a time that stands still unless there is an operator."""
     stack_set, present = look(client, wanted, organizations)
-    operator = Operator(lambda: 0.0, lambda seconds: None, tell)
-    return carry_out(stack_set, plan(wanted, present), present, operator)
+    course = course or Course()
+    course.operations = plan(wanted, present)
+    who = operator or Operator(lambda: 0.0, lambda seconds: None, lambda line: None)
+    carry_out(stack_set, present, course, who)
+    return tuple(course.done)
 
 
 def made(client: FakeCloudFormation) -> dict[tuple[str, str], tuple[str, dict[str, str]]]:

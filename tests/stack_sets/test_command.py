@@ -17,7 +17,7 @@ from cli.running import Ran
 
 from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.commands import deploy
-from dt_logs_cfn.errors import DtLogsError, UsageError
+from dt_logs_cfn.errors import DtLogsError, OperatingError, UsageError
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.overrides import assigned, parse_overrides
 from dt_logs_cfn.operating.rolling_out import roll_out
@@ -63,6 +63,8 @@ def run(
                 code = deploy.run(arguments)
         except SystemExit as stop:
             code = int(stop.code or 0)
+        except KeyboardInterrupt:
+            code = 130
         except DtLogsError as error:
             print(f"dt-logs-cfn: {error}", file=sys.stderr)
             code = 2 if isinstance(error, UsageError) else 3
@@ -223,6 +225,12 @@ def test_the_template_at_a_url_is_verified_first(run: Run) -> None:
         assert "is the service role's template" in ran.failure
 
 
+def test_an_amount_is_shown_as_it_is_written() -> None:
+    told = _parser().format_help()
+    assert told.count("--failure-tolerance N|N%") == told.count("--max-concurrent N|N%") == 2
+    assert "%%" not in told
+
+
 def test_ctrl_c_leaves_the_operation_running(run: Run, aws: Aws) -> None:
     def interrupted(line: str) -> None:
         if "SUCCEEDED" in line:
@@ -234,10 +242,96 @@ def test_ctrl_c_leaves_the_operation_running(run: Run, aws: Aws) -> None:
     (operation,) = client.list_stack_set_operations(StackSetName="all")["Summaries"]
     assert (ran.code, ran.out) == (130, "")
     assert ran.err.splitlines()[-1] == (
-        "The operation goes on. Follow it with the same command again, or with: aws cloudformation"
-        " describe-stack-set-operation --stack-set-name all --operation-id"
-        f" {operation['OperationId']}"
+        f"Operation {operation['OperationId']} goes on by itself. The same command follows it"
+        " again, and so does: `aws cloudformation describe-stack-set-operation --stack-set-name all"
+        f" --operation-id {operation['OperationId']}`"
     )
+
+
+def test_ctrl_c_before_anything_began_is_told_as_that(run: Run, aws: Aws) -> None:
+    def interrupted(question: str) -> str:
+        raise KeyboardInterrupt
+
+    ran = run(*WHERE, moto=True, ask=interrupted)
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err.splitlines()[-1] == "Nothing was started."
+    assert aws.client("cloudformation").list_stack_sets()["Summaries"] == []
+
+
+def test_ctrl_c_while_somebody_elses_operation_is_waited_for(run: Run, aws: Aws) -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    assert run(*WHERE, "--yes", moto=True).code == 0
+    theirs = aws.never_ends("all")
+    ran = run(*WHERE, "--tag", "a=b", "--yes", moto=True, sleep=interrupted)
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err.splitlines()[0].startswith(f"operation {theirs} is under way, and one is done")
+    assert ran.err.splitlines()[-1] == (
+        f"Operation {theirs}, which was under way already, goes on; nothing of this roll-out was"
+        " started. The same command waits for it again, and this shows it: `aws cloudformation"
+        f" describe-stack-set-operation --stack-set-name all --operation-id {theirs}`"
+    )
+
+
+def test_what_goes_on_in_a_stack_set_of_somebody_else_is_not_waited_for(run: Run, aws: Aws) -> None:
+    client = aws.client("cloudformation")
+    client.create_stack_set(StackSetName="all", TemplateBody='{"Resources": {}}')
+    client.update_stack_set(StackSetName="all", TemplateBody='{"Resources": {}}')
+    aws.never_ends("all")
+    assert run(*WHERE, "--yes", moto=True).failure == (
+        "The stack set all was not made from a template of ours. Choose another name."
+    )
+
+
+def test_reading_many_overrides_is_told(run: Run) -> None:
+    accounts = [f"{number:012}" for number in range(300)]
+    Path("overrides.csv").write_text("account,RunToken\n" + "".join(f"{a},1\n" for a in accounts))
+    words = ("--accounts", *accounts, "--regions", OHIO, "--overrides", "overrides.csv")
+    ran = run(*words, moto=True)
+    assert (
+        ran.err.splitlines()[0] == "reading the overrides of 300 stacks, as far as they are there"
+    )
+
+
+def test_what_cannot_be_followed_any_more_is_told_in_one_line(run: Run, aws: Aws) -> None:
+    def gone(line: str) -> None:
+        _tell(line)
+        if line.startswith("2 of 2: operation"):
+            aws.reset()
+
+    slept: list[float] = []
+    words = ("--accounts", ONE, "--regions", OHIO, "--yes")
+    ran = run(*words, moto=True, tell=gone, sleep=slept.append)
+    assert (ran.code, ran.out, slept) == (3, "", [])
+    started = re.search("operation ([0-9a-f-]{36})", ran.err)
+    assert started is not None
+    last = ran.err.splitlines()[-1]
+    assert last.startswith(f"dt-logs-cfn: Operation {started[1]} goes on, and cannot be followed: ")
+    assert last.endswith(
+        "The same command follows it again. So does: `aws cloudformation"
+        f" describe-stack-set-operation --stack-set-name all --operation-id {started[1]}`"
+    )
+
+
+def test_no_failure_shows_a_value_that_is_hidden(run: Run, aws: Aws) -> None:
+    secret = "https://h.example.com/token"
+
+    def failing(question: str) -> str:
+        # AWS's texts are cut, so that a value may be there in part.
+        raise OperatingError(f"{secret} or {secret}-else… is refused.", f"Give none of {secret}.")
+
+    ran = run(*WHERE, "--parameter", f"NotificationEndpoint={secret}", moto=True, ask=failing)
+    assert (ran.code, "token" in ran.err, "else" in ran.err) == (3, False, False)
+    shown = "https://h.example.com/…"
+    assert f"{shown} or {shown} is refused. Give none of {shown}." in ran.err
+
+
+def test_the_screen_is_driven_by_nothing_that_is_there(run: Run, aws: Aws) -> None:
+    assert run(*WHERE, "--yes", "--tag", "a=\x9b2J\u202ex", moto=True).code == 0
+    ran = run(*WHERE, "--tag", "a=b", "--yes", moto=True)
+    assert "     tag a:  2J x -> b" in ran.err.splitlines()
+    assert all(line.isprintable() for line in ran.err.splitlines())
 
 
 @contextmanager

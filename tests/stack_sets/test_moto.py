@@ -11,6 +11,9 @@ overrides alone.
 
 from typing import Any
 
+import pytest
+
+from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.stack_sets import CreateInstances, UpdateInstances, UpdateStackSet
 from dt_logs_cfn.operating.targets import Block, SelfManaged, ServiceManaged
 from stack_sets.conftest import Aws
@@ -108,3 +111,12 @@ def test_a_unit_of_an_organization(aws: Aws) -> None:
     assert planned(client, wanted, organizations) == ()
     # The root comes to the same accounts: the management account is left out.
     assert planned(client, rollout(targets=ServiceManaged((root,))), organizations) == ()
+
+
+def test_a_unit_that_is_not_there_is_named(aws: Aws) -> None:
+    organizations, client = aws.client("organizations"), aws.client("cloudformation")
+    organizations.create_organization(FeatureSet="ALL")
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    wanted = rollout(targets=ServiceManaged((root, "ou-abcd-11112222")))
+    with pytest.raises(OperatingError, match="The organization has no unit ou-abcd-11112222"):
+        planned(client, wanted, organizations)

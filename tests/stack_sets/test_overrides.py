@@ -49,22 +49,22 @@ def test_a_file_is_read() -> None:
         ),
         (
             HEAD + f"{ONE},,web\n",
-            "line 2: LoadBalancerArns is none that it takes: ARNs like"
+            "line 2: LoadBalancerArns takes: ARNs like"
             " arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID, or *",
         ),
-        (f"account,LogRetentionDays\n{ONE},0\n", "line 2: LogRetentionDays is less than 1"),
-        (f"account,LogRetentionDays\n{ONE},x\n", "line 2: LogRetentionDays is no whole number"),
+        (f"account,LogRetentionDays\n{ONE},0\n", "line 2: LogRetentionDays takes 1 to 36500"),
+        (f"account,LogRetentionDays\n{ONE},x\n", "line 2: LogRetentionDays takes 1 to 36500"),
         (
             f"account,VendorReadScope\n{ONE},All\n",
-            "line 2: VendorReadScope is none of LoadBalancer, Location",
+            "line 2: VendorReadScope takes LoadBalancer or Location",
         ),
         (
             f"account,RunToken\n{ONE},{'x' * 129}\n",
-            "line 2: RunToken has more than 128 characters",
+            "line 2: RunToken takes up to 128 characters",
         ),
         (
             f'account,ResourceTags\n{ONE},"{",".join(["k=v"] * 1100)}"\n',
-            "line 2: ResourceTags has more than 4,096 bytes",
+            "line 2: ResourceTags has 4,399 bytes, and a parameter holds 4,096",
         ),
         (
             HEAD + "1,,*\n2,,*\n3,,*\n4,,*\n5,,*\n",
@@ -78,6 +78,26 @@ def test_what_does_not_hold_is_told_with_its_line(text: str, what: str) -> None:
     with pytest.raises(OperatingError) as failure:
         parse_overrides(text, PARAMETERS)
     assert what in failure.value.what
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (
+            "account,dG9rZW4x\n",
+            "The overrides' column 2 in line 1 is no parameter of the template.",
+        ),
+        ("account,dG9rZW4x,dG9rZW4x\n", "column 2 in line 1 is no parameter"),
+        (f"account,region\ndG9rZW4x,{IRELAND}\n", "line 2: its account is no account of 12 digits"),
+        (f"account,region\n{ONE},https://h/dG9rZW4x\n", "line 2: its region is no region"),
+        (f"account,region\n{ONE},eu-west1\n", "line 2: 'eu-west1' is no region"),
+    ],
+)
+def test_what_may_be_a_token_in_a_wrong_place_is_not_shown(text: str, what: str) -> None:
+    with pytest.raises(OperatingError) as failure:
+        parse_overrides(text, PARAMETERS)
+    assert what in failure.value.what
+    assert "dG9rZW4x" not in str(failure.value)
 
 
 def test_a_value_that_is_refused_is_not_shown() -> None:

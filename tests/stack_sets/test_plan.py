@@ -287,6 +287,40 @@ def test_what_would_fail_is_refused_before(wanted: Rollout, present: Present, wh
     assert failure.value.what == what
 
 
+RULED = template(rules=True)
+BOTH = f"*,{arn()}"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "present", "what"),
+    [
+        (
+            rollout(template=RULED, parameters={**VALUES, "LoadBalancerArns": BOTH}),
+            Present((ONE,)),
+            "The parameters do not go together.",
+        ),
+        (
+            rollout(
+                f'account,LoadBalancerArns\n{ONE},"{BOTH}"\n', template=RULED, regions=(IRELAND,)
+            ),
+            Present((ONE, TWO)),
+            f"The parameters with the overrides of {ONE} {IRELAND} do not go together.",
+        ),
+        (
+            rollout(template=RULED, parameters={}),
+            Present((ONE,), replace(PRESENT, parameters={**VALUES, "LogRetentionDays": "0"})),
+            "The value of LogRetentionDays is not what it takes.",
+        ),
+    ],
+)
+def test_values_that_every_stack_would_refuse_are_refused_before(
+    wanted: Rollout, present: Present, what: str
+) -> None:
+    with pytest.raises(OperatingError) as failure:
+        plan(wanted, present)
+    assert failure.value.what == what
+
+
 def test_a_template_that_is_too_large_is_refused() -> None:
     with pytest.raises(OperatingError, match="has 51,201 bytes; CloudFormation takes 51,200"):
         Template("x" * 51_201)

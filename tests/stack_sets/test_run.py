@@ -11,10 +11,13 @@ from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating import stack_set_report as report
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.rollout import Amount, Preferences
+from dt_logs_cfn.operating.stack_set_course import Course
+from dt_logs_cfn.operating.stack_set_following import settle
+from dt_logs_cfn.operating.stack_set_intention import intention
 from dt_logs_cfn.operating.stack_set_plan import plan
 from dt_logs_cfn.operating.stack_set_progress import advice, own_reason
-from dt_logs_cfn.operating.stack_set_run import Interrupted, advised, carry_out, settle
-from dt_logs_cfn.operating.targets import ServiceManaged
+from dt_logs_cfn.operating.stack_set_run import carry_out
+from dt_logs_cfn.operating.stack_set_starting import advised
 from stack_sets.rollouts import (
     IRELAND,
     OHIO,
@@ -48,7 +51,9 @@ def test_each_change_is_told_as_it_happens_with_counts_and_time() -> None:
     client.fails = lambda place, values: ROLE if place == (TWO, IRELAND) else ""
     stack_set, present = look(client, wanted)
     operator = Operator(lambda: float(next(seconds)), lambda seconds: None, told.append)
-    carry_out(stack_set, plan(wanted, present), present, operator)
+    ids = iter(("token", "operation-1"))
+    course = Course(plan(wanted, present))
+    carry_out(stack_set, present, course, operator, lambda: next(ids))
     assert told == [
         "2 of 2: operation operation-1",
         f"      {ONE}  {IRELAND}  SUCCEEDED",
@@ -66,7 +71,7 @@ def test_failures_are_a_table_with_their_reasons_and_what_to_do() -> None:
     client = FakeCloudFormation()
     client.fails = lambda place, values: OURS if place == (ONE, OHIO) else ""
     done = rolled_out(client, rollout())
-    assert report.outcome(done, lambda text: text)[1:] == [
+    assert report.outcome(done)[1:] == [
         f"FAILED: create 4 stacks: {ONE}, {TWO} in {IRELAND}, {OHIO}"
         " (1 SUCCEEDED, 1 FAILED, 2 CANCELLED)",
         "",
@@ -149,8 +154,11 @@ def test_somebody_elses_operation_is_waited_for() -> None:
     found.operations.append(FakeOperation("theirs", {}, [(ONE, IRELAND), (ONE, OHIO)]))
     stack_set, _ = look(client, wanted)
     told: list[str] = []
-    settle(stack_set, Operator(lambda: 0.0, lambda seconds: None, told.append))
-    assert told[0] == "operation theirs is under way, and one is done at a time: waiting"
+    settle(stack_set, Course(), Operator(lambda: 0.0, lambda seconds: None, told.append))
+    assert told[0] == (
+        "operation theirs is under way, and one is done at a time: waiting (Ctrl-C ends the"
+        " waiting, not the operation)"
+    )
     assert found.operations[-1].status == "SUCCEEDED"
 
 
@@ -166,26 +174,6 @@ def test_an_operation_that_comes_between_is_waited_for() -> None:
     wanted = rollout()
     rolled_out(client, wanted)
     assert planned(client, wanted) == ()
-
-
-def test_ctrl_c_leaves_the_operation_and_says_which() -> None:
-    def interrupted(seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    client = FakeCloudFormation()
-    wanted = rollout()
-    stack_set, present = look(client, wanted)
-    operator = Operator(lambda: 0.0, interrupted, lambda line: None)
-    with pytest.raises(Interrupted) as stop:
-        carry_out(stack_set, plan(wanted, present), present, operator)
-    assert stop.value.operation_id == "operation-1"
-    assert client.sets["dt-logs-analysis"].operations[0].status == "RUNNING"
-    assert report.follow_up(wanted, "operation-1").endswith(
-        "aws cloudformation describe-stack-set-operation --stack-set-name dt-logs-analysis"
-        " --operation-id operation-1"
-    )
-    delegated = replace(wanted, targets=ServiceManaged(("r-root",), call_as="DELEGATED_ADMIN"))
-    assert report.follow_up(delegated, "1").endswith("--operation-id 1 --call-as DELEGATED_ADMIN")
 
 
 def test_what_aws_refuses_comes_with_what_to_do() -> None:
@@ -260,10 +248,9 @@ def test_no_token_of_an_endpoint_is_shown() -> None:
     client.fails = lambda place, values: f"{secret} refuses"
     wanted = rollout(f"account,NotificationEndpoint\n{ONE},https://h.example/other-token\n")
     _, present = look(client, wanted)
-    lines = report.intention(wanted, present, plan(wanted, present), "account 1, region 2")
+    lines = intention(wanted, present, plan(wanted, present), "account 1, region 2")
     done = rolled_out(client, wanted)
-    hide = report.hiding(wanted)
-    lines += report.outcome(done, hide)
-    lines.append(str(report.data(wanted, [each.operation for each in done], done, hide)))
+    lines += report.outcome(done)
+    lines.append(str(report.data(wanted, [each.operation for each in done], done)))
     assert "token" not in "\n".join(lines)
     assert "https://logs.example.com/… refuses" in "\n".join(lines)

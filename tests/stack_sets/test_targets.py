@@ -56,6 +56,14 @@ def test_blocks_are_few(some: list[tuple[str, str]], expected: list[Block]) -> N
         (lambda: SelfManaged(()), "No account is named."),
         (lambda: SelfManaged((ONE, ONE)), "An account is named twice."),
         (lambda: SelfManaged(("12345678901",)), "'12345678901' is no account."),
+        (
+            lambda: SelfManaged((ONE,), "arn:aws:iam::1:role/x"),
+            "The administration role's ARN is none of a role.",
+        ),
+        (
+            lambda: SelfManaged((ONE,), "", "role/x"),
+            "The execution role's name is none of a role.",
+        ),
         (lambda: ServiceManaged(("ou-1",)), "'ou-1' is no organizational unit."),
         (
             lambda: ServiceManaged(tuple(f"ou-root-{n:08}" for n in range(51))),
@@ -73,7 +81,7 @@ def test_blocks_are_few(some: list[tuple[str, str]], expected: list[Block]) -> N
         (lambda: rollout(parameters={"Wrong": ""}), "The template has no parameter 'Wrong'."),
         (
             lambda: rollout(parameters={"DataTheoremAccountId": "12"}),
-            "The value of DataTheoremAccountId is none that it takes: 12 digits.",
+            "The value of DataTheoremAccountId is not what it takes.",
         ),
     ],
 )

@@ -8,6 +8,7 @@ it. It runs no stack at all.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -44,6 +45,7 @@ class FakeStackSet:
     parameters: dict[str, str]
     instances: dict[Place, FakeInstance] = field(default_factory=dict)
     operations: list[FakeOperation] = field(default_factory=list)
+    deleted: bool = False
 
 
 class FakeOrganizations:
@@ -80,23 +82,39 @@ class FakeOrganizations:
 
 
 class FakeCloudFormation:
-    """A client; `fails` says why an instance's stack cannot be made, from its place and values."""
+    """A client; `fails` says why an instance's stack cannot be made, from its place and values.
+
+    `before` and `after` are told each call's name, before and after it is done, and may raise: then
+    it is not done, or its answer is lost. What begins an operation has to name it, since it could
+    not be repeated else. AWS documents that it performs one of the same id once, and not how it
+    answers the second time: `repeated` is the error's code, or empty for the same answer.
+    """
 
     def __init__(self, organizations: FakeOrganizations | None = None) -> None:
         self.organizations = organizations or FakeOrganizations({})
         self.sets: dict[str, FakeStackSet] = {}
         self.fails: Callable[[Place, Mapping[str, str]], str] = lambda place, values: ""
+        self.before: Callable[[str], None] = lambda name: None
+        self.after: Callable[[str], None] = lambda name: None
+        self.repeated = "OperationIdAlreadyExistsException"
         self.at_once = 1  # instances that are done from one look to the next
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
 
     def create_stack_set(self, **given: Any) -> Any:
-        _check("CreateStackSet", given)
-        self._note("CreateStackSet", given)
-        self.sets[given["StackSetName"]] = FakeStackSet(given, _values(given["Parameters"]))
+        self._check("CreateStackSet", given)
+        there = self.sets.get(given["StackSetName"])
+        if there is None or there.deleted:
+            self._note("CreateStackSet", given)
+            self.sets[given["StackSetName"]] = FakeStackSet(given, _values(given["Parameters"]))
+        elif there.given["ClientRequestToken"] != given["ClientRequestToken"]:
+            raise error("NameAlreadyExistsException", "CreateStackSet")
+        self.after("CreateStackSet")
         return {"StackSetId": "id"}
 
     def update_stack_set(self, **given: Any) -> Any:
-        found = self._free("UpdateStackSet", given)
+        found, again = self._begun("UpdateStackSet", given)
+        if again:
+            return again
         old = found.parameters
         found.parameters = {
             each["ParameterKey"]: old[each["ParameterKey"]]
@@ -107,26 +125,30 @@ class FakeCloudFormation:
         found.given = {**found.given, **given}
         for each in found.instances.values():
             each.status = "OUTDATED"
-        return self._started(found, given, [*found.instances])
+        return self._started("UpdateStackSet", found, given, [*found.instances])
 
     def create_stack_instances(self, **given: Any) -> Any:
-        found = self._free("CreateStackInstances", given)
+        found, again = self._begun("CreateStackInstances", given)
+        if again:
+            return again
         overrides = _values(given.get("ParameterOverrides", []))
         places = self._places(given)
         for each in places:
             assert each not in found.instances, f"{each} is there already"
             found.instances[each] = FakeInstance(dict(overrides))
-        return self._started(found, given, places)
+        return self._started("CreateStackInstances", found, given, places)
 
     def update_stack_instances(self, **given: Any) -> Any:
-        found = self._free("UpdateStackInstances", given)
+        found, again = self._begun("UpdateStackInstances", given)
+        if again:
+            return again
         places = self._places(given)
         for each in places:
             if each not in found.instances:
                 raise error("StackInstanceNotFoundException", "UpdateStackInstances")
             if "ParameterOverrides" in given:
                 found.instances[each].overrides = _values(given["ParameterOverrides"])
-        return self._started(found, given, places)
+        return self._started("UpdateStackInstances", found, given, places)
 
     def describe_stack_set(self, **given: Any) -> Any:
         found = self._found("DescribeStackSet", given)
@@ -141,6 +163,7 @@ class FakeCloudFormation:
         return {
             "StackSet": {
                 **{key: found.given[key] for key in keys if key in found.given},
+                "Status": "DELETED" if found.deleted else "ACTIVE",
                 "Parameters": _listed(found.parameters),
             }
         }
@@ -214,11 +237,12 @@ class FakeCloudFormation:
         if not operation.waiting:
             operation.status = "FAILED" if failed > tolerated else "SUCCEEDED"
 
-    def _started(self, found: FakeStackSet, given: Any, places: list[Place]) -> Any:
+    def _started(self, name: str, found: FakeStackSet, given: Any, places: list[Place]) -> Any:
         order = given.get("OperationPreferences", {}).get("RegionOrder", [])
         places = sorted(places, key=lambda place: (place[1] not in order, place))
-        operation = FakeOperation(f"operation-{len(found.operations) + 1}", given, places)
+        operation = FakeOperation(given["OperationId"], given, places)
         found.operations.append(operation)
+        self.after(name)
         return {"OperationId": operation.id}
 
     def _places(self, given: Any) -> list[Place]:
@@ -237,18 +261,30 @@ class FakeCloudFormation:
                     accounts -= named
         return [(account, region) for account in sorted(accounts) for region in given["Regions"]]
 
-    def _free(self, name: str, given: Any) -> FakeStackSet:
+    def _begun(self, name: str, given: Any) -> tuple[FakeStackSet, Any]:
+        """Return the stack set that is free for an operation, or the answer if it has this one."""
         found = self._found(name, given)
+        own = str(given.get("OperationId", ""))  # the model's pattern is checked nowhere else
+        assert re.fullmatch("[a-zA-Z0-9][-a-zA-Z0-9]*", own), f"{name} could not be repeated"
+        if any(each.id == given["OperationId"] for each in found.operations):
+            if self.repeated:
+                raise error(self.repeated, name)
+            return found, {"OperationId": given["OperationId"]}
         if any(each.status == "RUNNING" for each in found.operations):
             raise error("OperationInProgressException", name)
         self._note(name, given)
-        return found
+        return found, None
 
     def _found(self, name: str, given: Any) -> FakeStackSet:
-        _check(name, given)
+        self._check(name, given)
         if given["StackSetName"] not in self.sets:
             raise error("StackSetNotFoundException", name)
         return self.sets[given["StackSetName"]]
+
+    def _check(self, name: str, given: Any) -> None:
+        """Refuse a request that CloudFormation's API model does not have."""
+        validate_parameters(given, _model().operation_model(name).input_shape)
+        self.before(name)
 
     def _note(self, name: str, given: Any) -> None:
         self.calls.append((name, json.loads(json.dumps(given))))
@@ -259,11 +295,6 @@ def _model() -> Any:
     return botocore.session.get_session().get_service_model("cloudformation")
 
 
-def _check(name: str, given: Any) -> None:
-    """Refuse a request that CloudFormation's API model does not have."""
-    validate_parameters(given, _model().operation_model(name).input_shape)
-
-
 def page(name: str, found: list[Any], token: str) -> Any:
     """Return a page of what was found, two at a time."""
     start = int(token)
@@ -271,13 +302,19 @@ def page(name: str, found: list[Any], token: str) -> Any:
     return {name: found[start : start + PAGE], **more}
 
 
-def error(code: str, operation: str, message: str = "") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message or code}}, operation)
+def error(code: str, operation: str, message: str = "", status: int = 400) -> ClientError:
+    answer: Any = {
+        "Error": {"Code": code, "Message": message or code},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(answer, operation)
 
 
 def _operation(found: FakeStackSet, given: Any) -> FakeOperation:
-    (operation,) = (each for each in found.operations if each.id == given["OperationId"])
-    return operation
+    for each in found.operations:
+        if each.id == given["OperationId"]:
+            return each
+    raise error("OperationNotFoundException", "DescribeStackSetOperation")
 
 
 def _values(found: Any) -> dict[str, str]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dt_logs_cfn.operating.stack_diff import parameter_changes
-from dt_logs_cfn.operating.stacks import Stack, visible
+from dt_logs_cfn.operating.shown import changes, shown_value
+from dt_logs_cfn.operating.stacks import Stack
 from dt_logs_cfn.printable import printable
 
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
@@ -97,20 +97,16 @@ def _change(found: Change) -> str:
 def _parameters(proposal: Proposal) -> Iterator[str]:
     """Yield what changes; of a stack that is to be made, everything that has a value."""
     if proposal.before is not None:
-        yield from parameter_changes(proposal.before.parameters, proposal.parameters)
+        yield from changes(proposal.before.parameters, proposal.parameters)
         return
     for name, value in proposal.parameters.items():
         if value:
-            yield f"{name} = {visible(name, value)}"
+            yield f"{name} = {shown_value(value)}"
 
 
 def _tags(proposal: Proposal) -> Iterator[str]:
     old = proposal.before.tags if proposal.before else {}
-    for name, value in proposal.tags.items():
-        if name not in old:
-            yield f"{name} = {value}"
-        elif old[name] != value:
-            yield f"{name}: {old[name]} -> {value}"
+    yield from changes(old, {**old, **proposal.tags})
 
 
 def _rights(proposal: Proposal) -> Iterator[str]:

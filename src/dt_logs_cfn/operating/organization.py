@@ -3,6 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.targets import SelfManaged, Targets
 
 if TYPE_CHECKING:
@@ -36,12 +40,12 @@ def accounts(targets: Targets, organizations: Organizations) -> tuple[str, ...]:
     """Return the accounts that targets come to now, sorted.
 
     Of units it is the active ones in them and below, without the management account, which
-    service-managed stack sets leave out. Raises botocore's errors.
+    service-managed stack sets leave out. Raises OperatingError and botocore's errors.
     """
     if isinstance(targets, SelfManaged):
         return tuple(sorted(targets.accounts))
     management = organizations.describe_organization()["Organization"].get("MasterAccountId", "")
-    found = {each for unit in targets.units for each in _below(organizations, unit, _DEEPEST)}
+    found = {each for unit in targets.units for each in _in_unit(organizations, unit)}
     found.discard(management)
     match targets.account_filter:
         case "INTERSECTION":
@@ -49,6 +53,18 @@ def accounts(targets: Targets, organizations: Organizations) -> tuple[str, ...]:
         case "DIFFERENCE":
             found -= set(targets.accounts)
     return tuple(sorted(found))
+
+
+def _in_unit(organizations: Organizations, unit: str) -> list[str]:
+    try:
+        return list(_below(organizations, unit, _DEEPEST))
+    except ClientError as error:
+        if aws.code(error) != "ParentNotFoundException":
+            raise
+        raise OperatingError(
+            f"The organization has no unit {unit}.",
+            "Name those of `aws organizations list-organizational-units-for-parent`, or the root.",
+        ) from error
 
 
 def _below(organizations: Organizations, parent: str, levels: int) -> Iterator[str]:

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.targets import ACCOUNT, REGION, Instance
-from dt_logs_cfn.operating.template_parameters import Declared, refusal
+from dt_logs_cfn.operating.template_parameters import Declared, refusal, shown_name
 
 MOST_BYTES = 10_000_000
 MOST_ROWS = 20_000
 _TOLD = 3
+_PLACE = "[0-9]{1,20}|[A-Za-z]{1,12}|[A-Za-z]{2,4}-[A-Za-z-]{3,12}[0-9]?"  # or nearly one
 _FIX = "Correct these lines, and try again; nothing was changed."
 
 Values = tuple[tuple[str, str], ...]  # of parameters, by name, sorted
@@ -112,9 +113,9 @@ def assigned(rows: Sequence[Row], instances: Iterable[Instance]) -> dict[Instanc
 
 def elsewhere(load_balancer_arns: str, instance: Instance) -> bool:
     """Tell whether a list names a load balancer that an instance's stack cannot onboard."""
-    ours = rf"arn:aws[a-z-]*:elasticloadbalancing:{instance.region}:{instance.account}:.*"
-    return not all(
-        each in ("", "*") or re.fullmatch(ours, each)
+    ours = ["elasticloadbalancing", instance.region, instance.account]
+    return any(
+        each not in ("", "*") and each.split(":", 5)[2:5] != ours
         for each in map(str.strip, load_balancer_arns.split(","))
     )
 
@@ -126,11 +127,11 @@ def _check_columns(columns: Sequence[str], parameters: Declared) -> None:
             "Begin with a line like account,region,LoadBalancerArns.",
         )
     known = {"account", "region", *parameters}
-    for each in columns:
+    for number, each in enumerate(columns, 1):
         if each not in known or columns.count(each) > 1:
             what = "is there twice" if each in known else "is no parameter of the template"
             raise OperatingError(
-                f"The overrides' column {each[:80]!r} in line 1 {what}.",
+                f"The overrides' column {shown_name(each, known) or number} in line 1 {what}.",
                 f"Use account, region, {', '.join(parameters)}, each once.",
             )
 
@@ -145,9 +146,9 @@ def _faults(
             continue
         row = _row(line, columns, cells)
         if not re.fullmatch(ACCOUNT, row.account):
-            yield f"line {line}: {row.account[:40]!r} is no account of 12 digits"
+            yield f"line {line}: {_cell(row.account, 'account')} is no account of 12 digits"
         if row.region and not re.fullmatch(REGION, row.region):
-            yield f"line {line}: {row.region[:40]!r} is no region"
+            yield f"line {line}: {_cell(row.region, 'region')} is no region"
         place = (row.account, row.region)
         if place in seen:
             yield f"line {line}: the same account and region as line {seen[place]}"
@@ -155,6 +156,11 @@ def _faults(
         for name, value in row.values:
             if why := refusal(parameters[name], value):
                 yield f"line {line}: {name} {why}"
+
+
+def _cell(text: str, column: str) -> str:
+    """Return a cell as it may be shown: columns out of their order may bring a token into it."""
+    return repr(text) if re.fullmatch(_PLACE, text) else f"its {column}"
 
 
 def _row(line: int, columns: Sequence[str], cells: Sequence[str]) -> Row:

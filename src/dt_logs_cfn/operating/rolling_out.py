@@ -6,17 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dt_logs_cfn import aws, canonical
+from dt_logs_cfn.errors import DtLogsError
 from dt_logs_cfn.operating import stack_set_options
 from dt_logs_cfn.operating import stack_set_report as report
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.organization import accounts
 from dt_logs_cfn.operating.overrides import assigned, read_overrides
 from dt_logs_cfn.operating.rollout import Rollout
+from dt_logs_cfn.operating.shown import shown_text
 from dt_logs_cfn.operating.stack_set_calls import StackSet
+from dt_logs_cfn.operating.stack_set_checks import check_ours
+from dt_logs_cfn.operating.stack_set_course import Course, following
+from dt_logs_cfn.operating.stack_set_following import settle
+from dt_logs_cfn.operating.stack_set_intention import intention
 from dt_logs_cfn.operating.stack_set_plan import plan
-from dt_logs_cfn.operating.stack_set_run import Interrupted, advised, carry_out, settle
+from dt_logs_cfn.operating.stack_set_run import carry_out
+from dt_logs_cfn.operating.stack_set_starting import advised
 from dt_logs_cfn.operating.targets import Block
 from dt_logs_cfn.operating.templates import Template
+from dt_logs_cfn.printable import printable
+
+_MANY = 200  # calls, which take a while
 
 
 def roll_out(
@@ -28,7 +38,8 @@ def roll_out(
 ) -> int:
     """Show what will be done, ask, do it and follow it; answer 0 if every stack is there.
 
-    Repeatable: what is as it should be stays. Raises DtLogsError; answers 130 after Ctrl-C.
+    Repeatable: what is as it should be stays. Raises DtLogsError, and KeyboardInterrupt once
+    it is told what goes on.
     """
     rollout = Rollout(
         name=arguments.stack_set,
@@ -42,41 +53,68 @@ def roll_out(
         preferences=stack_set_options.preferences(arguments),
         tags=tags or None,
     )
-    hide = report.hiding(rollout)
-    hiding = replace(operator, tell=lambda line: operator.tell(hide(line)))
+    screen, course = _Screen(rollout, operator), Course()
     try:
         with aws.errors():
-            return _rolled_out(arguments, rollout, hiding)
-    except Interrupted as stop:
-        operator.tell(report.follow_up(rollout, stop.operation_id))
-        return 130
+            _carried_out(arguments, rollout, course, screen)
+    except KeyboardInterrupt:
+        screen.operator.tell(course.told(rollout))
+        raise
+    except DtLogsError as error:
+        fix = f"{error.fix}{_how_to_go_on(rollout, course)}"
+        raise type(error)(shown_text(screen.hide(error.what)), screen.hide(fix)) from error
+    data = report.data(rollout, course.operations, course.done)
+    _print(arguments, data, report.outcome(course.done))
+    report.check(course.done, len(course.operations))
+    return 0
 
 
-def _rolled_out(arguments: argparse.Namespace, rollout: Rollout, operator: Operator) -> int:
-    hide = report.hiding(rollout)
+class _Screen:
+    """An operator's screen, on which AWS's and anybody else's text shows nothing that is secret."""
+
+    def __init__(self, rollout: Rollout, operator: Operator) -> None:
+        self.hide = report.hiding(rollout)
+        self.operator = replace(
+            operator, tell=lambda line: operator.tell(printable(self.hide(line)))
+        )
+
+
+def _carried_out(
+    arguments: argparse.Namespace, rollout: Rollout, course: Course, screen: _Screen
+) -> None:
+    operator = screen.operator
     session = aws.session(arguments.profile, arguments.region)
     client = session.client("cloudformation", config=aws.CONFIG)
     stack_set = StackSet(client, rollout)
     caller = session.client("sts", config=aws.CONFIG).get_caller_identity()["Account"]
     with advised():
         targets = accounts(rollout.targets, session.client("organizations", config=aws.CONFIG))
-        settle(stack_set, operator)
         asked = assigned(rollout.rows, Block(targets, rollout.regions).instances)
+        if there := stack_set.found():
+            check_ours(rollout, there)  # before anybody waits for what goes on there
+        settle(stack_set, course, operator)
+        if len(asked) >= _MANY:
+            operator.tell(
+                f"reading the overrides of {len(asked):,} stacks, as far as they are there"
+            )
         present = stack_set.present(targets, asked)
-    operations = plan(rollout, present)
-    if not operations:
+    screen.hide = report.hiding(rollout, present)
+    course.operations = plan(rollout, present)
+    if not course.operations:
         operator.tell("Nothing is to be done: the stack set and its stacks are as asked for.")
-        _print(arguments, report.data(rollout, (), (), hide), [])
-        return 0
+        return
     place = f"account {caller}, region {client.meta.region_name}"
-    for line in report.intention(rollout, present, operations, place):
+    for line in intention(rollout, present, course.operations, place):
         operator.tell(line)
     operator.confirm("Do it?", arguments.yes)
-    done = carry_out(stack_set, operations, present, operator)
-    data = report.data(rollout, operations, done, hide)
-    _print(arguments, data, report.outcome(done, hide))
-    report.check(done, len(operations))
-    return 0
+    carry_out(stack_set, present, course, operator)
+
+
+def _how_to_go_on(rollout: Rollout, course: Course) -> str:
+    """Return how to follow what goes on after a failure, or what is over before it."""
+    if course.under_way:
+        return f" So does: {following(rollout, course.under_way)}"
+    return f" {course.told(rollout)}" if course.done else ""
 
 
 def _print(arguments: argparse.Namespace, data: dict[str, object], lines: Sequence[str]) -> None:

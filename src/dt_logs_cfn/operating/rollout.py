@@ -8,7 +8,7 @@ from typing import Literal
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.overrides import Row
 from dt_logs_cfn.operating.targets import Targets, check_regions
-from dt_logs_cfn.operating.template_parameters import refusal
+from dt_logs_cfn.operating.template_parameters import check_given
 from dt_logs_cfn.operating.templates import Template
 
 _NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
@@ -68,12 +68,4 @@ class Rollout:
                 "Use letters, digits and hyphens, 128 at most, a letter first.",
             )
         check_regions(self.regions)
-        known = self.template.parameters
-        for name, value in self.parameters.items():
-            if name not in known:
-                raise OperatingError(
-                    f"The template has no parameter {name[:80]!r}.",
-                    f"Its parameters are {', '.join(known)}.",
-                )
-            if why := refusal(known[name], value):
-                raise OperatingError(f"The value of {name} {why}.", "Correct it, and try again.")
+        check_given(self.template.parameters, self.parameters)

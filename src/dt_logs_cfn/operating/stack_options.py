@@ -8,6 +8,7 @@ from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import SettingsError, UsageError, VerifyError
 from dt_logs_cfn.operating import values
 from dt_logs_cfn.operating.stacks import Existing
+from dt_logs_cfn.operating.targets import ROLE_ARN
 from dt_logs_cfn.operating.templates import Template, from_release, from_url
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.templates import origin
@@ -19,7 +20,6 @@ _NAME = re.compile(r"[A-Za-z][-A-Za-z0-9]{0,127}")
 _ID = re.compile(
     rf"arn:aws[a-z-]*:cloudformation:[a-z0-9-]+:[0-9]{{12}}:stack/{_NAME.pattern}/[!-~]{{1,64}}"
 )
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]{1,1024}")
 
 
 def add_stack(
@@ -92,7 +92,7 @@ def check_stack(name: str, *, or_id: bool = False) -> None:
 
 def check_role(arn: str | None) -> None:
     """Raise UsageError unless this is a role's ARN, if it is given."""
-    if arn is not None and not _ROLE.fullmatch(arn):
+    if arn is not None and not re.fullmatch(ROLE_ARN, arn):
         raise UsageError("--role-arn is not the ARN of a role.", "Give the service role's ARN.")
 
 

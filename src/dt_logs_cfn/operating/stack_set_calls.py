@@ -16,6 +16,7 @@ from dt_logs_cfn.operating.stack_sets import (
     Operation,
     Present,
     PresentInstance,
+    PresentStackSet,
     UpdateInstances,
     UpdateStackSet,
 )
@@ -85,16 +86,23 @@ class StackSet:
         self._name = rollout.name
         self._call_as = requests.call_as(rollout)
 
-    def present(self, accounts: tuple[str, ...], asked: Iterable[Instance]) -> Present:
-        """Read what there is; the overrides are read of those instances that are asked for."""
+    def found(self) -> PresentStackSet | None:
+        """Read the stack set itself; one that was deleted is none."""
         try:
             found = self._client.describe_stack_set(StackSetName=self._name, CallAs=self._call_as)[
                 "StackSet"
             ]
         except ClientError as error:
             if aws.code(error) == _NOT_FOUND:
-                return Present(accounts)
+                return None
             raise
+        return None if found.get("Status") == "DELETED" else requests.stack_set(found)
+
+    def present(self, accounts: tuple[str, ...], asked: Iterable[Instance]) -> Present:
+        """Read what there is; the overrides are read of those instances that are asked for."""
+        there = self.found()
+        if there is None:
+            return Present(accounts)
         statuses = dict(self._statuses())
         known = [each for each in asked if each in statuses]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -102,24 +110,27 @@ class StackSet:
         instances = {
             each: PresentInstance(status, overrides.get(each)) for each, status in statuses.items()
         }
-        return Present(accounts, requests.stack_set(found), instances)
+        return Present(accounts, there, instances)
 
-    def start(self, operation: Operation, present: Present) -> str:
-        """Start an operation and return its id; making the stack set is none, and has ""."""
+    def start(self, operation: Operation, present: Present, token: str) -> str:
+        """Start an operation, which has the token for its id, and return that.
+
+        Making the stack set is none, and has the token alone. Repeatable with the same token.
+        """
         rollout, client = self._rollout, self._client
         match operation:
             case CreateStackSet():
-                client.create_stack_set(**requests.creation(rollout, operation))
-                return ""
+                client.create_stack_set(**requests.creation(rollout, operation, token))
+                return token
             case UpdateStackSet():
                 assert present.stack_set is not None  # a plan updates what it found
-                request = requests.update(rollout, operation, present.stack_set)
+                request = requests.update(rollout, operation, present.stack_set, token)
                 return client.update_stack_set(**request)["OperationId"]
             case CreateInstances():
-                creation = requests.instances_creation(rollout, operation)
+                creation = requests.instances_creation(rollout, operation, token)
                 return client.create_stack_instances(**creation)["OperationId"]
             case UpdateInstances():
-                update = requests.instances_update(rollout, operation)
+                update = requests.instances_update(rollout, operation, token)
                 return client.update_stack_instances(**update)["OperationId"]
 
     def running(self) -> str | None:

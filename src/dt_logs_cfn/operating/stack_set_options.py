@@ -159,7 +159,7 @@ def _add_preferences(group: argparse._ArgumentGroup) -> None:
         ("--failure-tolerance", "in how many accounts of a region it may fail (default: 0)"),
         ("--max-concurrent", "in how many accounts it works at once (default: 1)"),
     ):
-        group.add_argument(option, type=_amount, metavar="N|N%%", help=what)
+        group.add_argument(option, type=_amount, metavar="N|N%", help=what)
     group.add_argument(
         "--region-concurrency",
         type=str.upper,

@@ -9,9 +9,17 @@ same overrides.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from dt_logs_cfn.errors import DtLogsError, OperatingError
-from dt_logs_cfn.operating.overrides import Values, assigned, elsewhere
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operating.overrides import Values, assigned
 from dt_logs_cfn.operating.rollout import Rollout
+from dt_logs_cfn.operating.stack_set_checks import (
+    check_complete,
+    check_load_balancers,
+    check_names,
+    check_operable,
+    check_ours,
+    check_values,
+)
 from dt_logs_cfn.operating.stack_sets import (
     CreateInstances,
     CreateStackSet,
@@ -24,7 +32,6 @@ from dt_logs_cfn.operating.stack_sets import (
 from dt_logs_cfn.operating.targets import Block, Instance, SelfManaged, ServiceManaged, blocks
 from dt_logs_cfn.operating.template_parameters import default
 from dt_logs_cfn.template_file import parse_template
-from dt_logs_cfn.templates import origin
 
 
 def plan(rollout: Rollout, present: Present) -> tuple[Operation, ...]:
@@ -39,14 +46,17 @@ def plan(rollout: Rollout, present: Present) -> tuple[Operation, ...]:
         )
     overrides = assigned(rollout.rows, instances)
     there = present.stack_set
-    _check_complete(rollout, there)
-    _check_load_balancers(rollout, there, [each for each in instances if each not in overrides])
-    _check_names(rollout, there, instances, overrides)
+    if there is not None:
+        check_ours(rollout, there)
+        check_operable(present, instances)
+    check_complete(rollout, there)
+    check_values(rollout, there, overrides)
+    check_load_balancers(rollout, there, [each for each in instances if each not in overrides])
+    check_names(rollout, there, instances, overrides)
     operations: list[Operation] = []
     if there is None:
         operations.append(CreateStackSet(tuple(sorted(rollout.parameters.items()))))
     else:
-        _check_possible(rollout, there, present, instances)
         operations += _updates(rollout, there, present, instances, overrides)
     missing = [each for each in instances if each not in present.instances]
     for values, block in _blocks(missing, overrides):
@@ -96,7 +106,9 @@ def _blocks(
 
 
 def _whole(block: Block, present: Present) -> bool:
-    return set(block.accounts) == set(present.accounts)
+    # Counted first: there may be as many blocks as stacks.
+    accounts = present.accounts
+    return len(block.accounts) == len(accounts) and set(block.accounts) == set(accounts)
 
 
 def _again(number: int) -> Iterator[str]:
@@ -124,79 +136,3 @@ def _differences(rollout: Rollout, there: PresentStackSet) -> Iterator[str]:
                 retain not in (None, there.retain_stacks) and automatic is not False
             ):
                 yield "auto-deployment"
-
-
-def _check_complete(rollout: Rollout, there: PresentStackSet | None) -> None:
-    """Refuse a stack set without a value for each parameter: overrides do not count for it."""
-    present = there.parameters if there else {}
-    for name, parameter in rollout.template.parameters.items():
-        given = name in rollout.parameters or name in present
-        if not given and default(parameter) is None:
-            usual = "*" if name == "LoadBalancerArns" else "VALUE"
-            raise OperatingError(
-                f"The parameter {name} of the stack set has no value.",
-                f"Give --parameter {name}={usual}, for all that no override is for.",
-            )
-
-
-def _check_load_balancers(
-    rollout: Rollout, there: PresentStackSet | None, instances: Iterable[Instance]
-) -> None:
-    """Refuse load balancers of one account and region for stacks that are made in others."""
-    present = there.parameters if there else {}
-    value = rollout.parameters.get("LoadBalancerArns", present.get("LoadBalancerArns", ""))
-    for each in instances:
-        if elsewhere(value, each):
-            raise OperatingError(
-                f"LoadBalancerArns names load balancers that are not in {each.account}"
-                f" {each.region}.",
-                "Use --parameter 'LoadBalancerArns=*' for all there, or --overrides for some.",
-            )
-
-
-def _check_names(
-    rollout: Rollout,
-    there: PresentStackSet | None,
-    instances: Iterable[Instance],
-    overrides: Mapping[Instance, Values],
-) -> None:
-    """Refuse one name for several: a role's is one an account, a bucket's one in the world."""
-    common = {**(there.parameters if there else {}), **rollout.parameters}
-    seen: set[tuple[str, str, str]] = set()
-    for each in instances:
-        values = {**common, **dict(overrides.get(each, ()))}
-        for name, where in (("LambdaExecutionRoleName", each.account), ("LogBucketName", "")):
-            value = values.get(name, "")
-            if value and (name, where, value) in seen:
-                raise OperatingError(
-                    f"{name} is the same for {each.account} {each.region} and another stack.",
-                    "Leave it empty, or give each its own with --overrides.",
-                )
-            seen.add((name, where, value))
-
-
-def _check_possible(
-    rollout: Rollout, there: PresentStackSet, present: Present, instances: Iterable[Instance]
-) -> None:
-    try:
-        origin(parse_template(there.template))
-    except DtLogsError as error:
-        raise OperatingError(
-            f"The stack set {rollout.name} was not made from a template of ours.",
-            "Choose another name.",
-        ) from error
-    model = "SELF_MANAGED" if isinstance(rollout.targets, SelfManaged) else "SERVICE_MANAGED"
-    if there.permission_model != model:
-        raise OperatingError(
-            f"The stack set {rollout.name} is {there.permission_model}; these targets are not.",
-            "Use --accounts alone for SELF_MANAGED, --ou for SERVICE_MANAGED, or a new name.",
-        )
-    found = present.instances
-    stuck = [each for each in instances if each in found and found[each].status == "INOPERABLE"]
-    if stuck:
-        shown = ", ".join(f"{each.account} {each.region}" for each in stuck[:3])
-        raise OperatingError(
-            f"{len(stuck)} stacks are INOPERABLE, since deleting them failed: {shown}.",
-            "Take them out with `aws cloudformation delete-stack-instances --retain-stacks`, delete"
-            " the stacks there, and try again.",
-        )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dt_logs_cfn.operating.shown import shown_text
 from dt_logs_cfn.operating.targets import Instance
 from dt_logs_cfn.printable import one_line
 
@@ -122,8 +123,11 @@ def changes(before: Progress | None, after: Progress) -> tuple[Result, ...]:
 
 
 def own_reason(reason: str) -> str:
-    """Return the stack's own reason out of what StackSets wraps around it, on one line."""
-    text = one_line(reason)
+    """Return the stack's own reason out of what StackSets wraps around it, on one line.
+
+    Addresses in it lose what may be a token: they may be of a stack that nobody asked for.
+    """
+    text = shown_text(one_line(reason))
     inner = re.search(r"Message returned: (.+?)(?: \(RequestId: [^)]*\))?\.?$", text)
     if inner:
         return inner[1]

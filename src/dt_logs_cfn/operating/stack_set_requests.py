@@ -30,8 +30,10 @@ def call_as(rollout: Rollout) -> CallAs:
     return targets.call_as if isinstance(targets, ServiceManaged) else "SELF"
 
 
-def creation(rollout: Rollout, operation: CreateStackSet) -> "types.CreateStackSetInputTypeDef":
-    """Return the request that makes the stack set."""
+def creation(
+    rollout: Rollout, operation: CreateStackSet, token: str
+) -> "types.CreateStackSetInputTypeDef":
+    """Return the request that makes the stack set, once for a token."""
     given: types.CreateStackSetInputTypeDef = {
         "StackSetName": rollout.name,
         "TemplateBody": rollout.template.text,
@@ -39,6 +41,7 @@ def creation(rollout: Rollout, operation: CreateStackSet) -> "types.CreateStackS
         "Capabilities": CAPABILITIES,
         "Tags": _tags(rollout.tags or {}),
         "CallAs": call_as(rollout),
+        "ClientRequestToken": token,
     }
     match rollout.targets:
         case SelfManaged(_, administration, execution):
@@ -56,7 +59,7 @@ def creation(rollout: Rollout, operation: CreateStackSet) -> "types.CreateStackS
 
 
 def update(
-    rollout: Rollout, operation: UpdateStackSet, there: PresentStackSet
+    rollout: Rollout, operation: UpdateStackSet, there: PresentStackSet, operation_id: str
 ) -> "types.UpdateStackSetInputTypeDef":
     """Return the request that changes the stack set and all of its stacks."""
     given: types.UpdateStackSetInputTypeDef = {
@@ -66,6 +69,7 @@ def update(
         "Capabilities": CAPABILITIES,
         "OperationPreferences": preferences(rollout.preferences, operation.regions),
         "CallAs": call_as(rollout),
+        "OperationId": operation_id,
     }
     if rollout.tags is not None:
         given["Tags"] = _tags(rollout.tags)
@@ -86,7 +90,7 @@ def update(
 
 
 def instances_creation(
-    rollout: Rollout, operation: CreateInstances
+    rollout: Rollout, operation: CreateInstances, operation_id: str
 ) -> "types.CreateStackInstancesInputTypeDef":
     """Return the request that makes stacks."""
     given: types.CreateStackInstancesInputTypeDef = {
@@ -96,6 +100,7 @@ def instances_creation(
             rollout.preferences, _in_order(rollout, operation.block.regions)
         ),
         "CallAs": call_as(rollout),
+        "OperationId": operation_id,
     }
     if operation.overrides:
         given["ParameterOverrides"] = _parameters(operation.overrides)
@@ -107,7 +112,7 @@ def instances_creation(
 
 
 def instances_update(
-    rollout: Rollout, operation: UpdateInstances
+    rollout: Rollout, operation: UpdateInstances, operation_id: str
 ) -> "types.UpdateStackInstancesInputTypeDef":
     """Return the request that changes stacks' overrides.
 
@@ -121,6 +126,7 @@ def instances_update(
             rollout.preferences, _in_order(rollout, operation.block.regions)
         ),
         "CallAs": call_as(rollout),
+        "OperationId": operation_id,
     }
     if isinstance(rollout.targets, SelfManaged):
         given["Accounts"] = operation.block.accounts

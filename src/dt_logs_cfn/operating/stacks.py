@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -178,17 +177,6 @@ def token() -> str:
 def missing(error: ClientError) -> bool:
     """Tell whether CloudFormation says that a stack does not exist; it has no code for that."""
     return aws.code(error) == "ValidationError" and "does not exist" in str(error)
-
-
-def visible(name: str, value: str) -> str:
-    """Return a parameter's value as it may be shown: of an https endpoint, scheme and host.
-
-    An endpoint's path and query may hold a token.
-    """
-    if name == "NotificationEndpoint" and "://" in value:
-        parts = urlsplit(value)
-        return f"{parts.scheme}://{parts.hostname}/…"
-    return value
 
 
 def foreign(stack: Stack) -> OperatingError:

@@ -11,6 +11,8 @@ from dt_logs_cfn.errors import OperatingError
 ACCOUNT = "[0-9]{12}"
 UNIT = "(?:ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32})"
 REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+"
+ROLE_ARN = "arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]{1,1024}"
+ROLE_NAME = "[A-Za-z0-9_+=,.@-]{1,64}"
 MOST_UNITS = 50  # an operation [CloudFormation API, CreateStackInstances]
 
 AccountFilter: TypeAlias = Literal["INTERSECTION", "DIFFERENCE"]
@@ -39,6 +41,16 @@ class SelfManaged:
         _check("account", self.accounts, ACCOUNT)
         if not self.accounts:
             raise OperatingError("No account is named.", "Name some with --accounts, or an --ou.")
+        if not re.fullmatch(f"|{ROLE_ARN}", self.administration_role_arn):
+            raise OperatingError(
+                "The administration role's ARN is none of a role.",
+                "Give one like arn:aws:iam::111122223333:role/NAME.",
+            )
+        if not re.fullmatch(f"|{ROLE_NAME}", self.execution_role_name):
+            raise OperatingError(
+                "The execution role's name is none of a role.",
+                "Give its name alone, without ARN and path.",
+            )
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """Values for a template's parameters: read from options and files, checked before AWS is asked."""
 
-import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dt_logs_cfn.errors import OperatingError, UsageError
-from dt_logs_cfn.operating.template_parameters import LONGEST_VALUE
-from dt_logs_cfn.rehearsal.intrinsics import Stack, accepts
+from dt_logs_cfn.operating.template_parameters import check_given, declared, default, shown_name
+from dt_logs_cfn.rehearsal.intrinsics import Stack
 
 _LIMIT = 1_000_000  # bytes of a file: 200 parameters of 4,096 bytes are fewer
 _FORM = (
@@ -18,16 +17,23 @@ _FORM = (
 
 
 def pairs(given: list[str], option: str) -> dict[str, str]:
-    """Return `KEY=VALUE` options by key. Raises UsageError."""
+    """Return `KEY=VALUE` options by key. Raises UsageError, which shows no token given by slip."""
     found: dict[str, str] = {}
-    for each in given:
+    for number, each in enumerate(given, 1):
         key, equals, value = each.partition("=")
+        which = shown_name(key) or f"number {number}"
         if not key or not equals:
             raise UsageError(
-                f"{option} {key[:80]!r} has no value.", f"Write it as {option} KEY=VALUE."
+                f"{option} {which} has no {'value' if key else 'key'}.",
+                f"Write it as {option} KEY=VALUE.",
+            )
+        if each.encode(errors="ignore").decode() != each:  # what the terminal could not decode
+            raise UsageError(
+                f"{option} {which} is no text in UTF-8.",
+                f"Write it as {option} KEY=VALUE in UTF-8.",
             )
         if key in found:
-            raise UsageError(f"{option} names {key[:80]!r} twice.", "Name it once.")
+            raise UsageError(f"{option} {which} is there twice.", "Name each key once.")
         found[key] = value
     return found
 
@@ -79,40 +85,21 @@ def check(template: Mapping[str, Any], given: Mapping[str, str], kept: Mapping[s
 
     Raises OperatingError, which shows no value: one may hold a token.
     """
-    declared: Mapping[str, Any] = template["Parameters"]
-    for name in given:
-        if name not in declared:
-            near = difflib.get_close_matches(name, declared, 1)
-            hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(declared)}."
-            raise OperatingError(f"The template has no parameter {name[:80]!r}.", hint)
-    whole = {**{name: kept[name] for name in kept if name in declared}, **given}
-    lacking = [n for n, each in declared.items() if "Default" not in each and n not in whole]
+    parameters = declared(template)
+    check_given(parameters, given)
+    whole = {**{name: kept[name] for name in kept if name in parameters}, **given}
+    check_given(parameters, whole)
+    lacking = [n for n, each in parameters.items() if default(each) is None and n not in whole]
     if lacking:
         raise OperatingError(
             f"These parameters must have values: {', '.join(lacking)}.",
             "Give each with --parameter NAME=VALUE, or in a file with --parameters.",
         )
-    for name, value in given.items():
-        if len(value.encode()) > LONGEST_VALUE:
-            raise OperatingError(
-                f"The value of {name} has {len(value.encode()):,} bytes, and a parameter holds"
-                f" {LONGEST_VALUE:,}.",
-                "Several stacks share the work, or LoadBalancerArns=* takes all load balancers.",
-            )
-        if not accepts(declared[name], value):
-            raise OperatingError(
-                f"The value of {name} is not what it takes.", _takes(declared[name])
-            )
-    refused = Stack(template, whole).refusals()
+    check_rules(template, whole, "The parameters")
+
+
+def check_rules(template: Mapping[str, Any], values: Mapping[str, str], what: str) -> None:
+    """Raise OperatingError if values that are taken one by one do not go together."""
+    refused = Stack(template, values).refusals()
     if refused:
-        raise OperatingError("The parameters do not go together.", refused[0])
-
-
-def _takes(declared: Mapping[str, Any]) -> str:
-    if "AllowedValues" in declared:
-        return f"It takes {' or '.join(map(str, declared['AllowedValues']))}."
-    if "MinValue" in declared:
-        return f"It takes {declared['MinValue']} to {declared['MaxValue']}."
-    if "ConstraintDescription" in declared:
-        return f"It takes: {declared['ConstraintDescription']}"
-    return f"It takes up to {declared['MaxLength']} characters."
+        raise OperatingError(f"{what} do not go together.", refused[0])

@@ -1,0 +1,57 @@
+"""What is shown of values: enough to know them by, and nothing that may be a token."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.strategies import STEADY
+
+from dt_logs_cfn.operating.shown import changes, shown_text, shown_value
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("https://u:p@a.example.com:8443/x?t=1", "https://a.example.com/…"),
+        ("https://a.example.com", "https://a.example.com/…"),
+        ("https://a.example.com?t=1", "https://a.example.com/…"),
+        ("https://a.example.com\\token", "https://a.example.com/…"),
+        ("https://[::1]:8443/token", "https://[::1]/…"),
+        ("https://[token", "https:///…"),
+        ("amqp://a.example.com/token", "amqp://a.example.com/…"),
+        (
+            "team=logs,hook=https://a.example.com/token,b=c",
+            "team=logs,hook=https://a.example.com/…",
+        ),
+        ("arn:aws:sqs:us-east-1:123456789012:q", "arn:aws:sqs:us-east-1:123456789012:q"),
+        ("7", "7"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_shown_by_scheme_and_host(value: str, shown: str) -> None:
+    assert shown_value(value) == shown
+
+
+@STEADY
+@given(st.text(), st.sampled_from("/?#\\ \n"))
+def test_nothing_behind_a_host_is_shown(text: str, sign: str) -> None:
+    assert shown_value(f"https://a.example.com{sign}{text}") == "https://a.example.com/…"
+
+
+def test_each_address_in_a_text_is_shown_by_scheme_and_host() -> None:
+    text = "Endpoint (https://a.example.com/x?t=1) refuses, and https://b.example.com/y\ntoo"
+    assert shown_text(text) == (
+        "Endpoint (https://a.example.com/… refuses, and https://b.example.com/…\ntoo"
+    )
+
+
+def test_values_are_told_from_old_to_new() -> None:
+    old = {"Same": "1", "Other": "1", "Emptied": "x", "Gone": "1", "Url": "https://h/ONE"}
+    new = {"Same": "1", "Other": "2", "Emptied": "", "Url": "https://h/TWO", "New": "", "More": "z"}
+    assert list(changes(old, new)) == [
+        "Other: 1 -> 2",
+        "Emptied: x -> empty",
+        "Url: https://h/… -> https://h/… (the hidden part changes)",
+        "New = empty (new)",
+        "More = z (new)",
+        "Gone goes",
+    ]

@@ -33,7 +33,7 @@ from stack_sets.rollouts import (
 
 ROLE = (
     f"Account {TWO} should have 'AWSCloudFormationStackSetExecutionRole' role with trust"
-    " relationship to Role 'AWSCloudFormationStackSetAdministrationRole'."
+    " relationship to Role 'AWSCloudFormationStackSetAdministrationRole'"
 )
 OURS = (
     "ResourceLogicalId:InvokeLambdaFunction, ResourceType:Custom::DTLogsAnalysis,"

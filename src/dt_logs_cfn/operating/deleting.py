@@ -65,12 +65,10 @@ def _told_by(look: Callable[[], bool], stack: Stack, operator: Operator) -> bool
 
 
 def _failure(ended: Ended, name: str) -> OperatingError:
-    event = stack_events.cause(ended.events)
-    why = f"{event.logical_id} failed: {stack_events.reason(event)}" if event else "It failed."
-    fix = "Correct that, and remove it again."
+    fix, event = "Correct that, and remove it again.", stack_events.cause(ended.events)
     if event is not None and not event.of_stack:
         fix += (
             f" What cannot be deleted can be left behind: `aws cloudformation delete-stack"
             f" --stack-name {name} --retain-resources {event.logical_id}`."
         )
-    return OperatingError(f"{why.rstrip('.')}. The stack {name} is in {ended.status}.", fix)
+    return OperatingError(stack_events.failure(ended.events, name, ended.status), fix)

@@ -113,9 +113,6 @@ def _proposal(wanted: Wanted, before: Existing | None) -> tuple[Proposal, Asked]
 
 
 def _failure(ended: Ended, name: str) -> OperatingError:
-    """Return the cause first, then what CloudFormation made of it, and what to do."""
-    event = stack_events.cause(ended.events)
-    why = f"{event.logical_id} failed: {stack_events.reason(event)}" if event else "It failed."
     first = before_update(ended.status, name)
     fix = f"Correct that. {first}" if first else "Correct that, and deploy again."
-    return OperatingError(f"{why.rstrip('.')}. The stack {name} is in {ended.status}.", fix)
+    return OperatingError(stack_events.failure(ended.events, name, ended.status), fix)

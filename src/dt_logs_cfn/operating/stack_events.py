@@ -10,9 +10,8 @@ STACK_TYPE = "AWS::CloudFormation::Stack"
 _COLOURS = {"FAILED": "31", "ROLLBACK": "33", "COMPLETE": "32", "PROGRESS": "36"}
 # What CloudFormation puts around a custom resource's own reason; the texts have changed over time.
 _WRAPPED = re.compile(
-    r"Received response status \[FAILED\] from custom resource\. Message returned: (.*?)"
-    r"(?: See the details in CloudWatch Log Stream: \S+)?(?: \(RequestId: [0-9a-f-]+\))?",
-    re.DOTALL,
+    r"from custom resource\. Message returned: (.*?)"
+    r"(?: See the details in CloudWatch Log Stream: \S+)?(?: \(RequestId: [^)]*\))?$"
 )
 _CANCELLED = re.compile(r"Resource (creation|update|deletion) cancelled", re.IGNORECASE)
 
@@ -44,10 +43,18 @@ def cause(events: Sequence[Event]) -> Event | None:
     return next(iter(of_resources or failed), None)
 
 
-def reason(event: Event) -> str:
+def failure(events: Sequence[Event], name: str, status: str) -> str:
+    """Return the cause first, then what CloudFormation made of it; `events` as in `cause`."""
+    found = cause(events)
+    why = f"{found.logical_id} failed: {reason(found.reason)}" if found else "It failed."
+    return f"{why.rstrip('.')}. The stack {name} is in {status}."
+
+
+def reason(text: str) -> str:
     """Return an event's reason as one line; of a custom resource, its own words alone."""
-    found = _WRAPPED.fullmatch(event.reason)
-    return one_line(found[1] if found else event.reason)
+    told = one_line(text)
+    found = _WRAPPED.search(told)
+    return found[1] if found else told
 
 
 def line(at: float, status: str, logical_id: str, why: str, colour: bool = False) -> str:

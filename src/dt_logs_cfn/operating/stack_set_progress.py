@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dt_logs_cfn.operating import stack_events
 from dt_logs_cfn.operating.shown import shown_text
 from dt_logs_cfn.operating.targets import Instance
 from dt_logs_cfn.printable import one_line
@@ -127,12 +128,8 @@ def own_reason(reason: str) -> str:
 
     Addresses in it lose what may be a token: they may be of a stack that nobody asked for.
     """
-    text = shown_text(one_line(reason))
-    inner = re.search(r"Message returned: (.+?)(?: \(RequestId: [^)]*\))?\.?$", text)
-    if inner:
-        return inner[1]
-    inner = re.search(r"ResourceStatusReason: ?(.+?)\.?$", text)
-    return inner[1] if inner else text
+    inner = re.search(r"ResourceStatusReason: ?(.+)", one_line(reason))
+    return shown_text(stack_events.reason((inner[1] if inner else reason).rstrip(".")))
 
 
 def advice(reason: str) -> str:

@@ -23,7 +23,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,10 @@ from curve import draw
 
 from dt_logs_cfn.embedding import bootstrap, handler_zip
 from dt_logs_cfn.emulator import Account
+from dt_logs_cfn.operating.planned import decided
+from dt_logs_cfn.operating.reads import AT_ONCE, observed, reading
 from dt_logs_cfn.resources import TIMEOUT
 from dt_logs_handler import main as function
-from dt_logs_handler.aws import Aws
-from dt_logs_handler.observe import observe
-from dt_logs_handler.plan import plan
 from dt_logs_handler.request import parse
 
 SIZES = (1, 10, 100, 1000)
@@ -209,19 +208,17 @@ def least(count: float) -> float:
     return max(0.0, count - burst) / rate + max(0.0, count - changes) / changing
 
 
-def planned(count: int) -> tuple[float, float]:
-    """Return the seconds of this machine that observing and planning a fleet computes."""
-    fleet = Fleet(count, throttled=False, workers=1)
+def planned(count: int, at_once: int) -> tuple[float, int]:
+    """Return what `plan` takes of a fleet: seconds at its pace, not throttled, and calls."""
+    fleet = Fleet(count, throttled=False, workers=at_once)
+    service = Service(fleet.clock, throttled=False)
+    elbv2, s3, sns = (fleet.account.client(each, before=service) for each in ("elbv2", "s3", "sns"))
     request = parse(fleet.event("Create"), fleet.clock())
-    account, clock = fleet.account, fleet.clock
-    aws = Aws(
-        account.elbv2, account.s3, account.sns, clock, clock.sleep, random.Random(1), clock() + 1e6
-    )
-    begin = time.perf_counter()
-    state = observe(aws, request)
-    between = time.perf_counter()
-    plan(request, state)
-    return between - begin, time.perf_counter() - between
+    through = replace(reading((elbv2, s3, sns), [], fleet.clock), workers=at_once)
+    begin = fleet.clock()
+    found = decided(request, observed(request, through), through, ())
+    assert found.works
+    return fleet.clock() - begin, service.calls.total()
 
 
 CLIENTS = "import boto3; s = boto3.Session(); [s.client(name) for name in ('elbv2', 's3', 'sns')]"
@@ -285,8 +282,11 @@ def report(rows: Sequence[Mapping[str, float]], cold: Mapping[str, float]) -> li
             f" {seconds / count / first['seconds']:>8.3f} {limits:>8.2f} {row['deleting']:>5.0f} s"
             f" {row['unthrottled']:>7.1f} s {row['alone']:>6.1f} s {row['memory']:>7.1f}"
         )
-    observing, planning = planned(1000)
-    print(f"plan for 1,000: {observing:.2f} s to observe without waiting, {planning:.2f} s to plan")
+    (quick, calls), (slow, _) = planned(1000, AT_ONCE), planned(1000, 1)
+    print(
+        f"plan for 1,000: {calls:,} calls, {quick:.0f} s with {AT_ONCE} at once, {slow:.0f} s one by"
+        " one; not throttled"
+    )
     ratio = cold[EMBEDDED] / cold[CLIENTS]
     print(
         f"cold start: {cold[EMBEDDED]:.3f} s of processor time, boto3 and three clients"

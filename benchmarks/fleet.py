@@ -212,9 +212,13 @@ def planned(count: int, at_once: int) -> tuple[float, int]:
     """Return what `plan` takes of a fleet: seconds at its pace, not throttled, and calls."""
     fleet = Fleet(count, throttled=False, workers=at_once)
     service = Service(fleet.clock, throttled=False)
-    elbv2, s3, sns = (fleet.account.client(each, before=service) for each in ("elbv2", "s3", "sns"))
+    clients = (
+        fleet.account.client("elbv2", before=service),
+        fleet.account.client("s3", before=service),
+        fleet.account.client("sns", before=service),
+    )
     request = parse(fleet.event("Create"), fleet.clock())
-    through = replace(reading((elbv2, s3, sns), [], fleet.clock), workers=at_once)
+    through = replace(reading(clients, [], fleet.clock), workers=at_once)
     begin = fleet.clock()
     found = decided(request, observed(request, through), through, ())
     assert found.works
@@ -284,8 +288,8 @@ def report(rows: Sequence[Mapping[str, float]], cold: Mapping[str, float]) -> li
         )
     (quick, calls), (slow, _) = planned(1000, AT_ONCE), planned(1000, 1)
     print(
-        f"plan for 1,000: {calls:,} calls, {quick:.0f} s with {AT_ONCE} at once, {slow:.0f} s one by"
-        " one; not throttled"
+        f"plan for 1,000: {calls:,} calls, {quick:.0f} s with {AT_ONCE} at once, {slow:.0f} s one"
+        " by one; not throttled"
     )
     ratio = cold[EMBEDDED] / cold[CLIENTS]
     print(

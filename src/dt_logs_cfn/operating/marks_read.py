@@ -175,7 +175,9 @@ class _Search:
             policy = read_policy(self._aws, name, self._stack.account)
         except ClientError as error:
             if aws.denied(error):
-                self._unread.append(f"the policy of bucket {name} could not be read")
+                self._unread.append(
+                    f"the policy of bucket {name} could not be read (AWS denies GetBucketPolicy)"
+                )
                 self._closed.add(name)
             elif aws.code(error) not in ABSENT:
                 raise

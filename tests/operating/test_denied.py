@@ -1,0 +1,402 @@
+"""Each command, with each of the rights missing that it asks for; it shows itself which they are.
+
+What cannot be done, or not be told, is said with the operation or the right, and never taken for
+done or for fine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.commands import Ran, Runner
+from support.denials import LOST, THROTTLED, Denial, Gate, Kept, Operation, denials
+from support.emulated import BOTH, Emulated, emulated
+
+from dt_logs_cfn import Settings, aws, build_release, write_release
+from dt_logs_cfn.commands import deploy, plan, remove, status
+from dt_logs_cfn.operating.operator import Operator
+
+ACCOUNT, VENDOR, NAME = "123456789012", "999988887777", "dt-logs-analysis"
+SECRET = "s3cr3t"
+ENDPOINT = f"https://logs.example.com/in?token={SECRET}"
+GIVEN = (f"DataTheoremAccountId={VENDOR}", f"NotificationEndpoint={ENDPOINT}")
+PARAMETERS = tuple(each for value in GIVEN for each in ("--parameter", value))
+LOGS = "logs-of-shop"  # the customer's own: its policy is public, its topic hears of everything
+EVERYTHING = f"arn:aws:sns:us-east-1:{ACCOUNT}:everything"
+ONCE = aws.Config(retries={"mode": "standard", "total_max_attempts": 1})
+Verdicts = dict[tuple[str, str], set[str]]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An account, and commands in it before which a gate stands."""
+
+    account: Emulated
+    gate: Gate
+    release: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def run(self, command: Any, *argv: str) -> Ran:
+        """Run a command, as whoever is not asked; nothing secret may be on the screen."""
+        edge: Callable[..., int] = {
+            plan: lambda arguments, operator: plan.run(arguments),
+            status: lambda arguments, operator: status.run(arguments),
+            deploy: deploy.deployed,
+            remove: lambda arguments, operator: remove.removed(arguments, hurried(operator)),
+        }[command]
+        if command is deploy:
+            argv = ("--release", str(self.release), "--role-arn", self.account.role, *argv)
+        if command in (deploy, remove):
+            argv = (*argv, "--yes")
+        found = Runner(command.configure, edge, self.capsys)(*argv)
+        assert SECRET not in found.out + found.told + found.failure
+        return found
+
+    def heard(self, command: Any, *argv: str) -> list[Operation]:
+        """Run a command as an administrator; return what it called."""
+        self.gate.refuse(None)
+        self.run(command, *argv)
+        return list(self.gate.heard)
+
+    def without(self, denial: Denial, command: Any, *argv: str) -> Ran:
+        """Run a command where a call fails; whatever it began comes to its end."""
+        self.gate.refuse(denial)
+        found = self.run(command, *argv)
+        assert self.gate.refused, f"{denial} was not called"
+        self.gate.refuse(None)
+        self.account.sandbox.api.join()
+        return found
+
+    @property
+    def load_balancer(self) -> str:
+        return self.account.load_balancers[0]
+
+    def stack(self) -> dict[str, Any] | None:
+        """Return the stack, if there is one."""
+        found = self.account.client("cloudformation").describe_stacks()["Stacks"]
+        return next((each for each in found if each["StackName"] == NAME), None)
+
+    def create(self) -> None:
+        """Make the stack, and let its endpoint confirm."""
+        given = dict(each.split("=", 1) for each in GIVEN)
+        given["LoadBalancerArns"] = f"{self.load_balancer},{self.shop}"
+        self.account.client("cloudformation").create_stack(
+            StackName=NAME,
+            TemplateBody=self.account.template(),
+            RoleARN=self.account.role,
+            Capabilities=list(BOTH),
+            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
+        )
+        self.account.sandbox.api.join()
+        for each in self.account.sandbox.account.world.subscriptions.values():
+            each.confirmed = True
+        made = self.stack()
+        assert made and made["StackStatus"] == "CREATE_COMPLETE", self.account.sandbox.events
+
+    def delete(self) -> None:
+        """Delete the stack, if there is one."""
+        self.account.client("cloudformation").delete_stack(StackName=NAME)
+        self.account.sandbox.api.join()
+        assert self.stack() is None
+
+    @property
+    def shop(self) -> str:
+        """The ARN of a load balancer that logs already."""
+        found = self.account.sandbox.account.world.load_balancers
+        return next(each for each in found if "/shop/" in each)
+
+    def snapshot(self) -> dict[str, Any]:
+        return {
+            **self.account.sandbox.account.snapshot(),
+            **self.account.sandbox.endpoint.deployed(),
+        }
+
+
+def hurried(operator: Operator) -> Operator:
+    """Return the operator with a clock that time goes by on only while somebody waits."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        operator.sleep(seconds)
+
+    return replace(operator, clock=lambda: now[0], sleep=sleep)
+
+
+def statement(sid: str, effect: str, principal: Any, action: Any, resource: str) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": effect,
+        "Principal": principal,
+        "Action": action,
+        "Resource": resource,
+    }
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+DELIVERY = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
+SHOP_POLICY = document(
+    statement("Delivery", "Allow", DELIVERY, "s3:PutObject", f"arn:aws:s3:::{LOGS}/*"),
+    statement("Web", "Allow", "*", "s3:GetObject", f"arn:aws:s3:::{LOGS}/public/*"),
+)
+SHARED = document(
+    statement("S3", "Allow", {"Service": "s3.amazonaws.com"}, "sns:Publish", EVERYTHING),
+    statement(
+        "Own",
+        "Allow",
+        {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        ["sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"],
+        EVERYTHING,
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_release(build_release(Settings()), tmp_path_factory.mktemp("release"))
+
+
+@pytest.fixture
+def tried(
+    tmp_path: Path,
+    release: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Tried]:
+    """Give an account with a load balancer that does not log, and one that does."""
+    with emulated(tmp_path, release) as account:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(aws, "CONFIG", aws.CONFIG.merge(ONCE))
+        gate = account.sandbox.endpoint.before = Gate(ACCOUNT)
+        kept = Kept(gate, "us-east-1", dict(account.credentials), account.sandbox.endpoint.url)
+        monkeypatch.setattr(aws, "session", lambda profile, region: kept)
+        inside = account.sandbox.account
+        inside.add_topic("everything", SHARED)
+        entry = {"Id": "all", "TopicArn": EVERYTHING, "Events": ["s3:ObjectCreated:*"]}
+        inside.add_bucket(
+            LOGS,
+            policy=SHOP_POLICY,
+            block=None,
+            notifications={"TopicConfigurations": [entry]},
+        )
+        inside.add_load_balancer("shop", bucket=LOGS)
+        inside.add_bucket("attic", policy=document())
+        yield Tried(account, gate, release, capsys)
+
+
+def fine(tried: Tried) -> None:
+    """Leave all as it is."""
+
+
+def silent(tried: Tried) -> None:
+    """Let nothing be announced any more, and take what was."""
+    account = tried.account.sandbox.account
+    for bucket in account.world.buckets:
+        account.s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={}
+        )
+
+
+def shut(tried: Tried) -> None:
+    """Deny and restrict what flows, and change what the stack wrote."""
+    account = tried.account.sandbox.account
+    for name, bucket in account.world.buckets.items():
+        policy = json.loads(bucket.policy.latest or "{}")
+        resource = f"arn:aws:s3:::{name}/*"
+        policy["Statement"].append(
+            statement("NotYou", "Deny", {"AWS": f"arn:aws:iam::{VENDOR}:root"}, "s3:*", resource)
+        )
+        account.s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
+        kms = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+        account.s3.put_bucket_encryption(
+            Bucket=name, ServerSideEncryptionConfiguration={"Rules": [kms]}
+        )
+        account.s3.put_bucket_ownership_controls(
+            Bucket=name,
+            OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]},
+        )
+    account.world.account_blocks[ACCOUNT] = {"RestrictPublicBuckets": True}
+    for each in account.world.subscriptions.values():
+        each.confirmed = False
+
+
+def cut(tried: Tried) -> None:
+    """Take policies and subscriptions away."""
+    account = tried.account.sandbox.account
+    for name in account.world.buckets:
+        account.s3.delete_bucket_policy(Bucket=name)
+    account.world.subscriptions.clear()
+
+
+SUBJECTS = {
+    "all": (),
+    "stack": ("--stack", NAME),
+    "load balancers": ("--load-balancer", "*"),
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "subject"),
+    [
+        (fine, "all"),
+        (fine, "load balancers"),
+        (silent, "all"),
+        (shut, "all"),
+        (cut, "stack"),
+        (cut, "load balancers"),
+    ],
+)
+def test_status_takes_nothing_for_ok_or_wrong_that_it_may_not_read(
+    tried: Tried, state: Callable[[Tried], None], subject: str
+) -> None:
+    """What the right would have shown differs by state, so nothing can be guessed from without."""
+    tried.create()
+    state(tried)
+    argv = (*SUBJECTS[subject], "--json")
+    before, was = tried.snapshot(), verdicts(tried.run(status, *argv))
+    wrong = []
+    for denial in denials(tried.heard(status, *argv)):
+        if state is not fine and denial.code == "AccessDenied":
+            continue  # the other code has the same outcome, as was seen where all is fine
+        ran = tried.without(denial, status, *argv)
+        if ran.code == 3:
+            if not denial.operation.named_in(ran.failure):
+                wrong.append(f"{denial}: {ran.failure}")
+            continue
+        found = verdicts(ran)
+        wrong += [
+            f"{denial}: {key} is {now}, and was {was.get(key)}"
+            for key, now in found.items()
+            if not now <= {*was.get(key, {"ok"}), "unknown"}
+        ]
+        unknown = [each for each in json.loads(ran.out)["checks"] if each["verdict"] == "unknown"]
+        said = any(denial.operation.named_in(each["saw"]) for each in unknown)
+        if found != was and not said:  # what changes no verdict is not needed for any
+            wrong.append(f"{denial}: nothing says so")
+    assert not wrong, "\n".join(wrong)
+    assert tried.snapshot() == before
+
+
+def verdicts(ran: Ran) -> Verdicts:
+    """Return the verdicts by subject and check."""
+    found: Verdicts = {}
+    for each in json.loads(ran.out)["checks"]:
+        found.setdefault((each["subject"], each["name"]), set()).add(each["verdict"])
+    return found
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("--load-balancer", "*", *PARAMETERS),
+        ("--stack", NAME),
+        ("--stack", NAME, "--load-balancer", "*"),
+    ],
+    ids=["new", "unchanged", "update"],
+)
+def test_plan_says_what_it_may_not_read(tried: Tried, argv: tuple[str, ...]) -> None:
+    if "--stack" in argv:
+        tried.create()
+    before, wrong = tried.snapshot(), []
+    for denial in denials(tried.heard(plan, *argv)):
+        ran = tried.without(denial, plan, *argv)
+        told = ran.failure or ran.out.partition("You may not read")[2]
+        if ran.code not in (1, 3) or not denial.operation.named_in(told):
+            wrong.append(f"{denial}: exit {ran.code}, {told}")
+    assert not wrong, "\n".join(wrong)
+    assert tried.snapshot() == before
+
+
+@pytest.mark.parametrize("change", ["create", "update", "nothing"])
+def test_deploy_does_what_it_says_or_says_what_it_may_not(tried: Tried, change: str) -> None:
+    argv = ("--load-balancer", tried.load_balancer, *PARAMETERS) if change == "create" else ()
+    if change == "update":
+        argv = ("--load-balancer", "*")
+    wrong = []
+    renew(tried, change)
+    for denial in denials(tried.heard(deploy, *argv)):
+        before = renew(tried, change)
+        ran = tried.without(denial, deploy, *argv)
+        told = f"{ran.failure}\n{ran.told}"
+        if ran.code != 3 and "left behind" not in told:
+            wrong.append(f"{denial}: exit {ran.code}")
+        if not denial.operation.named_in(told) and "left behind" not in told:
+            wrong.append(f"{denial}: {ran.failure or 'not told'} {ran.told}")
+        if tried.snapshot() != before and "goes on" not in ran.failure:
+            wrong.append(f"{denial}: changed in silence: {ran.failure} {ran.told}")
+        held = change == "create" and tried.stack() and "goes on" not in ran.failure
+        if held and "left behind" not in ran.told:
+            wrong.append(f"{denial}: a stack is left behind in silence: {ran.failure}")
+    assert not wrong, "\n".join(wrong)
+
+
+def renew(tried: Tried, change: str) -> dict[str, Any]:
+    """Let the account be as before a deployment; returns it."""
+    found = tried.stack()
+    if change == "create":
+        if found:
+            tried.delete()
+    elif found is None or found["StackStatus"] != "CREATE_COMPLETE":
+        tried.delete()
+        tried.create()
+    return tried.snapshot()
+
+
+def test_remove_tells_what_it_may_not_look_at(tried: Tried) -> None:
+    empty = tried.snapshot()
+    tried.create()
+    wrong = []
+    for denial in denials(tried.heard(remove)):
+        if denial.code == "AccessDenied":
+            continue  # the services' own codes will do: each time a stack has to be made again
+        before = renew(tried, "nothing")
+        ran = tried.without(denial, remove)
+        if not denial.operation.named_in(f"{ran.failure}\n{ran.told}\n{ran.out}"):
+            wrong.append(f"{denial}: not told: exit {ran.code}, {ran.failure or ran.out}")
+        if ran.code == 0 and not same(tried.snapshot(), empty):
+            wrong.append(f"{denial}: {ran.out}")
+        if ran.code < 3 and tried.stack():
+            wrong.append(f"{denial}: not removed, and not said")
+        if ran.code == 3 and tried.snapshot() != before and "goes on" not in ran.failure:
+            wrong.append(f"{denial}: removed in silence: {ran.failure}")
+    assert not wrong, "\n".join(wrong)
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Tell whether nothing is left of a stack that it made."""
+    return all(one[each] == other[each] for each in ("buckets", "topics", "functions"))
+
+
+COMMANDS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "plan": (plan, ("--stack", NAME)),
+    "status": (status, ("--stack", NAME)),
+    "deploy": (deploy, ("--load-balancer", "*")),
+    "remove": (remove, ()),
+}
+
+
+@pytest.mark.parametrize("code", [THROTTLED, LOST])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_aws_does_not_answer_is_one_line(tried: Tried, name: str, code: str) -> None:
+    command, argv = COMMANDS[name]
+    wrong = []
+    tried.create()
+    heard = list(dict.fromkeys(tried.heard(command, *argv)))
+    for operation in heard[:: max(1, len(heard) // (2 if command is remove else 6))]:
+        renew(tried, "nothing")
+        ran = tried.without(Denial(operation, code), command, *argv)
+        told = f"{ran.failure}\n{ran.told + ran.out if command is remove else ''}"
+        done = command is remove and ran.code == 0 and not tried.stack()  # and told as unread
+        if not (done or ran.code in (1, 3)) or not (
+            operation.name in told or "cannot be reached" in told or "could not be reached" in told
+        ):
+            wrong.append(f"{operation.name}: exit {ran.code}, {told}")
+    assert not wrong, "\n".join(wrong)

@@ -46,7 +46,7 @@ class Fake:
         if isinstance(step, Exception):
             raise step
         step(self)
-        return {"Stacks": [{"StackStatus": self.events[-1]["ResourceStatus"]}]}
+        return {"Stacks": [{"StackName": "s", "StackStatus": self.events[-1]["ResourceStatus"]}]}
 
     def get_paginator(self, name: str) -> Fake:
         assert name == "describe_stack_events"
@@ -87,7 +87,7 @@ def test_new_events_are_told_once_in_their_order() -> None:
     seat, client = Seat(), fake
     known = seen(client, STACK)  # type: ignore[arg-type]  # a fake of what is used
     ended = follow(client, STACK, known, seat.operator)  # type: ignore[arg-type]
-    assert ended.status == "UPDATE_COMPLETE"
+    assert ended.stack.status == "UPDATE_COMPLETE"
     assert [each.id for each in ended.events] == ["2", "3", "4", "5"]
     assert [line.split() for line in seat.lines] == [
         ["0.0s", "UPDATE_IN_PROGRESS", "s"],
@@ -131,7 +131,7 @@ def test_silence_is_told_now_and_then() -> None:
 def test_a_lost_connection_is_waited_for(error: Exception) -> None:
     fake = Fake([happens("CREATE_IN_PROGRESS"), error, error, happens("CREATE_COMPLETE")])
     seat = Seat()
-    assert follow(fake, STACK, frozenset(), seat.operator).status == "CREATE_COMPLETE"  # type: ignore[arg-type]
+    assert follow(fake, STACK, frozenset(), seat.operator).stack.status == "CREATE_COMPLETE"  # type: ignore[arg-type]
     assert [line for line in seat.lines if "does not answer" in line] == [
         f"AWS does not answer ({type(error).__name__}); trying again"
     ] * 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,6 +79,8 @@ def test_all_load_balancers_are_looked_at(served: Served) -> None:
     ran = served.run("status", "--load-balancer", "*")
     assert ran.code == 1
     assert ran.out.count("access logs are off") == 2
+    plan = served.run("plan", "--load-balancer", "*", *ASKED).out
+    assert (plan.count("load balancer app/"), plan.count("~ access_logs.s3.enabled")) == (2, 1)
 
 
 def test_of_many_load_balancers_none_is_lost(served: Served) -> None:
@@ -217,6 +220,21 @@ def test_checks_are_grouped_aligned_and_counted() -> None:
         "                                    fix: Ask.",
         "",
         "3 checks: 1 ok, 1 finding, 1 could not be told.",
+    ]
+
+
+def test_of_many_subjects_what_is_the_same_is_told_once() -> None:
+    off = [replace(CHECKS[0], subject=f"app/web/{number}") for number in range(30)]
+    fine = [replace(CHECKS[1], subject=f"app/api/{number}") for number in range(30)]
+    assert told([*off, *fine], colour=False).splitlines() == [
+        "app/web/0, app/web/1, app/web/2, app/web/3, app/web/4 and 25 more",
+        "  finding  logging     access logs are off",
+        "                       fix: Onboard it.",
+        "",
+        "app/api/0, app/api/1, app/api/2, app/api/3, app/api/4 and 25 more",
+        "  ok       all         30 checks, see --json",
+        "",
+        "60 checks: 30 ok, 30 findings, 0 could not be told.",
     ]
 
 

@@ -422,7 +422,7 @@ def test_other_rights_are_shown_before_they_are_given(account: Emulated, run: Ru
     run(*options(account), "--yes")
     documented = ("--release", str(account.release), "--privileges", "documented")
     ran = run.answering("no")(*documented, "--tag", "team=edge")
-    assert "  Tags\n    team = edge\n" in ran.told
+    assert "  Tags\n    team = edge (new)\n" in ran.told
     role = "    DTLogsAnalysisLambdaExecutionRole: right"
     assert any(
         each.startswith(f"{role} added: ") and "s3:*" in each for each in ran.told.split("\n")

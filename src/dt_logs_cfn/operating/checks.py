@@ -68,10 +68,9 @@ def _strays(seen: Seen) -> Iterator[Check]:
             if each and each.logging.bucket == bucket.name and (mark := each.logging.location.mark):
                 tags.setdefault(mark, f"the prefix of {each.name}")
         subject = f"bucket {bucket.name}"
-        if denied := seen.denial(bucket.name, "GetBucketPolicy"):
-            yield denied_check(name, subject, denied)
-        elif isinstance(names, Unread):
-            if tags:
+        denied = seen.denial(bucket.name, "GetBucketPolicy", "GetBucketTagging")
+        if isinstance(names, Unread):
+            if tags and not denied:
                 yield unread_check(name, subject, names)
         else:
             strays = {tag: mark for tag, mark in tags.items() if tag not in names}
@@ -83,5 +82,7 @@ def _strays(seen: Seen) -> Iterator[Check]:
                     "finding",
                     "Take it out of the bucket by hand, if nobody needs it any more.",
                 )
-            if tags and not strays:
+            if tags and not strays and not denied:
                 yield Check(name, subject, "every mark in it is of a stack that is there", "ok")
+        if denied:
+            yield denied_check(name, subject, denied)

@@ -29,8 +29,8 @@ def delete(client: CloudFormationClient, stack: Stack, operator: Operator, role:
     operator.tell(f"to look again later: `dt-logs-cfn remove --stack {stack.id}`")
     _begin(client, stack, operator, role)
     ended = follow(client, stack.id, known, operator)
-    if ended.status != GONE:
-        raise _failure(ended, stack.name)
+    if ended.stack.status != GONE:
+        raise _failure(ended)
 
 
 def _begin(client: CloudFormationClient, stack: Stack, operator: Operator, role: str) -> None:
@@ -64,11 +64,11 @@ def _told_by(look: Callable[[], bool], stack: Stack, operator: Operator) -> bool
         ) from error
 
 
-def _failure(ended: Ended, name: str) -> OperatingError:
+def _failure(ended: Ended) -> OperatingError:
     fix, event = "Correct that, and remove it again.", stack_events.cause(ended.events)
     if event is not None and not event.of_stack:
         fix += (
             f" What cannot be deleted can be left behind: `aws cloudformation delete-stack"
-            f" --stack-name {name} --retain-resources {event.logical_id}`."
+            f" --stack-name {ended.stack.name} --retain-resources {event.logical_id}`."
         )
-    return OperatingError(stack_events.failure(ended.events, name, ended.status), fix)
+    return OperatingError(ended.failure, fix)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating import change_sets, stack_events, values
+from dt_logs_cfn.operating import change_sets, values
 from dt_logs_cfn.operating.asked import parameters
 from dt_logs_cfn.operating.change_sets import Proposal
 from dt_logs_cfn.operating.following import Ended, follow, seen, seen_before
@@ -54,8 +54,8 @@ def settled(client: CloudFormationClient, name: str, operator: Operator) -> Exis
         operator.tell(f"The stack {name} is at work ({stack.status}); following it first.")
         known = seen_before(client, stack.id)
         ended = follow(client, stack.id, known, operator)
-        if ended.status not in (*SETTLED, GONE):
-            raise _failure(ended, name)
+        if ended.stack.status not in (*SETTLED, GONE):
+            raise _failure(ended)
     return existing(client, name)
 
 
@@ -81,11 +81,9 @@ def deploy(
         known = seen(client, found.stack)
         execute(client, found)
     ended = follow(client, found.stack, known, operator)
-    if ended.status not in SETTLED:
-        raise _failure(ended, wanted.name)
-    after = describe(client, found.stack)
-    assert after is not None  # by its id, a stack is found even after it is deleted
-    return Deployed("updated" if stack else "created", after)
+    if ended.stack.status not in SETTLED:
+        raise _failure(ended)
+    return Deployed("updated" if stack else "created", ended.stack)
 
 
 def _proposal(wanted: Wanted, before: Existing | None) -> tuple[Proposal, Asked]:
@@ -112,7 +110,7 @@ def _proposal(wanted: Wanted, before: Existing | None) -> tuple[Proposal, Asked]
     ), Asked(wanted.name, wanted.template.text, wanted.parameters, same, tags, wanted.role)
 
 
-def _failure(ended: Ended, name: str) -> OperatingError:
-    first = before_update(ended.status, name)
+def _failure(ended: Ended) -> OperatingError:
+    first = before_update(ended.stack.status, ended.stack.name)
     fix = f"Correct that. {first}" if first else "Correct that, and deploy again."
-    return OperatingError(stack_events.failure(ended.events, name, ended.status), fix)
+    return OperatingError(ended.failure, fix)

@@ -11,6 +11,7 @@ from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.patience import patiently
 from dt_logs_cfn.operating.stack_events import Event
 from dt_logs_cfn.operating.stack_states import at_rest
+from dt_logs_cfn.operating.stacks import Stack, parsed
 from dt_logs_cfn.printable import one_line
 
 if TYPE_CHECKING:
@@ -24,10 +25,18 @@ _BEGUN = "User Initiated"  # the reason of an operation's first event
 
 @dataclass(frozen=True)
 class Ended:
-    """How an operation ended: the stack's status, and what happened, in its order."""
+    """How an operation ended: the stack as it is then, and what happened, in its order."""
 
-    status: str
+    stack: Stack
     events: tuple[Event, ...]
+
+    @property
+    def failure(self) -> str:
+        """The cause of a failure first, then what CloudFormation made of it."""
+        found = stack_events.cause(self.events)
+        reason = stack_events.reason(found.reason).rstrip(".") if found else ""
+        why = f"{found.logical_id} failed: {reason}" if found else "It failed"
+        return f"{why}. The stack {self.stack.name} is in {self.stack.status}."
 
 
 def seen(client: CloudFormationClient, stack: str) -> frozenset[str]:
@@ -66,16 +75,16 @@ def _followed(
 ) -> Ended:
     screen, told = _Screen(operator), list[Event]()
 
-    def look() -> tuple[str, list[Event]]:
-        status = client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
-        return status, list(_events(client, stack, known | {each.id for each in told}))[::-1]
+    def look() -> tuple[Stack, list[Event]]:
+        (found,) = client.describe_stacks(StackName=stack)["Stacks"]
+        return parsed(found), list(_events(client, stack, known | {each.id for each in told}))[::-1]
 
     while True:
-        status, new = patiently(look, operator, "The stack")
+        now, new = patiently(look, operator, "The stack")
         told += new
-        screen.show(told, new, status)
-        if at_rest(status):
-            return Ended(status, tuple(told))
+        screen.show(told, new, now.status)
+        if at_rest(now.status):
+            return Ended(now, tuple(told))
         operator.sleep(EVERY)
 
 

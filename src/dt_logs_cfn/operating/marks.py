@@ -30,7 +30,6 @@ class MarkedTopic:
 
     arn: str
     own: tuple[str, ...] = ()
-    pending: int = 0  # that were never confirmed
     others: int = 0  # of somebody else
 
 

@@ -266,4 +266,4 @@ class _Search:
         ours = [each for each in found if each.endpoint == self._hints.endpoint]
         confirmed = tuple(each.arn for each in ours if each.confirmed)
         pending = sum(not each.confirmed for each in found)
-        return MarkedTopic(arn, confirmed, pending, len(found) - len(confirmed) - pending)
+        return MarkedTopic(arn, confirmed, len(found) - len(confirmed) - pending)

@@ -4,6 +4,7 @@ Nothing secret is in it: an endpoint is shown without its path and query.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 
 from dt_logs_cfn.operating.plan_diff import Change, changes
 from dt_logs_cfn.operating.planned import Conflict, Planned
@@ -111,11 +112,13 @@ def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
 def _change_lines(found: Sequence[Change]) -> Iterator[str]:
     if not found:
         return
-    for subject in dict.fromkeys(each.subject for each in found):
-        yield subject
-        for each in found:
-            if each.subject == subject:
-                yield from (f"  {line}" for line in each.diff)
+    by_subject: dict[str, list[str]] = {}
+    for each in found:
+        by_subject.setdefault(each.subject, []).extend(each.diff)
+    # Hundreds of load balancers that get the same are named one by one, with that once beneath.
+    for diff, subjects in groupby(by_subject, by_subject.__getitem__):
+        yield from subjects
+        yield from (f"  {line}" for line in diff)
     count = sum(line[0] in "+-~" for each in found for line in each.diff)
     yield ""
     yield f"{count} change{'' if count == 1 else 's'}."

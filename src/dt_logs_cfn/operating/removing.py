@@ -101,13 +101,12 @@ def _settled(client: CloudFormationClient, name: str, operator: Operator) -> Sta
     stack = named(client, name)
     if not at_rest(stack.status):
         operator.tell(f"The stack {name} is at work ({stack.status}); following it first.")
-        follow(client, stack.id, seen_before(client, stack.id), operator)
-        stack = named(client, stack.id)
+        stack = follow(client, stack.id, seen_before(client, stack.id), operator).stack
     return stack
 
 
 def _documented(client: CloudFormationClient, stack: Stack) -> bool:
-    """Tell whether the stack's role has the documented privileges, as far as that can be told.
+    """Tell whether the stack's role has the documented privileges. Raises botocore's errors.
 
     The template of a deleted stack is kept for 90 days [CloudFormation API, GetTemplate].
     """
@@ -118,7 +117,7 @@ def _documented(client: CloudFormationClient, stack: Stack) -> bool:
     except DtLogsError:
         return False  # edited by hand
     except ClientError as error:
-        if not (aws.denied(error) or missing(error)):
+        if not missing(error):
             raise
         return False
     return found.privileges is Privileges.DOCUMENTED

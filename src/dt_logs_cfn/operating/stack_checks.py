@@ -14,6 +14,7 @@ from dt_logs_handler.place import registered
 
 _UPDATE = "Update the stack with the template of this release."
 _ASK = "Ask Data Theorem whether its release is still to be used."
+_LONGEST = 40  # characters of a version that is none
 _MOST = 3  # subjects that a line names
 
 
@@ -54,6 +55,7 @@ def _release(stack: StackSeen, version: str, sha256: str) -> Check:
         return Check(name, stack.subject, saw, "unknown", _UPDATE)
     if code == sha256:
         return Check(name, stack.subject, f"{theirs}, the handler of this source", "ok")
+    theirs = theirs[:_LONGEST]
     saw = f"{theirs} with the handler {code[:12]}; this source is {version} with {sha256[:12]}"
     if theirs == version:
         fix = "See what it is with `verify`, or update the stack with the template of this release."

@@ -43,13 +43,6 @@ def cause(events: Sequence[Event]) -> Event | None:
     return next(iter(of_resources or failed), None)
 
 
-def failure(events: Sequence[Event], name: str, status: str) -> str:
-    """Return the cause first, then what CloudFormation made of it; `events` as in `cause`."""
-    found = cause(events)
-    why = f"{found.logical_id} failed: {reason(found.reason)}" if found else "It failed."
-    return f"{why.rstrip('.')}. The stack {name} is in {status}."
-
-
 def reason(text: str) -> str:
     """Return an event's reason as one line; of a custom resource, its own words alone."""
     told = one_line(text)

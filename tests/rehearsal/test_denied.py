@@ -17,7 +17,7 @@ from support.commands import Ran, Runner
 from support.denials import LOST, THROTTLED, Denial, Gate, Kept, Operation, denials
 from support.emulated import BOTH, Emulated, emulated
 
-from dt_logs_cfn import Settings, aws, build_release, write_release
+from dt_logs_cfn import aws
 from dt_logs_cfn.commands import deploy, plan, remove, status
 from dt_logs_cfn.operating.operator import Operator
 
@@ -49,8 +49,10 @@ class Tried:
             deploy: deploy.deployed,
             remove: lambda arguments, operator: remove.removed(arguments, hurried(operator)),
         }[command]
+        if command in (deploy, plan):
+            argv = ("--release", str(self.release), *argv)
         if command is deploy:
-            argv = ("--release", str(self.release), "--role-arn", self.account.role, *argv)
+            argv = ("--role-arn", self.account.role, *argv)
         if command in (deploy, remove):
             argv = (*argv, "--yes")
         found = Runner(command.configure, edge, self.capsys)(*argv)
@@ -159,11 +161,6 @@ SHARED = document(
 )
 
 
-@pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_release(build_release(Settings()), tmp_path_factory.mktemp("release"))
-
-
 @pytest.fixture
 def tried(
     tmp_path: Path,
@@ -231,8 +228,9 @@ def shut(tried: Tried) -> None:
 def cut(tried: Tried) -> None:
     """Take policies and subscriptions away."""
     account = tried.account.sandbox.account
-    for name in account.world.buckets:
+    for name, bucket in account.world.buckets.items():
         account.s3.delete_bucket_policy(Bucket=name)
+        bucket.tags |= {"dt-logs-analysis:stack": "0123456789ab"}  # of no stack that is there
     account.world.subscriptions.clear()
 
 

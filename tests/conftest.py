@@ -8,6 +8,18 @@ import pytest
 
 from dt_logs_cfn import Settings, build_release, write_release
 
+_TESTS = Path(__file__).parent
+# What speaks to an account, or to S3, over HTTP, and mostly waits for it.
+_SERVED = (
+    "cli/test_rehearse.py",
+    "operating/test_plan.py",
+    "operating/test_proposing.py",
+    "operating/test_status.py",
+    "publishing/",
+    "rehearsal/",
+    "stack_sets/test_command.py",
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -21,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the figures of a full run into docs/reliability.md",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(_TESTS).as_posix().startswith(_SERVED):
+            item.add_marker(pytest.mark.served)
 
 
 @pytest.fixture(scope="session")

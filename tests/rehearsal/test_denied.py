@@ -54,7 +54,7 @@ class Tried:
         if command is deploy:
             argv = ("--role-arn", self.account.role, *argv)
         if command in (deploy, remove):
-            argv = (*argv, "--yes")
+            argv = (*argv, "--yes") if "--ask" not in argv else argv[:-1]
         found = Runner(command.configure, edge, self.capsys)(*argv)
         assert SECRET not in found.out + found.told + found.failure
         return found
@@ -348,13 +348,25 @@ def renew(tried: Tried, change: str) -> dict[str, Any]:
     return tried.snapshot()
 
 
-def test_remove_tells_what_it_may_not_look_at(tried: Tried) -> None:
+def test_remove_tells_what_it_may_not_look_at_before_it_asks(tried: Tried) -> None:
+    tried.create()
+    before, wrong = tried.snapshot(), []
+    for denial in denials(tried.heard(remove, "--ask")):
+        ran = tried.without(denial, remove, "--ask")
+        told = f"{ran.failure}\n{ran.told}"
+        if ran.code != 3 or not denial.operation.named_in(told):
+            wrong.append(f"{denial}: not told: exit {ran.code}, {told}")
+    assert not wrong, "\n".join(wrong)
+    assert tried.snapshot() == before
+
+
+def test_remove_tells_what_it_may_not_look_at_afterwards(tried: Tried) -> None:
     empty = tried.snapshot()
     tried.create()
     wrong = []
     for denial in denials(tried.heard(remove)):
-        if denial.code == "AccessDenied":
-            continue  # the services' own codes will do: each time a stack has to be made again
+        if denial.after is None and denial.operation.name != "DeleteStack":
+            continue
         before = renew(tried, "nothing")
         ran = tried.without(denial, remove)
         if not denial.operation.named_in(f"{ran.failure}\n{ran.told}\n{ran.out}"):

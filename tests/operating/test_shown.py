@@ -1,11 +1,14 @@
 """What is shown of values: enough to know them by, and nothing that may be a token."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import STEADY
 
 from dt_logs_cfn.operating.shown import changes, shown_text, shown_value
+from dt_logs_cfn.operating.stack_diff import template_changes
 
 
 @pytest.mark.parametrize(
@@ -54,4 +57,15 @@ def test_values_are_told_from_old_to_new() -> None:
         "New = empty (new)",
         "More = z (new)",
         "Gone goes",
+    ]
+
+
+def test_an_endpoint_in_a_template_is_shown_by_scheme_and_host() -> None:
+    def template(default: str) -> dict[str, Any]:
+        endpoint = {"Type": "String", "Default": default}
+        return {"Parameters": {"NotificationEndpoint": endpoint}, "Resources": {}}
+
+    told = template_changes(template("https://h.example.com/ONE"), template("https://h/TWO"))
+    assert told == [
+        'parameter NotificationEndpoint: Default was "https://h.example.com/… is now "https://h/…'
     ]

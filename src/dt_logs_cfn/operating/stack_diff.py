@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dt_logs_cfn.comparison import compare_templates
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.operating.plan_diff import Change
-from dt_logs_cfn.operating.shown import changes
+from dt_logs_cfn.operating.shown import changes, shown_text
 from dt_logs_cfn.operating.stacks import Existing, Template
 
 
@@ -29,10 +29,10 @@ def stack_change(
 def template_changes(old: Template, new: Template) -> list[str]:
     """Return what changes from one template to another, in words, the worst first.
 
-    It may quote anybody's text.
+    It may quote anybody's text, addresses in it without what may be a token.
     """
     try:
-        return [each.what for each in compare_templates(old, new)]
+        return [shown_text(each.what) for each in compare_templates(old, new)]
     except VerifyError as error:
         return [f"what changes cannot be told: {error.what}"]
 

@@ -39,6 +39,7 @@ class Fake:
 
     steps: list[Step | Exception]
     events: list[dict[str, Any]] = field(default_factory=list)
+    status: str = ""  # that the next look shows, in place of that of the last event
 
     def describe_stacks(self, **given: str) -> dict[str, Any]:
         assert given == {"StackName": STACK}
@@ -46,7 +47,8 @@ class Fake:
         if isinstance(step, Exception):
             raise step
         step(self)
-        return {"Stacks": [{"StackName": "s", "StackStatus": self.events[-1]["ResourceStatus"]}]}
+        status, self.status = self.status or self.events[-1]["ResourceStatus"], ""
+        return {"Stacks": [{"StackName": "s", "StackStatus": status}]}
 
     def get_paginator(self, name: str) -> Fake:
         assert name == "describe_stack_events"
@@ -95,6 +97,19 @@ def test_new_events_are_told_once_in_their_order() -> None:
         ["2.0s", "B_IN_PROGRESS", "s"],
         ["3.0s", "UPDATE_COMPLETE", "s"],
     ]
+
+
+def test_what_aws_still_tells_of_before_is_no_end() -> None:
+    def begun_after_the_look(fake: Fake) -> None:
+        fake.status = "CREATE_COMPLETE"
+        happens("UPDATE_IN_PROGRESS")(fake)
+
+    fake = Fake([happens(), begun_after_the_look, happens("UPDATE_COMPLETE")])
+    happens("CREATE_IN_PROGRESS", "CREATE_COMPLETE")(fake)
+    known = seen(fake, STACK)  # type: ignore[arg-type]  # a fake of what is used
+    ended = follow(fake, STACK, known, Seat().operator)  # type: ignore[arg-type]
+    assert ended.stack.status == "UPDATE_COMPLETE"
+    assert [each.id for each in ended.events] == ["2", "3"]
 
 
 def test_an_operation_that_goes_on_is_followed_from_its_beginning() -> None:

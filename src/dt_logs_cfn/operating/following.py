@@ -10,7 +10,7 @@ from dt_logs_cfn.operating import stack_events
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.patience import patiently
 from dt_logs_cfn.operating.stack_events import Event
-from dt_logs_cfn.operating.stack_states import at_rest
+from dt_logs_cfn.operating.stack_states import GONE, at_rest
 from dt_logs_cfn.operating.stacks import Stack, parsed
 from dt_logs_cfn.printable import one_line
 
@@ -83,9 +83,15 @@ def _followed(
         now, new = patiently(look, operator, "The stack")
         told += new
         screen.show(told, new, now.status)
-        if at_rest(now.status):
+        if _over(now.status, told):
             return Ended(now, tuple(told))
         operator.sleep(EVERY)
+
+
+def _over(status: str, told: Sequence[Event]) -> bool:
+    """Tell whether the operation has ended: the status may still be that of before it began."""
+    own = [each.status for each in told if each.of_stack]
+    return status == GONE or (at_rest(status) and own[-1:] == [status])
 
 
 class _Screen:

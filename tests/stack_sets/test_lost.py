@@ -167,6 +167,7 @@ def test_what_is_refused_for_good_did_not_begin(failure: Exception) -> None:
         ((UNREACHABLE, error("ExpiredToken", "any")), "The credentials have expired."),
         ((UNREACHABLE, error("AccessDenied", "any", "no")), "AWS denies any: no."),
         ((UNREACHABLE, NoCredentialsError()), "There are no AWS credentials"),
+        ((LOST[2], error("AccessDenied", "any", "no")), "AWS denies any: no."),
         ((retried(error("ExpiredToken", "any")),), "The credentials have expired."),
     ],
 )

@@ -46,10 +46,17 @@ def looked_at(look: Callable[[], T], operator: Operator) -> T:
             return look()
         except FAILURES as error:
             failures += 1
-            if failures == LOOKS or not _passes(error):
+            if failures == LOOKS or not passes(error):
                 raise
             operator.tell(f"AWS does not answer ({type(error).__name__}); trying again")
             operator.sleep(PAUSE * 2 ** (failures - 1))
+
+
+def passes(error: Exception) -> bool:
+    """Tell whether the same call may be answered later, or was taken in spite of this."""
+    if isinstance(error, ClientError):
+        return aws.passes(error)
+    return isinstance(error, _PASSING)
 
 
 def refused(error: Exception) -> bool:
@@ -67,9 +74,3 @@ def failure(error: Exception) -> AwsError:
             raise error
     except AwsError as found:
         return found
-
-
-def _passes(error: Exception) -> bool:
-    if isinstance(error, ClientError):
-        return aws.passes(error)
-    return isinstance(error, _PASSING)

@@ -7,12 +7,12 @@ ClientRequestToken], so a request may be sent again for as long as its id stays 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.patience import patiently
+from dt_logs_cfn.operating.patience import FAILURES, passes, patiently
 from dt_logs_cfn.operating.stack_set_calls import StackSet
 from dt_logs_cfn.operating.stack_set_course import Course
 from dt_logs_cfn.operating.stack_set_following import SECONDS, settle
@@ -44,8 +44,8 @@ def start(
     def attempt() -> str | Exception:
         try:
             return stack_set.start(operation, present, operation_id)
-        except (BotoCoreError, ClientError) as error:
-            if _uncertain(error):
+        except FAILURES as error:
+            if passes(error):
                 lost.append(error)
                 raise
             if (lost or _repeated(error)) and _unread(error):
@@ -90,19 +90,14 @@ def advised() -> Iterator[None]:
         ) from error
 
 
-def _uncertain(error: BotoCoreError | ClientError) -> bool:
-    """Tell whether the same request may be taken later, or has been taken in spite of this."""
-    if isinstance(error, BotoCoreError):
-        return isinstance(error, (ConnectionError, HTTPClientError))
-    return aws.passes(error)
-
-
 def _repeated(error: Exception) -> bool:
     """Tell whether the SDK had tried before, after which no answer came or a refusal for now."""
     answer = error.response if isinstance(error, ClientError) else {}
     return answer.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
 
 
-def _unread(error: BotoCoreError | ClientError) -> bool:
+def _unread(error: Exception) -> bool:
     """Tell whether the request was refused for its credentials, before it was looked at."""
-    return isinstance(error, BotoCoreError) or aws.denied(error) or aws.expired(error)
+    if isinstance(error, ClientError):
+        return aws.denied(error) or aws.expired(error)
+    return isinstance(error, BotoCoreError)

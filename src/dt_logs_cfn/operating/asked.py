@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.stacks import Existing, Template
+from dt_logs_cfn.operating.template_parameters import declared, default
 from dt_logs_cfn.resources import INVOCATION
 from dt_logs_handler.documents import Json
 from dt_logs_handler.errors import HandlerError
@@ -39,9 +40,9 @@ def parameters(
     template: Template, given: Mapping[str, str], present: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Return the values of the template's parameters: given, present, or its defaults."""
-    declared = _mapping(template.get("Parameters"))
-    known = {**_defaults(declared), **(present or {}), **given}
-    return {name: known[name] for name in declared if name in known}
+    known = {**(present or {}), **given}
+    values = {name: known.get(name, default(each)) for name, each in declared(template).items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def properties(template: Template, values: Mapping[str, str]) -> dict[str, object]:
@@ -57,14 +58,13 @@ def properties(template: Template, values: Mapping[str, str]) -> dict[str, objec
             f"The stack's template has no resource {INVOCATION}, so it is none of ours.",
             "Name a stack that was made from a template of Data Theorem's Logs Analysis.",
         )
-    declared = _mapping(template.get("Parameters"))
+    types = {name: each.get("Type") for name, each in declared(template).items()}
     found: dict[str, object] = {}
     for name, value in given.items():
         if isinstance(value, dict):
             parameter = value.get("Ref")
             if isinstance(parameter, str) and parameter in values:
-                listed = _mapping(declared.get(parameter)).get("Type") == "CommaDelimitedList"
-                text = values[parameter]
+                text, listed = values[parameter], types.get(parameter) == "CommaDelimitedList"
                 found[name] = [each.strip() for each in text.split(",")] if listed else text
         elif isinstance(value, str | int):
             found[name] = str(value)
@@ -101,14 +101,6 @@ def expected() -> Iterator[None]:
 def _request(kind: str, stack: str, now: float, **given: object) -> Request:
     with expected():
         return parse({"RequestType": kind, "StackId": stack, **given}, now)
-
-
-def _defaults(declared: Mapping[str, Json]) -> dict[str, str]:
-    return {
-        name: str(each["Default"])
-        for name, each in declared.items()
-        if isinstance(each, dict) and "Default" in each
-    }
 
 
 def _mapping(value: Json) -> Mapping[str, Json]:

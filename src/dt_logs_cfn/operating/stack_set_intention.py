@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from dt_logs_cfn.operating.asked import parameters
 from dt_logs_cfn.operating.overrides import Values
 from dt_logs_cfn.operating.rollout import Rollout
 from dt_logs_cfn.operating.shown import changes, shown_value
@@ -15,7 +16,6 @@ from dt_logs_cfn.operating.stack_sets import (
     UpdateStackSet,
 )
 from dt_logs_cfn.operating.targets import Block, SelfManaged
-from dt_logs_cfn.operating.template_parameters import declared, default
 from dt_logs_cfn.template_file import parse_template
 
 _MOST = 8  # accounts that are listed in a line
@@ -67,13 +67,11 @@ def told(operation: Operation) -> str:
 
 def _changes(rollout: Rollout, there: PresentStackSet) -> Iterator[str]:
     """Yield which values change, from old to new; what is not given stays as it is."""
-    had = declared(parse_template(there.template))
-    old = {name: there.parameters.get(name, default(each) or "") for name, each in had.items()}
-    new = {
-        name: rollout.parameters.get(name, there.parameters.get(name, default(each) or ""))
-        for name, each in rollout.template.parameters.items()
-    }
-    yield from changes(old, new)
+    before, after = parse_template(there.template), parse_template(rollout.template.text)
+    yield from changes(
+        parameters(before, {}, there.parameters),
+        parameters(after, rollout.parameters, there.parameters),
+    )
     if rollout.tags is not None:
         yield from (f"tag {each}" for each in changes(there.tags, rollout.tags))
 

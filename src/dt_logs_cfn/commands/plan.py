@@ -14,7 +14,7 @@ from dt_logs_cfn.operating.plan_shown import data, told
 from dt_logs_cfn.operating.planned import Planned, planned
 from dt_logs_cfn.operating.progress import watch
 from dt_logs_cfn.operating.stack_diff import stack_change
-from dt_logs_cfn.operating.stacks import Existing, Template, existing
+from dt_logs_cfn.operating.stacks import Existing, TemplateJson, existing
 from dt_logs_cfn.template_file import parse_template
 from dt_logs_handler.request import Request
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _request(
-    template: Template, wanted: dict[str, str], place: Place, stack: Existing | None
+    template: TemplateJson, wanted: dict[str, str], place: Place, stack: Existing | None
 ) -> Request:
     if stack is None:
         return asked.creation(template, wanted, place.example_stack(), time.time())

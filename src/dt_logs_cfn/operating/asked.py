@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.stacks import Existing, Template
+from dt_logs_cfn.operating.stacks import Existing, TemplateJson
 from dt_logs_cfn.operating.template_parameters import declared, default
 from dt_logs_cfn.resources import INVOCATION
 from dt_logs_handler.documents import Json
@@ -37,7 +37,7 @@ class Place:
 
 
 def parameters(
-    template: Template, given: Mapping[str, str], present: Mapping[str, str] | None = None
+    template: TemplateJson, given: Mapping[str, str], present: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Return the values of the template's parameters: given, present, or its defaults."""
     known = {**(present or {}), **given}
@@ -45,7 +45,7 @@ def parameters(
     return {name: value for name, value in values.items() if value is not None}
 
 
-def properties(template: Template, values: Mapping[str, str]) -> dict[str, object]:
+def properties(template: TemplateJson, values: Mapping[str, str]) -> dict[str, object]:
     """Return the custom resource's properties as CloudFormation would send them.
 
     What needs more than parameters, such as the function's ARN, is left out; the handler does not
@@ -71,13 +71,13 @@ def properties(template: Template, values: Mapping[str, str]) -> dict[str, objec
     return found
 
 
-def creation(template: Template, values: Mapping[str, str], stack: str, now: float) -> Request:
+def creation(template: TemplateJson, values: Mapping[str, str], stack: str, now: float) -> Request:
     """Return the request for a new stack. Raises OperatingError for a value that cannot be."""
     return _request("Create", stack, now, ResourceProperties=properties(template, values))
 
 
 def update(
-    template: Template, values: Mapping[str, str], existing: Existing, now: float
+    template: TemplateJson, values: Mapping[str, str], existing: Existing, now: float
 ) -> Request:
     """Return the request by which a stack becomes what is asked for. Raises OperatingError."""
     return _request(

@@ -6,11 +6,11 @@ from dt_logs_cfn.comparison import compare_templates
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.operating.plan_diff import Change
 from dt_logs_cfn.operating.shown import changes, shown_text
-from dt_logs_cfn.operating.stacks import Existing, Template
+from dt_logs_cfn.operating.stacks import Existing, TemplateJson
 
 
 def stack_change(
-    name: str, existing: Existing | None, template: Template, values: Mapping[str, str]
+    name: str, existing: Existing | None, template: TemplateJson, values: Mapping[str, str]
 ) -> Change | None:
     """Return what changes of a stack, as one change of a plan; None for nothing.
 
@@ -26,7 +26,7 @@ def stack_change(
     return Change("UpdateStack", subject, lines) if lines else None
 
 
-def template_changes(old: Template, new: Template) -> list[str]:
+def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:
     """Return what changes from one template to another, in words, the worst first.
 
     It may quote anybody's text, addresses in it without what may be a token.
@@ -37,6 +37,6 @@ def template_changes(old: Template, new: Template) -> list[str]:
         return [f"what changes cannot be told: {error.what}"]
 
 
-def _made(template: Template) -> str:
+def _made(template: TemplateJson) -> str:
     declared = template.get("Resources")
     return ", ".join(declared) if isinstance(declared, dict) else ""

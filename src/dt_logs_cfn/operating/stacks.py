@@ -28,7 +28,7 @@ _OURS = frozenset((EXECUTION_ROLE, FUNCTION, INVOCATION, LOG_GROUP))
 _OUTPUTS = frozenset(("HandlerSha256", "TemplateVersion"))
 _PARAMETERS = frozenset(("DataTheoremAccountId", "LoadBalancerArns", "NotificationEndpoint"))
 
-Template = Mapping[str, Json]
+TemplateJson = Mapping[str, Json]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Existing:
     """A stack of ours, and the template that it was made from."""
 
     stack: Stack
-    template: Template
+    template: TemplateJson
 
 
 @dataclass(frozen=True)

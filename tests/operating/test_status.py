@@ -12,6 +12,10 @@ from operating.account import ASKED, ENDPOINT, Served, template, values
 
 from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.emulator.errors import Refused
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operating.deploying import settled
+from dt_logs_cfn.operating.operator import Operator
+from dt_logs_cfn.operating.removing import Options, remove
 from dt_logs_cfn.operating.seen import Check
 from dt_logs_cfn.operating.status_shown import data, told
 from dt_logs_cfn.rehearsal.stack import Asked
@@ -20,6 +24,7 @@ ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/
 NAME, END = "dt-logs-analysis", "NotificationEndpoint"
 ONCE = Config(retries={"total_max_attempts": 1})
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+OTHER = {"Resources": {"Log": {"Type": "AWS::Logs::LogGroup"}}}  # a stack of none of ours
 CHECKS = [
     Check("logging", "app/web/1", "access logs are off", "finding", "Onboard it."),
     Check("encryption", "app/web/1", "AES256", "ok"),
@@ -129,14 +134,36 @@ def test_a_stack_that_cannot_be_updated_is_told(served: Served, status: str, fix
 
 
 def test_a_stack_of_another_kind_is_told(served: Served) -> None:
-    log = {"Type": "AWS::Logs::LogGroup", "Properties": {}}
-    body = {"Parameters": {}, "Resources": {"Log": log}}
-    served.client("cloudformation").create_stack(StackName="other", TemplateBody=json.dumps(body))
+    served.client("cloudformation").create_stack(StackName="other", TemplateBody=json.dumps(OTHER))
     for command in (("status",), ("plan", "--load-balancer", "*", *ASKED)):
         assert (
             "is none that onboards load balancers"
             in served.run(*command, "--stack", "other").failure
         )
+
+
+def test_a_stack_that_is_deleted_is_told(served: Served) -> None:
+    made = served.create(NAME, served.account.add_load_balancer("web"))
+    served.sandbox.cloudformation.delete(made)
+    assert served.run("status", "--stack", made.id).failure == (
+        f"The stack {NAME} is deleted. Look at load balancers with --load-balancer, or name"
+        " another stack."
+    )
+
+
+def test_a_stack_of_another_kind_that_is_at_work_is_not_followed(served: Served) -> None:
+    client, lines = served.client("cloudformation"), list[str]()
+    client.create_stack(StackName="other", TemplateBody=json.dumps(OTHER))
+    served.sandbox.api.join()
+    (stack,) = served.sandbox.cloudformation.stacks.values()
+    stack.status = "UPDATE_IN_PROGRESS"
+    operator = Operator(tell=lines.append, sleep=lambda seconds: pytest.fail("it is followed"))
+    nothing: Any = None  # is looked at in the account
+    with pytest.raises(OperatingError, match="is none that onboards load balancers"):
+        settled(client, "other", operator)
+    with pytest.raises(OperatingError, match="is none that onboards load balancers"):
+        remove(client, nothing, "other", operator, Options())
+    assert lines == []
 
 
 @pytest.mark.parametrize("command", ["plan", "status"])

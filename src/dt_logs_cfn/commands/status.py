@@ -16,6 +16,7 @@ from dt_logs_cfn.operating.checks import checks
 from dt_logs_cfn.operating.look import Reach, look
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.progress import watch
+from dt_logs_cfn.operating.stack_states import GONE
 from dt_logs_cfn.operating.stacks import Stack, foreign, is_ours, named, ours
 from dt_logs_cfn.operating.status_shown import data, told
 
@@ -80,6 +81,11 @@ def _stacks(client: "CloudFormationClient", name: str | None) -> list[Stack]:
         stack = named(client, name)
         if not is_ours(stack):
             raise foreign(stack)
+        if stack.status == GONE:
+            raise OperatingError(
+                f"The stack {stack.name} is deleted.",
+                "Look at load balancers with --load-balancer, or name another stack.",
+            )
         return [stack]
     found = ours(client)
     if not found:

@@ -15,7 +15,7 @@ from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.proposing import Asked, execute, proposed
 from dt_logs_cfn.operating.stack_diff import template_changes
 from dt_logs_cfn.operating.stack_states import GONE, SETTLED, at_rest, before_update
-from dt_logs_cfn.operating.stacks import Existing, Stack, describe, existing
+from dt_logs_cfn.operating.stacks import Existing, Stack, describe, existing, made_from
 from dt_logs_cfn.operating.templates import Template
 from dt_logs_cfn.template_file import parse_template
 
@@ -51,6 +51,7 @@ def settled(client: CloudFormationClient, name: str, operator: Operator) -> Exis
     """
     stack = describe(client, name)
     if stack is not None and not at_rest(stack.status):
+        made_from(client, stack)  # what goes on in another's stack is not waited for
         operator.tell(f"The stack {name} is at work ({stack.status}); following it first.")
         known = seen_before(client, stack.id)
         ended = follow(client, stack.id, known, operator)

@@ -97,9 +97,10 @@ def remove(
 
 
 def _settled(client: CloudFormationClient, name: str, operator: Operator) -> Stack:
-    """Return the stack, at rest. Raises OperatingError if there is none."""
+    """Return the stack, at rest. Raises OperatingError if there is none of ours."""
     stack = named(client, name)
     if not at_rest(stack.status):
+        resources(client, stack)  # what goes on in another's stack is not waited for
         operator.tell(f"The stack {name} is at work ({stack.status}); following it first.")
         stack = follow(client, stack.id, seen_before(client, stack.id), operator).stack
     return stack

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, UnauthorizedSSOTokenError
 from botocore.parsers import ResponseParserError
+from support.seat import Seat
 
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.following import follow, seen, seen_before
-from dt_logs_cfn.operating.operator import Operator
 
 STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1"
 Step = Callable[["Fake"], None]
@@ -59,21 +59,6 @@ class Fake:
         newest = self.events[::-1]
         for begin in range(0, len(newest), 2):
             yield {"StackEvents": newest[begin : begin + 2]}
-
-
-@dataclass
-class Seat:
-    """An operator whose time passes only while they wait."""
-
-    now: float = 0.0
-    lines: list[str] = field(default_factory=list)
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-    @property
-    def operator(self) -> Operator:
-        return Operator(lambda: self.now, self.sleep, self.lines.append, lambda question: None)
 
 
 def happens(*statuses: str) -> Step:

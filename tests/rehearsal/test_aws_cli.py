@@ -5,22 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from support.aws_cli import aws_cli
-from support.emulated import Emulated, emulated
+from support.emulated import Emulated
 
 NAME = "dt-logs-analysis"
 Cli = Callable[..., Any]
-
-
-@pytest.fixture
-def account(tmp_path: Path, release: Path) -> Iterator[Emulated]:
-    with emulated(tmp_path, release) as found:
-        yield found
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,6 @@ from support.emulated import Emulated, emulated
 BODY = template()
 IAM = ["CAPABILITY_IAM"]
 CFN_TRUST = json.dumps(TRUST).replace("lambda.amazonaws.com", "cloudformation.amazonaws.com")
-
-
-@pytest.fixture
-def account(tmp_path: Path, release: Path) -> Iterator[Emulated]:
-    with emulated(tmp_path, release) as found:
-        yield found
 
 
 @pytest.fixture

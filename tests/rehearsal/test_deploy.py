@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 from support.commands import Runner
-from support.emulated import BOTH, Emulated, emulated
+from support.emulated import BOTH, Emulated
 from support.lossy import lossy
 
 from dt_logs_cfn import __version__
@@ -26,14 +25,6 @@ from dt_logs_cfn.emulator.world import Call
 
 NAME = "dt-logs-analysis"
 SECRET = "https://logs.example.com/in?token=SECRET"
-
-
-@pytest.fixture
-def account(tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
-    with emulated(tmp_path, release) as found:
-        for name, value in found.environment.items():
-            monkeypatch.setenv(name, value)
-        yield found
 
 
 @pytest.fixture

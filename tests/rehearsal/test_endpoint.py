@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from rehearsal.calls import refusal
 from rehearsal.plain import PLAIN
 
 from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, LAMBDA, Sandbox
@@ -41,13 +41,6 @@ def may(sandbox: Sandbox, *statements: dict[str, Any]) -> None:
     iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=policy)
 
 
-def denial(call: Any, **params: Any) -> tuple[str, str]:
-    with pytest.raises(ClientError) as error:
-        call(**params)
-    found = error.value.response["Error"]
-    return found["Code"], found["Message"]
-
-
 def test_whoever_is_not_known_is_not_let_in(sandbox: Sandbox) -> None:
     with pytest.raises(urllib.error.HTTPError) as error:
         urllib.request.urlopen(f"{sandbox.endpoint.url}/logs")
@@ -59,22 +52,22 @@ def test_services_refuse_in_their_own_words(sandbox: Sandbox) -> None:
     may(sandbox, {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"})
     client(sandbox, "s3").create_bucket(Bucket="logs-of-web")
     who = "User: arn:aws:sts::123456789012:assumed-role/r/Lambda is not authorized to perform:"
-    assert denial(client(sandbox, "s3", ROLE).get_bucket_policy, Bucket="logs-of-web") == (
+    assert refusal(client(sandbox, "s3", ROLE).get_bucket_policy, Bucket="logs-of-web") == (
         "AccessDenied",
         f'{who} s3:GetBucketPolicy on resource: "arn:aws:s3:::logs-of-web" because no'
         " identity-based policy allows the s3:GetBucketPolicy action",
     )
-    assert denial(client(sandbox, "sns", ROLE).create_topic, Name="t") == (
+    assert refusal(client(sandbox, "sns", ROLE).create_topic, Name="t") == (
         "AuthorizationError",
         f"{who} SNS:CreateTopic on resource: arn:aws:sns:us-east-1:123456789012:t because no"
         " identity-based policy allows the SNS:CreateTopic action",
     )
-    assert denial(client(sandbox, "iam", ROLE).get_role, RoleName="r") == (
+    assert refusal(client(sandbox, "iam", ROLE).get_role, RoleName="r") == (
         "AccessDenied",
         f"{who} iam:GetRole on resource: {ROLE} because no identity-based policy allows the"
         " iam:GetRole action",
     )
-    found = denial(client(sandbox, "logs", ROLE).create_log_group, logGroupName="/g")
+    found = refusal(client(sandbox, "logs", ROLE).create_log_group, logGroupName="/g")
     assert found[0] == "AccessDeniedException"
     assert "log-group:/g" in found[1]
 
@@ -87,7 +80,7 @@ def test_a_role_is_passed_only_by_those_who_may_and_to_whom(sandbox: Sandbox) ->
         "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
     }
     may(sandbox, {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}, passing)
-    code, text = denial(
+    code, text = refusal(
         client(sandbox, "lambda", ROLE).create_function,
         FunctionName="f",
         Role=ROLE,
@@ -102,7 +95,7 @@ def test_a_role_is_passed_only_by_those_who_may_and_to_whom(sandbox: Sandbox) ->
 def test_a_role_may_what_its_policies_say_at_each_call(sandbox: Sandbox) -> None:
     may(sandbox, {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
     s3 = client(sandbox, "s3", ROLE)
-    assert denial(s3.list_buckets)[0] == "AccessDenied"
+    assert refusal(s3.list_buckets)[0] == "AccessDenied"
     policy = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*", "Sid": "Look"}
     client(sandbox, "iam").put_role_policy(
         RoleName="r",
@@ -120,7 +113,7 @@ def test_another_account_needs_the_resources_policy_too(sandbox: Sandbox) -> Non
     s3.put_object(Bucket="logs-of-web", Key="a b+c/d", Body=b"text")
     vendor = sandbox.client("s3", sandbox.endpoint.session("vendor", VENDOR))
     wanted = {"Bucket": "logs-of-web", "Key": "a b+c/d"}
-    assert denial(vendor.get_object, **wanted)[0] == "AccessDenied"
+    assert refusal(vendor.get_object, **wanted)[0] == "AccessDenied"
     grant = {
         "Sid": "Read",
         "Effect": "Allow",
@@ -135,7 +128,7 @@ def test_another_account_needs_the_resources_policy_too(sandbox: Sandbox) -> Non
 
 
 def test_what_is_not_emulated_says_so(sandbox: Sandbox) -> None:
-    code, text = denial(client(sandbox, "sns").list_topics)
+    code, text = refusal(client(sandbox, "sns").list_topics)
     assert (code, text) == ("NotImplemented", "ListTopics of sns is not emulated")
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.commands import Runner
-from support.emulated import BOTH, Emulated, emulated
+from support.emulated import BOTH, Emulated
 from support.lossy import EVERY, lossy
 
 from dt_logs_cfn.commands import deploy, remove
@@ -20,14 +19,6 @@ from dt_logs_cfn.settings import Privileges
 
 NAME = "dt-logs-analysis"
 ENDPOINT = "https://logs.example.com/in?token=SECRET"
-
-
-@pytest.fixture
-def account(tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
-    with emulated(tmp_path, release) as found:
-        for name, value in found.environment.items():
-            monkeypatch.setenv(name, value)
-        yield found
 
 
 @pytest.fixture

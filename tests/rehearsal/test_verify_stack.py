@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from support.emulated import BOTH, Emulated, emulated
+from support.emulated import BOTH, Emulated
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.cli import main
@@ -17,14 +15,6 @@ from dt_logs_cfn.settings import Privileges
 
 NAME = "dt-logs-analysis"
 FUNCTION, ROLE = "DTLogsAnalysisLambdaFunction", "DTLogsAnalysisLambdaExecutionRole"
-
-
-@pytest.fixture
-def account(tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
-    with emulated(tmp_path, release) as found:
-        for name, value in found.environment.items():
-            monkeypatch.setenv(name, value)
-        yield found
 
 
 def create(account: Emulated, privileges: Privileges = Privileges.LEAST_PRIVILEGE) -> None:

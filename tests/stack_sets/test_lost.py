@@ -1,7 +1,6 @@
 """Roll-outs through a network that fails, and that somebody interrupts: nothing is done twice."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import count
 
 import pytest
@@ -12,6 +11,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 from botocore.parsers import ResponseParserError
+from support.seat import Seat
 from support.stack_sets import FakeCloudFormation, FakeOperation, FakeOrganizations, error
 
 from dt_logs_cfn.errors import OperatingError
@@ -31,21 +31,6 @@ WANTED = rollout(f"account,RunToken\n{ONE},1\n{TWO},2\n")
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://cloudformation.eu-west-1.example/")
 REPEATED = ("", "OperationIdAlreadyExistsException", "OperationInProgressException")
 BEGINNINGS = ("CreateStackSet", "UpdateStackSet", "CreateStackInstances", "UpdateStackInstances")
-
-
-@dataclass
-class Seat:
-    """An operator whose time passes only while they wait."""
-
-    now: float = 0.0
-    lines: list[str] = field(default_factory=list)
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-    @property
-    def operator(self) -> Operator:
-        return Operator(lambda: self.now, self.sleep, self.lines.append)
 
 
 def failing(name: str, *failures: Exception | None) -> Callable[[str], None]:

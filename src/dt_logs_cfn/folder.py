@@ -29,7 +29,8 @@ def write_release(release: Release, out: Path) -> Path:
     written, or if the folder holds something that is no release.
     """
     target = out / release.version
-    place = target.resolve()  # a link stays, and what it leads to is replaced
+    # A link stays, and what it leads to is replaced; of one in a circle Path.resolve may raise.
+    place = Path(os.path.realpath(target))
     try:
         out.mkdir(parents=True, exist_ok=True)
         with _alone_in(out):

@@ -128,6 +128,12 @@ def test_a_release_behind_a_link_is_written_where_the_link_leads(tmp_path: Path)
     assert list(out.iterdir()) == [out / __version__]
 
 
+def test_a_release_behind_a_link_in_a_circle_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / __version__).symlink_to(tmp_path / __version__)
+    with pytest.raises(ReleaseError, match="cannot be written"):
+        write_release(build_release(ONE), tmp_path)
+
+
 def test_what_is_no_file_in_a_release_is_a_difference_and_goes(tmp_path: Path) -> None:
     folder = write_release(build_release(ONE), tmp_path)
     os.mkfifo(folder / "pipe")

@@ -5,13 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from support.strategies import STEADY
 
 from dt_logs_cfn.errors import OperatingError, UsageError
-from dt_logs_cfn.operating import template_parameters, values
-from dt_logs_cfn.rehearsal.intrinsics import accepts
+from dt_logs_cfn.operating import values
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.templates import stack_template
 
@@ -174,10 +170,3 @@ def test_everything_that_is_lacking_is_named_at_once() -> None:
 def test_a_value_of_before_that_is_taken_no_more_is_named() -> None:
     told = refusal(values.check, TEMPLATE, GIVEN, {"LogRetentionDays": "0"})
     assert told == "The value of LogRetentionDays is not what it takes. It takes 1 to 36500."
-
-
-@STEADY
-@given(st.sampled_from(sorted(TEMPLATE["Parameters"])), st.text(max_size=200))
-def test_what_is_refused_is_what_an_emulated_cloudformation_refuses(name: str, value: str) -> None:
-    parameter = TEMPLATE["Parameters"][name]
-    assert (template_parameters.refusal(parameter, value) is None) == accepts(parameter, value)

@@ -342,3 +342,27 @@ def test_what_does_not_fit_into_a_run_is_told_with_its_number(account: Account) 
     assert list(left.plan.refused.values()) == [
         "It does not fit into this run: run the stack again."
     ]
+
+
+def test_a_bucket_that_is_full_of_notifications_is_in_the_way(account: Account) -> None:
+    topic = account.add_topic("theirs")
+    entries = [
+        {"Id": f"{n}", "TopicArn": topic, "Events": ["s3:ObjectRemoved:*"]} for n in range(100)
+    ]
+    account.add_bucket("logs-of-web", notifications={"TopicConfigurations": entries})
+    arn = account.add_load_balancer("web", bucket="logs-of-web")
+    (conflict,) = plan(account, creation(account, arn)).conflicts
+    assert (
+        conflict.what == "Bucket logs-of-web would have 101 event notifications, and S3 takes 100."
+    )
+
+
+def test_what_the_caller_may_not_read_is_not_said_of_the_function(served: Served) -> None:
+    served.account.add_bucket("logs-of-web")
+    arn = served.account.add_load_balancer("web", bucket="logs-of-web")
+    may = ["cloudformation:*", "elasticloadbalancing:*", "sns:*"]
+    served.sign_in_as({"Effect": "Allow", "Action": may, "Resource": "*"})
+    ran = served.run("plan", "--load-balancer", arn, *ASKED)
+    assert (ran.code, "It cannot work" in ran.out) == (3, False)
+    assert "Whether it can work cannot be told, since you may not read all of it:" in ran.out
+    assert "You may not read, so what is said of it may not hold" in ran.out

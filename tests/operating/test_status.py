@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from operating.account import ASKED, ENDPOINT, Served, template, values
+from operating.account import ASKED, ENDPOINT, TRUST, Served, template, values
 
 from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.emulator.errors import Refused
@@ -63,9 +63,14 @@ def test_a_finding_is_told_with_its_fix(served: Served) -> None:
         (f"stack {NAME}", "drift"),
     ]
     assert found["findings"] == 2
-    changes = served.run("plan", "--stack", NAME)
-    assert changes.code == 1
-    assert "  + notification {" in changes.out
+    # CloudFormation would not run the function for nothing, and neither would `deploy`.
+    drift = served.run("plan", "--stack", NAME)
+    assert (drift.code, "  + notification {" in drift.out) == (0, True)
+    assert "with `--parameter RunToken=…` it would do this" in drift.out
+    found = json.loads(served.run("plan", "--json").out)
+    assert (found["runs"], found["changes"], len(found["drift"])) == (False, [], 2)
+    changes = served.run("plan", "--stack", NAME, "--parameter", "RunToken=2")
+    assert (changes.code, "  + notification {" in changes.out) == (1, True)
 
 
 def test_an_update_by_other_parameters_is_planned(served: Served) -> None:
@@ -359,3 +364,50 @@ def test_a_name_that_no_stack_can_have_is_wrong_usage(
     assert (ran.code, ran.out) == (2, "")
     assert "is no name of a stack." in ran.err
     assert "\x1b" not in ran.err
+
+
+def test_what_cloudformation_counts_for_no_change_is_none(served: Served) -> None:
+    served.create(NAME, served.account.add_load_balancer("web"), ResourceTags="a=b,c=d")
+    ran = served.run("plan", "--parameter", "ResourceTags=a=b, c=d")
+    assert (ran.code, "~" in ran.out) == (0, False)
+
+
+def test_a_stack_that_only_looks_like_ours_is_left_alone(served: Served) -> None:
+    role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": json.loads(TRUST)}}
+    ours = template()
+    body = {
+        "Parameters": ours["Parameters"],
+        "Resources": {"InvokeLambdaFunction": role, "Precious": role},
+    }
+    given = values(served.account.add_load_balancer("web"))
+    served.client("cloudformation").create_stack(
+        StackName=NAME,
+        TemplateBody=json.dumps(body),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": each} for key, each in given.items()],
+    )
+    served.sandbox.api.join()
+    release = ("--release", str(served.release))
+    for command in (("plan",), ("deploy", "--yes", *release), ("remove", "--yes"), ("status",)):
+        failure = served.run(*command, "--stack", NAME).failure
+        assert failure.startswith(f"The stack {NAME} is none that onboards load balancers.")
+    assert served.run("status").failure.startswith("There is no stack of Data Theorem's")
+
+
+def test_a_stack_that_nothing_tells_the_owner_of_is_not_removed(served: Served) -> None:
+    given = values(served.account.add_load_balancer("web"))
+    cloudformation = served.client("cloudformation")
+    cloudformation.create_change_set(
+        StackName=NAME,
+        ChangeSetName="mine",
+        ChangeSetType="CREATE",
+        TemplateBody=canonical.dumps(template()),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
+    )
+    waiter = cloudformation.get_waiter("change_set_create_complete")
+    waiter.wait(StackName=NAME, ChangeSetName="mine", WaiterConfig={"Delay": 0, "MaxAttempts": 99})
+    cloudformation.delete_change_set(StackName=NAME, ChangeSetName="mine")
+    failure = served.run("remove", "--yes").failure
+    assert "holds nothing yet, and nothing tells whose it is." in failure
+    assert len(cloudformation.describe_stacks()["Stacks"]) == 1

@@ -9,9 +9,8 @@ from dt_logs_cfn.here import Here
 from dt_logs_cfn.operating import asked, reads, stack_options, values
 from dt_logs_cfn.operating.asked import Place
 from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.plan_diff import Change
-from dt_logs_cfn.operating.plan_shown import data, told
-from dt_logs_cfn.operating.planned import Planned, planned
+from dt_logs_cfn.operating.plan_shown import Preview, data, told
+from dt_logs_cfn.operating.planned import planned
 from dt_logs_cfn.operating.progress import watch
 from dt_logs_cfn.operating.stack_diff import stack_change
 from dt_logs_cfn.operating.stacks import Existing, TemplateJson, existing
@@ -44,14 +43,20 @@ def run(arguments: argparse.Namespace) -> int:
         clients = reads.clients(session)
         watch(clients, time.monotonic, Operator().tell)
         found = planned(_request(template, wanted, place, stack), clients, time.time)
-    exists = stack is not None
+    preview = Preview(found, itself, stack is not None, _runs(template, wanted, stack))
     if arguments.json:
-        sys.stdout.write(canonical.dumps(data(found, itself, exists=exists)))
+        sys.stdout.write(canonical.dumps(data(preview)))
     else:
-        print(
-            Here.of(arguments).text(told(found, itself, _what(name, place, stack), exists=exists))
-        )
-    return _code(found, itself)
+        print(Here.of(arguments).text(told(preview, _what(name, place, stack))))
+    return preview.code
+
+
+def _runs(template: TemplateJson, wanted: dict[str, str], stack: Existing | None) -> bool:
+    """Tell whether CloudFormation would invoke the function: if its properties change."""
+    if stack is None:
+        return True
+    before = asked.properties(stack.template, stack.stack.parameters)
+    return asked.properties(template, wanted) != before
 
 
 def _request(
@@ -65,9 +70,3 @@ def _request(
 def _what(name: str, place: Place, stack: Existing | None) -> str:
     what = "An update of" if stack else "A new stack"
     return f"{what} {name} in account {place.account}, region {place.region}"
-
-
-def _code(found: Planned, itself: Change | None) -> int:
-    if not found.works:
-        return 3
-    return 1 if itself or (found.plan and found.plan.changes) else 0

@@ -17,13 +17,17 @@ from dt_logs_cfn.operating.look import Reach, look
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.progress import watch
 from dt_logs_cfn.operating.stack_states import GONE
-from dt_logs_cfn.operating.stacks import Stack, foreign, is_ours, named, ours
+from dt_logs_cfn.operating.stacks import Stack, foreign, named, ours
 from dt_logs_cfn.operating.status_shown import data, told
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 # One setting of the account's is read through it, and nothing hangs on it but a verdict.
+_NONE = OperatingError(
+    "There is no stack of Data Theorem's Logs Analysis in this account and region.",
+    "Name another --region, or a --load-balancer.",
+)
 _SOON = Config(retries={"mode": "standard", "total_max_attempts": 2})
 
 
@@ -64,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         arns = arguments.load_balancer
         stacks = [] if arns else _stacks(cloudformation, arguments.stack)
         seen = look(reach, place, stacks, arns)
+    if not arns and not seen.stacks:
+        raise foreign(stacks[0]) if arguments.stack else _NONE
     here = Here.of(arguments)
     found = [
         replace(each, fix=here.text(each.fix))
@@ -79,18 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _stacks(client: "CloudFormationClient", name: str | None) -> list[Stack]:
     if name is not None:
         stack = named(client, name)
-        if not is_ours(stack):
-            raise foreign(stack)
         if stack.status == GONE:
             raise OperatingError(
                 f"The stack {stack.name} is deleted.",
                 "Look at load balancers with --load-balancer, or name another stack.",
             )
         return [stack]
-    found = ours(client)
-    if not found:
-        raise OperatingError(
-            "There is no stack of Data Theorem's Logs Analysis in this account and region.",
-            "Name another --region, or a --load-balancer.",
-        )
-    return found
+    return ours(client)

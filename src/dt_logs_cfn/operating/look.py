@@ -24,7 +24,7 @@ from dt_logs_cfn.operating.log_objects import log_objects
 from dt_logs_cfn.operating.planned import Planned, decided
 from dt_logs_cfn.operating.reads import Denied, Reading, observed, reading
 from dt_logs_cfn.operating.seen import LogObjects, Seen, StackSeen, Unread
-from dt_logs_cfn.operating.stack_states import made
+from dt_logs_cfn.operating.stack_states import REVIEW, made
 from dt_logs_cfn.operating.stacks import Existing, Stack, made_from
 from dt_logs_cfn.publishing.catalogue import LIMIT, VERSIONS
 from dt_logs_cfn.templates import Origin, origin
@@ -63,7 +63,7 @@ def look(
     Raises botocore's errors, other than a denial; OperatingError.
     """
     found = _Look(reach, place)
-    seen = [found.stack(each) for each in stacks]
+    seen = [each for each in map(found.stack, stacks) if each is not None]
     found.load_balancers_of(load_balancers)
     found.settle()
     return Seen(
@@ -97,23 +97,25 @@ class _Look:
         self._through = reading(reach.clients, self.noted, reach.clock, lenient=True)
         self._marks = self._marks_of(place.example_stack())
 
-    def stack(self, stack: Stack) -> StackSeen:
-        """Read a stack, and what its own parameters would change now."""
+    def stack(self, stack: Stack) -> StackSeen | None:
+        """Read a stack, and what its own parameters would change now; None if it is not of ours."""
         tagged = self._marks_of(stack.id)
         record: Origin | Unread
         planned: Planned | Unread
-        if not made(stack.status):
-            record = planned = Unread("the stack was not made", "Launch it, and look again.")
+        record = planned = Unread("the stack was not made", "Launch it, and look again.")
+        if stack.status == REVIEW:
             return StackSeen(stack, tagged, record, planned, record)
         try:
             existing = made_from(self._reach.cloudformation, stack)
-            record, planned = _origin(existing), self._planned(existing, tagged)
-        except OperatingError as error:
-            record = planned = Unread(error.what, error.fix)
+        except OperatingError:
+            return None
         except ClientError as error:
-            if not aws.denied(error) or error.operation_name != "GetTemplate":
+            if not aws.denied(error):
                 raise
             record = planned = lacking("cloudformation:GetTemplate")
+        else:
+            if made(stack.status):
+                record, planned = _origin(existing), self._planned(existing, tagged)
         return StackSeen(stack, tagged, record, planned, self._versions(record))
 
     def _marks_of(self, stack: str) -> marks.Stack:

@@ -4,6 +4,7 @@ Nothing secret is in it: an endpoint is shown without its path and query.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from dt_logs_cfn.operating.plan_diff import Change, changes
@@ -37,20 +38,65 @@ def placeholders(request: Request, plan: Plan | None, *, exists: bool) -> Callab
     return filled
 
 
-def data(found: Planned, itself: Change | None, *, exists: bool) -> dict[str, object]:
-    """Return what was planned for programs; `itself` is what changes of the stack itself."""
-    filled = placeholders(found.request, found.plan, exists=exists)
+@dataclass(frozen=True)
+class Preview:
+    """What `deploy` would come to: of the stack itself, and of the function, if that `runs`."""
+
+    planned: Planned
+    itself: Change | None
+    exists: bool
+    runs: bool
+
+    @property
+    def code(self) -> int:
+        """0 if `deploy` would do nothing, 1 if something, 3 if it cannot work."""
+        if self.runs and not self.planned.works:
+            return 3
+        return 1 if self.changes else 0
+
+    @property
+    def changes(self) -> list[Change]:
+        """All that would change."""
+        itself = [self.itself] if self.itself and (self.planned.plan or not self.runs) else []
+        return [*itself, *(self._in_account() if self.runs else ())]
+
+    @property
+    def drift(self) -> list[Change]:
+        """What a run would change in the account, which this one causes none of."""
+        return [] if self.runs else self._in_account()
+
+    def filled(self, text: str) -> str:
+        """Return a text with placeholders for what is not known yet."""
+        found = self.planned
+        return placeholders(found.request, found.plan, exists=self.exists)(text)
+
+    def _in_account(self) -> list[Change]:
+        found = self.planned
+        if found.plan is None or not found.plan.changes:
+            return []
+        return changes(found.plan, found.state, found.request.stack)
+
+
+def data(preview: Preview) -> dict[str, object]:
+    """Return the same for programs."""
+    found, filled = preview.planned, preview.filled
     plan = found.plan or Plan()
-    return {
-        "works": found.works,
-        "changes": [
+
+    def listed(these: Sequence[Change]) -> list[dict[str, object]]:
+        return [
             {
                 "step": each.step,
                 "subject": filled(each.subject),
                 "diff": [filled(line) for line in each.diff],
             }
-            for each in _known_changes(found, itself)
-        ],
+            for each in these
+        ]
+
+    return {
+        "works": found.works,
+        "runs": preview.runs,
+        "changes": listed(preview.changes),
+        "drift": listed(preview.drift),
         "conflicts": [
             {
                 "load_balancers": list(each.load_balancers),
@@ -77,28 +123,35 @@ def data(found: Planned, itself: Change | None, *, exists: bool) -> dict[str, ob
     }
 
 
-def told(found: Planned, itself: Change | None, what: str, *, exists: bool) -> str:
+def told(preview: Preview, what: str) -> str:
     """Return what was planned for people; `what` is planned, in words."""
-    filled = placeholders(found.request, found.plan, exists=exists)
+    found = preview.planned
     lines = [f"{what}; nothing was changed by this look.", ""]
-    if found.plan is None:
-        lines += ["It cannot work:", *_conflict_lines(found.conflicts)]
+    if preview.runs and found.plan is None:
+        unsure = "Whether it can work cannot be told, since you may not read all of it:"
+        lines += [unsure if found.denied else "It cannot work:", *_conflict_lines(found.conflicts)]
     else:
-        lines += _change_lines(_known_changes(found, itself))
-        if not found.works:
+        lines += _change_lines(preview.changes)
+        if found.plan is not None and not found.works:
             lines.append("Whether more is to be done cannot be told: not all could be read.")
-        elif not found.plan.changes:
+        elif found.plan is not None and not found.plan.changes:
             lines.append("Nothing is to be done in buckets, topics and load balancers.")
-    lines += _notes(found, exists)
+        if not preview.runs:
+            lines += _drift_lines(preview)
+    lines += _notes(found, preview.exists)
     # Anybody may have written anything into a policy: a terminal is to take it as text.
-    return "\n".join(printable(filled(line), "?") for line in lines)
+    return "\n".join(printable(preview.filled(line), "?") for line in lines)
 
 
-def _known_changes(found: Planned, itself: Change | None) -> list[Change]:
-    if found.plan is None:
-        return []
-    in_account = changes(found.plan, found.state, found.request.stack) if found.plan.changes else []
-    return [*([itself] if itself else []), *in_account]
+def _drift_lines(preview: Preview) -> Iterator[str]:
+    """Yield what a run would do where the update causes none: its properties stay the same."""
+    if preview.planned.plan is None:
+        yield "The function would not run. If it did, that could not work now:"
+        yield from _conflict_lines(preview.planned.conflicts)
+    elif preview.drift:
+        yield "The function would not run; with `--parameter RunToken=…` it would do this:"
+        yield ""
+        yield from _change_lines(preview.drift)
 
 
 def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:

@@ -20,6 +20,8 @@ from dt_logs_cfn.operating.stack_states import GONE, REVIEW, at_rest
 from dt_logs_cfn.operating.stacks import (
     Resource,
     Stack,
+    TemplateJson,
+    check_review,
     made_from,
     missing,
     named,
@@ -70,9 +72,10 @@ def remove(
 
     Raises OperatingError, botocore's errors, and KeyboardInterrupt, with the stack going on.
     """
-    stack = _settled(client, name, operator)
+    stack = named(client, name)
+    documented = _is_documented(_template(client, stack))
+    stack = _at_rest(client, stack, operator)
     listed = resources(client, stack)
-    documented = _documented(client, stack)
     tagged = _of(stack)
     hints = _hints(stack, listed, ())
     operator.tell("looking for what it has set up in the account")
@@ -96,32 +99,34 @@ def remove(
     return Removed(stack, left, cleared, after.unread)
 
 
-def _settled(client: CloudFormationClient, name: str, operator: Operator) -> Stack:
-    """Return the stack, at rest. Raises OperatingError if there is none of ours."""
-    stack = named(client, name)
-    if not at_rest(stack.status):
-        resources(client, stack)  # what goes on in another's stack is not waited for
-        operator.tell(f"The stack {name} is at work ({stack.status}); following it first.")
-        stack = follow(client, stack.id, seen_before(client, stack.id), operator).stack
-    return stack
+def _at_rest(client: CloudFormationClient, stack: Stack, operator: Operator) -> Stack:
+    if at_rest(stack.status):
+        return stack
+    operator.tell(f"The stack {stack.name} is at work ({stack.status}); following it first.")
+    return follow(client, stack.id, seen_before(client, stack.id), operator).stack
 
 
-def _documented(client: CloudFormationClient, stack: Stack) -> bool:
-    """Tell whether the stack's role has the documented privileges. Raises botocore's errors.
+def _template(client: CloudFormationClient, stack: Stack) -> TemplateJson | None:
+    """Return what the stack was made from; None if it was not made, or is gone for 90 days.
 
-    The template of a deleted stack is kept for 90 days [CloudFormation API, GetTemplate].
+    Raises OperatingError if it is none of ours [CloudFormation API, GetTemplate].
     """
     if stack.status == REVIEW:
-        return False
+        check_review(client, stack, held=True)
+        return None
     try:
-        found = origin(made_from(client, stack).template)
+        return made_from(client, stack).template
+    except ClientError as error:
+        if stack.status == GONE and missing(error):
+            return None
+        raise
+
+
+def _is_documented(template: TemplateJson | None) -> bool:
+    try:
+        return template is not None and origin(template).privileges is Privileges.DOCUMENTED
     except DtLogsError:
         return False  # edited by hand
-    except ClientError as error:
-        if not missing(error):
-            raise
-        return False
-    return found.privileges is Privileges.DOCUMENTED
 
 
 def _of(stack: Stack) -> handler_marks.Stack:

@@ -4,9 +4,14 @@ from collections.abc import Mapping
 
 from dt_logs_cfn.comparison import compare_templates
 from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.operating import template_parameters
 from dt_logs_cfn.operating.plan_diff import Change
 from dt_logs_cfn.operating.shown import changes, shown_text
 from dt_logs_cfn.operating.stacks import Existing, TemplateJson
+from dt_logs_cfn.operating.template_parameters import taken
+
+# What alone is no change to CloudFormation: a template differs by it and makes the same stack.
+_WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "version"))
 
 
 def stack_change(
@@ -19,11 +24,24 @@ def stack_change(
     subject = f"stack {name}"
     if existing is None:
         return Change("CreateStack", subject, (f"+ the stack itself: {_made(template)}",))
-    lines = (
-        *(f"~ template: {each}" for each in template_changes(existing.template, template)),
-        *(f"~ parameter {each}" for each in changes(existing.stack.parameters, values)),
+    declared = template_parameters.declared(template)
+    old, new = (
+        {name: taken(declared.get(name, {}), value) for name, value in each.items()}
+        for each in (existing.stack.parameters, values)
     )
-    return Change("UpdateStack", subject, lines) if lines else None
+    parameters = [f"~ parameter {each}" for each in changes(old, new)]
+    if not parameters and not _counts(existing.template, template):
+        return None
+    found = (f"~ template: {each}" for each in template_changes(existing.template, template))
+    return Change("UpdateStack", subject, (*found, *parameters))
+
+
+def _counts(old: TemplateJson, new: TemplateJson) -> bool:
+    """Tell whether CloudFormation makes a change set of what differs between two templates."""
+    try:
+        return any(each.kind not in _WORDS for each in compare_templates(old, new))
+    except VerifyError:
+        return True
 
 
 def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:

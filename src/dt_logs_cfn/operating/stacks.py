@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError, VerifyError
 from dt_logs_cfn.operating.stack_states import GONE, REVIEW, before_update
-from dt_logs_cfn.resources import EXECUTION_ROLE, FUNCTION, INVOCATION, LOG_GROUP
+from dt_logs_cfn.resources import FUNCTION, INVOCATION
 from dt_logs_cfn.template_file import parse_template
 from dt_logs_handler.documents import Json
 
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 _TOKEN = "dt-logs-cfn-"  # how the tokens of our calls, and the names of our change sets, begin
-# One of these is in every stack of ours, and in no other.
-_OURS = frozenset((EXECUTION_ROLE, FUNCTION, INVOCATION, LOG_GROUP))
-# Both tell one before its resources are asked for: a stack that failed has no outputs.
-_OUTPUTS = frozenset(("HandlerSha256", "TemplateVersion"))
+# What the template of every stack of ours has, with these types; names alone may be anybody's.
+_OURS = {FUNCTION: "AWS::Lambda::Function", INVOCATION: "Custom::DTLogsAnalysis"}
 _PARAMETERS = frozenset(("DataTheoremAccountId", "LoadBalancerArns", "NotificationEndpoint"))
 
 TemplateJson = Mapping[str, Json]
@@ -112,14 +110,25 @@ def made_from(client: CloudFormationClient, stack: Stack) -> Existing:
         template = parse_template(body if isinstance(body, str) else json.dumps(body))
     except VerifyError as error:
         raise foreign(stack) from error
-    declared = template.get("Resources")
-    if not isinstance(declared, dict) or INVOCATION not in declared:
+    if not is_ours(template):
         raise foreign(stack)
     return Existing(stack, template)
 
 
-def check_review(client: CloudFormationClient, stack: Stack) -> None:
-    """Raise OperatingError if a stack that is not made yet is held by a change set not of ours."""
+def is_ours(template: TemplateJson) -> bool:
+    """Tell whether a template is one of ours, of any release, or was made from one."""
+    resources, declared = template.get("Resources"), template.get("Parameters")
+    if not isinstance(resources, dict) or not isinstance(declared, dict):
+        return False
+    types = {n: each.get("Type") for n, each in resources.items() if isinstance(each, dict)}
+    return _OURS.items() <= types.items() and declared.keys() >= _PARAMETERS
+
+
+def check_review(client: CloudFormationClient, stack: Stack, *, held: bool = False) -> None:
+    """Raise OperatingError if a stack that is not made yet is held by a change set not of ours.
+
+    With `held` also if none of ours holds it: then nothing tells whose it is.
+    """
     pages = client.get_paginator("list_change_sets").paginate(StackName=stack.id)
     for page in pages:
         for each in page["Summaries"]:
@@ -129,32 +138,32 @@ def check_review(client: CloudFormationClient, stack: Stack) -> None:
                     f"The stack {stack.name} is about to be made by another change set, {name}.",
                     "Execute or delete that one first, or take another name with --stack.",
                 )
+            held = False
+    if held:
+        raise OperatingError(
+            f"The stack {stack.name} holds nothing yet, and nothing tells whose it is.",
+            f"`aws cloudformation delete-stack --stack-name {stack.name}` takes it away.",
+        )
 
 
 def ours(client: CloudFormationClient) -> list[Stack]:
-    """Return every stack of ours in the account and region, told by its outputs or parameters.
+    """Return every stack of the account and region that may be of ours, by its parameters.
 
-    Those that were not made, or only in part, are among them. Raises botocore's errors.
+    Those that were not made, or only in part, are among them; the template tells for sure. Raises
+    botocore's errors.
     """
     found = [
         parsed(each)
         for page in client.get_paginator("describe_stacks").paginate()
         for each in page["Stacks"]
     ]
-    return [each for each in found if is_ours(each)]
-
-
-def is_ours(stack: Stack) -> bool:
-    """Tell whether a stack looks like one of ours, without asking for more of it."""
-    return stack.outputs.keys() >= _OUTPUTS or stack.parameters.keys() >= _PARAMETERS
+    return [each for each in found if each.parameters.keys() >= _PARAMETERS]
 
 
 def resources(client: CloudFormationClient, stack: Stack) -> tuple[Resource, ...]:
-    """Return a stack's resources. Raises OperatingError if it is none of ours."""
-    if stack.status == REVIEW:
-        check_review(client, stack)
+    """Return a stack's resources, those that are gone among them. Raises botocore's errors."""
     pages = client.get_paginator("list_stack_resources").paginate(StackName=stack.id)
-    found = tuple(
+    return tuple(
         Resource(
             each["LogicalResourceId"],
             each.get("PhysicalResourceId", ""),
@@ -164,9 +173,6 @@ def resources(client: CloudFormationClient, stack: Stack) -> tuple[Resource, ...
         for page in pages
         for each in page["StackResourceSummaries"]
     )
-    if found and not any(each.logical_id in _OURS for each in found):
-        raise foreign(stack)
-    return found
 
 
 def token() -> str:

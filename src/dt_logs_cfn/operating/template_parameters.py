@@ -27,6 +27,13 @@ def default(parameter: Mapping[str, Json]) -> str | None:
     return str(parameter["Default"]) if "Default" in parameter else None
 
 
+def taken(parameter: Mapping[str, Json], value: str) -> str:
+    """Return a value as CloudFormation takes it: items of a list without space around them."""
+    if parameter.get("Type") != "CommaDelimitedList":
+        return value
+    return ",".join(each.strip() for each in value.split(","))
+
+
 def refusal(parameter: Mapping[str, Json], value: str) -> str | None:
     """Return why CloudFormation would refuse a value, or None if it takes it.
 

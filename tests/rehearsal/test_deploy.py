@@ -409,6 +409,28 @@ def test_a_stack_that_somebody_else_is_about_to_make_is_left_alone(
     assert left["ChangeSetName"] == "mine"
 
 
+def test_who_is_overtaken_by_another_change_is_told(account: Emulated, run: Runner) -> None:
+    run(*options(account), "--yes")
+    cfn = account.client("cloudformation")
+
+    def overtaking(call: Call) -> None:
+        if call.operation == "ExecuteChangeSet":
+            account.sandbox.endpoint.before = lambda call: None
+            (waiting,) = [
+                each["ChangeSetName"]
+                for each in cfn.list_change_sets(StackName=NAME)["Summaries"]
+                if each["ExecutionStatus"] == "AVAILABLE"
+            ]
+            cfn.delete_change_set(StackName=NAME, ChangeSetName=waiting)
+
+    account.sandbox.endpoint.before = overtaking
+    ran = run(*again(account, "--parameter", "RunToken=2"))
+    assert ran.failure == (
+        f"Another change of the stack {NAME} was quicker, and has taken this one's place. Run it"
+        " again to see what is left to change."
+    )
+
+
 def test_other_rights_are_shown_before_they_are_given(account: Emulated, run: Runner) -> None:
     run(*options(account), "--yes")
     documented = ("--release", str(account.release), "--privileges", "documented")

@@ -345,6 +345,12 @@ def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> Non
             " --region; one that was deleted has its id alone.",
         ),
         (
+            "arn:aws:cloudformation:eu-west-1:123456789012:stack/s/1",
+            "There is no stack arn:aws:cloudformation:eu-west-1:123456789012:stack/s/1 in this"
+            " account and region. It is of account 123456789012: use its credentials, and --region"
+            " eu-west-1.",
+        ),
+        (
             "service-role",
             "The stack service-role is none that onboards load balancers. Name another with"
             " --stack.",

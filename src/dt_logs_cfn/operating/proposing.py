@@ -71,6 +71,14 @@ def proposed(
         _make(client, found, asked)
         found.changes = _waited_for(client, found)
         yield found
+    except ClientError as error:
+        if aws.code(error) == "ChangeSetNotFound":
+            raise OperatingError(
+                f"Another change of the stack {asked.name} was quicker, and has taken this one's"
+                " place.",
+                "Run it again to see what is left to change.",
+            ) from error
+        raise
     finally:
         if found.exists and not found.executed:
             forget(client, found)

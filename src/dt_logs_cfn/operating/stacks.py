@@ -76,10 +76,11 @@ def named(client: CloudFormationClient, name: str) -> Stack:
     """Return a stack by its name or id. Raises OperatingError if there is none."""
     stack = describe(client, name)
     if stack is None:
-        raise OperatingError(
-            f"There is no stack {name[:128]} in this account and region.",
-            "Check --stack, --profile and --region; one that was deleted has its id alone.",
-        )
+        fix = "Check --stack, --profile and --region; one that was deleted has its id alone."
+        if name.startswith("arn:"):
+            _, _, _, region, account, _ = name.split(":", 5)
+            fix = f"It is of account {account}: use its credentials, and --region {region}."
+        raise OperatingError(f"There is no stack {name} in this account and region.", fix)
     return stack
 
 

@@ -34,8 +34,8 @@ from curve import draw
 
 from dt_logs_cfn.embedding import bootstrap, handler_zip
 from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.operating.planned import decided
-from dt_logs_cfn.operating.reads import AT_ONCE, observed, reading
+from dt_logs_cfn.operating.plans.planned import decided
+from dt_logs_cfn.operating.plans.reads import AT_ONCE, observed, reading
 from dt_logs_cfn.resources import TIMEOUT
 from dt_logs_handler import main as function
 from dt_logs_handler.request import parse

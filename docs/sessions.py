@@ -9,11 +9,11 @@ from typing import Any
 
 from dt_logs_cfn import fetching
 from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.operating import asked
-from dt_logs_cfn.operating.asked import Place
-from dt_logs_cfn.operating.checks import checks
-from dt_logs_cfn.operating.look import Reach, look
-from dt_logs_cfn.operating.status_shown import told
+from dt_logs_cfn.operating.plans import asked
+from dt_logs_cfn.operating.plans.asked import Place
+from dt_logs_cfn.operating.status.checks import checks
+from dt_logs_cfn.operating.status.look import Reach, look
+from dt_logs_cfn.operating.status.shown import told
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.templates import stack_template
 from dt_logs_handler.aws import Aws

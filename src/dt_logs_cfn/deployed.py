@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.operating.stacks import named
+from dt_logs_cfn.operating.stacks.stack import named
 from dt_logs_cfn.rehearsal.intrinsics import Stack
 from dt_logs_cfn.resources import EXECUTION_ROLE, FUNCTION, LOG_GROUP
 from dt_logs_cfn.template_file import LIMIT, parse_template

@@ -15,7 +15,7 @@ from cli.running import Ran
 from dt_logs_cfn import canonical
 from dt_logs_cfn.cli import main
 from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.operating.asked import parameters
+from dt_logs_cfn.operating.plans.asked import parameters
 from dt_logs_cfn.rehearsal.endpoint import Endpoint
 from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, Sandbox
 from dt_logs_cfn.rehearsal.stack import Asked, Stack

@@ -13,12 +13,12 @@ from dt_logs_cfn import __version__
 from dt_logs_cfn.emulator import Account, client_error
 from dt_logs_cfn.emulator.errors import Refused
 from dt_logs_cfn.errors import FetchError
-from dt_logs_cfn.operating import asked
-from dt_logs_cfn.operating.asked import Place
-from dt_logs_cfn.operating.checks import checks
-from dt_logs_cfn.operating.look import Reach, look
-from dt_logs_cfn.operating.seen import Check
-from dt_logs_cfn.operating.stacks import parsed
+from dt_logs_cfn.operating.plans import asked
+from dt_logs_cfn.operating.plans.asked import Place
+from dt_logs_cfn.operating.stacks.stack import parsed
+from dt_logs_cfn.operating.status.checks import checks
+from dt_logs_cfn.operating.status.look import Reach, look
+from dt_logs_cfn.operating.status.seen import Check
 
 VERSION = __version__
 PLACE = Place("aws", REGION, ACCOUNT)

@@ -12,11 +12,11 @@ from operating.looking import not_fetched
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.emulator import Account, Clock
-from dt_logs_cfn.operating.asked import Place
-from dt_logs_cfn.operating.checks import checks
-from dt_logs_cfn.operating.look import Reach, look
-from dt_logs_cfn.operating.plan_diff import changes
-from dt_logs_cfn.operating.planned import Planned, planned
+from dt_logs_cfn.operating.plans.asked import Place
+from dt_logs_cfn.operating.plans.diff import changes
+from dt_logs_cfn.operating.plans.planned import Planned, planned
+from dt_logs_cfn.operating.status.checks import checks
+from dt_logs_cfn.operating.status.look import Reach, look
 from dt_logs_handler.request import parse
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"

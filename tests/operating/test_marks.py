@@ -1,6 +1,6 @@
 """What goes with a stack, what stays, and what should not be left."""
 
-from dt_logs_cfn.operating.marks import (
+from dt_logs_cfn.operating.stacks.marks import (
     Left,
     MarkedBucket,
     MarkedLoadBalancer,

@@ -21,8 +21,8 @@ from dt_logs_cfn.emulator import Refused
 from dt_logs_cfn.emulator.world import Call
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.proposing import Asked, Proposed, execute, proposed
-from dt_logs_cfn.operating.stacks import describe
+from dt_logs_cfn.operating.stacks.proposing import Asked, Proposed, execute, proposed
+from dt_logs_cfn.operating.stacks.stack import describe
 from dt_logs_cfn.rehearsal.pace import RATE
 from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.strategies import STEADY
 
 from dt_logs_cfn.operating.shown import changes, shown_text, shown_value
-from dt_logs_cfn.operating.stack_diff import template_changes
+from dt_logs_cfn.operating.stacks.diff import template_changes
 
 
 @pytest.mark.parametrize(

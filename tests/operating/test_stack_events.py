@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dt_logs_cfn.operating.stack_events import Event, cause, line, reason
-from dt_logs_cfn.operating.stack_states import at_rest
+from dt_logs_cfn.operating.stacks.events import Event, cause, line, reason
+from dt_logs_cfn.operating.stacks.states import at_rest
 from dt_logs_cfn.printable import one_line
 
 STACK = "AWS::CloudFormation::Stack"

@@ -11,7 +11,7 @@ from operating.looking import Looking
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.operating.seen import Check
+from dt_logs_cfn.operating.status.seen import Check
 
 OWN = f"dt-logs-analysis-{TAG}-123456789012-us-east-1-an"
 BASE = "https://releases.example.com/dt"

@@ -8,15 +8,15 @@ from support.stack_sets import FakeCloudFormation
 
 from dt_logs_cfn import Settings
 from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.organization import accounts
-from dt_logs_cfn.operating.overrides import assigned, parse_overrides
-from dt_logs_cfn.operating.rollout import Rollout
-from dt_logs_cfn.operating.stack_set_calls import StackSet
-from dt_logs_cfn.operating.stack_set_course import Course, Done
-from dt_logs_cfn.operating.stack_set_plan import plan
-from dt_logs_cfn.operating.stack_set_run import carry_out
-from dt_logs_cfn.operating.stack_sets import Operation, Present
-from dt_logs_cfn.operating.targets import Block, SelfManaged
+from dt_logs_cfn.operating.stack_sets.calls import StackSet
+from dt_logs_cfn.operating.stack_sets.course import Course, Done
+from dt_logs_cfn.operating.stack_sets.operations import Operation, Present
+from dt_logs_cfn.operating.stack_sets.organization import accounts
+from dt_logs_cfn.operating.stack_sets.overrides import assigned, parse_overrides
+from dt_logs_cfn.operating.stack_sets.plan import plan
+from dt_logs_cfn.operating.stack_sets.rollout import Rollout
+from dt_logs_cfn.operating.stack_sets.run import carry_out
+from dt_logs_cfn.operating.stack_sets.targets import Block, SelfManaged
 from dt_logs_cfn.operating.templates import Template
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.templates import stack_template

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.here import Here
-from dt_logs_cfn.operating import stack_options, stack_set_options, values
-from dt_logs_cfn.operating.deploying import Deployed, Wanted, deploy, settled
+from dt_logs_cfn.operating import stack_options, values
 from dt_logs_cfn.operating.operator import Operator, at_terminal
-from dt_logs_cfn.operating.rolling_out import roll_out
+from dt_logs_cfn.operating.stack_sets import options as stack_set_options
+from dt_logs_cfn.operating.stack_sets.rolling_out import roll_out
+from dt_logs_cfn.operating.stacks.deploying import Deployed, Wanted, deploy, settled
 from dt_logs_cfn.printable import printable
 
 

@@ -6,14 +6,15 @@ import time
 
 from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.here import Here
-from dt_logs_cfn.operating import asked, reads, stack_options, values
-from dt_logs_cfn.operating.asked import Place
+from dt_logs_cfn.operating import stack_options, values
 from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.plan_shown import Preview, data, told
-from dt_logs_cfn.operating.planned import planned
+from dt_logs_cfn.operating.plans import asked, reads
+from dt_logs_cfn.operating.plans.asked import Place
+from dt_logs_cfn.operating.plans.planned import planned
+from dt_logs_cfn.operating.plans.shown import Preview, data, told
 from dt_logs_cfn.operating.progress import watch
-from dt_logs_cfn.operating.stack_diff import stack_change
-from dt_logs_cfn.operating.stacks import Existing, TemplateJson, existing
+from dt_logs_cfn.operating.stacks.diff import stack_change
+from dt_logs_cfn.operating.stacks.stack import Existing, TemplateJson, existing
 from dt_logs_cfn.template_file import parse_template
 from dt_logs_handler.request import Request
 

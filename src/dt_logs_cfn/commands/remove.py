@@ -7,11 +7,11 @@ from dataclasses import replace
 from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.here import Here
 from dt_logs_cfn.operating import stack_options
-from dt_logs_cfn.operating.marks import Left
-from dt_logs_cfn.operating.marks_read import clients
 from dt_logs_cfn.operating.operator import Operator, at_terminal
 from dt_logs_cfn.operating.progress import watch
-from dt_logs_cfn.operating.removing import Options, Removed, remove
+from dt_logs_cfn.operating.stacks.marks import Left
+from dt_logs_cfn.operating.stacks.marks_read import clients
+from dt_logs_cfn.operating.stacks.removing import Options, Removed, remove
 from dt_logs_cfn.printable import printable
 
 

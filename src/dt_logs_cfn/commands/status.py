@@ -11,14 +11,15 @@ from botocore.config import Config
 from dt_logs_cfn import __version__, aws, canonical, embedding, fetching
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.here import Here
-from dt_logs_cfn.operating import reads, stack_options
-from dt_logs_cfn.operating.checks import checks
-from dt_logs_cfn.operating.look import Reach, look
+from dt_logs_cfn.operating import stack_options
 from dt_logs_cfn.operating.operator import Operator
+from dt_logs_cfn.operating.plans import reads
 from dt_logs_cfn.operating.progress import watch
-from dt_logs_cfn.operating.stack_states import GONE
-from dt_logs_cfn.operating.stacks import Stack, foreign, named, ours
-from dt_logs_cfn.operating.status_shown import data, told
+from dt_logs_cfn.operating.stacks.stack import Stack, foreign, named, ours
+from dt_logs_cfn.operating.stacks.states import GONE
+from dt_logs_cfn.operating.status.checks import checks
+from dt_logs_cfn.operating.status.look import Reach, look
+from dt_logs_cfn.operating.status.shown import data, told
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

@@ -1,0 +1,4 @@
+"""Whether logs flow: looked at, judged check by check, shown.
+
+look ─► seen ─► checks ─► shown
+"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -13,8 +13,8 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_cfn.operating.deleting import delete
 from dt_logs_cfn.operating.following import follow, seen_before
-from dt_logs_cfn.operating.marks import Left, Marks, fate, leftovers
-from dt_logs_cfn.operating.marks_read import Clients, Hints, read_marks
+from dt_logs_cfn.operating.marks import Hints, Left, Marks, fate, leftovers
+from dt_logs_cfn.operating.marks_read import Clients, read_marks
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.stack_states import GONE, REVIEW, at_rest
 from dt_logs_cfn.operating.stacks import (
@@ -74,7 +74,7 @@ def remove(
     listed = resources(client, stack)
     documented = _documented(client, stack)
     tagged = _of(stack)
-    hints = _hints(stack, listed, ())
+    hints = _hints(stack, listed)
     operator.tell("looking for what it has set up in the account")
     before, cleared = read_marks(found, tagged, hints), tuple[Left, ...]()
     if stack.status != GONE:
@@ -82,7 +82,7 @@ def remove(
         operator.confirm(f"Delete the stack {stack.name}?", options.yes)
         delete(client, stack, operator, options.role)
         operator.tell("looking whether the account is clean")
-    hints = _hints(stack, listed, tuple(each.name for each in before.buckets))
+    hints = _after(hints, before)
 
     def look() -> Marks:
         return read_marks(found, tagged, hints)
@@ -130,7 +130,7 @@ def _of(stack: Stack) -> handler_marks.Stack:
     return handler_marks.Stack(stack.id, partition, region, account)
 
 
-def _hints(stack: Stack, listed: Sequence[Resource], buckets: tuple[str, ...]) -> Hints:
+def _hints(stack: Stack, listed: Sequence[Resource]) -> Hints:
     """Return what the stack itself tells; its outputs may be cut off."""
     arns = re.findall(
         rf"arn:[^,\s]+:{handler_marks.NAME}-[0-9]+-[A-Za-z0-9_-]+",
@@ -138,7 +138,18 @@ def _hints(stack: Stack, listed: Sequence[Resource], buckets: tuple[str, ...]) -
     )
     function = next((each.physical_id for each in listed if each.logical_id == FUNCTION), "")
     endpoint = stack.parameters.get("NotificationEndpoint", "")
-    return Hints(buckets, tuple(arns), function, endpoint)
+    return Hints((), (), tuple(arns), function, endpoint, stack.status == GONE)
+
+
+def _after(hints: Hints, before: Marks) -> Hints:
+    """Return what is known once the stack is deleted: its marks are gone from what it took over."""
+    return replace(
+        hints,
+        load_balancers=tuple(each.name for each in before.load_balancers),
+        buckets=tuple(each.name for each in before.buckets),
+        topics=tuple(dict.fromkeys((*hints.topics, *(each.arn for each in before.topics)))),
+        deleted=True,
+    )
 
 
 def _told(stack: Stack, listed: Sequence[Resource], marks: Marks, documented: bool) -> str:

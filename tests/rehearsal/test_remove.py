@@ -290,26 +290,48 @@ def test_what_was_taken_over_and_is_left_is_a_finding(account: Emulated, run: Ru
     assert f"  LEFT     bucket {bucket}: it is empty, and nobody uses it; delete it" in lines
 
 
-def test_an_empty_bucket_of_a_stack_that_is_gone_goes_with_any_stack(
-    account: Emulated, run: Runner
-) -> None:
-    """Its logs were deleted by hand since, and the load balancer's attribute still names it."""
+def left_behind(account: Emulated, run: Runner) -> str:
+    """Remove a stack whose bucket stays for its logs; a load balancer names it still."""
     deployed(account)
     bucket = stack_bucket(account)
     write_log(account)
     assert run("--yes").code == 0
-    world = account.sandbox.account.world
-    assert bucket in world.buckets
+    return bucket
+
+
+def empty(account: Emulated, bucket: str) -> None:
+    """Delete the logs by hand."""
     client = account.client("s3")
-    for each in client.list_objects_v2(Bucket=bucket).get("Contents", ()):
+    for each in client.list_objects_v2(Bucket=bucket)["Contents"]:
         client.delete_object(Bucket=bucket, Key=each["Key"])
-    other = account.sandbox.account.add_load_balancer("other")
-    stack = deployed(account, LoadBalancerArns=other)
+
+
+def test_an_empty_bucket_of_a_stack_that_is_gone_goes_with_any_stack(
+    account: Emulated, run: Runner
+) -> None:
+    bucket = left_behind(account, run)
+    empty(account, bucket)
+    deployed(account, LoadBalancerArns=account.sandbox.account.add_load_balancer("other"))
     ran = run("--yes")
     goes = f"    - bucket {bucket}, which is empty; a stack that uses it no more made it"
-    assert (goes in ran.told.splitlines(), bucket in world.buckets) == (True, False)
+    assert goes in ran.told.splitlines()
     assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
-    assert status(account, stack) == "DELETE_COMPLETE"
+    assert bucket not in account.sandbox.account.world.buckets
+
+
+def test_a_stack_whose_function_is_not_asked_takes_nothing_over(
+    account: Emulated, run: Runner
+) -> None:
+    bucket = left_behind(account, run)
+    missing = account.load_balancers[0].replace("/web/", "/wob/")
+    failed = deployed(account, LoadBalancerArns=missing)
+    assert status(account, failed) == "ROLLBACK_COMPLETE"
+    empty(account, bucket)
+    ran = run("--yes")
+    assert bucket not in ran.told
+    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    assert run("--stack", failed).out == ran.out
+    assert bucket in account.sandbox.account.world.buckets
 
 
 def test_a_bucket_that_somebody_s_load_balancer_logs_to_stays(

@@ -62,7 +62,8 @@ class Found:
 
     def bucket(self, bucket: Bucket) -> MarkedBucket:
         """Return what of the stack's is in a bucket; whether it holds logs is not known here."""
-        name, hints = bucket.name, self.hints
+        name = bucket.name
+        mine = sum(each.stack == self.stack.tag for each in bucket.register(self.stack))
         theirs = {each.location_digest for each in self._others(name)}
         own = notifications.own(bucket.notifications)
         made = bucket.maker == self.stack.tag or name in self.stack.own_buckets
@@ -70,11 +71,15 @@ class Found:
         return MarkedBucket(
             name,
             made,
-            sum(each.stack == self.stack.tag for each in bucket.register(self.stack)),
+            mine,
             sum(notifications.location_digest(each) not in theirs for each in own),
             "another stack" if theirs else "" if goes or not made else self._user(name),
-            inherited=goes and not made and (name in hints.buckets or not hints.deleted),
+            inherited=goes and not made and (mine > 0 or self._reached(name)),
         )
+
+    def _reached(self, bucket: str) -> bool:
+        """Tell whether the stack's Delete is to come, or may have left the bucket."""
+        return not self.hints.deleted or bucket in self.hints.buckets
 
     def _user(self, bucket: str) -> str:
         """Name a load balancer that logs to a bucket, and goes on with it."""

@@ -1,5 +1,7 @@
 """What a stack has marked in an account; what of it goes, and what stays, when it is deleted."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -58,7 +60,8 @@ class Marks:
 class Hints:
     """What is known of a stack beforehand, for what it left without a mark.
 
-    Of one that is `deleted`, nothing that another stack made counts but what is named here.
+    Where its custom resource is `deleted`, and its function so asked no more, what other stacks
+    made counts only if it is named here, or registered by this one.
     """
 
     load_balancers: tuple[str, ...] = ()  # names
@@ -67,6 +70,17 @@ class Hints:
     function: str = ""
     endpoint: str = ""
     deleted: bool = False
+
+    def after(self, before: Marks) -> Hints:
+        """Return what is known once the stack is deleted: what it takes over has no mark of it."""
+        return Hints(
+            tuple(each.name for each in before.load_balancers),
+            tuple(each.name for each in before.buckets),
+            tuple(dict.fromkeys((*self.topics, *(each.arn for each in before.topics)))),
+            self.function,
+            self.endpoint,
+            deleted=True,
+        )
 
 
 @dataclass(frozen=True)

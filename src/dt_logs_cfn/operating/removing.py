@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -26,7 +26,7 @@ from dt_logs_cfn.operating.stacks import (
     resources,
 )
 from dt_logs_cfn.printable import printable
-from dt_logs_cfn.resources import FUNCTION
+from dt_logs_cfn.resources import FUNCTION, INVOCATION
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.templates import origin
 from dt_logs_handler import marks as handler_marks
@@ -82,7 +82,7 @@ def remove(
         operator.confirm(f"Delete the stack {stack.name}?", options.yes)
         delete(client, stack, operator, options.role)
         operator.tell("looking whether the account is clean")
-    hints = _after(hints, before)
+    hints = hints.after(before)
 
     def look() -> Marks:
         return read_marks(found, tagged, hints)
@@ -138,18 +138,8 @@ def _hints(stack: Stack, listed: Sequence[Resource]) -> Hints:
     )
     function = next((each.physical_id for each in listed if each.logical_id == FUNCTION), "")
     endpoint = stack.parameters.get("NotificationEndpoint", "")
-    return Hints((), (), tuple(arns), function, endpoint, stack.status == GONE)
-
-
-def _after(hints: Hints, before: Marks) -> Hints:
-    """Return what is known once the stack is deleted: its marks are gone from what it took over."""
-    return replace(
-        hints,
-        load_balancers=tuple(each.name for each in before.load_balancers),
-        buckets=tuple(each.name for each in before.buckets),
-        topics=tuple(dict.fromkeys((*hints.topics, *(each.arn for each in before.topics)))),
-        deleted=True,
-    )
+    there = [each.logical_id for each in listed if each.status != "DELETE_COMPLETE"]
+    return Hints((), (), tuple(arns), function, endpoint, INVOCATION not in there)
 
 
 def _told(stack: Stack, listed: Sequence[Resource], marks: Marks, documented: bool) -> str:

@@ -1,5 +1,7 @@
 """What goes with a stack, what stays, and what should not be left."""
 
+import pytest
+
 from dt_logs_cfn.operating.stacks.marks import (
     Left,
     MarkedBucket,
@@ -15,23 +17,32 @@ TOPIC = MarkedTopic("arn:topic", own=("arn:subscription",))
 
 def test_what_goes_and_what_stays_is_told_for_each_kind_of_bucket() -> None:
     marks = Marks(
-        (MarkedLoadBalancer("app/a/1"), MarkedLoadBalancer("app/b/2", shared=True)),
+        (
+            MarkedLoadBalancer("app/a/1"),
+            MarkedLoadBalancer("app/b/2", shared=True),
+            MarkedLoadBalancer("app/c/3", inherited=True),
+        ),
         (
             MarkedBucket("theirs", made=False, statements=1),
             MarkedBucket("empty", made=True, logs=False),
             MarkedBucket("full", made=True, logs=True),
             MarkedBucket("dark", made=True, logs=None),
-            MarkedBucket("shared", made=True, shared=True, logs=False),
+            MarkedBucket("shared", made=True, user="another stack", logs=False),
+            MarkedBucket("inherited", made=False, inherited=True, statements=1, logs=False),
+            MarkedBucket("inherited-full", made=False, inherited=True, statements=1, logs=True),
         ),
         (TOPIC,),
     )
     goes, stays = fate(marks, documented=False)
     assert goes == [
         "logging of app/a/1, which the stack turned on",
+        "logging of app/c/3, which a stack that uses it no more turned on",
         "statements and notifications of ours in bucket theirs, which stays as it was before",
         "bucket empty, which is empty",
         "statements and notifications of ours in bucket full",
         "statements and notifications of ours in bucket shared",
+        "bucket inherited, which is empty; a stack that uses it no more made it",
+        "statements and notifications of ours in bucket inherited-full",
         "topic arn:topic with its subscription",
     ]
     assert stays == [
@@ -39,15 +50,39 @@ def test_what_goes_and_what_stays_is_told_for_each_kind_of_bucket() -> None:
         "bucket full: it holds logs, which are yours",
         "bucket dark, if it holds logs: that could not be looked at",
         "bucket shared: another stack uses it",
+        "bucket inherited-full: it holds logs, which are yours",
     ]
 
 
-def test_the_documented_role_leaves_topic_and_log_group() -> None:
-    goes, stays = fate(Marks(topics=(TOPIC,), log_group="/aws/lambda/f"), documented=True)
+def test_the_documented_role_leaves_the_topic() -> None:
+    goes, stays = fate(Marks(topics=(TOPIC,)), documented=True)
     assert goes == []
-    assert stays == [
-        "topic arn:topic, inert: the documented role may not delete it",
-        "log group /aws/lambda/f: the documented role may not delete it",
+    assert stays == ["topic arn:topic, inert: the documented role may not delete it"]
+
+
+@pytest.mark.parametrize("documented", [True, False])
+def test_a_log_group_that_lambda_made_stays_whatever_the_role_may(documented: bool) -> None:
+    marks = Marks(log_group="/aws/lambda/f")
+    why = "Lambda made it, so it is no resource of the stack"
+    assert fate(marks, documented) == ([], [f"log group /aws/lambda/f: {why}"])
+    (left,) = leftovers(marks, documented)
+    assert (left.expected, left.why) == (True, why)
+    assert left.remedy == "aws logs delete-log-group --log-group-name /aws/lambda/f"
+
+
+def test_what_another_stack_had_left_to_it_is_left_if_it_is_still_there() -> None:
+    marks = Marks(
+        (MarkedLoadBalancer("app/a/1", inherited=True),),
+        (
+            MarkedBucket("full", made=False, inherited=True, logs=True),
+            MarkedBucket("empty", made=False, inherited=True, logs=False),
+        ),
+    )
+    found = leftovers(marks, documented=False)
+    assert [(each.name, each.expected) for each in found] == [
+        ("app/a/1", False),
+        ("full", True),
+        ("empty", False),
     ]
 
 

@@ -475,3 +475,48 @@ def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
     found = looking.of(arn)[f"bucket {LOGS}", "marks without a stack"]
     assert found.verdict == "unknown"
     assert "cloudformation:ListStacks" in found.fix
+
+
+def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
+    """Its maker is gone, but not its last user, whose removal it needs the tag for."""
+    arn = looking.account.add_load_balancer("web")
+    looking.create(arn)
+    looking.create(arn, name="second", stack=STACK.replace("/dt-logs/", "/second/"))
+    (bucket,) = looking.account.world.buckets
+    first = Stack(STACK, "aws", REGION, ACCOUNT).tag
+
+    def unregister(statements: list[Any]) -> None:
+        statements[:] = [each for each in statements if f"Read{first}" not in each["Sid"]]
+
+    looking.edit_policy(bucket, unregister)
+    looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
+    found = looking.of(arn)[f"bucket {bucket}", "marks without a stack"]
+    assert (found.verdict, found.saw) == (
+        "ok",
+        "stack second takes over what one that is not there has set up",
+    )
+
+
+def test_what_no_stack_takes_over_is_a_stray(looking: Looking) -> None:
+    """Another stack uses the bucket, but not where this load balancer logs."""
+    arn = logging(looking.account)
+    looking.create(arn)
+    prefix = "_/dt-logs-analysis/0123456789ab"
+    other = looking.account.add_load_balancer("other", bucket=LOGS, prefix=prefix)
+    found = looking.of(other)[f"bucket {LOGS}", "marks without a stack"]
+    assert (found.verdict, found.saw) == (
+        "finding",
+        f"the prefix of {subject(other)} is of a stack that is not there (tag 0123456789ab)",
+    )
+
+
+def test_a_gone_stack_s_statement_is_a_stray_beside_those_of_others(looking: Looking) -> None:
+    """As long as it is there, what is shared goes with nobody."""
+    arn = looking.account.add_load_balancer("web")
+    looking.create(arn)
+    looking.create(arn, name="second", stack=STACK.replace("/dt-logs/", "/second/"))
+    looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
+    (bucket,) = looking.account.world.buckets
+    found = looking.of(arn)[f"bucket {bucket}", "marks without a stack"]
+    assert found.verdict == "finding"
+    assert found.saw.startswith("statement DTLogsAnalysis1Read")

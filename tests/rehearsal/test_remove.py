@@ -163,6 +163,28 @@ def test_a_stack_that_changed_its_privileges_leaves_what_its_role_may_not_delete
     assert (again.code, f"  stays    topic {topic}" in again.out) == (0, True)
 
 
+def test_a_log_group_that_lambda_made_before_stays_and_is_announced(
+    account: Emulated, run: Runner
+) -> None:
+    deployed(account, Privileges.DOCUMENTED)
+    account.client("cloudformation").update_stack(
+        StackName=NAME,
+        TemplateBody=account.template(Privileges.LEAST_PRIVILEGE),
+        RoleARN=account.role,
+        Capabilities=list(BOTH),
+        Parameters=[
+            {"ParameterKey": each, "UsePreviousValue": True}
+            for each in ("LoadBalancerArns", "DataTheoremAccountId", "NotificationEndpoint")
+        ],
+    )
+    account.sandbox.api.join()
+    ran = run("--yes")
+    (group,) = account.sandbox.endpoint.deployed()["log_groups"]
+    why = f"log group {group}: Lambda made it, so it is no resource of the stack"
+    assert (ran.code, f"    {why}" in ran.told.splitlines()) == (0, True)
+    assert f"  stays    {why}" in ran.out.splitlines()
+
+
 def test_leftovers_are_removed_with_the_operator_s_rights_if_that_is_agreed_to(
     account: Emulated, run: Runner
 ) -> None:
@@ -215,6 +237,114 @@ def test_what_another_stack_uses_stays(account: Emulated, run: Runner) -> None:
     second = run("--yes", "--stack", f"{NAME}-2")
     assert second.out == f"{NAME}-2: deleted, and the account is clean\n"
     assert bucket not in account.sandbox.account.world.buckets
+
+
+def test_the_last_stack_tells_that_it_takes_over_what_one_that_is_gone_had_made(
+    account: Emulated, run: Runner
+) -> None:
+    before = snapshot(account)
+    deployed(account)
+    bucket = stack_bucket(account)
+    deployed(account, name=f"{NAME}-2")
+    assert run("--yes").code == 0
+    ran = run("--yes", "--stack", f"{NAME}-2")
+    assert [line[6:] for line in ran.told.splitlines() if line.startswith("    - ")][4:] == [
+        f"logging of app/web/{account.load_balancers[0].rpartition('/')[2]}, which a stack that"
+        " uses it no more turned on",
+        f"bucket {bucket}, which is empty; a stack that uses it no more made it",
+        f"topic arn:aws:sns:us-east-1:123456789012:{NAME}-1-{bucket} with its subscription",
+    ]
+    assert (ran.code, ran.out) == (0, f"{NAME}-2: deleted, and the account is clean\n")
+    assert snapshot(account)["buckets"] == before["buckets"]
+
+
+def test_a_bucket_with_logs_of_a_stack_that_is_gone_stays_and_is_named(
+    account: Emulated, run: Runner
+) -> None:
+    deployed(account)
+    bucket = stack_bucket(account)
+    deployed(account, name=f"{NAME}-2")
+    write_log(account)
+    assert run("--yes").code == 0
+    ran = run("--yes", "--stack", f"{NAME}-2")
+    assert f"    bucket {bucket}: it holds logs, which are yours" in ran.told.splitlines()
+    assert (ran.code, ran.out) == (
+        0,
+        f"{NAME}-2: deleted; what is left stays by the rules\n  stays    bucket {bucket}:"
+        " it holds logs, which are yours; empty and delete it when you like\n",
+    )
+    assert bucket in account.sandbox.account.world.buckets
+
+
+def test_what_was_taken_over_and_is_left_is_a_finding(account: Emulated, run: Runner) -> None:
+    """The last stack's custom resource was left behind, and its statements were taken out."""
+    deployed(account)
+    bucket = stack_bucket(account)
+    second = deployed(account, name=f"{NAME}-2")
+    assert run("--yes").code == 0
+    del account.sandbox.cloudformation.stacks[second].resources["InvokeLambdaFunction"]
+    ran = run("--yes", "--stack", f"{NAME}-2")
+    assert ran.code == 1
+    lines = ran.out.splitlines()
+    assert any(line.startswith("  LEFT     load balancer app/web/") for line in lines)
+    assert f"  LEFT     bucket {bucket}: it is empty, and nobody uses it; delete it" in lines
+
+
+def left_behind(account: Emulated, run: Runner) -> str:
+    """Remove a stack whose bucket stays for its logs; a load balancer names it still."""
+    deployed(account)
+    bucket = stack_bucket(account)
+    write_log(account)
+    assert run("--yes").code == 0
+    return bucket
+
+
+def empty(account: Emulated, bucket: str) -> None:
+    """Delete the logs by hand."""
+    client = account.client("s3")
+    for each in client.list_objects_v2(Bucket=bucket)["Contents"]:
+        client.delete_object(Bucket=bucket, Key=each["Key"])
+
+
+def test_an_empty_bucket_of_a_stack_that_is_gone_goes_with_any_stack(
+    account: Emulated, run: Runner
+) -> None:
+    bucket = left_behind(account, run)
+    empty(account, bucket)
+    deployed(account, LoadBalancerArns=account.sandbox.account.add_load_balancer("other"))
+    ran = run("--yes")
+    goes = f"    - bucket {bucket}, which is empty; a stack that uses it no more made it"
+    assert goes in ran.told.splitlines()
+    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    assert bucket not in account.sandbox.account.world.buckets
+
+
+def test_a_stack_whose_function_is_not_asked_takes_nothing_over(
+    account: Emulated, run: Runner
+) -> None:
+    bucket = left_behind(account, run)
+    missing = account.load_balancers[0].replace("/web/", "/wob/")
+    failed = deployed(account, LoadBalancerArns=missing)
+    assert status(account, failed) == "ROLLBACK_COMPLETE"
+    empty(account, bucket)
+    ran = run("--yes")
+    assert bucket not in ran.told
+    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    assert run("--stack", failed).out == ran.out
+    assert bucket in account.sandbox.account.world.buckets
+
+
+def test_a_bucket_that_somebody_s_load_balancer_logs_to_stays(
+    account: Emulated, run: Runner
+) -> None:
+    deployed(account)
+    bucket = stack_bucket(account)
+    other = account.sandbox.account.add_load_balancer("other", bucket=bucket)
+    ran = run("--yes")
+    why = f"bucket {bucket}: load balancer {other.partition(':loadbalancer/')[2]} uses it"
+    assert f"    {why}" in ran.told.splitlines()
+    assert (ran.code, f"  stays    {why}" in ran.out.splitlines()) == (0, True)
+    assert bucket in account.sandbox.account.world.buckets
 
 
 def test_a_topic_whose_users_cannot_be_told_is_not_removed(

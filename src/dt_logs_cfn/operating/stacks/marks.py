@@ -1,15 +1,21 @@
 """What a stack has marked in an account; what of it goes, and what stays, when it is deleted."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class MarkedLoadBalancer:
-    """A load balancer whose logging the stack turned on; `shared` if another stack uses it."""
+    """A load balancer that logs where a stack of ours turned it on.
+
+    `shared` if another stack uses it; `inherited` if another one turned it on, and uses it no more.
+    """
 
     name: str
     shared: bool = False
+    inherited: bool = False
 
 
 @dataclass(frozen=True)
@@ -20,8 +26,14 @@ class MarkedBucket:
     made: bool  # by this stack
     statements: int = 0  # by which this stack is registered in its policy
     notifications: int = 0  # of ours, but for those of other stacks' locations
-    shared: bool = False  # another stack is registered there, too
-    logs: bool | None = None  # looked for only in a bucket that this stack made
+    user: str = ""  # who else needs it
+    logs: bool | None = None  # looked for only in a bucket that is to go
+    inherited: bool = False  # made by another stack, which uses it no more, and goes with this one
+
+    @property
+    def ours(self) -> bool:
+        """Whether it goes with the stack, unless something keeps it."""
+        return self.made or self.inherited
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,33 @@ class Marks:
 
 
 @dataclass(frozen=True)
+class Hints:
+    """What is known of a stack beforehand, for what it left without a mark.
+
+    Where its custom resource is `deleted`, and its function so asked no more, what other stacks
+    made counts only if it is named here, or registered by this one.
+    """
+
+    load_balancers: tuple[str, ...] = ()  # names
+    buckets: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    function: str = ""
+    endpoint: str = ""
+    deleted: bool = False
+
+    def after(self, before: Marks) -> Hints:
+        """Return what is known once the stack is deleted: what it takes over has no mark of it."""
+        return Hints(
+            tuple(each.name for each in before.load_balancers),
+            tuple(each.name for each in before.buckets),
+            tuple(dict.fromkeys((*self.topics, *(each.arn for each in before.topics)))),
+            self.function,
+            self.endpoint,
+            deleted=True,
+        )
+
+
+@dataclass(frozen=True)
 class Left:
     """What is left of a stack, and why.
 
@@ -64,10 +103,13 @@ class Left:
         return f"{self.what} {self.name}: {self.why}"
 
 
+_BY_LAMBDA = "Lambda made it, so it is no resource of the stack"
+
+
 def fate(marks: Marks, documented: bool) -> tuple[list[str], list[str]]:
     """Return what goes with the stack, and what stays, a line each.
 
-    Under the documented privileges the stack's role may not delete topics and log groups.
+    Under the documented privileges the stack's role may not delete topics.
     """
     goes: list[str] = []
     stays: list[str] = []
@@ -75,7 +117,8 @@ def fate(marks: Marks, documented: bool) -> tuple[list[str], list[str]]:
         if one.shared:
             stays.append(f"logging of {one.name}: another stack uses it")
         else:
-            goes.append(f"logging of {one.name}, which the stack turned on")
+            who = "a stack that uses it no more" if one.inherited else "the stack"
+            goes.append(f"logging of {one.name}, which {who} turned on")
     for each in marks.buckets:
         _bucket_fate(each, goes, stays)
     for topic in marks.topics:
@@ -85,26 +128,27 @@ def fate(marks: Marks, documented: bool) -> tuple[list[str], list[str]]:
             stays.append(f"topic {topic.arn}: somebody else is subscribed to it")
         else:
             goes.append(f"topic {topic.arn} with its subscription")
-    if marks.log_group and documented:
-        stays.append(f"log group {marks.log_group}: the documented role may not delete it")
+    if marks.log_group:
+        stays.append(f"log group {marks.log_group}: {_BY_LAMBDA}")
     return goes, stays
 
 
 def _bucket_fate(found: MarkedBucket, goes: list[str], stays: list[str]) -> None:
     ours = "statements and notifications of ours"
-    if not found.made:
+    if not found.ours:
         if found.statements or found.notifications:
             goes.append(f"{ours} in bucket {found.name}, which stays as it was before")
-    elif found.shared:
+    elif found.user:
         goes.append(f"{ours} in bucket {found.name}")
-        stays.append(f"bucket {found.name}: another stack uses it")
+        stays.append(f"bucket {found.name}: {found.user} uses it")
     elif found.logs:
         goes.append(f"{ours} in bucket {found.name}")
         stays.append(f"bucket {found.name}: it holds logs, which are yours")
     elif found.logs is None:
         stays.append(f"bucket {found.name}, if it holds logs: that could not be looked at")
     else:
-        goes.append(f"bucket {found.name}, which is empty")
+        made = "; a stack that uses it no more made it" if found.inherited else ""
+        goes.append(f"bucket {found.name}, which is empty{made}")
 
 
 def leftovers(marks: Marks, documented: bool) -> list[Left]:
@@ -114,7 +158,7 @@ def leftovers(marks: Marks, documented: bool) -> list[Left]:
 
 def _logging_left(marks: Marks) -> Iterator[Left]:
     for each in marks.load_balancers:
-        why = "it still logs to the stack's location; turn its access logs off"
+        why = "it still logs to a location of ours; turn its access logs off"
         if each.shared:
             why = "it goes on logging, since another stack uses it"
         yield Left("load balancer", each.name, why, expected=each.shared)
@@ -128,10 +172,10 @@ def _buckets_left(marks: Marks) -> Iterator[Left]:
         if each.notifications:
             why = f"{each.notifications} notifications of ours are in it; take them out"
             yield Left("bucket", each.name, why, expected=False)
-        if not each.made:
+        if not each.ours:
             continue
-        if each.shared:
-            yield Left("bucket", each.name, "another stack uses it", expected=True)
+        if each.user:
+            yield Left("bucket", each.name, f"{each.user} uses it", expected=True)
         elif each.logs is None:
             yield Left("bucket", each.name, "it could not be looked into", expected=True)
         elif each.logs:
@@ -156,4 +200,4 @@ def _others_left(marks: Marks, documented: bool) -> Iterator[Left]:
             yield Left("topic", topic.arn, f"inert; {why}", documented, command)
     if marks.log_group:
         command = f"aws logs delete-log-group --log-group-name {marks.log_group}"
-        yield Left("log group", marks.log_group, why, documented, command)
+        yield Left("log group", marks.log_group, _BY_LAMBDA, True, command)

@@ -5,7 +5,7 @@ What may not be read is said, and never taken for clean. Nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -15,8 +15,9 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stacks.marks import MarkedBucket, MarkedLoadBalancer, MarkedTopic, Marks
-from dt_logs_handler import notifications, topics
+from dt_logs_cfn.operating.stacks.marked import Found
+from dt_logs_cfn.operating.stacks.marks import Hints, MarkedBucket, MarkedTopic, Marks
+from dt_logs_handler import topics
 from dt_logs_handler.aws import Aws, pages
 from dt_logs_handler.buckets import ABSENT, read_bucket, read_policy, supports
 from dt_logs_handler.errors import HandlerError
@@ -32,16 +33,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _LONGEST = 600.0  # seconds that a search may take
 _KEYS = 1000  # keys that are looked at for one that is a log
-
-
-@dataclass(frozen=True)
-class Hints:
-    """What is known of a stack beforehand, for what it left without a mark."""
-
-    buckets: tuple[str, ...] = ()
-    topics: tuple[str, ...] = ()
-    function: str = ""
-    endpoint: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,17 +65,19 @@ def read_marks(found: Clients, stack: Stack, hints: Hints) -> Marks:
         "load balancers", lambda: tuple(search.load_balancers()), tuple[LoadBalancer, ...]()
     )
     seen = search.noting("buckets", search.buckets, None)
-    buckets = seen or {}
-    load_balancers = tuple(search.marked_load_balancer(each, buckets) for each in logging)
-    marked = tuple(search.marked(each) for each in buckets.values())
+    there = Found(stack, hints, logging, seen or {})
+    marked = [search.looked_into(there.bucket(each)) for each in there.buckets.values()]
     # Who uses a topic stands in its bucket's policy: without that, none counts as unused.
-    listed = tuple(search.topics(buckets)) if seen is not None else ()
+    listed = tuple(search.topics(there.buckets, marked)) if seen is not None else ()
     group = search.noting("log groups", lambda: _log_group(found.logs, hints.function), "")
-    return Marks(load_balancers, tuple(filter(_matters, marked)), listed, group, search.unread)
+    matter = tuple(each for each in marked if _matters(each, hints))
+    return Marks(tuple(there.load_balancers()), matter, listed, group, search.unread)
 
 
-def _matters(found: MarkedBucket) -> bool:
-    return found.made or bool(found.statements) or bool(found.notifications)
+def _matters(found: MarkedBucket, hints: Hints) -> bool:
+    """Tell whether a bucket is to be told of; one with a gone stack's logs alone is as before."""
+    inherited = found.inherited and (found.name in hints.buckets or not found.logs)
+    return found.made or inherited or bool(found.statements) or bool(found.notifications)
 
 
 def _log_group(logs: CloudWatchLogsClient, function: str) -> str:
@@ -125,7 +118,7 @@ class _Search:
         return otherwise
 
     def load_balancers(self) -> Iterator[LoadBalancer]:
-        """Yield the load balancers that log where the stack turned logging on."""
+        """Yield the application load balancers that have a bucket for their logs."""
         for page in pages(
             self._aws,
             lambda marker: self._aws.elbv2.describe_load_balancers(
@@ -139,19 +132,7 @@ class _Search:
                 found = read_load_balancer(self._aws, each["LoadBalancerArn"])
                 if found and found.logging.bucket:
                     self._logged_to.add(found.logging.bucket)
-                    if found.logging.location.mark == self._stack.tag:
-                        yield found
-
-    def marked_load_balancer(
-        self, found: LoadBalancer, buckets: Mapping[str, Bucket]
-    ) -> MarkedLoadBalancer:
-        """Return what of the stack's is at a load balancer, and whether another one uses it."""
-        location = found.logging.location
-        bucket = buckets.get(location.bucket)
-        claims = bucket.register(self._stack) if bucket else []
-        theirs = (each for each in claims if each.stack != self._stack.tag)
-        shared = any(each.covers(location, found.name) for each in theirs)
-        return MarkedLoadBalancer(found.name, shared)
+                    yield found
 
     def buckets(self) -> dict[str, Bucket]:
         """Return the buckets that may have marks, by name: logged to, or with the stack's claim."""
@@ -205,23 +186,11 @@ class _Search:
             for each in page["Buckets"]
         ]
 
-    def marked(self, bucket: Bucket) -> MarkedBucket:
-        """Return what of the stack's is in a bucket."""
-        claims = bucket.register(self._stack)
-        mine = [each for each in claims if each.stack == self._stack.tag]
-        theirs = {each.location_digest for each in claims if each.stack != self._stack.tag}
-        own = notifications.own(bucket.notifications)
-        made = bucket.maker == self._stack.tag or bucket.name in self._stack.own_buckets
-        found = MarkedBucket(
-            bucket.name,
-            made,
-            len(mine),
-            sum(notifications.location_digest(each) not in theirs for each in own),
-            bool(theirs),
-        )
-        if not made:
+    def looked_into(self, found: MarkedBucket) -> MarkedBucket:
+        """Return a bucket with whether it holds logs, if it is to go."""
+        if not found.ours:
             return found
-        logs = self.noting(f"bucket {bucket.name}", lambda: self._holds_logs(bucket.name), None)
+        logs = self.noting(f"bucket {found.name}", lambda: self._holds_logs(found.name), None)
         return replace(found, logs=logs)
 
     def _holds_logs(self, bucket: str) -> bool | None:
@@ -233,10 +202,13 @@ class _Search:
         keys = [each["Key"] for each in page.get("Contents", ())]
         return page["IsTruncated"] or any(not key.endswith(f"/{TEST_FILE}") for key in keys)
 
-    def topics(self, buckets: Mapping[str, Bucket]) -> Iterator[MarkedTopic]:
+    def topics(
+        self, buckets: Mapping[str, Bucket], marked: Iterable[MarkedBucket]
+    ) -> Iterator[MarkedTopic]:
         """Yield the stack's topics that no other stack uses, as far as that can be told."""
         mine = [each for each in buckets.values() if self._registered(each, others=False)]
         wanted = {self._stack.topic_arn(each.name) for each in mine}
+        wanted |= {self._stack.topic_arn(each.name) for each in marked if each.inherited}
         wanted |= {self._stack.topic_arn(name) for name in self._hints.buckets}
         wanted |= {*self._hints.topics, *map(self._stack.topic_arn, self._stack.own_buckets)}
         used = {

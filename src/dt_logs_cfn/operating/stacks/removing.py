@@ -14,8 +14,8 @@ from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.stacks.deleting import delete
 from dt_logs_cfn.operating.stacks.following import follow, seen_before
-from dt_logs_cfn.operating.stacks.marks import Left, Marks, fate, leftovers
-from dt_logs_cfn.operating.stacks.marks_read import Clients, Hints, read_marks
+from dt_logs_cfn.operating.stacks.marks import Hints, Left, Marks, fate, leftovers
+from dt_logs_cfn.operating.stacks.marks_read import Clients, read_marks
 from dt_logs_cfn.operating.stacks.stack import (
     Resource,
     Stack,
@@ -28,7 +28,7 @@ from dt_logs_cfn.operating.stacks.stack import (
 )
 from dt_logs_cfn.operating.stacks.states import GONE, REVIEW, at_rest
 from dt_logs_cfn.printable import printable
-from dt_logs_cfn.resources import FUNCTION
+from dt_logs_cfn.resources import FUNCTION, INVOCATION
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.templates import origin
 from dt_logs_handler import marks as handler_marks
@@ -77,7 +77,7 @@ def remove(
     stack = _at_rest(client, stack, operator)
     listed = resources(client, stack)
     tagged = _of(stack)
-    hints = _hints(stack, listed, ())
+    hints = _hints(stack, listed)
     operator.tell("looking for what it has set up in the account")
     before, cleared = read_marks(found, tagged, hints), tuple[Left, ...]()
     if stack.status != GONE:
@@ -85,7 +85,7 @@ def remove(
         operator.confirm(f"Delete the stack {stack.name}?", options.yes)
         delete(client, stack, operator, options.role)
         operator.tell("looking whether the account is clean")
-    hints = _hints(stack, listed, tuple(each.name for each in before.buckets))
+    hints = hints.after(before)
 
     def look() -> Marks:
         return read_marks(found, tagged, hints)
@@ -135,7 +135,7 @@ def _of(stack: Stack) -> handler_marks.Stack:
     return handler_marks.Stack(stack.id, partition, region, account)
 
 
-def _hints(stack: Stack, listed: Sequence[Resource], buckets: tuple[str, ...]) -> Hints:
+def _hints(stack: Stack, listed: Sequence[Resource]) -> Hints:
     """Return what the stack itself tells; its outputs may be cut off."""
     arns = re.findall(
         rf"arn:[^,\s]+:{handler_marks.NAME}-[0-9]+-[A-Za-z0-9_-]+",
@@ -143,7 +143,8 @@ def _hints(stack: Stack, listed: Sequence[Resource], buckets: tuple[str, ...]) -
     )
     function = next((each.physical_id for each in listed if each.logical_id == FUNCTION), "")
     endpoint = stack.parameters.get("NotificationEndpoint", "")
-    return Hints(buckets, tuple(arns), function, endpoint)
+    there = [each.logical_id for each in listed if each.status != "DELETE_COMPLETE"]
+    return Hints((), (), tuple(arns), function, endpoint, INVOCATION not in there)
 
 
 def _told(stack: Stack, listed: Sequence[Resource], marks: Marks, documented: bool) -> str:

@@ -55,12 +55,13 @@ def _opened(stream: TextIO | None) -> tuple[_Output, TextIO]:
     if stream is None:  # closed by whoever started the process; print() would take the other one
         output = _Output(os.devnull, "w")
         return output, io.TextIOWrapper(io.BufferedWriter(output), encoding="utf-8")
+    assert isinstance(stream, io.TextIOWrapper)  # as Python makes them
     output = _Output(stream.fileno(), "w", closefd=False)
     return output, io.TextIOWrapper(
         io.BufferedWriter(output),
         encoding=stream.encoding,
         errors=stream.errors,
-        line_buffering=bool(stream.line_buffering),
+        line_buffering=stream.line_buffering or stream.write_through,
     )
 
 

@@ -153,6 +153,11 @@ def test_a_reader_who_goes_changes_no_exit_code(words: tuple[str, ...], code: in
     assert done.returncode == code
 
 
+def test_only_what_to_do_gets_the_profile(run: Run) -> None:
+    quoted = "'`aws s3 ls`' is no name of a stack."
+    assert quoted in run("plan", "--stack", "`aws s3 ls`", "--profile", "p").err
+
+
 def test_words_that_nobody_asked_for_are_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["plan", "--parametr", "T0KEN", "--x=T0KEN", "--ghp_T0KEN", "T0KEN"])

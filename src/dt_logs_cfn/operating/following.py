@@ -63,7 +63,7 @@ def follow(client: CloudFormationClient, stack: str, known: Set[str], operator: 
     try:
         return _followed(client, stack, known, operator)
     except KeyboardInterrupt:
-        operator.tell(
+        operator.advise(
             "The stack goes on by itself. The same command follows it again, and so does:"
             f" `aws cloudformation describe-stack-events --stack-name {stack}`"
         )

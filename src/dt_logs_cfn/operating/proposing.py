@@ -115,6 +115,7 @@ def execute(client: CloudFormationClient, found: Proposed) -> None:
 
     Raises OperatingError where it is not known whether it does, and botocore's errors.
     """
+    found.executing = True
     try:
         client.execute_change_set(
             ChangeSetName=found.name, StackName=found.stack, ClientRequestToken=found.name
@@ -122,6 +123,7 @@ def execute(client: CloudFormationClient, found: Proposed) -> None:
     except FAILURES as error:
         described = None if _is_refusal(error) else _looked_for(client, found, error)
         if described is None or not described["ExecutionStatus"].startswith("EXECUTE_"):
+            found.executing = False
             raise
     found.executed = True
 

@@ -7,30 +7,44 @@ import io
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from dt_logs_cfn.cli import main
 
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
-
-class _Output(io.FileIO):
-    """What a stream writes to; what cannot be written is lost, and nothing else is.
+class _Stream(io.TextIOWrapper):
+    """A stream of the process that raises nothing; what cannot be written is lost.
 
     A stack that is followed goes on without a reader, and so does whoever follows it.
-    `failure` is why, unless the reader has only closed the pipe.
+    `failure` is why it is lost, unless the reader has only closed the pipe.
     """
 
     failure: OSError | None = None
+    seen = True
 
-    def write(self, data: ReadableBuffer, /) -> int:
+    def writable(self) -> bool:
+        """Tell whether somebody sees what is written, as far as is known."""
+        return self.seen
+
+    def write(self, text: str, /) -> int:
         try:
-            return super().write(data)
+            return super().write(text)
         except OSError as error:
-            if not isinstance(error, BrokenPipeError):
-                self.failure = error
-            return memoryview(data).nbytes
+            self._lose(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        self.seen = False
+        if not isinstance(error, BrokenPipeError):
+            self.failure = error
+        # What is still to be written, and what is written from here on, has somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
 
 
 def run() -> None:
@@ -39,10 +53,10 @@ def run() -> None:
     Ctrl-C and a full disk end it without a traceback. A stream that is closed, or that nobody
     reads any more, changes no exit code; results that could not be written make it 3.
     """
-    results, sys.stdout = _opened(sys.stdout)
-    _, sys.stderr = _opened(sys.stderr)
+    sys.stdout = results = _opened(sys.stdout)
+    sys.stderr = _opened(sys.stderr)
     code = _ended()
-    sys.stdout.flush()
+    results.flush()
     if code != 130 and results.failure:
         code = _unwritten(results.failure)
     if code == 130 and threading.active_count() > 1:  # in calls of minutes, which nobody awaits
@@ -50,15 +64,14 @@ def run() -> None:
     sys.exit(code)
 
 
-def _opened(stream: TextIO | None) -> tuple[_Output, TextIO]:
-    """Return a stream of the process as one that raises nothing, and what that writes to."""
+def _opened(stream: TextIO | None) -> _Stream:
     if stream is None:  # closed by whoever started the process; print() would take the other one
-        output = _Output(os.devnull, "w")
-        return output, io.TextIOWrapper(io.BufferedWriter(output), encoding="utf-8")
+        nowhere = _Stream(os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb"), encoding="utf-8")
+        nowhere.seen = False
+        return nowhere
     assert isinstance(stream, io.TextIOWrapper)  # as Python makes them
-    output = _Output(stream.fileno(), "w", closefd=False)
-    return output, io.TextIOWrapper(
-        io.BufferedWriter(output),
+    return _Stream(
+        open(stream.fileno(), "wb", closefd=False),
         encoding=stream.encoding,
         errors=stream.errors,
         line_buffering=stream.line_buffering or stream.write_through,

@@ -17,8 +17,10 @@ def _ask(question: str) -> str | None:
     """Return an answer from the terminal; None where nobody can be asked."""
     if sys.stdin is None or not sys.stdin.isatty():
         return None
-    print(question, end=" ", file=sys.stderr, flush=True)
     try:
+        print(question, end=" ", file=sys.stderr, flush=True)
+        if not sys.stderr.writable():  # nobody sees what is asked
+            return None
         return sys.stdin.readline()
     except KeyboardInterrupt:
         print(file=sys.stderr)  # what is told next begins a line

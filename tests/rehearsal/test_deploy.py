@@ -395,6 +395,15 @@ def test_a_stack_that_an_earlier_deploy_left_for_review_is_made(
     assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
 
 
+def test_a_stack_that_only_holds_a_change_set_of_ours_is_removed_with_it(
+    account: Emulated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    review(account, "dt-logs-cfn-of-before")
+    ran = Runner(remove.configure, remove.removed, capsys)("--yes")
+    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    assert stacks(account) == []
+
+
 def test_a_stack_that_somebody_else_is_about_to_make_is_left_alone(
     account: Emulated, run: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,38 +1,100 @@
 """The process edge: `python -m dt_logs_cfn` and the console script."""
 
+from __future__ import annotations
+
 import errno
+import io
 import os
 import sys
 import threading
+from typing import TextIO
 
 from dt_logs_cfn.cli import main
+
+
+class _Stream(io.TextIOWrapper):
+    """A stream of the process that raises nothing; what cannot be written is lost.
+
+    A stack that is followed goes on without a reader, and so does whoever follows it.
+    `failure` is why it is lost, unless the reader has only closed the pipe.
+    """
+
+    failure: OSError | None = None
+    seen = True
+
+    def writable(self) -> bool:
+        """Tell whether somebody sees what is written, as far as is known."""
+        return self.seen
+
+    def write(self, text: str, /) -> int:
+        try:
+            return super().write(text)
+        except OSError as error:
+            self._lose(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        self.seen = False
+        if not isinstance(error, BrokenPipeError):
+            self.failure = error
+        # What is still to be written, and what is written from here on, has somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
 
 
 def run() -> None:
     """Run the command line of this process and exit with its code.
 
-    A reader that closes the pipe early, a full disk, and Ctrl-C end it without a traceback.
+    Ctrl-C and a full disk end it without a traceback. A stream that is closed, or that nobody
+    reads any more, changes no exit code; results that could not be written make it 3.
     """
-    if sys.stdout is None:  # closed by whoever started the process
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  for as long as the process lives
+    sys.stdout = results = _opened(sys.stdout)
+    sys.stderr = _opened(sys.stderr)
+    code = _ended()
+    results.flush()
+    if code != 130 and results.failure:
+        code = _unwritten(results.failure)
+    if code == 130 and threading.active_count() > 1:  # in calls of minutes, which nobody awaits
+        os._exit(code)
+    sys.exit(code)
+
+
+def _opened(stream: TextIO | None) -> _Stream:
+    if stream is None:  # closed by whoever started the process; print() would take the other one
+        nowhere = _Stream(os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb"), encoding="utf-8")
+        nowhere.seen = False
+        return nowhere
+    assert isinstance(stream, io.TextIOWrapper)  # as Python makes them
+    return _Stream(
+        open(stream.fileno(), "wb", closefd=False),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering or stream.write_through,
+    )
+
+
+def _ended() -> int:
     try:
-        code = main(sys.argv[1:])
-        sys.stdout.flush()
-    except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.ENOSPC):
-            raise
-        # The interpreter flushes stdout once more on its way out, and must find somebody there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            print(f"dt-logs-cfn: the output could not be written: {error}", file=sys.stderr)
-        code = 3
+        return main(sys.argv[1:])
+    except SystemExit as stop:  # as argparse raises it
+        return stop.code if isinstance(stop.code, int) else 1
     except KeyboardInterrupt:
         print("dt-logs-cfn: interrupted", file=sys.stderr)
-        code = 130
-        if threading.active_count() > 1:  # in calls that may take a minute, which nobody awaits
-            sys.stdout.flush()
-            os._exit(code)
-    sys.exit(code)
+        return 130
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return _unwritten(error)
+
+
+def _unwritten(error: OSError) -> int:
+    print(f"dt-logs-cfn: the output could not be written: {error}", file=sys.stderr)
+    return 3
 
 
 if __name__ == "__main__":

@@ -62,8 +62,9 @@ def main(argv: Sequence[str]) -> int:
     try:
         return command.run(arguments)
     except DtLogsError as error:
-        told = Here.of(arguments).text(printable(str(error)))
-        print(f"{PROGRAM}: {told}", file=sys.stderr)
+        # What happened may quote anybody, and what to do is our own.
+        fix = Here.of(arguments).text(printable(error.fix))
+        print(f"{PROGRAM}: {printable(error.what)} {fix}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 3
 
 

@@ -1,5 +1,6 @@
 """The command line as such: usage, exit codes, pipes, and what a command does not import."""
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -105,11 +106,56 @@ def test_a_build_loads_no_linter_and_no_sdk(here: Path) -> None:
     assert not loaded & {"boto3", "botocore", "cfnlint", "moto"}
 
 
-def test_a_closed_stdout_is_no_traceback() -> None:
-    command = f"{shlex.quote(sys.executable)} -m dt_logs_cfn policy >&-"
-    told = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+def shell(command: str, here: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a shell does, by a line of it that begins with its arguments."""
+    line = f"{shlex.quote(sys.executable)} -m dt_logs_cfn {command}"
+    return subprocess.run(["sh", "-c", line], cwd=here, capture_output=True, text=True, check=False)
 
-    assert (told.returncode, told.stderr) == (0, "")
+
+FULL = "dt-logs-cfn: the output could not be written: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "out", "err"),
+    [
+        ("policy >&-", 0, "", ""),
+        ("policy >&- 2>&-", 0, "", ""),
+        ("policy >/dev/full", 3, "", FULL),
+        ("policy >/dev/full 2>/dev/full", 3, "", ""),
+        ("--help >/dev/full", 3, "", FULL),
+        ("plan --stack 'x y' 2>/dev/full", 2, "", ""),
+        ("plan --stack 'x y' 2>&-", 2, "", ""),
+        ("plan --no-such-option 2>/dev/full", 2, "", ""),
+        ("verify no-such-file 2>/dev/full", 3, "", ""),
+        ("verify no-such-file 2>&-", 3, "", ""),
+    ],
+)
+def test_what_cannot_be_shown_goes_nowhere_else(
+    here: Path, command: str, code: int, out: str, err: str
+) -> None:
+    done = shell(command, here)
+    assert (done.returncode, done.stdout, done.stderr) == (code, out, err)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(("policy", "cloudformation-role-lifecycle"), 0), (("plan", "--stack", "x y"), 2)],
+)
+def test_a_reader_who_goes_changes_no_exit_code(words: tuple[str, ...], code: int) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "dt_logs_cfn", *words], stdout=writer, stderr=writer, check=False
+        )
+    finally:
+        os.close(writer)
+    assert done.returncode == code
+
+
+def test_only_what_to_do_gets_the_profile(run: Run) -> None:
+    quoted = "'`aws s3 ls`' is no name of a stack."
+    assert quoted in run("plan", "--stack", "`aws s3 ls`", "--profile", "p").err
 
 
 def test_words_that_nobody_asked_for_are_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:

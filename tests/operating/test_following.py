@@ -109,6 +109,18 @@ def test_an_operation_that_goes_on_is_followed_from_its_beginning() -> None:
     assert seen_before(Fake([]), STACK) == frozenset()  # type: ignore[arg-type]
 
 
+def test_somebody_elses_reason_is_told_without_a_token_and_is_cut() -> None:
+    fake = Fake([happens("CREATE_IN_PROGRESS"), happens("ROLLBACK_COMPLETE")])
+    happens("CREATE_FAILED")(fake)
+    fake.events[0]["ResourceStatusReason"] = f"https://h.example.com/SECRET {'x' * 3000}"
+    seat = Seat()
+    ended = follow(fake, STACK, frozenset(), seat.operator)  # type: ignore[arg-type]
+    why = seat.lines[0].splitlines()[1].strip()
+    assert why.startswith("https://h.example.com/… xxx") and len(why) == 500
+    assert ended.failure.startswith("s failed: https://h.example.com/… xxx")
+    assert len(ended.failure) < 600
+
+
 def test_silence_is_told_now_and_then() -> None:
     nothing = [happens()] * 40
     fake = Fake([happens("CREATE_IN_PROGRESS"), *nothing, happens("CREATE_COMPLETE")])

@@ -116,6 +116,26 @@ def test_a_step_is_told(step: Step, subject: str, lines: list[str]) -> None:
     assert diff(step, bucket) == (subject, lines)
 
 
+def test_what_may_be_a_token_in_a_tag_is_not_shown() -> None:
+    one, two = f"https://h.example.com/{SECRET}", f"https://h.example.com/{SECRET}2"
+    bucket = Bucket("logs", tags={"gone": one, "same": one, "old": one, "other": one})
+    tags = {"same": one, "old": two, "new": two, "other": "x"}
+    assert diff(SetTags("logs", tags, frozenset({"gone"})), bucket)[1] == [
+        "- tag gone=https://h.example.com/…",
+        "~ tag new: (none) -> https://h.example.com/…",
+        "~ tag old: https://h.example.com/… -> https://h.example.com/… (the hidden part changes)",
+        "~ tag other: https://h.example.com/… -> x",
+    ]
+    topic = diff(EnsureTopic("logs", TOPIC, {"url": one}, True))
+    assert topic[1] == ["+ the topic itself", "+ tag url=https://h.example.com/…"]
+
+
+def test_a_policy_is_shown_whole() -> None:
+    statement = {"Sid": "https://h.example.com/a/b?c=d", "Effect": "Deny", "Resource": "x" * 900}
+    _, lines = diff(EditPolicy("logs", policy.Edit((statement,))), Bucket("logs"))
+    assert [json.loads(line.removeprefix("+ policy ")) for line in lines] == [statement]
+
+
 @STEADY
 @given(policies())
 def test_a_policys_diff_is_what_the_edit_changes(text: str | None) -> None:

@@ -154,11 +154,9 @@ def test_what_cannot_be_found_out_is_told_as_unknown(
         "What became of the stack thing is not known:"
         " 127.0.0.1 cannot be reached (ConnectionClosedError)."
     )
-    name = client.list_change_sets(StackName="thing")["Summaries"][0]["ChangeSetName"]
     assert error.value.fix == (
         "Deploy again once AWS answers: that follows the stack if it goes on. If it does not, this"
-        " takes the change set away: `aws cloudformation delete-change-set --stack-name thing"
-        f" --change-set-name {name}`"
+        " takes the change set away: `dt-logs-cfn remove --stack thing`"
     )
     assert place.left == [("thing", left)]
     assert place.lines == ["AWS does not answer (ConnectionClosedError); trying again"] * 2
@@ -200,7 +198,9 @@ def test_a_creation_that_is_interrupted_may_still_come_to_aws(place: Place) -> N
         deploy(place, client)
     (line,) = place.lines
     assert line.startswith("The change set dt-logs-cfn-")
-    assert ", or the empty stack thing, may be left behind. This takes it away: `aws" in line
+    assert (
+        ", or the empty stack thing, may be left behind. This takes it away: `dt-logs-cfn" in line
+    )
 
 
 def test_an_execution_that_is_interrupted_goes_on_and_says_so(place: Place) -> None:
@@ -248,8 +248,7 @@ def test_what_cannot_be_deleted_is_told(place: Place, error: Exception, told: st
         pass
     assert place.lines == [
         f"The change set {found.name}, or the empty stack thing, may be left behind: {told}",
-        "This takes it away: `aws cloudformation delete-change-set --stack-name thing"
-        f" --change-set-name {found.name}`",
+        "This takes it away: `dt-logs-cfn remove --stack thing`",
     ]
     assert place.left == [("thing", "REVIEW_IN_PROGRESS")]
 
@@ -260,7 +259,46 @@ def test_whoever_interrupts_twice_is_told_what_may_be_left(place: Place) -> None
     with pytest.raises(KeyboardInterrupt), proposed(client, ASKED, None, place.operator):
         raise KeyboardInterrupt
     (line,) = place.lines
-    assert ", or the empty stack thing, may be left behind. This takes it away: `aws" in line
+    assert (
+        ", or the empty stack thing, may be left behind. This takes it away: `dt-logs-cfn" in line
+    )
+
+
+def test_whoever_interrupts_twice_at_the_execution_is_told_that_the_stack_may_go_on(
+    place: Place,
+) -> None:
+    client = place.client()
+    interrupt(client, "ExecuteChangeSet")
+    with (
+        pytest.raises(KeyboardInterrupt),
+        proposed(client, ASKED, None, place.operator) as found,
+    ):
+        interrupt(client, "DescribeChangeSet")  # as it is looked at after the first one
+        execute(client, found)
+    assert place.lines == [
+        "The stack thing may go on by itself; the same command follows it. If it does not, the"
+        f" change set {found.name}, or the empty stack thing, may be left behind. This takes it"
+        " away: `dt-logs-cfn remove --stack thing`"
+    ]
+    assert place.left == [("thing", "CREATE_COMPLETE")]
+
+
+def test_of_a_stack_that_was_there_the_change_set_alone_is_taken_away(place: Place) -> None:
+    client = place.client()
+    deploy(place, client)
+    settled(client)
+    before = describe(client, "thing")
+    asked = Asked("thing", body("One", "Two"), {}, (), {})
+    interrupt(client, "DeleteChangeSet")
+    with (
+        pytest.raises(KeyboardInterrupt),
+        proposed(client, asked, before, place.operator) as found,
+    ):
+        raise KeyboardInterrupt
+    assert place.lines == [
+        f"The change set {found.name} may be left behind. This takes it away: `aws cloudformation"
+        f" delete-change-set --stack-name thing --change-set-name {found.name}`"
+    ]
 
 
 def test_an_update_that_is_not_executed_leaves_the_stack_alone(place: Place) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import STEADY
 
-from dt_logs_cfn.operating.shown import changes, shown_text, shown_value
+from dt_logs_cfn.operating.shown import changes, shown_line, shown_text, shown_value
 from dt_logs_cfn.operating.stacks.diff import template_changes
 
 
@@ -45,6 +45,17 @@ def test_each_address_in_a_text_is_shown_by_scheme_and_host() -> None:
     assert shown_text(text) == (
         "Endpoint (https://a.example.com/… refuses, and https://b.example.com/…\ntoo"
     )
+
+
+def test_a_place_in_s3_hides_nothing() -> None:
+    assert shown_text("logs go to s3://bucket/a:b/c, now") == "logs go to s3://bucket/a:b/c, now"
+    assert shown_text("s3://b/https://h.example.com/x") == "s3://b/…"
+
+
+def test_somebody_elses_text_is_one_line_of_no_more_than_is_read() -> None:
+    assert shown_line("a\n  b https://h/SEC\x07RET c") == "a b https://h/… c"
+    assert shown_line("x" * 500) == "x" * 500
+    assert shown_line("x" * 501) == "x" * 499 + "…"
 
 
 def test_values_are_told_from_old_to_new() -> None:

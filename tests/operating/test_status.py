@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from operating.account import ASKED, ENDPOINT, TRUST, Served, template, values
+from operating.account import ASKED, ENDPOINT, SECRET, TRUST, Served, template, values
 
 from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.emulator.errors import Refused
@@ -71,6 +71,41 @@ def test_a_finding_is_told_with_its_fix(served: Served) -> None:
     assert (found["runs"], found["changes"], len(found["drift"])) == (False, [], 2)
     changes = served.run("plan", "--stack", NAME, "--parameter", "RunToken=2")
     assert (changes.code, "  + notification {" in changes.out) == (1, True)
+
+
+def test_what_somebody_else_wrote_is_told_without_tokens(served: Served) -> None:
+    arn = served.account.add_load_balancer("web")
+    made = served.create(NAME, arn)
+    s3, bucket = served.client("s3"), made.outputs["LogBuckets"]
+    policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    policy["Statement"].append(
+        {
+            "Sid": f"https://u:{SECRET}@h.example.com/{SECRET}?t={SECRET}",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{bucket}/*",
+            "Condition": {"StringEquals": {"aws:PrincipalTag/a": "b"}},
+        }
+    )
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+    ran = served.run("status")
+
+    assert "statement https://h.example.com/… denies reading on a condition" in ran.out
+    assert f"access logs go to s3://{bucket}/" in ran.out
+    data = json.loads(served.run("status", "--json").out)
+    assert any("statement https://h.example.com/… denies" in e["saw"] for e in data["checks"])
+
+
+def test_what_aws_says_is_told_in_a_line_and_whole_for_a_program() -> None:
+    check = Check("stack status", "stack a", f"{ENDPOINT} {'x' * 3000}", "finding", ENDPOINT)
+    lines = told([check], colour=False).splitlines()
+    assert "  https://logs.example.com/… xxx" in lines[1]
+    assert len(lines[1]) < 600
+    for text in (*lines, str(data([check]))):
+        assert SECRET not in text
+    assert "x" * 3000 in str(data([check]))
 
 
 def test_an_update_by_other_parameters_is_planned(served: Served) -> None:
@@ -272,7 +307,7 @@ def test_of_many_subjects_what_is_the_same_is_told_once() -> None:
 
 def test_what_somebody_wrote_into_the_account_is_text_to_a_terminal() -> None:
     check = Check("logging", "app/web/1", "off\x1b[2J\u202e", "finding", "See \x1b[8m.")
-    assert "finding  logging  off [2J \n" in told([check], colour=False)
+    assert "finding  logging  off [2J\n" in told([check], colour=False)
     assert "\x1b" not in told([check], colour=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -394,6 +395,15 @@ def test_a_stack_that_an_earlier_deploy_left_for_review_is_made(
     assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
 
 
+def test_a_stack_that_only_holds_a_change_set_of_ours_is_removed_with_it(
+    account: Emulated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    review(account, "dt-logs-cfn-of-before")
+    ran = Runner(remove.configure, remove.removed, capsys)("--yes")
+    assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
+    assert stacks(account) == []
+
+
 def test_a_stack_that_somebody_else_is_about_to_make_is_left_alone(
     account: Emulated, run: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -560,3 +570,73 @@ def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: 
     assert "Traceback" not in err
     account.sandbox.api.join()
     assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
+
+
+def unread(account: Emulated, *more: str, stdin: int = subprocess.DEVNULL) -> int:
+    """Deploy with nobody who reads what is told; returns the exit code."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "dt_logs_cfn", "deploy", *options(account), *more]
+    try:
+        return subprocess.run(
+            command, env=account.environment, stdin=stdin, stdout=writer, stderr=writer
+        ).returncode
+    finally:
+        os.close(writer)
+
+
+def test_a_stack_is_followed_to_its_end_without_a_reader(account: Emulated) -> None:
+    assert unread(account, "--yes") == 0
+    assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_a_question_that_nobody_sees_is_not_asked(account: Emulated) -> None:
+    keyboard, terminal = os.openpty()
+    try:
+        os.write(keyboard, b"y\n")
+        assert unread(account, stdin=terminal) == 3
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+    account.sandbox.api.join()
+    assert stacks(account) == []
+
+
+def test_what_is_told_goes_nowhere_else_where_stderr_is_closed(account: Emulated) -> None:
+    words = shlex.join(["-m", "dt_logs_cfn", "deploy", *options(account), "--yes", "--json"])
+    done = subprocess.run(
+        ["sh", "-c", f"{shlex.quote(sys.executable)} {words} 2>&-"],
+        env=account.environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, json.loads(done.stdout)["result"]) == (0, "created")
+
+
+def test_ctrl_c_at_the_question_says_that_nothing_was_changed(account: Emulated) -> None:
+    keyboard, terminal = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dt_logs_cfn", "deploy", *options(account)],
+        env=account.environment,
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert process.stderr is not None
+        told = b""
+        while not told.endswith(b"Go ahead? [y/N] "):
+            told += os.read(process.stderr.fileno(), 65536)
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+    assert (process.returncode, out) == (130, b"")
+    assert err.decode().splitlines() == [
+        "",
+        "It was not confirmed, so nothing was changed.",
+        "dt-logs-cfn: interrupted",
+    ]
+    account.sandbox.api.join()
+    assert stacks(account) == []

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dt_logs_cfn.operating.deleting import delete
 from support.commands import Runner
 from support.emulated import BOTH, Emulated
 from support.lossy import EVERY, lossy
 
 from dt_logs_cfn.commands import deploy, remove
 from dt_logs_cfn.emulator.access_log import Visit, log_file
+from dt_logs_cfn.here import Here
+from dt_logs_cfn.operating.operator import Operator
+from dt_logs_cfn.operating.stacks import describe
 from dt_logs_cfn.settings import Privileges
 
 NAME = "dt-logs-analysis"
@@ -537,6 +541,28 @@ def test_a_delete_that_never_came_to_aws_is_told(
         ran = run("--yes")
     assert "127.0.0.1 cannot be reached (ConnectionClosedError)." in ran.failure
     assert status(account, stack) == "CREATE_COMPLETE"
+
+
+def test_a_delete_that_is_interrupted_says_what_may_be(account: Emulated) -> None:
+    stack, lines = deployed(account), list[str]()
+    client = account.client("cloudformation")
+    found = describe(client, stack)
+    assert found is not None
+
+    def after(**given: object) -> None:
+        raise KeyboardInterrupt
+
+    client.meta.events.register("after-call.cloudformation.DeleteStack", after)
+    with pytest.raises(KeyboardInterrupt):
+        delete(client, found, Operator(tell=lines.append, here=Here("mine")), "")
+    again = f"`dt-logs-cfn remove --stack {stack} --profile mine`"
+    assert lines == [
+        f"to look again later: {again}",
+        f"The stack {NAME} may be deleted now, which goes on by itself. {again} follows it if so,"
+        " and asks again if not.",
+    ]
+    account.sandbox.api.join()
+    assert status(account, stack) == "DELETE_COMPLETE"
 
 
 def test_a_command_in_a_process_of_its_own(account: Emulated) -> None:

@@ -12,6 +12,7 @@ from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.here import Here
 from dt_logs_cfn.operating import stack_options, values
 from dt_logs_cfn.operating.operator import Operator, at_terminal
+from dt_logs_cfn.operating.shown import shown_line
 from dt_logs_cfn.operating.stack_sets import options as stack_set_options
 from dt_logs_cfn.operating.stack_sets.rolling_out import roll_out
 from dt_logs_cfn.operating.stacks.deploying import Deployed, Wanted, deploy, settled
@@ -70,7 +71,7 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
     if arguments.json:
         sys.stdout.write(canonical.dumps(_data(found)))
     else:
-        print(Here.of(arguments).text("\n".join(map(printable, _lines(found)))))
+        print("\n".join(map(printable, _lines(found, Here.of(arguments)))))
     return 0
 
 
@@ -85,16 +86,14 @@ def _check_place(parameters: Mapping[str, str], account: str, region: str) -> No
             )
 
 
-def _lines(found: Deployed) -> list[str]:
+def _lines(found: Deployed, here: Here) -> list[str]:
     stack, waits = found.stack, "awaits confirmation"
     result = "nothing to do" if found.result == "unchanged" else found.result
     lines = [f"{stack.name}: {result}, {stack.status}"]
-    lines += [f"  {name}: {value}" for name, value in sorted(stack.outputs.items())]
+    lines += [f"  {name}: {shown_line(value)}" for name, value in sorted(stack.outputs.items())]
     if any(waits in value for value in stack.outputs.values()):
-        lines.append(
-            f"Data Theorem's endpoint has to confirm; `dt-logs-cfn status --stack {stack.name}`"
-            " tells when it has."
-        )
+        look = here.command(f"dt-logs-cfn status --stack {stack.name}")
+        lines.append(f"Data Theorem's endpoint has to confirm; `{look}` tells when it has.")
     return lines
 
 

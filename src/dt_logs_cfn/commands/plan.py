@@ -5,7 +5,6 @@ import sys
 import time
 
 from dt_logs_cfn import aws, canonical
-from dt_logs_cfn.here import Here
 from dt_logs_cfn.operating import stack_options, values
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.plans import asked, reads
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(canonical.dumps(data(preview)))
     else:
-        print(Here.of(arguments).text(told(preview, _what(name, place, stack))))
+        print(told(preview, _what(name, place, stack)))
     return preview.code
 
 

@@ -59,11 +59,11 @@ def removed(arguments: argparse.Namespace, operator: Operator) -> int:
     if arguments.json:
         sys.stdout.write(canonical.dumps(_data(found)))
     else:
-        print(here.text("\n".join(map(printable, _lines(found)))))
+        print("\n".join(map(printable, _lines(found, here))))
     return 0 if found.clean else 1
 
 
-def _lines(found: Removed) -> list[str]:
+def _lines(found: Removed, here: Here) -> list[str]:
     verdict = "deleted, and the account is clean"
     if found.left or found.unread:
         verdict = "deleted; what is left stays by the rules" if found.clean else "deleted; look at:"
@@ -75,7 +75,8 @@ def _lines(found: Removed) -> list[str]:
             lines.append(f"           {each.remedy}")
     lines += [f"  unread   {each}" for each in found.unread]
     if not found.clean:
-        lines.append(f"To look again: `dt-logs-cfn remove --stack {found.stack.id}`")
+        again = here.command(f"dt-logs-cfn remove --stack {found.stack.id}")
+        lines.append(f"To look again: `{again}`")
     return lines
 
 

@@ -1,8 +1,13 @@
-"""What each step of a plan would change, as lines that begin with `+`, `-` or `~`; pure."""
+"""What each step of a plan would change, as lines that begin with `+`, `-` or `~`; pure.
+
+Policies and notifications are shown whole, since somebody judges them; of a tag, which may hold
+anything, what may be a token is not.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from dt_logs_cfn.operating.shown import changed, shown_value
 from dt_logs_handler import notifications
 from dt_logs_handler.documents import compact, parsed, same_statement, statements
 from dt_logs_handler.marks import Stack
@@ -80,7 +85,7 @@ class _Shown:
         match step:
             case CreateBucket():
                 yield "+ the bucket itself, private and with SSE-S3, as S3 makes them"
-                yield from (f"+ tag {key}={value}" for key, value in sorted(step.tags.items()))
+                yield from (_tag("+", *each) for each in sorted(step.tags.items()))
             case SecureBucket():
                 yield from _secured(self._bucket(step.bucket))
             case SetTags():
@@ -147,10 +152,14 @@ def _secured(found: Bucket | None) -> Iterator[str]:
 
 def _tags(found: Bucket | None, step: SetTags) -> Iterator[str]:
     now = found.tags if found else {}
-    yield from (f"- tag {key}={now.get(key, '')}" for key in sorted(step.drop))
+    yield from (_tag("-", key, now.get(key, "")) for key in sorted(step.drop))
     for key, value in sorted(step.tags.items()):
         if now.get(key) != value:
-            yield _replaced(f"tag {key}", now.get(key), value)
+            yield f"~ tag {shown_value(key)}: {changed(now.get(key, ''), value, '(none)')}"
+
+
+def _tag(sign: str, key: str, value: str) -> str:
+    return f"{sign} tag {shown_value(key)}={shown_value(value)}"
 
 
 def _logging(was: Logging, to: Logging) -> Iterator[str]:
@@ -174,7 +183,7 @@ def _announced(
                 if step.known_absent
                 else "+ the topic itself, unless it is there"
             )
-            yield from (f"+ tag {key}={value}" for key, value in sorted(step.tags.items()))
+            yield from (_tag("+", *each) for each in sorted(step.tags.items()))
         case Subscribe():
             there = "" if step.known_absent else ", unless it is there"
             only = f", for {step.filter_policy} only" if step.filter_policy else ""

@@ -58,7 +58,7 @@ def roll_out(
         with aws.errors():
             _carried_out(arguments, rollout, course, screen)
     except KeyboardInterrupt:
-        screen.operator.tell(course.told(rollout))
+        screen.operator.advise(course.told(rollout))
         raise
     except DtLogsError as error:
         fix = f"{error.fix}{_how_to_go_on(rollout, course)}"

@@ -26,8 +26,16 @@ def delete(client: CloudFormationClient, stack: Stack, operator: Operator, role:
     """
     known = seen(client, stack.id)
     # Once it is deleted, it has no name any more, and whoever is cut off here needs the id.
-    operator.tell(f"to look again later: `dt-logs-cfn remove --stack {stack.id}`")
-    _begin(client, stack, operator, role)
+    again = f"`dt-logs-cfn remove --stack {stack.id}`"
+    operator.advise(f"to look again later: {again}")
+    try:
+        _begin(client, stack, operator, role)
+    except KeyboardInterrupt:
+        operator.advise(
+            f"The stack {stack.name} may be deleted now, which goes on by itself. {again} follows"
+            " it if so, and asks again if not."
+        )
+        raise
     ended = follow(client, stack.id, known, operator)
     if ended.stack.status != GONE:
         raise _failure(ended)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dt_logs_cfn.operating.shown import cut, shown_text
 from dt_logs_cfn.printable import one_line
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
@@ -45,9 +46,9 @@ def cause(events: Sequence[Event]) -> Event | None:
 
 def reason(text: str) -> str:
     """Return an event's reason as one line; of a custom resource, its own words alone."""
-    told = one_line(text)
+    told = one_line(shown_text(text))
     found = _WRAPPED.search(told)
-    return found[1] if found else told
+    return cut(found[1] if found else told)
 
 
 def line(at: float, status: str, logical_id: str, why: str, colour: bool = False) -> str:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.patience import patiently
+from dt_logs_cfn.operating.shown import shown_line
 from dt_logs_cfn.operating.stacks import events as stack_events
 from dt_logs_cfn.operating.stacks.events import Event
 from dt_logs_cfn.operating.stacks.stack import Stack, parsed
 from dt_logs_cfn.operating.stacks.states import GONE, at_rest
-from dt_logs_cfn.printable import one_line
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -63,7 +63,7 @@ def follow(client: CloudFormationClient, stack: str, known: Set[str], operator: 
     try:
         return _followed(client, stack, known, operator)
     except KeyboardInterrupt:
-        operator.tell(
+        operator.advise(
             "The stack goes on by itself. The same command follows it again, and so does:"
             f" `aws cloudformation describe-stack-events --stack-name {stack}`"
         )
@@ -105,7 +105,7 @@ class _Screen:
         """Show new events, each by its time since the first that was told."""
         now = self._operator.clock()
         for each in new:
-            why, at = one_line(each.reason), each.at - told[0].at
+            why, at = shown_line(each.reason), each.at - told[0].at
             colour = self._operator.colour
             self._operator.tell(stack_events.line(at, each.status, each.logical_id, why, colour))
         if new:

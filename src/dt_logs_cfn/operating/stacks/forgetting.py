@@ -32,10 +32,13 @@ class Made:
     creates: bool  # whether its stack was made to hold it
     operator: Operator = field(repr=False)  # whoever waits for it
     exists: bool = False
+    executing: bool = False  # whether AWS was asked to execute it, and may do that
 
     @property
     def remedy(self) -> str:
-        """The command that deletes it."""
+        """The command that deletes it, with a stack that was only made to hold it."""
+        if self.creates:
+            return f"`dt-logs-cfn remove --stack {self.stack_name}`"
         more = f" --stack-name {self.stack_name} --change-set-name {self.name}"
         return f"`aws cloudformation delete-change-set{more}`"
 
@@ -55,21 +58,25 @@ def forget(client: CloudFormationClient, made: Made) -> None:
 
     What is left all the same is told: one that is executed after all, and what cannot be deleted.
     """
-    tell = made.operator.tell
+    advise = made.operator.advise
     try:
         if _deleted(client, made) and made.creates:
             _delete_empty(client, made)
     except FAILURES as error:
-        tell(f"{_left(made)}: {failure(error).what}")
-        tell(f"This takes it away: {made.remedy}")
+        made.operator.tell(f"{_left(made)}: {failure(error).what}")
+        advise(f"This takes it away: {made.remedy}")
     except KeyboardInterrupt:
-        tell(f"{_left(made)}. This takes it away: {made.remedy}")
+        advise(f"{_left(made)}. This takes it away: {made.remedy}")
         raise
 
 
 def _left(made: Made) -> str:
     stack = f", or the empty stack {made.stack_name}," if made.creates else ""
-    return f"The change set {made.name}{stack} may be left behind"
+    left = f"he change set {made.name}{stack} may be left behind"
+    if made.executing:
+        goes_on = f"The stack {made.stack_name} may go on by itself; the same command follows it."
+        return f"{goes_on} If it does not, t{left}"
+    return f"T{left}"
 
 
 def _deleted(client: CloudFormationClient, made: Made) -> bool:
@@ -79,7 +86,7 @@ def _deleted(client: CloudFormationClient, made: Made) -> bool:
         found = looked_at(lambda: state(client, made), made.operator)
         if found is None:
             if made.stack == made.stack_name:  # AWS may be about to make it
-                made.operator.tell(f"{_left(made)}. This takes it away: {made.remedy}")
+                made.operator.advise(f"{_left(made)}. This takes it away: {made.remedy}")
             return True
         if found["ExecutionStatus"].startswith("EXECUTE_"):
             made.operator.tell(

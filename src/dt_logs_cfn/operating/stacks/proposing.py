@@ -18,10 +18,10 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operating.operator import Operator
 from dt_logs_cfn.operating.patience import FAILURES, failure, looked_at, refused
+from dt_logs_cfn.operating.shown import shown_line
 from dt_logs_cfn.operating.stacks.change_sets import Change, change
 from dt_logs_cfn.operating.stacks.forgetting import EVERY, Made, forget, state
 from dt_logs_cfn.operating.stacks.stack import Stack, token
-from dt_logs_cfn.printable import one_line
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -123,6 +123,7 @@ def execute(client: CloudFormationClient, found: Proposed) -> None:
 
     Raises OperatingError where it is not known whether it does, and botocore's errors.
     """
+    found.executing = True
     try:
         client.execute_change_set(
             ChangeSetName=found.name, StackName=found.stack, ClientRequestToken=found.name
@@ -130,6 +131,7 @@ def execute(client: CloudFormationClient, found: Proposed) -> None:
     except FAILURES as error:
         described = None if _is_refusal(error) else _looked_for(client, found, error)
         if described is None or not described["ExecutionStatus"].startswith("EXECUTE_"):
+            found.executing = False
             raise
     found.executed = True
 
@@ -168,7 +170,7 @@ def _waited_for(client: CloudFormationClient, made: Proposed) -> tuple[Change, .
         if status == "CREATE_COMPLETE":
             return looked_at(lambda: _changes(client, made), operator)
         if status == "FAILED":
-            why = one_line(found.get("StatusReason", ""))
+            why = shown_line(found.get("StatusReason", ""))
             if any(text in why for text in _UNCHANGED):
                 return None
             raise OperatingError(

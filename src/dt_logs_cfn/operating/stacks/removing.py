@@ -178,7 +178,7 @@ def _agreed(left: Sequence[Left], operator: Operator, options: Options) -> bool:
     for each in removable:
         operator.tell(f"    {each.told}")
     try:
-        operator.confirm("Remove these?", options.leftovers)
+        operator.confirm("Remove these?", options.leftovers, "they stay")
     except OperatingError:
         return False
     return True

@@ -1,9 +1,13 @@
-"""Checks in words: grouped by subject for people, as data for programs; pure."""
+"""Checks in words: grouped by subject for people, as data for programs; pure.
+
+What was seen may quote a policy or AWS, so that no address in it is shown whole.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
+from dt_logs_cfn.operating.shown import shown_line, shown_text
 from dt_logs_cfn.operating.status.seen import Check, Verdict
 from dt_logs_cfn.printable import printable
 
@@ -16,7 +20,10 @@ def data(checks: Sequence[Check]) -> dict[str, object]:
     """Return the checks for programs."""
     count = Counter(each.verdict for each in checks)
     return {
-        "checks": [asdict(each) for each in checks],
+        "checks": [
+            asdict(replace(each, saw=shown_text(each.saw), fix=shown_text(each.fix)))
+            for each in checks
+        ],
         "ok": count["ok"],
         "findings": count["finding"],
         "unknown": count["unknown"],
@@ -65,9 +72,9 @@ def _lines(checks: Iterable[Check], width: int, colour: bool) -> Iterator[str]:
     for each in checks:
         word = f"{each.verdict:<7}"
         shown = f"\x1b[{_COLOURS[each.verdict]}m{word}\x1b[0m" if colour else word
-        yield f"  {shown}  {each.name:<{width}}  {printable(each.saw)}"
+        yield f"  {shown}  {each.name:<{width}}  {shown_line(each.saw)}"
         if each.fix:
-            yield f"  {'':<7}  {'':<{width}}  fix: {printable(each.fix)}"
+            yield f"  {'':<7}  {'':<{width}}  fix: {printable(shown_text(each.fix))}"
 
 
 def _summary(checks: Sequence[Check]) -> str:

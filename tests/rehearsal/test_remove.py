@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dt_logs_cfn.operating.deleting import delete
 from support.commands import Runner
 from support.emulated import BOTH, Emulated
 from support.lossy import EVERY, lossy
@@ -18,7 +17,8 @@ from dt_logs_cfn.commands import deploy, remove
 from dt_logs_cfn.emulator.access_log import Visit, log_file
 from dt_logs_cfn.here import Here
 from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stacks import describe
+from dt_logs_cfn.operating.stacks.deleting import delete
+from dt_logs_cfn.operating.stacks.stack import describe
 from dt_logs_cfn.settings import Privileges
 
 NAME = "dt-logs-analysis"

@@ -88,15 +88,17 @@ class Gate:
         self.refused, self._denial = 0, denial
 
 
-def denials(heard: list[Operation]) -> Iterator[Denial]:
-    """Yield a denial of each operation that was heard, by either code, and of each one late.
+def denials(heard: list[Operation], *, both: bool = False) -> Iterator[Denial]:
+    """Yield a denial of each operation that was heard, and of each one late.
+
+    By the code of its service, or by `both` that AWS has.
 
     Late is after what changes the account. Whoever is known at all may ask STS who they are [STS
     API, GetCallerIdentity].
     """
     for each in dict.fromkeys(heard):
         if each.service != "sts":
-            yield from (Denial(each, code) for code in codes(each))
+            yield from (Denial(each, code) for code in codes(each)[0 if both else 1 :])
     changed = next((each for each in heard if each.name in _CHANGES), None)
     if changed:
         late = dict.fromkeys(heard[heard.index(changed) + 1 :])

@@ -116,9 +116,9 @@ def test_somebody_elses_reason_is_told_without_a_token_and_is_cut() -> None:
     seat = Seat()
     ended = follow(fake, STACK, frozenset(), seat.operator)  # type: ignore[arg-type]
     why = seat.lines[0].splitlines()[1].strip()
-    assert why.startswith("https://h.example.com/… xxx") and len(why) == 500
+    assert why.startswith("https://h.example.com/… xxx") and len(why) == 1500
     assert ended.failure.startswith("s failed: https://h.example.com/… xxx")
-    assert len(ended.failure) < 600
+    assert len(ended.failure) < 1600
 
 
 def test_silence_is_told_now_and_then() -> None:

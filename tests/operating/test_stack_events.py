@@ -71,7 +71,7 @@ def test_a_custom_resource_s_own_words_are_taken_out(wrapped: str) -> None:
 def test_a_reason_hides_what_may_be_a_token_and_is_cut() -> None:
     told = reason(f"https://u:SECRET@h.example.com/SECRET?t=SECRET says {'x' * 3000}")
     assert told.startswith("https://h.example.com/… says xxx")
-    assert (len(told), told[-1]) == (500, "…")
+    assert (len(told), told[-1]) == (1500, "…")
 
 
 @given(st.text())

@@ -5,6 +5,7 @@ Nothing secret is in it: an endpoint is shown without its path and query.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 from dt_logs_cfn.operating.plans.diff import Change, changes
@@ -58,18 +59,20 @@ class Preview:
     def changes(self) -> list[Change]:
         """All that would change."""
         itself = [self.itself] if self.itself and (self.planned.plan or not self.runs) else []
-        return [*itself, *(self._in_account() if self.runs else ())]
+        return [*itself, *(self._in_account if self.runs else ())]
 
     @property
     def drift(self) -> list[Change]:
         """What a run would change in the account, which this one causes none of."""
-        return [] if self.runs else self._in_account()
+        return [] if self.runs else self._in_account
 
-    def filled(self, text: str) -> str:
-        """Return a text with placeholders for what is not known yet."""
+    @cached_property
+    def filled(self) -> Callable[[str], str]:
+        """What puts placeholders into a text for what is not known yet."""
         found = self.planned
-        return placeholders(found.request, found.plan, exists=self.exists)(text)
+        return placeholders(found.request, found.plan, exists=self.exists)
 
+    @cached_property
     def _in_account(self) -> list[Change]:
         found = self.planned
         if found.plan is None or not found.plan.changes:

@@ -30,18 +30,11 @@ def stack_change(
         for each in (existing.stack.parameters, values)
     )
     parameters = [f"~ parameter {each}" for each in changes(old, new)]
-    if not parameters and not _counts(existing.template, template):
+    found = _compared(existing.template, template)
+    if not parameters and all(kind in _WORDS for kind, _ in found):
         return None
-    found = (f"~ template: {each}" for each in template_changes(existing.template, template))
-    return Change("UpdateStack", subject, (*found, *parameters))
-
-
-def _counts(old: TemplateJson, new: TemplateJson) -> bool:
-    """Tell whether CloudFormation makes a change set of what differs between two templates."""
-    try:
-        return any(each.kind not in _WORDS for each in compare_templates(old, new))
-    except VerifyError:
-        return True
+    lines = (*(f"~ template: {each}" for _, each in found), *parameters)
+    return Change("UpdateStack", subject, lines)
 
 
 def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:
@@ -49,10 +42,15 @@ def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:
 
     It may quote anybody's text, addresses in it without what may be a token.
     """
+    return [each for _, each in _compared(old, new)]
+
+
+def _compared(old: TemplateJson, new: TemplateJson) -> list[tuple[str, str]]:
+    """Return the same, each with the part of the template that it is of."""
     try:
-        return [shown_text(each.what) for each in compare_templates(old, new)]
+        return [(each.kind, shown_text(each.what)) for each in compare_templates(old, new)]
     except VerifyError as error:
-        return [f"what changes cannot be told: {error.what}"]
+        return [("unknown", f"what changes cannot be told: {error.what}")]
 
 
 def _made(template: TemplateJson) -> str:

@@ -1,4 +1,4 @@
-"""Stack events as data: which one tells the cause, when a stack is at rest, how one is shown."""
+"""Stack events as data: which one tells the cause, and how one is shown."""
 
 import re
 from collections.abc import Sequence

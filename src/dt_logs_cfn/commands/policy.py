@@ -3,9 +3,9 @@
 import argparse
 import re
 import sys
-from collections.abc import Callable
 
 from dt_logs_cfn import canonical
+from dt_logs_cfn.matching import matching
 from dt_logs_cfn.policies import POLICY_NAMES, policy_document
 from dt_logs_cfn.settings import partition_of
 
@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("--log-group-name", _LOG_GROUP, "the function's log group; may end in *"),
         ("--notification-endpoint", _ENDPOINT, "the vendor's endpoint"),
     ):
-        parser.add_argument(option, type=_matching(pattern), metavar="VALUE", help=what)
+        parser.add_argument(option, type=matching(pattern), metavar="VALUE", help=what)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,12 +61,3 @@ def run(arguments: argparse.Namespace) -> int:
     if missing := sorted(set(re.findall(r"\$\{[A-Za-z]+\}", text))):
         print(f"Fill in before you use it: {', '.join(missing)}", file=sys.stderr)
     return 0
-
-
-def _matching(pattern: str) -> Callable[[str], str]:
-    def checked(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise argparse.ArgumentTypeError(f"{value!r} is not such a value")
-        return value
-
-    return checked

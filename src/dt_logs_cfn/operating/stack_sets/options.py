@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from dt_logs_cfn.matching import matching
 from dt_logs_cfn.operating.stack_sets.rollout import Amount, Preferences
 from dt_logs_cfn.operating.stack_sets.targets import (
     ACCOUNT,
@@ -113,28 +114,28 @@ def _add_targets(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--accounts",
         nargs="+",
-        type=_matching(ACCOUNT),
+        type=matching(ACCOUNT),
         metavar="ACCOUNT",
         help="12 digits each; with --ou, only these of its accounts",
     )
     group.add_argument(
         "--ou",
         nargs="+",
-        type=_matching(UNIT),
+        type=matching(UNIT),
         metavar="OU",
         help="organizational units or the root: a service-managed stack set",
     )
     group.add_argument(
         "--exclude-accounts",
         nargs="+",
-        type=_matching(ACCOUNT),
+        type=matching(ACCOUNT),
         metavar="ACCOUNT",
         help="with --ou, all of its accounts but these",
     )
     group.add_argument(
         "--regions",
         nargs="+",
-        type=_matching(REGION),
+        type=matching(REGION),
         metavar="REGION",
         help="where the load balancers are, in the order to be worked through",
     )
@@ -171,15 +172,6 @@ def _add_preferences(group: argparse._ArgumentGroup) -> None:
         choices=("STRICT_FAILURE_TOLERANCE", "SOFT_FAILURE_TOLERANCE"),
         help="whether failures lower how many are worked at once (default: they do)",
     )
-
-
-def _matching(pattern: str) -> Callable[[str], str]:
-    def checked(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise argparse.ArgumentTypeError(f"{value!r} is not such a value")
-        return value
-
-    return checked
 
 
 def _amount(text: str) -> Amount:

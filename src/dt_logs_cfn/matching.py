@@ -1,0 +1,16 @@
+"""Values of options that have to match a pattern, for argparse."""
+
+import argparse
+import re
+from collections.abc import Callable
+
+
+def matching(pattern: str) -> Callable[[str], str]:
+    """Return an argparse type that takes what matches a pattern whole, as it is."""
+
+    def checked(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise argparse.ArgumentTypeError(f"{value!r} is not such a value")
+        return value
+
+    return checked

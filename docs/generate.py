@@ -19,7 +19,6 @@ from typing import Any
 
 from dt_logs_cfn import __version__, canonical, explain, resources, service_policies
 from dt_logs_cfn.console import STACK_GROUPS
-from dt_logs_cfn.emulator import Account
 from dt_logs_cfn.policies import policy_document
 from dt_logs_cfn.release import TEMPLATE_LIMIT
 from dt_logs_cfn.settings import Privileges, Settings
@@ -33,6 +32,7 @@ from dt_logs_handler.register import (
     tls_statement,
 )
 from dt_logs_handler.request import Endpoint, Properties, ReadScope
+from dt_logs_rehearsal.account import Account
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "release.cfg"

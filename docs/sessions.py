@@ -8,7 +8,6 @@ from random import Random
 from typing import Any
 
 from dt_logs_cfn import fetching
-from dt_logs_cfn.emulator import Account
 from dt_logs_cfn.operating.plans import asked
 from dt_logs_cfn.operating.plans.asked import Place
 from dt_logs_cfn.operating.status.checks import checks
@@ -18,6 +17,7 @@ from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.templates import stack_template
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.run import run
+from dt_logs_rehearsal.account import Account
 
 _HERE = Place("aws", "us-east-1", "123456789012")
 _STACK = (

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from dt_logs_cfn import canonical
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.operating.stacks.stack import named
-from dt_logs_cfn.rehearsal.intrinsics import Stack
 from dt_logs_cfn.resources import EXECUTION_ROLE, FUNCTION, LOG_GROUP
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template_file import LIMIT, parse_template
 from dt_logs_cfn.verify import shown
 from dt_logs_cfn.walk import differences
@@ -85,7 +85,7 @@ def changes(found: Deployed) -> tuple[str, ...]:
     made.setdefault(LOG_GROUP, {})["Arn"] = logs
     made[EXECUTION_ROLE]["Arn"] = str(found.role.get("Arn"))
     pseudo = {"AWS::StackName": name, "AWS::StackId": found.stack_id}
-    stack = Stack(
+    stack = ResolvedTemplate(
         parse_template(found.template), found.parameters, partition, region, account, made, pseudo
     )
     try:

@@ -1,12 +1,13 @@
-"""The released template, unchanged, from end to end in an emulated AWS account on one machine.
+"""Rehearse a release: run its templates, unchanged, in an emulated AWS account on one machine.
 
-    Released ─► Play ─► Sandbox ─────────────────────────────────────────────┐
-    (templates)  (steps)  ├ Endpoint    HTTP on the loopback, IAM before all  │
-                          │   ├ emulator   Elastic Load Balancing, S3, SNS    ├─► Report ─► text,
-                          │   └ moto       IAM, Lambda, CloudWatch Logs       │   JSON, page
-                          ├ CloudFormation  stacks, custom resources, rollback│
-                          ├ Functions   awslambdaric in a process, by role    │
-                          └ Vendor      the second account, which reads ──────┘
+    scenarios ─► sandbox ────────────────────────────────────────────────► report
+    (a release,   ├ http            the account's endpoint; asks IAM first  (text, JSON,
+     step by      │  ├ account      Elastic Load Balancing, S3, SNS, STS     HTML page)
+     step)        │  └ moto         IAM, Lambda, CloudWatch Logs
+                  ├ cloudformation  stacks, custom resources, rollback
+                  ├ functions       awslambdaric, in a process with the role's credentials
+                  └ vendor          the second account, which reads the logs
 
-Needs the extra `rehearse`. What it cannot show is in `report.EMULATED`.
+The command `rehearse` enters by `command`; tests use `account` alone, or a `sandbox`. All but
+`account` need the extra `rehearse`. `report.data.EMULATED` says what a rehearsal cannot show.
 """

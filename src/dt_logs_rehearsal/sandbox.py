@@ -20,19 +20,18 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.emulator import Account, Consistency, Refused
-from dt_logs_cfn.emulator.policy import Decision, Principal, Request, evaluate
-from dt_logs_cfn.rehearsal import identity
-from dt_logs_cfn.rehearsal.cloudformation import CloudFormation
-from dt_logs_cfn.rehearsal.cloudformation_api import CloudFormationApi
-from dt_logs_cfn.rehearsal.custom_resource import CustomResources, Mailbox
-from dt_logs_cfn.rehearsal.endpoint import Endpoint, Recorded
-from dt_logs_cfn.rehearsal.functions import Function, Functions, Invocation, interpreter
-from dt_logs_cfn.rehearsal.pace import Pace
-from dt_logs_cfn.rehearsal.report import ApiCall, StackEvent
-from dt_logs_cfn.rehearsal.resource_types import Context
-from dt_logs_cfn.rehearsal.stack import Event, Stack
-from dt_logs_cfn.rehearsal.vendor import VENDOR, Vendor
+from dt_logs_rehearsal.account import Account, Consistency, Refused, sts
+from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
+from dt_logs_rehearsal.cloudformation.api import CloudFormationApi
+from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Mailbox
+from dt_logs_rehearsal.cloudformation.engine import CloudFormation
+from dt_logs_rehearsal.cloudformation.resource_types import Context
+from dt_logs_rehearsal.cloudformation.stack import Event, Stack
+from dt_logs_rehearsal.functions.processes import Function, Functions, Invocation, interpreter
+from dt_logs_rehearsal.http.endpoint import Endpoint, Recorded
+from dt_logs_rehearsal.pace import Pace
+from dt_logs_rehearsal.report.data import ApiCall, StackEvent
+from dt_logs_rehearsal.vendor import VENDOR, Vendor
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -77,7 +76,7 @@ class Sandbox:
         self.api = CloudFormationApi(self.cloudformation, self.pace)
         self.endpoint.operations |= {
             "cloudformation": self.api.operations,
-            "sts": identity.OPERATIONS,
+            "sts": sts.OPERATIONS,
         }
         self._exits = ExitStack()
         self._by_role: dict[str, tuple[Any, Any, Any]] = {}

@@ -17,9 +17,9 @@ from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.emulator.access_log import FIELDS
-from dt_logs_cfn.rehearsal.report import Attempt
+from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.account.elbv2.access_log import FIELDS
+from dt_logs_rehearsal.report.data import Attempt
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

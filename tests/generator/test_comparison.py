@@ -14,9 +14,9 @@ from dt_logs_cfn import Settings, Vendor, build_release, embedding
 from dt_logs_cfn.comparison import Change, Level, compare_templates, enough, required, source_diffs
 from dt_logs_cfn.comparison.patterns import covers
 from dt_logs_cfn.comparison.replacement import create_only
-from dt_logs_cfn.emulator.conditions import glob
-from dt_logs_cfn.emulator.policy import Decision, Principal, Request, evaluate
 from dt_logs_cfn.errors import VerifyError
+from dt_logs_rehearsal.account.iam.conditions import glob
+from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
 
 NAME = "dt-logs-analysis.template.json"
 SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))

@@ -11,8 +11,8 @@ from support.events import ENDPOINT, OWN_BUCKET, QUEUE, STACK, VENDOR, alb_arn, 
 from support.strategies import STEADY
 
 from dt_logs_cfn.parameters import service_role_parameters, stack_parameters
-from dt_logs_cfn.rehearsal.intrinsics import accepts
 from dt_logs_cfn.settings import Vendor
+from dt_logs_cfn.template.intrinsics import accepts
 from dt_logs_handler.errors import InvalidRequest
 from dt_logs_handler.marks import Stack as HandlerStack
 from dt_logs_handler.request import properties_of

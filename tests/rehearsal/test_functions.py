@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from rehearsal.plain import PLAIN
 
-from dt_logs_cfn.rehearsal.functions import Function, Functions
-from dt_logs_cfn.rehearsal.pace import Pace
+from dt_logs_rehearsal.functions.processes import Function, Functions
+from dt_logs_rehearsal.pace import Pace
 
 
 @pytest.fixture

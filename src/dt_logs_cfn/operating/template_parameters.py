@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.rehearsal.intrinsics import accepts
+from dt_logs_cfn.template.intrinsics import accepts
 from dt_logs_handler.documents import Json
 
 LONGEST_VALUE = 4096  # bytes [CloudFormation quotas]

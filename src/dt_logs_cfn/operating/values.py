@@ -7,7 +7,7 @@ from typing import Any
 
 from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_cfn.operating.template_parameters import check_given, declared, default, shown_name
-from dt_logs_cfn.rehearsal.intrinsics import Stack
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 
 _LIMIT = 1_000_000  # bytes of a file: 200 parameters of 4,096 bytes are fewer
 _FORM = (
@@ -100,6 +100,6 @@ def check(template: Mapping[str, Any], given: Mapping[str, str], kept: Mapping[s
 
 def check_rules(template: Mapping[str, Any], values: Mapping[str, str], what: str) -> None:
     """Raise OperatingError if values that are taken one by one do not go together."""
-    refused = Stack(template, values).refusals()
+    refused = ResolvedTemplate(template, values).refusals()
     if refused:
         raise OperatingError(f"{what} do not go together.", refused[0])

@@ -12,7 +12,7 @@ NO_VALUE = object()
 
 
 @dataclass(frozen=True)
-class Stack:
+class ResolvedTemplate:
     """A template with values for its parameters, in a partition, region and account.
 
     `made` are the attributes of resources that exist, by logical id; `Ref` is one of them. `pseudo`
@@ -20,7 +20,7 @@ class Stack:
     """
 
     template: Mapping[str, Any]
-    given: Mapping[str, str]
+    parameters: Mapping[str, str]
     partition: str = "aws"
     region: str = "us-east-1"
     account: str = "123456789012"
@@ -29,7 +29,7 @@ class Stack:
 
     def parameter(self, name: str) -> Any:
         declared = self.template["Parameters"][name]
-        text = str(self.given.get(name, declared.get("Default")))
+        text = str(self.parameters.get(name, declared.get("Default")))
         if declared["Type"] == "CommaDelimitedList":
             return [item.strip() for item in text.split(",")]
         return text
@@ -110,7 +110,7 @@ class Stack:
         patterns = [
             declared.get("ConstraintDescription", f"{name} does not take this value")
             for name, declared in self.template.get("Parameters", {}).items()
-            if not accepts(declared, str(self.given.get(name, declared.get("Default"))))
+            if not accepts(declared, str(self.parameters.get(name, declared.get("Default"))))
         ]
         rules = [
             assertion["AssertDescription"]

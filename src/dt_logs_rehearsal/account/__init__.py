@@ -8,14 +8,14 @@ It refuses what AWS refuses, with AWS's codes and texts; each strict rule names 
 does not know (an operation, a paging style) fails at once rather than passing quietly.
 """
 
-from .account import Account, Clock
-from .client import Hook
-from .conditions import UnknownOperator
-from .errors import Refused, client_error
-from .policy import Decision, Principal, Request, evaluate
-from .snapshot import Snapshot, diff
-from .spreading import Consistency
-from .world import Caller
+from dt_logs_rehearsal.account.account import Account, Clock
+from dt_logs_rehearsal.account.client import Hook
+from dt_logs_rehearsal.account.errors import Refused, client_error
+from dt_logs_rehearsal.account.iam.conditions import UnknownOperator
+from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
+from dt_logs_rehearsal.account.snapshot import Snapshot, diff
+from dt_logs_rehearsal.account.spreading import Consistency
+from dt_logs_rehearsal.account.world import Caller
 
 __all__ = [
     "Account",

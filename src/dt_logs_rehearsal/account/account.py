@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
-from .arrange import Arrangement
-from .client import Client, Hook, Hooks, no_hook
-from .snapshot import Snapshot, snapshot
-from .spreading import Consistency
-from .verdicts import Verdicts
-from .world import Caller, World
+from dt_logs_rehearsal.account.arrange import Arrangement
+from dt_logs_rehearsal.account.client import Client, Hook, Hooks, no_hook
+from dt_logs_rehearsal.account.snapshot import Snapshot, snapshot
+from dt_logs_rehearsal.account.spreading import Consistency
+from dt_logs_rehearsal.account.verdicts import Verdicts
+from dt_logs_rehearsal.account.world import Caller, World
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .elbv2 import new_load_balancer
-from .s3_notifications import kept
-from .sns_topics import add_topic, default_policy
-from .spreading import Spreading
-from .world import BLOCK_ALL, SSE_S3, Bucket, World
+from dt_logs_rehearsal.account.elbv2.load_balancers import new_load_balancer
+from dt_logs_rehearsal.account.s3.notifications import kept
+from dt_logs_rehearsal.account.sns.topics import add_topic, default_policy
+from dt_logs_rehearsal.account.spreading import Spreading
+from dt_logs_rehearsal.account.world import BLOCK_ALL, SSE_S3, Bucket, World
 
 
 class Arrangement:

@@ -8,36 +8,41 @@ from typing import Any
 from botocore.model import OperationModel, ServiceModel
 from botocore.paginate import Paginator
 
-from . import (
-    elbv2,
-    s3_buckets,
-    s3_notifications,
-    s3_objects,
-    s3_policies,
-    s3_settings,
-    s3_tags,
-    sns_subscriptions,
-    sns_topics,
+from dt_logs_rehearsal.account.elbv2 import load_balancers
+from dt_logs_rehearsal.account.errors import Refused, client_error, metadata
+from dt_logs_rehearsal.account.iam.access import authorise
+from dt_logs_rehearsal.account.models import (
+    check_honoured,
+    operations,
+    paginators,
+    service_model,
+    validate,
 )
-from .access import authorise
-from .errors import Refused, client_error, metadata
-from .models import check_honoured, operations, paginators, service_model, validate
-from .world import Call, Caller, Operations, Response, World
+from dt_logs_rehearsal.account.s3 import (
+    buckets,
+    notifications,
+    objects,
+    policies,
+    settings,
+    tags,
+)
+from dt_logs_rehearsal.account.sns import subscriptions, topics
+from dt_logs_rehearsal.account.world import Call, Caller, Operations, Response, World
 
 Hook = Callable[[str, str, Mapping[str, Any]], None]
 
 OPERATIONS: Mapping[str, Operations] = {
-    "elbv2": elbv2.OPERATIONS,
+    "elbv2": load_balancers.OPERATIONS,
     "s3": {
-        **s3_buckets.OPERATIONS,
-        **s3_notifications.OPERATIONS,
-        **s3_objects.OPERATIONS,
-        **s3_policies.OPERATIONS,
-        **s3_settings.OPERATIONS,
-        **s3_tags.OPERATIONS,
+        **buckets.OPERATIONS,
+        **notifications.OPERATIONS,
+        **objects.OPERATIONS,
+        **policies.OPERATIONS,
+        **settings.OPERATIONS,
+        **tags.OPERATIONS,
     },
-    "s3control": s3_settings.CONTROL,
-    "sns": {**sns_topics.OPERATIONS, **sns_subscriptions.OPERATIONS},
+    "s3control": settings.CONTROL,
+    "sns": {**topics.OPERATIONS, **subscriptions.OPERATIONS},
 }
 
 

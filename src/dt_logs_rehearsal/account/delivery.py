@@ -5,11 +5,11 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote_plus
 
-from .access import service_context
-from .filters import passes
-from .policy import Decision, Request, evaluate
-from .policy import Principal as PolicyPrincipal
-from .world import Bucket, Topic, World
+from dt_logs_rehearsal.account.iam.access import service_context
+from dt_logs_rehearsal.account.iam.policy import Decision, Request, evaluate
+from dt_logs_rehearsal.account.iam.policy import Principal as PolicyPrincipal
+from dt_logs_rehearsal.account.sns.filters import passes
+from dt_logs_rehearsal.account.world import Bucket, Topic, World
 
 _S3 = PolicyPrincipal(service="s3.amazonaws.com")
 DESTINATIONS = {

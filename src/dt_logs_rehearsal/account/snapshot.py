@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from .delivery import DESTINATIONS, filters
-from .documents import canonical
-from .s3_objects import etag
-from .world import Bucket, Subscription, Topic, World
+from dt_logs_rehearsal.account.delivery import DESTINATIONS, filters
+from dt_logs_rehearsal.account.iam.documents import canonical
+from dt_logs_rehearsal.account.s3.objects import etag
+from dt_logs_rehearsal.account.world import Bucket, Subscription, Topic, World
 
 Snapshot = dict[str, Any]
 

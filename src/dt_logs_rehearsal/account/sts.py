@@ -1,6 +1,6 @@
 """STS, as far as a command line asks it: who am I."""
 
-from dt_logs_cfn.emulator.world import Call, Operations, Response, World
+from dt_logs_rehearsal.account.world import Call, Operations, Response, World
 
 
 def get_caller_identity(world: World, call: Call) -> Response:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from .access import account_context, bucket_says
-from .elb_delivery import deliver, log_key
-from .policy import Decision, Request
-from .s3_objects import readable
-from .world import Bucket, LoadBalancer, World
+from dt_logs_rehearsal.account.elbv2.delivery import deliver, log_key
+from dt_logs_rehearsal.account.iam.access import account_context, bucket_says
+from dt_logs_rehearsal.account.iam.policy import Decision, Request
+from dt_logs_rehearsal.account.s3.objects import readable
+from dt_logs_rehearsal.account.world import Bucket, LoadBalancer, World
 
 
 class Verdicts:

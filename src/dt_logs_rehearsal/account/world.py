@@ -7,8 +7,8 @@ from random import Random
 from threading import RLock
 from typing import Any, TypeVar
 
-from .policy import Principal, account_root
-from .spreading import Consistency, Spreading
+from dt_logs_rehearsal.account.iam.policy import Principal, account_root
+from dt_logs_rehearsal.account.spreading import Consistency, Spreading
 
 T = TypeVar("T")
 Params = Mapping[str, Any]

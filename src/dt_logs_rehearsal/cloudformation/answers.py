@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from dt_logs_cfn.emulator import Refused
-from dt_logs_cfn.rehearsal.change_sets import ChangeSet, values
-from dt_logs_cfn.rehearsal.stack import ROLE_TYPE, Asked, Event, Stack
-from dt_logs_cfn.rehearsal.template_shape import check_shape
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.cloudformation.change_sets import ChangeSet, values
+from dt_logs_rehearsal.cloudformation.stack import ROLE_TYPE, Asked, Event, Stack
+from dt_logs_rehearsal.cloudformation.template_shape import check_shape
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 _SPREAD = 1.0  # seconds that a change set takes to be made

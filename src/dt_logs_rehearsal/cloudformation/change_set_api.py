@@ -5,13 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
-from dt_logs_cfn.emulator import Refused
-from dt_logs_cfn.emulator.world import Call, Operations, Response, World
-from dt_logs_cfn.rehearsal import cloudformation_answers as answers
-from dt_logs_cfn.rehearsal import stack_requests as requests
-from dt_logs_cfn.rehearsal.change_sets import UNCHANGED, ChangeSet, changes, unchanged
-from dt_logs_cfn.rehearsal.running import Running
-from dt_logs_cfn.rehearsal.stack import Asked, Stack, check
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.world import Call, Operations, Response, World
+from dt_logs_rehearsal.cloudformation import answers, requests
+from dt_logs_rehearsal.cloudformation.change_sets import UNCHANGED, ChangeSet, changes, unchanged
+from dt_logs_rehearsal.cloudformation.running import Running
+from dt_logs_rehearsal.cloudformation.stack import Asked, Stack, check
 
 
 class ChangeSetApi:

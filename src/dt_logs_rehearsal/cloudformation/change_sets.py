@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dt_logs_cfn.rehearsal.stack import Asked, Stack, in_order
+from dt_logs_rehearsal.cloudformation.stack import Asked, Stack, in_order
 
 UNCHANGED = (
     "The submitted information didn't contain changes. "

@@ -13,9 +13,9 @@ from datetime import datetime, timezone
 from threading import Condition
 from typing import Any
 
-from dt_logs_cfn.rehearsal.endpoint import ANSWERS
-from dt_logs_cfn.rehearsal.pace import Pace
-from dt_logs_cfn.rehearsal.stack import Made, as_texts
+from dt_logs_rehearsal.cloudformation.stack import Made, as_texts
+from dt_logs_rehearsal.http.endpoint import ANSWERS
+from dt_logs_rehearsal.pace import Pace
 
 LIMIT = 4096  # bytes of an answer
 _DEFAULT_TIMEOUT = 3600  # seconds

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.emulator import Refused
-from dt_logs_cfn.rehearsal import resource_types as types
-from dt_logs_cfn.rehearsal.custom_resource import CustomResources, Failed
-from dt_logs_cfn.rehearsal.resource_types import Context
-from dt_logs_cfn.rehearsal.stack import Asked, Given, Made, Stack, check, in_order
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.cloudformation import resource_types as types
+from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Failed
+from dt_logs_rehearsal.cloudformation.resource_types import Context
+from dt_logs_rehearsal.cloudformation.stack import Asked, Given, Made, Stack, check, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

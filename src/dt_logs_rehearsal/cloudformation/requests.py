@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dt_logs_cfn.emulator import Refused
-from dt_logs_cfn.emulator.world import Call, World
-from dt_logs_cfn.rehearsal import template_url
-from dt_logs_cfn.rehearsal.change_sets import values
-from dt_logs_cfn.rehearsal.stack import Asked, Stack
 from dt_logs_cfn.release import TEMPLATE_LIMIT
 from dt_logs_cfn.template_file import LIMIT
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.world import Call, World
+from dt_logs_rehearsal.cloudformation import template_url
+from dt_logs_rehearsal.cloudformation.change_sets import values
+from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
 
 REVIEW = "REVIEW_IN_PROGRESS"
 _UPDATABLE = frozenset(

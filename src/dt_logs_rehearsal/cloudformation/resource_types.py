@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dt_logs_cfn.rehearsal.stack import Made
+from dt_logs_rehearsal.cloudformation.stack import Made
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Thread
 
-from dt_logs_cfn.emulator.world import Call
-from dt_logs_cfn.rehearsal import stack_requests as requests
-from dt_logs_cfn.rehearsal.change_sets import changes, replaces
-from dt_logs_cfn.rehearsal.cloudformation import CloudFormation
-from dt_logs_cfn.rehearsal.stack import Asked, Stack
+from dt_logs_rehearsal.account.world import Call
+from dt_logs_rehearsal.cloudformation import requests
+from dt_logs_rehearsal.cloudformation.change_sets import changes, replaces
+from dt_logs_rehearsal.cloudformation.engine import CloudFormation
+from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
 
 
 class Running:

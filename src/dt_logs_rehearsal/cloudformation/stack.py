@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dt_logs_cfn.emulator import Refused
-from dt_logs_cfn.rehearsal import intrinsics
-from dt_logs_cfn.rehearsal.template_shape import check_shape, names
 from dt_logs_cfn.release import TEMPLATE_LIMIT
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.cloudformation.template_shape import check_shape, names
 
 ROLE_TYPE = "AWS::IAM::Role"
 
@@ -88,13 +88,13 @@ class Stack:
         """The ARN of the role under which CloudFormation acts; empty for an administrator."""
         return self.role or self.caller
 
-    def resolved(self, asked: Asked, place: tuple[str, str, str]) -> intrinsics.Stack:
+    def resolved(self, asked: Asked, place: tuple[str, str, str]) -> ResolvedTemplate:
         """Return the template with everything that exists filled in; `place` as intrinsics has."""
         made = {
             name: {"Ref": each.physical_id, **each.attributes}
             for name, each in self.resources.items()
         }
-        return intrinsics.Stack(
+        return ResolvedTemplate(
             asked.template, asked.parameters, *place, made, {"AWS::StackName": self.name}
         )
 
@@ -124,7 +124,7 @@ def check(asked: Asked, capabilities: Sequence[str]) -> None:
     ]
     if missing:
         raise _invalid(f"Parameters: [{', '.join(missing)}] must have values")
-    stack = intrinsics.Stack(template, asked.parameters)
+    stack = ResolvedTemplate(template, asked.parameters)
     try:
         refusals = stack.refusals()
         stack.value([template["Resources"], template.get("Outputs", {})])
@@ -139,7 +139,7 @@ def _check_capabilities(
     asked: Asked, resources: Mapping[str, Any], capabilities: Sequence[str]
 ) -> None:
     roles = [name for name, each in resources.items() if each["Type"] == ROLE_TYPE]
-    stack = intrinsics.Stack(asked.template, asked.parameters)
+    stack = ResolvedTemplate(asked.template, asked.parameters)
     named = any("RoleName" in stack.properties(name) for name in roles)
     needed = "CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM"
     if roles and needed not in capabilities and "CAPABILITY_NAMED_IAM" not in capabilities:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dt_logs_cfn.emulator import Refused
+from dt_logs_rehearsal.account import Refused
 
 _EMULATED = ("AWS::IAM::Role", "AWS::Lambda::Function", "AWS::Logs::LogGroup")
 _CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")

@@ -3,12 +3,12 @@
 import re
 from dataclasses import replace
 
-from dt_logs_cfn.emulator import Refused
-from dt_logs_cfn.emulator.access import authorise
-from dt_logs_cfn.emulator.world import Call, World
 from dt_logs_cfn.errors import FetchError
 from dt_logs_cfn.fetching import fetch
 from dt_logs_cfn.template_file import LIMIT
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.iam.access import authorise
+from dt_logs_rehearsal.account.world import Call, World
 
 _HOST = r"https://(?:(?P<host>[a-z0-9.-]+)\.)?s3[.-][a-z0-9-]*\.?amazonaws\.com(?:\.cn)?/"
 _S3 = re.compile(rf"{_HOST}(?P<path>[^?]+)(?:\?.*)?")

@@ -25,8 +25,8 @@ from threading import Lock
 from typing import Literal
 
 from dt_logs_cfn.errors import RehearsalError
-from dt_logs_cfn.rehearsal.pace import Pace
-from dt_logs_cfn.rehearsal.runtime_api import Event, Result, RuntimeApi
+from dt_logs_rehearsal.functions.runtime_api import Event, Result, RuntimeApi
+from dt_logs_rehearsal.pace import Pace
 
 # The code is unchanged; what passes faster for it is time, as for the account around it. Only what
 # Lambda has is importable: this folder's packages are not on the path.
@@ -312,8 +312,9 @@ def _end(running: subprocess.Popen[bytes] | None) -> None:
 @cache
 def _ours() -> tuple[str, ...]:
     """Return where the project itself is imported from: the embedded copy has to run."""
-    import dt_logs_cfn
     import dt_logs_handler
+    import dt_logs_rehearsal
 
-    homes = {Path(each.__file__ or "").parent.parent for each in (dt_logs_cfn, dt_logs_handler)}
+    packages = (dt_logs_rehearsal, dt_logs_handler)
+    homes = {Path(each.__file__ or "").parent.parent for each in packages}
     return tuple(str(each) for each in homes if not each.name.endswith("-packages"))

@@ -14,7 +14,7 @@ from queue import Queue
 from threading import Thread
 from typing import Literal
 
-from dt_logs_cfn.rehearsal.loopback import listener
+from dt_logs_rehearsal.http.loopback import listener
 
 _ROOT = "/2018-06-01/runtime"
 _LARGEST = 6 * 1024 * 1024  # bytes of a response [Lambda quotas]

@@ -1,8 +1,8 @@
 """The emulated account's HTTP endpoint on the loopback: every call is decided by IAM first.
 
-Elastic Load Balancing, S3 and SNS are answered by the strict account of `dt_logs_cfn.emulator`,
-CloudFormation and STS by this package; IAM, Lambda and CloudWatch Logs keep their state in moto,
-behind the same decision. A call of anybody whom the account does not know is refused.
+Elastic Load Balancing, S3, SNS and STS are answered by `dt_logs_rehearsal.account`,
+CloudFormation by `dt_logs_rehearsal.cloudformation`. IAM, Lambda and CloudWatch Logs keep their
+state in moto, behind the same decision. A caller that the account does not know is refused.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
-from dt_logs_cfn.emulator import Account, Caller, Refused
-from dt_logs_cfn.emulator.access import Decided, authorise
-from dt_logs_cfn.emulator.client import OPERATIONS
-from dt_logs_cfn.emulator.world import Call, Operation
-from dt_logs_cfn.rehearsal.loopback import listener
-from dt_logs_cfn.rehearsal.protocol import Answer, Parsed, parse, refusal, success
+from dt_logs_rehearsal.account import Account, Caller, Refused
+from dt_logs_rehearsal.account.client import OPERATIONS
+from dt_logs_rehearsal.account.iam.access import Decided, authorise
+from dt_logs_rehearsal.account.world import Call, Operation
+from dt_logs_rehearsal.http.loopback import listener
+from dt_logs_rehearsal.http.protocol import Answer, Parsed, parse, refusal, success
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -21,7 +21,7 @@ from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import NotFound
 
-from dt_logs_cfn.emulator import Refused
+from dt_logs_rehearsal.account import Refused
 
 _SCOPE = re.compile(
     r"Credential=(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dt_logs_cfn.emulator.access import Decided
+from dt_logs_rehearsal.account.iam.access import Decided
 
 EMULATED = (
     "The AWS account is emulated on this machine: nothing was changed in AWS.",

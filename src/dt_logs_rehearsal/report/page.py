@@ -10,7 +10,7 @@ from html import escape
 from dt_logs_cfn import __version__
 from dt_logs_cfn.pages.drawing import drawings
 from dt_logs_cfn.pages.markup import asset, document, mono, table
-from dt_logs_cfn.rehearsal.report import EMULATED, Report, Stage
+from dt_logs_rehearsal.report.data import EMULATED, Report, Stage
 
 _MARKS = {"+": "plus", "-": "minus", "~": "change"}
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dt_logs_cfn.operating.stacks import events as stack_events
-from dt_logs_cfn.rehearsal.report import EMULATED, ApiCall, Report, StackEvent, Stage
+from dt_logs_rehearsal.report.data import EMULATED, ApiCall, Report, StackEvent, Stage
 
 _WIDTH = 100
 _FINAL = ("COMPLETE", "FAILED")

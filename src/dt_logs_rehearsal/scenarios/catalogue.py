@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from dt_logs_cfn.rehearsal.customers import CUSTOMERS, announced, logging, new, three
-from dt_logs_cfn.rehearsal.play import Play, Scenario
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced, logging, new, three
+from dt_logs_rehearsal.scenarios.play import Play, Scenario
 
 _DONE, _ROLLED_BACK, _GONE = "CREATE_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_COMPLETE"
 

@@ -1,6 +1,6 @@
 """Accounts as customers have them: load balancers, and buckets that others have settled in."""
 
-from dt_logs_cfn.emulator import Account
+from dt_logs_rehearsal.account import Account
 
 CUSTOMERS = "customers-logs"
 

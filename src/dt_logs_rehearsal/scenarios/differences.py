@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 
-from dt_logs_cfn.emulator import Snapshot, diff
+from dt_logs_rehearsal.account import Snapshot, diff
 
 _SID = re.compile("(DTLogsAnalysis1Read[0-9a-f]{28})[0-9a-f]{8}([0-9a-f]{8})[0-9a-f]{8}")
 _BUCKET = "access_logs.s3.bucket"

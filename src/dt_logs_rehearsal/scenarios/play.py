@@ -8,15 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dt_logs_cfn.emulator import Account, Consistency, Snapshot, diff
-from dt_logs_cfn.emulator.access_log import Visit, log_file
-from dt_logs_cfn.rehearsal.changes import differences
-from dt_logs_cfn.rehearsal.released import Released
-from dt_logs_cfn.rehearsal.report import Attempt, Report, StackEvent, Stage
-from dt_logs_cfn.rehearsal.sandbox import Sandbox
-from dt_logs_cfn.rehearsal.stack import Asked, Stack
-from dt_logs_cfn.rehearsal.vendor import ENDPOINT, VENDOR
 from dt_logs_cfn.settings import Privileges
+from dt_logs_rehearsal.account import Account, Consistency, Snapshot, diff
+from dt_logs_rehearsal.account.elbv2.access_log import Visit, log_file
+from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
+from dt_logs_rehearsal.report.data import Attempt, Report, StackEvent, Stage
+from dt_logs_rehearsal.sandbox import Sandbox
+from dt_logs_rehearsal.scenarios.differences import differences
+from dt_logs_rehearsal.scenarios.released import Released
+from dt_logs_rehearsal.vendor import ENDPOINT, VENDOR
 
 STACK = "dt-logs-analysis"
 _CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")

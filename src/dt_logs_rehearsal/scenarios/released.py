@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from dt_logs_cfn.errors import RehearsalError, VerifyError
 from dt_logs_cfn.policies import policy_document
@@ -14,9 +14,8 @@ from dt_logs_cfn.service_policies import NEEDS
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template_file import read_template
 from dt_logs_cfn.verify import verify_template
-
-if TYPE_CHECKING:
-    from dt_logs_cfn.rehearsal.sandbox import Sandbox
+from dt_logs_rehearsal.cloudformation.stack import Asked
+from dt_logs_rehearsal.sandbox import ACCOUNT, ADMINISTRATOR, REGION, Sandbox
 
 RoleKind = Literal["documented", "lifecycle"]
 SERVICE_ROLE_TEMPLATE = "cloudformation-role.template.json"
@@ -47,9 +46,6 @@ class Released:
 
     def service_role(self, sandbox: Sandbox) -> str:
         """Make the service role as an administrator does, and return its ARN."""
-        from dt_logs_cfn.rehearsal.sandbox import ACCOUNT, ADMINISTRATOR, REGION
-        from dt_logs_cfn.rehearsal.stack import Asked
-
         if self.role_kind == "lifecycle":
             made = sandbox.cloudformation.create(
                 _STACK, Asked(self.role, {}), ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")

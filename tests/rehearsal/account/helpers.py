@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.emulator import Account
+from dt_logs_rehearsal.account import Account
 
 ACCOUNT = "111122223333"
 VENDOR = "999999999999"

@@ -3,7 +3,7 @@
 import gzip
 import shlex
 
-from dt_logs_cfn.emulator.access_log import FIELDS, Visit, log_file
+from dt_logs_rehearsal.account.elbv2.access_log import FIELDS, Visit, log_file
 
 WEB = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
 

@@ -8,11 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ParamValidationError, ReadTimeoutError
 from botocore.model import ListShape, MapShape, Shape, StructureShape
-
-from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.emulator.client import OPERATIONS
-from dt_logs_cfn.emulator.models import operations
-from emulator.helpers import (
+from rehearsal.account.helpers import (
     ACCOUNT,
     ELB,
     VENDOR,
@@ -24,6 +20,10 @@ from emulator.helpers import (
     statement,
     topic_policy,
 )
+
+from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.account.client import OPERATIONS
+from dt_logs_rehearsal.account.models import operations
 
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
 

@@ -8,9 +8,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from rehearsal.account.helpers import ACCOUNT, notify, policy, statement, topic_policy
 
-from dt_logs_cfn.emulator import Account
-from emulator.helpers import ACCOUNT, notify, policy, statement, topic_policy
+from dt_logs_rehearsal.account import Account
 
 REGION = "eu-west-1"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:t"

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from rehearsal.account.helpers import ACCOUNT, put_policy, refused, statement
 
-from dt_logs_cfn.emulator import Account
-from emulator.helpers import ACCOUNT, put_policy, refused, statement
+from dt_logs_rehearsal.account import Account
 
 DENIED = "Access Denied for bucket: logs. Please check S3bucket permission"
 

@@ -4,9 +4,7 @@ import json
 from typing import Any
 
 import pytest
-
-from dt_logs_cfn.emulator import Account
-from emulator.helpers import (
+from rehearsal.account.helpers import (
     ACCOUNT,
     notify,
     put_notifications,
@@ -15,6 +13,8 @@ from emulator.helpers import (
     statement,
     topic_policy,
 )
+
+from dt_logs_rehearsal.account import Account
 
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
 QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"

@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ParamValidationError
-
-from dt_logs_cfn.emulator import Account, Caller
-from emulator.helpers import (
+from rehearsal.account.helpers import (
     ACCOUNT,
     VENDOR,
     knows_namespaces,
@@ -15,6 +13,8 @@ from emulator.helpers import (
     refused,
     statement,
 )
+
+from dt_logs_rehearsal.account import Account, Caller
 
 
 def create(account: Account, name: str, region: str = "", **params: Any) -> None:

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from rehearsal.account.helpers import ACCOUNT, VENDOR, policy, put_policy, refused, statement
 
-from dt_logs_cfn.emulator import Account
-from emulator.helpers import ACCOUNT, VENDOR, policy, put_policy, refused, statement
+from dt_logs_rehearsal.account import Account
 
 
 @pytest.fixture

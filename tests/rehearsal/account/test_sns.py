@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from rehearsal.account.helpers import ACCOUNT, VENDOR, refused, topic_policy
 
-from dt_logs_cfn.emulator import Account
-from emulator.helpers import ACCOUNT, VENDOR, refused, topic_policy
+from dt_logs_rehearsal.account import Account
 
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
 POLICY = json.dumps(topic_policy(TOPIC))

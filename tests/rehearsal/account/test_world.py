@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from dt_logs_cfn.emulator import Account, Consistency, diff
-from emulator.helpers import (
+from rehearsal.account.helpers import (
     ACCOUNT,
     VENDOR,
     notify,
@@ -14,6 +13,8 @@ from emulator.helpers import (
     statement,
     topic_policy,
 )
+
+from dt_logs_rehearsal.account import Account, Consistency, diff
 
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
 

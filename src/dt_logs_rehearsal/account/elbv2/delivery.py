@@ -1,9 +1,9 @@
 """How Elastic Load Balancing writes access logs into a bucket."""
 
-from .access import account_context, bucket_says, service_context
-from .policy import Decision, Principal, Request
-from .s3_objects import store
-from .world import Bucket, LoadBalancer, World
+from dt_logs_rehearsal.account.iam.access import account_context, bucket_says, service_context
+from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request
+from dt_logs_rehearsal.account.s3.objects import store
+from dt_logs_rehearsal.account.world import Bucket, LoadBalancer, World
 
 SERVICE = Principal(service="logdelivery.elasticloadbalancing.amazonaws.com")
 # The accounts that write in the regions opened before 2022; others know the service alone.

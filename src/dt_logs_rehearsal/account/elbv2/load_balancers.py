@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from .elb_delivery import deliver, log_key
-from .errors import Refused
-from .world import Call, LoadBalancer, Operations, Response, World, page
+from dt_logs_rehearsal.account.elbv2.delivery import deliver, log_key
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.world import Call, LoadBalancer, Operations, Response, World, page
 
 TEST_FILE = "ELBAccessLogTestFile"
 _LOGS = "access_logs.s3."

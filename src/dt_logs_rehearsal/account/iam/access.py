@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .conditions import Context
-from .documents import is_public
-from .errors import Refused
-from .policy import Decision, Principal, Request, decided, evaluate
-from .right import Right
-from .rights import needed
-from .world import Bucket, Call, World
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.iam.conditions import Context
+from dt_logs_rehearsal.account.iam.documents import is_public
+from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, decided, evaluate
+from dt_logs_rehearsal.account.iam.right import Right
+from dt_logs_rehearsal.account.iam.rights import needed
+from dt_logs_rehearsal.account.world import Bucket, Call, World
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@
 
 from collections.abc import Iterator
 
-from .right import Right
-from .world import Call
+from dt_logs_rehearsal.account.iam.right import Right
+from dt_logs_rehearsal.account.world import Call
 
 # Where the action is not called as the operation is.
 _ACTIONS = {

@@ -5,7 +5,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from .policy import Statement, listed, principals, statements, texts
+from dt_logs_rehearsal.account.iam.policy import Statement, listed, principals, statements, texts
 
 # [S3 guide, access-control-block-public-access.md, "The meaning of public"]: a grant to everyone
 # is not public while one of these keys is held to fixed values.

@@ -8,7 +8,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from .conditions import Context, glob, holds
+from dt_logs_rehearsal.account.iam.conditions import Context, glob, holds
 
 _VARIABLE = re.compile(r"\$\{([^}*?$,][^},]*)(?:, *'([^']*)')?\}")
 

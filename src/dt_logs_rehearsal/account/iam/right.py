@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from .conditions import Context
+from dt_logs_rehearsal.account.iam.conditions import Context
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ has no resource level, the resource is `*`, and only a policy's `*` covers it.
 
 from collections.abc import Iterator
 
-from .deployment_rights import of_deployment
-from .right import Right
-from .world import Call
+from dt_logs_rehearsal.account.iam.deployment_rights import of_deployment
+from dt_logs_rehearsal.account.iam.right import Right
+from dt_logs_rehearsal.account.world import Call
 
 # Where the action is not called as the operation is.
 _ACTIONS = {

@@ -3,10 +3,10 @@
 from datetime import datetime, timezone
 from typing import Any
 
-from .errors import Refused
-from .s3_names import check_name, regional
-from .s3_tags import checked_tags
-from .world import Bucket, Call, Operations, Response, World, page
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.s3.names import check_name, regional
+from dt_logs_rehearsal.account.s3.tags import checked_tags
+from dt_logs_rehearsal.account.world import Bucket, Call, Operations, Response, World, page
 
 
 def create_bucket(world: World, call: Call) -> Response:

@@ -3,8 +3,8 @@
 import re
 from ipaddress import AddressValueError, IPv4Address
 
-from .errors import Refused
-from .world import Call
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.world import Call
 
 # [S3 guide, bucketnamingrules.md and gpbucketnamespaces.html]
 _FORM = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")

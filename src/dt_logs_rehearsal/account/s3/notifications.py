@@ -5,11 +5,11 @@ from copy import deepcopy
 from itertools import combinations
 from typing import Any
 
-from .delivery import DESTINATIONS, admits_s3, filters, send, test_message
-from .errors import Refused
-from .models import service_model
-from .s3_settings import malformed
-from .world import Bucket, Call, Operations, Response, World
+from dt_logs_rehearsal.account.delivery import DESTINATIONS, admits_s3, filters, send, test_message
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.models import service_model
+from dt_logs_rehearsal.account.s3.settings import malformed
+from dt_logs_rehearsal.account.world import Bucket, Call, Operations, Response, World
 
 Entry = dict[str, Any]
 MOST = 100  # configurations a bucket; well known, AWS's own wording unverified

@@ -7,10 +7,18 @@ from typing import Any
 
 from botocore.response import StreamingBody
 
-from .delivery import announce
-from .errors import Refused
-from .policy import Decision, Principal, Request, evaluate
-from .world import Bucket, Call, Operations, Response, StoredObject, World, page
+from dt_logs_rehearsal.account.delivery import announce
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
+from dt_logs_rehearsal.account.world import (
+    Bucket,
+    Call,
+    Operations,
+    Response,
+    StoredObject,
+    World,
+    page,
+)
 
 
 def store(

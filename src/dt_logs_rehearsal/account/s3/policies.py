@@ -1,9 +1,9 @@
 """S3: bucket policies."""
 
-from .documents import is_public
-from .errors import Refused
-from .s3_policy_check import stored
-from .world import Call, Operations, Response, World
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.iam.documents import is_public
+from dt_logs_rehearsal.account.s3.policy_check import stored
+from dt_logs_rehearsal.account.world import Call, Operations, Response, World
 
 
 def get_bucket_policy(world: World, call: Call) -> Response:

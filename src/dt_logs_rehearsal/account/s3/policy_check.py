@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
 
-from .conditions import UnknownOperator, check_operator, glob
-from .errors import Refused
-from .policy import account_root, listed, principals, texts
-from .world import Bucket, World
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.iam.conditions import UnknownOperator, check_operator, glob
+from dt_logs_rehearsal.account.iam.policy import account_root, listed, principals, texts
+from dt_logs_rehearsal.account.world import Bucket, World
 
 LIMIT = 20_480  # bytes, without white space [S3 guide, bucket policies; GH physionet-build#2094]
 _ELEMENTS = frozenset(("Sid", "Effect", "Condition")) | {

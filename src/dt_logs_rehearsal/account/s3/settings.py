@@ -4,8 +4,16 @@ import re
 from copy import deepcopy
 from typing import Any
 
-from .errors import Refused
-from .world import BLOCK_ALL, SSE_S3, Bucket, Call, Operations, Response, World
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.world import (
+    BLOCK_ALL,
+    SSE_S3,
+    Bucket,
+    Call,
+    Operations,
+    Response,
+    World,
+)
 
 _OWNERSHIPS = ("BucketOwnerPreferred", "ObjectWriter", "BucketOwnerEnforced")
 

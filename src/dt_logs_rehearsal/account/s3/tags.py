@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from .errors import Refused
-from .world import Call, Operations, Response, World
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.world import Call, Operations, Response, World
 
 # [S3 API, Tag; AWS's usual characters of tags]
 _TEXT = re.compile(r"[\w\s+\-=.:/@]*")

@@ -1,7 +1,7 @@
 """SNS: what a subscription may be."""
 
-from . import filters
-from .errors import Refused
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.sns import filters
 
 # [SNS API, SetSubscriptionAttributes]
 _SETTABLE = frozenset(

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .errors import Refused
+from dt_logs_rehearsal.account.errors import Refused
 
 
 def check(text: str, scope: str) -> None:

@@ -4,10 +4,18 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
-from .errors import Refused
-from .sns_checks import check_attributes, check_endpoint, invalid
-from .sns_topics import found_topic
-from .world import Call, Operations, Response, Subscription, Topic, World, page
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.sns.checks import check_attributes, check_endpoint, invalid
+from dt_logs_rehearsal.account.sns.topics import found_topic
+from dt_logs_rehearsal.account.world import (
+    Call,
+    Operations,
+    Response,
+    Subscription,
+    Topic,
+    World,
+    page,
+)
 
 _PAGE = 100  # [SNS API, ListSubscriptions]
 

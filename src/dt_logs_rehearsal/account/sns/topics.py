@@ -4,11 +4,11 @@ import json
 import re
 from typing import Any
 
-from .errors import Refused
-from .policy import listed, texts
-from .sns_checks import invalid
-from .spreading import Spreading
-from .world import Call, Operations, Response, Topic, World
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.iam.policy import listed, texts
+from dt_logs_rehearsal.account.sns.checks import invalid
+from dt_logs_rehearsal.account.spreading import Spreading
+from dt_logs_rehearsal.account.world import Call, Operations, Response, Topic, World
 
 # What S3 knows of a topic's policy before it has spread.
 _NOBODY = '{"Version":"2012-10-17","Statement":[]}'

@@ -1,0 +1,1 @@
+"""Read CloudFormation templates: resolve intrinsic functions, and check parameter values."""

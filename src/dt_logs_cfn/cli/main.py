@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dt_logs_cfn import __version__
+from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.errors import DtLogsError, UsageError
-from dt_logs_cfn.here import Here
-from dt_logs_cfn.printable import printable
 
 PROGRAM = "dt-logs-cfn"
 

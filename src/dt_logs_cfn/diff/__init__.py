@@ -7,15 +7,15 @@ CONTRIBUTING.md, "Versions", has the rules in short.
 
 from collections.abc import Iterator, Mapping
 
-from dt_logs_cfn.comparison.change import Change, Level, enough
-from dt_logs_cfn.comparison.handler import compare_handlers, source_diffs
-from dt_logs_cfn.comparison.parameters import compare_parameters
-from dt_logs_cfn.comparison.patterns import Reader, exact
-from dt_logs_cfn.comparison.replacement import create_only
-from dt_logs_cfn.comparison.resources import CreateOnly, compare_resources
-from dt_logs_cfn.template_file import parse_template
-from dt_logs_cfn.templates import RECORD
-from dt_logs_cfn.walk import differences, mappings
+from dt_logs_cfn.diff.change import Change, Level, enough
+from dt_logs_cfn.diff.handler import compare_handlers, source_diffs
+from dt_logs_cfn.diff.parameters import compare_parameters
+from dt_logs_cfn.diff.patterns import Reader, exact
+from dt_logs_cfn.diff.replacement import create_only
+from dt_logs_cfn.diff.resources import CreateOnly, compare_resources
+from dt_logs_cfn.template.json_tree import differences, mappings
+from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_cfn.template.templates import RECORD
 from dt_logs_handler.documents import Json
 
 __all__ = [

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.verify import shown
+from dt_logs_cfn.verify.rebuild import shown
 from dt_logs_cfn.versions import numbers
 
 

@@ -7,15 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from dt_logs_cfn.comparison.patterns import (
-    Guarded,
-    Guards,
-    Pattern,
-    Reader,
-    covers,
-    exact,
-    opaque,
-)
+from dt_logs_cfn.diff.patterns import Guarded, Guards, Pattern, Reader, covers, exact, opaque
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_handler.documents import Json, listed
 

@@ -5,11 +5,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 
-from dt_logs_cfn import embedding
-from dt_logs_cfn.comparison.change import Change, Level
-from dt_logs_cfn.comparison.patterns import exact
-from dt_logs_cfn.comparison.resources import FUNCTION
+from dt_logs_cfn.diff.change import Change, Level
+from dt_logs_cfn.diff.patterns import exact
+from dt_logs_cfn.diff.resources import FUNCTION
 from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.template import embedding
 from dt_logs_handler.documents import Json
 
 _MOST_FUNCTIONS = 8

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from dt_logs_cfn.comparison.change import Change, Level
-from dt_logs_cfn.comparison.patterns import exact
+from dt_logs_cfn.diff.change import Change, Level
+from dt_logs_cfn.diff.patterns import exact
 from dt_logs_handler.documents import Json
 
 # Whoever takes the default hands the logs to another, or more of them.

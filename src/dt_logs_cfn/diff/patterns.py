@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.walk import mappings
+from dt_logs_cfn.template.json_tree import mappings
 from dt_logs_handler.documents import Json
 
 Pattern = tuple[str, ...]

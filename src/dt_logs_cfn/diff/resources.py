@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from dt_logs_cfn.comparison.change import Change, Level
-from dt_logs_cfn.comparison.patterns import Reader, exact
-from dt_logs_cfn.comparison.rights import PROPERTIES, ROLE, compare_roles
+from dt_logs_cfn.diff.change import Change, Level
+from dt_logs_cfn.diff.patterns import Reader, exact
+from dt_logs_cfn.diff.rights import PROPERTIES, ROLE, compare_roles
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.walk import mappings
+from dt_logs_cfn.template.json_tree import mappings
 from dt_logs_handler.documents import Json
 
 # The properties of a type, as paths, that only a replacement changes; None: not known.

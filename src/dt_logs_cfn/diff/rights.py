@@ -6,9 +6,9 @@ It is no new right if an old one covers it: wildcards count, and so does a test 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from dt_logs_cfn.comparison.change import Change, Level
-from dt_logs_cfn.comparison.flattened import Right, property_of, rights_of
-from dt_logs_cfn.comparison.patterns import Reader, exact
+from dt_logs_cfn.diff.change import Change, Level
+from dt_logs_cfn.diff.flattened import Right, property_of, rights_of
+from dt_logs_cfn.diff.patterns import Reader, exact
 from dt_logs_handler.documents import Json
 
 ROLE = "AWS::IAM::Role"

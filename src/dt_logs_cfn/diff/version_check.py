@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from dt_logs_cfn import ledger
-from dt_logs_cfn.comparison import enough, required
+from dt_logs_cfn.diff import enough, required
 from dt_logs_cfn.errors import ReleaseError
-from dt_logs_cfn.release import Release
-from dt_logs_cfn.template_file import read_template
+from dt_logs_cfn.release import ledger
+from dt_logs_cfn.release.build import Release
+from dt_logs_cfn.template.parsing import read_template
 from dt_logs_cfn.versions import is_version, numbers
 
 _TEMPLATES = ".template.json"

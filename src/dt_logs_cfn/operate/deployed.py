@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.operating.stacks.stack import named
-from dt_logs_cfn.resources import EXECUTION_ROLE, FUNCTION, LOG_GROUP
+from dt_logs_cfn.operate.stacks.stack import named
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
-from dt_logs_cfn.template_file import LIMIT, parse_template
-from dt_logs_cfn.verify import shown
-from dt_logs_cfn.walk import differences
+from dt_logs_cfn.template.json_tree import differences
+from dt_logs_cfn.template.parsing import LIMIT, parse_template
+from dt_logs_cfn.template.resources import EXECUTION_ROLE, FUNCTION, LOG_GROUP
+from dt_logs_cfn.verify.rebuild import shown
 
 if TYPE_CHECKING:
     from boto3 import Session

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.here import Here
 
 
 def _tell(line: str) -> None:

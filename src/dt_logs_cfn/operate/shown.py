@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from dt_logs_cfn.printable import one_line
+from dt_logs_cfn.cli.terminal import one_line
 
 _LONGEST = 1_500  # characters of somebody else's text in a line
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import SettingsError, UsageError, VerifyError
-from dt_logs_cfn.operating import values
-from dt_logs_cfn.operating.stack_sets.targets import ROLE_ARN
-from dt_logs_cfn.operating.stacks.stack import Existing
-from dt_logs_cfn.operating.templates import Template, from_release, from_url
+from dt_logs_cfn.operate import values
+from dt_logs_cfn.operate.stack_sets.targets import ROLE_ARN
+from dt_logs_cfn.operate.stacks.stack import Existing
+from dt_logs_cfn.operate.templates import Template, from_release, from_url
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.templates import origin
+from dt_logs_cfn.template.templates import origin
 
 STACK = "dt-logs-analysis"
 _LIST = "LoadBalancerArns"

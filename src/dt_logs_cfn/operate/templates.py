@@ -6,12 +6,12 @@ from pathlib import Path
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.fetching import fetch, shown
-from dt_logs_cfn.operating.template_parameters import Declared, declared
-from dt_logs_cfn.release import STACK_TEMPLATES, TEMPLATE_LIMIT
+from dt_logs_cfn.release.build import STACK_TEMPLATES, TEMPLATE_LIMIT
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.template_file import LIMIT, parse_template, read_template
-from dt_logs_cfn.verify import verify_template
+from dt_logs_cfn.template.declared import Declared, declared
+from dt_logs_cfn.template.parsing import LIMIT, parse_template, read_template
+from dt_logs_cfn.verify.fetching import fetch, shown
+from dt_logs_cfn.verify.rebuild import verify_template
 
 _MOST = 5  # differences that are named
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dt_logs_cfn.errors import OperatingError, UsageError
-from dt_logs_cfn.operating.template_parameters import check_given, declared, default, shown_name
+from dt_logs_cfn.template.declared import check_given, declared, default, shown_name
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 
 _LIMIT = 1_000_000  # bytes of a file: 200 parameters of 4,096 bytes are fewer

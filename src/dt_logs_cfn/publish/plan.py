@@ -10,10 +10,10 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from dt_logs_cfn.publishing.catalogue import LATEST, VERSIONS, Entry, Withdrawn
-from dt_logs_cfn.publishing.destination import Destination
-from dt_logs_cfn.release import CHECKSUMS, Release
-from dt_logs_cfn.signing import SIGNATURE
+from dt_logs_cfn.publish.destination import Destination
+from dt_logs_cfn.release.build import CHECKSUMS, Release
+from dt_logs_cfn.release.catalogue import LATEST, VERSIONS, Entry, Withdrawn
+from dt_logs_cfn.verify.signature import SIGNATURE
 
 # A version's objects never change; the two that do are asked for each time.
 FOR_EVER = "public, max-age=31536000, immutable"

@@ -9,16 +9,8 @@ from threading import Event
 
 from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.errors import DtLogsError, PublishError
-from dt_logs_cfn.publishing.catalogue import (
-    LATEST,
-    LIMIT,
-    VERSIONS,
-    Catalogue,
-    pointed,
-    pointer,
-)
-from dt_logs_cfn.publishing.destination import Destination
-from dt_logs_cfn.publishing.plan import (
+from dt_logs_cfn.publish.destination import Destination
+from dt_logs_cfn.publish.plan import (
     Admit,
     Compare,
     CompareSignature,
@@ -30,8 +22,9 @@ from dt_logs_cfn.publishing.plan import (
     Upload,
     Withdraw,
 )
-from dt_logs_cfn.publishing.store import Store
-from dt_logs_cfn.signing import LIMIT as SIGNATURE_LIMIT
+from dt_logs_cfn.publish.store import Store
+from dt_logs_cfn.release.catalogue import LATEST, LIMIT, VERSIONS, Catalogue, pointed, pointer
+from dt_logs_cfn.verify.signature import LIMIT as SIGNATURE_LIMIT
 
 _WORKERS = 8
 _LOOKS = 5

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from threading import Lock
 
 from dt_logs_cfn import canonical
-from dt_logs_cfn.publishing.destination import Destination
-from dt_logs_cfn.publishing.plan import Plan, Step, told
-from dt_logs_cfn.publishing.publisher import Done
+from dt_logs_cfn.publish.destination import Destination
+from dt_logs_cfn.publish.plan import Plan, Step, told
+from dt_logs_cfn.publish.publisher import Done
 
 
 class Progress:

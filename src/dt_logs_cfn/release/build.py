@@ -8,14 +8,20 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dt_logs_cfn import __version__, canonical, embedding
+from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.pages import launch
 from dt_logs_cfn.pages.contents import Contents
-from dt_logs_cfn.pipelines import STACK_SET_PARAMETERS, TERRAFORM, stack_set_parameters, terraform
-from dt_logs_cfn.policies import POLICY_NAMES, policy_document
+from dt_logs_cfn.release.pipelines import (
+    STACK_SET_PARAMETERS,
+    TERRAFORM,
+    stack_set_parameters,
+    terraform,
+)
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.templates import service_role_template, stack_template
+from dt_logs_cfn.template import embedding
+from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
+from dt_logs_cfn.template.templates import service_role_template, stack_template
 
 MANIFEST = "manifest.json"
 CHECKSUMS = "SHA256SUMS"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dt_logs_cfn.errors import ReleaseError
-from dt_logs_cfn.release import MANIFEST, Release
+from dt_logs_cfn.release.build import MANIFEST, Release
 
 
 @dataclass(frozen=True)

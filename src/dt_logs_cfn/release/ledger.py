@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 
 from dt_logs_cfn.errors import ReleaseError
-from dt_logs_cfn.folder import read_files
-from dt_logs_cfn.release import CHECKSUMS, Release
+from dt_logs_cfn.release.build import CHECKSUMS, Release
+from dt_logs_cfn.release.folder import read_files
 from dt_logs_cfn.versions import is_version
 
 LEDGER = "RELEASED"

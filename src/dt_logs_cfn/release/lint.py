@@ -15,10 +15,10 @@ from cfnlint.helpers import REGIONS, load_resource
 from cfnlint.rules import Match
 from cfnlint.runner import Runner, run_template_by_data
 
-from dt_logs_cfn import rules
-from dt_logs_cfn.findings import Finding, Severity
-from dt_logs_cfn.template_file import parse_template
-from dt_logs_cfn.templates import origin
+from dt_logs_cfn.release import rules
+from dt_logs_cfn.release.findings import Finding, Severity
+from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_cfn.template.templates import origin
 
 
 def lint_templates(templates: Mapping[str, str], today: date) -> tuple[Finding, ...]:

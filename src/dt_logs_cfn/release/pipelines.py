@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dt_logs_cfn import __version__, canonical
-from dt_logs_cfn.pages.commands import hcl_string
-from dt_logs_cfn.resources import ANSWERS
+from dt_logs_cfn.pages.launch_commands import hcl_string
+from dt_logs_cfn.template.resources import ANSWERS
 from dt_logs_handler.marks import NAME
 from dt_logs_handler.request import EVERY_LOAD_BALANCER
 

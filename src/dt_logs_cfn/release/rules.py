@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from dt_logs_cfn import execution_policies, service_policies
-from dt_logs_cfn.findings import Finding, Severity
-from dt_logs_cfn.release import TEMPLATE_LIMIT
-from dt_logs_cfn.statements import STACK
-from dt_logs_cfn.walk import Path, mappings, strings
+from dt_logs_cfn.release.build import TEMPLATE_LIMIT
+from dt_logs_cfn.release.findings import Finding, Severity
+from dt_logs_cfn.template import execution_policies, service_policies
+from dt_logs_cfn.template.json_tree import Path, mappings, strings
+from dt_logs_cfn.template.statements import STACK
 from dt_logs_handler.documents import Json, Statement, statements, texts
 from dt_logs_handler.grants import GRANTS, Scope
 

@@ -20,7 +20,7 @@ from functools import cache
 from importlib.resources import files
 
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.undocumented import undocumented
+from dt_logs_cfn.template.strip_docs import undocumented
 
 PACKAGE = "dt_logs_handler"
 

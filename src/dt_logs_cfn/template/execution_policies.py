@@ -7,7 +7,7 @@ from typing import Any
 import awacs.s3
 from awacs.aws import Allow, Condition, Statement, StringEquals
 
-from dt_logs_cfn.statements import EVERYTHING, Place, Resource, actions, allow, document
+from dt_logs_cfn.template.statements import EVERYTHING, Place, Resource, actions, allow, document
 from dt_logs_handler.grants import GRANTS, Grant, Scope
 from dt_logs_handler.marks import NAME, TEST_FILE
 

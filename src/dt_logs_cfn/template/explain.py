@@ -7,7 +7,7 @@ from typing import Any
 import awacs.s3
 from awacs.aws import Action
 
-from dt_logs_cfn.policies import policy_document
+from dt_logs_cfn.template.policies import policy_document
 from dt_logs_handler.grants import GRANTS
 
 _LEAST = "lambda-execution-least-privilege"

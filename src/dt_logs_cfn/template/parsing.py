@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.walk import children
+from dt_logs_cfn.template.json_tree import children
 from dt_logs_handler.documents import Json
 
 # CloudFormation takes no larger template, from S3 either.

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from dt_logs_cfn import execution_policies, service_policies
-from dt_logs_cfn.statements import Place
+from dt_logs_cfn.template import execution_policies, service_policies
+from dt_logs_cfn.template.statements import Place
 
 POLICY_NAMES = (
     "cloudformation-role-documented",

@@ -8,9 +8,10 @@ from troposphere.cloudformation import AWSCustomObject
 from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
 
-from dt_logs_cfn import __version__, embedding, execution_policies, service_policies
+from dt_logs_cfn import __version__
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.statements import STACK, Resource
+from dt_logs_cfn.template import embedding, execution_policies, service_policies
+from dt_logs_cfn.template.statements import STACK, Resource
 from dt_logs_handler.request import SERVICE_TIMEOUT
 
 EXECUTION_ROLE = "DTLogsAnalysisLambdaExecutionRole"

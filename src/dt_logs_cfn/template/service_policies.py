@@ -11,7 +11,7 @@ from typing import Any
 import awacs.sts
 from awacs.aws import Allow, Condition, Principal, Statement, StringEquals
 
-from dt_logs_cfn.statements import EVERYTHING, Place, Resource, allow, document
+from dt_logs_cfn.template.statements import EVERYTHING, Place, Resource, allow, document
 
 ROLE, FUNCTION, LOG_GROUP, CUSTOM = (
     "AWS::IAM::Role",

@@ -14,11 +14,17 @@ from typing import Any
 
 from troposphere import GetAtt, Output, Ref, Template
 
-from dt_logs_cfn import __version__, resources
-from dt_logs_cfn.console import SERVICE_ROLE_GROUPS, STACK_GROUPS, interface
+from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.parameters import any_given, given, service_role_parameters, stack_parameters
 from dt_logs_cfn.settings import Privileges, Settings
+from dt_logs_cfn.template import resources
+from dt_logs_cfn.template.parameter_groups import SERVICE_ROLE_GROUPS, STACK_GROUPS, interface
+from dt_logs_cfn.template.parameters import (
+    any_given,
+    given,
+    service_role_parameters,
+    stack_parameters,
+)
 from dt_logs_handler.request import EVERY_LOAD_BALANCER
 
 RECORD = "DTLogsAnalysis"

@@ -13,8 +13,8 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
+from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.errors import FetchError
-from dt_logs_cfn.printable import printable
 
 _SECONDS = 120.0
 _CHUNK = 65_536

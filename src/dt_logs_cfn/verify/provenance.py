@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dt_logs_cfn.errors import FetchError, PublishError, SigningError
-from dt_logs_cfn.given import Given
-from dt_logs_cfn.publishing.catalogue import VERSIONS, Catalogue, Entry
-from dt_logs_cfn.release import CHECKSUMS
-from dt_logs_cfn.signing import SIGNATURE, Signers
-from dt_logs_cfn.verify import shown
+from dt_logs_cfn.release.build import CHECKSUMS
+from dt_logs_cfn.release.catalogue import VERSIONS, Catalogue, Entry
+from dt_logs_cfn.verify.rebuild import shown
+from dt_logs_cfn.verify.signature import SIGNATURE, Signers
+from dt_logs_cfn.verify.source import Given
 from dt_logs_cfn.versions import is_version
 
 State = Literal["signed", "unsigned", "invalid", "unchecked"]

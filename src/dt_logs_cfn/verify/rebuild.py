@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from dt_logs_cfn import __version__, embedding
+from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.resources import FUNCTION
-from dt_logs_cfn.template_file import parse_template
-from dt_logs_cfn.templates import Origin, origin, service_role_template, stack_template
-from dt_logs_cfn.walk import Path, differences
+from dt_logs_cfn.template import embedding
+from dt_logs_cfn.template.json_tree import Path, differences
+from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_cfn.template.resources import FUNCTION
+from dt_logs_cfn.template.templates import Origin, origin, service_role_template, stack_template
 from dt_logs_handler.documents import Json
 
 _CODE = ("Resources", FUNCTION, "Properties", "Code", "ZipFile")

@@ -2,7 +2,7 @@
 
 Whoever has git has ssh-keygen (OpenSSH 8.2 or newer: every Linux, macOS, Windows), it works
 offline, and its list of signers is one file in which a key comes, goes and is revoked
-[ssh-keygen(1), ALLOWED SIGNERS]. `signers/` has that file, and the keys that are revoked.
+[ssh-keygen(1), ALLOWED SIGNERS]. The folder `signers` has that file, and the keys that are revoked.
 """
 
 import subprocess
@@ -60,7 +60,7 @@ class Signers:
 
 def signers() -> Signers:
     """Return those that this project's source names."""
-    folder = Path(__file__).with_name("signers")
+    folder = Path(__file__).parents[1] / "signers"
     return Signers(folder / "allowed_signers", folder / "revoked_keys")
 
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.stacks.stack import Existing, TemplateJson
-from dt_logs_cfn.operating.template_parameters import declared, default
-from dt_logs_cfn.resources import INVOCATION
+from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
+from dt_logs_cfn.template.declared import declared, default
+from dt_logs_cfn.template.resources import INVOCATION
 from dt_logs_handler.documents import Json
 from dt_logs_handler.errors import HandlerError
 from dt_logs_handler.request import Request, parse

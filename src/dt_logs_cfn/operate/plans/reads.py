@@ -14,8 +14,8 @@ import boto3
 from botocore.exceptions import ClientError, NoRegionError
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.operating.plans.asked import Place
-from dt_logs_cfn.resources import TIMEOUT
+from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.template.resources import TIMEOUT
 from dt_logs_handler.aws import Aws, Passing, denied, message
 from dt_logs_handler.errors import CallFailed
 from dt_logs_handler.main import ANSWER_RESERVE, Clients

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
-from dt_logs_cfn.operating.plans.diff import Change, changes
-from dt_logs_cfn.operating.plans.planned import Conflict, Planned
-from dt_logs_cfn.printable import printable
+from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.operate.plans.diff import Change, changes
+from dt_logs_cfn.operate.plans.planned import Conflict, Planned
 from dt_logs_handler.request import Request
 from dt_logs_handler.steps import CreateBucket, Plan
 

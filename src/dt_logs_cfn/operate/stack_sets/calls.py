@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.operating.stack_sets import requests
-from dt_logs_cfn.operating.stack_sets.operations import (
+from dt_logs_cfn.operate.stack_sets import requests
+from dt_logs_cfn.operate.stack_sets.operations import (
     CreateInstances,
     CreateStackSet,
     Operation,
@@ -18,9 +18,9 @@ from dt_logs_cfn.operating.stack_sets.operations import (
     UpdateInstances,
     UpdateStackSet,
 )
-from dt_logs_cfn.operating.stack_sets.overrides import Values
-from dt_logs_cfn.operating.stack_sets.rollout import Rollout
-from dt_logs_cfn.operating.stack_sets.targets import Instance
+from dt_logs_cfn.operate.stack_sets.overrides import Values
+from dt_logs_cfn.operate.stack_sets.rollout import Rollout
+from dt_logs_cfn.operate.stack_sets.targets import Instance
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import type_defs as types

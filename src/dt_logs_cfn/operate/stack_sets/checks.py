@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping
 
 from dt_logs_cfn.errors import DtLogsError, OperatingError
-from dt_logs_cfn.operating.stack_sets.operations import Present, PresentStackSet
-from dt_logs_cfn.operating.stack_sets.overrides import Values, elsewhere
-from dt_logs_cfn.operating.stack_sets.rollout import Rollout
-from dt_logs_cfn.operating.stack_sets.targets import Instance, SelfManaged
-from dt_logs_cfn.operating.template_parameters import check_given, default
-from dt_logs_cfn.operating.values import check_rules
-from dt_logs_cfn.template_file import parse_template
-from dt_logs_cfn.templates import origin
+from dt_logs_cfn.operate.stack_sets.operations import Present, PresentStackSet
+from dt_logs_cfn.operate.stack_sets.overrides import Values, elsewhere
+from dt_logs_cfn.operate.stack_sets.rollout import Rollout
+from dt_logs_cfn.operate.stack_sets.targets import Instance, SelfManaged
+from dt_logs_cfn.operate.values import check_rules
+from dt_logs_cfn.template.declared import check_given, default
+from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_cfn.template.templates import origin
 
 
 def check_complete(rollout: Rollout, there: PresentStackSet | None) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dt_logs_cfn.operating.stack_sets.operations import CreateStackSet, Operation
-from dt_logs_cfn.operating.stack_sets.progress import Progress
-from dt_logs_cfn.operating.stack_sets.requests import call_as
-from dt_logs_cfn.operating.stack_sets.rollout import Rollout
+from dt_logs_cfn.operate.stack_sets.operations import CreateStackSet, Operation
+from dt_logs_cfn.operate.stack_sets.progress import Progress
+from dt_logs_cfn.operate.stack_sets.requests import call_as
+from dt_logs_cfn.operate.stack_sets.rollout import Rollout
 
 
 @dataclass(frozen=True)

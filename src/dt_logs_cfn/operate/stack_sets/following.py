@@ -1,10 +1,10 @@
 """Following an operation on a stack set until it has ended, ours or somebody else's."""
 
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.patience import patiently
-from dt_logs_cfn.operating.stack_sets.calls import StackSet
-from dt_logs_cfn.operating.stack_sets.course import Course
-from dt_logs_cfn.operating.stack_sets.progress import (
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.retry import patiently
+from dt_logs_cfn.operate.stack_sets.calls import StackSet
+from dt_logs_cfn.operate.stack_sets.course import Course
+from dt_logs_cfn.operate.stack_sets.progress import (
     Progress,
     Result,
     changes,

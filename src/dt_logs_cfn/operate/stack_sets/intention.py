@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from dt_logs_cfn.operating.plans.asked import parameters
-from dt_logs_cfn.operating.shown import changes, shown_value
-from dt_logs_cfn.operating.stack_sets.operations import (
+from dt_logs_cfn.operate.plans.asked import parameters
+from dt_logs_cfn.operate.shown import changes, shown_value
+from dt_logs_cfn.operate.stack_sets.operations import (
     CreateInstances,
     CreateStackSet,
     Operation,
@@ -13,10 +13,10 @@ from dt_logs_cfn.operating.stack_sets.operations import (
     UpdateInstances,
     UpdateStackSet,
 )
-from dt_logs_cfn.operating.stack_sets.overrides import Values
-from dt_logs_cfn.operating.stack_sets.rollout import Rollout
-from dt_logs_cfn.operating.stack_sets.targets import Block, SelfManaged
-from dt_logs_cfn.template_file import parse_template
+from dt_logs_cfn.operate.stack_sets.overrides import Values
+from dt_logs_cfn.operate.stack_sets.rollout import Rollout
+from dt_logs_cfn.operate.stack_sets.targets import Block, SelfManaged
+from dt_logs_cfn.template.parsing import parse_template
 
 _MOST = 8  # accounts that are listed in a line
 _LONGEST = 80

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from dt_logs_cfn.operating.stack_sets.overrides import Values
-from dt_logs_cfn.operating.stack_sets.targets import Block, Instance
+from dt_logs_cfn.operate.stack_sets.overrides import Values
+from dt_logs_cfn.operate.stack_sets.targets import Block, Instance
 
 
 @dataclass(frozen=True)

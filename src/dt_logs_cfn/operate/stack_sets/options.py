@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from dt_logs_cfn.matching import matching
-from dt_logs_cfn.operating.stack_sets.rollout import Amount, Preferences
-from dt_logs_cfn.operating.stack_sets.targets import (
+from dt_logs_cfn.cli.argument_types import matching
+from dt_logs_cfn.operate.stack_sets.rollout import Amount, Preferences
+from dt_logs_cfn.operate.stack_sets.targets import (
     ACCOUNT,
     REGION,
     UNIT,

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.stack_sets.targets import SelfManaged, Targets
+from dt_logs_cfn.operate.stack_sets.targets import SelfManaged, Targets
 
 if TYPE_CHECKING:
     from mypy_boto3_organizations.type_defs import (

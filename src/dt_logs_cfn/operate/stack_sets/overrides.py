@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.stack_sets.targets import ACCOUNT, REGION, Instance
-from dt_logs_cfn.operating.template_parameters import Declared, refusal, shown_name
+from dt_logs_cfn.operate.stack_sets.targets import ACCOUNT, REGION, Instance
+from dt_logs_cfn.template.declared import Declared, refusal, shown_name
 
 MOST_BYTES = 10_000_000
 MOST_ROWS = 20_000

@@ -10,7 +10,7 @@ same overrides.
 from collections.abc import Iterable, Iterator, Mapping
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.stack_sets.checks import (
+from dt_logs_cfn.operate.stack_sets.checks import (
     check_complete,
     check_load_balancers,
     check_names,
@@ -18,7 +18,7 @@ from dt_logs_cfn.operating.stack_sets.checks import (
     check_ours,
     check_values,
 )
-from dt_logs_cfn.operating.stack_sets.operations import (
+from dt_logs_cfn.operate.stack_sets.operations import (
     CreateInstances,
     CreateStackSet,
     Operation,
@@ -27,17 +27,17 @@ from dt_logs_cfn.operating.stack_sets.operations import (
     UpdateInstances,
     UpdateStackSet,
 )
-from dt_logs_cfn.operating.stack_sets.overrides import Values, assigned
-from dt_logs_cfn.operating.stack_sets.rollout import Rollout
-from dt_logs_cfn.operating.stack_sets.targets import (
+from dt_logs_cfn.operate.stack_sets.overrides import Values, assigned
+from dt_logs_cfn.operate.stack_sets.rollout import Rollout
+from dt_logs_cfn.operate.stack_sets.targets import (
     Block,
     Instance,
     SelfManaged,
     ServiceManaged,
     blocks,
 )
-from dt_logs_cfn.operating.template_parameters import default
-from dt_logs_cfn.template_file import parse_template
+from dt_logs_cfn.template.declared import default
+from dt_logs_cfn.template.parsing import parse_template
 
 
 def plan(rollout: Rollout, present: Present) -> tuple[Operation, ...]:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dt_logs_cfn.operating.shown import shown_text
-from dt_logs_cfn.operating.stack_sets.targets import Instance
-from dt_logs_cfn.operating.stacks import events as stack_events
-from dt_logs_cfn.printable import one_line
+from dt_logs_cfn.cli.terminal import one_line
+from dt_logs_cfn.operate.shown import shown_text
+from dt_logs_cfn.operate.stack_sets.targets import Instance
+from dt_logs_cfn.operate.stacks import events as stack_events
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import type_defs as types

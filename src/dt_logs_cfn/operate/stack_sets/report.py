@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.shown import shown_value
-from dt_logs_cfn.operating.stack_sets.course import Done
-from dt_logs_cfn.operating.stack_sets.intention import told
-from dt_logs_cfn.operating.stack_sets.operations import Operation, Present
-from dt_logs_cfn.operating.stack_sets.progress import Result, advice, own_reason
-from dt_logs_cfn.operating.stack_sets.rollout import Rollout
-from dt_logs_cfn.printable import printable
+from dt_logs_cfn.operate.shown import shown_value
+from dt_logs_cfn.operate.stack_sets.course import Done
+from dt_logs_cfn.operate.stack_sets.intention import told
+from dt_logs_cfn.operate.stack_sets.operations import Operation, Present
+from dt_logs_cfn.operate.stack_sets.progress import Result, advice, own_reason
+from dt_logs_cfn.operate.stack_sets.rollout import Rollout
 
 
 def hiding(rollout: Rollout, present: Present | None = None) -> Callable[[str], str]:

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dt_logs_cfn.operating.stack_sets.operations import (
+from dt_logs_cfn.operate.stack_sets.operations import (
     CreateInstances,
     CreateStackSet,
     PresentStackSet,
     UpdateInstances,
     UpdateStackSet,
 )
-from dt_logs_cfn.operating.stack_sets.overrides import Values
-from dt_logs_cfn.operating.stack_sets.rollout import Preferences, Rollout
-from dt_logs_cfn.operating.stack_sets.targets import CallAs, SelfManaged, ServiceManaged
+from dt_logs_cfn.operate.stack_sets.overrides import Values
+from dt_logs_cfn.operate.stack_sets.rollout import Preferences, Rollout
+from dt_logs_cfn.operate.stack_sets.targets import CallAs, SelfManaged, ServiceManaged
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import type_defs as types

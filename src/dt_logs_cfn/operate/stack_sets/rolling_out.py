@@ -6,25 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dt_logs_cfn import aws, canonical
+from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.errors import DtLogsError
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.shown import shown_text
-from dt_logs_cfn.operating.stack_sets import options as stack_set_options
-from dt_logs_cfn.operating.stack_sets import report
-from dt_logs_cfn.operating.stack_sets.calls import StackSet
-from dt_logs_cfn.operating.stack_sets.checks import check_ours
-from dt_logs_cfn.operating.stack_sets.course import Course, following
-from dt_logs_cfn.operating.stack_sets.following import settle
-from dt_logs_cfn.operating.stack_sets.intention import intention
-from dt_logs_cfn.operating.stack_sets.organization import accounts
-from dt_logs_cfn.operating.stack_sets.overrides import assigned, read_overrides
-from dt_logs_cfn.operating.stack_sets.plan import plan
-from dt_logs_cfn.operating.stack_sets.rollout import Rollout
-from dt_logs_cfn.operating.stack_sets.run import carry_out
-from dt_logs_cfn.operating.stack_sets.starting import advised
-from dt_logs_cfn.operating.stack_sets.targets import Block
-from dt_logs_cfn.operating.templates import Template
-from dt_logs_cfn.printable import printable
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.shown import shown_text
+from dt_logs_cfn.operate.stack_sets import options as stack_set_options
+from dt_logs_cfn.operate.stack_sets import report
+from dt_logs_cfn.operate.stack_sets.calls import StackSet
+from dt_logs_cfn.operate.stack_sets.checks import check_ours
+from dt_logs_cfn.operate.stack_sets.course import Course, following
+from dt_logs_cfn.operate.stack_sets.following import settle
+from dt_logs_cfn.operate.stack_sets.intention import intention
+from dt_logs_cfn.operate.stack_sets.organization import accounts
+from dt_logs_cfn.operate.stack_sets.overrides import assigned, read_overrides
+from dt_logs_cfn.operate.stack_sets.plan import plan
+from dt_logs_cfn.operate.stack_sets.rollout import Rollout
+from dt_logs_cfn.operate.stack_sets.run import carry_out
+from dt_logs_cfn.operate.stack_sets.starting import advised
+from dt_logs_cfn.operate.stack_sets.targets import Block
+from dt_logs_cfn.operate.templates import Template
 
 _MANY = 200  # calls, which take a while
 

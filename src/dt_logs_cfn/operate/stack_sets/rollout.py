@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.stack_sets.overrides import Row
-from dt_logs_cfn.operating.stack_sets.targets import Targets, check_regions
-from dt_logs_cfn.operating.template_parameters import check_given
-from dt_logs_cfn.operating.templates import Template
+from dt_logs_cfn.operate.stack_sets.overrides import Row
+from dt_logs_cfn.operate.stack_sets.targets import Targets, check_regions
+from dt_logs_cfn.operate.templates import Template
+from dt_logs_cfn.template.declared import check_given
 
 _NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
 

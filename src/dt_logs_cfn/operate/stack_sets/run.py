@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.patience import patiently
-from dt_logs_cfn.operating.stack_sets.calls import StackSet
-from dt_logs_cfn.operating.stack_sets.course import Course, Done
-from dt_logs_cfn.operating.stack_sets.following import follow
-from dt_logs_cfn.operating.stack_sets.operations import CreateStackSet, Present
-from dt_logs_cfn.operating.stack_sets.progress import Progress, Result
-from dt_logs_cfn.operating.stack_sets.starting import start
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.retry import patiently
+from dt_logs_cfn.operate.stack_sets.calls import StackSet
+from dt_logs_cfn.operate.stack_sets.course import Course, Done
+from dt_logs_cfn.operate.stack_sets.following import follow
+from dt_logs_cfn.operate.stack_sets.operations import CreateStackSet, Present
+from dt_logs_cfn.operate.stack_sets.progress import Progress, Result
+from dt_logs_cfn.operate.stack_sets.starting import start
 
 
 def _new_id() -> str:

@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dt_logs_cfn import aws
+from dt_logs_cfn.cli.terminal import one_line
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.patience import FAILURES, passes, patiently
-from dt_logs_cfn.operating.stack_sets.calls import StackSet
-from dt_logs_cfn.operating.stack_sets.course import Course
-from dt_logs_cfn.operating.stack_sets.following import SECONDS, settle
-from dt_logs_cfn.operating.stack_sets.operations import CreateStackSet, Operation, Present
-from dt_logs_cfn.operating.stack_sets.progress import call_advice
-from dt_logs_cfn.printable import one_line
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.retry import FAILURES, passes, patiently
+from dt_logs_cfn.operate.stack_sets.calls import StackSet
+from dt_logs_cfn.operate.stack_sets.course import Course
+from dt_logs_cfn.operate.stack_sets.following import SECONDS, settle
+from dt_logs_cfn.operate.stack_sets.operations import CreateStackSet, Operation, Present
+from dt_logs_cfn.operate.stack_sets.progress import call_advice
 
 _ROUNDS = 24  # in which AWS may say that an operation is in progress
 _LONGEST = 300

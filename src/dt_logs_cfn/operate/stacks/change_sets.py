@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dt_logs_cfn.operating.shown import changes, shown_value
-from dt_logs_cfn.operating.stacks.stack import Stack
-from dt_logs_cfn.printable import printable
+from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.operate.shown import changes, shown_value
+from dt_logs_cfn.operate.stacks.stack import Stack
 
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.patience import FAILURES, failure, looked_at, refused
-from dt_logs_cfn.operating.stacks import events as stack_events
-from dt_logs_cfn.operating.stacks.following import Ended, follow, seen
-from dt_logs_cfn.operating.stacks.stack import Stack, token
-from dt_logs_cfn.operating.stacks.states import GONE
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
+from dt_logs_cfn.operate.stacks import events as stack_events
+from dt_logs_cfn.operate.stacks.following import Ended, follow, seen
+from dt_logs_cfn.operate.stacks.stack import Stack, token
+from dt_logs_cfn.operate.stacks.states import GONE
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

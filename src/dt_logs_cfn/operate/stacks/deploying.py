@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating import values
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.plans.asked import parameters
-from dt_logs_cfn.operating.stacks import change_sets
-from dt_logs_cfn.operating.stacks.change_sets import Proposal
-from dt_logs_cfn.operating.stacks.diff import template_changes
-from dt_logs_cfn.operating.stacks.following import Ended, follow, seen, seen_before
-from dt_logs_cfn.operating.stacks.proposing import Asked, execute, proposed
-from dt_logs_cfn.operating.stacks.stack import Existing, Stack, describe, existing, made_from
-from dt_logs_cfn.operating.stacks.states import GONE, SETTLED, at_rest, before_update
-from dt_logs_cfn.operating.templates import Template
-from dt_logs_cfn.template_file import parse_template
+from dt_logs_cfn.operate import values
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.plans.asked import parameters
+from dt_logs_cfn.operate.stacks import change_sets
+from dt_logs_cfn.operate.stacks.change_sets import Proposal
+from dt_logs_cfn.operate.stacks.diff import template_changes
+from dt_logs_cfn.operate.stacks.following import Ended, follow, seen, seen_before
+from dt_logs_cfn.operate.stacks.proposing import Asked, execute, proposed
+from dt_logs_cfn.operate.stacks.stack import Existing, Stack, describe, existing, made_from
+from dt_logs_cfn.operate.stacks.states import GONE, SETTLED, at_rest, before_update
+from dt_logs_cfn.operate.templates import Template
+from dt_logs_cfn.template.parsing import parse_template
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

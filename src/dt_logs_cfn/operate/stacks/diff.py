@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-from dt_logs_cfn.comparison import compare_templates
+from dt_logs_cfn.diff import compare_templates
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.operating import template_parameters
-from dt_logs_cfn.operating.plans.diff import Change
-from dt_logs_cfn.operating.shown import changes, shown_text
-from dt_logs_cfn.operating.stacks.stack import Existing, TemplateJson
-from dt_logs_cfn.operating.template_parameters import taken
+from dt_logs_cfn.operate.plans.diff import Change
+from dt_logs_cfn.operate.shown import changes, shown_text
+from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
+from dt_logs_cfn.template.declared import declared, taken
 
 # What alone is no change to CloudFormation: a template differs by it and makes the same stack.
 _WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "version"))
@@ -24,16 +23,16 @@ def stack_change(
     subject = f"stack {name}"
     if existing is None:
         return Change("CreateStack", subject, (f"+ the stack itself: {_made(template)}",))
-    declared = template_parameters.declared(template)
+    parameters = declared(template)
     old, new = (
-        {name: taken(declared.get(name, {}), value) for name, value in each.items()}
+        {name: taken(parameters.get(name, {}), value) for name, value in each.items()}
         for each in (existing.stack.parameters, values)
     )
-    parameters = [f"~ parameter {each}" for each in changes(old, new)]
+    changed = [f"~ parameter {each}" for each in changes(old, new)]
     found = _compared(existing.template, template)
-    if not parameters and all(kind in _WORDS for kind, _ in found):
+    if not changed and all(kind in _WORDS for kind, _ in found):
         return None
-    lines = (*(f"~ template: {each}" for _, each in found), *parameters)
+    lines = (*(f"~ template: {each}" for _, each in found), *changed)
     return Change("UpdateStack", subject, lines)
 
 

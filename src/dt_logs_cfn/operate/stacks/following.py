@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.patience import patiently
-from dt_logs_cfn.operating.shown import shown_line
-from dt_logs_cfn.operating.stacks import events as stack_events
-from dt_logs_cfn.operating.stacks.events import Event
-from dt_logs_cfn.operating.stacks.stack import Stack, parsed
-from dt_logs_cfn.operating.stacks.states import GONE, at_rest
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.retry import patiently
+from dt_logs_cfn.operate.shown import shown_line
+from dt_logs_cfn.operate.stacks import events as stack_events
+from dt_logs_cfn.operate.stacks.events import Event
+from dt_logs_cfn.operate.stacks.stack import Stack, parsed
+from dt_logs_cfn.operate.stacks.states import GONE, at_rest
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.patience import FAILURES, failure, looked_at
-from dt_logs_cfn.operating.stacks.stack import describe, missing
-from dt_logs_cfn.operating.stacks.states import REVIEW
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at
+from dt_logs_cfn.operate.stacks.stack import describe, missing
+from dt_logs_cfn.operate.stacks.states import REVIEW
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

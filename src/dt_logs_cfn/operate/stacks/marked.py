@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from dt_logs_cfn.operating.stacks.marks import Hints, MarkedBucket, MarkedLoadBalancer
+from dt_logs_cfn.operate.stacks.marks import Hints, MarkedBucket, MarkedLoadBalancer
 from dt_logs_handler import notifications
 from dt_logs_handler.marks import Location, Stack
 from dt_logs_handler.model import Bucket, LoadBalancer, State

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stacks.marked import Found
-from dt_logs_cfn.operating.stacks.marks import Hints, MarkedBucket, MarkedTopic, Marks
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.stacks.marked import Found
+from dt_logs_cfn.operate.stacks.marks import Hints, MarkedBucket, MarkedTopic, Marks
 from dt_logs_handler import topics
 from dt_logs_handler.aws import Aws, pages
 from dt_logs_handler.buckets import ABSENT, read_bucket, read_policy, supports

@@ -16,12 +16,12 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.patience import FAILURES, failure, looked_at, refused
-from dt_logs_cfn.operating.shown import shown_line
-from dt_logs_cfn.operating.stacks.change_sets import Change, change
-from dt_logs_cfn.operating.stacks.forgetting import EVERY, Made, forget, state
-from dt_logs_cfn.operating.stacks.stack import Stack, token
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
+from dt_logs_cfn.operate.shown import shown_line
+from dt_logs_cfn.operate.stacks.change_sets import Change, change
+from dt_logs_cfn.operate.stacks.forgetting import EVERY, Made, forget, state
+from dt_logs_cfn.operate.stacks.stack import Stack, token
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
+from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.errors import DtLogsError, OperatingError
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stacks.deleting import delete
-from dt_logs_cfn.operating.stacks.following import follow, seen_before
-from dt_logs_cfn.operating.stacks.marks import Hints, Left, Marks, fate, leftovers
-from dt_logs_cfn.operating.stacks.marks_read import Clients, read_marks
-from dt_logs_cfn.operating.stacks.stack import (
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.stacks.deleting import delete
+from dt_logs_cfn.operate.stacks.following import follow, seen_before
+from dt_logs_cfn.operate.stacks.marks import Hints, Left, Marks, fate, leftovers
+from dt_logs_cfn.operate.stacks.marks_read import Clients, read_marks
+from dt_logs_cfn.operate.stacks.stack import (
     Resource,
     Stack,
     TemplateJson,
@@ -26,11 +27,10 @@ from dt_logs_cfn.operating.stacks.stack import (
     named,
     resources,
 )
-from dt_logs_cfn.operating.stacks.states import GONE, REVIEW, at_rest
-from dt_logs_cfn.printable import printable
-from dt_logs_cfn.resources import FUNCTION, INVOCATION
+from dt_logs_cfn.operate.stacks.states import GONE, REVIEW, at_rest
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.templates import origin
+from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
+from dt_logs_cfn.template.templates import origin
 from dt_logs_handler import marks as handler_marks
 
 if TYPE_CHECKING:

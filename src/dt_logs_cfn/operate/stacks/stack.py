@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError, VerifyError
-from dt_logs_cfn.operating.stacks.states import GONE, REVIEW, before_update
-from dt_logs_cfn.resources import FUNCTION, INVOCATION
-from dt_logs_cfn.template_file import parse_template
+from dt_logs_cfn.operate.stacks.states import GONE, REVIEW, before_update
+from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
 from dt_logs_handler.documents import Json
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from dt_logs_cfn.operating.status.bucket_checks import RUN_AGAIN
-from dt_logs_cfn.operating.status.seen import Check, Logs, denied_check
+from dt_logs_cfn.operate.status.bucket_checks import RUN_AGAIN
+from dt_logs_cfn.operate.status.seen import Check, Logs, denied_check
 from dt_logs_handler import notifications
 from dt_logs_handler.documents import same
 from dt_logs_handler.errors import Refused

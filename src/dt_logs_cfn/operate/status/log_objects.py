@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from dt_logs_cfn.operating.plans.reads import Reading
-from dt_logs_cfn.operating.status.seen import LogObjects
+from dt_logs_cfn.operate.plans.reads import Reading
+from dt_logs_cfn.operate.status.seen import LogObjects
 from dt_logs_handler.marks import Stack
 from dt_logs_handler.model import LoadBalancer
 

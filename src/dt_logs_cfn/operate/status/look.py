@@ -10,13 +10,13 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError
-from dt_logs_cfn.operating.plans import asked
-from dt_logs_cfn.operating.plans.asked import Place, expected
-from dt_logs_cfn.operating.plans.planned import Planned, decided
-from dt_logs_cfn.operating.plans.reads import Denied, Reading, observed, reading
-from dt_logs_cfn.operating.stacks.stack import Existing, Stack, made_from
-from dt_logs_cfn.operating.stacks.states import REVIEW, made
-from dt_logs_cfn.operating.status.account_reads import (
+from dt_logs_cfn.operate.plans import asked
+from dt_logs_cfn.operate.plans.asked import Place, expected
+from dt_logs_cfn.operate.plans.planned import Planned, decided
+from dt_logs_cfn.operate.plans.reads import Denied, Reading, observed, reading
+from dt_logs_cfn.operate.stacks.stack import Existing, Stack, made_from
+from dt_logs_cfn.operate.stacks.states import REVIEW, made
+from dt_logs_cfn.operate.status.account_reads import (
     account_block,
     is_public,
     lacking,
@@ -24,10 +24,10 @@ from dt_logs_cfn.operating.status.account_reads import (
     stack_names,
     topic,
 )
-from dt_logs_cfn.operating.status.log_objects import log_objects
-from dt_logs_cfn.operating.status.seen import LogObjects, Seen, StackSeen, Unread
-from dt_logs_cfn.publishing.catalogue import LIMIT, VERSIONS
-from dt_logs_cfn.templates import Origin, origin
+from dt_logs_cfn.operate.status.log_objects import log_objects
+from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen, Unread
+from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
+from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_handler import marks
 from dt_logs_handler.buckets import read_bucket
 from dt_logs_handler.main import Clients

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dt_logs_cfn.operating.plans.asked import Place
-from dt_logs_cfn.operating.plans.planned import Planned
-from dt_logs_cfn.operating.plans.reads import Denied
-from dt_logs_cfn.operating.stacks import stack as stacks
-from dt_logs_cfn.templates import Origin
+from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.operate.plans.planned import Planned
+from dt_logs_cfn.operate.plans.reads import Denied
+from dt_logs_cfn.operate.stacks import stack as stacks
+from dt_logs_cfn.template.templates import Origin
 from dt_logs_handler.marks import Location, Stack, digest
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Subscription, Topic, Unreadable
 from dt_logs_handler.register import Registration

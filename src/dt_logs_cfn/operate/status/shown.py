@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
-from dt_logs_cfn.operating.shown import shown_line, shown_text
-from dt_logs_cfn.operating.status.seen import Check, Verdict
-from dt_logs_cfn.printable import printable
+from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.operate.shown import shown_line, shown_text
+from dt_logs_cfn.operate.status.seen import Check, Verdict
 
 _FEW = 20  # subjects of which everything is told
 _MOST = 5  # subjects that a line names

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from dt_logs_cfn.errors import PublishError
-from dt_logs_cfn.operating.plans.diff import changes
-from dt_logs_cfn.operating.plans.planned import Planned
-from dt_logs_cfn.operating.stacks.states import SETTLED, at_rest, before_update, made
-from dt_logs_cfn.operating.status.bucket_checks import RUN_AGAIN
-from dt_logs_cfn.operating.status.seen import Check, Seen, StackSeen, Unread, unread_check
-from dt_logs_cfn.publishing.catalogue import VERSIONS, Catalogue
+from dt_logs_cfn.operate.plans.diff import changes
+from dt_logs_cfn.operate.plans.planned import Planned
+from dt_logs_cfn.operate.stacks.states import SETTLED, at_rest, before_update, made
+from dt_logs_cfn.operate.status.bucket_checks import RUN_AGAIN
+from dt_logs_cfn.operate.status.seen import Check, Seen, StackSeen, Unread, unread_check
+from dt_logs_cfn.release.catalogue import VERSIONS, Catalogue
 from dt_logs_cfn.versions import is_version, numbers
 from dt_logs_handler.place import registered
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from .errors import CallFailed, OutOfTime, Refused
+from .errors import ALLOW, CallFailed, OutOfTime, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -191,10 +191,7 @@ def failure(error: Exception) -> CallFailed:
             "Check the function's network, then run the stack again.",
         )
     if denied(error):
-        fix = (
-            "Allow it for the function's execution role (a permissions boundary, service control"
-            " policy or bucket policy may deny it), then run the stack again."
-        )
+        fix = f"{ALLOW}, then run the stack again."
     elif code(error) == POLICY_SPREADS.code:
         fix = (
             "Use a bucket of the load balancer's region, with SSE-S3 and a policy that lets"

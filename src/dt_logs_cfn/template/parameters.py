@@ -91,7 +91,7 @@ def _onboarding() -> list[Parameter]:
             "LoadBalancerArns",
             "ARNs of application load balancers of this account and region, or * for all.",
             rf"(\{EVERY_LOAD_BALANCER}|{LOAD_BALANCER_ARN})",
-            "Whole ARNs without quotes, like arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID, or *.",
+            "Whole ARNs (arn:...:loadbalancer/app/NAME/ID) without quotes, or *.",
         ),
         Parameter(
             "VendorReadScope",

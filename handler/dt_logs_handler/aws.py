@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -49,7 +50,7 @@ PASSING = frozenset(
 
 @dataclass(frozen=True)
 class Passing:
-    """An error that passes by itself for one operation: its code, and how its text begins."""
+    """An error that passes by itself for one operation: its code, and a pattern of its text."""
 
     code: str
     text: str = ""
@@ -57,8 +58,6 @@ class Passing:
 
 # A new bucket policy spreads before ELB sees it; the text is the same for a permanent cause.
 POLICY_SPREADS = Passing("InvalidConfigurationRequest", "Access Denied for bucket")
-# A new topic's policy spreads before S3 sees it.
-TOPIC_SPREADS = Passing("InvalidArgument", "Unable to validate the following destination")
 # A bucket that was just made is not there everywhere at once.
 BUCKET_SPREADS = Passing("NoSuchBucket")
 
@@ -150,7 +149,7 @@ class Aws:
         if denied(error):
             return self.clock() < self.fresh_until and "explicit deny" not in text
         return code(error) in PASSING or any(
-            code(error) == each.code and text.startswith(each.text) for each in passing
+            code(error) == each.code and re.match(each.text, text) for each in passing
         )
 
 
@@ -174,8 +173,9 @@ def code(error: ClientError) -> str:
 
 
 def message(error: ClientError) -> str:
-    """Return AWS's error text."""
-    return error.response.get("Error", {}).get("Message", "")
+    """Return AWS's error text, with the arguments that it is about."""
+    found = error.response.get("Error", {})
+    return ": ".join(str(found[key]) for key in found if key[:3] in ("Mes", "Arg"))
 
 
 def denied(error: ClientError) -> bool:

@@ -224,8 +224,16 @@ class _Entry:
             yield from self._own_topic_steps(own)
             put = tuple(notifications.entry(each, own, stack) for each in ours)
             edit = NotificationEdit(put)
-            if edit.applied(now) != now:
-                yield EditNotifications(bucket, edit)
+            after = edit.applied(now)
+            with self._refusing():
+                if len([*notifications.entries(after)]) > 100:
+                    raise Refused(
+                        f"Bucket {bucket} has 100 notifications already, the most that S3 takes.",
+                        "Remove some, then run the stack again.",
+                        bucket,
+                    )
+                if after != now:
+                    yield EditNotifications(bucket, edit)
         for topic, locations in sorted(topics.items()):
             with self._refusing():
                 yield from self._foreign_topic_steps(topic, locations)

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from . import notifications
 from .apply import Effects
-from .aws import POLICY_SPREADS, TOPIC_SPREADS, Passing, code, denied, message
+from .aws import POLICY_SPREADS, Passing, code, denied, message
 from .buckets import (
     ABSENT,
     LIFECYCLE,
@@ -244,22 +244,27 @@ def _edit_notifications(step: EditNotifications, effects: Effects) -> str:
         claimed = {each.location_digest for each in effects.others(bucket)}
         drop = (e for e in edit.drop if notifications.location_digest(e) not in claimed)
         edit = replace(edit, drop=frozenset(drop))
-    after: Configuration = {}
 
     def merged(before: Configuration) -> Configuration:
-        nonlocal after
         after = edit.applied(before)
         effects.shared |= after != before and bucket not in effects.made
         return after
 
     setting = NOTIFICATIONS if edit.put else NOTIFICATIONS_UNCHECKED
+    # Our new topic's policy spreads before S3 sees it; another destination is gone for good.
+    unsound = f"Unable to validate [^:]*($|: {effects.stack.topic_arn(bucket)}:)"
     try:
-        return _configure(setting, bucket, merged, effects, TOPIC_SPREADS)
+        return _configure(setting, bucket, merged, effects, Passing("InvalidArgument", unsound))
     except ClientError as error:
         if code(error) in ABSENT and not edit.put:
             return "gone with its bucket"
-        if code(error) == TOPIC_SPREADS.code and edit.put:
-            raise notifications.unsound(bucket, after, message(error)) from error
+        if code(error) == "InvalidArgument" and edit.put:
+            raise Refused(
+                f"S3 does not accept the notifications of bucket {bucket}:"
+                f" {message(error).rstrip('.')}.",
+                "Remove each whose destination is gone or refuses S3, then run the stack again.",
+                bucket,
+            ) from error
         raise
 
 

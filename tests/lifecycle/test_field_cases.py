@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from support.drifts import WEB, add_statement, adopted
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from support.drifts import WEB, add_statement, adopted, log_bucket
 from support.looks import reads, statements
 
-from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.account import Account, Refused
+from dt_logs_rehearsal.account.errors import client_error
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS
-from lifecycle.cases import Case
+from lifecycle.cases import Case, data
 from lifecycle.cloudformation import properties
 
 
@@ -36,3 +40,92 @@ def test_policy_with_half_a_character_keeps_it() -> None:
     assert theirs["Resource"] == f"arn:aws:s3:::{CUSTOMERS}/\ud83d"
     case.sent("Delete", given)
     assert case.left() == []
+
+
+class Unreachable:
+    """S3 refuses notifications because of a destination, as it was recorded, `times` times."""
+
+    def __init__(self, destination: str, why: str, times: int = 1_000) -> None:
+        self.named = {"ArgumentName1": destination, "ArgumentValue1": why}
+        self.times = times
+        self.calls = 0
+
+    def __call__(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if operation == "PutBucketNotificationConfiguration":
+            self.calls += 1
+            if self.calls <= self.times:
+                text = "Unable to validate the following destination configurations"
+                raise client_error(operation, Refused("InvalidArgument", text, **self.named))
+
+
+def test_destination_that_is_gone_is_named_at_once() -> None:
+    queue = "arn:aws:sqs:eu-west-1:123456789012:gone"
+    case = Case(adopted)
+    case.before = gone = Unreachable(queue, "The destination queue does not exist")
+
+    answer = case.send("Create", properties(case.arns[WEB]))
+
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith(
+        "S3 does not accept the notifications of bucket customers-logs: Unable to validate the"
+        f" following destination configurations: {queue}: The destination queue does not exist."
+    )
+    assert gone.calls == 1
+
+
+def test_topic_that_s3_does_not_see_yet_is_waited_for() -> None:
+    topic = f"arn:aws:sns:eu-west-1:123456789012:dt-logs-analysis-1-{CUSTOMERS}"
+    case = Case(adopted)
+    case.before = Unreachable(topic, "Permissions on the destination topic", times=3)
+
+    case.sent("Create", properties(case.arns[WEB]))
+
+    assert reads(case.account, case.arns[WEB])
+
+
+def notified(count: int) -> Callable[[Account], list[str]]:
+    """Return what adds a bucket with so many notifications, and an ALB that logs to it."""
+
+    def prepare(account: Account) -> list[str]:
+        queue = "arn:aws:sqs:eu-west-1:123456789012:full"
+        account.add_destination(queue)
+        log_bucket(account, "full")
+        entries: Any = [
+            {
+                "Id": str(number),
+                "QueueArn": queue,
+                "Events": ["s3:ObjectCreated:*"],
+                "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": f"{number}/"}]}},
+            }
+            for number in range(count)
+        ]
+        account.s3.put_bucket_notification_configuration(
+            Bucket="full", NotificationConfiguration={"QueueConfigurations": entries}
+        )
+        return [
+            account.add_load_balancer("web", bucket="full", prefix="alb"),
+            account.add_load_balancer("shop"),
+        ]
+
+    return prepare
+
+
+def test_hundredth_notification_is_taken() -> None:
+    case = Case(notified(99))
+    case.sent("Create", properties(*case.arns))
+    case.sent("Update", properties(*case.arns, RunToken="2"), properties(*case.arns))
+
+
+def test_limit_of_notifications_is_named_before_anything_is_changed() -> None:
+    case = Case(notified(100))
+
+    answer = case.send("Create", properties(*case.arns))
+
+    assert answer["Reason"] == (
+        "Bucket full has 100 notifications already, the most that S3 takes."
+        " Remove some, then run the stack again."
+    )
+    assert case.left() == []
+    told = data(case.sent("Create", properties("*")), "NotOnboarded")
+    assert "Bucket full has 100 notifications already" in told
+    assert reads(case.account, case.arns[1])

@@ -213,6 +213,14 @@ def _edit_policy(step: EditPolicy, effects: Effects) -> str:
     try:
         POLICY.write(effects.aws, bucket, stack.account, after, *effects.spreads(bucket))
     except ClientError as error:
+        if edit.put and "Invalid principal" in message(error):
+            named = {*re.findall(r'"(arn:[^"]*:iam::[^"]*)', after or "")}
+            raise Refused(
+                f"S3 does not accept the policy of bucket {bucket}: {message(error).rstrip('.')}.",
+                "Correct DataTheoremAccountId, or remove the principal that does not exist"
+                f" ({', '.join(sorted(named))}), then run the stack again.",
+                bucket,
+            ) from error
         if edit.put or not (denied(error) or code(error) == "MalformedPolicy"):
             raise
         why = f"cannot be changed ({dead_principal(after) or message(error)})"

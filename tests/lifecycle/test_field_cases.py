@@ -129,3 +129,29 @@ def test_limit_of_notifications_is_named_before_anything_is_changed() -> None:
     told = data(case.sent("Create", properties("*")), "NotOnboarded")
     assert "Bucket full has 100 notifications already" in told
     assert reads(case.account, case.arns[1])
+
+
+def test_vendor_that_does_not_exist_is_named_with_the_other_candidates() -> None:
+    case = Case(adopted)
+    closed = "arn:aws:iam::555566667777:root"
+    others = {
+        "Sid": "Others",
+        "Effect": "Allow",
+        "Principal": {"AWS": [closed, "123456789012"]},
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{CUSTOMERS}/*",
+    }
+    case.customer(lambda account: add_statement(account, CUSTOMERS, others))
+    case.account.world.unknown_principals.add("arn:aws:iam::999988887777:root")
+
+    answer = case.send("Create", properties(case.arns[WEB]))
+
+    assert answer["Reason"] == (
+        "S3 does not accept the policy of bucket customers-logs: Invalid principal in policy."
+        " Correct DataTheoremAccountId, or remove the principal that does not exist"
+        " (arn:aws:iam::123456789012:root, arn:aws:iam::222233334444:root,"
+        " arn:aws:iam::333344445555:root, arn:aws:iam::555566667777:root,"
+        " arn:aws:iam::999988887777:root), then run the stack again."
+        " What this run has set up stays until the stack is rolled back or deleted."
+    )
+    assert case.left() == []

@@ -434,6 +434,18 @@ def test_a_topic_whose_policy_was_changed_or_that_is_gone(looking: Looking) -> N
     assert (found.verdict, found.saw) == ("finding", f"topic {TOPIC} does not exist")
 
 
+def test_a_subscription_that_its_owner_ended(looking: Looking) -> None:
+    arn = logging(looking.account)
+    looking.create(arn)
+    (subscription,) = looking.account.world.subscriptions.values()
+    subscription.arn = "Deleted"
+    found = looking.check("subscription", arn)
+    assert (found.verdict, found.saw) == (
+        "finding",
+        "the owner of the endpoint of stack dt-logs has ended its subscription",
+    )
+
+
 def test_a_subscription_that_is_pending_or_gone(looking: Looking) -> None:
     arn = logging(looking.account)
     looking.create(arn)

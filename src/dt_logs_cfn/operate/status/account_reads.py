@@ -64,7 +64,7 @@ def topic(through: Reading, arn: str, filtered: set[str]) -> Topic | None:
     try:
         policy = sns.get_topic_attributes(TopicArn=arn)["Attributes"].get("Policy", "")
         found = []
-        for each in of_topic(through, arn):
+        for each in of_topic(through, arn, left_out=""):
             if each.confirmed and digest(each.endpoint, 8) in filtered:
                 answer = sns.get_subscription_attributes(SubscriptionArn=each.arn)
                 each = replace(each, filter_policy=answer["Attributes"].get("FilterPolicy"))

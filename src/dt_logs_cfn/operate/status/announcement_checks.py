@@ -11,7 +11,7 @@ from dt_logs_handler.model import Subscription
 from dt_logs_handler.names import is_own_notification
 from dt_logs_handler.notifications import encoded
 from dt_logs_handler.request import Endpoint
-from dt_logs_handler.topics import filtered, topic_policy
+from dt_logs_handler.topics import ENDED, filtered, topic_policy
 
 
 def checks(logs: Logs) -> Iterator[Check]:
@@ -101,6 +101,16 @@ def _subscriptions(logs: Logs, arn: str, *, foreign: bool) -> Iterator[Check]:
         if found is None:
             saw = f"the endpoint of stack {logs.seen.called(claim.stack)} is not subscribed"
             yield Check(name, logs.subject, saw, "finding", RUN_AGAIN)
+            continue
+        if found.arn == ENDED:
+            yield Check(
+                name,
+                logs.subject,
+                f"the owner of the endpoint of stack {logs.seen.called(claim.stack)} has ended its"
+                " subscription",
+                "finding",
+                f"Ask Data Theorem why. {RUN_AGAIN} Their endpoint has to confirm it again.",
+            )
             continue
         shown = Endpoint("sqs" if found.protocol == "sqs" else "https", found.endpoint).shown
         if not found.confirmed:

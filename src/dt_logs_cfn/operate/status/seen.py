@@ -12,6 +12,7 @@ from dt_logs_cfn.template.templates import Origin
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Subscription, Topic, Unreadable
 from dt_logs_handler.names import Location, Stack, digest
 from dt_logs_handler.register import Registration
+from dt_logs_handler.topics import ENDED
 
 Verdict = Literal["ok", "finding", "unknown"]
 
@@ -141,11 +142,9 @@ class Logs:
         return arn, self.seen.topics.get(arn)
 
     def subscribed(self, topic: Topic, claim: Registration) -> Subscription | None:
-        """Return the subscription of a claim's endpoint to a topic."""
-        return next(
-            (each for each in topic.subscriptions if digest(each.endpoint, 8) == claim.endpoint),
-            None,
-        )
+        """Return the subscription of a claim's endpoint to a topic, one that has ended last."""
+        found = [e for e in topic.subscriptions if digest(e.endpoint, 8) == claim.endpoint]
+        return min(found, key=lambda each: each.arn == ENDED, default=None)
 
 
 def denied_check(name: str, subject: str, denied: Denied) -> Check:

@@ -264,7 +264,14 @@ class _Entry:
             if each.endpoint == endpoint.digest and each.location.bucket == bucket
         ]
         others = {each.location for each in registered if each.stack != stack.tag}
-        target = filter_policy(bucket, others.union(locations), stack)
+        if len(others := others.union(locations)) > 9:  # 150 combinations, each value 4 deep
+            raise Refused(
+                f"Bucket {bucket} has {len(others)} access-log prefixes, and SNS filters topic"
+                f" {topic} by 9 at most.",
+                "Let load balancers share a prefix, then run the stack again.",
+                bucket,
+            )
+        target = filter_policy(bucket, others, stack)
         found = (self.state.topics or {}).get(topic)
         subscriptions = (
             [e for e in found.subscriptions if endpoint_of(e) == endpoint] if found else []

@@ -10,7 +10,7 @@ from support.looks import reads, statements
 
 from dt_logs_rehearsal.account import Account, Refused
 from dt_logs_rehearsal.account.errors import client_error
-from dt_logs_rehearsal.scenarios.customers import CUSTOMERS
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced
 from lifecycle.cases import Case, data
 from lifecycle.cloudformation import properties
 
@@ -154,4 +154,42 @@ def test_vendor_that_does_not_exist_is_named_with_the_other_candidates() -> None
         " arn:aws:iam::999988887777:root), then run the stack again."
         " What this run has set up stays until the stack is rolled back or deleted."
     )
+    assert case.left() == []
+
+
+def announced_below(count: int) -> Callable[[Account], list[str]]:
+    """Return what lets ALBs log to so many prefixes, of which a foreign topic announces all."""
+
+    def prepare(account: Account) -> list[str]:
+        announced(account)
+        return [
+            *(
+                account.add_load_balancer(f"alb{number}", bucket=CUSTOMERS, prefix=str(number))
+                for number in range(count)
+            ),
+            account.add_load_balancer("shop"),
+        ]
+
+    return prepare
+
+
+def test_nine_locations_fit_into_one_filter() -> None:
+    case = Case(announced_below(9))
+    case.sent("Create", properties(*case.arns))
+    assert all(reads(case.account, each) for each in case.arns)
+
+
+def test_too_many_locations_for_one_filter_are_refused_by_name() -> None:
+    case = Case(announced_below(10))
+
+    answer = case.send("Create", properties(*case.arns))
+
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith(f"Bucket {CUSTOMERS} has 10 access-log prefixes, and SNS")
+    assert case.left() == []
+    everything = properties("*")
+    told = data(case.sent("Create", everything), "NotOnboarded")
+    assert "has 11 access-log prefixes" in told  # another load balancer logs there, too
+    assert [each for each in case.arns if reads(case.account, each)] == case.arns[-1:]
+    case.sent("Delete", everything)
     assert case.left() == []

@@ -47,7 +47,7 @@ from .model import (
 from .names import BUCKET_TAG, LEFT_TAG, is_own_bucket_name
 from .observe import logging_of, read_load_balancer
 from .register import check_policy, dead_principal, registrations
-from .topics import tampered, topic_policy
+from .topics import RETRIES, tampered, topic_policy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CreateBucketRequestTypeDef
@@ -308,25 +308,27 @@ def _label(bucket: str, why: str, effects: Effects) -> None:
 
 
 def _ensure_topic(step: EnsureTopic, effects: Effects) -> str:
-    """Make the topic with its policy; the same call again changes nothing."""
-    topic = step.topic
-    request: dict[str, object] = {
-        "Name": topic.rpartition(":")[2],
-        "Attributes": {"Policy": topic_policy(step.bucket, effects.stack)},
-    }
+    """Make the topic with its policy; the same call again changes nothing.
+
+    A topic that is there keeps another delivery policy.
+    """
+    topic, sns = step.topic, effects.aws.sns
+    request: dict[str, object] = {"Name": topic.rpartition(":")[2]}
     if step.tags:
         request["Tags"] = [{"Key": key, "Value": value} for key, value in step.tags.items()]
-    sns = effects.aws.sns
-    try:
-        effects.aws.call(lambda: sns.create_topic(**cast("CreateTopicInputTypeDef", request)))
-    except ClientError as error:
-        if "already exists with different" not in message(error):
-            raise
-        why = tampered(topic, step.bucket)
-        if not step.before:
-            raise why from error
-        return effects.keep(step, str(why))
-    return "made sure of"
+    attributes = {"Policy": topic_policy(step.bucket, effects.stack)}
+    for retries in ({"DeliveryPolicy": RETRIES}, {}):
+        request["Attributes"] = attributes | retries
+        try:
+            effects.aws.call(lambda: sns.create_topic(**cast("CreateTopicInputTypeDef", request)))
+            return "made sure of"
+        except ClientError as error:
+            if "already exists with different" not in message(error):
+                raise
+    why = tampered(topic, step.bucket)
+    if not step.before:
+        raise why
+    return effects.keep(step, str(why))
 
 
 def _subscribe(step: Subscribe, effects: Effects) -> str:

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     Buckets = Mapping[str, Bucket | Absent | Unreadable]
 
+# The most that SNS takes for https is 100 retries and 3,600 s; how it sums a backoff, nobody says.
+RETRIES = (
+    '{"http":{"defaultHealthyRetryPolicy":'
+    '{"minDelayTarget":40,"maxDelayTarget":40,"numRetries":85}}}'
+)
 ENDED = "Deleted"  # what SNS lists for 72 hours as the ARN of a subscription that was ended
 
 

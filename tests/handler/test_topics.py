@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lifecycle.cases import Case
+from lifecycle.cases import Case, data
 from lifecycle.cloudformation import ENDPOINT, properties
 from support.drifts import WEB as WEB_ALB
 from support.drifts import adopted, log_bucket
@@ -239,3 +239,34 @@ def test_subscription_that_its_owner_ended_is_made_again() -> None:
     assert (again.endpoint, again.confirmed) == (ENDPOINT, True)
     case.sent("Delete", given)
     assert case.left() == []
+
+
+LONGER = (
+    '{"http":{"defaultHealthyRetryPolicy":'
+    '{"minDelayTarget":40,"maxDelayTarget":40,"numRetries":85}}}'
+)
+EACH_ROLE = pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
+
+
+@EACH_ROLE
+def test_announcements_are_delivered_again_for_nearly_an_hour(privileges: str) -> None:
+    case = Case(adopted)
+    given = properties(case.arns[WEB_ALB], Privileges=privileges)
+    case.sent("Create", given)
+    (topic,) = case.account.world.topics.values()
+    assert topic.attributes["DeliveryPolicy"] == LONGER
+
+
+@EACH_ROLE
+def test_topic_with_another_delivery_policy_is_used_as_it_is(privileges: str) -> None:
+    """SNS may show a policy in another form than the one that it was given."""
+    case = Case(adopted)
+    given = properties(case.arns[WEB_ALB], Privileges=privileges)
+    case.sent("Create", given)
+    (topic,) = case.account.world.topics.values()
+    topic.attributes["DeliveryPolicy"] = '{"http":{}}'
+
+    answer = case.sent("Update", {**given, "RunToken": "2"}, given)
+
+    assert data(answer, "Warnings") == "none"
+    assert topic.attributes["DeliveryPolicy"] == '{"http":{}}'

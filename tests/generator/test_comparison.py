@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import STEADY, json_values
 
-from dt_logs_cfn import Settings, Vendor, build_release, embedding
-from dt_logs_cfn.comparison import Change, Level, compare_templates
-from dt_logs_cfn.comparison.resources import create_only
+from dt_logs_cfn import Settings, Vendor, build_release
+from dt_logs_cfn.diff import Change, Level, compare_templates
+from dt_logs_cfn.diff.resources import create_only
+from dt_logs_cfn.template import embedding
 
 NAME = "dt-logs-analysis.template.json"
 SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))

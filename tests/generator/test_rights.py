@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from support.strategies import STEADY
 
 from dt_logs_cfn import Settings, build_release
-from dt_logs_cfn.comparison import Level, compare_templates
-from dt_logs_cfn.comparison.patterns import covers, may_cover
+from dt_logs_cfn.diff import Level, compare_templates
+from dt_logs_cfn.diff.patterns import covers, may_cover
 
 MAJOR, MINOR, PATCH = Level.MAJOR, Level.MINOR, Level.PATCH
 SAME = (PATCH, "R: its policies give the same rights in other words")

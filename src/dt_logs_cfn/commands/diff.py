@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from dt_logs_cfn import canonical, fetching
-from dt_logs_cfn.comparison import Change, Level, Object, compare_templates
+from dt_logs_cfn import canonical
+from dt_logs_cfn.diff import Change, Level, Object, compare_templates
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.template_file import LIMIT, decoded, parse_template, read_template
+from dt_logs_cfn.template.parsing import LIMIT, decoded, parse_template, read_template
+from dt_logs_cfn.verify import fetching
 from dt_logs_cfn.versions import is_version
 
 Fetch = Callable[[str, int], bytes]

@@ -171,6 +171,22 @@ CASES: dict[str, tuple[list[Any], list[Any], list[tuple[Level, str]]]] = {
             (MINOR, "R: changed statement, before: Allow s3:Get on x"),
         ],
     ),
+    "a test that cannot be read": (
+        [allow("s3:Get", Condition={"Ref": "Bucket"})],
+        [allow("s3:Get", Condition={"Ref": "Other"})],
+        [
+            (
+                MAJOR,
+                "R: changed statement, now: Allow"
+                ' {"Action":"s3:Get","Condition":{"Ref":"Other"},"Effect":"Allow","Resource":"*"}',
+            ),
+            (
+                MINOR,
+                "R: changed statement, before: Allow"
+                ' {"Action":"s3:Get","Condition":{"Ref":"Bucket"},"Effect":"Allow","Resource":"*"}',
+            ),
+        ],
+    ),
     "the log group of the stack": (
         [allow("logs:PutLogEvents", {"Fn::Sub": "arn:${AWS::Partition}:logs:*:*:*"})],
         [allow("logs:PutLogEvents", {"Fn::GetAtt": ["G", "Arn"]})],

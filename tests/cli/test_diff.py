@@ -114,6 +114,8 @@ def test_for_a_program(compared: Any) -> None:
                 "template": "new.json",
                 "kind": "right",
                 "what": f"{ROLE}: right added: iam:* on *",
+                "file": "",
+                "diff": "",
             },
             {
                 "level": "patch",

@@ -109,7 +109,7 @@ def test_a_stack_set_is_for_all_load_balancers_of_units(settings: Settings) -> N
         assert f"var.{VARIABLES[name]}" in stack_set["parameters"][name]
     stacks = named([made["aws_cloudformation_stack_instances"]])["logs_analysis"]
     assert stacks["deployment_targets"] == [
-        {"organizational_unit_ids": "${var.organizational_unit_ids}", "__is_block__": True}
+        {"organizational_unit_ids": "${var.organizational_unit_ids}"}
     ]
 
 

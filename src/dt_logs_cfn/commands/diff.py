@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from dt_logs_cfn import canonical
@@ -90,8 +91,7 @@ def _print(changes: Changes) -> None:
 
 def _data(changes: Changes, level: Level) -> dict[str, object]:
     listed = [
-        {"level": str(each.level), "template": name, "kind": each.kind, "what": each.what}
-        | ({"file": each.file, "diff": each.diff} if each.file else {})
+        {**asdict(each), "level": str(each.level), "template": name}
         for name, found in changes.items()
         for each in found
     ]

@@ -158,13 +158,11 @@ def pages(aws: Aws, listing: Callable[..., P], name: str, following: str = "") -
 
     Without `following`, both have one name.
     """
-    token: dict[str, object] = {}
-    while True:
-        page = aws.call(partial(listing, **token))
+    page = aws.call(listing)
+    yield page
+    while token := page.get(following or name):
+        page = aws.call(partial(listing, **{name: token}))
         yield page
-        if not (found := page.get(following or name)):
-            return
-        token = {name: found}
 
 
 def code(error: ClientError) -> str:

@@ -266,8 +266,8 @@ class _Entry:
         others = {each.location for each in registered if each.stack != stack.tag}
         if len(others := others.union(locations)) > 9:  # 150 combinations, each value 4 deep
             raise Refused(
-                f"Bucket {bucket} has {len(others)} access-log prefixes, and SNS filters topic"
-                f" {topic} by 9 at most.",
+                f"Bucket {bucket} has {len(others)} access-log prefixes, and a filter of topic"
+                f" {topic} takes 9 at most.",
                 "Let load balancers share a prefix, then run the stack again.",
                 bucket,
             )

@@ -240,7 +240,7 @@ def _load_balancers(named: tuple[str, ...], stack: Stack) -> tuple[str, ...]:
             raise _invalid(
                 "LoadBalancerArns",
                 arn,
-                "Give whole ARNs without quotes of application load balancers"
+                "Give the whole ARNs, without quotes, of application load balancers"
                 " (arn:…:loadbalancer/app/NAME/ID) in this account and region"
                 f" ({stack.account}, {stack.region}), or {EVERY_LOAD_BALANCER} alone for all.",
             )

@@ -352,7 +352,7 @@ def _subscribe(step: Subscribe, effects: Effects) -> str:
             raise
         raise Refused(
             f"The endpoint is subscribed to topic {step.topic} already, with other attributes.",
-            "End that subscription and run the stack again.",
+            "End it, then run the stack again.",
             step.bucket,
         ) from error
     arn = answer["SubscriptionArn"]

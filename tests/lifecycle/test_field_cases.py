@@ -185,7 +185,7 @@ def test_too_many_locations_for_one_filter_are_refused_by_name() -> None:
     answer = case.send("Create", properties(*case.arns))
 
     assert answer["Status"] == "FAILED"
-    assert answer["Reason"].startswith(f"Bucket {CUSTOMERS} has 10 access-log prefixes, and SNS")
+    assert answer["Reason"].startswith(f"Bucket {CUSTOMERS} has 10 access-log prefixes, and a")
     assert case.left() == []
     everything = properties("*")
     told = data(case.sent("Create", everything), "NotOnboarded")

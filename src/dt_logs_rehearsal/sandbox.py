@@ -20,7 +20,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from dt_logs_rehearsal.account import Account, Consistency, Refused, sts
+from dt_logs_rehearsal.account import Account, Consistency, Refused
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
 from dt_logs_rehearsal.cloudformation.api import CloudFormationApi
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Mailbox
@@ -74,10 +74,7 @@ class Sandbox:
             (PARTITION, REGION, ACCOUNT), self._context, self._custom, self._emit
         )
         self.api = CloudFormationApi(self.cloudformation, self.pace)
-        self.endpoint.operations |= {
-            "cloudformation": self.api.operations,
-            "sts": sts.OPERATIONS,
-        }
+        self.endpoint.operations["cloudformation"] = self.api.operations
         self._exits = ExitStack()
         self._by_role: dict[str, tuple[Any, Any, Any]] = {}
         self._made: dict[str, Function] = {}

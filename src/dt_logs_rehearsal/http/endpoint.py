@@ -22,7 +22,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
 from dt_logs_rehearsal.account import Account, Caller, Refused
-from dt_logs_rehearsal.account.client import OPERATIONS
+from dt_logs_rehearsal.account.client import SERVICES, answers
 from dt_logs_rehearsal.account.iam.access import Decided, authorise
 from dt_logs_rehearsal.account.world import Call, Operation
 from dt_logs_rehearsal.http.loopback import listener
@@ -70,7 +70,9 @@ class Endpoint:
         """
         self.account = account
         self.control_policies: tuple[str, ...] = ()  # the organisation's, as JSON texts
-        self.operations: dict[str, Mapping[str, Operation]] = dict(OPERATIONS)
+        self.operations: dict[str, Mapping[str, Operation]] = {
+            service: answers(service) for service in SERVICES
+        }
         # Hears of each call before it is decided, and may raise Refused: a throttle, for tests.
         self.before: Callable[[Call], None] = lambda call: None
         self._heard = heard

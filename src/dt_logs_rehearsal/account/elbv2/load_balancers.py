@@ -5,7 +5,7 @@ from typing import Any
 
 from dt_logs_rehearsal.account.elbv2.delivery import deliver, log_key
 from dt_logs_rehearsal.account.errors import Refused
-from dt_logs_rehearsal.account.world import Call, LoadBalancer, Operations, Response, World, page
+from dt_logs_rehearsal.account.world import Call, LoadBalancer, Response, World, page
 
 TEST_FILE = "ELBAccessLogTestFile"
 _LOGS = "access_logs.s3."
@@ -170,10 +170,3 @@ def _check_logging(world: World, found: LoadBalancer, name: str, prefix: str) ->
 
 def _rejected(text: str) -> Refused:
     return Refused("InvalidConfigurationRequest", text, Type="Sender")
-
-
-OPERATIONS: Operations = {
-    "DescribeLoadBalancerAttributes": describe_load_balancer_attributes,
-    "DescribeLoadBalancers": describe_load_balancers,
-    "ModifyLoadBalancerAttributes": modify_load_balancer_attributes,
-}

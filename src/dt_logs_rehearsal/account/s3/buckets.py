@@ -1,18 +1,25 @@
-"""S3: buckets themselves."""
+"""S3: buckets themselves, and the names that they may have."""
 
+import re
 from datetime import datetime, timezone
+from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
 from dt_logs_rehearsal.account.errors import Refused
-from dt_logs_rehearsal.account.s3.names import check_name, regional
-from dt_logs_rehearsal.account.s3.tags import checked_tags
-from dt_logs_rehearsal.account.world import Bucket, Call, Operations, Response, World, page
+from dt_logs_rehearsal.account.s3.settings import checked_tags
+from dt_logs_rehearsal.account.world import Bucket, Call, Response, World, page
+
+# [S3 guide, bucketnamingrules.md and gpbucketnamespaces.html]
+_FORM = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
+_RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_REGIONAL = re.compile(r".+-(\d{12})-((?:[a-z]+-){2,3}\d)-an")
 
 
 def create_bucket(world: World, call: Call) -> Response:
     """Make a bucket with the defaults of 2023, or say whose it is already."""
     name, params = call.params["Bucket"], call.params
-    check_name(call)
+    _check_name(call)
     _check_location(call)
     existing = world.buckets.get(name)
     location = {"Location": f"/{name}"}
@@ -35,6 +42,56 @@ def create_bucket(world: World, call: Call) -> Response:
         versioned=params.get("ObjectLockEnabledForBucket", False),
     )
     return location
+
+
+def _check_name(call: Call) -> None:
+    name = call.params["Bucket"]
+    if not _well_formed(name):
+        raise Refused("InvalidBucketName", "The specified bucket is not valid.", BucketName=name)
+    _check_namespace(call, name)
+
+
+def _well_formed(name: str) -> bool:
+    if not _FORM.fullmatch(name) or ".." in name:
+        return False
+    if name.startswith(_RESERVED_STARTS) or name.endswith(_RESERVED_ENDS):
+        return False
+    try:
+        IPv4Address(name)
+    except AddressValueError:
+        return True
+    return False
+
+
+def _check_namespace(call: Call, name: str) -> None:
+    """Check name and header against each other.
+
+    Codes from third parties' reports of real calls (MissingNamespaceHeader,
+    InvalidBucketNamespace) and moto 5.2.5 (InvalidNamespaceHeader); the first text is unverified.
+    """
+    account, region = call.caller.account, call.region
+    wanted = call.params.get("BucketNamespace", "global") == "account-regional"
+    found = _REGIONAL.fullmatch(name)
+    if found and not wanted:
+        raise Refused(
+            "MissingNamespaceHeader",
+            "The requested bucket name is in an account-regional namespace, but the"
+            " x-amz-bucket-namespace header is missing.",
+        )
+    if wanted and not found:
+        raise Refused(
+            "InvalidNamespaceHeader",
+            "The requested bucket name did not include the account-regional namespace suffix, but"
+            " the provided x-amz-bucket-namespace header value is account-regional. Specify"
+            f" -{account}-{region}-an as the bucket name suffix to create a bucket in your"
+            " account-regional namespace, or remove the header.",
+        )
+    if found and found.groups() != (account, region):
+        raise Refused(
+            "InvalidBucketNamespace",
+            "The requested bucket is an account-regional namespace bucket, but the requested"
+            f" account or region does not match -{account}-{region}-an.",
+        )
 
 
 def _check_location(call: Call) -> None:
@@ -67,7 +124,7 @@ def _again(existing: Bucket, call: Call) -> Response:
             409,
             BucketName=existing.name,
         )
-    if existing.region == call.region == "us-east-1" and not regional(existing.name):
+    if existing.region == call.region == "us-east-1" and not _REGIONAL.fullmatch(existing.name):
         return {}
     raise Refused(
         "BucketAlreadyOwnedByYou",
@@ -134,12 +191,3 @@ def _entry(bucket: Bucket, detailed: bool) -> dict[str, Any]:
     created = datetime.fromtimestamp(bucket.created, timezone.utc)
     entry = {"Name": bucket.name, "CreationDate": created}
     return {**entry, "BucketRegion": bucket.region} if detailed else entry
-
-
-OPERATIONS: Operations = {
-    "CreateBucket": create_bucket,
-    "DeleteBucket": delete_bucket,
-    "GetBucketLocation": get_bucket_location,
-    "HeadBucket": head_bucket,
-    "ListBuckets": list_buckets,
-}

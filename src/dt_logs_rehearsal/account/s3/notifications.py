@@ -9,7 +9,7 @@ from dt_logs_rehearsal.account.delivery import DESTINATIONS, admits_s3, filters,
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.models import service_model
 from dt_logs_rehearsal.account.s3.settings import malformed
-from dt_logs_rehearsal.account.world import Bucket, Call, Operations, Response, World
+from dt_logs_rehearsal.account.world import Bucket, Call, Response, World
 
 Entry = dict[str, Any]
 MOST = 100  # configurations a bucket; well known, AWS's own wording unverified
@@ -145,9 +145,3 @@ def _valid(world: World, bucket: Bucket, arn: str) -> bool:
         return arn in world.destinations
     key = topic.attributes.get("KmsMasterKeyId", "")
     return not key.endswith("alias/aws/sns") and admits_s3(world, topic, bucket)
-
-
-OPERATIONS: Operations = {
-    "GetBucketNotificationConfiguration": get_bucket_notification_configuration,
-    "PutBucketNotificationConfiguration": put_bucket_notification_configuration,
-}

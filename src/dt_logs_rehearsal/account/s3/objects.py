@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -9,16 +10,8 @@ from botocore.response import StreamingBody
 
 from dt_logs_rehearsal.account.delivery import announce
 from dt_logs_rehearsal.account.errors import Refused
-from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
-from dt_logs_rehearsal.account.world import (
-    Bucket,
-    Call,
-    Operations,
-    Response,
-    StoredObject,
-    World,
-    page,
-)
+from dt_logs_rehearsal.account.iam.access import authorise
+from dt_logs_rehearsal.account.world import Bucket, Call, Response, StoredObject, World, page
 
 
 def store(
@@ -91,7 +84,7 @@ def _found(world: World, call: Call) -> StoredObject:
     bucket = world.buckets[call.params["Bucket"]]
     stored = bucket.current(call.params["Key"])
     if stored is None:
-        if not _may_list(world, bucket, call):
+        if not _may_list(world, call):
             raise Refused("AccessDenied", "Access Denied", 403)
         raise Refused("NoSuchKey", "The specified key does not exist.", 404, Key=call.params["Key"])
     if not readable(bucket, stored, call.caller.account):
@@ -99,17 +92,13 @@ def _found(world: World, call: Call) -> StoredObject:
     return stored
 
 
-def _may_list(world: World, bucket: Bucket, call: Call) -> bool:
-    caller = call.caller
-    arn = f"arn:{world.partition}:s3:::{bucket.name}"
-    principal = Principal(caller.account, caller.arn)
-    request = Request(principal, "s3:ListBucket", arn, {"aws:resourceaccount": bucket.owner})
-    by_bucket = evaluate([bucket.policy.latest] if bucket.policy.latest else [], request)
-    own = caller.policies
-    by_identity = Decision.ALLOW if own is None else evaluate(own, request)
-    if caller.account == bucket.owner:
-        return by_identity is Decision.ALLOW or by_bucket is Decision.ALLOW
-    return by_identity is by_bucket is Decision.ALLOW
+def _may_list(world: World, call: Call) -> bool:
+    listing = replace(call, operation="ListObjectsV2", params={"Bucket": call.params["Bucket"]})
+    try:
+        authorise(world, listing)
+    except Refused:
+        return False
+    return True
 
 
 def head_object(world: World, call: Call) -> Response:
@@ -185,12 +174,3 @@ def _listed(bucket: Bucket, key: str) -> dict[str, Any]:
         "LastModified": datetime.fromtimestamp(stored.modified, timezone.utc),
         "StorageClass": "STANDARD",
     }
-
-
-OPERATIONS: Operations = {
-    "DeleteObject": delete_object,
-    "GetObject": get_object,
-    "HeadObject": head_object,
-    "ListObjectsV2": list_objects_v2,
-    "PutObject": put_object,
-}

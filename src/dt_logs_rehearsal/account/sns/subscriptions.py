@@ -7,15 +7,7 @@ from typing import Any
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.sns.checks import check_attributes, check_endpoint, invalid
 from dt_logs_rehearsal.account.sns.topics import found_topic
-from dt_logs_rehearsal.account.world import (
-    Call,
-    Operations,
-    Response,
-    Subscription,
-    Topic,
-    World,
-    page,
-)
+from dt_logs_rehearsal.account.world import Call, Response, Subscription, Topic, World, page
 
 _PAGE = 100  # [SNS API, ListSubscriptions]
 
@@ -190,14 +182,3 @@ def _listed(call: Call, found: Iterable[Subscription]) -> Response:
         ]
     }
     return {**result, "NextToken": token} if token else result
-
-
-OPERATIONS: Operations = {
-    "ConfirmSubscription": confirm_subscription,
-    "GetSubscriptionAttributes": get_subscription_attributes,
-    "ListSubscriptions": list_subscriptions,
-    "ListSubscriptionsByTopic": list_subscriptions_by_topic,
-    "SetSubscriptionAttributes": set_subscription_attributes,
-    "Subscribe": subscribe,
-    "Unsubscribe": unsubscribe,
-}

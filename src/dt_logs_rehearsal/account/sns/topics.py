@@ -8,7 +8,7 @@ from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.iam.policy import listed, texts
 from dt_logs_rehearsal.account.sns.checks import invalid
 from dt_logs_rehearsal.account.spreading import Spreading
-from dt_logs_rehearsal.account.world import Call, Operations, Response, Topic, World
+from dt_logs_rehearsal.account.world import Call, Response, Topic, World
 
 # What S3 knows of a topic's policy before it has spread.
 _NOBODY = '{"Version":"2012-10-17","Statement":[]}'
@@ -184,10 +184,3 @@ def delete_topic(world: World, call: Call) -> Response:
         for key in gone:
             del world.subscriptions[key]
     return {}
-
-
-OPERATIONS: Operations = {
-    "CreateTopic": create_topic,
-    "DeleteTopic": delete_topic,
-    "GetTopicAttributes": get_topic_attributes,
-}

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
+from support.verdicts import can_read
+
 from dt_logs_rehearsal.account import Account, Clock, Consistency
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
 from dt_logs_rehearsal.scenarios.differences import differences
@@ -149,7 +151,7 @@ class Race:
                 "alb/AWSLogs/123456789012/elasticloadbalancing/eu-west-1/2026/11/23/"
                 f"123456789012_elasticloadbalancing_eu-west-1_{name}_20261123T2340Z_1_x.log.gz"
             )
-            reads = self.account.can_read(VENDOR, CUSTOMERS, key)
+            reads = can_read(self.account, VENDOR, CUSTOMERS, key)
             if reads != (stack.properties is not None):
                 found.append(f"{name}: reads {reads}, stack {stack.properties is not None}")
         listed = self.account.snapshot()["buckets"][CUSTOMERS]["notifications"]

@@ -137,6 +137,9 @@ class World:
     account_blocks: dict[str, dict[str, bool]] = field(default_factory=dict)
     destinations: set[str] = field(default_factory=set)
     unknown_principals: set[str] = field(default_factory=set)
+    organisations: dict[str, str] = field(default_factory=dict)  # by account
+    # Service control policies, as JSON texts of Deny statements: they hold for every role.
+    control_policies: tuple[str, ...] = ()
     deliveries: defaultdict[str, list[dict[str, Any]]] = field(
         default_factory=lambda: defaultdict(list)
     )

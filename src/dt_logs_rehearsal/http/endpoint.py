@@ -69,10 +69,7 @@ class Endpoint:
         `heard` is told of each call, `answered` what was put to CloudFormation: a token, a body.
         """
         self.account = account
-        self.control_policies: tuple[str, ...] = ()  # the organisation's, as JSON texts
-        self.operations: dict[str, Mapping[str, Operation]] = {
-            service: answers(service) for service in SERVICES
-        }
+        self.operations: dict[str, Mapping[str, Operation]] = {}  # beside those of the account
         # Hears of each call before it is decided, and may raise Refused: a throttle, for tests.
         self.before: Callable[[Call], None] = lambda call: None
         self._heard = heard
@@ -224,7 +221,8 @@ class Endpoint:
         return found
 
     def _operation(self, parsed: Parsed) -> Operation:
-        found = self.operations.get(parsed.service, {}).get(parsed.operation)
+        known = answers(parsed.service) if parsed.service in SERVICES else {}
+        found = self.operations.get(parsed.service, known).get(parsed.operation)
         if found is None:
             text = f"{parsed.operation} of {parsed.service} is not emulated"
             raise Refused("NotImplemented", text, 501)
@@ -276,7 +274,6 @@ class Endpoint:
             policies = ()
             if found is not None and self._spread(found.arn):
                 policies = tuple(map(_text, found.policies.values()))
-            policies += self.control_policies
         caller = Caller(session.account, arn, policies)
         return Call(service, operation, params, caller, region, roles)
 

@@ -110,7 +110,7 @@ def _rollback(play: Play, arns: list[str]) -> None:
         "Resource": arns[-1],
     }
     policy = {"Version": "2012-10-17", "Statement": [denied]}
-    play.sandbox.endpoint.control_policies = (json.dumps(policy),)
+    play.account.world.control_policies = (json.dumps(policy),)
     stack = play.create(*arns)
     play.expect(stack.status == _ROLLED_BACK, f"the stack is {stack.status}: {play.reason()}")
     play.expect("ModifyLoadBalancerAttributes" in play.reason(), "the reason is not named")

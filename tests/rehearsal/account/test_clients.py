@@ -341,3 +341,45 @@ def test_creating_with_tags_and_ownership_needs_more() -> None:
     topics = account.client("sns", caller=account.caller([allow("sns:CreateTopic")]))
     with refused("AuthorizationError", "SNS:TagResource", 403):
         topics.create_topic(Name="t", Tags=tags["Tags"])
+
+
+def test_a_caller_of_an_organisation_passes_its_perimeter() -> None:
+    account = Account()
+    account.world.organisations[ACCOUNT] = "o-a1b2c3d4e5"
+    account.add_bucket("logs")
+    condition = {"StringNotEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}
+    perimeter = statement(
+        path="", Effect="Deny", Principal="*", Action="s3:GetBucket*", Condition=condition
+    )
+    reader = statement(path="", Principal={"AWS": VENDOR}, Action="s3:GetBucket*")
+    put_policy(account, perimeter, reader)
+
+    assert account.s3.get_bucket_policy(Bucket="logs")
+    with refused("AccessDenied", "with an explicit deny in a resource-based policy", 403):
+        account.client("s3", caller=account.caller(account=VENDOR)).get_bucket_policy(Bucket="logs")
+
+
+def test_the_owner_s_organisation_is_known_too() -> None:
+    account = Account()
+    account.world.organisations[ACCOUNT] = "o-a1b2c3d4e5"
+    account.add_bucket("logs", tags={"a": "b"})
+    account.add_bucket("theirs", owner=VENDOR)
+    owned = {"StringEquals": {"aws:ResourceOrgID": "o-a1b2c3d4e5"}}
+    s3 = account.client("s3", caller=account.caller([allow("s3:*", condition=owned)]))
+
+    assert s3.get_bucket_tagging(Bucket="logs")["TagSet"]
+    with refused("AccessDenied", "no identity-based policy", 403):
+        s3.get_bucket_tagging(Bucket="theirs")
+
+
+def test_a_service_control_policy_denies_roles_and_not_who_arranges() -> None:
+    account = Account()
+    account.add_bucket("logs")
+    deny = {"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*"}
+    account.world.control_policies = (json.dumps(policy(deny)),)
+    role = account.client("s3", caller=account.caller([allow("*")]))
+
+    with refused("AccessDenied", "with an explicit deny in a service control policy", 403):
+        role.delete_bucket(Bucket="logs")
+    assert role.head_bucket(Bucket="logs")
+    account.s3.delete_bucket(Bucket="logs")

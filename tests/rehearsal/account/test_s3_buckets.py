@@ -13,6 +13,7 @@ from rehearsal.account.helpers import (
     refused,
     statement,
 )
+from support.verdicts import can_read
 
 from dt_logs_rehearsal.account import Account, Caller
 
@@ -241,8 +242,8 @@ def test_ownership_decides_who_reads_what_elb_wrote() -> None:
         key = account.write_log(account.add_load_balancer("web", bucket="logs"))
 
         assert key is not None
-        assert account.can_read(VENDOR, "logs", key) == read
-        assert account.can_read(ACCOUNT, "logs", key)
+        assert can_read(account, VENDOR, "logs", key) == read
+        assert can_read(account, ACCOUNT, "logs", key)
 
 
 def test_restricting_public_buckets_cuts_off_other_accounts() -> None:
@@ -252,11 +253,11 @@ def test_restricting_public_buckets_cuts_off_other_accounts() -> None:
     account.add_bucket(
         "logs", block={"RestrictPublicBuckets": True}, policy={"Statement": [reader]}
     )
-    assert account.can_read(VENDOR, "logs", "k")
+    assert can_read(account, VENDOR, "logs", "k")
 
     put_policy(account, reader, public)
 
-    assert not account.can_read(VENDOR, "logs", "k")
+    assert not can_read(account, VENDOR, "logs", "k")
 
 
 def test_an_account_level_block_counts() -> None:

@@ -1,7 +1,9 @@
 """How Elastic Load Balancing writes access logs into a bucket."""
 
-from dt_logs_rehearsal.account.iam.access import account_context, bucket_says, service_context
-from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request
+from datetime import datetime, timezone
+
+from dt_logs_rehearsal.account.iam.access import bucket_says, object_request
+from dt_logs_rehearsal.account.iam.policy import Decision, Principal
 from dt_logs_rehearsal.account.s3.objects import store
 from dt_logs_rehearsal.account.world import Bucket, LoadBalancer, World
 
@@ -61,14 +63,28 @@ def deliver(world: World, bucket: Bucket, found: LoadBalancer, key: str, body: b
     return True
 
 
-def _may(world: World, bucket: Bucket, principal: Principal, key: str) -> bool:
-    context = service_context() if principal.service else account_context(principal)
-    acl = {} if principal.service else {"s3:x-amz-acl": "bucket-owner-full-control"}
-    request = Request(
-        principal,
-        "s3:PutObject",
-        f"arn:{world.partition}:s3:::{bucket.name}/{key}",
-        {**context, **acl, "aws:resourceaccount": bucket.owner},
+def write_log(world: World, found: LoadBalancer, body: bytes) -> str | None:
+    """Write a log file as a load balancer; return its key, or None where nothing was written.
+
+    [ELB guide, load-balancer-access-logs.md: the format of names]
+    """
+    bucket = world.buckets.get(found.attributes.get("access_logs.s3.bucket", ""))
+    on = found.attributes.get("access_logs.s3.enabled") == "true"
+    if not on or bucket is None or bucket.region != found.region:
+        return None
+    now = datetime.fromtimestamp(world.clock(), timezone.utc)
+    balancer = found.arn.partition(":loadbalancer/")[2].replace("/", ".")
+    name = (
+        f"elasticloadbalancing/{found.region}/{now:%Y/%m/%d}/{found.account}"
+        f"_elasticloadbalancing_{found.region}_{balancer}_{now:%Y%m%dT%H%MZ}_192.0.2.1"
+        f"_{world.unique()[:8]}.log.gz"
     )
+    key = log_key(found, found.attributes["access_logs.s3.prefix"], name)
+    return key if deliver(world, bucket, found, key, body) else None
+
+
+def _may(world: World, bucket: Bucket, principal: Principal, key: str) -> bool:
+    acl = {} if principal.service else {"s3:x-amz-acl": "bucket-owner-full-control"}
+    request = object_request(world, bucket, principal, "s3:PutObject", key, acl)
     policy = bucket.policy.effective(world.clock())
     return bucket_says(world, bucket, policy, request) is Decision.ALLOW

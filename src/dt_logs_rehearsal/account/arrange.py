@@ -72,7 +72,7 @@ class Arrangement:
             policy=Spreading(text),
             notifications=Spreading(kept(self.world, dict(notifications or {}))),
             tags=dict(tags or {}),
-            versioned=versioned,
+            versioning="Enabled" if versioned else "",
         )
 
     def add_topic(self, name: str, policy: Mapping[str, Any] | None = None) -> str:

@@ -66,8 +66,8 @@ class Bucket:
     policy: Spreading[str | None] = field(default_factory=lambda: Spreading(None))
     notifications: Spreading[dict[str, Any]] = field(default_factory=lambda: Spreading({}))
     tags: dict[str, str] = field(default_factory=dict)
-    lifecycle: list[dict[str, Any]] | None = None
-    versioned: bool = False
+    lifecycle: dict[str, Any] | None = None  # as GetBucketLifecycleConfiguration returns it
+    versioning: str = ""  # or Enabled, or Suspended
     objects: dict[str, list[StoredObject]] = field(default_factory=dict)
 
     def current(self, key: str) -> StoredObject | None:

@@ -1,5 +1,6 @@
 """Who may do what: the identity's policies, the resource's policy, Block Public Access."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -101,15 +102,21 @@ def service_context(account: str = "", arn: str = "") -> Context:
 def _bucket(world: World, call: Call) -> Bucket | None:
     """Find the bucket of a call; S3 says that there is none to whoever asks.
 
-    [botocore, ExpectedBucketOwner of every S3 operation: 403 on mismatch]
+    [localstack tests/aws/services/s3/test_s3: ExpectedBucketOwner, also one that is no account id]
     """
     if call.service != "s3" or "Bucket" not in call.params or call.operation == "CreateBucket":
         return None
-    name = call.params["Bucket"]
+    name, expected = call.params["Bucket"], call.params.get("ExpectedBucketOwner")
+    if expected is not None and not re.fullmatch(r"\d{12}", expected):
+        raise Refused(
+            "InvalidBucketOwnerAWSAccountID",
+            "The value of the expected bucket owner parameter must be an AWS Account ID..."
+            f" [{expected}]",
+        )
     bucket = world.buckets.get(name)
     if bucket is None:
         raise Refused("NoSuchBucket", "The specified bucket does not exist", 404, BucketName=name)
-    if call.params.get("ExpectedBucketOwner", bucket.owner) != bucket.owner:
+    if expected not in (None, bucket.owner):
         raise Refused("AccessDenied", "Access Denied", 403)
     return bucket
 

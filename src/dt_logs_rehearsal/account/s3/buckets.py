@@ -6,7 +6,8 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
 from dt_logs_rehearsal.account.errors import Refused
-from dt_logs_rehearsal.account.s3.settings import checked_tags
+from dt_logs_rehearsal.account.models import service_model
+from dt_logs_rehearsal.account.s3.settings import new_tags
 from dt_logs_rehearsal.account.world import Bucket, Call, Response, World, page
 
 # [S3 guide, bucketnamingrules.md and gpbucketnamespaces.html]
@@ -38,8 +39,8 @@ def create_bucket(world: World, call: Call) -> Response:
         region=call.region,
         created=world.clock(),
         ownership=ownership,
-        tags=checked_tags(params.get("CreateBucketConfiguration", {}).get("Tags", ()), {}),
-        versioned=params.get("ObjectLockEnabledForBucket", False),
+        tags=new_tags(params.get("CreateBucketConfiguration", {}).get("Tags", ())),
+        versioning="Enabled" if params.get("ObjectLockEnabledForBucket") else "",
     )
     return location
 
@@ -97,12 +98,16 @@ def _check_namespace(call: Call, name: str) -> None:
 def _check_location(call: Call) -> None:
     """Check LocationConstraint: us-east-1 must omit it, others must name themselves.
 
-    [botocore, s3 CreateBucket; the enum has no us-east-1]
+    [localstack tests/aws/services/s3/test_s3; botocore's enum has no us-east-1]
     """
-    configuration = call.params.get("CreateBucketConfiguration", {})
-    location = configuration.get("LocationConstraint")
-    if location == "us-east-1" or location == "":
-        raise Refused("InvalidLocationConstraint", "The specified location-constraint is not valid")
+    location = call.params.get("CreateBucketConfiguration", {}).get("LocationConstraint")
+    known = service_model("s3").shape_for("BucketLocationConstraint").metadata["enum"]
+    if call.region == "us-east-1" and location is not None and location not in known:
+        raise Refused(
+            "InvalidLocationConstraint",
+            "The specified location-constraint is not valid",
+            LocationConstraint=location,
+        )
     if location != (None if call.region == "us-east-1" else call.region):
         raise Refused(
             "IllegalLocationConstraintException",
@@ -114,7 +119,8 @@ def _check_location(call: Call) -> None:
 def _again(existing: Bucket, call: Call) -> Response:
     """Answer for a bucket that exists [botocore, s3 BucketAlreadyOwnedByYou].
 
-    us-east-1 says yes to its owner, but not in an account's regional namespace.
+    us-east-1 says yes to its owner, but not in an account's regional namespace, nor where tags are
+    sent, the same or others [localstack tests/aws/services/s3/test_s3_api].
     """
     if existing.owner != call.caller.account:
         raise Refused(
@@ -124,7 +130,9 @@ def _again(existing: Bucket, call: Call) -> Response:
             409,
             BucketName=existing.name,
         )
-    if existing.region == call.region == "us-east-1" and not _REGIONAL.fullmatch(existing.name):
+    east = existing.region == call.region == "us-east-1"
+    tags = call.params.get("CreateBucketConfiguration", {}).get("Tags")
+    if east and not tags and not _REGIONAL.fullmatch(existing.name):
         return {}
     raise Refused(
         "BucketAlreadyOwnedByYou",
@@ -135,15 +143,15 @@ def _again(existing: Bucket, call: Call) -> Response:
 
 
 def delete_bucket(world: World, call: Call) -> Response:
-    """Delete a bucket that holds nothing, old versions and delete markers included."""
+    """Delete a bucket that holds nothing, old versions and delete markers included.
+
+    [localstack tests/aws/services/s3/test_s3_api]
+    """
     bucket = world.buckets[call.params["Bucket"]]
     if bucket.objects:
-        raise Refused(
-            "BucketNotEmpty",
-            "The bucket you tried to delete is not empty",
-            409,
-            BucketName=bucket.name,
-        )
+        versions = ". You must delete all versions in the bucket." if bucket.versioning else ""
+        text = f"The bucket you tried to delete is not empty{versions}"
+        raise Refused("BucketNotEmpty", text, 409, BucketName=bucket.name)
     del world.buckets[bucket.name]
     return {}
 

@@ -26,17 +26,26 @@ def store(
         bucket.ownership == "BucketOwnerPreferred" and acl
     )
     stored = StoredObject(
-        version=world.unique() if bucket.versioned else "null",
+        version=_new_version(world, bucket),
         body=body,
         owner=bucket.owner if owned else writer,
         modified=world.clock(),
         encryption=bucket.algorithm(),
         for_bucket_owner=acl,
     )
-    before = bucket.objects.get(key, []) if bucket.versioned else []
-    bucket.objects[key] = [*before, stored]
+    _add(bucket, key, stored)
     announce(world, bucket, key, "ObjectCreated:Put", len(body), etag(stored))
     return stored
+
+
+def _new_version(world: World, bucket: Bucket) -> str:
+    return world.unique() if bucket.versioning == "Enabled" else "null"
+
+
+def _add(bucket: Bucket, key: str, stored: StoredObject) -> None:
+    """Add a version; one without an id of its own replaces the one before without."""
+    kept = [each for each in bucket.objects.get(key, []) if each.version != stored.version]
+    bucket.objects[key] = [*kept, stored]
 
 
 def etag(stored: StoredObject) -> str:
@@ -76,7 +85,8 @@ def put_object(world: World, call: Call) -> Response:
     data = data if isinstance(data, bytes | bytearray) else data.read()
     owner_reads = acl == "bucket-owner-full-control" or call.caller.account == bucket.owner
     stored = store(world, bucket, key, bytes(data), call.caller.account, acl=owner_reads)
-    return {"ETag": f'"{etag(stored)}"', "ServerSideEncryption": stored.encryption}
+    version = {"VersionId": stored.version} if bucket.versioning == "Enabled" else {}
+    return {"ETag": f'"{etag(stored)}"', "ServerSideEncryption": stored.encryption, **version}
 
 
 def _found(world: World, call: Call) -> StoredObject:
@@ -120,20 +130,24 @@ def get_object(world: World, call: Call) -> Response:
 
 
 def delete_object(world: World, call: Call) -> Response:
-    """Delete an object, or hide it behind a delete marker; repeatable."""
+    """Delete an object, or hide it behind a delete marker; repeatable.
+
+    [localstack tests/aws/services/s3/test_s3_api]
+    """
     bucket, key = world.buckets[call.params["Bucket"]], call.params["Key"]
-    versions = bucket.objects.get(key, [])
     version = call.params.get("VersionId")
     if version is not None:
-        kept = [each for each in versions if each.version != version]
-    elif bucket.versioned:
-        kept = [*versions, StoredObject(world.unique(), None, bucket.owner, world.clock())]
-    else:
-        kept = []
-    bucket.objects.pop(key, None)
-    if kept:
-        bucket.objects[key] = kept
-    return {"DeleteMarker": True} if bucket.versioned and version is None else {}
+        found = bucket.objects.pop(key, [])
+        left = [each for each in found if each.version != version]
+        bucket.objects |= {key: left} if left else {}
+        marker = any(each.version == version and each.body is None for each in found)
+        return {"VersionId": version, **({"DeleteMarker": True} if marker else {})}
+    if not bucket.versioning:
+        bucket.objects.pop(key, None)
+        return {}
+    stored = StoredObject(_new_version(world, bucket), None, bucket.owner, world.clock())
+    _add(bucket, key, stored)
+    return {"DeleteMarker": True, "VersionId": stored.version}
 
 
 def list_objects_v2(world: World, call: Call) -> Response:

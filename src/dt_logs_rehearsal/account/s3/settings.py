@@ -5,7 +5,7 @@ is a few lines.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -24,6 +24,8 @@ from dt_logs_rehearsal.account.world import (
 _OWNERSHIPS = ("BucketOwnerPreferred", "ObjectWriter", "BucketOwnerEnforced")
 # [S3 API, Tag; AWS's usual characters of tags]
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
+# What TransitionDefaultMinimumObjectSize may be, the default first.
+_SIZES = ("all_storage_classes_128K", "varies_by_storage_class")
 
 
 def malformed() -> Refused:
@@ -69,9 +71,11 @@ def _checked_encryption(world: World, bucket: Bucket, params: Params) -> list[di
     if default["SSEAlgorithm"] not in ("AES256", "aws:kms", "aws:kms:dsse"):
         raise malformed()
     if default["SSEAlgorithm"] == "AES256" and "KMSMasterKeyID" in default:
-        raise Refused(
+        raise Refused(  # [localstack tests/aws/services/s3/test_s3_api]
             "InvalidArgument",
-            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms",
+            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or"
+            " aws:kms:dsse",
+            ArgumentName="ApplyServerSideEncryptionByDefault",
         )
     return [rule]
 
@@ -118,8 +122,16 @@ get_public_access_block = _read("public_access_block", public_access_block)
 put_public_access_block = _write("public_access_block", _checked_block)
 
 
-def _checked_rules(world: World, bucket: Bucket, params: Params) -> list[dict[str, Any]]:
-    """Check lifecycle rules; one without an ID is given one."""
+def _checked_lifecycle(world: World, bucket: Bucket, params: Params) -> Response:
+    """Check lifecycle rules; one without an ID is given one.
+
+    A put without TransitionDefaultMinimumObjectSize resets it [localstack
+    tests/aws/services/s3/test_s3].
+    """
+    size = params.get("TransitionDefaultMinimumObjectSize", _SIZES[0])
+    if size not in _SIZES:
+        text = f"Invalid TransitionDefaultMinimumObjectSize found: {size}"
+        raise Refused("InvalidRequest", text)
     given = params.get("LifecycleConfiguration", {}).get("Rules", [])
     if not 0 < len(given) <= 1000:
         raise malformed()
@@ -130,11 +142,13 @@ def _checked_rules(world: World, bucket: Bucket, params: Params) -> list[dict[st
         raise Refused(
             "InvalidArgument", "Rule ID must be unique. Found same ID for more than one rule"
         )
-    return rules
+    return {"Rules": rules, "TransitionDefaultMinimumObjectSize": size}
 
 
 def _check_rule(rule: Mapping[str, Any]) -> None:
     if rule["Status"] not in ("Enabled", "Disabled") or ("Filter" in rule) == ("Prefix" in rule):
+        raise malformed()
+    if rule.get("NoncurrentVersionExpiration") == {}:  # [localstack .../s3/test_s3]
         raise malformed()
     if len(rule["ID"]) > 255:
         raise Refused("InvalidArgument", "ID length should not exceed allowed limit of 255")
@@ -147,31 +161,62 @@ def _check_rule(rule: Mapping[str, Any]) -> None:
 
 get_bucket_lifecycle_configuration = _read(
     "lifecycle",
-    lambda rules: {"Rules": rules},
+    lambda configuration: configuration,
     ("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"),
 )
-put_bucket_lifecycle_configuration = _write("lifecycle", _checked_rules)
+put_bucket_lifecycle_configuration = _write("lifecycle", _checked_lifecycle)
 delete_bucket_lifecycle = _write("lifecycle", lambda world, bucket, params: None)
 
 
-def checked_tags(tags: Iterable[Mapping[str, str]], before: Mapping[str, str]) -> dict[str, str]:
-    """Return a tag set that may replace the one before; raises Refused.
+def new_tags(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Check the tags of a bucket that is made: CreateBucket has errors of its own.
 
-    System tags, `aws:...`, are AWS's: they may neither come nor go.
+    [localstack tests/aws/services/s3/test_s3_api]
     """
     given = list(tags)
-    result = {tag["Key"]: tag["Value"] for tag in given}
-    if len(result) != len(given):
-        raise Refused("InvalidTag", "Cannot provide multiple Tags with the same key")
+    if len({tag["Key"] for tag in given}) != len(given):
+        text = "We encountered an internal error. Please try again."
+        raise Refused("InternalError", text, 500)
+    result = _checked_tags(given)
+    if reserved := list(_system_tags(result)):
+        raise Refused(
+            "InvalidTag",
+            'User-defined tag keys can\'t start with "aws:". This prefix is reserved for system'
+            ' tags. Remove "aws:" from your tag keys and try again.',
+            TagKey=reserved[0],
+        )
+    return result
+
+
+def _replaced_tags(world: World, bucket: Bucket, params: Params) -> dict[str, str]:
+    """Check the tags that replace a bucket's; system tags may neither come nor go."""
+    result = _checked_tags(params["Tagging"]["TagSet"])
+    changed = sorted(_system_tags(result).items() ^ _system_tags(bucket.tags).items())
+    if changed:
+        text = "System tags cannot be added/updated by requester"
+        raise Refused("InvalidTag", text, TagKey=changed[0][0])
+    return result
+
+
+def _checked_tags(given: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return tags as a mapping. Raises Refused.
+
+    [localstack tests/aws/services/s3/test_s3_api]
+    """
     if len(given) > 50:
         raise Refused("BadRequest", "Bucket tag count cannot be greater than 50")
-    for key, value in result.items():
+    result: dict[str, str] = {}
+    for key, value in ((tag["Key"], tag["Value"]) for tag in given):
+        named = {"TagKey": key}
+        if key in result:
+            text = "Cannot provide multiple Tags with the same key"
+            raise Refused("InvalidTag", text, **named)
         if not 0 < len(key) <= 128 or not _TAG.fullmatch(key):
-            raise Refused("InvalidTag", "The TagKey you have provided is invalid")
+            raise Refused("InvalidTag", "The TagKey you have provided is invalid", **named)
         if len(value) > 256 or not _TAG.fullmatch(value):
-            raise Refused("InvalidTag", "The TagValue you have provided is invalid")
-    if _system_tags(result) != _system_tags(before):
-        raise Refused("InvalidTag", "System tags cannot be added/updated by requester")
+            text = "The TagValue you have provided is invalid"
+            raise Refused("InvalidTag", text, **named, TagValue=value)
+        result[key] = value
     return result
 
 
@@ -184,8 +229,5 @@ get_bucket_tagging = _read(
     lambda tags: {"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]},
     ("NoSuchTagSet", "The TagSet does not exist"),
 )
-put_bucket_tagging = _write(
-    "tags",
-    lambda world, bucket, params: checked_tags(params["Tagging"]["TagSet"], bucket.tags),
-)
+put_bucket_tagging = _write("tags", _replaced_tags)
 delete_bucket_tagging = _write("tags", lambda world, bucket, params: _system_tags(bucket.tags))

@@ -3,6 +3,7 @@
 The recordings are those of localstack/localstack, `tests/aws/services/...`, *.snapshot.json.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -286,3 +287,139 @@ def test_a_bucket_whose_versions_are_left_says_so() -> None:
     found = account.s3.delete_object(Bucket="old", Key="k", VersionId=marker)
     assert "DeleteMarker" not in found
     account.s3.delete_bucket(Bucket="old")
+
+
+# sns/test_sns: topics.
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        ({"Name": "a", "Attributes": {"FifoTopic": "true"}}, "Topic Name"),
+        ({"Name": "a.fifo"}, "Topic Name"),
+        (
+            {"Name": "a", "Tags": [{"Key": "k", "Value": "1"}] * 2},
+            "Duplicated keys are not allowed.",
+        ),
+    ],
+)
+def test_a_topic_that_sns_refuses(account: Account, params: dict[str, Any], text: str) -> None:
+    with refused("InvalidParameter", f"Invalid parameter: {text}"):
+        account.sns.create_topic(**params)
+
+
+def test_fifo_false_is_as_if_not_sent(account: Account) -> None:
+    plain: Any = {"FifoTopic": "false"}
+    arn = account.sns.create_topic(Name="t", Attributes=plain)["TopicArn"]
+    assert account.sns.create_topic(Name="t")["TopicArn"] == arn
+    assert account.sns.create_topic(Name="t", Attributes=plain)["TopicArn"] == arn
+    assert "FifoTopic" not in account.sns.get_topic_attributes(TopicArn=arn)["Attributes"]
+
+
+# sns/test_sns, sns/test_sns_filter_policy: subscriptions.
+
+
+def subscribe(account: Account, protocol: str = "sqs", **attributes: str) -> str:
+    account.add_topic("t")
+    answer = account.sns.subscribe(
+        TopicArn=TOPIC, Protocol=protocol, Endpoint=QUEUE, Attributes=attributes
+    )
+    return answer["SubscriptionArn"]
+
+
+def set_attribute(account: Account, arn: str, name: str, value: str) -> None:
+    account.sns.set_subscription_attributes(
+        SubscriptionArn=arn, AttributeName=name, AttributeValue=value
+    )
+
+
+def test_subscribing_again_compares_what_the_attributes_mean(account: Account) -> None:
+    policy = '{"a":["b"]}'
+    arn = subscribe(account, RawMessageDelivery="True", FilterPolicy=policy)
+
+    found = account.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+    assert found["RawMessageDelivery"] == "true"
+    again = {"RawMessageDelivery": "true", "FilterPolicyScope": "MessageAttributes"}
+    assert subscribe(account, FilterPolicy=policy, **again) == arn
+    text = "Attributes Reason: Subscription already exists with different attributes"
+    with refused("InvalidParameter", text):
+        subscribe(account, FilterPolicyScope="MessageBody")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "text"),
+    [
+        (
+            "RawMessageDelivery",
+            "maybe",
+            "RawMessageDelivery: Invalid value [maybe]. Must be true or false.",
+        ),
+        (
+            "FilterPolicyScope",
+            "All",
+            "FilterPolicyScope: Invalid value [All]. Please use either MessageBody or"
+            " MessageAttributes",
+        ),
+        ("FilterPolicy", "{bad", "FilterPolicy: failed to parse JSON."),
+        ("FilterPolicy", '{"a":"b"}', 'FilterPolicy: "a" must be an object or an array'),
+        (
+            "FilterPolicy",
+            '{"a":[["b"]]}',
+            "FilterPolicy: Match value must be String, number, true,",
+        ),
+        ("FilterPolicy", '{"a":[{"like":1}]}', "FilterPolicy: Unrecognized match type like"),
+        (
+            "FilterPolicy",
+            '{"a":[{"prefix":"b","suffix":"c"}]}',
+            "FilterPolicy: Only one key allowed in match expression",
+        ),
+        (
+            "FilterPolicy",
+            '{"a":[1],"b":[1],"c":[1],"d":[1],"e":[1],"f":[1]}',
+            "FilterPolicy: Filter policy can not have more than 5 keys",
+        ),
+        (
+            "FilterPolicy",
+            f'{{"a":{[*range(151)]}}}',
+            "FilterPolicy: Filter policy is too complex",
+        ),
+    ],
+)
+def test_subscribe_says_where_a_wrong_attribute_was_sent(
+    account: Account, attribute: str, value: str, text: str
+) -> None:
+    with refused("InvalidParameter", f"Invalid parameter: Attributes Reason: {text}"):
+        subscribe(account, **{attribute: value})
+    with refused("InvalidParameter", f"Invalid parameter: {text}"):
+        set_attribute(account, subscribe(account), attribute, value)
+
+
+def test_alternatives_are_known_and_count(account: Account) -> None:
+    either: dict[str, Any] = {"$or": [{"a": ["1"]}, {"b": [{"prefix": "2"}]}]}
+    arn = subscribe(account, FilterPolicyScope="MessageBody", FilterPolicy=json.dumps(either))
+    assert (
+        json.loads(
+            account.sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"][
+                "FilterPolicy"
+            ]
+        )
+        == either
+    )
+    many = {"$or": [{"a": [*range(50)]}, {"b": [*range(101)]}]}
+    with refused("InvalidParameter", "Filter policy is too complex"):
+        set_attribute(account, arn, "FilterPolicy", json.dumps(many))
+
+
+def test_a_protocol_that_sns_does_not_know(account: Account) -> None:
+    text = "Invalid parameter: Amazon SNS does not support this protocol string: telepathy"
+    with refused("InvalidParameter", text):
+        subscribe(account, "telepathy")
+
+
+def test_a_subscription_id_is_a_uuid(account: Account) -> None:
+    account.add_topic("t")
+    with refused("InvalidParameter", "Invalid parameter: SubscriptionId"):
+        account.sns.get_subscription_attributes(SubscriptionArn=f"{TOPIC}:nothing")
+    missing = f"{TOPIC}:00000000-0000-4000-8000-000000000000"
+    with refused("NotFound", "Subscription does not exist", 404):
+        account.sns.get_subscription_attributes(SubscriptionArn=missing)

@@ -43,7 +43,7 @@ def _bucket(bucket: Bucket) -> Snapshot:
         "tags": dict(bucket.tags),
         "lifecycle": sorted(json.dumps(each, sort_keys=True) for each in lifecycle["Rules"]),
         "transition_minimum_size": lifecycle.get("TransitionDefaultMinimumObjectSize"),
-        "versioning": bucket.versioning,
+        "settings": {each: getattr(bucket, each) for each in ("versioning", "payer", "abac")},
         "objects": {key: _version(bucket.objects[key][-1]) for key in bucket.listing()},
         "versions": {
             key: [_version(each) for each in found if each is not bucket.current(key)]

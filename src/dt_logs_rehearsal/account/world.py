@@ -68,6 +68,8 @@ class Bucket:
     tags: dict[str, str] = field(default_factory=dict)
     lifecycle: dict[str, Any] | None = None  # as GetBucketLifecycleConfiguration returns it
     versioning: str = ""  # or Enabled, or Suspended
+    payer: str = "BucketOwner"  # or Requester
+    abac: str = "Disabled"  # or Enabled
     objects: dict[str, list[StoredObject]] = field(default_factory=dict)
 
     def current(self, key: str) -> StoredObject | None:

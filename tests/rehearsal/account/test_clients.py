@@ -75,6 +75,11 @@ def every_call(account: Account, arn: str) -> Iterator[tuple[str, str, dict[str,
     owner = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     yield "s3", "put_bucket_ownership_controls", {**bucket, "OwnershipControls": owner}
     yield "s3", "get_bucket_ownership_controls", bucket
+    for name in ("versioning", "request_payment", "abac"):
+        yield "s3", f"get_bucket_{name}", bucket
+    paying = {"RequestPaymentConfiguration": {"Payer": "BucketOwner"}}
+    yield "s3", "put_bucket_request_payment", {**bucket, **paying}
+    yield "s3", "put_bucket_abac", {**bucket, "AbacStatus": {"Status": "Disabled"}}
     lifecycle = {"LifecycleConfiguration": {"Rules": [rule]}}
     yield "s3", "put_bucket_lifecycle_configuration", {**bucket, **lifecycle}
     yield "s3", "get_bucket_lifecycle_configuration", bucket
@@ -113,6 +118,8 @@ def every_call(account: Account, arn: str) -> Iterator[tuple[str, str, dict[str,
     yield "s3", "list_objects_v2", bucket
     for key in account.world.buckets["logs"].listing():
         yield "s3", "delete_object", {**bucket, "Key": key}
+    versioning = {"VersioningConfiguration": {"Status": "Suspended"}}
+    yield "s3", "put_bucket_versioning", {**bucket, **versioning}
     yield "s3", "delete_bucket_policy", bucket
     yield "s3", "delete_bucket", bucket
     yield "sns", "unsubscribe", {"SubscriptionArn": subscription}

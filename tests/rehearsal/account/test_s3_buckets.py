@@ -132,6 +132,16 @@ def test_the_accounts_regional_namespace(name: str, namespace: str, code: str | 
 
 
 @needs_new_boto3
+@pytest.mark.parametrize("region", ["me-south-1", "me-central-1"])
+def test_two_regions_have_no_such_namespace(region: str) -> None:
+    account = Account(region=region)
+    name = f"logs-{ACCOUNT}-{region}-an"
+    with refused("InvalidBucketNamespace"):
+        create(account, name, region, BucketNamespace="account-regional")
+    create(account, "logs", region)
+
+
+@needs_new_boto3
 def test_an_old_boto3_knows_no_namespace_and_no_tags_on_create() -> None:
     account = Account(old_boto3=True)
 

@@ -16,6 +16,7 @@ _SERVICES = {"elbv2": "elasticloadbalancing"}
 _ACTIONS = {
     "DeleteBucketLifecycle": "PutLifecycleConfiguration",
     "DeleteBucketTagging": "PutBucketTagging",
+    "GetBucketAbac": "GetBucketABAC",
     "GetBucketEncryption": "GetEncryptionConfiguration",
     "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
     "GetBucketNotificationConfiguration": "GetBucketNotification",
@@ -25,6 +26,7 @@ _ACTIONS = {
     "Invoke": "InvokeFunction",
     "ListBuckets": "ListAllMyBuckets",
     "ListObjectsV2": "ListBucket",
+    "PutBucketAbac": "PutBucketABAC",
     "PutBucketEncryption": "PutEncryptionConfiguration",
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "PutBucketNotificationConfiguration": "PutBucketNotification",

@@ -14,6 +14,7 @@ from dt_logs_rehearsal.account.world import Bucket, Call, Response, World, page
 _FORM = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_WITHOUT_NAMESPACE = ("me-central-1", "me-south-1")
 _REGIONAL = re.compile(r".+-(\d{12})-((?:[a-z]+-){2,3}\d)-an")
 
 
@@ -68,11 +69,15 @@ def _check_namespace(call: Call, name: str) -> None:
     """Check name and header against each other.
 
     Codes from third parties' reports of real calls (MissingNamespaceHeader,
-    InvalidBucketNamespace) and moto 5.2.5 (InvalidNamespaceHeader); the first text is unverified.
+    InvalidBucketNamespace) and moto 5.2.5 (InvalidNamespaceHeader); the first text is unverified,
+    as is the error of regions that have no such names [S3 guide, gpbucketnamespaces.html].
     """
     account, region = call.caller.account, call.region
     wanted = call.params.get("BucketNamespace", "global") == "account-regional"
     found = _REGIONAL.fullmatch(name)
+    if wanted and region in _WITHOUT_NAMESPACE:
+        text = f"Account-regional namespaces are not available in {region}."
+        raise Refused("InvalidBucketNamespace", text)
     if found and not wanted:
         raise Refused(
             "MissingNamespaceHeader",

@@ -53,15 +53,18 @@ def etag(stored: StoredObject) -> str:
     return hashlib.md5(stored.body or b"", usedforsecurity=False).hexdigest()
 
 
-def readable(bucket: Bucket, stored: StoredObject | None, account: str) -> bool:
-    """Tell whether ownership and encryption let the account read what the policy grants.
+def readable(bucket: Bucket, stored: StoredObject | None, account: str, pays: bool = False) -> bool:
+    """Tell whether what the policy grants may also be read by ownership, encryption and payment.
 
-    A bucket policy speaks of the bucket owner's own objects alone; what KMS encrypted needs the
-    key, which no other account has here.
+    A bucket policy holds for the bucket owner's own objects only; what KMS encrypted needs the
+    key, which no other account has here; `pays` is whether the caller offers to pay [S3 guide,
+    RequesterPaysBuckets.md].
     """
-    if stored is None or account == bucket.owner:
+    if account == bucket.owner:
         return stored is None or stored.owner == bucket.owner or stored.for_bucket_owner
-    return stored.owner == bucket.owner and stored.encryption == "AES256"
+    if bucket.payer == "Requester" and not pays:
+        return False
+    return stored is None or (stored.owner == bucket.owner and stored.encryption == "AES256")
 
 
 def put_object(world: World, call: Call) -> Response:
@@ -97,7 +100,7 @@ def _found(world: World, call: Call) -> StoredObject:
         if not _may_list(world, call):
             raise Refused("AccessDenied", "Access Denied", 403)
         raise Refused("NoSuchKey", "The specified key does not exist.", 404, Key=call.params["Key"])
-    if not readable(bucket, stored, call.caller.account):
+    if not readable(bucket, stored, call.caller.account, "RequestPayer" in call.params):
         raise Refused("AccessDenied", "Access Denied", 403)
     return stored
 

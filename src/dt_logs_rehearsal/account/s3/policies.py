@@ -29,6 +29,10 @@ _OBJECT_ACTIONS = frozenset(
     ("s3:abortmultipartupload", "s3:bypassgovernanceretention", "s3:listmultipartuploadparts")
 )
 _SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?|[a-z0-9.-]+\.amazon\.com")
+# [CloudFront guide, private-content-restricting-access-to-s3.md]
+_CLOUDFRONT = re.compile(
+    r"arn:[\w-]+:iam::cloudfront:user/CloudFront Origin Access Identity [A-Z0-9]+"
+)
 _IDENTITY = re.compile(
     r"arn:([\w-]+):(iam::\d{12}:(root|role/[\w+=,.@/-]+|user/[\w+=,.@/-]+)"
     r"|sts::\d{12}:(assumed-role|federated-user)/[\w+=,.@/-]+)"
@@ -163,6 +167,8 @@ def _checked_principals(place: Place, raw: Any) -> Any:
 def _exists(place: Place, kind: str, value: str) -> bool:
     match kind:
         case "AWS":
+            if _CLOUDFRONT.fullmatch(value):
+                return value.startswith(f"arn:{place.partition}:")
             found = _IDENTITY.fullmatch(value)
             account = re.search(r"\d{12}", value)
             if account is None or account[0] in place.unknown:

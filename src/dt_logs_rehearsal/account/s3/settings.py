@@ -51,6 +51,21 @@ def _read(
     return read
 
 
+def _choice(field: str, parameter: str, name: str, *values: str) -> tuple[Operation, Operation]:
+    """Make both operations of a setting that is one of some values, inside a parameter."""
+
+    def checked(world: World, bucket: Bucket, params: Params) -> str:
+        value = params[parameter].get(name)
+        if value not in values:
+            raise malformed()
+        return str(value)
+
+    def shown(value: str) -> Response:
+        return {name: value} if value else {}
+
+    return _read(field, shown), _write(field, checked)
+
+
 def _write(field: str, checked: Callable[[World, Bucket, Params], Any]) -> Operation:
     """Make the operation that replaces a setting by a value, checked by a function."""
 
@@ -122,6 +137,16 @@ get_public_access_block = _read("public_access_block", public_access_block)
 put_public_access_block = _write("public_access_block", _checked_block)
 
 
+get_bucket_versioning, put_bucket_versioning = _choice(
+    "versioning", "VersioningConfiguration", "Status", "Enabled", "Suspended"
+)
+get_bucket_request_payment, put_bucket_request_payment = _choice(
+    "payer", "RequestPaymentConfiguration", "Payer", "BucketOwner", "Requester"
+)
+_, put_bucket_abac = _choice("abac", "AbacStatus", "Status", "Enabled", "Disabled")
+get_bucket_abac = _read("abac", lambda status: {"AbacStatus": {"Status": status}})
+
+
 def _checked_lifecycle(world: World, bucket: Bucket, params: Params) -> Response:
     """Check lifecycle rules; one without an ID is given one.
 
@@ -190,12 +215,18 @@ def new_tags(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 def _replaced_tags(world: World, bucket: Bucket, params: Params) -> dict[str, str]:
     """Check the tags that replace a bucket's; system tags may neither come nor go."""
+    _check_no_abac(bucket)
     result = _checked_tags(params["Tagging"]["TagSet"])
     changed = sorted(_system_tags(result).items() ^ _system_tags(bucket.tags).items())
     if changed:
         text = "System tags cannot be added/updated by requester"
         raise Refused("InvalidTag", text, TagKey=changed[0][0])
     return result
+
+
+def _without_tags(world: World, bucket: Bucket, params: Params) -> dict[str, str]:
+    _check_no_abac(bucket)
+    return _system_tags(bucket.tags)
 
 
 def _checked_tags(given: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -220,6 +251,13 @@ def _checked_tags(given: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return result
 
 
+def _check_no_abac(bucket: Bucket) -> None:
+    """Refuse the old way to tags [S3 guide, buckets-tagging-enable-abac.md; text unverified]."""
+    if bucket.abac == "Enabled":
+        text = "ABAC is enabled for the bucket. Use TagResource or UntagResource instead."
+        raise Refused("InvalidRequest", text)
+
+
 def _system_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if key.lower().startswith("aws:")}
 
@@ -230,4 +268,4 @@ get_bucket_tagging = _read(
     ("NoSuchTagSet", "The TagSet does not exist"),
 )
 put_bucket_tagging = _write("tags", _replaced_tags)
-delete_bucket_tagging = _write("tags", lambda world, bucket, params: _system_tags(bucket.tags))
+delete_bucket_tagging = _write("tags", _without_tags)

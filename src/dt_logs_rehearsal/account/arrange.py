@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from dt_logs_rehearsal.account.elbv2.delivery import write_log
+from dt_logs_rehearsal.account.elbv2.delivery import LogKind, write_log
 from dt_logs_rehearsal.account.elbv2.load_balancers import new_load_balancer
 from dt_logs_rehearsal.account.s3.notifications import kept
 from dt_logs_rehearsal.account.sns.topics import add_topic, default_policy
 from dt_logs_rehearsal.account.spreading import Spreading
-from dt_logs_rehearsal.account.world import BLOCK_ALL, SSE_S3, Bucket, World
+from dt_logs_rehearsal.account.world import BLOCK_ALL, SSE_S3, Bucket, Subscription, World
 
 
 class Arrangement:
@@ -28,9 +28,11 @@ class Arrangement:
         bucket: str = "",
         prefix: str = "",
         enabled: bool | None = None,
+        outpost: str = "",
     ) -> str:
         """Add a load balancer and return its ARN; with a bucket it logs there, unchecked."""
         found = new_load_balancer(self.world, name, kind, self.account_id, self.region)
+        found.outpost = outpost
         if bucket:
             on = str(enabled is not False).lower()
             found.attributes |= {
@@ -89,14 +91,24 @@ class Arrangement:
 
     def confirm(self, subscription: str) -> None:
         """Confirm a subscription as its endpoint would; by ARN, or by endpoint for all of its."""
-        for each in self.world.subscriptions.values():
-            if subscription in (each.arn, each.endpoint):
-                each.confirmed = True
+        for each in self._subscriptions(subscription):
+            each.confirmed = True
 
-    def write_log(self, load_balancer: str, body: bytes = b"log") -> str | None:
+    def unsubscribe(self, subscription: str) -> None:
+        """End a subscription as its endpoint's owner would; by ARN, or by endpoint."""
+        for each in self._subscriptions(subscription):
+            self.world.ended[each.arn] = self.world.subscriptions.pop(each.arn), self.world.clock()
+
+    def _subscriptions(self, wanted: str) -> list[Subscription]:
+        found = self.world.subscriptions.values()
+        return [each for each in found if wanted in (each.arn, each.endpoint)]
+
+    def write_log(
+        self, load_balancer: str, body: bytes = b"log", kind: LogKind = "access"
+    ) -> str | None:
         """Let a load balancer write a log object and S3 announce it; return its key.
 
         None if logging is off or the bucket does not accept it: ELB drops such logs silently.
         """
         with self.world.lock:
-            return write_log(self.world, self.world.load_balancers[load_balancer], body)
+            return write_log(self.world, self.world.load_balancers[load_balancer], kind, body)

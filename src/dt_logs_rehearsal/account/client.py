@@ -27,7 +27,9 @@ from dt_logs_rehearsal.account.world import Call, Caller, Operation, Operations,
 Hook = Callable[[str, str, Mapping[str, Any]], None]
 
 SERVICES: Mapping[str, tuple[ModuleType, ...]] = {
+    "cloudwatch": (small_services,),
     "elbv2": (load_balancers,),
+    "logs": (small_services,),
     "s3": (buckets, notifications, objects, policies, settings),
     "s3control": (small_services,),
     "sns": (topics, subscriptions),

@@ -97,6 +97,7 @@ class LoadBalancer:
     account: str
     region: str
     attributes: dict[str, str]
+    outpost: str = ""  # its id, where it is on one
 
 
 @dataclass
@@ -123,6 +124,19 @@ class Subscription:
     confirmed: bool
 
 
+@dataclass(frozen=True)
+class LogDelivery:
+    """Logs of a load balancer that CloudWatch Logs delivers, beside the S3 attributes or instead.
+
+    [ELB guide, load-balancer-cloudwatch-logs.md]
+    """
+
+    load_balancer: str
+    log_type: str  # ALB_ACCESS_LOGS, ALB_CONNECTION_LOGS, ALB_HEALTH_CHECK_LOGS
+    destination_type: str  # S3, CWL, FH
+    destination: str
+
+
 @dataclass
 class World:
     """Everything, of every account; calls change it under `lock`."""
@@ -136,6 +150,10 @@ class World:
     load_balancers: dict[str, LoadBalancer] = field(default_factory=dict)
     topics: dict[str, Topic] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    ended: dict[str, tuple[Subscription, float]] = field(default_factory=dict)  # and when
+    log_deliveries: list[LogDelivery] = field(default_factory=list)
+    metrics: list[tuple[float, str, str]] = field(default_factory=list)  # when, topic, which
+    unreachable: set[str] = field(default_factory=set)  # endpoints that answer with an error
     account_blocks: dict[str, dict[str, bool]] = field(default_factory=dict)
     destinations: set[str] = field(default_factory=set)
     unknown_principals: set[str] = field(default_factory=set)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from threading import Thread
 from typing import Any
 
@@ -130,6 +131,12 @@ def every_call(account: Account, arn: str) -> Iterator[tuple[str, str, dict[str,
     account.world.account_blocks[ACCOUNT] = {"BlockPublicPolicy": True}
     yield "s3control", "get_public_access_block", {"AccountId": ACCOUNT}
     yield "sts", "get_caller_identity", {}
+    for name in ("delivery_sources", "delivery_destinations", "deliveries"):
+        yield "logs", f"describe_{name}", {}
+    named = {"Namespace": "AWS/SNS", "MetricName": "NumberOfNotificationsFailed", "Dimensions": []}
+    query = {"Id": "q", "MetricStat": {"Metric": named, "Period": 60, "Stat": "Sum"}}
+    day: dict[str, Any] = {"StartTime": datetime(2027, 1, 15), "EndTime": datetime(2027, 1, 16)}
+    yield "cloudwatch", "get_metric_data", {"MetricDataQueries": [query], **day}
 
 
 def test_every_answer_fits_botocores_shape() -> None:

@@ -16,7 +16,6 @@ _SERVICES = {"elbv2": "elasticloadbalancing"}
 _ACTIONS = {
     "DeleteBucketLifecycle": "PutLifecycleConfiguration",
     "DeleteBucketTagging": "PutBucketTagging",
-    "GetBucketAbac": "GetBucketABAC",
     "GetBucketEncryption": "GetEncryptionConfiguration",
     "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
     "GetBucketNotificationConfiguration": "GetBucketNotification",
@@ -26,7 +25,6 @@ _ACTIONS = {
     "Invoke": "InvokeFunction",
     "ListBuckets": "ListAllMyBuckets",
     "ListObjectsV2": "ListBucket",
-    "PutBucketAbac": "PutBucketABAC",
     "PutBucketEncryption": "PutEncryptionConfiguration",
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "PutBucketNotificationConfiguration": "PutBucketNotification",
@@ -35,11 +33,15 @@ _ACTIONS = {
 }
 _WITHOUT_RESOURCE = frozenset(
     (
+        "DescribeDeliveries",
+        "DescribeDeliveryDestinations",
+        "DescribeDeliverySources",
         "DescribeIndexPolicies",
         "DescribeLoadBalancerAttributes",
         "DescribeLoadBalancers",
         "DescribeLogGroups",
         "DescribeResourcePolicies",
+        "GetMetricData",
         "GetSubscriptionAttributes",
         "ListBuckets",
         "ListFunctions",

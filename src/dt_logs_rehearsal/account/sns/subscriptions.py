@@ -1,7 +1,7 @@
 """SNS: subscriptions."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -209,33 +209,35 @@ def unsubscribe(world: World, call: Call) -> Response:
 def list_subscriptions_by_topic(world: World, call: Call) -> Response:
     """List a topic's subscriptions, 100 a page."""
     topic = found_topic(world, call.params["TopicArn"])
-    return _listed(call, (each for each in world.subscriptions.values() if each.topic == topic.arn))
+    return _listed(world, call, lambda each: each.topic == topic.arn)
 
 
 def list_subscriptions(world: World, call: Call) -> Response:
     """List the caller's subscriptions of the region, 100 a page."""
-    return _listed(
-        call,
-        (
-            each
-            for each in world.subscriptions.values()
-            if each.owner == call.caller.account and each.topic.split(":")[3] == call.region
-        ),
-    )
+    here = (call.caller.account, call.region)
+    return _listed(world, call, lambda each: (each.owner, each.topic.split(":")[3]) == here)
 
 
-def _listed(call: Call, found: Iterable[Subscription]) -> Response:
-    shown, token = page(list(found), call.params.get("NextToken"), _PAGE)
+def _listed(world: World, call: Call, wanted: Callable[[Subscription], bool]) -> Response:
+    """Return one page; what its endpoint's owner ended is listed as Deleted for 72 hours.
+
+    [SNS guide, sns-delete-subscription-topic.md]
+    """
+    now, pending = world.clock(), "PendingConfirmation"
+    found = [(e, e.arn if e.confirmed else pending) for e in world.subscriptions.values()]
+    found += [(e, "Deleted") for e, at in world.ended.values() if now < at + 72 * 3600]
+    listed = [(each, arn) for each, arn in found if wanted(each)]
+    shown, token = page(listed, call.params.get("NextToken"), _PAGE)
     result: dict[str, Any] = {
         "Subscriptions": [
             {
-                "SubscriptionArn": each.arn if each.confirmed else "PendingConfirmation",
+                "SubscriptionArn": arn,
                 "Owner": each.owner,
                 "Protocol": each.protocol,
                 "Endpoint": each.endpoint,
                 "TopicArn": each.topic,
             }
-            for each in shown
+            for each, arn in shown
         ]
     }
     return {**result, "NextToken": token} if token else result

@@ -191,7 +191,6 @@ def delete_topic(world: World, call: Call) -> Response:
     """Delete a topic and all its subscriptions, pending ones too; repeatable [SNS API]."""
     arn = call.params["TopicArn"]
     if world.topics.pop(arn, None) is not None:
-        gone = [key for key, each in world.subscriptions.items() if each.topic == arn]
-        for key in gone:
-            del world.subscriptions[key]
+        world.subscriptions = {k: v for k, v in world.subscriptions.items() if v.topic != arn}
+        world.ended = {k: v for k, v in world.ended.items() if v[0].topic != arn}
     return {}

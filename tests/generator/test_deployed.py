@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from dt_logs_cfn import Settings, build_release
-from dt_logs_cfn.deployed import Deployed, changes, read
 from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.operate.deployed import Deployed, changes, read
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 
 STACK_ID = (

@@ -13,7 +13,7 @@ import hcl2
 import pytest
 
 from dt_logs_cfn import Settings, Vendor, build_release
-from dt_logs_cfn.pipelines import STACK_SET_PARAMETERS, TERRAFORM
+from dt_logs_cfn.release.pipelines import STACK_SET_PARAMETERS, TERRAFORM
 from dt_logs_cfn.template.intrinsics import accepts
 
 BASE_URLS = {

@@ -12,7 +12,7 @@ import pytest
 from dt_logs_cfn.canonical import dumps
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
-from dt_logs_cfn.templates import stack_template
+from dt_logs_cfn.template.templates import stack_template
 from dt_logs_rehearsal.account import Account, Clock
 from dt_logs_rehearsal.scenarios.differences import differences
 from lifecycle.cloudformation import Properties, Stack

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from dt_logs_cfn.embedding import extract, unpack
+from dt_logs_cfn.template.embedding import extract, unpack
 from dt_logs_rehearsal.account import Account, Clock
 from dt_logs_rehearsal.scenarios.customers import logging, three
 from dt_logs_rehearsal.scenarios.differences import differences

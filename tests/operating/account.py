@@ -13,10 +13,10 @@ import pytest
 from cli.running import Ran
 
 from dt_logs_cfn import canonical
-from dt_logs_cfn.cli import main
-from dt_logs_cfn.operating.plans.asked import parameters
+from dt_logs_cfn.cli.main import main
+from dt_logs_cfn.operate.plans.asked import parameters
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.templates import stack_template
+from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.request import Request
 from dt_logs_handler.run import Outcome, run

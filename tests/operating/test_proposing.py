@@ -18,9 +18,9 @@ from rehearsal.roles import body
 from support.lossy import EVERY, Network, lossy
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stacks.proposing import Asked, Proposed, execute, proposed
-from dt_logs_cfn.operating.stacks.stack import describe
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.stacks.proposing import Asked, Proposed, execute, proposed
+from dt_logs_cfn.operate.stacks.stack import describe
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call
 from dt_logs_rehearsal.pace import RATE

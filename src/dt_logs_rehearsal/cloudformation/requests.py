@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dt_logs_cfn.release import TEMPLATE_LIMIT
-from dt_logs_cfn.template_file import LIMIT
+from dt_logs_cfn.release.build import TEMPLATE_LIMIT
+from dt_logs_cfn.template.parsing import LIMIT
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call, World
 from dt_logs_rehearsal.cloudformation import template_url

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dt_logs_cfn.release import TEMPLATE_LIMIT
+from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.cloudformation.template_shape import check_shape, names

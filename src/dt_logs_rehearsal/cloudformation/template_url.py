@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 
 from dt_logs_cfn.errors import FetchError
-from dt_logs_cfn.fetching import fetch
-from dt_logs_cfn.template_file import LIMIT
+from dt_logs_cfn.template.parsing import LIMIT
+from dt_logs_cfn.verify.fetching import fetch
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.iam.access import authorise
 from dt_logs_rehearsal.account.world import Call, World

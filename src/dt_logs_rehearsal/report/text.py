@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from dt_logs_cfn.operating.stacks import events as stack_events
+from dt_logs_cfn.operate.stacks import events as stack_events
 from dt_logs_rehearsal.report.data import EMULATED, ApiCall, Report, StackEvent, Stage
 
 _WIDTH = 100

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dt_logs_cfn.errors import RehearsalError, VerifyError
-from dt_logs_cfn.policies import policy_document
-from dt_logs_cfn.release import STACK_TEMPLATES
-from dt_logs_cfn.service_policies import NEEDS
+from dt_logs_cfn.release.build import STACK_TEMPLATES
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.template_file import read_template
-from dt_logs_cfn.verify import verify_template
+from dt_logs_cfn.template.parsing import read_template
+from dt_logs_cfn.template.policies import policy_document
+from dt_logs_cfn.template.service_policies import NEEDS
+from dt_logs_cfn.verify.rebuild import verify_template
 from dt_logs_rehearsal.cloudformation.stack import Asked
 from dt_logs_rehearsal.sandbox import ACCOUNT, ADMINISTRATOR, REGION, Sandbox
 

@@ -21,6 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from dt_logs_rehearsal.account import Account, Consistency, Refused
+from dt_logs_rehearsal.account.iam.access import ApiCall
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
 from dt_logs_rehearsal.cloudformation.api import CloudFormationApi
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Mailbox
@@ -28,9 +29,9 @@ from dt_logs_rehearsal.cloudformation.engine import CloudFormation
 from dt_logs_rehearsal.cloudformation.resource_types import Context
 from dt_logs_rehearsal.cloudformation.stack import Event, Stack
 from dt_logs_rehearsal.functions.processes import Function, Functions, Invocation, interpreter
-from dt_logs_rehearsal.http.endpoint import Endpoint, Recorded
+from dt_logs_rehearsal.http.endpoint import Endpoint
 from dt_logs_rehearsal.pace import Pace
-from dt_logs_rehearsal.report.data import ApiCall, StackEvent
+from dt_logs_rehearsal.report.data import StackEvent
 from dt_logs_rehearsal.vendor import VENDOR, Vendor
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Sandbox:
         self.logged: list[str] = []  # what functions wrote to their logs
         self.tell: Callable[[StackEvent], None] = lambda event: None
         self._mailbox = Mailbox()
-        self.endpoint = Endpoint(self.account, self._heard, self._mailbox.put)
+        self.endpoint = Endpoint(self.account, self.calls.append, self._mailbox.put)
         self.functions = Functions(folder, self.endpoint.url, self.pace)
         self.cloudformation = CloudFormation(
             (PARTITION, REGION, ACCOUNT), self._context, self._custom, self._emit
@@ -107,12 +108,6 @@ class Sandbox:
             return _session().client(
                 service, endpoint_url=self.endpoint.url, config=_CONFIG, **credentials
             )
-
-    def _heard(self, recorded: Recorded) -> None:
-        call = recorded.call
-        self.calls.append(
-            ApiCall(recorded.name, call.service, call.operation, recorded.decisions, recorded.error)
-        )
 
     def _emit(self, stack: Stack, logical: str, kind: str, status: str, reason: str) -> None:
         at, known = self.pace(), {each.logical_id: each.physical_id for each in stack.events}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dt_logs_rehearsal.account.iam.access import Decided
+from dt_logs_rehearsal.account.iam.access import ApiCall
 
 EMULATED = (
     "The AWS account is emulated on this machine: nothing was changed in AWS.",
@@ -21,22 +21,6 @@ class StackEvent:
     resource_type: str
     status: str
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class ApiCall:
-    """One API call: by whom, what, what IAM said, and AWS's error if it was refused or failed."""
-
-    caller: str  # "CloudFormation", "Lambda", "Data Theorem"
-    service: str
-    operation: str
-    decisions: tuple[Decided, ...]
-    error: str = ""
-
-    @property
-    def denied(self) -> bool:
-        """Whether an action of it was denied."""
-        return not all(each.allowed for each in self.decisions)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dt_logs_cfn.operate.stacks import events as stack_events
-from dt_logs_rehearsal.report.data import EMULATED, ApiCall, Report, StackEvent, Stage
+from dt_logs_rehearsal.account.iam.access import ApiCall
+from dt_logs_rehearsal.report.data import EMULATED, Report, StackEvent, Stage
 
 _WIDTH = 100
 _FINAL = ("COMPLETE", "FAILED")

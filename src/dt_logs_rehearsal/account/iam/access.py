@@ -26,6 +26,17 @@ class Decided:
     by: str
 
 
+@dataclass(frozen=True)
+class ApiCall:
+    """One API call: by whom, what, what IAM decided, and AWS's error if it was refused."""
+
+    caller: str  # "CloudFormation", "Lambda", "Data Theorem"
+    service: str
+    operation: str
+    decisions: tuple[Decided, ...]
+    error: str = ""
+
+
 Listener = Callable[[Decided], None]
 
 

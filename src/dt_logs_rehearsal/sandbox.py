@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -27,7 +28,7 @@ from dt_logs_rehearsal.cloudformation.api import CloudFormationApi
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Mailbox
 from dt_logs_rehearsal.cloudformation.engine import CloudFormation
 from dt_logs_rehearsal.cloudformation.resource_types import Context
-from dt_logs_rehearsal.cloudformation.stack import Event, Stack
+from dt_logs_rehearsal.cloudformation.stack import Stack
 from dt_logs_rehearsal.functions.processes import Function, Functions, Invocation, interpreter
 from dt_logs_rehearsal.http.endpoint import Endpoint
 from dt_logs_rehearsal.pace import Pace
@@ -102,6 +103,10 @@ class Sandbox:
     ) -> None:
         self._exits.__exit__(kind, error, trace)
 
+    def answers(self) -> list[str]:
+        """Return what functions answered to CloudFormation, which shows it only of failures."""
+        return self._mailbox.answers()
+
     def client(self, service: Any, credentials: Mapping[str, str]) -> Any:
         """Return a boto3 client of the account's endpoint."""
         with _SESSION_LOCK:  # making clients is the one thing that a session does not share
@@ -114,10 +119,10 @@ class Sandbox:
         physical = stack.id if logical == stack.name else known.get(logical, "")
         if logical in stack.resources:
             physical = stack.resources[logical].physical_id
-        stack.events.append(Event(at, logical, physical, kind, status, reason, stack.token))
-        event = StackEvent(at - self.pace.began, logical, kind, status, reason)
-        self.events.append(event)
-        self.tell(event)
+        event = StackEvent(at, logical, kind, status, reason, physical, stack.token)
+        stack.events.append(event)
+        self.events.append(replace(event, at=at - self.pace.began))
+        self.tell(self.events[-1])
 
     def _clients(self, stack: Stack) -> tuple[Any, Any, Any]:
         if stack.role:

@@ -14,13 +14,18 @@ EMULATED = (
 
 @dataclass(frozen=True)
 class StackEvent:
-    """One stack event, `at` seconds after the scenario began, as CloudFormation lists them."""
+    """What happened to a resource of a stack, or to the stack, as CloudFormation lists it.
+
+    `at` is in seconds: since 1970 for a stack, since the scenario began in a report.
+    """
 
     at: float
     logical_id: str
     resource_type: str
     status: str
     reason: str = ""
+    physical_id: str = ""
+    token: str = ""  # the ClientRequestToken of the operation that it belongs to
 
 
 @dataclass(frozen=True)

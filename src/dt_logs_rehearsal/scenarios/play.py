@@ -153,7 +153,7 @@ class Play:
 
     def tidy(self, before: Snapshot) -> list[str]:
         """Do what the answers say remains to be done, note it, and return what still differs."""
-        told = " ".join(each.reason for stage in self.stages for each in stage.events)
+        told = " ".join(self.sandbox.answers())
         after = self.snapshot()
         for name in after["buckets"].keys() - before["buckets"].keys():
             self.expect(name in told, f"{name} stays, and no answer says so")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dt_logs_rehearsal.account.iam.access import ApiCall, Decided
 
@@ -57,22 +57,22 @@ class Stage:
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Report:
-    """One scenario: what happened, and whether all of it was expected."""
+    """One scenario: what happened, and whether all of it was expected; playing fills it."""
 
     scenario: str
     summary: str
     privileges: str
     service_role: str
     runtime: str  # what the function ran on, and whether it is the template's own version
-    stages: tuple[Stage, ...]
-    vendor_received: tuple[str, ...]  # the log lines that the vendor read
-    attempts: tuple[Attempt, ...]
-    restored: bool
-    left: tuple[str, ...]  # how the account differs at the end, beyond the stated exceptions
-    exceptions: tuple[str, ...]  # what stays by the rules, and is named in the answer
-    unexpected: tuple[str, ...]  # expectations of the scenario that do not hold
+    stages: list[Stage] = field(default_factory=list)
+    vendor_received: list[str] = field(default_factory=list)  # the log lines that the vendor read
+    attempts: list[Attempt] = field(default_factory=list)
+    restored: bool = False
+    left: list[str] = field(default_factory=list)  # what differs, but for the stated exceptions
+    exceptions: list[str] = field(default_factory=list)  # what stays and is named in the answer
+    unexpected: list[str] = field(default_factory=list)  # expectations that do not hold
     missing: tuple[str, ...] = ()  # rights that the service role lacks
     seconds: float = 0.0
 

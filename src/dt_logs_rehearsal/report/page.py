@@ -32,29 +32,22 @@ def page(reports: Sequence[Report]) -> str:
 
 def _overview(reports: Sequence[Report]) -> str:
     rows = [
-        (
-            f'<a href="#{_id(each)}">{escape(each.scenario)}</a>',
-            _badge(each.passed, "as expected", "not as expected"),
-            escape(each.privileges),
-            escape(each.service_role),
-            _status(each.stack_status),
-            _badge(each.restored, "restored", "not restored"),
-            str(len(each.calls)),
-            escape(", ".join(each.denied)) or "none",
-        )
+        {
+            "Scenario": f'<a href="#{_id(each)}">{escape(each.scenario)}</a>',
+            "Result": _badge(each.passed, "as expected", "not as expected"),
+            "Privileges": escape(each.privileges),
+            "Service role": escape(each.service_role),
+            "Stack": _status(each.stack_status),
+            "Account": _badge(each.restored, "restored", "not restored"),
+            "Calls": str(len(each.calls)),
+            "Denied": escape(", ".join(each.denied)) or "none",
+        }
         for each in reports
     ]
-    names = (
-        "Scenario",
-        "Result",
-        "Privileges",
-        "Service role",
-        "Stack",
-        "Account",
-        "Calls",
-        "Denied",
+    cells = [list(row.values()) for row in rows]
+    return "<h2>Overview</h2>" + table(
+        "The scenarios that were rehearsed", rows[0] if rows else (), cells
     )
-    return "<h2>Overview</h2>" + table("The scenarios that were rehearsed", names, rows)
 
 
 def _id(report: Report) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import botocore.session
 import pytest
+from botocore.loaders import Loader, create_loader
 
 from dt_logs_cfn import Settings, build_release, write_release
 
@@ -45,3 +50,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the folder of a release as a vendor builds it."""
     return write_release(build_release(Settings()), tmp_path_factory.mktemp("release"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_are_read_once() -> Iterator[None]:
+    """Let botocore's sessions share the service models that they read, as its clients share them.
+
+    Only what is read from disk is shared: sessions, clients and their event handlers are not.
+    """
+    read: defaultdict[str | None, dict[Any, Any]] = defaultdict(dict)
+
+    def load(search_path: str | None = None) -> Loader:
+        loader = create_loader(search_path)
+        loader._cache = read[search_path]
+        return loader
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", load)
+        yield

@@ -10,6 +10,7 @@ import pytest
 from rehearsal.thing import template
 
 from dt_logs_cfn.emulator import Refused
+from dt_logs_cfn.rehearsal.pace import Pace
 from dt_logs_cfn.rehearsal.sandbox import Sandbox
 from dt_logs_cfn.rehearsal.stack import Asked, Stack, in_order
 
@@ -86,10 +87,11 @@ def test_an_answer_that_is_none_rolls_back(sandbox: Sandbox, do: str, reason: st
     assert sandbox.endpoint.deployed()["roles"] == {}
 
 
-def test_a_delete_without_an_answer_fails_the_rollback(sandbox: Sandbox) -> None:
-    stack = create(sandbox, "nothing")
-    assert stack.status == "ROLLBACK_FAILED"
-    assert set(stack.resources) == {"Thing", "Function", "Role"}
+def test_a_delete_without_an_answer_fails_the_rollback(tmp_path: Path) -> None:
+    with Sandbox(tmp_path, pace=Pace(200)) as sandbox:
+        stack = create(sandbox, "nothing")
+        assert stack.status == "ROLLBACK_FAILED"
+        assert set(stack.resources) == {"Thing", "Function", "Role"}
 
 
 def test_a_failed_update_goes_back(sandbox: Sandbox) -> None:

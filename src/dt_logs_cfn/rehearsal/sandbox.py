@@ -59,9 +59,10 @@ class Sandbox:
         self,
         folder: Path,
         consistency: Consistency | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """Prepare an empty account."""
-        self.pace = Pace()
+        self.pace = pace or Pace()
         self.account = Account(ACCOUNT, REGION, PARTITION, clock=self.pace, consistency=consistency)
         self.runtime = "no function was run"
         self.events: list[StackEvent] = []

@@ -10,20 +10,23 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.loaders import Loader, create_loader
+from hypothesis import settings
 
 from dt_logs_cfn import Settings, build_release, write_release
 
 _TESTS = Path(__file__).parent
-# What speaks to an account, or to S3, over HTTP, and mostly waits for it.
-_SERVED = (
+# What starts servers, processes or a browser, and takes most of the time.
+_SLOW = (
+    "browser/",
     "cli/test_rehearse.py",
-    "operating/test_plan.py",
-    "operating/test_proposing.py",
     "operating/test_status.py",
+    "packaging/",
     "publishing/",
     "rehearsal/",
-    "stack_sets/test_command.py",
 )
+# A busy machine must fail no test: Hypothesis would by default, after 200 ms for an example.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,8 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.relative_to(_TESTS).as_posix().startswith(_SERVED):
-            item.add_marker(pytest.mark.served)
+        if item.path.relative_to(_TESTS).as_posix().startswith(_SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ def test_the_template_is_the_one_beside_it() -> None:
 def test_it_is_formatted_as_terraform_does(settings: Settings, tmp_path: Path) -> None:
     terraform = shutil.which("terraform")
     if terraform is None:
-        pytest.skip("needs terraform")
+        pytest.skip("needs terraform on PATH")
     (tmp_path / "main.tf").write_text(module(settings)[0])
 
     done = subprocess.run(

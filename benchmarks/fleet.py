@@ -32,13 +32,13 @@ from botocore.exceptions import ClientError
 from build import compile_package
 from curve import draw
 
-from dt_logs_cfn.embedding import bootstrap, handler_zip
-from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.operating.plans.planned import decided
-from dt_logs_cfn.operating.plans.reads import AT_ONCE, observed, reading
-from dt_logs_cfn.resources import TIMEOUT
+from dt_logs_cfn.operate.plans.planned import decided
+from dt_logs_cfn.operate.plans.reads import AT_ONCE, observed, reading
+from dt_logs_cfn.template.embedding import bootstrap, handler_zip
+from dt_logs_cfn.template.resources import TIMEOUT
 from dt_logs_handler import main as function
 from dt_logs_handler.request import parse
+from dt_logs_rehearsal.account import Account
 
 SIZES = (1, 10, 100, 1000)
 LATENCY = 0.05

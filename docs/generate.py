@@ -17,13 +17,13 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dt_logs_cfn import __version__, canonical, explain, resources, service_policies
-from dt_logs_cfn.console import STACK_GROUPS
-from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.policies import policy_document
-from dt_logs_cfn.release import TEMPLATE_LIMIT
+from dt_logs_cfn import __version__, canonical
+from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.templates import stack_template
+from dt_logs_cfn.template import explain, resources, service_policies
+from dt_logs_cfn.template.parameter_groups import STACK_GROUPS
+from dt_logs_cfn.template.policies import policy_document
+from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler import answer, aws, main, observe, policy, request, run
 from dt_logs_handler.marks import Location, Stack
 from dt_logs_handler.register import (
@@ -33,6 +33,7 @@ from dt_logs_handler.register import (
     tls_statement,
 )
 from dt_logs_handler.request import Endpoint, Properties, ReadScope
+from dt_logs_rehearsal.account import Account
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "release.cfg"

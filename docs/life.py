@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.rehearsal.released import load
-from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
 from dt_logs_cfn.settings import Privileges
+from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
+from dt_logs_rehearsal.scenarios.released import load
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEASE = ROOT / "build" / __version__

@@ -7,17 +7,17 @@ import json
 from random import Random
 from typing import Any
 
-from dt_logs_cfn import fetching
-from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.operating.plans import asked
-from dt_logs_cfn.operating.plans.asked import Place
-from dt_logs_cfn.operating.status.checks import checks
-from dt_logs_cfn.operating.status.look import Reach, look
-from dt_logs_cfn.operating.status.shown import told
+from dt_logs_cfn.operate.plans import asked
+from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.operate.status.checks import checks
+from dt_logs_cfn.operate.status.look import Reach, look
+from dt_logs_cfn.operate.status.shown import told
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.templates import stack_template
+from dt_logs_cfn.template.templates import stack_template
+from dt_logs_cfn.verify import fetching
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.run import run
+from dt_logs_rehearsal.account import Account
 
 _HERE = Place("aws", "us-east-1", "123456789012")
 _STACK = (

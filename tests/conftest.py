@@ -22,7 +22,7 @@ _SLOW = (
     "operating/test_status.py",
     "packaging/",
     "publishing/",
-    "rehearsal/",
+    "rehearsal/test_",
 )
 # A busy machine must fail no test: Hypothesis would by default, after 200 ms for an example.
 settings.register_profile("patient", deadline=None)

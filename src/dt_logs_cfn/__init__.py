@@ -8,6 +8,8 @@
 
 What is made is decided by the settings alone. Only `Settings.load`, `write_release` and `compare`
 touch the file system, and nothing the network. Expected failures are `DtLogsError`s.
+
+To read the program, begin with `template`, then `release`; `cli.main` lists the commands.
 """
 
 from typing import TYPE_CHECKING
@@ -32,26 +34,26 @@ __all__ = [
 
 if TYPE_CHECKING:
     from dt_logs_cfn.errors import DtLogsError
-    from dt_logs_cfn.findings import Finding
-    from dt_logs_cfn.folder import Difference, compare, write_release
-    from dt_logs_cfn.lint import lint_templates
-    from dt_logs_cfn.release import Release, build_release
+    from dt_logs_cfn.release.build import Release, build_release
+    from dt_logs_cfn.release.findings import Finding
+    from dt_logs_cfn.release.folder import Difference, compare, write_release
+    from dt_logs_cfn.release.lint import lint_templates
     from dt_logs_cfn.settings import Settings, Vendor
-    from dt_logs_cfn.verify import Verdict, verify_template
+    from dt_logs_cfn.verify.rebuild import Verdict, verify_template
 else:
     _HOMES = {
-        "Difference": "folder",
+        "Difference": "release.folder",
         "DtLogsError": "errors",
-        "Finding": "findings",
-        "Release": "release",
+        "Finding": "release.findings",
+        "Release": "release.build",
         "Settings": "settings",
         "Vendor": "settings",
-        "Verdict": "verify",
-        "build_release": "release",
-        "compare": "folder",
-        "lint_templates": "lint",
-        "verify_template": "verify",
-        "write_release": "folder",
+        "Verdict": "verify.rebuild",
+        "build_release": "release.build",
+        "compare": "release.folder",
+        "lint_templates": "release.lint",
+        "verify_template": "verify.rebuild",
+        "write_release": "release.folder",
     }
 
     def __getattr__(name):

@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import TextIO
 
-from dt_logs_cfn.cli import main
+from dt_logs_cfn.cli.main import main
 
 
 class _Stream(io.TextIOWrapper):

@@ -16,8 +16,8 @@ from botocore import exceptions as botocore
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
+from dt_logs_cfn.cli.terminal import one_line
 from dt_logs_cfn.errors import AwsError
-from dt_logs_cfn.printable import one_line
 
 # Retries with a growing pause, as AWS recommends them for throttling.
 CONFIG = Config(

@@ -19,7 +19,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from dt_logs_cfn import Settings, Vendor, __version__, build_release
-from dt_logs_cfn.pages.commands import hcl_string, shell_json, shell_word
+from dt_logs_cfn.pages.launch_commands import hcl_string, shell_json, shell_word
 from dt_logs_cfn.pages.links import quick_create, template_url
 from dt_logs_cfn.pages.regions import PARTITIONS
 

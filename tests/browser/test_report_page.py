@@ -10,9 +10,9 @@ import pytest
 from browser.browser import CONTRAST, chromium, heading_levels, overflow, resize, screenshot
 from selenium import webdriver
 
-from dt_logs_cfn.emulator.access import Decided
-from dt_logs_cfn.rehearsal.page import page
-from dt_logs_cfn.rehearsal.report import ApiCall, Attempt, Report, StackEvent, Stage
+from dt_logs_rehearsal.account.iam.access import Decided
+from dt_logs_rehearsal.report.data import ApiCall, Attempt, Report, StackEvent, Stage
+from dt_logs_rehearsal.report.page import page
 
 ARN = "arn:aws:s3:::customers-logs/alb/AWSLogs/123456789012/elasticloadbalancing/us-east-1/*"
 STAGE = Stage(

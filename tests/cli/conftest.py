@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cli.running import Ran, Run
 
-from dt_logs_cfn.cli import main
+from dt_logs_cfn.cli.main import main
 
 RELEASE_CFG = """\
 [aws]

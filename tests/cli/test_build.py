@@ -14,7 +14,7 @@ from cli.running import Run
 
 from dt_logs_cfn import Settings, Vendor, __version__, build_release, compare, write_release
 from dt_logs_cfn.errors import BuildError, ReleaseError
-from dt_logs_cfn.release import size_warnings
+from dt_logs_cfn.release.build import size_warnings
 
 FILES = {
     "SHA256SUMS",

@@ -10,7 +10,7 @@ import pytest
 from cli.running import Run
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.cli import COMMANDS, main
+from dt_logs_cfn.cli.main import COMMANDS, main
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -99,7 +99,7 @@ def test_the_library_alone_loads_next_to_nothing() -> None:
 
 
 def test_a_build_loads_no_linter_and_no_sdk(here: Path) -> None:
-    loaded = loaded_by("from dt_logs_cfn.cli import main; main(['build'])")
+    loaded = loaded_by("from dt_logs_cfn.cli.main import main; main(['build'])")
 
     assert "troposphere" in loaded
     assert not loaded & {"boto3", "botocore", "cfnlint", "moto"}

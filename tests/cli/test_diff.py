@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from cli.running import Ran, Run
 
-from dt_logs_cfn import Settings, __version__, build_release, embedding
+from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.commands import diff
 from dt_logs_cfn.errors import FetchError
+from dt_logs_cfn.template import embedding
 
 FILES = build_release(Settings()).files
 NAME = "dt-logs-analysis.template.json"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from dt_logs_cfn import Settings, build_release
+from dt_logs_cfn.diff.version_check import problems
 from dt_logs_cfn.errors import ReleaseError
-from dt_logs_cfn.gate import problems
-from dt_logs_cfn.ledger import mark, released
-from dt_logs_cfn.release import CHECKSUMS, Release
+from dt_logs_cfn.release.build import CHECKSUMS, Release
+from dt_logs_cfn.release.ledger import mark, released
 
 NAME = "dt-logs-analysis.template.json"
 

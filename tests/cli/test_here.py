@@ -4,7 +4,7 @@ from argparse import Namespace
 
 import pytest
 
-from dt_logs_cfn.here import Here
+from dt_logs_cfn.cli.aws_options import Here
 
 
 @pytest.mark.parametrize(

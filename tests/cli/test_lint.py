@@ -11,7 +11,7 @@ import pytest
 from cli.running import Run
 
 from dt_logs_cfn import Finding, Settings, Vendor, build_release, lint_templates
-from dt_logs_cfn.rules import RULES, Subject, check, unscoped_actions
+from dt_logs_cfn.release.rules import RULES, Subject, check, unscoped_actions
 
 SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
 FILES = build_release(SETTINGS).files

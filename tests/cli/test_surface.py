@@ -6,7 +6,9 @@ import sys
 import pytest
 
 import dt_logs_cfn
-from dt_logs_cfn import errors, folder, release, settings, verify
+from dt_logs_cfn import errors, settings
+from dt_logs_cfn.release import build, folder
+from dt_logs_cfn.verify import rebuild
 
 
 def test_public_names() -> None:
@@ -31,8 +33,8 @@ def test_each_name_leads_to_its_object() -> None:
     assert all(hasattr(dt_logs_cfn, name) for name in dt_logs_cfn.__all__)
     assert dt_logs_cfn.DtLogsError is errors.DtLogsError
     assert dt_logs_cfn.Settings is settings.Settings
-    assert dt_logs_cfn.build_release is release.build_release
-    assert dt_logs_cfn.verify_template is verify.verify_template
+    assert dt_logs_cfn.build_release is build.build_release
+    assert dt_logs_cfn.verify_template is rebuild.verify_template
     assert dt_logs_cfn.write_release is folder.write_release
 
 

@@ -12,9 +12,10 @@ from cli.running import Run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dt_logs_cfn import Settings, Vendor, __version__, build_release, embedding, verify_template
+from dt_logs_cfn import Settings, Vendor, __version__, build_release, verify_template
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.verify import handler_sources
+from dt_logs_cfn.template import embedding
+from dt_logs_cfn.verify.rebuild import handler_sources
 
 SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
 FILES = build_release(SETTINGS).files

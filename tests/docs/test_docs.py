@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from dt_logs_cfn import Settings, build_release
-from dt_logs_cfn.cli import COMMANDS
-from dt_logs_cfn.resources import ANSWERS
+from dt_logs_cfn.cli.main import COMMANDS
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.templates import stack_template
+from dt_logs_cfn.template.resources import ANSWERS
+from dt_logs_cfn.template.templates import stack_template
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -11,13 +11,7 @@ from hypothesis import strategies as st
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.errors import PublishError
-from dt_logs_cfn.publishing.catalogue import (
-    Catalogue,
-    Entry,
-    Withdrawn,
-    pointed,
-    pointer,
-)
+from dt_logs_cfn.release.catalogue import Catalogue, Entry, Withdrawn, pointed, pointer
 from dt_logs_cfn.versions import numbers
 
 NOW = "2027-01-31T12:00:00Z"

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import STEADY, json_values
 
-from dt_logs_cfn import Settings, Vendor, build_release, embedding
-from dt_logs_cfn.comparison import Change, Level, compare_templates, enough, required, source_diffs
-from dt_logs_cfn.comparison.patterns import covers
-from dt_logs_cfn.comparison.replacement import create_only
-from dt_logs_cfn.emulator.conditions import glob
-from dt_logs_cfn.emulator.policy import Decision, Principal, Request, evaluate
+from dt_logs_cfn import Settings, Vendor, build_release
+from dt_logs_cfn.diff import Change, Level, compare_templates, enough, required, source_diffs
+from dt_logs_cfn.diff.patterns import covers
+from dt_logs_cfn.diff.replacement import create_only
 from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.template import embedding
+from dt_logs_rehearsal.account.iam.conditions import glob
+from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
 
 NAME = "dt-logs-analysis.template.json"
 SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from dt_logs_cfn import Settings, build_release
-from dt_logs_cfn.deployed import Deployed, changes, read
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.rehearsal.intrinsics import Stack
+from dt_logs_cfn.operate.deployed import Deployed, changes, read
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 
 STACK_ID = (
     "arn:aws-us-gov:cloudformation:us-gov-west-1:123456789012:stack/dt-logs-analysis/6f1b2c34"
@@ -41,7 +41,7 @@ def deployed(name: str = NAMES[0]) -> Deployed:
     made[GROUP]["Arn"] = "arn:aws-us-gov:logs:us-gov-west-1:123456789012:log-group:group:*"
     pseudo = {"AWS::StackName": "dt-logs-analysis", "AWS::StackId": STACK_ID}
     place = ("aws-us-gov", "us-gov-west-1", "123456789012")
-    stack = Stack(json.loads(text), PARAMETERS, *place, made, pseudo)
+    stack = ResolvedTemplate(json.loads(text), PARAMETERS, *place, made, pseudo)
     function, role = stack.properties(FUNCTION), stack.properties(ROLE)
     code = function.pop("Code")["ZipFile"].encode()
     return Deployed(

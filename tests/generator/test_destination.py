@@ -6,7 +6,7 @@ import pytest
 
 from dt_logs_cfn import Settings, Vendor
 from dt_logs_cfn.errors import PublishError
-from dt_logs_cfn.publishing.destination import chosen, destination, destinations
+from dt_logs_cfn.publish.destination import chosen, destination, destinations
 
 
 @pytest.mark.parametrize(

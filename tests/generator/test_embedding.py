@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from support.strategies import STEADY
 
 import dt_logs_handler
-from dt_logs_cfn import embedding
-from dt_logs_cfn.embedding import (
+from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.template import embedding
+from dt_logs_cfn.template.embedding import (
     bootstrap,
     content_digest,
     extract,
@@ -26,8 +27,7 @@ from dt_logs_cfn.embedding import (
     handler_zip,
     unpack,
 )
-from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.undocumented import undocumented
+from dt_logs_cfn.template.strip_docs import undocumented
 
 FOLDER = Path(dt_logs_handler.__file__).parent
 CODE = bootstrap(handler_zip())
@@ -98,7 +98,7 @@ def test_the_zip_has_no_trace_of_a_machine_or_a_day() -> None:
 def test_another_zlib_gives_the_same_bytes() -> None:
     digest = (
         "import hashlib\n"
-        "from dt_logs_cfn.embedding import bootstrap, handler_zip\n"
+        "from dt_logs_cfn.template.embedding import bootstrap, handler_zip\n"
         "print(hashlib.sha256(handler_zip() + bootstrap(handler_zip()).encode()).hexdigest())\n"
     )
     differs = "import zlib\nprint(zlib.compress(b'x').hex())\n"

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from dt_logs_cfn.errors import FetchError
-from dt_logs_cfn.fetching import fetch, optional, shown
+from dt_logs_cfn.verify.fetching import fetch, optional, shown
 
 
 class Handler(BaseHTTPRequestHandler):

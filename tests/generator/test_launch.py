@@ -21,10 +21,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dt_logs_cfn import Settings, Vendor, __version__, build_release, explain
-from dt_logs_cfn.pages.commands import create_role, create_stack, hcl_string, shell_word, terraform
+from dt_logs_cfn import Settings, Vendor, __version__, build_release
+from dt_logs_cfn.pages.launch_commands import (
+    create_role,
+    create_stack,
+    hcl_string,
+    shell_word,
+    terraform,
+)
 from dt_logs_cfn.pages.links import quick_create, template_url
 from dt_logs_cfn.pages.regions import PARTITIONS
+from dt_logs_cfn.template import explain
 
 BASE = "https://releases.example.com/dt-logs"
 ODD = "https://logs.example.com/in?a='$(touch+x)`id`${b}%{c}\"\\!*&<i>;|"

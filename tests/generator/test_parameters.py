@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from support.events import ENDPOINT, OWN_BUCKET, QUEUE, STACK, VENDOR, alb_arn, properties
 from support.strategies import STEADY
 
-from dt_logs_cfn.parameters import service_role_parameters, stack_parameters
-from dt_logs_cfn.rehearsal.intrinsics import accepts
 from dt_logs_cfn.settings import Vendor
+from dt_logs_cfn.template.intrinsics import accepts
+from dt_logs_cfn.template.parameters import service_role_parameters, stack_parameters
 from dt_logs_handler.errors import InvalidRequest
 from dt_logs_handler.marks import Stack as HandlerStack
 from dt_logs_handler.request import properties_of

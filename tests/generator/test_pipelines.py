@@ -13,8 +13,8 @@ import hcl2
 import pytest
 
 from dt_logs_cfn import Settings, Vendor, build_release
-from dt_logs_cfn.pipelines import STACK_SET_PARAMETERS, TERRAFORM
-from dt_logs_cfn.rehearsal.intrinsics import accepts
+from dt_logs_cfn.release.pipelines import STACK_SET_PARAMETERS, TERRAFORM
+from dt_logs_cfn.template.intrinsics import accepts
 
 BASE_URLS = {
     "aws": "https://releases.s3.us-east-1.amazonaws.com/logs-analysis",

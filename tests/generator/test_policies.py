@@ -11,12 +11,12 @@ import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from cfnlint.version import __version__ as cfn_lint
 
-from dt_logs_cfn.execution_policies import Limits, least_privilege
-from dt_logs_cfn.policies import POLICY_NAMES, policy_document
-from dt_logs_cfn.service_policies import CUSTOM, FUNCTION, LOG_GROUP, NEEDS, ROLE, On
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.statements import Place, actions
-from dt_logs_cfn.templates import stack_template
+from dt_logs_cfn.template.execution_policies import Limits, least_privilege
+from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
+from dt_logs_cfn.template.service_policies import CUSTOM, FUNCTION, LOG_GROUP, NEEDS, ROLE, On
+from dt_logs_cfn.template.statements import Place, actions
+from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler.grants import GRANTS, Grant, Scope
 
 CONTRACT = Path(__file__).parent / "fixtures" / "contract"

@@ -13,13 +13,19 @@ from support.strategies import STEADY, json_values
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.canonical import dumps
-from dt_logs_cfn.embedding import extract, handler_sha256, handler_zip
 from dt_logs_cfn.errors import DtLogsError, VerifyError
-from dt_logs_cfn.policies import policy_document
-from dt_logs_cfn.rehearsal.intrinsics import Stack
-from dt_logs_cfn.resources import EXECUTION_ROLE, FUNCTION, INVOCATION, LOG_GROUP, SERVICE_ROLE
 from dt_logs_cfn.settings import Privileges, Settings, Vendor
-from dt_logs_cfn.templates import Origin, origin, service_role_template, stack_template
+from dt_logs_cfn.template.embedding import extract, handler_sha256, handler_zip
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_cfn.template.policies import policy_document
+from dt_logs_cfn.template.resources import (
+    EXECUTION_ROLE,
+    FUNCTION,
+    INVOCATION,
+    LOG_GROUP,
+    SERVICE_ROLE,
+)
+from dt_logs_cfn.template.templates import Origin, origin, service_role_template, stack_template
 from dt_logs_handler.marks import Stack as HandlerStack
 from dt_logs_handler.request import SERVICE_TIMEOUT, properties_of
 
@@ -40,7 +46,7 @@ GIVEN = {
 OWN = "arn:aws:s3:::dt-logs-analysis-????????????-123456789012-us-east-1*"
 
 
-def policy_of(stack: Stack, role: str) -> Any:
+def policy_of(stack: ResolvedTemplate, role: str) -> Any:
     (policy,) = stack.properties(role)["Policies"]
     return policy["PolicyDocument"]
 
@@ -61,7 +67,7 @@ def test_a_documented_stack_has_exactly_the_promised_resources() -> None:
 def test_a_least_privilege_stack_also_has_the_functions_log_group() -> None:
     assert {LOG_GROUP} == LEAST["Resources"].keys() - DOCUMENTED["Resources"].keys()
     assert LEAST["Resources"][LOG_GROUP]["Properties"]["RetentionInDays"] > 0
-    function = Stack(LEAST, GIVEN).properties(FUNCTION)
+    function = ResolvedTemplate(LEAST, GIVEN).properties(FUNCTION)
     assert {"LogGroup": f"<{LOG_GROUP}>"} == function["LoggingConfig"]
 
 
@@ -110,7 +116,7 @@ def test_the_console_shows_each_parameter_once_with_a_label(template: Any) -> No
 
 @STACKS
 def test_it_carries_the_handler(template: Any) -> None:
-    stack = Stack(template, GIVEN)
+    stack = ResolvedTemplate(template, GIVEN)
     function = stack.properties(FUNCTION)
 
     assert handler_zip() == extract(function["Code"]["ZipFile"])
@@ -131,7 +137,7 @@ def test_names_are_cloudformations_unless_they_are_chosen(template: Any) -> None
         "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/bounds",
         "LambdaFunctionName": "function",
     }
-    plain, named = Stack(template, GIVEN), Stack(template, GIVEN | chosen)
+    plain, named = ResolvedTemplate(template, GIVEN), ResolvedTemplate(template, GIVEN | chosen)
 
     assert {"RoleName", "PermissionsBoundary"}.isdisjoint(plain.properties(EXECUTION_ROLE))
     assert "FunctionName" not in plain.properties(FUNCTION)
@@ -156,7 +162,7 @@ def test_names_are_cloudformations_unless_they_are_chosen(template: Any) -> None
     ],
 )
 def test_the_handler_takes_what_the_stack_passes_on(template: Any, more: dict[str, str]) -> None:
-    passed = Stack(template, GIVEN | more).properties(INVOCATION)
+    passed = ResolvedTemplate(template, GIVEN | more).properties(INVOCATION)
     as_texts = {
         name: value if isinstance(value, list) else str(value) for name, value in passed.items()
     }
@@ -173,9 +179,11 @@ def test_a_documented_role_has_the_promised_policy() -> None:
     promised = CONTRACT / "lambda-execution-role-permissions.json"
 
     assert json.loads(promised.read_text(encoding="utf-8")) == policy_of(
-        Stack(DOCUMENTED, GIVEN), EXECUTION_ROLE
+        ResolvedTemplate(DOCUMENTED, GIVEN), EXECUTION_ROLE
     )
-    elsewhere = policy_of(Stack(DOCUMENTED, GIVEN, "aws-cn", "cn-north-1"), EXECUTION_ROLE)
+    elsewhere = policy_of(
+        ResolvedTemplate(DOCUMENTED, GIVEN, "aws-cn", "cn-north-1"), EXECUTION_ROLE
+    )
     assert elsewhere["Statement"][0]["Resource"] == "arn:aws-cn:logs:*:*:*"
 
 
@@ -192,7 +200,7 @@ def test_a_least_privilege_role_has_the_published_policy(partition: str, region:
     )
     published["Statement"][-1]["Resource"] = f"<{LOG_GROUP}.Arn>"
 
-    assert published == policy_of(Stack(LEAST, GIVEN, partition, region), EXECUTION_ROLE)
+    assert published == policy_of(ResolvedTemplate(LEAST, GIVEN, partition, region), EXECUTION_ROLE)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +214,9 @@ def test_a_least_privilege_role_has_the_published_policy(partition: str, region:
     ],
 )
 def test_parameters_narrow_the_buckets(bucket: str, existing: str, log_buckets: Any) -> None:
-    stack = Stack(LEAST, GIVEN | {"LogBucketName": bucket, "ExistingLogBucketNames": existing})
+    stack = ResolvedTemplate(
+        LEAST, GIVEN | {"LogBucketName": bucket, "ExistingLogBucketNames": existing}
+    )
     policy = policy_of(stack, EXECUTION_ROLE)
 
     assert log_buckets == resources_of(policy, "LogBuckets")
@@ -218,7 +228,7 @@ def test_parameters_narrow_the_buckets(bucket: str, existing: str, log_buckets: 
 def test_the_role_fits_into_iam_with_many_buckets() -> None:
     # IAM takes 10,240 characters of inline policies a role, CloudFormation 4,096 a value.
     names = ",".join(f"a-bucket-of-a-usual-length-{number:03}" for number in range(130))
-    stack = Stack(LEAST, GIVEN | {"ExistingLogBucketNames": names})
+    stack = ResolvedTemplate(LEAST, GIVEN | {"ExistingLogBucketNames": names})
 
     assert len(names) < 4096
     assert len(json.dumps(policy_of(stack, EXECUTION_ROLE), separators=(",", ":"))) < 10_240
@@ -232,7 +242,7 @@ def test_the_role_fits_into_iam_with_many_buckets() -> None:
 def test_all_load_balancers_and_named_ones_contradict(
     template: Any, balancers: str, refused: bool
 ) -> None:
-    refusals = Stack(template, GIVEN | {"LoadBalancerArns": balancers}).refusals()
+    refusals = ResolvedTemplate(template, GIVEN | {"LoadBalancerArns": balancers}).refusals()
 
     assert refused == bool(refusals)
     assert all("LoadBalancerArns" in refusal for refusal in refusals)
@@ -249,7 +259,7 @@ def test_the_service_role_has_the_published_policies() -> None:
         ({}, "dt-logs-analysis*", "dt-logs-analysis*", "dt-logs-analysis"),
         (named, "team/role", "function", "logs"),
     ):
-        stack = Stack(SERVICE, given_)
+        stack = ResolvedTemplate(SERVICE, given_)
         published = policy_document(
             "cloudformation-role-lifecycle",
             region="us-east-1",
@@ -269,16 +279,16 @@ def test_the_service_role_has_the_published_policies() -> None:
 
 def test_the_service_role_may_have_a_boundary() -> None:
     arn = "arn:aws:iam::123456789012:policy/bound"
-    bounded = Stack(SERVICE, {"PermissionsBoundaryArn": arn}).properties(SERVICE_ROLE)
+    bounded = ResolvedTemplate(SERVICE, {"PermissionsBoundaryArn": arn}).properties(SERVICE_ROLE)
     assert bounded["PermissionsBoundary"] == arn
-    assert "PermissionsBoundary" not in Stack(SERVICE, {}).properties(SERVICE_ROLE)
+    assert "PermissionsBoundary" not in ResolvedTemplate(SERVICE, {}).properties(SERVICE_ROLE)
 
 
 def test_what_a_vendor_sets_is_a_default_in_the_stack() -> None:
     settings = Settings((Vendor("aws", VENDOR, ENDPOINT),))
     template = stack_template(settings, Privileges.DOCUMENTED).to_dict()
 
-    passed = Stack(template, {"LoadBalancerArns": WEB}).properties(INVOCATION)
+    passed = ResolvedTemplate(template, {"LoadBalancerArns": WEB}).properties(INVOCATION)
 
     assert (passed["DataTheoremAccountId"], passed["NotificationEndpoint"]) == (VENDOR, ENDPOINT)
 

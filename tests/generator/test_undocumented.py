@@ -3,7 +3,7 @@ from importlib.resources import files
 
 import pytest
 
-from dt_logs_cfn.undocumented import undocumented
+from dt_logs_cfn.template.strip_docs import undocumented
 
 SOURCES = [each for each in files("dt_logs_handler").iterdir() if each.name.endswith(".py")]
 

@@ -7,8 +7,8 @@ import pytest
 from lifecycle.cloudformation import Properties, Stack, properties
 from lifecycle.scenarios import clients_of
 
-from dt_logs_cfn.emulator import Account, Clock
-from dt_logs_cfn.rehearsal.customers import CUSTOMERS, customers_bucket
+from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
 
 FIXED = [
     "GetBucketTagging",

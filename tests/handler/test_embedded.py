@@ -22,7 +22,7 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from support.events import ENDPOINT, PHYSICAL_ID, REGION, SECRET, VENDOR, event
 from support.moto_account import Account, make_clients, put_right
 
-from dt_logs_cfn.release import STACK_TEMPLATES, build_release
+from dt_logs_cfn.release.build import STACK_TEMPLATES, build_release
 from dt_logs_cfn.settings import Settings
 
 # What a Lambda runtime has of boto3, and what a process may have loaded after the import.

@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 from lifecycle.cloudformation import Lambda, Properties, Stack, properties
 from lifecycle.scenarios import clients_of
 
-from dt_logs_cfn.emulator import Account, Clock
-from dt_logs_cfn.rehearsal.changes import differences
-from dt_logs_cfn.rehearsal.customers import CUSTOMERS, customers_bucket
 from dt_logs_handler.main import World, handle
+from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
+from dt_logs_rehearsal.scenarios.differences import differences
 
 Answer = dict[str, Any]
 Hook = Callable[[str, str, Mapping[str, Any]], None]

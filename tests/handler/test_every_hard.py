@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError
 from handler.test_every import Fleet, Hook, refused
 from lifecycle.cloudformation import Stack, properties
 
-from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.rehearsal.changes import differences
-from dt_logs_cfn.rehearsal.customers import CUSTOMERS, customers_bucket
+from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
+from dt_logs_rehearsal.scenarios.differences import differences
 
 ONE, TWO = (properties("*", LogBucketName=f"bucket-{each}") for each in ("one", "two"))
 MODIFY = "ModifyLoadBalancerAttributes"

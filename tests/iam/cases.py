@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dt_logs_cfn.emulator import Decision, Principal, Request, evaluate
-from dt_logs_cfn.emulator.conditions import Context
+from dt_logs_rehearsal.account import Decision, Principal, Request, evaluate
+from dt_logs_rehearsal.account.iam.conditions import Context
 
 ACCOUNT = "111122223333"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/deploy"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from types import ModuleType
 
-from dt_logs_cfn.emulator import Clock
 from dt_logs_handler import main
+from dt_logs_rehearsal.account import Clock
 
 Properties = dict[str, object]
 Clients = Callable[[], tuple[object, object, object]]

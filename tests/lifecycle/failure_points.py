@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from dt_logs_cfn.emulator import Account, Clock, Snapshot
-from dt_logs_cfn.rehearsal.changes import differences
+from dt_logs_rehearsal.account import Account, Clock, Snapshot
+from dt_logs_rehearsal.scenarios.differences import differences
 from lifecycle.cloudformation import Stack
 from lifecycle.scenarios import Scenario, clients_of
 

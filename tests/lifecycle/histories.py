@@ -13,13 +13,13 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dt_logs_cfn.emulator import Account, Clock
-from dt_logs_cfn.rehearsal.changes import differences
-from dt_logs_cfn.rehearsal.customers import CUSTOMERS, customers_bucket
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.observe import observe
 from dt_logs_handler.plan import plan
 from dt_logs_handler.request import parse
+from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
+from dt_logs_rehearsal.scenarios.differences import differences
 from lifecycle.cloudformation import ENDPOINT, VENDOR, Clients, Properties, Stack, properties
 from lifecycle.scenarios import QUEUE, clients_of
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from dt_logs_cfn.emulator import Account, Clock, Consistency
-from dt_logs_cfn.rehearsal.changes import differences
-from dt_logs_cfn.rehearsal.customers import CUSTOMERS, customers_bucket
+from dt_logs_rehearsal.account import Account, Clock, Consistency
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
+from dt_logs_rehearsal.scenarios.differences import differences
 from lifecycle.cloudformation import VENDOR, Stack, properties
 from lifecycle.scenarios import clients_of
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.rehearsal.customers import announced, logging, new, switched_off, three
+from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.scenarios.customers import announced, logging, new, switched_off, three
 from lifecycle.cloudformation import Clients, Properties, Stack, properties
 
 DOCUMENTED = {"Privileges": "documented"}

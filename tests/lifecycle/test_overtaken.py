@@ -6,8 +6,8 @@ from itertools import count
 
 import pytest
 
-from dt_logs_cfn.emulator import Account, Clock
-from dt_logs_cfn.rehearsal.changes import differences
+from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.scenarios.differences import differences
 from lifecycle.cloudformation import Stack, properties
 from lifecycle.scenarios import clients_of, logging, new
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from dt_logs_cfn.canonical import dumps
-from dt_logs_cfn.emulator import Account, Clock
-from dt_logs_cfn.rehearsal.changes import differences
-from dt_logs_cfn.rehearsal.intrinsics import Stack as Template
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.templates import stack_template
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_cfn.template.templates import stack_template
+from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.scenarios.differences import differences
 from lifecycle.cloudformation import Properties, Stack
 from lifecycle.scenarios import SCENARIOS, Scenario
 
@@ -33,7 +33,9 @@ def role(given: Mapping[str, Any], account: Account) -> list[Any]:
         for name in document["Parameters"]
         if name in given
     }
-    stack = Template(document, values, account.partition, account.region, account.account_id)
+    stack = ResolvedTemplate(
+        document, values, account.partition, account.region, account.account_id
+    )
     policies = stack.properties("DTLogsAnalysisLambdaExecutionRole")["Policies"]
     return [each["PolicyDocument"] for each in policies]
 

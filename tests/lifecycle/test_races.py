@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from dt_logs_cfn.emulator import Account, Clock, Consistency
-from dt_logs_cfn.rehearsal.changes import differences
-from dt_logs_cfn.rehearsal.customers import logging, new
+from dt_logs_rehearsal.account import Account, Clock, Consistency
+from dt_logs_rehearsal.scenarios.customers import logging, new
+from dt_logs_rehearsal.scenarios.differences import differences
 from lifecycle.cloudformation import Stack, properties
 from lifecycle.races import STALE, Race, Turns
 from lifecycle.scenarios import clients_of

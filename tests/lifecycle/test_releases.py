@@ -11,10 +11,10 @@ from types import ModuleType
 
 import pytest
 
-from dt_logs_cfn.embedding import extract, unpack
-from dt_logs_cfn.emulator import Account, Clock
-from dt_logs_cfn.rehearsal.changes import differences
-from dt_logs_cfn.rehearsal.customers import logging, three
+from dt_logs_cfn.template.embedding import extract, unpack
+from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.scenarios.customers import logging, three
+from dt_logs_rehearsal.scenarios.differences import differences
 from lifecycle.cloudformation import Properties, Stack, properties
 from lifecycle.scenarios import clients_of
 

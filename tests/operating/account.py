@@ -13,18 +13,18 @@ import pytest
 from cli.running import Ran
 
 from dt_logs_cfn import canonical
-from dt_logs_cfn.cli import main
-from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.operating.plans.asked import parameters
-from dt_logs_cfn.rehearsal.endpoint import Endpoint
-from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, Sandbox
-from dt_logs_cfn.rehearsal.stack import Asked, Stack
+from dt_logs_cfn.cli.main import main
+from dt_logs_cfn.operate.plans.asked import parameters
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.templates import stack_template
+from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.request import Request
 from dt_logs_handler.run import Outcome, run
 from dt_logs_handler.steps import Step
+from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
+from dt_logs_rehearsal.http.endpoint import Endpoint
+from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 VENDOR = "999988887777"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from operating.account import ACCOUNT, REGION, Served
 
-from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, Sandbox
+from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
 
 @pytest.fixture

@@ -10,15 +10,15 @@ from typing import Any, cast
 from operating.account import ACCOUNT, REGION, STACK, carry_out, template, values
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.emulator import Account, client_error
-from dt_logs_cfn.emulator.errors import Refused
 from dt_logs_cfn.errors import FetchError
-from dt_logs_cfn.operating.plans import asked
-from dt_logs_cfn.operating.plans.asked import Place
-from dt_logs_cfn.operating.stacks.stack import parsed
-from dt_logs_cfn.operating.status.checks import checks
-from dt_logs_cfn.operating.status.look import Reach, look
-from dt_logs_cfn.operating.status.seen import Check
+from dt_logs_cfn.operate.plans import asked
+from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.operate.stacks.stack import parsed
+from dt_logs_cfn.operate.status.checks import checks
+from dt_logs_cfn.operate.status.look import Reach, look
+from dt_logs_cfn.operate.status.seen import Check
+from dt_logs_rehearsal.account import Account, client_error
+from dt_logs_rehearsal.account.errors import Refused
 
 VERSION = __version__
 PLACE = Place("aws", REGION, ACCOUNT)

@@ -11,13 +11,13 @@ from operating.account import carry_out
 from operating.looking import not_fetched
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.emulator import Account, Clock
-from dt_logs_cfn.operating.plans.asked import Place
-from dt_logs_cfn.operating.plans.diff import changes
-from dt_logs_cfn.operating.plans.planned import Planned, planned
-from dt_logs_cfn.operating.status.checks import checks
-from dt_logs_cfn.operating.status.look import Reach, look
+from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.operate.plans.diff import changes
+from dt_logs_cfn.operate.plans.planned import Planned, planned
+from dt_logs_cfn.operate.status.checks import checks
+from dt_logs_cfn.operate.status.look import Reach, look
 from dt_logs_handler.request import parse
+from dt_logs_rehearsal.account import Account, Clock
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 STAYING = [each for each in SCENARIOS if "elete" not in each.name and "eave" not in each.name]

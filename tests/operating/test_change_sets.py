@@ -1,7 +1,7 @@
 """What is shown of a change set."""
 
-from dt_logs_cfn.operating.stacks.change_sets import Change, Proposal, change, rights, told
-from dt_logs_cfn.operating.stacks.stack import Stack
+from dt_logs_cfn.operate.stacks.change_sets import Change, Proposal, change, rights, told
+from dt_logs_cfn.operate.stacks.stack import Stack
 
 ENDPOINT = "NotificationEndpoint"
 BEFORE = Stack(

@@ -13,7 +13,7 @@ from botocore.parsers import ResponseParserError
 from support.seat import Seat
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.stacks.following import follow, seen, seen_before
+from dt_logs_cfn.operate.stacks.following import follow, seen, seen_before
 
 STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1"
 Step = Callable[["Fake"], None]

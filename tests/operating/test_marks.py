@@ -2,7 +2,7 @@
 
 import pytest
 
-from dt_logs_cfn.operating.stacks.marks import (
+from dt_logs_cfn.operate.stacks.marks import (
     Left,
     MarkedBucket,
     MarkedLoadBalancer,

@@ -22,14 +22,14 @@ from operating.account import (
 )
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.emulator import Account, client_error
-from dt_logs_cfn.emulator.errors import Refused
 from dt_logs_cfn.errors import AwsError, OperatingError
-from dt_logs_cfn.operating.plans import asked
-from dt_logs_cfn.operating.plans.diff import changes
-from dt_logs_cfn.operating.plans.planned import Planned, planned
-from dt_logs_cfn.operating.stacks.stack import Existing, Stack
+from dt_logs_cfn.operate.plans import asked
+from dt_logs_cfn.operate.plans.diff import changes
+from dt_logs_cfn.operate.plans.planned import Planned, planned
+from dt_logs_cfn.operate.stacks.stack import Existing, Stack
 from dt_logs_cfn.settings import Privileges
+from dt_logs_rehearsal.account import Account, client_error
+from dt_logs_rehearsal.account.errors import Refused
 
 ONCE = Config(retries={"total_max_attempts": 1})
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from operating.account import ACCOUNT, ENDPOINT, REGION, SECRET, STACK
 from support.strategies import STEADY, configurations, policies
 
-from dt_logs_cfn.operating.plans.diff import changes
+from dt_logs_cfn.operate.plans.diff import changes
 from dt_logs_handler import notifications, policy
 from dt_logs_handler.documents import parsed, same_statement, statements
 from dt_logs_handler.marks import Location, Stack

@@ -17,14 +17,14 @@ from rehearsal.calls import settled
 from rehearsal.roles import body
 from support.lossy import EVERY, Network, lossy
 
-from dt_logs_cfn.emulator import Refused
-from dt_logs_cfn.emulator.world import Call
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stacks.proposing import Asked, Proposed, execute, proposed
-from dt_logs_cfn.operating.stacks.stack import describe
-from dt_logs_cfn.rehearsal.pace import RATE
-from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.stacks.proposing import Asked, Proposed, execute, proposed
+from dt_logs_cfn.operate.stacks.stack import describe
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.world import Call
+from dt_logs_rehearsal.pace import RATE
+from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
 
 ASKED = Asked("thing", body("One"), {}, (), {})
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import STEADY
 
-from dt_logs_cfn.operating.shown import changes, shown_line, shown_text, shown_value
-from dt_logs_cfn.operating.stacks.diff import template_changes
+from dt_logs_cfn.operate.shown import changes, shown_line, shown_text, shown_value
+from dt_logs_cfn.operate.stacks.diff import template_changes
 
 
 @pytest.mark.parametrize(

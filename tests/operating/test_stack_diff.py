@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from operating.account import template, values
 
-from dt_logs_cfn.operating.stacks.diff import stack_change
-from dt_logs_cfn.operating.stacks.stack import Existing, Stack
+from dt_logs_cfn.operate.stacks.diff import stack_change
+from dt_logs_cfn.operate.stacks.stack import Existing, Stack
 
 GIVEN = values(
     "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/web/1", ResourceTags="a=b"

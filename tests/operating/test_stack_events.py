@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dt_logs_cfn.operating.stacks.events import Event, cause, line, reason
-from dt_logs_cfn.operating.stacks.states import at_rest
-from dt_logs_cfn.printable import one_line
+from dt_logs_cfn.cli.terminal import one_line
+from dt_logs_cfn.operate.stacks.events import Event, cause, line, reason
+from dt_logs_cfn.operate.stacks.states import at_rest
 
 STACK = "AWS::CloudFormation::Stack"
 UUID = "0c9b5a3e-1d5e-4c1f-9f57-000000000000"

@@ -11,14 +11,14 @@ from botocore.config import Config
 from operating.account import ASKED, ENDPOINT, SECRET, TRUST, Served, template, values
 
 from dt_logs_cfn import aws, canonical
-from dt_logs_cfn.emulator.errors import Refused
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stacks.deploying import settled
-from dt_logs_cfn.operating.stacks.removing import Options, remove
-from dt_logs_cfn.operating.status.seen import Check
-from dt_logs_cfn.operating.status.shown import data, told
-from dt_logs_cfn.rehearsal.stack import Asked
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.stacks.deploying import settled
+from dt_logs_cfn.operate.stacks.removing import Options, remove
+from dt_logs_cfn.operate.status.seen import Check
+from dt_logs_cfn.operate.status.shown import data, told
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.cloudformation.stack import Asked
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
 NAME, END = "dt-logs-analysis", "NotificationEndpoint"

@@ -9,11 +9,11 @@ import pytest
 from operating.account import ACCOUNT, ENDPOINT, REGION, STACK, VENDOR
 from operating.looking import Looking
 
-from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.operating.plans.reads import reading
-from dt_logs_cfn.operating.status.log_objects import log_objects
+from dt_logs_cfn.operate.plans.reads import reading
+from dt_logs_cfn.operate.status.log_objects import log_objects
 from dt_logs_handler.marks import Stack
 from dt_logs_handler.observe import read_load_balancer
+from dt_logs_rehearsal.account import Account
 
 LOGS = "logs-of-web"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:dt-logs-analysis-1-{LOGS}"

@@ -10,8 +10,8 @@ from operating.account import STACK, TAG, VENDOR
 from operating.looking import Looking
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.emulator import Account
-from dt_logs_cfn.operating.status.seen import Check
+from dt_logs_cfn.operate.status.seen import Check
+from dt_logs_rehearsal.account import Account
 
 OWN = f"dt-logs-analysis-{TAG}-123456789012-us-east-1-an"
 BASE = "https://releases.example.com/dt"

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dt_logs_cfn.errors import OperatingError, UsageError
-from dt_logs_cfn.operating import values
+from dt_logs_cfn.operate import values
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.templates import stack_template
+from dt_logs_cfn.template.templates import stack_template
 
 TEMPLATE: dict[str, Any] = json.loads(
     stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_json()

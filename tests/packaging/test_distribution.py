@@ -59,7 +59,7 @@ def wheel(dist: Path) -> Path:
     return dist / f"dt_logs_cfn-{__version__}-py3-none-any.whl"
 
 
-def test_the_wheel_holds_both_packages_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         assert sorted(archive.namelist()) == expected("wheel")
 

@@ -11,11 +11,11 @@ from lifecycle.cloudformation import Properties, Stack, properties
 from lifecycle.scenarios import QUEUE, SCENARIOS
 from lifecycle.test_privileges import role
 
-from dt_logs_cfn.emulator import Account, Clock
-from dt_logs_cfn.emulator.rights import needed
-from dt_logs_cfn.emulator.world import Call
-from dt_logs_cfn.rehearsal.changes import differences
-from dt_logs_cfn.rehearsal.customers import CUSTOMERS, announced, customers_bucket, new
+from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.account.iam.rights import needed
+from dt_logs_rehearsal.account.world import Call
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced, customers_bucket, new
+from dt_logs_rehearsal.scenarios.differences import differences
 
 Policies = list[Any]
 Alter = Callable[[Policies], Policies]

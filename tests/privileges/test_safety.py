@@ -9,8 +9,8 @@ from lifecycle.cloudformation import VENDOR, Stack, properties
 from lifecycle.scenarios import clients_of
 from lifecycle.test_privileges import role
 
-from dt_logs_cfn.emulator import Account, Clock, Decision, Principal, Request, evaluate
-from dt_logs_cfn.rehearsal.customers import new
+from dt_logs_rehearsal.account import Account, Clock, Decision, Principal, Request, evaluate
+from dt_logs_rehearsal.scenarios.customers import new
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 OWN = f"dt-logs-analysis-0123456789ab-{ACCOUNT}-{REGION}-an"

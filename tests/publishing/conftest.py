@@ -13,11 +13,11 @@ import pytest
 from support.s3_server import OWNER, Server, s3_server
 
 from dt_logs_cfn import Settings, Vendor
-from dt_logs_cfn.publishing.destination import Destination, destination
-from dt_logs_cfn.publishing.plan import Publication
-from dt_logs_cfn.publishing.publisher import Place
-from dt_logs_cfn.publishing.store import Store
-from dt_logs_cfn.release import Release
+from dt_logs_cfn.publish.destination import Destination, destination
+from dt_logs_cfn.publish.plan import Publication
+from dt_logs_cfn.publish.publisher import Place
+from dt_logs_cfn.publish.store import Store
+from dt_logs_cfn.release.build import Release
 
 BUCKET = "vendor-releases"
 BASE_URL = f"https://{BUCKET}.s3.us-east-1.amazonaws.com/logs-analysis"

@@ -15,10 +15,10 @@ from support.aws_cli import aws_cli
 from support.s3_server import OWNER, Server
 
 from dt_logs_cfn import __version__, build_release
-from dt_logs_cfn.fetching import optional
-from dt_logs_cfn.publishing.plan import publication_plan
-from dt_logs_cfn.publishing.publisher import publish
-from dt_logs_cfn.release import STACK_TEMPLATES
+from dt_logs_cfn.publish.plan import publication_plan
+from dt_logs_cfn.publish.publisher import publish
+from dt_logs_cfn.release.build import STACK_TEMPLATES
+from dt_logs_cfn.verify.fetching import optional
 
 RELEASE = build_release(SETTINGS)
 KEY = f"logs-analysis/{__version__}/"

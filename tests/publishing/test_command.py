@@ -17,8 +17,9 @@ from cli.running import Ran, Run
 from publishing.conftest import BASE_URL, BUCKET, SETTINGS, make_bucket, there
 from support.s3_server import OWNER, Server
 
-from dt_logs_cfn import __version__, build_release, embedding
-from dt_logs_cfn.cli import main
+from dt_logs_cfn import __version__, build_release
+from dt_logs_cfn.cli.main import main
+from dt_logs_cfn.template import embedding
 
 TEMPLATE = "dt-logs-analysis.template.json"
 GOV_URL = "https://s3.us-gov-west-1.amazonaws.com/gov-releases/logs-analysis"
@@ -151,7 +152,7 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def sign(server: Server, folder: Path, key: Path, name: str = "releases@example.com") -> Path:
     """Sign what is published, as `publish --sign` does with a key that the source names."""
-    from dt_logs_cfn.signing import sign
+    from dt_logs_cfn.verify.signature import sign
 
     s3 = server.s3
     sums = there(server)[f"logs-analysis/{__version__}/SHA256SUMS"]

@@ -26,10 +26,10 @@ from publishing.conftest import (
 )
 from support.s3_server import OWNER, Refusal, Server
 
-from dt_logs_cfn.fetching import optional
-from dt_logs_cfn.publishing.plan import Publication, Step, publication_plan, withdrawal_plan
-from dt_logs_cfn.publishing.publisher import Done, publish
-from dt_logs_cfn.release import CHECKSUMS
+from dt_logs_cfn.publish.plan import Publication, Step, publication_plan, withdrawal_plan
+from dt_logs_cfn.publish.publisher import Done, publish
+from dt_logs_cfn.release.build import CHECKSUMS
+from dt_logs_cfn.verify.fetching import optional
 
 TARGET = target_of(SETTINGS)
 PREFIX = "logs-analysis/0.1.0/"

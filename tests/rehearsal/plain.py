@@ -1,6 +1,6 @@
 """A function that does next to nothing, for tests of what is around it."""
 
-from dt_logs_cfn.rehearsal.functions import Function, interpreter
+from dt_logs_rehearsal.functions.processes import Function, interpreter
 
 PLAIN = Function(
     name="plain",

@@ -7,9 +7,9 @@ from typing import Any
 
 from rehearsal.thing import LOG, TRUST
 
-from dt_logs_cfn.emulator import Refused
-from dt_logs_cfn.emulator.world import Call
-from dt_logs_cfn.rehearsal.endpoint import Endpoint
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.world import Call
+from dt_logs_rehearsal.http.endpoint import Endpoint
 
 IAM = ["CAPABILITY_IAM"]
 

@@ -25,7 +25,7 @@ def test_moto_is_the_release_that_this_was_written_for() -> None:
 
 def test_requests_are_routed_and_parsed_by_botocores_models() -> None:
     """rehearsal/protocol.py: get_service_router, PROTOCOL_PARSERS."""
-    from dt_logs_cfn.rehearsal.protocol import parse
+    from dt_logs_rehearsal.http.protocol import parse
 
     authorization = "AWS4-HMAC-SHA256 Credential=KEY/20260101/us-east-1/s3/aws4_request, Signed"
     builder = EnvironBuilder("/logs?policy", method="PUT", data=b"{}")
@@ -40,7 +40,7 @@ def test_requests_are_routed_and_parsed_by_botocores_models() -> None:
 
 def test_answers_are_serialized_by_botocores_models() -> None:
     """rehearsal/protocol.py: get_serializer_class."""
-    from dt_logs_cfn.rehearsal.protocol import success
+    from dt_logs_rehearsal.http.protocol import success
 
     answer = success("sns", "CreateTopic", {"TopicArn": "arn:aws:sns:us-east-1:1:a"})
     assert b"<TopicArn>arn:aws:sns:us-east-1:1:a</TopicArn>" in answer.body

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from rehearsal.thing import template
 
-from dt_logs_cfn.emulator import Refused
-from dt_logs_cfn.rehearsal.pace import Pace
-from dt_logs_cfn.rehearsal.sandbox import Sandbox
-from dt_logs_cfn.rehearsal.stack import Asked, Stack, in_order
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.cloudformation.stack import Asked, Stack, in_order
+from dt_logs_rehearsal.pace import Pace
+from dt_logs_rehearsal.sandbox import Sandbox
 
 IAM = ("CAPABILITY_IAM",)
 

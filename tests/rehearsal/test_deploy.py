@@ -21,8 +21,8 @@ from support.lossy import lossy
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.commands import deploy, remove
-from dt_logs_cfn.emulator import Refused
-from dt_logs_cfn.emulator.world import Call
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.world import Call
 
 NAME = "dt-logs-analysis"
 SECRET = "https://logs.example.com/in?token=SECRET"

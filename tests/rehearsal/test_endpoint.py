@@ -15,8 +15,8 @@ import pytest
 from rehearsal.calls import refusal
 from rehearsal.plain import PLAIN
 
-from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, LAMBDA, Sandbox
-from dt_logs_cfn.rehearsal.vendor import VENDOR
+from dt_logs_rehearsal.sandbox import ADMINISTRATOR, LAMBDA, Sandbox
+from dt_logs_rehearsal.vendor import VENDOR
 
 ROLE = "arn:aws:iam::123456789012:role/r"
 TRUST = '{"Version":"2012-10-17","Statement":[]}'

@@ -6,9 +6,9 @@ import re
 from html import unescape
 from html.parser import HTMLParser
 
-from dt_logs_cfn.emulator.access import Decided
-from dt_logs_cfn.rehearsal.page import page
-from dt_logs_cfn.rehearsal.report import EMULATED, ApiCall, Attempt, Report, StackEvent, Stage
+from dt_logs_rehearsal.account.iam.access import Decided
+from dt_logs_rehearsal.report.data import EMULATED, ApiCall, Attempt, Report, StackEvent, Stage
+from dt_logs_rehearsal.report.page import page
 
 EVIL = '<script>alert("1")</script>'
 REPORT = Report(

@@ -13,13 +13,13 @@ from support.commands import Runner
 from support.emulated import BOTH, Emulated
 from support.lossy import EVERY, lossy
 
+from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.commands import deploy, remove
-from dt_logs_cfn.emulator.access_log import Visit, log_file
-from dt_logs_cfn.here import Here
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stacks.deleting import delete
-from dt_logs_cfn.operating.stacks.stack import describe
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.stacks.deleting import delete
+from dt_logs_cfn.operate.stacks.stack import describe
 from dt_logs_cfn.settings import Privileges
+from dt_logs_rehearsal.account.elbv2.access_log import Visit, log_file
 
 NAME = "dt-logs-analysis"
 ENDPOINT = "https://logs.example.com/in?token=SECRET"

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from dt_logs_cfn.commands.rehearse import NAMES
-from dt_logs_cfn.emulator import Consistency
-from dt_logs_cfn.rehearsal.play import Play, rehearse
-from dt_logs_cfn.rehearsal.released import load
-from dt_logs_cfn.rehearsal.report import Report
-from dt_logs_cfn.rehearsal.sandbox import Sandbox
-from dt_logs_cfn.rehearsal.scenarios import SCENARIOS
 from dt_logs_cfn.settings import Privileges
+from dt_logs_rehearsal.account import Consistency
+from dt_logs_rehearsal.report.data import Report
+from dt_logs_rehearsal.sandbox import Sandbox
+from dt_logs_rehearsal.scenarios.catalogue import SCENARIOS
+from dt_logs_rehearsal.scenarios.play import Play, rehearse
+from dt_logs_rehearsal.scenarios.released import load
 
 BY_NAME = {each.name: each for each in SCENARIOS}
 

@@ -11,7 +11,7 @@ import pytest
 from rehearsal.calls import proposed, refusal, settled
 from rehearsal.roles import IAM, body, refuse
 
-from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, Sandbox
+from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
 
 @pytest.fixture

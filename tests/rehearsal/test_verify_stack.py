@@ -10,7 +10,7 @@ import pytest
 from support.emulated import BOTH, Emulated
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.cli import main
+from dt_logs_cfn.cli.main import main
 from dt_logs_cfn.settings import Privileges
 
 NAME = "dt-logs-analysis"

@@ -7,19 +7,19 @@ from typing import Any
 from support.stack_sets import FakeCloudFormation
 
 from dt_logs_cfn import Settings
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stack_sets.calls import StackSet
-from dt_logs_cfn.operating.stack_sets.course import Course, Done
-from dt_logs_cfn.operating.stack_sets.operations import Operation, Present
-from dt_logs_cfn.operating.stack_sets.organization import accounts
-from dt_logs_cfn.operating.stack_sets.overrides import assigned, parse_overrides
-from dt_logs_cfn.operating.stack_sets.plan import plan
-from dt_logs_cfn.operating.stack_sets.rollout import Rollout
-from dt_logs_cfn.operating.stack_sets.run import carry_out
-from dt_logs_cfn.operating.stack_sets.targets import Block, SelfManaged
-from dt_logs_cfn.operating.templates import Template
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.stack_sets.calls import StackSet
+from dt_logs_cfn.operate.stack_sets.course import Course, Done
+from dt_logs_cfn.operate.stack_sets.operations import Operation, Present
+from dt_logs_cfn.operate.stack_sets.organization import accounts
+from dt_logs_cfn.operate.stack_sets.overrides import assigned, parse_overrides
+from dt_logs_cfn.operate.stack_sets.plan import plan
+from dt_logs_cfn.operate.stack_sets.rollout import Rollout
+from dt_logs_cfn.operate.stack_sets.run import carry_out
+from dt_logs_cfn.operate.stack_sets.targets import Block, SelfManaged
+from dt_logs_cfn.operate.templates import Template
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.templates import stack_template
+from dt_logs_cfn.template.templates import stack_template
 
 ONE, TWO, THREE = "111111111111", "222222222222", "333333333333"
 IRELAND, OHIO = "eu-west-1", "us-east-2"

@@ -18,10 +18,10 @@ from cli.running import Ran
 from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.commands import deploy
 from dt_logs_cfn.errors import DtLogsError, OperatingError, UsageError
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stack_sets.overrides import assigned, parse_overrides
-from dt_logs_cfn.operating.stack_sets.rolling_out import roll_out
-from dt_logs_cfn.operating.stack_sets.targets import Block, Instance
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.stack_sets.overrides import assigned, parse_overrides
+from dt_logs_cfn.operate.stack_sets.rolling_out import roll_out
+from dt_logs_cfn.operate.stack_sets.targets import Block, Instance
 from stack_sets.conftest import Aws
 from stack_sets.rollouts import IRELAND, OHIO, ONE, TWO, VALUES, template
 

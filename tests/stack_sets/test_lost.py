@@ -15,12 +15,12 @@ from support.seat import Seat
 from support.stack_sets import FakeCloudFormation, FakeOperation, FakeOrganizations, error
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stack_sets import report
-from dt_logs_cfn.operating.stack_sets.calls import StackSet
-from dt_logs_cfn.operating.stack_sets.course import Course
-from dt_logs_cfn.operating.stack_sets.following import settle
-from dt_logs_cfn.operating.stack_sets.targets import ServiceManaged
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.stack_sets import report
+from dt_logs_cfn.operate.stack_sets.calls import StackSet
+from dt_logs_cfn.operate.stack_sets.course import Course
+from dt_logs_cfn.operate.stack_sets.following import settle
+from dt_logs_cfn.operate.stack_sets.targets import ServiceManaged
 from stack_sets.rollouts import IRELAND, OHIO, ONE, TWO, planned, rolled_out, rollout
 
 SHOW = (

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.stack_sets.operations import (
+from dt_logs_cfn.operate.stack_sets.operations import (
     CreateInstances,
     UpdateInstances,
     UpdateStackSet,
 )
-from dt_logs_cfn.operating.stack_sets.targets import Block, SelfManaged, ServiceManaged
+from dt_logs_cfn.operate.stack_sets.targets import Block, SelfManaged, ServiceManaged
 from stack_sets.conftest import Aws
 from stack_sets.rollouts import (
     IRELAND,

@@ -8,13 +8,8 @@ from hypothesis import strategies as st
 from support.strategies import STEADY
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.stack_sets.overrides import (
-    Row,
-    assigned,
-    parse_overrides,
-    read_overrides,
-)
-from dt_logs_cfn.operating.stack_sets.targets import Block, Instance
+from dt_logs_cfn.operate.stack_sets.overrides import Row, assigned, parse_overrides, read_overrides
+from dt_logs_cfn.operate.stack_sets.targets import Block, Instance
 from stack_sets.rollouts import IRELAND, OHIO, ONE, TEMPLATE, THREE, TWO, arn
 
 PARAMETERS = TEMPLATE.parameters

@@ -11,7 +11,7 @@ from support.stack_sets import FakeCloudFormation, FakeOrganizations
 from support.strategies import STEADY
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.stack_sets.operations import (
+from dt_logs_cfn.operate.stack_sets.operations import (
     CreateInstances,
     CreateStackSet,
     Present,
@@ -20,10 +20,10 @@ from dt_logs_cfn.operating.stack_sets.operations import (
     UpdateInstances,
     UpdateStackSet,
 )
-from dt_logs_cfn.operating.stack_sets.plan import plan
-from dt_logs_cfn.operating.stack_sets.rollout import Amount, Preferences, Rollout
-from dt_logs_cfn.operating.stack_sets.targets import Block, Instance, SelfManaged, ServiceManaged
-from dt_logs_cfn.operating.templates import Template
+from dt_logs_cfn.operate.stack_sets.plan import plan
+from dt_logs_cfn.operate.stack_sets.rollout import Amount, Preferences, Rollout
+from dt_logs_cfn.operate.stack_sets.targets import Block, Instance, SelfManaged, ServiceManaged
+from dt_logs_cfn.operate.templates import Template
 from stack_sets.rollouts import (
     IRELAND,
     OHIO,

@@ -5,10 +5,10 @@ from typing import Any
 
 from support.stack_sets import FakeCloudFormation
 
-from dt_logs_cfn.operating.stack_sets import report
-from dt_logs_cfn.operating.stack_sets.intention import intention
-from dt_logs_cfn.operating.stack_sets.plan import plan
-from dt_logs_cfn.operating.stack_sets.rollout import Rollout
+from dt_logs_cfn.operate.stack_sets import report
+from dt_logs_cfn.operate.stack_sets.intention import intention
+from dt_logs_cfn.operate.stack_sets.plan import plan
+from dt_logs_cfn.operate.stack_sets.rollout import Rollout
 from stack_sets.rollouts import OHIO, ONE, VALUES, look, rolled_out, rollout, template
 
 ENDPOINT = "NotificationEndpoint"

@@ -8,16 +8,16 @@ from botocore.exceptions import ClientError
 from support.stack_sets import FakeCloudFormation, FakeOperation, error
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.stack_sets import report
-from dt_logs_cfn.operating.stack_sets.course import Course
-from dt_logs_cfn.operating.stack_sets.following import settle
-from dt_logs_cfn.operating.stack_sets.intention import intention
-from dt_logs_cfn.operating.stack_sets.plan import plan
-from dt_logs_cfn.operating.stack_sets.progress import advice, own_reason
-from dt_logs_cfn.operating.stack_sets.rollout import Amount, Preferences
-from dt_logs_cfn.operating.stack_sets.run import carry_out
-from dt_logs_cfn.operating.stack_sets.starting import advised
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.stack_sets import report
+from dt_logs_cfn.operate.stack_sets.course import Course
+from dt_logs_cfn.operate.stack_sets.following import settle
+from dt_logs_cfn.operate.stack_sets.intention import intention
+from dt_logs_cfn.operate.stack_sets.plan import plan
+from dt_logs_cfn.operate.stack_sets.progress import advice, own_reason
+from dt_logs_cfn.operate.stack_sets.rollout import Amount, Preferences
+from dt_logs_cfn.operate.stack_sets.run import carry_out
+from dt_logs_cfn.operate.stack_sets.starting import advised
 from stack_sets.rollouts import (
     IRELAND,
     OHIO,

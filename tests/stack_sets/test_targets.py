@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from support.strategies import STEADY
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operating.stack_sets.rollout import Amount, Preferences
-from dt_logs_cfn.operating.stack_sets.targets import (
+from dt_logs_cfn.operate.stack_sets.rollout import Amount, Preferences
+from dt_logs_cfn.operate.stack_sets.targets import (
     Block,
     Instance,
     SelfManaged,

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import boto3
 from botocore.exceptions import ConnectionClosedError
 
-from dt_logs_cfn.emulator import Refused
-from dt_logs_cfn.emulator.rights import needed
-from dt_logs_cfn.emulator.world import Call
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.iam.rights import needed
+from dt_logs_rehearsal.account.world import Call
 
 # The code that a service has for it, where AWS documents another one than AccessDenied.
 _CODES = {

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dt_logs_cfn.emulator import Consistency
-from dt_logs_cfn.rehearsal.released import RoleKind, load
-from dt_logs_cfn.rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
 from dt_logs_cfn.settings import Privileges
+from dt_logs_rehearsal.account import Consistency
+from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
+from dt_logs_rehearsal.scenarios.released import RoleKind, load
 
 BOTH = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
 

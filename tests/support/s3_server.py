@@ -21,7 +21,7 @@ import urllib3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from dt_logs_cfn.rehearsal.loopback import listener
+from dt_logs_rehearsal.http.loopback import listener
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -4,9 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from dt_logs_cfn import canonical, ledger
-from dt_logs_cfn.folder import Difference, compare, write_release
-from dt_logs_cfn.release import TEMPLATE_LIMIT, Release, build_release
+from dt_logs_cfn import canonical
+from dt_logs_cfn.release import ledger
+from dt_logs_cfn.release.build import TEMPLATE_LIMIT, Release, build_release
+from dt_logs_cfn.release.folder import Difference, compare, write_release
 from dt_logs_cfn.settings import Settings
 
 SETTINGS_FILE = Path("release.cfg")
@@ -70,7 +71,8 @@ def _report_check(folder: Path, differences: tuple[Difference, ...], as_json: bo
 
 def _gate(release: Release, out: Path) -> int:
     """Answer 1 where a released version changed, or this one's number says too little."""
-    from dt_logs_cfn.gate import problems  # cfn-lint, which it needs for schemas, takes long
+    # It needs the schemas of cfn-lint, which takes long to import.
+    from dt_logs_cfn.diff.version_check import problems
 
     found = problems(release, out) if ledger.released(out) else ()
     for line in found:

@@ -8,15 +8,15 @@ import sys
 from collections.abc import Mapping
 
 from dt_logs_cfn import aws, canonical
+from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.here import Here
-from dt_logs_cfn.operating import stack_options, values
-from dt_logs_cfn.operating.operator import Operator, at_terminal
-from dt_logs_cfn.operating.shown import shown_line
-from dt_logs_cfn.operating.stack_sets import options as stack_set_options
-from dt_logs_cfn.operating.stack_sets.rolling_out import roll_out
-from dt_logs_cfn.operating.stacks.deploying import Deployed, Wanted, deploy, settled
-from dt_logs_cfn.printable import printable
+from dt_logs_cfn.operate import stack_options, values
+from dt_logs_cfn.operate.operator import Operator, at_terminal
+from dt_logs_cfn.operate.shown import shown_line
+from dt_logs_cfn.operate.stack_sets import options as stack_set_options
+from dt_logs_cfn.operate.stack_sets.rolling_out import roll_out
+from dt_logs_cfn.operate.stacks.deploying import Deployed, Wanted, deploy, settled
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -6,16 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dt_logs_cfn import canonical, fetching
-from dt_logs_cfn.comparison import (
-    Change,
-    Level,
-    compare_templates,
-    level,
-    source_diffs,
-)
+from dt_logs_cfn import canonical
+from dt_logs_cfn.diff import Change, Level, compare_templates, level, source_diffs
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.template_file import LIMIT, decoded, parse_template, read_template
+from dt_logs_cfn.template.parsing import LIMIT, decoded, parse_template, read_template
+from dt_logs_cfn.verify import fetching
 from dt_logs_cfn.versions import is_version
 from dt_logs_handler.documents import Json
 

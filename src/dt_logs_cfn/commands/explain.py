@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
 
-from dt_logs_cfn import canonical, explain
+from dt_logs_cfn import canonical
 from dt_logs_cfn.settings import Privileges
+from dt_logs_cfn.template import explain
 
 _WIDTH = 100
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.commands.build import SETTINGS_FILE
-from dt_logs_cfn.lint import lint_templates
-from dt_logs_cfn.release import TEMPLATE_LIMIT, build_release
+from dt_logs_cfn.release.build import TEMPLATE_LIMIT, build_release
+from dt_logs_cfn.release.lint import lint_templates
 from dt_logs_cfn.settings import Settings
-from dt_logs_cfn.template_file import read_template
+from dt_logs_cfn.template.parsing import read_template
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -5,16 +5,16 @@ import sys
 import time
 
 from dt_logs_cfn import aws, canonical
-from dt_logs_cfn.operating import stack_options, values
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.plans import asked, reads
-from dt_logs_cfn.operating.plans.asked import Place
-from dt_logs_cfn.operating.plans.planned import planned
-from dt_logs_cfn.operating.plans.shown import Preview, data, told
-from dt_logs_cfn.operating.progress import watch
-from dt_logs_cfn.operating.stacks.diff import stack_change
-from dt_logs_cfn.operating.stacks.stack import Existing, TemplateJson, existing
-from dt_logs_cfn.template_file import parse_template
+from dt_logs_cfn.operate import stack_options, values
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.plans import asked, reads
+from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.operate.plans.planned import planned
+from dt_logs_cfn.operate.plans.shown import Preview, data, told
+from dt_logs_cfn.operate.progress import watch
+from dt_logs_cfn.operate.stacks.diff import stack_change
+from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson, existing
+from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_handler.request import Request
 
 

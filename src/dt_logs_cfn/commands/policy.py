@@ -5,9 +5,9 @@ import re
 import sys
 
 from dt_logs_cfn import canonical
-from dt_logs_cfn.matching import matching
-from dt_logs_cfn.policies import POLICY_NAMES, policy_document
+from dt_logs_cfn.cli.argument_types import matching
 from dt_logs_cfn.settings import partition_of
+from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 
 # The values of IAM and Lambda; a role's name comes with its path.
 _ACCOUNT = "[0-9]{12}"

@@ -10,25 +10,21 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dt_logs_cfn import aws, canonical, ledger
+from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.commands.build import SETTINGS_FILE
 from dt_logs_cfn.errors import PublishError, SigningError, UsageError
-from dt_logs_cfn.fetching import optional
-from dt_logs_cfn.folder import compare
-from dt_logs_cfn.publishing.destination import Destination, chosen, destinations
-from dt_logs_cfn.publishing.plan import (
-    Plan,
-    Publication,
-    publication_plan,
-    withdrawal_plan,
-)
-from dt_logs_cfn.publishing.publisher import Place, publish
-from dt_logs_cfn.publishing.report import Progress, data, print_plans, summary
-from dt_logs_cfn.publishing.revision import revision
-from dt_logs_cfn.publishing.store import Store
-from dt_logs_cfn.release import CHECKSUMS, Release, build_release
+from dt_logs_cfn.publish.destination import Destination, chosen, destinations
+from dt_logs_cfn.publish.plan import Plan, Publication, publication_plan, withdrawal_plan
+from dt_logs_cfn.publish.publisher import Place, publish
+from dt_logs_cfn.publish.report import Progress, data, print_plans, summary
+from dt_logs_cfn.publish.revision import revision
+from dt_logs_cfn.publish.store import Store
+from dt_logs_cfn.release import ledger
+from dt_logs_cfn.release.build import CHECKSUMS, Release, build_release
+from dt_logs_cfn.release.folder import compare
 from dt_logs_cfn.settings import Settings
-from dt_logs_cfn.signing import sign, signers
+from dt_logs_cfn.verify.fetching import optional
+from dt_logs_cfn.verify.signature import sign, signers
 from dt_logs_cfn.versions import is_version
 
 

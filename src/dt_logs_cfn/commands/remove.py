@@ -5,14 +5,14 @@ import sys
 from dataclasses import replace
 
 from dt_logs_cfn import aws, canonical
-from dt_logs_cfn.here import Here
-from dt_logs_cfn.operating import stack_options
-from dt_logs_cfn.operating.operator import Operator, at_terminal
-from dt_logs_cfn.operating.progress import watch
-from dt_logs_cfn.operating.stacks.marks import Left
-from dt_logs_cfn.operating.stacks.marks_read import clients
-from dt_logs_cfn.operating.stacks.removing import Options, Removed, remove
-from dt_logs_cfn.printable import printable
+from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.operate import stack_options
+from dt_logs_cfn.operate.operator import Operator, at_terminal
+from dt_logs_cfn.operate.progress import watch
+from dt_logs_cfn.operate.stacks.marks import Left
+from dt_logs_cfn.operate.stacks.marks_read import clients
+from dt_logs_cfn.operate.stacks.removing import Options, Removed, remove
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
-from dt_logs_cfn import __version__, aws, canonical, embedding, fetching
+from dt_logs_cfn import __version__, aws, canonical
+from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.here import Here
-from dt_logs_cfn.operating import stack_options
-from dt_logs_cfn.operating.operator import Operator
-from dt_logs_cfn.operating.plans import reads
-from dt_logs_cfn.operating.progress import watch
-from dt_logs_cfn.operating.stacks.stack import Stack, foreign, named, ours
-from dt_logs_cfn.operating.stacks.states import GONE
-from dt_logs_cfn.operating.status.checks import checks
-from dt_logs_cfn.operating.status.look import Reach, look
-from dt_logs_cfn.operating.status.shown import data, told
+from dt_logs_cfn.operate import stack_options
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.plans import reads
+from dt_logs_cfn.operate.progress import watch
+from dt_logs_cfn.operate.stacks.stack import Stack, foreign, named, ours
+from dt_logs_cfn.operate.stacks.states import GONE
+from dt_logs_cfn.operate.status.checks import checks
+from dt_logs_cfn.operate.status.look import Reach, look
+from dt_logs_cfn.operate.status.shown import data, told
+from dt_logs_cfn.template import embedding
+from dt_logs_cfn.verify import fetching
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

@@ -6,18 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dt_logs_cfn import __version__, aws, canonical, embedding, fetching
+from dt_logs_cfn import __version__, aws, canonical
 from dt_logs_cfn.commands.build import SETTINGS_FILE
 from dt_logs_cfn.errors import DtLogsError, ReleaseError, VerifyError
-from dt_logs_cfn.given import Given, below_url, from_file, from_s3, from_url
-from dt_logs_cfn.operating import stack_options
-from dt_logs_cfn.provenance import Provenance, entry_of, provenance, standing_of
-from dt_logs_cfn.publishing.destination import destination
+from dt_logs_cfn.operate import stack_options
+from dt_logs_cfn.publish.destination import destination
 from dt_logs_cfn.settings import Settings, Vendor
-from dt_logs_cfn.signing import Signers, signers
-from dt_logs_cfn.template_file import decoded, parse_template
-from dt_logs_cfn.templates import Origin, origin
-from dt_logs_cfn.verify import handler_differences, handler_sources, shown, verify_template
+from dt_logs_cfn.template import embedding
+from dt_logs_cfn.template.parsing import decoded, parse_template
+from dt_logs_cfn.template.templates import Origin, origin
+from dt_logs_cfn.verify import fetching
+from dt_logs_cfn.verify.provenance import Provenance, entry_of, provenance, standing_of
+from dt_logs_cfn.verify.rebuild import handler_differences, handler_sources, shown, verify_template
+from dt_logs_cfn.verify.signature import Signers, signers
+from dt_logs_cfn.verify.source import Given, below_url, from_file, from_s3, from_url
 
 _MOST = 5
 
@@ -136,7 +138,7 @@ def _read(arguments: argparse.Namespace) -> Given:
 
 
 def _stack(arguments: argparse.Namespace) -> _Answer:
-    from dt_logs_cfn import deployed
+    from dt_logs_cfn.operate import deployed
 
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)

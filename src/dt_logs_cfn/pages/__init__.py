@@ -1,1 +1,7 @@
-"""HTML pages that need nothing else: no font, no image, no script from elsewhere."""
+"""Make HTML pages that load nothing from elsewhere: no font, no image, no script.
+
+In: the settings and the release's other files (`Contents`). Out: the text of a page.
+
+Open `launch` first: it is the release's launch page. `markup` and `drawing` also serve the report
+of the rehearsal.
+"""

@@ -4,7 +4,7 @@ import json
 from html import escape
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.pages import commands
+from dt_logs_cfn.pages import launch_commands
 from dt_logs_cfn.pages.contents import Contents
 from dt_logs_cfn.pages.markup import code
 from dt_logs_cfn.pages.regions import PARTITIONS
@@ -12,7 +12,7 @@ from dt_logs_cfn.settings import Privileges
 from dt_logs_handler.request import HTTPS_URL
 
 _FIRST = "us-east-1"
-_STACK = commands.PLACEHOLDERS["StackName"]
+_STACK = launch_commands.PLACEHOLDERS["StackName"]
 
 
 def launcher(contents: Contents) -> str:
@@ -31,8 +31,8 @@ def data(contents: Contents) -> str:
     found = {
         "version": __version__,
         "httpsUrl": HTTPS_URL,
-        "placeholders": commands.PLACEHOLDERS,
-        "roleStack": commands.ROLE_STACK,
+        "placeholders": launch_commands.PLACEHOLDERS,
+        "roleStack": launch_commands.ROLE_STACK,
         "templates": {
             **{each.value: name for each, name in contents.templates.items()},
             "role": contents.role_template,
@@ -157,7 +157,7 @@ def _role(contents: Contents) -> str:
             "role-cli",
             "AWS CLI",
             "Commands that create the service role",
-            commands.create_role(contents.role_template, "", {}),
+            launch_commands.create_role(contents.role_template, "", {}),
         )
     )
 
@@ -174,13 +174,13 @@ def _stack(contents: Contents) -> str:
             "stack-cli",
             "AWS CLI",
             "Command that creates the stack",
-            commands.create_stack(template, "", {}),
+            launch_commands.create_stack(template, "", {}),
         )
         + _copied(
             "stack-terraform",
             "Terraform",
             "Block that creates the stack",
-            commands.terraform(template, "", {}),
+            launch_commands.terraform(template, "", {}),
         )
         + '<p id="copied" class="hint" role="status" aria-live="polite"></p>'
     )

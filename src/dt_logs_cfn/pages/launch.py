@@ -7,7 +7,7 @@ import hashlib
 from html import escape
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.pages import commands
+from dt_logs_cfn.pages import launch_commands
 from dt_logs_cfn.pages.contents import Contents
 from dt_logs_cfn.pages.drawing import drawings
 from dt_logs_cfn.pages.form import data, launcher, unpublished
@@ -17,7 +17,7 @@ from dt_logs_cfn.pages.regions import PARTITIONS, Partition
 from dt_logs_cfn.pages.rights import rights
 from dt_logs_cfn.settings import Privileges
 
-_STACK = commands.PLACEHOLDERS["StackName"]
+_STACK = launch_commands.PLACEHOLDERS["StackName"]
 _PARTS = (
     ("flow", "What it sets up"),
     ("launch", "Launch"),
@@ -114,9 +114,9 @@ def _plain(contents: Contents, partition: Partition) -> str:
         f"<details><summary>{escape(where)}: {count}</summary>{said}"
         "<p>By command, with your values for what is in capitals: the service role, the stack, and"
         " the stack by Terraform.</p>"
-        f"{code(commands.create_role(contents.role_template, role, values))}"
-        f"{code(commands.create_stack(least, url, values))}"
-        f"{code(commands.terraform(least, url, values))}</details>"
+        f"{code(launch_commands.create_role(contents.role_template, role, values))}"
+        f"{code(launch_commands.create_stack(least, url, values))}"
+        f"{code(launch_commands.terraform(least, url, values))}</details>"
     )
 
 
@@ -129,7 +129,7 @@ def _links(contents: Contents, partition: Partition) -> str:
     rows = [
         (
             f"{mono(region)}<br>{escape(title)}",
-            link(region, contents.role_template, "Service role", commands.ROLE_STACK, {}),
+            link(region, contents.role_template, "Service role", launch_commands.ROLE_STACK, {}),
             link(region, contents.templates[Privileges.LEAST_PRIVILEGE], "Stack", _STACK, values),
             link(
                 region,

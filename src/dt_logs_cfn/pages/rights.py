@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from html import escape
 from itertools import groupby
 
-from dt_logs_cfn import explain
 from dt_logs_cfn.pages.markup import mono, table
+from dt_logs_cfn.template import explain
 
 _PARTIES = (
     (

@@ -1,0 +1,8 @@
+"""Parse the command line, and hold what all commands share.
+
+In: the words of the command line. Out: an exit code. Each command is a module of
+`dt_logs_cfn.commands`.
+
+Open `main` first. `argument_types` and `aws_options` are for commands with arguments;
+`terminal` makes texts of others safe to show.
+"""

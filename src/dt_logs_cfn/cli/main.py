@@ -1,0 +1,150 @@
+"""The command line: `main(argv)` parses, runs one command and returns its exit code.
+
+0 fine; 1 findings or drift; 2 usage; 3 an expected failure, told in one line on stderr. Whatever
+else goes wrong is a bug and tracebacks. Each command is a module of `dt_logs_cfn.commands` with
+`configure` and `run`, imported only when it is asked for, since cfn-lint and boto3 cost more
+than a whole build.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+from dt_logs_cfn import __version__
+from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.errors import DtLogsError, UsageError
+
+PROGRAM = "dt-logs-cfn"
+
+COMMANDS = {
+    "build": "write the release: templates, policies, handler, manifest, checksums",
+    "deploy": "create or update the stack: a change set shown, confirmed and followed live",
+    "diff": "tell what a customer gets who goes from one release, or template, to another",
+    "explain": "tell what each right of the Lambda is for, and what it may not do",
+    "lint": "check the release, or one template, with cfn-lint and our own rules",
+    "plan": "show what a stack would change in an account, before anything is touched",
+    "policy": "print an IAM policy, ready to paste",
+    "publish": "put the release where customers launch it from, once; or withdraw one",
+    "rehearse": "run the released template in an emulated AWS account on this machine",
+    "remove": "delete the stack, followed live, and check that the account is clean",
+    "status": "tell whether logs flow to Data Theorem, and what to do where they do not",
+    "verify": "tell whether a template, or what a stack runs, is this release",
+}
+
+
+class Command(Protocol):
+    """What a module of `dt_logs_cfn.commands` offers."""
+
+    def configure(self, parser: argparse.ArgumentParser, /) -> None:
+        """Declare the command's arguments."""
+
+    def run(self, arguments: argparse.Namespace, /) -> int:
+        """Carry the command out; the answer is the exit code."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command and return the exit code.
+
+    Raises SystemExit as argparse does: 2 for wrong usage, 0 after `--help` and `--version`.
+    """
+    chosen = _parser().parse_args(argv)
+    command = _load(chosen.command)
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} {chosen.command}", description=_sentence(COMMANDS[chosen.command])
+    )
+    command.configure(parser)
+    arguments, unknown = parser.parse_known_args(chosen.arguments)
+    if unknown:
+        parser.error(f"unrecognized arguments: {_options(unknown)}")
+    try:
+        return command.run(arguments)
+    except DtLogsError as error:
+        # What happened may quote anybody, and what to do is our own.
+        fix = Here.of(arguments).text(printable(error.fix))
+        print(f"{PROGRAM}: {printable(error.what)} {fix}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 3
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS))
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Build, check and explain the templates that onboard ALB access logs.",
+        epilog="commands:\n"
+        + "\n".join(f"  {name:<{width}}  {does}" for name, does in COMMANDS.items())
+        + f"\n\n`{PROGRAM} COMMAND --help` has the arguments of each.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="its arguments")
+    return parser
+
+
+def _load(name: str) -> Command:
+    match name:
+        case "build":
+            from dt_logs_cfn.commands import build
+
+            return build
+        case "deploy":
+            from dt_logs_cfn.commands import deploy
+
+            return deploy
+        case "diff":
+            from dt_logs_cfn.commands import diff
+
+            return diff
+        case "explain":
+            from dt_logs_cfn.commands import explain
+
+            return explain
+        case "lint":
+            from dt_logs_cfn.commands import lint
+
+            return lint
+        case "plan":
+            from dt_logs_cfn.commands import plan
+
+            return plan
+        case "policy":
+            from dt_logs_cfn.commands import policy
+
+            return policy
+        case "publish":
+            from dt_logs_cfn.commands import publish
+
+            return publish
+        case "rehearse":
+            from dt_logs_cfn.commands import rehearse
+
+            return rehearse
+        case "remove":
+            from dt_logs_cfn.commands import remove
+
+            return remove
+        case "status":
+            from dt_logs_cfn.commands import status
+
+            return status
+        case "verify":
+            from dt_logs_cfn.commands import verify
+
+            return verify
+    raise AssertionError(f"no module for the command {name}")
+
+
+def _options(unknown: Sequence[str]) -> str:
+    """Return options that nobody declared, without their values: one may be a secret by a slip."""
+    names = [each.partition("=")[0] for each in unknown]
+    known = [each for each in names if re.fullmatch("--?[a-z][a-z-]{0,30}", each)]
+    others = len(unknown) - len(known)
+    words = [f"{others} more word{'' if others == 1 else 's'}"] if others else []
+    return ", ".join([*known, *words])
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,14 @@
+"""Plan, deploy, check and remove stacks with the operator's own credentials.
+
+In: a template, parameter values, and an account that boto3 reaches. Out: changed stacks, and
+what the commands show. Data comes first, apart from the calls; clock, sleep, screen and keyboard
+are passed in.
+
+    plans        what the handler would do           plan
+    stacks       one stack, deployed and removed     deploy, remove
+    stack_sets   one in each account and region      deploy --stack-set
+    status       whether logs flow                   status
+    deployed     what a stack runs by now            verify --stack
+
+Open the package of your command first; `templates`, `values` and `stack_options` serve them all.
+"""

@@ -1,0 +1,178 @@
+"""What a stack really runs: its template, and the function and the role as they are by now.
+
+CloudFormation keeps the template that a stack was made from. Somebody with other rights may have
+changed the function's code or the role since: so both are read from Lambda and IAM, and compared
+with what the template makes of the stack's parameters.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dt_logs_cfn import canonical
+from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.operate.stacks.stack import named
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_cfn.template.json_tree import differences
+from dt_logs_cfn.template.parsing import LIMIT, parse_template
+from dt_logs_cfn.template.resources import EXECUTION_ROLE, FUNCTION, LOG_GROUP
+from dt_logs_cfn.verify.rebuild import shown
+
+if TYPE_CHECKING:
+    from boto3 import Session
+
+_FILE = "index.py"  # what CloudFormation makes of Code.ZipFile
+# What the template sets of the function, and what it leaves empty, by which code could come in.
+_SET = ("Handler", "Runtime", "MemorySize", "Timeout")
+_EMPTY = ("Environment", "FileSystemConfigs", "Layers", "VpcConfig")
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A stack as AWS has it: texts and plain data, nothing checked yet."""
+
+    stack_id: str
+    template: str
+    parameters: Mapping[str, str]
+    resources: Mapping[str, str]
+    code: bytes
+    configuration: Mapping[str, Any]
+    role: Mapping[str, Any]
+
+
+def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Deployed:
+    """Read a stack, its function with the code, and its role; changes nothing.
+
+    Raises OperatingError where there is none, VerifyError where it is none of ours, FetchError, and
+    boto3's errors.
+    """
+    cloudformation = session.client("cloudformation")
+    stack = named(cloudformation, name)
+    body: Any = cloudformation.get_template(StackName=stack.id, TemplateStage="Original")
+    template = body["TemplateBody"]
+    found = cloudformation.describe_stack_resources(StackName=stack.id)["StackResources"]
+    resources = {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in found}
+    if not resources.get(FUNCTION) or not resources.get(EXECUTION_ROLE):
+        raise VerifyError(
+            f"The stack {name[:128]} has no function and role of ours.",
+            "Name a stack that was made from a stack template, and whose creation succeeded.",
+        )
+    function = session.client("lambda").get_function(FunctionName=resources[FUNCTION])
+    return Deployed(
+        stack.id,
+        template if isinstance(template, str) else canonical.dumps(template),
+        stack.parameters,
+        resources,
+        _source(fetch(function["Code"].get("Location", ""), LIMIT)),
+        json.loads(json.dumps(function["Configuration"], default=str)),
+        _role(session, resources[EXECUTION_ROLE]),
+    )
+
+
+def changes(found: Deployed) -> tuple[str, ...]:
+    """Return where function and role are not what the stack's own template makes of them."""
+    _, partition, _, region, account, *_ = (*found.stack_id.split(":"), "", "", "", "", "")
+    name = found.stack_id.partition(":stack/")[2].partition("/")[0]
+    group = found.resources.get(LOG_GROUP, "")
+    logs = f"arn:{partition}:logs:{region}:{account}:log-group:{group}:*"
+    made = {each: {"Ref": identifier} for each, identifier in found.resources.items()}
+    made.setdefault(LOG_GROUP, {})["Arn"] = logs
+    made[EXECUTION_ROLE]["Arn"] = str(found.role.get("Arn"))
+    pseudo = {"AWS::StackName": name, "AWS::StackId": found.stack_id}
+    stack = ResolvedTemplate(
+        parse_template(found.template), found.parameters, partition, region, account, made, pseudo
+    )
+    try:
+        function, role = stack.properties(FUNCTION), stack.properties(EXECUTION_ROLE)
+        return (*_function_changes(found, function), *_role_changes(found.role, role))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # Of a template that was edited, or is none of ours; that it differs is told beside.
+        return (f"what the template makes cannot be told ({type(error).__name__})",)
+
+
+def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[str]:
+    if found.code.decode(errors="replace") != expected["Code"]["ZipFile"]:
+        yield "the function's code is not the template's"
+    for name in _SET:
+        if name not in expected:
+            continue
+        if found.configuration.get(name) != expected[name]:
+            yield f"the function's {name} is {_told(found.configuration.get(name))}"
+    if found.configuration.get("Role") != expected["Role"]:
+        yield f"the function runs under {shown(str(found.configuration.get('Role')))}"
+    for name in _EMPTY:
+        value = found.configuration.get(name)
+        if isinstance(value, dict):
+            value = {key: each for key, each in value.items() if each}
+        if value:
+            yield f"the function has {name}: {_told(value)}"
+
+
+def _role_changes(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
+    wanted = {each["PolicyName"]: each["PolicyDocument"] for each in expected["Policies"]}
+    for name in sorted(found["Policies"].keys() | wanted.keys()):
+        if name not in wanted:
+            yield f"the role has another policy {shown(name)}"
+        elif name not in found["Policies"]:
+            yield f"the role has no policy {name}"
+        else:
+            for path, what in differences(found["Policies"][name], wanted[name]):
+                yield f"the role's policy {name}: {'/'.join(map(shown, path))} {what}"
+    if differs := [*differences(found["Trust"], expected["AssumeRolePolicyDocument"])]:
+        yield f"who may assume the role: {'/'.join(map(shown, differs[0][0]))} {differs[0][1]}"
+    for arn in found["Attached"]:
+        yield f"the role has the managed policy {shown(arn)}"
+    if found["Boundary"] != expected.get("PermissionsBoundary"):
+        yield f"the role's permissions boundary is {shown(str(found['Boundary']))}"
+
+
+def _role(session: Session, name: str) -> dict[str, Any]:
+    iam = session.client("iam")
+    role = iam.get_role(RoleName=name)["Role"]
+    inline = iam.get_paginator("list_role_policies").paginate(RoleName=name)
+    attached = iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
+    return {
+        "Arn": role["Arn"],
+        "Trust": role["AssumeRolePolicyDocument"],
+        "Boundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+        "Policies": {
+            each: iam.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"]
+            for page in inline
+            for each in page["PolicyNames"]
+        },
+        "Attached": [each["PolicyArn"] for page in attached for each in page["AttachedPolicies"]],
+    }
+
+
+def _told(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _source(archive: bytes) -> bytes:
+    """Return the one source in a function's zip, however it was packed. Raises VerifyError."""
+    fix = "Somebody has changed the function's code: find out who."
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+            if opened.namelist() != [_FILE]:
+                raise VerifyError(f"The function's code is more than {_FILE}.", fix)
+            with opened.open(_FILE) as file:
+                content = file.read(LIMIT + 1)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        OSError,
+    ) as error:
+        raise VerifyError("The function's code is no sound zip.", fix) from error
+    if len(content) > LIMIT:
+        raise VerifyError(f"The function's code has more than {LIMIT:,} bytes.", fix)
+    return content

@@ -1,0 +1,201 @@
+"""What each step of a plan would change, as lines that begin with `+`, `-` or `~`; pure.
+
+Policies and notifications are shown whole, since somebody judges them; of a tag, which may hold
+anything, what may be a token is not.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from dt_logs_cfn.operate.shown import changed, shown_value
+from dt_logs_handler import notifications
+from dt_logs_handler.documents import compact, parsed, same_statement, statements
+from dt_logs_handler.marks import Stack
+from dt_logs_handler.model import Bucket, Logging, State
+from dt_logs_handler.plan import retention, secure
+from dt_logs_handler.steps import (
+    CreateBucket,
+    DeleteBucket,
+    DeleteTestFile,
+    DeleteTopic,
+    EditNotifications,
+    EditPolicy,
+    EnsureTopic,
+    Plan,
+    SecureBucket,
+    SetFilter,
+    SetLogging,
+    SetRetention,
+    SetTags,
+    Step,
+    Subscribe,
+    Unsubscribe,
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One step, on what, and what would differ: lines that begin with `+`, `-` or `~`."""
+
+    step: str
+    subject: str
+    diff: tuple[str, ...]
+
+
+def changes(plan: Plan, state: State, stack: Stack) -> list[Change]:
+    """Return what each of a plan's steps would change, in their order."""
+    shown = _Shown(state, stack)
+    return [
+        Change(type(step).__name__, shown.subject(step), tuple(shown.diff(step)))
+        for step in plan.steps
+    ]
+
+
+@dataclass
+class _Shown:
+    """What is to be seen of each step; a bucket may be edited more than once in a plan."""
+
+    state: State
+    stack: Stack
+    policies: dict[str, str | None] = field(default_factory=dict)
+    configurations: dict[str, notifications.Configuration] = field(default_factory=dict)
+
+    def subject(self, step: Step) -> str:
+        match step:
+            case SetLogging():
+                return f"load balancer {step.load_balancer.partition(':loadbalancer/')[2]}"
+            case EnsureTopic() | Subscribe() | Unsubscribe() | DeleteTopic():
+                return f"topic {step.topic}"
+            case SetFilter():
+                return f"subscription {step.subscription}"
+            case DeleteTestFile():
+                return f"bucket {step.location.bucket}"
+            case (
+                CreateBucket()
+                | SecureBucket()
+                | SetTags()
+                | SetRetention()
+                | EditPolicy()
+                | EditNotifications()
+                | DeleteBucket()
+            ):
+                return f"bucket {step.bucket}"
+
+    def diff(self, step: Step) -> Iterator[str]:
+        match step:
+            case CreateBucket():
+                yield "+ the bucket itself, private and with SSE-S3, as S3 makes them"
+                yield from (_tag("+", *each) for each in sorted(step.tags.items()))
+            case SecureBucket():
+                yield from _secured(self._bucket(step.bucket))
+            case SetTags():
+                yield from _tags(self._bucket(step.bucket), step)
+            case SetRetention():
+                found = self._bucket(step.bucket)
+                days = retention(found) if found else None
+                was = None if days is None else str(days)
+                yield _replaced("days until logs expire", was, str(step.days))
+            case EditPolicy():
+                yield from self._policy(step)
+            case EditNotifications():
+                yield from self._notifications(step)
+            case SetLogging():
+                yield from _logging(step.was, step.to)
+            case EnsureTopic() | Subscribe() | SetFilter() | Unsubscribe() | DeleteTopic():
+                yield from _announced(step)
+            case DeleteTestFile():
+                yield f"- object {step.location.test_file(self.stack)}"
+            case DeleteBucket():
+                yield "- the bucket itself, unless it holds logs"
+
+    def _bucket(self, name: str) -> Bucket | None:
+        found = self.state.buckets.get(name)
+        return found if isinstance(found, Bucket) else None
+
+    def _policy(self, step: EditPolicy) -> Iterator[str]:
+        found = self._bucket(step.bucket)
+        before = self.policies.get(step.bucket, found.policy if found else None)
+        after = step.edit.applied(before)
+        self.policies[step.bucket] = after
+        old, new = (list(statements(parsed(each))) if each else [] for each in (before, after))
+        for each in old:
+            if not any(same_statement(each, other) for other in new):
+                yield f"- policy {compact(each)}"
+        for each in new:
+            if not any(same_statement(each, other) for other in old):
+                yield f"+ policy {compact(each)}"
+
+    def _notifications(self, step: EditNotifications) -> Iterator[str]:
+        found = self._bucket(step.bucket)
+        before = self.configurations.get(step.bucket, found.notifications if found else {})
+        after = step.edit.applied(before)
+        self.configurations[step.bucket] = after
+        old, new = (list(notifications.entries(each)) for each in (before, after))
+        yield from (f"- notification {compact(each[1])}" for each in old if each not in new)
+        yield from (f"+ notification {compact(each[1])}" for each in new if each not in old)
+
+
+def _secured(found: Bucket | None) -> Iterator[str]:
+    if found is None:
+        yield "+ public access blocked, encryption SSE-S3, ownership BucketOwnerEnforced"
+        return
+    wanted: Mapping[str, tuple[object, object]] = {
+        "encryption": (found.encryption, "AES256"),
+        "object ownership": (found.ownership, "BucketOwnerEnforced"),
+    }
+    for name, (was, to) in wanted.items():
+        if was != to:
+            yield _replaced(name, str(was), str(to))
+    if not secure(Bucket(found.name, public_access_block=found.public_access_block)):
+        yield _replaced("public access block", compact(dict(found.public_access_block)), "all on")
+
+
+def _tags(found: Bucket | None, step: SetTags) -> Iterator[str]:
+    now = found.tags if found else {}
+    yield from (_tag("-", key, now.get(key, "")) for key in sorted(step.drop))
+    for key, value in sorted(step.tags.items()):
+        if now.get(key) != value:
+            yield f"~ tag {shown_value(key)}: {changed(now.get(key, ''), value, '(none)')}"
+
+
+def _tag(sign: str, key: str, value: str) -> str:
+    return f"{sign} tag {shown_value(key)}={shown_value(value)}"
+
+
+def _logging(was: Logging, to: Logging) -> Iterator[str]:
+    for name, old, new in (
+        ("enabled", str(was.enabled).lower(), str(to.enabled).lower()),
+        ("bucket", was.bucket, to.bucket),
+        ("prefix", was.prefix, to.prefix),
+    ):
+        if old != new:
+            yield _replaced(f"access_logs.s3.{name}", old, new)
+
+
+def _announced(
+    step: EnsureTopic | Subscribe | SetFilter | Unsubscribe | DeleteTopic,
+) -> Iterator[str]:
+    match step:
+        case EnsureTopic():
+            # Under the documented role nobody may look, so it is made sure of each time.
+            yield (
+                "+ the topic itself"
+                if step.known_absent
+                else "+ the topic itself, unless it is there"
+            )
+            yield from (_tag("+", *each) for each in sorted(step.tags.items()))
+        case Subscribe():
+            there = "" if step.known_absent else ", unless it is there"
+            only = f", for {step.filter_policy} only" if step.filter_policy else ""
+            yield f"+ subscription of {step.endpoint.shown}{only}{there}"
+        case SetFilter():
+            yield f"- filter {step.was}"
+            yield f"+ filter {step.filter_policy}"
+        case Unsubscribe():
+            yield f"- subscription of {step.endpoint.shown}"
+        case DeleteTopic():
+            yield "- the topic itself, with its subscriptions"
+
+
+def _replaced(name: str, old: str | None, new: str) -> str:
+    return f"~ {name}: {old or '(none)'} -> {new or '(none)'}"

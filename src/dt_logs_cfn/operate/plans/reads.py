@@ -1,0 +1,194 @@
+"""Reading an account as the handler reads it, with the caller's credentials; nothing is written.
+
+What the caller may not read is noted, as it says nothing about what the Lambda may.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import boto3
+from botocore.exceptions import ClientError, NoRegionError
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.template.resources import TIMEOUT
+from dt_logs_handler.aws import Aws, Passing, denied, message
+from dt_logs_handler.errors import CallFailed
+from dt_logs_handler.main import ANSWER_RESERVE, Clients
+from dt_logs_handler.model import State
+from dt_logs_handler.observe import observe
+from dt_logs_handler.request import Request
+from dt_logs_handler.run import UNDO_SHARE
+
+if TYPE_CHECKING:
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+
+T = TypeVar("T")
+
+AT_ONCE = 8  # load balancers that are read at a time
+_FUNCTION_SECONDS = (TIMEOUT - ANSWER_RESERVE) * (1 - UNDO_SHARE)  # until it must be able to undo
+# What an account without any of it would answer, so that reading goes on after a denial.
+_NOTHING: Mapping[str, Mapping[str, object]] = {
+    "describe_load_balancer_attributes": {"Attributes": []},
+    "describe_load_balancers": {"LoadBalancers": []},
+    "get_bucket_encryption": {"ServerSideEncryptionConfiguration": {"Rules": []}},
+    "get_bucket_lifecycle_configuration": {"Rules": []},
+    "get_bucket_location": {},
+    "get_bucket_notification_configuration": {},
+    "get_bucket_ownership_controls": {
+        "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    },
+    "get_bucket_policy": {"Policy": None},
+    "get_bucket_policy_status": {"PolicyStatus": {"IsPublic": False}},
+    "get_bucket_tagging": {"TagSet": []},
+    "get_public_access_block": {"PublicAccessBlockConfiguration": {}},
+    "get_subscription_attributes": {"Attributes": {}},
+    "get_topic_attributes": {"Attributes": {}},
+    "list_buckets": {"Buckets": []},
+    "list_objects_v2": {},
+    "list_subscriptions": {"Subscriptions": []},
+    "list_subscriptions_by_topic": {"Subscriptions": []},
+}
+# Where S3's right is not called as the operation is [Service Authorization Reference].
+_RIGHTS = {
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "GetBucketNotificationConfiguration": "GetBucketNotification",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "ListBuckets": "ListAllMyBuckets",
+    "ListObjectsV2": "ListBucket",
+}
+_SERVICES = {"elbv2": "elasticloadbalancing", "s3control": "s3"}
+
+
+@dataclass(frozen=True, order=True)
+class Denied:
+    """A read that the caller was denied: which right is missing, on what.
+
+    `named` is what the call named: a bucket, or an ARN.
+    """
+
+    right: str
+    on: str
+    operation: str
+    named: str
+
+    def __str__(self) -> str:
+        return f"{self.right} on {self.on}" if self.on else self.right
+
+
+class Noting:
+    """A client that notes what is denied; a `lenient` one answers as if nothing were there."""
+
+    def __init__(self, client: object, noted: list[Denied], *, lenient: bool = False) -> None:
+        self._client = client
+        self._noted = noted
+        self._lenient = lenient
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if name not in _NOTHING:
+            return found
+        method = cast(Callable[..., object], found)
+
+        def call(**given: object) -> object:
+            try:
+                return method(**given)
+            except ClientError as error:
+                if not denied(error):
+                    raise
+                service = self._client.meta.service_model.service_name  # type: ignore[attr-defined]  # every client has it
+                self._noted.append(_denial(error, service, given))
+                if not self._lenient:
+                    raise
+                return deepcopy(_NOTHING[name])
+
+        return call
+
+
+class Reading(Aws):
+    """The handler's way to AWS with clients that repeat by themselves what passes."""
+
+    def fit(self, seconds: float) -> int:
+        """Return for how many things the function has the time, if it is as quick as can be."""
+        return int(_FUNCTION_SECONDS / seconds)
+
+    def call(self, operation: Callable[[], T], *passing: Passing) -> T:
+        """Make a call. Raises botocore's errors."""
+        self.pause(0)
+        return operation()
+
+
+def place(session: boto3.Session) -> Place:
+    """Return where and whose the session's credentials are. Raises botocore's errors.
+
+    Nobody needs a right for it [STS API, GetCallerIdentity].
+    """
+    if not session.region_name:
+        raise NoRegionError()
+    caller = session.client("sts", config=aws.CONFIG).get_caller_identity()
+    return Place(caller["Arn"].split(":")[1], session.region_name, caller["Account"])
+
+
+def clients(session: boto3.Session) -> Clients:
+    """Return the clients that the handler uses."""
+    return (
+        session.client("elbv2", config=aws.CONFIG),
+        session.client("s3", config=aws.CONFIG),
+        session.client("sns", config=aws.CONFIG),
+    )
+
+
+def reading(
+    given: Clients,
+    noted: list[Denied],
+    clock: Callable[[], float],
+    *,
+    lenient: bool = False,
+) -> Reading:
+    """Return the way to AWS through these clients; what is denied is added to `noted`."""
+    elbv2, s3, sns = (Noting(each, noted, lenient=lenient) for each in given)
+    return Reading(
+        elbv2=cast("ElasticLoadBalancingv2Client", elbv2),
+        s3=cast("S3Client", s3),
+        sns=cast("SNSClient", sns),
+        clock=clock,
+        sleep=lambda seconds: None,
+        random=Random(),
+        deadline=float("inf"),
+        workers=AT_ONCE,
+    )
+
+
+def observed(request: Request, through: Reading) -> State:
+    """Read what a request is about, by the handler's own `observe`. Raises botocore's errors."""
+    try:
+        return observe(through, request)
+    except CallFailed as error:
+        if isinstance(error.__cause__, ClientError):
+            raise error.__cause__ from error
+        raise
+
+
+def _denial(error: ClientError, service: str, given: Mapping[str, object]) -> Denied:
+    """Say which right is missing: AWS's words have it, at times only that access was denied."""
+    said = re.search(
+        r'not authorized to perform: ([A-Za-z0-9-]+:\w+)(?: on resource: "?([^\s"]+))?',
+        message(error),
+    )
+    if said:
+        right, on = said[1], said[2] or ""
+        prefix, _, action = right.partition(":")
+        right = f"{prefix.lower()}:{action}"
+    else:
+        action = _RIGHTS.get(error.operation_name, error.operation_name)
+        right, on = f"{_SERVICES.get(service, service)}:{action}", ""
+    names = ("Bucket", "TopicArn", "SubscriptionArn", "LoadBalancerArn")
+    named = next((str(given[name]) for name in names if name in given), "")
+    return Denied(right, on or named, error.operation_name, named)

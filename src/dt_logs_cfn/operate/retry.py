@@ -1,0 +1,76 @@
+"""Calls through a network that fails now and then: what may be repeated, and what AWS did."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+from botocore.parsers import ResponseParserError
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.errors import AwsError, OperatingError
+from dt_logs_cfn.operate.operator import Operator
+
+# What boto3 may raise of a call; all but ResponseParserError descend from two of them.
+FAILURES = (ClientError, BotoCoreError, ResponseParserError)
+LOOKS = 3  # in a row that may fail, each of them repeated by the SDK
+PAUSE = 4.0  # seconds after the first, and twice as long after each other
+_PASSING = (ConnectionError, HTTPClientError, ResponseParserError)
+
+T = TypeVar("T")
+
+
+def patiently(look: Callable[[], T], operator: Operator, what: str) -> T:
+    """Return what is seen, after a lost connection or throttling; `look` may be repeated.
+
+    `what` is followed, as "The stack": raises OperatingError if it cannot be any more, and says
+    that it goes on.
+    """
+    try:
+        return looked_at(look, operator)
+    except FAILURES as error:
+        found = failure(error)
+        raise OperatingError(
+            f"{what} goes on, and cannot be followed: {found.what}",
+            f"{found.fix} The same command follows it again.",
+        ) from error
+
+
+def looked_at(look: Callable[[], T], operator: Operator) -> T:
+    """Return what is seen, after a lost connection or throttling; `look` may be repeated.
+
+    Raises the last of FAILURES if it does not come back.
+    """
+    failures = 0
+    while True:
+        try:
+            return look()
+        except FAILURES as error:
+            failures += 1
+            if failures == LOOKS or not passes(error):
+                raise
+            operator.tell(f"AWS does not answer ({type(error).__name__}); trying again")
+            operator.sleep(PAUSE * 2 ** (failures - 1))
+
+
+def passes(error: Exception) -> bool:
+    """Tell whether the same call may be answered later, or was taken in spite of this."""
+    if isinstance(error, ClientError):
+        return aws.passes(error)
+    return isinstance(error, _PASSING)
+
+
+def refused(error: Exception) -> bool:
+    """Tell whether AWS surely did nothing; a call that was repeated may have been taken before."""
+    if not isinstance(error, ClientError):
+        return False
+    found = error.response.get("ResponseMetadata", {})
+    return found.get("RetryAttempts", 0) == 0 and found.get("HTTPStatusCode", 400) < 500
+
+
+def failure(error: Exception) -> AwsError:
+    """Return one of FAILURES as what happened, and what to do."""
+    try:
+        with aws.errors():
+            raise error
+    except AwsError as found:
+        return found

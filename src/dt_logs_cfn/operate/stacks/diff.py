@@ -1,0 +1,57 @@
+"""What an update changes of the stack itself: its template and its parameters; pure."""
+
+from collections.abc import Mapping
+
+from dt_logs_cfn.diff import compare_templates
+from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.operate.plans.diff import Change
+from dt_logs_cfn.operate.shown import changes, shown_text
+from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
+from dt_logs_cfn.template.declared import declared, taken
+
+# What alone is no change to CloudFormation: a template differs by it and makes the same stack.
+_WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "version"))
+
+
+def stack_change(
+    name: str, existing: Existing | None, template: TemplateJson, values: Mapping[str, str]
+) -> Change | None:
+    """Return what changes of a stack, as one change of a plan; None for nothing.
+
+    `values` are those that all parameters of the new template will have.
+    """
+    subject = f"stack {name}"
+    if existing is None:
+        return Change("CreateStack", subject, (f"+ the stack itself: {_made(template)}",))
+    parameters = declared(template)
+    old, new = (
+        {name: taken(parameters.get(name, {}), value) for name, value in each.items()}
+        for each in (existing.stack.parameters, values)
+    )
+    changed = [f"~ parameter {each}" for each in changes(old, new)]
+    found = _compared(existing.template, template)
+    if not changed and all(kind in _WORDS for kind, _ in found):
+        return None
+    lines = (*(f"~ template: {each}" for _, each in found), *changed)
+    return Change("UpdateStack", subject, lines)
+
+
+def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:
+    """Return what changes from one template to another, in words, the worst first.
+
+    It may quote anybody's text, addresses in it without what may be a token.
+    """
+    return [each for _, each in _compared(old, new)]
+
+
+def _compared(old: TemplateJson, new: TemplateJson) -> list[tuple[str, str]]:
+    """Return the same, each with the part of the template that it is of."""
+    try:
+        return [(each.kind, shown_text(each.what)) for each in compare_templates(old, new)]
+    except VerifyError as error:
+        return [("unknown", f"what changes cannot be told: {error.what}")]
+
+
+def _made(template: TemplateJson) -> str:
+    declared = template.get("Resources")
+    return ", ".join(declared) if isinstance(declared, dict) else ""

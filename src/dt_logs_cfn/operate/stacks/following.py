@@ -1,0 +1,135 @@
+"""Following a stack's events live, until it is at rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.retry import patiently
+from dt_logs_cfn.operate.shown import shown_line
+from dt_logs_cfn.operate.stacks import events as stack_events
+from dt_logs_cfn.operate.stacks.events import Event
+from dt_logs_cfn.operate.stacks.stack import Stack, parsed
+from dt_logs_cfn.operate.stacks.states import GONE, at_rest
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackEventTypeDef
+
+EVERY = 2.0  # seconds between two looks
+SILENCE = 30.0  # seconds without an event, after which that is said
+_BEGUN = "User Initiated"  # the reason of an operation's first event
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an operation ended: the stack as it is then, and what happened, in its order."""
+
+    stack: Stack
+    events: tuple[Event, ...]
+
+    @property
+    def failure(self) -> str:
+        """The cause of a failure first, then what CloudFormation made of it."""
+        found = stack_events.cause(self.events)
+        reason = stack_events.reason(found.reason).rstrip(".") if found else ""
+        why = f"{found.logical_id} failed: {reason}" if found else "It failed"
+        return f"{why}. The stack {self.stack.name} is in {self.stack.status}."
+
+
+def seen(client: CloudFormationClient, stack: str) -> frozenset[str]:
+    """Return the ids of a stack's events so far, to follow what comes after them."""
+    return frozenset(each.id for each in _events(client, stack, frozenset()))
+
+
+def seen_before(client: CloudFormationClient, stack: str) -> frozenset[str]:
+    """Return the ids of events before the operation that is going on, to follow all of that."""
+    events = list(_events(client, stack, frozenset()))
+    for number, each in enumerate(events):
+        if each.of_stack and each.reason == _BEGUN:
+            return frozenset(older.id for older in events[number + 1 :])
+    return frozenset()
+
+
+def follow(client: CloudFormationClient, stack: str, known: Set[str], operator: Operator) -> Ended:
+    """Tell a stack's events after the known ones as they come, until the stack is at rest.
+
+    `stack` is its id, since a deleted one has no name. A lost connection is waited for; raises
+    OperatingError when it does not come back, with the stack going on. So it does after Ctrl-C,
+    and it is told how to follow it.
+    """
+    try:
+        return _followed(client, stack, known, operator)
+    except KeyboardInterrupt:
+        operator.advise(
+            "The stack goes on by itself. The same command follows it again, and so does:"
+            f" `aws cloudformation describe-stack-events --stack-name {stack}`"
+        )
+        raise
+
+
+def _followed(
+    client: CloudFormationClient, stack: str, known: Set[str], operator: Operator
+) -> Ended:
+    screen, told = _Screen(operator), list[Event]()
+
+    def look() -> tuple[Stack, list[Event]]:
+        (found,) = client.describe_stacks(StackName=stack)["Stacks"]
+        return parsed(found), list(_events(client, stack, known | {each.id for each in told}))[::-1]
+
+    while True:
+        now, new = patiently(look, operator, "The stack")
+        told += new
+        screen.show(told, new, now.status)
+        if _over(now.status, told):
+            return Ended(now, tuple(told))
+        operator.sleep(EVERY)
+
+
+def _over(status: str, told: Sequence[Event]) -> bool:
+    """Tell whether the operation has ended: the status may still be that of before it began."""
+    own = [each.status for each in told if each.of_stack]
+    return status == GONE or (at_rest(status) and own[-1:] == [status])
+
+
+class _Screen:
+    """Shows events as they come, and now and then that none came."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+        self._began = self._shown = operator.clock()
+
+    def show(self, told: Sequence[Event], new: Sequence[Event], status: str) -> None:
+        """Show new events, each by its time since the first that was told."""
+        now = self._operator.clock()
+        for each in new:
+            why, at = shown_line(each.reason), each.at - told[0].at
+            colour = self._operator.colour
+            self._operator.tell(stack_events.line(at, each.status, each.logical_id, why, colour))
+        if new:
+            self._shown = now
+        elif now - self._shown >= SILENCE:
+            self._shown = now
+            self._operator.tell(f"{now - self._began:>8.1f}s  still {status}")
+
+
+def _events(client: CloudFormationClient, stack: str, known: Set[str]) -> Iterator[Event]:
+    """Yield events, newest first, back to one that is known."""
+    for page in client.get_paginator("describe_stack_events").paginate(StackName=stack):
+        for each in page["StackEvents"]:
+            if each["EventId"] in known:
+                return
+            yield _event(each)
+
+
+def _event(found: StackEventTypeDef) -> Event:
+    return Event(
+        found["EventId"],
+        found["Timestamp"].timestamp(),
+        found.get("LogicalResourceId", ""),
+        found.get("ResourceType", ""),
+        found.get("ResourceStatus", ""),
+        found.get("ResourceStatusReason", ""),
+    )

@@ -1,0 +1,204 @@
+"""Deleting a stack: show, confirm, delete, follow, look whether the account is clean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.errors import DtLogsError, OperatingError
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.stacks.deleting import delete
+from dt_logs_cfn.operate.stacks.following import follow, seen_before
+from dt_logs_cfn.operate.stacks.marks import Hints, Left, Marks, fate, leftovers
+from dt_logs_cfn.operate.stacks.marks_read import Clients, read_marks
+from dt_logs_cfn.operate.stacks.stack import (
+    Resource,
+    Stack,
+    TemplateJson,
+    check_review,
+    made_from,
+    missing,
+    named,
+    resources,
+)
+from dt_logs_cfn.operate.stacks.states import GONE, REVIEW, at_rest
+from dt_logs_cfn.settings import Privileges
+from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
+from dt_logs_cfn.template.templates import origin
+from dt_logs_handler import marks as handler_marks
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be done without asking; `role` is in place of the stack's own."""
+
+    yes: bool = False
+    leftovers: bool = False
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What came of it: what was removed besides the stack, and what is left."""
+
+    stack: Stack
+    left: tuple[Left, ...]
+    removed: tuple[Left, ...] = ()
+    unread: tuple[str, ...] = field(default=())
+
+    @property
+    def clean(self) -> bool:
+        """Whether all that is left stays by the rules, and everything could be read."""
+        return not self.unread and all(each.expected for each in self.left)
+
+
+def remove(
+    client: CloudFormationClient,
+    found: Clients,
+    name: str,
+    operator: Operator,
+    options: Options,
+) -> Removed:
+    """Delete a stack, once it is confirmed, and tell what is left; repeatable.
+
+    Raises OperatingError, botocore's errors, and KeyboardInterrupt, with the stack going on.
+    """
+    stack = named(client, name)
+    documented = _is_documented(_template(client, stack))
+    stack = _at_rest(client, stack, operator)
+    listed = resources(client, stack)
+    tagged = _of(stack)
+    hints = _hints(stack, listed)
+    operator.tell("looking for what it has set up in the account")
+    before, cleared = read_marks(found, tagged, hints), tuple[Left, ...]()
+    if stack.status != GONE:
+        operator.tell(_told(stack, listed, before, documented))
+        operator.confirm(f"Delete the stack {stack.name}?", options.yes)
+        delete(client, stack, operator, options.role)
+        operator.tell("looking whether the account is clean")
+    hints = hints.after(before)
+
+    def look() -> Marks:
+        return read_marks(found, tagged, hints)
+
+    if _agreed(leftovers(look(), documented), operator, options):
+        # Looked at again, since another stack may have come to use it while somebody was asked.
+        now = [each for each in leftovers(look(), documented) if each.remedy]
+        cleared = tuple(each for each in now if _gone(found, each, operator))
+    after = look()
+    left = tuple(each for each in leftovers(after, documented) if each not in cleared)
+    return Removed(stack, left, cleared, after.unread)
+
+
+def _at_rest(client: CloudFormationClient, stack: Stack, operator: Operator) -> Stack:
+    if at_rest(stack.status):
+        return stack
+    operator.tell(f"The stack {stack.name} is at work ({stack.status}); following it first.")
+    return follow(client, stack.id, seen_before(client, stack.id), operator).stack
+
+
+def _template(client: CloudFormationClient, stack: Stack) -> TemplateJson | None:
+    """Return what the stack was made from; None if it was not made, or is gone for 90 days.
+
+    Raises OperatingError if it is none of ours [CloudFormation API, GetTemplate].
+    """
+    if stack.status == REVIEW:
+        check_review(client, stack, held=True)
+        return None
+    try:
+        return made_from(client, stack).template
+    except ClientError as error:
+        if stack.status == GONE and missing(error):
+            return None
+        raise
+
+
+def _is_documented(template: TemplateJson | None) -> bool:
+    try:
+        return template is not None and origin(template).privileges is Privileges.DOCUMENTED
+    except DtLogsError:
+        return False  # edited by hand
+
+
+def _of(stack: Stack) -> handler_marks.Stack:
+    """Return the stack as its marks know it."""
+    _, partition, _, region, account, _ = stack.id.split(":", 5)
+    return handler_marks.Stack(stack.id, partition, region, account)
+
+
+def _hints(stack: Stack, listed: Sequence[Resource]) -> Hints:
+    """Return what the stack itself tells; its outputs may be cut off."""
+    arns = re.findall(
+        rf"arn:[^,\s]+:{handler_marks.NAME}-[0-9]+-[A-Za-z0-9_-]+",
+        stack.outputs.get("TopicArns", ""),
+    )
+    function = next((each.physical_id for each in listed if each.logical_id == FUNCTION), "")
+    endpoint = stack.parameters.get("NotificationEndpoint", "")
+    there = [each.logical_id for each in listed if each.status != "DELETE_COMPLETE"]
+    return Hints((), (), tuple(arns), function, endpoint, INVOCATION not in there)
+
+
+def _told(stack: Stack, listed: Sequence[Resource], marks: Marks, documented: bool) -> str:
+    goes, stays = fate(marks, documented)
+    existing = [
+        f"{each.logical_id}  {each.resource_type}  {each.physical_id}"
+        for each in reversed(listed)
+        if not each.status.startswith("DELETE_COMPLETE")
+    ]
+    if stack.role:
+        stays.append(f"the service role {stack.role}")
+    lines = [
+        f"delete stack {stack.name}, which is in {stack.status}",
+        f"  through   {stack.role or 'your own rights, without a service role'}",
+        "  Goes",
+        *(f"    - {each}" for each in (*existing, *goes) or ("the stack alone",)),
+        *(["  Stays"] if stays else []),
+        *(f"    {each}" for each in stays),
+        *(["  Could not be looked at"] if marks.unread else []),
+        *(f"    {each}" for each in marks.unread),
+    ]
+    return "\n".join(map(printable, lines))
+
+
+def _agreed(left: Sequence[Left], operator: Operator, options: Options) -> bool:
+    """Tell whether to remove with the operator's own rights what the stack's role may not."""
+    removable = [each for each in left if each.remedy]
+    if not removable or (options.yes and not options.leftovers):
+        return False
+    operator.tell("Left, and you may remove it with your own rights:")
+    for each in removable:
+        operator.tell(f"    {each.told}")
+    try:
+        operator.confirm("Remove these?", options.leftovers, "they stay")
+    except OperatingError:
+        return False
+    return True
+
+
+def _gone(found: Clients, left: Left, operator: Operator) -> bool:
+    """Remove one thing; tells whether that was allowed. Repeatable."""
+    try:
+        match left.what:
+            case "topic":
+                found.aws.sns.delete_topic(TopicArn=left.name)
+            case "subscription":
+                found.aws.sns.unsubscribe(SubscriptionArn=left.name)
+            case "log group":
+                found.logs.delete_log_group(logGroupName=left.name)
+            case _:
+                raise AssertionError(f"no way to remove a {left.what}")
+    except ClientError as error:
+        if not aws.denied(error):
+            raise
+        operator.tell(f"AWS denies {error.operation_name}: {left.name} stays")
+        return False
+    return True

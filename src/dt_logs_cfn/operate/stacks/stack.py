@@ -1,0 +1,214 @@
+"""What CloudFormation tells of stacks: how each one is, and what it was made from."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.errors import OperatingError, VerifyError
+from dt_logs_cfn.operate.stacks.states import GONE, REVIEW, before_update
+from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
+from dt_logs_handler.documents import Json
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
+_TOKEN = "dt-logs-cfn-"  # how the tokens of our calls, and the names of our change sets, begin
+# What the template of every stack of ours has, with these types; names alone may be anybody's.
+_OURS = {FUNCTION: "AWS::Lambda::Function", INVOCATION: "Custom::DTLogsAnalysis"}
+_PARAMETERS = frozenset(("DataTheoremAccountId", "LoadBalancerArns", "NotificationEndpoint"))
+
+TemplateJson = Mapping[str, Json]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as it is now; `role` is empty where it acts with its caller's rights."""
+
+    id: str
+    name: str
+    status: str
+    role: str
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    outputs: Mapping[str, str]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Existing:
+    """A stack of ours, and the template that it was made from."""
+
+    stack: Stack
+    template: TemplateJson
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One of a stack's resources, also one that is gone."""
+
+    logical_id: str
+    physical_id: str
+    resource_type: str
+    status: str
+
+
+def describe(client: CloudFormationClient, name: str) -> Stack | None:
+    """Return a stack by its name or id, None if there is none. Raises botocore's errors."""
+    try:
+        (found,) = client.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if missing(error):
+            return None
+        raise
+    return parsed(found)
+
+
+def named(client: CloudFormationClient, name: str) -> Stack:
+    """Return a stack by its name or id. Raises OperatingError if there is none."""
+    stack = describe(client, name)
+    if stack is None:
+        fix = "Check --stack, --profile and --region; one that was deleted has its id alone."
+        if name.startswith("arn:"):
+            _, _, _, region, account, _ = name.split(":", 5)
+            fix = f"It is of account {account}: use its credentials, and --region {region}."
+        raise OperatingError(f"There is no stack {name} in this account and region.", fix)
+    return stack
+
+
+def existing(client: CloudFormationClient, name: str) -> Existing | None:
+    """Return a stack that is to be updated, None if it is to be made.
+
+    Raises OperatingError if it is none of ours, or cannot be updated as it is; botocore's errors.
+    """
+    stack = describe(client, name)
+    if stack is None or stack.status == GONE:
+        return None
+    if stack.status == REVIEW:
+        check_review(client, stack)
+        return None
+    found = made_from(client, stack)
+    if first := before_update(stack.status, stack.name):
+        raise OperatingError(
+            f"The stack {stack.name} is in {stack.status} and cannot be updated.", first
+        )
+    return found
+
+
+def made_from(client: CloudFormationClient, stack: Stack) -> Existing:
+    """Return a stack with its template. Raises OperatingError if it is none of ours."""
+    body: object = client.get_template(StackName=stack.id, TemplateStage="Original")["TemplateBody"]
+    try:
+        # boto3 gives JSON as data, and anything else as text; ours are JSON.
+        template = parse_template(body if isinstance(body, str) else json.dumps(body))
+    except VerifyError as error:
+        raise foreign(stack) from error
+    if not is_ours(template):
+        raise foreign(stack)
+    return Existing(stack, template)
+
+
+def is_ours(template: TemplateJson) -> bool:
+    """Tell whether a template is one of ours, of any release, or was made from one."""
+    resources, declared = template.get("Resources"), template.get("Parameters")
+    if not isinstance(resources, dict) or not isinstance(declared, dict):
+        return False
+    types = {n: each.get("Type") for n, each in resources.items() if isinstance(each, dict)}
+    return _OURS.items() <= types.items() and declared.keys() >= _PARAMETERS
+
+
+def check_review(client: CloudFormationClient, stack: Stack, *, held: bool = False) -> None:
+    """Raise OperatingError if a stack that is not made yet is held by a change set not of ours.
+
+    With `held` also if none of ours holds it: then nothing tells whose it is.
+    """
+    pages = client.get_paginator("list_change_sets").paginate(StackName=stack.id)
+    for page in pages:
+        for each in page["Summaries"]:
+            name = each.get("ChangeSetName", "")
+            if not name.startswith(_TOKEN):
+                raise OperatingError(
+                    f"The stack {stack.name} is about to be made by another change set, {name}.",
+                    "Execute or delete that one first, or take another name with --stack.",
+                )
+            held = False
+    if held:
+        raise OperatingError(
+            f"The stack {stack.name} holds nothing yet, and nothing tells whose it is.",
+            f"`aws cloudformation delete-stack --stack-name {stack.name}` takes it away.",
+        )
+
+
+def ours(client: CloudFormationClient) -> list[Stack]:
+    """Return every stack of the account and region that may be of ours, by its parameters.
+
+    Those that were not made, or only in part, are among them; the template tells for sure. Raises
+    botocore's errors.
+    """
+    found = [
+        parsed(each)
+        for page in client.get_paginator("describe_stacks").paginate()
+        for each in page["Stacks"]
+    ]
+    return [each for each in found if each.parameters.keys() >= _PARAMETERS]
+
+
+def resources(client: CloudFormationClient, stack: Stack) -> tuple[Resource, ...]:
+    """Return a stack's resources, those that are gone among them. Raises botocore's errors."""
+    pages = client.get_paginator("list_stack_resources").paginate(StackName=stack.id)
+    return tuple(
+        Resource(
+            each["LogicalResourceId"],
+            each.get("PhysicalResourceId", ""),
+            each["ResourceType"],
+            each["ResourceStatus"],
+        )
+        for page in pages
+        for each in page["StackResourceSummaries"]
+    )
+
+
+def token() -> str:
+    """Return what CloudFormation knows one of our calls by, and its repetitions."""
+    return f"{_TOKEN}{uuid.uuid4().hex[:12]}"
+
+
+def missing(error: ClientError) -> bool:
+    """Tell whether CloudFormation says that a stack does not exist; it has no code for that."""
+    return aws.code(error) == "ValidationError" and "does not exist" in str(error)
+
+
+def foreign(stack: Stack) -> OperatingError:
+    """Return what is raised of a stack that is none of ours."""
+    return OperatingError(
+        f"The stack {stack.name} is none that onboards load balancers.",
+        "Name another with --stack.",
+    )
+
+
+def parsed(found: StackTypeDef) -> Stack:
+    """Return one of DescribeStacks' stacks."""
+    return Stack(
+        id=found.get("StackId", ""),
+        name=found["StackName"],
+        status=found["StackStatus"],
+        role=found.get("RoleARN", ""),
+        parameters={
+            each.get("ParameterKey", ""): each.get("ParameterValue", "")
+            for each in found.get("Parameters", ())
+        },
+        tags={each["Key"]: each["Value"] for each in found.get("Tags", ())},
+        outputs={
+            each.get("OutputKey", ""): each.get("OutputValue", "")
+            for each in found.get("Outputs", ())
+        },
+        reason=found.get("StackStatusReason", ""),
+    )

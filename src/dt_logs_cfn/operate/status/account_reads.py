@@ -1,0 +1,111 @@
+"""Single reads of an account, of what hangs on no single load balancer; Unread if denied."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operate.plans.reads import Reading
+from dt_logs_cfn.operate.status.seen import Unread
+from dt_logs_handler.marks import digest
+from dt_logs_handler.model import Bucket, Topic
+from dt_logs_handler.topics import of_topic
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import ListStacksInputTypeDef
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_s3control import S3ControlClient
+
+
+def stack_names(client: CloudFormationClient) -> dict[str, str] | Unread:
+    """Return the name of every stack of the account and region by its tag."""
+    found = {}
+    request: ListStacksInputTypeDef = {}
+    while True:
+        try:
+            page = client.list_stacks(**request)
+        except ClientError as error:
+            if not aws.denied(error):
+                raise
+            return lacking("cloudformation:ListStacks")
+        for each in page["StackSummaries"]:
+            if each["StackStatus"] != "DELETE_COMPLETE":
+                found[digest(each.get("StackId", ""), 12)] = each["StackName"]
+        token = page.get("NextToken")
+        if not token:
+            return found
+        request["NextToken"] = token
+
+
+def load_balancer_arns(elbv2: ElasticLoadBalancingv2Client) -> list[str]:
+    """List the region's application load balancers; without the right to, there is no answer."""
+    found = [
+        each["LoadBalancerArn"]
+        for page in elbv2.get_paginator("describe_load_balancers").paginate()
+        for each in page["LoadBalancers"]
+        if each.get("Type") == "application"
+    ]
+    if not found:
+        raise OperatingError(
+            "There is no application load balancer in this account and region.",
+            "Name another --region, or other credentials.",
+        )
+    return found
+
+
+def topic(through: Reading, arn: str, filtered: set[str]) -> Topic | None:
+    """Read a topic with its subscriptions; of those of these endpoints the filters, too."""
+    sns = through.sns
+    try:
+        policy = sns.get_topic_attributes(TopicArn=arn)["Attributes"].get("Policy", "")
+        found = []
+        for each in of_topic(through, arn):
+            if each.confirmed and digest(each.endpoint, 8) in filtered:
+                answer = sns.get_subscription_attributes(SubscriptionArn=each.arn)
+                each = replace(each, filter_policy=answer["Attributes"].get("FilterPolicy"))
+            found.append(each)
+        return Topic(arn, policy, tuple(found))
+    except ClientError as error:
+        if aws.code(error) in ("NotFound", "NotFoundException"):
+            return None
+        raise
+
+
+def is_public(through: Reading, bucket: Bucket, account: str) -> bool:
+    """Tell whether S3 deems a bucket's policy public. Raises botocore's errors."""
+    if bucket.public:
+        return True
+    if bucket.policy is None or bucket.public_access_block.get("RestrictPublicBuckets"):
+        return False  # the handler has asked for it
+    answer = through.s3.get_bucket_policy_status(Bucket=bucket.name, ExpectedBucketOwner=account)
+    return answer["PolicyStatus"]["IsPublic"]
+
+
+def account_block(client: S3ControlClient, account: str) -> dict[str, bool] | Unread:
+    """Return the account's own public access block."""
+    try:
+        answer = client.get_public_access_block(AccountId=account)
+    except ClientError as error:
+        if aws.code(error) == "NoSuchPublicAccessBlockConfiguration":
+            return {}
+        if not aws.denied(error):
+            raise
+        return lacking("s3:GetAccountPublicAccessBlock")
+    except BotoCoreError as error:
+        return Unread(
+            f"the account's public access block is not readable ({type(error).__name__})",
+            "Check the network, and look again.",
+        )
+    return {key: bool(value) for key, value in answer["PublicAccessBlockConfiguration"].items()}
+
+
+def lacking(right: str) -> Unread:
+    """Return what could not be read for want of a right."""
+    return Unread(
+        f"not readable: you lack {right}", f"Have {right} allowed for you, and look again."
+    )

@@ -1,0 +1,134 @@
+"""Whether new log objects are announced to the vendor, and to whom else; pure."""
+
+from collections.abc import Iterator
+
+from dt_logs_cfn.operate.status.bucket_checks import RUN_AGAIN
+from dt_logs_cfn.operate.status.seen import Check, Logs, denied_check
+from dt_logs_handler import notifications
+from dt_logs_handler.documents import same
+from dt_logs_handler.errors import Refused
+from dt_logs_handler.marks import is_own_notification
+from dt_logs_handler.model import Subscription
+from dt_logs_handler.notifications import encoded
+from dt_logs_handler.request import Endpoint
+from dt_logs_handler.topics import filtered, topic_policy
+
+
+def checks(logs: Logs) -> Iterator[Check]:
+    """Yield what is to be said of how a load balancer's logs are announced."""
+    name, seen = "notification", logs.seen
+    if denied := seen.denial(logs.bucket.name, "GetBucketNotificationConfiguration"):
+        yield denied_check(name, logs.subject, denied)
+        return
+    own, topic = logs.topic()
+    check, through = _notification(logs, own)
+    yield check
+    yield _others(logs)
+    unread = seen.denial(logs.bucket.name, "GetBucketPolicy")
+    if not through or not (unread or seen.claims(logs.load_balancer)):
+        return
+    if denied := seen.denial(through, "GetTopicAttributes"):
+        yield denied_check("topic", logs.subject, denied)
+    elif through == own:
+        yield _topic(logs, own, topic.policy if topic else None)
+    if denied := unread or seen.denial(through, "ListSubscriptionsByTopic"):
+        yield denied_check("subscription", logs.subject, denied)
+    elif seen.topics.get(through):
+        yield from _subscriptions(logs, through, foreign=through != own)
+
+
+def _notification(logs: Logs, own: str) -> tuple[Check, str]:
+    """Return what announces the location, and the topic to which it does."""
+    name, seen, configuration = "notification", logs.seen, logs.bucket.notifications
+    wanted = notifications.entry(logs.location, own, seen.marks)
+    if notifications.Edit((wanted,)).applied(configuration) == configuration:
+        return Check(name, logs.subject, f"new logs are announced to {own}", "ok"), own
+    if logs.location.notification_id in notifications.own(configuration):
+        saw = f"the notification {logs.location.notification_id} was changed"
+        return Check(name, logs.subject, saw, "finding", RUN_AGAIN), own
+    try:
+        topic = notifications.covering_topic(configuration, logs.location, seen.marks, share=True)
+    except Refused as why:
+        return Check(name, logs.subject, why.what, "finding", why.fix), ""
+    if topic is None:
+        saw = "nothing announces new logs"
+        fix = RUN_AGAIN if seen.claims(logs.load_balancer) else "Onboard it: `plan` shows how."
+        return Check(name, logs.subject, saw, "finding", fix), ""
+    saw = f"your own topic {topic} is told of all new objects"
+    return Check(name, logs.subject, saw, "ok"), topic
+
+
+def _others(logs: Logs) -> Check:
+    """Tell who else listens in the bucket, which is nobody's fault."""
+    found = [
+        next((str(item[key]) for key in item if key.endswith("Arn")), "somebody")
+        for _, item in notifications.entries(logs.bucket.notifications)
+        if not is_own_notification(str(item.get("Id", "")))
+    ]
+    if "EventBridgeConfiguration" in logs.bucket.notifications:
+        found.append("EventBridge")
+    return Check("who else listens", logs.subject, ", ".join(found) or "nobody", "ok")
+
+
+def _topic(logs: Logs, arn: str, policy: str | None) -> Check:
+    name = "topic"
+    if policy is None:
+        return Check(name, logs.subject, f"topic {arn} does not exist", "finding", RUN_AGAIN)
+    if _same(policy, topic_policy(logs.bucket.name, logs.seen.marks)):
+        return Check(name, logs.subject, "S3 may publish, for this bucket alone", "ok")
+    return Check(
+        name,
+        logs.subject,
+        f"the policy of topic {arn} is not the one it was made with",
+        "finding",
+        f"Delete it (aws sns delete-topic --topic-arn {arn}). {RUN_AGAIN}",
+    )
+
+
+def _same(one: str, other: str) -> bool:
+    try:
+        return same(one, other)
+    except ValueError:
+        return False
+
+
+def _subscriptions(logs: Logs, arn: str, *, foreign: bool) -> Iterator[Check]:
+    """Yield what is to be said of each stack's subscription; stacks may share an endpoint."""
+    name, topic = "subscription", logs.seen.topics[arn]
+    ends = {each.endpoint: each for each in logs.seen.claims(logs.load_balancer)}
+    for claim in ends.values() if topic else ():
+        found = logs.subscribed(topic, claim) if topic else None
+        if found is None:
+            saw = f"the endpoint of stack {logs.seen.called(claim.stack)} is not subscribed"
+            yield Check(name, logs.subject, saw, "finding", RUN_AGAIN)
+            continue
+        shown = Endpoint("sqs" if found.protocol == "sqs" else "https", found.endpoint).shown
+        if not found.confirmed:
+            yield Check(
+                name,
+                logs.subject,
+                f"{shown} awaits confirmation",
+                "finding",
+                "Have Data Theorem's endpoint confirm it; SNS forgets it after some days, and then"
+                " the stack is to be run again.",
+            )
+        elif foreign:
+            yield _filter(logs, found, shown)
+        else:
+            yield Check(name, logs.subject, f"{shown} is subscribed", "ok")
+
+
+def _filter(logs: Logs, found: Subscription, shown: str) -> Check:
+    """Whether a subscription to a topic that is not ours lets this location's logs through."""
+    name, marks = "subscription", logs.seen.marks
+    if denied := logs.seen.denial(found.arn, "GetSubscriptionAttributes"):
+        return denied_check(name, logs.subject, denied)
+    passed = filtered(found, marks)
+    if (
+        passed
+        and passed[0] == logs.bucket.name
+        and encoded(logs.location.log_prefix(marks)) in passed[1]
+    ):
+        return Check(name, logs.subject, f"{shown} is subscribed, for these logs", "ok")
+    saw = f"the filter of {shown}'s subscription does not have these logs"
+    return Check(name, logs.subject, saw, "finding", RUN_AGAIN)

@@ -1,0 +1,120 @@
+"""All that `status` checks: from what was seen to verdicts; pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from dt_logs_cfn.operate.status import announcement_checks, bucket_checks, stack_checks
+from dt_logs_cfn.operate.status.seen import Check, Logs, Seen, Unread, denied_check, unread_check
+from dt_logs_handler.model import Bucket, LoadBalancer
+from dt_logs_handler.register import Registration
+
+ACCOUNT = "account"
+
+
+def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
+    """Yield every check, by subject: load balancers, stacks, buckets, the account.
+
+    `version` and `sha256` are those of this source and its handler.
+    """
+    for arn, found in seen.load_balancers.items():
+        yield from _load_balancer(seen, arn, found)
+    for stack in seen.stacks:
+        yield from stack_checks.checks(seen, stack, version, sha256)
+    yield from _strays(seen)
+    yield Check(
+        "organisation's policies",
+        ACCOUNT,
+        "not readable from an account: a service or resource control policy may deny anything",
+        "unknown",
+        "Ask whoever runs the organisation whether one denies Data Theorem to read.",
+    )
+
+
+def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator[Check]:
+    name, subject = "logging", arn.partition(":loadbalancer/")[2]
+    if denied := seen.denial(arn, "DescribeLoadBalancerAttributes"):
+        yield denied_check(name, subject, denied)
+        return
+    if found is None:
+        fix = "Correct the ARN, or take it out of the stack's LoadBalancerArns."
+        yield Check(name, subject, "the load balancer does not exist", "finding", fix)
+        return
+    logging = found.logging
+    if not logging.enabled:
+        fix = "Onboard it: `plan` shows how. If a stack has it already, run that again."
+        yield Check(name, subject, "access logs are off", "finding", fix)
+        return
+    place = f"s3://{logging.bucket}/{logging.prefix}"
+    yield Check(name, subject, f"access logs go to {place}", "ok")
+    bucket = seen.buckets.get(logging.bucket)
+    if not isinstance(bucket, Bucket):
+        fix = "Create it again, or set another bucket for the load balancer's access logs."
+        saw = f"bucket {logging.bucket} does not exist"
+        yield Check("bucket", subject, saw, "finding", fix)
+        return
+    logs = Logs(seen, found, bucket)
+    yield from bucket_checks.checks(logs)
+    yield from announcement_checks.checks(logs)
+
+
+def _strays(seen: Seen) -> Iterator[Check]:
+    """Find marks of stacks that are not there any more, but those that another one takes over."""
+    name, names = "marks without a stack", seen.stack_names
+    for bucket in seen.buckets.values():
+        if not isinstance(bucket, Bucket):
+            continue
+        marks = list(_marks(seen, bucket))
+        subject = f"bucket {bucket.name}"
+        denied = seen.denial(bucket.name, "GetBucketPolicy", "GetBucketTagging")
+        if denied:
+            yield denied_check(name, subject, denied)
+        if isinstance(names, Unread):
+            if marks and not denied:
+                yield unread_check(name, subject, names)
+            continue
+        strays, heirs = _without_stack(marks, names)
+        for tag, mark in strays.items():
+            yield Check(
+                name,
+                subject,
+                f"{mark} is of a stack that is not there (tag {tag})",
+                "finding",
+                "Take it out of the bucket by hand, if nobody needs it any more.",
+            )
+        if marks and not strays and not denied:
+            saw = "every mark in it is of a stack that is there"
+            if heirs:
+                saw = f"stack {min(heirs)} takes over what one that is not there has set up"
+            yield Check(name, subject, saw, "ok")
+
+
+def _marks(seen: Seen, bucket: Bucket) -> Iterator[tuple[str, str, list[Registration]]]:
+    """Yield whose each mark is, by tag, what it is, and the claims that keep it in use."""
+    claims = bucket.register(seen.marks)
+    for claim in claims:
+        # Nobody takes over a statement: while it is there, what it claims goes with no other stack.
+        yield claim.stack, f"statement {claim.sid}", []
+    if bucket.maker:
+        yield bucket.maker, "its tag", claims
+    for each in seen.load_balancers.values():
+        if each and each.logging.bucket == bucket.name and (mark := each.logging.location.mark):
+            yield mark, f"the prefix of {each.name}", seen.claims(each)
+
+
+def _without_stack(
+    marks: Iterable[tuple[str, str, list[Registration]]], names: Mapping[str, str]
+) -> tuple[dict[str, str], set[str]]:
+    """Return a mark of each stack that is not there, by tag, and the names of stacks that inherit.
+
+    The handler removes what a stack that is gone has set up with the last stack that uses it; by
+    these marks it knows that it may.
+    """
+    strays: dict[str, str] = {}
+    heirs: set[str] = set()
+    for tag, mark, claims in marks:
+        if tag in names:
+            continue
+        using = {names[each.stack] for each in claims if each.stack in names}
+        heirs |= using
+        if not using:
+            strays.setdefault(tag, mark)
+    return strays, heirs

@@ -1,0 +1,231 @@
+"""Reading what `status` judges: each thing once, and on where something is denied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.errors import DtLogsError, OperatingError
+from dt_logs_cfn.operate.plans import asked
+from dt_logs_cfn.operate.plans.asked import Place, expected
+from dt_logs_cfn.operate.plans.planned import Planned, decided
+from dt_logs_cfn.operate.plans.reads import Denied, Reading, observed, reading
+from dt_logs_cfn.operate.stacks.stack import Existing, Stack, made_from
+from dt_logs_cfn.operate.stacks.states import REVIEW, made
+from dt_logs_cfn.operate.status.account_reads import (
+    account_block,
+    is_public,
+    lacking,
+    load_balancer_arns,
+    stack_names,
+    topic,
+)
+from dt_logs_cfn.operate.status.log_objects import log_objects
+from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen, Unread
+from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
+from dt_logs_cfn.template.templates import Origin, origin
+from dt_logs_handler import marks
+from dt_logs_handler.buckets import read_bucket
+from dt_logs_handler.main import Clients
+from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Topic, Unreadable
+from dt_logs_handler.notifications import foreign_topics
+from dt_logs_handler.observe import read_load_balancer
+from dt_logs_handler.place import registered
+from dt_logs_handler.request import EVERY_LOAD_BALANCER
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_s3control import S3ControlClient
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What is read through: AWS's clients, a way to fetch a URL, and the time."""
+
+    clients: Clients
+    s3control: S3ControlClient
+    cloudformation: CloudFormationClient
+    fetch: Callable[[str, int], bytes]
+    clock: Callable[[], float]
+
+
+def look(
+    reach: Reach, place: Place, stacks: Sequence[Stack], load_balancers: Sequence[str]
+) -> Seen:
+    """Read stacks with their load balancers, and load balancers by ARN or `*`.
+
+    Raises botocore's errors, other than a denial; OperatingError.
+    """
+    found = _Look(reach, place)
+    seen = [each for each in map(found.stack, stacks) if each is not None]
+    found.load_balancers_of(load_balancers)
+    found.settle()
+    return Seen(
+        place,
+        found.now,
+        found.load_balancers,
+        found.buckets,
+        found.topics,
+        found.objects,
+        frozenset(found.public),
+        account_block(reach.s3control, place.account) if found.public else {},
+        tuple(seen),
+        stack_names(reach.cloudformation),
+        frozenset(found.noted),
+    )
+
+
+class _Look:
+    """Reads each thing once."""
+
+    def __init__(self, reach: Reach, place: Place) -> None:
+        self.now = reach.clock()
+        self.noted: list[Denied] = []
+        self.load_balancers: dict[str, LoadBalancer | None] = {}
+        self.buckets: dict[str, Bucket | Absent | Unreadable] = {}
+        self.topics: dict[str, Topic | None] = {}
+        self.objects: dict[str, LogObjects] = {}
+        self.public: set[str] = set()
+        self._reach = reach
+        self._place = place
+        self._through = reading(reach.clients, self.noted, reach.clock, lenient=True)
+        self._marks = self._marks_of(place.example_stack())
+
+    def stack(self, stack: Stack) -> StackSeen | None:
+        """Read a stack, and what its own parameters would change now; None if it is not of ours."""
+        tagged = self._marks_of(stack.id)
+        record: Origin | Unread
+        planned: Planned | Unread
+        record = planned = Unread("the stack was not made", "Launch it, and look again.")
+        if stack.status == REVIEW:
+            return StackSeen(stack, tagged, record, planned, record)
+        try:
+            existing = made_from(self._reach.cloudformation, stack)
+        except OperatingError:
+            return None
+        except ClientError as error:
+            if not aws.denied(error):
+                raise
+            record = planned = lacking("cloudformation:GetTemplate")
+        else:
+            if made(stack.status):
+                record, planned = _origin(existing), self._planned(existing, tagged)
+        return StackSeen(stack, tagged, record, planned, self._versions(record))
+
+    def _marks_of(self, stack: str) -> marks.Stack:
+        place = self._place
+        return marks.Stack(stack, place.partition, place.region, place.account)
+
+    def _planned(self, existing: Existing, tagged: marks.Stack) -> Planned | Unread:
+        try:
+            request = asked.update(
+                existing.template, existing.stack.parameters, existing, self._reach.clock()
+            )
+        except OperatingError as error:
+            return Unread(error.what, error.fix)
+        noted: list[Denied] = []
+        through = reading(self._reach.clients, noted, self._reach.clock, lenient=True)
+        with expected():
+            state = observed(request, through)
+        self.noted += noted
+        self.buckets.update(
+            (name, each) for name, each in state.buckets.items() if isinstance(each, Bucket)
+        )
+        mine = registered(state, tagged)
+        for arn, found in state.load_balancers.items():
+            if arn in request.traces.load_balancers or (
+                found and any(each.covers(found.logging.location, found.name) for each in mine)
+            ):
+                self.load_balancers[arn] = found
+        with expected():
+            return decided(request, state, through, tuple(sorted(set(noted))))
+
+    def _versions(self, record: Origin | Unread) -> bytes | Unread:
+        if isinstance(record, Unread):
+            return record
+        base = record.settings.vendor(self._place.partition).base_url
+        if not base:
+            return Unread(
+                "the template does not say where its releases are",
+                "Ask Data Theorem whether its release is still to be used.",
+            )
+        try:
+            return self._reach.fetch(f"{base}/{VERSIONS}", LIMIT)
+        except DtLogsError as error:
+            return Unread(error.what, error.fix)
+
+    def load_balancers_of(self, named: Iterable[str]) -> None:
+        """Read load balancers by ARN; `*` is every application load balancer of the region."""
+        wanted: dict[str, None] = {}
+        for arn in named:
+            if arn != EVERY_LOAD_BALANCER:
+                _check_local(arn, self._place)
+                wanted[arn] = None
+            else:
+                wanted |= dict.fromkeys(load_balancer_arns(self._reach.clients[0]))
+        self.load_balancers |= self._each(read_load_balancer, wanted)
+
+    def settle(self) -> None:
+        """Read what hangs on the load balancers: buckets, topics, log objects."""
+        logging = {
+            arn: found
+            for arn, found in self.load_balancers.items()
+            if found and found.logging.enabled
+        }
+        account = self._place.account
+        names = {found.logging.bucket: None for found in logging.values()}
+        unread = [each for each in names if each not in self.buckets]
+        self.buckets |= self._each(lambda aws, name: read_bucket(aws, name, account), unread)
+        self.objects |= self._each(
+            lambda aws, arn: log_objects(aws, logging[arn], self._marks, self.now),
+            [
+                arn
+                for arn in logging
+                if isinstance(self.buckets[logging[arn].logging.bucket], Bucket)
+            ],
+        )
+        buckets = {name: each for name, each in self.buckets.items() if isinstance(each, Bucket)}
+        public = self._each(lambda aws, name: is_public(aws, buckets[name], account), buckets)
+        self.public |= {name for name, found in public.items() if found}
+        for each in buckets.values():
+            self._topics_of(each)
+
+    def _each(self, read: Callable[[Reading, str], T], names: Iterable[str]) -> dict[str, T]:
+        """Read things by their names, several at once."""
+        listed = list(names)
+        found = self._through.each(lambda name: read(self._through, name), listed)
+        return dict(zip(listed, found, strict=True))
+
+    def _topics_of(self, bucket: Bucket) -> None:
+        ends = {each.endpoint for each in bucket.register(self._marks)}
+        own = self._marks.topic_arn(bucket.name)
+        for arn in {own, *foreign_topics(bucket.notifications, self._marks)}:
+            self.topics[arn] = topic(self._through, arn, ends if arn != own else set())
+
+
+def _check_local(arn: str, place: Place) -> None:
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or not parts[5].startswith("loadbalancer/app/"):
+        raise OperatingError(
+            f"{arn[:200]!r} is not the ARN of an application load balancer.",
+            "Give one like arn:…:loadbalancer/app/NAME/ID, or * for all.",
+        )
+    partition, region, account = parts[1], parts[3], parts[4]
+    if (partition, region, account) != (place.partition, place.region, place.account):
+        raise OperatingError(
+            f"{arn[:200]} is not of account {place.account}, region {place.region}.",
+            f"Look with credentials of account {account[:20]}, and --region {region[:30]}.",
+        )
+
+
+def _origin(existing: Existing) -> Origin | Unread:
+    try:
+        return origin(existing.template)
+    except DtLogsError as error:
+        return Unread(error.what, error.fix)

@@ -1,0 +1,160 @@
+"""What `status` has read of an account: plain data, with what could not be read among it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.operate.plans.planned import Planned
+from dt_logs_cfn.operate.plans.reads import Denied
+from dt_logs_cfn.operate.stacks import stack as stacks
+from dt_logs_cfn.template.templates import Origin
+from dt_logs_handler.marks import Location, Stack, digest
+from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Subscription, Topic, Unreadable
+from dt_logs_handler.register import Registration
+
+Verdict = Literal["ok", "finding", "unknown"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: what was seen of which subject, the verdict, and the fix.
+
+    `unknown` says that it could not be read. Only what is ok may have no fix.
+    """
+
+    name: str
+    subject: str
+    saw: str
+    verdict: Verdict
+    fix: str = ""
+
+    def __post_init__(self) -> None:
+        if self.verdict != "ok" and not self.fix:
+            raise ValueError(f"{self.name} has no fix")
+
+
+@dataclass(frozen=True)
+class Unread:
+    """What could not be read: why, and what to do about it, a sentence each."""
+
+    why: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class LogObjects:
+    """What ELB wrote: its test file, and the load balancer's newest log since yesterday."""
+
+    test_file: bool
+    newest: float | None  # seconds since 1970
+
+
+@dataclass(frozen=True)
+class StackSeen:
+    """A stack of ours, and what its own parameters would change now."""
+
+    stack: stacks.Stack
+    marks: Stack
+    origin: Origin | Unread
+    planned: Planned | Unread
+    versions: bytes | Unread  # the versions.json beside its release
+
+    @property
+    def subject(self) -> str:
+        return f"stack {self.stack.name}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that was read; nothing of what was denied is in the rest, so ask `denial` first.
+
+    `stack_names` are those of every stack of the account and region, by tag.
+    """
+
+    place: Place
+    now: float
+    load_balancers: Mapping[str, LoadBalancer | None] = field(default_factory=dict)
+    buckets: Mapping[str, Bucket | Absent | Unreadable] = field(default_factory=dict)
+    topics: Mapping[str, Topic | None] = field(default_factory=dict)
+    objects: Mapping[str, LogObjects] = field(default_factory=dict)  # by load balancer
+    public: frozenset[str] = frozenset()  # buckets whose policy S3 deems public
+    account_block: Mapping[str, bool] | Unread = field(default_factory=dict)
+    stacks: tuple[StackSeen, ...] = ()
+    stack_names: Mapping[str, str] | Unread = field(default_factory=dict)
+    denied: frozenset[Denied] = frozenset()
+
+    @property
+    def marks(self) -> Stack:
+        """A stack of this place, for names that depend on no stack."""
+        place = self.place
+        return Stack(place.example_stack(), place.partition, place.region, place.account)
+
+    def denial(self, named: str, *operations: str) -> Denied | None:
+        """Return the first of these reads that was denied, of what bears this name or ARN."""
+        found = (each for each in sorted(self.denied) if each.named == named)
+        return next((each for each in found if each.operation in operations), None)
+
+    def bucket(self, name: str) -> Bucket | None:
+        """Return a bucket that is there."""
+        found = self.buckets.get(name)
+        return found if isinstance(found, Bucket) else None
+
+    def claims(self, found: LoadBalancer) -> list[Registration]:
+        """Return what stacks have registered of a load balancer where it logs."""
+        bucket = self.bucket(found.logging.bucket)
+        return [
+            each
+            for each in (bucket.register(self.marks) if bucket else [])
+            if each.covers(found.logging.location, found.name)
+        ]
+
+    def called(self, tag: str) -> str:
+        """Return the name of the stack that has a tag, as far as it is known."""
+        known = self.stack_names if not isinstance(self.stack_names, Unread) else {}
+        return known.get(tag, f"with the tag {tag}")
+
+
+@dataclass(frozen=True)
+class Logs:
+    """One load balancer that logs to a bucket that is there."""
+
+    seen: Seen
+    load_balancer: LoadBalancer
+    bucket: Bucket
+
+    @property
+    def subject(self) -> str:
+        return self.load_balancer.name
+
+    @property
+    def location(self) -> Location:
+        return self.load_balancer.logging.location
+
+    def topic(self) -> tuple[str, Topic | None]:
+        """Return the ARN of our topic for the bucket, and the topic if it is there."""
+        arn = self.seen.marks.topic_arn(self.bucket.name)
+        return arn, self.seen.topics.get(arn)
+
+    def subscribed(self, topic: Topic, claim: Registration) -> Subscription | None:
+        """Return the subscription of a claim's endpoint to a topic."""
+        return next(
+            (each for each in topic.subscriptions if digest(each.endpoint, 8) == claim.endpoint),
+            None,
+        )
+
+
+def denied_check(name: str, subject: str, denied: Denied) -> Check:
+    """Return a check that could not be made for want of a right."""
+    return Check(
+        name,
+        subject,
+        f"not readable: you lack {denied}",
+        "unknown",
+        f"Have {denied.right} allowed for you, and look again.",
+    )
+
+
+def unread_check(name: str, subject: str, unread: Unread) -> Check:
+    """Return a check that could not be made."""
+    return Check(name, subject, unread.why, "unknown", unread.fix)

@@ -1,0 +1,86 @@
+"""Checks in words: grouped by subject for people, as data for programs; pure.
+
+What was seen may quote a policy or AWS, so that no address in it is shown whole.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+
+from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.operate.shown import shown_line, shown_text
+from dt_logs_cfn.operate.status.seen import Check, Verdict
+
+_FEW = 20  # subjects of which everything is told
+_MOST = 5  # subjects that a line names
+_COLOURS: dict[Verdict, str] = {"ok": "32", "finding": "31", "unknown": "33"}
+
+
+def data(checks: Sequence[Check]) -> dict[str, object]:
+    """Return the checks for programs."""
+    count = Counter(each.verdict for each in checks)
+    return {
+        "checks": [
+            asdict(replace(each, saw=shown_text(each.saw), fix=shown_text(each.fix)))
+            for each in checks
+        ],
+        "ok": count["ok"],
+        "findings": count["finding"],
+        "unknown": count["unknown"],
+    }
+
+
+def told(checks: Sequence[Check], *, colour: bool) -> str:
+    """Return the checks for people: a line each, the fix beneath.
+
+    Of many subjects only what is not ok, and once where it is the same of several.
+    """
+    width = max(len(each.name) for each in checks)
+    by_subject: dict[str, list[Check]] = {}
+    for each in checks:
+        by_subject.setdefault(each.subject, []).append(each)
+    groups: dict[tuple[str, ...], list[Check]] = {(n,): each for n, each in by_subject.items()}
+    if len(by_subject) > _FEW:
+        groups = _alike(by_subject)
+    lines = []
+    for subjects, found in groups.items():
+        lines += [printable(_named(subjects)), *_lines(found, width, colour), ""]
+    return "\n".join([*lines, _summary(checks)])
+
+
+def _alike(by_subject: Mapping[str, Sequence[Check]]) -> dict[tuple[str, ...], list[Check]]:
+    """Put subjects together of which the same is not ok; those with nothing but ok come last."""
+    groups: dict[tuple[Check, ...], list[str]] = {}
+    for name, found in by_subject.items():
+        wrong = (replace(each, subject="") for each in found if each.verdict != "ok")
+        groups.setdefault(tuple(wrong), []).append(name)
+    fine = groups.pop((), [])
+    several = {tuple(names): [*wrong] for wrong, names in groups.items()}
+    if fine:
+        count = Counter(each.verdict for name in fine for each in by_subject[name])["ok"]
+        every = Check("all", "", f"{count} checks, see --json", "ok")
+        several[tuple(fine)] = [every]
+    return several
+
+
+def _named(subjects: Sequence[str]) -> str:
+    more = len(subjects) - _MOST
+    return ", ".join(subjects[:_MOST]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _lines(checks: Iterable[Check], width: int, colour: bool) -> Iterator[str]:
+    for each in checks:
+        word = f"{each.verdict:<7}"
+        shown = f"\x1b[{_COLOURS[each.verdict]}m{word}\x1b[0m" if colour else word
+        yield f"  {shown}  {each.name:<{width}}  {shown_line(each.saw)}"
+        if each.fix:
+            yield f"  {'':<7}  {'':<{width}}  fix: {printable(shown_text(each.fix))}"
+
+
+def _summary(checks: Sequence[Check]) -> str:
+    count = Counter(each.verdict for each in checks)
+    findings = count["finding"]
+    return (
+        f"{len(checks)} checks: {count['ok']} ok, {findings or 'no'}"
+        f" finding{'' if findings == 1 else 's'}, {count['unknown']} could not be told."
+    )

@@ -1,0 +1,91 @@
+"""Which template is deployed: of a release on disk, or by its URL; verified either way."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from dt_logs_cfn import canonical
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.release.build import STACK_TEMPLATES, TEMPLATE_LIMIT
+from dt_logs_cfn.settings import Privileges
+from dt_logs_cfn.template.declared import Declared, declared
+from dt_logs_cfn.template.parsing import LIMIT, parse_template, read_template
+from dt_logs_cfn.verify.fetching import fetch, shown
+from dt_logs_cfn.verify.rebuild import verify_template
+
+_MOST = 5  # differences that are named
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template's text, which AWS is handed over, and where it is from, in words.
+
+    AWS gets no URL: what is there may be another template by then. Raises OperatingError when made
+    with a text that CloudFormation does not take.
+    """
+
+    text: str
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        size = len(self.text.encode())
+        if size > TEMPLATE_LIMIT:
+            raise OperatingError(
+                f"The template has {size:,} bytes; CloudFormation takes {TEMPLATE_LIMIT:,}.",
+                "Take the template of a release as it is there.",
+            )
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def parameters(self) -> Declared:
+        """What it takes. Raises VerifyError if it is no template."""
+        return declared(parse_template(self.text))
+
+
+def from_release(folder: Path, privileges: Privileges) -> Template:
+    """Return a template of a release on disk. Raises VerifyError, OperatingError."""
+    names = {found: name for name, found in STACK_TEMPLATES.items()}
+    path = folder / names[privileges]
+    return _verified(read_template(path), str(path), privileges)
+
+
+def from_url(url: str, privileges: Privileges | None) -> Template:
+    """Return what is at a URL. Raises FetchError, VerifyError, OperatingError.
+
+    CloudFormation is handed the text that was verified, and not the URL: what is there may change.
+    """
+    try:
+        text = fetch(url, LIMIT).decode()
+    except UnicodeDecodeError as error:
+        raise OperatingError(f"{shown(url)} is no UTF-8 text.", "Check the URL.") from error
+    return _verified(text, shown(url), privileges)
+
+
+def _verified(text: str, where: str, privileges: Privileges | None) -> Template:
+    verdict = verify_template(text)
+    if not verdict.identical:
+        listed = ", ".join(verdict.differences[:_MOST])
+        more = len(verdict.differences) - _MOST
+        raise OperatingError(
+            f"{where} is not what this release builds: {listed}"
+            f"{f', and {more} more' if more > 0 else ''}.",
+            "Deploy a template of a release, or the release that this template is of.",
+        )
+    found = verdict.origin.privileges
+    if found is None:
+        raise OperatingError(
+            f"{where} is the service role's template.", "Give the template of the stack."
+        )
+    if privileges is not None and found is not privileges:
+        raise OperatingError(
+            f"{where} has {found.value} privileges, not {privileges.value}.",
+            "Leave --privileges out, or give the other template.",
+        )
+    # White space does not count when it is verified, and does for CloudFormation's limit.
+    fits = len(text.encode()) <= TEMPLATE_LIMIT
+    body = text if fits else canonical.dumps(parse_template(text))
+    return Template(body, f"release {verdict.origin.version}, {found.value}, {where}")

@@ -1,0 +1,173 @@
+"""The bucket of a destination: objects written once, and two that change, by compare and swap."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+from typing import TYPE_CHECKING, Literal
+
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn.aws import code
+from dt_logs_cfn.errors import PublishError
+from dt_logs_cfn.publish.plan import FOR_EVER, FRESH, Upload, content_type
+from dt_logs_cfn.release.catalogue import LIMIT
+from dt_logs_cfn.verify.signature import LIMIT as SIGNATURE_LIMIT
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
+
+Result = Literal["created", "there already", "changed"]
+
+# S3's answers where the condition of a write does not hold: something is there, or another writer
+# was at it at the same time [AWS, "Conditional writes"].
+_TAKEN = frozenset(("PreconditionFailed", "412"))
+# NoSuchKey: what If-Match was to match has been deleted since.
+_CONFLICT = frozenset(("ConditionalRequestConflict", "OperationAborted", "409", "NoSuchKey"))
+_TRIES = 20
+_LONGEST_PAUSE = 2.0  # seconds
+
+
+@dataclass(frozen=True)
+class _Object:
+    """An object as it was read; `retained` is until when it is locked."""
+
+    content: bytes
+    tag: str
+    retained: datetime | None
+
+
+@dataclass(frozen=True)
+class Store:
+    """A bucket that one account owns; every call names that account."""
+
+    s3: S3Client
+    bucket: str
+    owner: str
+    sleep: Callable[[float], None]
+    random: Random
+
+    def create(self, upload: Upload, as_good: Callable[[bytes], bool] | None = None) -> Result:
+        """Write an object unless it is there; repeatable.
+
+        S3 checks the SHA-256 before it keeps anything. Other bytes that are there are not
+        overwritten: they are `as_good`, or PublishError is raised. Raises ClientError.
+        """
+        request = self._request(upload.key, upload.content, FOR_EVER)
+        request["IfNoneMatch"] = "*"
+        if upload.retain_until is not None:
+            request["ObjectLockMode"] = "COMPLIANCE"
+            request["ObjectLockRetainUntilDate"] = upload.retain_until
+        for number in range(_TRIES):
+            try:
+                self.s3.put_object(**request)
+                return "created"
+            except ClientError as error:
+                if code(error) in _TAKEN:
+                    return self._there(upload, as_good)
+                if code(error) not in _CONFLICT:
+                    raise
+            self._pause(number)
+        raise self._contended(upload.key)
+
+    def change(
+        self, key: str, change: Callable[[bytes | None], bytes | None]
+    ) -> tuple[Result, bytes | None]:
+        """Replace an object by what `change` makes of what is there; returns what it then is.
+
+        Written only if it is still what was read; else it is read again. None stands for no
+        object; where `change` returns it, or what is there, nothing is written. Raises
+        PublishError if others write all the time, and ClientError.
+        """
+        for number in range(_TRIES):
+            there = self._index(key)
+            found = there.content if there else None
+            wanted = change(found)
+            if wanted is None or wanted == found:
+                return "there already", found
+            request = self._request(key, wanted, FRESH)
+            if there is None:
+                request["IfNoneMatch"] = "*"
+            else:
+                request["IfMatch"] = there.tag
+            try:
+                self.s3.put_object(**request)
+                return ("created" if there is None else "changed"), wanted
+            except ClientError as error:
+                if code(error) not in _TAKEN | _CONFLICT:
+                    raise
+            self._pause(number)
+        raise self._contended(key)
+
+    def read(self, key: str) -> bytes | None:
+        """Return one of the two objects that change, or None if it is not there."""
+        found = self._index(key)
+        return found.content if found else None
+
+    def _there(self, upload: Upload, as_good: Callable[[bytes], bool] | None) -> Result:
+        limit = max(len(upload.content), SIGNATURE_LIMIT)
+        found = self._get(upload.key, limit)
+        content = found.content if found else b""
+        if content != upload.content and not (as_good and as_good(content)):
+            raise PublishError(
+                f"s3://{self.bucket}/{upload.key} is there with other contents.",
+                "Raise __version__ in src/dt_logs_cfn/__init__.py: what is published stays.",
+            )
+        until = upload.retain_until
+        if until is None or (found and found.retained and found.retained >= until):
+            return "there already"
+        self.s3.put_object_retention(
+            Bucket=self.bucket,
+            Key=upload.key,
+            ExpectedBucketOwner=self.owner,
+            Retention={"Mode": "COMPLIANCE", "RetainUntilDate": until},
+        )
+        return "changed"
+
+    def _get(self, key: str, limit: int) -> _Object | None:
+        """Return an object, a byte more than `limit` at most; None if it is not there."""
+        try:
+            answer = self.s3.get_object(Bucket=self.bucket, Key=key, ExpectedBucketOwner=self.owner)
+        except ClientError as error:
+            if code(error) == "NoSuchKey":
+                return None
+            raise
+        with answer["Body"] as body:
+            content = body.read(limit + 1)
+        return _Object(content, answer["ETag"], answer.get("ObjectLockRetainUntilDate"))
+
+    def _index(self, key: str) -> _Object | None:
+        """Return one of the two objects that change. Raises PublishError if it is too large."""
+        found = self._get(key, LIMIT)
+        if found and len(found.content) > LIMIT:
+            raise PublishError(
+                f"s3://{self.bucket}/{key} has over {LIMIT:,} bytes.",
+                "It is none of ours: mend it.",
+            )
+        return found
+
+    def _request(self, key: str, content: bytes, cache: str) -> PutObjectRequestTypeDef:
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        return {
+            "Bucket": self.bucket,
+            "Key": key,
+            "Body": content,
+            "ChecksumAlgorithm": "SHA256",
+            "ChecksumSHA256": digest,
+            "ContentType": content_type(key),
+            "CacheControl": cache,
+            "ExpectedBucketOwner": self.owner,
+        }
+
+    def _pause(self, number: int) -> None:
+        self.sleep(self.random.uniform(0, min(0.05 * 2.0**number, _LONGEST_PAUSE)))
+
+    def _contended(self, key: str) -> PublishError:
+        return PublishError(
+            f"Others keep writing s3://{self.bucket}/{key}.", "Publish again when they are done."
+        )

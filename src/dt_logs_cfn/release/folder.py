@@ -1,0 +1,144 @@
+"""A release on disk: written whole or not at all, and compared with what the source builds."""
+
+import difflib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dt_logs_cfn.errors import ReleaseError
+from dt_logs_cfn.release.build import MANIFEST, Release
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One file in which a folder is not the release; `diff` turns the folder's into ours."""
+
+    name: str
+    diff: str
+
+
+def write_release(release: Release, out: Path) -> Path:
+    """Write the release to `out/<version>` and return that folder.
+
+    A reader finds the old release there, the new one, or for an instant none; never a mixture.
+    Writing the same release again changes nothing. Raises ReleaseError if `out` cannot be
+    written, or if the folder holds something that is no release.
+    """
+    target = out / release.version
+    # A link stays, and what it leads to is replaced; of one in a circle Path.resolve may raise.
+    place = Path(os.path.realpath(target))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with _alone_in(out):
+            if not place.is_dir() or compare(release, place):
+                _replace(place, release.files)
+    except OSError as error:
+        raise ReleaseError(
+            f"The release cannot be written to {target}: {error.strerror or error}.",
+            "Choose a folder that you may write, with --out.",
+        ) from error
+    return target
+
+
+def compare(release: Release, folder: Path) -> tuple[Difference, ...]:
+    """Return what a folder has that the release has not, and the other way round, by file name.
+
+    Raises ReleaseError if the folder is not there or cannot be read.
+    """
+    found = read_files(folder)
+    names = sorted(found.keys() | release.files.keys())
+    return tuple(
+        Difference(name, _diff(folder, name, found.get(name), release.files.get(name)))
+        for name in names
+        if found.get(name) != release.files.get(name)
+    )
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Read every file below a folder, by its relative POSIX name.
+
+    What is there and can be none, a pipe or a link to nowhere, counts as an empty one. Raises
+    ReleaseError if the folder is not there or cannot be read.
+    """
+    if not folder.is_dir():
+        raise ReleaseError(f"There is no release in {folder}.", "Make it with `dt-logs-cfn build`.")
+    try:
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else b""
+            for path in folder.rglob("*")
+            if not path.is_dir()
+        }
+    except OSError as error:
+        raise ReleaseError(
+            f"The release in {folder} cannot be read: {error.strerror or error}.",
+            "Make it again with `dt-logs-cfn build`.",
+        ) from error
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other builds out of the folder until we are done; a killed build frees it, too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _replace(target: Path, files: Mapping[str, bytes]) -> None:
+    """Fill a new folder beside the target, then rename it into place."""
+    if target.exists() and not (target / MANIFEST).is_file():
+        raise ReleaseError(
+            f"{target} holds something that is no release.",
+            "Move it away, or choose another --out.",
+        )
+    fresh, former = (target.parent / f".{target.name}.{name}" for name in ("new", "old"))
+    _remove(fresh, former)
+    try:
+        _write_files(files, fresh)
+        if target.exists():
+            os.rename(target, former)
+        os.rename(fresh, target)
+    except OSError:
+        if former.exists() and not target.exists():
+            os.rename(former, target)
+        raise
+    finally:
+        _remove(fresh, former)
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def _write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _diff(folder: Path, name: str, found: bytes | None, built: bytes | None) -> str:
+    before, after = f"{folder.as_posix()}/{name}", f"built/{name}"
+    try:
+        old, new = (
+            (content or b"").decode().splitlines(keepends=True) for content in (found, built)
+        )
+    except UnicodeDecodeError:
+        return f"Binary files {before} and {after} differ\n"
+    lines = difflib.unified_diff(
+        old,
+        new,
+        before if found is not None else os.devnull,
+        after if built is not None else os.devnull,
+    )
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )

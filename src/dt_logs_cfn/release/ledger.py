@@ -1,0 +1,101 @@
+"""Which versions are released: `build/RELEASED`, by which a released version never changes.
+
+It is a list of checksums of each version's SHA256SUMS, which has those of its files; so
+`sha256sum -c` checks all of it, and any clone has it.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+from dt_logs_cfn.errors import ReleaseError
+from dt_logs_cfn.release.build import CHECKSUMS, Release
+from dt_logs_cfn.release.folder import read_files
+from dt_logs_cfn.versions import is_version
+
+LEDGER = "RELEASED"
+_LINE = re.compile(rf"([0-9a-f]{{64}})  ([0-9.]+)/{CHECKSUMS}")
+
+
+def released(out: Path) -> dict[str, str]:
+    """Return the SHA-256 of each released version's SHA256SUMS, in the order of their release.
+
+    Raises ReleaseError if the list cannot be read.
+    """
+    path = out / LEDGER
+    try:
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReleaseError(f"{path} cannot be read.", "Restore it from the repository.") from error
+    found = [_LINE.fullmatch(line) for line in lines]
+    names = {each[2] for each in found if each and is_version(each[2])}
+    if len(names) < len(lines):
+        raise ReleaseError(
+            f"{path} has a line that is none of ours.", "Restore it from the repository."
+        )
+    return {each[2]: each[1] for each in found if each}
+
+
+def is_released(release: Release, out: Path) -> bool:
+    """Tell whether exactly these files are marked as released.
+
+    Raises ReleaseError where others are, of this version.
+    """
+    marked = released(out).get(release.version)
+    if marked is not None and marked != _digest(release.files[CHECKSUMS]):
+        raise ReleaseError(
+            f"Version {release.version} is released, and this source builds other files.",
+            "Raise __version__ in src/dt_logs_cfn/__init__.py; a released version does not change.",
+        )
+    return marked is not None
+
+
+def mark(release: Release, out: Path) -> bool:
+    """Mark a release as released; repeatable. Tells whether it was not before.
+
+    Raises ReleaseError where other files of the version are, or if it cannot be written.
+    """
+    if is_released(release, out):
+        return False
+    marked = {**released(out), release.version: _digest(release.files[CHECKSUMS])}
+    text = "".join(f"{digest}  {version}/{CHECKSUMS}\n" for version, digest in marked.items())
+    fresh = out / f".{LEDGER}.new"
+    try:
+        fresh.write_text(text, encoding="utf-8", newline="\n")
+        fresh.replace(out / LEDGER)
+    except OSError as error:
+        raise ReleaseError(
+            f"{out / LEDGER} cannot be written: {error.strerror or error}.", "Make it writable."
+        ) from error
+    return True
+
+
+def changed(out: Path) -> tuple[str, ...]:
+    """Return what is not as it was released, as names below `out`.
+
+    Raises ReleaseError if the list, or a released version, cannot be read.
+    """
+    found: list[str] = []
+    for version, digest in released(out).items():
+        files = read_files(out / version)
+        sums = files.pop(CHECKSUMS, b"")
+        if _digest(sums) != digest:
+            found.append(f"{version}/{CHECKSUMS}")
+            continue
+        listed = dict(_line(line) for line in sums.decode().splitlines())
+        digests = {name: _digest(content) for name, content in files.items()}
+        found += [
+            f"{version}/{name}"
+            for name in sorted(listed.keys() | digests.keys())
+            if listed.get(name) != digests.get(name)
+        ]
+    return tuple(found)
+
+
+def _line(line: str) -> tuple[str, str]:
+    digest, _, name = line.partition("  ")
+    return name, digest
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

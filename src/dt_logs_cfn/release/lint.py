@@ -1,0 +1,66 @@
+"""Checking templates with cfn-lint, in this process and over all its regions, and with our rules.
+
+cfn-lint reads its rules once for all templates: that takes longer than applying them. It takes
+no configuration from the user's home, the working directory or the template itself.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import date
+
+from cfnlint.config import ConfigMixIn
+from cfnlint.data import AdditionalSpecs
+from cfnlint.decode.decode import decode_str
+from cfnlint.helpers import REGIONS, load_resource
+from cfnlint.rules import Match
+from cfnlint.runner import Runner, run_template_by_data
+
+from dt_logs_cfn.release import rules
+from dt_logs_cfn.release.findings import Finding, Severity
+from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_cfn.template.templates import origin
+
+
+def lint_templates(templates: Mapping[str, str], today: date) -> tuple[Finding, ...]:
+    """Return what is to be mended in templates, given as texts by their names.
+
+    `today` decides how near a runtime's end is. Raises VerifyError or SettingsError for a text that
+    is no template of ours.
+    """
+    parsed = {name: parse_template(text) for name, text in templates.items()}
+    for template in parsed.values():
+        origin(template)
+    ends = runtime_ends()
+    ours = [
+        finding
+        for name, text in templates.items()
+        for finding in rules.check(rules.Subject(name, text, parsed[name], today, ends))
+    ]
+    return (*ours, *_cfn_lint(templates))
+
+
+def runtime_ends() -> dict[str, date]:
+    """Return the day on which AWS ends each Lambda runtime, as far as cfn-lint knows."""
+    lifecycle: dict[str, dict[str, str]] = load_resource(
+        AdditionalSpecs, "LmbdRuntimeLifecycle.json"
+    )
+    return {name: date.fromisoformat(dates["deprecated"]) for name, dates in lifecycle.items()}
+
+
+def _cfn_lint(templates: Mapping[str, str]) -> list[Finding]:
+    config = ConfigMixIn(
+        ["--config-file", os.devnull], regions=REGIONS, mandatory_checks=["E", "W"]
+    )
+    runner = Runner(config)
+    found: list[Finding] = []
+    for name, text in templates.items():
+        template, unreadable = decode_str(text)
+        matches = unreadable or run_template_by_data(template, config, runner.rules)
+        found.extend(_finding(name, match) for match in matches)
+    return found
+
+
+def _finding(name: str, match: Match) -> Finding:
+    path = "/".join(str(key) for key in getattr(match, "path", None) or [])
+    severity: Severity = "error" if match.rule.severity == "error" else "warning"
+    return Finding(name, path, match.rule.id, severity, match.message)

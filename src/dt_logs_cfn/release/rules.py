@@ -1,0 +1,181 @@
+"""Our own rules for a template: what cfn-lint does not know, and what we promise a customer.
+
+Each rule is a function from a template to findings. The reasons why a right may be on `*` are the
+model's: an action that has none there may not.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from dt_logs_cfn.release.build import TEMPLATE_LIMIT
+from dt_logs_cfn.release.findings import Finding, Severity
+from dt_logs_cfn.template import execution_policies, service_policies
+from dt_logs_cfn.template.json_tree import Path, mappings, strings
+from dt_logs_cfn.template.statements import STACK
+from dt_logs_handler.documents import Json, Statement, statements, texts
+from dt_logs_handler.grants import GRANTS, Scope
+
+HALF_A_YEAR = timedelta(days=183)
+
+_PARTITION = re.compile(r"arn:aws(?:-[a-z-]+)?:")
+_ACCOUNT = re.compile(r"(?<![0-9A-Za-z])[0-9]{12}(?![0-9A-Za-z])")
+_SUBSTITUTED = re.compile(r"\$\{[^}]*\}")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A template under the rules, with what they need to know from outside."""
+
+    name: str
+    text: str
+    content: Mapping[str, Json]
+    today: date
+    runtime_ends: Mapping[str, date]
+
+    def finding(self, rule: str, path: Path, message: str, severity: Severity = "error") -> Finding:
+        """Return a finding of a rule of ours at a path of this template."""
+        return Finding(self.name, "/".join(path), rule, severity, message)
+
+    def section(self, name: str) -> dict[str, Json]:
+        """Return a top-level section, empty where the template has none."""
+        value = self.content.get(name)
+        return value if isinstance(value, dict) else {}
+
+
+def check(subject: Subject) -> tuple[Finding, ...]:
+    """Return what our rules find in a template."""
+    return tuple(finding for rule in RULES for finding in rule(subject))
+
+
+def size(subject: Subject) -> Iterator[Finding]:
+    """Keep a template small enough to be handed over directly."""
+    found = len(subject.text.encode())
+    if found > TEMPLATE_LIMIT:
+        yield subject.finding(
+            "size", (), f"{found:,} bytes; CloudFormation takes {TEMPLATE_LIMIT:,} directly."
+        )
+
+
+def transform(subject: Subject) -> Iterator[Finding]:
+    """Let StackSets take the template: they refuse macros."""
+    for path, value in mappings(dict(subject.content)):
+        for name in value.keys() & {"Transform", "Fn::Transform"}:
+            if name != "Transform" or not path:
+                yield subject.finding("transform", (*path, name), "StackSets refuse a transform.")
+
+
+def literals(subject: Subject) -> Iterator[Finding]:
+    """Bind nothing to one partition or account.
+
+    Metadata and parameters are left out, but for patterns: a vendor's account is a default there.
+    """
+    for path, text in strings(dict(subject.content)):
+        if path[0] == "Metadata" or path[-1] == "ZipFile":
+            continue
+        if path[0] == "Parameters" and path[-1] != "AllowedPattern":
+            continue
+        if _PARTITION.search(text):
+            yield subject.finding("partition", path, "Use ${AWS::Partition} in an ARN.")
+        if _ACCOUNT.search(text):
+            yield subject.finding("account", path, "Use ${AWS::AccountId} or a parameter.")
+
+
+def descriptions(subject: Subject) -> Iterator[Finding]:
+    """Tell a customer what each parameter is for."""
+    for name, parameter in subject.section("Parameters").items():
+        text = parameter.get("Description") if isinstance(parameter, dict) else None
+        if not isinstance(text, str) or not text.strip():
+            yield subject.finding("description", ("Parameters", name), "Describe the parameter.")
+
+
+def wildcards(subject: Subject) -> Iterator[Finding]:
+    """Allow nothing on `*` but what was documented, or what AWS has no resource level for."""
+    documented = list(statements(execution_policies.documented(STACK)))
+    for path, policy in mappings(subject.section("Resources")):
+        if "Statement" not in policy:
+            continue
+        for number, statement in enumerate(statements(policy)):
+            if statement not in documented:
+                where = ("Resources", *path, "Statement", str(number))
+                for problem in _too_wide(statement):
+                    yield subject.finding("wildcard", where, problem)
+
+
+def runtime(subject: Subject) -> Iterator[Finding]:
+    """Warn half a year before AWS ends a function's runtime."""
+    for name, resource in subject.section("Resources").items():
+        match resource:
+            case {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": str(used)}}:
+                path = ("Resources", name, "Properties", "Runtime")
+            case _:
+                continue
+        ends = subject.runtime_ends.get(used)
+        if ends is None:
+            message = f"cfn-lint knows no end of {used}; update cfn-lint, or look it up."
+        elif subject.today >= ends - HALF_A_YEAR:
+            message = f"AWS ends {used} on {ends}; move to a newer runtime."
+        else:
+            continue
+        yield subject.finding("runtime", path, message, "warning")
+
+
+def unscoped_actions() -> dict[str, str]:
+    """Return the actions that AWS has no resource level for, and why the model needs them."""
+    return {
+        **{
+            name: each.why
+            for each in GRANTS
+            if each.on is Scope.EVERYTHING
+            for name in each.actions
+        },
+        **{
+            name: each.why
+            for each in service_policies.NEEDS
+            if each.on is service_policies.On.EVERYTHING
+            for name in each.actions
+        },
+    }
+
+
+def _too_wide(statement: Statement) -> Iterator[str]:
+    actions, reasons = texts(statement.get("Action")), unscoped_actions()
+    for name in statement.keys() & {"NotAction", "NotResource", "NotPrincipal"}:
+        yield f"{name} allows whatever AWS adds; name what is meant."
+    for action in actions:
+        if "*" in action:
+            yield f"{action} allows more than one action; name each."
+    if any("*" in text for _, text in strings(statement.get("Principal"))):
+        yield "Anybody may use it; name a principal."
+    wide = {text for text in _resources(statement.get("Resource")) if _is_everything(text)}
+    if "*" in wide:
+        for action in actions:
+            if action not in reasons:
+                yield f"{action} on everything, without a reason in the model; name a resource."
+    elif wide and "Condition" not in statement:
+        yield f"{', '.join(sorted(wide))} is of any account; add a condition."
+
+
+def _resources(value: Json) -> Iterator[str]:
+    """Yield the ARNs below `Resource`, inside functions and joined lists, too."""
+    for _, text in strings(value):
+        for part in text.split(","):
+            if part == "*" or part.startswith("arn:"):
+                yield part
+
+
+def _is_everything(arn: str) -> bool:
+    """Tell whether an ARN leaves both the account and the resource open."""
+    parts = _SUBSTITUTED.sub("-", arn).split(":", 5)
+    return len(parts) < 6 or (parts[4] in ("", "*") and parts[5].startswith("*"))
+
+
+RULES: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+    size,
+    transform,
+    literals,
+    descriptions,
+    wildcards,
+    runtime,
+)

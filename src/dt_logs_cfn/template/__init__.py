@@ -1,0 +1,11 @@
+"""Define the templates as typed objects, and read templates that others give us.
+
+In: the `Settings`, and the handler's rights (`dt_logs_handler.grants`) and sources.
+Out: troposphere templates, the policies that we publish, and resolved or checked parameter values.
+
+    Settings ─► parameters ─┐
+    GRANTS ─► *_policies ───┼─► resources ─► templates
+    handler ─► embedding ───┘
+
+Open `templates` first. `parsing`, `json_tree`, `declared` and `intrinsics` read any template.
+"""

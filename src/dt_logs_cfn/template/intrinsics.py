@@ -1,0 +1,143 @@
+"""CloudFormation's functions, as far as our templates use them, and its rules and patterns.
+
+What is not known here raises KeyError, so that a template cannot use it unseen.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+NO_VALUE = object()
+
+
+@dataclass(frozen=True)
+class ResolvedTemplate:
+    """A template with values for its parameters, in a partition, region and account.
+
+    `made` are the attributes of resources that exist, by logical id; `Ref` is one of them. `pseudo`
+    are further pseudo parameters.
+    """
+
+    template: Mapping[str, Any]
+    parameters: Mapping[str, str]
+    partition: str = "aws"
+    region: str = "us-east-1"
+    account: str = "123456789012"
+    made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    pseudo: Mapping[str, str] = field(default_factory=dict)
+
+    def parameter(self, name: str) -> Any:
+        declared = self.template["Parameters"][name]
+        text = str(self.parameters.get(name, declared.get("Default")))
+        if declared["Type"] == "CommaDelimitedList":
+            return [item.strip() for item in text.split(",")]
+        return text
+
+    def value(self, node: Any) -> Any:
+        """Return what CloudFormation makes of a part of the template."""
+        if isinstance(node, list):
+            return [item for each in node if (item := self.value(each)) is not NO_VALUE]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            ((name, argument),) = node.items()
+            if name == "Ref" or name.startswith("Fn::"):
+                return self.function(name, argument)
+        values = {key: self.value(item) for key, item in node.items()}
+        return {key: item for key, item in values.items() if item is not NO_VALUE}
+
+    def function(self, name: str, argument: Any) -> Any:
+        match name, argument:
+            case "Ref", str():
+                return self.reference(argument)
+            case "Fn::GetAtt", [resource, attribute]:
+                return self.made.get(resource, {}).get(attribute, f"<{resource}.{attribute}>")
+            case "Fn::If", [condition, yes, no]:
+                return self.value(yes if self.condition(condition) else no)
+            case "Fn::Join", [str() as delimiter, items]:
+                return delimiter.join(self.value(items))
+            case "Fn::Split", [str() as delimiter, text]:
+                return self.value(text).split(delimiter)
+            case "Fn::Sub", str():
+                return self.substitute(argument, {})
+            case "Fn::Sub", [str() as text, values]:
+                return self.substitute(text, self.value(values))
+            case "Fn::Equals", [one, other]:
+                return self.value(one) == self.value(other)
+            case "Fn::Not", [condition]:
+                return not self.value(condition)
+            case "Fn::Contains", [items, item]:
+                return self.value(item) in self.value(items)
+            case "Fn::EachMemberEquals", [items, item]:
+                return all(each == self.value(item) for each in self.value(items))
+        raise KeyError(name)
+
+    def reference(self, name: str) -> Any:
+        known = {
+            "AWS::Partition": self.partition,
+            "AWS::Region": self.region,
+            "AWS::AccountId": self.account,
+            "AWS::NoValue": NO_VALUE,
+            **self.pseudo,
+        }
+        if name in known:
+            return known[name]
+        if name in self.template["Resources"]:
+            return self.made.get(name, {}).get("Ref", f"<{name}>")
+        return self.parameter(name)
+
+    def substitute(self, text: str, values: Mapping[str, str]) -> str:
+        def filled(found: re.Match[str]) -> str:
+            name = found[1]
+            if name in values:
+                return values[name]
+            logical, dot, attribute = name.partition(".")
+            if dot:
+                return str(self.function("Fn::GetAtt", [logical, attribute]))
+            return str(self.reference(name))
+
+        return re.sub(r"\$\{([^}]+)\}", filled, text)
+
+    def condition(self, name: str) -> bool:
+        return bool(self.value(self.template["Conditions"][name]))
+
+    def properties(self, resource: str) -> Any:
+        return self.value(self.template["Resources"][resource].get("Properties", {}))
+
+    def refusals(self) -> list[str]:
+        """Return why CloudFormation would not take the parameters: by pattern, or by a rule."""
+        patterns = [
+            declared.get("ConstraintDescription", f"{name} does not take this value")
+            for name, declared in self.template.get("Parameters", {}).items()
+            if not accepts(declared, str(self.parameters.get(name, declared.get("Default"))))
+        ]
+        rules = [
+            assertion["AssertDescription"]
+            for rule in self.template.get("Rules", {}).values()
+            if self.value(rule.get("RuleCondition", True))
+            for assertion in rule["Assertions"]
+            if not self.value(assertion["Assert"])
+        ]
+        return patterns + rules
+
+
+def accepts(declared: Mapping[str, Any], text: str) -> bool:
+    """Tell whether a parameter takes a value: a list's pattern is for each of its items."""
+    if declared["Type"] == "Number":
+        number = int(text) if re.fullmatch("-?[0-9]{1,18}", text) else None
+        return number is not None and (
+            declared.get("MinValue", number) <= number <= declared.get("MaxValue", number)
+        )
+    if "AllowedValues" in declared and text not in declared["AllowedValues"]:
+        return False
+    items = (
+        [item.strip() for item in text.split(",")]
+        if declared["Type"] == "CommaDelimitedList"
+        else [text]
+    )
+    pattern = re.compile(declared.get("AllowedPattern", "(?s).*"))
+    return all(
+        pattern.fullmatch(item) and len(item) <= declared.get("MaxLength", len(item))
+        for item in items
+    )

@@ -1,0 +1,85 @@
+"""Reading a template that somebody hands us: nothing in it is trusted, and nothing is run."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.template.json_tree import children
+from dt_logs_handler.documents import Json
+
+# CloudFormation takes no larger template, from S3 either.
+LIMIT = 1_000_000
+
+# Ours have a dozen; whoever walks through more would run out of stack.
+MOST_LEVELS = 100
+
+_FIX = "Give the template as it was published; it may be damaged or another file."
+
+
+def read_template(path: Path) -> str:
+    """Return the text of a template file.
+
+    Raises VerifyError if the file cannot be read, is larger than CloudFormation takes, or is no
+    UTF-8 text.
+    """
+    return decoded(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what is in a file that may be a template. Raises VerifyError as above."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LIMIT + 1)
+    except OSError as error:
+        raise VerifyError(
+            f"{path} cannot be read: {error.strerror or error}.", "Give the path of a template."
+        ) from error
+    if len(content) > LIMIT:
+        raise VerifyError(f"{path} has more than {LIMIT:,} bytes.", _FIX)
+    return content
+
+
+def decoded(content: bytes, name: str) -> str:
+    """Return bytes as text. Raises VerifyError if they are none."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise VerifyError(f"{name} is no UTF-8 text.", _FIX) from error
+
+
+def parse_template(text: str) -> dict[str, Json]:
+    """Return a template as JSON values.
+
+    A name that comes twice in an object is refused, since a reader may see one of the values and
+    CloudFormation the other. Raises VerifyError if the text is no JSON object with resources.
+    """
+    try:
+        template: Json = json.loads(text, object_pairs_hook=_once, parse_constant=_no_json)
+    except (ValueError, RecursionError) as error:
+        raise VerifyError("This is no JSON template, or a truncated one.", _FIX) from error
+    if _nests_deeper(template, MOST_LEVELS):
+        raise VerifyError("This nests deeper than any template.", _FIX)
+    if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
+        raise VerifyError("This is JSON, but no CloudFormation template.", _FIX)
+    return template
+
+
+def _once(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a name comes twice")
+    return result
+
+
+def _nests_deeper(value: Json, levels: int) -> bool:
+    level = [value]
+    for _ in range(levels):
+        level = [child for each in level for _, child in children(each)]
+        if not level:
+            return False
+    return True
+
+
+def _no_json(constant: str) -> Json:
+    raise ValueError(f"{constant} is no JSON value")

@@ -1,0 +1,57 @@
+"""The policies that a release publishes for people to read and to paste."""
+
+from typing import Any
+
+from dt_logs_cfn.template import execution_policies, service_policies
+from dt_logs_cfn.template.statements import Place
+
+POLICY_NAMES = (
+    "cloudformation-role-documented",
+    "cloudformation-role-lifecycle",
+    "cloudformation-role-trust",
+    "lambda-execution-documented",
+    "lambda-execution-least-privilege",
+)
+
+
+def policy_document(
+    name: str,
+    *,
+    partition: str = "aws",
+    region: str = "${Region}",
+    account: str = "${Account}",
+    role_name: str = "${RoleNameWithPath}",
+    function_name: str = "${FunctionName}",
+    log_group_name: str = "${LogGroupName}",
+    notification_endpoint: str = "${NotificationEndpoint}",
+) -> dict[str, Any]:
+    """Return one of POLICY_NAMES, with a placeholder for each value that is not given.
+
+    The role's name comes with its path, without the slash in front. Raises KeyError for another
+    name.
+    """
+    place = Place(partition, region, account)
+    match name:
+        case "cloudformation-role-trust":
+            return service_policies.trust()
+        case "cloudformation-role-documented":
+            return service_policies.documented(place, role_name, function_name)
+        case "cloudformation-role-lifecycle":
+            group = place.arn("logs", f"log-group:{log_group_name}")
+            return service_policies.lifecycle(
+                place.arn("iam", f"role/{role_name}"),
+                place.arn("lambda", f"function:{function_name}"),
+                [group, f"{group}:*"],
+            )
+        case "lambda-execution-documented":
+            return execution_policies.documented(place)
+        case "lambda-execution-least-privilege":
+            limits = execution_policies.Limits(
+                account=account,
+                log_group=place.arn("logs", f"log-group:{log_group_name}:*"),
+                endpoint=notification_endpoint,
+                own_buckets=[execution_policies.own_bucket(place)],
+                log_buckets=[place.arn("s3", "*")],
+            )
+            return execution_policies.least_privilege(place, limits)
+    raise KeyError(name)

@@ -1,0 +1,196 @@
+"""What CloudFormation may do for the stack, through its service role.
+
+The documented policy is published as it was promised. It cannot run the stack on AWS, since it
+lacks `iam:PassRole` and `lambda:InvokeFunction`; the lifecycle policy can, from Create to Delete.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import awacs.sts
+from awacs.aws import Allow, Condition, Principal, Statement, StringEquals
+
+from dt_logs_cfn.template.statements import EVERYTHING, Place, Resource, allow, document
+
+ROLE, FUNCTION, LOG_GROUP, CUSTOM = (
+    "AWS::IAM::Role",
+    "AWS::Lambda::Function",
+    "AWS::Logs::LogGroup",
+    "Custom::DTLogsAnalysis",
+)
+
+
+class On(Enum):
+    """On what a right holds."""
+
+    ROLE = "Role"
+    PASSED_ROLE = "PassedRole"
+    FUNCTION = "Function"
+    LOG_GROUP = "LogGroup"
+    EVERYTHING = "Everything"  # AWS has no resource level for the action
+
+
+@dataclass(frozen=True)
+class Need:
+    """Actions that CloudFormation takes for a resource type of ours, and what for."""
+
+    resource_type: str
+    actions: tuple[str, ...]
+    on: On
+    why: str
+
+
+# What the handlers in CloudFormation's registry schemas declare, as far as a property of ours or
+# the stack's tags bring them to it. A read handler reads every property, set or not.
+NEEDS: tuple[Need, ...] = (
+    Need(ROLE, ("iam:CreateRole",), On.ROLE, "create the execution role"),
+    Need(
+        ROLE,
+        (
+            "iam:GetRole",
+            "iam:GetRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+        ),
+        On.ROLE,
+        "read it",
+    ),
+    Need(ROLE, ("iam:UpdateAssumeRolePolicy",), On.ROLE, "update AssumeRolePolicyDocument"),
+    Need(ROLE, ("iam:PutRolePolicy", "iam:DeleteRolePolicy"), On.ROLE, "update Policies"),
+    Need(
+        ROLE,
+        ("iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary"),
+        On.ROLE,
+        "update PermissionsBoundary",
+    ),
+    Need(ROLE, ("iam:TagRole", "iam:UntagRole"), On.ROLE, "give it the stack's tags"),
+    Need(ROLE, ("iam:DeleteRole",), On.ROLE, "delete it"),
+    Need(FUNCTION, ("iam:PassRole",), On.PASSED_ROLE, "give the function its Role"),
+    Need(FUNCTION, ("lambda:CreateFunction",), On.FUNCTION, "create the function"),
+    Need(
+        FUNCTION,
+        (
+            "lambda:GetFunction",
+            "lambda:GetFunctionCodeSigningConfig",
+            "lambda:GetFunctionRecursionConfig",
+            "lambda:GetFunctionScalingConfig",
+            "lambda:GetRuntimeManagementConfig",
+        ),
+        On.FUNCTION,
+        "read it",
+    ),
+    Need(FUNCTION, ("lambda:UpdateFunctionCode",), On.FUNCTION, "update Code"),
+    Need(
+        FUNCTION,
+        ("lambda:UpdateFunctionConfiguration",),
+        On.FUNCTION,
+        "update Runtime, MemorySize, Timeout, LoggingConfig",
+    ),
+    Need(
+        FUNCTION,
+        ("lambda:TagResource", "lambda:UntagResource"),
+        On.FUNCTION,
+        "give it the stack's tags, and CloudFormation's own",
+    ),
+    Need(FUNCTION, ("lambda:DeleteFunction",), On.FUNCTION, "delete it"),
+    Need(CUSTOM, ("lambda:InvokeFunction",), On.FUNCTION, "create, update, delete what it makes"),
+    Need(LOG_GROUP, ("logs:CreateLogGroup",), On.LOG_GROUP, "create the function's log group"),
+    Need(
+        LOG_GROUP,
+        ("logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"),
+        On.EVERYTHING,
+        "read it",
+    ),
+    Need(
+        LOG_GROUP,
+        ("logs:GetDataProtectionPolicy", "logs:ListTagsForResource"),
+        On.LOG_GROUP,
+        "read it",
+    ),
+    Need(
+        LOG_GROUP,
+        ("logs:DeleteRetentionPolicy", "logs:PutRetentionPolicy"),
+        On.LOG_GROUP,
+        "update RetentionInDays",
+    ),
+    Need(
+        LOG_GROUP,
+        ("logs:TagResource", "logs:UntagResource"),
+        On.LOG_GROUP,
+        "give it the stack's tags, and CloudFormation's own",
+    ),
+    Need(LOG_GROUP, ("logs:DeleteLogGroup",), On.LOG_GROUP, "delete it"),
+)
+
+
+def trust() -> dict[str, Any]:
+    """Return the trust policy that customers were promised: CloudFormation takes the role."""
+    return document([_assumed_by("cloudformation.amazonaws.com", Sid="")])
+
+
+def function_trust() -> dict[str, Any]:
+    """Return the execution role's trust policy: Lambda takes the role."""
+    return document([_assumed_by("lambda.amazonaws.com")])
+
+
+def documented(place: Place, role: str, function: str) -> dict[str, Any]:
+    """Return the policy that customers were promised, exactly."""
+    return document(
+        [
+            allow(
+                (
+                    "iam:CreateRole",
+                    "iam:GetRole",
+                    "iam:GetRolePolicy",
+                    "iam:ListAttachedRolePolicies",
+                    "iam:ListRolePolicies",
+                    "iam:PutRolePolicy",
+                ),
+                [place.arn("iam", f"role/{role}")],
+            ),
+            allow(
+                (
+                    "lambda:CreateFunction",
+                    "lambda:GetFunction",
+                    "lambda:GetFunctionCodeSigningConfig",
+                    "lambda:GetRuntimeManagementConfig",
+                ),
+                [place.arn("lambda", f"function:{function}")],
+            ),
+        ]
+    )
+
+
+def lifecycle(role: Resource, function: Resource, log_group: list[Resource]) -> dict[str, Any]:
+    """Return the policy under which CloudFormation runs the stack's whole life.
+
+    Create, read, update, delete and rollback of every resource of ours, with stack tags and a
+    permissions boundary. The execution role may be passed to Lambda and to no other service.
+    """
+    resources = {
+        On.ROLE: [role],
+        On.PASSED_ROLE: [role],
+        On.FUNCTION: [function],
+        On.LOG_GROUP: log_group,
+        On.EVERYTHING: EVERYTHING,
+    }
+    to_lambda = Condition(StringEquals("iam:PassedToService", "lambda.amazonaws.com"))
+    return document(
+        allow(
+            sorted({name for need in NEEDS if need.on is on for name in need.actions}),
+            resource,
+            to_lambda if on is On.PASSED_ROLE else None,
+            on.value,
+        )
+        for on, resource in resources.items()
+    )
+
+
+def _assumed_by(service: str, **optional: str) -> Statement:
+    return Statement(
+        Effect=Allow,
+        Principal=Principal("Service", service),
+        Action=[awacs.sts.AssumeRole],
+        **optional,
+    )

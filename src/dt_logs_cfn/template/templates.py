@@ -1,0 +1,137 @@
+"""The templates, from the settings and nothing else.
+
+    Settings ─► parameters ─┐
+    GRANTS ─► policies ─────┼─► resources ─► Template
+    handler ─► embedding ───┘
+
+Equal settings give equal templates. Each records what it was built from, so that anybody can
+build it again and compare.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from troposphere import GetAtt, Output, Ref, Template
+
+from dt_logs_cfn import __version__
+from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.settings import Privileges, Settings
+from dt_logs_cfn.template import resources
+from dt_logs_cfn.template.parameter_groups import SERVICE_ROLE_GROUPS, STACK_GROUPS, interface
+from dt_logs_cfn.template.parameters import (
+    any_given,
+    given,
+    service_role_parameters,
+    stack_parameters,
+)
+from dt_logs_handler.request import EVERY_LOAD_BALANCER
+
+RECORD = "DTLogsAnalysis"
+_OPTIONAL = ("LambdaExecutionRoleName", "LambdaFunctionName", "PermissionsBoundaryArn")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a template says that it was built from; `privileges` is None for the service role's."""
+
+    version: str
+    settings: Settings
+    privileges: Privileges | None
+
+
+def stack_template(settings: Settings, privileges: Privileges) -> Template:
+    """Return the template that onboards load balancers, under one set of privileges."""
+    template = _template(
+        "Onboards ALB access logs to Data Theorem Logs Analysis",
+        Origin(__version__, settings, privileges),
+        interface(STACK_GROUPS),
+    )
+    template.add_parameter(stack_parameters(settings.default))
+    for name in _OPTIONAL:
+        template.add_condition(f"Has{name}", given(name))
+    if privileges is Privileges.LEAST_PRIVILEGE:
+        template.add_condition("HasLogBucketName", given("LogBucketName"))
+        template.add_condition("HasExistingLogBucketNames", any_given("ExistingLogBucketNames"))
+    template.add_rule("EveryLoadBalancerOrNamedOnes", _every_or_named())
+    template.add_resource(resources.stack_resources(privileges))
+    template.add_output(
+        [Output(name, Value=GetAtt(resources.INVOCATION, name)) for name in resources.ANSWERS]
+    )
+    return template
+
+
+def service_role_template(settings: Settings) -> Template:
+    """Return the template of the role through which CloudFormation runs such stacks."""
+    template = _template(
+        "The role through which CloudFormation runs stacks that onboard ALB access logs",
+        Origin(__version__, settings, None),
+        interface(SERVICE_ROLE_GROUPS),
+    )
+    template.add_parameter(service_role_parameters())
+    for name in _OPTIONAL:
+        template.add_condition(f"Has{name}", given(name))
+    template.add_resource(resources.service_role())
+    template.add_output(
+        Output(
+            "RoleArn",
+            Description="For --role-arn, or the console's IAM role",
+            Value=GetAtt(resources.SERVICE_ROLE, "Arn"),
+        )
+    )
+    return template
+
+
+def origin(template: Mapping[str, object]) -> Origin:
+    """Return what a parsed template, which may come from anywhere, says that it was built from.
+
+    Raises VerifyError if it says nothing, SettingsError if what it says cannot be.
+    """
+    metadata = template.get("Metadata")
+    record = metadata.get(RECORD) if isinstance(metadata, dict) else None
+    if not isinstance(record, dict) or not isinstance(record.get("Version"), str):
+        raise VerifyError(
+            "The template does not say which release it is of.",
+            "Take the template from a release.",
+        )
+    privileges = record.get("Privileges")
+    if privileges is not None and privileges not in [each.value for each in Privileges]:
+        raise VerifyError(
+            f"The template names privileges {str(privileges)[:80]!r}.",
+            "Take the template from a release.",
+        )
+    return Origin(
+        record["Version"],
+        Settings.from_metadata(record.get("Settings")),
+        Privileges(privileges) if privileges is not None else None,
+    )
+
+
+def _template(description: str, of: Origin, console: dict[str, Any]) -> Template:
+    privileges = {"Privileges": of.privileges.value} if of.privileges else {}
+    template = Template(
+        description,
+        {
+            RECORD: {
+                "Version": of.version,
+                "Settings": of.settings.to_metadata(),
+                **privileges,
+            },
+            "AWS::CloudFormation::Interface": console,
+        },
+    )
+    template.set_version("2010-09-09")
+    return template
+
+
+def _every_or_named() -> dict[str, Any]:
+    named = Ref("LoadBalancerArns")
+    return {
+        "RuleCondition": {"Fn::Contains": [named, EVERY_LOAD_BALANCER]},
+        "Assertions": [
+            {
+                "Assert": {"Fn::EachMemberEquals": [named, EVERY_LOAD_BALANCER]},
+                "AssertDescription": "LoadBalancerArns: * stands for all, so name no others.",
+            }
+        ],
+    }

@@ -1,0 +1,9 @@
+"""Check whether a template or a handler is one that we released, and who signed it.
+
+In: a file, URL or S3 object, and nothing in it is trusted. Out: a `Verdict`, a `Provenance`.
+
+    source ─► rebuild (build it again and compare) ─► Verdict
+           └► provenance (signature, catalogue) ─► Provenance
+
+Open `rebuild` first. `fetching` downloads from a URL within limits.
+"""

@@ -1,0 +1,137 @@
+"""Getting a file by its URL, as a customer's browser or CloudFormation would: without credentials.
+
+What is at the other end is not trusted: only https (or http on this machine), no redirects, so
+many bytes and no more, and a time limit.
+"""
+
+import ipaddress
+import re
+import time
+from functools import cache
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+
+from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.errors import FetchError
+
+_SECONDS = 120.0
+_CHUNK = 65_536
+_TIMEOUT = urllib3.Timeout(connect=10, read=30)
+_RETRIES = urllib3.Retry(3, redirect=False, backoff_factor=0.5, status_forcelist=(500, 502, 503))
+_HEADERS = {"User-Agent": "dt-logs-cfn", "Accept-Encoding": "identity"}
+
+
+def fetch(url: str, limit: int) -> bytes:
+    """Return what is at a URL: `limit` bytes at most, as they were stored.
+
+    Repeatable. Raises FetchError, which shows the URL without its query, if it is none of ours to
+    get, cannot be had, or is larger.
+    """
+    found = optional(url, limit)
+    if found is None:
+        raise FetchError(f"{shown(url)} is not there.", "Check the URL.")
+    return found
+
+
+def optional(url: str, limit: int) -> bytes | None:
+    """Return the same, or None if nothing is there, or nothing that everybody may read.
+
+    S3 answers 403 for an object that does not exist to whoever may not list the bucket
+    [S3 API, GetObject: Permissions].
+    """
+    _check(url)
+    end = time.monotonic() + _SECONDS
+    try:
+        answer = _pool(_proxy(url)).request(
+            "GET",
+            url,
+            redirect=False,
+            retries=_RETRIES,
+            timeout=_TIMEOUT,
+            preload_content=False,
+            decode_content=False,
+        )
+        try:
+            if answer.status in (403, 404):
+                return None
+            if answer.status != 200:
+                raise FetchError(
+                    f"{shown(url)} answers with status {answer.status}.",
+                    "Check the URL, or try later.",
+                )
+            return _body(url, answer, limit, end)
+        finally:
+            answer.close()
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise FetchError(
+            f"{shown(url)} cannot be fetched ({type(error).__name__}).",
+            "Check the URL, the network and the proxy.",
+        ) from error
+
+
+def shown(url: str) -> str:
+    """Return a URL without what may be secret in it, short enough for a line."""
+    text = re.sub(
+        r"^([a-z0-9]+://)[^/]*@", r"\1", url.partition("?")[0].partition("#")[0], flags=re.I
+    )
+    text = printable(text, "?")
+    return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+def is_url(text: str) -> bool:
+    """Tell whether a text on the command line means something to fetch, and no file."""
+    return text.lower().startswith(("https://", "http://"))
+
+
+@cache
+def _pool(proxy: str) -> urllib3.PoolManager:
+    if proxy:
+        return urllib3.ProxyManager(proxy, maxsize=16, headers=_HEADERS)
+    return urllib3.PoolManager(maxsize=16, headers=_HEADERS)
+
+
+def _proxy(url: str) -> str:
+    """Return the proxy that this machine uses for a URL, as curl would; empty for none."""
+    parts = urlsplit(url)
+    if _is_here(parts.hostname or "") or proxy_bypass(parts.netloc):
+        return ""
+    return getproxies().get(parts.scheme, "")
+
+
+def _body(url: str, answer: urllib3.BaseHTTPResponse, limit: int, end: float) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := answer.read1(
+        _CHUNK, decode_content=False
+    ):  # what is there: a drip waits for none
+        size += len(part)
+        if size > limit:
+            raise FetchError(f"{shown(url)} has more than {limit:,} bytes.", "Check the URL.")
+        if time.monotonic() > end:
+            raise FetchError(f"{shown(url)} takes over {_SECONDS:.0f} s.", "Check the network.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _check(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise FetchError(
+            f"{shown(url)} is no URL.", "Give one that begins with https://."
+        ) from error
+    if parts.username is not None or not host or not url.isascii() or not url.isprintable():
+        raise FetchError(f"{shown(url)} is no URL of a file.", "Give one like https://HOST/PATH.")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(host)):
+        raise FetchError(f"{shown(url)} is not https.", "Give a URL that begins with https://.")
+
+
+def _is_here(host: str) -> bool:
+    """Tell whether a host is this machine, where emulated accounts listen."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

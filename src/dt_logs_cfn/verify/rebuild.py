@@ -1,0 +1,129 @@
+"""Telling whether a template, from wherever it came, is what this release would have built.
+
+The template says in its Metadata what it was built from. It is built again from that, here, and
+everything is compared. Nothing of it is trusted: what it says it was built with is part of the
+answer, sizes are bounded, and its code is unpacked and read, but never run.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dt_logs_cfn import __version__
+from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.template import embedding
+from dt_logs_cfn.template.json_tree import Path, differences
+from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_cfn.template.resources import FUNCTION
+from dt_logs_cfn.template.templates import Origin, origin, service_role_template, stack_template
+from dt_logs_handler.documents import Json
+
+_CODE = ("Resources", FUNCTION, "Properties", "Code", "ZipFile")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a template was built from, by its own word, and where it differs from that.
+
+    A difference is a path into the template, or a file of the handler, with what happened to it.
+    """
+
+    origin: Origin
+    differences: tuple[str, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether the template means exactly what this release would have built."""
+        return not self.differences
+
+
+def verify_template(text: str) -> Verdict:
+    """Compare a template's text with this release, built from the template's own settings.
+
+    White space and the order of keys do not count, as they do not for CloudFormation. Raises
+    VerifyError or SettingsError if the text is no template of ours, or one of another release.
+    """
+    found = parse_template(text)
+    source = origin(found)
+    if source.version != __version__:
+        raise VerifyError(
+            f"The template is of release {shown(source.version)}, and this is {__version__}.",
+            "Verify it with the release that it is of.",
+        )
+    return Verdict(source, tuple(_differences(found, _built(source))))
+
+
+def handler_sources(text: str) -> dict[str, bytes]:
+    """Return the sources of the handler in a template, by their names.
+
+    Nothing is run. Raises VerifyError if there are none, or if they are damaged.
+    """
+    code = _at(parse_template(text), _CODE)
+    if not isinstance(code, str):
+        raise VerifyError("The template has no handler in it.", "Give a template of a stack.")
+    return embedding.unpack(embedding.extract(code))
+
+
+def handler_differences(archive: bytes) -> tuple[str, ...]:
+    """Return the files in which a handler.zip is not this release's.
+
+    Nothing is run, and nothing unpacked beyond what a handler has. Raises VerifyError for a zip
+    that no release could have.
+    """
+    return tuple(_named(embedding.unpack(archive)))
+
+
+def shown(text: str) -> str:
+    """Return a text that anybody may have written as one short line of ASCII."""
+    escaped = json.dumps(text)[1:-1]
+    return escaped if len(escaped) <= 80 else f"{escaped[:77]}..."
+
+
+def _built(source: Origin) -> Mapping[str, Json]:
+    template = (
+        stack_template(source.settings, source.privileges)
+        if source.privileges
+        else service_role_template(source.settings)
+    )
+    built: dict[str, Json] = template.to_dict()
+    return built
+
+
+def _differences(found: Mapping[str, Json], built: Mapping[str, Json]) -> Iterator[str]:
+    for path, what in differences(dict(found), dict(built)):
+        if path == _CODE and what == "changed":
+            yield from _handler_differences(_at(found, path), _at(built, path))
+        else:
+            yield f"{'/'.join(map(shown, path))} {what}"
+
+
+def _handler_differences(found: Json, built: Json) -> Iterator[str]:
+    if not isinstance(found, str) or not isinstance(built, str):
+        yield f"{'/'.join(_CODE)} changed"
+        return
+    try:
+        sources = embedding.unpack(embedding.extract(found))
+    except VerifyError as error:
+        yield f"{'/'.join(_CODE)} changed ({error.what.rstrip('.')})"
+        return
+    yield from _named(sources) or ["handler packed otherwise"]
+
+
+def _named(sources: Mapping[str, bytes]) -> list[str]:
+    """Return each source that is not this release's, and how."""
+    ours = embedding.handler_files()
+    found = []
+    for name in sorted(sources.keys() | ours.keys()):
+        if sources.get(name) == ours.get(name):
+            continue
+        what = "added" if name not in ours else "missing" if name not in sources else "changed"
+        found.append(f"{name} {what}")
+    return found
+
+
+def _at(value: Mapping[str, Json], path: Path) -> Json:
+    """Return what is at a path of names, or None where it leads nowhere."""
+    found: Json = dict(value)
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found

@@ -1,0 +1,13 @@
+"""Rehearse a release: run its templates, unchanged, in an emulated AWS account on one machine.
+
+    scenarios ─► sandbox ────────────────────────────────────────────────► report
+    (a release,   ├ http            the account's endpoint; asks IAM first  (text, JSON,
+     step by      │  ├ account      Elastic Load Balancing, S3, SNS, STS     HTML page)
+     step)        │  └ moto         IAM, Lambda, CloudWatch Logs
+                  ├ cloudformation  stacks, custom resources, rollback
+                  ├ functions       awslambdaric, in a process with the role's credentials
+                  └ vendor          the second account, which reads the logs
+
+The command `rehearse` enters by `command`; tests use `account` alone, or a `sandbox`. All but
+`account` need the extra `rehearse`. `report.data.EMULATED` says what a rehearsal cannot show.
+"""

@@ -1,0 +1,35 @@
+"""A strict, fast AWS account in memory, for tests of many histories.
+
+    account = Account(region="eu-west-1")
+    balancer = account.add_load_balancer("web")
+    account.s3.create_bucket(Bucket="logs", CreateBucketConfiguration={...})
+
+It refuses what AWS refuses, with AWS's codes and texts; each strict rule names its source. What it
+does not know (an operation, a paging style) fails at once rather than passing quietly.
+"""
+
+from dt_logs_rehearsal.account.account import Account, Clock
+from dt_logs_rehearsal.account.client import Hook
+from dt_logs_rehearsal.account.errors import Refused, client_error
+from dt_logs_rehearsal.account.iam.conditions import UnknownOperator
+from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
+from dt_logs_rehearsal.account.snapshot import Snapshot, diff
+from dt_logs_rehearsal.account.spreading import Consistency
+from dt_logs_rehearsal.account.world import Caller
+
+__all__ = [
+    "Account",
+    "Caller",
+    "Clock",
+    "Consistency",
+    "Decision",
+    "Hook",
+    "Principal",
+    "Refused",
+    "Request",
+    "Snapshot",
+    "UnknownOperator",
+    "client_error",
+    "diff",
+    "evaluate",
+]

@@ -1,0 +1,130 @@
+"""Clients that look like boto3's, and call the emulated account."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from botocore.model import OperationModel, ServiceModel
+from botocore.paginate import Paginator
+
+from dt_logs_rehearsal.account.elbv2 import load_balancers
+from dt_logs_rehearsal.account.errors import Refused, client_error, metadata
+from dt_logs_rehearsal.account.iam.access import authorise
+from dt_logs_rehearsal.account.models import (
+    check_honoured,
+    operations,
+    paginators,
+    service_model,
+    validate,
+)
+from dt_logs_rehearsal.account.s3 import (
+    buckets,
+    notifications,
+    objects,
+    policies,
+    settings,
+    tags,
+)
+from dt_logs_rehearsal.account.sns import subscriptions, topics
+from dt_logs_rehearsal.account.world import Call, Caller, Operations, Response, World
+
+Hook = Callable[[str, str, Mapping[str, Any]], None]
+
+OPERATIONS: Mapping[str, Operations] = {
+    "elbv2": load_balancers.OPERATIONS,
+    "s3": {
+        **buckets.OPERATIONS,
+        **notifications.OPERATIONS,
+        **objects.OPERATIONS,
+        **policies.OPERATIONS,
+        **settings.OPERATIONS,
+        **tags.OPERATIONS,
+    },
+    "s3control": settings.CONTROL,
+    "sns": {**topics.OPERATIONS, **subscriptions.OPERATIONS},
+}
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What a client tells of itself."""
+
+    service_model: ServiceModel
+    region_name: str
+    partition: str
+
+
+def no_hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+    """Do nothing before or after a call."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What runs around each call, outside every lock, with its service, operation and parameters.
+
+    What `before` raises happens before the call has an effect; `after` runs when it took effect,
+    and what that raises is a call that worked and looks as if it had not.
+    """
+
+    before: Hook = no_hook
+    after: Hook = no_hook
+
+
+class Client:
+    """A service's client: boto3's method names, keyword arguments, answers and errors."""
+
+    def __init__(
+        self, world: World, service: str, caller: Caller, region: str, hooks: Hooks, old: bool
+    ) -> None:
+        self.meta = Meta(service_model(service, old), region, world.partition)
+        self._world = world
+        self._service = service
+        self._caller = caller
+        self._hooks = hooks
+        self._models = operations(service, old)
+
+    def __getattr__(self, name: str) -> Callable[..., Response]:
+        model = self._models.get(name) if not name.startswith("_") else None
+        if model is None:
+            raise AttributeError(f"{self._service} has no operation {name!r}")
+        operation = OPERATIONS[self._service].get(model.name)
+        if operation is None:
+            raise NotImplementedError(f"{model.name} of {self._service} is not emulated")
+        method = partial(self._call, model, operation)
+        setattr(self, name, method)
+        return method
+
+    def can_paginate(self, name: str) -> bool:
+        """Tell whether boto3 has a paginator for the method."""
+        try:
+            paginators(self._service).get_paginator(self._models[name].name)
+        except ValueError:  # how botocore says that it has none
+            return False
+        return True
+
+    def get_paginator(self, name: str) -> "Paginator[Any]":
+        """Return boto3's own paginator over this client."""
+        model = self._models[name]
+        config = paginators(self._service).get_paginator(model.name)
+        return Paginator(getattr(self, name), config, model)
+
+    def _call(
+        self,
+        model: OperationModel,
+        operation: Callable[[World, Call], Response],
+        /,
+        **params: Any,
+    ) -> Response:
+        validate(self._service, model, params)
+        check_honoured(model, params)
+        self._hooks.before(self._service, model.name, params)
+        call = Call(self._service, model.name, params, self._caller, self.meta.region_name)
+        try:
+            with self._world.lock:
+                authorise(self._world, call)
+                response = operation(self._world, call)
+        except Refused as refused:
+            raise client_error(model.name, refused) from None
+        self._hooks.after(self._service, model.name, params)
+        return {**response, "ResponseMetadata": metadata(200)}

@@ -1,0 +1,129 @@
+"""Events on their way: S3 -> topic -> the subscriptions whose filter lets them through."""
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import quote_plus
+
+from dt_logs_rehearsal.account.iam.access import service_context
+from dt_logs_rehearsal.account.iam.policy import Decision, Request, evaluate
+from dt_logs_rehearsal.account.iam.policy import Principal as PolicyPrincipal
+from dt_logs_rehearsal.account.sns.filters import passes
+from dt_logs_rehearsal.account.world import Bucket, Topic, World
+
+_S3 = PolicyPrincipal(service="s3.amazonaws.com")
+DESTINATIONS = {
+    "TopicConfigurations": "TopicArn",
+    "QueueConfigurations": "QueueArn",
+    "LambdaFunctionConfigurations": "LambdaFunctionArn",
+}
+EVENT_BRIDGE = "events.amazonaws.com"
+
+
+def admits_s3(world: World, topic: Topic, bucket: Bucket) -> bool:
+    """Tell whether a topic's policy lets S3 publish for the bucket.
+
+    [SNS guide, grant-destinations-permissions-to-s3.md]: s3.amazonaws.com, aws:SourceArn the
+    bucket, aws:SourceAccount its owner.
+    """
+    request = Request(
+        _S3,
+        "SNS:Publish",
+        topic.arn,
+        service_context(bucket.owner, f"arn:{world.partition}:s3:::{bucket.name}"),
+    )
+    policy = topic.policy.effective(world.clock())
+    return evaluate((policy,), request) is Decision.ALLOW
+
+
+def announce(
+    world: World, bucket: Bucket, key: str, event: str, size: int = 0, etag: str = ""
+) -> None:
+    """Send an event to every destination whose notification matches; keys are URL-encoded."""
+    encoded = quote_plus(key, safe="/*-._")
+    record: dict[str, Any] = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": bucket.region,
+        "eventTime": _now(world),
+        "eventName": event,
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "bucket": {
+                "name": bucket.name,
+                "ownerIdentity": {"principalId": bucket.owner},
+                "arn": f"arn:{world.partition}:s3:::{bucket.name}",
+            },
+            "object": {
+                "key": encoded,
+                "size": size,
+                "eTag": etag,
+                "sequencer": "0055AED6DCD90281E5",
+            },
+        },
+    }
+    configuration = bucket.notifications.latest
+    for kind, name in DESTINATIONS.items():
+        for each in configuration.get(kind, []):
+            if matches(each, f"s3:{event}", encoded):
+                found = {**record["s3"], "configurationId": each["Id"]}
+                send(world, bucket, each[name], {"Records": [{**record, "s3": found}]})
+    if "EventBridgeConfiguration" in configuration:
+        world.deliveries[EVENT_BRIDGE].append(record)
+
+
+def matches(entry: dict[str, Any], event: str, key: str) -> bool:
+    """Tell whether a notification is about the event on the key."""
+    prefix, suffix = filters(entry)
+    return (
+        any(event == each or event.startswith(each.removesuffix("*")) for each in entry["Events"])
+        and key.startswith(prefix)
+        and key.endswith(suffix)
+    )
+
+
+def filters(entry: dict[str, Any]) -> tuple[str, str]:
+    """Return a notification's prefix and suffix; S3 takes the rules' names in either case."""
+    rules = entry.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+    found = {rule.get("Name", "").lower(): rule.get("Value", "") for rule in rules}
+    return found.get("prefix", ""), found.get("suffix", "")
+
+
+def test_message(world: World, bucket: Bucket) -> dict[str, Any]:
+    """Return what S3 sends to a destination that it checks."""
+    return {
+        "Service": "Amazon S3",
+        "Event": "s3:TestEvent",
+        "Time": _now(world),
+        "Bucket": bucket.name,
+        "RequestId": "0000000000000000",
+        "HostId": "00000000",
+    }
+
+
+def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]) -> None:
+    """Deliver a message of S3's; what is not admitted is lost, as on AWS."""
+    topic = world.topics.get(destination)
+    if topic is None:
+        if destination in world.destinations:
+            world.deliveries[destination].append(message)
+    elif admits_s3(world, topic, bucket):
+        publish(world, topic, message)
+
+
+def publish(world: World, topic: Topic, message: dict[str, Any]) -> None:
+    """Hand a message to every confirmed subscription of the topic whose filter passes it."""
+    for each in world.subscriptions.values():
+        if each.topic == topic.arn and each.confirmed and passes(each.attributes, message):
+            raw = each.attributes.get("RawMessageDelivery") == "true"
+            envelope = {
+                "Type": "Notification",
+                "TopicArn": topic.arn,
+                "Message": json.dumps(message),
+            }
+            world.deliveries[each.endpoint].append(message if raw else envelope)
+
+
+def _now(world: World) -> str:
+    moment = datetime.fromtimestamp(world.clock(), timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -1,0 +1,1 @@
+"""Elastic Load Balancing: load balancers, and the access logs that they write."""

@@ -1,0 +1,206 @@
+"""Evaluates IAM policies: does this statement speak of that request, and what does it say."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+from dt_logs_rehearsal.account.iam.conditions import Context, glob, holds
+
+_VARIABLE = re.compile(r"\$\{([^}*?$,][^},]*)(?:, *'([^']*)')?\}")
+
+
+class Decision(Enum):
+    """What a set of policies says of a request: an explicit Deny wins over every Allow."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks: an identity of an account, or an AWS service."""
+
+    account: str = ""
+    arn: str = ""
+    service: str = ""
+
+    def root(self) -> bool:
+        """Tell whether the whole account asks, not an identity in it."""
+        return self.arn.endswith(":root")
+
+    def is_named(self, value: str) -> bool:
+        """Tell whether an `AWS` principal names this very identity; a role also its sessions."""
+        if value == self.arn:
+            return True
+        _, kind, rest = self.arn.partition(":assumed-role/")
+        prefix, _, name = value.rpartition("/")
+        return bool(kind) and f":{self.account}:role" in prefix and name == rest.split("/")[0]
+
+    def is_of(self, value: str) -> bool:
+        """Tell whether an `AWS` principal names the account."""
+        return bool(self.account) and (
+            value == self.account or value.endswith(f":iam::{self.account}:root")
+        )
+
+
+def account_root(partition: str, account: str) -> Principal:
+    """Return an account as a principal: what is granted to it, it may hand to its identities."""
+    return Principal(account, f"arn:{partition}:iam::{account}:root")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One action on one resource; context keys are in lower case."""
+
+    principal: Principal
+    action: str
+    resource: str
+    context: Context = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement of a policy, ready to be matched; `name` is its Sid, or else its number."""
+
+    name: str
+    allow: bool
+    principals: Mapping[str, tuple[str, ...]] | None
+    exempt: Mapping[str, tuple[str, ...]] | None
+    action: re.Pattern[str]
+    all_but_action: bool
+    resources: tuple[str, ...]
+    all_but_resource: bool
+    conditions: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+    def speaks_of(self, request: Request) -> bool:
+        """Tell whether every element of the statement matches the request."""
+        return (
+            (self.action.fullmatch(request.action) is not None) != self.all_but_action
+            and self._names(request.principal)
+            and self._covers(request) != self.all_but_resource
+            and all(
+                holds(operator, key, _resolved(wanted, request.context), request.context)
+                for operator, key, wanted in self.conditions
+            )
+        )
+
+    def _names(self, principal: Principal) -> bool:
+        if self.exempt is not None:
+            return not _exempt(self.exempt, principal)
+        if self.principals is None:  # an identity's own policy names nobody
+            return True
+        named = self.principals.get("AWS", ())
+        if "*" in named:
+            return True
+        if principal.service:
+            return principal.service in self.principals.get("Service", ())
+        return any(principal.is_of(value) or principal.is_named(value) for value in named)
+
+    def _covers(self, request: Request) -> bool:
+        return any(
+            glob(pattern).fullmatch(request.resource) is not None
+            for pattern in _resolved(self.resources, request.context)
+        )
+
+
+def _exempt(listed: Mapping[str, tuple[str, ...]], principal: Principal) -> bool:
+    """Tell whether NotPrincipal spares the principal.
+
+    An identity is spared only where its account is listed beside it [IAM reference,
+    reference_policies_elements_notprincipal.md].
+    """
+    named = listed.get("AWS", ())
+    if principal.service:
+        return principal.service in listed.get("Service", ())
+    return "*" in named or (
+        any(map(principal.is_of, named))
+        and (principal.root() or any(map(principal.is_named, named)))
+    )
+
+
+def _resolved(patterns: tuple[str, ...], context: Context) -> tuple[str, ...]:
+    """Put in policy variables; a pattern with one that the request lacks matches nothing.
+
+    It may bring a default, `${key, 'value'}` [IAM reference, reference_policies_variables.md].
+    """
+    if not any("${" in pattern for pattern in patterns):
+        return patterns
+
+    def value(match: re.Match[str]) -> str | None:
+        found = context.get(match[1].lower())
+        return found if isinstance(found, str) else match[2]
+
+    return tuple(
+        _VARIABLE.sub(lambda match: value(match) or "", pattern)
+        for pattern in patterns
+        if all(value(match) is not None for match in _VARIABLE.finditer(pattern))
+    )
+
+
+def evaluate(documents: Iterable[str], request: Request) -> Decision:
+    """Return what the policies, JSON texts, say together of the request."""
+    return decided(documents, request)[0]
+
+
+def decided(documents: Iterable[str], request: Request) -> tuple[Decision, str]:
+    """Return what the policies say of the request, and the name of the statement that decided."""
+    decision, name = Decision.SILENT, ""
+    for document in documents:
+        for statement in statements(document):
+            if statement.speaks_of(request):
+                if not statement.allow:
+                    return Decision.DENY, statement.name
+                if decision is Decision.SILENT:
+                    decision, name = Decision.ALLOW, statement.name
+    return decision, name
+
+
+@lru_cache(maxsize=8192)
+def statements(document: str) -> tuple[Statement, ...]:
+    """Compile a policy, a JSON text that AWS accepts."""
+    raw = listed(json.loads(document)["Statement"])
+    return tuple(_compiled(each, number) for number, each in enumerate(raw, 1))
+
+
+def _compiled(raw: dict[str, Any], number: int) -> Statement:
+    actions = texts(raw.get("Action", raw.get("NotAction")))
+    conditions = raw.get("Condition", {})
+    return Statement(
+        name=raw.get("Sid") or f"statement {number}",
+        allow=raw["Effect"] == "Allow",
+        principals=principals(raw["Principal"]) if "Principal" in raw else None,
+        exempt=principals(raw["NotPrincipal"]) if "NotPrincipal" in raw else None,
+        action=re.compile("|".join(glob(each).pattern for each in actions), re.IGNORECASE),
+        all_but_action="NotAction" in raw,
+        resources=texts(raw.get("Resource", raw.get("NotResource"))),
+        all_but_resource="NotResource" in raw,
+        conditions=tuple(
+            (operator, key, texts(values))
+            for operator, keys in conditions.items()
+            for key, values in keys.items()
+        ),
+    )
+
+
+def principals(raw: Any) -> dict[str, tuple[str, ...]]:
+    """Return a Principal element as lists by kind; `"*"` is every AWS principal."""
+    if raw == "*":
+        return {"AWS": ("*",)}
+    return {kind: texts(values) for kind, values in raw.items()}
+
+
+def listed(raw: Any) -> list[Any]:
+    """Return a value that may be single as a list."""
+    return raw if isinstance(raw, list) else [raw]
+
+
+def texts(raw: Any) -> tuple[str, ...]:
+    """Return one or several values as texts, as IAM compares them."""
+    if isinstance(raw, str):
+        return (raw,)
+    return tuple(str(each).lower() if isinstance(each, bool) else str(each) for each in listed(raw))

@@ -1,0 +1,153 @@
+"""S3: event notifications."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import combinations
+from typing import Any
+
+from dt_logs_rehearsal.account.delivery import DESTINATIONS, admits_s3, filters, send, test_message
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.models import service_model
+from dt_logs_rehearsal.account.s3.settings import malformed
+from dt_logs_rehearsal.account.world import Bucket, Call, Operations, Response, World
+
+Entry = dict[str, Any]
+MOST = 100  # configurations a bucket; well known, AWS's own wording unverified
+
+
+def get_bucket_notification_configuration(world: World, call: Call) -> Response:
+    """Return the whole configuration; what is not configured is absent."""
+    return deepcopy(world.seen(world.buckets[call.params["Bucket"]].notifications))
+
+
+def put_bucket_notification_configuration(world: World, call: Call) -> Response:
+    """Replace the whole configuration, EventBridge included, or nothing of it.
+
+    [botocore, s3 PutBucketNotificationConfiguration]: every destination is checked, old ones too,
+    unless SkipDestinationValidation, and is sent a test event.
+    """
+    bucket = world.buckets[call.params["Bucket"]]
+    new = kept(world, call.params["NotificationConfiguration"])
+    _check(new)
+    if not call.params.get("SkipDestinationValidation", False):
+        wrong = [each for each in _destinations(new) if not _valid(world, bucket, each)]
+        if wrong:
+            raise _invalid("Unable to validate the following destination configurations")
+        for each in _destinations(new):
+            send(world, bucket, each, test_message(world, bucket))
+    world.change(bucket.notifications, new)
+    return {}
+
+
+def kept(world: World, configuration: Entry) -> Entry:
+    """Return a configuration as S3 shows it later: every entry has an Id, rules are capitalised."""
+    result: Entry = {}
+    for kind in DESTINATIONS:
+        if configuration.get(kind):
+            result[kind] = [_entry(world, each) for each in configuration[kind]]
+    if "EventBridgeConfiguration" in configuration:
+        result["EventBridgeConfiguration"] = {}
+    return result
+
+
+def _entry(world: World, given: Entry) -> Entry:
+    entry = {"Id": world.unique(), **deepcopy(given)}
+    for rule in entry.get("Filter", {}).get("Key", {}).get("FilterRules", []):
+        rule["Name"] = rule.get("Name", "").capitalize()
+    return entry
+
+
+def _invalid(text: str) -> Refused:
+    return Refused("InvalidArgument", text)
+
+
+def _entries(configuration: Entry) -> Iterator[Entry]:
+    for kind in DESTINATIONS:
+        yield from configuration.get(kind, [])
+
+
+def _destinations(configuration: Entry) -> list[str]:
+    found = (
+        each[name] for kind, name in DESTINATIONS.items() for each in configuration.get(kind, [])
+    )
+    return list(dict.fromkeys(found))
+
+
+def _check(configuration: Entry) -> None:
+    entries = list(_entries(configuration))
+    if len(entries) > MOST:
+        raise _invalid(f"The number of configurations exceeds the limit of {MOST}")
+    if len({each["Id"] for each in entries}) != len(entries):
+        raise _invalid("Same ID used for multiple configurations. IDs must be unique")
+    for each in entries:
+        _check_entry(each)
+    for one, other in combinations(entries, 2):
+        _check_overlap(one, other)
+
+
+def _check_entry(entry: Entry) -> None:
+    if not entry["Events"]:
+        raise malformed()
+    known = service_model("s3").shape_for("Event").metadata["enum"]
+    if not set(known).issuperset(entry["Events"]):
+        raise _invalid("The event is not supported for notifications")
+    names = [rule["Name"] for rule in entry.get("Filter", {}).get("Key", {}).get("FilterRules", [])]
+    if not {"Prefix", "Suffix"}.issuperset(names):
+        raise _invalid("filter rule name must be either prefix or suffix")
+    if len(set(names)) != len(names):
+        raise _invalid(f"Cannot specify more than one {names[0].lower()} rule in a filter.")
+    if any(len(value.encode()) > 1024 for value in filters(entry)):
+        raise _invalid("Size of filter rule value cannot exceed 1024 bytes in UTF-8 representation")
+
+
+def _check_overlap(one: Entry, other: Entry) -> None:
+    """Refuse entries that share an event type while both prefixes and suffixes overlap.
+
+    [GH minio#2472; GH aws-solutions/aws-waf-security-automations#49; S3 guide,
+    notification-how-to-filtering.md]
+    """
+    if not any(_same_event(a, b) for a in one["Events"] for b in other["Events"]):
+        return
+    (prefix, suffix), (prefix2, suffix2) = filters(one), filters(other)
+    if not (prefix or suffix or prefix2 or suffix2):
+        raise _invalid(
+            "Configurations overlap. Configurations on the same bucket cannot share a common event"
+            " type."
+        )
+    if (prefix.startswith(prefix2) or prefix2.startswith(prefix)) and (
+        suffix.endswith(suffix2) or suffix2.endswith(suffix)
+    ):
+        raise _invalid(
+            "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if"
+            " the prefixes are overlapping for the same event type."
+        )
+
+
+def _same_event(one: str, other: str) -> bool:
+    return (
+        one == other
+        or (one.endswith("*") and other.startswith(one[:-1]))
+        or (other.endswith("*") and one.startswith(other[:-1]))
+    )
+
+
+def _valid(world: World, bucket: Bucket, arn: str) -> bool:
+    """Tell whether S3 may send there: it exists, in this region, is no FIFO, and admits S3.
+
+    [S3 guide, notification-how-to-event-types-and-destinations.md; for a topic encrypted with the
+    key alias/aws/sns, grant-destinations-permissions-to-s3.md#key-policy]
+    """
+    parts = arn.split(":")
+    if len(parts) < 6 or parts[3] != bucket.region or arn.endswith(".fifo"):
+        return False
+    topic = world.topics.get(arn)
+    if topic is None:
+        return arn in world.destinations
+    key = topic.attributes.get("KmsMasterKeyId", "")
+    return not key.endswith("alias/aws/sns") and admits_s3(world, topic, bucket)
+
+
+OPERATIONS: Operations = {
+    "GetBucketNotificationConfiguration": get_bucket_notification_configuration,
+    "PutBucketNotificationConfiguration": put_bucket_notification_configuration,
+}

@@ -1,0 +1,119 @@
+"""The whole account as comparable data, and what differs between two such pictures."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from dt_logs_rehearsal.account.delivery import DESTINATIONS, filters
+from dt_logs_rehearsal.account.iam.documents import canonical
+from dt_logs_rehearsal.account.s3.objects import etag
+from dt_logs_rehearsal.account.world import Bucket, Subscription, Topic, World
+
+Snapshot = dict[str, Any]
+
+
+def snapshot(world: World) -> Snapshot:
+    """Return everything that lasts, in one form for what means the same.
+
+    Left out are times, versions of objects, and ids of subscriptions and system's making.
+    """
+    return {
+        "load_balancers": {arn: dict(lb.attributes) for arn, lb in world.load_balancers.items()},
+        "buckets": {name: _bucket(each) for name, each in world.buckets.items()},
+        "topics": {arn: _topic(each) for arn, each in world.topics.items()},
+        "subscriptions": {
+            " ".join((each.topic, each.protocol, each.endpoint)): _subscription(each)
+            for each in world.subscriptions.values()
+        },
+        "account_blocks": {account: dict(each) for account, each in world.account_blocks.items()},
+    }
+
+
+def _bucket(bucket: Bucket) -> Snapshot:
+    lifecycle = {json.dumps(rule, sort_keys=True, default=str) for rule in bucket.lifecycle or ()}
+    return {
+        "owner": bucket.owner,
+        "region": bucket.region,
+        "ownership": bucket.ownership,
+        "encryption": json.loads(json.dumps(bucket.encryption)),
+        "public_access_block": bucket.public_access_block and dict(bucket.public_access_block),
+        "policy": canonical(bucket.policy.latest),
+        "notifications": _notifications(bucket.notifications.latest),
+        "tags": dict(bucket.tags),
+        "lifecycle": sorted(lifecycle),
+        "versioned": bucket.versioned,
+        "objects": {
+            key: [each.owner, etag(each), each.encryption]
+            for key in bucket.listing()
+            for each in (bucket.objects[key][-1],)
+        },
+    }
+
+
+def _notifications(configuration: dict[str, Any]) -> Snapshot:
+    """Return a configuration by entries' Ids: their order, and that of events, means nothing."""
+    found: Snapshot = {
+        f"{kind} {entry['Id']}": {
+            "to": entry[name],
+            "events": sorted(entry["Events"]),
+            "prefix": filters(entry)[0],
+            "suffix": filters(entry)[1],
+        }
+        for kind, name in DESTINATIONS.items()
+        for entry in configuration.get(kind, [])
+    }
+    return {**found, "event_bridge": "EventBridgeConfiguration" in configuration}
+
+
+def _topic(topic: Topic) -> Snapshot:
+    attributes = {key: value for key, value in topic.attributes.items() if key != "Policy"}
+    return {
+        "policy": canonical(topic.policy.latest),
+        "attributes": attributes,
+        "tags": dict(topic.tags),
+    }
+
+
+def _subscription(subscription: Subscription) -> Snapshot:
+    attributes: Snapshot = dict(subscription.attributes)
+    if "FilterPolicy" in attributes:
+        attributes["FilterPolicy"] = json.loads(attributes["FilterPolicy"])
+    return {
+        "owner": subscription.owner,
+        "confirmed": subscription.confirmed,
+        "attributes": attributes,
+    }
+
+
+def diff(before: Any, after: Any) -> list[str]:
+    """Return what differs, one readable line for each place; nothing if the two are equal."""
+    return list(_diff("", before, after))
+
+
+def _diff(path: str, before: Any, after: Any) -> Iterator[str]:
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in {**before, **after}:
+            place = f"{path}[{key!r}]" if path else str(key)
+            if key not in after:
+                yield f"- {place}: {_short(before[key])}"
+            elif key not in before:
+                yield f"+ {place}: {_short(after[key])}"
+            else:
+                yield from _diff(place, before[key], after[key])
+    elif isinstance(before, list) and isinstance(after, list):
+        for item in before:
+            if before.count(item) > after.count(item):
+                yield f"- {path}: {_short(item)}"
+        for item in after:
+            if after.count(item) > before.count(item):
+                yield f"+ {path}: {_short(item)}"
+        if all(before.count(item) == after.count(item) for item in [*before, *after]):
+            yield f"~ {path}: order {_short(before)} -> {_short(after)}"
+    else:
+        yield f"~ {path}: {_short(before)} -> {_short(after)}"
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

@@ -1,0 +1,136 @@
+"""Filter policies of SNS subscriptions: which are accepted, and what they let through.
+
+[SNS guide, subscription-filter-policy-constraints.html and string-value-matching.md]
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dt_logs_rehearsal.account.errors import Refused
+
+
+def check(text: str, scope: str) -> None:
+    """Raise Refused unless SNS accepts the filter policy.
+
+    At most 5 keys of the top level and 150 combinations: the values of each array, times its depth,
+    multiplied. Texts as moto 5.2.5 has them.
+    """
+    try:
+        policy = json.loads(text)
+    except ValueError:
+        policy = None
+    if not isinstance(policy, dict):
+        raise _invalid("failed to parse JSON.")
+    if len(policy) > 5:
+        raise _invalid("Filter policy can not have more than 5 keys")
+    combinations = 1
+    for depth, rules in _arrays(policy, scope, 1):
+        combinations *= len(rules) * depth
+        for rule in rules:
+            _check_rule(rule)
+    if combinations > 150:
+        raise _invalid("Filter policy is too complex")
+
+
+def _invalid(text: str) -> Refused:
+    return Refused("InvalidParameter", f"Invalid parameter: FilterPolicy: {text}")
+
+
+def _arrays(policy: Mapping[str, Any], scope: str, depth: int) -> Iterator[tuple[int, list[Any]]]:
+    for key, value in policy.items():
+        if isinstance(value, list):
+            if not value:
+                raise _invalid("Empty arrays are not allowed")
+            yield depth, value
+        elif not isinstance(value, dict):
+            raise _invalid(f'"{key}" must be an object or an array')
+        elif scope != "MessageBody":
+            raise Refused(
+                "InvalidParameter",
+                "Invalid parameter: Filter policy scope MessageAttributes does not support nested"
+                " filter policy",
+            )
+        else:
+            yield from _arrays(value, scope, depth + 1)
+
+
+def _check_rule(rule: Any) -> None:
+    if rule is None or isinstance(rule, str | bool | int | float):
+        return
+    if not isinstance(rule, dict) or len(rule) != 1:
+        raise _invalid("Match value must be String, number, true, false, or null")
+    known = {"prefix", "suffix", "anything-but", "equals-ignore-case", "exists", "numeric"}
+    if not known >= rule.keys():
+        raise _invalid(f"Unrecognized match type {next(iter(rule))}")
+
+
+def passes(attributes: Mapping[str, str], message: Mapping[str, Any]) -> bool:
+    """Tell whether a subscription's filter lets a message of S3's through.
+
+    S3 sends no message attributes: a filter on those lets nothing through but by `exists: false`.
+    """
+    if "FilterPolicy" not in attributes:
+        return True
+    by_body = attributes.get("FilterPolicyScope") == "MessageBody"
+    policy = json.loads(attributes["FilterPolicy"])
+    return _matches(policy, [message] if by_body else [{}])
+
+
+def _matches(policy: Mapping[str, Any], bodies: list[Mapping[str, Any]]) -> bool:
+    """Match every key; the elements of an array in the message are alternatives."""
+    for key, wanted in policy.items():
+        found = [each for body in bodies if key in body for each in _flat(body[key])]
+        if isinstance(wanted, dict):
+            if not _matches(wanted, [each for each in found if isinstance(each, dict)]):
+                return False
+        elif not any(_rule(rule, found) for rule in wanted):
+            return False
+    return True
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _flat(each)
+    else:
+        yield value
+
+
+def _rule(rule: Any, found: list[Any]) -> bool:
+    if not isinstance(rule, dict):
+        return any(
+            each == rule and isinstance(each, bool) == isinstance(rule, bool) for each in found
+        )
+    if "exists" in rule:
+        return bool(found) == bool(rule["exists"])
+    return any(_operator(rule, each) for each in found)
+
+
+def _operator(rule: Mapping[str, Any], value: Any) -> bool:
+    ((name, wanted),) = rule.items()
+    match name:
+        case "prefix":
+            return isinstance(value, str) and value.startswith(wanted)
+        case "suffix":
+            return isinstance(value, str) and value.endswith(wanted)
+        case "equals-ignore-case":
+            return isinstance(value, str) and value.lower() == wanted.lower()
+        case "anything-but" if isinstance(wanted, dict):
+            return not _operator(wanted, value)
+        case "anything-but":
+            return value not in (wanted if isinstance(wanted, list) else [wanted])
+        case _:
+            return isinstance(value, int | float) and _in_range(value, wanted)
+
+
+def _in_range(value: float, wanted: list[Any]) -> bool:
+    bounds = zip(wanted[::2], wanted[1::2], strict=True)
+    tests = {
+        "=": lambda a, b: a == b,
+        "<": lambda a, b: a < b,
+        "<=": lambda a, b: a <= b,
+        ">": lambda a, b: a > b,
+        ">=": lambda a, b: a >= b,
+    }
+    return all(tests[operator](value, bound) for operator, bound in bounds)

@@ -1,0 +1,196 @@
+"""What there is in the emulated cloud: plain state, changed by the services' modules alone."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from threading import RLock
+from typing import Any, TypeVar
+
+from dt_logs_rehearsal.account.iam.policy import Principal, account_root
+from dt_logs_rehearsal.account.spreading import Consistency, Spreading
+
+T = TypeVar("T")
+Params = Mapping[str, Any]
+Response = dict[str, Any]
+
+# [S3 guide, "Default settings for new S3 buckets", since April 2023]
+BLOCK_ALL = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": True,
+    "RestrictPublicBuckets": True,
+}
+SSE_S3: list[dict[str, Any]] = [
+    {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
+]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls: an identity, and its own policies; None is an administrator."""
+
+    account: str
+    arn: str
+    policies: tuple[str, ...] | None = None
+
+    @property
+    def principal(self) -> Principal:
+        """Return the caller as policies know it."""
+        return Principal(self.account, self.arn)
+
+
+@dataclass
+class StoredObject:
+    """One version of an object; a delete marker has no body."""
+
+    version: str
+    body: bytes | None
+    owner: str
+    modified: float
+    encryption: str = "AES256"
+    for_bucket_owner: bool = True  # its ACL lets the bucket's owner read it
+
+
+@dataclass
+class Bucket:
+    """A bucket as S3 keeps it."""
+
+    name: str
+    owner: str
+    region: str
+    created: float
+    ownership: str | None = "BucketOwnerEnforced"
+    encryption: list[dict[str, Any]] = field(default_factory=lambda: list(SSE_S3))
+    public_access_block: dict[str, bool] | None = field(default_factory=lambda: dict(BLOCK_ALL))
+    policy: Spreading[str | None] = field(default_factory=lambda: Spreading(None))
+    notifications: Spreading[dict[str, Any]] = field(default_factory=lambda: Spreading({}))
+    tags: dict[str, str] = field(default_factory=dict)
+    lifecycle: list[dict[str, Any]] | None = None
+    versioned: bool = False
+    objects: dict[str, list[StoredObject]] = field(default_factory=dict)
+
+    def current(self, key: str) -> StoredObject | None:
+        """Return the object that a plain GET finds."""
+        versions = self.objects.get(key)
+        return versions[-1] if versions and versions[-1].body is not None else None
+
+    def listing(self) -> list[str]:
+        """Return the keys that a plain list shows, in S3's order."""
+        return sorted((key for key in self.objects if self.current(key)), key=str.encode)
+
+    def algorithm(self) -> str:
+        """Return the default encryption."""
+        rule = self.encryption[0].get("ApplyServerSideEncryptionByDefault", {})
+        return str(rule.get("SSEAlgorithm", "AES256"))
+
+
+@dataclass
+class LoadBalancer:
+    """A load balancer and its attributes."""
+
+    arn: str
+    name: str
+    kind: str
+    account: str
+    region: str
+    attributes: dict[str, str]
+
+
+@dataclass
+class Topic:
+    """A topic; `attributes` are those that were set, its policy among them."""
+
+    arn: str
+    owner: str
+    attributes: dict[str, str]
+    tags: dict[str, str]
+    policy: Spreading[str]
+
+
+@dataclass
+class Subscription:
+    """A subscription, pending until its endpoint confirms."""
+
+    arn: str
+    topic: str
+    protocol: str
+    endpoint: str
+    owner: str
+    attributes: dict[str, str]
+    confirmed: bool
+
+
+@dataclass
+class World:
+    """Everything, of every account; calls change it under `lock`."""
+
+    partition: str
+    clock: Callable[[], float]
+    random: Random
+    consistency: Consistency
+    lock: RLock = field(default_factory=RLock)
+    buckets: dict[str, Bucket] = field(default_factory=dict)
+    load_balancers: dict[str, LoadBalancer] = field(default_factory=dict)
+    topics: dict[str, Topic] = field(default_factory=dict)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    account_blocks: dict[str, dict[str, bool]] = field(default_factory=dict)
+    destinations: set[str] = field(default_factory=set)
+    unknown_principals: set[str] = field(default_factory=set)
+    deliveries: defaultdict[str, list[dict[str, Any]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    _count: int = 0
+
+    def unique(self) -> str:
+        """Return a UUID that was not given out before, the same in every run."""
+        self._count += 1
+        return f"{self._count:08x}-{self.random.getrandbits(16):04x}-4000-8000-{self._count:012x}"
+
+    def lag(self, longest: float) -> float:
+        """Return a random time up to `longest`."""
+        return self.random.uniform(0, longest) if longest else 0.0
+
+    def change(self, value: Spreading[T], new: T) -> None:
+        """Put a value that spreads as `consistency` says."""
+        now = self.clock()
+        memory = max(self.consistency.stale_reads, self.consistency.spreading)
+        value.put(new, now, now + self.lag(self.consistency.spreading), memory)
+
+    def seen(self, value: Spreading[T]) -> T:
+        """Return what a read shows now."""
+        if not self.consistency.stale_reads:
+            return value.latest
+        return value.as_of(self.clock() - self.lag(self.consistency.stale_reads))
+
+    def restricts(self, bucket: Bucket, flag: str) -> bool:
+        """Tell whether a Block Public Access setting holds, by the bucket or its account."""
+        of_account = self.account_blocks.get(bucket.owner, {})
+        return (bucket.public_access_block or {}).get(flag, False) or of_account.get(flag, False)
+
+    def root(self, account: str) -> Principal:
+        """Return a whole account as a principal."""
+        return account_root(self.partition, account)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One API call; `roles` are the ARNs of roles that exist, by name, for a call to IAM."""
+
+    service: str
+    operation: str
+    params: Params
+    caller: Caller
+    region: str
+    roles: Mapping[str, str] = field(default_factory=dict)
+
+
+Operation = Callable[[World, Call], Response]
+Operations = Mapping[str, Operation]
+
+
+def page(items: Sequence[T], token: str | None, size: int) -> tuple[Sequence[T], str | None]:
+    """Return one page and the token of the next; tokens are offsets."""
+    start = int(token) if token else 0
+    end = start + size
+    return items[start:end], str(end) if end < len(items) else None

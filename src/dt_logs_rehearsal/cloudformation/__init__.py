@@ -1,0 +1,1 @@
+"""Emulate CloudFormation: `api` takes calls, `engine` runs stacks and their change sets."""

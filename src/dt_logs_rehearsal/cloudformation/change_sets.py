@@ -1,0 +1,125 @@
+"""Change sets as data: what an update would change of a stack, resource by resource.
+
+Not emulated: evaluation of what is known only afterwards ("Dynamic"), nested stacks, imports,
+property values.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dt_logs_rehearsal.cloudformation.stack import Asked, Stack, in_order
+
+UNCHANGED = (
+    "The submitted information didn't contain changes. "
+    "Submit different information to create a change set."
+)
+# [CloudFormation registry schemas, createOnlyProperties]; of custom resources, their guide
+_CREATE_ONLY: Mapping[str, tuple[str, ...]] = {
+    "AWS::IAM::Role": ("Path", "RoleName"),
+    "AWS::Lambda::Function": ("FunctionName", "PackageType"),
+    "AWS::Logs::LogGroup": ("LogGroupName",),
+}
+_CREATE_ONLY_OF_CUSTOM = ("ServiceToken",)
+
+
+@dataclass
+class ChangeSet:
+    """What somebody wants a stack to become, and what that changes; `made` in seconds."""
+
+    name: str
+    id: str
+    stack: Stack
+    asked: Asked
+    role: str
+    creates: bool
+    capabilities: tuple[str, ...]
+    description: str
+    made: float
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    reason: str = ""
+    token: str = ""
+    executed: int | None = None  # how many events its stack had before, once it is
+
+
+def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dict[str, Any]]:
+    """Return the changes to a stack's resources, as DescribeChangeSet has them."""
+    resolved, resources = stack.resolved(asked, place), asked.template["Resources"]
+    found = []
+    for logical in in_order(asked.template):
+        kind, made = resources[logical]["Type"], stack.resources.get(logical)
+        if made is None:
+            found.append(_change("Add", logical, kind))
+            continue
+        given = resolved.properties(logical)
+        names = [n for n in {**made.properties, **given} if made.properties.get(n) != given.get(n)]
+        if names:
+            of_kind = _CREATE_ONLY.get(kind, _CREATE_ONLY_OF_CUSTOM)
+            details = [each for n in names for each in _details(stack, asked, logical, n, of_kind)]
+            change = _change("Modify", logical, kind, made.physical_id)
+            change["Replacement"] = str(any(name in of_kind for name in names))
+            found.append({**change, "Scope": ["Properties"], "Details": details})
+    for logical, made in stack.resources.items():
+        if logical not in resources:
+            kind = stack.asked.template["Resources"][logical]["Type"]
+            found.append(_change("Remove", logical, kind, made.physical_id))
+    return [{"Type": "Resource", "ResourceChange": each} for each in found]
+
+
+def replaces(changed: list[dict[str, Any]]) -> bool:
+    """Tell whether a resource would have to be made anew."""
+    return any(each["ResourceChange"].get("Replacement") == "True" for each in changed)
+
+
+def unchanged(stack: Stack, asked: Asked, changed: list[dict[str, Any]]) -> bool:
+    """Tell whether an update would do nothing: resources, outputs and tags stay as they are."""
+    old, new = stack.asked, asked
+    same = old.template.get("Outputs") == new.template.get("Outputs") and old.tags == new.tags
+    return not changed and same
+
+
+def _change(action: str, logical: str, kind: str, physical: str = "") -> dict[str, Any]:
+    known = {"PhysicalResourceId": physical} if physical else {}
+    return {"Action": action, "LogicalResourceId": logical, **known, "ResourceType": kind}
+
+
+def _details(
+    stack: Stack, asked: Asked, logical: str, name: str, create_only: tuple[str, ...]
+) -> Iterator[dict[str, Any]]:
+    """Yield why a property changes: each parameter that it refers to and that changes, or else."""
+    target = {
+        "Attribute": "Properties",
+        "Name": name,
+        "RequiresRecreation": "Always" if name in create_only else "Never",
+    }
+    parts = [
+        each.template["Resources"][logical].get("Properties", {}).get(name)
+        for each in (stack.asked, asked)
+    ]
+    text = json.dumps(parts[1])
+    causes = [each for each in _changed_parameters(stack, asked) if re.search(rf"\b{each}\b", text)]
+    for cause in causes:
+        yield {
+            "Target": target,
+            "Evaluation": "Static",
+            "ChangeSource": "ParameterReference",
+            "CausingEntity": cause,
+        }
+    if parts[0] != parts[1] or not causes:
+        yield {"Target": target, "Evaluation": "Static", "ChangeSource": "DirectModification"}
+
+
+def _changed_parameters(stack: Stack, asked: Asked) -> list[str]:
+    return [name for name in values(asked) if values(stack.asked).get(name) != values(asked)[name]]
+
+
+def values(asked: Asked) -> dict[str, str]:
+    """Return the value of each parameter, given or by default."""
+    declared = asked.template.get("Parameters", {})
+    return {
+        name: str(asked.parameters.get(name, declared[name].get("Default"))) for name in declared
+    }

@@ -1,0 +1,133 @@
+"""The custom resource's protocol: an event to the function, an answer to a signed URL.
+
+[CloudFormation guide, crpg-ref-requests.md, crpg-ref-responses.md]
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from threading import Condition
+from typing import Any
+
+from dt_logs_rehearsal.cloudformation.stack import Made, as_texts
+from dt_logs_rehearsal.http.endpoint import ANSWERS
+from dt_logs_rehearsal.pace import Pace
+
+LIMIT = 4096  # bytes of an answer
+_DEFAULT_TIMEOUT = 3600  # seconds
+
+
+@dataclass
+class Mailbox:
+    """Where answers are put, until it is closed: each URL takes one."""
+
+    closed: bool = False
+    _arrived: dict[str, bytes] = field(default_factory=dict)
+    _changed: Condition = field(default_factory=Condition)
+
+    def put(self, token: str, body: bytes) -> None:
+        """Take an answer; the first one counts."""
+        with self._changed:
+            self._arrived.setdefault(token, body)
+            self._changed.notify_all()
+
+    def wait(self, token: str, seconds: float) -> bytes | None:
+        """Return the answer, or None where none came in time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.closed or token in self._arrived, seconds)
+            return self._arrived.get(token)
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+
+
+@dataclass(frozen=True)
+class Failed(Exception):
+    """The resource's answer was FAILED, is none that CloudFormation takes, or never came."""
+
+    reason: str
+    physical_id: str
+
+
+@dataclass(frozen=True)
+class CustomResources:
+    """Sends events for a stack's custom resources."""
+
+    url: str  # of the emulated endpoint
+    mailbox: Mailbox
+    pace: Pace
+    invoke: Callable[[str, Mapping[str, Any]], None]  # a function's ARN, an event; asynchronous
+    settle: Callable[[], None]  # waits until what was invoked has ended
+
+    def send(
+        self,
+        kind: str,
+        stack_id: str,
+        logical: str,
+        resource_type: str,
+        given: Mapping[str, Any],
+        made: Made | None = None,
+    ) -> Made:
+        """Send an event and wait for its answer. Raises Failed; Refused if it may not invoke."""
+        token, now = str(uuid.uuid4()), datetime.fromtimestamp(self.pace(), timezone.utc)
+        properties = as_texts(given)
+        event = {
+            "RequestType": kind,
+            "ServiceToken": given["ServiceToken"],
+            "ResponseURL": f"{self.url}{ANSWERS}{token}?X-Amz-Date={now:%Y%m%dT%H%M%SZ}"
+            f"&X-Amz-Signature={uuid.uuid4().hex}",
+            "StackId": stack_id,
+            "RequestId": str(uuid.uuid4()),
+            "LogicalResourceId": logical,
+            "ResourceType": resource_type,
+            "ResourceProperties": properties,
+        }
+        if made is not None:
+            event["PhysicalResourceId"] = made.physical_id
+        if kind == "Update" and made is not None:
+            event["OldResourceProperties"] = as_texts(made.properties)
+        physical_id = made.physical_id if made else f"{logical}-{token[:8]}"
+        if self.mailbox.closed:
+            raise Failed("The emulated account was closed.", physical_id)
+        self.invoke(given["ServiceToken"], event)
+        seconds = float(given.get("ServiceTimeout", _DEFAULT_TIMEOUT))
+        body = self.mailbox.wait(token, seconds / self.pace.rate)
+        self.settle()
+        return _taken(event, given, body, physical_id)
+
+
+def _taken(
+    event: Mapping[str, Any], given: Mapping[str, Any], body: bytes | None, physical_id: str
+) -> Made:
+    """Return what an answer says was made. Raises Failed."""
+    if body is None:
+        raise Failed(
+            "CloudFormation did not receive a response from your Custom Resource. Please check your"
+            f" logs for requestId [{event['RequestId']}].",
+            physical_id,
+        )
+    if len(body) > LIMIT:
+        raise Failed("Response object is too long.", physical_id)
+    try:
+        answer = json.loads(body)
+        same = all(answer[k] == event[k] for k in ("StackId", "RequestId", "LogicalResourceId"))
+        identifier, status = answer["PhysicalResourceId"], answer["Status"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Failed("Invalid response object", physical_id) from error
+    if not same or not isinstance(identifier, str) or not 0 < len(identifier) <= 1024:
+        raise Failed("Invalid response object", physical_id)
+    if status != "SUCCESS":
+        raise Failed(
+            "Received response status [FAILED] from custom resource. Message returned: "
+            f"{answer.get('Reason')} (RequestId: {event['RequestId']})",
+            identifier,
+        )
+    data = {"Reason": answer.get("Reason", ""), **answer.get("Data", {})}
+    return Made(identifier, given, data)

@@ -1,0 +1,167 @@
+"""What a call asks a stack to be, and what CloudFormation refuses to do with a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dt_logs_cfn.release.build import TEMPLATE_LIMIT
+from dt_logs_cfn.template.parsing import LIMIT
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.world import Call, World
+from dt_logs_rehearsal.cloudformation import template_url
+from dt_logs_rehearsal.cloudformation.change_sets import values
+from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
+
+REVIEW = "REVIEW_IN_PROGRESS"
+_UPDATABLE = frozenset(
+    (
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE",
+    )
+)
+_NOT_EMULATED = (
+    "DeploymentConfig",
+    "DeploymentMode",
+    "ForceRollback",
+    "ImportExistingResources",
+    "NotificationARNs",
+    "ResourcesToImport",
+    "StackPolicyBody",
+    "StackPolicyURL",
+    "StackSetName",
+    "TimeoutInMinutes",
+)
+
+
+def asked(world: World, call: Call, before: Stack | None) -> Asked:
+    """Return what a call asks a stack to be. Raises Refused."""
+    check_emulated(call)
+    if call.params.get("UsePreviousTemplate"):
+        if before is None:
+            raise invalid("Stack does not exist, so it has no previous template")
+        text, limit = before.asked.body, before.asked.limit
+    else:
+        text, limit = body(world, call)
+    old = values(before.asked) if before else {}
+    given = {}
+    for each in call.params.get("Parameters", ()):
+        key = each["ParameterKey"]
+        if not each.get("UsePreviousValue"):
+            given[key] = each.get("ParameterValue", "")
+        elif key in old:
+            given[key] = old[key]
+        else:
+            raise invalid(
+                f"Invalid input for parameter key {key}. Cannot specify usePreviousValue as"
+                " true for a parameter key not in the previous template"
+            )
+    tags = {each["Key"]: each["Value"] for each in call.params.get("Tags", ())}
+    if "Tags" not in call.params and before is not None:
+        tags = dict(before.asked.tags)
+    return Asked(text, given, tags, limit)
+
+
+def body(world: World, call: Call) -> tuple[str, int]:
+    """Return a template's text, and how long such a one may be. Raises Refused."""
+    match call.params:
+        case {"TemplateBody": str(), "TemplateURL": str()}:
+            raise invalid("Either Template URL or Template Body must be specified, not both.")
+        case {"TemplateBody": str() as text}:
+            return text, TEMPLATE_LIMIT
+        case {"TemplateURL": str() as url}:
+            return template_url.fetched(world, call, url), LIMIT
+    raise invalid("Either Template URL or Template Body must be specified.")
+
+
+def check_updatable(stack: Stack) -> None:
+    """Refuse to update a stack that is not at rest, or whose creation failed. Raises Refused."""
+    if stack.status not in _UPDATABLE:
+        raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+
+
+def retained(stack: Stack, call: Call) -> tuple[str, ...]:
+    """Return the resources that a deletion leaves, after one that failed. Raises Refused.
+
+    [CloudFormation API, DeleteStack: RetainResources; the second text as users quote it]
+    """
+    named = tuple(call.params.get("RetainResources", ()))
+    if named and stack.status != "DELETE_FAILED":
+        raise invalid(
+            f"Invalid operation on stack [{stack.id}]. Resources can be retained only when the"
+            " stack is in the DELETE_FAILED state."
+        )
+    if not stack.resources.keys() >= set(named):
+        raise invalid(
+            "The specified resources to retain must be in a valid state. Do not specify resources"
+            " that are in the DELETE_COMPLETE state."
+        )
+    return named
+
+
+def skipped(stack: Stack, call: Call) -> tuple[str, ...]:
+    """Return the resources that a rollback goes on without. Raises Refused.
+
+    [CloudFormation API, ContinueUpdateRollback: ResourcesToSkip; the texts are unverified]
+    """
+    if stack.status != "UPDATE_ROLLBACK_FAILED":
+        raise invalid(
+            f"Stack:{stack.id} is in {stack.status} state and its rollback can not be continued."
+        )
+    last = {each.logical_id: each.status for each in stack.events}
+    named = tuple(call.params.get("ResourcesToSkip", ()))
+    if any(last.get(each) != "UPDATE_FAILED" for each in named):
+        raise invalid("Only resources in the UPDATE_FAILED state can be skipped.")
+    return named
+
+
+def check_emulated(call: Call) -> None:
+    """Refuse what would otherwise be ignored. Raises Refused."""
+    if call.params.get("DeletionMode", "STANDARD") != "STANDARD":
+        raise not_emulated("DeletionMode")
+    for name in _NOT_EMULATED:
+        if call.params.get(name):
+            raise not_emulated(name)
+
+
+def repeated(stack: Stack, call: Call, of: str = "") -> bool:
+    """Tell whether this very call was taken before, by its token. Raises Refused.
+
+    [CloudFormation API, ClientRequestToken of each operation; TokenAlreadyExistsException]
+    """
+    token = call.params.get("ClientRequestToken", "")
+    if token not in stack.tokens:
+        return False
+    if stack.tokens[token] != f"{call.operation} {of}":
+        raise Refused("TokenAlreadyExistsException", f"Client request token {token} already exists")
+    return True
+
+
+@contextmanager
+def taken(stack: Stack, call: Call, of: str = "") -> Iterator[None]:
+    """Give the events of what is begun the call's token, and know the call again."""
+    before, stack.token = stack.token, call.params.get("ClientRequestToken", "")
+    try:
+        yield
+    except Refused:
+        stack.token = before
+        raise
+    if stack.token:
+        stack.tokens[stack.token] = f"{call.operation} {of}"
+
+
+def caller(call: Call) -> str:
+    """Return the ARN of the role that calls; empty for an administrator."""
+    name = call.caller.arn.partition(":assumed-role/")[2].partition("/")[0]
+    return call.roles.get(name, "") if name else ""
+
+
+def invalid(text: str) -> Refused:
+    """Return CloudFormation's error for almost everything."""
+    return Refused("ValidationError", text)
+
+
+def not_emulated(what: str) -> Refused:
+    """Return the error for what AWS takes, and the emulated account does not."""
+    return Refused("NotImplemented", f"{what} is not emulated", 501)

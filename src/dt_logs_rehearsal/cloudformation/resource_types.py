@@ -1,0 +1,200 @@
+"""How CloudFormation makes, changes and deletes what our stacks consist of, call by call.
+
+The calls are those of the handlers in CloudFormation's registry schemas, as far as a property of
+ours leads to them. What moto has no operation for is decided by IAM all the same.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dt_logs_rehearsal.cloudformation.stack import Made
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+Properties = Mapping[str, Any]
+Keep = Callable[[Made], None]
+# Read handlers ask for these too, and moto does not know them.
+_READ = (
+    "lambda:GetRuntimeManagementConfig",
+    "lambda:GetFunctionRecursionConfig",
+    "lambda:GetFunctionScalingConfig",
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Who acts, on what: clients under the stack's role, its name for resources, its tags.
+
+    `decide` asks IAM about an action without a call, and raises Refused.
+    """
+
+    iam: IAMClient
+    functions: LambdaClient
+    logs: CloudWatchLogsClient
+    decide: Callable[[str, Mapping[str, Any]], None]
+    name: Callable[[str], str]
+    tags: Mapping[str, str]
+
+    def listed_tags(self) -> list[Any]:
+        """Return the stack's tags as IAM takes them."""
+        return [{"Key": key, "Value": value} for key, value in self.tags.items()]
+
+
+def create_role(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
+    """Make a role with its inline policies."""
+    iam, name = context.iam, given.get("RoleName") or context.name(logical)
+    boundary = _only(given, "PermissionsBoundary")
+    tags: dict[str, Any] = {"Tags": context.listed_tags()} if context.tags else {}
+    arn = iam.create_role(
+        RoleName=name,
+        Path=given.get("Path", "/"),
+        AssumeRolePolicyDocument=json.dumps(given["AssumeRolePolicyDocument"]),
+        **boundary,
+        **tags,
+    )["Role"]["Arn"]
+    made = Made(name, given, {"Arn": arn})
+    keep(made)
+    _put_policies(iam, name, given)
+    _read_role(iam, name)
+    return made
+
+
+def _put_policies(iam: IAMClient, name: str, given: Properties) -> None:
+    for policy in given.get("Policies", ()):
+        iam.put_role_policy(
+            RoleName=name,
+            PolicyName=policy["PolicyName"],
+            PolicyDocument=json.dumps(policy["PolicyDocument"]),
+        )
+
+
+def _read_role(iam: IAMClient, name: str) -> list[str]:
+    iam.get_role(RoleName=name)
+    iam.list_attached_role_policies(RoleName=name)
+    names = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    for each in names:
+        iam.get_role_policy(RoleName=name, PolicyName=each)
+    return names
+
+
+def update_role(context: Context, made: Made, given: Properties) -> Made:
+    """Change a role: its policies, who may assume it, its boundary."""
+    iam, name, old = context.iam, made.physical_id, made.properties
+    if old["AssumeRolePolicyDocument"] != given["AssumeRolePolicyDocument"]:
+        trust = json.dumps(given["AssumeRolePolicyDocument"])
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
+    if old.get("Policies") != given.get("Policies"):
+        _put_policies(iam, name, given)
+    if old.get("PermissionsBoundary") != given.get("PermissionsBoundary"):
+        if "PermissionsBoundary" in given:
+            iam.put_role_permissions_boundary(
+                RoleName=name, PermissionsBoundary=given["PermissionsBoundary"]
+            )
+        else:
+            iam.delete_role_permissions_boundary(RoleName=name)
+    return Made(name, given, made.attributes)
+
+
+def delete_role(context: Context, made: Made) -> None:
+    """Delete a role, its inline policies first."""
+    for policy in _read_role(context.iam, made.physical_id):
+        context.iam.delete_role_policy(RoleName=made.physical_id, PolicyName=policy)
+    context.iam.delete_role(RoleName=made.physical_id)
+
+
+def create_function(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
+    """Make a function; its role is passed to Lambda."""
+    name = given.get("FunctionName") or context.name(logical)
+    tags: dict[str, Any] = {"Tags": dict(context.tags)} if context.tags else {}
+    arn = context.functions.create_function(
+        FunctionName=name,
+        Code={"ZipFile": _zipped(given["Code"]["ZipFile"])},
+        Runtime=given["Runtime"],
+        **_configuration(given),
+        **tags,
+    )["FunctionArn"]
+    made = Made(name, given, {"Arn": arn})
+    keep(made)
+    _read_function(context, name)
+    return made
+
+
+def _read_function(context: Context, name: str) -> None:
+    context.functions.get_function(FunctionName=name)
+    context.functions.get_function_code_signing_config(FunctionName=name)
+    for action in _READ:
+        context.decide(action, {"FunctionName": name})
+
+
+def _configuration(given: Properties) -> dict[str, Any]:
+    return {
+        "Role": given["Role"],
+        "Handler": given["Handler"],
+        "Timeout": int(given["Timeout"]),
+        "MemorySize": int(given["MemorySize"]),
+        **_only(given, "Description"),
+        **_only(given, "LoggingConfig"),
+    }
+
+
+def _only(given: Properties, name: str) -> dict[str, Any]:
+    return {name: given[name]} if name in given else {}
+
+
+def _zipped(code: str) -> bytes:
+    """Return a text as CloudFormation hands it to Lambda: as `index.py` in a zip."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("index.py", code)
+    return packed.getvalue()
+
+
+def update_function(context: Context, made: Made, given: Properties) -> Made:
+    """Change a function's code, its configuration, or both."""
+    name, old = made.physical_id, made.properties
+    if old["Code"] != given["Code"]:
+        context.functions.update_function_code(
+            FunctionName=name, ZipFile=_zipped(given["Code"]["ZipFile"])
+        )
+    if _configuration(old) != _configuration(given):
+        context.functions.update_function_configuration(FunctionName=name, **_configuration(given))
+    return Made(name, given, made.attributes)
+
+
+def delete_function(context: Context, made: Made) -> None:
+    """Delete a function."""
+    context.functions.get_function(FunctionName=made.physical_id)
+    context.functions.delete_function(FunctionName=made.physical_id)
+
+
+def create_log_group(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
+    """Make a log group whose lines expire."""
+    name = given.get("LogGroupName") or context.name(logical)
+    tags: dict[str, Any] = {"tags": dict(context.tags)} if context.tags else {}
+    context.logs.create_log_group(logGroupName=name, **tags)
+    (found,) = context.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    made = Made(name, given, {"Arn": found["arn"]})
+    keep(made)
+    return update_log_group(context, made, given)
+
+
+def update_log_group(context: Context, made: Made, given: Properties) -> Made:
+    """Set how long lines are kept."""
+    if "RetentionInDays" in given:
+        days: Any = int(given["RetentionInDays"])
+        context.logs.put_retention_policy(logGroupName=made.physical_id, retentionInDays=days)
+    return Made(made.physical_id, given, made.attributes)
+
+
+def delete_log_group(context: Context, made: Made) -> None:
+    """Delete a log group and its lines."""
+    context.logs.delete_log_group(logGroupName=made.physical_id)

@@ -1,0 +1,320 @@
+"""AWS Lambda without Docker: a function's code runs under awslambdaric, in a process of its own.
+
+The process gets what it would get in Lambda: the code alone, its role's credentials, a deadline.
+Its memory is not limited and nothing isolates it. Its time passes at the account's pace.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from queue import Empty
+from threading import Event as Flag
+from threading import Lock
+from typing import Literal
+
+from dt_logs_cfn.errors import RehearsalError
+from dt_logs_rehearsal.functions.runtime_api import Event, Result, RuntimeApi
+from dt_logs_rehearsal.pace import Pace
+
+# The code is unchanged; what passes faster for it is time, as for the account around it. Only what
+# Lambda has is importable: this folder's packages are not on the path.
+_START = """
+import sys, time
+began, rate = float(sys.argv[1]), int(sys.argv[2])
+mark, clock, sleep = time.monotonic(), time.monotonic, time.sleep
+offset = time.time() - began
+time.time = lambda: began + offset * rate + (clock() - mark) * rate
+time.sleep = lambda seconds: sleep(seconds / rate)
+sys.path[:] = [sys.argv[3], *[each for each in sys.path if each not in sys.argv[5:]]]
+sys.meta_path[:] = [
+    each for each in sys.meta_path if not getattr(each, "__module__", "").startswith("__editable")
+]
+from awslambdaric.__main__ import main
+main(["awslambdaric", sys.argv[4]])
+"""
+_PROBE = "import awslambdaric, boto3"
+
+
+@dataclass(frozen=True)
+class Function:
+    """What CreateFunction was given: `code` is the text of index.py, `timeout` in seconds."""
+
+    name: str
+    arn: str
+    runtime: str
+    handler: str
+    code: str
+    timeout: float
+    memory: int
+    log_group: str
+    region: str
+    credentials: Mapping[str, str]
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How one attempt to run a function ended, and what it wrote meanwhile."""
+
+    request_id: str
+    outcome: Literal["returned", "raised", "timed out", "exited"]
+    output: str
+    error: str = ""
+
+
+_STOPPED = Invocation("", "exited", "", "the function was stopped")
+
+
+class Functions:
+    """Runs functions until it is closed; none of their processes outlives it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        endpoint_url: str,
+        pace: Pace,
+        retry_after: Sequence[float] = (60, 120),
+    ) -> None:
+        """Keep code and temporary files in `folder`; a failed event is repeated after pauses.
+
+        [Lambda guide, invocation-async.md]: twice more, after one and two minutes.
+        """
+        if not _importable(sys.executable):
+            raise RehearsalError(
+                "awslambdaric and boto3 are not installed.",
+                "Install them with: pip install 'dt-logs-cfn[rehearse]'",
+            )
+        self._folder = folder
+        self._endpoint_url = endpoint_url
+        self._pace = pace
+        self._retry_after = retry_after
+        # One that sleeps or waits to be repeated holds a thread, and is to hold up no other.
+        self._pool = ThreadPoolExecutor(64, thread_name_prefix="function")
+        self._processes: dict[str, _Process] = {}
+        self._lock = Lock()
+        self._closing = Flag()
+
+    def __enter__(self) -> Functions:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._closing.set()
+        with self._lock:
+            for process in self._processes.values():
+                process.kill()
+        self._pool.shutdown()
+
+    def invoke(self, function: Function, event: object) -> Invocation:
+        """Run a function once with an event, after whatever it runs now."""
+        process = self._process(function)
+        return process.invoke(json.dumps(event).encode())
+
+    def invoke_async(self, function: Function, event: object) -> Future[tuple[Invocation, ...]]:
+        """Queue an event: what fails is repeated; the future holds every attempt."""
+        try:
+            return self._pool.submit(self._attempts, function, event)
+        except RuntimeError:  # how a pool says that it is shut down
+            if not self._closing.is_set():
+                raise
+            stopped: Future[tuple[Invocation, ...]] = Future()
+            stopped.set_result((_STOPPED,))
+            return stopped
+
+    def _attempts(self, function: Function, event: object) -> tuple[Invocation, ...]:
+        done = [self.invoke(function, event)]
+        for pause in self._retry_after:
+            if done[-1].outcome == "returned" or self._closing.wait(pause / self._pace.rate):
+                break
+            done.append(self.invoke(function, event))
+        return tuple(done)
+
+    def _process(self, function: Function) -> _Process:
+        with self._lock:
+            found = self._processes.get(function.name)
+            if found is None or found.function != function:
+                if found is not None:
+                    found.kill()
+                folder = self._folder / f"{function.name}-{uuid.uuid4().hex[:8]}"
+                found = _Process(function, folder, self._endpoint_url, self._pace)
+                self._processes[function.name] = found
+            if self._closing.is_set():  # it waited for a thread: nothing is to start any more
+                found.kill()
+            return found
+
+
+@cache
+def _importable(python: str) -> bool:
+    """Tell whether a Python has what a function needs."""
+    try:
+        command = [python, "-I", "-c", _PROBE]
+        return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+@cache
+def interpreter(runtime: str) -> tuple[str, str]:
+    """Return the Python for a runtime, and a sentence that says which it is.
+
+    The runtime's own version where this machine has it with awslambdaric; else this one.
+    """
+    here = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    if runtime == here:
+        return sys.executable, f"{runtime}, as in Lambda"
+    other = shutil.which(runtime)
+    if other and _importable(other):
+        return other, f"{runtime}, as in Lambda"
+    return sys.executable, f"{here}: {runtime} with awslambdaric is not on this machine"
+
+
+class _Process:
+    """A function's process, started when it is first needed and kept warm."""
+
+    def __init__(self, function: Function, folder: Path, endpoint_url: str, pace: Pace) -> None:
+        self.function = function
+        self._folder = folder
+        self._endpoint_url = endpoint_url
+        self._pace = pace
+        self._lock = Lock()
+        self._running: subprocess.Popen[bytes] | None = None
+        self._api: RuntimeApi | None = None
+        self._dead = Flag()
+        self._read = 0
+
+    def invoke(self, body: bytes) -> Invocation:
+        with self._lock:
+            if self._dead.is_set():
+                return _STOPPED
+            api, running = self._started()
+            if self._dead.is_set():  # killed before there was a process to kill
+                self._stop()
+                return _STOPPED
+            request_id = str(uuid.uuid4())
+            timeout = self.function.timeout
+            deadline = int((self._pace() + timeout) * 1000)
+            api.events.put(Event(request_id, self.function.arn, deadline, body))
+            found = self._result(api, running, timeout / self._pace.rate)
+            if found is None:
+                self._stop()
+                error = f"{request_id} Task timed out after {timeout:.2f} seconds"
+                return Invocation(request_id, "timed out", self._output(), error)
+            if found.kind != "returned":
+                self._stop()
+            error = "" if found.kind == "returned" else found.text
+            return Invocation(request_id, found.kind, self._output(), error)
+
+    def _result(
+        self, api: RuntimeApi, running: subprocess.Popen[bytes], seconds: float
+    ) -> Result | None:
+        """Wait for a result, or for the process's end; None when the time is over."""
+        step = 0.05
+        for _ in range(max(1, int(seconds / step))):
+            try:
+                return api.results.get(timeout=step)
+            except Empty:
+                status = running.poll()
+                if status is not None:
+                    if not api.results.empty():
+                        return api.results.get()
+                    return Result("exited", f"Runtime exited with error: exit status {status}")
+        return None
+
+    def _started(self) -> tuple[RuntimeApi, subprocess.Popen[bytes]]:
+        if self._running is not None and self._api is not None and self._running.poll() is None:
+            return self._api, self._running
+        self._stop()
+        code, temporary = self._folder / "task", self._folder / "tmp"
+        code.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir(exist_ok=True)
+        (code / "index.py").write_text(self.function.code, "utf-8")
+        self._api = RuntimeApi()
+        python = interpreter(self.function.runtime)[0]
+        with open(self._folder / "log", "ab") as log:
+            pace = (str(self._pace.began), str(self._pace.rate))
+            what = (str(code), self.function.handler, *_ours())
+            self._running = subprocess.Popen(
+                [python, "-I", "-c", _START, *pace, *what],
+                cwd=code,
+                env=self._environment(self._api.address, code, temporary),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return self._api, self._running
+
+    def _environment(self, api: str, code: Path, temporary: Path) -> dict[str, str]:
+        """Return what Lambda sets [Lambda guide, configuration-envvars.md], and the endpoint."""
+        function = self.function
+        return {
+            **function.credentials,
+            "AWS_DEFAULT_REGION": function.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self._endpoint_url,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+            "AWS_LAMBDA_FUNCTION_NAME": function.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"2026/11/01/[$LATEST]{function.name}",
+            "AWS_LAMBDA_RUNTIME_API": api,
+            "AWS_REGION": function.region,
+            "HOME": str(temporary),
+            "LAMBDA_TASK_ROOT": str(code),
+            "NO_PROXY": "*",
+            "PATH": os.defpath,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "TMPDIR": str(temporary),
+            "TZ": ":UTC",
+        }
+
+    def _output(self) -> str:
+        """Return what the process has written since the last time."""
+        with open(self._folder / "log", "rb") as log:
+            log.seek(self._read)
+            found = log.read()
+        self._read += len(found)
+        return found.decode(errors="replace")
+
+    def kill(self) -> None:
+        """End the process for good, also in the middle of an event."""
+        self._dead.set()
+        _end(self._running)
+        with self._lock:
+            self._stop()
+
+    def _stop(self) -> None:
+        _end(self._running)
+        if self._api is not None:
+            self._api.close()
+        self._running = self._api = None
+
+
+def _end(running: subprocess.Popen[bytes] | None) -> None:
+    """Kill a process with all that it has started, and wait for its end."""
+    if running is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+
+
+@cache
+def _ours() -> tuple[str, ...]:
+    """Return where the project itself is imported from: the embedded copy has to run."""
+    import dt_logs_handler
+    import dt_logs_rehearsal
+
+    packages = (dt_logs_rehearsal, dt_logs_handler)
+    homes = {Path(each.__file__ or "").parent.parent for each in packages}
+    return tuple(str(each) for each in homes if not each.name.endswith("-packages"))

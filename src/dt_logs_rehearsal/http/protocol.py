@@ -1,0 +1,133 @@
+"""AWS's wire protocols, by moto's parsers and serializers: HTTP request <-> operation and answer.
+
+They are moto's own, not promised to stay; `tests/rehearsal/test_canaries.py` says what to do when
+a release of moto changes them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from xml.sax.saxutils import escape
+
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.request import Request, determine_request_protocol
+from moto.core.routing import get_service_router
+from moto.core.serialize import get_serializer_class
+from moto.core.utils import get_service_model
+from werkzeug.exceptions import NotFound
+
+from dt_logs_rehearsal.account import Refused
+
+_SCOPE = re.compile(
+    r"Credential=(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"
+)
+# Where a signature names the service otherwise than botocore does.
+_SERVICES = {"elasticloadbalancing": "elbv2"}
+REQUEST_ID = "00000000-0000-4000-8000-000000000000"
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A request: who signed it, for which service and region, and what it asks for."""
+
+    access_key: str
+    service: str
+    region: str
+    operation: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def parse(request: Request, body: bytes) -> Parsed | None:
+    """Return what a signed request asks for; None if it is not signed, or asks for nothing known.
+
+    Signatures are not checked.
+    """
+    scope = _SCOPE.search(request.headers.get("Authorization", ""))
+    if scope is None:
+        return None
+    service = _SERVICES.get(scope["service"], scope["service"])
+    try:
+        operation, uri = get_service_router(service).match(request)
+    except NotFound:
+        return None
+    protocol = determine_request_protocol(get_service_model(service), request.content_type)
+    params = PROTOCOL_PARSERS[protocol](operation).parse(
+        {
+            "method": request.method,
+            "values": request.values,
+            "headers": request.headers,
+            "body": _body(request, body),
+            "url_path": request.path,
+            "url_params": uri,
+        }
+    )
+    return Parsed(scope["key"], service, scope["region"], operation.name, params)
+
+
+def _body(request: Request, body: bytes) -> bytes:
+    """Return the body itself: SDKs send objects in chunks with a checksum behind them."""
+    if "aws-chunked" not in request.headers.get("Content-Encoding", ""):
+        return body
+    whole = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        length = int(size.partition(b";")[0], 16)
+        if length == 0:
+            break
+        whole, body = whole + rest[:length], rest[length + 2 :]
+    return whole
+
+
+def success(service: str, operation: str, result: Mapping[str, Any]) -> Answer:
+    """Return the answer of a call that worked; an object's content goes as it is."""
+    model = get_service_model(service).operation_model(operation)
+    members = dict(result)
+    content = members.pop("Body").read() if "Body" in members else None
+    made = _serializer(service)(model).serialize(members)
+    body = made["body"] if content is None else content
+    return Answer(
+        made["status_code"], made["headers"], body.encode() if isinstance(body, str) else body
+    )
+
+
+@cache
+def _serializer(service: str) -> Any:
+    return get_serializer_class(service, str(get_service_model(service).protocol))
+
+
+def refusal(service: str, refused: Refused, head: bool = False) -> Answer:
+    """Return the answer of a call that was refused, as its service puts it."""
+    code, message = escape(refused.code), escape(refused.message)
+    match str(get_service_model(service).protocol):
+        case "json" | "rest-json":
+            text = json.dumps({"__type": refused.code, "message": refused.message})
+            kind = "application/json"
+        case "rest-xml":
+            more = "".join(f"<{k}>{escape(v)}</{k}>" for k, v in refused.details.items())
+            text = f"<Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>"
+            kind = "application/xml"
+        case _:
+            text = (
+                f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code>"
+                f"<Message>{message}</Message></Error><RequestId>{REQUEST_ID}</RequestId>"
+                "</ErrorResponse>"
+            )
+            kind = "text/xml"
+    headers = {"Content-Type": kind, "x-amzn-RequestId": REQUEST_ID}
+    if kind == "application/json":
+        headers["x-amzn-ErrorType"] = refused.code
+    return Answer(refused.status, headers, b"" if head else text.encode())

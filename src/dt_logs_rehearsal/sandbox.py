@@ -1,0 +1,239 @@
+"""One emulated AWS account with everything in it, on the loopback, until it is closed.
+
+    with Sandbox(folder) as sandbox:
+        stack = sandbox.cloudformation.create("dt-logs-analysis", asked, capabilities, role)
+
+Nothing outside `folder` is written, and every process and socket is gone afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from dt_logs_rehearsal.account import Account, Consistency, Refused, sts
+from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
+from dt_logs_rehearsal.cloudformation.api import CloudFormationApi
+from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Mailbox
+from dt_logs_rehearsal.cloudformation.engine import CloudFormation
+from dt_logs_rehearsal.cloudformation.resource_types import Context
+from dt_logs_rehearsal.cloudformation.stack import Event, Stack
+from dt_logs_rehearsal.functions.processes import Function, Functions, Invocation, interpreter
+from dt_logs_rehearsal.http.endpoint import Endpoint, Recorded
+from dt_logs_rehearsal.pace import Pace
+from dt_logs_rehearsal.report.data import ApiCall, StackEvent
+from dt_logs_rehearsal.vendor import VENDOR, Vendor
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+ACCOUNT, REGION, PARTITION = "123456789012", "us-east-1", "aws"
+CLOUDFORMATION, LAMBDA, DATA_THEOREM, ADMINISTRATOR = (
+    "CloudFormation",
+    "Lambda",
+    "Data Theorem",
+    "administrator",
+)
+_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 1},
+    request_checksum_calculation="when_required",
+    response_checksum_validation="when_required",
+)
+_SESSION_LOCK = Lock()
+
+
+class Sandbox:
+    """An account, its endpoint, CloudFormation, Lambda, and the vendor's account beside it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        consistency: Consistency | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        """Prepare an empty account."""
+        self.pace = pace or Pace()
+        self.account = Account(ACCOUNT, REGION, PARTITION, clock=self.pace, consistency=consistency)
+        self.runtime = "no function was run"
+        self.events: list[StackEvent] = []
+        self.calls: list[ApiCall] = []
+        self.logged: list[str] = []  # what functions wrote to their logs
+        self.tell: Callable[[StackEvent], None] = lambda event: None
+        self._mailbox = Mailbox()
+        self.endpoint = Endpoint(self.account, self._heard, self._mailbox.put)
+        self.functions = Functions(folder, self.endpoint.url, self.pace)
+        self.cloudformation = CloudFormation(
+            (PARTITION, REGION, ACCOUNT), self._context, self._custom, self._emit
+        )
+        self.api = CloudFormationApi(self.cloudformation, self.pace)
+        self.endpoint.operations |= {
+            "cloudformation": self.api.operations,
+            "sts": sts.OPERATIONS,
+        }
+        self._exits = ExitStack()
+        self._by_role: dict[str, tuple[Any, Any, Any]] = {}
+        self._made: dict[str, Function] = {}
+        self._logs: dict[str, Any] = {}
+
+    def __enter__(self) -> Sandbox:
+        # What runs in threads ends before the endpoint that it calls: whoever waits is told first.
+        self._exits.enter_context(self.endpoint)
+        self._exits.callback(self.api.join)
+        self._exits.enter_context(self.functions)
+        self._exits.callback(self._mailbox.close)
+        self.vendor = Vendor(
+            self.account,
+            self.client("s3", self.endpoint.session(DATA_THEOREM, VENDOR)),
+            self.client("sns", self.endpoint.session(DATA_THEOREM, VENDOR)),
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._exits.__exit__(kind, error, trace)
+
+    def client(self, service: Any, credentials: Mapping[str, str]) -> Any:
+        """Return a boto3 client of the account's endpoint."""
+        with _SESSION_LOCK:  # making clients is the one thing that a session does not share
+            return _session().client(
+                service, endpoint_url=self.endpoint.url, config=_CONFIG, **credentials
+            )
+
+    def _heard(self, recorded: Recorded) -> None:
+        call = recorded.call
+        self.calls.append(
+            ApiCall(recorded.name, call.service, call.operation, recorded.decisions, recorded.error)
+        )
+
+    def _emit(self, stack: Stack, logical: str, kind: str, status: str, reason: str) -> None:
+        at, known = self.pace(), {each.logical_id: each.physical_id for each in stack.events}
+        physical = stack.id if logical == stack.name else known.get(logical, "")
+        if logical in stack.resources:
+            physical = stack.resources[logical].physical_id
+        stack.events.append(Event(at, logical, physical, kind, status, reason, stack.token))
+        event = StackEvent(at - self.pace.began, logical, kind, status, reason)
+        self.events.append(event)
+        self.tell(event)
+
+    def _clients(self, stack: Stack) -> tuple[Any, Any, Any]:
+        if stack.role:
+            self._assume(stack.role, "cloudformation.amazonaws.com")
+        role = stack.acting
+        if role in self._by_role:
+            return self._by_role[role]
+        credentials = self.endpoint.session(CLOUDFORMATION if role else ADMINISTRATOR, role=role)
+        iam, functions, logs = (
+            self.client(each, credentials) for each in ("iam", "lambda", "logs")
+        )
+        self._by_role[role] = iam, functions, logs
+        return iam, functions, logs
+
+    def _context(self, stack: Stack) -> Context:
+        def decide(action: str, params: Mapping[str, Any]) -> None:
+            self.endpoint.decide(CLOUDFORMATION, stack.acting, action, params)
+
+        def name(logical: str) -> str:
+            return f"{stack.name[:24]}-{logical[:26]}-{stack.id[-12:]}"
+
+        return Context(*self._clients(stack), decide, name, stack.asked.tags)
+
+    def _assume(self, role: str, service: str) -> None:
+        """Let a service take a role, if the role's trust policy says so. Raises Refused."""
+        request = Request(Principal(service=service), "sts:AssumeRole", role)
+        if evaluate((self.endpoint.trust(role),), request) is not Decision.ALLOW:
+            text = f"Role {role} is invalid or cannot be assumed by {service}"
+            raise Refused("ValidationError", text)
+
+    def _custom(self, stack: Stack) -> CustomResources:
+        running: list[tuple[Function, Future[tuple[Invocation, ...]]]] = []
+
+        def invoke(arn: str, event: Mapping[str, Any]) -> None:
+            self._context(stack).decide("lambda:InvokeFunction", {"FunctionName": arn})
+            function = self._invoked(stack, arn)
+            running.append((function, self.functions.invoke_async(function, event)))
+
+        def settle() -> None:
+            """Wait until what was invoked has come to its end."""
+            for function, attempts in running:
+                self._written(function, attempts.result())
+            running.clear()
+
+        return CustomResources(self.endpoint.url, self._mailbox, self.pace, invoke, settle)
+
+    def _invoked(self, stack: Stack, arn: str) -> Function:
+        (given,) = (
+            each.properties
+            for each in stack.resources.values()
+            if each.attributes.get("Arn") == arn
+        )
+        return self._function(arn, given)
+
+    def _function(self, arn: str, given: Mapping[str, Any]) -> Function:
+        known = self._made.get(arn)
+        code = given["Code"]["ZipFile"]
+        if known is not None and (known.code, known.timeout) == (code, float(given["Timeout"])):
+            return known
+        self._assume(given["Role"], "lambda.amazonaws.com")
+        name = arn.rpartition(":")[2]
+        credentials = self.endpoint.session(LAMBDA, role=given["Role"])
+        made = Function(
+            name=name,
+            arn=arn,
+            runtime=given["Runtime"],
+            handler=given["Handler"],
+            code=code,
+            timeout=float(given["Timeout"]),
+            memory=int(given["MemorySize"]),
+            log_group=given.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{name}"),
+            region=REGION,
+            credentials={key.upper(): value for key, value in credentials.items()},
+        )
+        self._made[arn] = made
+        self._logs[arn] = self.client("logs", credentials)
+        self.runtime = interpreter(made.runtime)[1]
+        return made
+
+    def _written(self, function: Function, attempts: Iterable[Invocation]) -> None:
+        """Write what a function printed to its log, as Lambda does with the function's role."""
+        logs, stream = self._logs[function.arn], f"2026/11/01/[$LATEST]{function.name}"
+        where: dict[str, Any] = {"logGroupName": function.log_group}
+        try:
+            if function.log_group.startswith("/aws/lambda/"):
+                _once(lambda: logs.create_log_group(**where))
+            where["logStreamName"] = stream
+            _once(lambda: logs.create_log_stream(**where))
+            for each in attempts:
+                if not each.output:
+                    continue
+                events: Any = [{"timestamp": int(self.pace() * 1000), "message": each.output}]
+                logs.put_log_events(**where, logEvents=events)
+                self.logged.append(each.output)
+        except ClientError:
+            return  # Lambda goes without a log then, and says nothing
+
+
+def _once(make: Callable[[], object]) -> None:
+    try:
+        make()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
+            raise
+
+
+@cache
+def _session() -> Any:
+    """Make one session for all: botocore's models, which take long to read, are kept in it."""
+    return boto3.Session(region_name=REGION)

@@ -1,0 +1,59 @@
+"""What differs between two pictures of an account, but for the exceptions that are stated."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+from dt_logs_rehearsal.account import Snapshot, diff
+
+_SID = re.compile("(DTLogsAnalysis1Read[0-9a-f]{28})[0-9a-f]{8}([0-9a-f]{8})[0-9a-f]{8}")
+_BUCKET = "access_logs.s3.bucket"
+
+
+def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) -> list[str]:
+    """Return what differs, readable, without what AWS or the documented role cannot undo.
+
+    AWS refuses to empty an ALB's bucket attribute: where logging is off as it was, the name of a
+    bucket may stay in it that was not there before. The documented role may delete neither the
+    topic nor the subscription that it made: both stay, and nothing publishes to them, until a
+    stack under the other role leaves the bucket and takes them along.
+    Nobody can end a subscription that was never confirmed; AWS removes it after some days.
+    A Sid of ours tells when it was asked for and what was asked for before, which no rollback
+    restores, and the order of our own statements means nothing.
+    """
+    before, after = copy.deepcopy(before), copy.deepcopy(after)
+    for arn, attributes in after["load_balancers"].items():
+        was = before["load_balancers"].get(arn, {})
+        if attributes.get("access_logs.s3.enabled") == "false" and not was.get(_BUCKET):
+            attributes[_BUCKET] = was.get(_BUCKET)
+    if documented:
+        for each in (before, after):
+            for kind in ("topics", "subscriptions"):
+                each[kind] = {
+                    key: value
+                    for key, value in each[kind].items()
+                    if ":dt-logs-analysis-1-" not in key
+                }
+    for each in (before, after):
+        each["subscriptions"] = {
+            key: found for key, found in each["subscriptions"].items() if found["confirmed"]
+        }
+        for bucket in each["buckets"].values():
+            policy = bucket["policy"]
+            if policy:
+                policy["Statement"] = _ordered(policy["Statement"])
+    return diff(before, after)
+
+
+def _ordered(statements: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Return the others' statements in their order, then ours, sorted, without times."""
+    ours = []
+    others = []
+    for statement in statements:
+        sid = str(statement.get("Sid", ""))
+        if sid.startswith("DTLogsAnalysis"):
+            ours.append({**statement, "Sid": _SID.sub(r"\1\2", sid)})
+        else:
+            others.append(statement)
+    return others + sorted(ours, key=lambda each: str(each["Sid"]))

@@ -1,0 +1,89 @@
+"""The release that is rehearsed: its templates as they are, and the role that runs them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dt_logs_cfn.errors import RehearsalError, VerifyError
+from dt_logs_cfn.release.build import STACK_TEMPLATES
+from dt_logs_cfn.settings import Privileges
+from dt_logs_cfn.template.parsing import read_template
+from dt_logs_cfn.template.policies import policy_document
+from dt_logs_cfn.template.service_policies import NEEDS
+from dt_logs_cfn.verify.rebuild import verify_template
+from dt_logs_rehearsal.cloudformation.stack import Asked
+from dt_logs_rehearsal.sandbox import ACCOUNT, ADMINISTRATOR, REGION, Sandbox
+
+RoleKind = Literal["documented", "lifecycle"]
+SERVICE_ROLE_TEMPLATE = "cloudformation-role.template.json"
+_STACK = "service-role"
+_NAMES = "dt-logs-analysis*"
+
+
+@dataclass(frozen=True)
+class Released:
+    """A stack template of a release, its service role's, and which of the roles is to run it."""
+
+    stack: str
+    role: str
+    privileges: Privileges
+    role_kind: RoleKind
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The rights that the stack's whole life needs and the service role lacks."""
+        if self.role_kind == "lifecycle":
+            return ()
+        statements: Any = policy_document("cloudformation-role-documented")["Statement"]
+        has = {action for each in statements for action in each["Action"]}
+        needed = {action for need in NEEDS for action in need.actions}
+        if self.privileges is Privileges.DOCUMENTED:
+            needed = {each for each in needed if not each.startswith("logs:")}
+        return tuple(sorted(needed - has))
+
+    def service_role(self, sandbox: Sandbox) -> str:
+        """Make the service role as an administrator does, and return its ARN."""
+        if self.role_kind == "lifecycle":
+            made = sandbox.cloudformation.create(
+                _STACK, Asked(self.role, {}), ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
+            )
+            return made.outputs["RoleArn"]
+        iam = sandbox.client("iam", sandbox.endpoint.session(ADMINISTRATOR))
+        trust = json.dumps(policy_document("cloudformation-role-trust"))
+        made = iam.create_role(RoleName=_STACK, AssumeRolePolicyDocument=trust)
+        document = policy_document(
+            "cloudformation-role-documented",
+            account=ACCOUNT,
+            region=REGION,
+            role_name=_NAMES,
+            function_name=_NAMES,
+        )
+        iam.put_role_policy(
+            RoleName=_STACK, PolicyName="Documented", PolicyDocument=json.dumps(document)
+        )
+        return str(made["Role"]["Arn"])
+
+
+def load(folder: Path, privileges: Privileges, role_kind: RoleKind) -> Released:
+    """Read a release from its folder. Raises RehearsalError or another DtLogsError.
+
+    What it says it is has to be true: only a template that this source builds is run.
+    """
+    names = {found: name for name, found in STACK_TEMPLATES.items()}
+    texts = []
+    for name in (names[privileges], SERVICE_ROLE_TEMPLATE):
+        text = read_template(folder / name)
+        try:
+            verdict = verify_template(text)
+        except VerifyError as error:
+            raise RehearsalError(f"{folder / name}: {error.what}", error.fix) from error
+        if not verdict.identical:
+            raise RehearsalError(
+                f"{folder / name} is not what this release builds: {verdict.differences[0]}.",
+                "Rehearse a release of this project; `build` writes it.",
+            )
+        texts.append(text)
+    return Released(texts[0], texts[1], privileges, role_kind)

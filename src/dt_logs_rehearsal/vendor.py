@@ -1,0 +1,125 @@
+"""The vendor's side: a small stand-in for the Logs Analysis service, in an account of its own.
+
+It confirms subscriptions, reads the log objects that it is told of, and tries what it may not.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from botocore.exceptions import ClientError
+
+from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.account.elbv2.access_log import FIELDS
+from dt_logs_rehearsal.report.data import Attempt
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+
+VENDOR = "999988887777"
+ENDPOINT = "https://logs.example.com/in"
+_LARGEST = 1024 * 1024  # bytes of a log file, unpacked
+_FIELD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
+
+
+class Vendor:
+    """Receives what SNS sends to the endpoint.
+
+    `received` are the log lines that it read, `refused` the keys of objects that it was told of and
+    may not read, `tests` counts S3's test events.
+    """
+
+    def __init__(self, account: Account, s3: S3Client, sns: SNSClient) -> None:
+        """Use clients that are signed by the vendor's own account."""
+        self.received: list[str] = []
+        self.refused: list[str] = []
+        self.tests = 0
+        self._account = account
+        self._s3 = s3
+        self._sns = sns
+        self._seen = 0
+
+    def receive(self) -> None:
+        """Handle every message that has come since."""
+        messages = self._account.world.deliveries[ENDPOINT]
+        while self._seen < len(messages):
+            message = messages[self._seen]
+            self._seen += 1
+            match message["Type"]:
+                case "SubscriptionConfirmation":
+                    self._confirm(message["TopicArn"], message["Token"])
+                case "Notification":
+                    self._notified(json.loads(message["Message"]))
+
+    def _confirm(self, topic: str, token: str) -> None:
+        """Confirm a subscription, unless its topic has gone again meanwhile."""
+        with suppress(self._sns.exceptions.NotFoundException):
+            self._sns.confirm_subscription(TopicArn=topic, Token=token)
+
+    def _notified(self, message: dict[str, Any]) -> None:
+        if message.get("Event") == "s3:TestEvent":
+            self.tests += 1
+            return
+        for record in message["Records"]:
+            bucket = record["s3"]["bucket"]["name"]
+            key = unquote_plus(record["s3"]["object"]["key"])
+            try:
+                body = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            except ClientError as error:
+                # A neighbour's: S3 announces what lies in the same place, and lets nobody read it.
+                if error.response["Error"]["Code"] != "AccessDenied":
+                    raise
+                self.refused.append(key)
+            else:
+                self.received += lines(body)
+
+    def attempts(self, bucket: str, key: str) -> list[Attempt]:
+        """Try what goes beyond reading the log objects; the object at `key` is one of them."""
+        outside = "elsewhere/secret.txt"
+        tries: dict[str, Callable[[], object]] = {
+            f"get {outside}": lambda: self._s3.get_object(Bucket=bucket, Key=outside),
+            f"put an object beside {key}": lambda: self._s3.put_object(
+                Bucket=bucket, Key=f"{key}.copy", Body=b""
+            ),
+            f"delete {key}": lambda: self._s3.delete_object(Bucket=bucket, Key=key),
+            f"list {bucket}": lambda: self._s3.list_objects_v2(Bucket=bucket),
+            f"read the policy of {bucket}": lambda: self._s3.get_bucket_policy(Bucket=bucket),
+        }
+        return [Attempt(what, _refused(attempt)) for what, attempt in tries.items()]
+
+
+def _refused(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AccessDenied":
+            raise
+        return True
+    return False
+
+
+def lines(body: bytes) -> Iterator[str]:
+    """Yield the lines of a log file that are access-log lines; others raise ValueError.
+
+    What comes from elsewhere is unpacked to a megabyte at most.
+    """
+    try:
+        with gzip.open(io.BytesIO(body)) as opened:
+            text = opened.read(_LARGEST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError("a log file is no gzip") from error
+    if len(text) > _LARGEST:
+        raise ValueError("a log file is too large")
+    for line in text.decode().splitlines():
+        if len(_FIELD.findall(line)) < len(FIELDS):
+            raise ValueError("a line has fewer fields than access logs have")
+        yield line

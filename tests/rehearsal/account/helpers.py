@@ -1,0 +1,94 @@
+"""What several of these tests need."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from dt_logs_rehearsal.account import Account
+
+ACCOUNT = "111122223333"
+VENDOR = "999999999999"
+
+
+def knows_namespaces(account: Account) -> bool:
+    """Tell whether the account's boto3 knows CreateBucket's BucketNamespace."""
+    shape = account.s3.meta.service_model.operation_model("CreateBucket").input_shape
+    return shape is not None and "BucketNamespace" in shape.members
+
+
+needs_new_boto3 = pytest.mark.skipif(
+    not knows_namespaces(Account()), reason="the installed boto3 is an old one"
+)
+ELB = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
+
+
+@contextmanager
+def refused(code: str, text: str = "", status: int = 400) -> Iterator[None]:
+    """Expect a ClientError of a code and status, whose text contains this."""
+    with pytest.raises(ClientError) as caught:
+        yield
+    response: Any = caught.value.response
+    found = response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+    assert found == (code, status), response
+    assert text in response["Error"]["Message"]
+
+
+def statement(bucket: str = "logs", path: str = "/*", **elements: Any) -> dict[str, Any]:
+    """Return a statement that lets ELB write to the bucket, unless told otherwise."""
+    raw = {
+        "Effect": "Allow",
+        "Principal": ELB,
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{bucket}{path}",
+        **elements,
+    }
+    return {key: value for key, value in raw.items() if value is not None}
+
+
+def policy(*statements: dict[str, Any]) -> dict[str, Any]:
+    """Return a policy of these statements."""
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def put_policy(account: Account, *statements: dict[str, Any], bucket: str = "logs") -> None:
+    """Put a bucket policy as an administrator."""
+    account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy(*statements)))
+
+
+def topic_policy(arn: str, bucket: str = "logs", **elements: Any) -> dict[str, Any]:
+    """Return the policy by which a topic admits S3 for a bucket."""
+    return policy(
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "s3.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": arn,
+            "Condition": {
+                "ArnLike": {"aws:SourceArn": f"arn:aws:s3:*:*:{bucket}"},
+                "StringEquals": {"aws:SourceAccount": ACCOUNT},
+            },
+            **elements,
+        }
+    )
+
+
+def notify(topic: str, prefix: str = "", suffix: str = "", **elements: Any) -> dict[str, Any]:
+    """Return a notification of new objects."""
+    rules = [{"Name": "prefix", "Value": prefix}] if prefix else []
+    rules += [{"Name": "suffix", "Value": suffix}] if suffix else []
+    entry: dict[str, Any] = {"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
+    return {**entry, **({"Filter": {"Key": {"FilterRules": rules}}} if rules else {}), **elements}
+
+
+def put_notifications(
+    account: Account, *entries: dict[str, Any], skip: bool = False, **others: Any
+) -> None:
+    """Replace the bucket's notifications as an administrator."""
+    configuration: Any = {**({"TopicConfigurations": list(entries)} if entries else {}), **others}
+    account.s3.put_bucket_notification_configuration(
+        Bucket="logs", NotificationConfiguration=configuration, SkipDestinationValidation=skip
+    )

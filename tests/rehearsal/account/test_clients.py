@@ -1,0 +1,342 @@
+"""Clients: boto3's shapes, hooks, threads, and who may call what."""
+
+import json
+from collections.abc import Iterator, Mapping
+from threading import Thread
+from typing import Any
+
+import pytest
+from botocore.exceptions import ParamValidationError, ReadTimeoutError
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+from rehearsal.account.helpers import (
+    ACCOUNT,
+    ELB,
+    VENDOR,
+    needs_new_boto3,
+    notify,
+    policy,
+    put_policy,
+    refused,
+    statement,
+    topic_policy,
+)
+
+from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.account.client import OPERATIONS
+from dt_logs_rehearsal.account.models import operations
+
+TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
+
+
+def strangers(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
+    """Yield what botocore's output shape does not know, or knows as something else."""
+    if isinstance(shape, StructureShape):
+        for key, each in value.items():
+            if key not in shape.members:
+                yield f"{path}.{key}"
+            else:
+                yield from strangers(shape.members[key], each, f"{path}.{key}")
+    elif isinstance(shape, ListShape):
+        for each in value:
+            yield from strangers(shape.member, each, f"{path}[]")
+    elif isinstance(shape, MapShape):
+        for each in value.values():
+            yield from strangers(shape.value, each, f"{path}[]")
+    elif shape is not None:
+        kinds: dict[str, tuple[type, ...]] = {
+            "string": (str, type(None)),
+            "boolean": (bool,),
+            "integer": (int,),
+            "long": (int,),
+        }
+        if not isinstance(value, kinds.get(shape.type_name, (object,))):
+            yield f"{path} is {type(value).__name__}"
+
+
+def every_call(account: Account, arn: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield one good call of every operation, in an order that works."""
+    bucket = {"Bucket": "logs"}
+    text = json.dumps(policy(statement()))
+    tags = [{"Key": "a", "Value": "b"}]
+    rule = {"Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+    sse = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    topic = json.dumps(topic_policy(TOPIC))
+    yield "s3", "create_bucket", bucket
+    yield "s3", "head_bucket", bucket
+    yield "s3", "list_buckets", {"Prefix": "l", "MaxBuckets": 10}
+    yield "s3", "get_bucket_location", bucket
+    yield "s3", "put_bucket_policy", {**bucket, "Policy": text}
+    yield "s3", "get_bucket_policy", bucket
+    yield "s3", "get_bucket_policy_status", bucket
+    yield "s3", "put_public_access_block", {**bucket, "PublicAccessBlockConfiguration": {}}
+    yield "s3", "get_public_access_block", bucket
+    yield "s3", "put_bucket_encryption", {**bucket, "ServerSideEncryptionConfiguration": sse}
+    yield "s3", "get_bucket_encryption", bucket
+    owner = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    yield "s3", "put_bucket_ownership_controls", {**bucket, "OwnershipControls": owner}
+    yield "s3", "get_bucket_ownership_controls", bucket
+    lifecycle = {"LifecycleConfiguration": {"Rules": [rule]}}
+    yield "s3", "put_bucket_lifecycle_configuration", {**bucket, **lifecycle}
+    yield "s3", "get_bucket_lifecycle_configuration", bucket
+    yield "s3", "delete_bucket_lifecycle", bucket
+    yield "s3", "put_bucket_tagging", {**bucket, "Tagging": {"TagSet": tags}}
+    yield "s3", "get_bucket_tagging", bucket
+    yield "s3", "delete_bucket_tagging", bucket
+    yield "sns", "create_topic", {"Name": "t", "Attributes": {"Policy": topic}}
+    yield "sns", "get_topic_attributes", {"TopicArn": TOPIC}
+    endpoint = {"Protocol": "sqs", "Endpoint": f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"}
+    yield "sns", "subscribe", {"TopicArn": TOPIC, **endpoint}
+    yield "sns", "list_subscriptions", {}
+    yield "sns", "list_subscriptions_by_topic", {"TopicArn": TOPIC}
+    (subscription,) = account.world.subscriptions
+    raw = {"AttributeName": "RawMessageDelivery", "AttributeValue": "true"}
+    yield "sns", "set_subscription_attributes", {"SubscriptionArn": subscription, **raw}
+    yield "sns", "get_subscription_attributes", {"SubscriptionArn": subscription}
+    notifications = {"TopicConfigurations": [notify(TOPIC, "p/")]}
+    wanted = {"NotificationConfiguration": notifications}
+    yield "s3", "put_bucket_notification_configuration", {**bucket, **wanted}
+    yield "s3", "get_bucket_notification_configuration", bucket
+    yield "elbv2", "describe_load_balancers", {"LoadBalancerArns": [arn]}
+    yield "elbv2", "describe_load_balancer_attributes", {"LoadBalancerArn": arn}
+    logging = [
+        {"Key": f"access_logs.s3.{key}", "Value": value}
+        for key, value in (("enabled", "true"), ("bucket", "logs"))
+    ]
+    yield (
+        "elbv2",
+        "modify_load_balancer_attributes",
+        {"LoadBalancerArn": arn, "Attributes": logging},
+    )
+    yield "s3", "put_object", {**bucket, "Key": "k", "Body": b"x"}
+    yield "s3", "get_object", {**bucket, "Key": "k"}
+    yield "s3", "head_object", {**bucket, "Key": "k"}
+    yield "s3", "list_objects_v2", bucket
+    for key in account.world.buckets["logs"].listing():
+        yield "s3", "delete_object", {**bucket, "Key": key}
+    yield "s3", "delete_bucket_policy", bucket
+    yield "s3", "delete_bucket", bucket
+    yield "sns", "unsubscribe", {"SubscriptionArn": subscription}
+    account.sns.subscribe(TopicArn=TOPIC, Protocol="https", Endpoint="https://a.example.com")
+    asked = account.world.deliveries["https://a.example.com"][0]
+    yield "sns", "confirm_subscription", {"TopicArn": TOPIC, "Token": asked["Token"]}
+    yield "sns", "delete_topic", {"TopicArn": TOPIC}
+    account.world.account_blocks[ACCOUNT] = {"BlockPublicPolicy": True}
+    yield "s3control", "get_public_access_block", {"AccountId": ACCOUNT}
+
+
+def test_every_answer_fits_botocores_shape() -> None:
+    account = Account()
+    arn = account.add_load_balancer("web")
+    called: set[tuple[str, str]] = set()
+
+    def record(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        called.add((service, operation))
+
+    found: list[str] = []
+    for service, method, params in every_call(account, arn):
+        client: Any = account.client(service, before=record)  # type: ignore[call-overload]  # by name
+        answer = getattr(client, method)(**params)
+        assert answer.pop("ResponseMetadata")["HTTPStatusCode"] == 200
+        shape = operations(service)[method].output_shape
+        found += strangers(shape, answer, f"{service} {method}")
+
+    assert found == []
+    assert called == {(service, name) for service, each in OPERATIONS.items() for name in each}
+
+
+def test_unknown_and_missing_parameters_are_boto3s_own_error() -> None:
+    s3: Any = Account().s3
+
+    with pytest.raises(ParamValidationError, match="Unknown parameter"):
+        s3.get_bucket_policy(Bucket="logs", Owner="x")
+    with pytest.raises(ParamValidationError, match="Missing required parameter"):
+        s3.put_bucket_policy(Bucket="logs")
+    with pytest.raises(ParamValidationError, match="Invalid type"):
+        s3.get_bucket_policy(Bucket=1)
+    with pytest.raises(AttributeError):
+        _ = s3.get_bucket_nothing
+
+
+def test_an_operation_that_is_not_emulated_fails_at_once() -> None:
+    with pytest.raises(NotImplementedError, match="GetBucketCors"):
+        Account().s3.get_bucket_cors(Bucket="logs")
+
+
+def test_a_parameter_that_is_not_emulated_fails_at_once() -> None:
+    account = Account()
+    account.add_bucket("logs")
+
+    with pytest.raises(NotImplementedError, match="Names"):
+        account.elbv2.describe_load_balancers(Names=["web"])
+    with pytest.raises(NotImplementedError, match="Tagging"):
+        account.s3.put_object(Bucket="logs", Key="k", Tagging="a=b")
+
+
+def test_hooks_run_before_and_after_the_effect() -> None:
+    account = Account()
+    seen: list[str] = []
+
+    def before(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        seen.append(f"before {service} {operation} {params['Bucket']} {len(account.world.buckets)}")
+
+    def after(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        seen.append(f"after {service} {operation} {params['Bucket']} {len(account.world.buckets)}")
+
+    account.client("s3", before=before, after=after).create_bucket(Bucket="logs")
+
+    assert seen == ["before s3 CreateBucket logs 0", "after s3 CreateBucket logs 1"]
+
+
+def test_a_call_may_fail_before_or_after_its_effect() -> None:
+    account = Account()
+
+    def fail(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        raise ReadTimeoutError(endpoint_url="https://s3.example")
+
+    with pytest.raises(ReadTimeoutError):
+        account.client("s3", before=fail).create_bucket(Bucket="logs")
+    assert not account.world.buckets
+    with pytest.raises(ReadTimeoutError):
+        account.client("s3", after=fail).create_bucket(Bucket="logs")
+    assert set(account.world.buckets) == {"logs"}
+
+
+def test_threads_may_call_at_once_and_from_hooks() -> None:
+    account = Account()
+    failures: list[BaseException] = []
+
+    def nested(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        Thread(target=account.s3.list_buckets).run()
+
+    def work(number: int) -> None:
+        try:
+            for step in range(20):
+                client = account.client("s3", before=nested)
+                client.create_bucket(Bucket=f"logs-{number}-{step}")
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert len(account.world.buckets) == 160
+
+
+def allow(action: Any, resource: str = "*", condition: Any = None) -> dict[str, Any]:
+    found = {"Effect": "Allow", "Action": action, "Resource": resource}
+    return policy({**found, **({"Condition": condition} if condition else {})})
+
+
+def test_a_denial_is_in_awss_words() -> None:
+    account = Account()
+    arn = account.add_load_balancer("web")
+    account.add_bucket("logs")
+    nobody = account.caller([])
+    who = f"User: arn:aws:sts::{ACCOUNT}:assumed-role/handler/session is not authorized to perform:"
+    because = "because no identity-based policy allows the"
+
+    with refused(
+        "AccessDenied",
+        f'{who} s3:GetBucketPolicy on resource: "arn:aws:s3:::logs" {because} s3:GetBucketPolicy'
+        " action",
+        403,
+    ):
+        account.client("s3", caller=nobody).get_bucket_policy(Bucket="logs")
+    with refused("AuthorizationError", f"{who} SNS:Subscribe on resource: {TOPIC} {because}", 403):
+        account.client("sns", caller=nobody).subscribe(TopicArn=TOPIC, Protocol="https")
+    describe = "elasticloadbalancing:DescribeLoadBalancers"
+    with refused("AccessDenied", f"{who} {describe} {because} {describe} action", 403):
+        account.client("elbv2", caller=nobody).describe_load_balancers(LoadBalancerArns=[arn])
+
+
+def test_an_explicit_deny_says_so() -> None:
+    account = Account()
+    account.add_bucket("logs")
+    deny = policy({"Effect": "Deny", "Action": "s3:*", "Resource": "*"})
+    denied = account.caller([allow("*"), deny])
+
+    with refused("AccessDenied", "with an explicit deny in an identity-based policy", 403):
+        account.client("s3", caller=denied).get_bucket_tagging(Bucket="logs")
+    put_policy(
+        account, statement(path="", Effect="Deny", Principal="*", Action="s3:GetBucketTagging")
+    )
+    with refused("AccessDenied", "with an explicit deny in a resource-based policy", 403):
+        account.s3.get_bucket_tagging(Bucket="logs")
+
+
+def test_a_bucket_policy_may_let_in_what_the_identity_does_not() -> None:
+    account = Account()
+    account.add_bucket("logs")
+    put_policy(account, statement(path="", Principal={"AWS": ACCOUNT}, Action="s3:GetBucketPolicy"))
+    theirs = account.caller([], account=VENDOR)
+
+    assert account.client("s3", caller=account.caller([])).get_bucket_policy(Bucket="logs")
+    with refused("AccessDenied", "no identity-based policy", 403):
+        account.client("s3", caller=theirs).get_bucket_policy(Bucket="logs")
+
+
+def test_conditions_on_endpoint_owner_prefix_and_tags() -> None:
+    account = Account()
+    account.add_bucket("logs")
+    account.add_bucket("theirs", owner=VENDOR, block=None)
+    put_policy(account, statement(Principal=ELB))
+    account.add_topic("t")
+    owner = {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
+    endpoint = {"StringEquals": {"sns:Endpoint": "https://a", "sns:Protocol": "https"}}
+    prefix = {"StringLike": {"s3:prefix": "p/*"}}
+    caller = account.caller(
+        [
+            allow("s3:GetBucketPolicy", condition=owner),
+            allow("sns:Subscribe", TOPIC, endpoint),
+            allow("s3:ListBucket", "arn:aws:s3:::logs", prefix),
+        ]
+    )
+    s3 = account.client("s3", caller=caller)
+    sns = account.client("sns", caller=caller)
+
+    assert s3.get_bucket_policy(Bucket="logs")
+    with refused("AccessDenied", status=403):
+        s3.get_bucket_policy(Bucket="theirs")
+    assert sns.subscribe(TopicArn=TOPIC, Protocol="https", Endpoint="https://a")
+    with refused("AuthorizationError", status=403):
+        sns.subscribe(TopicArn=TOPIC, Protocol="https", Endpoint="https://b")
+    assert s3.list_objects_v2(Bucket="logs", Prefix="p/x")
+    with refused("AccessDenied", status=403):
+        s3.list_objects_v2(Bucket="logs")
+
+
+def test_what_has_no_resource_level_needs_a_star() -> None:
+    account = Account()
+    actions = ["sns:ListSubscriptions", "s3:ListAllMyBuckets", "elasticloadbalancing:Describe*"]
+    narrow = account.caller([allow(actions, "arn:aws:*")])
+    wide = account.caller([allow(actions)])
+
+    with refused("AuthorizationError", status=403):
+        account.client("sns", caller=narrow).list_subscriptions()
+    with refused("AccessDenied", status=403):
+        account.client("s3", caller=narrow).list_buckets()
+    with refused("AccessDenied", status=403):
+        account.client("elbv2", caller=narrow).describe_load_balancers()
+    account.client("sns", caller=wide).list_subscriptions()
+    account.client("s3", caller=wide).list_buckets()
+    account.client("elbv2", caller=wide).describe_load_balancers()
+
+
+@needs_new_boto3
+def test_creating_with_tags_and_ownership_needs_more() -> None:
+    account = Account()
+    tags: Any = {"Tags": [{"Key": "a", "Value": "b"}]}
+    only = account.client("s3", caller=account.caller([allow("s3:CreateBucket")]))
+
+    with refused("AccessDenied", "s3:TagResource", 403):
+        only.create_bucket(Bucket="logs", CreateBucketConfiguration=tags)
+    with refused("AccessDenied", "s3:PutBucketOwnershipControls", 403):
+        only.create_bucket(Bucket="logs", ObjectOwnership="ObjectWriter")
+    only.create_bucket(Bucket="logs")
+    topics = account.client("sns", caller=account.caller([allow("sns:CreateTopic")]))
+    with refused("AuthorizationError", "SNS:TagResource", 403):
+        topics.create_topic(Name="t", Tags=tags["Tags"])

@@ -1,0 +1,208 @@
+"""Load balancers, and what it takes to turn access logs on."""
+
+from typing import Any
+
+import pytest
+from rehearsal.account.helpers import ACCOUNT, put_policy, refused, statement
+
+from dt_logs_rehearsal.account import Account
+
+DENIED = "Access Denied for bucket: logs. Please check S3bucket permission"
+
+
+def enable(account: Account, arn: str, bucket: str = "logs", prefix: str = "p") -> None:
+    values = {"enabled": "true", "bucket": bucket, "prefix": prefix}
+    modify(account, arn, **{f"access_logs.s3.{key}": value for key, value in values.items()})
+
+
+def modify(account: Account, arn: str, **values: str) -> None:
+    attributes: Any = [{"Key": key, "Value": value} for key, value in values.items()]
+    account.elbv2.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=attributes)
+
+
+def attributes(account: Account, arn: str) -> dict[str, str]:
+    found = account.elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
+    return {each["Key"]: each["Value"] for each in found}
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account()
+
+
+@pytest.fixture
+def arn(account: Account) -> str:
+    account.s3.create_bucket(Bucket="logs")
+    return account.add_load_balancer("web")
+
+
+def test_enabling_writes_the_test_file(account: Account, arn: str) -> None:
+    put_policy(account, statement(path=f"/p/AWSLogs/{ACCOUNT}/*"))
+
+    enable(account, arn)
+
+    assert attributes(account, arn)["access_logs.s3.bucket"] == "logs"
+    listed = account.s3.list_objects_v2(Bucket="logs")["Contents"]
+    assert [each["Key"] for each in listed] == [f"p/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"]
+
+
+def test_no_prefix_means_no_slash(account: Account, arn: str) -> None:
+    put_policy(account, statement(path=f"/AWSLogs/{ACCOUNT}/*"))
+
+    enable(account, arn, prefix="")
+
+    assert account.s3.head_object(Bucket="logs", Key=f"AWSLogs/{ACCOUNT}/ELBAccessLogTestFile")
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [],
+        [statement(path=f"/other/AWSLogs/{ACCOUNT}/*")],
+        [statement(path=f"/p/AWSLogs/{ACCOUNT}")],
+        [statement(Principal={"Service": "delivery.logs.amazonaws.com"})],
+        [statement(Principal={"AWS": "156460612806"})],  # eu-west-1's account, not us-east-1's
+        [statement(), statement(Effect="Deny", Principal="*")],
+        [statement(Condition={"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}})],
+        [statement(Condition={"StringEquals": {"aws:SourceAccount": ACCOUNT}})],
+    ],
+)
+def test_no_grant_for_the_exact_path_is_refused(
+    account: Account, arn: str, statements: list[dict[str, Any]]
+) -> None:
+    if statements:
+        put_policy(account, *statements)
+    before = account.snapshot()
+
+    with refused("InvalidConfigurationRequest", DENIED):
+        enable(account, arn)
+
+    assert account.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        statement(Principal={"AWS": "arn:aws:iam::127311923021:root"}),
+        statement(Condition={"Bool": {"aws:SecureTransport": "true"}}),
+    ],
+)
+def test_other_grants_that_suffice(account: Account, arn: str, grant: dict[str, Any]) -> None:
+    put_policy(account, grant)
+
+    enable(account, arn)
+
+    assert attributes(account, arn)["access_logs.s3.enabled"] == "true"
+
+
+def test_china_needs_the_account() -> None:
+    account = Account(region="cn-north-1", partition="aws-cn")
+    path = "arn:aws-cn:s3:::logs/*"
+    account.add_bucket("logs", policy={"Statement": [statement(Resource=path)]})
+    arn = account.add_load_balancer("web")
+
+    with refused("InvalidConfigurationRequest"):
+        enable(account, arn)
+    put_policy(account, statement(Resource=path, Principal={"AWS": "638102146993"}))
+    enable(account, arn)
+
+
+def test_a_public_statement_cuts_off_the_account_but_not_the_service(
+    account: Account, arn: str
+) -> None:
+    public = statement(Principal="*", Action="s3:GetObject")
+    restricted = {"RestrictPublicBuckets": True}
+    legacy = statement(Principal={"AWS": "127311923021"})
+    account.add_bucket("logs", block=restricted, policy={"Statement": [public, legacy]})
+
+    with refused("InvalidConfigurationRequest", DENIED):
+        enable(account, arn)
+    put_policy(account, public, statement())
+    enable(account, arn)
+
+
+def test_kms_is_refused(account: Account, arn: str) -> None:
+    account.add_bucket("logs", kms=True, policy={"Statement": [statement()]})
+
+    with refused("InvalidConfigurationRequest", DENIED):
+        enable(account, arn)
+
+
+def test_a_bucket_that_is_not_there_or_elsewhere_is_refused(account: Account, arn: str) -> None:
+    account.add_bucket("far", region="eu-west-1", policy={"Statement": [statement("far")]})
+
+    with refused("InvalidConfigurationRequest", "not located in the same region"):
+        enable(account, arn, bucket="far")
+    with refused("InvalidConfigurationRequest"):
+        enable(account, arn, bucket="none")
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"access_logs.s3.bucket": ""}, "'access_logs.s3.bucket' cannot be empty"),
+        ({"access_logs.s3.enabled": "true"}, "'access_logs.s3.bucket' cannot be empty"),
+        ({"access_logs.s3.prefix": "/p"}, "cannot start or end with '/'"),
+        ({"access_logs.s3.prefix": "p/"}, "cannot start or end with '/'"),
+        ({"access_logs.s3.prefix": "p/AWSLogs"}, "cannot contain 'AWSLogs'"),
+        ({"access_logs.s3.enabled": "True"}, "must be 'true' or 'false'"),
+        ({"access_logs.s3.nothing": "x"}, "not recognized"),
+        ({"access_logs.s3.prefix": "x" * 1025}, "too long"),
+    ],
+)
+def test_a_wrong_value_changes_nothing(
+    account: Account, arn: str, values: dict[str, str], text: str
+) -> None:
+    before = account.snapshot()
+
+    with refused("ValidationError", text):
+        modify(account, arn, **{"idle_timeout.timeout_seconds": "30", **values})
+
+    assert account.snapshot() == before
+
+
+def test_switching_off_needs_no_grant_and_keeps_the_location(account: Account) -> None:
+    arn = account.add_load_balancer("web", bucket="gone", prefix="p")
+
+    modify(account, arn, **{"access_logs.s3.enabled": "false"})
+
+    found = attributes(account, arn)
+    assert found["access_logs.s3.enabled"] == "false"
+    assert (found["access_logs.s3.bucket"], found["access_logs.s3.prefix"]) == ("gone", "p")
+
+
+def test_a_missing_load_balancer_fails_the_whole_call(account: Account, arn: str) -> None:
+    gone = account.add_load_balancer("gone")
+    account.delete_load_balancer(gone)
+
+    with refused("LoadBalancerNotFound", "One or more load balancers not found"):
+        account.elbv2.describe_load_balancers(LoadBalancerArns=[arn, gone])
+    with refused("ValidationError", "not a valid load balancer ARN"):
+        account.elbv2.describe_load_balancers(LoadBalancerArns=["web"])
+    with refused("ValidationError"):
+        account.elbv2.describe_load_balancers(LoadBalancerArns=[arn] * 21)
+
+
+def test_load_balancers_come_in_pages(account: Account) -> None:
+    for number in range(5):
+        account.add_load_balancer(f"lb{number}", "network" if number == 3 else "application")
+
+    pages = account.elbv2.get_paginator("describe_load_balancers").paginate(
+        PaginationConfig={"PageSize": 2}
+    )
+
+    names = [[each["LoadBalancerName"] for each in page["LoadBalancers"]] for page in pages]
+    assert names == [["lb0", "lb1"], ["lb2", "lb3"], ["lb4"]]
+
+
+def test_logs_are_dropped_in_silence_when_the_grant_goes(account: Account, arn: str) -> None:
+    put_policy(account, statement())
+    enable(account, arn)
+    key = account.write_log(arn)
+    account.s3.delete_bucket_policy(Bucket="logs")
+
+    assert account.write_log(arn) is None
+    assert key is not None and key.startswith(
+        f"p/AWSLogs/{ACCOUNT}/elasticloadbalancing/us-east-1/2027/01/15/"
+        f"{ACCOUNT}_elasticloadbalancing_us-east-1_app.web."
+    )

@@ -1,0 +1,183 @@
+"""Event notifications: what S3 accepts, and where the events go."""
+
+import json
+from typing import Any
+
+import pytest
+from rehearsal.account.helpers import (
+    ACCOUNT,
+    notify,
+    put_notifications,
+    put_policy,
+    refused,
+    statement,
+    topic_policy,
+)
+
+from dt_logs_rehearsal.account import Account
+
+TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
+QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
+AMBIGUOUS = "Configuration is ambiguously defined."
+
+
+@pytest.fixture
+def account() -> Account:
+    account = Account()
+    account.add_bucket("logs")
+    account.add_topic("t", topic_policy(TOPIC))
+    account.add_destination(QUEUE)
+    return account
+
+
+def configuration(account: Account) -> dict[str, Any]:
+    found = account.s3.get_bucket_notification_configuration(Bucket="logs")
+    return {key: value for key, value in found.items() if key != "ResponseMetadata"}
+
+
+def test_a_put_replaces_everything(account: Account) -> None:
+    assert configuration(account) == {}
+
+    put_notifications(account, notify(TOPIC, "a/", Id="one"), EventBridgeConfiguration={})
+    found = configuration(account)
+
+    assert found["EventBridgeConfiguration"] == {}
+    rules = found["TopicConfigurations"][0]["Filter"]["Key"]["FilterRules"]
+    assert rules == [{"Name": "Prefix", "Value": "a/"}]
+    put_notifications(account, notify(TOPIC))
+    found = configuration(account)
+    assert set(found) == {"TopicConfigurations"} and found["TopicConfigurations"][0]["Id"]
+    put_notifications(account)
+    assert configuration(account) == {}
+
+
+OVERLAPS = [
+    (notify(TOPIC), notify(QUEUE), "Configurations overlap."),
+    (notify(TOPIC), notify(QUEUE, "a/"), AMBIGUOUS),
+    (notify(TOPIC, "a/"), notify(QUEUE, "a/b/"), AMBIGUOUS),
+    (notify(TOPIC, "a/", ".gz"), notify(QUEUE, "a/"), AMBIGUOUS),
+    (notify(TOPIC, "a/", ".gz"), notify(QUEUE, "", ".log.gz"), AMBIGUOUS),
+    (notify(TOPIC, "a/"), notify(QUEUE, "a/", Events=["s3:ObjectCreated:Put"]), AMBIGUOUS),
+    (notify(TOPIC, "a/"), notify(QUEUE, "b/"), None),
+    (notify(TOPIC, "a/", ".gz"), notify(QUEUE, "a/", ".txt"), None),
+    (notify(TOPIC, "a/"), notify(QUEUE, "a/", Events=["s3:ObjectRemoved:*"]), None),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "text"), OVERLAPS)
+def test_overlapping_filters_of_one_event_are_refused(
+    account: Account, one: dict[str, Any], other: dict[str, Any], text: str | None
+) -> None:
+    queue = {("QueueArn" if key == "TopicArn" else key): value for key, value in other.items()}
+    if text is None:
+        put_notifications(account, one, QueueConfigurations=[queue])
+    else:
+        with refused("InvalidArgument", text):
+            put_notifications(account, one, QueueConfigurations=[queue], skip=True)
+
+
+@pytest.mark.parametrize(
+    ("entries", "code"),
+    [
+        ([notify(TOPIC, "a/", Id="x"), notify(TOPIC, "b/", Id="x")], "InvalidArgument"),
+        ([notify(TOPIC, Events=[])], "MalformedXML"),
+        ([notify(TOPIC, Events=["s3:Nothing"])], "InvalidArgument"),
+        ([notify(TOPIC, "x" * 1025)], "InvalidArgument"),
+        ([notify(TOPIC, f"{number}/") for number in range(101)], "InvalidArgument"),
+    ],
+)
+def test_a_wrong_configuration_is_refused(
+    account: Account, entries: list[dict[str, Any]], code: str
+) -> None:
+    with refused(code):
+        put_notifications(account, *entries)
+
+
+@pytest.mark.parametrize(
+    ("arn", "elements"),
+    [
+        (f"arn:aws:sns:us-east-1:{ACCOUNT}:none", None),
+        (f"arn:aws:sns:eu-west-1:{ACCOUNT}:t", None),
+        (TOPIC, {"Principal": {"Service": "sns.amazonaws.com"}}),
+        (TOPIC, {"Action": "sns:Subscribe"}),
+        (TOPIC, {"Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:s3:::other"}}}),
+        (TOPIC, {"Condition": {"StringEquals": {"aws:SourceAccount": "000000000000"}}}),
+    ],
+)
+def test_a_destination_that_does_not_take_it_is_refused(
+    account: Account, arn: str, elements: dict[str, Any] | None
+) -> None:
+    if elements:
+        account.sns.delete_topic(TopicArn=TOPIC)
+        account.add_topic("t", topic_policy(TOPIC, **elements))
+    before = account.snapshot()
+
+    with refused("InvalidArgument", "Unable to validate the following destination configurations"):
+        put_notifications(account, notify(arn))
+    assert account.snapshot() == before
+    put_notifications(account, notify(arn), skip=True)
+
+
+def test_a_topic_with_snss_default_policy_does_not_admit_s3(account: Account) -> None:
+    arn = account.add_topic("plain")
+
+    with refused("InvalidArgument", "Unable to validate"):
+        put_notifications(account, notify(arn))
+
+
+def test_a_dead_destination_that_was_there_before_fails_the_put(account: Account) -> None:
+    put_notifications(account, notify(TOPIC, "a/", Id="old"))
+    account.sns.delete_topic(TopicArn=TOPIC)
+    other = account.add_topic("other", topic_policy(f"arn:aws:sns:us-east-1:{ACCOUNT}:other"))
+
+    with refused("InvalidArgument", "Unable to validate"):
+        put_notifications(account, notify(TOPIC, "a/", Id="old"), notify(other, "b/"))
+
+
+def test_events_reach_confirmed_subscriptions_that_want_them(account: Account) -> None:
+    wanted = {"Records": {"s3": {"object": {"key": [{"prefix": "p/AWSLogs"}]}}}}
+    other = {"Records": {"s3": {"bucket": {"name": ["other"]}}}}
+    for number, policy in enumerate((None, wanted, other)):
+        attributes = {} if policy is None else {"FilterPolicy": json.dumps(policy)}
+        account.sns.subscribe(
+            TopicArn=TOPIC,
+            Protocol="https",
+            Endpoint=f"https://{number}",
+            Attributes={**attributes, "FilterPolicyScope": "MessageBody"},
+        )
+        if number != 0:
+            account.confirm(f"https://{number}")
+    attribute = {"FilterPolicy": '{"key":["a"]}'}  # of message attributes, which S3 does not send
+    account.sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=QUEUE, Attributes=attribute)
+    put_notifications(account, notify(TOPIC, "p/", ".gz"), EventBridgeConfiguration={})
+    put_policy(account, statement())
+
+    key = account.write_log(account.add_load_balancer("web", bucket="logs", prefix="p"))
+    account.s3.put_object(Bucket="logs", Key="p/other.gz")
+    account.s3.put_object(Bucket="logs", Key="p/AWSLogs.txt")
+
+    found = [message["Records"][0]["s3"] for message in account.delivered("https://1")]
+    assert [(each["bucket"]["name"], each["object"]["key"]) for each in found] == [("logs", key)]
+    assert not account.delivered("https://0")
+    assert not account.delivered("https://2")
+    assert not account.delivered(QUEUE)
+    assert len(account.delivered("events.amazonaws.com")) == 3
+
+
+def test_a_put_sends_a_test_event(account: Account) -> None:
+    account.sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=QUEUE)
+
+    put_notifications(account, notify(TOPIC))
+    put_notifications(account, notify(TOPIC), skip=True)
+
+    assert [each["Event"] for each in account.delivered(QUEUE)] == ["s3:TestEvent"]
+
+
+def test_keys_and_filters_are_encoded(account: Account) -> None:
+    account.sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=QUEUE)
+    put_notifications(account, notify(TOPIC, "a+b/c%3D"), skip=True)
+
+    account.s3.put_object(Bucket="logs", Key="a b/c=1")
+
+    (message,) = account.delivered(QUEUE)
+    assert message["Records"][0]["s3"]["object"]["key"] == "a+b/c%3D1"

@@ -1,0 +1,324 @@
+"""Buckets and objects."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ParamValidationError
+from rehearsal.account.helpers import (
+    ACCOUNT,
+    VENDOR,
+    knows_namespaces,
+    needs_new_boto3,
+    put_policy,
+    refused,
+    statement,
+)
+
+from dt_logs_rehearsal.account import Account, Caller
+
+
+def create(account: Account, name: str, region: str = "", **params: Any) -> None:
+    tags = params.pop("tags", {})
+    configuration: Any = {"LocationConstraint": region} if region else {}
+    if tags:
+        configuration["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+    if configuration:
+        params["CreateBucketConfiguration"] = configuration
+    account.s3.create_bucket(Bucket=name, **params)
+
+
+def test_a_new_bucket_has_the_defaults_of_2023() -> None:
+    account = Account()
+
+    create(account, "logs")
+
+    encryption = account.s3.get_bucket_encryption(Bucket="logs")
+    rule = encryption["ServerSideEncryptionConfiguration"]["Rules"][0]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    block = account.s3.get_public_access_block(Bucket="logs")["PublicAccessBlockConfiguration"]
+    assert len(block) == 4 and all(block.values())
+    ownership = account.s3.get_bucket_ownership_controls(Bucket="logs")["OwnershipControls"]
+    assert ownership == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+
+
+def test_an_old_bucket_may_have_nothing() -> None:
+    account = Account()
+    account.add_bucket("logs", ownership=None, block=None)
+
+    with refused("OwnershipControlsNotFoundError", status=404):
+        account.s3.get_bucket_ownership_controls(Bucket="logs")
+    with refused("NoSuchPublicAccessBlockConfiguration", status=404):
+        account.s3.get_public_access_block(Bucket="logs")
+    with refused("NoSuchTagSet", status=404):
+        account.s3.get_bucket_tagging(Bucket="logs")
+    with refused("NoSuchLifecycleConfiguration", status=404):
+        account.s3.get_bucket_lifecycle_configuration(Bucket="logs")
+    with refused("NoSuchBucketPolicy", status=404):
+        account.s3.get_bucket_policy(Bucket="logs")
+    with refused("NoSuchBucketPolicy", status=404):
+        account.s3.get_bucket_policy_status(Bucket="logs")
+
+
+@pytest.mark.parametrize(
+    ("region", "location", "code"),
+    [
+        ("us-east-1", "", None),
+        ("us-east-1", "us-east-1", "InvalidLocationConstraint"),
+        ("us-east-1", "eu-west-1", "IllegalLocationConstraintException"),
+        ("eu-west-1", "eu-west-1", None),
+        ("eu-west-1", "", "IllegalLocationConstraintException"),
+        ("eu-west-1", "eu-west-2", "IllegalLocationConstraintException"),
+    ],
+)
+def test_the_location_constraint_fits_the_region(
+    region: str, location: str, code: str | None
+) -> None:
+    account = Account(region=region)
+    if code is None:
+        create(account, "logs", location)
+        found = account.s3.get_bucket_location(Bucket="logs")["LocationConstraint"]
+        assert found == (location or None)
+    else:
+        with refused(code):
+            create(account, "logs", location)
+
+
+@pytest.mark.parametrize(
+    "name", ["ab", "a" * 64, "UPPER", "a..b", "-ab", "192.168.5.4", "xn--a", "a-s3alias", "a_b"]
+)
+def test_a_bad_name_is_refused(name: str) -> None:
+    with refused("InvalidBucketName"):
+        create(Account(), name)
+
+
+def test_a_name_that_boto3_itself_refuses() -> None:
+    with pytest.raises(ParamValidationError):
+        Account().s3.head_bucket(Bucket="")
+
+
+def test_whose_bucket_it_is_already() -> None:
+    east, west = Account(), Account(region="eu-west-1")
+    for account, location in ((east, ""), (west, "eu-west-1")):
+        create(account, "mine", location)
+        account.add_bucket("theirs", owner=VENDOR)
+        with refused("BucketAlreadyExists", status=409):
+            create(account, "theirs", location)
+
+    create(east, "mine")
+    with refused("BucketAlreadyOwnedByYou", status=409):
+        create(west, "mine", "eu-west-1")
+
+
+@needs_new_boto3
+@pytest.mark.parametrize(
+    ("name", "namespace", "code"),
+    [
+        (f"logs-{ACCOUNT}-us-east-1-an", "account-regional", None),
+        (f"logs-{ACCOUNT}-us-east-1-an", "global", "MissingNamespaceHeader"),
+        (f"logs-{VENDOR}-us-east-1-an", "account-regional", "InvalidBucketNamespace"),
+        (f"logs-{ACCOUNT}-eu-west-1-an", "account-regional", "InvalidBucketNamespace"),
+        ("logs", "account-regional", "InvalidNamespaceHeader"),
+        ("logs", "global", None),
+    ],
+)
+def test_the_accounts_regional_namespace(name: str, namespace: str, code: str | None) -> None:
+    account = Account()
+    if code is None:
+        create(account, name, BucketNamespace=namespace)
+    else:
+        with refused(code):
+            create(account, name, BucketNamespace=namespace)
+
+
+@needs_new_boto3
+def test_an_old_boto3_knows_no_namespace_and_no_tags_on_create() -> None:
+    account = Account(old_boto3=True)
+
+    with pytest.raises(ParamValidationError, match="BucketNamespace"):
+        create(account, "logs", BucketNamespace="global")
+    with pytest.raises(ParamValidationError, match="Tags"):
+        create(account, "logs", tags={"a": "b"})
+    assert [knows_namespaces(each) for each in (account, Account())] == [False, True]
+
+
+def test_acls_need_another_ownership() -> None:
+    account = Account()
+
+    with refused("InvalidBucketAclWithObjectOwnership"):
+        create(account, "logs", ACL="public-read")
+    create(account, "logs", ACL="public-read", ObjectOwnership="ObjectWriter")
+    create(account, "strict")
+    with refused("AccessControlListNotSupported"):
+        account.s3.put_object(Bucket="strict", Key="k", ACL="public-read")
+
+
+def test_only_an_empty_bucket_goes() -> None:
+    account = Account()
+    account.add_bucket("logs")
+    account.add_bucket("old", versioned=True)
+    for name in ("logs", "old"):
+        account.s3.put_object(Bucket=name, Key="k", Body=b"1")
+        with refused("BucketNotEmpty", status=409):
+            account.s3.delete_bucket(Bucket=name)
+        account.s3.delete_object(Bucket=name, Key="k")
+
+    account.s3.delete_bucket(Bucket="logs")
+    with refused("BucketNotEmpty", status=409):  # a version and a delete marker are left
+        account.s3.delete_bucket(Bucket="old")
+    with refused("NoSuchBucket", status=404):
+        account.s3.delete_bucket(Bucket="logs")
+
+
+def test_every_call_honours_the_expected_owner() -> None:
+    account = Account()
+    account.add_bucket("theirs", owner=VENDOR)
+
+    with refused("403", "Forbidden", 403):
+        account.s3.head_bucket(Bucket="theirs", ExpectedBucketOwner=ACCOUNT)
+    with refused("AccessDenied", "Access Denied", 403):
+        account.s3.get_bucket_policy(Bucket="theirs", ExpectedBucketOwner=ACCOUNT)
+    with refused("404", "Not Found", 404):
+        account.s3.head_bucket(Bucket="none", ExpectedBucketOwner=ACCOUNT)
+
+
+def test_another_accounts_bucket_is_closed() -> None:
+    account = Account()
+    account.add_bucket("theirs", owner=VENDOR)
+
+    with refused("AccessDenied", "no resource-based policy allows the s3:GetBucketPolicy", 403):
+        account.s3.get_bucket_policy(Bucket="theirs")
+
+
+def test_listing_shows_ones_own_in_pages_and_regions_when_asked() -> None:
+    account = Account()
+    for name in ("b-1", "a-1", "b-2"):
+        account.add_bucket(name)
+    account.add_bucket("b-far", region="eu-west-1")
+    account.add_bucket("b-theirs", owner=VENDOR)
+
+    plain = account.s3.list_buckets()["Buckets"]
+    near = account.s3.list_buckets(BucketRegion="us-east-1", MaxBuckets=2)
+    rest = account.s3.list_buckets(
+        BucketRegion="us-east-1", MaxBuckets=2, ContinuationToken=near["ContinuationToken"]
+    )
+
+    assert [each["Name"] for each in plain] == ["a-1", "b-1", "b-2", "b-far"]
+    assert "BucketRegion" not in plain[0]
+    assert [each["Name"] for each in near["Buckets"] + rest["Buckets"]] == ["a-1", "b-1", "b-2"]
+    assert near["Buckets"][0]["BucketRegion"] == "us-east-1"
+    assert "ContinuationToken" not in rest
+
+
+def test_objects() -> None:
+    account = Account()
+    account.add_bucket("logs")
+    for key in ("a/1", "a/2", "b"):
+        account.s3.put_object(Bucket="logs", Key=key, Body=key.encode())
+
+    with refused("PreconditionFailed", status=412):
+        account.s3.put_object(Bucket="logs", Key="b", IfNoneMatch="*")
+    with refused("NoSuchKey", status=404):
+        account.s3.get_object(Bucket="logs", Key="c")
+    with refused("404", status=404):
+        account.s3.head_object(Bucket="logs", Key="c")
+    listed = account.s3.list_objects_v2(Bucket="logs", Delimiter="/", MaxKeys=1)
+    rest = account.s3.list_objects_v2(
+        Bucket="logs", Delimiter="/", ContinuationToken=listed["NextContinuationToken"]
+    )
+
+    assert account.s3.get_object(Bucket="logs", Key="a/1")["Body"].read() == b"a/1"
+    assert listed["CommonPrefixes"] == [{"Prefix": "a/"}] and "Contents" not in listed
+    assert [each["Key"] for each in rest["Contents"]] == ["b"]
+    assert "Contents" not in account.s3.list_objects_v2(Bucket="logs", Prefix="none")
+
+
+def test_ownership_decides_who_reads_what_elb_wrote() -> None:
+    for ownership, read in (("BucketOwnerEnforced", True), ("ObjectWriter", False), (None, False)):
+        account = Account()
+        reader = statement(Principal={"AWS": VENDOR}, Action="s3:GetObject")
+        account.add_bucket("logs", ownership=ownership)
+        put_policy(account, statement(), reader)
+        key = account.write_log(account.add_load_balancer("web", bucket="logs"))
+
+        assert key is not None
+        assert account.can_read(VENDOR, "logs", key) == read
+        assert account.can_read(ACCOUNT, "logs", key)
+
+
+def test_restricting_public_buckets_cuts_off_other_accounts() -> None:
+    account = Account()
+    reader = statement(Principal={"AWS": VENDOR}, Action="s3:GetObject")
+    public = statement(Principal="*", Action="s3:GetObject", path="/www/*")
+    account.add_bucket(
+        "logs", block={"RestrictPublicBuckets": True}, policy={"Statement": [reader]}
+    )
+    assert account.can_read(VENDOR, "logs", "k")
+
+    put_policy(account, reader, public)
+
+    assert not account.can_read(VENDOR, "logs", "k")
+
+
+def test_an_account_level_block_counts() -> None:
+    account = Account()
+    account.add_bucket("logs", block=None)
+    flags = {"BlockPublicPolicy": True}
+    account.world.account_blocks[ACCOUNT] = flags
+
+    with refused("AccessDenied", "BlockPublicPolicy", 403):
+        put_policy(account, statement(Principal="*"))
+    found = account.s3control.get_public_access_block(AccountId=ACCOUNT)
+    assert found["PublicAccessBlockConfiguration"] == flags
+
+
+def test_tags_are_replaced_but_the_systems() -> None:
+    account = Account()
+    account.add_bucket("logs", tags={"aws:cloudformation:stack-name": "s", "a": "b"})
+    system = {"Key": "aws:cloudformation:stack-name", "Value": "s"}
+
+    def put(*tags: Any) -> None:
+        account.s3.put_bucket_tagging(Bucket="logs", Tagging={"TagSet": list(tags)})
+
+    with refused("InvalidTag", "System tags"):
+        put({"Key": "c", "Value": "d"})
+    with refused("InvalidTag", "same key"):
+        put(system, {"Key": "c", "Value": "d"}, {"Key": "c", "Value": "e"})
+    with refused("InvalidTag", "TagValue"):
+        put(system, {"Key": "c", "Value": "<d>"})
+    put(system, {"Key": "c", "Value": "d"})
+
+    assert account.snapshot()["buckets"]["logs"]["tags"] == {system["Key"]: "s", "c": "d"}
+
+
+def test_lifecycle_rules_are_checked_and_named() -> None:
+    account = Account()
+    account.add_bucket("logs")
+
+    def put(**rule: Any) -> None:
+        entry: Any = {"Status": "Enabled", "Filter": {"Prefix": ""}, **rule}
+        account.s3.put_bucket_lifecycle_configuration(
+            Bucket="logs", LifecycleConfiguration={"Rules": [entry]}
+        )
+
+    with refused("InvalidArgument", "positive integer"):
+        put(Expiration={"Days": 0})
+    with refused("InvalidRequest", "At least one action"):
+        put()
+    with refused("MalformedXML"):
+        put(Expiration={"Days": 1}, Prefix="")
+    put(Expiration={"Days": 30})
+
+    rules = account.s3.get_bucket_lifecycle_configuration(Bucket="logs")["Rules"]
+    assert rules[0]["ID"] and rules[0]["Expiration"] == {"Days": 30}
+    account.s3.delete_bucket_lifecycle(Bucket="logs")
+    account.s3.delete_bucket_lifecycle(Bucket="logs")
+
+
+def test_what_may_not_be_listed_may_not_be_told_missing() -> None:
+    account = Account()
+    account.add_bucket("logs")
+    may_get = {"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+    caller: Caller = account.caller([may_get])
+
+    with refused("AccessDenied", status=403):
+        account.client("s3", caller=caller).get_object(Bucket="logs", Key="none")

@@ -1,0 +1,177 @@
+"""Time, and pictures of the account."""
+
+import json
+from typing import Any
+
+from rehearsal.account.helpers import (
+    ACCOUNT,
+    VENDOR,
+    notify,
+    put_notifications,
+    put_policy,
+    refused,
+    statement,
+    topic_policy,
+)
+
+from dt_logs_rehearsal.account import Account, Consistency, diff
+
+TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
+
+
+def test_reads_may_be_stale_for_a_while_and_no_longer() -> None:
+    account = Account(consistency=Consistency(stale_reads=10))
+    account.add_bucket("logs", policy={"Statement": [statement()]})
+    account.clock.sleep(100)
+    before = account.s3.get_bucket_policy(Bucket="logs")["Policy"]
+    put_policy(account, statement(path="/new/*"))
+
+    early = set()
+    for _ in range(20):
+        account.clock.sleep(0.4)
+        early.add(account.s3.get_bucket_policy(Bucket="logs")["Policy"])
+    account.clock.sleep(2.1)
+    late = {account.s3.get_bucket_policy(Bucket="logs")["Policy"] for _ in range(20)}
+
+    assert before in early and len(early) == 2
+    assert late == early - {before}
+
+
+def test_notifications_may_be_stale_too() -> None:
+    account = Account(consistency=Consistency(stale_reads=10))
+    account.add_bucket("logs")
+    account.add_topic("t", topic_policy(TOPIC))
+    put_notifications(account, notify(TOPIC, Id="x"))
+
+    shown = ["TopicConfigurations" in _read(account) for _ in range(20)]
+    account.clock.sleep(11)
+
+    assert not any(shown)
+    assert "TopicConfigurations" in _read(account)
+
+
+def _read(account: Account) -> Any:
+    return account.s3.get_bucket_notification_configuration(Bucket="logs")
+
+
+def test_a_new_policy_spreads_to_elb_in_time() -> None:
+    account = Account(consistency=Consistency(spreading=30))
+    account.add_bucket("logs")
+    arn = account.add_load_balancer("web")
+    put_policy(account, statement())
+
+    def enable() -> None:
+        account.elbv2.modify_load_balancer_attributes(
+            LoadBalancerArn=arn,
+            Attributes=[
+                {"Key": "access_logs.s3.enabled", "Value": "true"},
+                {"Key": "access_logs.s3.bucket", "Value": "logs"},
+            ],
+        )
+
+    with refused("InvalidConfigurationRequest", "Access Denied for bucket"):
+        enable()
+    account.clock.sleep(30)
+    enable()
+
+
+def test_a_new_topic_spreads_to_s3_in_time() -> None:
+    account = Account(consistency=Consistency(spreading=30))
+    account.add_bucket("logs")
+    account.sns.create_topic(Name="t", Attributes={"Policy": json.dumps(topic_policy(TOPIC))})
+
+    with refused("InvalidArgument", "Unable to validate"):
+        put_notifications(account, notify(TOPIC))
+    account.clock.sleep(30)
+    put_notifications(account, notify(TOPIC))
+
+
+def test_the_same_seed_gives_the_same_world() -> None:
+    def run(seed: int) -> list[bool]:
+        account = Account(seed=seed, consistency=Consistency(stale_reads=5))
+        account.add_bucket("logs", policy={"Statement": [statement()]})
+        put_policy(account, statement(path="/new/*"))
+        account.clock.sleep(2)
+        texts = [account.s3.get_bucket_policy(Bucket="logs")["Policy"] for _ in range(30)]
+        return ["/new/" in text for text in texts]
+
+    assert run(1) == run(1)
+    assert run(1) != run(2)
+
+
+def test_a_snapshot_leaves_out_what_means_nothing() -> None:
+    one, other = Account(), Account(seed=5)
+    role = f"arn:aws:iam::{VENDOR}:root"
+    for account, principal, action in ((one, VENDOR, "s3:Get*"), (other, [role], ["s3:Get*"])):
+        account.clock.sleep(account.world.random.random())
+        account.add_bucket("logs")
+        put_policy(account, statement(Principal={"AWS": principal}, Action=action))
+
+    assert one.snapshot() == other.snapshot()
+    assert diff(one.snapshot(), other.snapshot()) == []
+
+
+def test_a_snapshot_is_a_copy() -> None:
+    account = Account()
+    account.add_bucket("logs", tags={"a": "b"})
+    before = account.snapshot()
+
+    account.s3.delete_bucket_tagging(Bucket="logs")
+    account.s3.put_public_access_block(Bucket="logs", PublicAccessBlockConfiguration={})
+
+    assert before["buckets"]["logs"]["tags"] == {"a": "b"}
+    assert len(diff(before, account.snapshot())) == 5
+
+
+def test_a_diff_names_each_place() -> None:
+    account = Account()
+    account.add_bucket("logs")
+    put_policy(account, statement(Sid="a"), statement(Sid="b", path="/b/*"))
+    before = account.snapshot()
+    put_policy(account, statement(Sid="b", path="/b/*"), statement(Sid="a"))
+    turned = account.snapshot()
+    account.s3.delete_bucket(Bucket="logs")
+    account.add_topic("t")
+
+    (order,) = diff(before, turned)
+    gone, come = diff(turned, account.snapshot())
+
+    assert order.startswith("~ buckets['logs']['policy']['Statement']: order [")
+    assert gone.startswith("- buckets['logs']: {")
+    assert come.startswith(f"+ topics['{TOPIC}']: {{")
+
+
+def test_answers_are_copies() -> None:
+    account = Account()
+    account.add_bucket("logs")
+    account.add_topic("t", topic_policy(TOPIC))
+    put_notifications(account, notify(TOPIC, "a/"))
+    before = account.snapshot()
+
+    answer = _read(account)
+    answer["TopicConfigurations"][0]["Events"].clear()
+    rules = account.s3.get_bucket_encryption(Bucket="logs")["ServerSideEncryptionConfiguration"]
+    rules["Rules"].clear()
+
+    assert account.snapshot() == before
+
+
+def test_can_list_looks_at_the_prefix() -> None:
+    account = Account()
+    account.add_bucket("logs")
+    condition = {"StringLike": {"s3:prefix": ["p/*"]}}
+    account.s3.put_bucket_policy(
+        Bucket="logs",
+        Policy=json.dumps(
+            {
+                "Statement": statement(
+                    path="", Principal={"AWS": VENDOR}, Action="s3:ListBucket", Condition=condition
+                )
+            }
+        ),
+    )
+
+    assert account.can_list(VENDOR, "logs", "p/x")
+    assert not account.can_list(VENDOR, "logs")
+    assert account.can_list(ACCOUNT, "logs")
+    assert not account.can_write(VENDOR, "logs", "p/x")

@@ -60,7 +60,7 @@ class Sandbox:
         consistency: Consistency | None = None,
         pace: Pace | None = None,
     ) -> None:
-        """Prepare an empty account."""
+        """Prepare an empty account, in which time passes at its pace unless one is given."""
         self.pace = pace or Pace()
         self.account = Account(ACCOUNT, REGION, PARTITION, clock=self.pace, consistency=consistency)
         self.runtime = "no function was run"

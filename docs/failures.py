@@ -181,7 +181,9 @@ def _texts(node: ast.expr, scope: _Scope) -> list[str]:
 def _values(name: str, function: ast.FunctionDef) -> Iterator[ast.expr]:
     """Yield what a name is given in a function, alone or as one of several."""
     for each in ast.walk(function):
-        for target in each.targets if isinstance(each, ast.Assign) else ():
+        if not isinstance(each, ast.Assign):
+            continue
+        for target in each.targets:
             match target, each.value:
                 case ast.Tuple(elts=names), ast.Tuple(elts=values):
                     pairs = list(zip(names, values, strict=True))

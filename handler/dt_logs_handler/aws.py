@@ -172,8 +172,8 @@ def code(error: ClientError) -> str:
 
 def message(error: ClientError) -> str:
     """Return AWS's error text, with the arguments that it is about."""
-    found = error.response.get("Error", {})
-    return ": ".join(str(found[key]) for key in found if key[:3] in ("Mes", "Arg"))
+    found = error.response.get("Error", {}).items()
+    return ": ".join(str(each) for key, each in found if key[:3] in ("Mes", "Arg"))
 
 
 def denied(error: ClientError) -> bool:

@@ -52,6 +52,13 @@ class LogObjects:
 
 
 @dataclass(frozen=True)
+class TopicSeen(Topic):
+    """A topic with its delivery policy, empty where it has none of its own."""
+
+    delivery_policy: str = ""
+
+
+@dataclass(frozen=True)
 class StackSeen:
     """A stack of ours, and what its own parameters would change now."""
 
@@ -77,9 +84,11 @@ class Seen:
     now: float
     load_balancers: Mapping[str, LoadBalancer | None] = field(default_factory=dict)
     buckets: Mapping[str, Bucket | Absent | Unreadable] = field(default_factory=dict)
-    topics: Mapping[str, Topic | None] = field(default_factory=dict)
+    topics: Mapping[str, TopicSeen | None] = field(default_factory=dict)
     objects: Mapping[str, LogObjects] = field(default_factory=dict)  # by load balancer
     public: frozenset[str] = frozenset()  # buckets whose policy S3 deems public
+    requester_pays: frozenset[str] = frozenset()  # buckets
+    on_outposts: frozenset[str] = frozenset()  # load balancers
     account_block: Mapping[str, bool] | Unread = field(default_factory=dict)
     stacks: tuple[StackSeen, ...] = ()
     stack_names: Mapping[str, str] | Unread = field(default_factory=dict)
@@ -136,7 +145,7 @@ class Logs:
     def location(self) -> Location:
         return self.load_balancer.logging.location
 
-    def topic(self) -> tuple[str, Topic | None]:
+    def topic(self) -> tuple[str, TopicSeen | None]:
         """Return the ARN of our topic for the bucket, and the topic if it is there."""
         arn = self.seen.marks.topic_arn(self.bucket.name)
         return arn, self.seen.topics.get(arn)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from .documents import Configuration, Json, listed
-from .names import BUCKET_TAG, Location, Stack, is_own_bucket_name
+from .names import BUCKET_TAG, Location, Stack, is_own_bucket_name, load_balancer_name
 from .notifications import NotificationEdit
 from .register import PolicyEdit, Registration, registrations
 from .request import Endpoint
@@ -38,7 +38,7 @@ class LoadBalancer:
 
     @property
     def name(self) -> str:
-        return self.arn.partition(":loadbalancer/")[2]
+        return load_balancer_name(self.arn)
 
 
 @dataclass(frozen=True)

@@ -238,8 +238,16 @@ class _Entry:
             yield from self._own_topic_steps(own)
             put = tuple(notifications.entry(each, own, stack) for each in ours)
             edit = NotificationEdit(put)
-            if edit.applied(now) != now:
-                yield EditNotifications(bucket, edit)
+            after = edit.applied(now)
+            with self._refusing():
+                if len([*notifications.entries(after)]) > 100:
+                    raise Refused(
+                        f"Bucket {bucket} has 100 notifications already, the most that S3 takes.",
+                        "Remove some, then run the stack again.",
+                        bucket,
+                    )
+                if after != now:
+                    yield EditNotifications(bucket, edit)
         for topic, locations in sorted(topics.items()):
             with self._refusing():
                 yield from self._foreign_topic_steps(topic, locations)
@@ -270,7 +278,14 @@ class _Entry:
             if each.endpoint == endpoint.digest and each.location.bucket == bucket
         ]
         others = {each.location for each in registered if each.stack != stack.tag}
-        target = filter_policy(bucket, others.union(locations), stack)
+        if len(others := others.union(locations)) > 9:  # 150 combinations, each value 4 deep
+            raise Refused(
+                f"Bucket {bucket} has {len(others)} access-log prefixes, and a filter of topic"
+                f" {topic} takes 9 at most.",
+                "Let load balancers share a prefix, then run the stack again.",
+                bucket,
+            )
+        target = filter_policy(bucket, others, stack)
         found = (self.state.topics or {}).get(topic)
         subscriptions = (
             [e for e in found.subscriptions if endpoint_of(e) == endpoint] if found else []

@@ -238,7 +238,7 @@ def check_policy(policy: str | None, bucket: str) -> None:
     S3 takes no principal of which only the unique ID is left, since whoever it was is deleted:
     the whole put would fail with MalformedPolicy.
     """
-    size = len((policy or "").encode("utf-8", "surrogatepass"))
+    size = len((policy or "").encode())
     if size > LIMIT:
         raise Refused(
             f"The policy of bucket {bucket} would grow to {size} bytes; S3 takes {LIMIT}.",

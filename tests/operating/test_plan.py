@@ -371,7 +371,7 @@ def test_a_bucket_that_is_full_of_notifications_is_in_the_way(account: Account) 
     arn = account.add_load_balancer("web", bucket="logs-of-web")
     (conflict,) = plan(account, creation(account, arn)).conflicts
     assert (
-        conflict.what == "Bucket logs-of-web would have 101 event notifications, and S3 takes 100."
+        conflict.what == "Bucket logs-of-web has 100 notifications already, the most that S3 takes."
     )
 
 

@@ -37,6 +37,25 @@ def written(tmp_path: Path, content: object) -> Path:
     return file
 
 
+@pytest.mark.parametrize(
+    ("copied", "told"),
+    [
+        (f'"{BALANCER}"', f"""'"{BALANCER}"' has quotes or blanks in it. Give {BALANCER}."""),
+        (f"{BALANCER},'{BALANCER}'", "has quotes or blanks in it. Give arn:aws:elastic"),
+        (f"\u201c{BALANCER}\u201d", f"has quotes or blanks in it. Give {BALANCER}."),
+        (BALANCER.replace("/app", "/ app"), f"has quotes or blanks in it. Give {BALANCER}."),
+        (BALANCER[:-1], f"'{BALANCER[:-1]}' is cut off. Give the whole ARN"),
+        (BALANCER[:-17], "is cut off."),
+        (BALANCER[:-20], "is cut off."),
+        (BALANCER[: BALANCER.index("/app")], "is cut off."),
+        (f"{BALANCER}0", "is not what it takes. It takes: Whole ARNs (arn:..."),
+        (BALANCER.replace("/app", "/net"), "is not what it takes."),
+    ],
+)
+def test_an_arn_that_was_copied_badly_is_told_with_what_is_wrong(copied: str, told: str) -> None:
+    assert told in refusal(values.check, TEMPLATE, {**GIVEN, "LoadBalancerArns": copied}, {})
+
+
 def test_options_may_hold_further_equals_signs() -> None:
     assert values.pairs(["a=b=c", "d="], "--parameter") == {"a": "b=c", "d": ""}
 

@@ -137,6 +137,22 @@ def test_an_update_keeps_what_is_left_out_and_shows_old_and_new(
     assert sorted(each["Key"] for each in stack(account)["Tags"]) == ["cost", "team"]
 
 
+def test_load_balancer_that_was_left_out_is_named_and_fails(account: Emulated, run: Runner) -> None:
+    account.sandbox.account.add_bucket("kms", kms=True)
+    api = account.sandbox.account.add_load_balancer("kms", bucket="kms")
+    name = api.partition(":loadbalancer/")[2]
+
+    ran = run(*options(account, "*"), "--yes")
+
+    assert (ran.code, ran.failure) == (1, "")
+    lines = ran.out.splitlines()
+    assert lines[0] == f"{NAME}: created, CREATE_COMPLETE"
+    (told,) = (line for line in lines if line.startswith("  NotOnboarded: "))
+    assert told.startswith(f"  NotOnboarded: {name}: Bucket kms encrypts with aws:kms")
+    assert lines[-1] == "Some load balancers were not onboarded: NotOnboarded, above, says why."
+    assert run(*again(account)).code == 1
+
+
 def test_nothing_to_do_is_said_and_fine(account: Emulated, run: Runner) -> None:
     run(*options(account), "--yes")
     ran = run(*again(account))

@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deploy; answer 0 also where nothing has to be done."""
+    """Deploy; return 1 where load balancers were left out, 0 also where nothing had to be done."""
     return deployed(arguments, at_terminal(Here.of(arguments)))
 
 
@@ -72,7 +72,7 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
         sys.stdout.write(canonical.dumps(_data(found)))
     else:
         print("\n".join(map(printable, _lines(found, Here.of(arguments)))))
-    return 0
+    return 1 if _left_out(found) else 0
 
 
 def _check_place(parameters: Mapping[str, str], account: str, region: str) -> None:
@@ -86,6 +86,11 @@ def _check_place(parameters: Mapping[str, str], account: str, region: str) -> No
             )
 
 
+def _left_out(found: Deployed) -> bool:
+    """Tell whether the stack's outputs name load balancers that could not be onboarded."""
+    return found.stack.outputs.get("NotOnboarded", "none") != "none"
+
+
 def _lines(found: Deployed, here: Here) -> list[str]:
     stack, waits = found.stack, "awaits confirmation"
     result = "nothing to do" if found.result == "unchanged" else found.result
@@ -94,6 +99,8 @@ def _lines(found: Deployed, here: Here) -> list[str]:
     if any(waits in value for value in stack.outputs.values()):
         look = here.command(f"dt-logs-cfn status --stack {stack.name}")
         lines.append(f"Data Theorem's endpoint has to confirm; `{look}` tells when it has.")
+    if _left_out(found):
+        lines.append("Some load balancers were not onboarded: NotOnboarded, above, says why.")
     return lines
 
 

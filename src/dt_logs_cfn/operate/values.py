@@ -1,6 +1,7 @@
 """Values for a template's parameters: read from options and files, checked before AWS is asked."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ from typing import Any
 from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_cfn.template.declared import check_given, declared, default, shown_name
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
-from dt_logs_handler.names import EVERY_LOAD_BALANCER
+from dt_logs_handler.names import ARN, EVERY_LOAD_BALANCER
 
 _LIMIT = 1_000_000  # bytes of a file: 200 parameters of 4,096 bytes are fewer
+# An ARN without its end, as far as it can be an application load balancer's.
+_CUT_OFF = rf"{ARN}:elasticloadbalancing:[^/]*(/app(/[^/]*(/[0-9a-f]{{0,15}})?)?)?/?"
 _FORM = (
     'Write it as the AWS CLI takes it: [{"ParameterKey": "…", "ParameterValue": "…"}], or as'
     ' {"name": "value"}.'
@@ -87,6 +90,7 @@ def check(template: Mapping[str, Any], given: Mapping[str, str], kept: Mapping[s
     Raises OperatingError, which shows no value: one may hold a token.
     """
     parameters = declared(template)
+    _check_copied(given.get("LoadBalancerArns", ""))
     check_given(parameters, given)
     whole = {**{name: kept[name] for name in kept if name in parameters}, **given}
     check_given(parameters, whole)
@@ -97,6 +101,20 @@ def check(template: Mapping[str, Any], given: Mapping[str, str], kept: Mapping[s
             "Give each with --parameter NAME=VALUE, or in a file with --parameters.",
         )
     check_rules(template, whole, "The parameters")
+
+
+def _check_copied(load_balancers: str) -> None:
+    """Raise OperatingError for an ARN with quotes or blanks in it, or without its end."""
+    for each in load_balancers.split(","):
+        arn = re.sub(r"[\s'\"`\u2018-\u201d]", "", each)
+        if arn.startswith("arn:") and arn != each.strip():
+            raise OperatingError(
+                f"{each.strip()[:200]!r} has quotes or blanks in it.", f"Give {arn[:200]}."
+            )
+        if re.fullmatch(_CUT_OFF, arn):
+            raise OperatingError(
+                f"{arn!r} is cut off.", "Give the whole ARN: /app/, a name, / and 16 digits or a-f."
+            )
 
 
 def check_rules(template: Mapping[str, Any], values: Mapping[str, str], what: str) -> None:

@@ -45,6 +45,7 @@ _NOTHING: Mapping[str, Mapping[str, object]] = {
     },
     "get_bucket_policy": {"Policy": None},
     "get_bucket_policy_status": {"PolicyStatus": {"IsPublic": False}},
+    "get_bucket_request_payment": {"Payer": "BucketOwner"},
     "get_bucket_tagging": {"TagSet": []},
     "get_public_access_block": {"PublicAccessBlockConfiguration": {}},
     "get_subscription_attributes": {"Attributes": {}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.plans.reads import Reading
-from dt_logs_cfn.operate.status.seen import Unread
-from dt_logs_handler.model import Bucket, Topic
+from dt_logs_cfn.operate.status.seen import TopicSeen, Unread
+from dt_logs_handler.aws import pages
+from dt_logs_handler.model import Bucket
 from dt_logs_handler.names import digest
 from dt_logs_handler.topics import of_topic
 
@@ -58,22 +60,41 @@ def load_balancer_arns(elbv2: ElasticLoadBalancingv2Client) -> list[str]:
     return found
 
 
-def topic(through: Reading, arn: str, filtered: set[str]) -> Topic | None:
+def topic(through: Reading, arn: str, filtered: set[str]) -> TopicSeen | None:
     """Read a topic with its subscriptions; of those of these endpoints the filters, too."""
     sns = through.sns
     try:
-        policy = sns.get_topic_attributes(TopicArn=arn)["Attributes"].get("Policy", "")
+        attributes = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
         found = []
-        for each in of_topic(through, arn):
+        for each in of_topic(through, arn, left_out=""):
             if each.confirmed and digest(each.endpoint, 8) in filtered:
                 answer = sns.get_subscription_attributes(SubscriptionArn=each.arn)
                 each = replace(each, filter_policy=answer["Attributes"].get("FilterPolicy"))
             found.append(each)
-        return Topic(arn, policy, tuple(found))
+        return TopicSeen(
+            arn, attributes.get("Policy", ""), tuple(found), attributes.get("DeliveryPolicy", "")
+        )
     except ClientError as error:
         if aws.code(error) in ("NotFound", "NotFoundException"):
             return None
         raise
+
+
+def requester_pays(through: Reading, bucket: str, account: str) -> bool:
+    """Tell whether whoever reads a bucket's objects has to pay. Raises botocore's errors."""
+    s3 = through.s3
+    return (
+        s3.get_bucket_request_payment(Bucket=bucket, ExpectedBucketOwner=account)["Payer"]
+        == "Requester"
+    )
+
+
+def on_outposts(through: Reading) -> Iterator[str]:
+    """Yield the region's load balancers that are on an Outpost. Raises botocore's errors."""
+    for page in pages(through, through.elbv2.describe_load_balancers, "Marker", "NextMarker"):
+        for each in page["LoadBalancers"]:
+            if any("OutpostId" in zone for zone in each.get("AvailabilityZones", ())):
+                yield each["LoadBalancerArn"]
 
 
 def is_public(through: Reading, bucket: Bucket, account: str) -> bool:

@@ -25,6 +25,7 @@ def checks(logs: Logs) -> Iterator[Check]:
     yield _setting(logs, "encryption", "GetBucketEncryption", alone, found.encryption)
     alone = Bucket(name, ownership=found.ownership)
     yield _setting(logs, "ownership", "GetBucketOwnershipControls", alone, found.ownership)
+    yield _payer(logs)
     yield _grant(logs)
     if logs.seen.claims(logs.load_balancer) or logs.seen.denial(name, "GetBucketPolicy"):
         yield _denied(logs)
@@ -100,6 +101,23 @@ def _objects(logs: Logs) -> Check:
 def _age(seconds: float) -> str:
     minutes = max(int(seconds // 60), 0)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
+
+
+def _payer(logs: Logs) -> Check:
+    """Whether the bucket lets the vendor read without paying."""
+    name, seen, bucket = "payer", logs.seen, logs.bucket.name
+    if denied := seen.denial(bucket, "GetBucketRequestPayment"):
+        return denied_check(name, logs.subject, denied)
+    if bucket not in seen.requester_pays:
+        return Check(name, logs.subject, "the bucket's owner pays for requests", "ok")
+    return Check(
+        name,
+        logs.subject,
+        f"Requester Pays is on in bucket {bucket}, so S3 refuses Data Theorem's requests",
+        "finding",
+        "Turn it off (aws s3api put-bucket-request-payment --bucket"
+        f" {bucket} --request-payment-configuration Payer=BucketOwner).",
+    )
 
 
 def _setting(logs: Logs, name: str, operation: str, alone: Bucket, value: str) -> Check:

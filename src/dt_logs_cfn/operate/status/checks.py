@@ -39,6 +39,11 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
         fix = "Correct the ARN, or take it out of the stack's LoadBalancerArns."
         yield Check(name, subject, "the load balancer does not exist", "finding", fix)
         return
+    if denied := seen.denial("", "DescribeLoadBalancers"):
+        yield denied_check("outpost", subject, denied)
+    elif arn in seen.on_outposts:
+        saw = "it is on an Outpost, whose logs another service delivers, which is not supported"
+        yield Check("outpost", subject, saw, "finding", "Take it out of LoadBalancerArns.")
     logging = found.logging
     if not logging.enabled:
         fix = "Onboard it: `plan` shows how. If a stack has it already, run that again."

@@ -21,17 +21,19 @@ from dt_logs_cfn.operate.status.account_reads import (
     is_public,
     lacking,
     load_balancer_arns,
+    on_outposts,
+    requester_pays,
     stack_names,
     topic,
 )
 from dt_logs_cfn.operate.status.log_objects import log_objects
-from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen, Unread
+from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen, TopicSeen, Unread
 from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
 from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_handler import names as marks
 from dt_logs_handler.buckets import read_bucket
 from dt_logs_handler.main import Clients
-from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Topic, Unreadable
+from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Unreadable
 from dt_logs_handler.names import EVERY_LOAD_BALANCER
 from dt_logs_handler.notifications import foreign_topics
 from dt_logs_handler.observe import read_load_balancer
@@ -73,6 +75,8 @@ def look(
         found.topics,
         found.objects,
         frozenset(found.public),
+        frozenset(found.requester_pays),
+        frozenset(found.on_outposts),
         account_block(reach.s3control, place.account) if found.public else {},
         tuple(seen),
         stack_names(reach.cloudformation),
@@ -88,9 +92,11 @@ class _Look:
         self.noted: list[Denied] = []
         self.load_balancers: dict[str, LoadBalancer | None] = {}
         self.buckets: dict[str, Bucket | Absent | Unreadable] = {}
-        self.topics: dict[str, Topic | None] = {}
+        self.topics: dict[str, TopicSeen | None] = {}
         self.objects: dict[str, LogObjects] = {}
         self.public: set[str] = set()
+        self.requester_pays: set[str] = set()
+        self.on_outposts: set[str] = set()
         self._reach = reach
         self._place = place
         self._through = reading(reach.clients, self.noted, reach.clock, lenient=True)
@@ -192,6 +198,10 @@ class _Look:
         buckets = {name: each for name, each in self.buckets.items() if isinstance(each, Bucket)}
         public = self._each(lambda aws, name: is_public(aws, buckets[name], account), buckets)
         self.public |= {name for name, found in public.items() if found}
+        pays = self._each(lambda aws, name: requester_pays(aws, name, account), buckets)
+        self.requester_pays |= {name for name, found in pays.items() if found}
+        if self.load_balancers:
+            self.on_outposts |= {*on_outposts(self._through)}
         for each in buckets.values():
             self._topics_of(each)
 

@@ -12,6 +12,7 @@ from dt_logs_cfn.template.templates import Origin
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Subscription, Topic, Unreadable
 from dt_logs_handler.names import Location, Stack, digest
 from dt_logs_handler.register import Registration
+from dt_logs_handler.topics import ENDED
 
 Verdict = Literal["ok", "finding", "unknown"]
 
@@ -51,6 +52,13 @@ class LogObjects:
 
 
 @dataclass(frozen=True)
+class TopicSeen(Topic):
+    """A topic with its delivery policy, empty where it has none of its own."""
+
+    delivery_policy: str = ""
+
+
+@dataclass(frozen=True)
 class StackSeen:
     """A stack of ours, and what its own parameters would change now."""
 
@@ -76,9 +84,11 @@ class Seen:
     now: float
     load_balancers: Mapping[str, LoadBalancer | None] = field(default_factory=dict)
     buckets: Mapping[str, Bucket | Absent | Unreadable] = field(default_factory=dict)
-    topics: Mapping[str, Topic | None] = field(default_factory=dict)
+    topics: Mapping[str, TopicSeen | None] = field(default_factory=dict)
     objects: Mapping[str, LogObjects] = field(default_factory=dict)  # by load balancer
     public: frozenset[str] = frozenset()  # buckets whose policy S3 deems public
+    requester_pays: frozenset[str] = frozenset()  # buckets
+    on_outposts: frozenset[str] = frozenset()  # load balancers
     account_block: Mapping[str, bool] | Unread = field(default_factory=dict)
     stacks: tuple[StackSeen, ...] = ()
     stack_names: Mapping[str, str] | Unread = field(default_factory=dict)
@@ -135,17 +145,15 @@ class Logs:
     def location(self) -> Location:
         return self.load_balancer.logging.location
 
-    def topic(self) -> tuple[str, Topic | None]:
+    def topic(self) -> tuple[str, TopicSeen | None]:
         """Return the ARN of our topic for the bucket, and the topic if it is there."""
         arn = self.seen.marks.topic_arn(self.bucket.name)
         return arn, self.seen.topics.get(arn)
 
     def subscribed(self, topic: Topic, claim: Registration) -> Subscription | None:
-        """Return the subscription of a claim's endpoint to a topic."""
-        return next(
-            (each for each in topic.subscriptions if digest(each.endpoint, 8) == claim.endpoint),
-            None,
-        )
+        """Return the subscription of a claim's endpoint to a topic, one that has ended last."""
+        found = [e for e in topic.subscriptions if digest(e.endpoint, 8) == claim.endpoint]
+        return min(found, key=lambda each: each.arn == ENDED, default=None)
 
 
 def denied_check(name: str, subject: str, denied: Denied) -> Check:

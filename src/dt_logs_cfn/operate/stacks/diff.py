@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from dt_logs_cfn.diff import compare_templates
-from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.operate.plans.diff import Change
 from dt_logs_cfn.operate.shown import changes, shown_text
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
@@ -46,10 +45,7 @@ def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:
 
 def _compared(old: TemplateJson, new: TemplateJson) -> list[tuple[str, str]]:
     """Return the same, each with the part of the template that it is of."""
-    try:
-        return [(each.kind, shown_text(each.what)) for each in compare_templates(old, new)]
-    except VerifyError as error:
-        return [("unknown", f"what changes cannot be told: {error.what}")]
+    return [(each.kind, shown_text(each.what)) for each in compare_templates(old, new)]
 
 
 def _made(template: TemplateJson) -> str:

@@ -332,7 +332,7 @@ def test_a_bucket_that_the_role_may_not_touch_is_in_the_way(account: Account) ->
 
 
 def test_a_stack_of_another_kind_is_none_of_ours() -> None:
-    with pytest.raises(OperatingError, match="none of ours"):
+    with pytest.raises(OperatingError, match="has no resource InvokeLambdaFunction"):
         asked.properties({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}}, {})
 
 

@@ -5,14 +5,13 @@ With `--stack-set`, one stack in each account and region of an organisation.
 
 import argparse
 import sys
-from collections.abc import Mapping
 
 from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.cli.terminal import printable
-from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate import stack_options, values
 from dt_logs_cfn.operate.operator import Operator, at_terminal
+from dt_logs_cfn.operate.plans import reads
 from dt_logs_cfn.operate.shown import shown_line
 from dt_logs_cfn.operate.stack_sets import options as stack_set_options
 from dt_logs_cfn.operate.stack_sets.command import roll_out
@@ -53,15 +52,12 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         client = session.client("cloudformation", config=aws.CONFIG)
-        account = session.client("sts", config=aws.CONFIG).get_caller_identity()["Account"]
-        region = client.meta.region_name
-        _check_place(parameters, account, region)
+        here = reads.here(session)
         before = settled(client, arguments.stack, operator)
         template = stack_options.template(arguments, before)
         wanted = Wanted(
             arguments.stack,
-            account,
-            region,
+            here,
             template,
             parameters,
             tags,
@@ -73,17 +69,6 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
     else:
         print("\n".join(map(printable, _lines(found, Here.of(arguments)))))
     return 0
-
-
-def _check_place(parameters: Mapping[str, str], account: str, region: str) -> None:
-    """Refuse load balancers of another account or region: the stack has to be beside them."""
-    for each in parameters.get("LoadBalancerArns", "").split(","):
-        parts = each.strip().split(":")
-        if len(parts) == 6 and parts[3:5] != [region, account]:
-            raise OperatingError(
-                f"{each.strip()[:200]} is not of account {account} and region {region}.",
-                "Use the account's credentials, and --region with the load balancer's region.",
-            )
 
 
 def _lines(found: Deployed, here: Here) -> list[str]:

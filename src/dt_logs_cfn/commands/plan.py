@@ -5,17 +5,17 @@ import sys
 import time
 
 from dt_logs_cfn import aws, canonical
-from dt_logs_cfn.operate import stack_options, values
+from dt_logs_cfn.operate import stack_options
 from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.plans import asked, reads
-from dt_logs_cfn.operate.plans.asked import Place
 from dt_logs_cfn.operate.plans.planned import planned
 from dt_logs_cfn.operate.plans.shown import Preview, data, told
 from dt_logs_cfn.operate.progress import watch
 from dt_logs_cfn.operate.stacks.diff import stack_change
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson, existing
+from dt_logs_cfn.template.declared import check
 from dt_logs_cfn.template.parsing import parse_template
-from dt_logs_handler.request import Request
+from dt_logs_handler.names import Stack
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,21 +33,21 @@ def run(arguments: argparse.Namespace) -> int:
     given = stack_options.parameters(arguments)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
-        place = reads.place(session)
+        here = reads.here(session)
         stack = existing(session.client("cloudformation", config=aws.CONFIG), name)
         template = parse_template(stack_options.template(arguments, stack).text)
         kept = stack.stack.parameters if stack else {}
-        values.check(template, given, kept)
-        wanted = asked.parameters(template, given, kept)
+        wanted = check(template, given, kept)
         itself = stack_change(name, stack, template, wanted)
         clients = reads.clients(session)
         watch(clients, time.monotonic, Operator().tell)
-        found = planned(_request(template, wanted, place, stack), clients, time.time)
+        request = asked.request(template, wanted, here, stack, time.time())
+        found = planned(request, clients, time.time)
     preview = Preview(found, itself, stack is not None, _runs(template, wanted, stack))
     if arguments.json:
         sys.stdout.write(canonical.dumps(data(preview)))
     else:
-        print(told(preview, _what(name, place, stack)))
+        print(told(preview, _what(name, here, stack)))
     return preview.code
 
 
@@ -59,14 +59,6 @@ def _runs(template: TemplateJson, wanted: dict[str, str], stack: Existing | None
     return asked.properties(template, wanted) != before
 
 
-def _request(
-    template: TemplateJson, wanted: dict[str, str], place: Place, stack: Existing | None
-) -> Request:
-    if stack is None:
-        return asked.creation(template, wanted, place.example_stack(), time.time())
-    return asked.update(template, wanted, stack, time.time())
-
-
-def _what(name: str, place: Place, stack: Existing | None) -> str:
+def _what(name: str, here: Stack, stack: Existing | None) -> str:
     what = "An update of" if stack else "A new stack"
-    return f"{what} {name} in account {place.account}, region {place.region}"
+    return f"{what} {name} in account {here.account}, region {here.region}"

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         stack_options.check_stack(arguments.stack, or_id=True)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
-        place = reads.place(session)
+        marks = reads.here(session)
         cloudformation = session.client("cloudformation", config=aws.CONFIG)
         clients = reads.clients(session)
         watch(clients, time.monotonic, Operator().tell)
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         arns = arguments.load_balancer
         stacks = [] if arns else _stacks(cloudformation, arguments.stack)
-        seen = look(reach, place, stacks, arns)
+        seen = look(reach, marks, stacks, arns)
     if not arns and not seen.stacks:
         raise foreign(stacks[0]) if arguments.stack else _NONE
     here = Here.of(arguments)

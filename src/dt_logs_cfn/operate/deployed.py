@@ -23,6 +23,7 @@ from dt_logs_cfn.template.json_tree import differences
 from dt_logs_cfn.template.parsing import LIMIT, parse_template
 from dt_logs_cfn.template.resources import EXECUTION_ROLE, FUNCTION, LOG_GROUP
 from dt_logs_cfn.verify.rebuild import shown
+from dt_logs_handler.names import Stack
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -77,16 +78,22 @@ def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Dep
 
 def changes(found: Deployed) -> tuple[str, ...]:
     """Return where function and role are not what the stack's own template makes of them."""
-    _, partition, _, region, account, *_ = (*found.stack_id.split(":"), "", "", "", "", "")
+    where = Stack.of(found.stack_id)
     name = found.stack_id.partition(":stack/")[2].partition("/")[0]
     group = found.resources.get(LOG_GROUP, "")
-    logs = f"arn:{partition}:logs:{region}:{account}:log-group:{group}:*"
+    logs = f"arn:{where.partition}:logs:{where.region}:{where.account}:log-group:{group}:*"
     made = {each: {"Ref": identifier} for each, identifier in found.resources.items()}
     made.setdefault(LOG_GROUP, {})["Arn"] = logs
     made[EXECUTION_ROLE]["Arn"] = str(found.role.get("Arn"))
     pseudo = {"AWS::StackName": name, "AWS::StackId": found.stack_id}
     stack = ResolvedTemplate(
-        parse_template(found.template), found.parameters, partition, region, account, made, pseudo
+        parse_template(found.template),
+        found.parameters,
+        where.partition,
+        where.region,
+        where.account,
+        made,
+        pseudo,
     )
     try:
         function, role = stack.properties(FUNCTION), stack.properties(EXECUTION_ROLE)

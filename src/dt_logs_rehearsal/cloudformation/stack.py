@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
+from dt_logs_cfn.template.declared import accepts, complete, declared
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.cloudformation.template_shape import check_shape, names
@@ -125,8 +126,13 @@ def check(asked: Asked, capabilities: Sequence[str]) -> None:
     if missing:
         raise _invalid(f"Parameters: [{', '.join(missing)}] must have values")
     stack = ResolvedTemplate(template, asked.parameters)
+    values = complete(template, asked.parameters, {})
     try:
-        refusals = stack.refusals()
+        refusals = [
+            str(each.get("ConstraintDescription", f"{name} does not take this value"))
+            for name, each in declared(template).items()
+            if not accepts(each, values[name])
+        ]
         stack.value([template["Resources"], template.get("Outputs", {})])
     except KeyError as error:
         raise Refused("NotImplemented", f"{error.args[0]} is not emulated", 501) from error

@@ -14,12 +14,13 @@ import boto3
 from botocore.exceptions import ClientError, NoRegionError
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.template.resources import TIMEOUT
 from dt_logs_handler.aws import Aws, Passing, denied, message
 from dt_logs_handler.errors import CallFailed
 from dt_logs_handler.main import ANSWER_RESERVE, Clients
 from dt_logs_handler.model import State
+from dt_logs_handler.names import Stack
 from dt_logs_handler.observe import observe
 from dt_logs_handler.request import Request
 
@@ -124,15 +125,15 @@ class Reading(Aws):
         return operation()
 
 
-def place(session: boto3.Session) -> Place:
-    """Return where and whose the session's credentials are. Raises botocore's errors.
+def here(session: boto3.Session) -> Stack:
+    """Return a new stack of the session's account and region. Raises botocore's errors.
 
     Nobody needs a right for it [STS API, GetCallerIdentity].
     """
     if not session.region_name:
         raise NoRegionError()
     caller = session.client("sts", config=aws.CONFIG).get_caller_identity()
-    return Place(caller["Arn"].split(":")[1], session.region_name, caller["Account"])
+    return new_stack(caller["Arn"].split(":")[1], session.region_name, caller["Account"])
 
 
 def clients(session: boto3.Session) -> Clients:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate import values
 from dt_logs_cfn.operate.operator import Operator
-from dt_logs_cfn.operate.plans.asked import parameters
+from dt_logs_cfn.operate.plans.asked import creation
 from dt_logs_cfn.operate.stacks import change_sets
 from dt_logs_cfn.operate.stacks.change_sets import Proposal
 from dt_logs_cfn.operate.stacks.diff import template_changes
@@ -18,7 +17,9 @@ from dt_logs_cfn.operate.stacks.proposing import Asked, execute, proposed
 from dt_logs_cfn.operate.stacks.stack import Existing, Stack, describe, existing, made_from
 from dt_logs_cfn.operate.stacks.states import GONE, SETTLED, at_rest, before_update
 from dt_logs_cfn.operate.templates import Template
+from dt_logs_cfn.template.declared import check
 from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_handler import names
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -29,8 +30,7 @@ class Wanted:
     """What somebody wants to be deployed, and where; parameters and tags left out stay."""
 
     name: str
-    account: str
-    region: str
+    here: names.Stack
     template: Template
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
@@ -94,13 +94,13 @@ def _proposal(wanted: Wanted, before: Existing | None) -> tuple[Proposal, Asked]
     stack = before.stack if before else None
     kept = stack.parameters if stack else {}
     tags = {**stack.tags, **wanted.tags} if stack and wanted.tags else wanted.tags
-    values.check(template, wanted.parameters, kept)
-    whole = parameters(template, wanted.parameters, kept)
+    whole = check(template, wanted.parameters, kept)
+    creation(template, whole, (stack or wanted.here).id, 0)  # refuses what the handler would
     same = tuple(n for n in whole if n in kept and n not in wanted.parameters)
     return Proposal(
         name=wanted.name,
-        account=wanted.account,
-        region=wanted.region,
+        account=wanted.here.account,
+        region=wanted.here.region,
         role=wanted.role or (stack.role if stack else ""),
         template=wanted.template.description,
         before=stack,

@@ -6,7 +6,8 @@ from dt_logs_cfn.diff import compare_templates
 from dt_logs_cfn.operate.plans.diff import Change
 from dt_logs_cfn.operate.shown import changes, shown_text
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
-from dt_logs_cfn.template.declared import declared, taken
+from dt_logs_cfn.template.declared import declared, split
+from dt_logs_handler.documents import Json
 
 # What alone is no change to CloudFormation: a template differs by it and makes the same stack.
 _WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "version"))
@@ -24,7 +25,7 @@ def stack_change(
         return Change("CreateStack", subject, (f"+ the stack itself: {_made(template)}",))
     parameters = declared(template)
     old, new = (
-        {name: taken(parameters.get(name, {}), value) for name, value in each.items()}
+        {name: _taken(parameters.get(name, {}), value) for name, value in each.items()}
         for each in (existing.stack.parameters, values)
     )
     changed = [f"~ parameter {each}" for each in changes(old, new)]
@@ -46,6 +47,11 @@ def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:
 def _compared(old: TemplateJson, new: TemplateJson) -> list[tuple[str, str]]:
     """Return the same, each with the part of the template that it is of."""
     return [(each.kind, shown_text(each.what)) for each in compare_templates(old, new)]
+
+
+def _taken(parameter: Mapping[str, Json], value: str) -> str:
+    found = split(parameter, value)
+    return found if isinstance(found, str) else ",".join(found)
 
 
 def _made(template: TemplateJson) -> str:

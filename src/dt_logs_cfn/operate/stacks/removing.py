@@ -76,7 +76,7 @@ def remove(
     documented = _is_documented(_template(client, stack))
     stack = _at_rest(client, stack, operator)
     listed = resources(client, stack)
-    tagged = _of(stack)
+    tagged = handler_marks.Stack.of(stack.id)
     hints = _hints(stack, listed)
     operator.tell("looking for what it has set up in the account")
     before, cleared = read_marks(found, tagged, hints), tuple[Left, ...]()
@@ -127,12 +127,6 @@ def _is_documented(template: TemplateJson | None) -> bool:
         return template is not None and origin(template).privileges is Privileges.DOCUMENTED
     except DtLogsError:
         return False  # edited by hand
-
-
-def _of(stack: Stack) -> handler_marks.Stack:
-    """Return the stack as its marks know it."""
-    _, partition, _, region, account, _ = stack.id.split(":", 5)
-    return handler_marks.Stack(stack.id, partition, region, account)
 
 
 def _hints(stack: Stack, listed: Sequence[Resource]) -> Hints:

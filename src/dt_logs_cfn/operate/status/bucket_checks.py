@@ -172,7 +172,7 @@ def _denied(logs: Logs) -> Check:
         return judged
     key = f"{logs.location.log_prefix(seen.marks)}2026/01/01/x.log.gz"
     for claim in seen.claims(logs.load_balancer):
-        caller = vendor(claim.vendor, seen.place.partition)
+        caller = vendor(claim.vendor, seen.marks.partition)
         if sid := may_deny(policy, caller, "s3:GetObject", _arn(logs, key)):
             return Check(
                 name,
@@ -185,7 +185,7 @@ def _denied(logs: Logs) -> Check:
 
 
 def _arn(logs: Logs, key: str) -> str:
-    return f"arn:{logs.seen.place.partition}:s3:::{logs.bucket.name}/{key}"
+    return f"arn:{logs.seen.marks.partition}:s3:::{logs.bucket.name}/{key}"
 
 
 def _restricted(logs: Logs) -> Check:

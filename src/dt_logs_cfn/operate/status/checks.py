@@ -95,7 +95,7 @@ def _marks(seen: Seen, bucket: Bucket) -> Iterator[tuple[str, str, list[Registra
     claims = bucket.register(seen.marks)
     for claim in claims:
         # Nobody takes over a statement: while it is there, what it claims goes with no other stack.
-        granting = "" if claim.vendor != seen.place.account else ", which grants nothing,"
+        granting = "" if claim.vendor != seen.marks.account else ", which grants nothing,"
         yield claim.stack, f"statement {claim.sid}{granting}", []
     if bucket.maker:
         yield bucket.maker, "its tag", claims

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dt_logs_cfn.operate.plans.asked import Place
 from dt_logs_cfn.operate.plans.planned import Planned
 from dt_logs_cfn.operate.plans.reads import Denied
 from dt_logs_cfn.operate.stacks import stack as stacks
@@ -72,7 +71,7 @@ class Seen:
     `stack_names` are those of every stack of the account and region, by tag.
     """
 
-    place: Place
+    marks: Stack  # of the account and region, for names that depend on no stack
     now: float
     load_balancers: Mapping[str, LoadBalancer | None] = field(default_factory=dict)
     buckets: Mapping[str, Bucket | Absent | Unreadable] = field(default_factory=dict)
@@ -83,12 +82,6 @@ class Seen:
     stacks: tuple[StackSeen, ...] = ()
     stack_names: Mapping[str, str] | Unread = field(default_factory=dict)
     denied: frozenset[Denied] = frozenset()
-
-    @property
-    def marks(self) -> Stack:
-        """A stack of this place, for names that depend on no stack."""
-        place = self.place
-        return Stack(place.example_stack(), place.partition, place.region, place.account)
 
     def denial(self, named: str, *operations: str) -> Denied | None:
         """Return the first of these reads that was denied, of what bears this name or ARN."""
@@ -110,7 +103,7 @@ class Seen:
         return [
             each
             for each in (bucket.register(self.marks) if bucket else [])
-            if each.vendor != self.place.account and each.covers(found.logging.location, found.name)
+            if each.vendor != self.marks.account and each.covers(found.logging.location, found.name)
         ]
 
     def called(self, tag: str) -> str:

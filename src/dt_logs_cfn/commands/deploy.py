@@ -15,7 +15,8 @@ from dt_logs_cfn.operate.plans import reads
 from dt_logs_cfn.operate.shown import shown_line
 from dt_logs_cfn.operate.stack_sets import options as stack_set_options
 from dt_logs_cfn.operate.stack_sets.command import roll_out
-from dt_logs_cfn.operate.stacks.deploying import Deployed, Wanted, deploy, settled
+from dt_logs_cfn.operate.stacks.deploying import Deployed, deploy, settled
+from dt_logs_cfn.operate.stacks.deployment import Deployment
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,15 +56,16 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
         here = reads.here(session)
         before = settled(client, arguments.stack, operator)
         template = stack_options.template(arguments, before)
-        wanted = Wanted(
+        deployment = Deployment(
             arguments.stack,
             here,
             template,
             parameters,
             tags,
             arguments.role_arn or "",
+            before,
         )
-        found = deploy(client, wanted, before, operator, arguments.yes)
+        found = deploy(client, deployment, operator, arguments.yes)
     if arguments.json:
         sys.stdout.write(canonical.dumps(_data(found)))
     else:

@@ -7,14 +7,14 @@ import time
 from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.operate import stack_options
 from dt_logs_cfn.operate.operator import Operator
-from dt_logs_cfn.operate.plans import asked, reads
+from dt_logs_cfn.operate.plans import reads
+from dt_logs_cfn.operate.plans.asked import properties
 from dt_logs_cfn.operate.plans.planned import planned
 from dt_logs_cfn.operate.plans.shown import Preview, data, told
 from dt_logs_cfn.operate.progress import watch
+from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.diff import stack_change
-from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson, existing
-from dt_logs_cfn.template.declared import check
-from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_cfn.operate.stacks.stack import Existing, existing
 from dt_logs_handler.names import Stack
 
 
@@ -35,15 +35,14 @@ def run(arguments: argparse.Namespace) -> int:
         session = aws.session(arguments.profile, arguments.region)
         here = reads.here(session)
         stack = existing(session.client("cloudformation", config=aws.CONFIG), name)
-        template = parse_template(stack_options.template(arguments, stack).text)
-        kept = stack.stack.parameters if stack else {}
-        wanted = check(template, given, kept)
-        itself = stack_change(name, stack, template, wanted)
+        template = stack_options.template(arguments, stack)
+        deployment = Deployment(name, here, template, given, before=stack)
+        itself = stack_change(name, stack, deployment.document, deployment.values)
+        request = deployment.request(time.time())
         clients = reads.clients(session)
         watch(clients, time.monotonic, Operator().tell)
-        request = asked.request(template, wanted, here, stack, time.time())
         found = planned(request, clients, time.time)
-    preview = Preview(found, itself, stack is not None, _runs(template, wanted, stack))
+    preview = Preview(found, itself, stack is not None, _runs(deployment))
     if arguments.json:
         sys.stdout.write(canonical.dumps(data(preview)))
     else:
@@ -51,12 +50,12 @@ def run(arguments: argparse.Namespace) -> int:
     return preview.code
 
 
-def _runs(template: TemplateJson, wanted: dict[str, str], stack: Existing | None) -> bool:
+def _runs(deployment: Deployment) -> bool:
     """Tell whether CloudFormation would invoke the function: if its properties change."""
-    if stack is None:
+    if deployment.before is None:
         return True
-    before = asked.properties(stack.template, stack.stack.parameters)
-    return asked.properties(template, wanted) != before
+    before = properties(deployment.before.template, deployment.before.stack.parameters)
+    return properties(deployment.document, deployment.values) != before
 
 
 def _what(name: str, here: Stack, stack: Existing | None) -> str:

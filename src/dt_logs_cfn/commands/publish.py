@@ -15,7 +15,7 @@ from dt_logs_cfn.commands.build import SETTINGS_FILE
 from dt_logs_cfn.errors import PublishError, SigningError, UsageError
 from dt_logs_cfn.publish.destination import Destination, chosen, destinations
 from dt_logs_cfn.publish.plan import Plan, Publication, publication_plan, withdrawal_plan
-from dt_logs_cfn.publish.publisher import Place, publish
+from dt_logs_cfn.publish.publisher import DestinationAccess, publish
 from dt_logs_cfn.publish.report import Progress, data, print_plans, summary
 from dt_logs_cfn.publish.revision import revision
 from dt_logs_cfn.publish.store import Store
@@ -26,6 +26,7 @@ from dt_logs_cfn.settings import Settings
 from dt_logs_cfn.verify.fetching import optional
 from dt_logs_cfn.verify.signature import sign, signers
 from dt_logs_cfn.versions import is_version
+from dt_logs_handler.names import ACCOUNT_ID
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -171,7 +172,7 @@ def _signature(release: Release, key: Path | None) -> bytes | None:
 
 def _place(
     arguments: argparse.Namespace, places: Sequence[Destination]
-) -> Callable[[Destination], Place]:
+) -> Callable[[Destination], DestinationAccess]:
     # A session is no thing for two threads, so all are made before any thread begins.
     with aws.errors():
         sessions = [
@@ -186,12 +187,12 @@ def _place(
             for each, session in zip(places, sessions, strict=True)
         }
 
-    def place(destination: Destination) -> Place:
+    def place(destination: Destination) -> DestinationAccess:
         s3, sts = clients[destination]
         number = places.index(destination)
         owner = _nth(arguments.bucket_owner, number) or sts.get_caller_identity()["Account"]
         store = Store(s3, destination.bucket, owner, time.sleep, random.Random())
-        return Place(destination, store, _public_url(destination, s3.meta.endpoint_url))
+        return DestinationAccess(destination, store, _public_url(destination, s3.meta.endpoint_url))
 
     return place
 
@@ -218,7 +219,7 @@ def _version(text: str) -> str:
 
 
 def _account(text: str) -> str:
-    if not re.fullmatch("[0-9]{12}", text):
+    if not re.fullmatch(ACCOUNT_ID, text):
         raise argparse.ArgumentTypeError(f"{text!r} is no account id of 12 digits")
     return text
 

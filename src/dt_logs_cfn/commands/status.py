@@ -15,7 +15,7 @@ from dt_logs_cfn.operate import stack_options
 from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.plans import reads
 from dt_logs_cfn.operate.progress import watch
-from dt_logs_cfn.operate.stacks.stack import Stack, foreign, named, ours
+from dt_logs_cfn.operate.stacks.stack import StackDescription, foreign, named, ours
 from dt_logs_cfn.operate.stacks.states import GONE
 from dt_logs_cfn.operate.status.checks import checks
 from dt_logs_cfn.operate.status.look import Reach, look
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if any(each.verdict == "finding" for each in found) else 0
 
 
-def _stacks(client: "CloudFormationClient", name: str | None) -> list[Stack]:
+def _stacks(client: "CloudFormationClient", name: str | None) -> list[StackDescription]:
     if name is not None:
         stack = named(client, name)
         if stack.status == GONE:

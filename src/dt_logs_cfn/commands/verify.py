@@ -20,6 +20,7 @@ from dt_logs_cfn.verify.provenance import Provenance, entry_of, provenance, stan
 from dt_logs_cfn.verify.rebuild import handler_differences, handler_sources, shown, verify_template
 from dt_logs_cfn.verify.signature import Signers, signers
 from dt_logs_cfn.verify.source import Given, below_url, from_file, from_s3, from_url
+from dt_logs_handler.names import Stack
 
 _MOST = 5
 
@@ -146,7 +147,7 @@ def _stack(arguments: argparse.Namespace) -> _Answer:
     if arguments.extract is not None:
         _write(handler_sources(found.template), arguments.extract)
     verdict = verify_template(found.template)
-    vendor = verdict.origin.settings.vendor(found.stack_id.split(":")[1])
+    vendor = verdict.origin.settings.vendor(Stack.of(found.stack_id).partition)
     return _Answer(
         f"stack {arguments.stack}",
         (

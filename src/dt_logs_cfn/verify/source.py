@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.aws import code
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template.parsing import LIMIT, read_bytes
 from dt_logs_cfn.verify import fetching
 from dt_logs_cfn.verify.fetching import shown
+from dt_logs_handler.aws import code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

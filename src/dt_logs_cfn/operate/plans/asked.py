@@ -61,22 +61,6 @@ def update(
     )
 
 
-def request(
-    template: TemplateJson,
-    values: Mapping[str, str],
-    stack: Stack,
-    before: Existing | None,
-    now: float,
-) -> Request:
-    """Return the request that CloudFormation would send: an update of `before`, or a creation.
-
-    Raises OperatingError for a value that the handler would refuse.
-    """
-    if before is None:
-        return creation(template, values, stack.id, now)
-    return update(template, values, before, now)
-
-
 @contextmanager
 def expected() -> Iterator[None]:
     """Tell what the handler expects to go wrong as a failure of the command."""

@@ -22,6 +22,7 @@ from dt_logs_cfn.operate.stack_sets.operations import begin, follow
 from dt_logs_cfn.operate.stack_sets.rollout import Rollout, Step, check, steps
 from dt_logs_cfn.operate.stack_sets.stack_set import Progress, StackSet
 from dt_logs_cfn.operate.templates import Template
+from dt_logs_handler.aws import denied
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -150,7 +151,7 @@ def _advised() -> Iterator[None]:
     except ClientError as error:
         said = one_line(error.response.get("Error", {}).get("Message", ""))
         fix = failures.call_advice(said)
-        if fix is None or aws.denied(error):
+        if fix is None or denied(error):
             raise
         what = f"{error.operation_name} failed: {said[:_LONGEST].rstrip('.')}."
         raise OperatingError(what, fix) from error

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from dt_logs_cfn.diff import compare_templates
-from dt_logs_cfn.operate.plans.diff import Change
+from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.shown import changes, shown_text
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
 from dt_logs_cfn.template.declared import declared, split
@@ -15,14 +15,14 @@ _WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "versio
 
 def stack_change(
     name: str, existing: Existing | None, template: TemplateJson, values: Mapping[str, str]
-) -> Change | None:
+) -> PlannedChange | None:
     """Return what changes of a stack, as one change of a plan; None for nothing.
 
     `values` are those that all parameters of the new template will have.
     """
     subject = f"stack {name}"
     if existing is None:
-        return Change("CreateStack", subject, (f"+ the stack itself: {_made(template)}",))
+        return PlannedChange("CreateStack", subject, (f"+ the stack itself: {_made(template)}",))
     parameters = declared(template)
     old, new = (
         {name: _taken(parameters.get(name, {}), value) for name, value in each.items()}
@@ -33,7 +33,7 @@ def stack_change(
     if not changed and all(kind in _WORDS for kind, _ in found):
         return None
     lines = (*(f"~ template: {each}" for _, each in found), *changed)
-    return Change("UpdateStack", subject, lines)
+    return PlannedChange("UpdateStack", subject, lines)
 
 
 def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:

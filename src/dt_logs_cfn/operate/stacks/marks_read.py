@@ -18,7 +18,7 @@ from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.stacks.marked import Found
 from dt_logs_cfn.operate.stacks.marks import Hints, MarkedBucket, MarkedTopic, Marks
 from dt_logs_handler import topics
-from dt_logs_handler.aws import Aws, pages
+from dt_logs_handler.aws import Aws, code, denied, pages
 from dt_logs_handler.buckets import ABSENT, POLICY, read_bucket
 from dt_logs_handler.errors import HandlerError
 from dt_logs_handler.model import Bucket, LoadBalancer, Unreadable
@@ -110,7 +110,7 @@ class _Search:
         try:
             return read()
         except ClientError as error:
-            if not aws.denied(error):
+            if not denied(error):
                 raise
             self._unread.append(f"{what} could not be read (AWS denies {error.operation_name})")
         except HandlerError as error:
@@ -150,12 +150,12 @@ class _Search:
         try:
             policy = POLICY.read(self._aws, name, self._stack.account)
         except ClientError as error:
-            if aws.denied(error):
+            if denied(error):
                 self._unread.append(
                     f"the policy of bucket {name} could not be read (AWS denies GetBucketPolicy)"
                 )
                 self._closed.add(name)
-            elif aws.code(error) not in ABSENT:
+            elif code(error) not in ABSENT:
                 raise
             return False
         claims = registrations(policy, name, self._stack)
@@ -210,7 +210,7 @@ class _Search:
             self._aws.call(lambda: self._aws.sns.get_topic_attributes(TopicArn=arn))
             found = list(topics.of_topic(self._aws, arn))
         except ClientError as error:
-            if aws.code(error) in ("NotFound", "NotFoundException"):
+            if code(error) in ("NotFound", "NotFoundException"):
                 return None
             raise
         ours = [each for each in found if each.endpoint == self._hints.endpoint]

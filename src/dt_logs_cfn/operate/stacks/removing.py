@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_cfn.operate.operator import Operator
@@ -19,7 +18,7 @@ from dt_logs_cfn.operate.stacks.marks import Hints, Left, Marks, fate, leftovers
 from dt_logs_cfn.operate.stacks.marks_read import Clients, read_marks
 from dt_logs_cfn.operate.stacks.stack import (
     Resource,
-    Stack,
+    StackDescription,
     TemplateJson,
     check_review,
     made_from,
@@ -32,6 +31,7 @@ from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
 from dt_logs_cfn.template.templates import origin
 from dt_logs_handler import names as handler_marks
+from dt_logs_handler.aws import denied
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -50,7 +50,7 @@ class Options:
 class Removed:
     """What came of it: what was removed besides the stack, and what is left."""
 
-    stack: Stack
+    stack: StackDescription
     left: tuple[Left, ...]
     removed: tuple[Left, ...] = ()
     unread: tuple[str, ...] = field(default=())
@@ -99,14 +99,16 @@ def remove(
     return Removed(stack, left, cleared, after.unread)
 
 
-def _at_rest(client: CloudFormationClient, stack: Stack, operator: Operator) -> Stack:
+def _at_rest(
+    client: CloudFormationClient, stack: StackDescription, operator: Operator
+) -> StackDescription:
     if at_rest(stack.status):
         return stack
     operator.tell(f"The stack {stack.name} is at work ({stack.status}); following it first.")
     return follow(client, stack.id, seen_before(client, stack.id), operator).stack
 
 
-def _template(client: CloudFormationClient, stack: Stack) -> TemplateJson | None:
+def _template(client: CloudFormationClient, stack: StackDescription) -> TemplateJson | None:
     """Return what the stack was made from; None if it was not made, or is gone for 90 days.
 
     Raises OperatingError if it is none of ours [CloudFormation API, GetTemplate].
@@ -129,7 +131,7 @@ def _is_documented(template: TemplateJson | None) -> bool:
         return False  # edited by hand
 
 
-def _hints(stack: Stack, listed: Sequence[Resource]) -> Hints:
+def _hints(stack: StackDescription, listed: Sequence[Resource]) -> Hints:
     """Return what the stack itself tells; its outputs may be cut off."""
     arns = re.findall(
         rf"arn:[^,\s]+:{handler_marks.NAME}-[0-9]+-[A-Za-z0-9_-]+",
@@ -141,7 +143,9 @@ def _hints(stack: Stack, listed: Sequence[Resource]) -> Hints:
     return Hints((), (), tuple(arns), function, endpoint, INVOCATION not in there)
 
 
-def _told(stack: Stack, listed: Sequence[Resource], marks: Marks, documented: bool) -> str:
+def _told(
+    stack: StackDescription, listed: Sequence[Resource], marks: Marks, documented: bool
+) -> str:
     goes, stays = fate(marks, documented)
     existing = [
         f"{each.logical_id}  {each.resource_type}  {each.physical_id}"
@@ -191,7 +195,7 @@ def _gone(found: Clients, left: Left, operator: Operator) -> bool:
             case _:
                 raise AssertionError(f"no way to remove a {left.what}")
     except ClientError as error:
-        if not aws.denied(error):
+        if not denied(error):
             raise
         operator.tell(f"AWS denies {error.operation_name}: {left.name} stays")
         return False

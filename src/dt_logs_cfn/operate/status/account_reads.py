@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.plans.reads import Reading
 from dt_logs_cfn.operate.status.seen import Unread
+from dt_logs_handler.aws import code, denied
 from dt_logs_handler.model import Bucket, Topic
 from dt_logs_handler.names import digest
 from dt_logs_handler.topics import of_topic
@@ -30,7 +30,7 @@ def stack_names(client: CloudFormationClient) -> dict[str, str] | Unread:
         try:
             page = client.list_stacks(**request)
         except ClientError as error:
-            if not aws.denied(error):
+            if not denied(error):
                 raise
             return lacking("cloudformation:ListStacks")
         for each in page["StackSummaries"]:
@@ -71,7 +71,7 @@ def topic(through: Reading, arn: str, filtered: set[str]) -> Topic | None:
             found.append(each)
         return Topic(arn, policy, tuple(found))
     except ClientError as error:
-        if aws.code(error) in ("NotFound", "NotFoundException"):
+        if code(error) in ("NotFound", "NotFoundException"):
             return None
         raise
 
@@ -91,9 +91,9 @@ def account_block(client: S3ControlClient, account: str) -> dict[str, bool] | Un
     try:
         answer = client.get_public_access_block(AccountId=account)
     except ClientError as error:
-        if aws.code(error) == "NoSuchPublicAccessBlockConfiguration":
+        if code(error) == "NoSuchPublicAccessBlockConfiguration":
             return {}
-        if not aws.denied(error):
+        if not denied(error):
             raise
         return lacking("s3:GetAccountPublicAccessBlock")
     except BotoCoreError as error:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dt_logs_cfn.operate.status import announcement_checks, bucket_checks, stack_checks
 from dt_logs_cfn.operate.status.seen import Check, Logs, Seen, Unread, denied_check, unread_check
 from dt_logs_handler.model import Bucket, LoadBalancer
-from dt_logs_handler.names import LEFT_TAG
+from dt_logs_handler.names import LEFT_TAG, load_balancer_name
 from dt_logs_handler.register import Registration
 
 ACCOUNT = "account"
@@ -31,7 +31,7 @@ def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
 
 
 def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator[Check]:
-    name, subject = "logging", arn.partition(":loadbalancer/")[2]
+    name, subject = "logging", load_balancer_name(arn)
     if denied := seen.denial(arn, "DescribeLoadBalancerAttributes"):
         yield denied_check(name, subject, denied)
         return

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn import aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.asked import expected
 from dt_logs_cfn.operate.plans.planned import Planned, decided
 from dt_logs_cfn.operate.plans.reads import Denied, Reading, observed, reading
-from dt_logs_cfn.operate.stacks.stack import Existing, Stack, made_from
+from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription, made_from
 from dt_logs_cfn.operate.stacks.states import REVIEW, made
 from dt_logs_cfn.operate.status.account_reads import (
     account_block,
@@ -30,6 +29,7 @@ from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen, Unread
 from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
 from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_handler import names as marks
+from dt_logs_handler.aws import denied
 from dt_logs_handler.buckets import read_bucket
 from dt_logs_handler.main import Clients
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Topic, Unreadable
@@ -56,7 +56,10 @@ class Reach:
 
 
 def look(
-    reach: Reach, here: marks.Stack, stacks: Sequence[Stack], load_balancers: Sequence[str]
+    reach: Reach,
+    here: marks.Stack,
+    stacks: Sequence[StackDescription],
+    load_balancers: Sequence[str],
 ) -> Seen:
     """Read stacks with their load balancers, and load balancers by ARN or `*`.
 
@@ -96,7 +99,7 @@ class _Look:
         self._through = reading(reach.clients, self.noted, reach.clock, lenient=True)
         self._marks = here
 
-    def stack(self, stack: Stack) -> StackSeen | None:
+    def stack(self, stack: StackDescription) -> StackSeen | None:
         """Read a stack, and what its own parameters would change now; None if it is not of ours."""
         tagged = marks.Stack.of(stack.id)
         record: Origin | Unread
@@ -109,7 +112,7 @@ class _Look:
         except OperatingError:
             return None
         except ClientError as error:
-            if not aws.denied(error):
+            if not denied(error):
                 raise
             record = planned = lacking("cloudformation:GetTemplate")
         else:

@@ -53,7 +53,7 @@ class LogObjects:
 class StackSeen:
     """A stack of ours, and what its own parameters would change now."""
 
-    stack: stacks.Stack
+    stack: stacks.StackDescription
     marks: Stack
     origin: Origin | Unread
     planned: Planned | Unread

@@ -16,7 +16,7 @@ from botocore import exceptions as botocore
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
-from dt_logs_cfn.cli.terminal import one_line
+from dt_logs_cfn.cli.terminal import cut, one_line
 from dt_logs_cfn.errors import AwsError
 from dt_logs_handler.aws import PASSING, code, denied, message
 
@@ -120,8 +120,7 @@ def passes(error: botocore.ClientError) -> bool:
 
 def _refused(error: botocore.ClientError) -> AwsError:
     name, found = error.operation_name, code(error)
-    text = one_line(message(error))
-    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    text = cut(one_line(message(error)), _LONGEST)
     if expired(error):
         return AwsError("The credentials have expired.", _SIGN_IN)
     if found in _UNKNOWN:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dt_logs_cfn.cli.terminal import cut
 from dt_logs_cfn.errors import SettingsError
 from dt_logs_handler.names import ACCOUNT_ID, HTTPS_URL, QUEUE_ARN
 from dt_logs_handler.request import Privileges
@@ -169,5 +170,4 @@ def _vendor(partition: object, values: object) -> Vendor:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    return cut(repr(value), 80)

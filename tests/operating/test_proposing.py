@@ -17,8 +17,8 @@ from rehearsal.calls import settled
 from rehearsal.roles import body
 from support.lossy import EVERY, Network, lossy
 
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.operate.stacks.change_sets import ChangeSet
 from dt_logs_cfn.operate.stacks.deployment import Deployment

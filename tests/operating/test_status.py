@@ -11,8 +11,8 @@ from botocore.config import Config
 from operating.account import ASKED, ENDPOINT, SECRET, TRUST, Served, template, values
 
 from dt_logs_cfn import aws, canonical
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.stacks.deploying import settled
 from dt_logs_cfn.operate.stacks.removing import Options, remove
 from dt_logs_cfn.operate.status.seen import Check

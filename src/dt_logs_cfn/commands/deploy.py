@@ -4,15 +4,12 @@ With `--stack-set`, one stack in each account and region of an organisation.
 """
 
 import argparse
-import sys
 
-from dt_logs_cfn import aws, canonical
+from dt_logs_cfn import aws
 from dt_logs_cfn.cli.aws_options import Here
-from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.cli.terminal import Operator, at_terminal, printable, result, shown_line
 from dt_logs_cfn.operate import stack_options, values
-from dt_logs_cfn.operate.operator import Operator, at_terminal
 from dt_logs_cfn.operate.plans import reads
-from dt_logs_cfn.operate.shown import shown_line
 from dt_logs_cfn.operate.stack_sets import options as stack_set_options
 from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.stacks.deploying import Deployed, deploy, settled
@@ -66,10 +63,7 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
             before,
         )
         found = deploy(client, deployment, operator, arguments.yes)
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(_data(found)))
-    else:
-        print("\n".join(map(printable, _lines(found, Here.of(arguments)))))
+    result(arguments.json, _data(found), map(printable, _lines(found, Here.of(arguments))))
     return 0
 
 

@@ -1,17 +1,15 @@
 """`plan`: what `deploy` would change in an account, before anything is touched."""
 
 import argparse
-import sys
 import time
 
-from dt_logs_cfn import aws, canonical
+from dt_logs_cfn import aws
+from dt_logs_cfn.cli.terminal import Operator, result, watch
 from dt_logs_cfn.operate import stack_options
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.plans import reads
 from dt_logs_cfn.operate.plans.asked import properties
 from dt_logs_cfn.operate.plans.planned import planned
 from dt_logs_cfn.operate.plans.shown import Preview, data, told
-from dt_logs_cfn.operate.progress import watch
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.diff import stack_change
 from dt_logs_cfn.operate.stacks.stack import Existing, existing
@@ -43,10 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         watch(clients, time.monotonic, Operator().tell)
         found = planned(request, clients, time.time)
     preview = Preview(found, itself, stack is not None, _runs(deployment))
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(data(preview)))
-    else:
-        print(told(preview, _what(name, here, stack)))
+    result(arguments.json, data(preview), [told(preview, _what(name, here, stack))])
     return preview.code
 
 

@@ -6,6 +6,7 @@ import sys
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.cli.argument_types import matching
+from dt_logs_cfn.cli.terminal import tell
 from dt_logs_cfn.settings import partition_of
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 from dt_logs_handler.names import ACCOUNT_ID
@@ -59,5 +60,5 @@ def run(arguments: argparse.Namespace) -> int:
     text = canonical.dumps(policy_document(arguments.name, **values))
     sys.stdout.write(text)
     if missing := sorted(set(re.findall(r"\$\{[A-Za-z]+\}", text))):
-        print(f"Fill in before you use it: {', '.join(missing)}", file=sys.stderr)
+        tell(f"Fill in before you use it: {', '.join(missing)}")
     return 0

@@ -3,14 +3,14 @@
 import argparse
 import random
 import re
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dt_logs_cfn import aws, canonical
+from dt_logs_cfn import aws
+from dt_logs_cfn.cli.terminal import result, tell
 from dt_logs_cfn.commands.build import SETTINGS_FILE
 from dt_logs_cfn.errors import PublishError, SigningError, UsageError
 from dt_logs_cfn.publish.destination import Destination, chosen, destinations
@@ -90,13 +90,11 @@ def run(arguments: argparse.Namespace) -> int:
         print_plans(plans, arguments.json)
         return 0
     done = publish(plans, _place(arguments, places), optional, signers().signer, Progress(plans))
-    if arguments.json:
-        sys.stdout.write(canonical.dumps({"destinations": [data(each) for each in done]}))
-    else:
-        print("\n".join(summary(each) for each in done))
+    found = {"destinations": [data(each) for each in done]}
+    result(arguments.json, found, map(summary, done))
     for each in done:
         if each.failure:
-            print(f"dt-logs-cfn: {each.destination.bucket}: {each.failure}", file=sys.stderr)
+            tell(f"dt-logs-cfn: {each.destination.bucket}: {each.failure}")
     return 3 if any(each.failure for each in done) else 0
 
 
@@ -158,7 +156,7 @@ def _publication(arguments: argparse.Namespace, now: datetime) -> Publication:
 
 def _signature(release: Release, key: Path | None) -> bytes | None:
     if key is None:
-        print("warning: not signed; --sign KEY signs it.", file=sys.stderr)
+        tell("warning: not signed; --sign KEY signs it.")
         return None
     sums = release.files[CHECKSUMS]
     signature = sign(sums, key)
@@ -201,7 +199,7 @@ def _public_url(destination: Destination, endpoint: str) -> str:
     """Return where customers find it: at an emulated account's endpoint, if that is where S3 is."""
     if (urlsplit(endpoint).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn")):
         return destination.url
-    print(f"warning: S3 is at {endpoint}, not at AWS: {destination.url} is not.", file=sys.stderr)
+    tell(f"warning: S3 is at {endpoint}, not at AWS: {destination.url} is not.")
     return "/".join(filter(None, (endpoint, destination.bucket, destination.prefix)))
 
 

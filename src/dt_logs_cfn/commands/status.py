@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
-from dt_logs_cfn import __version__, aws, canonical
+from dt_logs_cfn import __version__, aws
 from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.cli.terminal import Operator, coloured, result, watch
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate import stack_options
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.plans import reads
-from dt_logs_cfn.operate.progress import watch
 from dt_logs_cfn.operate.stacks.stack import StackDescription, foreign, named, ours
 from dt_logs_cfn.operate.stacks.states import GONE
 from dt_logs_cfn.operate.status.checks import checks
@@ -78,10 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         replace(each, fix=here.text(each.fix))
         for each in checks(seen, __version__, embedding.handler_sha256())
     ]
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(data(found)))
-    else:
-        print(told(found, colour=sys.stdout.isatty()))
+    result(arguments.json, data(found), [told(found, colour=coloured(sys.stdout))])
     return 1 if any(each.verdict == "finding" for each in found) else 0
 
 

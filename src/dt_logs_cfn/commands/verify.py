@@ -1,12 +1,12 @@
 """`verify`: tell in a few lines whether something is this release; extract its handler to read."""
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dt_logs_cfn import __version__, aws, canonical
+from dt_logs_cfn import __version__, aws
+from dt_logs_cfn.cli.terminal import result
 from dt_logs_cfn.commands.build import SETTINGS_FILE
 from dt_logs_cfn.errors import DtLogsError, ReleaseError, VerifyError
 from dt_logs_cfn.operate import stack_options
@@ -79,10 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.stack is not None:
         stack_options.check_stack(arguments.stack, or_id=True)
     answer = _stack(arguments) if arguments.stack is not None else _given(arguments)
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(_report(answer)))
-    else:
-        print("\n".join(_lines(answer)))
+    result(arguments.json, _report(answer), _lines(answer))
     return 0 if answer.fine else 1
 
 

@@ -13,7 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
-from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.cli.terminal import cut, printable
 from dt_logs_cfn.errors import FetchError
 
 _SECONDS = 120.0
@@ -76,8 +76,7 @@ def shown(url: str) -> str:
     text = re.sub(
         r"^([a-z0-9]+://)[^/]*@", r"\1", url.partition("?")[0].partition("#")[0], flags=re.I
     )
-    text = printable(text, "?")
-    return text if len(text) <= 200 else f"{text[:199]}…"
+    return cut(printable(text, "?"), 200)
 
 
 def is_url(text: str) -> bool:

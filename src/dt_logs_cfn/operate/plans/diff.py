@@ -7,7 +7,7 @@ anything, what may be a token is not.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dt_logs_cfn.operate.shown import changed, shown_value
+from dt_logs_cfn.cli.terminal import changed, shown_value
 from dt_logs_handler import notifications
 from dt_logs_handler.documents import Configuration, compact, parsed, same_statement, statements
 from dt_logs_handler.model import (

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, passes, patiently, refused
 from dt_logs_cfn.operate.stack_sets.failures import own_reason
 from dt_logs_cfn.operate.stack_sets.rollout import Place, Step

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from dt_logs_cfn.cli.terminal import changes, shown_value
 from dt_logs_cfn.errors import DtLogsError, OperatingError
-from dt_logs_cfn.operate.shown import changes, shown_value
 from dt_logs_cfn.operate.templates import Template
 from dt_logs_cfn.template import declared
 from dt_logs_cfn.template.declared import default

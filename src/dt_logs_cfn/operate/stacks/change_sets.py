@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.stack import missing
 from dt_logs_handler.aws import code

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
 from dt_logs_cfn.operate.stacks import events as stack_events
 from dt_logs_cfn.operate.stacks.following import Ended, follow, seen

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.following import Ended, follow, seen, seen_before
 from dt_logs_cfn.operate.stacks.proposing import execute, proposed

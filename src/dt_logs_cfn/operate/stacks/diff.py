@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from dt_logs_cfn.cli.terminal import changes, shown_text
 from dt_logs_cfn.diff import compare_templates
 from dt_logs_cfn.operate.plans.diff import PlannedChange
-from dt_logs_cfn.operate.shown import changes, shown_text
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
 from dt_logs_cfn.template.declared import declared, split
 from dt_logs_handler.documents import Json

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.cli.terminal import Operator, shown_line
 from dt_logs_cfn.operate.retry import patiently
-from dt_logs_cfn.operate.shown import shown_line
 from dt_logs_cfn.operate.stacks import events as stack_events
 from dt_logs_cfn.operate.stacks.events import Event
 from dt_logs_cfn.operate.stacks.stack import StackDescription, parsed

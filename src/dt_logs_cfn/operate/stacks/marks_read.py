@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.operate.stacks.marked import Found
 from dt_logs_cfn.operate.stacks.marks import Hints, MarkedBucket, MarkedTopic, Marks
 from dt_logs_handler import topics

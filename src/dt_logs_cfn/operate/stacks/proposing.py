@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from dt_logs_cfn.cli.terminal import Operator, shown_line
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
-from dt_logs_cfn.operate.shown import shown_line
 from dt_logs_cfn.operate.stacks.change_sets import (
     EVERY,
     ChangeSet,

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.cli.terminal import Operator, printable
 from dt_logs_cfn.errors import DtLogsError, OperatingError
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.stacks.deleting import delete
 from dt_logs_cfn.operate.stacks.following import follow, seen_before
 from dt_logs_cfn.operate.stacks.marks import Hints, Left, Marks, fate, leftovers

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dt_logs_cfn.cli.terminal import printable
-from dt_logs_cfn.operate.shown import changes, shown_value
+from dt_logs_cfn.cli.terminal import changes, printable, shown_value
 from dt_logs_cfn.operate.stacks.change_sets import ResourceChange
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.diff import template_changes

@@ -8,8 +8,7 @@ import argparse
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.cli.terminal import Operator, at_terminal, printable, result, shown_line
-from dt_logs_cfn.operate import stack_options, values
-from dt_logs_cfn.operate.plans import reads
+from dt_logs_cfn.operate import account, stack_options, values
 from dt_logs_cfn.operate.stack_sets import options as stack_set_options
 from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.stacks.deploying import Deployed, deploy, settled
@@ -50,7 +49,7 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         client = session.client("cloudformation", config=aws.CONFIG)
-        here = reads.here(session)
+        here = account.here(session)
         before = settled(client, arguments.stack, operator)
         template = stack_options.template(arguments, before)
         deployment = Deployment(

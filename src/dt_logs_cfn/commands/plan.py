@@ -5,8 +5,7 @@ import time
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import Operator, result, watch
-from dt_logs_cfn.operate import stack_options
-from dt_logs_cfn.operate.plans import reads
+from dt_logs_cfn.operate import account, stack_options
 from dt_logs_cfn.operate.plans.asked import properties
 from dt_logs_cfn.operate.plans.planned import planned
 from dt_logs_cfn.operate.plans.shown import Preview, data, told
@@ -31,13 +30,13 @@ def run(arguments: argparse.Namespace) -> int:
     given = stack_options.parameters(arguments)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
-        here = reads.here(session)
+        here = account.here(session)
         stack = existing(session.client("cloudformation", config=aws.CONFIG), name)
         template = stack_options.template(arguments, stack)
         deployment = Deployment(name, here, template, given, before=stack)
         itself = stack_change(name, stack, deployment.document, deployment.values)
         request = deployment.request(time.time())
-        clients = reads.clients(session)
+        clients = account.clients(session)
         watch(clients, time.monotonic, Operator().tell)
         found = planned(request, clients, time.time)
     preview = Preview(found, itself, stack is not None, _runs(deployment))

@@ -12,8 +12,7 @@ from dt_logs_cfn import __version__, aws
 from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.cli.terminal import Operator, coloured, result, watch
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate import stack_options
-from dt_logs_cfn.operate.plans import reads
+from dt_logs_cfn.operate import account, stack_options
 from dt_logs_cfn.operate.stacks.stack import StackDescription, foreign, named, ours
 from dt_logs_cfn.operate.stacks.states import GONE
 from dt_logs_cfn.operate.status.checks import checks
@@ -56,9 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
         stack_options.check_stack(arguments.stack, or_id=True)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
-        marks = reads.here(session)
+        marks = account.here(session)
         cloudformation = session.client("cloudformation", config=aws.CONFIG)
-        clients = reads.clients(session)
+        clients = account.clients(session)
         watch(clients, time.monotonic, Operator().tell)
         reach = Reach(
             clients,

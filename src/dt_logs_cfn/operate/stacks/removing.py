@@ -14,7 +14,7 @@ from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_cfn.operate.stacks.deleting import delete
 from dt_logs_cfn.operate.stacks.following import follow, seen_before
 from dt_logs_cfn.operate.stacks.marks import Hints, Left, Marks, fate, leftovers
-from dt_logs_cfn.operate.stacks.marks_read import Clients, read_marks
+from dt_logs_cfn.operate.stacks.marks_read import Access, read_marks
 from dt_logs_cfn.operate.stacks.stack import (
     Resource,
     StackDescription,
@@ -62,7 +62,7 @@ class Removed:
 
 def remove(
     client: CloudFormationClient,
-    found: Clients,
+    found: Access,
     name: str,
     operator: Operator,
     options: Options,
@@ -181,14 +181,15 @@ def _agreed(left: Sequence[Left], operator: Operator, options: Options) -> bool:
     return True
 
 
-def _gone(found: Clients, left: Left, operator: Operator) -> bool:
+def _gone(found: Access, left: Left, operator: Operator) -> bool:
     """Remove one thing; tells whether that was allowed. Repeatable."""
+    _, _, sns = found.handler
     try:
         match left.what:
             case "topic":
-                found.aws.sns.delete_topic(TopicArn=left.name)
+                sns.delete_topic(TopicArn=left.name)
             case "subscription":
-                found.aws.sns.unsubscribe(SubscriptionArn=left.name)
+                sns.unsubscribe(SubscriptionArn=left.name)
             case "log group":
                 found.logs.delete_log_group(logGroupName=left.name)
             case _:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.plans.reads import Reading
-from dt_logs_cfn.operate.status.seen import Unread
+from dt_logs_cfn.operate.account import Reading, Unread
 from dt_logs_handler.aws import code, denied
-from dt_logs_handler.model import Bucket, Topic
+from dt_logs_handler.model import Bucket
 from dt_logs_handler.names import digest
-from dt_logs_handler.topics import of_topic
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -32,7 +29,7 @@ def stack_names(client: CloudFormationClient) -> dict[str, str] | Unread:
         except ClientError as error:
             if not denied(error):
                 raise
-            return lacking("cloudformation:ListStacks")
+            return Unread.lacking("cloudformation:ListStacks")
         for each in page["StackSummaries"]:
             if each["StackStatus"] != "DELETE_COMPLETE":
                 found[digest(each.get("StackId", ""), 12)] = each["StackName"]
@@ -58,24 +55,6 @@ def load_balancer_arns(elbv2: ElasticLoadBalancingv2Client) -> list[str]:
     return found
 
 
-def topic(through: Reading, arn: str, filtered: set[str]) -> Topic | None:
-    """Read a topic with its subscriptions; of those of these endpoints the filters, too."""
-    sns = through.sns
-    try:
-        policy = sns.get_topic_attributes(TopicArn=arn)["Attributes"].get("Policy", "")
-        found = []
-        for each in of_topic(through, arn):
-            if each.confirmed and digest(each.endpoint, 8) in filtered:
-                answer = sns.get_subscription_attributes(SubscriptionArn=each.arn)
-                each = replace(each, filter_policy=answer["Attributes"].get("FilterPolicy"))
-            found.append(each)
-        return Topic(arn, policy, tuple(found))
-    except ClientError as error:
-        if code(error) in ("NotFound", "NotFoundException"):
-            return None
-        raise
-
-
 def is_public(through: Reading, bucket: Bucket, account: str) -> bool:
     """Tell whether S3 deems a bucket's policy public. Raises botocore's errors."""
     if bucket.public:
@@ -95,17 +74,10 @@ def account_block(client: S3ControlClient, account: str) -> dict[str, bool] | Un
             return {}
         if not denied(error):
             raise
-        return lacking("s3:GetAccountPublicAccessBlock")
+        return Unread.lacking("s3:GetAccountPublicAccessBlock")
     except BotoCoreError as error:
         return Unread(
             f"the account's public access block is not readable ({type(error).__name__})",
             "Check the network, and look again.",
         )
     return {key: bool(value) for key, value in answer["PublicAccessBlockConfiguration"].items()}
-
-
-def lacking(right: str) -> Unread:
-    """Return what could not be read for want of a right."""
-    return Unread(
-        f"not readable: you lack {right}", f"Have {right} allowed for you, and look again."
-    )

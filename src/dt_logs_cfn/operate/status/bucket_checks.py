@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.status.policy_judged import allows, may_deny
-from dt_logs_cfn.operate.status.seen import Check, Logs, Unread, denied_check, unread_check
+from dt_logs_cfn.operate.status.seen import Check, Logs, denied_check, unread_check
 from dt_logs_handler.documents import parsed, same_statement, statements
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.model import Bucket

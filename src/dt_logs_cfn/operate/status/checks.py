@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.status import announcement_checks, bucket_checks, stack_checks
-from dt_logs_cfn.operate.status.seen import Check, Logs, Seen, Unread, denied_check, unread_check
+from dt_logs_cfn.operate.status.seen import Check, Logs, Seen, denied_check, unread_check
 from dt_logs_handler.model import Bucket, LoadBalancer
 from dt_logs_handler.names import LEFT_TAG, load_balancer_name
 from dt_logs_handler.register import Registration

@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn.errors import DtLogsError, OperatingError
+from dt_logs_cfn.operate.account import Denied, Reading, Unread, observed, reading, topic
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.asked import expected
 from dt_logs_cfn.operate.plans.planned import Planned, decided
-from dt_logs_cfn.operate.plans.reads import Denied, Reading, observed, reading
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription, made_from
 from dt_logs_cfn.operate.stacks.states import REVIEW, made
 from dt_logs_cfn.operate.status.account_reads import (
     account_block,
     is_public,
-    lacking,
     load_balancer_arns,
     stack_names,
-    topic,
 )
 from dt_logs_cfn.operate.status.log_objects import log_objects
-from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen, Unread
+from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen
 from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
 from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_handler import names as marks
@@ -114,7 +112,7 @@ class _Look:
         except ClientError as error:
             if not denied(error):
                 raise
-            record = planned = lacking("cloudformation:GetTemplate")
+            record = planned = Unread.lacking("cloudformation:GetTemplate")
         else:
             if made(stack.status):
                 record, planned = _origin(existing), self._planned(existing, tagged)

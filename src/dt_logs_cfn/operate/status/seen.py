@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dt_logs_cfn.operate.account import Denied, Unread
 from dt_logs_cfn.operate.plans.planned import Planned
-from dt_logs_cfn.operate.plans.reads import Denied
 from dt_logs_cfn.operate.stacks import stack as stacks
 from dt_logs_cfn.template.templates import Origin
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Subscription, Topic, Unreadable
@@ -31,14 +31,6 @@ class Check:
     def __post_init__(self) -> None:
         if self.verdict != "ok" and not self.fix:
             raise ValueError(f"{self.name} has no fix")
-
-
-@dataclass(frozen=True)
-class Unread:
-    """What could not be read: why, and what to do about it, a sentence each."""
-
-    why: str
-    fix: str
 
 
 @dataclass(frozen=True)
@@ -143,13 +135,7 @@ class Logs:
 
 def denied_check(name: str, subject: str, denied: Denied) -> Check:
     """Return a check that could not be made for want of a right."""
-    return Check(
-        name,
-        subject,
-        f"not readable: you lack {denied}",
-        "unknown",
-        f"Have {denied.right} allowed for you, and look again.",
-    )
+    return unread_check(name, subject, denied.unread)
 
 
 def unread_check(name: str, subject: str, unread: Unread) -> Check:

@@ -96,8 +96,7 @@ def test_the_worst_comes_first_and_the_sources_last(compared: Any) -> None:
         "dt_logs_handler/__init__.py in new.json\n"
         "--- old/dt_logs_handler/__init__.py\n"
         "+++ new/dt_logs_handler/__init__.py\n"
-        "@@ -1 +1 @@\n"
-        "-\n"
+        "@@ -0,0 +1 @@\n"
         "+one\n"
     )
 
@@ -124,7 +123,7 @@ def test_for_a_program(compared: Any) -> None:
                 "what": f"{FUNCTION}: dt_logs_handler/__init__.py changes",
                 "file": "dt_logs_handler/__init__.py",
                 "diff": "--- old/dt_logs_handler/__init__.py\n+++ new/dt_logs_handler/__init__.py\n"
-                "@@ -1 +1 @@\n-\n+one",
+                "@@ -0,0 +1 @@\n+one",
             },
         ],
     }

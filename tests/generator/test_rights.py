@@ -232,6 +232,16 @@ def test_each_rule(case: str) -> None:
     assert compared(new, new) == []
 
 
+def test_another_version_of_the_policy_language_is_not_judged() -> None:
+    """Variables such as ${aws:username} are texts in the older one."""
+    old, new = a_role(allow("s3:Get", "${aws:username}")), a_role()
+    statement = {"Statement": [allow("s3:Get", "${aws:username}")]}
+    new["Resources"]["R"]["Properties"]["Policies"] = [{"PolicyDocument": statement}]
+    for one, other in ((old, new), (new, old)):
+        levels = {each.level for each in compare_templates(one, other)}
+        assert levels == {MAJOR}
+
+
 def test_from_documented_to_least_privilege_no_covered_right_is_added() -> None:
     files = build_release(Settings()).files
     names = ("dt-logs-analysis-documented.template.json", "dt-logs-analysis.template.json")

@@ -55,9 +55,8 @@ def _compared(old: Templates, new: Templates) -> Changes:
     """Compare templates of the same name; one with one, whatever their names are."""
     if len(old) == len(new) == 1:
         old = dict(zip(new, old.values(), strict=True))
-    names = old.keys() | new.keys()
-    if 1 in (len(old), len(new)):  # one template, with its namesake in a release
-        names = old.keys() & new.keys()
+    one = 1 in (len(old), len(new))  # which is compared with its namesake in a release
+    names = old.keys() & new.keys() if one else old.keys() | new.keys()
     if not names:
         (name,) = old if len(old) == 1 else new
         fix = "Give two files, or two releases."

@@ -46,8 +46,7 @@ def _files(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[Ch
 
 def _diff(name: str, old: str | None, new: str | None) -> str:
     # Only a line feed ends a line: what else Python splits at stays to be seen.
-    before, after = (
-        [] if each is None else each.removesuffix("\n").split("\n") for each in (old, new)
-    )
-    was, now = f"old/{name}" if before else os.devnull, f"new/{name}" if after else os.devnull
+    before, after = (each.removesuffix("\n").split("\n") if each else [] for each in (old, new))
+    was = os.devnull if old is None else f"old/{name}"
+    now = os.devnull if new is None else f"new/{name}"
     return "\n".join(difflib.unified_diff(before, after, was, now, lineterm=""))

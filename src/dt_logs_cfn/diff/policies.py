@@ -78,9 +78,12 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
         yield Right("Allow", tests, (text,), spelled=text)
     for tests, policy in _items(properties.get("Policies", []), Tests()):
         for deeper, document in _items(mapping(policy).get("PolicyDocument", policy), tests):
-            statements = mapping(document).get("Statement", document)
-            for deepest, statement in _items(statements, deeper):
-                yield from _of(statement, deepest, symbolic)
+            version = mapping(document).get("Version")
+            if version != "2012-10-17" and "Statement" in mapping(document):  # other variables
+                text = f"policy version {exact(version)}"
+                yield Right("", deeper, (text,), spelled=text)
+            for deepest, each in _items(mapping(document).get("Statement", document), deeper):
+                yield from _of(each, deepest, symbolic)
 
 
 def _of(statement: Json, start: Tests, template: ResolvedTemplate) -> Iterator[Right]:

@@ -20,8 +20,7 @@ def compare_rights(name: str, old: Iterator[Right], new: Iterator[Right]) -> Ite
     """Yield what is added to, and taken from, the rights of the role of a name."""
     before, after = (tuple(islice(each, _MOST_RIGHTS + 1)) for each in (old, new))
     patterns = {part for each in before + after for part in (each.action, each.resource or ())}
-    most = max(len(before), len(after))
-    if most > _MOST_RIGHTS or sum(map(len, patterns)) > _MOST_LETTERS:
+    if max(len(before), len(after)) > _MOST_RIGHTS or sum(map(len, patterns)) > _MOST_LETTERS:
         what = f"{name}: its policies change, and are too large to be compared"
         yield Change(Level.MAJOR, "right", what)
         return

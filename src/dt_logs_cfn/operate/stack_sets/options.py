@@ -34,11 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(refuse=parser.error)
     for option, count, pattern, metavar, what in (
         ("--stack-set", None, _NAME, "NAME", "the stack set; created if there is none"),
-        ("--accounts", "+", ACCOUNT_ID, "ACCOUNT", "12 digits each; with --ou, only these of it"),
+        (
+            "--accounts",
+            "+",
+            ACCOUNT_ID,
+            "ACCOUNT",
+            "account IDs; with --ou, only these of its accounts",
+        ),
         ("--ou", "+", _UNIT, "OU", "organizational units, or the root (service-managed)"),
         ("--regions", "+", _REGION, "REGION", "where the load balancers are, in this order"),
-        ("--failure-tolerance", None, _AMOUNT, "N|N%", "accounts of a region that may fail"),
-        ("--max-concurrent", None, _AMOUNT, "N|N%", "accounts of a region at the same time"),
+        ("--failure-tolerance", None, _AMOUNT, "N|N%", "accounts per region that may fail"),
+        ("--max-concurrent", None, _AMOUNT, "N|N%", "accounts per region at a time"),
         ("--administration-role-arn", None, ROLE_ARN, "ARN", "a role of yours; without --ou"),
         ("--execution-role-name", None, _ROLE_NAME, "NAME", "a role of yours; without --ou"),
     ):

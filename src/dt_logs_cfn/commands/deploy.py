@@ -11,7 +11,7 @@ from dt_logs_cfn.cli.terminal import Operator, at_terminal, printable, result, s
 from dt_logs_cfn.operate import account, stack_options, values
 from dt_logs_cfn.operate.stack_sets import options as stack_set_options
 from dt_logs_cfn.operate.stack_sets.command import roll_out
-from dt_logs_cfn.operate.stacks.deploying import Deployed, deploy, settled
+from dt_logs_cfn.operate.stacks.deploying import DeployResult, deploy, settled
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 
 
@@ -66,7 +66,7 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
     return 0
 
 
-def _lines(found: Deployed, here: Here) -> list[str]:
+def _lines(found: DeployResult, here: Here) -> list[str]:
     stack, waits = found.stack, "awaits confirmation"
     result = "nothing to do" if found.result == "unchanged" else found.result
     lines = [f"{stack.name}: {result}, {stack.status}"]
@@ -77,7 +77,7 @@ def _lines(found: Deployed, here: Here) -> list[str]:
     return lines
 
 
-def _data(found: Deployed) -> dict[str, object]:
+def _data(found: DeployResult) -> dict[str, object]:
     return {
         "result": found.result,
         "stack": {

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace, fetch: Fetch = fetching.fetch) -> int:
     changes = _compared(_read(arguments.old, fetch), _read(arguments.new, fetch))
     level = max((each.level for found in changes.values() for each in found), default=Level(0))
     given = (arguments.old, arguments.new)
-    names = [fetching.shown(each) if fetching.is_url(each) else each for each in given]
+    names = [fetching.shown_url(each) if fetching.is_url(each) else each for each in given]
     head = f"{' -> '.join(map(_line, names))}: {level}"
     result(arguments.json, _data(changes, level), [head, *_lines(changes)])
     return 1 if level else 0
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, fetch: Fetch = fetching.fetch) -> int:
 def _read(given: str, fetch: Fetch) -> Templates:
     if fetching.is_url(given):
         name = given.partition("?")[0].rpartition("/")[2]
-        return {name: parse_template(decoded(fetch(given, LIMIT), fetching.shown(given)))}
+        return {name: parse_template(decoded(fetch(given, LIMIT), fetching.shown_url(given)))}
     path = Path("build", given) if is_version(given) else Path(given)
     folder = path.is_dir() or is_version(given)
     files = sorted(path.glob("*.template.json")) if folder else [path]

@@ -17,7 +17,12 @@ from dt_logs_cfn.template.parsing import decoded, parse_template
 from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_cfn.verify import fetching
 from dt_logs_cfn.verify.provenance import Provenance, entry_of, provenance, standing_of
-from dt_logs_cfn.verify.rebuild import handler_differences, handler_sources, shown, verify_template
+from dt_logs_cfn.verify.rebuild import (
+    handler_differences,
+    handler_sources,
+    shown_ascii,
+    verify_template,
+)
 from dt_logs_cfn.verify.signature import Signers, signers
 from dt_logs_cfn.verify.source import Given, below_url, from_file, from_s3, from_url
 from dt_logs_handler.names import Stack
@@ -204,7 +209,7 @@ def _described(origin: Origin) -> str:
     kind = origin.privileges.value if origin.privileges else "CloudFormation's role"
     vendors = [
         f"in {vendor.partition} account {vendor.vendor_account_id or 'to be given'}"
-        f" and endpoint {shown(vendor.notification_endpoint) or 'to be given'}"
+        f" and endpoint {shown_ascii(vendor.notification_endpoint) or 'to be given'}"
         for vendor in origin.settings.vendors
     ]
     return f"release {origin.version}, {kind}, for {'; '.join(vendors) or 'no vendor yet'}"

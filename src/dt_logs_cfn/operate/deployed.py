@@ -22,7 +22,7 @@ from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.json_tree import differences
 from dt_logs_cfn.template.parsing import LIMIT, parse_template
 from dt_logs_cfn.template.resources import EXECUTION_ROLE, FUNCTION, LOG_GROUP
-from dt_logs_cfn.verify.rebuild import shown
+from dt_logs_cfn.verify.rebuild import shown_ascii
 from dt_logs_handler.names import Stack
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[
         if found.configuration.get(name) != expected[name]:
             yield f"the function's {name} is {_told(found.configuration.get(name))}"
     if found.configuration.get("Role") != expected["Role"]:
-        yield f"the function runs under {shown(str(found.configuration.get('Role')))}"
+        yield f"the function runs under {shown_ascii(str(found.configuration.get('Role')))}"
     for name in _EMPTY:
         value = found.configuration.get(name)
         if isinstance(value, dict):
@@ -125,18 +125,19 @@ def _role_changes(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iter
     wanted = {each["PolicyName"]: each["PolicyDocument"] for each in expected["Policies"]}
     for name in sorted(found["Policies"].keys() | wanted.keys()):
         if name not in wanted:
-            yield f"the role has another policy {shown(name)}"
+            yield f"the role has another policy {shown_ascii(name)}"
         elif name not in found["Policies"]:
             yield f"the role has no policy {name}"
         else:
             for path, what in differences(found["Policies"][name], wanted[name]):
-                yield f"the role's policy {name}: {'/'.join(map(shown, path))} {what}"
+                yield f"the role's policy {name}: {'/'.join(map(shown_ascii, path))} {what}"
     if differs := [*differences(found["Trust"], expected["AssumeRolePolicyDocument"])]:
-        yield f"who may assume the role: {'/'.join(map(shown, differs[0][0]))} {differs[0][1]}"
+        path, what = differs[0]
+        yield f"who may assume the role: {'/'.join(map(shown_ascii, path))} {what}"
     for arn in found["Attached"]:
-        yield f"the role has the managed policy {shown(arn)}"
+        yield f"the role has the managed policy {shown_ascii(arn)}"
     if found["Boundary"] != expected.get("PermissionsBoundary"):
-        yield f"the role's permissions boundary is {shown(str(found['Boundary']))}"
+        yield f"the role's permissions boundary is {shown_ascii(str(found['Boundary']))}"
 
 
 def _role(session: Session, name: str) -> dict[str, Any]:

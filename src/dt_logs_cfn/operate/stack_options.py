@@ -5,12 +5,11 @@ import re
 from pathlib import Path
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.errors import SettingsError, UsageError, VerifyError
+from dt_logs_cfn.errors import UsageError
 from dt_logs_cfn.operate import values
 from dt_logs_cfn.operate.stacks.stack import Existing
 from dt_logs_cfn.operate.templates import Template, from_release, from_url
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.template.templates import origin
 from dt_logs_handler.names import ACCOUNT_ID, ARN, STACK_ID
 
 STACK = "dt-logs-analysis"
@@ -117,13 +116,6 @@ def template(arguments: argparse.Namespace, existing: Existing | None = None) ->
     """
     if arguments.template_url is not None:
         return from_url(arguments.template_url, arguments.privileges)
-    present = _privileges(existing) if existing else None
+    present = existing.privileges if existing else None
     wanted = arguments.privileges or present or Privileges.LEAST_PRIVILEGE
     return from_release(arguments.release, wanted)
-
-
-def _privileges(existing: Existing) -> Privileges | None:
-    try:
-        return origin(existing.template).privileges
-    except (SettingsError, VerifyError):
-        return None  # edited by hand: it is told apart from what was asked for all the same

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Deployed:
+class DeployResult:
     """What came of it: `result` is created, updated or unchanged."""
 
     result: str
@@ -50,7 +50,7 @@ def settled(client: CloudFormationClient, name: str, operator: Operator) -> Exis
 
 def deploy(
     client: CloudFormationClient, deployment: Deployment, operator: Operator, yes: bool
-) -> Deployed:
+) -> DeployResult:
     """Make a stack what is wanted, once it is confirmed; repeatable.
 
     The deployment's `before` is from `settled`. Raises OperatingError, botocore's errors, and
@@ -61,7 +61,7 @@ def deploy(
     with proposed(client, deployment, operator) as found:
         if found.changes is None:
             assert stack is not None  # a stack that is to be made is a change
-            return Deployed("unchanged", stack)
+            return DeployResult("unchanged", stack)
         operator.tell(told(deployment, found.changes))
         operator.confirm("Go ahead?", yes)
         known = seen(client, found.stack)
@@ -69,7 +69,7 @@ def deploy(
     ended = follow(client, found.stack, known, operator)
     if ended.stack.status not in SETTLED:
         raise _failure(ended)
-    return Deployed("updated" if stack else "created", ended.stack)
+    return DeployResult("updated" if stack else "created", ended.stack)
 
 
 def _failure(ended: Ended) -> OperatingError:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn.cli.terminal import Operator, printable
-from dt_logs_cfn.errors import DtLogsError, OperatingError
+from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stacks.deleting import delete
 from dt_logs_cfn.operate.stacks.following import follow, seen_before
 from dt_logs_cfn.operate.stacks.marks import Hints, Left, Marks, fate, leftovers
 from dt_logs_cfn.operate.stacks.marks_read import Access, read_marks
 from dt_logs_cfn.operate.stacks.stack import (
+    Existing,
     Resource,
     StackDescription,
-    TemplateJson,
     check_review,
     made_from,
     missing,
@@ -28,7 +28,6 @@ from dt_logs_cfn.operate.stacks.stack import (
 from dt_logs_cfn.operate.stacks.states import GONE, REVIEW, at_rest
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
-from dt_logs_cfn.template.templates import origin
 from dt_logs_handler import names as handler_marks
 from dt_logs_handler.aws import denied
 
@@ -72,7 +71,8 @@ def remove(
     Raises OperatingError, botocore's errors, and KeyboardInterrupt, with the stack going on.
     """
     stack = named(client, name)
-    documented = _is_documented(_template(client, stack))
+    existing = _existing(client, stack)
+    documented = existing is not None and existing.privileges is Privileges.DOCUMENTED
     stack = _at_rest(client, stack, operator)
     listed = resources(client, stack)
     tagged = handler_marks.Stack.of(stack.id)
@@ -107,8 +107,8 @@ def _at_rest(
     return follow(client, stack.id, seen_before(client, stack.id), operator).stack
 
 
-def _template(client: CloudFormationClient, stack: StackDescription) -> TemplateJson | None:
-    """Return what the stack was made from; None if it was not made, or is gone for 90 days.
+def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing | None:
+    """Return the stack with what it was made from; None if it was not made, or is gone for 90 days.
 
     Raises OperatingError if it is none of ours [CloudFormation API, GetTemplate].
     """
@@ -116,18 +116,11 @@ def _template(client: CloudFormationClient, stack: StackDescription) -> Template
         check_review(client, stack, held=True)
         return None
     try:
-        return made_from(client, stack).template
+        return made_from(client, stack)
     except ClientError as error:
         if stack.status == GONE and missing(error):
             return None
         raise
-
-
-def _is_documented(template: TemplateJson | None) -> bool:
-    try:
-        return template is not None and origin(template).privileges is Privileges.DOCUMENTED
-    except DtLogsError:
-        return False  # edited by hand
 
 
 def _hints(stack: StackDescription, listed: Sequence[Resource]) -> Hints:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.errors import OperatingError, VerifyError
+from dt_logs_cfn.errors import OperatingError, SettingsError, VerifyError
 from dt_logs_cfn.operate.stacks.states import GONE, REVIEW, before_update
+from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
+from dt_logs_cfn.template.templates import origin
 from dt_logs_handler import names
 from dt_logs_handler.aws import code
 from dt_logs_handler.documents import Json
@@ -50,6 +52,14 @@ class Existing:
 
     stack: StackDescription
     template: TemplateJson
+
+    @property
+    def privileges(self) -> Privileges | None:
+        """Which of our templates it was made from; None for one that was edited by hand."""
+        try:
+            return origin(self.template).privileges
+        except (SettingsError, VerifyError):
+            return None
 
 
 @dataclass(frozen=True)

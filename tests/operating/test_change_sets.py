@@ -23,7 +23,8 @@ BEFORE = StackDescription(
 
 def role(*actions: str) -> dict[str, object]:
     statements = [{"Effect": "Allow", "Action": each, "Resource": "*"} for each in actions]
-    policies = [{"PolicyName": "P", "PolicyDocument": {"Statement": statements}}]
+    document = {"Version": "2012-10-17", "Statement": statements}
+    policies = [{"PolicyName": "P", "PolicyDocument": document}]
     return {"Type": "AWS::IAM::Role", "Properties": {"Policies": policies}}
 
 

@@ -28,8 +28,8 @@ from dt_logs_cfn.operate.stacks.stack import (
 from dt_logs_cfn.operate.stacks.states import GONE, REVIEW, at_rest
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
-from dt_logs_handler import names as handler_marks
 from dt_logs_handler.aws import denied
+from dt_logs_handler.names import NAME, Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -75,7 +75,7 @@ def remove(
     documented = existing is not None and existing.privileges is Privileges.DOCUMENTED
     stack = _at_rest(client, stack, operator)
     listed = resources(client, stack)
-    tagged = handler_marks.Stack.of(stack.id)
+    tagged = Stack.of(stack.id)
     hints = _hints(stack, listed)
     operator.tell("looking for what it has set up in the account")
     before, cleared = read_marks(found, tagged, hints), tuple[Left, ...]()
@@ -126,7 +126,7 @@ def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing
 def _hints(stack: StackDescription, listed: Sequence[Resource]) -> Hints:
     """Return what the stack itself tells; its outputs may be cut off."""
     arns = re.findall(
-        rf"arn:[^,\s]+:{handler_marks.NAME}-[0-9]+-[A-Za-z0-9_-]+",
+        rf"arn:[^,\s]+:{NAME}-[0-9]+-[A-Za-z0-9_-]+",
         stack.outputs.get("TopicArns", ""),
     )
     function = next((each.physical_id for each in listed if each.logical_id == FUNCTION), "")

@@ -16,9 +16,9 @@ from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
 from dt_logs_cfn.template.templates import origin
-from dt_logs_handler import names
 from dt_logs_handler.aws import code
 from dt_logs_handler.documents import Json
+from dt_logs_handler.names import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -89,7 +89,7 @@ def named(client: CloudFormationClient, name: str) -> StackDescription:
     if stack is None:
         fix = "Check --stack, --profile and --region; one that was deleted has its id alone."
         if name.startswith("arn:"):
-            its = names.Stack.of(name)
+            its = Stack.of(name)
             fix = f"It is of account {its.account}: use its credentials, and --region {its.region}."
         raise OperatingError(f"There is no stack {name} in this account and region.", fix)
     return stack

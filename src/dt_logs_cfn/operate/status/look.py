@@ -26,12 +26,11 @@ from dt_logs_cfn.operate.status.log_objects import log_objects
 from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen
 from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
 from dt_logs_cfn.template.templates import Origin, origin
-from dt_logs_handler import names as marks
 from dt_logs_handler.aws import denied
 from dt_logs_handler.buckets import read_bucket
 from dt_logs_handler.main import Clients
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Topic, Unreadable
-from dt_logs_handler.names import EVERY_LOAD_BALANCER, LOAD_BALANCER_ARN
+from dt_logs_handler.names import EVERY_LOAD_BALANCER, LOAD_BALANCER_ARN, Stack
 from dt_logs_handler.notifications import foreign_topics
 from dt_logs_handler.observe import read_load_balancer
 
@@ -55,7 +54,7 @@ class Reach:
 
 def look(
     reach: Reach,
-    here: marks.Stack,
+    here: Stack,
     stacks: Sequence[StackDescription],
     load_balancers: Sequence[str],
 ) -> Seen:
@@ -85,7 +84,7 @@ def look(
 class _Look:
     """Reads each thing once."""
 
-    def __init__(self, reach: Reach, here: marks.Stack) -> None:
+    def __init__(self, reach: Reach, here: Stack) -> None:
         self.now = reach.clock()
         self.noted: list[Denied] = []
         self.load_balancers: dict[str, LoadBalancer | None] = {}
@@ -99,7 +98,7 @@ class _Look:
 
     def stack(self, stack: StackDescription) -> StackSeen | None:
         """Read a stack, and what its own parameters would change now; None if it is not of ours."""
-        tagged = marks.Stack.of(stack.id)
+        tagged = Stack.of(stack.id)
         record: Origin | Unread
         planned: Planned | Unread
         record = planned = Unread("the stack was not made", "Launch it, and look again.")
@@ -118,7 +117,7 @@ class _Look:
                 record, planned = _origin(existing), self._planned(existing, tagged)
         return StackSeen(stack, tagged, record, planned, self._versions(record))
 
-    def _planned(self, existing: Existing, tagged: marks.Stack) -> Planned | Unread:
+    def _planned(self, existing: Existing, tagged: Stack) -> Planned | Unread:
         try:
             request = asked.update(
                 existing.template, existing.stack.parameters, existing, self._reach.clock()
@@ -205,7 +204,7 @@ class _Look:
             self.topics[arn] = topic(self._through, arn, ends if arn != own else set())
 
 
-def _check_local(arn: str, here: marks.Stack) -> None:
+def _check_local(arn: str, here: Stack) -> None:
     if not re.fullmatch(LOAD_BALANCER_ARN, arn):
         raise OperatingError(
             f"{arn[:200]!r} is not the ARN of an application load balancer.",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from dt_logs_cfn.operate.account import Denied, Unread
 from dt_logs_cfn.operate.plans.planned import Planned
-from dt_logs_cfn.operate.stacks import stack as stacks
+from dt_logs_cfn.operate.stacks.stack import StackDescription
 from dt_logs_cfn.template.templates import Origin
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Subscription, Topic, Unreadable
 from dt_logs_handler.names import Location, Stack, digest
@@ -45,7 +45,7 @@ class LogObjects:
 class StackSeen:
     """A stack of ours, and what its own parameters would change now."""
 
-    stack: stacks.StackDescription
+    stack: StackDescription
     marks: Stack
     origin: Origin | Unread
     planned: Planned | Unread

@@ -11,6 +11,7 @@ from dt_logs_cfn import Settings, build_release, write_release
 _TESTS = Path(__file__).parent
 # What speaks to an account, or to S3, over HTTP, and mostly waits for it.
 _SERVED = (
+    "aws_check/test_check.py",
     "cli/test_rehearse.py",
     "operating/test_plan.py",
     "operating/test_proposing.py",

@@ -10,7 +10,7 @@ import re
 import secrets
 import sys
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, partial
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -18,9 +18,9 @@ from typing import Any
 
 import boto3
 
-from aws_check import ledger, plan, scenes, texts
+from aws_check import plan, scenes, texts
 from aws_check.guard import watch
-from aws_check.ledger import Ledger, Recorded
+from aws_check.ledger import Ledger
 from aws_check.making import make
 from aws_check.removing import remove
 from aws_check.run import MINUTES, Run
@@ -29,9 +29,28 @@ from dt_logs_cfn import __version__, aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError, UsageError
 from dt_logs_cfn.operate.operator import Operator
 
-# Answers with the caller's public address [EC2 guide, "Authorize inbound traffic": checkip].
+# Answers with the caller's public address [EC2 guide, security group rules: checkip].
 _ADDRESS = "https://checkip.amazonaws.com"
 _TIMEOUT = 10.0  # seconds
+_ABOUT = (
+    "Check a release on AWS with the credentials of AWS_PROFILE: make a load balancer, run stacks,"
+    " read a log, compare error texts, and remove everything."
+)
+_FLAGS = {
+    "--plan": "print what it would do; make no call",
+    "--sweep": "remove what killed runs left",
+    "--yes": "do not ask",
+}
+# By the name that it has in the code: option, placeholder, default (None: required), help.
+_VALUES: dict[str, tuple[str, str, object, str]] = {
+    "account": ("--account", "ID", None, "the account, which the credentials must be of"),
+    "region": ("--aws-region", "REGION", None, "the region"),
+    "vendor": ("--vendor-profile", "NAME", "", "a profile of another account, to read the logs"),
+    "source": ("--from", "CIDR", "", f"who reaches the load balancer (default: ask {_ADDRESS})"),
+    "release": ("--release", "DIR", Path("build") / __version__, "default: %(default)s"),
+    "folder": ("--folder", "DIR", Path(".aws-check"), "for what it writes; default: %(default)s"),
+    "wait": ("--wait", "MINUTES", 30.0, "how long a log may take; default: %(default)s"),
+}
 
 
 def main(argv: Sequence[str], operator: Operator | None = None) -> int:
@@ -44,58 +63,49 @@ def main(argv: Sequence[str], operator: Operator | None = None) -> int:
         print(f"aws-check: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 3
     except KeyboardInterrupt:
-        print("aws-check: interrupted. Run it with --sweep to remove what is left.",
-              file=sys.stderr)  # fmt: skip
+        print("aws-check: interrupted. --sweep removes what is left.", file=sys.stderr)
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aws-check", description=main.__doc__)
-    parser.description = (
-        "Check a release on AWS with the credentials of AWS_PROFILE: make a load balancer, run"
-        " stacks, read a log, compare error texts, and remove everything."
-    )
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--plan", action="store_true", help="print what it would do; make no call")
-    what.add_argument("--sweep", action="store_true", help="remove what killed runs left")
-    parser.add_argument("--account", required=True, metavar="ID", help="the account, as a check")
-    parser.add_argument("--aws-region", required=True, metavar="REGION", help="the region")
-    parser.add_argument("--vendor-profile", metavar="NAME", help="a profile of another account,"
-                        " which reads the logs")  # fmt: skip
-    parser.add_argument("--from", dest="source", metavar="CIDR", help="who reaches the load"
-                        f" balancer (default: this machine's address by {_ADDRESS})")  # fmt: skip
-    parser.add_argument("--release", type=Path, default=Path("build") / __version__, metavar="DIR",
-                        help="the release (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--folder", type=Path, default=Path(".aws-check"), metavar="DIR",
-                        help="where ledgers and transcripts are (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--wait", type=int, default=30, metavar="MINUTES",
-                        help="how long to wait for a log (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser = argparse.ArgumentParser(prog="aws-check", description=_ABOUT)
+    for flag, help_ in _FLAGS.items():
+        parser.add_argument(flag, action="store_true", help=help_)
+    for name, (option, kind, default, help_) in _VALUES.items():
+        more = {"required": True} if default is None else {"type": type(default)}
+        parser.add_argument(option, dest=name, metavar=kind, default=default, help=help_, **more)
     return parser
 
 
 def _chosen(options: argparse.Namespace, operator: Operator) -> int:
-    account, region = options.account, options.aws_region
+    account, region = options.account, options.region
     if not re.fullmatch(r"\d{12}", account):
         raise UsageError(f"{account!r} is not an AWS account ID.", "Give 12 digits.")
-    source = _cidr(options.source) if options.source else ""
-    names = plan.Names(secrets.token_hex(3))
+    names, source = plan.Names(secrets.token_hex(3)), options.source and _cidr(options.source)
     if options.plan:
         print(plan.told(names, account, region, source or "this machine's public address"))
         return 0
-    session = boto3.Session(region_name=region)
-    _check_account(session, account)
+    if _account("", region) != account:
+        raise OperatingError(
+            f"The credentials are not of account '{account}'.",
+            "Set AWS_PROFILE to a profile of that account, or correct --account.",
+        )
     if options.sweep:
         return _swept(options, operator)
     if not (options.release / "manifest.json").is_file():
         raise UsageError(f"'{options.release}' is not a release.", "Give its folder by --release.")
-    vendor = _vendor_account(options.vendor_profile, region, account)
+    vendor = _account(options.vendor, region)
+    if options.vendor and vendor == account:
+        raise UsageError(
+            f"Profile '{options.vendor}' is of account '{account}', too.",
+            "Give --vendor-profile of another account, or leave it out.",
+        )
     source = source or _cidr(f"{_fetched(_ADDRESS).strip()}/32")
     operator.tell(plan.told(names, account, region, source))
     operator.confirm("Go ahead?", options.yes)
-    recorded = Recorded(names, account, region)
-    book = Ledger.begin(options.folder, recorded)
-    return _run(options, book, operator, source, vendor)
+    known = {vendor: "<vendor>", account: "<account>", source.split("/")[0]: "<ip>"}
+    ledger = Ledger.begin(options.folder, names, account, region)
+    return _checked(_run(options, ledger, operator, known), options, source, vendor)
 
 
 def _cidr(text: str) -> str:
@@ -103,8 +113,8 @@ def _cidr(text: str) -> str:
     try:
         found = IPv4Network(text)
     except ValueError as error:
-        raise UsageError(f"{text[:40]!r} is not an IPv4 CIDR.", "Give one like 192.0.2.7/32.") \
-            from error  # fmt: skip
+        fix = "Give one like 192.0.2.7/32."
+        raise UsageError(f"{text[:40]!r} is not an IPv4 CIDR.", fix) from error
     if found.prefixlen < 24:
         raise UsageError(f"'{found}' lets more than 256 addresses in.", "Give a smaller network.")
     return str(found)
@@ -117,65 +127,54 @@ def _fetched(url: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise OperatingError(
             f"'{url}' did not answer ({type(error).__name__}).",
-            "Give this machine's public address with --from, and check that it can reach AWS.",
+            "Check the network, or give this machine's public address with --from.",
         ) from error
 
 
-def _check_account(session: boto3.Session, account: str) -> None:
-    """Raise OperatingError unless the credentials are of the account."""
-    found = session.client("sts", config=aws.CONFIG).get_caller_identity()["Account"]
-    if found != account:
-        raise OperatingError(
-            f"The credentials are not of account '{account}'.",
-            "Set AWS_PROFILE to a profile of that account, or correct --account.",
-        )
+def _session(profile: str, region: str) -> boto3.Session:
+    return boto3.Session(profile_name=profile or None, region_name=region)
 
 
-def _vendor_account(profile: str | None, region: str, account: str) -> str:
-    """Return the account that reads: the vendor profile's, or else the checked account itself."""
-    if profile is None:
-        return account
-    session = boto3.Session(profile_name=profile, region_name=region)
-    found = session.client("sts", config=aws.CONFIG).get_caller_identity()["Account"]
-    if found == account:
-        raise UsageError(f"Profile {profile!r} is of account '{account}', too.",
-                         "Give --vendor-profile of another account, or none.")  # fmt: skip
-    return found
-
-
-def _opened(options: argparse.Namespace, book: Ledger, operator: Operator, source: str) -> Run:
-    """Return a run whose calls are watched and written down."""
-    name = f"{book.recorded.names.run}.transcript.jsonl"
-    hidden = {book.recorded.account: "<account>", book.recorded.names.run: "<run>"}
-    address = {source.partition("/")[0]: "<ip>"} if source else {}
-    transcript = Transcript(options.folder / name, Scrubber({**hidden, **address}))
-    session = boto3.Session(region_name=book.recorded.region)
-    watch(session, "customer", book, transcript)
-    return Run(book, cache(partial(session.client, config=aws.CONFIG)), operator, transcript)
+def _account(profile: str, region: str) -> str:
+    """Return the account of a profile; empty: of AWS_PROFILE."""
+    sts = _session(profile, region).client("sts", config=aws.CONFIG)
+    return sts.get_caller_identity()["Account"]
 
 
 def _run(
-    options: argparse.Namespace, book: Ledger, operator: Operator, source: str, vendor: str
-) -> int:
-    run = _opened(options, book, operator, source)
-    run.transcript.write({"release": __version__, "boto3": boto3.__version__,
-                          "region": run.region})  # fmt: skip
-    reader = None
-    if options.vendor_profile:
-        session = boto3.Session(profile_name=options.vendor_profile, region_name=run.region)
-        watch(session, "vendor", book, run.transcript)
-        run.transcript.scrubber = run.transcript.scrubber.also(vendor, "<vendor>")
-        reader = session.client("s3", config=aws.CONFIG)
-    interrupted = False
+    options: argparse.Namespace, ledger: Ledger, operator: Operator, known: dict[str, str]
+) -> Run:
+    """Return a run whose calls are watched and written down; `known` is hidden there."""
+    path = options.folder / f"{ledger.names.run}.transcript.jsonl"
+    transcript = Transcript(path, Scrubber({**known, ledger.names.run: "<run>"}))
+    return Run(ledger, _clients("", "customer", ledger, transcript), operator, transcript)
+
+
+def _clients(profile: str, by: str, ledger: Ledger, transcript: Transcript) -> Any:
+    """Return what makes a watched client of a service, once."""
+    session = _session(profile, ledger.region)
+    watch(session, by, ledger, transcript)
+    return cache(partial(session.client, config=aws.CONFIG))
+
+
+def _checked(run: Run, options: argparse.Namespace, source: str, vendor: str) -> int:
+    """Play all scenes, then remove what they made, also after Ctrl-C."""
+    versions = {"release": __version__, "boto3": boto3.__version__, "region": run.region}
+    run.transcript.write(versions)
+    reader, interrupted = None, False
+    if options.vendor:
+        clients = _clients(options.vendor, "vendor", run.ledger, run.transcript)
+        reader = clients("s3")
     try:
         _played(run, options, source, vendor, reader)
     except KeyboardInterrupt:
         interrupted = True
-        operator.tell("Interrupted: removing what was made. Interrupt again to stop that.")
+        run.operator.tell("Interrupted: removing what was made. Interrupt again to stop that.")
     finally:
         left = remove(run)
-    operator.tell(f"The transcript is '{run.transcript.path}'.")
-    print(_verdict(run, left))
+    print("\n".join([*(f"finding: {e}" for e in run.findings), *(f"left: {e}" for e in left)]))
+    print(f"Run {run.names.run}: {len(run.findings)} findings, {len(left)} left.", end=" ")
+    print(f"The transcript is '{run.transcript.path}'.")
     return 130 if interrupted else int(bool(run.findings or left))
 
 
@@ -185,49 +184,34 @@ def _played(run: Run, options: argparse.Namespace, source: str, vendor: str, rea
         with aws.errors():
             made = make(run, options.release, source)
     except DtLogsError as error:
-        run.expect(False, str(error))
-        return
+        return run.expect(False, str(error))
     wait = options.wait * MINUTES
     stage = scenes.Stage(run, made, options.release, vendor, reader, _requested, wait)
-    played: dict[str, Callable[[], None]] = {
-        "texts": lambda: texts.compare(run, made),
-        "fresh": lambda: scenes.fresh(stage),
-        "adopt": lambda: scenes.adopt(stage),
-    }
-    for name, scene in played.items():
-        run.operator.tell(f"scene {name}")
+    for scene in (texts.compare, scenes.fresh, scenes.adopt):
+        run.operator.tell(f"scene {scene.__name__}")
         try:
             with aws.errors():
-                scene()
+                scene(stage)
         except DtLogsError as error:
-            run.expect(False, f"Scene {name}: {error}")
+            run.expect(False, f"Scene {scene.__name__}: {error}")
 
 
 def _requested(url: str) -> None:
-    """Request a URL of the load balancer; an answer that does not come is asked for again later."""
+    """Request a URL of the load balancer; without an answer, the next request is soon enough."""
     try:
         _fetched(url)
     except OperatingError:
         return
 
 
-def _verdict(run: Run, left: Sequence[str]) -> str:
-    lines = [f"finding: {each}" for each in run.findings] + [f"left: {each}" for each in left]
-    end = "nothing is left." if not left else "--sweep tries again to remove what is left."
-    return "\n".join([*lines, f"Run {run.names.run}: {len(run.findings)} findings; {end}"])
-
-
 def _swept(options: argparse.Namespace, operator: Operator) -> int:
     """Remove what the recorded runs of this account and region left."""
     left: list[str] = []
-    for path in ledger.runs(options.folder):
-        found = ledger.read(path)
-        if not found.things:
-            continue
-        if (found.account, found.region) != (options.account, options.aws_region):
-            operator.tell(f"Run {found.names.run} was in another account or region.")
-            continue
-        operator.tell(f"Run {found.names.run} left {len(found.things)} things.")
-        left += remove(_opened(options, Ledger.resume(path), operator, ""))
+    for ledger in Ledger.all(options.folder):
+        if (ledger.account, ledger.region) != (options.account, options.region):
+            operator.tell(f"Run {ledger.names.run} was in another account or region.")
+        elif ledger.left():
+            operator.tell(f"Run {ledger.names.run} left {len(ledger.left())} things.")
+            left += remove(_run(options, ledger, operator, {options.account: "<account>"}))
     print("\n".join(left) if left else "Nothing is left.")
     return int(bool(left))

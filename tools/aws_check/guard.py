@@ -27,7 +27,7 @@ def watch(session: boto3.Session, by: str, ledger: Ledger, transcript: Transcrip
     ) -> None:
         context["aws_check"] = params
         thing = changed(model.service_model.service_name, model.name, params)
-        assert thing is None or thing in ledger.made, f"{model.name} of {thing} is not ours to call"
+        assert thing is None or thing in ledger.left(), f"{model.name} of {thing} is not ours"
 
     def after(
         parsed: Mapping[str, Any], model: OperationModel, context: dict[str, Any], **_: object

@@ -121,13 +121,17 @@ def _load_balancer(run: Run, subnets: list[str], group: str) -> tuple[str, str]:
 
 
 def _queue(run: Run, arn: str) -> str:
-    """Make a queue that takes messages only from the account's own topics and buckets."""
+    """Make a queue that takes messages only from the account's topics and the run's buckets.
+
+    [SQS guide, subscribe a queue; S3 guide, grant-destinations-permissions-to-s3.md: aws:SourceArn]
+    """
+    topics, buckets = run.arn("sns", "*"), f"arn:{run.partition}:s3:::{run.names.named('*')}"
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": ["sns.amazonaws.com", "s3.amazonaws.com"]},
         "Action": "sqs:SendMessage",
         "Resource": arn,
-        "Condition": {"StringEquals": {"aws:SourceAccount": run.account}},
+        "Condition": {"ArnLike": {"aws:SourceArn": [topics, buckets]}},
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     url: str = run.make(

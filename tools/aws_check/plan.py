@@ -1,38 +1,33 @@
 """What a run makes, what it is called, and what it costs: known before the first call."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-Kind = Literal[
-    "stack", "load balancer", "topic", "bucket", "queue", "security group", "service role stack"
-]
-# What is removed first, since it uses what comes after it.
-REMOVAL: tuple[Kind, ...] = (
-    "stack",
-    "load balancer",
-    "topic",
-    "bucket",
-    "queue",
-    "security group",
+TAG = "dt-logs-check"
+# In the order of removal: what comes first uses what comes after it.
+KINDS = (
+    *("stack", "load balancer", "topic", "bucket", "queue", "security group"),
     "service role stack",
 )
-TAG = "dt-logs-check"
-# US dollars an hour, list price of us-east-1 in 2026. Other regions cost up to twice as much.
-# [aws.amazon.com/elasticloadbalancing/pricing: the hour and one LCU; aws.amazon.com/vpc/pricing:
-# a public IPv4 address for each of two subnets]
-_HOURLY = {"load balancer": 0.0225 + 0.008 + 2 * 0.005}
-_HOURS = 2  # a run takes about 30 minutes; AWS bills each hour that has begun
-_REST = 0.01  # requests to S3, SNS, SQS and Lambda, generously
+# US dollars, list prices of us-east-1 in 2026; other regions cost up to twice as much.
+# [aws.amazon.com/elasticloadbalancing/pricing, aws.amazon.com/vpc/pricing: a load balancer's hour,
+# one capacity unit, and a public IPv4 address in each of two subnets]
+_HOUR, _UNIT, _ADDRESSES = 0.0225, 0.008, 2 * 0.005
+_REQUESTS = 0.01  # S3, SNS, SQS and Lambda together, generously
+_RUN = 2 * (_HOUR + _UNIT + _ADDRESSES) + _REQUESTS  # half an hour may touch two that are billed
+_DAY = 24 * (_HOUR + _ADDRESSES)
 
 
 @dataclass(frozen=True)
 class Thing:
-    """A resource by its exact name; with the account and region, that identifies it."""
+    """A resource by its exact name in the account and region. Raises ValueError."""
 
-    kind: Kind
+    kind: str
     name: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.kind!r} is not a kind of resource")
 
 
 @dataclass(frozen=True)
@@ -47,12 +42,12 @@ class Names:
 
     @property
     def base(self) -> str:
-        """The name of what there is one of, and the beginning of the stacks' names."""
+        """The name of what there is one of; names of stacks begin with it."""
         return f"{TAG}-{self.run}"
 
     @property
     def role_stack(self) -> str:
-        """The service role's stack: the role itself must not be able to change it."""
+        """The service role's stack, with a name that the role itself has no right to."""
         return f"dt-check-role-{self.run}"
 
     def named(self, what: str) -> str:
@@ -60,41 +55,36 @@ class Names:
         return f"{self.base}-{what}"
 
 
-def planned(names: Names) -> tuple[tuple[Thing, str], ...]:
+def planned(names: Names) -> dict[Thing, str]:
     """Return what a run makes, in this order, and what for.
 
-    What the stacks make under names of their own is recorded as soon as it is known.
+    The stacks make a bucket and topics under names of their own; these are recorded once known.
     """
-    return (
-        (Thing("service role stack", names.role_stack), "the role that CloudFormation acts by"),
-        (Thing("security group", names.base), "lets only this machine reach the load balancer"),
-        (Thing("load balancer", names.base), "answers requests, and logs them"),
-        (Thing("queue", names.base), "hears of new log objects"),
-        (Thing("bucket", names.named("texts")), "is asked for what S3 refuses"),
-        (Thing("topic", names.named("texts")), "is asked for what SNS refuses"),
-        (Thing("stack", names.named("fresh")), "create, read a log, update, delete"),
-        (Thing("bucket", names.named("foreign")), "has settings and logs already"),
-        (Thing("stack", names.named("adopt")), "adopts that bucket, and leaves it as it was"),
-    )
+    return {
+        Thing("service role stack", names.role_stack): "the role that CloudFormation acts by",
+        Thing("security group", names.base): "lets one machine reach the load balancer",
+        Thing("load balancer", names.base): "answers requests, and logs them",
+        Thing("queue", names.base): "hears of new log objects",
+        Thing("bucket", names.named("texts")): "is asked for what S3 refuses",
+        Thing("topic", names.named("texts")): "is asked for what SNS refuses",
+        Thing("stack", names.named("fresh")): "create, read a log, update, delete",
+        Thing("bucket", names.named("foreign")): "has settings and logs of others",
+        Thing("stack", names.named("adopt")): "adopts that bucket, and leaves it as it was",
+    }
 
 
-def told(names: Names, account: str, region: str, source: str, left: Sequence[str] = ()) -> str:
+def told(names: Names, account: str, region: str, source: str) -> str:
     """Return the plan and its costs as text."""
-    hourly = sum(_HOURLY.values())
-    rows = [f"  {t.kind:<18}  {t.name:<28}  {why}" for t, why in planned(names)]
+    rows = (f"  {each.kind:<18}  {each.name:<28}  {why}" for each, why in planned(names).items())
     return "\n".join(
         (
-            f"Run {names.run} in account {account}, {region}. It makes, and removes again:",
+            f"Run {names.run} in account {account}, {region}, makes and removes again:",
             *rows,
-            "  The two stacks make roles, functions, log groups, a bucket and topics.",
-            f"Everything carries the tag {TAG}={names.run}, and is recorded before it is made.",
-            f"Only {source} can reach the load balancer. No other load balancer or bucket is"
-            " changed.",
-            f"It takes about 30 minutes and costs about ${_HOURS * hourly + _REST:.2f}"
-            f" (load balancer and addresses: ${hourly:.3f} an hour, two hours billed; requests:"
-            f" ${_REST:.2f}).",
-            f"Left behind, it would cost about ${24 * (0.0225 + 0.01):.2f} a day. --sweep removes"
-            " what a killed run left.",
-            *left,
+            f"Each has the tag {TAG}={names.run}, and is recorded before it is made.",
+            "The stacks make roles, functions, log groups, a bucket and topics besides.",
+            "No other bucket or load balancer is changed.",
+            f"Only {source} can reach the load balancer.",
+            f"This takes about 30 minutes and costs about ${_RUN:.2f}. Left behind, it would cost"
+            f" about ${_DAY:.2f} a day; --sweep removes what a killed run left.",
         )
     )

@@ -55,17 +55,22 @@ class Run:
     @property
     def names(self) -> Names:
         """What the run's resources are called."""
-        return self.ledger.recorded.names
+        return self.ledger.names
 
     @property
     def account(self) -> str:
         """The account's id."""
-        return self.ledger.recorded.account
+        return self.ledger.account
 
     @property
     def region(self) -> str:
         """The region's name."""
-        return self.ledger.recorded.region
+        return self.ledger.region
+
+    @property
+    def partition(self) -> str:
+        """The region's partition."""
+        return str(self.client("s3").meta.partition)
 
     @property
     def tags(self) -> list[dict[str, str]]:
@@ -74,8 +79,7 @@ class Run:
 
     def arn(self, service: str, name: str) -> str:
         """Return the ARN of something in the account and region."""
-        partition = self.client("s3").meta.partition
-        return f"arn:{partition}:{service}:{self.region}:{self.account}:{name}"
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{name}"
 
     def make(self, thing: Thing, make: Callable[[], T]) -> T:
         """Record a thing, then make it."""
@@ -117,6 +121,13 @@ class Run:
         describe = self.client("cloudformation").describe_stacks
         found = absent(lambda: describe(StackName=name)["Stacks"])
         return found[0] if found else None
+
+    def logging(self, load_balancer: str) -> dict[str, str]:
+        """Return a load balancer's access-log attributes: enabled, bucket, prefix."""
+        read = self.client("elbv2").describe_load_balancer_attributes
+        found = read(LoadBalancerArn=load_balancer)["Attributes"]
+        logs = "access_logs.s3."
+        return {e["Key"][len(logs) :]: e["Value"] for e in found if e["Key"].startswith(logs)}
 
 
 def outputs(stack: dict[str, Any]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,14 @@ from dt_logs_cfn.errors import OperatingError
 
 _PATH = "/dt-logs-check"
 _LOG = re.compile(r".*/\d{12}_elasticloadbalancing_[a-z0-9-]+_app\..*\.log\.gz")
-_FOREIGN_PREFIX = "alb"
+_SETTINGS = (
+    *("bucket_policy", "bucket_notification_configuration", "bucket_lifecycle_configuration"),
+    *("bucket_tagging", "bucket_encryption", "bucket_ownership_controls", "public_access_block"),
+)
+_POLICY, _NOTIFICATIONS, _LIFECYCLE = _SETTINGS[:3]
+# What has somebody settled in: their rule, and their announcements below `audit/`.
+_RULE = {"ID": "foreign", "Status": "Enabled", "Filter": {"Prefix": "old/"}}
+_AUDIT = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "audit/"}]}}
 
 
 @dataclass(frozen=True)
@@ -44,94 +51,82 @@ class Stage:
 
 def fresh(stage: Stage) -> None:
     """Onboard a load balancer that does not log; let the vendor read; update; remove."""
-    run, name = stage.run, stage.run.names.named("fresh")
-    outputs = _deployed(stage, name, *_first(stage), status="CREATE_COMPLETE")
-    bucket = _logging(stage)["bucket"]
-    run.expect(_logging(stage)["enabled"] == "true", "The load balancer does not log.")
-    run.expect(bucket in outputs.get("LogBuckets", ""), "LogBuckets does not name the bucket.")
-    settings(run, bucket)
-    key = _announced(stage, bucket)
-    _read(stage, bucket, key)
-    _deployed(stage, name, "--parameter", "LogRetentionDays=7", status="UPDATE_COMPLETE")
-    days = {each.get("Expiration", {}).get("Days") for each in settings(run, bucket)["lifecycle"]}
-    run.expect(7 in days, "The update did not change the retention to 7 days.")
+    run, name, balancer = stage.run, stage.run.names.named("fresh"), stage.made.load_balancer
+    found = _deployed(stage, name, "CREATE_COMPLETE", *_first(stage))
+    bucket = run.logging(balancer)["bucket"]
+    run.expect(run.logging(balancer)["enabled"] == "true", "The load balancer does not log.")
+    run.expect(bucket in found.get("LogBuckets", ""), "LogBuckets does not name the bucket.")
+    _read(stage, bucket, _announced(stage, bucket))
+    _deployed(stage, name, "UPDATE_COMPLETE", "--parameter", "LogRetentionDays=7")
+    rules = settings(run, bucket)[_LIFECYCLE]["Rules"]
+    kept = {each.get("Expiration", {}).get("Days") for each in rules}
+    run.expect(7 in kept, f"The update left a retention of {kept} days, not 7.")
     code, _ = run.command("status", "--stack", name)
     run.expect(code == 0, f"`status` ended with {code}, not 0.")
     _removed(stage, name)
-    run.expect(_logging(stage)["enabled"] == "false", "The load balancer still logs.")
-    left = json.dumps(settings(run, bucket)["policy"])
-    run.expect(stage.vendor == run.account or stage.vendor not in left,
-               "The vendor may still read.")  # fmt: skip
+    run.expect(run.logging(balancer)["enabled"] == "false", "The load balancer still logs.")
+    policy = json.dumps(settings(run, bucket)[_POLICY])
+    granted = stage.vendor != run.account and stage.vendor in policy
+    run.expect(not granted, "The vendor may still read.")
 
 
 def adopt(stage: Stage) -> None:
     """Onboard a load balancer that logs to a bucket with foreign settings; remove; compare."""
-    run, name = stage.run, stage.run.names.named("adopt")
+    run, name, balancer = stage.run, stage.run.names.named("adopt"), stage.made.load_balancer
     bucket = _foreign(stage)
-    before, logging = settings(run, bucket), _logging(stage)
-    _deployed(stage, name, *_first(stage), status="CREATE_COMPLETE")
+    before, logging = settings(run, bucket), run.logging(balancer)
+    _deployed(stage, name, "CREATE_COMPLETE", *_first(stage))
     during = settings(run, bucket)
-    for kind in ("lifecycle", "tags", "encryption", "ownership", "block"):
-        run.expect(during[kind] == before[kind], f"Adopting changed the bucket's {kind}.")
-    kept = all(each in _statements(during) for each in _statements(before))
-    run.expect(kept, "Adopting changed a statement of the bucket policy.")
-    queues = during["notifications"].get("QueueConfigurations")
-    run.expect(queues == before["notifications"]["QueueConfigurations"],
-               "Adopting changed a notification.")  # fmt: skip
-    run.expect("EventBridgeConfiguration" in during["notifications"], "EventBridge was cut off.")
-    run.expect(_logging(stage) == logging, "Adopting moved the load balancer's logging.")
+    for kind in _SETTINGS[2:]:
+        run.expect(during[kind] == before[kind], f"Adopting changed {kind}.")
+    now, then = (json.loads(each[_POLICY]["Policy"])["Statement"] for each in (during, before))
+    run.expect(all(each in now for each in then), "Adopting changed a foreign statement.")
+    kept = before[_NOTIFICATIONS].items() <= during[_NOTIFICATIONS].items()
+    run.expect(kept, "Adopting changed a foreign notification.")
     _removed(stage, name)
-    run.expect(_logging(stage) == logging, "Removing changed the load balancer's logging.")
-    for kind, value in settings(run, bucket).items():
-        run.expect(value == before[kind], f"Removing did not restore the bucket's {kind}.")
+    run.expect(run.logging(balancer) == logging, "The load balancer's logging was changed.")
+    after = settings(run, bucket)
+    for kind in _SETTINGS:
+        same = _parsed(after[kind]) == _parsed(before[kind])
+        run.expect(same, f"Removing did not restore {kind}.")
 
 
 def settings(run: Run, bucket: str) -> dict[str, Any]:
-    """Return a bucket's settings as comparable data; each read is in the transcript."""
-    s3, where = run.client("s3"), {"Bucket": bucket, "ExpectedBucketOwner": run.account}
-    policy = absent(lambda: s3.get_bucket_policy(**where)["Policy"])
-    rules = absent(lambda: s3.get_bucket_lifecycle_configuration(**where)["Rules"])
-    tags = s3.get_bucket_tagging(**where)["TagSet"]
-    notifications = s3.get_bucket_notification_configuration(**where)
-    return {
-        "policy": json.loads(policy) if policy else None,
-        "lifecycle": rules or [],
-        "tags": sorted((each["Key"], each["Value"]) for each in tags),
-        "notifications": {k: v for k, v in notifications.items() if k != "ResponseMetadata"},
-        "encryption": s3.get_bucket_encryption(**where)["ServerSideEncryptionConfiguration"],
-        "ownership": s3.get_bucket_ownership_controls(**where)["OwnershipControls"],
-        "block": s3.get_public_access_block(**where)["PublicAccessBlockConfiguration"],
-    }
+    """Return a bucket's settings as AWS answers them; each read is in the transcript."""
+    where = {"Bucket": bucket, "ExpectedBucketOwner": run.account}
+
+    def read(kind: str) -> dict[str, Any]:
+        found = absent(lambda: getattr(run.client("s3"), f"get_{kind}")(**where)) or {}
+        return {key: value for key, value in found.items() if key != "ResponseMetadata"}
+
+    return {kind: read(kind) for kind in _SETTINGS}
 
 
-def _statements(found: Mapping[str, Any]) -> list[Any]:
-    return list((found["policy"] or {"Statement": []})["Statement"])
+def _parsed(found: dict[str, Any]) -> dict[str, Any]:
+    return {**found, "Policy": json.loads(found.get("Policy", "null"))}
 
 
 def _first(stage: Stage) -> tuple[str, ...]:
     """Return what the first deployment of a stack is given: our load balancer, never `*`."""
-    given = {
-        "DataTheoremAccountId": stage.vendor,
-        "NotificationEndpoint": stage.made.queue,
-        "ResourceTags": f"{TAG}={stage.run.names.run}",
-    }
-    parameters = (word for k, v in given.items() for word in ("--parameter", f"{k}={v}"))
+    tag = f"{TAG}={stage.run.names.run}"
     return (
         *("--load-balancer", stage.made.load_balancer, "--role-arn", stage.made.role),
-        *("--tag", f"{TAG}={stage.run.names.run}", *parameters),
+        *("--parameter", f"DataTheoremAccountId={stage.vendor}"),
+        *("--parameter", f"NotificationEndpoint={stage.made.queue}"),
+        *("--parameter", f"ResourceTags={tag}", "--tag", tag),
     )
 
 
-def _deployed(stage: Stage, name: str, *words: str, status: str) -> dict[str, str]:
+def _deployed(stage: Stage, name: str, status: str, *words: str) -> dict[str, str]:
     """Deploy a stack and return its outputs. Raises OperatingError unless it comes to a status."""
-    run = stage.run
-    run.ledger.making(Thing("stack", name))
-    code, found = run.command(
-        "deploy", "--stack", name, "--release", str(stage.release), "--yes", *words
+    run, release = stage.run, ("--release", str(stage.release))
+    code, found = run.make(
+        Thing("stack", name),
+        lambda: run.command("deploy", "--stack", name, *release, "--yes", *words),
     )
     if stack := run.stack(name):
         record_made(run, stack)
-        _events(run, stack["StackId"])
+        _record_events(run, stack)
     got = found.get("stack", {}).get("status", "no status")
     if (code, got) != (0, status):
         raise OperatingError(
@@ -142,86 +137,70 @@ def _deployed(stage: Stage, name: str, *words: str, status: str) -> dict[str, st
 
 
 def _removed(stage: Stage, name: str) -> None:
-    run = stage.run
-    stack = run.stack(name) or {}
-    code, found = run.command("remove", "--stack", name, "--yes")
-    _events(run, stack["StackId"])
-    run.expect(code == 0 and found.get("clean") is True, f"`remove` of '{name}' is not clean.")
+    stack = stage.run.stack(name)
+    code, found = stage.run.command("remove", "--stack", name, "--yes")
+    _record_events(stage.run, stack or {})
+    stage.run.expect(code == 0 and found.get("clean"), f"`remove` of '{name}' is not clean.")
 
 
-def _events(run: Run, stack: str) -> None:
+def _record_events(run: Run, stack: dict[str, Any]) -> None:
     """Have a stack's events in the transcript."""
     pages = run.client("cloudformation").get_paginator("describe_stack_events")
-    list(pages.paginate(StackName=stack))
-
-
-def _logging(stage: Stage) -> dict[str, str]:
-    """Return the load balancer's access-log attributes: enabled, bucket, prefix."""
-    found = stage.run.client("elbv2").describe_load_balancer_attributes(
-        LoadBalancerArn=stage.made.load_balancer
-    )["Attributes"]
-    logs = "access_logs.s3."
-    return {e["Key"].removeprefix(logs): e["Value"] for e in found if e["Key"].startswith(logs)}
+    list(pages.paginate(StackName=stack["StackId"]))
 
 
 def _announced(stage: Stage, bucket: str) -> str:
     """Send requests until a log object of the load balancer is announced; return its key."""
-    stage.run.operator.tell("sending requests, and waiting for a log object; AWS writes one in 5"
-                            " to 15 minutes")  # fmt: skip
+    stage.run.operator.tell("waiting for a log object; AWS writes one every 5 minutes")
 
     def look() -> str | None:
         stage.get(f"http://{stage.made.address}{_PATH}")
-        return next(
-            (key for where, key in _messages(stage) if where == bucket and _LOG.fullmatch(key)),
-            None,
-        )
+        found = [k for where, k in _messages(stage) if where == bucket and _LOG.fullmatch(k)]
+        return found[0] if found else None
 
     return stage.run.until(look, stage.wait, "The announcement of a log object")
 
 
 def _messages(stage: Stage) -> Iterator[tuple[str, str]]:
     """Yield bucket and key of each object that was announced since."""
-    sqs, url = stage.run.client("sqs"), stage.made.queue_url
-    got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+    sqs, queue = stage.run.client("sqs"), {"QueueUrl": stage.made.queue_url}
+    got = sqs.receive_message(**queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
     for message in got.get("Messages", []):
-        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        sqs.delete_message(**queue, ReceiptHandle=message["ReceiptHandle"])
         body = json.loads(message["Body"])
         event = json.loads(body["Message"]) if "Message" in body else body
-        for record in event.get("Records", []):
-            s3 = record["s3"]
-            yield s3["bucket"]["name"], unquote_plus(s3["object"]["key"])
+        for each in (record["s3"] for record in event.get("Records", [])):
+            yield each["bucket"]["name"], unquote_plus(each["object"]["key"])
 
 
 def _read(stage: Stage, bucket: str, key: str) -> None:
-    """Read the log as the vendor, or, without a profile of one, as the owner; then overstep."""
+    """Read the log as the vendor, or, without a profile of one, as the owner."""
     run, s3 = stage.run, stage.reader or stage.run.client("s3")
     text = gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()).decode()
     run.expect(_PATH in text, "The log object does not have our request.")
-    fields = sorted({len(re.findall(r'"[^"]*"|\S+', line)) for line in text.splitlines()})
-    run.transcript.write({"log": key, "fields": fields})
+    fields = {len(re.findall(r'"[^"]*"|\S+', line)) for line in text.splitlines()}
+    run.transcript.write({"log": key, "fields": sorted(fields)})
     if stage.reader is None:
-        run.operator.tell("The owner read it; another account can, with --vendor-profile.")
-    else:
-        _overstep(run, stage.reader, bucket, key)
-
-
-def _overstep(run: Run, s3: Any, bucket: str, key: str) -> None:
-    """Try, as the vendor, what goes beyond reading log objects."""
+        run.operator.tell("Read by the owner; with --vendor-profile another account reads it.")
+        return
     test_file = f"{key.partition('/AWSLogs/')[0]}/AWSLogs/{run.account}/ELBAccessLogTestFile"
-    tries: dict[str, Callable[[], object]] = {
+    overstep: dict[str, Callable[[], object]] = {
         "list the bucket": lambda: s3.list_objects_v2(Bucket=bucket),
         "read the bucket's policy": lambda: s3.get_bucket_policy(Bucket=bucket),
-        "read the test file": lambda: s3.get_object(Bucket=bucket, Key=test_file),
+        "read another object": lambda: s3.get_object(Bucket=bucket, Key=test_file),
         "write an object": lambda: s3.put_object(Bucket=bucket, Key=f"{key}.copy", Body=b""),
         "delete the log object": lambda: s3.delete_object(Bucket=bucket, Key=key),
     }
-    for what, attempt in tries.items():
-        try:
-            attempt()
-        except ClientError as error:
-            run.expect(aws.denied(error), f"To {what}, the vendor got '{aws.code(error)}'.")
-        else:
-            run.expect(False, f"The vendor could {what}.")
+    for what, attempt in overstep.items():
+        run.expect(_denied(attempt), f"The vendor could {what}.")
+
+
+def _denied(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except ClientError as error:
+        return aws.denied(error)
+    return False
 
 
 def _foreign(stage: Stage) -> str:
@@ -229,13 +208,12 @@ def _foreign(stage: Stage) -> str:
     run, bucket = stage.run, stage.run.names.named("foreign")
     make_bucket(run, bucket)
     s3, where = run.client("s3"), {"Bucket": bucket, "ExpectedBucketOwner": run.account}
-    arn = f"arn:{s3.meta.partition}:s3:::{bucket}"
+    arn = f"arn:{run.partition}:s3:::{bucket}"
     delivery = {
-        "Sid": "delivery",
         "Effect": "Allow",
         "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
         "Action": "s3:PutObject",
-        "Resource": f"{arn}/{_FOREIGN_PREFIX}/AWSLogs/{run.account}/*",
+        "Resource": f"{arn}/alb/AWSLogs/{run.account}/*",
     }
     secure = {
         "Effect": "Deny",
@@ -246,31 +224,14 @@ def _foreign(stage: Stage) -> str:
     }
     policy = {"Version": "2012-10-17", "Id": "foreign", "Statement": [delivery, secure]}
     s3.put_bucket_policy(**where, Policy=json.dumps(policy))
-    s3.put_bucket_lifecycle_configuration(
-        **where,
-        LifecycleConfiguration={
-            "Rules": [
-                {
-                    "ID": "foreign",
-                    "Status": "Enabled",
-                    "Filter": {"Prefix": "old/"},
-                    "Expiration": {"Days": 400},
-                }
-            ]
-        },
-    )
-    rules = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "audit/"}]}}
-    queue = {"Id": "audit", "QueueArn": stage.made.queue, "Events": ["s3:ObjectCreated:*"]}
-    s3.put_bucket_notification_configuration(
-        **where,
-        NotificationConfiguration={
-            "QueueConfigurations": [{**queue, "Filter": rules}],
-            "EventBridgeConfiguration": {},
-        },
-    )
-    new = {"enabled": "true", "bucket": bucket, "prefix": _FOREIGN_PREFIX}
+    rules = {"Rules": [{**_RULE, "Expiration": {"Days": 400}}]}
+    s3.put_bucket_lifecycle_configuration(**where, LifecycleConfiguration=rules)
+    audit = {"QueueArn": stage.made.queue, "Events": ["s3:ObjectCreated:*"], "Filter": _AUDIT}
+    both = {"QueueConfigurations": [{"Id": "audit", **audit}], "EventBridgeConfiguration": {}}
+    s3.put_bucket_notification_configuration(**where, NotificationConfiguration=both)
+    logging = {"enabled": "true", "bucket": bucket, "prefix": "alb"}
     run.client("elbv2").modify_load_balancer_attributes(
         LoadBalancerArn=stage.made.load_balancer,
-        Attributes=[{"Key": f"access_logs.s3.{k}", "Value": v} for k, v in new.items()],
+        Attributes=[{"Key": f"access_logs.s3.{k}", "Value": v} for k, v in logging.items()],
     )
     return bucket

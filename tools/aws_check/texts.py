@@ -14,9 +14,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from aws_check.making import Made, bucket_configuration, make_bucket
+from aws_check.making import bucket_configuration, make_bucket
 from aws_check.plan import Names, Thing
 from aws_check.run import Run
+from aws_check.scenes import Stage
 from aws_check.transcript import Scrubber
 
 Outcome = tuple[str, str]  # AWS's code and message; ("accepted", "") where it takes the call
@@ -179,16 +180,16 @@ def outcome(ask: Ask, side: Side) -> Outcome:
     return "accepted", ""
 
 
-def compare(run: Run, made: Made) -> None:
+def compare(stage: Stage) -> None:
     """Ask AWS and the emulated account the same; each difference is a finding.
 
     Every pair is in the transcript as one line with `probe`. Raises botocore's errors.
     """
-    name = run.names.named("texts")
+    run, name = stage.run, stage.run.names.named("texts")
     make_bucket(run, name)
     topic = Thing("topic", name)
     run.make(topic, lambda: run.client("sns").create_topic(Name=name, Tags=run.tags))
-    aws = Side(run.client, run.names, made.load_balancer, run.tags)
+    aws = Side(run.client, run.names, stage.made.load_balancer, run.tags)
     with _emulated(aws) as ours:
         for probe, ask in PROBES.items():
             there, here = (_shown(run, outcome(ask, side), side) for side in (aws, ours))

@@ -2,9 +2,11 @@
 
 The source is parsed: each place that makes one of the handler's errors has the sentence
 of what happened and the one of what to do, with what is filled in there in angle brackets.
+A function that takes the fix as its last parameter makes the error for those that call it.
 """
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -23,9 +25,9 @@ STAGES = {
     "usable": "Checking the log bucket",
     "notifications": "Announcing new objects beside other notifications",
     "plan": "Planning",
-    "policy": "Editing the bucket's policy",
-    "bucket_steps": "Setting up the bucket and the load balancer",
-    "topic_steps": "Setting up topic and subscription",
+    "register": "Editing the bucket's policy",
+    "topics": "Setting up topic and subscription",
+    "steps": "Changing buckets, topics and load balancers",
     "run": "Carrying out and looking again",
     "apply": "Carrying out and looking again",
     "observe": "Reading the account",
@@ -55,15 +57,24 @@ def failures() -> list[Failure]:
 
     Raises ValueError for a place that cannot be read, KeyError for a module without a stage.
     """
-    kinds = _kinds()
+    errors = _kinds()
     found: dict[Failure, None] = {}
     for path in sorted(HANDLER.glob("*.py"), key=lambda each: _rank(each.stem)):
-        tree = ast.parse(path.read_text("utf-8"))
+        kinds = errors | {"cls"} if path.stem == "errors" else errors
+        functions = list(_functions(ast.parse(path.read_text("utf-8"))))
         constants = _constants(path.stem)
-        for function in _functions(tree):
-            for call in _calls(function):
+        makers = {each.name: each for each in functions if _takes_fix(each)}
+        for function in functions:
+            scope = _Scope(function, constants)
+            for call in _calls(function) if function.name not in makers else ():
                 if _is_made(call, kinds):
-                    for what, fix in _sentences(call, _Scope(function, constants)):
+                    sentences = _sentences(call, scope)
+                elif maker := makers.get(_called(call)):
+                    sentences = _made_for(call, scope, maker)
+                else:
+                    continue
+                for what, fix in sentences:
+                    if not re.fullmatch("<[^<>]*>", what):  # an error that is passed on
                         found[Failure(path.stem, what, fix)] = None
     unknown = {each.module for each in found} - STAGES.keys()
     if unknown:
@@ -120,9 +131,26 @@ def _calls(function: ast.FunctionDef) -> Iterator[ast.Call]:
         left = [*ast.iter_child_nodes(node), *left]
 
 
+def _called(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
 def _is_made(call: ast.Call, kinds: frozenset[str]) -> bool:
-    name = call.func.id if isinstance(call.func, ast.Name) else ""
-    return (name in kinds or name == "cls") and len(call.args) >= 2
+    return _called(call) in kinds and len(call.args) >= 2
+
+
+def _takes_fix(function: ast.FunctionDef) -> bool:
+    """Tell whether a function is given a property's name and, as the last, the fix."""
+    names = [each.arg for each in function.args.args]
+    return names[-1:] == ["fix"] and "name" in names
+
+
+def _made_for(call: ast.Call, scope: _Scope, maker: ast.FunctionDef) -> Iterator[tuple[str, str]]:
+    """Yield what a property's value is refused with; the value itself is filled in."""
+    position = [each.arg for each in maker.args.args].index("name")
+    for name in _texts(call.args[position], scope):
+        for fix in _texts(call.args[-1], scope):
+            yield f"{name} <value> is not valid.", _whole(fix)
 
 
 def _sentences(call: ast.Call, scope: _Scope) -> Iterator[tuple[str, str]]:
@@ -144,14 +172,22 @@ def _texts(node: ast.expr, scope: _Scope) -> list[str]:
             return [*_texts(yes, scope), *_texts(no, scope)]
         case ast.Name(id=name):
             given = [
-                text
-                for each in ast.walk(scope.function)
-                if isinstance(each, ast.Assign)
-                and any(isinstance(t, ast.Name) and t.id == name for t in each.targets)
-                for text in _texts(each.value, scope)
+                text for value in _values(name, scope.function) for text in _texts(value, scope)
             ]
             return given or [f"<{_plain(name)}>"]
     return [f"<{_plain(ast.unparse(node))}>"]
+
+
+def _values(name: str, function: ast.FunctionDef) -> Iterator[ast.expr]:
+    """Yield what a name is given in a function, alone or as one of several."""
+    for each in ast.walk(function):
+        for target in each.targets if isinstance(each, ast.Assign) else ():
+            match target, each.value:
+                case ast.Tuple(elts=names), ast.Tuple(elts=values):
+                    pairs = list(zip(names, values, strict=True))
+                case one:
+                    pairs = [one]
+            yield from (v for n, v in pairs if isinstance(n, ast.Name) and n.id == name)
 
 
 def _part(node: ast.expr, scope: _Scope) -> str:

@@ -20,16 +20,15 @@ from typing import Any
 from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.template import explain, resources, service_policies
+from dt_logs_cfn.template import embedding, explain, resources, service_policies
 from dt_logs_cfn.template.parameter_groups import STACK_GROUPS
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.templates import stack_template
-from dt_logs_handler import answer, aws, main, observe, policy, request, run
-from dt_logs_handler.marks import Location, Stack
+from dt_logs_handler import answer, aws, main, observe, register, request, run
+from dt_logs_handler.names import Location, Stack, digest
 from dt_logs_handler.register import (
     Registration,
     delivery_statement,
-    members_digest,
     tls_statement,
 )
 from dt_logs_handler.request import Endpoint, Properties, ReadScope
@@ -53,11 +52,10 @@ def parameters() -> str:
     rows = []
     for group in STACK_GROUPS:
         rows.append((f"**{group.title}**", "", "", ""))
-        for name, label in group.labels.items():
+        for name in group.parameters:
             found = declared["Parameters"][name]
-            what = f"{label}. {found['Description']}"
-            takes = _breakable(_takes(found))
-            rows.append((f"`{name}`", _literal(what), _literal(takes), _default(found)))
+            takes = _literal(_breakable(_takes(found)))
+            rows.append((f"`{name}`", _literal(found["Description"]), takes, _default(found)))
     return _table(("Parameter", "What it is", "Takes", "Default"), rows)
 
 
@@ -166,8 +164,12 @@ def figures() -> str:
         ("load balancers that are seen to at once", f"{main.WORKERS}", "`WORKERS`"),
         ("looking at a load balancer is counted as", f"{observe.LOOK_EACH} s", "`LOOK_EACH`"),
         ("turning one on is counted as", f"{run.TURN_EACH} s", "`TURN_EACH`"),
-        ("kept for undoing, of the time left", f"{run.UNDO_SHARE:.0%}", "`UNDO_SHARE`"),
-        ("a bucket's policy", f"{policy.LIMIT:,} bytes", "S3's limit"),
+        (
+            "kept by an Update for leaving what its rollback could not",
+            f"{run.LEAVE_RESERVE:.0f} s",
+            "`LEAVE_RESERVE`",
+        ),
+        ("a bucket's policy", f"{register.LIMIT:,} bytes", "S3's limit"),
         ("an answer", f"{answer.LIMIT:,} bytes", "CloudFormation's limit"),
         ("a template handed over directly", f"{TEMPLATE_LIMIT:,} bytes", "CloudFormation's limit"),
     ]
@@ -247,7 +249,8 @@ def _claim(location: Location, load_balancers: frozenset[str]) -> Any:
         endpoint="c0ffee00",
         load_balancers=load_balancers,
         time=1_800_000_000,
-        members=members_digest(["*"]),
+        asked=digest("*\n", 8),
+        turned_on=location.mark is not None,
     ).statement(EXAMPLE)
 
 
@@ -297,6 +300,13 @@ def _breakable(text: str) -> str:
 
 def _literal(text: str) -> str:
     return text.replace("*", r"\*")
+
+
+def getting_the_zip() -> str:
+    """Return the lines of Python by which the function's code says how to get its zip."""
+    code = embedding.bootstrap(embedding.handler_zip())
+    imports, *lines = [line[4:] for line in code.splitlines() if line.startswith("#   ")]
+    return _block("python", "\n".join([imports, "", *lines, ""]))
 
 
 def _block(language: str, *texts: str) -> str:

@@ -1,20 +1,24 @@
 """The answer to CloudFormation: always one, in time, within its size, and nothing secret in it."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .errors import HandlerError
-from .request import Properties
-from .run import Outcome
+from .names import load_balancer_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .errors import HandlerError
+    from .request import Properties
+    from .run import Outcome
 
 LIMIT = 4096  # bytes of the whole body; CloudFormation takes no longer one
-_TRIES = 4
 Send = Callable[[str, bytes], int]  # puts a body to a URL and returns the HTTP status
 Hide = Callable[[str], str]  # takes out of a text what is secret in it
-_LONGEST_ID = 1024
-_COPIED = ("StackId", "RequestId", "LogicalResourceId")
-_LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def success(
@@ -24,18 +28,30 @@ def success(
     properties: Properties | None,
     hide: Hide = str,
 ) -> bytes:
-    """Return the answer that a request was carried out, with the values for the outputs."""
-    data = {}
-    if properties:
-        buckets = sorted({each.location.bucket for each in outcome.placements})
-        data = {
-            "LogBuckets": cut(buckets, 600),
-            "TopicArns": cut(outcome.topics, 600),
-            "SubscriptionArns": cut(outcome.subscriptions, 600),
-            "TemplateVersion": properties.template_version[:64],
-            "HandlerSha256": properties.handler_sha256[:64],
-        }
-    return _body(event, physical_id, "SUCCESS", hide(told(outcome)), data)
+    """Return the answer that a request was carried out, with the values for the outputs.
+
+    CloudFormation shows no reason for a success, so the outputs say what was left out or could not
+    be done. A Delete has no outputs: its reason is for the function's log.
+    """
+    if properties is None:
+        return _body(event, physical_id, "SUCCESS", hide(told(outcome)), {})
+    texts = {
+        "LogBuckets": sorted({each.location.bucket for each in outcome.placements}),
+        "TopicArns": outcome.topics,
+        "SubscriptionArns": outcome.subscriptions,
+        "NotOnboarded": [f"{load_balancer_name(arn)}: {why}" for arn, why in outcome.refused],
+        "Warnings": [*outcome.warnings, *outcome.kept, *outcome.unread],
+        "TemplateVersion": [properties.template_version],
+        "HandlerSha256": [properties.handler_sha256],
+    }
+    data = dict.fromkeys(texts, "")
+    room = LIMIT - len(_body(event, physical_id, "SUCCESS", "", data))
+    lists = [(name, [hide(each).rstrip(".") for each in items]) for name, items in texts.items()]
+    lists.sort(key=lambda each: _size(",".join(each[1])))  # what the short ones leave, others take
+    for left, (name, items) in enumerate(lists):
+        data[name] = cut(items, room // (len(lists) - left)) or "none"
+        room -= _size(data[name])
+    return _body(event, physical_id, "SUCCESS", "", data)
 
 
 def failed(
@@ -47,24 +63,42 @@ def failed(
 
 def told(outcome: Outcome) -> str:
     """Put into words what was left out and what stays behind."""
-    parts = [
-        ("Left in place", outcome.kept),
-        ("Not looked into", outcome.unread),
-        ("Not onboarded", [f"{arn}: {why}" for arn, why in outcome.refused]),
-    ]
+    parts = {
+        "Left in place": outcome.kept,
+        "Not looked into": outcome.unread,
+        "Not onboarded": [f"{arn}: {why}" for arn, why in outcome.refused],
+        "Warnings": outcome.warnings,
+    }
     return " ".join(
-        f"{title} ({len(items)}): {'; '.join(items)}." for title, items in parts if items
+        f"{title} ({len(items)}): {'; '.join(each.rstrip('.') for each in items)}."
+        for title, items in parts.items()
+        if items
     )
 
 
 def cut(items: Sequence[str], limit: int) -> str:
-    """Join items by commas within `limit` characters, counting those that did not fit."""
-    for shown in range(len(items), -1, -1):
-        rest = len(items) - shown
-        text = ",".join(items[:shown]) + (f",… and {rest} more" if rest else "")
-        if len(text) <= limit:
-            return text.lstrip(",")
-    return ""
+    """Join items by commas within `limit` encoded bytes, counting those that did not fit.
+
+    The first item, where it alone is too long, is cut.
+    """
+    for rest in range(len(items)):
+        shown = ",".join(items[: len(items) - rest])
+        text = f"{shown},… and {rest} more" if rest else shown
+        if _size(text) <= limit:
+            return text
+    return _shortened(items[0], limit, f" … and {rest} more" if rest else " …") if items else ""
+
+
+def _size(text: str) -> int:
+    return len(json.dumps(text)) - 2
+
+
+def _shortened(text: str, room: int, end: str = " …") -> str:
+    """Cut a text until it takes, with its new end, at most `room` bytes in JSON."""
+    text = text[:room]
+    while text and _size(text + end) > room:
+        text = text[:-1]
+    return text + end
 
 
 def _body(
@@ -77,25 +111,17 @@ def _body(
     """Serialise, cutting the reason until the whole fits."""
     answer: dict[str, object] = {
         "Status": status,
+        "Reason": "",
         "PhysicalResourceId": physical_id,
-        **{name: _copied(event.get(name, "")) for name in _COPIED},
         "NoEcho": False,
         "Data": data,
     }
-    room = LIMIT - len(json.dumps({**answer, "Reason": ""}).encode())
-    encoded = json.dumps(reason)[1:-1]
-    if len(encoded) > room:
-        while len(json.dumps(reason + " …")) - 2 > room and reason:
-            reason = reason[: -max(1, (len(json.dumps(reason)) - room) // 6)]
-        reason += " …"
-    return json.dumps({**answer, "Reason": reason}).encode()
-
-
-def _copied(value: object) -> object:
-    """Return a value as it came; one that cannot be CloudFormation's, cut to what it takes."""
-    if isinstance(value, str):
-        return value[:_LONGEST_ID]
-    return value if len(json.dumps(value)) <= _LONGEST_ID else ""
+    for name in ("StackId", "RequestId", "LogicalResourceId"):
+        value = event.get(name, "")
+        answer[name] = value if len(json.dumps(value)) <= 1024 else ""  # longer ones are not AWS's
+    room = LIMIT - len(json.dumps(answer))
+    answer["Reason"] = reason if _size(reason) <= room else _shortened(reason, room)
+    return json.dumps(answer).encode()
 
 
 def may_answer(url: str) -> bool:
@@ -105,7 +131,9 @@ def may_answer(url: str) -> bool:
         host = parts.hostname
     except ValueError:
         return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in _LOCAL))
+    if parts.scheme == "http":
+        return host in ("localhost", "127.0.0.1", "::1")
+    return parts.scheme == "https" and bool(host)
 
 
 def deliver(url: str, body: bytes, send: Send, sleep: Callable[[float], None]) -> bool:
@@ -114,12 +142,12 @@ def deliver(url: str, body: bytes, send: Send, sleep: Callable[[float], None]) -
     Takes at most half a minute, as long as `send` takes at most five seconds. The URL is a
     credential: it goes into no message.
     """
-    for attempt in range(_TRIES):
-        if attempt:
-            sleep(2.0 ** (attempt - 1))
+    for pause in (0, 1, 2, 4):
+        if pause:
+            sleep(pause)
         status = send(url, body)
         if 200 <= status < 300:
             return True
         if 400 <= status < 500 and status not in (408, 429):
-            return False
+            break
     return False

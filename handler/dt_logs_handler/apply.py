@@ -1,41 +1,140 @@
-"""Carrying out steps: each reads again before it writes, and notes how it is undone.
+"""Carrying out steps: each reads again before it writes.
 
 Nothing here decides what is to be so; that is the plan's. A step whose end is already reached, or
 whose object somebody else has changed since it was seen, changes nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 
 from botocore.exceptions import ClientError
 
-from . import bucket_steps, topic_steps
-from .aws import PASSING, POLICY_SPREADS, code, failure
-from .effects import Effects
+from .aws import (
+    BUCKET_SPREADS,
+    PASSING,
+    POLICY_SPREADS,
+    Aws,
+    Passing,
+    code,
+    denied,
+    failure,
+    message,
+)
+from .buckets import ABSENT, POLICY
 from .errors import HandlerError
-from .model import LoadBalancer
-from .observe import logging_of, read_load_balancer
-from .steps import (
-    CreateBucket,
+from .model import (
     DeleteBucket,
     DeleteTestFile,
     DeleteTopic,
-    EditNotifications,
     EditPolicy,
-    EnsureTopic,
-    Guard,
-    SecureBucket,
-    SetFilter,
+    LoadBalancer,
     SetLogging,
-    SetRetention,
-    SetTags,
     Step,
-    Subscribe,
     Unsubscribe,
 )
+from .names import Stack, load_balancer_name
+from .register import Registration, registrations
+
+_FRESH = 2.0  # seconds for which a policy that was read serves to look for others, a bucket is new
 
 
-def carry_out(steps: Iterable[Step], effects: Effects) -> None:
+@dataclass
+class Effects:
+    """The one mutable thing of a run: what it has done and learnt.
+
+    `log` is told of each step and what came of it.
+    """
+
+    aws: Aws
+    stack: Stack
+    time: int  # of the event; what a later one has registered is another's
+    log: Callable[[Step, str], None]
+    began: bool = False  # a step was taken
+    shared: bool = False  # configuration was changed that others may be changing too
+    kept: list[str] = field(default_factory=list)  # what stays behind, in words
+    hopeless: list[Step] = field(default_factory=list)  # not to be tried again in this run
+    made: set[str] = field(default_factory=set)  # buckets that this run created
+    gone: set[str] = field(default_factory=set)  # buckets that this run deleted
+    closed: set[str] = field(default_factory=set)  # buckets that ELB has waited for in vain
+    fresh: dict[str, float] = field(default_factory=dict)  # buckets made new, and when
+    put: dict[str, str | None] = field(default_factory=dict)  # policies as this run left them
+    failed: dict[str, str] = field(default_factory=dict)  # those that failed apart, and why
+    answered: dict[str, LoadBalancer] = field(default_factory=dict)  # as ELB said it now is
+    subscriptions: dict[tuple[str, str], str] = field(default_factory=dict)
+    _policies: dict[str, tuple[float, str | None]] = field(default_factory=dict)
+
+    def policy(self, bucket: str, age: float = 0.0) -> str | None:
+        """Return a bucket's policy, read at most `age` seconds ago; None where there is none."""
+        read_at, known = self._policies.get(bucket, (float("-inf"), None))
+        if self.aws.clock() - read_at > age:
+            known = POLICY.read(self.aws, bucket, self.stack.account, *self.spreads(bucket))
+            self._policies[bucket] = (self.aws.clock(), known)
+        return known
+
+    def forget(self, bucket: str) -> None:
+        """Let the bucket's policy be read again the next time."""
+        self._policies.pop(bucket, None)
+
+    def empty(self, bucket: str) -> bool:
+        """Tell whether a bucket was made a moment ago, so that there can be nothing in it yet."""
+        return self.aws.clock() - self.fresh.get(bucket, float("-inf")) < _FRESH
+
+    def spreads(self, bucket: str) -> tuple[Passing, ...]:
+        """Return what passes by itself for this bucket: one just made is not there everywhere."""
+        return (BUCKET_SPREADS,) if bucket in self.made else ()
+
+    def keep(self, step: Step, what: str) -> str:
+        """Note what stays behind because a step cannot be taken."""
+        self.hopeless.append(step)
+        self.kept.append(what)
+        return "kept"
+
+    def possible(self, steps: Iterable[Step]) -> tuple[Step, ...]:
+        """Return the steps without those that have turned out to be hopeless in this run.
+
+        Where a registration cannot go, its test file is planned for again each time.
+        """
+        frozen = {each.bucket for each in self.hopeless if isinstance(each, EditPolicy)}
+        return tuple(
+            step
+            for step in steps
+            if step not in self.hopeless
+            and not (isinstance(step, DeleteTestFile) and step.bucket in frozen)
+        )
+
+    def needed(self, step: Step) -> bool:
+        """Tell whether another stack's registration needs what a step would take away."""
+        match step:
+            case SetLogging(arn, was):
+                name = load_balancer_name(arn)
+                return any(each.covers(was.location, name) for each in self.others(was.bucket))
+            case DeleteTestFile(location):
+                return any(each.covers(location) for each in self.others(location.bucket))
+            case Unsubscribe(bucket=bucket):
+                end = step.endpoint.digest
+                return any(each.endpoint == end for each in self.others(bucket))
+        return bool(self.others(step.bucket))
+
+    def others(self, bucket: str) -> list[Registration]:
+        """Return what others have registered in a bucket; nothing, if the bucket is gone.
+
+        Others are the other stacks, and this one as of a later event.
+        """
+        try:
+            policy = self.policy(bucket, _FRESH)
+        except ClientError as error:
+            if code(error) in ABSENT:
+                return []
+            raise
+        found = registrations(policy, bucket, self.stack)
+        return [each for each in found if each.stack != self.stack.tag or each.time > self.time]
+
+
+Take = Callable[[Step, Effects], str]  # takes one step, and says what came of it
+
+
+def carry_out(steps: Iterable[Step], effects: Effects, take: Take) -> None:
     """Take the steps in order; raises at the first that fails, as CallFailed or Refused.
 
     Load balancers that follow each other are seen to several at once. Where one fails apart from
@@ -44,11 +143,33 @@ def carry_out(steps: Iterable[Step], effects: Effects) -> None:
     try:
         for group in _groups(steps):
             known = len(effects.failed)
-            effects.aws.each(partial(_carry_out, effects), group)
+            effects.aws.each(partial(_carry_out, effects, take), group)
             if len(effects.failed) > known:
                 return  # what was to follow was planned as if all had come in
     finally:
         effects.fresh.clear()
+
+
+def carry_out_all(steps: Iterable[Step], effects: Effects, take: Take) -> list[HandlerError]:
+    """Take every step, also after one has failed; returns the failures.
+
+    After logging or a notification could not be taken away, the registrations stay, so that they
+    are found again; a policy that cannot be changed keeps nothing else.
+    """
+    failures: list[tuple[Step, HandlerError]] = []
+    for group in _groups(steps):
+        step = group[0]
+        last = isinstance(step, DeleteBucket) or (isinstance(step, EditPolicy) and step.edit.drop)
+        if last and any(not isinstance(failed, EditPolicy) for failed, _ in failures):
+            effects.log(step, "kept for the next try")
+            continue
+        tried = effects.aws.each(partial(_tried, effects, take), group)
+        failures += [(each, error) for each, error in zip(group, tried, strict=True) if error]
+    return [
+        error
+        for step, error in failures
+        if not (isinstance(step, EditPolicy) and step.bucket in effects.gone)
+    ]
 
 
 def _groups(steps: Iterable[Step]) -> Iterator[list[Step]]:
@@ -64,111 +185,49 @@ def _groups(steps: Iterable[Step]) -> Iterator[list[Step]]:
         yield [*group.values()]
 
 
-def _carry_out(effects: Effects, step: Step) -> None:
+def _tried(effects: Effects, take: Take, step: Step) -> HandlerError | None:
     try:
-        effects.log(step, _take(step, effects))
-    except ClientError as error:
-        effects.log(step, "failed")
-        failed = failure(error)
-        if not (isinstance(step, SetLogging) and step.to.enabled):
-            raise failed from error
-        if code(error) == POLICY_SPREADS.code and POLICY_SPREADS.text in str(error):
-            effects.closed.add(step.to.bucket)
-        refused = error.operation_name.startswith("Modify") and code(error) not in PASSING
-        if effects.undoing or not (effects.apart and refused):
-            raise failed from error
-        effects.failed[step.load_balancer] = str(failed)
-
-
-def carry_out_all(steps: Iterable[Step], effects: Effects) -> list[HandlerError]:
-    """Take every step, also after one has failed; returns the failures.
-
-    After a failure the register stays, so that what could not be taken away is found again.
-    """
-    failures: list[HandlerError] = []
-    for group in _groups(steps):
-        if failures and isinstance(group[0], (EditPolicy, DeleteBucket)):
-            effects.log(group[0], "kept for the next try")
-            continue
-        failures += filter(None, effects.aws.each(partial(_tried, effects), group))
-    return failures
-
-
-def _tried(effects: Effects, step: Step) -> HandlerError | None:
-    try:
-        _carry_out(effects, step)
+        _carry_out(effects, take, step)
     except HandlerError as error:
         return error
     return None
 
 
-def undo(effects: Effects) -> list[HandlerError]:
-    """Take back what the run did, last first; what others use by now stays. Returns failures."""
-    steps = effects.journal[::-1]
-    effects.journal.clear()
-    return carry_out_all(steps, effects)
+def _carry_out(effects: Effects, take: Take, step: Step) -> None:
+    effects.began = True
+    try:
+        outcome = take(step, effects)
+    except ClientError as error:
+        worthless = _worthless(step, effects.stack)
+        if not (worthless and denied(error)):
+            outcome = _failed(effects, step, error)
+        else:
+            why = f"{worthless}, which may not be deleted ({message(error)})"
+            outcome = effects.keep(step, why)
+    effects.log(step, outcome)
 
 
-def _take(step: Step, effects: Effects) -> str:
+def _failed(effects: Effects, step: Step, error: ClientError) -> str:
+    """Note a load balancer that fails apart from the others; raises any other failure."""
+    failed = failure(error)
+    if isinstance(step, SetLogging) and step.to.enabled:
+        if code(error) == POLICY_SPREADS.code and POLICY_SPREADS.text in str(error):
+            effects.closed.add(step.to.bucket)
+        refused = error.operation_name.startswith("Modify") and code(error) not in PASSING
+        if step.apart and refused:
+            effects.failed[step.load_balancer] = str(failed)
+            return "failed"
+    effects.log(step, "failed")
+    raise failed from error
+
+
+def _worthless(step: Step, stack: Stack) -> str:
+    """Name what is worth nothing once the stack has left, and may stay where it must."""
     match step:
-        case CreateBucket():
-            return bucket_steps.create(step, effects)
-        case SecureBucket():
-            return bucket_steps.secure(step, effects)
-        case SetTags():
-            return bucket_steps.set_tags(step, effects)
-        case SetRetention():
-            return bucket_steps.set_retention(step, effects)
-        case EditPolicy():
-            return bucket_steps.edit_policy(step, effects)
-        case EnsureTopic():
-            return topic_steps.ensure(step, effects)
-        case Subscribe():
-            return topic_steps.subscribe(step, effects)
-        case SetFilter():
-            return topic_steps.set_filter(step, effects)
-        case EditNotifications():
-            return bucket_steps.edit_notifications(step, effects)
-        case SetLogging():
-            return _set_logging(step, effects)
-        case Unsubscribe():
-            return topic_steps.unsubscribe(step, effects)
-        case DeleteTopic():
-            return topic_steps.delete(step, effects)
-        case DeleteTestFile():
-            return bucket_steps.delete_test_file(step, effects)
-        case DeleteBucket():
-            return bucket_steps.delete(step, effects)
-
-
-def _set_logging(step: SetLogging, effects: Effects) -> str:
-    """Change an ALB's access-log attributes, if they are still as they were seen."""
-    aws, arn, to = effects.aws, step.load_balancer, step.to
-    effects.answered.pop(arn, None)
-    if effects.guarded(step.guard):
-        return "kept for another stack"
-    found = read_load_balancer(aws, arn)
-    if found is None:
-        return "the load balancer is gone"
-    if found.logging == to:
-        return "already so"
-    if found.logging != step.was:
-        return "changed by somebody else since"
-    location = to.location
-    guard = Guard(location.bucket, location, found.name) if to.enabled else None
-    effects.journal.append(SetLogging(arn, to, step.was, guard))
-    attributes = [("enabled", str(to.enabled).lower()), ("prefix", to.prefix)]
-    if to.bucket:  # which AWS does not let be emptied
-        attributes.append(("bucket", to.bucket))
-    answer = aws.call(
-        lambda: aws.elbv2.modify_load_balancer_attributes(
-            LoadBalancerArn=arn,
-            Attributes=[
-                {"Key": f"access_logs.s3.{key}", "Value": value} for key, value in attributes
-            ],
-        ),
-        *([POLICY_SPREADS] if to.enabled and to.bucket not in effects.closed else []),
-    )
-    if logging_of(answer["Attributes"]) == to:
-        effects.answered[arn] = LoadBalancer(arn, to)
-    return "logging is on" if to.enabled else "logging is off"
+        case DeleteTestFile(location):
+            return f"the test file s3://{location.bucket}/{location.test_file(stack)}"
+        case DeleteTopic(topic):
+            return f"topic {topic} (aws sns delete-topic --topic-arn {topic})"
+        case Unsubscribe(arn, live=False):
+            return f"subscription {arn} (aws sns unsubscribe --subscription-arn {arn})"
+    return ""

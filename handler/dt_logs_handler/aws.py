@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from random import Random
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from .errors import CallFailed, OutOfTime, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from random import Random
+    from typing import Any, TypeVar
+
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
 
-S = TypeVar("S")
-T = TypeVar("T")
+    S = TypeVar("S")
+    T = TypeVar("T")
+    P = TypeVar("P", bound=Mapping[str, Any])
 
 PATIENCE = 60.0  # seconds for what AWS documents as passing
-_LONGEST_PAUSE = 2.0  # longer ones starve a call among several at once that are throttled
 _DENIED = frozenset(
     ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403")
 )
@@ -88,7 +90,7 @@ class Aws:
         """Wait, unless the deadline comes first; raises OutOfTime then."""
         if self.clock() + seconds >= self.deadline:
             raise OutOfTime(
-                "The time that the function has is used up.",
+                "The function's time is used up.",
                 "Run the stack again, with fewer load balancers if it happens again.",
             )
         if seconds:
@@ -117,7 +119,7 @@ class Aws:
             raise Refused(
                 f"{count} {what} are too many for one run: {fit} fit into the time that is left, at"
                 f" {seconds} s each.",
-                "Name those that matter in LoadBalancerArns, in several stacks.",
+                "Name fewer in LoadBalancerArns, in several stacks.",
             )
 
     def call(self, operation: Callable[[], T], *passing: Passing) -> T:
@@ -127,41 +129,43 @@ class Aws:
         growing, jittered pauses. Raises ClientError for what AWS refuses, also when it did not
         pass, CallFailed where AWS does not answer, OutOfTime.
         """
-        started = self.clock()
-        for pause in _pauses(self.random):
+        patient_until = self.clock() + PATIENCE
+        longest = 1.0
+        while True:
             self.pause(0)
+            pause = self.random.uniform(longest / 2, longest)
             try:
                 return operation()
-            except (ClientError, ConnectionError, HTTPClientError) as error:
-                now = self.clock()
-                patient = now + pause <= started + PATIENCE
-                if not (patient and self._passes(error, passing, now)):
-                    if isinstance(error, ClientError):
-                        raise
+            except ClientError as error:
+                if self.clock() + pause > patient_until or not self._passes(error, passing):
+                    raise
+            except (ConnectionError, HTTPClientError) as error:
+                if self.clock() + pause > patient_until:
                     raise failure(error) from error
-                self.pause(pause)
-        raise AssertionError("pauses never end")
+            self.pause(pause)
+            longest = 2.0  # longer ones starve a call among several at once that are throttled
 
-    def _passes(self, error: Exception, passing: tuple[Passing, ...], now: float) -> bool:
-        if not isinstance(error, ClientError):
-            return True
-        found, text = code(error), message(error)
-        if found in _DENIED:
-            return now < self.fresh_until and not forbidden(error)
-        return found in PASSING or any(
-            found == each.code and text.startswith(each.text) for each in passing
+    def _passes(self, error: ClientError, passing: tuple[Passing, ...]) -> bool:
+        text = message(error)
+        if denied(error):
+            return self.clock() < self.fresh_until and "explicit deny" not in text
+        return code(error) in PASSING or any(
+            code(error) == each.code and text.startswith(each.text) for each in passing
         )
 
 
-def pages(aws: Aws, fetch: Callable[[str], T], following: Callable[[T], str]) -> Iterator[T]:
-    """Yield every page of a listing; `fetch` is given a page's token, at first an empty one."""
-    token = ""
+def pages(aws: Aws, listing: Callable[..., P], name: str, following: str = "") -> Iterator[P]:
+    """Yield every page of a listing: a page's token goes by `name`, the next one's by `following`.
+
+    Without `following`, both have one name.
+    """
+    token: dict[str, object] = {}
     while True:
-        page = aws.call(partial(fetch, token))
+        page = aws.call(partial(listing, **token))
         yield page
-        token = following(page)
-        if not token:
+        if not (found := page.get(following or name)):
             return
+        token = {name: found}
 
 
 def code(error: ClientError) -> str:
@@ -179,37 +183,25 @@ def denied(error: ClientError) -> bool:
     return code(error) in _DENIED
 
 
-def forbidden(error: ClientError) -> bool:
-    """Tell whether somebody's Deny refused the call, which no right and no waiting helps."""
-    return denied(error) and "explicit deny" in message(error)
-
-
 def failure(error: Exception) -> CallFailed:
     """Put an error of a call's into words, with what to do about it."""
     if not isinstance(error, ClientError):
         return CallFailed(
             f"AWS could not be reached: {type(error).__name__}.",
-            "Check that the function's network reaches AWS, then run the stack again.",
-            type(error).__name__,
+            "Check the function's network, then run the stack again.",
         )
-    what = f"{error.operation_name} failed with {code(error)}: {message(error).rstrip('.')}."
     if denied(error):
         fix = (
-            "Allow it for the function's execution role (a permissions boundary, a service control"
-            " policy or a bucket policy may deny it), then run the stack again."
+            "Allow it for the function's execution role (a permissions boundary, service control"
+            " policy or bucket policy may deny it), then run the stack again."
         )
     elif code(error) == POLICY_SPREADS.code:
         fix = (
-            "Elastic Load Balancing writes only to buckets of the load balancer's region, with"
-            " SSE-S3, whose policy lets it; correct the bucket and run the stack again."
+            "Use a bucket of the load balancer's region, with SSE-S3 and a policy that lets"
+            " Elastic Load Balancing write, then run the stack again."
         )
     else:
         fix = "Run the stack again; if it fails in the same way, send this text to Data Theorem."
-    return CallFailed(what, fix, code(error))
-
-
-def _pauses(random: Random) -> Iterator[float]:
-    longest = 1.0
-    while True:
-        yield random.uniform(longest / 2, longest)
-        longest = min(longest * 2, _LONGEST_PAUSE)
+    return CallFailed(
+        f"{error.operation_name} failed with {code(error)}: {message(error).rstrip('.')}.", fix
+    )

@@ -1,20 +1,186 @@
-"""Reading one bucket's configuration."""
+"""A bucket's configuration: one table of how each setting is read and put."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import TypeVar, cast
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from botocore.exceptions import ClientError
-from botocore.model import StructureShape
 
-from .aws import Aws, Passing, code, denied, message
-from .documents import Json
-from .model import Absent, Bucket, Unreadable
-from .notifications import Configuration
+from .aws import code, denied, message
+from .model import PRIVATE, Absent, Bucket, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypedDict
+
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import ObjectOwnershipType, ServerSideEncryptionType
+    from mypy_boto3_s3.type_defs import (
+        NotificationConfigurationTypeDef,
+        PublicAccessBlockConfigurationTypeDef,
+        PutBucketLifecycleConfigurationRequestTypeDef,
+    )
+
+    from .aws import Aws, Passing
+    from .documents import Configuration
+
+    class At(TypedDict):
+        """Which bucket a call is about, and whose it must be."""
+
+        Bucket: str
+        ExpectedBucketOwner: str
+
 
 T = TypeVar("T")
 
 ABSENT = ("NoSuchBucket", "404")
+
+
+@dataclass(frozen=True)
+class Reading(Generic[T]):
+    """How to read one thing of a bucket's configuration.
+
+    The error code `unset`, and no other, means that the value is `default`.
+    """
+
+    unset: str | None
+    default: T
+    get: Callable[[S3Client, At], T]
+
+    def read(self, aws: Aws, bucket: str, owner: str, *passing: Passing) -> T:
+        """Return the value. Raises ClientError, CallFailed, OutOfTime."""
+        try:
+            return aws.call(lambda: self.get(aws.s3, _at(bucket, owner)), *passing)
+        except ClientError as error:
+            if code(error) == self.unset:
+                return self.default
+            raise
+
+
+@dataclass(frozen=True)
+class Setting(Reading[T]):
+    """One setting of a bucket: how to read it, and how to put all of it."""
+
+    put: Callable[[S3Client, At, T], object]
+
+    def write(self, aws: Aws, bucket: str, owner: str, value: T, *passing: Passing) -> None:
+        """Put the value in place of what is there. Raises ClientError, CallFailed, OutOfTime."""
+        aws.call(lambda: self.put(aws.s3, _at(bucket, owner), value), *passing)
+
+
+def _at(bucket: str, owner: str) -> At:
+    return {"Bucket": bucket, "ExpectedBucketOwner": owner}
+
+
+def _body(answer: Mapping[str, object]) -> Configuration:
+    return cast(
+        "Configuration", {key: each for key, each in answer.items() if key != "ResponseMetadata"}
+    )
+
+
+def _algorithm(s3: S3Client, at: At) -> ServerSideEncryptionType:
+    rules = s3.get_bucket_encryption(**at)["ServerSideEncryptionConfiguration"]["Rules"]
+    found = (rule.get("ApplyServerSideEncryptionByDefault") for rule in rules)
+    return next((each["SSEAlgorithm"] for each in found if each), "AES256")
+
+
+def _region(answer: Mapping[str, object]) -> str:
+    """Return the bucket's region; S3 answers us-east-1 as null and old eu-west-1 as EU."""
+    named = answer.get("LocationConstraint")
+    return "eu-west-1" if named == "EU" else str(named or "us-east-1")
+
+
+def _put_policy(s3: S3Client, at: At, policy: str | None) -> object:
+    if policy is None:
+        return s3.delete_bucket_policy(**at)
+    return s3.put_bucket_policy(**at, Policy=policy)
+
+
+def _put_lifecycle(s3: S3Client, at: At, value: Configuration) -> object:
+    request: dict[str, object] = {**at, **value}
+    request["LifecycleConfiguration"] = {"Rules": request.pop("Rules")}
+    return s3.put_bucket_lifecycle_configuration(
+        **cast("PutBucketLifecycleConfigurationRequestTypeDef", request)
+    )
+
+
+def _notifications(unchecked: bool) -> Setting[Configuration]:
+    return Setting(
+        None,
+        {},
+        lambda s3, at: _body(s3.get_bucket_notification_configuration(**at)),
+        lambda s3, at, value: s3.put_bucket_notification_configuration(
+            **at,
+            NotificationConfiguration=cast("NotificationConfigurationTypeDef", value),
+            SkipDestinationValidation=unchecked,
+        ),
+    )
+
+
+TAGS: Setting[Mapping[str, str]] = Setting(
+    "NoSuchTagSet",
+    {},
+    lambda s3, at: {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(**at)["TagSet"]},
+    lambda s3, at, tags: s3.put_bucket_tagging(
+        **at, Tagging={"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}
+    ),
+)
+POLICY: Setting[str | None] = Setting(
+    "NoSuchBucketPolicy", None, lambda s3, at: s3.get_bucket_policy(**at)["Policy"], _put_policy
+)
+NOTIFICATIONS = _notifications(False)
+# Where entries only go: somebody else's dead destination must not keep ours in place.
+NOTIFICATIONS_UNCHECKED = _notifications(True)
+LIFECYCLE: Setting[Configuration] = Setting(
+    "NoSuchLifecycleConfiguration",
+    {},
+    lambda s3, at: _body(s3.get_bucket_lifecycle_configuration(**at)),
+    _put_lifecycle,
+)
+_ENCRYPTION: Setting[ServerSideEncryptionType] = Setting(
+    "ServerSideEncryptionConfigurationNotFoundError",
+    "AES256",  # since 2023 S3 encrypts with SSE-S3 whatever is configured
+    _algorithm,
+    lambda s3, at, value: s3.put_bucket_encryption(
+        **at,
+        ServerSideEncryptionConfiguration={
+            "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": value}}]
+        },
+    ),
+)
+_OWNERSHIP: Setting[ObjectOwnershipType] = Setting(
+    "OwnershipControlsNotFoundError",
+    "ObjectWriter",  # what a bucket has that was made before the setting existed
+    lambda s3, at: s3.get_bucket_ownership_controls(**at)["OwnershipControls"]["Rules"][0][
+        "ObjectOwnership"
+    ],
+    lambda s3, at, value: s3.put_bucket_ownership_controls(
+        **at, OwnershipControls={"Rules": [{"ObjectOwnership": value}]}
+    ),
+)
+_PUBLIC_ACCESS_BLOCK: Setting[PublicAccessBlockConfigurationTypeDef] = Setting(
+    "NoSuchPublicAccessBlockConfiguration",
+    {},
+    lambda s3, at: s3.get_public_access_block(**at)["PublicAccessBlockConfiguration"],
+    lambda s3, at, value: s3.put_public_access_block(**at, PublicAccessBlockConfiguration=value),
+)
+
+
+_PUBLIC: Reading[bool] = Reading(
+    "NoSuchBucketPolicy",
+    False,
+    lambda s3, at: s3.get_bucket_policy_status(**at)["PolicyStatus"]["IsPublic"],
+)
+_REGION: Reading[str] = Reading(None, "", lambda s3, at: _region(s3.get_bucket_location(**at)))
+
+
+def secure(aws: Aws, bucket: str, owner: str, *passing: Passing) -> None:
+    """Set what S3 gives to new buckets since 2023. Repeatable."""
+    block = cast("PublicAccessBlockConfigurationTypeDef", PRIVATE)
+    _PUBLIC_ACCESS_BLOCK.write(aws, bucket, owner, block, *passing)
+    _ENCRYPTION.write(aws, bucket, owner, "AES256", *passing)
+    _OWNERSHIP.write(aws, bucket, owner, "BucketOwnerEnforced", *passing)
 
 
 def read_bucket(
@@ -25,21 +191,25 @@ def read_bucket(
     settings: bool = True,
     region: bool = False,
     made: bool = False,
-    known: Bucket | None = None,
 ) -> Bucket | Absent | Unreadable:
     """Read a bucket that belongs to the account; with `region`, also where it is.
 
     `settings` are those that decide whether logs can flow, which the way out does not need. S3 is
     not asked whether the policy is public where the bucket was `made` since the last look: made
-    with Block Public Access, it takes no public one. Of one that is `known`, only where it is.
-    A bucket of another account is Unreadable, like one that denies us. Any other error than the
-    documented ways of saying "not configured" is raised as ClientError or CallFailed.
+    with Block Public Access, it takes no public one. A bucket of another account is Unreadable,
+    like one that denies us. Any other error than the documented ways of saying "not configured" is
+    raised as ClientError or CallFailed.
     """
     try:
-        found = known or _read(aws, name, account)
-        if settings and not known:
+        found = Bucket(
+            name,
+            TAGS.read(aws, name, account),
+            POLICY.read(aws, name, account),
+            NOTIFICATIONS.read(aws, name, account),
+        )
+        if settings:
             found = _with_settings(aws, found, account, made)
-        return replace(found, region=_region(aws, name, account)) if region else found
+        return replace(found, region=_REGION.read(aws, name, account)) if region else found
     except ClientError as error:
         if code(error) in ABSENT:
             return Absent()
@@ -48,158 +218,26 @@ def read_bucket(
         raise
 
 
+def _with_settings(aws: Aws, found: Bucket, owner: str, made: bool) -> Bucket:
+    name = found.name
+    block = cast("Mapping[str, bool]", _PUBLIC_ACCESS_BLOCK.read(aws, name, owner))
+    matters = found.policy is not None and block.get("RestrictPublicBuckets", False)
+    matters &= not (made and block.get("BlockPublicPolicy"))
+    return replace(
+        found,
+        encryption=_ENCRYPTION.read(aws, name, owner),
+        ownership=_OWNERSHIP.read(aws, name, owner),
+        public_access_block=block,
+        public=matters and _PUBLIC.read(aws, name, owner),
+        lifecycle=LIFECYCLE.read(aws, name, owner) if found.maker else {},
+    )
+
+
 def supports(aws: Aws, member: str) -> bool:
     """Tell whether the boto3 in use knows a parameter; a Lambda runtime's own is older."""
     model = aws.s3.meta.service_model
     names = {"CreateBucketRequest", "CreateBucketConfiguration", "ListBucketsRequest"}
     return any(
-        isinstance(shape, StructureShape) and member in shape.members
-        for shape in map(model.shape_for, names.intersection(model.shape_names))
+        member in getattr(model.shape_for(name), "members", ())
+        for name in names.intersection(model.shape_names)
     )
-
-
-def _read(aws: Aws, name: str, owner: str) -> Bucket:
-    tags = read_tags(aws, name, owner)
-    return Bucket(
-        name=name,
-        tags=tags,
-        policy=read_policy(aws, name, owner),
-        notifications=read_notifications(aws, name, owner),
-    )
-
-
-def _with_settings(aws: Aws, found: Bucket, owner: str, made: bool) -> Bucket:
-    name = found.name
-    block = _public_access_block(aws, name, owner)
-    restricted = found.policy is not None and block.get("RestrictPublicBuckets", False)
-    refused = made and block.get("BlockPublicPolicy", False)
-    return replace(
-        found,
-        encryption=_encryption(aws, name, owner),
-        ownership=_ownership(aws, name, owner),
-        public_access_block=block,
-        public=restricted and not refused and _public(aws, name, owner),
-        lifecycle=read_lifecycle(aws, name, owner) if found.maker else (),
-    )
-
-
-def _call(aws: Aws, operation: Callable[[], T], unset: str, default: T, *passing: Passing) -> T:
-    """Make a call, taking the error `unset`, and no other, for the default."""
-    try:
-        return aws.call(operation, *passing)
-    except ClientError as error:
-        if code(error) == unset:
-            return default
-        raise
-
-
-def read_tags(aws: Aws, bucket: str, owner: str, *passing: Passing) -> dict[str, str]:
-    """Return the bucket's tags."""
-    return _call(
-        aws,
-        lambda: {
-            tag["Key"]: tag["Value"]
-            for tag in aws.s3.get_bucket_tagging(Bucket=bucket, ExpectedBucketOwner=owner)["TagSet"]
-        },
-        "NoSuchTagSet",
-        {},
-        *passing,
-    )
-
-
-def read_policy(aws: Aws, bucket: str, owner: str, *passing: Passing) -> str | None:
-    """Return the bucket's policy as S3 has it; only NoSuchBucketPolicy means that there is none."""
-    return _call(
-        aws,
-        lambda: aws.s3.get_bucket_policy(Bucket=bucket, ExpectedBucketOwner=owner)["Policy"],
-        "NoSuchBucketPolicy",
-        None,
-        *passing,
-    )
-
-
-def read_notifications(aws: Aws, bucket: str, owner: str, *passing: Passing) -> Configuration:
-    """Return all of the bucket's notification configuration, EventBridge included."""
-    answer = aws.call(
-        lambda: aws.s3.get_bucket_notification_configuration(
-            Bucket=bucket, ExpectedBucketOwner=owner
-        ),
-        *passing,
-    )
-    return {key: cast(Json, value) for key, value in answer.items() if key != "ResponseMetadata"}
-
-
-def read_lifecycle(aws: Aws, bucket: str, owner: str) -> tuple[Mapping[str, Json], ...]:
-    """Return the bucket's lifecycle rules."""
-    return _call(
-        aws,
-        lambda: tuple(
-            cast(Mapping[str, Json], rule)
-            for rule in aws.s3.get_bucket_lifecycle_configuration(
-                Bucket=bucket, ExpectedBucketOwner=owner
-            )["Rules"]
-        ),
-        "NoSuchLifecycleConfiguration",
-        (),
-    )
-
-
-def _encryption(aws: Aws, bucket: str, owner: str) -> str:
-    return _call(
-        aws,
-        lambda: next(
-            (
-                rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
-                for rule in aws.s3.get_bucket_encryption(Bucket=bucket, ExpectedBucketOwner=owner)[
-                    "ServerSideEncryptionConfiguration"
-                ]["Rules"]
-                if "ApplyServerSideEncryptionByDefault" in rule
-            ),
-            "AES256",
-        ),
-        "ServerSideEncryptionConfigurationNotFoundError",
-        "AES256",  # since 2023 S3 encrypts with SSE-S3 whatever is configured
-    )
-
-
-def _ownership(aws: Aws, bucket: str, owner: str) -> str:
-    return _call(
-        aws,
-        lambda: aws.s3.get_bucket_ownership_controls(Bucket=bucket, ExpectedBucketOwner=owner)[
-            "OwnershipControls"
-        ]["Rules"][0]["ObjectOwnership"],
-        "OwnershipControlsNotFoundError",
-        "ObjectWriter",  # what a bucket has that was made before the setting existed
-    )
-
-
-def _public_access_block(aws: Aws, bucket: str, owner: str) -> dict[str, bool]:
-    return _call(
-        aws,
-        lambda: {
-            key: bool(value)
-            for key, value in aws.s3.get_public_access_block(
-                Bucket=bucket, ExpectedBucketOwner=owner
-            )["PublicAccessBlockConfiguration"].items()
-        },
-        "NoSuchPublicAccessBlockConfiguration",
-        {},
-    )
-
-
-def _public(aws: Aws, bucket: str, owner: str) -> bool:
-    return _call(
-        aws,
-        lambda: aws.s3.get_bucket_policy_status(Bucket=bucket, ExpectedBucketOwner=owner)[
-            "PolicyStatus"
-        ]["IsPublic"],
-        "NoSuchBucketPolicy",
-        False,
-    )
-
-
-def _region(aws: Aws, bucket: str, owner: str) -> str:
-    """Return the bucket's region; S3 answers us-east-1 as null and old eu-west-1 as EU."""
-    answer = aws.call(lambda: aws.s3.get_bucket_location(Bucket=bucket, ExpectedBucketOwner=owner))
-    named: str | None = answer.get("LocationConstraint")
-    return "eu-west-1" if named == "EU" else named or "us-east-1"

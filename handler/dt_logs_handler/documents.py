@@ -1,16 +1,22 @@
 """JSON documents as AWS writes them: parsing, and comparing by meaning."""
 
+from __future__ import annotations
+
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import TypeAlias, Union
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Union
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 # `X | Y` cannot hold the forward references at run time.
 Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]  # noqa: UP007
 Statement: TypeAlias = dict[str, Json]
+Configuration: TypeAlias = Mapping[str, Json]  # a part of a bucket's, as boto3 shows it
 
-
-_ACCOUNT = re.compile(r"(?:arn:[^:]+:iam::)?([0-9]{12})(?::root)?")
+# An account as a principal; S3 shows it as the ARN of its root.
+ACCOUNT = re.compile("(?:arn:[^:]+:iam::)?([0-9]{12})(?::root)?")
 
 
 def parsed(text: str) -> dict[str, Json]:
@@ -38,21 +44,22 @@ def texts(value: Json) -> list[str]:
     return [item for item in listed(value) if isinstance(item, str)]
 
 
-def statements(document: Mapping[str, Json]) -> Iterator[Statement]:
-    """Yield a policy's statements; AWS accepts a single one without a list."""
-    for statement in listed(document.get("Statement")):
-        if isinstance(statement, dict):
-            yield statement
+def statements(document: Mapping[str, Json]) -> list[Statement]:
+    """Return a policy's statements; AWS accepts a single one without a list."""
+    return [item for item in listed(document.get("Statement")) if isinstance(item, dict)]
+
+
+def principals(value: Json, kind: str = "AWS") -> list[str]:
+    """Return the principals of a kind that a value names; `*` alone is of every kind."""
+    return texts(value.get(kind) if isinstance(value, dict) else value)
 
 
 def same(one: str | None, other: str | None) -> bool:
     """Tell whether two policies mean the same, statement order included."""
-    if one is None or other is None:
-        return one is other
-    return _meaning(parsed(one)) == _meaning(parsed(other))
+    return same_statement(parsed(one or "{}"), parsed(other or "{}"))
 
 
-def same_statement(one: Statement, other: Statement) -> bool:
+def same_statement(one: Json, other: Json) -> bool:
     """Tell whether two statements mean the same."""
     return _meaning(one) == _meaning(other)
 
@@ -61,22 +68,17 @@ def _meaning(value: Json) -> object:
     match value:
         case dict():
             return {
-                name: [_meaning(each) for each in listed(inner)]
-                if name == "Statement"
-                else _meaning(inner)
-                for name, inner in value.items()
+                key: _meaning(listed(each) if key == "Statement" else each)
+                for key, each in value.items()
             }
-        case list() if all(isinstance(item, str) for item in value):
-            return (
-                sorted(str(_meaning(each)) for each in value)
-                if len(value) != 1
-                else _meaning(value[0])
-            )
+        case [str(single)]:
+            return _meaning(single)
         case list():
-            return [_meaning(item) for item in value]
+            items = [_meaning(item) for item in value]
+            return sorted(items, key=str) if all(isinstance(i, str) for i in items) else items
         case bool():
             return str(value).lower()
-        case str() if account := _ACCOUNT.fullmatch(value):
-            return account[1]  # S3 shows an account as the ARN of its root
+        case str() if account := ACCOUNT.fullmatch(value):
+            return account[1]
         case _:
             return value

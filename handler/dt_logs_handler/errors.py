@@ -1,13 +1,14 @@
-"""What can be expected to go wrong.
+"""What can go wrong in a way that is expected.
 
-HandlerError             one sentence what happened, one what to do; becomes the answer's reason
-├── InvalidRequest       a property is not what it should be
-├── Refused              the account is in a state in which the request cannot be carried out
-├── CallFailed           AWS refused a call for good, or for longer than we wait
-├── OutOfTime            the time left is needed to undo and to answer
-└── Overtaken            another event for the same stack has gone past this one
+    HandlerError
+    ├── InvalidRequest   a property is not what it should be
+    ├── Refused          the account is in a state in which the request cannot be carried out
+    ├── CallFailed       AWS refused a call, or did not answer for too long
+    ├── OutOfTime        the function's time is used up
+    └── Overtaken        another event for the same stack has gone past this one
+        └── Vanished     the stack was deleted meanwhile
 
-Anything else is a bug: it is logged with its traceback, and answered as one.
+Each says what happened and what to do. Everything else is a bug.
 """
 
 
@@ -27,7 +28,7 @@ class InvalidRequest(HandlerError):
 class Refused(HandlerError):
     """The account is in a state in which the request cannot be carried out.
 
-    `bucket` names the one that it is about, where it is one bucket alone.
+    `bucket` names the bucket that it is about, if it is one bucket alone.
     """
 
     def __init__(self, what: str, fix: str, bucket: str | None = None) -> None:
@@ -36,15 +37,11 @@ class Refused(HandlerError):
 
 
 class CallFailed(HandlerError):
-    """AWS refused a call for good, or for longer than we wait; `code` is AWS's error code."""
-
-    def __init__(self, what: str, fix: str, code: str) -> None:
-        super().__init__(what, fix)
-        self.code = code
+    """AWS refused a call, or did not answer for too long."""
 
 
 class OutOfTime(HandlerError):
-    """The time left is needed to undo and to answer."""
+    """The function's time is used up, but for what the answer needs."""
 
 
 class Overtaken(HandlerError):
@@ -53,3 +50,7 @@ class Overtaken(HandlerError):
     @classmethod
     def by_later_event(cls) -> "Overtaken":
         return cls("A later event for this stack has been handled.", "Nothing is to be done.")
+
+
+class Vanished(Overtaken):
+    """This run's registration was taken away: the stack was deleted meanwhile."""

@@ -2,26 +2,32 @@
 
 from collections.abc import Iterator, Sequence
 
-from . import notifications, policy
-from .marks import unmarked
-from .model import Bucket, LoadBalancer, Logging, State, Subscription, Topic
-from .notifications import encoded
-from .place import Placed, registered
-from .register import Registration
-from .request import Endpoint, Request
-from .steps import (
+from . import notifications
+from .model import (
+    Absent,
+    Bucket,
     DeleteBucket,
     DeleteTestFile,
     DeleteTopic,
     EditNotifications,
     EditPolicy,
-    Guard,
+    LoadBalancer,
+    Logging,
     SetFilter,
     SetLogging,
+    State,
     Step,
+    Subscription,
+    Topic,
+    Unreadable,
     Unsubscribe,
 )
-from .topics import filtered, narrowed_filter
+from .names import unmarked
+from .notifications import NotificationEdit, encoded
+from .place import Placed, is_claimed
+from .register import PolicyEdit, Registration, disarming
+from .request import Request
+from .topics import endpoint_of, filtered, narrowed_filter
 
 
 def leaving(
@@ -29,15 +35,18 @@ def leaving(
 ) -> tuple[list[Step], tuple[str, ...]]:
     """Return the steps by which the stack leaves what it no longer claims, and what stays behind.
 
-    What several stacks share stays as long as another stack's registration covers it.
+    The vendor's right to read goes first, the registration itself last. What several stacks share
+    stays as long as another stack's registration covers it.
     """
     view = _View(request, state, placed, claimed)
-    steps: list[Step] = [*view.logging_off()]
-    for bucket in view.buckets:
+    steps = [step for bucket in view.buckets.values() for step in view.rights_off(bucket)]
+    for each in view.off:
+        off = Logging(False, each.logging.bucket, unmarked(each.logging.prefix))
+        steps.append(SetLogging(each.arn, each.logging, off))
+    for bucket in view.buckets.values():
         steps += view.notifications_off(bucket)
     steps += view.subscriptions_off()
-    for bucket in view.buckets:
-        steps += view.test_files_off(bucket)
+    for bucket in view.buckets.values():
         steps += view.bucket_off(bucket)
     return steps, tuple(view.kept)
 
@@ -53,153 +62,143 @@ class _View:
         claimed: Sequence[Registration],
     ) -> None:
         self.kept: list[str] = []
+        self._request = request
         self._stack = request.stack
         self._state = state
-        self._placed = {each.load_balancer.arn: each.to for each in placed}
-        everyone = registered(state, request.stack, others=True)
-        self._others = [each for each in everyone if each.stack != self._stack.tag]
-        self._mine = [each for each in everyone if each.stack == self._stack.tag]
-        self._staying = [*self._others, *claimed]
-        claimed_at = {each.location.digest for each in claimed}
-        self._gone = [each for each in self._mine if each.location_digest not in claimed_at]
-        self._off = [each for each in state.load_balancers.values() if each and self._goes(each)]
-        names = {each.location.bucket for each in self._gone}
-        names |= {each.logging.bucket for each in self._off}
-        self.buckets = [
-            each
+        everyone = state.register(self._stack)
+        tag = self._stack.tag
+        self._mine = [each for each in everyone if each.stack == tag]
+        self._staying = [*claimed, *(each for each in everyone if each.stack != tag)]
+        self._used = {each.location_digest for each in self._staying}
+        kept = {each.location.digest for each in claimed}
+        self._gone = [each for each in self._mine if each.location_digest not in kept]
+        to = {each.load_balancer.arn: each.to for each in placed}
+        found = [each for each in state.load_balancers.values() if each]
+        self.off = [each for each in found if each.arn not in to and self._goes(each)]
+        to |= {each.arn: Logging() for each in self.off}
+        after = [to.get(each.arn, each.logging) for each in found]
+        self._logged_to = {each.bucket for each in after if each.enabled}
+        # Of stacks that leave at once, each may have seen the other's claim: the endpoints of a
+        # Delete are known without a registration, too.
+        self._ends = request.endpoints | {each.endpoint for each in self._mine}
+        self._left = {each.location.bucket for each in self._gone}
+        self._left |= {each.logging.bucket for each in self.off}
+        self.buckets = {
+            each.name: each
             for each in state.present()
-            if each.name in names or self._made(each) or request.kind == "Delete"
-        ]
+            if each.name in self._left or self._made(each) or request.kind == "Delete"
+        }
 
     def _made(self, bucket: Bucket) -> bool:
         return bucket.maker == self._stack.tag or bucket.name in self._stack.own_buckets
 
     def _goes(self, found: LoadBalancer) -> bool:
-        """Tell whether an ALB's logging, which a stack of ours turned on, is to be turned off."""
-        location = found.logging.location
-        if location.mark is None or found.arn in self._placed:
-            return False
-        if any(each.covers(location, found.name) for each in self._others):
-            return False
-        return location.mark == self._stack.tag or any(
-            each.covers(location, found.name) for each in self._mine
+        """Tell whether logging that a stack of ours turned on is to be turned off."""
+        tag = self._state.turned_on(found.logging, self._stack)
+        return (
+            tag is not None
+            and not is_claimed(found, self._request, self._state, others=True)
+            and (tag == self._stack.tag or is_claimed(found, self._request, self._state))
         )
 
-    def logging_off(self) -> Iterator[Step]:
-        for each in self._off:
-            now = each.logging
-            guard = Guard(now.bucket, now.location, each.name)
-            off = Logging(False, now.bucket, unmarked(now.prefix))
-            yield SetLogging(each.arn, now, off, guard)
+    def _staying_in(self, bucket: str) -> list[Registration]:
+        return [each for each in self._staying if each.location.bucket == bucket]
 
-    def _left(self, bucket: Bucket) -> set[str]:
-        """Return the digests of the locations in a bucket that nobody claims any more.
+    def _gone_from(self, bucket: Bucket) -> list[Registration]:
+        return [each for each in self._gone if each.location.bucket == bucket.name]
+
+    def rights_off(self, bucket: Bucket) -> Iterator[Step]:
+        """End what the vendor may read, and keep the registrations until all else is gone."""
+        if gone := self._gone_from(bucket):
+            yield from _edited(bucket, disarming(gone, self._stack))
+
+    def notifications_off(self, bucket: Bucket) -> Iterator[Step]:
+        """End our announcements of locations that nobody claims any more.
 
         Of stacks that leave at once, each may have seen the other's claim and left what they share.
         """
-        left = {each.location_digest for each in self._gone if each.location.bucket == bucket.name}
-        left |= set(map(notifications.location_digest, notifications.own(bucket.notifications)))
-        left |= {
-            each.logging.location.digest for each in self._off if each.logging.bucket == bucket.name
-        }
-        return left - {each.location_digest for each in self._staying_in(bucket)}
-
-    def _staying_in(self, bucket: Bucket) -> list[Registration]:
-        return [each for each in self._staying if each.location.bucket == bucket.name]
-
-    def notifications_off(self, bucket: Bucket) -> Iterator[Step]:
-        left = self._left(bucket)
         drop = frozenset(
             each
             for each in notifications.own(bucket.notifications)
-            if notifications.location_digest(each) in left
+            if notifications.location_digest(each) not in self._used
         )
         if drop:
-            yield EditNotifications(bucket.name, notifications.Edit(drop=drop))
+            yield EditNotifications(bucket.name, NotificationEdit(drop=drop))
 
     def subscriptions_off(self) -> Iterator[Step]:
-        ends = {each.endpoint for each in self._mine}
-        if self._state.topics is None:
-            self._keep_topics()
-            return
-        own = {self._stack.topic_arn(each.name): each for each in self._state.present()}
-        for arn, topic in self._state.topics.items():
-            if topic and arn in own:
-                yield from self._own_topic_off(own[arn], topic, ends)
+        topics = dict(self._state.topics or {})
+        for name, bucket in self._state.buckets.items():
+            topic = topics.pop(self._stack.topic_arn(name), None)
+            if isinstance(bucket, Unreadable):
+                continue
+            if self._state.topics is None:
+                self._keep_topic(name)
             elif topic:
-                yield from self._foreign_topic_off(topic, ends)
+                yield from self._own_topic_off(name, topic)
+        for topic in filter(None, topics.values()):
+            for each in topic.subscriptions:
+                yield from self._narrowed(each)
 
-    def _keep_topics(self) -> None:
-        for bucket in self._state.present():
-            ends = {each.endpoint for each in self._mine if each.location.bucket == bucket.name}
-            staying = self._staying_in(bucket)
-            if staying and ends - {each.endpoint for each in staying}:
-                arn = self._stack.topic_arn(bucket.name)
-                self.kept.append(
-                    f"the earlier endpoint's subscription to {arn}, which goes on (the documented"
-                    " role may not end it: aws sns list-subscriptions-by-topic --topic-arn"
-                    f" {arn}, then aws sns unsubscribe --subscription-arn)"
-                )
-        for bucket in self.buckets:
-            if self._left(bucket) and not self._staying_in(bucket):
-                arn = self._stack.topic_arn(bucket.name)
-                self.kept.append(
-                    f"topic {arn} with its subscription, which nothing uses any more (the"
-                    f" documented role may not delete it: aws sns delete-topic --topic-arn {arn})"
-                )
+    def _keep_topic(self, bucket: str) -> None:
+        """Name the topic or subscription that the documented role may not take away."""
+        arn, staying = self._stack.topic_arn(bucket), self._staying_in(bucket)
+        found = self.buckets.get(bucket)
+        left = bucket in self._left or bool(found and notifications.own(found.notifications))
+        if isinstance(self._state.buckets[bucket], Absent):
+            left = self._state.lost
+        ends = {each.endpoint for each in self._mine if each.location.bucket == bucket}
+        if left and not staying:
+            self.kept.append(
+                f"topic {arn} with its subscription, if it is there, which nothing uses any more"
+                f" (the documented role may not delete it: aws sns delete-topic --topic-arn {arn})"
+            )
+        elif staying and ends - {each.endpoint for each in staying}:
+            self.kept.append(
+                f"the earlier endpoint's subscription to {arn} (the documented role may not end it:"
+                f" aws sns list-subscriptions-by-topic --topic-arn {arn}, then aws sns unsubscribe"
+                " --subscription-arn)"
+            )
 
-    def _own_topic_off(self, bucket: Bucket, topic: Topic, ends: set[str]) -> Iterator[Step]:
-        staying = self._staying_in(bucket)
+    def _own_topic_off(self, bucket: str, topic: Topic) -> Iterator[Step]:
+        """End our subscriptions to a bucket's topic, and the topic that nobody needs any more."""
+        staying, properties = self._staying_in(bucket), self._request.properties
         used = {each.endpoint for each in staying}
-        ours = [each for each in topic.subscriptions if _end(each).digest in ends - used]
-        if not staying and (bucket in self.buckets):
+        goes = bucket in self.buckets
+        if isinstance(self._state.buckets[bucket], Absent):
+            goes = properties is None or bucket not in self._logged_to
+            if properties and not goes:
+                used.add(properties.endpoint.digest)
+        ours = [e for e in topic.subscriptions if endpoint_of(e).digest in self._ends - used]
+        if goes and not staying:
             if all(each in ours or not each.confirmed for each in topic.subscriptions):
-                yield DeleteTopic(topic.arn, bucket.name, Guard(bucket.name))
+                yield DeleteTopic(topic.arn, bucket)
                 return
             self.kept.append(f"topic {topic.arn}, to which somebody else is subscribed")
-        yield from self._unsubscribe(ours, bucket.name)
-
-    def _unsubscribe(self, found: Sequence[Subscription], bucket: str) -> Iterator[Step]:
-        for each in found:
-            end = _end(each)
+        for each in ours:
             if each.confirmed:
-                guard = Guard(bucket, endpoint=end.digest)
-                yield Unsubscribe(each.arn, each.topic, end, each.filter_policy, guard)
+                yield _ended(each, bucket, live=bool(staying))
             else:
                 self.kept.append(
-                    f"the subscription of {end.shown} to {each.topic}, which was never confirmed"
-                    " and which AWS removes by itself"
+                    f"the subscription of {endpoint_of(each).shown} to {each.topic}, which awaits"
+                    " confirmation and which AWS removes by itself"
                 )
 
-    def _foreign_topic_off(self, topic: Topic, ends: set[str]) -> Iterator[Step]:
-        """Narrow or end our subscriptions to a topic that is not ours."""
-        for each in topic.subscriptions:
-            found = filtered(each, self._stack) if each.confirmed else None
-            end = _end(each)
-            if found is None or end.digest not in ends:
-                continue
-            bucket, keys = found
-            if bucket not in {claim.location.bucket for claim in self._mine}:
-                continue  # another stack's, at a bucket that is not looked at here
-            wanted = {
-                encoded(claim.location.log_prefix(self._stack))
-                for claim in self._staying
-                if claim.endpoint == end.digest and claim.location.bucket == bucket
+    def _narrowed(self, found: Subscription) -> Iterator[Step]:
+        """Narrow or end a subscription of ours to a topic that is not ours."""
+        ours = filtered(found, self._stack) if found.confirmed else None
+        end = endpoint_of(found).digest
+        # Another bucket is another stack's, and not looked at here.
+        if ours and end in self._ends and isinstance(self._state.buckets.get(ours[0]), Bucket):
+            bucket, keys = ours
+            wanted = keys & {
+                encoded(each.location.log_prefix(self._stack))
+                for each in self._staying_in(bucket)
+                if each.endpoint == end
             }
-            if not keys & wanted:
-                guard = Guard(bucket, endpoint=end.digest)
-                yield Unsubscribe(each.arn, each.topic, end, each.filter_policy, guard)
-            elif keys - wanted:
-                narrowed = narrowed_filter(bucket, keys & wanted)
-                yield SetFilter(each.arn, narrowed, each.filter_policy or "")
-
-    def test_files_off(self, bucket: Bucket) -> Iterator[Step]:
-        left = self._left(bucket)
-        locations = {each.location for each in self._gone}
-        locations |= {each.logging.location for each in self._off}
-        for location in sorted(locations):
-            if location.bucket == bucket.name and location.mark and location.digest in left:
-                yield DeleteTestFile(location, Guard(bucket.name, location))
+            if not wanted:
+                yield _ended(found, bucket, live=True)
+            elif wanted != keys:
+                yield SetFilter(bucket, found.arn, narrowed_filter(bucket, wanted))
 
     def bucket_off(self, bucket: Bucket) -> Iterator[Step]:
         """Delete a bucket of ours that nobody uses, and take our statements out of one that stays.
@@ -207,23 +206,22 @@ class _View:
         A bucket of ours goes with its policy, or, where it holds logs, stays without our claims;
         so the register is the last thing to go either way.
         """
+        gone = self._gone_from(bucket)
+        tested = {each.location for each in gone if each.turned_on}
+        tested |= {e.logging.location for e in self.off if e.logging.bucket == bucket.name}
+        for location in sorted(tested):
+            if location.digest not in self._used:
+                yield DeleteTestFile(location)
         ours = bucket.maker is not None or self._made(bucket)
-        if ours and not self._staying_in(bucket) and not self._logs_to(bucket.name):
-            yield DeleteBucket(bucket.name, Guard(bucket.name))
-        sids = {each.sid for each in self._gone if each.location.bucket == bucket.name}
-        edit = policy.Edit(drop=frozenset(sids))
-        if edit.applied(bucket.policy) != bucket.policy:
-            yield EditPolicy(bucket.name, edit)
-
-    def _logs_to(self, bucket: str) -> bool:
-        going = {each.arn for each in self._off}
-        return any(
-            self._placed.get(each.arn, each.logging).enabled
-            and self._placed.get(each.arn, each.logging).bucket == bucket
-            for each in self._state.load_balancers.values()
-            if each and each.arn not in going
-        )
+        if ours and not self._staying_in(bucket.name) and bucket.name not in self._logged_to:
+            yield DeleteBucket(bucket.name)
+        yield from _edited(bucket, PolicyEdit(drop=frozenset(each.sid for each in gone)))
 
 
-def _end(subscription: Subscription) -> Endpoint:
-    return Endpoint("sqs" if subscription.protocol == "sqs" else "https", subscription.endpoint)
+def _edited(bucket: Bucket, edit: PolicyEdit) -> Iterator[Step]:
+    if edit.applied(bucket.policy) != bucket.policy:
+        yield EditPolicy(bucket.name, edit)
+
+
+def _ended(found: Subscription, bucket: str, *, live: bool) -> Step:
+    return Unsubscribe(found.arn, found.topic, endpoint_of(found), bucket, live)

@@ -5,47 +5,54 @@ arrive twice, late, or after a later one. Whatever happens, it gets an answer be
 time or the resource's ServiceTimeout is over, whichever comes first.
 """
 
+from __future__ import annotations
+
 import gc
 import http.client
+import json
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from random import Random
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 from botocore.config import Config
 from botocore.session import get_session
 
-from . import answer, log
+from . import answer
 from .aws import Aws
 from .errors import HandlerError, Overtaken
-from .marks import digest
-from .request import SERVICE_TIMEOUT, Request, parse
-from .run import Outcome, run
+from .names import Stack
+from .request import SERVICE_TIMEOUT, parse
+from .run import run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Protocol, TypeAlias
+
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
 
+    from .model import Step
+    from .request import Request
+    from .run import Outcome
+
+    class Context(Protocol):
+        """What is used of Lambda's context."""
+
+        log_group_name: str
+
+        def get_remaining_time_in_millis(self) -> int: ...
+
+
 ANSWER_RESERVE = 30.0  # seconds kept for delivering the answer
 WORKERS = 8  # load balancers that are seen to at once
+_LOGGED = ("load_balancer", "bucket", "location", "topic", "subscription", "endpoint")
 FRESH = 60.0  # seconds after an event in which the role's rights may still spread
-
-
 Clients: TypeAlias = "tuple[ElasticLoadBalancingv2Client, S3Client, SNSClient]"
-
-
-class Context(Protocol):
-    """What is used of Lambda's context."""
-
-    log_group_name: str
-
-    def get_remaining_time_in_millis(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -54,64 +61,77 @@ class World:
 
     clients: Callable[[], Clients]
     send: answer.Send
-    clock: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
-    random: Random = field(default_factory=Random)
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    random: Random
     workers: int = 1
 
 
 def handler(event: object, context: Context) -> None:
     """Handle one event of CloudFormation's; the function's entry point."""
-    handle(event, context, World(_clients, _send, workers=WORKERS))
+    handle(event, context, World(_clients, _send, time.time, time.sleep, Random(), WORKERS))
 
 
 def handle(event: object, context: Context, world: World) -> None:
     """Carry out an event and answer it. Raises nothing, so that Lambda repeats nothing."""
     url = event.get("ResponseURL") if isinstance(event, dict) else None
-    if not isinstance(event, dict) or not isinstance(url, str) or not answer.may_answer(url):
-        log.line("ignored", reason="the event has no answer URL")
-        return
-    body = _answered(event, context, world)
-    arrived = answer.deliver(url, body, world.send, world.sleep)
-    log.line("answered", arrived=arrived)
+    if isinstance(event, dict) and isinstance(url, str) and answer.may_answer(url):
+        body = _answered(event, context, world)
+        _log("answered", arrived=answer.deliver(url, body, world.send, world.sleep))
+    else:
+        _log("ignored", reason="the event has no answer URL")
 
 
 def _answered(event: Mapping[str, object], context: Context, world: World) -> bytes:
-    physical_id = f"dt-logs-analysis-{digest(str(event.get('StackId')), 24)}"
-    hide = partial(_without, _secrets(event))
+    # The same for every event of a resource, also for one that is refused at once.
+    stack = Stack(str(event.get("StackId")), "", "", "")
+    physical_id = stack.physical_id(str(event.get("LogicalResourceId", "")))
+    hide = partial(_without_secrets, event)
     try:
         request = parse(event, world.clock())
-        physical_id = request.stack.physical_id(str(event.get("LogicalResourceId", "")))
-        log.line(request.kind, stack=request.stack.id, request=str(event.get("RequestId")))
+        _log(request.kind, stack=stack.id, request=event.get("RequestId"))
         outcome = _run(request, context, world)
+        if what := answer.told(outcome):
+            _log("told", what=hide(what))
         return answer.success(event, physical_id, outcome, request.properties, hide)
     except HandlerError as error:
-        log.line("failed", what=hide(error.what), fix=hide(error.fix))
-        return answer.failed(event, physical_id, error, hide)
+        _log("failed", what=hide(error.what), fix=hide(error.fix))
+        failure = error
     except Exception as error:
-        log.bug(hide)
-        fault = HandlerError(
+        import traceback  # which a cold start need not pay for
+
+        _log("bug", traceback=hide(traceback.format_exc()))
+        failure = HandlerError(
             f"The function has a fault ({type(error).__name__}).",
             f"Send the log group {context.log_group_name} to Data Theorem.",
         )
-        return answer.failed(event, physical_id, fault)
+    return answer.failed(event, physical_id, failure, hide)
 
 
-def _secrets(event: Mapping[str, object]) -> list[str]:
-    """Return what may appear in no text: the answer's URL, and endpoints that may hold a token."""
-    found = [event.get("ResponseURL")]
-    for name in ("ResourceProperties", "OldResourceProperties"):
-        properties = event.get(name)
-        if isinstance(properties, dict):
-            found.append(properties.get("NotificationEndpoint"))
-    return [each for each in found if isinstance(each, str) and each.startswith("http")]
+def _log(event: str, **fields: object) -> None:
+    """Write one line of JSON; Lambda sends what is printed to the log group."""
+    text = json.dumps({"event": event, **fields}, default=str)
+    print(f"{text}\n", end="", flush=True)  # at once: several threads write
 
 
-def _without(secrets: list[str], text: str) -> str:
-    """Take secrets out of a text that AWS or an exception may have repeated them in."""
-    for each in secrets:
-        for form in (each, quote(each, safe=""), quote(each), each.partition("?")[2]):
-            text = text.replace(form, "…") if form else text
+def _log_step(step: Step, outcome: str) -> None:
+    """Write what a step was about and what came of it."""
+    about = ((name, getattr(step, name, None)) for name in _LOGGED)
+    _log(type(step).__name__, outcome=outcome, **{name: each for name, each in about if each})
+
+
+def _without_secrets(event: Mapping[str, object], text: str) -> str:
+    """Take out of a text the answer's URL, and endpoints, which may hold a token.
+
+    AWS or an exception may have repeated them in it.
+    """
+    for each in (event, event.get("ResourceProperties"), event.get("OldResourceProperties")):
+        for name in ("ResponseURL", "NotificationEndpoint"):
+            secret = each.get(name) if isinstance(each, dict) else None
+            if isinstance(secret, str) and secret.startswith("http"):
+                query = secret.partition("?")[2]
+                for form in (secret, quote(secret, safe=""), quote(secret), query or secret):
+                    text = text.replace(form, "…")
     return text
 
 
@@ -123,19 +143,16 @@ def _run(request: Request, context: Context, world: World) -> Outcome:
             "The event is older than CloudFormation waits for its answer.", "Nothing is to be done."
         )
     end = min(now + context.get_remaining_time_in_millis() / 1000, over)
-    elbv2, s3, sns = world.clients()
     aws = Aws(
-        elbv2=elbv2,
-        s3=s3,
-        sns=sns,
-        clock=world.clock,
-        sleep=world.sleep,
-        random=world.random,
+        *world.clients(),
+        world.clock,
+        world.sleep,
+        world.random,
         deadline=max(now + 1, end - ANSWER_RESERVE),
         fresh_until=request.time + FRESH,
         workers=world.workers,
     )
-    return run(request, aws, log.step)
+    return run(request, aws, _log_step)
 
 
 @cache
@@ -150,10 +167,10 @@ def _clients() -> Clients:
         retries={"mode": "standard", "total_max_attempts": 2},
     )
     session = get_session()
-    elbv2, s3, sns = (session.create_client(name, config=config) for name in ("elbv2", "s3", "sns"))
+    clients = tuple(session.create_client(name, config=config) for name in ("elbv2", "s3", "sns"))
     gc.freeze()  # what is there by now stays, and need not be looked through
     gc.enable()  # which the bootstrap has put off until here
-    return cast("Clients", (elbv2, s3, sns))
+    return cast("Clients", clients)
 
 
 def _send(url: str, body: bytes) -> int:
@@ -162,7 +179,7 @@ def _send(url: str, body: bytes) -> int:
     try:
         with urllib.request.urlopen(request, timeout=5) as response:
             return int(response.status)
-    except urllib.error.HTTPError as error:
+    except urllib.request.HTTPError as error:
         return error.code
     except (OSError, ValueError, http.client.HTTPException):
         return 0

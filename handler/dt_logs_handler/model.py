@@ -1,17 +1,24 @@
-"""What is observed of the account: plain, comparable data."""
+"""The data between the stages: the state that is observed, and the plan that is made from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from .documents import Json
-from .marks import BUCKET_TAG, Location, Stack
-from .notifications import Configuration
-from .register import Registration, registrations
+from .documents import Configuration, Json, listed
+from .names import BUCKET_TAG, Location, Stack, is_own_bucket_name
+from .notifications import NotificationEdit
+from .register import PolicyEdit, Registration, registrations
+from .request import Endpoint
+
+RETENTION_RULE = "dt-logs-analysis"
+PRIVATE = dict.fromkeys(
+    ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+)
 
 
 @dataclass(frozen=True)
 class Logging:
-    """An ALB's access-log attributes."""
+    """A load balancer's access-log attributes."""
 
     enabled: bool = False
     bucket: str = ""
@@ -46,16 +53,39 @@ class Bucket:
     ownership: str = "BucketOwnerEnforced"
     public_access_block: Mapping[str, bool] = field(default_factory=dict)
     public: bool = False  # S3 deems the policy public
-    region: str = ""  # read only where no ALB logs to it yet
-    lifecycle: tuple[Mapping[str, Json], ...] = ()  # read only for a bucket that we made
+    region: str = ""  # read only where no load balancer logs to it yet
+    lifecycle: Configuration = field(default_factory=dict)  # read only for a bucket that we made
 
     @property
     def maker(self) -> str | None:
-        """The tag of the stack that made the bucket, if one of ours did."""
+        """The tag of the stack that made the bucket, if one of our stacks did."""
         return self.tags.get(BUCKET_TAG)
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is private, encrypts with SSE-S3 and owns its objects."""
+        return (
+            all(self.public_access_block.get(key) for key in PRIVATE)
+            and self.encryption == "AES256"
+            and self.ownership == "BucketOwnerEnforced"
+        )
+
+    @property
+    def retention(self) -> int | None:
+        """After how many days our lifecycle rule, if it is on, lets objects and versions expire."""
+        for rule in map(_fields, listed(self.lifecycle.get("Rules"))):
+            if rule.get("ID") == RETENTION_RULE and rule.get("Status") == "Enabled":
+                days = _fields(rule.get("Expiration")).get("Days")
+                old = _fields(rule.get("NoncurrentVersionExpiration")).get("NoncurrentDays")
+                return days if isinstance(days, int) and days == old else None
+        return None
 
     def register(self, stack: Stack) -> list[Registration]:
         return registrations(self.policy, self.name, stack)
+
+
+def _fields(value: Json) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -90,7 +120,7 @@ class Subscription:
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic that exists, its policy (read only for ours) and its subscriptions."""
+    """A topic that exists, its policy (read only for our own) and its subscriptions."""
 
     arn: str
     policy: str
@@ -102,10 +132,11 @@ class State:
     """All that a plan is made from.
 
     `load_balancers` holds None for an ARN that does not exist. `topics` is None where the role
-    may not look, and holds None for a topic that does not exist. `regional` tells whether the
-    boto3 in use knows the account-regional namespace for buckets. `known` are the ARNs that the
-    stack had registered when the run began, and that may therefore have vanished. `failed` says
-    why the logging of some could not be turned on, by ARN.
+    may not look, and holds None for a topic that does not exist. `regional` tells whether a bucket
+    of ours can have a name in the account-regional namespace. `known` are the ARNs that the stack
+    had registered when the run began; `again` tells that the request asks for what the stack was
+    asked for before. `ours` are locations to which only this stack can have turned on logging.
+    `failed` says why the logging of some could not be turned on, by ARN.
     """
 
     load_balancers: Mapping[str, LoadBalancer | None]
@@ -113,9 +144,239 @@ class State:
     topics: Mapping[str, Topic | None] | None
     regional: bool = True
     known: frozenset[str] = frozenset()
+    again: bool = False
+    ours: frozenset[Location] = frozenset()
     failed: Mapping[str, str] = field(default_factory=dict)
+    lost: bool = False  # somebody has moved what the stack had registered
     unread: tuple[str, ...] = ()  # what a search could not read, in words
 
     def present(self) -> list[Bucket]:
         """Return the buckets that exist and can be read."""
         return [each for each in self.buckets.values() if isinstance(each, Bucket)]
+
+    def register(self, stack: Stack) -> list[Registration]:
+        """Return every stack's registrations."""
+        return [each for bucket in self.present() for each in bucket.register(stack)]
+
+    def registered(self, stack: Stack) -> list[Registration]:
+        """Return this stack's registrations."""
+        return [each for each in self.register(stack) if each.stack == stack.tag]
+
+    def turned_on(self, logging: Logging, stack: Stack) -> str | None:
+        """Return the tag of the stack that turned on this logging, None if no stack of ours did.
+
+        A mark in the prefix is not enough: a controller that sets another bucket and leaves the
+        prefix has made the logging its own. Of a bucket that is gone, nobody has.
+        """
+        location, bucket = logging.location, self.buckets.get(logging.bucket)
+        ours = location in self.ours or is_own_bucket_name(location.bucket)
+        if isinstance(bucket, Bucket):
+            claims = bucket.register(stack)
+            claimed = any(each.turned_on and each.covers(location) for each in claims)
+            ours |= bucket.maker is not None or claimed
+        return location.mark if ours or isinstance(bucket, Absent) else None
+
+
+@dataclass(frozen=True)
+class CreateBucket:
+    """Make the bucket with the tags that say whose it is."""
+
+    bucket: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class SecureBucket:
+    """Block public access, encrypt with SSE-S3 and enforce the owner's ownership."""
+
+    bucket: str
+
+
+@dataclass(frozen=True)
+class SetTags:
+    """Set and drop some of the bucket's tags, keeping the others."""
+
+    bucket: str
+    tags: Mapping[str, str]
+    drop: frozenset[str] = frozenset()
+
+    def applied(self, tags: Mapping[str, str]) -> Mapping[str, str]:
+        return {**{key: tags[key] for key in tags if key not in self.drop}, **self.tags}
+
+
+@dataclass(frozen=True)
+class SetRetention:
+    """Let objects expire after some days, keeping other lifecycle rules."""
+
+    bucket: str
+    days: int
+
+    def applied(self, lifecycle: Configuration) -> Configuration:
+        found = map(_fields, listed(lifecycle.get("Rules")))
+        others: list[Json] = [each for each in found if each.get("ID") != RETENTION_RULE]
+        rule: dict[str, Json] = {
+            "ID": RETENTION_RULE,
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "Expiration": {"Days": self.days},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": self.days},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+        }
+        if any("Prefix" in _fields(each) for each in others):
+            rule["Prefix"] = ""  # S3 takes no rule with a filter beside rules without
+            del rule["Filter"]
+        return {**lifecycle, "Rules": [*others, rule]}
+
+
+@dataclass(frozen=True)
+class EditPolicy:
+    """Put, drop and disarm our statements in a bucket's policy."""
+
+    bucket: str
+    edit: PolicyEdit
+
+
+@dataclass(frozen=True)
+class EnsureTopic:
+    """Make the bucket's topic; `known_absent` tells that it was not there when we looked.
+
+    One that was made `before`, and has been changed since, stays as it is.
+    """
+
+    bucket: str
+    topic: str
+    tags: Mapping[str, str]
+    known_absent: bool
+    before: bool = False
+
+
+@dataclass(frozen=True)
+class Subscribe:
+    """Subscribe the endpoint; `known_absent` tells that it was not there when we looked."""
+
+    bucket: str
+    topic: str
+    endpoint: Endpoint
+    filter_policy: str | None
+    known_absent: bool
+
+
+@dataclass(frozen=True)
+class SetFilter:
+    """Change the filter of our own subscription to a topic that is not ours."""
+
+    bucket: str
+    subscription: str
+    filter_policy: str
+
+
+@dataclass(frozen=True)
+class EditNotifications:
+    """Put and drop our notifications in a bucket's configuration."""
+
+    bucket: str
+    edit: NotificationEdit
+
+
+@dataclass(frozen=True)
+class SetLogging:
+    """Change where a load balancer logs; only if it is still as it was seen."""
+
+    load_balancer: str
+    was: Logging
+    to: Logging
+    apart: bool = False  # it may fail without failing the others
+
+    @property
+    def bucket(self) -> str:
+        return self.was.bucket
+
+
+@dataclass(frozen=True)
+class Unsubscribe:
+    """End our subscription; `live` tells that something still publishes to its topic."""
+
+    subscription: str
+    topic: str
+    endpoint: Endpoint
+    bucket: str
+    live: bool
+
+
+@dataclass(frozen=True)
+class DeleteTopic:
+    """Delete the bucket's topic."""
+
+    topic: str
+    bucket: str
+
+
+@dataclass(frozen=True)
+class DeleteTestFile:
+    """Delete the object that ELB wrote when logging was turned on."""
+
+    location: Location
+
+    @property
+    def bucket(self) -> str:
+        return self.location.bucket
+
+
+@dataclass(frozen=True)
+class DeleteBucket:
+    """Delete the bucket, unless it holds anything."""
+
+    bucket: str
+
+
+Step: TypeAlias = (
+    CreateBucket
+    | SecureBucket
+    | SetTags
+    | SetRetention
+    | EditPolicy
+    | EnsureTopic
+    | Subscribe
+    | SetFilter
+    | EditNotifications
+    | SetLogging
+    | Unsubscribe
+    | DeleteTopic
+    | DeleteTestFile
+    | DeleteBucket
+)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where one load balancer logs once the plan is carried out."""
+
+    load_balancer: str
+    location: Location
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in order, where each load balancer will log, and what cannot or will not be done.
+
+    `refused` has a reason for each load balancer that is left out; `warnings` say what is unusable
+    and stays as it is, `kept` what stays behind.
+    """
+
+    steps: tuple[Step, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> tuple[Step, ...]:
+        """The steps that are known to change something.
+
+        Where the role may not look at topics, making sure of them is part of every plan.
+        """
+        return tuple(
+            step
+            for step in self.steps
+            if not isinstance(step, (EnsureTopic, Subscribe)) or step.known_absent
+        )

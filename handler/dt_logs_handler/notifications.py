@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from urllib.parse import quote_plus, unquote_plus
 
-from .documents import Json, listed, texts
+from .documents import Configuration, Json, listed, texts
 from .errors import Refused
-from .marks import Location, Stack, is_own_notification
+from .names import Location, Stack, is_own_notification
 
 SUFFIX = ".log.gz"
 EVENT = "s3:ObjectCreated:*"
 KINDS = ("TopicConfigurations", "QueueConfigurations", "LambdaFunctionConfigurations")
-Configuration = Mapping[str, Json]  # S3's notification configuration, as boto3 shows it
 
 
 @dataclass(frozen=True)
-class Edit:
+class NotificationEdit:
     """Entries to put, by Id, and Ids to drop; the rest of the configuration is not ours."""
 
     put: tuple[dict[str, Json], ...] = ()
@@ -23,27 +23,22 @@ class Edit:
 
     def applied(self, configuration: Configuration) -> Configuration:
         """Return the whole configuration after the edit. Repeatable."""
-        put = {str(entry["Id"]): entry for entry in self.put}
-        result: dict[str, Json] = {}
-        for kind, value in configuration.items():
-            if kind not in KINDS:
-                result[kind] = value
-                continue
+        put = {str(each["Id"]): each for each in self.put}
+        going = {*put, *self.drop}
+        result = dict(configuration)
+        for kind in KINDS:
             kept: list[Json] = []
-            for entry in listed(value):
-                identifier = _id(entry)
-                if identifier in put and kind == "TopicConfigurations":
+            for item in listed(result.pop(kind, None)):
+                identifier = _id(item)
+                if kind == KINDS[0] and identifier in put:
                     new = put.pop(identifier)
-                    kept.append(entry if _same(entry, new) else new)
-                elif identifier not in self.drop and identifier not in put:
-                    kept.append(entry)
+                    kept.append(item if _same(item, new) else new)
+                elif identifier not in going:
+                    kept.append(item)
             if kept:
                 result[kind] = kept
         if put:
-            result["TopicConfigurations"] = [
-                *listed(result.get("TopicConfigurations")),
-                *put.values(),
-            ]
+            result[KINDS[0]] = [*listed(result.get(KINDS[0])), *put.values()]
         return result
 
 
@@ -92,25 +87,30 @@ def covering_topic(
     event type where both prefix and suffix overlap (the error `ambiguously defined`). Raises
     Refused, which names the entry in the way, where neither is possible.
     """
-    ours = _rule(entry(location, "", stack))
-    in_the_way = [
-        (kind, item)
-        for kind, item in entries(configuration)
-        if not is_own_notification(_id(item)) and _overlap(ours, _rule(item))
-    ]
-    if not in_the_way:
-        return None
-    kind, item = in_the_way[0]
-    topic = item.get("TopicArn")
-    if (
-        share
-        and len(in_the_way) == 1
-        and isinstance(topic, str)
-        and topic in foreign_topics(configuration, stack)
-        and _covers(_rule(item), ours)
-    ):
-        return topic
-    raise refusal(location, kind, item)
+    ours = location.log_prefix(stack)
+    in_the_way = []
+    for kind, item in _others(configuration):
+        events, prefix, suffix = _rule(item)
+        if (
+            any(fnmatchcase(EVENT, each) or fnmatchcase(each, EVENT) for each in events)
+            and (ours.startswith(prefix) or prefix.startswith(ours))
+            and (SUFFIX.endswith(suffix) or suffix.endswith(SUFFIX))
+        ):
+            covers = EVENT in events and ours.startswith(prefix) and SUFFIX.endswith(suffix)
+            in_the_way.append((kind, item, covers))
+    for kind, item, covers in in_the_way:
+        topic = str(item.get("TopicArn"))
+        sole = share and covers and len(in_the_way) == 1
+        if sole and topic in foreign_topics(configuration, stack):
+            return topic
+        raise Refused(
+            f"Bucket {location.bucket} announces objects below {location.prefix or 'its root'} by"
+            f" the notification {_named(item)} ({kind}), and S3 allows no second one for them.",
+            "Give it a prefix or suffix that leaves out the load balancer's logs, or send it to an"
+            " SNS topic for all created objects, then run the stack again.",
+            location.bucket,
+        )
+    return None
 
 
 def foreign_topics(configuration: Configuration, stack: Stack) -> set[str]:
@@ -118,42 +118,33 @@ def foreign_topics(configuration: Configuration, stack: Stack) -> set[str]:
     local = f"arn:{stack.partition}:sns:{stack.region}:{stack.account}:"
     return {
         topic
-        for kind, item in entries(configuration)
-        if not is_own_notification(_id(item)) and EVENT in _rule(item).events
+        for _, item in _others(configuration)
+        if EVENT in _rule(item)[0]
         for topic in texts(item.get("TopicArn"))
         if topic.startswith(local) and not topic.endswith(".fifo")
     }
 
 
-def refusal(location: Location, kind: str, item: dict[str, Json]) -> Refused:
-    """Return the refusal that names a notification in the way."""
-    return Refused(
-        f"Bucket {location.bucket} already announces objects below"
-        f" {location.prefix or 'its root'} by the notification {_id(item) or '(no Id)'} to"
-        f" {_target(item)} ({kind}), and S3 allows no second one for them.",
-        "Give that notification a prefix or suffix that leaves out the load balancer's logs, or"
-        " send it to an SNS topic for all created objects, which can be shared; then run again.",
-        location.bucket,
-    )
-
-
 def unsound(bucket: str, configuration: Configuration, text: str) -> Refused:
     """Return the refusal for notifications of which S3 cannot reach a destination."""
-    others = [
-        f"{_id(item) or '(no Id)'} to {_target(item)}"
-        for _, item in entries(configuration)
-        if not is_own_notification(_id(item))
-    ]
+    others = "; ".join(_named(item) for _, item in _others(configuration)) or "none"
     return Refused(
         f"S3 does not accept the notifications of bucket {bucket}: {text.rstrip('.')}.",
-        f"Others than ours there are: {'; '.join(others) or 'none'}. Remove each whose destination"
-        " is gone or no longer lets S3 send, then run the stack again.",
+        f"Others than ours: {others}. Remove each whose destination is gone or refuses S3, then run"
+        " the stack again.",
         bucket,
     )
 
 
-def _target(item: dict[str, Json]) -> str:
-    return next((str(item[key]) for key in item if key.endswith("Arn")), "its destination")
+def _others(configuration: Configuration) -> list[tuple[str, dict[str, Json]]]:
+    """Return the entries that are not ours, each with its kind."""
+    found = entries(configuration)
+    return [(kind, item) for kind, item in found if not is_own_notification(_id(item))]
+
+
+def _named(item: dict[str, Json]) -> str:
+    target = next((item[key] for key in item if key.endswith("Arn")), "its destination")
+    return f"{_id(item) or '(no Id)'} to {target}"
 
 
 def encoded(key: str) -> str:
@@ -161,15 +152,8 @@ def encoded(key: str) -> str:
     return quote_plus(key, safe="/!-_.*'()")
 
 
-@dataclass(frozen=True)
-class _Rule:
-    events: tuple[str, ...]
-    prefix: str
-    suffix: str
-
-
-def _rule(item: Mapping[str, Json]) -> _Rule:
-    """Read an entry's events and filter; S3 answers filter names with a capital, at times."""
+def _rule(item: Mapping[str, Json]) -> tuple[list[str], str, str]:
+    """Return an entry's events, prefix and suffix; S3 gives filter names a capital, at times."""
     found = {"prefix": "", "suffix": ""}
     rules: Json = item.get("Filter")
     for key in ("Key", "FilterRules"):
@@ -177,27 +161,7 @@ def _rule(item: Mapping[str, Json]) -> _Rule:
     for rule in listed(rules):
         if isinstance(rule, dict):
             found[str(rule.get("Name")).lower()] = unquote_plus(str(rule.get("Value", "")))
-    return _Rule(tuple(texts(item.get("Events"))), found["prefix"], found["suffix"])
-
-
-def _overlap(one: _Rule, other: _Rule) -> bool:
-    return (
-        any(_matches(a, b) or _matches(b, a) for a in one.events for b in other.events)
-        and (one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix))
-        and (one.suffix.endswith(other.suffix) or other.suffix.endswith(one.suffix))
-    )
-
-
-def _covers(wide: _Rule, narrow: _Rule) -> bool:
-    return (
-        EVENT in wide.events
-        and narrow.prefix.startswith(wide.prefix)
-        and narrow.suffix.endswith(wide.suffix)
-    )
-
-
-def _matches(pattern: str, event: str) -> bool:
-    return pattern == event or (pattern.endswith("*") and event.startswith(pattern[:-1]))
+    return texts(item.get("Events")), found["prefix"], found["suffix"]
 
 
 def _same(item: Json, new: Mapping[str, Json]) -> bool:

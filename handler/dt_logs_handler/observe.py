@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from .aws import Aws, code, failure, pages
+from .aws import code, failure, pages
 from .buckets import read_bucket, supports
 from .errors import CallFailed, OutOfTime
-from .marks import Stack
 from .model import Absent, Bucket, LoadBalancer, Logging, State, Unreadable
-from .place import known
-from .request import Request
+from .names import Location, load_balancer_name, marked
+from .place import recognised
 from .topics import read_topics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from mypy_boto3_elbv2.type_defs import LoadBalancerAttributeTypeDef
+
+    from .aws import Aws
+    from .names import Stack
+    from .request import Request
 
 # Seconds for reading a load balancer three times: ELB lets an account make 10 calls a second.
 LOOK_EACH = 0.3
 _SWEEP_SHARE = 0.25  # of the time left that a search through all buckets may take
+# The regions without the account-regional namespace for bucket names.
+_NO_NAMESPACE = ("me-south-1", "me-central-1")
 
 
 def observe(
@@ -47,31 +53,48 @@ def observe(
 def _observe(
     aws: Aws, request: Request, before: State | None, answered: Mapping[str, LoadBalancer]
 ) -> State:
+    stack = request.stack
     named = _named(request)
     load_balancers = _load_balancers(aws, request, named, before, answered)
-    buckets = _Buckets(aws, request, before)
-    regional = supports(aws, "BucketNamespace")
-    # The other name is for an older boto3: a stack that is being created has no bucket of it.
-    buckets.read(request.stack.own_buckets[: 1 if request.kind == "Create" and regional else 2])
-    buckets.read(request.traces.buckets)
-    if request.properties and request.properties.bucket:
-        buckets.read([request.properties.bucket], region=True)
-    every = request.traces.every or request.properties is None or request.properties.every
-    for found in filter(None, load_balancers.values()):
-        ours = found.logging.location.mark == request.stack.tag
-        if found.logging.bucket and (every or ours or found.arn in named):
-            buckets.read([found.logging.bucket], region=not found.logging.enabled)
-    unread = before.unread if before else ()
-    if before is None and _lost(request, named, load_balancers, buckets.found):
-        unread = buckets.sweep()
-    state = State(
-        load_balancers,
-        buckets.found,
-        read_topics(aws, request, buckets.found),
-        regional=regional,
-        unread=unread,
-    )
-    return replace(state, known=before.known if before else known(request, state))
+    loggings = [
+        found.logging
+        for found in load_balancers.values()
+        if found
+        and (request.every or found.logging.location.mark == stack.tag or found.arn in named)
+    ]
+    regional = stack.region not in _NO_NAMESPACE and supports(aws, "BucketNamespace")
+    chosen = (request.bucket, *request.traces.buckets)
+    names = [
+        *(each.name for each in (before.present() if before else ())),
+        # The other name is for an older boto3: a stack that is being created has no bucket of it.
+        *stack.own_buckets[: 1 if request.kind == "Create" and regional else 2],
+        *chosen,
+        *(each.bucket for each in loggings),
+    ]
+    coming = {request.bucket, *(each.bucket for each in loggings if not each.enabled)}
+    settings = request.properties is not None  # which the way out does not need
+    buckets = {
+        name: read_bucket(
+            aws,
+            name,
+            stack.account,
+            settings=settings,
+            region=settings and name in coming,
+            made=before is not None and isinstance(before.buckets.get(name), Absent),
+        )
+        for name in dict.fromkeys(filter(None, names))
+    }
+    first = State({}, {}, None, regional)
+    state = replace(before or first, load_balancers=load_balancers, buckets=buckets)
+    if not before:
+        lost = _lost(request, state)
+        unread = _sweep(aws, request, buckets) if lost else ()
+        known, again = recognised(request, state)
+        state = replace(state, lost=lost, unread=unread, known=known, again=again)
+    mark = marked("", stack.tag, kept=False)
+    given = frozenset(Location(name, mark) for name in chosen if name)
+    topics = read_topics(aws, request, buckets)
+    return replace(state, topics=topics, ours=given.union(request.turned_on))
 
 
 def _named(request: Request) -> dict[str, None]:
@@ -89,49 +112,31 @@ def _load_balancers(
     before: State | None,
     answered: Mapping[str, LoadBalancer],
 ) -> dict[str, LoadBalancer | None]:
-    if before:
-        every = request.properties is not None and request.properties.every
-        known = {**before.load_balancers, **answered}
-        again = [
-            arn
-            for arn, found in known.items()
-            if found
-            and arn not in answered
-            and (every or arn in named or found.logging.location.mark)
-        ]
-        return known | _read(aws, again)
-    arns = dict.fromkeys(named)
-    if _searches(request):
-        arns.update(dict.fromkeys(_all_load_balancers(aws)))
-    if request.properties and request.properties.every:
-        aws.admit(len(arns), "load balancers", LOOK_EACH)
-    return _read(aws, [*arns])
+    """Read the load balancers that matter, after a change those that it may have touched.
 
-
-def _read(aws: Aws, arns: Sequence[str]) -> dict[str, LoadBalancer | None]:
-    return dict(zip(arns, aws.each(partial(read_load_balancer, aws), arns), strict=True))
-
-
-def _searches(request: Request) -> bool:
-    """Tell whether all load balancers matter: for `*`, and before a bucket of ours may go.
-
-    A bucket must not go while anything logs to it: whoever took its name would get the logs.
+    All matter for `*`, and before a bucket of ours may go, to which nothing may log any more:
+    whoever took its name would get the logs.
     """
-    properties = request.properties
-    if properties is None or properties.every or request.traces.every:
-        return True
-    return bool(set(request.traces.buckets) - {properties.bucket})
+    every = request.properties is not None and request.properties.every
+    known = {**before.load_balancers, **answered} if before else {}
+    arns = [
+        arn
+        for arn, found in known.items()
+        if found and arn not in answered and (every or arn in named or found.logging.location.mark)
+    ]
+    if not before:
+        arns = [*named]
+        if request.every or set(request.traces.buckets) - {request.bucket}:
+            arns = [*dict.fromkeys([*named, *_all_load_balancers(aws)])]
+        if every:
+            aws.admit(len(arns), "load balancers", LOOK_EACH)
+    read = aws.each(partial(read_load_balancer, aws), arns)
+    return known | dict(zip(arns, read, strict=True))
 
 
 def _all_load_balancers(aws: Aws) -> Iterator[str]:
-    elbv2 = aws.elbv2
-    for page in pages(
-        aws,
-        lambda marker: elbv2.describe_load_balancers(
-            PageSize=400, **({"Marker": marker} if marker else {})
-        ),
-        lambda page: page.get("NextMarker", ""),
-    ):
+    listing = partial(aws.elbv2.describe_load_balancers, PageSize=400)
+    for page in pages(aws, listing, "Marker", "NextMarker"):
         for found in page["LoadBalancers"]:
             if found.get("Type") == "application":
                 yield found["LoadBalancerArn"]
@@ -158,97 +163,52 @@ def logging_of(attributes: Iterable[LoadBalancerAttributeTypeDef]) -> Logging:
     )
 
 
-class _Buckets:
-    """Reads each bucket once."""
+def _sweep(
+    aws: Aws, request: Request, buckets: dict[str, Bucket | Absent | Unreadable]
+) -> tuple[str, ...]:
+    """Add all buckets of the region with this stack's registrations; say what was not read.
 
-    def __init__(self, aws: Aws, request: Request, before: State | None) -> None:
-        self.found: dict[str, Bucket | Absent | Unreadable] = {}
-        self._before = before.buckets if before else {}
-        self._aws = aws
-        self._request = request
-        if before:
-            self.read(name for name, each in before.buckets.items() if isinstance(each, Bucket))
-
-    def read(self, names: Iterable[str], region: bool = False) -> None:
-        """Read buckets that were not read yet; with `region`, also where each is."""
-        for name in names:
-            known = self.found.get(name)
-            if known is None or (region and isinstance(known, Bucket) and not known.region):
-                self.found[name] = read_bucket(
-                    self._aws,
-                    name,
-                    self._request.stack.account,
-                    settings=self._request.properties is not None,
-                    region=region,
-                    made=isinstance(self._before.get(name), Absent),
-                    known=known if isinstance(known, Bucket) else None,
-                )
-
-    def sweep(self) -> tuple[str, ...]:
-        """Look for this stack's registrations in all buckets of the region; say what was not read.
-
-        Bounded in time. Where the role may touch only some buckets, only those are searched.
-        """
-        unread = []
-        end = self._aws.clock() + (self._aws.deadline - self._aws.clock()) * _SWEEP_SHARE
-        bounded = replace(self._aws, deadline=end)
-        try:
-            for name in self._request.narrowed or _bucket_names(bounded, self._request.stack):
-                if name in self.found:
-                    continue
-                found = read_bucket(bounded, name, self._request.stack.account, settings=False)
-                if isinstance(found, Unreadable):
-                    unread.append(found.told(name))
-                elif isinstance(found, Bucket) and found.register(self._request.stack):
-                    self.found[name] = found
-        except OutOfTime:
-            unread.append("not all buckets could be searched in the time there is")
-        except (CallFailed, ClientError) as error:
-            unread.append(f"the search through the buckets failed ({error})")
-        return tuple(unread)
+    Bounded in time. Where the role may touch only some buckets, only those are searched.
+    """
+    stack = request.stack
+    unread = []
+    bounded = aws.until(aws.clock() + (aws.deadline - aws.clock()) * _SWEEP_SHARE)
+    try:
+        for name in request.narrowed or bucket_names(bounded, stack):
+            if name in buckets:
+                continue
+            found = read_bucket(bounded, name, stack.account, settings=False)
+            if isinstance(found, Unreadable):
+                unread.append(found.told(name))
+            elif isinstance(found, Bucket) and found.register(stack):
+                buckets[name] = found
+    except OutOfTime:
+        unread.append("not all buckets could be searched in the time there is")
+    except (CallFailed, ClientError) as error:
+        unread.append(f"the search through the buckets failed ({error})")
+    return tuple(unread)
 
 
-def _bucket_names(aws: Aws, stack: Stack) -> Iterator[str]:
-    for page in pages(
-        aws,
-        lambda token: (
-            aws.s3.list_buckets(
-                BucketRegion=stack.region,
-                MaxBuckets=1000,
-                **({"ContinuationToken": token} if token else {}),
-            )
-            if supports(aws, "BucketRegion")
-            else aws.s3.list_buckets()
-        ),
-        lambda page: page.get("ContinuationToken", ""),
-    ):
+def bucket_names(aws: Aws, stack: Stack) -> Iterator[str]:
+    """Yield the names of the region's buckets, or of all where an older boto3 cannot tell."""
+    listing = aws.s3.list_buckets
+    if supports(aws, "BucketRegion"):
+        listing = partial(listing, BucketRegion=stack.region, MaxBuckets=1000)
+    for page in pages(aws, listing, "ContinuationToken"):
         yield from (each["Name"] for each in page["Buckets"])
 
 
-def _lost(
-    request: Request,
-    named: Iterable[str],
-    load_balancers: dict[str, LoadBalancer | None],
-    buckets: dict[str, Bucket | Absent | Unreadable],
-) -> bool:
+def _lost(request: Request, state: State) -> bool:
     """Tell whether something may be registered where nothing points to any more.
 
-    So it is where a load balancer that was onboarded has no registration of this stack's where it
+    That is so where a load balancer that was onboarded has no registration of this stack where it
     logs now: somebody has moved it to another bucket since.
     """
     if request.kind == "Create":
         return False
-    mine = [
-        each
-        for bucket in buckets.values()
-        if isinstance(bucket, Bucket)
-        for each in bucket.register(request.stack)
-        if each.stack == request.stack.tag
-    ]
-    old = request.traces.load_balancers
-    for arn in old:
-        found = load_balancers.get(arn)
-        name = arn.partition(":loadbalancer/")[2]
+    mine = state.registered(request.stack)
+    for arn in request.traces.load_balancers:
+        found, name = state.load_balancers.get(arn), load_balancer_name(arn)
         if not any(
             name in each.load_balancers or (found and each.covers(found.logging.location, name))
             for each in mine

@@ -1,14 +1,13 @@
 """Deciding where each load balancer logs, and what the stack registers there."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from .errors import Refused
-from .marks import Location, Stack, is_kept, is_own_bucket_name, marked
 from .model import Absent, Bucket, LoadBalancer, Logging, State
-from .register import NONE, Registration, members_digest
+from .names import is_kept, is_own_bucket_name, load_balancer_name, marked
+from .register import Registration
 from .request import Properties, ReadScope, Request
-from .steps import Placement
 from .usable import can_receive, usable
 
 _SHOWN = 5  # reasons, where there may be hundreds
@@ -16,155 +15,150 @@ _SHOWN = 5  # reasons, where there may be hundreds
 
 @dataclass(frozen=True)
 class Placed:
-    """A load balancer, and how it is to log."""
+    """A load balancer, and how it is to log; one that was onboarded `before` is not refused.
+
+    Without `claimed`, its bucket is gone or cannot be read: it is left alone.
+    """
 
     load_balancer: LoadBalancer
     to: Logging
+    before: bool = False
+    claimed: bool = True
 
 
-def place(request: Request, state: State) -> tuple[list[Placed], dict[str, str]]:
+@dataclass(frozen=True)
+class Placing:
+    """What was decided: load balancers to onboard, reasons for those left out, and warnings."""
+
+    placed: tuple[Placed, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def place(request: Request, state: State) -> Placing:
     """Decide for each load balancer asked for where it logs; pure.
 
-    Returns those, and for `*` the reasons for those left out. Raises Refused for a load balancer
-    that was named and cannot be onboarded, or for `*` if none can.
+    An Update keeps what the stack has onboarded before, also where it has become unusable, since
+    a rollback asks for it again. Raises Refused for a load balancer that was named and cannot be
+    onboarded, or for a Create of `*` if none can.
     """
     properties = request.properties
     if properties is None:
-        return [], {}
+        return Placing()
     placed: list[Placed] = []
-    refused: dict[str, str] = {}
-    for arn in _asked(request, properties, state):
-        if state.load_balancers[arn] is None:
+    refused = dict(state.failed)
+    warnings: list[str] = []
+    every = [arn for arn, found in state.load_balancers.items() if found]
+    for arn in every if properties.every else properties.load_balancers:
+        found, name = state.load_balancers[arn], load_balancer_name(arn)
+        if found is None:
+            if request.kind == "Create" or arn not in state.known:
+                raise Refused(
+                    f"Load balancer {name} does not exist.",
+                    "Correct LoadBalancerArns, then run the stack again.",
+                )
             refused[arn] = "It does not exist any more."
+        if found is None or arn in refused:
             continue
-        if arn in state.failed:
-            refused[arn] = state.failed[arn]
-            continue
+        to = target(found, request, state)
+        claimed = is_claimed(found, request, state)
+        there = state.buckets.get(to.bucket)
+        gone = isinstance(there, Absent)
+        # Of one among all, the same request says nothing, unless what it had registered is gone.
+        again = state.again and (gone or not properties.every)
+        known = (claimed or arn in state.known) and to.location == found.logging.location
+        before = request.kind == "Update" and (again or known)
         try:
-            placed.append(_place(arn, request, properties, state))
+            _check(found, to, request, properties, state)
+            placed.append(Placed(found, to, before))
         except Refused as why:
-            if not properties.every:
-                raise Refused(f"{_short(arn)}: {why.what}", why.fix) from why
-            refused[arn] = str(why)
-    if properties.every and not placed:
+            closed = not isinstance(there, Bucket)
+            if before and found.logging.enabled and (claimed or closed):
+                placed.append(Placed(found, found.logging, before, claimed))
+                warnings.append(f"{name} stays as it is: {why}")
+            elif before or properties.every:
+                refused[arn] = str(why)
+            else:
+                raise Refused(f"{name}: {why.what}", why.fix) from why
+    if properties.every and not placed and request.kind == "Create":
+        reasons = [f"{load_balancer_name(arn)}: {why}" for arn, why in refused.items()]
         raise Refused(
-            "No load balancer can be onboarded. "
-            + " ".join([f"{_short(arn)}: {why}" for arn, why in refused.items()][:_SHOWN]),
+            "No load balancer can be onboarded. " + " ".join(reasons[:_SHOWN]),
             "Correct that, or name load balancers that can.",
         )
-    return placed, refused
+    return Placing(tuple(placed), refused, tuple(warnings))
 
 
-def _asked(request: Request, properties: Properties, state: State) -> list[str]:
-    """Return the ARNs to onboard; only those that were registered may have vanished since."""
-    if properties.every:
-        return [arn for arn, found in state.load_balancers.items() if found]
-    asked = []
-    for arn in properties.load_balancers:
-        asked.append(arn)
-        vanished = state.load_balancers[arn] is None
-        if vanished and (request.kind == "Create" or arn not in state.known):
-            raise Refused(
-                f"Load balancer {_short(arn)} does not exist.",
-                "Correct LoadBalancerArns; the name and the id at the end must be those of a load"
-                " balancer of this account and region.",
-            )
-    return asked
+def recognised(request: Request, state: State) -> tuple[frozenset[str], bool]:
+    """Return the ARNs that this stack may have registered before, and whether all was asked before.
 
-
-def known(request: Request, state: State) -> frozenset[str]:
-    """Return the ARNs that may have been registered by this stack, and have vanished since.
-
-    A rollback asks for what was there before, known by the digest of its list in the register. A
+    A rollback asks for what was there before: the register has the digest of that request. A
     stack that has no registration left has lost all load balancers, so nothing can be told apart.
     """
-    asked = request.properties.load_balancers if request.properties else ()
-    mine = registered(state, request.stack)
-    digest = members_digest(asked)
-    if not mine or any(digest in (each.members, each.previous) for each in mine):
-        return frozenset((*request.traces.load_balancers, *asked))
-    named = {name for each in mine for name in each.load_balancers}
-    return frozenset(
-        (
-            *request.traces.load_balancers,
-            *(arn for arn in asked if arn.partition(":loadbalancer/")[2] in named),
-        )
+    known, properties = set(request.traces.load_balancers), request.properties
+    if properties is None:
+        return frozenset(known), False
+    mine = state.registered(request.stack)
+    again = any(properties.digest in (each.asked, each.previous) for each in mine)
+    names = {name for each in mine for name in each.load_balancers}
+    for arn in properties.load_balancers:
+        if again or not mine or load_balancer_name(arn) in names:
+            known.add(arn)
+    return frozenset(known), again
+
+
+def is_claimed(
+    found: LoadBalancer, request: Request, state: State, *, others: bool = False
+) -> bool:
+    """Tell whether this stack, or one of the `others`, claims a load balancer where it logs."""
+    bucket = state.buckets.get(found.logging.bucket)
+    return isinstance(bucket, Bucket) and any(
+        (each.stack != request.stack.tag) is others
+        and each.covers(found.logging.location, found.name)
+        for each in bucket.register(request.stack)
     )
 
 
-def _place(arn: str, request: Request, properties: Properties, state: State) -> Placed:
-    found = state.load_balancers[arn]
-    if found is None:
-        raise AssertionError(f"{arn} was asked for and does not exist")
-    now = found.logging
-    stack = request.stack
-    ours = now.location.mark == stack.tag
-    if now.enabled and (not ours or _needed_there(found, state, stack)):
-        _check(now.location, found, properties, state, stack)
-        return Placed(found, now)
-    kept = _is_customers(now, ours, state)
-    bucket = now.bucket if kept else _bucket(properties, state, stack)
-    to = Logging(True, bucket, marked(now.prefix, stack.tag, kept=kept))
-    existing = state.buckets.get(bucket, Absent())
-    if not isinstance(existing, Absent):
-        can_receive(_check(to.location, found, properties, state, stack), to.location, stack)
-    return Placed(found, to)
-
-
-def _needed_there(found: LoadBalancer, state: State, stack: Stack) -> bool:
-    return any(
-        each.stack != stack.tag and each.covers(found.logging.location, found.name)
-        for each in registered(state, stack, others=True)
-    )
-
-
-def _is_customers(now: Logging, ours: bool, state: State) -> bool:
-    """Tell whether the bucket of an ALB whose logging is off, or that we turned on, stays.
+def target(found: LoadBalancer, request: Request, state: State) -> Logging:
+    """Return how a load balancer is to log.
 
     A bucket that the customer set stays. One that we set, or that is gone, is as good as unset:
     AWS refuses to empty the attribute again.
     """
-    if isinstance(state.buckets.get(now.bucket, Absent()), Absent):
-        return False
-    return is_kept(now.prefix) if ours else not is_own_bucket_name(now.bucket)
+    now, stack = found.logging, request.stack
+    ours = state.turned_on(now, stack) == stack.tag
+    if now.enabled and (not ours or is_claimed(found, request, state, others=True)):
+        return now
+    kept = is_kept(now.prefix) if ours else not is_own_bucket_name(now.bucket)
+    kept &= not isinstance(state.buckets.get(now.bucket, Absent()), Absent)
+    bucket = now.bucket if kept else _bucket(request, state)
+    return Logging(True, bucket, marked(now.prefix, stack.tag, kept=kept))
 
 
-def _bucket(properties: Properties, state: State, stack: Stack) -> str:
+def _bucket(request: Request, state: State) -> str:
     """Return the bucket for load balancers that have none."""
-    if properties.bucket:
-        return properties.bucket
-    regional, plain = stack.own_buckets
-    made = (name for name in stack.own_buckets if isinstance(state.buckets.get(name), Bucket))
+    if request.bucket:
+        return request.bucket
+    regional, plain = request.stack.own_buckets
+    made = (n for n in request.stack.own_buckets if isinstance(state.buckets.get(n), Bucket))
     return next(made, regional if state.regional else plain)
 
 
 def _check(
-    location: Location,
-    found: LoadBalancer,
-    properties: Properties,
-    state: State,
-    stack: Stack,
-) -> Bucket:
-    claim = Registration(
-        stack.tag,
-        location,
-        properties.vendor,
-        properties.endpoint.digest,
-        frozenset((found.name,)),
-        0,
-        NONE,
-    )
-    return usable(state.buckets.get(location.bucket, Absent()), location, claim, stack)
-
-
-def registered(state: State, stack: Stack, others: bool = False) -> list[Registration]:
-    """Return this stack's registrations, or with `others` every stack's."""
-    return [
-        each
-        for bucket in state.present()
-        for each in bucket.register(stack)
-        if others or each.stack == stack.tag
-    ]
+    found: LoadBalancer, to: Logging, request: Request, properties: Properties, state: State
+) -> None:
+    """Check that logs can flow from there to the vendor; raises Refused."""
+    stack = request.stack
+    bucket = state.buckets.get(to.bucket, Absent())
+    stays = to == found.logging and state.turned_on(to, stack) != stack.tag
+    if isinstance(bucket, Absent) and not stays:
+        return  # it will be made
+    names = frozenset((found.name,))
+    endpoint = properties.endpoint.digest
+    claim = Registration(stack.tag, to.location, properties.vendor, endpoint, names)
+    checked = usable(bucket, to.location, claim, stack)
+    if not stays:
+        can_receive(checked, to.location, stack)
 
 
 def claims(
@@ -172,62 +166,46 @@ def claims(
 ) -> list[Registration]:
     """Return the registrations that the stack is to have, one a location.
 
-    With `time` None, one that is there keeps its time. At the stack's own location it claims all,
-    since nothing else logs there, unless another stack has a load balancer there that this one
-    does not; elsewhere it names its load balancers, unless asked for the whole location.
+    With `time` None, one that is there keeps its time. Where one of our stacks turned logging on,
+    nothing else logs, so this one claims all at its own location, unless another stack has a load
+    balancer there that this one does not. Elsewhere it names its load balancers, unless asked for
+    the whole location.
     """
     properties = request.properties
     if properties is None:
         return []
-    members = members_digest(properties.load_balancers)
-    locations: dict[Location, set[str]] = {}
-    for each in placed:
-        locations.setdefault(each.to.location, set()).add(each.load_balancer.name)
-    everyone = registered(state, request.stack, others=True)
+    stack = request.stack
+    everyone = state.register(stack)
+    mine = [each for each in everyone if each.stack == stack.tag]
     result = []
-    for location, names in sorted(locations.items()):
-        others = [
-            each for each in everyone if each.stack != request.stack.tag and each.covers(location)
-        ]
-        apart = any(not each.load_balancers or each.load_balancers - names for each in others)
+    for location in sorted({each.to.location for each in placed if each.claimed}):
+        here = [each for each in placed if each.to.location == location]
+        names = frozenset(each.load_balancer.name for each in here)
+        turned_on = any(
+            each.to != each.load_balancer.logging or state.turned_on(each.to, stack) is not None
+            for each in here
+        )
+        apart = any(
+            not each.load_balancers or each.load_balancers - names
+            for each in everyone
+            if each.stack != stack.tag and each.covers(location)
+        )
         whole = properties.read_scope is ReadScope.LOCATION or (
-            location.mark == request.stack.tag and not apart
+            location.mark == stack.tag and turned_on and not apart
         )
         claim = Registration(
-            request.stack.tag,
+            stack.tag,
             location,
             properties.vendor,
             properties.endpoint.digest,
-            frozenset() if whole else frozenset(names),
+            frozenset() if whole else names,
             request.time,
-            members,
+            properties.digest,
+            turned_on=turned_on,
         )
-        result.append(_carried_on(claim, everyone, time))
+        if mine:
+            before = min(mine, key=lambda each: each.location != location)  # from here, if any
+            previous = before.previous if before.asked == claim.asked else before.asked
+            claim = replace(claim, previous=previous, time=before.time if time is None else time)
+        result.append(claim)
     return result
-
-
-def _carried_on(
-    claim: Registration, everyone: Sequence[Registration], time: int | None
-) -> Registration:
-    """Give a claim the time and the previous members that the register calls for."""
-    before = next(
-        (
-            each
-            for each in everyone
-            if each.stack == claim.stack and each.location == claim.location
-        ),
-        None,
-    ) or next((each for each in everyone if each.stack == claim.stack), None)
-    if before is None:
-        return claim
-    previous = before.previous if before.members == claim.members else before.members
-    return replace(claim, previous=previous, time=before.time if time is None else time)
-
-
-def placements(placed: Sequence[Placed]) -> tuple[Placement, ...]:
-    """Return what an answer tells of the load balancers."""
-    return tuple(Placement(each.load_balancer.arn, each.to.location) for each in placed)
-
-
-def _short(arn: str) -> str:
-    return arn.partition(":loadbalancer/")[2] or arn

@@ -6,35 +6,44 @@ so that whatever is interrupted can be found again.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
-from . import notifications, policy
+from . import notifications
 from .documents import same
 from .errors import Refused
 from .leave import leaving
-from .marks import BUCKET_TAG, Location
-from .model import Absent, Bucket, State, Unreadable
-from .notifications import covering_topic
-from .place import Placed, claims, place, placements, registered
-from .register import Registration, delivery_statement, registrations, tls_statement
-from .request import Privileges, Properties, Request
-from .steps import (
+from .model import (
+    Bucket,
     CreateBucket,
     EditNotifications,
     EditPolicy,
     EnsureTopic,
+    Placement,
     Plan,
     SecureBucket,
     SetFilter,
     SetLogging,
     SetRetention,
     SetTags,
+    State,
     Step,
     Subscribe,
+    Unreadable,
 )
-from .topics import filter_policy, filtered, same_filter, topic_policy
-
-RETENTION_RULE = "dt-logs-analysis"
-_BLOCK = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+from .names import BUCKET_TAG, LEFT_TAG, Location, load_balancer_name
+from .notifications import NotificationEdit, covering_topic
+from .place import Placing, claims, place
+from .register import (
+    PolicyEdit,
+    Registration,
+    check_policy,
+    delivery_statement,
+    registrations,
+    tls_statement,
+)
+from .request import Privileges, Properties, Request
+from .topics import endpoint_of, filter_policy, filtered, same_filter, tampered, topic_policy
 
 
 def plan(request: Request, state: State) -> Plan:
@@ -44,182 +53,252 @@ def plan(request: Request, state: State) -> Plan:
     it cannot be done; for `*`, load balancers that cannot be onboarded are left out instead.
     """
     _check_readable(request, state)
-    placed, refused = place(request, state)
+    placing = place(request, state)
     while True:
         try:
-            return _plan(request, state, placed, refused)
+            result = _plan(request, state, placing, None)
+            return _plan(request, state, placing, request.time) if result.changes else result
         except Refused as why:
-            left = [each for each in placed if each.to.bucket != why.bucket]
+            left = tuple(p for p in placing.placed if p.to.bucket != why.bucket or p.before)
+            out = {p.load_balancer.arn: str(why) for p in placing.placed if p not in left}
             every = request.properties is not None and request.properties.every
-            if not every or not left or len(left) == len(placed):
+            if not every or not out or not (left or request.kind == "Update"):
                 raise
-            refused |= {each.load_balancer.arn: str(why) for each in placed if each not in left}
-            placed = left
+            placing = Placing(left, {**placing.refused, **out}, placing.warnings)
 
 
 def _check_readable(request: Request, state: State) -> None:
-    """Refuse an Update that could not take away what the stack has left in a bucket."""
-    for arn in request.traces.load_balancers if request.kind == "Update" else ():
+    """Refuse an Update that could not take away what a load balancer that leaves has there."""
+    properties = request.properties
+    if request.kind != "Update" or properties is None or properties.every or state.again:
+        return
+    for arn in set(request.traces.load_balancers).difference(properties.load_balancers):
         found = state.load_balancers.get(arn)
-        bucket = state.buckets.get(found.logging.bucket) if found else None
-        if found and isinstance(bucket, Unreadable):
+        name = found.logging.bucket if found else ""
+        bucket = state.buckets.get(name)
+        if isinstance(bucket, Unreadable):
             raise Refused(
-                f"Bucket {found.logging.bucket}, where {found.name} logs, could not be read"
-                f" ({bucket.why}), so nothing in it can be taken away.",
+                f"Nothing can be taken away where {load_balancer_name(arn)} logs:"
+                f" {bucket.told(name)}.",
                 "Let the function read it, and keep it in ExistingLogBucketNames for this update.",
-                found.logging.bucket,
+                name,
             )
 
 
-def _plan(
-    request: Request, state: State, placed: Sequence[Placed], refused: dict[str, str]
-) -> Plan:
-    for time in (None, request.time):
-        claimed = claims(request, placed, state, time)
-        entered = tuple(_entering(request, state, placed, claimed))
-        left, kept = leaving(request, state, placed, claimed)
-        result = Plan((*entered, *left), placements(placed), refused, kept)
-        if not result.changes:
-            break
-    return result
+def _plan(request: Request, state: State, placing: Placing, time: int | None) -> Plan:
+    claimed = claims(request, placing.placed, state, time)
+    warnings = [*placing.warnings]
+    entered = [*_entering(request, state, placing, claimed, warnings)]
+    left, kept = leaving(request, state, placing.placed, claimed)
+    # What is subscribed stays where its filter changes to what else the stack claims.
+    changed = {step.subscription for step in entered if isinstance(step, SetFilter)}
+    left = [step for step in left if getattr(step, "subscription", None) not in changed]
+    return Plan(
+        (*entered, *left),
+        tuple(Placement(each.load_balancer.arn, each.to.location) for each in placing.placed),
+        placing.refused,
+        kept,
+        tuple(dict.fromkeys(warnings)),
+    )
 
 
 def _entering(
-    request: Request, state: State, placed: Sequence[Placed], claimed: Sequence[Registration]
+    request: Request,
+    state: State,
+    placing: Placing,
+    claimed: Sequence[Registration],
+    warnings: list[str],
 ) -> Iterator[Step]:
     properties = request.properties
     if properties is None:
         return
     shared: dict[str, str] = {}
     for bucket in sorted({each.location.bucket for each in claimed}):
-        here = [each for each in claimed if each.location.bucket == bucket]
-        found = state.buckets.get(bucket, Absent())
-        known = found if isinstance(found, Bucket) else None
-        yield from _bucket_steps(bucket, known, request, properties)
-        yield from _policy_steps(bucket, known, request, here)
-        if known is None:
-            yield SetRetention(bucket, properties.retention_days)
-        for step in _announcement_steps(bucket, known, request, properties, state, here):
-            if isinstance(step, Subscribe) and shared.setdefault(step.topic, bucket) != bucket:
-                raise _taken(step.topic, shared[step.topic], bucket)
-            yield step
-    for each in placed:
-        if each.load_balancer.logging != each.to:
-            yield SetLogging(each.load_balancer.arn, each.load_balancer.logging, each.to)
-
-
-def _bucket_steps(
-    name: str, found: Bucket | None, request: Request, properties: Properties
-) -> Iterator[Step]:
-    stack = request.stack
-    tags = {**dict(properties.tags), BUCKET_TAG: stack.tag}
-    if found is None:
-        yield CreateBucket(name, tags)
-        return
-    named_by_us = name in stack.own_buckets
-    if found.maker != stack.tag and not (named_by_us and found.maker is None):
-        return
-    drop = frozenset(request.traces.tags).intersection(found.tags) - set(tags)
-    if drop or any(found.tags.get(key) != value for key, value in tags.items()):
-        yield SetTags(name, tags, drop)
-    if not secure(found):
-        yield SecureBucket(name)
-    if retention(found) != properties.retention_days:
-        yield SetRetention(name, properties.retention_days)
-
-
-def secure(bucket: Bucket) -> bool:
-    """Tell whether the bucket is private, encrypted by SSE-S3 and its objects its owner's."""
-    return (
-        all(bucket.public_access_block.get(key) for key in _BLOCK)
-        and bucket.encryption == "AES256"
-        and bucket.ownership == "BucketOwnerEnforced"
-    )
-
-
-def retention(bucket: Bucket) -> int | None:
-    """Return after how many days our own lifecycle rule lets objects expire, if it is on."""
-    for rule in bucket.lifecycle:
-        expiration = rule.get("Expiration")
-        if rule.get("ID") == RETENTION_RULE and rule.get("Status") == "Enabled":
-            days = expiration.get("Days") if isinstance(expiration, dict) else None
-            return days if isinstance(days, int) else None
-    return None
-
-
-def _policy_steps(
-    bucket: str, found: Bucket | None, request: Request, claimed: Sequence[Registration]
-) -> Iterator[Step]:
-    """Put the claims first of all, with what ELB needs to write where we turn logging on."""
-    stack = request.stack
-    now = found.policy if found else None
-    put = [each.statement(stack) for each in claimed]
-    put += [delivery_statement(each.location, stack) for each in claimed if each.location.mark]
-    if found is None or found.maker == stack.tag:
-        put.append(tls_statement(bucket, stack))
-    replaced = {
-        each.sid
-        for each in registrations(now, bucket, stack)
-        if each.stack == stack.tag and each.location in {claim.location for claim in claimed}
-    }
-    edit = policy.Edit(tuple(put), frozenset(replaced - {each.sid for each in claimed}))
-    after = edit.applied(now)
-    if after != now:
-        policy.check(after, bucket)
-        yield EditPolicy(bucket, edit)
-
-
-def _announcement_steps(
-    bucket: str,
-    found: Bucket | None,
-    request: Request,
-    properties: Properties,
-    state: State,
-    claimed: Sequence[Registration],
-) -> Iterator[Step]:
-    configuration = found.notifications if found else {}
-    share = request.privileges is Privileges.LEAST_PRIVILEGE
-    foreign: dict[str, list[Location]] = {}
-    own: list[Location] = []
-    for each in claimed:
-        topic = covering_topic(configuration, each.location, request.stack, share=share)
-        if topic is None:
-            own.append(each.location)
-        else:
-            foreign.setdefault(topic, []).append(each.location)
-    if own:
-        topic = request.stack.topic_arn(bucket)
-        yield from _own_topic_steps(bucket, topic, request, properties, state)
-        put = tuple(notifications.entry(each, topic, request.stack) for each in own)
-        edit = notifications.Edit(put)
-        if edit.applied(configuration) != configuration:
-            yield EditNotifications(bucket, edit)
-    for topic, locations in sorted(foreign.items()):
-        yield from _foreign_topic_steps(bucket, topic, locations, request, properties, state)
-
-
-def _own_topic_steps(
-    bucket: str, topic: str, request: Request, properties: Properties, state: State
-) -> Iterator[Step]:
-    known = state.topics
-    found = known.get(topic) if known is not None else None
-    tags = dict(properties.tags) if known is not None else {}
-    if found is None:
-        yield EnsureTopic(bucket, topic, tags, known is not None)
-        yield Subscribe(bucket, topic, properties.endpoint, None, known is not None)
-        return
-    if not _same_policy(found.policy, topic_policy(bucket, request.stack)):
-        raise Refused(
-            f"Topic {topic} exists with a policy that is not the one it was made with.",
-            f"Delete it (aws sns delete-topic --topic-arn {topic}) and run the stack again.",
+        found = state.buckets.get(bucket)
+        entry = _Entry(
+            request,
+            properties,
+            state,
             bucket,
+            found if isinstance(found, Bucket) else None,
+            [each for each in claimed if each.location.bucket == bucket],
+            all(each.before for each in placing.placed if each.to.bucket == bucket),
+            warnings,
+            shared,
         )
-    endpoint = properties.endpoint
-    if not any(
-        (each.protocol, each.endpoint) == (endpoint.protocol, endpoint.address)
-        for each in found.subscriptions
-    ):
-        yield Subscribe(bucket, topic, endpoint, None, True)
+        yield from entry.bucket_steps()
+        yield from entry.policy_steps()
+        yield from entry.announcement_steps()
+    for each in placing.placed:
+        now = each.load_balancer.logging
+        if now != each.to:
+            apart = properties.every or each.before
+            yield SetLogging(each.load_balancer.arn, now, each.to, apart)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """The way in to one bucket.
+
+    `kept` tells that the stack was there before with all that it asks for: then what is in the way
+    by now is a warning. `shared` has the buckets whose objects topics that are not ours announce.
+    """
+
+    request: Request
+    properties: Properties
+    state: State
+    bucket: str
+    found: Bucket | None
+    claimed: Sequence[Registration]
+    kept: bool
+    warnings: list[str]
+    shared: dict[str, str]
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Let a refusal through, or note it where the stack was there before."""
+        try:
+            yield
+        except Refused as why:
+            if not self.kept:
+                raise
+            self.warnings.append(str(why))
+
+    def bucket_steps(self) -> Iterator[Step]:
+        stack, found, name = self.request.stack, self.found, self.bucket
+        tags = {**dict(self.properties.tags), BUCKET_TAG: stack.tag}
+        ours = name in stack.own_buckets  # of others that we made, the role covers LogBucketName
+        if found is None:
+            yield CreateBucket(name, tags)
+        elif (found.maker == stack.tag and (ours or name == self.request.bucket)) or (
+            found.maker is None and ours
+        ):
+            drop = {LEFT_TAG, *self.request.traces.tags}.intersection(found.tags) - set(tags)
+            edit = SetTags(name, tags, frozenset(drop))
+            if edit.applied(found.tags) != found.tags:
+                yield edit
+            if not found.secure:
+                yield SecureBucket(name)
+        else:
+            return
+        if found is None or found.retention != self.properties.retention_days:
+            yield SetRetention(name, self.properties.retention_days)
+
+    def policy_steps(self) -> Iterator[Step]:
+        """Put the claims first of all, with what ELB needs to write where we turn logging on."""
+        stack, found = self.request.stack, self.found
+        now = found.policy if found else None
+        put = [each.statement(stack) for each in self.claimed]
+        put += [delivery_statement(e.location, stack) for e in self.claimed if e.turned_on]
+        if found is None or found.maker == stack.tag:
+            put.append(tls_statement(self.bucket, stack))
+        locations = {each.location for each in self.claimed}
+        replaced = [
+            each
+            for each in registrations(now, self.bucket, stack)
+            if each.stack == stack.tag and each.location in locations
+        ]
+        drop = {each.sid for each in replaced} - {each.sid for each in self.claimed}
+        edit = PolicyEdit(tuple(put), frozenset(drop))
+        after = edit.applied(now)
+        # What takes away an earlier vendor's right is tried even where S3 refuses the policy.
+        if after != now:
+            with self._refusing():
+                if all(e.vendor in (self.properties.vendor, stack.account) for e in replaced):
+                    check_policy(after, self.bucket)
+                yield EditPolicy(self.bucket, edit)
+
+    def announcement_steps(self) -> Iterator[Step]:
+        """Subscribe to the topics that announce the claimed locations, then let S3 tell ours."""
+        bucket, stack = self.bucket, self.request.stack
+        now = self.found.notifications if self.found else {}
+        share = self.request.privileges is Privileges.LEAST_PRIVILEGE
+        own = stack.topic_arn(bucket)
+        topics: dict[str, list[Location]] = {}
+        for each in self.claimed:
+            with self._refusing():
+                topic = covering_topic(now, each.location, stack, share=share)
+                topics.setdefault(topic or own, []).append(each.location)
+        ours = topics.pop(own, [])
+        if ours:
+            yield from self._own_topic_steps(own)
+            put = tuple(notifications.entry(each, own, stack) for each in ours)
+            edit = NotificationEdit(put)
+            if edit.applied(now) != now:
+                yield EditNotifications(bucket, edit)
+        for topic, locations in sorted(topics.items()):
+            with self._refusing():
+                yield from self._foreign_topic_steps(topic, locations)
+
+    def _own_topic_steps(self, topic: str) -> Iterator[Step]:
+        known = self.state.topics
+        found = known.get(topic) if known is not None else None
+        tags = dict(self.properties.tags) if known is not None else {}
+        endpoint = self.properties.endpoint
+        if found is None:
+            yield EnsureTopic(self.bucket, topic, tags, known is not None, self.kept)
+        elif not _same_policy(found.policy, topic_policy(self.bucket, self.request.stack)):
+            with self._refusing():
+                raise tampered(topic, self.bucket)
+        if not found or endpoint not in map(endpoint_of, found.subscriptions):
+            yield Subscribe(self.bucket, topic, endpoint, None, known is not None)
+
+    def _foreign_topic_steps(self, topic: str, locations: Sequence[Location]) -> Iterator[Step]:
+        """Subscribe to a topic that is not ours, to these locations' log objects only.
+
+        There is one subscription for an endpoint and topic, so its filter names the locations of
+        all stacks that announce to that endpoint.
+        """
+        bucket, stack, endpoint = self.bucket, self.request.stack, self.properties.endpoint
+        registered = [
+            each
+            for each in self.state.register(stack)
+            if each.endpoint == endpoint.digest and each.location.bucket == bucket
+        ]
+        others = {each.location for each in registered if each.stack != stack.tag}
+        target = filter_policy(bucket, others.union(locations), stack)
+        found = (self.state.topics or {}).get(topic)
+        subscriptions = (
+            [e for e in found.subscriptions if endpoint_of(e) == endpoint] if found else []
+        )
+        if not subscriptions:
+            self._take(topic, bucket)
+            yield Subscribe(bucket, topic, endpoint, target, True)
+            return
+        each = subscriptions[0]
+        ours = filtered(each, stack)
+        if not each.confirmed:
+            # Its filter can be neither read nor changed: it is for what was registered before.
+            if not set(locations) <= {claim.location for claim in registered}:
+                raise Refused(
+                    f"The endpoint's subscription to topic {topic} awaits confirmation, and cannot"
+                    " be changed before.",
+                    "Have Data Theorem confirm it, then run the stack again.",
+                    bucket,
+                )
+        elif ours is None:
+            raise Refused(
+                f"The endpoint is subscribed to topic {topic} already, with other attributes.",
+                f"End it (aws sns unsubscribe --subscription-arn {each.arn}), then run the stack"
+                " again.",
+                bucket,
+            )
+        else:
+            self._take(topic, ours[0])
+            if not same_filter(each.filter_policy, target):
+                yield SetFilter(bucket, each.arn, target)
+
+    def _take(self, topic: str, bucket: str) -> None:
+        """Take a topic that is not ours for one bucket; raises Refused if it has another."""
+        other = self.shared.setdefault(topic, bucket)
+        if other != self.bucket:
+            raise Refused(
+                f"The endpoint is subscribed to topic {topic} already, for the logs in"
+                f" bucket {other}.",
+                f"Send bucket {self.bucket}'s objects to a topic of its own, then run the stack"
+                " again.",
+                self.bucket,
+            )
 
 
 def _same_policy(one: str, other: str) -> bool:
@@ -227,69 +306,3 @@ def _same_policy(one: str, other: str) -> bool:
         return same(one, other)
     except ValueError:
         return False
-
-
-def _taken(topic: str, other: str, bucket: str) -> Refused:
-    return Refused(
-        f"Topic {topic}, which is told of this bucket's objects already, is shared for the logs in"
-        f" bucket {other}, and takes one subscription of an endpoint.",
-        f"Send bucket {bucket}'s objects to a topic of its own, and run the stack again.",
-        bucket,
-    )
-
-
-def _foreign_topic_steps(
-    bucket: str,
-    topic: str,
-    locations: Sequence[Location],
-    request: Request,
-    properties: Properties,
-    state: State,
-) -> Iterator[Step]:
-    """Subscribe to a topic that is not ours, to these locations' log objects only.
-
-    There is one subscription for an endpoint and topic, so its filter names the locations of all
-    stacks that announce to that endpoint.
-    """
-    endpoint = properties.endpoint
-    found = (state.topics or {}).get(topic)
-    wanted = {
-        each.location
-        for each in registered(state, request.stack, others=True)
-        if each.stack != request.stack.tag
-        and each.endpoint == endpoint.digest
-        and each.location.bucket == bucket
-    }
-    target = filter_policy(bucket, wanted | set(locations), request.stack)
-    for each in found.subscriptions if found else ():
-        if (each.protocol, each.endpoint) != (endpoint.protocol, endpoint.address):
-            continue
-        if not each.confirmed:
-            # Its filter can be neither read nor changed: it is for what was registered before.
-            registered_at = wanted | {
-                claim.location
-                for claim in registered(state, request.stack)
-                if claim.endpoint == endpoint.digest
-            }
-            if set(locations) <= registered_at:
-                return
-            raise Refused(
-                f"The endpoint's subscription to topic {topic} awaits confirmation, and its filter"
-                " cannot be changed before.",
-                "Have Data Theorem confirm it, then run the stack again.",
-                bucket,
-            )
-        ours = filtered(each, request.stack)
-        if ours and ours[0] != bucket:
-            raise _taken(topic, ours[0], bucket)
-        if ours is None:
-            raise Refused(
-                f"The endpoint is subscribed to topic {topic} already, in a way that is not ours"
-                f" ({each.arn}).",
-                f"End it (aws sns unsubscribe --subscription-arn {each.arn}) and run again.",
-                bucket,
-            )
-        if not same_filter(each.filter_policy, target):
-            yield SetFilter(each.arn, target, each.filter_policy or "")
-        return
-    yield Subscribe(bucket, topic, endpoint, target, True)

@@ -1,32 +1,46 @@
 """The register: what each stack has asked for, kept in the log bucket's own policy.
 
 A registration is the vendor's read statement of one stack at one location. Its Sid says whose it
-is, so that every stack sees which ones use a location, and what is shared can go with the last.
+is, so that every stack sees who uses a location, and what is shared can go with the last one.
+Everything else in the policy is not ours, and comes out of an edit as it went in.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .documents import Json, Statement, parsed, statements, texts
-from .marks import FORMAT, Location, Stack, digest
-
-SID = "DTLogsAnalysis"
-NONE = "0" * 8  # the digest of no set of load balancers
-_READ = re.compile(
-    rf"{SID}[0-9]+Read(?P<stack>[0-9a-f]{{12}})(?P<location>[0-9a-f]{{8}})"
-    r"(?P<endpoint>[0-9a-f]{8})(?P<time>[0-9a-f]{8})(?P<members>[0-9a-f]{8})(?P<previous>[0-9a-f]{8})"
+from .documents import (
+    ACCOUNT,
+    compact,
+    listed,
+    parsed,
+    principals,
+    same_statement,
+    statements,
+    texts,
 )
-_DELIVERY = re.compile(rf"{SID}[0-9]+Deliver([0-9a-f]{{8}})")
-_TLS = f"{SID}{FORMAT}TlsOnly"
+from .errors import Refused
+from .names import FORMAT, Location
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .documents import Json, Statement
+    from .names import Stack
+
+LIMIT = 20 * 1024  # bytes; S3's limit for a bucket policy
+SID = "DTLogsAnalysis"
+NONE = "0" * 8  # the digest of no request
+_DIGEST = "([0-9a-f]{8})"
+# Whose, where, the endpoint, the time, asked, previous, turned on.
+_READ = re.compile(f"{SID}[0-9]+Read([0-9a-f]{{12}}){_DIGEST * 5}([01])")
+_DELIVERY = re.compile(f"{SID}[0-9]+Deliver{_DIGEST}")
+LOG_DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
 # China's regions did not accept the service principal when it was last tried (2023), and still
 # document these accounts of Elastic Load Balancing.
 _ELB_ACCOUNTS = {"cn-north-1": "638102146993", "cn-northwest-1": "037604701340"}
-
-
-def members_digest(load_balancers: Iterable[str]) -> str:
-    """Return the digest of a set of requested ARNs, by which a rollback is recognised."""
-    return digest("\n".join(sorted(load_balancers)), 8)
 
 
 @dataclass(frozen=True)
@@ -34,8 +48,9 @@ class Registration:
     """One stack's claim on one location: who may read which load balancers' objects there.
 
     `load_balancers` holds names like `app/NAME/ID`; empty means the whole location. `time` is
-    when CloudFormation asked for it, so that an older event can be told. `members` and `previous`
-    are digests of what the stack was asked to onboard, now and before.
+    when CloudFormation asked for it, by which an older event is recognised. `asked` and `previous`
+    are digests of what the stack was asked for, now and before. `turned_on` tells that one of our
+    stacks turned on the logging to this location.
     """
 
     stack: str
@@ -43,15 +58,16 @@ class Registration:
     vendor: str
     endpoint: str
     load_balancers: frozenset[str]
-    time: int
-    members: str
+    time: int = 0
+    asked: str = NONE
     previous: str = NONE
+    turned_on: bool = False
 
     @property
     def sid(self) -> str:
         return (
             f"{SID}{FORMAT}Read{self.stack}{self.location_digest}{self.endpoint}"
-            f"{self.time:08x}{self.members}{self.previous}"
+            f"{self.time:08x}{self.asked}{self.previous}{self.turned_on:d}"
         )
 
     @property
@@ -62,29 +78,21 @@ class Registration:
 
     def covers(self, location: Location, load_balancer: str | None = None) -> bool:
         """Tell whether it claims the location, and there the load balancer if one is given."""
-        if self.location_digest != location.digest:
-            return False
-        return (
-            load_balancer is None or not self.load_balancers or load_balancer in self.load_balancers
-        )
+        named = load_balancer is None or load_balancer in (self.load_balancers or {load_balancer})
+        return named and self.location_digest == location.digest
 
     def statement(self, stack: Stack) -> Statement:
         """Render it as the statement that lets the vendor's account read, and nothing more."""
+        base = object_arn(self.location.bucket, _literally(self.location.log_prefix(stack)), stack)
+        base += f"*/{stack.account}_elasticloadbalancing_{stack.region}_"
+        names = [name.replace("/", ".") + "_" for name in sorted(self.load_balancers)]
         return {
             "Sid": self.sid,
             "Effect": "Allow",
-            "Principal": {"AWS": f"arn:{stack.partition}:iam::{self.vendor}:root"},
+            "Principal": {"AWS": root(self.vendor, stack.partition)},
             "Action": "s3:GetObject",
-            "Resource": [*self._resources(stack)],
+            "Resource": [f"{base}{name}*" for name in names or ["app."]],
         }
-
-    def _resources(self, stack: Stack) -> list[str]:
-        base = _arn(self.location.bucket, self.location.log_prefix(stack), stack)
-        if not self.load_balancers:
-            return [f"{base}*"]
-        file = f"*/{stack.account}_elasticloadbalancing_{stack.region}_"
-        names = (name.replace("/", ".") for name in sorted(self.load_balancers))
-        return [f"{base}{file}{name}_*" for name in names]
 
 
 def registrations(policy: str | None, bucket: str, stack: Stack) -> list[Registration]:
@@ -93,95 +101,174 @@ def registrations(policy: str | None, bucket: str, stack: Stack) -> list[Registr
     Where somebody has edited the resources of such a statement beyond recognition, its Sid still
     tells the digest of its location: it counts as a claim on all of it, and nothing shared goes.
     """
-    found = []
-    for statement in statements(parsed(policy)) if policy else ():
-        sid = statement.get("Sid")
-        match_ = _READ.fullmatch(sid) if isinstance(sid, str) else None
-        if match_:
-            found.append(_registration(statement, match_, bucket, stack))
-    return found
+    return [
+        _registration(each, sid, bucket, stack)
+        for each in statements(parsed(policy or "{}"))
+        if (sid := _READ.fullmatch(_sid(each)))
+    ]
 
 
 def _registration(
     statement: Statement, sid: re.Match[str], bucket: str, stack: Stack
 ) -> Registration:
-    log_prefix = Location("", "").log_prefix(stack)
-    shape = re.compile(
-        rf"arn:[^:]+:s3:::{re.escape(bucket)}/(?:(?P<prefix>.*)/)?{re.escape(log_prefix)}"
-        rf"(?:\*/{stack.account}_elasticloadbalancing_{stack.region}_(?P<name>app\.[^_/]+)_)?\*"
+    tag, digest, endpoint, time, asked, previous, on = sid.groups()
+    shape = (
+        rf"arn:[^:]+:s3:::{re.escape(bucket)}/(?:(.*)/)?{Location('', '').log_prefix(stack)}"
+        rf"\*/{stack.account}_elasticloadbalancing_{stack.region}_(?:app\.\*|(app\.[^_/]+)_\*)"
     )
-    principal = statement.get("Principal")
-    account = re.fullmatch(
-        r"(?:arn:[^:]+:iam::)?([0-9]{12})(?::root)?",
-        next(iter(texts(principal.get("AWS"))), "") if isinstance(principal, dict) else "",
-    )
-    resources = [shape.fullmatch(text) for text in texts(statement.get("Resource"))]
-    location = Location(bucket, f"/{sid['location']}")  # which no prefix begins with
-    names: set[str] = set()
-    for resource in resources:
-        if resource:
-            location = Location(bucket, _literal(resource["prefix"] or ""))
-            if resource["name"]:
-                names.add(resource["name"].replace(".", "/"))
+    account = ACCOUNT.fullmatch("".join(principals(statement.get("Principal"))[:1]))
+    location = Location(bucket, f"/{digest}")  # which no prefix begins with
+    names = set()
+    for resource in texts(statement.get("Resource")):
+        if found := re.fullmatch(shape, resource):
+            location = Location(bucket, re.sub(r"\$\{([*?$])\}", r"\1", found[1] or ""))
+            names.add((found[2] or "").replace(".", "/"))
     return Registration(
-        stack=sid["stack"],
-        location=location,
-        vendor=account[1] if account else "",
-        endpoint=sid["endpoint"],
-        load_balancers=frozenset(names),
-        time=int(sid["time"], 16),
-        members=sid["members"],
-        previous=sid["previous"],
+        tag,
+        location,
+        account[1] if account else "",
+        endpoint,
+        frozenset(names - {""}),
+        int(time, 16),
+        asked,
+        previous,
+        on == "1",
     )
 
 
 def delivery_statement(location: Location, stack: Stack) -> Statement:
     """Let Elastic Load Balancing write the account's logs to a location.
 
-    Without a condition: for ALBs, AWS documents none that works; the account is in the path.
+    Without a condition: AWS documents none that works for ALBs; the account is in the path.
     """
-    principal: dict[str, Json] = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
+    principal: dict[str, Json] = {"Service": LOG_DELIVERY}
     if account := _ELB_ACCOUNTS.get(stack.region):
-        principal["AWS"] = f"arn:{stack.partition}:iam::{account}:root"
+        principal["AWS"] = root(account, stack.partition)
+    logs = _literally(location.key(f"AWSLogs/{stack.account}/"))
     return {
         "Sid": f"{SID}{FORMAT}Deliver{location.digest}",
         "Effect": "Allow",
         "Principal": principal,
         "Action": "s3:PutObject",
-        "Resource": _arn(location.bucket, location.key(f"AWSLogs/{stack.account}/"), stack) + "*",
+        "Resource": object_arn(location.bucket, logs + "*", stack),
     }
 
 
 def tls_statement(bucket: str, stack: Stack) -> Statement:
     """Refuse every access without TLS; for buckets that we made."""
-    arn = f"arn:{stack.partition}:s3:::{bucket}"
+    every = object_arn(bucket, "*", stack)
     return {
-        "Sid": _TLS,
+        "Sid": f"{SID}{FORMAT}TlsOnly",
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
-        "Resource": [arn, f"{arn}/*"],
+        "Resource": [every.removesuffix("/*"), every],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
 
 
-def delivered_location(sid: str) -> str | None:
-    """Return the digest of the location whose delivery statement this is, if it is one."""
-    found = _DELIVERY.fullmatch(sid)
-    return found[1] if found else None
+@dataclass(frozen=True)
+class PolicyEdit:
+    """Statements to put, by Sid, and Sids to drop or to disarm.
+
+    A disarmed statement keeps its Sid, and names `owner`, the bucket's own account, as its
+    principal: it grants nothing, and what it registers is still found.
+    """
+
+    put: tuple[Statement, ...] = ()
+    drop: frozenset[str] = frozenset()
+    disarm: frozenset[str] = frozenset()
+    owner: str = ""
+
+    def applied(self, policy: str | None) -> str | None:
+        """Return the policy after the edit, or None where no statement is left.
+
+        Repeatable. Delivery statements are shared: each stays as long as any stack's registration
+        for its location does, and goes with the last one, whoever made it. A policy in which
+        nothing changes is returned as it is, to the letter.
+        """
+        document = parsed(policy or '{"Version":"2012-10-17"}')
+        before = listed(document.get("Statement"))
+        put: dict[str, Json] = {_sid(statement): statement for statement in self.put}
+        after = []
+        for statement in before:
+            sid = _sid(statement)
+            dropped = sid in self.drop and not _DELIVERY.fullmatch(sid)
+            new = put.pop(sid, None if dropped else statement)
+            if isinstance(statement, dict) and sid in self.disarm:
+                new = {**statement, "Principal": {"AWS": self.owner}}
+            if new is not None:
+                after.append(statement if same_statement(statement, new) else new)
+        after += put.values()
+        claimed = {found[2] for each in after if (found := _READ.fullmatch(_sid(each)))}
+        after = [
+            each
+            for each in after
+            if not (found := _DELIVERY.fullmatch(_sid(each))) or found[1] in claimed
+        ]
+        if after == before:
+            return policy
+        return compact({**document, "Statement": after}) if after else None
 
 
-def registered_location(sid: str) -> str | None:
-    """Return the digest of the location that a registration's Sid is for, if it is one."""
-    found = _READ.fullmatch(sid)
-    return found["location"] if found else None
+def disarming(claims: Iterable[Registration], stack: Stack) -> PolicyEdit:
+    """Return the edit after which these registrations grant nothing, and are still found."""
+    return PolicyEdit(
+        disarm=frozenset(each.sid for each in claims), owner=root(stack.account, stack.partition)
+    )
 
 
-def _arn(bucket: str, key: str, stack: Stack) -> str:
-    """Return an object ARN in which what stands in the key means itself, wildcards too."""
-    literal = re.sub(r"[*?$]", r"${\g<0>}", key)
-    return f"arn:{stack.partition}:s3:::{bucket}/{literal}"
+def _sid(statement: Json) -> str:
+    sid = statement.get("Sid") if isinstance(statement, dict) else None
+    return sid if isinstance(sid, str) else ""
 
 
-def _literal(pattern: str) -> str:
-    return re.sub(r"\$\{([*?$])\}", r"\1", pattern)
+def sids(policy: str | None) -> frozenset[str]:
+    """Return the Sids of a policy."""
+    return frozenset(map(_sid, statements(parsed(policy or "{}"))))
+
+
+def check_policy(policy: str | None, bucket: str) -> None:
+    """Refuse, before the put, a policy that S3 would not take; raises Refused.
+
+    S3 takes no principal of which only the unique ID is left, since whoever it was is deleted:
+    the whole put would fail with MalformedPolicy.
+    """
+    size = len((policy or "").encode("utf-8", "surrogatepass"))
+    if size > LIMIT:
+        raise Refused(
+            f"The policy of bucket {bucket} would grow to {size} bytes; S3 takes {LIMIT}.",
+            "Remove statements, or set VendorReadScope=Location, then run the stack again.",
+            bucket,
+        )
+    if dead := dead_principal(policy):
+        raise Refused(
+            f"The policy of bucket {bucket} can be changed by nobody: {dead}, which was deleted.",
+            "Remove that principal, then run the stack again.",
+            bucket,
+        )
+
+
+def dead_principal(policy: str | None) -> str | None:
+    """Name the first statement whose principal is the ID of a deleted user or role."""
+    for number, statement in enumerate(statements(parsed(policy or "{}")), 1):
+        for key in ("Principal", "NotPrincipal"):
+            for each in principals(statement.get(key)):
+                if re.fullmatch("A[A-Z]{3}[A-Z0-9]{12,}", each):
+                    return f"statement {_sid(statement) or number} names the principal {each}"
+    return None
+
+
+def root(account: str, partition: str) -> str:
+    """Return an account as a principal."""
+    return f"arn:{partition}:iam::{account}:root"
+
+
+def object_arn(bucket: str, key: str, stack: Stack) -> str:
+    """Return the ARN of a bucket's objects with this key, in which wildcards may stand."""
+    return f"arn:{stack.partition}:s3:::{bucket}/{key}"
+
+
+def _literally(key: str) -> str:
+    """Return what stands for this key in an ARN with wildcards."""
+    return re.sub(r"[*?$]", r"${\g<0>}", key)

@@ -1,38 +1,44 @@
 """Events to requests: everything that CloudFormation sends is checked here, once."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime
 from enum import Enum
-from typing import Literal, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from .errors import InvalidRequest
-from .marks import BUCKET_TAG, Stack, digest
+from .names import (
+    ACCOUNT_ID,
+    BUCKET_NAME,
+    EVERY_LOAD_BALANCER,
+    HTTPS_URL,
+    LOAD_BALANCER_ARN,
+    NAME,
+    QUEUE_ARN,
+    STACK_ID,
+    Stack,
+    digest,
+)
 
-Kind = Literal["Create", "Update", "Delete"]
-C = TypeVar("C", bound=Enum)
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Literal, TypeVar
+
+    from .names import Location
+
+    Kind = Literal["Create", "Update", "Delete"]
+    C = TypeVar("C", bound=Enum)
+
 SERVICE_TIMEOUT = 1200  # seconds; the template's ServiceTimeout
-EVERY_LOAD_BALANCER = "*"
-
-_STACK = re.compile(
-    r"arn:(aws[a-z-]*):cloudformation:([a-z0-9-]+):([0-9]{12}):stack/[A-Za-z0-9-]+/[^/\s]+"
-)
-_ALB = re.compile(
-    r"arn:(aws[a-z-]*):elasticloadbalancing:([a-z0-9-]+):([0-9]{12}):"
-    r"loadbalancer/app/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}"
-)
-_BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
-_BUCKET_RESERVED = re.compile(
-    r"(?:[0-9]+\.){3}[0-9]+|(?:xn--|sthree-|amzn-s3-demo-).*|.*(?:-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)"
-)
-_QUEUE = re.compile(r"arn:(aws[a-z-]*):sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}")
-HTTPS_URL = r"https://[A-Za-z0-9.-]+\.[A-Za-z0-9-]+(?::[0-9]{1,5})?(?:[/?][!-~]*)?"
+# AWS reserves the first prefix, and our marks have the second.
+_TAG = rf"(?!(?i:aws:)|{NAME}:)[\w +\-:/@.]{{1,128}}=[\w +\-=:/@.]{{0,256}}"
 
 
 class Privileges(Enum):
-    """Under which execution role the handler runs: it plans only what that one may do."""
+    """The execution role that the handler runs under: it plans only what that role may do."""
 
     DOCUMENTED = "documented"
     LEAST_PRIVILEGE = "least-privilege"
@@ -59,9 +65,11 @@ class Endpoint:
     @property
     def shown(self) -> str:
         """The address without anything that may be secret."""
-        if self.protocol == "sqs":
-            return self.address
-        return f"https://{urlsplit(self.address).hostname}/…"
+        https = self.protocol == "https"
+        return f"https://{urlsplit(self.address).hostname}/…" if https else self.address
+
+    def __str__(self) -> str:
+        return self.shown
 
 
 @dataclass(frozen=True)
@@ -83,39 +91,82 @@ class Properties:
     def every(self) -> bool:
         return self.load_balancers == (EVERY_LOAD_BALANCER,)
 
+    @property
+    def digest(self) -> str:
+        """The digest of what decides where load balancers log: an Update back asks for it again."""
+        return digest("\n".join((*sorted(self.load_balancers), self.bucket)), 8)
+
 
 @dataclass(frozen=True)
 class Traces:
-    """Where to look for what an earlier request left; read leniently, from any properties."""
+    """Where to look for what earlier requests left; read leniently, from any properties."""
 
     load_balancers: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     every: bool = False
     privileges: Privileges = Privileges.DOCUMENTED
+    endpoints: tuple[str, ...] = ()  # digests
+    narrowed: tuple[str, ...] = ()  # ExistingLogBucketNames: the only buckets the role may touch
 
 
 @dataclass(frozen=True)
 class Request:
-    """One event, checked. `properties` is None for Delete, which needs only traces."""
+    """One event, checked. `properties` is None for Delete, which needs only traces.
+
+    The traces of an Update are those of the properties before it; `every` is of both.
+    """
 
     kind: Kind
     stack: Stack
     time: int  # seconds since 1970, from the answer URL's date
     properties: Properties | None
     traces: Traces
-    narrowed: tuple[str, ...] = ()  # ExistingLogBucketNames: the only buckets the role may touch
+    asked: Traces = Traces()  # of the properties as they are now
+    turned_on: tuple[Location, ...] = ()  # to which an earlier part of this run turned logging on
 
     @property
     def bucket(self) -> str:
         """The LogBucketName as it is now, which the role covers."""
-        if self.properties:
-            return self.properties.bucket
-        return next(iter(self.traces.buckets), "")
+        return next(iter(self.asked.buckets), "")
+
+    @property
+    def narrowed(self) -> tuple[str, ...]:
+        """ExistingLogBucketNames as they are now."""
+        return self.asked.narrowed
 
     @property
     def privileges(self) -> Privileges:
-        return self.properties.privileges if self.properties else self.traces.privileges
+        return self.asked.privileges
+
+    @property
+    def every(self) -> bool:
+        """Whether every load balancer matters: for `*`, now or before, and for a Delete."""
+        return self.properties is None or self.traces.every
+
+    @property
+    def endpoints(self) -> set[str]:
+        """The digests of the endpoints that the stack subscribes, now or before."""
+        return {*self.asked.endpoints, *self.traces.endpoints}
+
+    def strays(self, bucket: str) -> bool:
+        """Tell whether the role of before this Update could not leave a bucket again."""
+        before = self.traces
+        return (
+            self.kind == "Update"
+            and bucket not in (*self.stack.own_buckets, *before.buckets)
+            and (bucket == self.bucket or bool(before.narrowed and bucket not in before.narrowed))
+        )
+
+    def deleted(self) -> Request:
+        """Return the Delete of what this request asks for."""
+        now, before = self.asked, self.traces
+        found = replace(
+            before,
+            load_balancers=_distinct((*now.load_balancers, *before.load_balancers)),
+            buckets=_distinct((*now.buckets, *before.buckets)),
+        )
+        return replace(self, kind="Delete", properties=None, traces=found)
 
 
 def parse(event: Mapping[str, object], now: float) -> Request:
@@ -124,214 +175,166 @@ def parse(event: Mapping[str, object], now: float) -> Request:
     `now` stands in for the event's time where its answer URL carries no date. Raises
     InvalidRequest, which names the value and the fix.
     """
-    stack = _stack(_text(event, "StackId"))
-    kind = _kind(_text(event, "RequestType"))
-    given = _mapping(event.get("ResourceProperties"))
-    old = _mapping(event.get("OldResourceProperties"))
+    foreign = "Let CloudFormation invoke the function."
+    stack = Stack.of(_matching(event, "StackId", STACK_ID, foreign))
+    kind = cast("Kind", _matching(event, "RequestType", "Create|Update|Delete", foreign))
+    given = _mapping(event, "ResourceProperties")
     properties = None if kind == "Delete" else properties_of(given, stack)
-    traces = _traces(given, stack)
+    traces = asked = _traces(given, stack)
     if kind == "Update":
-        before = _traces(old, stack)
-        traces = replace(before, every=before.every or traces.every, privileges=traces.privileges)
-    narrowed = tuple(name for name in _list(given, "ExistingLogBucketNames") if name)
+        before = _traces(_mapping(event, "OldResourceProperties"), stack)
+        traces = replace(before, every=before.every or asked.every)
     time = event_time(event)
-    return Request(kind, stack, int(now) if time is None else time, properties, traces, narrowed)
+    return Request(kind, stack, int(now) if time is None else time, properties, traces, asked)
 
 
 def event_time(event: Mapping[str, object]) -> int | None:
     """Return when CloudFormation signed the answer URL, in seconds since 1970, if it says so."""
-    query = parse_qs(urlsplit(_text(event, "ResponseURL")).query)
-    dates = query.get("X-Amz-Date", [])
+    date = _text(event, "ResponseURL").partition("X-Amz-Date=")[2].partition("&")[0]
     try:
-        moment = datetime.strptime(dates[0], "%Y%m%dT%H%M%SZ")
-    except (IndexError, ValueError):
+        return int(datetime.strptime(date, "%Y%m%dT%H%M%S%z").timestamp())
+    except ValueError:
         return None
-    return int(moment.replace(tzinfo=timezone.utc).timestamp())
 
 
 def properties_of(given: Mapping[str, object], stack: Stack) -> Properties:
     """Check a resource's properties; every value arrives as text. Raises InvalidRequest."""
     return Properties(
-        load_balancers=_load_balancers(_list(given, "LoadBalancerArns"), stack),
-        vendor=_vendor(_text(given, "DataTheoremAccountId")),
-        endpoint=_endpoint(_text(given, "NotificationEndpoint"), stack),
-        bucket=_bucket(_text(given, "LogBucketName"), stack),
-        retention_days=_retention(_text(given, "LogRetentionDays")),
-        read_scope=_choice(ReadScope, "VendorReadScope", given),
-        tags=_tags(_list(given, "ResourceTags")),
-        privileges=_choice(Privileges, "Privileges", given),
-        template_version=_text(given, "TemplateVersion"),
-        handler_sha256=_text(given, "HandlerSha256"),
+        _load_balancers(_list(given, "LoadBalancerArns"), stack),
+        _matching(
+            given,
+            "DataTheoremAccountId",
+            ACCOUNT_ID,
+            "Give the 12 digits that Data Theorem sent you.",
+        ),
+        _endpoint(_text(given, "NotificationEndpoint"), stack),
+        _bucket(given, stack),
+        _retention(given),
+        _choice(ReadScope, given, "VendorReadScope"),
+        _tags(_list(given, "ResourceTags")),
+        _choice(Privileges, given, "Privileges"),
+        _text(given, "TemplateVersion"),
+        _text(given, "HandlerSha256"),
     )
 
 
 def _traces(given: Mapping[str, object], stack: Stack) -> Traces:
-    named = tuple(arn.strip() for arn in _list(given, "LoadBalancerArns"))
-    privileges = _text(given, "Privileges")
+    named = _list(given, "LoadBalancerArns")
     bucket = _text(given, "LogBucketName")
+    endpoint = _text(given, "NotificationEndpoint")
+    least = _text(given, "Privileges") == Privileges.LEAST_PRIVILEGE.value
     return Traces(
-        tuple(arn for arn in named if _is_local(_ALB.fullmatch(arn), stack)),
-        (bucket,) if _BUCKET.fullmatch(bucket) else (),
-        tuple(tag.strip().partition("=")[0] for tag in _list(given, "ResourceTags") if tag),
+        tuple(arn for arn in named if _is_load_balancer(arn, stack)),
+        (bucket,) if re.fullmatch(BUCKET_NAME, bucket) else (),
+        tuple(tag.partition("=")[0] for tag in _list(given, "ResourceTags")),
         EVERY_LOAD_BALANCER in named,
-        Privileges(privileges)
-        if privileges in {each.value for each in Privileges}
-        else Privileges.DOCUMENTED,
+        Privileges.LEAST_PRIVILEGE if least else Privileges.DOCUMENTED,
+        (digest(endpoint, 8),) if endpoint else (),
+        _list(given, "ExistingLogBucketNames"),
     )
 
 
-def _stack(identifier: str) -> Stack:
-    found = _STACK.fullmatch(identifier)
-    if not found:
-        raise InvalidRequest(
-            f"The event's StackId {_shown(identifier)} is not one of CloudFormation's.",
-            "Let CloudFormation invoke the function.",
-        )
-    return Stack(identifier, found[1], found[2], found[3])
-
-
-def _kind(text: str) -> Kind:
-    match text:
-        case "Create" | "Update" | "Delete":
-            return text
-    raise InvalidRequest(
-        f"The event's RequestType {_shown(text)} is unknown.",
-        "Let CloudFormation invoke the function.",
-    )
-
-
-def _load_balancers(arns: Sequence[str], stack: Stack) -> tuple[str, ...]:
-    named = tuple(dict.fromkeys(arn.strip() for arn in arns if arn.strip()))
-    if not named:
-        raise InvalidRequest(
-            "LoadBalancerArns names no load balancer.",
-            f"Give the ARNs of application load balancers, or {EVERY_LOAD_BALANCER} for all.",
-        )
-    if EVERY_LOAD_BALANCER in named and len(named) > 1:
-        raise InvalidRequest(
-            f"LoadBalancerArns mixes {EVERY_LOAD_BALANCER} with ARNs.",
-            f"Give {EVERY_LOAD_BALANCER} alone, or ARNs alone.",
-        )
-    for arn in named:
-        if arn != EVERY_LOAD_BALANCER:
-            _check_load_balancer(arn, stack)
+def _load_balancers(named: tuple[str, ...], stack: Stack) -> tuple[str, ...]:
+    for arn in named or ("",):
+        if named != (EVERY_LOAD_BALANCER,) and not _is_load_balancer(arn, stack):
+            raise _invalid(
+                "LoadBalancerArns",
+                arn,
+                "Give ARNs of application load balancers (arn:…:loadbalancer/app/NAME/ID) in this"
+                f" account and region ({stack.account}, {stack.region}), or"
+                f" {EVERY_LOAD_BALANCER} alone for all.",
+            )
     return named
 
 
-def _check_load_balancer(arn: str, stack: Stack) -> None:
-    found = _ALB.fullmatch(arn)
-    if not found:
-        kind = (
-            "a load balancer of another kind" if ":loadbalancer/" in arn else "no load balancer ARN"
-        )
-        raise InvalidRequest(
-            f"LoadBalancerArns: {_shown(arn)} is {kind}.",
-            "Give the ARN of an application load balancer, arn:…:loadbalancer/app/NAME/ID.",
-        )
-    if not _is_local(found, stack):
-        raise InvalidRequest(
-            f"LoadBalancerArns: {_shown(arn)} is not in this stack's account {stack.account},"
-            f" region {stack.region} and partition {stack.partition}.",
-            "Launch a stack in the load balancer's own account and region.",
-        )
-
-
-def _is_local(found: re.Match[str] | None, stack: Stack) -> bool:
-    here = (stack.partition, stack.region, stack.account)
-    return found is not None and (found[1], found[2], found[3]) == here
-
-
-def _vendor(text: str) -> str:
-    if not re.fullmatch("[0-9]{12}", text):
-        raise InvalidRequest(
-            f"DataTheoremAccountId {_shown(text)} is no AWS account id.",
-            "Give the 12 digits that Data Theorem sent you.",
-        )
-    return text
+def _is_load_balancer(arn: str, stack: Stack) -> bool:
+    return bool(re.fullmatch(LOAD_BALANCER_ARN, arn)) and stack.has(arn)
 
 
 def _endpoint(text: str, stack: Stack) -> Endpoint:
-    queue = _QUEUE.fullmatch(text)
-    if queue and queue[1] == stack.partition:
+    if re.fullmatch(QUEUE_ARN, text) and text.split(":")[1] == stack.partition:
         return Endpoint("sqs", text)
     if len(text) <= 2048 and re.fullmatch(HTTPS_URL, text):
         return Endpoint("https", text)
-    raise InvalidRequest(
-        "NotificationEndpoint is neither an https URL nor the ARN of a standard SQS queue of"
-        f" partition {stack.partition}.",
-        "Give the endpoint that Data Theorem sent you.",
+    raise _invalid(
+        "NotificationEndpoint",
+        "…",  # because it may hold a token
+        "Give the https URL, or the ARN of a standard SQS queue of partition"
+        f" {stack.partition}, that Data Theorem sent you.",
     )
 
 
-def _bucket(text: str, stack: Stack) -> str:
+def _bucket(given: Mapping[str, object], stack: Stack) -> str:
+    """Return LogBucketName; one that ends as a regional name does has to be of this region."""
     regional = f"-{stack.account}-{stack.region}-an"
-    if not text:
-        return ""
-    if (
-        not _BUCKET.fullmatch(text)
-        or _BUCKET_RESERVED.fullmatch(text)
-        or (re.search(r"-[0-9]{12}-[a-z0-9-]+-an$", text) and not text.endswith(regional))
-    ):
-        raise InvalidRequest(
-            f"LogBucketName {_shown(text)} is no name that S3 accepts here.",
-            "Give 3 to 63 lower-case letters, digits, hyphens and dots, or leave it empty.",
-        )
-    return text
+    return _matching(
+        given,
+        "LogBucketName",
+        rf"(?!.*-{ACCOUNT_ID}-[a-z0-9-]+-an$(?<!{regional})){BUCKET_NAME}|",
+        "Give 3 to 63 lower-case letters, digits, hyphens and dots, or leave it empty.",
+    )
 
 
-def _retention(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 36500:
-        raise InvalidRequest(
-            f"LogRetentionDays {_shown(text)} is no number of days.",
-            "Give a number from 1 to 36500.",
-        )
-    return int(text)
+def _retention(given: Mapping[str, object]) -> int:
+    name, fix = "LogRetentionDays", "Give a number from 1 to 36500."
+    days = int(_matching(given, name, "[0-9]{1,5}", fix))
+    if not 1 <= days <= 36500:
+        raise _invalid(name, str(days), fix)
+    return days
 
 
-def _tags(items: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def _tags(items: Iterable[str]) -> tuple[tuple[str, str], ...]:
     tags: dict[str, str] = {}
-    for item in filter(None, (each.strip() for each in items)):
-        key, equals, value = item.partition("=")
-        valid = equals and re.fullmatch(r"[\w +\-:/@.]{1,128}", key)
-        if not valid or not re.fullmatch(r"[\w +\-=:/@.]{0,256}", value) or key in tags:
-            raise InvalidRequest(
-                f"ResourceTags: {_shown(item)} is no tag, or its key is there twice.",
-                "Give a list of key=value with the characters that AWS allows in tags.",
+    for item in items:
+        key, _, value = item.partition("=")
+        if key in tags or len(tags) == 40 or not re.fullmatch(_TAG, item):
+            raise _invalid(
+                "ResourceTags",
+                item,
+                "Give at most 40 tags key=value with characters that AWS allows, each key once, and"
+                f" no key that begins with aws: or {NAME}:.",
             )
-        if key.lower().startswith("aws:") or key == BUCKET_TAG:
-            raise InvalidRequest(f"ResourceTags: the key {key} is reserved.", "Choose another key.")
         tags[key] = value
-    if len(tags) > 40:
-        raise InvalidRequest("ResourceTags has more than 40 tags.", "Give fewer.")
     return tuple(sorted(tags.items()))
 
 
-def _choice(choices: type[C], name: str, given: Mapping[str, object]) -> C:
+def _choice(choices: type[C], given: Mapping[str, object], name: str) -> C:
+    values = [str(each.value) for each in choices]
+    fix = f"Give {' or '.join(values)}."
+    return choices(_matching(given, name, "|".join(values), fix))
+
+
+def _matching(given: Mapping[str, object], name: str, pattern: str, fix: str) -> str:
+    """Return a text that matches a pattern as a whole; raises InvalidRequest."""
     text = _text(given, name)
-    for choice in choices:
-        if choice.value == text:
-            return choice
-    allowed = " or ".join(str(choice.value) for choice in choices)
-    raise InvalidRequest(f"{name} {_shown(text)} is unknown.", f"Give {allowed}.")
+    if not re.fullmatch(pattern, text):
+        raise _invalid(name, text, fix)
+    return text
+
+
+def _invalid(name: str, text: str, fix: str) -> InvalidRequest:
+    shown = text if len(text) <= 120 else text[:119] + "…"
+    return InvalidRequest(f"{name} {shown!r} is not valid.", fix)
 
 
 def _text(given: Mapping[str, object], name: str) -> str:
-    value = given.get(name, "")
+    value = given.get(name)
     return value if isinstance(value, str) else ""
 
 
 def _list(given: Mapping[str, object], name: str) -> tuple[str, ...]:
+    """Return the texts of a list, or of one text with commas, each once and none empty."""
     value = given.get(name)
-    if isinstance(value, str):
-        value = value.split(",")
-    if not isinstance(value, list):
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list):
         return ()
-    return tuple(item for item in value if isinstance(item, str))
+    return _distinct(item.strip() for item in items if isinstance(item, str))
 
 
-def _mapping(value: object) -> Mapping[str, object]:
+def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, texts)))
+
+
+def _mapping(given: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = given.get(name)
     return value if isinstance(value, dict) else {}
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 120 else text[:119] + "…")

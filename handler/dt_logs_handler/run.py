@@ -5,33 +5,35 @@ what AWS answers then has no changes. S3 has no compare-and-swap for a bucket's 
 notifications, so another writer may undo our change with its own; after such a change the run waits
 SETTLE seconds before it looks, and repairs what was lost. What is lost later than that is found by
 the next run.
+
+A run that fails only says so: CloudFormation sends a Delete after a failed Create, and an Update
+back after a failed Update.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from .apply import carry_out, carry_out_all, undo
+from .apply import Effects, carry_out, carry_out_all
 from .aws import Aws
 from .documents import same
-from .effects import Effects
-from .errors import HandlerError, Overtaken
-from .model import Bucket, State, Unreadable
-from .notifications import own
+from .errors import HandlerError, OutOfTime, Overtaken, Refused, Vanished
+from .leave import leaving
+from .model import Bucket, Placement, Plan, SetLogging, State, Step, Unreadable
+from .names import Stack, is_kept
 from .observe import observe
-from .place import registered
+from .place import Placed
 from .plan import plan
-from .policy import Edit, sids
-from .register import registrations
+from .register import PolicyEdit, registrations, sids
 from .request import Request
-from .steps import Placement, Plan, SetLogging, Step
+from .steps import take
 
 SETTLE = 4.0  # seconds in which writes that others began before ours have come through
-AGREEING = 3  # equal plans in a row, from reads a moment apart, before something lost is repaired
+AGREEING = 3  # equal looks in a row, a moment apart, before something lost is repaired
 _ROUNDS = 10
 _LONGEST_APART = 20.0  # seconds
 # Seconds for turning one on: ELB lets an account change 3 load balancers a second.
 TURN_EACH = 0.4
-UNDO_SHARE = 0.4  # of the time left at the start that is kept for undoing: as much as for setting
+LEAVE_RESERVE = 60.0  # seconds kept in an Update for leaving what its rollback could not leave
 Log = Callable[[Step, str], None]
 
 
@@ -45,48 +47,73 @@ class Outcome:
     refused: tuple[tuple[str, str], ...] = ()
     kept: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def run(request: Request, aws: Aws, log: Log) -> Outcome:
-    """Carry out a request; repeatable. Raises HandlerError, after undoing what it did."""
+    """Carry out a request; repeatable. Raises HandlerError, and leaves the rest to CloudFormation.
+
+    A Create or Update whose stack is deleted meanwhile takes all of it away. An Update that fails
+    leaves the buckets that its rollback could not, under the role of before.
+    """
     if request.kind == "Delete":
         return _delete(request, aws, log)
-    now = aws.clock()
-    working = aws.until(aws.deadline - (aws.deadline - now) * UNDO_SHARE)
-    effects = Effects(working, request.stack, request.time, request.bucket, log)
-    effects.apart = request.properties is not None and request.properties.every
+    reserve = LEAVE_RESERVE if request.kind == "Update" else 0.0
+    effects = Effects(aws.until(aws.deadline - reserve), request.stack, request.time, log)
     try:
-        return _converge(request, working, effects)
+        return _converge(request, effects.aws, effects)
     except Exception as error:
-        effects.aws = aws
-        effects.undoing = True
-        left = [str(failure) for failure in undo(effects)] + effects.kept + effects.lasting
-        if isinstance(error, HandlerError) and left:
-            raise _not_undone(error, left) from error
-        raise
+        if not effects.began or (isinstance(error, Overtaken) and not isinstance(error, Vanished)):
+            raise
+        found = _after_failure(request, replace(effects, aws=aws))
+        if not found or not isinstance(error, HandlerError):
+            raise
+        if isinstance(found, Outcome):
+            return found
+        raise HandlerError(error.what, " ".join([error.fix, *found])) from error
 
 
-def _not_undone(error: HandlerError, left: list[str]) -> HandlerError:
-    return HandlerError(
-        error.what,
-        f"{error.fix} Not all of this run could be undone; deleting the stack tries again: "
-        + "; ".join(left),
-    )
+def _after_failure(request: Request, effects: Effects) -> Outcome | list[str]:
+    """Look what a failure came to: return what is to be said of it, or what was done all the same.
+
+    Where all is as asked, another run of the same event has succeeded, or only reading back has
+    failed. Of a stack that was deleted, all is taken away.
+    """
+    try:
+        state = observe(effects.aws, request)
+        _check_order(request, state)
+        _check_claimed(request, state, effects)
+        try:
+            planned = plan(request, state)
+            if not planned.changes:
+                return _outcome(request, state, planned, effects)
+        except Refused:
+            pass  # which is what the run has failed with
+        failures = _leave_strays(request, state, effects)
+    except Vanished:
+        _delete(_remembering(request, effects).deleted(), effects.aws, effects.log)
+        return []
+    except HandlerError as failure:
+        failures = [] if isinstance(failure, OutOfTime) else [failure]
+    stays = "What this run has set up stays until the stack is rolled back or deleted."
+    return [stays, *map(str, failures)]
 
 
 def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
-    state = observe(aws, request)
+    state = _first_look(request, aws)
     _check_order(request, state)
     planned = plan(request, state)
     steps = planned.steps
     if not planned.changes:
-        carry_out(steps, effects)
+        carry_out(steps, effects, take)
         return _outcome(request, state, planned, effects)
     planned = fitting(request, aws, state, planned, effects.failed)
     steps = planned.steps
     kept = planned.kept
+    doubts = 0
     for number in range(_ROUNDS):
-        carry_out(steps, effects)
+        carry_out(steps, effects, take)
+        request = _remembering(request, effects)
         if effects.shared:
             _settle(aws, number)
             effects.shared = False
@@ -98,7 +125,10 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
         _check_order(request, state)
         _check_claimed(request, state, effects)
         steps = effects.possible(planned.changes)
-        if not steps:
+        if not steps and doubts < AGREEING and _doubtful(state, request.stack):
+            doubts += 1  # another stack may be about to repair its registration
+            effects.shared = True
+        elif not steps:
             return _outcome(request, state, replace(planned, kept=kept + planned.kept), effects)
     raise Overtaken(
         "Somebody else keeps changing what this run sets.",
@@ -127,6 +157,41 @@ def _settle(aws: Aws, number: int) -> None:
     aws.pause(SETTLE + aws.random.uniform(0, min(2.0**number, _LONGEST_APART)))
 
 
+def _remembering(request: Request, effects: Effects) -> Request:
+    """Return the request with where this run has turned logging on: the register may lose it."""
+    stack = request.stack
+    put = [
+        each for name, policy in effects.put.items() for each in registrations(policy, name, stack)
+    ]
+    mine = (each.location for each in put if each.stack == stack.tag and each.turned_on)
+    return replace(request, turned_on=tuple(mine))
+
+
+def _first_look(request: Request, aws: Aws) -> State:
+    """Observe, and again where logging has a mark and is not known as turned on by one of ours.
+
+    That it is somebody else's by now is believed only after AGREEING looks: one may be stale.
+    """
+    state = observe(aws, request)
+    for _ in range(AGREEING - 1):
+        if not _doubtful(state, request.stack):
+            break
+        aws.pause(aws.random.uniform(0.5, 1))
+        state = observe(aws, request)
+    return state
+
+
+def _doubtful(state: State, stack: Stack) -> bool:
+    """Tell whether logging has a mark, and no stack is known to have turned it on."""
+    return any(
+        each
+        and each.logging.enabled
+        and each.logging.location.mark
+        and not state.turned_on(each.logging, stack)
+        for each in state.load_balancers.values()
+    )
+
+
 def _look(request: Request, aws: Aws, state: State, effects: Effects) -> State:
     """Look again; what ELB has answered to a change is its reading back."""
     return replace(observe(aws, request, state, effects.answered), failed={**effects.failed})
@@ -148,16 +213,16 @@ def _agreed(
 
 def _check_order(request: Request, state: State) -> None:
     """Stop where an event that CloudFormation sent later has been handled."""
-    if any(each.time > request.time for each in registered(state, request.stack)):
+    if any(each.time > request.time for each in state.registered(request.stack)):
         raise Overtaken.by_later_event()
 
 
 def _check_claimed(request: Request, state: State, effects: Effects) -> None:
-    """Stop where a Delete of this stack has taken its claims away.
+    """Stop where a Delete of this stack has taken its claims away; raises Vanished.
 
-    It is told from another writer's lost update, which has the other's change in it and concerns
-    the policy alone: by what it leaves, exactly the policy that this run put without this stack's
-    statements; by what else is gone; and by the time, if the statements had been there since.
+    Another writer may have overwritten our claims with its own update, which is then repaired. A
+    Delete is certain where the bucket is gone, and where exactly our statements are missing in
+    what this run put.
     """
     tag = request.stack.tag
     for name, put in effects.put.items():
@@ -165,18 +230,11 @@ def _check_claimed(request: Request, state: State, effects: Effects) -> None:
         now = found.policy if isinstance(found, Bucket) else None
         claims = registrations(put, name, request.stack)
         mine = frozenset(each.sid for each in claims if each.stack == tag)
-        if not mine:
+        if not mine or isinstance(found, Unreadable):
             continue
-        if mine & sids(now):
-            effects.seen.add(name)
-            continue
-        if (
-            not isinstance(found, Bucket)
-            or name in effects.seen
-            or same(now, Edit(drop=mine).applied(put))
-            or not effects.notified.get(name, frozenset()) <= own(found.notifications).keys()
-        ):
-            raise Overtaken(
+        gone = not isinstance(found, Bucket)
+        if not mine & sids(now) and (gone or same(now, PolicyEdit(drop=mine).applied(put))):
+            raise Vanished(
                 "This stack's statements were removed while it was being set up.",
                 "If the stack is not being deleted, run it again.",
             )
@@ -196,10 +254,38 @@ def _outcome(request: Request, state: State, planned: Plan, effects: Effects) ->
             arn if arn.startswith("arn:") else f"{topic} awaits confirmation"
             for (topic, _), arn in sorted(subscribed.items())
         ),
-        refused=tuple(sorted((planned.refused or {}).items())),
+        refused=tuple(sorted(planned.refused.items())),
         kept=tuple(dict.fromkeys((*planned.kept, *effects.kept))),
-        unread=state.unread,
+        unread=_unread(state),
+        warnings=planned.warnings,
     )
+
+
+def _unread(state: State) -> tuple[str, ...]:
+    closed = (e.told(n) for n, e in state.buckets.items() if isinstance(e, Unreadable))
+    return (*closed, *state.unread)
+
+
+def _leave_strays(request: Request, state: State, effects: Effects) -> list[HandlerError]:
+    """Leave the buckets that the role of before may not touch; return what failed.
+
+    Logging goes off there. A prefix of ours stays where we chose the bucket: by that, the Update
+    back knows that the bucket is not the customer's choice.
+    """
+    claimed = [e for e in state.registered(request.stack) if not request.strays(e.location.bucket)]
+    placed = [
+        Placed(each, each.logging)
+        for each in state.load_balancers.values()
+        if each and not request.strays(each.logging.bucket)
+    ]
+    steps = [
+        replace(step, to=replace(step.to, prefix=step.was.prefix))
+        if isinstance(step, SetLogging) and not is_kept(step.was.prefix)
+        else step
+        for step in leaving(request, state, placed, claimed)[0]
+        if request.strays(step.bucket)
+    ]
+    return carry_out_all(steps, effects, take)
 
 
 def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
@@ -208,32 +294,24 @@ def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
     A Create that still runs may put something back in between; it finds its statements gone then,
     and takes the rest back itself. Every step is tried, also after one has failed.
     """
-    effects = Effects(aws, request.stack, request.time, request.bucket, log)
-    state = observe(aws, request)
-    kept: dict[str, None] = {}
+    effects = Effects(aws, request.stack, request.time, log)
+    state = _first_look(request, aws)
     quiet = 0
     for number in range(_ROUNDS):
         _check_order(request, state)
         planned = plan(request, state)
-        kept.update(dict.fromkeys(planned.kept))
+        effects.kept += [each for each in planned.kept if each not in effects.kept]
         steps = effects.possible(planned.steps)
-        failures = carry_out_all(steps, effects)
+        failures = carry_out_all(steps, effects, take)
         if failures:
             raise failures[0]
         quiet = 0 if steps else quiet + 1
         if quiet == 2:
-            break
+            return Outcome(kept=tuple(effects.kept), unread=_unread(state))
         _settle(aws, 0 if quiet else number)
         state = observe(aws, request, state)
-    else:
-        raise Overtaken(
-            "What this stack leaves comes back each time.",
-            "Find out who puts it back (another stack of ours, or a tool of yours), then delete"
-            " the stack again.",
-        )
-    unread = [
-        each.told(name) for name, each in state.buckets.items() if isinstance(each, Unreadable)
-    ]
-    return Outcome(
-        kept=tuple(dict.fromkeys((*kept, *effects.kept))), unread=(*unread, *state.unread)
+    raise Overtaken(
+        "What this stack leaves comes back each time.",
+        "Find out who puts it back (another stack of ours, or a tool of yours), then delete"
+        " the stack again.",
     )

@@ -1,201 +1,387 @@
-"""What a plan consists of: steps as plain data, in the order in which they are taken.
+"""How each step is taken: what it reads again, what it writes, and what it leaves alone."""
 
-A step says what is to be so, not how: `apply` reads again before it writes, and a step whose end is
-already reached changes nothing. `Guard` keeps what another stack uses.
-"""
+from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from . import notifications, policy
-from .marks import Location
-from .model import Logging
-from .request import Endpoint
+from botocore.exceptions import ClientError
 
-
-@dataclass(frozen=True)
-class Guard:
-    """Leave it, if another stack's registration in the bucket claims this much of it."""
-
-    bucket: str
-    location: Location | None = None
-    load_balancer: str | None = None
-    endpoint: str | None = None
-
-
-@dataclass(frozen=True)
-class CreateBucket:
-    """Make the bucket with the tags that say whose it is."""
-
-    bucket: str
-    tags: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class SecureBucket:
-    """Block public access, encrypt with SSE-S3 and enforce the owner's ownership."""
-
-    bucket: str
-
-
-@dataclass(frozen=True)
-class SetTags:
-    """Set and drop some of the bucket's tags, keeping the others."""
-
-    bucket: str
-    tags: Mapping[str, str]
-    drop: frozenset[str]
-
-
-@dataclass(frozen=True)
-class SetRetention:
-    """Let objects expire after some days, keeping other lifecycle rules."""
-
-    bucket: str
-    days: int
-
-
-@dataclass(frozen=True)
-class EditPolicy:
-    """Put and drop statements of ours in a bucket's policy."""
-
-    bucket: str
-    edit: policy.Edit
-
-
-@dataclass(frozen=True)
-class EnsureTopic:
-    """Make the bucket's topic; `known_absent` tells that it was not there when we looked."""
-
-    bucket: str
-    topic: str
-    tags: Mapping[str, str]
-    known_absent: bool
-
-
-@dataclass(frozen=True)
-class Subscribe:
-    """Subscribe the endpoint; `known_absent` tells that it was not there when we looked."""
-
-    bucket: str
-    topic: str
-    endpoint: Endpoint
-    filter_policy: str | None
-    known_absent: bool
-
-
-@dataclass(frozen=True)
-class SetFilter:
-    """Change the filter of our own subscription to a topic that is not ours."""
-
-    subscription: str
-    filter_policy: str
-    was: str
-
-
-@dataclass(frozen=True)
-class EditNotifications:
-    """Put and drop notifications of ours in a bucket's configuration."""
-
-    bucket: str
-    edit: notifications.Edit
-
-
-@dataclass(frozen=True)
-class SetLogging:
-    """Change where an ALB logs; only if it is still as it was seen."""
-
-    load_balancer: str
-    was: Logging
-    to: Logging
-    guard: Guard | None = None
-
-
-@dataclass(frozen=True)
-class Unsubscribe:
-    """End our subscription."""
-
-    subscription: str  # empty where it is found by topic and endpoint
-    topic: str
-    endpoint: Endpoint
-    filter_policy: str | None
-    guard: Guard
-
-
-@dataclass(frozen=True)
-class DeleteTopic:
-    """Delete the bucket's topic."""
-
-    topic: str
-    bucket: str
-    guard: Guard
-
-
-@dataclass(frozen=True)
-class DeleteTestFile:
-    """Delete the object that ELB wrote when logging was turned on."""
-
-    location: Location
-    guard: Guard
-
-
-@dataclass(frozen=True)
-class DeleteBucket:
-    """Delete the bucket, unless it holds anything; only if `maker` made it, where one is given."""
-
-    bucket: str
-    guard: Guard
-    maker: str | None = None
-
-
-Step: TypeAlias = (
-    CreateBucket
-    | SecureBucket
-    | SetTags
-    | SetRetention
-    | EditPolicy
-    | EnsureTopic
-    | Subscribe
-    | SetFilter
-    | EditNotifications
-    | SetLogging
-    | Unsubscribe
-    | DeleteTopic
-    | DeleteTestFile
-    | DeleteBucket
+from . import notifications
+from .apply import Effects
+from .aws import POLICY_SPREADS, TOPIC_SPREADS, Passing, code, denied, message
+from .buckets import (
+    ABSENT,
+    LIFECYCLE,
+    NOTIFICATIONS,
+    NOTIFICATIONS_UNCHECKED,
+    POLICY,
+    TAGS,
+    Setting,
+    secure,
+    supports,
 )
+from .documents import Configuration
+from .errors import Overtaken, Refused
+from .model import (
+    CreateBucket,
+    DeleteBucket,
+    DeleteTestFile,
+    DeleteTopic,
+    EditNotifications,
+    EditPolicy,
+    EnsureTopic,
+    LoadBalancer,
+    SecureBucket,
+    SetFilter,
+    SetLogging,
+    SetRetention,
+    SetTags,
+    Step,
+    Subscribe,
+    Unsubscribe,
+)
+from .names import BUCKET_TAG, LEFT_TAG, is_own_bucket_name
+from .observe import logging_of, read_load_balancer
+from .register import check_policy, dead_principal, registrations
+from .topics import tampered, topic_policy
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CreateBucketRequestTypeDef
+    from mypy_boto3_sns.type_defs import CreateTopicInputTypeDef
+
+T = TypeVar("T")
+_NEW_TOPIC_SPREADS = Passing("NotFound")  # a topic that was just made is not there everywhere
+_NEEDED = "kept for another stack"
+_SAME = "already so"
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Where one ALB logs once the plan is carried out."""
+def take(step: Step, effects: Effects) -> str:
+    """Take a step, and say what came of it. Raises ClientError, CallFailed, Refused, Overtaken."""
+    match step:
+        case CreateBucket():
+            return _create_bucket(step, effects)
+        case SecureBucket(bucket):
+            secure(effects.aws, bucket, effects.stack.account, *effects.spreads(bucket))
+            return "secured"
+        case SetTags(bucket):
+            return _configure(TAGS, bucket, step.applied, effects)
+        case SetRetention(bucket):
+            return _configure(LIFECYCLE, bucket, step.applied, effects)
+        case EditPolicy():
+            return _edit_policy(step, effects)
+        case EditNotifications():
+            return _edit_notifications(step, effects)
+        case EnsureTopic():
+            return _ensure_topic(step, effects)
+        case Subscribe():
+            return _subscribe(step, effects)
+        case SetFilter():
+            return _set_filter(step, effects)
+        case SetLogging():
+            return _set_logging(step, effects)
+    return _take_away(step, effects)
 
-    load_balancer: str
-    location: Location
+
+def _take_away(
+    step: Unsubscribe | DeleteTopic | DeleteTestFile | DeleteBucket, effects: Effects
+) -> str:
+    """Delete or end something of ours, unless another stack needs it."""
+    aws, owner = effects.aws, effects.stack.account
+    with _ignoring(*ABSENT, "NotFound", "NotFoundException"):
+        if effects.needed(step):
+            return _NEEDED
+        match step:
+            case DeleteBucket():
+                return _delete_bucket(step, effects)
+            case DeleteTestFile(location):
+                key = location.test_file(effects.stack)
+                aws.call(
+                    lambda: aws.s3.delete_object(
+                        Bucket=location.bucket, Key=key, ExpectedBucketOwner=owner
+                    )
+                )
+            case DeleteTopic(topic):
+                aws.call(lambda: aws.sns.delete_topic(TopicArn=topic))
+            case Unsubscribe(arn):
+                aws.call(lambda: aws.sns.unsubscribe(SubscriptionArn=arn))
+    return "gone"
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Steps in order, where each ALB will log, and what could not or will not be done.
+@contextmanager
+def _ignoring(*codes: str) -> Iterator[None]:
+    """Pass over these errors: what a step would take away is not there."""
+    try:
+        yield
+    except ClientError as error:
+        if code(error) not in codes:
+            raise
 
-    `refused` has a reason for each ALB left out (only ever with `*`); `kept` says in words what
-    stays behind.
+
+def _configure(
+    setting: Setting[T],
+    bucket: str,
+    change: Callable[[T], T],
+    effects: Effects,
+    *passing: Passing,
+) -> str:
+    """Read a setting, merge our change into it, and put it; the put follows its read at once."""
+    aws, owner = effects.aws, effects.stack.account
+    spreads = effects.spreads(bucket)
+    new = effects.empty(bucket) and setting is not TAGS
+    before = setting.default if new else setting.read(aws, bucket, owner, *spreads)
+    after = change(before)
+    if after == before:
+        return _SAME
+    setting.write(aws, bucket, owner, after, *spreads, *passing)
+    return "set"
+
+
+def _create_bucket(step: CreateBucket, effects: Effects) -> str:
+    """Make the bucket; its tags are set with it where boto3 can, else right after it."""
+    aws, stack, bucket = effects.aws, effects.stack, step.bucket
+    own = is_own_bucket_name(bucket)
+    configuration: dict[str, object] = {}
+    if stack.region != "us-east-1":  # which S3 does not accept by name
+        configuration["LocationConstraint"] = stack.region
+    tagged = supports(aws, "Tags")
+    if tagged:
+        configuration["Tags"] = [{"Key": k, "Value": v} for k, v in step.tags.items()]
+    given: dict[str, object] = {"Bucket": bucket, "ObjectOwnership": "BucketOwnerEnforced"}
+    if configuration:
+        given["CreateBucketConfiguration"] = configuration
+    if bucket.endswith("-an"):
+        given["BucketNamespace"] = "account-regional"
+    try:
+        aws.call(lambda: aws.s3.create_bucket(**cast("CreateBucketRequestTypeDef", given)))
+        # Only there does S3 answer in the same way for a bucket that is there already.
+        if stack.region != "us-east-1" and own:
+            effects.fresh[bucket] = aws.clock()
+    except ClientError as error:
+        _explain_refused(error, bucket)
+    effects.made.add(bucket)
+    if own and tagged:
+        return "made"
+    tags = TAGS.read(aws, bucket, stack.account, *effects.spreads(bucket))
+    if tags and tags.get(BUCKET_TAG) != stack.tag:  # us-east-1 "makes" one that is there
+        raise _appeared(bucket)
+    if BUCKET_TAG not in tags:
+        TAGS.write(aws, bucket, stack.account, step.tags, *effects.spreads(bucket))
+    return "made"
+
+
+def _explain_refused(error: ClientError, bucket: str) -> None:
+    """Raise Refused for a bucket that cannot be made, unless we made it a moment ago."""
+    if code(error) == "BucketAlreadyOwnedByYou" and is_own_bucket_name(bucket):
+        return
+    if code(error) in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+        raise _appeared(bucket) from error
+    if bucket.endswith("-an") and not denied(error):
+        raise Refused(
+            f"S3 made no bucket in this account's regional namespace ({code(error)}).",
+            "Create a bucket yourself and name it in LogBucketName.",
+        ) from error
+    raise error
+
+
+def _appeared(bucket: str) -> Refused:
+    return Refused(
+        f"Bucket {bucket} appeared while it was to be made.",
+        "Run the stack again, or choose another LogBucketName if it is not yours.",
+    )
+
+
+def _edit_policy(step: EditPolicy, effects: Effects) -> str:
+    """Merge our statements into the policy as it is now; the put follows its read at once."""
+    bucket, stack, edit = step.bucket, effects.stack, step.edit
+    before = None
+    with _ignoring(*([] if edit.put else ABSENT)):
+        before = None if effects.empty(bucket) else effects.policy(bucket)
+    mine = [e for e in registrations(before, bucket, stack) if e.stack == stack.tag]
+    if any(each.time > effects.time for each in mine):
+        raise Overtaken.by_later_event()
+    after = edit.applied(before)
+    if after == before:
+        return _SAME
+    if edit.put:
+        check_policy(after, bucket)
+    effects.shared |= bucket not in effects.made
+    effects.forget(bucket)
+    try:
+        POLICY.write(effects.aws, bucket, stack.account, after, *effects.spreads(bucket))
+    except ClientError as error:
+        if edit.put or not (denied(error) or code(error) == "MalformedPolicy"):
+            raise
+        why = f"cannot be changed ({dead_principal(after) or message(error)})"
+        left = [e for e in mine if e.sid in edit.drop | edit.disarm]
+        sids = ", ".join(each.sid for each in left)
+        readers = {each.vendor for each in left} - {stack.account}
+        if readers:
+            raise Refused(
+                f"The policy of bucket {bucket} {why}, so account {', '.join(readers)} may still"
+                " read there.",
+                f"Remove the statement {sids} from it, or let the function's role change it, then"
+                " delete the stack again.",
+            ) from error
+        text = f"statement {sids}, which grants nothing, in the policy of bucket {bucket}: it {why}"
+        return effects.keep(step, text)
+    if edit.put or bucket in effects.put:
+        effects.put[bucket] = after
+    return "edited"
+
+
+def _edit_notifications(step: EditNotifications, effects: Effects) -> str:
+    """Merge our entries into the notifications as they are now.
+
+    Where entries only go, destinations are not validated: a dead one of somebody else must not
+    keep ours in place.
     """
+    bucket, edit = step.bucket, step.edit
+    if edit.drop:
+        claimed = {each.location_digest for each in effects.others(bucket)}
+        drop = (e for e in edit.drop if notifications.location_digest(e) not in claimed)
+        edit = replace(edit, drop=frozenset(drop))
+    after: Configuration = {}
 
-    steps: tuple[Step, ...] = ()
-    placements: tuple[Placement, ...] = ()
-    refused: Mapping[str, str] | None = None
-    kept: tuple[str, ...] = ()
+    def merged(before: Configuration) -> Configuration:
+        nonlocal after
+        after = edit.applied(before)
+        effects.shared |= after != before and bucket not in effects.made
+        return after
 
-    @property
-    def changes(self) -> tuple[Step, ...]:
-        """The steps that are known to change something.
+    setting = NOTIFICATIONS if edit.put else NOTIFICATIONS_UNCHECKED
+    try:
+        return _configure(setting, bucket, merged, effects, TOPIC_SPREADS)
+    except ClientError as error:
+        if code(error) in ABSENT and not edit.put:
+            return "gone with its bucket"
+        if code(error) == TOPIC_SPREADS.code and edit.put:
+            raise notifications.unsound(bucket, after, message(error)) from error
+        raise
 
-        Where the role may not look at topics, making sure of them is part of every plan.
-        """
-        return tuple(
-            step
-            for step in self.steps
-            if not isinstance(step, (EnsureTopic, Subscribe)) or step.known_absent
+
+def _delete_bucket(step: DeleteBucket, effects: Effects) -> str:
+    """Delete a bucket that is ours and that nobody uses, if it is empty."""
+    aws, bucket, owner = effects.aws, step.bucket, effects.stack.account
+    try:
+        if not is_own_bucket_name(bucket) and BUCKET_TAG not in TAGS.read(aws, bucket, owner):
+            return "kept, since it is not ours"
+        aws.call(lambda: aws.s3.delete_bucket(Bucket=bucket, ExpectedBucketOwner=owner))
+    except ClientError as error:
+        if denied(error):
+            why = f"may not be deleted ({message(error)}; aws s3 rb s3://{bucket})"
+        elif code(error) == "BucketNotEmpty":
+            why = "holds logs or earlier versions of objects"
+        else:
+            raise
+        _label(bucket, why, effects)
+        return effects.keep(step, f"bucket {bucket}, which {why}")
+    effects.forget(bucket)
+    effects.put.pop(bucket, None)
+    effects.made.discard(bucket)
+    effects.gone.add(bucket)
+    return "gone"
+
+
+def _label(bucket: str, why: str, effects: Effects) -> None:
+    """Say on a bucket that stays what a stack has left; where S3 takes no tag, nothing fails."""
+    left = [why, *(each.partition(",")[0] for each in effects.kept)]
+    text = re.sub(r"[^\w +\-=.:/@]", "", " - ".join(left))[:256]
+    with suppress(ClientError):
+        _configure(TAGS, bucket, lambda tags: {**tags, LEFT_TAG: text}, effects)
+
+
+def _ensure_topic(step: EnsureTopic, effects: Effects) -> str:
+    """Make the topic with its policy; the same call again changes nothing."""
+    topic = step.topic
+    request: dict[str, object] = {
+        "Name": topic.rpartition(":")[2],
+        "Attributes": {"Policy": topic_policy(step.bucket, effects.stack)},
+    }
+    if step.tags:
+        request["Tags"] = [{"Key": key, "Value": value} for key, value in step.tags.items()]
+    sns = effects.aws.sns
+    try:
+        effects.aws.call(lambda: sns.create_topic(**cast("CreateTopicInputTypeDef", request)))
+    except ClientError as error:
+        if "already exists with different" not in message(error):
+            raise
+        why = tampered(topic, step.bucket)
+        if not step.before:
+            raise why from error
+        return effects.keep(step, str(why))
+    return "made sure of"
+
+
+def _subscribe(step: Subscribe, effects: Effects) -> str:
+    """Subscribe the endpoint; AWS answers with the subscription that is there, if there is one."""
+    aws, endpoint = effects.aws, step.endpoint
+    attributes = {}
+    if step.filter_policy is not None:
+        attributes = {"FilterPolicy": step.filter_policy, "FilterPolicyScope": "MessageBody"}
+    try:
+        answer = aws.call(
+            lambda: aws.sns.subscribe(
+                TopicArn=step.topic,
+                Protocol=endpoint.protocol,
+                Endpoint=endpoint.address,
+                Attributes=attributes,
+            ),
+            _NEW_TOPIC_SPREADS,
         )
+    except ClientError as error:
+        if "already exists with different attributes" not in message(error):
+            raise
+        raise Refused(
+            f"The endpoint is subscribed to topic {step.topic} already, with other attributes.",
+            "End that subscription and run the stack again.",
+            step.bucket,
+        ) from error
+    arn = answer["SubscriptionArn"]
+    effects.subscriptions[step.topic, endpoint.address] = arn
+    return "subscribed" if arn.startswith("arn:") else "awaits confirmation"
+
+
+def _set_filter(step: SetFilter, effects: Effects) -> str:
+    sns = effects.aws.sns
+    effects.aws.call(
+        lambda: sns.set_subscription_attributes(
+            SubscriptionArn=step.subscription,
+            AttributeName="FilterPolicy",
+            AttributeValue=step.filter_policy,
+        )
+    )
+    return "set"
+
+
+def _set_logging(step: SetLogging, effects: Effects) -> str:
+    """Change an ALB's access-log attributes, if they are still as they were seen."""
+    aws, arn, to = effects.aws, step.load_balancer, step.to
+    effects.answered.pop(arn, None)
+    if not to.enabled and effects.needed(step):
+        return _NEEDED
+    found = read_load_balancer(aws, arn)
+    if found is None:
+        return "the load balancer is gone"
+    if found.logging == to:
+        return _SAME
+    if found.logging != step.was:
+        return "changed by somebody else since"
+    attributes = [("enabled", str(to.enabled).lower()), ("prefix", to.prefix)]
+    if to.bucket:  # which AWS does not let be emptied
+        attributes.append(("bucket", to.bucket))
+    answer = aws.call(
+        lambda: aws.elbv2.modify_load_balancer_attributes(
+            LoadBalancerArn=arn,
+            Attributes=[
+                {"Key": f"access_logs.s3.{key}", "Value": value} for key, value in attributes
+            ],
+        ),
+        *([POLICY_SPREADS] if to.enabled and to.bucket not in effects.closed else []),
+    )
+    if logging_of(answer["Attributes"]) == to:
+        effects.answered[arn] = LoadBalancer(arn, to)
+    return "logging is on" if to.enabled else "logging is off"

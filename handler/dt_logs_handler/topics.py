@@ -1,21 +1,36 @@
 """Topics and subscriptions: what they are to be, and reading what they are."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from functools import partial
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from .aws import Aws, code, pages
-from .documents import Json, compact, listed, parsed, texts
-from .marks import Location, Stack, digest, is_own_bucket_name
-from .model import Absent, Bucket, Subscription, Topic, Unreadable
+from .aws import code, pages
+from .documents import compact, listed, parsed, texts
+from .errors import Refused
+from .model import Absent, Bucket, Subscription, Topic
+from .names import Location
 from .notifications import encoded, foreign_topics, own
-from .request import Privileges, Request
+from .request import Endpoint, Privileges
 
-T = TypeVar("T")
-Buckets = Mapping[str, Bucket | Absent | Unreadable]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import TypeVar
+
+    from mypy_boto3_sns.type_defs import ListSubscriptionsResponseTypeDef
+
+    from .aws import Aws
+    from .documents import Json
+    from .model import Unreadable
+    from .names import Stack
+    from .request import Request
+
+    T = TypeVar("T")
+    Buckets = Mapping[str, Bucket | Absent | Unreadable]
 
 
 def topic_policy(bucket: str, stack: Stack) -> str:
@@ -43,32 +58,48 @@ def topic_policy(bucket: str, stack: Stack) -> str:
     )
 
 
+def tampered(topic: str, bucket: str) -> Refused:
+    """Return the refusal of a topic that is not as we made it."""
+    return Refused(
+        f"Topic {topic} exists with a policy or tags that are not those it was made with.",
+        f"Delete it (aws sns delete-topic --topic-arn {topic}), then run the stack again.",
+        bucket,
+    )
+
+
+def endpoint_of(subscription: Subscription) -> Endpoint:
+    """Return where a subscription's messages go."""
+    return Endpoint("sqs" if subscription.protocol == "sqs" else "https", subscription.endpoint)
+
+
 def filter_policy(bucket: str, locations: Iterable[Location], stack: Stack) -> str:
     """Return the filter for a subscription to a topic that is not ours: log objects, no others.
 
     For the scope MessageBody, since S3's events carry no attributes; their keys are encoded.
     """
-    return compact(_filter(bucket, {encoded(each.log_prefix(stack)) for each in locations}))
+    return narrowed_filter(bucket, {encoded(each.log_prefix(stack)) for each in locations})
 
 
-def _filter(bucket: str, keys: Iterable[str]) -> dict[str, Json]:
-    prefixes: list[Json] = [{"prefix": key} for key in sorted(keys)]
-    return {"Records": {"s3": {"bucket": {"name": [bucket]}, "object": {"key": prefixes}}}}
+def narrowed_filter(bucket: str, keys: Iterable[str]) -> str:
+    """Return our filter with these key prefixes alone."""
+    prefixes = [{"prefix": key} for key in sorted(keys)]
+    return compact({"Records": {"s3": {"bucket": {"name": [bucket]}, "object": {"key": prefixes}}}})
 
 
 def filtered(subscription: Subscription, stack: Stack) -> tuple[str, frozenset[str]] | None:
     """Return the bucket and the key prefixes of a filter that has exactly our form, else None."""
+    policy = subscription.filter_policy
     try:
-        found = parsed(subscription.filter_policy or "")
+        found = parsed(policy or "")
     except ValueError:
         return None
     items = listed(_at(found, "Records", "s3", "object", "key"))
     keys = [key for item in items for key in texts(_at(item, "prefix"))]
     bucket = "".join(texts(_at(found, "Records", "s3", "bucket", "name")))
-    ours = f"AWSLogs/{stack.account}/elasticloadbalancing/{stack.region}/"
-    if not keys or found != _filter(bucket, keys) or not all(key.endswith(ours) for key in keys):
-        return None
-    return bucket, frozenset(keys)
+    ours = all(key.endswith(Location("", "").log_prefix(stack)) for key in keys)
+    if keys and ours and same_filter(policy, narrowed_filter(bucket, keys)):
+        return bucket, frozenset(keys)
+    return None
 
 
 def _at(value: Json, *names: str) -> Json:
@@ -78,14 +109,9 @@ def _at(value: Json, *names: str) -> Json:
     return value
 
 
-def narrowed_filter(bucket: str, keys: Iterable[str]) -> str:
-    """Return our filter with these key prefixes alone."""
-    return compact(_filter(bucket, keys))
-
-
 def same_filter(one: str | None, other: str | None) -> bool:
     """Tell whether two filter policies mean the same."""
-    return (json.loads(one) if one else None) == (json.loads(other) if other else None)
+    return bool(json.loads(one or "null") == json.loads(other or "null"))
 
 
 def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic | None] | None:
@@ -97,49 +123,32 @@ def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic
         return None
     stack = request.stack
     present = [each for each in buckets.values() if isinstance(each, Bucket)]
-    names = [*(each.name for each in present), *_to_be_made(request, buckets)]
-    topics = {arn: _topic(aws, arn) for arn in map(stack.topic_arn, names)}
-    ours = _endpoints(request, present)
-    for each in present:
-        for arn in foreign_topics(each.notifications, stack) - set(topics):
-            topics[arn] = _foreign_topic(aws, arn, ours)
-    if request.kind != "Create" and _somewhere_else(present, stack):
-        for found in _filtered(aws, _all(aws), ours):
-            if found.topic not in topics:
-                topics[found.topic] = Topic(found.topic, "", (found,))
-    return topics
-
-
-def _to_be_made(request: Request, buckets: Buckets) -> list[str]:
-    """Return the bucket that may be made: its topic may be there from an earlier life.
-
-    Not that of a bucket with the tag of a stack that is being created: the topic goes first.
-    """
-    named = request.properties.bucket if request.properties else ""
-    if request.properties is None or (request.kind == "Create" and not named):
-        return []
-    missing = [name for name, each in buckets.items() if isinstance(each, Absent)]
-    return [name for name in missing if (name == named if named else is_own_bucket_name(name))]
-
-
-def _endpoints(request: Request, buckets: Iterable[Bucket]) -> set[str]:
-    """Return the digests of the endpoints that the stack subscribes now, or did before."""
-    found = {
-        each.endpoint
-        for bucket in buckets
-        for each in bucket.register(request.stack)
-        if each.stack == request.stack.tag
+    mine = [(b, e) for b in present for e in b.register(stack) if e.stack == stack.tag]
+    ours = request.endpoints | {each.endpoint for _, each in mine}
+    topics = {
+        arn: _unless_gone(lambda: _own_topic(aws, arn))
+        for name, each in buckets.items()
+        if isinstance(each, Bucket)
+        # The topic of an earlier life; a stack that is being created can have none: the topic
+        # goes before the bucket.
+        or (isinstance(each, Absent) and (request.kind != "Create" or name == request.bucket))
+        for arn in [stack.topic_arn(name)]
     }
-    return found | ({request.properties.endpoint.digest} if request.properties else set())
-
-
-def _somewhere_else(buckets: Iterable[Bucket], stack: Stack) -> bool:
-    """Tell whether a location of the stack is announced by no notification of ours."""
-    return any(
-        each.stack == stack.tag and each.location.notification_id not in own(bucket.notifications)
-        for bucket in buckets
-        for each in bucket.register(stack)
-    )
+    for bucket in present:
+        for arn in foreign_topics(bucket.notifications, stack) - set(topics):
+            topics[arn] = _unless_gone(
+                lambda: Topic(arn, "", (*_filtered(aws, of_topic(aws, arn), ours),))
+            )
+    # A location that no notification of ours announces may be announced by any topic.
+    if request.kind != "Create" and any(
+        each.location.notification_id not in own(bucket.notifications) for bucket, each in mine
+    ):
+        elsewhere: dict[str, list[Subscription]] = {}
+        for found in _filtered(aws, of_topic(aws), ours):
+            elsewhere.setdefault(found.topic, []).append(found)
+        for arn, subscriptions in elsewhere.items():
+            topics.setdefault(arn, Topic(arn, "", (*subscriptions,)))
+    return topics
 
 
 def _unless_gone(read: Callable[[], T]) -> T | None:
@@ -152,37 +161,17 @@ def _unless_gone(read: Callable[[], T]) -> T | None:
         raise
 
 
-def _topic(aws: Aws, arn: str) -> Topic | None:
-    def read() -> Topic:
-        attributes = aws.call(lambda: aws.sns.get_topic_attributes(TopicArn=arn))["Attributes"]
-        return Topic(arn, attributes.get("Policy", ""), tuple(of_topic(aws, arn)))
-
-    return _unless_gone(read)
+def _own_topic(aws: Aws, arn: str) -> Topic:
+    attributes = aws.call(lambda: aws.sns.get_topic_attributes(TopicArn=arn))["Attributes"]
+    return Topic(arn, attributes.get("Policy", ""), tuple(of_topic(aws, arn)))
 
 
-def _foreign_topic(aws: Aws, arn: str, endpoints: set[str]) -> Topic | None:
-    return _unless_gone(lambda: Topic(arn, "", _filtered(aws, of_topic(aws, arn), endpoints)))
-
-
-def of_topic(aws: Aws, arn: str) -> Iterator[Subscription]:
-    """Yield a topic's subscriptions, without their filters."""
-    for page in pages(
-        aws,
-        lambda token: aws.sns.list_subscriptions_by_topic(
-            TopicArn=arn, **({"NextToken": token} if token else {})
-        ),
-        lambda page: page.get("NextToken", ""),
-    ):
-        for each in page["Subscriptions"]:
-            yield Subscription(each["SubscriptionArn"], arn, each["Protocol"], each["Endpoint"])
-
-
-def _all(aws: Aws) -> Iterator[Subscription]:
-    for page in pages(
-        aws,
-        lambda token: aws.sns.list_subscriptions(**({"NextToken": token} if token else {})),
-        lambda page: page.get("NextToken", ""),
-    ):
+def of_topic(aws: Aws, arn: str = "") -> Iterator[Subscription]:
+    """Yield a topic's subscriptions, or all of the region, without their filters."""
+    listing: Callable[..., ListSubscriptionsResponseTypeDef] = aws.sns.list_subscriptions
+    if arn:
+        listing = partial(aws.sns.list_subscriptions_by_topic, TopicArn=arn)
+    for page in pages(aws, listing, "NextToken"):
         for each in page["Subscriptions"]:
             yield Subscription(
                 each["SubscriptionArn"], each["TopicArn"], each["Protocol"], each["Endpoint"]
@@ -191,20 +180,11 @@ def _all(aws: Aws) -> Iterator[Subscription]:
 
 def _filtered(
     aws: Aws, found: Iterable[Subscription], endpoints: set[str]
-) -> tuple[Subscription, ...]:
+) -> Iterator[Subscription]:
     """Read the filters of the subscriptions of ours among these; the others' are not read."""
-    read = (
-        _with_filter(aws, each)
-        if each.confirmed and digest(each.endpoint, 8) in endpoints
-        else each
-        for each in found
-    )
-    return tuple(each for each in read if each)
-
-
-def _with_filter(aws: Aws, found: Subscription) -> Subscription | None:
-    def read() -> Subscription:
-        answer = aws.call(lambda: aws.sns.get_subscription_attributes(SubscriptionArn=found.arn))
-        return replace(found, filter_policy=answer["Attributes"].get("FilterPolicy"))
-
-    return _unless_gone(read)
+    for each in found:
+        read = partial(aws.sns.get_subscription_attributes, SubscriptionArn=each.arn)
+        if not each.confirmed or endpoint_of(each).digest not in endpoints:
+            yield each
+        elif answer := _unless_gone(lambda: aws.call(read)):
+            yield replace(each, filter_policy=answer["Attributes"].get("FilterPolicy"))

@@ -1,13 +1,30 @@
-"""Whether logs can flow from a bucket to the vendor, and what to do where they cannot."""
+"""Whether logs can flow from a bucket to the vendor, and what to do where they cannot.
 
-from .deny import delivery, denying, vendor
-from .documents import compact
+Of the customer's Deny statements only what is certain is reported: one applies if its principal,
+action and resource match and each of its conditions is known to hold for a caller from outside the
+organisation and its networks. A condition on anything else is taken not to hold.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .documents import compact, listed, parsed, principals, statements, texts
 from .errors import Refused
-from .marks import Location, Stack
-from .model import Absent, Bucket, Unreadable
-from .register import Registration
+from .model import Absent, Unreadable
+from .register import LOG_DELIVERY, object_arn, root
 
-OWNERSHIP_THAT_READS = ("BucketOwnerEnforced", "BucketOwnerPreferred")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .documents import Json, Statement
+    from .model import Bucket
+    from .names import Location, Stack
+    from .register import Registration
 
 
 def usable(
@@ -20,84 +37,182 @@ def usable(
 
     The reason names the fix, with the exact setting or statement where that is the fix.
     """
-    name = location.bucket
-    match found:
-        case Absent():
-            raise Refused(
-                f"Bucket {name}, to which the load balancer is set to log, does not exist.",
-                "Create it again or set another bucket for its access logs, then run the stack"
-                " again.",
-            )
-        case Unreadable(why):
-            raise Refused(
-                f"Bucket {name} belongs to another account or denies this account ({why}).",
-                "Let the load balancer log to a bucket of this account, or have the bucket's owner"
-                " add this statement and onboard from there: "
-                + compact(registration.statement(stack)),
-            )
-        case Bucket():
-            _check_settings(found, ours=found.maker == stack.tag)
-            _check_denied(found, location, registration, stack)
-            return found
+    bucket = location.bucket
+    if isinstance(found, Absent):
+        raise Refused(
+            f"Bucket {bucket}, to which the load balancer logs, does not exist.",
+            "Create it again or set another bucket, then run the stack again.",
+        )
+    if isinstance(found, Unreadable):
+        raise Refused(
+            f"Bucket {bucket} belongs to another account or denies this account ({found.why}).",
+            "Set a bucket of this account, or let the bucket's owner add this statement and onboard"
+            f" from there: {compact(registration.statement(stack))}",
+        )
+    ours = found.maker == stack.tag  # the plan sets its settings right
+    if found.encryption != "AES256" and not ours:
+        raise Refused(
+            f"Bucket {bucket} encrypts with {found.encryption} by default; load balancers log only"
+            " to buckets with SSE-S3.",
+            "Set its default encryption to SSE-S3 (AES256), or set another bucket.",
+        )
+    if found.ownership not in ("BucketOwnerEnforced", "BucketOwnerPreferred") and not ours:
+        raise Refused(
+            f"Bucket {bucket} has the object ownership {found.ownership}, so Data Theorem"
+            " cannot read ELB's log objects there.",
+            "Set its object ownership to BucketOwnerEnforced (or BucketOwnerPreferred).",
+        )
+    if found.public and found.public_access_block.get("RestrictPublicBuckets"):
+        raise Refused(
+            f"Bucket {bucket} has RestrictPublicBuckets and a public statement in its policy, so no"
+            " other account can read.",
+            "Remove that statement, or give it a condition that makes it not public.",
+        )
+    account = registration.vendor
+    log = f"2026/01/01/{stack.account}_elasticloadbalancing_{stack.region}_app.x.log.gz"
+    arn = object_arn(bucket, location.log_prefix(stack) + log, stack)
+    if sid := denying(found.policy, vendor(account, stack.partition), "s3:GetObject", arn):
+        condition = compact({"StringNotEquals": {"aws:PrincipalAccount": account}})
+        raise Refused(
+            f"Statement {sid} of the policy of bucket {bucket} denies Data Theorem's account"
+            f" {account} to read.",
+            f"Add the condition {condition} to it.",
+        )
+    return found
 
 
 def can_receive(bucket: Bucket, location: Location, stack: Stack) -> None:
     """Check what ELB needs to begin to log to a bucket that nothing logs to yet; raises Refused."""
-    if bucket.region and bucket.region != stack.region:
+    if bucket.region not in ("", stack.region):
         raise Refused(
-            f"Bucket {bucket.name} is in region {bucket.region}, and load balancers log only to"
+            f"Bucket {bucket.name} is in region {bucket.region}; load balancers log only to"
             f" buckets of their own region, {stack.region}.",
-            "Choose a bucket of that region.",
+            "Set a bucket of that region.",
         )
     if "AWSLogs" in location.prefix:
         raise Refused(
             f"The access-log prefix {location.prefix!r} contains AWSLogs, which ELB refuses.",
-            "Clear the prefix of the load balancer's access logs.",
+            "Set another prefix.",
         )
-    resource = f"arn:{stack.partition}:s3:::{location.bucket}/{location.test_file(stack)}"
-    sid = denying(bucket.policy, delivery(), "s3:PutObject", resource)
-    if sid:
+    arn = object_arn(bucket.name, location.test_file(stack), stack)
+    if sid := denying(bucket.policy, delivery(), "s3:PutObject", arn):
         raise Refused(
             f"Statement {sid} of the policy of bucket {bucket.name} denies Elastic Load Balancing"
             " to write.",
-            "Add to it the condition"
-            ' "Bool": {"aws:PrincipalIsAWSService": "false"}, so that it leaves out AWS services.',
+            'Add the condition {"Bool":{"aws:PrincipalIsAWSService":"false"}} to it.',
         )
 
 
-def _check_settings(bucket: Bucket, *, ours: bool) -> None:
-    """Check what decides whether logs can flow; what is `ours` the plan sets right again."""
-    if bucket.encryption != "AES256" and not ours:
-        raise Refused(
-            f"Bucket {bucket.name} encrypts with {bucket.encryption} by default, and load balancers"
-            " log only to buckets with SSE-S3.",
-            "Set its default encryption to SSE-S3 (AES256), or choose another bucket.",
-        )
-    if bucket.ownership not in OWNERSHIP_THAT_READS and not ours:
-        raise Refused(
-            f"Bucket {bucket.name} has the object ownership {bucket.ownership}, under which the log"
-            " objects are ELB's and its policy opens none of them to Data Theorem.",
-            "Set its object ownership to BucketOwnerEnforced (or BucketOwnerPreferred).",
-        )
-    if bucket.public and bucket.public_access_block.get("RestrictPublicBuckets"):
-        raise Refused(
-            f"The policy of bucket {bucket.name} has a public statement, and RestrictPublicBuckets"
-            " therefore cuts off every other account.",
-            "Remove the public statement, or give it a condition that makes it not public.",
-        )
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, with the context keys that are known of it; None is known to be absent.
+
+    `principals` are all the ways in which a policy can name the caller.
+    """
+
+    kind: str  # the key under Principal: AWS or Service
+    principals: tuple[str, ...]
+    context: Mapping[str, str | None]
 
 
-def _check_denied(
-    bucket: Bucket, location: Location, registration: Registration, stack: Stack
-) -> None:
-    account = registration.vendor
-    base = f"arn:{stack.partition}:s3:::{bucket.name}/{location.log_prefix(stack)}"
-    resource = f"{base}2026/01/01/{stack.account}_elasticloadbalancing_{stack.region}_app.log.gz"
-    sid = denying(bucket.policy, vendor(account, stack.partition), "s3:GetObject", resource)
-    if sid:
-        condition = {"StringNotEquals": {"aws:PrincipalAccount": account}}
-        raise Refused(
-            f"Statement {sid} of the policy of bucket {bucket.name} denies Data Theorem's account"
-            f" {account} to read.",
-            f"Add to it the condition {compact(condition)}.",
-        )
+# Of a call over the internet.
+_OUTSIDE = {
+    "aws:securetransport": "true",
+    "aws:sourcevpc": None,
+    "aws:sourcevpce": None,
+}
+
+
+def vendor(account: str, partition: str) -> Caller:
+    """Return the vendor's account as a caller: not of the customer's organisation or network."""
+    arn = root(account, partition)
+    known = {
+        "aws:principalaccount": account,
+        "aws:principalarn": arn,
+        "aws:principalisawsservice": "false",
+        "aws:principalorgid": "another organisation",
+    }
+    return Caller("AWS", (account, arn), _OUTSIDE | known)
+
+
+def delivery() -> Caller:
+    """Return Elastic Load Balancing's log delivery as a caller."""
+    known = {
+        "aws:principalisawsservice": "true",
+        "aws:principalservicename": LOG_DELIVERY,
+    }
+    return Caller("Service", (LOG_DELIVERY,), _OUTSIDE | known)
+
+
+def denying(policy: str | None, caller: Caller, action: str, resource: str) -> str | None:
+    """Name the first statement that certainly denies the call, by its Sid or its number."""
+    named = ("*", *caller.principals)
+    for number, statement in enumerate(statements(parsed(policy or "{}")), 1):
+        if (
+            statement.get("Effect") == "Deny"
+            and _lists(
+                statement,
+                "Principal",
+                lambda each: each in named,
+                partial(principals, kind=caller.kind),
+            )
+            and _lists(statement, "Action", lambda each: _like(each.lower(), action.lower()))
+            and _lists(statement, "Resource", lambda each: _like(each, resource))
+            and _holds(statement.get("Condition"), caller.context)
+        ):
+            return str(statement.get("Sid") or f"number {number}")
+    return None
+
+
+def _lists(
+    statement: Statement,
+    key: str,
+    matches: Callable[[str], bool],
+    read: Callable[[Json], list[str]] = texts,
+) -> bool:
+    """Tell whether an element, or its Not form, is met by a call."""
+    negated = f"Not{key}" in statement
+    return any(map(matches, read(statement.get(f"Not{key}" if negated else key)))) != negated
+
+
+def _like(pattern: str, value: str) -> bool:
+    return re.match(translate(pattern.replace("[", "[[]")), value) is not None
+
+
+def _same(wanted: str, value: str) -> bool:
+    return wanted.lower() == value.lower()
+
+
+# How the condition operators compare, without their Not and IfExists.
+_OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
+    "bool": _same,
+    "stringequals": str.__eq__,
+    "stringequalsignorecase": _same,
+    "stringlike": _like,
+    "arnequals": _like,
+    "arnlike": _like,
+}
+
+
+def _holds(condition: Json, context: Mapping[str, str | None]) -> bool:
+    """Tell whether all conditions are known to hold."""
+    return not isinstance(condition, dict) or all(
+        key.lower() in context and _compares(operator.lower(), listed(wanted), context[key.lower()])
+        for operator, keys in condition.items()
+        if isinstance(keys, dict)
+        for key, wanted in keys.items()
+    )
+
+
+def _compares(operator: str, wanted: list[Json], value: str | None) -> bool:
+    texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in wanted]
+    if operator == "null":
+        return texts == [str(value is None).lower()]
+    name = operator.removesuffix("ifexists")
+    compare = _OPERATORS.get(name.replace("not", ""))
+    if compare is None:
+        return False
+    negated = "not" in name
+    if value is None:
+        return negated or name != operator
+    return any(compare(each, value) for each in texts) != negated

@@ -1,8 +1,8 @@
 """JSON in one form only, so that equal values are equal bytes.
 
 troposphere and awacs may change the order of their keys with any release; here the order of keys
-comes from their names alone. What fits into a line stays in one: a template is small enough to be
-handed over directly, and a review still shows each right that changed on a line of its own.
+comes from their names alone. What fits into a line stays on one line, and anything longer has one
+item a line, so a review shows each right that changes.
 """
 
 import json
@@ -30,12 +30,13 @@ _FIRST = (
 _RANK = {name: rank for rank, name in enumerate(_FIRST)}
 
 
-def dumps(value: object) -> str:
+def dumps(value: object, indentation: str = " ") -> str:
     """Return the value as JSON: ASCII, LF, keys in a fixed order, one line feed at the end.
 
+    Without indentation the lines are nearly the same, and a stack template is 1,300 bytes smaller.
     Raises TypeError for what JSON has no form for, floating-point numbers included.
     """
-    return f"{_render(_ordered(value), '')}\n"
+    return f"{_render(_ordered(value), indentation)}\n"
 
 
 def _ordered(value: object) -> object:
@@ -53,7 +54,7 @@ def _place(key: str) -> tuple[int, str]:
     return _RANK.get(key, len(_FIRST)), key
 
 
-def _render(value: object, indent: str) -> str:
+def _render(value: object, step: str, indent: str = "") -> str:
     """Return a value on one line if it fits, else one item a line.
 
     What holds one other thing opens with it on one line, and what ends together closes together.
@@ -68,7 +69,7 @@ def _render(value: object, indent: str) -> str:
         start, end = "[]"
         items = [("", item) for item in value]
     if len(items) == 1 and isinstance(items[0][1], dict | list):
-        return f"{start}{items[0][0]}{_render(items[0][1], indent)}{end}"
-    deeper = f"\n{indent} "
-    body = f",{deeper}".join(f"{key}{_render(item, indent + ' ')}" for key, item in items)
+        return f"{start}{items[0][0]}{_render(items[0][1], step, indent)}{end}"
+    deeper = f"\n{indent}{step}"
+    body = f",{deeper}".join(f"{key}{_render(item, step, indent + step)}" for key, item in items)
     return f"{start}{deeper}{body}{end}"

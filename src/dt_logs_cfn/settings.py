@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dt_logs_cfn.errors import SettingsError
-from dt_logs_handler.request import HTTPS_URL, Privileges
+from dt_logs_handler.names import ACCOUNT_ID, HTTPS_URL
+from dt_logs_handler.request import Privileges
 
 __all__ = ["PARTITIONS", "Privileges", "Settings", "Vendor", "partition_of"]
 
@@ -41,7 +42,7 @@ class Vendor:
                 f"Name one of {', '.join(PARTITIONS)}.",
             )
         queue = _QUEUE.format(partition=self.partition)
-        self._check("vendor_account_id", "[0-9]{12}", "an AWS account id of 12 digits")
+        self._check("vendor_account_id", ACCOUNT_ID, "an AWS account id of 12 digits")
         self._check(
             "notification_endpoint",
             f"{HTTPS_URL}|{queue}",

@@ -58,9 +58,10 @@ class Sandbox:
         self,
         folder: Path,
         consistency: Consistency | None = None,
+        pace: Pace | None = None,
     ) -> None:
-        """Prepare an empty account."""
-        self.pace = Pace()
+        """Prepare an empty account, in which time passes at its pace unless one is given."""
+        self.pace = pace or Pace()
         self.account = Account(ACCOUNT, REGION, PARTITION, clock=self.pace, consistency=consistency)
         self.runtime = "no function was run"
         self.events: list[StackEvent] = []

@@ -96,8 +96,7 @@ def test_the_worst_comes_first_and_the_sources_last(compared: Any) -> None:
         "The handler's sources in new.json\n"
         "--- old/dt_logs_handler/__init__.py\n"
         "+++ new/dt_logs_handler/__init__.py\n"
-        "@@ -1 +1 @@\n"
-        "-\n"
+        "@@ -0,0 +1 @@\n"
         "+one\n"
     )
 
@@ -127,7 +126,7 @@ def test_for_a_program(compared: Any) -> None:
                 "templates": ["new.json"],
                 "file": "dt_logs_handler/__init__.py",
                 "diff": "--- old/dt_logs_handler/__init__.py\n+++ new/dt_logs_handler/__init__.py\n"
-                "@@ -1 +1 @@\n-\n+one\n",
+                "@@ -0,0 +1 @@\n+one\n",
             }
         ],
     }
@@ -248,8 +247,8 @@ def test_too_many_roles_are_refused(compared: Any) -> None:
     "unpacked",
     [
         pytest.param(b"\0" * 2**26, id="bomb"),
-        pytest.param(b'{"dt_logs_handler/../x.py": ""}', id="outside"),
-        pytest.param(b"[" * 100_000, id="nested"),
+        pytest.param(embedding._pack({"dt_logs_handler/../x.py": b""}), id="outside"),
+        pytest.param(embedding._pack({"dt_logs_handler/x.py": b"\xff"}), id="no text"),
     ],
 )
 def test_a_hostile_handler_is_named_and_major(compared: Any, unpacked: bytes) -> None:

@@ -38,6 +38,22 @@ def test_every_place_that_makes_an_error_is_read(failures: ModuleType) -> None:
     assert sum(made.values()) <= len(failures.failures())
 
 
+PROPERTIES = (
+    "LoadBalancerArns",
+    "DataTheoremAccountId",
+    "NotificationEndpoint",
+    "LogBucketName",
+    "LogRetentionDays",
+    "ResourceTags",
+)
+
+
+def test_every_property_that_may_be_refused_is_read(failures: ModuleType) -> None:
+    refused = [each.what for each in failures.failures() if each.module == "request"]
+
+    assert {f"{name} <value> is not valid." for name in PROPERTIES} <= {*refused}
+
+
 def test_both_sentences_are_sentences(failures: ModuleType) -> None:
     for each in failures.failures():
         assert each.what.endswith((".", ">")), each
@@ -48,4 +64,4 @@ def test_the_document_has_them(failures: ModuleType) -> None:
     text = (ROOT / "docs" / "operations.md").read_text("utf-8")
 
     assert failures.table() in text
-    assert "Give the ARNs of application load balancers, or \\* for all." in text
+    assert "LogRetentionDays &lt;value&gt; is not valid. | Give a number from 1 to 36500." in text

@@ -63,6 +63,9 @@ def test_what_does_not_fit_into_a_line_has_an_item_a_line() -> None:
     assert f'{{"only":[\n "{long}",\n {{\n  "a":"{long}",\n  "b":[1,2]}}]}}\n' == dumps(
         {"only": [long, {"b": [1, 2], "a": long}]}
     )
+    assert f'{{"only":[\n"{long}",\n{{\n"a":"{long}",\n"b":[1,2]}}]}}\n' == dumps(
+        {"only": [long, {"b": [1, 2], "a": long}]}, indentation=""
+    )
 
 
 @pytest.mark.parametrize("value", [1.5, {1, 2}, b"x", {"a": [object()]}])

@@ -171,8 +171,8 @@ CASES: dict[str, tuple[Mutation, Level, str]] = {
         'parameter DataTheoremAccountId: ConstraintDescription was "12 digits.", is now "x"',
     ),
     "label": (
-        lambda t: t["Metadata"]["AWS::CloudFormation::Interface"]["ParameterLabels"].pop(
-            "RunToken"
+        lambda t: t["Metadata"]["AWS::CloudFormation::Interface"].update(
+            ParameterLabels={"RunToken": {"default": "Run again"}}
         ),
         PATCH,
         "metadata AWS::CloudFormation::Interface changes",
@@ -270,14 +270,9 @@ CASES: dict[str, tuple[Mutation, Level, str]] = {
         "DTLogsAnalysisLambdaLogGroup: DeletionPolicy changes",
     ),
     "rule": (
-        lambda t: t["Rules"]["EveryLoadBalancerOrNamedOnes"].pop("RuleCondition"),
+        lambda t: t.update(Rules={"VendorFirst": {"Assertions": []}}),
         MAJOR,
-        "rule EveryLoadBalancerOrNamedOnes changes",
-    ),
-    "rule gone": (
-        lambda t: t["Rules"].pop("EveryLoadBalancerOrNamedOnes"),
-        MINOR,
-        "rule EveryLoadBalancerOrNamedOnes is gone",
+        "rule VendorFirst is new",
     ),
     "condition": (
         lambda t: t["Conditions"].update(X={"Fn::Equals": ["a", "b"]}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import struct
 import zipfile
 from dataclasses import replace
 from typing import Any
@@ -220,15 +221,24 @@ def test_reading_it() -> None:
     assert found.code == there.code
 
 
+def with_impossible_offset() -> bytes:
+    """A zip whose only file would begin one byte before the zip."""
+    changed = bytearray(archive(index=b""))
+    (directory,) = struct.unpack("<I", changed[-6:-2])
+    changed[-6:-2] = struct.pack("<I", directory + 1)
+    return bytes(changed)
+
+
 @pytest.mark.parametrize(
     ("fetched", "told"),
     [
         (archive(index=b"", other=b""), "more than index.py"),
         (archive(other=b""), "more than index.py"),
         (b"", "no sound zip"),
+        (with_impossible_offset(), "no sound zip"),
         (archive(index=b"0" * 50_000_000), "more than 1,000,000 bytes"),
     ],
-    ids=["two", "another", "none", "bomb"],
+    ids=["two", "another", "none", "offset", "bomb"],
 )
 def test_a_function_with_other_files(fetched: bytes, told: str) -> None:
     session: Any = Session(deployed())

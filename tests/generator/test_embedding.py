@@ -2,6 +2,7 @@
 
 import base64
 import bz2
+import hashlib
 import io
 import json
 import struct
@@ -17,21 +18,15 @@ from hypothesis import strategies as st
 from support.strategies import STEADY
 
 import dt_logs_handler
+from dt_logs_cfn import Settings, build_release
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.template import embedding
-from dt_logs_cfn.template.embedding import (
-    bootstrap,
-    content_digest,
-    extract,
-    handler_files,
-    handler_zip,
-    unpack,
-)
-from dt_logs_cfn.template.strip_docs import undocumented
+from dt_logs_cfn.template.embedding import _pack as pack
+from dt_logs_cfn.template.embedding import bootstrap, extract, handler_files, handler_zip, unpack
+from dt_logs_cfn.template.strip_docs import strip_docs
 
 FOLDER = Path(dt_logs_handler.__file__).parent
 CODE = bootstrap(handler_zip())
-START, END = CODE.index('SOURCES = "') + len('SOURCES = "'), CODE.index('"\n\nfolder')
+START, END = CODE.index('ZIP = "') + len('ZIP = "'), CODE.index('"\n\npath')
 SITE = Path(boto3.__file__).parents[1]
 NAME = "dt_logs_handler/main.py"
 
@@ -80,7 +75,7 @@ def test_lambda_gets_the_sources_that_it_needs() -> None:
     sources = {f"dt_logs_handler/{path.name}" for path in FOLDER.glob("*.py")}
 
     assert sorted(sources - {"dt_logs_handler/grants.py"}) == list(handler_files())
-    assert undocumented((FOLDER / "main.py").read_text("utf-8")).encode() == handler_files()[NAME]
+    assert strip_docs((FOLDER / "main.py").read_text("utf-8")).encode() == handler_files()[NAME]
     assert not [path for path in FOLDER.rglob("*.py") if path.parent != FOLDER]
 
 
@@ -122,8 +117,42 @@ def test_the_code_runs_with_nothing_but_boto3_and_shows_its_source_in_a_tracebac
     printed = run(source, "-I", "-S").splitlines()
 
     assert printed[:2] == ["dt_logs_handler.main handler", "False"]
-    assert any("request.py" in line for line in printed)
-    assert any("raise InvalidRequest(" in line for line in printed)
+    assert any('handler.zip/dt_logs_handler/request.py", line ' in line for line in printed)
+    assert any("raise _invalid(" in line for line in printed)
+
+
+def test_its_comment_gets_the_zip_out_of_a_template(tmp_path: Path) -> None:
+    files = build_release(Settings()).files
+    (tmp_path / "dt-logs-analysis.template.json").write_bytes(
+        files["dt-logs-analysis.template.json"]
+    )
+    lines = [line[4:] for line in CODE.splitlines() if line.startswith("#   ")]
+
+    run("\n".join(lines), "-I", "-S", cwd=tmp_path)
+
+    assert lines[0].startswith("import ")
+    assert (tmp_path / "handler.zip").read_bytes() == files["handler.zip"] == handler_zip()
+    parsed = json.loads(files["dt-logs-analysis.template.json"])
+    assert (
+        hashlib.sha256(handler_zip()).hexdigest()
+        == (parsed["Resources"]["InvokeLambdaFunction"]["Properties"]["HandlerSha256"])
+    )
+
+
+def test_each_module_can_be_imported_from_the_zip(tmp_path: Path) -> None:
+    (tmp_path / "handler.zip").write_bytes(handler_zip())
+    modules = [name.removesuffix(".py").replace("/", ".") for name in handler_files()]
+
+    printed = run(
+        f"import importlib, sys\nsys.path[:0] = ['handler.zip', {str(SITE)!r}]\n"
+        f"for name in {modules!r}:\n    print(importlib.import_module(name).__file__)\n",
+        "-I",
+        "-S",
+        cwd=tmp_path,
+    )
+
+    expected = [f"handler.zip/{name}" for name in handler_files()]
+    assert printed.splitlines() == expected
 
 
 def test_the_code_has_nothing_that_templates_fill_in() -> None:
@@ -147,7 +176,7 @@ def test_what_goes_in_comes_out() -> None:
     )
 )
 def test_any_sources_come_out_as_they_went_in(sources: dict[str, bytes]) -> None:
-    archive = embedding._pack(sources)
+    archive = pack(sources)
 
     assert archive == extract(bootstrap(archive))
     assert dict(sorted(sources.items())) == unpack(archive)
@@ -190,27 +219,18 @@ def test_a_changed_character_is_refused_or_changes_no_source(place: int, other: 
     [
         b"",
         b"no bz2",
-        bz2.compress(b"[]"),
-        bz2.compress(b"{}")[:-4],
-        bz2.compress(b"{}") + b"more",
-        bz2.compress(b'{"a"'),
-        bz2.compress(b"[" * 100_000),
-        bz2.compress(b"9" * 100_000),
-        bz2.compress(json.dumps({NAME: 1}).encode()),
-        bz2.compress(json.dumps({NAME: ["x"]}).encode()),
-        bz2.compress(json.dumps({NAME: "\ud800"}).encode()),
-        bz2.compress(json.dumps({"../main.py": "x"}).encode()),
-        bz2.compress(json.dumps({"/etc/main.py": "x"}).encode()),
-        bz2.compress(json.dumps({"dt_logs_handler/a/../b.py": "x"}).encode()),
-        bz2.compress(json.dumps({"dt_logs_handler/main.pyc": "x"}).encode()),
+        bz2.compress(handler_zip())[:-4],
+        bz2.compress(handler_zip()) + b"more",
         bz2.compress(b" " * 50_000_000),
     ],
 )
 def test_a_payload_that_we_did_not_make_is_refused(payload: bytes) -> None:
-    with pytest.raises(VerifyError) as refused:
+    with pytest.raises(VerifyError):
         extract(code_of(payload))
 
-    assert len(str(refused.value)) < 300
+
+def test_a_zip_in_the_code_is_extracted_whatever_it_holds() -> None:
+    assert extract(code_of(bz2.compress(b"PK"))) == b"PK"
 
 
 def bomb() -> bytes:
@@ -233,18 +253,34 @@ def bomb() -> bytes:
         zip_of(("/etc/x.py", "x")),
         zip_of(("dt_logs_handler/", "")),
         zip_of((NAME, "x" * 100_000), compression=zipfile.ZIP_DEFLATED),
+        zip_of(("dt_logs_handler/main.pyc", "x")),
+        zip_of(("dt_logs_handler/a/../b.py", "x")),
         zip_of((NAME, "x")),
+        pack({NAME: b"\xff"}),
         bomb(),
     ],
 )
 def test_a_zip_that_we_did_not_make_is_refused(archive: bytes) -> None:
-    with pytest.raises(VerifyError):
+    with pytest.raises(VerifyError) as refused:
         unpack(archive)
 
+    assert len(str(refused.value)) < 300
 
-def test_the_digest_is_of_names_and_contents() -> None:
-    sources = {"a.py": b"1", "b.py": b"2"}
 
-    assert content_digest(sources) == content_digest(dict(reversed(sources.items())))
-    assert content_digest(sources) != content_digest({"a.py": b"2", "b.py": b"1"})
-    assert content_digest(sources) != content_digest({"a.py": b"1", "c.py": b"2"})
+SMALL = pack({NAME: b"x = 1\n", "dt_logs_handler/a.py": b""})
+DEFLATED = zip_of((NAME, "import os\n" * 9), compression=zipfile.ZIP_DEFLATED)
+
+
+@STEADY
+@given(
+    st.sampled_from([SMALL, DEFLATED]),
+    st.dictionaries(st.integers(0, 200), st.integers(0, 255), min_size=1, max_size=6),
+)
+def test_a_zip_with_changed_bytes_is_refused(archive: bytes, changes: dict[int, int]) -> None:
+    changed = bytearray(archive)
+    for place, byte in changes.items():
+        changed[place % len(archive)] = byte
+    if changed == SMALL:
+        return
+    with pytest.raises(VerifyError):
+        unpack(bytes(changed))

@@ -14,7 +14,7 @@ from dt_logs_cfn.settings import Vendor
 from dt_logs_cfn.template.intrinsics import accepts
 from dt_logs_cfn.template.parameters import service_role_parameters, stack_parameters
 from dt_logs_handler.errors import InvalidRequest
-from dt_logs_handler.marks import Stack as HandlerStack
+from dt_logs_handler.names import Stack as HandlerStack
 from dt_logs_handler.request import properties_of
 
 HERE = HandlerStack(STACK, "aws", "us-east-1", "123456789012")

@@ -78,6 +78,8 @@ def test_every_parameter_is_a_variable_and_every_output_an_output(settings: Sett
         "log_buckets",
         "topic_arns",
         "subscription_arns",
+        "not_onboarded",
+        "warnings",
         "template_version",
         "handler_sha256",
     }

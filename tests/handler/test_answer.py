@@ -1,26 +1,29 @@
 """The answer: valid and small whatever happened, retried, and silent about its URL."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from threading import Thread
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.events import PHYSICAL_ID, STACK, alb_arn, properties, recorded
+from support.events import PHYSICAL_ID, alb_arn, properties, recorded
 from support.running import Clock
+from support.states import HERE
 from support.strategies import STEADY
 
 from dt_logs_handler import main
-from dt_logs_handler.answer import LIMIT, cut, deliver, failed, may_answer, success
+from dt_logs_handler.answer import LIMIT, Hide, cut, deliver, failed, may_answer, success, told
 from dt_logs_handler.errors import Refused
-from dt_logs_handler.marks import Location, Stack
+from dt_logs_handler.model import Placement
+from dt_logs_handler.names import Location
 from dt_logs_handler.request import properties_of
 from dt_logs_handler.run import Outcome
-from dt_logs_handler.steps import Placement
 
-HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
 PROPERTIES = properties_of(properties(alb_arn("web")), HERE)
 EVENT = recorded("create")
 URL = "https://answers.example.com/a?X-Amz-Date=20260301T120000Z&X-Amz-Signature=5ecret"
@@ -36,6 +39,7 @@ outcomes = st.builds(
     refused=pairs,
     kept=lists,
     unread=lists,
+    warnings=lists,
 )
 MANY = Outcome(
     placements=tuple(
@@ -47,13 +51,17 @@ MANY = Outcome(
     refused=tuple((alb_arn("ü" * 32, number), "Größer geht nicht." * 9) for number in range(400)),
     kept=tuple(f"bucket {number}, which holds logs" for number in range(400)),
     unread=("\U0001f4e6 " * 2000,),
+    warnings=tuple(f"app/web/{number} stays as it is: {'ü' * 90}" for number in range(400)),
 )
+LISTS = ("LogBuckets", "TopicArns", "SubscriptionArns", "NotOnboarded", "Warnings")
+NONE = dict.fromkeys(LISTS, "none")
+SAME = {"TemplateVersion": "0.1.0", "HandlerSha256": "0" * 64}
 
 
-def checked(body: bytes) -> dict[str, object]:
+def checked(body: bytes) -> dict[str, Any]:
     """Check what CloudFormation demands, and return the answer."""
     assert len(body) <= LIMIT == 4096
-    answer: dict[str, object] = json.loads(body)
+    answer: dict[str, Any] = json.loads(body)
     assert set(answer) == {
         "Status",
         "Reason",
@@ -67,26 +75,31 @@ def checked(body: bytes) -> dict[str, object]:
     for name in ("StackId", "RequestId", "LogicalResourceId"):
         assert answer[name] == EVENT[name]
     assert answer["PhysicalResourceId"] == PHYSICAL_ID
-    assert isinstance(answer["Data"], dict)
-    assert all(isinstance(value, str) for value in answer["Data"].values())
+    assert all(isinstance(value, str) and value for value in answer["Data"].values())
     return answer
+
+
+def outputs(outcome: Outcome, hide: Hide = str) -> dict[str, str]:
+    """Return what a success tells; CloudFormation shows no reason for one."""
+    answer = checked(success(EVENT, PHYSICAL_ID, outcome, PROPERTIES, hide))
+    assert (answer["Status"], answer["Reason"]) == ("SUCCESS", "")
+    found: dict[str, str] = answer["Data"]
+    return found
 
 
 @STEADY
 @given(outcomes)
 @example(MANY)
 def test_success_fits_whatever_was_done(outcome: Outcome) -> None:
-    answer = checked(success(EVENT, PHYSICAL_ID, outcome, PROPERTIES))
-    assert answer["Status"] == "SUCCESS"
-    data = answer["Data"]
-    assert isinstance(data, dict)
-    assert set(data) == {
-        "LogBuckets",
-        "TopicArns",
-        "SubscriptionArns",
-        "TemplateVersion",
-        "HandlerSha256",
-    }
+    """All outputs are there in every success, for the template refers to them."""
+    assert outputs(outcome).keys() == {*LISTS, *SAME}
+
+
+def test_long_lists_are_cut_each_with_its_count() -> None:
+    data = outputs(MANY)
+    for name in LISTS:
+        assert re.search(r"… and \d+ more$", data[name])
+        assert len(data[name]) > 100
 
 
 @STEADY
@@ -98,8 +111,7 @@ def test_success_fits_whatever_was_done(outcome: Outcome) -> None:
 def test_failure_fits_whatever_the_reason(what: str, fix: str) -> None:
     answer = checked(failed(EVENT, PHYSICAL_ID, Refused(what, fix)))
     assert answer["Status"] == "FAILED"
-    reason = answer["Reason"]
-    assert isinstance(reason, str)
+    reason: str = answer["Reason"]
     whole = f"{what} {fix}"
     assert reason == whole or (reason.endswith(" …") and whole.startswith(reason[:-2]))
 
@@ -111,17 +123,35 @@ def test_long_reason_uses_the_room_that_there_is() -> None:
     assert json.loads(body)["Reason"].startswith("It failed. Do this and this")
 
 
-def test_success_tells_what_was_left_out_and_what_stays() -> None:
-    outcome = Outcome(
-        placements=(Placement(alb_arn("web"), Location("logs", "")),),
-        refused=((alb_arn("api"), "Its bucket is gone."),),
-        kept=("bucket old, which holds logs", "topic t"),
-        unread=("bucket x could not be read",),
-    )
-    reason = checked(success(EVENT, PHYSICAL_ID, outcome, PROPERTIES))["Reason"]
-    assert isinstance(reason, str)
-    for part in (alb_arn("api"), "bucket is gone", "bucket old, which holds logs", "bucket x"):
-        assert part in reason
+LEFT_OUT = Outcome(
+    refused=((alb_arn("api", 2), "Its bucket is gone."), (alb_arn("x", 3), "It vanished.")),
+    kept=("bucket old, which holds logs", "topic t"),
+    unread=("bucket x could not be read",),
+    warnings=("app/web/1 stays as it is.",),
+)
+
+
+def test_outputs_tell_what_was_left_out_and_what_stays() -> None:
+    assert outputs(LEFT_OUT) == {
+        **NONE,
+        **SAME,
+        "NotOnboarded": "app/api/0000000000000002: Its bucket is gone,"
+        "app/x/0000000000000003: It vanished",
+        "Warnings": "app/web/1 stays as it is,bucket old, which holds logs,topic t,"
+        "bucket x could not be read",
+    }
+
+
+def test_outputs_of_a_run_without_a_word_say_none() -> None:
+    assert outputs(Outcome()) == {**NONE, **SAME}
+
+
+def test_secret_is_hidden_in_outputs_before_they_are_cut() -> None:
+    """So that no half of it is left at the end."""
+    outcome = Outcome(warnings=("x" * 450 + "s3cr3t" * 200,), refused=(("arn", "to s3cr3t"),))
+    data = outputs(outcome, lambda text: text.replace("s3cr3t" * 200, "…").replace("s3cr3t", "…"))
+    assert data["NotOnboarded"] == "arn: to …"
+    assert data["Warnings"] == "x" * 450 + "…"
 
 
 def test_outputs_are_told_once_each_and_in_order() -> None:
@@ -131,18 +161,36 @@ def test_outputs_are_told_once_each_and_in_order() -> None:
         topics=("t1", "t2"),
         subscriptions=("s1", "t2 awaits confirmation"),
     )
-    assert checked(success(EVENT, PHYSICAL_ID, outcome, PROPERTIES))["Data"] == {
+    assert outputs(outcome) == {
+        **NONE,
+        **SAME,
         "LogBuckets": "a,b",
         "TopicArns": "t1,t2",
         "SubscriptionArns": "s1,t2 awaits confirmation",
-        "TemplateVersion": "0.1.0",
-        "HandlerSha256": "0" * 64,
     }
 
 
-def test_deletion_is_told_without_data() -> None:
-    answer = checked(success(recorded("create"), PHYSICAL_ID, Outcome(), None))
-    assert (answer["Status"], answer["Data"], answer["Reason"]) == ("SUCCESS", {}, "")
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (Outcome(), ""),
+        (
+            replace(LEFT_OUT, refused=(), warnings=()),
+            "Left in place (2): bucket old, which holds logs; topic t."
+            " Not looked into (1): bucket x could not be read.",
+        ),
+    ],
+)
+def test_deletion_is_told_without_data(outcome: Outcome, reason: str) -> None:
+    """Nobody sees its reason but in the function's log."""
+    answer = checked(success(EVENT, PHYSICAL_ID, outcome, None))
+    assert (answer["Status"], answer["Data"], answer["Reason"]) == ("SUCCESS", {}, reason)
+    assert told(outcome) == reason
+
+
+def test_what_is_logged_names_load_balancers_by_their_arns() -> None:
+    assert f"Not onboarded (2): {alb_arn('api', 2)}: Its bucket is gone; arn:" in told(LEFT_OUT)
+    assert "Warnings (1): app/web/1 stays as it is." in told(LEFT_OUT)
 
 
 @pytest.mark.parametrize(
@@ -152,11 +200,24 @@ def test_deletion_is_told_without_data() -> None:
         (["abc", "def"], 7, "abc,def"),
         (["abc", "defgh", "i"], 17, "abc,defgh,i"),
         (["a" * 20, "b" * 20, "c" * 20], 40, "a" * 20 + ",… and 2 more"),
-        (["a" * 50, "b"], 20, "… and 2 more"),
+        (["a" * 50, "b"], 20, "aa … and 1 more"),
+        (["a" * 50], 20, "a" * 13 + " …"),
+        (["ü" * 50], 20, "üü …"),
+        ([""], 10, ""),
     ],
 )
 def test_what_does_not_fit_is_counted(items: list[str], limit: int, text: str) -> None:
+    """The first is shown in part at least; an ellipsis takes six bytes in the answer."""
     assert cut(items, limit) == text
+
+
+@STEADY
+@given(st.lists(words), st.integers(30, 2000))
+@example(["\U0001f4e6" * 100] * 3, 30)
+def test_what_is_cut_fits_in_its_encoding(items: list[str], limit: int) -> None:
+    text, whole = cut(items, limit), ",".join(items)
+    assert len(json.dumps(text)) - 2 <= limit
+    assert text == whole or len(json.dumps(whole)) - 2 > limit
 
 
 @pytest.mark.parametrize(

@@ -109,10 +109,7 @@ def test_pauses_grow_and_are_jittered() -> None:
     assert clock.slept[0] < 1 < clock.slept[4] <= max(clock.slept) <= 8
 
 
-@pytest.mark.parametrize(
-    "code",
-    ["NoSuchBucketPolicy", "MalformedPolicy", "InvalidArgument", "NoSuchBucket", "", *DENIED],
-)
+@pytest.mark.parametrize("code", [*PERMANENT, *DENIED])
 def test_permanent_error_does_not_wait(code: str) -> None:
     clock = Clock()
     operation = Operation(always=error(code))

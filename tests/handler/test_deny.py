@@ -8,7 +8,7 @@ from hypothesis import given
 from support.events import VENDOR
 from support.strategies import STEADY, policies
 
-from dt_logs_handler.deny import delivery, denying, vendor
+from dt_logs_handler.usable import delivery, denying, vendor
 
 ROOT = "arn:aws:iam::999988887777:root"
 OBJECT = "arn:aws:s3:::logs/web/AWSLogs/123456789012/elasticloadbalancing/us-east-1/x.log.gz"

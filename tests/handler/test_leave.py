@@ -14,18 +14,48 @@ from support.events import (
     OWN_BUCKET,
     QUEUE,
     TAG,
+    VENDOR,
     alb_arn,
     properties,
     topic_arn,
 )
-from support.states import HERE, THERE, after, alb, planned, request, state
+from support.states import (
+    HERE,
+    THERE,
+    after,
+    alb,
+    bucket,
+    moved,
+    planned,
+    request,
+    reset,
+    state,
+    taken,
+    topic,
+)
 from support.strategies import STEADY, configurations, policies
 
 from dt_logs_handler.errors import Refused
-from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Logging, State, Subscription, Topic
+from dt_logs_handler.model import (
+    Absent,
+    Bucket,
+    DeleteBucket,
+    DeleteTestFile,
+    DeleteTopic,
+    EditNotifications,
+    EditPolicy,
+    LoadBalancer,
+    Logging,
+    SetFilter,
+    SetLogging,
+    State,
+    Subscription,
+    Topic,
+    Unreadable,
+    Unsubscribe,
+)
 from dt_logs_handler.notifications import own
 from dt_logs_handler.plan import plan
-from dt_logs_handler.steps import DeleteBucket, DeleteTestFile, DeleteTopic, EditPolicy, SetLogging
 
 WEB, API = alb_arn("web", 1), alb_arn("api", 2)
 LOGS = Bucket("logs", region="us-east-1")
@@ -43,12 +73,6 @@ def off(before: State, arn: str, found: State) -> LoadBalancer:
     return replace(
         was, logging=replace(was.logging, bucket=was.logging.bucket or now.logging.bucket)
     )
-
-
-def bucket(found: State, name: str) -> Bucket:
-    there = found.buckets[name]
-    assert isinstance(there, Bucket)
-    return there
 
 
 @STEADY
@@ -98,12 +122,40 @@ def test_own_bucket_goes_with_its_stack(count: int) -> None:
         assert back.load_balancers[arn] == off(before, arn, back)
 
 
-def test_logging_goes_off_first_and_the_register_last() -> None:
+def test_vendors_right_goes_first_then_logging_and_the_register_last() -> None:
     there = after(request("Create", WEB), state(alb()))
-    kinds = [type(step) for step in plan(request("Delete", WEB), there).steps]
-    assert kinds[0] is SetLogging
-    assert kinds.index(DeleteTopic) < kinds.index(DeleteTestFile) < kinds.index(DeleteBucket)
-    assert kinds[-1] is EditPolicy
+    (mine,) = there.registered(HERE)
+    first, *steps, last = plan(request("Delete", WEB), there).steps
+    assert isinstance(first, EditPolicy) and isinstance(last, EditPolicy)
+    assert (first.edit.disarm, last.edit.drop) == ({mine.sid}, {mine.sid})
+    kinds = [type(step) for step in steps]
+    order = [SetLogging, EditNotifications, DeleteTopic, DeleteTestFile, DeleteBucket]
+    assert kinds == order
+
+
+@pytest.mark.parametrize("before", [ADOPTED, state(alb())], ids=["adopted", "new"])
+def test_delete_goes_on_from_where_another_has_stopped(before: State) -> None:
+    """After each of its steps, what is left is found by the registration that grants nothing."""
+    there = after(request("Create", WEB), before)
+    steps = plan(request("Delete", WEB), there).steps
+    for number in range(len(steps) + 1):
+        found = there
+        for step in steps[:number]:
+            found = taken(step, found)
+        assert {each.vendor for each in found.register(HERE)} <= (
+            {"123456789012"} if number else {VENDOR}
+        )
+        back = after(request("Delete", WEB, at=NOON + 60), found)
+        assert back.buckets == before.buckets and not any((back.topics or {}).values())
+        assert back.load_balancers[WEB] == off(before, WEB, back)
+
+
+def test_create_after_a_delete_that_stopped_grants_the_right_again() -> None:
+    there = after(request("Create", WEB), ADOPTED)
+    disarmed = taken(plan(request("Delete", WEB), there).steps[0], there)
+    assert [each.vendor for each in disarmed.register(HERE)] == ["123456789012"]
+    again = after(request("Update", WEB, at=NOON + 60), disarmed)
+    assert [each.vendor for each in again.register(HERE)] == [VENDOR]
 
 
 def test_deleting_twice_or_what_never_was_does_nothing() -> None:
@@ -127,16 +179,31 @@ def test_deleting_twice_or_what_never_was_does_nothing() -> None:
 def test_load_balancer_that_somebody_changed_is_left_alone(changed: Logging) -> None:
     """The mark is gone, and so is our right to it."""
     there = after(request("Create", WEB), state(alb(), buckets=(LOGS,)))
-    moved = replace(there, load_balancers={WEB: LoadBalancer(WEB, changed)})
-    back = after(request("Delete", WEB, at=NOON + 60), moved)
-    assert back.load_balancers == moved.load_balancers
+    elsewhere = moved(there, WEB, changed)
+    back = after(request("Delete", WEB, at=NOON + 60), elsewhere)
+    assert back.load_balancers == elsewhere.load_balancers
+
+
+@pytest.mark.parametrize(
+    ("now", "left"),
+    [
+        (Logging(False, "logs", f"web/dt-logs-analysis/{TAG}"), Logging(False, "logs", "web")),
+        (Logging(False, "logs", f"_/dt-logs-analysis/{TAG}"), Logging(False, "logs", "")),
+    ],
+)
+def test_mark_is_taken_off_where_somebody_switched_logging_off(now: Logging, left: Logging) -> None:
+    before = state(alb(bucket="logs", prefix=left.prefix, enabled=False), buckets=(LOGS,))
+    off_since = moved(after(request("Create", WEB), before), WEB, now)
+    back = after(request("Delete", WEB, at=NOON + 60), off_since)
+    assert back.load_balancers[WEB] == LoadBalancer(WEB, left)
+    assert back.buckets == before.buckets
 
 
 def test_bucket_of_ours_stays_while_anything_logs_to_it() -> None:
     """Whoever took its name would get the logs."""
     there = after(request("Create", WEB), state(alb()))
     guest = alb("guest", 9, bucket=OWN_BUCKET, prefix="guest")
-    crowded = replace(there, load_balancers={**there.load_balancers, guest.arn: guest})
+    crowded = moved(there, guest.arn, guest.logging)
     back = after(request("Delete", WEB, at=NOON + 60), crowded)
     assert bucket(back, OWN_BUCKET).register(HERE) == []
     assert back.load_balancers[guest.arn] == guest
@@ -172,9 +239,44 @@ def test_each_stack_ends_its_own_endpoint_on_a_shared_topic() -> None:
     one = after(request("Create", WEB), ADOPTED)
     both = after(request("Create", WEB, NotificationEndpoint=QUEUE, stack=THERE), one)
     left = after(request("Delete", WEB, at=NOON + 60), both)
-    topic = (left.topics or {})[topic_arn("logs")]
-    assert topic is not None
-    assert [each.endpoint for each in topic.subscriptions] == [QUEUE]
+    assert [each.endpoint for each in topic(left, topic_arn("logs")).subscriptions] == [QUEUE]
+
+
+@pytest.mark.parametrize("other", [ENDPOINT, QUEUE])
+def test_subscription_goes_also_where_its_registration_is_gone(other: str) -> None:
+    """Of two stacks that leave at once, each may have seen the other's claim and left the rest."""
+    one = after(request("Create", WEB), ADOPTED)
+    both = after(request("Create", WEB, NotificationEndpoint=other, stack=THERE), one)
+    unclaimed = reset(both, "logs", policy=None)
+    left = after(request("Delete", WEB, at=NOON + 60), unclaimed)
+    if other == ENDPOINT:
+        assert left == ADOPTED
+        return
+    assert bucket(left, "logs") == LOGS
+    assert [each.endpoint for each in topic(left, topic_arn("logs")).subscriptions] == [QUEUE]
+    assert after(request("Delete", WEB, NotificationEndpoint=QUEUE, stack=THERE), left) == ADOPTED
+
+
+@pytest.mark.parametrize("before", [ADOPTED, state(alb())], ids=["adopted", "new"])
+@pytest.mark.parametrize("kind", ["Update", "Delete"])
+def test_topic_of_a_bucket_that_cannot_be_read_stays(before: State, kind: str) -> None:
+    """Who else needs it stands in the bucket's policy."""
+    there = after(request("Create", WEB), before)
+    unread = dict.fromkeys(there.buckets, Unreadable("GetBucketPolicy: no"))
+    asked = request(kind, "*", old=properties(WEB), NotificationEndpoint=QUEUE, at=NOON + 60)
+    assert after(asked, replace(there, buckets=unread)).topics == there.topics
+
+
+@pytest.mark.parametrize("before", [ADOPTED, state(alb())], ids=["adopted", "new"])
+def test_topic_of_a_bucket_that_is_gone_goes(before: State) -> None:
+    there = after(request("Create", WEB), before)
+    gone = replace(there, buckets=dict.fromkeys(there.buckets, Absent()))
+    back = after(request("Delete", WEB, at=NOON + 60), gone)
+    assert not any((back.topics or {}).values())
+    logging = there.load_balancers[WEB]
+    assert logging is not None
+    ours = logging.logging.location.mark is not None
+    assert back.load_balancers[WEB] == (off(before, WEB, back) if ours else logging)
 
 
 def test_removed_load_balancer_leaves_what_the_others_use() -> None:
@@ -188,8 +290,7 @@ def test_removed_load_balancer_leaves_what_the_others_use() -> None:
 
 def test_load_balancer_that_is_gone_is_forgotten() -> None:
     there = after(request("Create", WEB), ADOPTED)
-    vanished = replace(there, load_balancers={WEB: None})
-    back = after(request("Delete", WEB, at=NOON + 60), vanished)
+    back = after(request("Delete", WEB, at=NOON + 60), moved(there, WEB, None))
     assert back == replace(ADOPTED, load_balancers={WEB: None})
 
 
@@ -200,26 +301,36 @@ def test_documented_role_names_what_it_may_not_remove() -> None:
     assert back == before
     (kept,) = found.kept
     assert f"aws sns delete-topic --topic-arn {topic_arn('logs')}" in kept
+    gone = replace(there, buckets={**there.buckets, "logs": Absent()}, lost=True)
+    found, _ = planned(request("Delete", WEB, Privileges="documented", at=NOON + 60), gone)
+    assert any(f"delete-topic --topic-arn {topic_arn('logs')})" in each for each in found.kept)
+
+
+def test_documented_role_names_the_subscription_that_it_may_not_end() -> None:
+    there = after(request("Create", WEB, Privileges="documented"), replace(ADOPTED, topics=None))
+    asked = request(
+        "Update", WEB, NotificationEndpoint=QUEUE, Privileges="documented", at=NOON + 60
+    )
+    (kept,) = planned(asked, there)[0].kept
+    assert f"list-subscriptions-by-topic --topic-arn {topic_arn('logs')}" in kept
 
 
 def test_topic_to_which_somebody_else_is_subscribed_stays() -> None:
     there = after(request("Create", WEB), ADOPTED)
-    topic = (there.topics or {})[topic_arn("logs")]
-    assert topic is not None
-    guest = Subscription(f"{topic.arn}:9", topic.arn, "email", "a@example.com")
-    joined = replace(topic, subscriptions=(*topic.subscriptions, guest))
-    crowded = replace(there, topics={topic.arn: joined})
+    ours = topic(there, topic_arn("logs"))
+    guest = Subscription(f"{ours.arn}:9", ours.arn, "email", "a@example.com")
+    joined = replace(ours, subscriptions=(*ours.subscriptions, guest))
+    crowded = replace(there, topics={ours.arn: joined})
     found, back = planned(request("Delete", WEB, at=NOON + 60), crowded)
-    assert back.topics == {topic.arn: replace(topic, subscriptions=(guest,))}
-    assert any(topic.arn in kept for kept in found.kept)
+    assert back.topics == {ours.arn: replace(ours, subscriptions=(guest,))}
+    assert any(ours.arn in kept for kept in found.kept)
 
 
 def test_subscription_that_was_never_confirmed_goes_with_its_topic() -> None:
     there = after(request("Create", WEB), ADOPTED)
-    topic = (there.topics or {})[topic_arn("logs")]
-    assert topic is not None
-    (pending,) = (replace(each, arn="PendingConfirmation") for each in topic.subscriptions)
-    waiting = replace(there, topics={topic.arn: replace(topic, subscriptions=(pending,))})
+    ours = topic(there, topic_arn("logs"))
+    (pending,) = (replace(each, arn="PendingConfirmation") for each in ours.subscriptions)
+    waiting = replace(there, topics={ours.arn: replace(ours, subscriptions=(pending,))})
     assert after(request("Delete", WEB, at=NOON + 60), waiting) == ADOPTED
 
 
@@ -232,9 +343,7 @@ def shared(*locations: str) -> State:
 
 
 def filter_of(found: State) -> list[str]:
-    topic = (found.topics or {})[SHARED]
-    assert topic is not None
-    (subscription,) = topic.subscriptions
+    (subscription,) = topic(found, SHARED).subscriptions
     assert subscription.endpoint == ENDPOINT
     document = json.loads(subscription.filter_policy or "")
     return [key["prefix"].partition("/")[0] for key in document["Records"]["s3"]["object"]["key"]]
@@ -256,6 +365,19 @@ def test_subscription_to_a_foreign_topic_is_narrowed_to_what_stays() -> None:
     assert filter_of(left) == ["api"]
 
 
+def test_subscription_to_a_foreign_topic_changes_its_filter_with_the_load_balancers() -> None:
+    """What leaves would end the subscription to which what comes in gives another filter."""
+    web, api = alb_arn("n0", 0), alb_arn("n1", 1)
+    there = after(request("Create", web), shared("web", "api"))
+    asked = request("Update", api, old=properties(web), at=NOON + 60)
+    found, left = planned(asked, there)
+    assert [type(each) for each in found.steps if isinstance(each, SetFilter | Unsubscribe)] == [
+        SetFilter
+    ]
+    assert filter_of(left) == ["api"]
+    assert planned(asked, left)[0].changes == ()
+
+
 def test_stacks_that_share_a_subscription_leave_each_others_filter() -> None:
     before = shared("web", "api")
     web, api = alb_arn("n0", 0), alb_arn("n1", 1)
@@ -275,8 +397,7 @@ def test_statement_edited_by_somebody_keeps_what_is_shared() -> None:
     for statement in policy["Statement"]:
         if OTHER_TAG in statement["Sid"]:
             statement["Resource"] = "arn:aws:s3:::logs/elsewhere/*"
-    edited = replace(bucket(both, "logs"), policy=json.dumps(policy))
-    before = replace(both, buckets={**both.buckets, "logs": edited})
-    left = after(request("Delete", WEB, at=NOON + 60), before)
+    edited = reset(both, "logs", policy=json.dumps(policy))
+    left = after(request("Delete", WEB, at=NOON + 60), edited)
     assert own(bucket(left, "logs").notifications)
     assert left.topics == both.topics

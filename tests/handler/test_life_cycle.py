@@ -19,10 +19,12 @@ from support.events import (
     properties,
     topic_arn,
 )
-from support.moto_account import PRIVATE, Account
+from support.moto_account import Account
 from support.running import Answer, Clock, run_event
+from support.states import PRIVATE
 
 BELOW = f"AWSLogs/{ACCOUNT}/elasticloadbalancing/{REGION}/"
+ANY = f"{BELOW}*/{ACCOUNT}_elasticloadbalancing_{REGION}_"  # then the load balancer's name
 PRIVILEGES = ["least-privilege", "documented"]
 
 
@@ -65,6 +67,7 @@ def test_one_load_balancer_without_logging(account: Account, stack: Stack, privi
     assert data(answer)["LogBuckets"] == account.own_bucket
     assert data(answer)["TopicArns"] == topic_arn(account.own_bucket)
     assert data(answer)["SubscriptionArns"].startswith(topic_arn(account.own_bucket))
+    assert data(answer)["NotOnboarded"] == data(answer)["Warnings"] == "none"
     assert account.logging(web) == {
         "enabled": "true",
         "bucket": account.own_bucket,
@@ -77,12 +80,13 @@ def test_one_load_balancer_without_logging(account: Account, stack: Stack, privi
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     (rule,) = made["lifecycle"]
     assert rule["Expiration"] == {"Days": 30} and rule["Status"] == "Enabled"
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
     assert {"Key": "dt-logs-analysis:stack", "Value": TAG} in made["tags"]
     read, deliver, tls = made["policy"]["Statement"]
     assert read["Principal"] == {"AWS": f"arn:aws:iam::{VENDOR}:root"}
     assert read["Action"] == "s3:GetObject"
     assert read["Resource"] == [
-        f"arn:aws:s3:::{account.own_bucket}/dt-logs-analysis/{TAG}/{BELOW}*"
+        f"arn:aws:s3:::{account.own_bucket}/dt-logs-analysis/{TAG}/{ANY}app.*"
     ]
     assert deliver["Principal"] == {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
     assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
@@ -233,8 +237,8 @@ def test_load_balancer_that_logs_already(
     *theirs, read = new["policy"]["Statement"]
     assert {**new["policy"], "Statement": theirs} == old["policy"]
     name = logging.partition(":loadbalancer/")[2].replace("/", ".")
-    tail = "" if scope == "Location" else f"*/{ACCOUNT}_elasticloadbalancing_{REGION}_{name}_"
-    assert read["Resource"] == [f"arn:aws:s3:::company-logs/web/{BELOW}{tail}*"]
+    tail = "app." if scope == "Location" else f"{name}_"
+    assert read["Resource"] == [f"arn:aws:s3:::company-logs/web/{ANY}{tail}*"]
     notifications = new["notifications"]
     assert notifications["QueueConfigurations"] == old["notifications"]["QueueConfigurations"]
     assert notifications["EventBridgeConfiguration"] == {}
@@ -309,11 +313,48 @@ def test_bucket_with_logs_stays_and_the_answer_says_so(
     for key in (test_file, log):
         account.s3.put_object(Bucket=account.own_bucket, Key=key, Body=b"x")
     answer = stack.succeed("Delete", given)
-    assert account.own_bucket in str(answer["Reason"]) and "holds logs" in str(answer["Reason"])
-    assert account.snapshot()["buckets"][account.own_bucket]["objects"] == [log]
+    assert f"bucket {account.own_bucket}, which holds logs" in str(answer["Reason"])
+    left = account.snapshot()["buckets"][account.own_bucket]
+    assert left["objects"] == [log]
+    (told,) = (each["Value"] for each in left["tags"] if each["Key"] == "dt-logs-analysis:left")
+    assert "holds logs" in told
     assert "TopicConfigurations" not in account.notifications(account.own_bucket)
     policy = account.policy(account.own_bucket)
     assert all("s3:GetObject" not in each["Action"] for each in policy["Statement"])
+
+
+def test_versions_of_the_test_file_keep_the_bucket_and_are_told(
+    account: Account, stack: Stack
+) -> None:
+    """In a bucket with versioning a delete adds a marker; both go after the days of retention."""
+    web = account.add_load_balancer()
+    stack.succeed("Create", properties(web))
+    test_file = f"dt-logs-analysis/{TAG}/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"
+    account.s3.put_bucket_versioning(
+        Bucket=account.own_bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    account.s3.put_object(Bucket=account.own_bucket, Key=test_file, Body=b"x")
+    answer = stack.succeed("Delete", properties(web))
+    assert "holds logs or earlier versions of objects" in str(answer["Reason"])
+    left = account.snapshot()["buckets"][account.own_bucket]
+    assert left["objects"] == [test_file] * 2
+    (rule,) = left["lifecycle"]
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+
+
+def test_rules_that_somebody_added_to_our_bucket_stay_as_they_are(
+    account: Account, stack: Stack
+) -> None:
+    web = account.add_load_balancer()
+    stack.succeed("Create", properties(web))
+    theirs = {"ID": "org", "Status": "Enabled", "Prefix": "tmp/", "Expiration": {"Days": 7}}
+    account.s3.put_bucket_lifecycle_configuration(
+        Bucket=account.own_bucket, LifecycleConfiguration={"Rules": [theirs]}
+    )
+    stack.succeed("Update", properties(web, LogRetentionDays="60"), properties(web))
+    first, ours = account.snapshot()["buckets"][account.own_bucket]["lifecycle"]
+    assert first == theirs
+    assert (ours["Expiration"], ours["Prefix"], "Filter" in ours) == ({"Days": 60}, "", False)
 
 
 def test_test_file_alone_does_not_keep_the_bucket(account: Account, stack: Stack) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.events import (
     NOON,
+    PHYSICAL_ID,
     SECRET,
     SIGNATURE,
     alb_arn,
@@ -128,6 +129,49 @@ def test_log_is_a_json_object_a_line_that_can_be_followed(
     assert lines[0]["event"] == "Create" and lines[-1] == {"event": "answered", "arrived": True}
     assert {"bucket", "topic", "load_balancer"} <= {key for line in lines for key in line}
     assert any(line.get("load_balancer") == web for line in lines)
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
+def test_resource_keeps_its_id_where_its_event_is_refused_at_once(kind: str) -> None:
+    """Another one would mean a replacement, and a Delete of the first."""
+    sent = event(kind, properties(WEB, LoadBalancerArns="nonsense"), at=NOON - 1200)
+    answer = run_event(sent, _no_clients, Clock())
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", PHYSICAL_ID)
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+def test_resource_keeps_its_id_where_its_event_is_refused_later(
+    account: Account, clock: Clock, kind: str
+) -> None:
+    """By what is in the account, or by another's values."""
+    web = account.add_load_balancer()
+    first = run_event(event("Create", properties(web), at=clock.now), account.clients, clock)
+    assert (first["Status"], first["PhysicalResourceId"]) == ("SUCCESS", PHYSICAL_ID)
+    for arn in (alb_arn("gone"), web.replace("us-east-1", "eu-west-1")):
+        clock.sleep(60)
+        sent = event(kind, properties(arn), properties(web), at=clock.now)
+        refused = run_event(sent, account.clients, clock)
+        assert (refused["Status"], refused["PhysicalResourceId"]) == ("FAILED", PHYSICAL_ID)
+
+
+def test_what_was_left_out_of_a_success_is_logged_too(
+    account: Account, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.add_load_balancer("web")
+    api = account.add_load_balancer("api")
+    account.add_bucket("company-logs")
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    account.s3.put_bucket_encryption(
+        Bucket="company-logs", ServerSideEncryptionConfiguration={"Rules": [rule]}
+    )
+    account.set_logging(api, "company-logs", "api")
+    answer = run_event(event("Create", properties("*")), account.clients, clock)
+    data = answer["Data"]
+    assert isinstance(data, dict)
+    assert data["NotOnboarded"].startswith("app/api/")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (told,) = (line["what"] for line in lines if line["event"] == "told")
+    assert told.startswith(f"Not onboarded (1): {api}: ") and "aws:kms" in told
 
 
 class Failing:

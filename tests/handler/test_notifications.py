@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.events import STACK, topic_arn
+from support.events import topic_arn
+from support.states import HERE
 from support.strategies import STEADY, configurations
 
 from dt_logs_handler.errors import Refused
-from dt_logs_handler.marks import Location, Stack
-from dt_logs_handler.notifications import Edit, covering_topic, encoded, entry, own
+from dt_logs_handler.names import Location
+from dt_logs_handler.notifications import NotificationEdit, covering_topic, encoded, entry, own
 
-HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
 TOPIC = topic_arn("logs")
 THEIRS = "arn:aws:sns:us-east-1:123456789012:theirs"
 WEB = Location("logs", "web")
@@ -23,6 +23,15 @@ BELOW = "AWSLogs/123456789012/elasticloadbalancing/us-east-1/"
 
 def ours(prefix: str, topic: str = TOPIC) -> dict[str, Any]:
     return dict(entry(Location("logs", prefix), topic, HERE))
+
+
+def coming(*prefixes: str) -> NotificationEdit:
+    """Return the edit by which our entries for these prefixes come."""
+    return NotificationEdit(put=tuple(map(ours, prefixes)))
+
+
+def going(*prefixes: str) -> NotificationEdit:
+    return NotificationEdit(drop=frozenset(ours(prefix)["Id"] for prefix in prefixes))
 
 
 def unordered(configuration: Any) -> Any:
@@ -68,11 +77,9 @@ def test_what_came_goes_and_leaves_the_rest_as_it_was(
     configuration: dict[str, Any], prefixes: list[str]
 ) -> None:
     before = copy.deepcopy(configuration)
-    entries = [ours(prefix) for prefix in prefixes]
-    there = Edit(put=tuple(entries)).applied(configuration)
-    back = Edit(drop=frozenset(each["Id"] for each in entries)).applied(there)
-    assert back == configuration == before
-    assert set(own(there)) == {each["Id"] for each in entries}
+    there = coming(*prefixes).applied(configuration)
+    assert going(*prefixes).applied(there) == configuration == before
+    assert set(own(there)) == {ours(prefix)["Id"] for prefix in prefixes}
 
 
 @STEADY
@@ -80,7 +87,7 @@ def test_what_came_goes_and_leaves_the_rest_as_it_was(
 def test_foreign_entries_keep_their_order_and_content(
     configuration: dict[str, Any], prefixes: list[str]
 ) -> None:
-    there = dict(Edit(put=tuple(ours(prefix) for prefix in prefixes)).applied(configuration))
+    there = dict(coming(*prefixes).applied(configuration))
     added = there.pop("TopicConfigurations")
     before = configuration.pop("TopicConfigurations", [])
     assert isinstance(added, list)
@@ -94,30 +101,27 @@ def test_edits_of_two_stacks_commute(
     configuration: dict[str, Any], mine: list[str], others: list[str]
 ) -> None:
     """At one location both put the same entry; elsewhere neither sees the other's."""
-    first = Edit(put=tuple(ours(prefix) for prefix in mine))
-    second = Edit(put=tuple(ours(prefix) for prefix in others))
+    first, second = coming(*mine), coming(*others)
     one = second.applied(first.applied(configuration))
     two = first.applied(second.applied(configuration))
     assert unordered(one) == unordered(two)
-    left = Edit(drop=frozenset(ours(prefix)["Id"] for prefix in set(mine) - set(others)))
+    left = going(*set(mine) - set(others))
     assert unordered(left.applied(one)) == unordered(second.applied(configuration))
 
 
 @STEADY
 @given(configurations(), prefixes)
 def test_edit_is_repeatable(configuration: dict[str, Any], prefixes: list[str]) -> None:
-    edit = Edit(put=tuple(ours(prefix) for prefix in prefixes))
-    there = edit.applied(configuration)
-    assert edit.applied(there) == there
-    assert Edit().applied(there) == there
+    there = coming(*prefixes).applied(configuration)
+    assert coming(*prefixes).applied(there) == there
+    assert NotificationEdit().applied(there) == there
 
 
 def test_eventbridge_stays_on() -> None:
     """S3 turns it off with a configuration that leaves it out."""
-    there = Edit(put=(ours("web"),)).applied({"EventBridgeConfiguration": {}})
+    there = coming("web").applied({"EventBridgeConfiguration": {}})
     assert there["EventBridgeConfiguration"] == {}
-    back = Edit(drop=frozenset([ours("web")["Id"]])).applied(there)
-    assert back == {"EventBridgeConfiguration": {}}
+    assert going("web").applied(there) == {"EventBridgeConfiguration": {}}
 
 
 def test_entry_in_another_form_is_left_alone() -> None:
@@ -128,13 +132,13 @@ def test_entry_in_another_form_is_left_alone() -> None:
         "Key": {"FilterRules": [{**each, "Name": each["Name"].title()} for each in rules[::-1]]}
     }
     configuration: Any = {"TopicConfigurations": [answered]}
-    assert Edit(put=(ours("web"),)).applied(configuration) == configuration
+    assert coming("web").applied(configuration) == configuration
 
 
 def test_entry_to_another_topic_is_put_right_in_its_place() -> None:
     theirs = {"Id": "theirs", "TopicArn": THEIRS, "Events": ["s3:ObjectRemoved:*"]}
     configuration: Any = {"TopicConfigurations": [ours("web", THEIRS), theirs]}
-    after = Edit(put=(ours("web"),)).applied(configuration)
+    after = coming("web").applied(configuration)
     assert after == {"TopicConfigurations": [ours("web"), theirs]}
 
 

@@ -1,22 +1,33 @@
 """Where each load balancer is to log: what a customer has stays, the rest goes to a bucket."""
 
 from dataclasses import replace
+from random import Random
+from typing import Any
 
 import pytest
 from support.events import (
+    ACCOUNT,
     GLOBAL_BUCKET,
     NOON,
     OTHER_BUCKET,
     OTHER_TAG,
     OWN_BUCKET,
+    REGION,
     TAG,
     alb_arn,
     properties,
 )
-from support.states import HERE, THERE, after, alb, planned, request, state
+from support.states import HERE, THERE, after, alb, bucket, moved, planned, request, state
 
+from dt_logs_handler.aws import Aws
 from dt_logs_handler.errors import Refused
-from dt_logs_handler.model import Bucket, Logging, State
+from dt_logs_handler.model import Absent, Bucket, Logging, State
+from dt_logs_handler.names import Location
+from dt_logs_handler.observe import observe
+from dt_logs_handler.place import recognised
+from dt_logs_handler.register import Registration
+from dt_logs_handler.request import Request
+from dt_logs_rehearsal.account import Account, Clock
 
 WEB, API = alb_arn("web", 1), alb_arn("api", 2)
 LOGS = Bucket("logs", region="us-east-1")
@@ -29,10 +40,10 @@ def logging(found: State, arn: str = WEB) -> Logging:
     return load_balancer.logging
 
 
-def bucket(found: State, name: str) -> Bucket:
-    there = found.buckets[name]
-    assert isinstance(there, Bucket)
-    return there
+def claim(found: State, name: str, tag: str = TAG) -> Registration:
+    """Return the one registration that a stack has in a bucket."""
+    (mine,) = (each for each in bucket(found, name).register(HERE) if each.stack == tag)
+    return mine
 
 
 def test_new_load_balancer_logs_to_a_bucket_of_ours() -> None:
@@ -45,8 +56,8 @@ def test_three_new_load_balancers_share_one_bucket() -> None:
     albs = [alb(name, number) for number, name in enumerate(("web", "api", "shop"))]
     found = after(request("Create", *(each.arn for each in albs)), state(*albs))
     assert {logging(found, each.arn).bucket for each in albs} == {OWN_BUCKET}
-    (claim,) = bucket(found, OWN_BUCKET).register(HERE)
-    assert claim.load_balancers == frozenset()
+    assert claim(found, OWN_BUCKET).load_balancers == frozenset()
+    assert claim(found, OWN_BUCKET).turned_on
 
 
 def test_older_boto3_makes_the_bucket_under_its_global_name() -> None:
@@ -72,7 +83,7 @@ def test_named_bucket_that_exists_is_used_as_it_is() -> None:
     found = after(request("Create", WEB, LogBucketName="logs"), before)
     assert logging(found) == Logging(True, "logs", MARK)
     assert bucket(found, "logs").maker is None
-    assert bucket(found, "logs").lifecycle == ()
+    assert bucket(found, "logs").lifecycle == {}
     assert bucket(found, "logs").public_access_block == {}
 
 
@@ -81,23 +92,24 @@ def test_load_balancer_that_logs_goes_on_as_it_does(prefix: str) -> None:
     before = state(alb(bucket="logs", prefix=prefix), buckets=(LOGS,))
     found = after(request("Create", WEB, LogBucketName="other"), before)
     assert found.load_balancers == before.load_balancers
-    (claim,) = bucket(found, "logs").register(HERE)
-    assert claim.location.prefix == prefix
-    assert claim.load_balancers == {"app/web/0000000000000001"}
+    mine = claim(found, "logs")
+    assert (mine.location.prefix, mine.turned_on) == (prefix, False)
+    assert mine.load_balancers == {"app/web/0000000000000001"}
 
 
 def test_load_balancers_of_one_location_are_one_claim() -> None:
     albs = [alb("web", 1, bucket="logs"), alb("api", 2, bucket="logs"), alb("x", 3, bucket="logs")]
     found = after(request("Create", WEB, API), state(*albs, buckets=(LOGS,)))
-    (claim,) = bucket(found, "logs").register(HERE)
-    assert claim.load_balancers == {"app/web/0000000000000001", "app/api/0000000000000002"}
+    assert claim(found, "logs").load_balancers == {
+        "app/web/0000000000000001",
+        "app/api/0000000000000002",
+    }
 
 
 def test_whole_location_is_claimed_where_it_is_asked_for() -> None:
     before = state(alb(bucket="logs"), buckets=(LOGS,))
     found = after(request("Create", WEB, VendorReadScope="Location"), before)
-    (claim,) = bucket(found, "logs").register(HERE)
-    assert claim.load_balancers == frozenset()
+    assert claim(found, "logs").load_balancers == frozenset()
 
 
 @pytest.mark.parametrize("prefix", ["", "web", "_web", "a/b"])
@@ -134,8 +146,9 @@ def test_another_stacks_own_location_is_shared_by_load_balancer() -> None:
     theirs = after(request("Create", WEB, API, stack=THERE), state(alb(), alb("api", 2)))
     found = after(request("Create", WEB), theirs)
     assert logging(found) == Logging(True, OTHER_BUCKET, f"dt-logs-analysis/{OTHER_TAG}")
-    mine = [each for each in bucket(found, OTHER_BUCKET).register(HERE) if each.stack == TAG]
-    assert [each.load_balancers for each in mine] == [{"app/web/0000000000000001"}]
+    mine = claim(found, OTHER_BUCKET)
+    assert mine.load_balancers == {"app/web/0000000000000001"}
+    assert mine.turned_on  # by the other stack: copied, for when that one leaves first
 
 
 def test_own_location_is_not_read_whole_once_another_stack_needs_it_for_others() -> None:
@@ -144,8 +157,68 @@ def test_own_location_is_not_read_whole_once_another_stack_needs_it_for_others()
     both = after(request("Create", API, stack=THERE), there)
     found = after(request("Update", WEB, old=properties(WEB, API), at=NOON + 60), both)
     assert logging(found, API) == logging(both, API)
-    mine = [each for each in bucket(found, OWN_BUCKET).register(HERE) if each.stack == TAG]
-    assert [each.load_balancers for each in mine] == [{"app/web/0000000000000001"}]
+    assert claim(found, OWN_BUCKET).load_balancers == {"app/web/0000000000000001"}
+
+
+TEAM = Bucket("team-logs", region="us-east-1")
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["our bucket", "customer's bucket"])
+@pytest.mark.parametrize("kind", ["Update", "Delete"])
+def test_logging_of_which_somebody_changed_the_bucket_alone_is_the_customers(
+    kept: bool, kind: str
+) -> None:
+    """A controller sets `enabled` and `bucket`, and leaves our prefix where it is."""
+    first = alb(bucket="logs", enabled=False) if kept else alb()
+    there = after(request("Create", WEB), state(first, buckets=(LOGS, TEAM)))
+    prefix = logging(there).prefix
+    changed = moved(there, WEB, Logging(True, "team-logs", prefix))
+    plan, found = planned(request(kind, WEB, at=NOON + 60), changed)
+    assert logging(found) == Logging(True, "team-logs", prefix)
+    assert found.buckets[OWN_BUCKET] == Absent()
+    assert bucket(found, "logs") == LOGS
+    if kind == "Delete":
+        assert bucket(found, "team-logs") == TEAM
+        return
+    mine = claim(found, "team-logs")
+    assert (mine.location.prefix, mine.turned_on) == (prefix, False)
+    assert mine.load_balancers == {"app/web/0000000000000001"}
+    assert [each.location.bucket for each in plan.placements] == ["team-logs"]
+    back = after(request("Delete", WEB, at=NOON + 120), found)
+    assert logging(back) == Logging(True, "team-logs", prefix)
+    assert bucket(back, "team-logs") == TEAM
+
+
+@pytest.mark.parametrize(
+    ("bucket", "ours"), [("", set()), ("logs", {Location("logs", MARK)})], ids=["none", "given"]
+)
+def test_logging_to_the_bucket_that_was_given_is_known_without_a_registration(
+    bucket: str, ours: set[Location]
+) -> None:
+    """A run that failed may have left the prefix, and nothing in the register."""
+    for asked in (
+        request("Update", WEB, LogBucketName=bucket),
+        request("Delete", WEB, LogBucketName=bucket),
+        request("Update", WEB, old=properties(WEB, LogBucketName=bucket)),
+    ):
+        assert observed(asked).ours == ours
+
+
+def test_logging_is_known_to_the_run_that_turned_it_on() -> None:
+    """The register may be lost meanwhile, with the Delete of the stack or by another writer."""
+    there = Location("logs", f"web/{MARK}")
+    asked = replace(request("Delete", WEB), turned_on=(there,))
+    assert observed(asked).ours == {there}
+
+
+def observed(asked: Request) -> State:
+    """Return what is read of an account with one load balancer and the bucket `logs`."""
+    clock = Clock()
+    account = Account(ACCOUNT, REGION, clock=clock)
+    account.add_load_balancer("web")
+    account.add_bucket("logs")
+    clients: Any = (account.elbv2, account.s3, account.sns)
+    return observe(Aws(*clients, clock, clock.sleep, Random(7), clock() + 900), asked)
 
 
 REFUSED = [
@@ -205,15 +278,14 @@ def test_star_without_any_load_balancer_is_refused() -> None:
 
 def test_vanished_load_balancer_is_left_out_of_an_update() -> None:
     there = after(request("Create", WEB, API), state(alb(), alb("api", 2)))
-    vanished = replace(there, load_balancers={**there.load_balancers, API: None})
-    plan, found = planned(request("Update", WEB, API), vanished)
+    plan, found = planned(request("Update", WEB, API), moved(there, API, None))
     assert [each.load_balancer for each in plan.placements] == [WEB]
     assert logging(found) == logging(there)
 
 
 def test_load_balancer_that_never_was_fails_an_update() -> None:
     there = after(request("Create", WEB), state(alb()))
-    before = replace(there, load_balancers={**there.load_balancers, API: None})
+    before = moved(there, API, None)
     with pytest.raises(Refused, match="app/api/0000000000000002"):
         planned(request("Update", WEB, API, old=properties(WEB)), before)
 
@@ -222,9 +294,8 @@ def test_rollback_goes_back_to_a_load_balancer_that_vanished_meanwhile() -> None
     """Its ARN is only in the properties of before; the register remembers their digest."""
     there = after(request("Create", WEB, API), state(alb(), alb("api", 2)))
     updated = after(request("Update", WEB, old=properties(WEB, API), at=NOON + 60), there)
-    vanished = replace(updated, load_balancers={**updated.load_balancers, API: None})
     back = request("Update", WEB, API, old=properties(WEB), at=NOON + 120)
-    plan, _ = planned(back, vanished)
+    plan, _ = planned(back, moved(updated, API, None))
     assert [each.load_balancer for each in plan.placements] == [WEB]
 
 
@@ -233,8 +304,45 @@ def test_update_succeeds_where_all_load_balancers_have_vanished(old: dict[str, o
     """A rollback to a single load balancer that is deleted by now must not strand the stack."""
     there = after(request("Create", WEB), state(alb()))
     if old != properties(WEB):
-        before = replace(there, load_balancers={**there.load_balancers, API: alb("api", 2)})
+        before = moved(there, API, Logging())
         there = after(request("Update", API, old=properties(WEB), at=NOON + 60), before)
-    vanished = replace(there, load_balancers={**there.load_balancers, WEB: None})
-    plan, _ = planned(request("Update", WEB, old=old, at=NOON + 120), vanished)
+    again = request("Update", WEB, old=old, at=NOON + 120)
+    plan, _ = planned(again, moved(there, WEB, None))
     assert plan.placements == ()
+
+
+RECOGNISED: list[tuple[str, list[str], dict[str, object], list[str], bool]] = [
+    ("the same", [WEB, API], {}, [WEB, API], True),
+    ("in another order", [API, WEB], {}, [WEB, API], True),
+    ("with other values", [WEB, API], {"DataTheoremAccountId": "111122223333"}, [WEB, API], True),
+    ("to another bucket", [WEB, API], {"LogBucketName": "new"}, [WEB], False),
+    ("fewer", [WEB], {}, [WEB], False),
+    ("another", [API, NEW := alb_arn("new", 9)], {}, [], False),
+    ("all", ["*"], {}, [], False),
+]
+
+
+@pytest.mark.parametrize(
+    ("arns", "given", "known", "again"),
+    [case[1:] for case in RECOGNISED],
+    ids=[case[0] for case in RECOGNISED],
+)
+def test_request_is_recognised_by_what_the_register_remembers(
+    arns: list[str], given: dict[str, object], known: list[str], again: bool
+) -> None:
+    """Names are remembered where the vendor reads by load balancer, else a digest of all."""
+    before = state(alb(bucket="logs"), alb("api", 2), alb("new", 9), buckets=(LOGS,))
+    there = after(request("Create", WEB, API), before)
+    nothing = properties(alb_arn("x", 7))
+    asked = request("Update", *arns, old=nothing, **given)
+    assert recognised(asked, there) == ({alb_arn("x", 7), *known}, again)
+    updated = after(request("Update", NEW, old=properties(WEB, API), at=NOON + 60), there)
+    assert recognised(asked, updated)[1] is again
+    twice = after(request("Update", WEB, old=properties(NEW), at=NOON + 120), updated)
+    assert recognised(request("Update", WEB, API, old=nothing), twice)[1] is False
+
+
+def test_another_stacks_request_is_not_recognised() -> None:
+    there = after(request("Create", WEB, stack=THERE), state(alb(bucket="logs"), buckets=(LOGS,)))
+    assert recognised(request("Update", WEB, old=properties(API)), there) == ({API, WEB}, False)
+    assert recognised(request("Create", WEB, stack=THERE), there) == ({WEB}, True)

@@ -18,13 +18,34 @@ from support.events import (
     properties,
     topic_arn,
 )
-from support.states import HERE, PRIVATE, THERE, after, alb, planned, request, state
+from support.states import (
+    HERE,
+    PRIVATE,
+    THERE,
+    after,
+    alb,
+    bucket,
+    planned,
+    request,
+    reset,
+    state,
+    topic,
+)
 
 from dt_logs_handler.errors import Refused
-from dt_logs_handler.model import Bucket, State, Subscription, Topic
+from dt_logs_handler.model import (
+    Bucket,
+    CreateBucket,
+    EditPolicy,
+    EnsureTopic,
+    SetLogging,
+    State,
+    Subscribe,
+    Subscription,
+    Topic,
+)
 from dt_logs_handler.notifications import own
 from dt_logs_handler.request import Request, parse
-from dt_logs_handler.steps import CreateBucket, EditPolicy, EnsureTopic, SetLogging, Subscribe
 
 WEB, API = alb_arn("web", 1), alb_arn("api", 2)
 THEIRS = {"Sid": "Theirs", "Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket"}
@@ -39,21 +60,14 @@ SHARED = "arn:aws:sns:us-east-1:123456789012:theirs"
 BELOW = "AWSLogs/123456789012/elasticloadbalancing/us-east-1/"
 
 
-def bucket(found: State, name: str) -> Bucket:
-    there = found.buckets[name]
-    assert isinstance(there, Bucket)
-    return there
-
-
 def statements(found: State, name: str) -> list[dict[str, Any]]:
     policy = bucket(found, name).policy
     there: list[dict[str, Any]] = json.loads(policy)["Statement"] if policy else []
     return there
 
 
-def subscriptions(found: State, topic: str) -> list[tuple[str, str]]:
-    there = (found.topics or {}).get(topic)
-    return [(each.protocol, each.endpoint) for each in there.subscriptions] if there else []
+def subscriptions(found: State, arn: str) -> list[tuple[str, str]]:
+    return [(each.protocol, each.endpoint) for each in topic(found, arn).subscriptions]
 
 
 def notified(name: str, topic: str = SHARED, **changed: Any) -> Bucket:
@@ -74,14 +88,42 @@ def test_new_bucket_is_private_encrypted_and_tidy() -> None:
     assert made.public_access_block == PRIVATE
     assert made.encryption == "AES256"
     assert made.ownership == "BucketOwnerEnforced"
-    (rule,) = made.lifecycle
-    assert rule["Expiration"] == {"Days": 30}
+    assert made.retention == 30
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"encryption": "aws:kms"},
+        {"ownership": "ObjectWriter"},
+        {"public_access_block": {}},
+        {"lifecycle": {}},
+        {"lifecycle": {"Rules": [{"ID": "org", "Status": "Enabled", "Prefix": ""}]}},
+        {"tags": {}},
+        {"tags": {"team": "other", "dt-logs-analysis:stack": TAG}},
+        {"policy": None},
+        {"notifications": {}},
+    ],
+    ids=str,
+)
+def test_what_somebody_changed_at_our_bucket_is_put_right(settings: dict[str, Any]) -> None:
+    there = after(request("Create", WEB, ResourceTags=["team=logs"]), state(alb()))
+    asked = request("Update", WEB, ResourceTags=["team=logs"], at=NOON + 60)
+    found = after(asked, reset(there, OWN_BUCKET, **settings))
+    now, was = bucket(found, OWN_BUCKET), bucket(there, OWN_BUCKET)
+    assert (now.secure, now.retention, now.tags) == (True, 30, was.tags)
+    assert len(statements(found, OWN_BUCKET)) == 3
+    assert now.notifications == was.notifications
+    assert planned(asked, found)[0].changes == ()
 
 
 def test_new_bucket_lets_the_vendor_read_elb_write_and_nobody_without_tls() -> None:
     found = after(request("Create", WEB), state(alb()))
     read, deliver, tls = statements(found, OWN_BUCKET)
-    log_objects = f"arn:aws:s3:::{OWN_BUCKET}/dt-logs-analysis/{TAG}/{BELOW}*"
+    log_objects = (
+        f"arn:aws:s3:::{OWN_BUCKET}/dt-logs-analysis/{TAG}/{BELOW}*/"
+        "123456789012_elasticloadbalancing_us-east-1_app.*"
+    )
     assert read["Principal"] == {"AWS": f"arn:aws:iam::{VENDOR}:root"}
     assert (read["Effect"], read["Action"], read["Resource"]) == (
         "Allow",
@@ -141,12 +183,12 @@ def test_documented_role_makes_sure_without_looking() -> None:
     """It may create topics and subscribe, and no more; tags on a topic would need a right."""
     asked = request("Create", WEB, Privileges="documented", ResourceTags=["team=logs"])
     plan, _ = planned(asked, state(alb(), documented=True))
-    (topic,) = (step for step in plan.steps if isinstance(step, EnsureTopic))
-    assert topic.tags == {}
+    (made,) = (step for step in plan.steps if isinstance(step, EnsureTopic))
+    assert made.tags == {}
     assert any(isinstance(step, Subscribe) for step in plan.steps)
     tagged, _ = planned(request("Create", WEB, ResourceTags=["team=logs"]), state(alb()))
-    (topic,) = (step for step in tagged.steps if isinstance(step, EnsureTopic))
-    assert topic.tags == {"team": "logs"}
+    (made,) = (step for step in tagged.steps if isinstance(step, EnsureTopic))
+    assert made.tags == {"team": "logs"}
 
 
 def test_topic_that_is_told_already_is_shared_with_a_filter() -> None:
@@ -156,9 +198,7 @@ def test_topic_that_is_told_already_is_shared_with_a_filter() -> None:
     found = after(request("Create", WEB), before)
     assert bucket(found, "logs").notifications == logs.notifications
     assert subscriptions(found, SHARED) == [("email", "a@example.com"), ("https", ENDPOINT)]
-    topic = (found.topics or {})[SHARED]
-    assert topic is not None
-    assert json.loads(topic.subscriptions[1].filter_policy or "") == {
+    assert json.loads(topic(found, SHARED).subscriptions[1].filter_policy or "") == {
         "Records": {
             "s3": {"bucket": {"name": ["logs"]}, "object": {"key": [{"prefix": f"web/{BELOW}"}]}}
         }
@@ -188,15 +228,13 @@ def test_our_endpoint_on_a_foreign_topic_without_our_filter_is_in_the_way() -> N
 def test_topic_is_shared_for_one_bucket_alone() -> None:
     """A topic takes one subscription of an endpoint, and a run sees its own buckets only."""
     one, two = notified("one"), notified("two")
-    topic = Topic(SHARED, "", ())
-    first = after(request("Create", WEB), state(alb(bucket="one"), buckets=(one,), topics=(topic,)))
-    known = (first.topics or {})[SHARED]
-    assert known is not None
+    before = state(alb(bucket="one"), buckets=(one,), topics=(Topic(SHARED, "", ()),))
+    known = topic(after(request("Create", WEB), before), SHARED)
     before = state(alb("api", 2, bucket="two"), buckets=(two,), topics=(known,))
     with pytest.raises(Refused) as refused:
         planned(request("Create", API, stack=THERE), before)
-    assert "in bucket one" in refused.value.what
-    assert "topic of its own" in refused.value.fix
+    assert "bucket one" in refused.value.what
+    assert "Send bucket two" in refused.value.fix
 
 
 def test_entry_in_the_way_is_refused_before_anything_is_done() -> None:
@@ -216,10 +254,10 @@ def test_star_leaves_out_the_bucket_with_an_entry_in_the_way() -> None:
 
 @pytest.mark.parametrize("policy", ["{}", "", '{"Statement": []}', "no JSON"])
 def test_topic_with_another_policy_is_refused(policy: str) -> None:
-    topic = Topic(topic_arn("logs"), policy, ())
+    odd = Topic(topic_arn("logs"), policy, ())
     with pytest.raises(Refused) as refused:
-        planned(request("Create", WEB), replace(LOGGING, topics={topic.arn: topic}))
-    assert f"aws sns delete-topic --topic-arn {topic.arn}" in refused.value.fix
+        planned(request("Create", WEB), replace(LOGGING, topics={odd.arn: odd}))
+    assert f"aws sns delete-topic --topic-arn {odd.arn}" in refused.value.fix
 
 
 def test_policy_that_would_grow_beyond_its_limit_is_refused_with_the_fix() -> None:
@@ -279,16 +317,12 @@ def asked(kind: str, new: Any, old: Any = None, at: float = NOON) -> Request:
 
 def meaning(found: State) -> Any:
     """Return a state to be compared, without what the register knows of time and history."""
-    claims = {
-        (each.stack, each.location, each.vendor, each.endpoint, each.load_balancers)
-        for there in found.present()
-        for each in there.register(HERE)
-    }
+    claims = {replace(each, time=0, asked="", previous="") for each in found.register(HERE)}
     rest = {
         there.name: (there.tags, there.lifecycle, own(there.notifications))
         for there in found.present()
     }
-    ends = {arn: subscriptions(found, arn) for arn, topic in (found.topics or {}).items() if topic}
+    ends = {arn: subscriptions(found, arn) for arn, there in (found.topics or {}).items() if there}
     logging = {
         arn: each.logging
         for arn, each in found.load_balancers.items()

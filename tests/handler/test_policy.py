@@ -1,20 +1,29 @@
 """Editing bucket policies: ours come and go, everybody else's stay as they are."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.events import OTHER_TAG, STACK, TAG, VENDOR
+from support.events import OTHER_TAG, TAG, VENDOR
+from support.states import HERE
 from support.strategies import STEADY, policies
 
 from dt_logs_handler.errors import Refused
-from dt_logs_handler.marks import Location, Stack
-from dt_logs_handler.policy import LIMIT, Edit, check, sids
-from dt_logs_handler.register import Registration, delivery_statement, tls_statement
-
-HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
+from dt_logs_handler.names import Location
+from dt_logs_handler.register import (
+    LIMIT,
+    PolicyEdit,
+    Registration,
+    check_policy,
+    delivery_statement,
+    disarming,
+    registrations,
+    sids,
+    tls_statement,
+)
 
 
 def claim(stack: str = TAG, prefix: str = "web", time: int = 1772366400) -> Registration:
@@ -23,15 +32,18 @@ def claim(stack: str = TAG, prefix: str = "web", time: int = 1772366400) -> Regi
     )
 
 
-def coming(*claims: Registration) -> Edit:
+def coming(*claims: Registration) -> PolicyEdit:
     """Return the edit by which claims come, each with its delivery statement."""
     put: list[Any] = [each.statement(HERE) for each in claims]
     put += [delivery_statement(each.location, HERE) for each in claims]
-    return Edit(tuple(put))
+    return PolicyEdit(tuple(put))
 
 
-def going(*claims: Registration) -> Edit:
-    return Edit(drop=frozenset(each.sid for each in claims))
+def going(*claims: Registration) -> PolicyEdit:
+    return PolicyEdit(drop=frozenset(each.sid for each in claims))
+
+
+OURSELVES = {"AWS": "arn:aws:iam::123456789012:root"}  # the principal that grants nothing new
 
 
 def statements(policy: str | None) -> list[Any]:
@@ -91,7 +103,7 @@ def test_edit_is_repeatable_to_the_letter(policy: str | None, claims: list[Regis
 @example('{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*"}}')
 def test_edit_without_effect_returns_the_policy_to_the_letter(policy: str | None) -> None:
     assert going(claim()).applied(policy) is policy
-    assert Edit().applied(policy) is policy
+    assert PolicyEdit().applied(policy) is policy
 
 
 @STEADY
@@ -127,7 +139,41 @@ def test_delivery_stays_as_long_as_any_registration(policy: str | None, prefix: 
 def test_delivery_statement_is_not_dropped_by_its_sid() -> None:
     there = coming(claim()).applied(None)
     delivery = delivery_statement(claim().location, HERE)
-    assert Edit(drop=frozenset([str(delivery["Sid"])])).applied(there) == there
+    assert PolicyEdit(drop=frozenset([str(delivery["Sid"])])).applied(there) == there
+
+
+@STEADY
+@given(policies(), mine, others)
+def test_disarmed_registration_grants_nothing_and_is_found_until_it_is_dropped(
+    policy: str | None, mine: list[Registration], others: list[Registration]
+) -> None:
+    there = coming(*mine, *others).applied(policy)
+    disarmed = disarming(mine, HERE).applied(there)
+    changed = {each.sid for each in mine}
+    assert statements(disarmed) == [
+        {**each, "Principal": OURSELVES} if each.get("Sid") in changed else each
+        for each in statements(there)
+    ]
+    assert rest(disarmed) == rest(policy)
+    assert registrations(disarmed, "logs", HERE) == [
+        *(replace(each, vendor="123456789012") for each in mine),
+        *others,
+    ]
+    assert disarming(mine, HERE).applied(disarmed) is disarmed
+    assert statements(going(*mine).applied(disarmed)) == statements(going(*mine).applied(there))
+
+
+def test_disarmed_statement_in_another_form_is_left_alone() -> None:
+    """S3 may answer the root of an account as the account."""
+    answered = {**claim().statement(HERE), "Principal": {"AWS": ["123456789012"]}}
+    policy = json.dumps({"Statement": answered})
+    assert disarming([claim()], HERE).applied(policy) is policy
+
+
+def test_registration_that_is_gone_is_not_put_again_by_disarming_it() -> None:
+    there = coming(claim()).applied(None)
+    assert disarming([claim(prefix="api")], HERE).applied(there) is there
+    assert disarming([claim()], HERE).applied(None) is None
 
 
 @pytest.mark.parametrize("principal", ["*", {"AWS": "*"}, {"AWS": ["123456789012"]}, {"AWS": "x"}])
@@ -145,7 +191,7 @@ def test_statement_of_ours_is_replaced_in_its_place() -> None:
     old = {"Sid": "DTLogsAnalysis1TlsOnly", "Effect": "Allow"}
     policy = json.dumps({"Statement": [old, theirs]})
     new = tls_statement("logs", HERE)
-    assert statements(Edit((new,)).applied(policy)) == [new, theirs]
+    assert statements(PolicyEdit((new,)).applied(policy)) == [new, theirs]
 
 
 def test_statement_that_means_the_same_is_left_alone() -> None:
@@ -159,12 +205,12 @@ def test_statement_that_means_the_same_is_left_alone() -> None:
         {**mine, "Action": ["s3:GetObject"], "Resource": resource[0]},
     ]
     policy = json.dumps({"Statement": answered})
-    assert Edit((tls, mine)).applied(policy) is policy
+    assert PolicyEdit((tls, mine)).applied(policy) is policy
 
 
 def test_newer_registration_takes_the_place_of_the_older() -> None:
     older, newer = claim(), claim(time=1772366401)
-    edit = Edit(coming(newer).put, frozenset([older.sid]))
+    edit = PolicyEdit(coming(newer).put, frozenset([older.sid]))
     after = edit.applied(coming(older).applied(None))
     assert sids(after) == {newer.sid, str(delivery_statement(newer.location, HERE)["Sid"])}
 
@@ -190,9 +236,9 @@ def test_twenty_kilobytes_are_the_limit(letter: str, size: int) -> None:
     empty = json.dumps({"Id": "", "Statement": []}, ensure_ascii=False)
     room = (LIMIT - len(empty)) // size
     fits = json.dumps({"Id": letter * room, "Statement": []}, ensure_ascii=False)
-    check(fits, "logs")
+    check_policy(fits, "logs")
     with pytest.raises(Refused) as refused:
-        check(fits.replace(letter, letter * 2, 1), "logs")
+        check_policy(fits.replace(letter, letter * 2, 1), "logs")
     assert "logs" in refused.value.what and "20480" in refused.value.what
     assert "VendorReadScope=Location" in refused.value.fix
     assert refused.value.bucket == "logs"
@@ -215,7 +261,7 @@ def test_dead_principal_is_named_before_the_put(statement: dict[str, Any], name:
     alive = {"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}
     policy = json.dumps({"Statement": [alive, {"Effect": "Deny", **statement}]})
     with pytest.raises(Refused) as refused:
-        check(policy, "logs")
+        check_policy(policy, "logs")
     assert f"statement {name} " in refused.value.what
     assert DEAD[4:] in refused.value.what
     assert "Remove" in refused.value.fix
@@ -224,4 +270,4 @@ def test_dead_principal_is_named_before_the_put(statement: dict[str, Any], name:
 @STEADY
 @given(policies())
 def test_living_principals_pass(policy: str | None) -> None:
-    check(policy, "logs")
+    check_policy(policy, "logs")

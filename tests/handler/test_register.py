@@ -6,20 +6,22 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.events import OTHER_TAG, STACK, TAG, VENDOR, alb_arn
+from support.events import OTHER_TAG, STACK, TAG, VENDOR
+from support.states import CHINA, HERE
 from support.strategies import STEADY, policies
 
-from dt_logs_handler.marks import Location, Stack
+from dt_logs_handler.names import Location, Stack
 from dt_logs_handler.register import (
     Registration,
     delivery_statement,
-    members_digest,
     registrations,
     tls_statement,
 )
 
-HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
-BELOW = "AWSLogs/123456789012/elasticloadbalancing/us-east-1"
+BELOW = (
+    "AWSLogs/123456789012/elasticloadbalancing/us-east-1/*/"
+    "123456789012_elasticloadbalancing_us-east-1_app."
+)
 WEB, API = "app/web/0000000000000001", "app/api/0000000000000002"
 
 
@@ -32,7 +34,7 @@ def registration(prefix: str = "", *names: str, **changed: Any) -> Registration:
         "endpoint": "e0e0e0e0",
         "load_balancers": frozenset(names),
         "time": 1772366400,
-        "members": "abababab",
+        "asked": "abababab",
         "previous": "cdcdcdcd",
         **changed,
     }
@@ -59,27 +61,29 @@ claims = st.builds(
     endpoint=hexes,
     load_balancers=st.frozensets(names, max_size=4),
     time=st.integers(0, 2**32 - 1),
-    members=hexes,
+    asked=hexes,
     previous=hexes,
+    turned_on=st.booleans(),
 )
 
 
-def test_whole_location_is_read_by_one_statement() -> None:
-    assert registration("web").statement(HERE) == {
-        "Sid": "DTLogsAnalysis1Read558d71137e721a808a46e0e0e0e069a42a40ababababcdcdcdcd",
+@pytest.mark.parametrize("turned_on", [False, True])
+def test_whole_location_is_read_by_one_statement(turned_on: bool) -> None:
+    """Of all that may be logged there, application load balancers' access logs alone."""
+    sid = "DTLogsAnalysis1Read558d71137e721a808a46e0e0e0e069a42a40ababababcdcdcdcd"
+    assert registration("web", turned_on=turned_on).statement(HERE) == {
+        "Sid": f"{sid}{'1' if turned_on else '0'}",
         "Effect": "Allow",
         "Principal": {"AWS": "arn:aws:iam::999988887777:root"},
         "Action": "s3:GetObject",
-        "Resource": [f"arn:aws:s3:::logs/web/{BELOW}/*"],
+        "Resource": [f"arn:aws:s3:::logs/web/{BELOW}*"],
     }
 
 
 def test_load_balancers_are_read_each_by_its_own_objects() -> None:
     assert registration("", WEB, API).statement(HERE)["Resource"] == [
-        f"arn:aws:s3:::logs/{BELOW}/*/123456789012_elasticloadbalancing_us-east-1_"
-        "app.api.0000000000000002_*",
-        f"arn:aws:s3:::logs/{BELOW}/*/123456789012_elasticloadbalancing_us-east-1_"
-        "app.web.0000000000000001_*",
+        f"arn:aws:s3:::logs/{BELOW}api.0000000000000002_*",
+        f"arn:aws:s3:::logs/{BELOW}web.0000000000000001_*",
     ]
 
 
@@ -89,15 +93,15 @@ def test_load_balancers_are_read_each_by_its_own_objects() -> None:
 )
 def test_wildcards_in_a_prefix_mean_themselves(prefix: str, pattern: str) -> None:
     resource = registration(prefix).statement(HERE)["Resource"]
-    assert resource == [f"arn:aws:s3:::logs/{pattern}/{BELOW}/*"]
+    assert resource == [f"arn:aws:s3:::logs/{pattern}/{BELOW}*"]
 
 
 def test_partition_is_the_stacks() -> None:
-    china = Stack(STACK.replace("arn:aws:", "arn:aws-cn:"), "aws-cn", "cn-north-1", "123456789012")
-    statement = registration("").statement(china)
+    statement = registration("").statement(CHINA)
     assert statement["Principal"] == {"AWS": "arn:aws-cn:iam::999988887777:root"}
     assert statement["Resource"] == [
-        "arn:aws-cn:s3:::logs/AWSLogs/123456789012/elasticloadbalancing/cn-north-1/*"
+        "arn:aws-cn:s3:::logs/AWSLogs/123456789012/elasticloadbalancing/cn-north-1/*/"
+        "123456789012_elasticloadbalancing_cn-north-1_app.*"
     ]
 
 
@@ -128,7 +132,7 @@ def test_registration_is_found_among_foreign_statements(
 @pytest.mark.parametrize(
     "change",
     [
-        {"Resource": f"arn:aws:s3:::logs/web/{BELOW}/*"},  # one text, as S3 may answer it
+        {"Resource": f"arn:aws:s3:::logs/web/{BELOW}*"},  # one text, as S3 may answer it
         {"Principal": {"AWS": "999988887777"}},
         {"Principal": {"AWS": ["arn:aws:iam::999988887777:root"]}},
         {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
@@ -145,6 +149,7 @@ def test_statement_in_another_form_is_the_same_registration(change: dict[str, ob
     [
         {"Resource": "*"},
         {"Resource": []},
+        {"Resource": "arn:aws:s3:::logs/web/AWSLogs/123456789012/*"},
         {"Resource": ["arn:aws:s3:::logs/elsewhere/*", {"Fn::Sub": "x"}]},
         {"Principal": "*", "Resource": 7},
         {"Principal": {"AWS": "AROAEXAMPLEIDOFAROLE1"}, "Resource": "arn:aws:s3:::other/*"},
@@ -166,9 +171,11 @@ def test_edited_statement_still_claims_its_location(change: dict[str, object]) -
     [
         "DTLogsAnalysis",
         "DTLogsAnalysis1Read558d71137e72",
-        "DTLogsAnalysis1Read" + "g" * 52,
-        "xDTLogsAnalysis1Read" + "0" * 52,
-        "DTLogsAnalysis1Read" + "0" * 53,
+        "DTLogsAnalysis1Read" + "g" * 52 + "0",
+        "xDTLogsAnalysis1Read" + "0" * 53,
+        "DTLogsAnalysis1Read" + "0" * 52,
+        "DTLogsAnalysis1Read" + "0" * 52 + "2",
+        "DTLogsAnalysis1Read" + "0" * 54,
         "DTLogsAnalysis1Deliver01234567",
         "DTLogsAnalysis1TlsOnly",
         "",
@@ -201,12 +208,6 @@ def test_claim_covers_its_location_and_load_balancers() -> None:
     assert some.covers(here) and some.covers(here, WEB) and not some.covers(here, API)
     assert every.covers(here) and every.covers(here, API)
     assert not some.covers(there) and not every.covers(Location("logs", "web/x"))
-
-
-def test_members_are_a_set() -> None:
-    web, api = alb_arn("web"), alb_arn("api")
-    assert members_digest([web, api]) == members_digest((api, web))
-    assert members_digest([web]) != members_digest([web, api]) != members_digest(["*"])
 
 
 @pytest.mark.parametrize(

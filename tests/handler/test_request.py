@@ -7,24 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.events import (
     ENDPOINT,
+    GLOBAL_BUCKET,
     NOON,
+    OWN_BUCKET,
     QUEUE,
-    STACK,
     VENDOR,
     alb_arn,
     event,
     properties,
     recorded,
 )
+from support.states import HERE, request
 from support.strategies import STEADY, json_values
 
 from dt_logs_handler.errors import InvalidRequest
-from dt_logs_handler.marks import Stack
 from dt_logs_handler.request import (
     Endpoint,
     Privileges,
     Properties,
     ReadScope,
+    Traces,
     event_time,
     parse,
     properties_of,
@@ -32,7 +34,7 @@ from dt_logs_handler.request import (
 
 WEB, API = alb_arn("web", 1), alb_arn("api", 2)
 ABROAD = "arn:aws:sqs:eu-west-1:999988887777:logs"
-HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
+ELSEWHERE = "https://other.example.com/in"
 
 ARNS = [
     ("network", WEB.replace("/app/", "/net/"), "application load balancer"),
@@ -60,11 +62,11 @@ def test_wrong_load_balancer_is_named_with_its_fix(arn: str, fix: str) -> None:
 
 
 LISTS = [
-    ("nothing", [], "names no load balancer"),
-    ("an empty text", [""], "names no load balancer"),
-    ("blanks", [" ", ""], "names no load balancer"),
-    ("no list", {"a": "b"}, "names no load balancer"),
-    ("all and one", ["*", WEB], "mixes * with ARNs"),
+    ("nothing", [], "''"),
+    ("an empty text", [""], "''"),
+    ("blanks", [" ", ""], "''"),
+    ("no list", {"a": "b"}, "''"),
+    ("all and one", ["*", WEB], "'*'"),
 ]
 
 
@@ -72,8 +74,8 @@ LISTS = [
 def test_wrong_list_of_load_balancers_is_explained(arns: object, what: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         properties_of(properties(LoadBalancerArns=arns), HERE)
-    assert what in refused.value.what
-    assert "ARNs" in refused.value.fix
+    assert refused.value.what.startswith(f"LoadBalancerArns {what} ")
+    assert "Give ARNs" in refused.value.fix and "* alone" in refused.value.fix
 
 
 VALUES = [
@@ -171,7 +173,8 @@ TAGS = [
     (["aws:team=a"], "aws:team"),
     (["AWS:team=a"], "AWS:team"),
     (["dt-logs-analysis:stack=0123456789ab"], "dt-logs-analysis:stack"),
-    ([f"key{number}=a" for number in range(41)], "more than 40"),
+    (["dt-logs-analysis:left=nothing"], "dt-logs-analysis:left"),
+    ([f"key{number}=a" for number in range(41)], "'key40=a'"),
 ]
 
 
@@ -181,6 +184,7 @@ def test_wrong_tag_is_named(tags: list[str], shown: str) -> None:
         properties_of(properties(WEB, ResourceTags=tags), HERE)
     assert refused.value.what.startswith("ResourceTags")
     assert shown in refused.value.what
+    assert "at most 40 tags key=value" in refused.value.fix
 
 
 @pytest.mark.parametrize(
@@ -236,6 +240,37 @@ def test_lists_may_come_as_one_text_with_blanks_and_repetitions() -> None:
     assert dict(found.tags) == {"team ": " a b", "x": ""}
 
 
+DIGESTS: list[tuple[str, dict[str, object], dict[str, object], bool]] = [
+    ("order", {"LoadBalancerArns": [WEB, API]}, {"LoadBalancerArns": [API, WEB]}, True),
+    ("repetition", {}, {"LoadBalancerArns": [WEB, WEB]}, True),
+    ("run", {}, {"RunToken": "2", "LogRetentionDays": "60", "ResourceTags": ["a=b"]}, True),
+    ("reader", {}, {"DataTheoremAccountId": "111122223333", "NotificationEndpoint": QUEUE}, True),
+    ("scope", {}, {"VendorReadScope": "Location", "Privileges": "documented"}, True),
+    ("another", {}, {"LoadBalancerArns": [API]}, False),
+    ("one more", {}, {"LoadBalancerArns": [WEB, API]}, False),
+    ("all", {}, {"LoadBalancerArns": ["*"]}, False),
+    ("bucket", {}, {"LogBucketName": "logs"}, False),
+    ("another bucket", {"LogBucketName": "one"}, {"LogBucketName": "two"}, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"), [case[1:] for case in DIGESTS], ids=[case[0] for case in DIGESTS]
+)
+def test_digest_is_of_what_decides_where_load_balancers_log(
+    one: dict[str, object], other: dict[str, object], same: bool
+) -> None:
+    """An Update back is recognised by it, whatever else was changed and is changed back."""
+    first, second = (properties_of(properties(WEB, **each), HERE) for each in (one, other))
+    assert (first.digest == second.digest) is same
+
+
+def test_digest_is_written_out() -> None:
+    """It is in the register, where each release must know it again."""
+    assert properties_of(properties(WEB), HERE).digest == "4ee7ff5e"
+    assert properties_of(properties("*", LogBucketName="logs"), HERE).digest == "447517a9"
+
+
 def test_every_load_balancer_is_asked_for_by_a_star() -> None:
     assert properties_of(properties("*"), HERE).every
     assert not properties_of(properties(WEB), HERE).every
@@ -272,6 +307,72 @@ def test_good_bucket_name_is_taken(name: str) -> None:
 def test_existing_buckets_narrow_the_search() -> None:
     given = properties(WEB, ExistingLogBucketNames=["logs", "", "other"])
     assert parse(event("Delete", given), NOON).narrowed == ("logs", "other")
+    found = request("Update", WEB, old=given, ExistingLogBucketNames="new")
+    assert (found.narrowed, found.traces.narrowed) == (("new",), ("logs", "other"))
+
+
+STRAYS: list[tuple[str, dict[str, object], dict[str, object], str, bool]] = [
+    ("nothing is narrowed", {}, {}, "logs", False),
+    ("was covered", {"ExistingLogBucketNames": ["logs"]}, {}, "logs", False),
+    ("was not covered", {"ExistingLogBucketNames": ["other"]}, {}, "logs", True),
+    ("is covered from now on", {}, {"ExistingLogBucketNames": ["other"]}, "logs", False),
+    ("named now", {}, {"LogBucketName": "logs"}, "logs", True),
+    ("named now and before", {"LogBucketName": "logs"}, {"LogBucketName": "logs"}, "logs", False),
+    ("named before", {"LogBucketName": "logs"}, {}, "logs", False),
+    (
+        "named before, not covered",
+        {"LogBucketName": "logs", "ExistingLogBucketNames": ["other"]},
+        {"LogBucketName": "new"},
+        "logs",
+        False,
+    ),
+    ("named now, another", {}, {"LogBucketName": "new"}, "logs", False),
+    ("own", {"ExistingLogBucketNames": ["other"]}, {}, OWN_BUCKET, False),
+    ("own by its global name", {"ExistingLogBucketNames": ["other"]}, {}, GLOBAL_BUCKET, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "bucket", "stray"), [case[1:] for case in STRAYS], ids=[c[0] for c in STRAYS]
+)
+def test_stray_is_a_bucket_that_the_role_of_before_cannot_leave(
+    old: dict[str, object], new: dict[str, object], bucket: str, stray: bool
+) -> None:
+    """The role covers the stack's own buckets, LogBucketName and ExistingLogBucketNames."""
+    assert request("Update", WEB, old=properties(WEB, **old), **new).strays(bucket) is stray
+    assert not request("Create", WEB, **new).strays(bucket)
+    assert not request("Delete", WEB, **new).strays(bucket)
+
+
+def test_request_knows_the_delete_of_what_it_asks_for() -> None:
+    asked = request("Create", WEB, API, LogBucketName="logs", NotificationEndpoint=QUEUE)
+    found = asked.deleted()
+    assert (found.kind, found.properties, found.every) == ("Delete", None, True)
+    assert (found.stack, found.time, found.privileges) == (HERE, NOON, Privileges.LEAST_PRIVILEGE)
+    assert found.bucket == "logs"
+    assert found.traces.load_balancers == (WEB, API)
+    assert found.endpoints == asked.endpoints == {Endpoint("sqs", QUEUE).digest}
+
+
+def test_request_knows_the_delete_of_an_update_with_what_was_before() -> None:
+    old = properties(API, LogBucketName="old", NotificationEndpoint=ELSEWHERE)
+    found = request("Update", WEB, old=old, LogBucketName="new", NotificationEndpoint=QUEUE)
+    traces = found.deleted().traces
+    assert set(traces.load_balancers) == {WEB, API}
+    assert traces.buckets == ("new", "old")
+    assert found.deleted().endpoints == {
+        Endpoint("sqs", QUEUE).digest,
+        Endpoint("https", ELSEWHERE).digest,
+    }
+    same = request("Update", WEB, LogBucketName="logs").deleted().traces
+    assert (same.load_balancers, same.buckets) == ((WEB,), ("logs",))
+
+
+def test_delete_of_all_load_balancers_names_none_of_them() -> None:
+    """AWS knows no load balancer of the ARN `*`: they are found by their marks."""
+    assert request("Create", "*").deleted().traces.load_balancers == ()
+    asked = request("Update", "*", old=properties(API))
+    assert asked.deleted().traces.load_balancers == (API,)
 
 
 def test_delete_takes_any_properties() -> None:
@@ -286,6 +387,7 @@ def test_delete_takes_any_properties() -> None:
     assert request.traces.load_balancers == (WEB,)
     assert request.traces.buckets == ()
     assert request.privileges is Privileges.DOCUMENTED
+    assert parse(event("Delete", {}), NOON).traces == Traces()
 
 
 def test_update_remembers_the_old_bucket_and_star() -> None:

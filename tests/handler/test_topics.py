@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.events import STACK, topic_arn
+from lifecycle.cases import Case
+from lifecycle.cloudformation import ENDPOINT, properties
+from support.events import topic_arn
+from support.states import CHINA, HERE
 from support.strategies import STEADY, json_values
 
-from dt_logs_handler.marks import Location, Stack
 from dt_logs_handler.model import Subscription
+from dt_logs_handler.names import Location
 from dt_logs_handler.topics import (
     filter_policy,
     filtered,
@@ -18,8 +21,9 @@ from dt_logs_handler.topics import (
     same_filter,
     topic_policy,
 )
+from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced
 
-HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
 BELOW = "AWSLogs/123456789012/elasticloadbalancing/us-east-1/"
 WEB, ROOT, ODD = Location("logs", "web"), Location("logs", ""), Location("logs", "my logs+ü")
 
@@ -49,8 +53,7 @@ def test_topic_admits_s3_of_this_bucket_and_account_alone() -> None:
 
 
 def test_topic_policy_is_of_the_partition() -> None:
-    china = Stack(STACK.replace("arn:aws:", "arn:aws-cn:"), "aws-cn", "cn-north-1", "123456789012")
-    assert "arn:aws:" not in topic_policy("logs", china)
+    assert "arn:aws:" not in topic_policy("logs", CHINA)
 
 
 def test_filter_lets_log_objects_of_the_locations_through() -> None:
@@ -133,3 +136,32 @@ def test_filters_are_compared_by_meaning() -> None:
     assert same_filter(None, None)
     assert not same_filter(json.dumps(OURS), None)
     assert not same_filter(json.dumps(OURS), json.dumps(changed(x=[])))
+
+
+def with_a_subscriber(account: Account) -> list[str]:
+    """A topic of the customer's that is told of all new logs, with a subscription before ours."""
+    arns = announced(account)
+    (topic,) = account.world.topics
+    account.sns.subscribe(TopicArn=topic, Protocol="https", Endpoint="https://team.example.com/")
+    account.confirm("https://team.example.com/")
+    return arns
+
+
+def no_more_announced(account: Account) -> None:
+    account.s3.put_bucket_notification_configuration(Bucket=CUSTOMERS, NotificationConfiguration={})
+
+
+def test_subscription_is_found_by_itself_among_others_to_its_topic() -> None:
+    """Nothing points to the topic any more: the customer's bucket tells it nothing."""
+    case = Case(with_a_subscriber)
+    given = properties(*case.arns)
+    case.sent("Create", given)
+    ends = [each.endpoint for each in case.account.world.subscriptions.values()]
+    assert ends == ["https://team.example.com/", ENDPOINT]
+
+    case.customer(no_more_announced)
+    case.sent("Delete", given)
+
+    ends = [each.endpoint for each in case.account.world.subscriptions.values()]
+    assert ends == ["https://team.example.com/"]
+    assert case.left() == []

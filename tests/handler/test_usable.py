@@ -4,15 +4,15 @@ import json
 from typing import Any
 
 import pytest
-from support.events import STACK, TAG, VENDOR
+from support.events import TAG, VENDOR
+from support.states import HERE
 
 from dt_logs_handler.errors import Refused
-from dt_logs_handler.marks import Location, Stack
 from dt_logs_handler.model import Absent, Bucket, Unreadable
+from dt_logs_handler.names import Location
 from dt_logs_handler.register import Registration
 from dt_logs_handler.usable import can_receive, usable
 
-HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
 WEB = Location("logs", "web")
 CLAIM = Registration(TAG, WEB, VENDOR, "e0e0e0e0", frozenset(), 1772366400, "abababab")
 
@@ -53,7 +53,7 @@ def test_bucket_from_which_logs_can_flow_is_taken(found: Bucket) -> None:
         (
             bucket(public=True, public_access_block={"RestrictPublicBuckets": True}),
             "RestrictPublicBuckets",
-            "Remove the public statement",
+            "makes it not public",
         ),
         (
             bucket(policy=policy()),
@@ -90,21 +90,22 @@ def test_bucket_of_another_account_is_refused_with_the_statement_to_add() -> Non
     assert statement["Principal"] == {"AWS": "arn:aws:iam::999988887777:root"}
     assert statement["Action"] == "s3:GetObject"
     assert statement["Resource"] == [
-        "arn:aws:s3:::logs/web/AWSLogs/123456789012/elasticloadbalancing/us-east-1/*"
+        "arn:aws:s3:::logs/web/AWSLogs/123456789012/elasticloadbalancing/us-east-1/*/"
+        "123456789012_elasticloadbalancing_us-east-1_app.*"
     ]
 
 
 @pytest.mark.parametrize(
     ("found", "prefix", "what", "fix"),
     [
-        (bucket(region="eu-west-1"), "web", "eu-west-1", "Choose a bucket of that region"),
-        (bucket(), "AWSLogs", "'AWSLogs'", "Clear the prefix"),
-        (bucket(), "my/AWSLogs/x", "'my/AWSLogs/x'", "Clear the prefix"),
+        (bucket(region="eu-west-1"), "web", "eu-west-1", "a bucket of that region"),
+        (bucket(), "AWSLogs", "'AWSLogs'", "prefix"),
+        (bucket(), "my/AWSLogs/x", "'my/AWSLogs/x'", "prefix"),
         (
             bucket(policy=policy(Action="s3:PutObject")),
             "web",
             "Statement Theirs of the policy of bucket logs denies Elastic Load Balancing",
-            '"Bool": {"aws:PrincipalIsAWSService": "false"}',
+            '{"Bool":{"aws:PrincipalIsAWSService":"false"}}',
         ),
     ],
 )

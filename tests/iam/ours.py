@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dt_logs_handler.marks import Location, Stack
+from dt_logs_handler.names import Location, Stack
 from dt_logs_handler.register import Registration, delivery_statement, tls_statement
 from dt_logs_handler.topics import topic_policy
 
@@ -14,11 +14,8 @@ from .cases import ACCOUNT, SESSION
 VENDOR = "999999999999"
 READER = f"arn:aws:sts::{VENDOR}:assumed-role/reader/session"
 ELB = "logdelivery.elasticloadbalancing.amazonaws.com"
-STACK = Stack(
-    f"arn:aws:cloudformation:eu-west-1:{ACCOUNT}:stack/logs/11111111-2222-3333-4444-555555555555",
-    "aws",
-    "eu-west-1",
-    ACCOUNT,
+STACK = Stack.of(
+    f"arn:aws:cloudformation:eu-west-1:{ACCOUNT}:stack/logs/11111111-2222-3333-4444-555555555555"
 )
 _FILL = {
     "Account": ACCOUNT,
@@ -83,7 +80,7 @@ def resource_requests() -> Iterator[dict[str, Any]]:
         endpoint="0" * 8,
         load_balancers=frozenset({"app/a/1"}),
         time=1,
-        members="1" * 8,
+        asked="1" * 8,
     )
     policy = [
         some.statement(STACK),

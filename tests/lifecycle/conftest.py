@@ -9,7 +9,13 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
-NAMES = ("failure points tried", "random histories run", "stacks raced")
+NAMES = (
+    "failure points tried",
+    "second runs failed",
+    "changes of rights failed",
+    "random histories run",
+    "stacks raced",
+)
 
 
 @pytest.fixture

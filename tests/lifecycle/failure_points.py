@@ -9,6 +9,7 @@ CloudFormation goes on to its next one.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from dt_logs_rehearsal.account import Account, Clock, Snapshot
 from dt_logs_rehearsal.scenarios.differences import differences
-from lifecycle.cloudformation import Stack
+from lifecycle.cloudformation import VENDOR, Stack
 from lifecycle.scenarios import Scenario, clients_of
 
 MODES = ("denied", "throttled", "lost", "unanswered", "killed before", "killed after")
@@ -132,8 +133,14 @@ def violations(
     except Killed:
         answer = {"Status": "KILLED"}
     status = answer["Status"]
-    if mode == "denied" and status == "SUCCESS" and "could not be read" in str(answer["Reason"]):
+    reason = str(answer.get("Reason"))
+    if mode == "denied" and status == "SUCCESS" and "could not be read" in reason:
         return []  # what may not be read on the way out is reported, and strands no stack
+    if status == "SUCCESS" and ("may not be deleted" in reason or "grants nothing" in reason):
+        if readers := _readers(world):
+            return [f"the vendor still reads: {readers}"]
+        status = "KEPT"  # what is worth nothing is reported; the customer removes it
+        _without_test_files(world)
     world.clock.sleep(60)
     if status == "KILLED" and repeated:
         status = world.stack.send(event, world.clients)["Status"]
@@ -156,6 +163,25 @@ def _settled(world: World, status: str) -> list[str]:
         return _compared(world, world.initial) + _unless(answer)
     back = stack.send(stack.event("Update", old, new), clients)
     return _compared(world, world.start) + _unless(back)
+
+
+def _readers(world: World) -> list[str]:
+    """Return the buckets where a statement of the stack still names the vendor."""
+    mine = f"Read{hashlib.sha256(world.stack.id.encode()).hexdigest()[:12]}"
+    return [
+        name
+        for name, bucket in world.account.snapshot()["buckets"].items()
+        for each in (bucket["policy"] or {"Statement": []})["Statement"]
+        if mine in each.get("Sid", "") and VENDOR in str(each["Principal"])
+    ]
+
+
+def _without_test_files(world: World) -> None:
+    """Remove, as the customer does who is told of them, the test files that are left."""
+    for name, bucket in world.account.snapshot()["buckets"].items():
+        for key in bucket["objects"]:
+            if "dt-logs-analysis/" in key and key.endswith("ELBAccessLogTestFile"):
+                world.account.s3.delete_object(Bucket=name, Key=key)
 
 
 def _compared(world: World, expected: Snapshot) -> list[str]:

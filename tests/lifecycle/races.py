@@ -14,10 +14,13 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
+from support.drifts import log_bucket
+from support.looks import logging_of, reads
+
 from dt_logs_rehearsal.account import Account, Clock, Consistency
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
 from dt_logs_rehearsal.scenarios.differences import differences
-from lifecycle.cloudformation import VENDOR, Stack, properties
+from lifecycle.cloudformation import ENDPOINT, Stack, properties
 from lifecycle.scenarios import clients_of
 
 LATENCY = 0.1
@@ -87,20 +90,70 @@ class Turns(Clock):
         self.sleep(self.random.uniform(0, LATENCY / 2))
 
 
-class Race:
-    """Stacks at once, each with an ALB of its own on one location of the customer's bucket."""
+def one_location(account: Account, stacks: int) -> list[str]:
+    """Let an ALB for each stack log to one location of the customer's bucket."""
+    customers_bucket(account)
+    return [
+        account.add_load_balancer(f"web{each}", bucket=CUSTOMERS, prefix="alb")
+        for each in range(stacks)
+    ]
 
-    def __init__(self, stacks: int, seed: int, stale: float = STALE) -> None:
+
+def locations_of_a_bucket(account: Account, stacks: int) -> list[str]:
+    """Let each ALB log to a prefix of its own."""
+    customers_bucket(account)
+    return [
+        account.add_load_balancer(f"web{each}", bucket=CUSTOMERS, prefix=f"alb{each}")
+        for each in range(stacks)
+    ]
+
+
+def switched_off(account: Account, stacks: int) -> list[str]:
+    """Let logging be off for each ALB, though the customer's bucket is set."""
+    customers_bucket(account)
+    return [
+        account.add_load_balancer(f"web{each}", bucket=CUSTOMERS, prefix="alb", enabled=False)
+        for each in range(stacks)
+    ]
+
+
+def the_same(account: Account, stacks: int) -> list[str]:
+    """Give all stacks the same ALB, which never logged."""
+    return [account.add_load_balancer("web")] * stacks
+
+
+def the_same_switched_off(account: Account, stacks: int) -> list[str]:
+    """Give all stacks the same ALB, whose logging to the customer's bucket is off."""
+    return switched_off(account, 1) * stacks
+
+
+def in_pairs(account: Account, stacks: int) -> list[str]:
+    """Let two ALBs each log to one bucket, to locations of their own."""
+    arns = []
+    for each in range(stacks):
+        bucket = f"team-{each // 2}-logs"
+        if each % 2 == 0:
+            log_bucket(account, bucket)
+        arns.append(account.add_load_balancer(f"web{each}", bucket=bucket, prefix=f"alb{each}"))
+    return arns
+
+
+class Race:
+    """Stacks at once, each for one of the ALBs that `prepare` returns for so many stacks."""
+
+    def __init__(
+        self,
+        stacks: int,
+        seed: int,
+        stale: float = STALE,
+        prepare: Callable[[Account, int], list[str]] = one_location,
+    ) -> None:
         self.turns = Turns(seed)
         consistency = Consistency(stale_reads=stale)
         self.account = Account(
             "123456789012", "eu-west-1", clock=self.turns, seed=seed, consistency=consistency
         )
-        customers_bucket(self.account)
-        self.arns = [
-            self.account.add_load_balancer(f"web{each}", bucket=CUSTOMERS, prefix="alb")
-            for each in range(stacks)
-        ]
+        self.arns = prepare(self.account, stacks)
         self.stacks = [Stack(self.turns, seed=seed * 1000 + each) for each in range(stacks)]
         self.start = self.account.snapshot()
 
@@ -115,6 +168,13 @@ class Race:
                 for arn, stack in zip(self.arns, self.stacks, strict=True)
             ]
         )
+
+    def create_in_turn(self) -> None:
+        """Create one stack after the other; each has to succeed, and its endpoint confirms."""
+        for arn, stack in zip(self.arns, self.stacks, strict=True):
+            self._at_once([partial(stack.create, properties(arn), self.clients)])
+            assert stack.properties is not None
+        self.account.confirm(ENDPOINT)
 
     def again(self) -> None:
         """Run all stacks again at once, changing nothing; those that failed are deleted again."""
@@ -143,19 +203,16 @@ class Race:
     def lost(self) -> list[str]:
         """Return what stacks that succeeded miss, and what others left."""
         found = []
+        announced: dict[str, bool] = {}
         for arn, stack in zip(self.arns, self.stacks, strict=True):
-            name = arn.partition(":loadbalancer/")[2].replace("/", ".")
-            key = (
-                "alb/AWSLogs/123456789012/elasticloadbalancing/eu-west-1/2026/11/23/"
-                f"123456789012_elasticloadbalancing_eu-west-1_{name}_20261123T2340Z_1_x.log.gz"
-            )
-            reads = self.account.can_read(VENDOR, CUSTOMERS, key)
-            if reads != (stack.properties is not None):
-                found.append(f"{name}: reads {reads}, stack {stack.properties is not None}")
-        listed = self.account.snapshot()["buckets"][CUSTOMERS]["notifications"]
-        succeeded = any(stack.properties for stack in self.stacks)
-        if any(key.startswith("TopicConfigurations dt-") for key in listed) != succeeded:
-            found.append("the notification")
+            there, bucket = stack.properties is not None, logging_of(self.account, arn)[1]
+            if reads(self.account, arn) != there:
+                found.append(f"{arn}: reads {not there}, stack {there}")
+            announced[bucket] = announced.get(bucket, False) or there
+        for bucket, wanted in announced.items():
+            listed = self.account.snapshot()["buckets"][bucket]["notifications"]
+            if any(key.startswith("TopicConfigurations dt-") for key in listed) != wanted:
+                found.append(f"the notification of {bucket}")
         return found
 
     def left(self) -> list[str]:

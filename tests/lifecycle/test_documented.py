@@ -16,5 +16,8 @@ def test_a_failed_create_names_the_topic_that_the_documented_role_may_not_delete
     world.faults.mode = "denied"
     answer = world.stack.send(world.event(), world.failing)
     assert answer["Status"] == "FAILED"
+    wanted = scenario.after(world.arns)
+    assert wanted
+    answer = world.stack.send(world.stack.event("Delete", wanted), world.clients)
     (topic,) = world.account.world.topics
     assert f"aws sns delete-topic --topic-arn {topic}" in str(answer["Reason"])

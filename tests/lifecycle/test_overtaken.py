@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 
 import pytest
+from support.looks import changed, granted
 
 from dt_logs_rehearsal.account import Account, Clock
-from dt_logs_rehearsal.scenarios.differences import differences
-from lifecycle.cloudformation import Stack, properties
-from lifecycle.scenarios import clients_of, logging, new
+from lifecycle.cloudformation import ENDPOINT, Stack, properties
+from lifecycle.scenarios import announced, clients_of, logging, new, switched_off, three
+
+Prepare = Callable[[Account], list[str]]
 
 
-def deleted_at(number: int, prepare) -> tuple[bool, list[str]]:
-    """Delete during the call of that number; tell whether there is one, and what is left."""
+def deleted_at(number: int, prepare: Prepare, **changes: object) -> tuple[bool, list[str]]:
+    """Delete during the call of that number; tell whether there is one, and what is left.
+
+    The endpoint confirms its subscription at once, so that it would stay, too.
+    """
     clock = Clock()
     account = Account("123456789012", "eu-west-1", clock=clock)
     arns = prepare(account)
     start = account.snapshot()
     stack = Stack(clock, seed=1)
-    given = properties(*arns)
+    given = properties(*arns, **changes)
     calls = count()
     claimed = False
     hit = False
 
     def after(service: str, operation: str, params: object) -> None:
         nonlocal claimed, hit
+        account.confirm(ENDPOINT)
         claimed |= operation == "PutBucketPolicy"
         if claimed and next(calls) == number:
             hit = True
@@ -34,15 +41,29 @@ def deleted_at(number: int, prepare) -> tuple[bool, list[str]]:
 
     event = stack.event("Create", given)
     stack.send(event, lambda: clients_of(account, after=after))
-    left = differences(start, account.snapshot()) if hit else []
-    return hit, left
+    documented = given["Privileges"] == "documented"
+    left = changed(start, account.snapshot(), documented=documented) if hit else []
+    return hit, left + [f"{each} may still read" for each in granted(account) if hit]
 
 
-@pytest.mark.parametrize("prepare", [new, logging])
-def test_delete_during_create(prepare) -> None:
+@pytest.mark.parametrize(
+    ("prepare", "changes"),
+    [
+        (new, {}),
+        (logging, {}),
+        (three, {}),
+        (three, {"LoadBalancerArns": ["*"]}),
+        (switched_off, {}),
+        (announced, {}),
+        (new, {"LogBucketName": "customers-own-name"}),
+        (new, {"Privileges": "documented"}),
+        (logging, {"Privileges": "documented"}),
+    ],
+)
+def test_delete_during_create(prepare: Prepare, changes: dict[str, object]) -> None:
     """From the call by which the stack registers itself; before it, a Delete finds nothing."""
     for number in count():
-        hit, left = deleted_at(number, prepare)
+        hit, left = deleted_at(number, prepare, **changes)
         if not hit:
             assert number > 10
             return

@@ -61,7 +61,7 @@ class Roles:
 
         answer = self.stack.send(self.stack.event(kind, given, old), clients)
         assert answer["Status"] == "SUCCESS", answer["Reason"]
-        return str(answer["Reason"])
+        return str(answer["Data"])
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)

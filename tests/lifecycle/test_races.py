@@ -6,13 +6,26 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from support.looks import granted, reads
 
 from dt_logs_rehearsal.account import Account, Clock, Consistency
 from dt_logs_rehearsal.scenarios.customers import logging, new
 from dt_logs_rehearsal.scenarios.differences import differences
-from lifecycle.cloudformation import Stack, properties
-from lifecycle.races import STALE, Race, Turns
+from lifecycle.cloudformation import ENDPOINT, Stack, properties
+from lifecycle.races import (
+    STALE,
+    Race,
+    Turns,
+    in_pairs,
+    locations_of_a_bucket,
+    one_location,
+    switched_off,
+    the_same,
+    the_same_switched_off,
+)
 from lifecycle.scenarios import clients_of
+
+Prepare = Callable[[Account, int], list[str]]
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -31,6 +44,102 @@ def test_nothing_is_lost_inside_the_bounds(
     record_property("stacks raced", stacks)
     record_property("stacks raced wrong", len(lost) + len(left))
     assert (lost, left) == ([], [])
+
+
+SEEDS = {True: 100, False: 25}  # in the full and in the small size
+
+
+@pytest.mark.parametrize("prepare", [one_location, locations_of_a_bucket, switched_off, the_same])
+def test_of_stacks_that_are_deleted_at_once_nothing_stays(
+    prepare: Prepare, full: bool, record_property: Callable[[str, object], None]
+) -> None:
+    """Two stacks with one bucket and one endpoint: neither leaves to the other what they share."""
+    wrong: dict[int, list[str]] = {}
+    for seed in range(SEEDS[full]):
+        race = Race(2, seed, prepare=prepare)
+        race.create_in_turn()
+        race.delete()
+        left = [stack.id for stack in race.stacks if stack.properties]
+        left += race.left() + granted(race.account) + [*race.account.world.subscriptions]
+        if left:
+            wrong[seed] = left
+
+    record_property("stacks raced", 2 * SEEDS[full])
+    record_property("stacks raced wrong", len(wrong))
+    assert wrong == {}
+
+
+def test_stacks_in_pairs_that_are_created_at_once_all_complete(
+    full: bool, record_property: Callable[[str, object], None]
+) -> None:
+    """A registration that was overwritten is not taken for one that a Delete took away."""
+    wrong: dict[int, list[str]] = {}
+    for seed in range(SEEDS[full]):
+        race = Race(6, seed, prepare=in_pairs)
+        race.create()
+        found = [stack.id for stack in race.stacks if stack.properties is None]
+        found += race.lost()
+        race.delete()
+        found += race.left()
+        if found:
+            wrong[seed] = found
+
+    record_property("stacks raced", 6 * SEEDS[full])
+    record_property("stacks raced wrong", len(wrong))
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("prepare", [the_same, the_same_switched_off])
+def test_of_stacks_that_turn_on_the_same_the_last_one_turns_it_off(
+    prepare: Prepare, full: bool
+) -> None:
+    """Created at once, one of them turns logging on; the other copies that it did."""
+    wrong: dict[int, list[str]] = {}
+    for seed in range(SEEDS[full]):
+        race = Race(2, seed, prepare=prepare)
+        race.create()
+        race.account.confirm(ENDPOINT)
+        if prepare is the_same:
+            race.again()  # mends what two that turned it on in the same moment took for done
+        found = [stack.id for stack in race.stacks if stack.properties is None] + race.lost()
+        for stack in race.stacks:
+            race.turns.run([partial(stack.delete, race.clients)])
+            if stack is race.stacks[0] and not reads(race.account, race.arns[0]):
+                found.append("the vendor of the stack that stays does not read")
+        found += race.left()
+        if found:
+            wrong[seed] = found
+    assert wrong == {}
+
+
+def test_a_stack_is_deleted_while_others_are_created(full: bool) -> None:
+    """What the one takes away is nothing that the others have come to use."""
+    wrong: dict[int, list[str]] = {}
+    for seed in range(SEEDS[full]):
+        race = Race(3, seed)
+        first, *others = race.stacks
+        given = [properties(arn) for arn in race.arns]
+        race.turns.run([partial(first.create, given[0], race.clients)])
+        race.account.confirm(ENDPOINT)
+        raised = race.turns.run(
+            [
+                partial(first.delete, race.clients),
+                *(
+                    partial(stack.create, wanted, race.clients)
+                    for stack, wanted in zip(others, given[1:], strict=True)
+                ),
+            ]
+        )
+        found = [str(each) for each in raised] + race.lost()
+        found += [stack.id for stack in others if stack.properties is None]
+        topics = {each.topic for each in race.account.world.subscriptions.values()}
+        if topics != set(race.account.world.topics):
+            found.append("the subscription")
+        race.delete()
+        found += race.left()
+        if found:
+            wrong[seed] = found
+    assert wrong == {}
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -18,9 +18,9 @@ from dt_logs_cfn.operate.plans.asked import parameters
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler.aws import Aws
+from dt_logs_handler.model import Step
 from dt_logs_handler.request import Request
 from dt_logs_handler.run import Outcome, run
-from dt_logs_handler.steps import Step
 from dt_logs_rehearsal.account import Account
 from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
 from dt_logs_rehearsal.http.endpoint import Endpoint

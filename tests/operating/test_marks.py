@@ -117,6 +117,24 @@ def test_leftovers_say_whether_they_stay_by_the_rules_and_how_they_go() -> None:
     assert all(each.expected is False for each in leftovers(Marks(topics=(TOPIC,)), False))
 
 
+def test_statements_that_grant_nothing_are_left_by_the_rules() -> None:
+    """A Delete disarms them first, and may not be allowed to take them out in the end."""
+    disarmed = MarkedBucket("theirs", made=False, statements=3, disarmed=2)
+    assert [(each.why, each.expected) for each in leftovers(Marks(buckets=(disarmed,)), False)] == [
+        ("1 statements of the stack's are in its policy; take them out", False),
+        ("2 statements in its policy are the stack's and grant nothing", True),
+    ]
+
+
+def test_a_bucket_that_stays_says_what_a_delete_has_left() -> None:
+    full = MarkedBucket("full", made=True, logs=True, note="holds logs - topic t")
+    (left,) = leftovers(Marks(buckets=(full,)), documented=True)
+    assert left.told == (
+        "bucket full: it holds logs, which are yours; empty and delete it when you like"
+        " (its tag dt-logs-analysis:left says: holds logs - topic t)"
+    )
+
+
 def test_nothing_marked_is_nothing_left() -> None:
     assert leftovers(Marks(), documented=False) == []
     assert Left("bucket", "b", "why", expected=True).told == "bucket b: why"

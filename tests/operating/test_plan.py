@@ -26,6 +26,7 @@ from dt_logs_cfn.errors import AwsError, OperatingError
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.diff import changes
 from dt_logs_cfn.operate.plans.planned import Planned, planned
+from dt_logs_cfn.operate.plans.shown import Preview, data, told
 from dt_logs_cfn.operate.stacks.stack import Existing, Stack
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account import Account, client_error
@@ -33,7 +34,7 @@ from dt_logs_rehearsal.account.errors import Refused
 
 ONCE = Config(retries={"total_max_attempts": 1})
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-KMS = "Set its default encryption to SSE-S3 (AES256), or choose another bucket."
+KMS = "Set its default encryption to SSE-S3 (AES256), or set another bucket."
 
 
 def plan(account: Account, request: Any) -> Planned:
@@ -141,7 +142,7 @@ def test_every_conflict_is_told_before_anything_is_touched(served: Served) -> No
     assert "It cannot work:" in ran.out
     assert "Bucket with-kms encrypts with aws:kms by default" in ran.out
     assert f"  fix: {KMS}" in ran.out
-    assert "Bucket gone-logs, to which the load balancer is set to log, does not exist." in ran.out
+    assert "Bucket gone-logs, to which the load balancer logs, does not exist." in ran.out
     assert "three" not in ran.out
     found = json.loads(served.run("plan", *arguments, *ASKED, "--json").out)
     assert [each["load_balancers"] for each in found["conflicts"]] == [[one], [two]]
@@ -209,7 +210,7 @@ def test_a_parameter_without_its_value_is_wrong_usage(served: Served) -> None:
 def test_a_load_balancer_of_another_region_is_told(served: Served) -> None:
     arn = served.account.add_load_balancer("web")
     failure = served.run("plan", "--load-balancer", arn, *ASKED, "--region", "eu-west-1").failure
-    assert "is not in this stack's account 123456789012, region eu-west-1" in failure
+    assert "in this account and region (123456789012, eu-west-1)" in failure
 
 
 def test_a_load_balancer_that_is_not_there_is_in_the_way(served: Served) -> None:
@@ -303,6 +304,23 @@ def test_an_update_tells_what_goes_and_what_comes(account: Account) -> None:
     assert tuple(taken[: len(found.plan.steps)]) == found.plan.steps
 
 
+def test_what_has_become_unusable_is_a_warning(account: Account) -> None:
+    """The stack keeps it; an update that changes nothing there works."""
+    account.add_bucket("logs-of-web")
+    arn = account.add_load_balancer("web", bucket="logs-of-web")
+    carry_out(creation(account, arn), account)
+    kms = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    account.s3.put_bucket_encryption(
+        Bucket="logs-of-web", ServerSideEncryptionConfiguration={"Rules": [kms]}
+    )
+    found = plan(account, asked.update(template(), values(arn), made(arn), account.clock()))
+    assert found.works
+    preview = Preview(found, None, exists=True, runs=True)
+    (warning,) = data(preview)["warnings"]
+    assert warning.startswith("app/web/") and "encrypts with aws:kms" in warning
+    assert f"\nUnusable, and left as it is:\n  {warning}\n" in told(preview, "An update")
+
+
 def test_a_bucket_that_the_role_may_not_touch_is_in_the_way(account: Account) -> None:
     account.add_bucket("logs-of-web")
     account.add_bucket("logs-of-api")
@@ -327,12 +345,12 @@ def test_the_endpoint_is_shown_without_its_token(account: Account) -> None:
 
 
 def test_what_does_not_fit_into_a_run_is_told_with_its_number(account: Account) -> None:
-    for number in range(1306):
+    for number in range(2176):
         account.add_load_balancer(f"web-{number}")
     found = plan(account, creation(account, "*"))
     (conflict,) = found.conflicts
     assert conflict.what.startswith(
-        "1306 load balancers to turn on are too many for one run: 1305 fit into the time"
+        "2176 load balancers to turn on are too many for one run: 2175 fit into the time"
     )
     # An Update does what fits, since a rollback is one; the rest is named.
     request = asked.update(template(), values("*"), made(), account.clock())

@@ -10,40 +10,44 @@ from operating.account import ACCOUNT, ENDPOINT, REGION, SECRET, STACK
 from support.strategies import STEADY, configurations, policies
 
 from dt_logs_cfn.operate.plans.diff import changes
-from dt_logs_handler import notifications, policy
-from dt_logs_handler.documents import parsed, same_statement, statements
-from dt_logs_handler.marks import Location, Stack
-from dt_logs_handler.model import Bucket, Logging, State
-from dt_logs_handler.request import Endpoint
-from dt_logs_handler.steps import (
+from dt_logs_handler import notifications
+from dt_logs_handler.documents import Json, parsed, same_statement, statements
+from dt_logs_handler.model import (
+    Bucket,
     DeleteBucket,
     DeleteTestFile,
     DeleteTopic,
     EditNotifications,
     EditPolicy,
     EnsureTopic,
-    Guard,
+    Logging,
     Plan,
     SecureBucket,
     SetFilter,
     SetLogging,
     SetRetention,
     SetTags,
+    State,
     Step,
     Subscribe,
+    Subscription,
+    Topic,
     Unsubscribe,
 )
+from dt_logs_handler.names import Location, Stack
+from dt_logs_handler.register import PolicyEdit
+from dt_logs_handler.request import Endpoint
 
 HERE = Stack(STACK, "aws", REGION, ACCOUNT)
 END = Endpoint("https", ENDPOINT)
-GUARD = Guard("logs")
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:t"
 ARN = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/app/web/0123456789abcdef"
 
 
 def diff(step: Step, bucket: Bucket | None = None) -> tuple[str, list[str]]:
     """Return how one step is told, of what."""
-    state = State({}, {bucket.name: bucket} if bucket else {}, {})
+    there = Topic(TOPIC, "", (Subscription("arn:s", TOPIC, "https", ENDPOINT, "old"),))
+    state = State({}, {bucket.name: bucket} if bucket else {}, {TOPIC: there})
     (found,) = changes(Plan((step,)), state, HERE)
     assert SECRET not in "".join(found.diff)
     return found.subject, list(found.diff)
@@ -67,12 +71,12 @@ def diff(step: Step, bucket: Bucket | None = None) -> tuple[str, list[str]]:
         ),
         (SetRetention("logs", 7), "bucket logs", ["~ days until logs expire: 30 -> 7"]),
         (
-            DeleteTestFile(Location("logs", "a"), GUARD),
+            DeleteTestFile(Location("logs", "a")),
             "bucket logs",
             [f"- object a/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"],
         ),
         (
-            DeleteBucket("logs", GUARD),
+            DeleteBucket("logs"),
             "bucket logs",
             ["- the bucket itself, unless it holds logs"],
         ),
@@ -87,16 +91,20 @@ def diff(step: Step, bucket: Bucket | None = None) -> tuple[str, list[str]]:
             ['+ subscription of https://logs.example.com/…, for {"Records":1} only'],
         ),
         (
-            Unsubscribe("arn:s", TOPIC, END, None, GUARD),
+            Unsubscribe("arn:s", TOPIC, END, "logs", live=False),
             f"topic {TOPIC}",
             ["- subscription of https://logs.example.com/…"],
         ),
         (
-            DeleteTopic(TOPIC, "logs", GUARD),
+            DeleteTopic(TOPIC, "logs"),
             f"topic {TOPIC}",
             ["- the topic itself, with its subscriptions"],
         ),
-        (SetFilter("arn:s", "new", "old"), "subscription arn:s", ["- filter old", "+ filter new"]),
+        (
+            SetFilter("logs", "arn:s", "new"),
+            "subscription arn:s",
+            ["- filter old", "+ filter new"],
+        ),
         (
             SetLogging(ARN, Logging(True, "logs", "a/dt"), Logging(False, "logs", "a")),
             "load balancer app/web/0123456789abcdef",
@@ -105,13 +113,18 @@ def diff(step: Step, bucket: Bucket | None = None) -> tuple[str, list[str]]:
     ],
 )
 def test_a_step_is_told(step: Step, subject: str, lines: list[str]) -> None:
-    expiring = {"ID": "dt-logs-analysis", "Status": "Enabled", "Expiration": {"Days": 30}}
+    expiring: Json = {
+        "ID": "dt-logs-analysis",
+        "Status": "Enabled",
+        "Expiration": {"Days": 30},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+    }
     bucket = Bucket(
         "logs",
         tags={"old": "2", "team": "web", "kept": "1"},
         encryption="aws:kms",
         public_access_block={"BlockPublicAcls": True},
-        lifecycle=(expiring,),
+        lifecycle={"Rules": [expiring]},
     )
     assert diff(step, bucket) == (subject, lines)
 
@@ -132,7 +145,7 @@ def test_what_may_be_a_token_in_a_tag_is_not_shown() -> None:
 
 def test_a_policy_is_shown_whole() -> None:
     statement = {"Sid": "https://h.example.com/a/b?c=d", "Effect": "Deny", "Resource": "x" * 900}
-    _, lines = diff(EditPolicy("logs", policy.Edit((statement,))), Bucket("logs"))
+    _, lines = diff(EditPolicy("logs", PolicyEdit((statement,))), Bucket("logs"))
     assert [json.loads(line.removeprefix("+ policy ")) for line in lines] == [statement]
 
 
@@ -140,7 +153,7 @@ def test_a_policy_is_shown_whole() -> None:
 @given(policies())
 def test_a_policys_diff_is_what_the_edit_changes(text: str | None) -> None:
     ours = {"Sid": "DTLogsAnalysis9", "Effect": "Allow", "Action": "s3:GetObject"}
-    edit = policy.Edit((ours,), frozenset({"AllowTrail"}))
+    edit = PolicyEdit((ours,), frozenset({"AllowTrail"}))
     _, lines = diff(EditPolicy("logs", edit), Bucket("logs", policy=text))
     before = list(statements(parsed(text))) if text else []
     gone = [json.loads(line[9:]) for line in lines if line.startswith("- policy ")]
@@ -157,7 +170,7 @@ def test_notifications_of_others_are_in_no_diff(
     configuration: notifications.Configuration,
 ) -> None:
     entry = notifications.entry(Location("logs", ""), TOPIC, HERE)
-    edit = notifications.Edit((entry,))
+    edit = notifications.NotificationEdit((entry,))
     _, lines = diff(EditNotifications("logs", edit), Bucket("logs", notifications=configuration))
     assert [json.loads(line.removeprefix("+ notification ")) for line in lines] == [entry]
 
@@ -165,8 +178,8 @@ def test_notifications_of_others_are_in_no_diff(
 def test_two_edits_of_one_bucket_are_told_one_after_the_other() -> None:
     put = {"Sid": "DTLogsAnalysis9", "Effect": "Allow", "Action": "s3:GetObject"}
     steps = (
-        EditPolicy("logs", policy.Edit((put,))),
-        EditPolicy("logs", policy.Edit((), frozenset({"DTLogsAnalysis9"}))),
+        EditPolicy("logs", PolicyEdit((put,))),
+        EditPolicy("logs", PolicyEdit((), frozenset({"DTLogsAnalysis9"}))),
     )
     found = changes(Plan(steps), State({}, {"logs": Bucket("logs")}, {}), HERE)
     assert [each.diff[0][:8] for each in found] == ["+ policy", "- policy"]

@@ -11,7 +11,7 @@ from operating.looking import Looking
 
 from dt_logs_cfn.operate.plans.reads import reading
 from dt_logs_cfn.operate.status.log_objects import log_objects
-from dt_logs_handler.marks import Stack
+from dt_logs_handler.names import Stack
 from dt_logs_handler.observe import read_load_balancer
 from dt_logs_rehearsal.account import Account
 
@@ -520,3 +520,35 @@ def test_a_gone_stack_s_statement_is_a_stray_beside_those_of_others(looking: Loo
     found = looking.of(arn)[f"bucket {bucket}", "marks without a stack"]
     assert found.verdict == "finding"
     assert found.saw.startswith("statement DTLogsAnalysis1Read")
+
+
+def test_statements_that_a_delete_disarmed_grant_nothing(looking: Looking) -> None:
+    """Their stack is gone; they name the account itself."""
+    arn = logging(looking.account)
+    looking.create(arn)
+
+    def disarm(statements: list[Any]) -> None:
+        (ours,) = (each for each in statements if each.get("Sid", "").startswith("DTLogs"))
+        ours["Principal"] = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+
+    looking.edit_policy(LOGS, disarm)
+    looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
+    found = looking.of(arn)
+    grant = found[subject(arn), "read grant"]
+    assert (grant.verdict, grant.saw) == ("finding", "nothing lets Data Theorem read its logs")
+    stray = found[f"bucket {LOGS}", "marks without a stack"]
+    assert stray.verdict == "finding"
+    assert stray.saw.startswith("statement DTLogsAnalysis1Read")
+    assert ", which grants nothing, is of a stack that is not there (tag " in stray.saw
+
+
+def test_what_a_delete_has_left_is_told_by_the_buckets_tag(looking: Looking) -> None:
+    arn = looking.account.add_load_balancer("web")
+    looking.create(arn)
+    (bucket,) = looking.account.world.buckets
+    tags = looking.account.s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+    tags.append({"Key": "dt-logs-analysis:left", "Value": "holds logs - topic t"})
+    looking.account.s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
+    looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
+    found = looking.of(arn)[f"bucket {bucket}", "marks without a stack"]
+    assert found.saw.endswith("; what it has left: holds logs - topic t")

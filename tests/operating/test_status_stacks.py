@@ -165,7 +165,7 @@ def test_drift_that_no_run_can_mend(looking: Looking, stack: dict[str, Any]) -> 
     looking.account.add_topic(f"dt-logs-analysis-1-{OWN}")  # the policy is SNS's own now
     found = looking.stack_check("drift")
     assert found.verdict == "finding"
-    assert "exists with a policy that is not the one it was made with" in found.saw
+    assert "exists with a policy or tags that are not those it was made with" in found.saw
 
 
 def test_drift_is_unknown_where_something_may_not_be_read(

@@ -142,8 +142,9 @@ def live(life: Life, alter: Alter = unaltered) -> Lived:
             life.meanwhile(account, arns)
             if life.meanwhile is _moved:
                 start = _with(start, account, arns)
-        if "aws s3 rb" in told:  # the role no longer names the bucket: the customer removes it
-            account.s3.delete_bucket(Bucket=str(second["LogBucketName"]))
+        other = str(second["LogBucketName"])
+        if other and f"aws s3 rb s3://{other}" in told:  # which the role no longer names
+            account.s3.delete_bucket(Bucket=other)
     left = differences(start, account.snapshot())
     lived.wrong = f"left behind: {left[0]}; told: {told}" if left else ""
     return lived
@@ -184,7 +185,7 @@ def _sent(
     answer = stack.send(stack.event(kind, given, old), clients)
     if answer["Status"] != "SUCCESS":
         lived.wrong = f"{kind} failed: {answer['Reason']}"
-    return str(answer["Reason"])
+    return f"{answer.get('Reason')} {answer.get('Data')}"
 
 
 def without(action: str) -> Alter:

@@ -17,11 +17,9 @@ from moto.s3.responses import S3Response
 from dt_logs_handler.main import Clients
 
 from .events import ACCOUNT, GLOBAL_BUCKET, OWN_BUCKET, REGION
+from .states import PRIVATE
 
 Snapshot = dict[str, Any]
-PRIVATE = dict.fromkeys(
-    ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
-)
 
 
 @cache
@@ -122,7 +120,7 @@ class Account:
 
     def _bucket(self, name: str) -> Snapshot:
         s3 = self.s3
-        listed = s3.list_objects_v2(Bucket=name).get("Contents", [])
+        listed = s3.list_object_versions(Bucket=name)
         return {
             "policy": self.policy(name),
             "notifications": self.notifications(name),
@@ -145,7 +143,11 @@ class Account:
             ),
             "acl": s3.get_bucket_acl(Bucket=name)["Grants"],
             "versioning": s3.get_bucket_versioning(Bucket=name).get("Status"),
-            "objects": sorted(each["Key"] for each in listed),
+            "objects": sorted(
+                each["Key"]
+                for kind in ("Versions", "DeleteMarkers")
+                for each in listed.get(kind, [])
+            ),
         }
 
     def _topic(self, arn: str) -> Snapshot:

@@ -3,37 +3,35 @@
 from dataclasses import replace
 from typing import Any
 
-from dt_logs_handler.marks import Stack
 from dt_logs_handler.model import (
     Absent,
     Bucket,
-    LoadBalancer,
-    Logging,
-    State,
-    Subscription,
-    Topic,
-    Unreadable,
-)
-from dt_logs_handler.place import known
-from dt_logs_handler.plan import plan
-from dt_logs_handler.request import Request, parse
-from dt_logs_handler.steps import (
     CreateBucket,
     DeleteBucket,
     DeleteTopic,
     EditNotifications,
     EditPolicy,
     EnsureTopic,
+    LoadBalancer,
+    Logging,
     Plan,
     SecureBucket,
     SetFilter,
     SetLogging,
     SetRetention,
     SetTags,
+    State,
     Step,
     Subscribe,
+    Subscription,
+    Topic,
+    Unreadable,
     Unsubscribe,
 )
+from dt_logs_handler.names import Stack
+from dt_logs_handler.place import recognised
+from dt_logs_handler.plan import plan
+from dt_logs_handler.request import Request, parse
 from dt_logs_handler.topics import topic_policy
 
 from .events import (
@@ -52,6 +50,7 @@ from .events import (
 
 HERE = Stack(STACK, "aws", REGION, ACCOUNT)
 THERE = Stack(OTHER_STACK, "aws", REGION, ACCOUNT)
+CHINA = Stack.of(STACK.replace(":aws:", ":aws-cn:").replace(REGION, "cn-north-1"))
 PRIVATE = dict.fromkeys(
     ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
 )
@@ -74,6 +73,7 @@ def state(
     *load_balancers: LoadBalancer,
     buckets: tuple[Bucket, ...] = (),
     unreadable: tuple[str, ...] = (),
+    absent: tuple[str, ...] = (),
     gone: tuple[str, ...] = (),
     topics: tuple[Topic, ...] = (),
     documented: bool = False,
@@ -83,6 +83,7 @@ def state(
     found: dict[str, Bucket | Absent | Unreadable] = {
         OWN_BUCKET: Absent(),
         GLOBAL_BUCKET: Absent(),
+        **{name: Absent() for name in absent},
         **{each.name: each for each in buckets},
         **{name: Unreadable("GetBucketTagging: Access Denied") for name in unreadable},
     }
@@ -95,25 +96,51 @@ def state(
     )
 
 
+def bucket(found: State, name: str) -> Bucket:
+    """Return a bucket that has to be there."""
+    there = found.buckets[name]
+    assert isinstance(there, Bucket)
+    return there
+
+
+def topic(found: State, arn: str) -> Topic:
+    """Return a topic that has to be there."""
+    there = (found.topics or {})[arn]
+    assert there is not None
+    return there
+
+
+def reset(found: State, name: str, **settings: Any) -> State:
+    """Return a state in which settings of a bucket were changed."""
+    return _with_bucket(found, replace(bucket(found, name), **settings))
+
+
+def moved(found: State, arn: str, logging: Logging | None) -> State:
+    """Return a state in which a load balancer logs elsewhere, or was deleted for None."""
+    there = LoadBalancer(arn, logging) if logging else None
+    return replace(found, load_balancers={**found.load_balancers, arn: there})
+
+
 def request(
     kind: str,
     *arns: str,
     old: dict[str, object] | None = None,
     at: float = NOON,
     stack: Stack = HERE,
-    **changed: object,
+    **values: object,
 ) -> Request:
-    """Return a checked request for load balancers, with properties changed."""
-    given = properties(*arns, **changed)
+    """Return a checked request for load balancers, with other values of properties."""
+    given = properties(*arns, **values)
     return parse(event(kind, given, old, at=at, stack=stack.id), at)
 
 
 def planned(asked: Request, before: State) -> tuple[Plan, State]:
     """Plan, and return the plan with the state that its steps lead to."""
-    found = plan(asked, replace(before, known=known(asked, before)))
+    known, again = recognised(asked, before)
+    found = plan(asked, replace(before, known=known, again=again))
     after = before
     for step in found.steps:
-        after = _taken(step, after, asked.stack)
+        after = taken(step, after, asked.stack)
     return found, after
 
 
@@ -122,12 +149,11 @@ def after(asked: Request, before: State) -> State:
     return planned(asked, before)[1]
 
 
-def _taken(step: Step, before: State, stack: Stack) -> State:
+def taken(step: Step, before: State, stack: Stack = HERE) -> State:
+    """Return the state once a step was taken."""
     match step:
         case SetLogging():
-            changed = LoadBalancer(step.load_balancer, step.to)
-            load_balancers = {**before.load_balancers, step.load_balancer: changed}
-            return replace(before, load_balancers=load_balancers)
+            return moved(before, step.load_balancer, step.to)
         case EnsureTopic():
             return _with_topic(before, Topic(step.topic, topic_policy(step.bucket, stack), ()))
         case DeleteTopic() if before.topics is not None:
@@ -145,9 +171,9 @@ def _taken(step: Step, before: State, stack: Stack) -> State:
         case DeleteBucket():
             return replace(before, buckets={**before.buckets, step.bucket: Absent()})
         case SecureBucket() | SetTags() | SetRetention() | EditPolicy() | EditNotifications():
-            bucket = before.buckets[step.bucket]
-            if isinstance(bucket, Bucket):
-                return _with_bucket(before, replace(bucket, **_changes(step, bucket)))
+            found = before.buckets[step.bucket]
+            if isinstance(found, Bucket):
+                return reset(before, step.bucket, **_changes(step, found))
     return before
 
 
@@ -157,11 +183,9 @@ def _changes(step: Step, bucket: Bucket) -> dict[str, Any]:
             secure = {"encryption": "AES256", "ownership": "BucketOwnerEnforced"}
             return {**secure, "public_access_block": PRIVATE}
         case SetTags():
-            kept = {key: value for key, value in bucket.tags.items() if key not in step.drop}
-            return {"tags": {**kept, **step.tags}}
+            return {"tags": step.applied(bucket.tags)}
         case SetRetention():
-            rule = {"Status": "Enabled", "Expiration": {"Days": step.days}}
-            return {"lifecycle": ({"ID": "dt-logs-analysis", **rule},)}
+            return {"lifecycle": step.applied(bucket.lifecycle)}
         case EditPolicy():
             return {"policy": step.edit.applied(bucket.policy)}
         case EditNotifications():

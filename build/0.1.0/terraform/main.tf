@@ -164,6 +164,14 @@ output "subscription_arns" {
   value = try(aws_cloudformation_stack.logs_analysis.outputs["SubscriptionArns"], null)
 }
 
+output "not_onboarded" {
+  value = try(aws_cloudformation_stack.logs_analysis.outputs["NotOnboarded"], null)
+}
+
+output "warnings" {
+  value = try(aws_cloudformation_stack.logs_analysis.outputs["Warnings"], null)
+}
+
 output "template_version" {
   value = try(aws_cloudformation_stack.logs_analysis.outputs["TemplateVersion"], null)
 }

@@ -164,13 +164,14 @@ def _source(archive: bytes) -> bytes:
                 raise VerifyError(f"The function's code is more than {_FILE}.", fix)
             with opened.open(_FILE) as file:
                 content = file.read(LIMIT + 1)
+    # ValueError: an offset or size that cannot be, or a name that is not UTF-8.
     except (
         zipfile.BadZipFile,
         zlib.error,
         EOFError,
-        NotImplementedError,
         RuntimeError,
         OSError,
+        ValueError,
     ) as error:
         raise VerifyError("The function's code is no sound zip.", fix) from error
     if len(content) > LIMIT:

@@ -87,5 +87,5 @@ def _verified(text: str, where: str, privileges: Privileges | None) -> Template:
         )
     # White space does not count when it is verified, and does for CloudFormation's limit.
     fits = len(text.encode()) <= TEMPLATE_LIMIT
-    body = text if fits else canonical.dumps(parse_template(text))
+    body = text if fits else canonical.dumps(parse_template(text), indentation="")
     return Template(body, f"release {verdict.origin.version}, {found.value}, {where}")

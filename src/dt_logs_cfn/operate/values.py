@@ -8,6 +8,7 @@ from typing import Any
 from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_cfn.template.declared import check_given, declared, default, shown_name
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_handler.names import EVERY_LOAD_BALANCER
 
 _LIMIT = 1_000_000  # bytes of a file: 200 parameters of 4,096 bytes are fewer
 _FORM = (
@@ -101,5 +102,8 @@ def check(template: Mapping[str, Any], given: Mapping[str, str], kept: Mapping[s
 def check_rules(template: Mapping[str, Any], values: Mapping[str, str], what: str) -> None:
     """Raise OperatingError if values that are taken one by one do not go together."""
     refused = ResolvedTemplate(template, values).refusals()
+    named = [each.strip() for each in values.get("LoadBalancerArns", "").split(",")]
+    if EVERY_LOAD_BALANCER in named and len(named) > 1:
+        refused.append(f"{EVERY_LOAD_BALANCER} stands for all, so name no others.")
     if refused:
         raise OperatingError(f"{what} do not go together.", refused[0])

@@ -9,7 +9,7 @@ from dt_logs_cfn.pages.contents import Contents
 from dt_logs_cfn.pages.markup import code
 from dt_logs_cfn.pages.regions import PARTITIONS
 from dt_logs_cfn.settings import Privileges
-from dt_logs_handler.request import HTTPS_URL
+from dt_logs_handler.names import HTTPS_URL
 
 _FIRST = "us-east-1"
 _STACK = launch_commands.PLACEHOLDERS["StackName"]

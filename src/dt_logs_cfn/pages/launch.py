@@ -41,7 +41,7 @@ _FILES = (
     ("dt-logs-analysis-documented.template.json", "the stack, privileges as documented"),
     ("cloudformation-role.template.json", "the service role"),
     ("policies/", "an IAM policy, to read or to paste"),
-    ("handler.zip", "the Lambda function&#x27;s sources, as they are in the templates"),
+    ("handler.zip", "the Lambda function&#x27;s code, byte for byte as in the templates"),
     ("terraform/", "a Terraform module over the stack"),
     ("stackset-parameters.json", "parameters for a StackSet"),
 )

@@ -5,6 +5,7 @@ customer who rebuilds a release can compare it byte by byte.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -64,10 +65,10 @@ def build_release(settings: Settings) -> Release:
     files[LAUNCH_PAGE] = launch.page(Contents(settings, {**files}, names, ROLE_TEMPLATE)).encode()
     files[MANIFEST] = _json(_manifest(files))
     files[CHECKSUMS] = _checksums(files)
-    return Release(__version__, files, size_warnings(templates))
+    return Release(__version__, files, size_warnings(templates, settings))
 
 
-def size_warnings(templates: Mapping[str, bytes]) -> tuple[str, ...]:
+def size_warnings(templates: Mapping[str, bytes], settings: Settings) -> tuple[str, ...]:
     """Return a sentence for each template that fills over 90 % of what CloudFormation takes.
 
     Raises BuildError if one is beyond it.
@@ -78,17 +79,31 @@ def size_warnings(templates: Mapping[str, bytes]) -> tuple[str, ...]:
         if size > TEMPLATE_LIMIT:
             raise BuildError(
                 f"{name} has {size:,} bytes; CloudFormation takes {TEMPLATE_LIMIT:,} directly.",
-                "Shorten the handler or the descriptions.",
+                _what_to_shorten(content, settings, size - TEMPLATE_LIMIT),
             )
         if size > TEMPLATE_WARNING:
             warnings.append(f"{name} has {size:,} bytes of {TEMPLATE_LIMIT:,}, over 90 %.")
     return tuple(warnings)
 
 
+def _what_to_shorten(template: bytes, settings: Settings, excess: int) -> str:
+    """Name the setting that takes most of a template, if all settings take at least the excess."""
+    settings_of = settings.to_metadata().items()
+    places = {text: (name, of) for of, values in settings_of for name, text in values.items()}
+    taken = {text: template.count(json.dumps(text).encode()) * len(text) for text in places}
+    if sum(taken.values()) < excess:
+        return "Shorten the handler or the descriptions."
+    longest = max(taken, key=taken.__getitem__)
+    name, of = places[longest]
+    return f"Shorten {name} of partition {of} in release.cfg: it has {len(longest):,} characters."
+
+
 def _templates(settings: Settings) -> dict[str, bytes]:
-    made = {name: stack_template(settings, kind) for name, kind in STACK_TEMPLATES.items()}
-    made[ROLE_TEMPLATE] = service_role_template(settings)
-    return {name: _json(template.to_dict()) for name, template in made.items()}
+    stacks = {
+        name: canonical.dumps(stack_template(settings, kind).to_dict(), indentation="").encode()
+        for name, kind in STACK_TEMPLATES.items()
+    }
+    return {**stacks, ROLE_TEMPLATE: _json(service_role_template(settings).to_dict())}
 
 
 def _for_pipelines(settings: Settings) -> dict[str, bytes]:
@@ -102,7 +117,7 @@ def _for_pipelines(settings: Settings) -> dict[str, bytes]:
 def _manifest(files: Mapping[str, bytes]) -> dict[str, object]:
     return {
         "version": __version__,
-        "handler": {"sha256": embedding.content_digest(embedding.handler_files())},
+        "handler": {"sha256": embedding.handler_sha256()},
         "files": {
             name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for name, content in sorted(files.items())

@@ -10,8 +10,7 @@ from typing import Any
 from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.pages.launch_commands import hcl_string
 from dt_logs_cfn.template.resources import ANSWERS
-from dt_logs_handler.marks import NAME
-from dt_logs_handler.request import EVERY_LOAD_BALANCER
+from dt_logs_handler.names import EVERY_LOAD_BALANCER, NAME
 
 TERRAFORM = "terraform/main.tf"
 STACK_SET_PARAMETERS = "stackset-parameters.json"

@@ -9,7 +9,7 @@ from awacs.aws import Allow, Condition, Statement, StringEquals
 
 from dt_logs_cfn.template.statements import EVERYTHING, Place, Resource, actions, allow, document
 from dt_logs_handler.grants import GRANTS, Grant, Scope
-from dt_logs_handler.marks import NAME, TEST_FILE
+from dt_logs_handler.names import NAME, TEST_FILE
 
 # A stack's tag, as it is in names that the handler gives: 12 hex digits.
 _TAG = "?" * 12

@@ -67,10 +67,6 @@ class ResolvedTemplate:
                 return self.value(one) == self.value(other)
             case "Fn::Not", [condition]:
                 return not self.value(condition)
-            case "Fn::Contains", [items, item]:
-                return self.value(item) in self.value(items)
-            case "Fn::EachMemberEquals", [items, item]:
-                return all(each == self.value(item) for each in self.value(items))
         raise KeyError(name)
 
     def reference(self, name: str) -> Any:
@@ -106,20 +102,12 @@ class ResolvedTemplate:
         return self.value(self.template["Resources"][resource].get("Properties", {}))
 
     def refusals(self) -> list[str]:
-        """Return why CloudFormation would not take the parameters: by pattern, or by a rule."""
-        patterns = [
+        """Return why CloudFormation would not take the parameters."""
+        return [
             declared.get("ConstraintDescription", f"{name} does not take this value")
             for name, declared in self.template.get("Parameters", {}).items()
             if not accepts(declared, str(self.parameters.get(name, declared.get("Default"))))
         ]
-        rules = [
-            assertion["AssertDescription"]
-            for rule in self.template.get("Rules", {}).values()
-            if self.value(rule.get("RuleCondition", True))
-            for assertion in rule["Assertions"]
-            if not self.value(assertion["Assert"])
-        ]
-        return patterns + rules
 
 
 def accepts(declared: Mapping[str, Any], text: str) -> bool:

@@ -1,68 +1,53 @@
-"""How CloudFormation's console shows the parameters: groups, their order, and labels."""
+"""How CloudFormation's console groups and orders the parameters, under their own names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters that the console shows together, with their labels there."""
+    """Parameters that the console shows together."""
 
     title: str
-    labels: Mapping[str, str]
+    parameters: tuple[str, ...]
 
 
 _BOUNDARY = "PermissionsBoundaryArn"
-_NAMES = Group(
-    "If your account has rules for names",
-    {
-        "LambdaExecutionRoleName": "Role name",
-        "LambdaExecutionRolePath": "Role path",
-        _BOUNDARY: "Permissions boundary",
-        "LambdaFunctionName": "Function name",
-    },
-)
 STACK_GROUPS = (
-    Group(
-        "What Data Theorem sent you",
-        {
-            "DataTheoremAccountId": "AWS account",
-            "NotificationEndpoint": "Endpoint",
-        },
-    ),
+    Group("What Data Theorem sent you", ("DataTheoremAccountId", "NotificationEndpoint")),
     Group(
         "What to onboard",
-        {
-            "LoadBalancerArns": "Load balancers",
-            "LogBucketName": "Bucket for new logs",
-            "LogRetentionDays": "Days to keep logs",
-            "VendorReadScope": "What may be read",
-            "ExistingLogBucketNames": "Existing log buckets",
-            "ResourceTags": "Tags",
-            "RunToken": "Run again",
-        },
+        (
+            "LoadBalancerArns",
+            "LogBucketName",
+            "LogRetentionDays",
+            "VendorReadScope",
+            "ExistingLogBucketNames",
+            "ResourceTags",
+            "RunToken",
+        ),
     ),
-    _NAMES,
+    Group(
+        "If your account has rules for names",
+        ("LambdaExecutionRoleName", "LambdaExecutionRolePath", _BOUNDARY, "LambdaFunctionName"),
+    ),
 )
 SERVICE_ROLE_GROUPS = (
-    Group("Which stacks the role may run", {"StackNamePrefix": "Names begin with"}),
+    Group("Which stacks the role may run", ("StackNamePrefix",)),
     Group(
         "Names that these stacks choose",
-        {name: label for name, label in _NAMES.labels.items() if name.startswith("Lambda")},
+        ("LambdaExecutionRoleName", "LambdaExecutionRolePath", "LambdaFunctionName"),
     ),
-    Group("If your account has rules for roles", {_BOUNDARY: _NAMES.labels[_BOUNDARY]}),
+    Group("If your account has rules for roles", (_BOUNDARY,)),
 )
 
 
 def interface(groups: Sequence[Group]) -> dict[str, Any]:
-    """Return the metadata AWS::CloudFormation::Interface: groups, their order, and labels."""
+    """Return the metadata AWS::CloudFormation::Interface: groups and their order."""
     return {
         "ParameterGroups": [
-            {"Label": {"default": group.title}, "Parameters": list(group.labels)}
+            {"Label": {"default": group.title}, "Parameters": list(group.parameters)}
             for group in groups
-        ],
-        "ParameterLabels": {
-            name: {"default": label} for group in groups for name, label in group.labels.items()
-        },
+        ]
     }

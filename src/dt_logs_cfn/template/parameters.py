@@ -10,22 +10,21 @@ from typing import Any
 from troposphere import Equals, Join, Not, Parameter, Ref
 
 from dt_logs_cfn.settings import Vendor
-from dt_logs_handler.marks import NAME
-from dt_logs_handler.request import EVERY_LOAD_BALANCER, HTTPS_URL, ReadScope
+from dt_logs_handler.names import (
+    ACCOUNT_ID,
+    ARN,
+    BUCKET_NAME,
+    EVERY_LOAD_BALANCER,
+    HTTPS_URL,
+    LOAD_BALANCER_ARN,
+    NAME,
+    QUEUE_ARN,
+)
+from dt_logs_handler.request import ReadScope
 
-_PARTITION = "arn:aws[a-z-]*"
-_LOAD_BALANCER = (
-    rf"{_PARTITION}:elasticloadbalancing:[a-z0-9-]+:[0-9]{{12}}:"
-    "loadbalancer/app/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}"
-)
-_QUEUE = rf"{_PARTITION}:sqs:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_-]{{1,80}}"
-_BUCKET = (
-    r"(?!([0-9]+\.){3}[0-9]+$|xn--|sthree-|amzn-s3-demo-|.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$)"
-    r"[a-z0-9]([a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]"
-)
 _TAG = r"(?![Aa][Ww][Ss]:)[^=]{1,128}=.{0,256}"
 _PATH = "/([A-Za-z0-9+=,.@_-]+/)*"  # of what IAM takes, what means nothing more in an ARN
-_BOUNDARY = rf"{_PARTITION}:iam::([0-9]{{12}}|aws):policy/[!-~]+"
+_BOUNDARY = rf"{ARN}:iam::({ACCOUNT_ID}|aws):policy/[!-~]+"
 
 
 def stack_parameters(default: Vendor | None) -> list[Parameter]:
@@ -71,14 +70,14 @@ def _vendor(default: Vendor | None) -> list[Parameter]:
         _text(
             "DataTheoremAccountId",
             "The AWS account that may read the logs.",
-            "[0-9]{12}",
+            ACCOUNT_ID,
             "12 digits.",
             **({"Default": account} if account else {}),
         ),
         _text(
             "NotificationEndpoint",
             "Where new logs are announced: an https URL or the ARN of an SQS queue.",
-            f"({HTTPS_URL}|{_QUEUE})",
+            f"({HTTPS_URL}|{QUEUE_ARN})",
             "An https URL, or the ARN of a standard SQS queue.",
             MaxLength=2048,
             **({"Default": endpoint} if endpoint else {}),
@@ -91,7 +90,7 @@ def _onboarding() -> list[Parameter]:
         _list(
             "LoadBalancerArns",
             "ARNs of application load balancers of this account and region, or * for all.",
-            rf"(\{EVERY_LOAD_BALANCER}|{_LOAD_BALANCER})",
+            rf"(\{EVERY_LOAD_BALANCER}|{LOAD_BALANCER_ARN})",
             "ARNs like arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID, or *.",
         ),
         Parameter(
@@ -124,7 +123,7 @@ def _log_buckets() -> list[Parameter]:
         _text(
             "LogBucketName",
             "For load balancers that do not log yet; made if not there. Empty: we choose a name.",
-            f"({_BUCKET})?",
+            f"({BUCKET_NAME})?",
             "A bucket name that S3 takes.",
             Default="",
         ),

@@ -26,7 +26,15 @@ MEMORY = 512  # MB
 LOG_DAYS = 90
 
 # What the handler answers in every success.
-ANSWERS = ("LogBuckets", "TopicArns", "SubscriptionArns", "TemplateVersion", "HandlerSha256")
+ANSWERS = (
+    "LogBuckets",
+    "TopicArns",
+    "SubscriptionArns",
+    "NotOnboarded",
+    "Warnings",
+    "TemplateVersion",
+    "HandlerSha256",
+)
 _PASSED_ON = (
     "LoadBalancerArns",
     "DataTheoremAccountId",

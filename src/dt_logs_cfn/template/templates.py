@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from troposphere import GetAtt, Output, Ref, Template
+from troposphere import GetAtt, Output, Template
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import VerifyError
@@ -25,7 +25,6 @@ from dt_logs_cfn.template.parameters import (
     service_role_parameters,
     stack_parameters,
 )
-from dt_logs_handler.request import EVERY_LOAD_BALANCER
 
 RECORD = "DTLogsAnalysis"
 _OPTIONAL = ("LambdaExecutionRoleName", "LambdaFunctionName", "PermissionsBoundaryArn")
@@ -53,7 +52,6 @@ def stack_template(settings: Settings, privileges: Privileges) -> Template:
     if privileges is Privileges.LEAST_PRIVILEGE:
         template.add_condition("HasLogBucketName", given("LogBucketName"))
         template.add_condition("HasExistingLogBucketNames", any_given("ExistingLogBucketNames"))
-    template.add_rule("EveryLoadBalancerOrNamedOnes", _every_or_named())
     template.add_resource(resources.stack_resources(privileges))
     template.add_output(
         [Output(name, Value=GetAtt(resources.INVOCATION, name)) for name in resources.ANSWERS]
@@ -122,16 +120,3 @@ def _template(description: str, of: Origin, console: dict[str, Any]) -> Template
     )
     template.set_version("2010-09-09")
     return template
-
-
-def _every_or_named() -> dict[str, Any]:
-    named = Ref("LoadBalancerArns")
-    return {
-        "RuleCondition": {"Fn::Contains": [named, EVERY_LOAD_BALANCER]},
-        "Assertions": [
-            {
-                "Assert": {"Fn::EachMemberEquals": [named, EVERY_LOAD_BALANCER]},
-                "AssertDescription": "LoadBalancerArns: * stands for all, so name no others.",
-            }
-        ],
-    }

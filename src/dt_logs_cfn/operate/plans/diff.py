@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 
 from dt_logs_cfn.operate.shown import changed, shown_value
 from dt_logs_handler import notifications
-from dt_logs_handler.documents import compact, parsed, same_statement, statements
-from dt_logs_handler.marks import Stack
-from dt_logs_handler.model import Bucket, Logging, State
-from dt_logs_handler.plan import retention, secure
-from dt_logs_handler.steps import (
+from dt_logs_handler.documents import Configuration, compact, parsed, same_statement, statements
+from dt_logs_handler.model import (
+    Bucket,
     CreateBucket,
     DeleteBucket,
     DeleteTestFile,
@@ -21,16 +19,19 @@ from dt_logs_handler.steps import (
     EditNotifications,
     EditPolicy,
     EnsureTopic,
+    Logging,
     Plan,
     SecureBucket,
     SetFilter,
     SetLogging,
     SetRetention,
     SetTags,
+    State,
     Step,
     Subscribe,
     Unsubscribe,
 )
+from dt_logs_handler.names import Stack
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class _Shown:
     state: State
     stack: Stack
     policies: dict[str, str | None] = field(default_factory=dict)
-    configurations: dict[str, notifications.Configuration] = field(default_factory=dict)
+    configurations: dict[str, Configuration] = field(default_factory=dict)
 
     def subject(self, step: Step) -> str:
         match step:
@@ -92,7 +93,7 @@ class _Shown:
                 yield from _tags(self._bucket(step.bucket), step)
             case SetRetention():
                 found = self._bucket(step.bucket)
-                days = retention(found) if found else None
+                days = found.retention if found else None
                 was = None if days is None else str(days)
                 yield _replaced("days until logs expire", was, str(step.days))
             case EditPolicy():
@@ -101,7 +102,9 @@ class _Shown:
                 yield from self._notifications(step)
             case SetLogging():
                 yield from _logging(step.was, step.to)
-            case EnsureTopic() | Subscribe() | SetFilter() | Unsubscribe() | DeleteTopic():
+            case SetFilter():
+                yield from self._filter(step)
+            case EnsureTopic() | Subscribe() | Unsubscribe() | DeleteTopic():
                 yield from _announced(step)
             case DeleteTestFile():
                 yield f"- object {step.location.test_file(self.stack)}"
@@ -134,6 +137,13 @@ class _Shown:
         yield from (f"- notification {compact(each[1])}" for each in old if each not in new)
         yield from (f"+ notification {compact(each[1])}" for each in new if each not in old)
 
+    def _filter(self, step: SetFilter) -> Iterator[str]:
+        for topic in filter(None, (self.state.topics or {}).values()):
+            for each in topic.subscriptions:
+                if each.arn == step.subscription:
+                    yield f"- filter {each.filter_policy}"
+        yield f"+ filter {step.filter_policy}"
+
 
 def _secured(found: Bucket | None) -> Iterator[str]:
     if found is None:
@@ -146,7 +156,7 @@ def _secured(found: Bucket | None) -> Iterator[str]:
     for name, (was, to) in wanted.items():
         if was != to:
             yield _replaced(name, str(was), str(to))
-    if not secure(Bucket(found.name, public_access_block=found.public_access_block)):
+    if not Bucket(found.name, public_access_block=found.public_access_block).secure:
         yield _replaced("public access block", compact(dict(found.public_access_block)), "all on")
 
 
@@ -173,7 +183,7 @@ def _logging(was: Logging, to: Logging) -> Iterator[str]:
 
 
 def _announced(
-    step: EnsureTopic | Subscribe | SetFilter | Unsubscribe | DeleteTopic,
+    step: EnsureTopic | Subscribe | Unsubscribe | DeleteTopic,
 ) -> Iterator[str]:
     match step:
         case EnsureTopic():
@@ -188,9 +198,6 @@ def _announced(
             there = "" if step.known_absent else ", unless it is there"
             only = f", for {step.filter_policy} only" if step.filter_policy else ""
             yield f"+ subscription of {step.endpoint.shown}{only}{there}"
-        case SetFilter():
-            yield f"- filter {step.was}"
-            yield f"+ filter {step.filter_policy}"
         case Unsubscribe():
             yield f"- subscription of {step.endpoint.shown}"
         case DeleteTopic():

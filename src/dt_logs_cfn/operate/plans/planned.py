@@ -11,13 +11,12 @@ from dt_logs_cfn.operate.plans.reads import Denied, Reading, observed, reading
 from dt_logs_handler.aws import denied
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.main import Clients
-from dt_logs_handler.marks import is_own_bucket_name
-from dt_logs_handler.model import Bucket, State, Unreadable
+from dt_logs_handler.model import Bucket, EditNotifications, Plan, State, Unreadable
+from dt_logs_handler.names import is_own_bucket_name
 from dt_logs_handler.notifications import entries
 from dt_logs_handler.plan import plan
 from dt_logs_handler.request import Privileges, Request
 from dt_logs_handler.run import fitting
-from dt_logs_handler.steps import EditNotifications, Plan
 
 _NOTIFICATIONS = 100  # of a bucket [S3 user guide, quotas]
 

@@ -22,7 +22,6 @@ from dt_logs_handler.main import ANSWER_RESERVE, Clients
 from dt_logs_handler.model import State
 from dt_logs_handler.observe import observe
 from dt_logs_handler.request import Request
-from dt_logs_handler.run import UNDO_SHARE
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_ONCE = 8  # load balancers that are read at a time
-_FUNCTION_SECONDS = (TIMEOUT - ANSWER_RESERVE) * (1 - UNDO_SHARE)  # until it must be able to undo
+_FUNCTION_SECONDS = TIMEOUT - ANSWER_RESERVE
 # What an account without any of it would answer, so that reading goes on after a denial.
 _NOTHING: Mapping[str, Mapping[str, object]] = {
     "describe_load_balancer_attributes": {"Attributes": []},

@@ -11,8 +11,8 @@ from itertools import groupby
 from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.operate.plans.diff import Change, changes
 from dt_logs_cfn.operate.plans.planned import Conflict, Planned
+from dt_logs_handler.model import CreateBucket, Plan
 from dt_logs_handler.request import Request
-from dt_logs_handler.steps import CreateBucket, Plan
 
 
 def placeholders(request: Request, plan: Plan | None, *, exists: bool) -> Callable[[str], str]:
@@ -109,10 +109,10 @@ def data(preview: Preview) -> dict[str, object]:
             for each in found.conflicts
         ],
         "left_out": [
-            {"load_balancer": arn, "why": filled(why)}
-            for arn, why in sorted((plan.refused or {}).items())
+            {"load_balancer": arn, "why": filled(why)} for arn, why in sorted(plan.refused.items())
         ],
         "kept": [filled(each) for each in plan.kept],
+        "warnings": [filled(each) for each in plan.warnings],
         "denied": [str(each) for each in found.denied],
         "unread": list(found.state.unread),
         "log_locations": [
@@ -183,6 +183,7 @@ def _change_lines(found: Sequence[Change]) -> Iterator[str]:
 def _notes(found: Planned, exists: bool) -> Iterator[str]:
     plan = found.plan or Plan()
     yield from _listed("Left out:", _left_out(plan))
+    yield from _listed("Unusable, and left as it is:", plan.warnings)
     yield from _listed("Stays behind:", plan.kept)
     yield from _listed("Could not be searched:", found.state.unread)
     yield from _listed(
@@ -208,8 +209,7 @@ def _notes(found: Planned, exists: bool) -> Iterator[str]:
 
 def _left_out(plan: Plan) -> list[str]:
     return [
-        f"{arn.partition(':loadbalancer/')[2]}: {why}"
-        for arn, why in sorted((plan.refused or {}).items())
+        f"{arn.partition(':loadbalancer/')[2]}: {why}" for arn, why in sorted(plan.refused.items())
     ]
 
 

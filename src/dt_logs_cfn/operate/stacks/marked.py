@@ -10,12 +10,11 @@ from functools import cached_property
 
 from dt_logs_cfn.operate.stacks.marks import Hints, MarkedBucket, MarkedLoadBalancer
 from dt_logs_handler import notifications
-from dt_logs_handler.marks import Location, Stack
-from dt_logs_handler.model import Bucket, LoadBalancer, State
+from dt_logs_handler.model import Bucket, DeleteBucket, LoadBalancer, SetLogging, State, Step
+from dt_logs_handler.names import LEFT_TAG, Location, Stack
 from dt_logs_handler.plan import plan
 from dt_logs_handler.register import Registration
 from dt_logs_handler.request import Request, Traces
-from dt_logs_handler.steps import DeleteBucket, SetLogging, Step
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Found:
     def bucket(self, bucket: Bucket) -> MarkedBucket:
         """Return what of the stack's is in a bucket; whether it holds logs is not known here."""
         name = bucket.name
-        mine = sum(each.stack == self.stack.tag for each in bucket.register(self.stack))
+        mine = [each for each in bucket.register(self.stack) if each.stack == self.stack.tag]
         theirs = {each.location_digest for each in self._others(name)}
         own = notifications.own(bucket.notifications)
         made = bucket.maker == self.stack.tag or name in self.stack.own_buckets
@@ -71,10 +70,12 @@ class Found:
         return MarkedBucket(
             name,
             made,
-            mine,
+            len(mine),
+            sum(each.vendor == self.stack.account for each in mine),
             sum(notifications.location_digest(each) not in theirs for each in own),
             "another stack" if theirs else "" if goes or not made else self._user(name),
-            inherited=goes and not made and (mine > 0 or self._reached(name)),
+            inherited=goes and not made and (bool(mine) or self._reached(name)),
+            note=bucket.tags.get(LEFT_TAG, ""),
         )
 
     def _reached(self, bucket: str) -> bool:

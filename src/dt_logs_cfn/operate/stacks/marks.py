@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dt_logs_handler.names import LEFT_TAG
+
 
 @dataclass(frozen=True)
 class MarkedLoadBalancer:
@@ -20,15 +22,20 @@ class MarkedLoadBalancer:
 
 @dataclass(frozen=True)
 class MarkedBucket:
-    """A bucket with marks of ours; `logs` tells whether it holds any, None if that is unread."""
+    """A bucket with marks of ours; `logs` tells whether it holds any, None if that is unread.
+
+    Those of the `statements` that are `disarmed` name the bucket's own account, and grant nothing.
+    """
 
     name: str
     made: bool  # by this stack
     statements: int = 0  # by which this stack is registered in its policy
+    disarmed: int = 0
     notifications: int = 0  # of ours, but for those of other stacks' locations
     user: str = ""  # who else needs it
     logs: bool | None = None  # looked for only in a bucket that is to go
     inherited: bool = False  # made by another stack, which uses it no more, and goes with this one
+    note: str = ""  # what a Delete has left, by the bucket's tag
 
     @property
     def ours(self) -> bool:
@@ -166,9 +173,12 @@ def _logging_left(marks: Marks) -> Iterator[Left]:
 
 def _buckets_left(marks: Marks) -> Iterator[Left]:
     for each in marks.buckets:
-        if each.statements:
-            why = f"{each.statements} statements of the stack's are in its policy; take them out"
+        if granting := each.statements - each.disarmed:
+            why = f"{granting} statements of the stack's are in its policy; take them out"
             yield Left("bucket", each.name, why, expected=False)
+        if each.disarmed:
+            why = f"{each.disarmed} statements in its policy are the stack's and grant nothing"
+            yield Left("bucket", each.name, why, expected=True)
         if each.notifications:
             why = f"{each.notifications} notifications of ours are in it; take them out"
             yield Left("bucket", each.name, why, expected=False)
@@ -180,6 +190,8 @@ def _buckets_left(marks: Marks) -> Iterator[Left]:
             yield Left("bucket", each.name, "it could not be looked into", expected=True)
         elif each.logs:
             why = "it holds logs, which are yours; empty and delete it when you like"
+            if each.note:
+                why += f" (its tag {LEFT_TAG} says: {each.note})"
             yield Left("bucket", each.name, why, expected=True)
         else:
             why = "it is empty, and nobody uses it; delete it"

@@ -19,11 +19,11 @@ from dt_logs_cfn.operate.stacks.marked import Found
 from dt_logs_cfn.operate.stacks.marks import Hints, MarkedBucket, MarkedTopic, Marks
 from dt_logs_handler import topics
 from dt_logs_handler.aws import Aws, pages
-from dt_logs_handler.buckets import ABSENT, read_bucket, read_policy, supports
+from dt_logs_handler.buckets import ABSENT, POLICY, read_bucket
 from dt_logs_handler.errors import HandlerError
-from dt_logs_handler.marks import TEST_FILE, Stack
 from dt_logs_handler.model import Bucket, LoadBalancer, Unreadable
-from dt_logs_handler.observe import read_load_balancer
+from dt_logs_handler.names import TEST_FILE, Stack
+from dt_logs_handler.observe import bucket_names, read_load_balancer
 from dt_logs_handler.register import registrations
 
 if TYPE_CHECKING:
@@ -119,13 +119,8 @@ class _Search:
 
     def load_balancers(self) -> Iterator[LoadBalancer]:
         """Yield the application load balancers that have a bucket for their logs."""
-        for page in pages(
-            self._aws,
-            lambda marker: self._aws.elbv2.describe_load_balancers(
-                PageSize=400, **({"Marker": marker} if marker else {})
-            ),
-            lambda page: page.get("NextMarker", ""),
-        ):
+        listing = partial(self._aws.elbv2.describe_load_balancers, PageSize=400)
+        for page in pages(self._aws, listing, "Marker", "NextMarker"):
             for each in page["LoadBalancers"]:
                 if each.get("Type") != "application":
                     continue
@@ -153,7 +148,7 @@ class _Search:
     def _claimed(self, name: str) -> bool:
         """Tell whether the stack is registered in a bucket's policy; note one that denies it."""
         try:
-            policy = read_policy(self._aws, name, self._stack.account)
+            policy = POLICY.read(self._aws, name, self._stack.account)
         except ClientError as error:
             if aws.denied(error):
                 self._unread.append(
@@ -167,24 +162,7 @@ class _Search:
         return any(each.stack == self._stack.tag for each in claims)
 
     def _all_buckets(self) -> list[str]:
-        s3 = self._aws.s3
-        return [
-            each["Name"]
-            for page in pages(
-                self._aws,
-                lambda token: (
-                    s3.list_buckets(
-                        BucketRegion=self._stack.region,
-                        MaxBuckets=1000,
-                        **({"ContinuationToken": token} if token else {}),
-                    )
-                    if supports(self._aws, "BucketRegion")
-                    else s3.list_buckets()
-                ),
-                lambda page: page.get("ContinuationToken", ""),
-            )
-            for each in page["Buckets"]
-        ]
+        return [*bucket_names(self._aws, self._stack)]
 
     def looked_into(self, found: MarkedBucket) -> MarkedBucket:
         """Return a bucket with whether it holds logs, if it is to go."""

@@ -31,7 +31,7 @@ from dt_logs_cfn.operate.stacks.states import GONE, REVIEW, at_rest
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
 from dt_logs_cfn.template.templates import origin
-from dt_logs_handler import marks as handler_marks
+from dt_logs_handler import names as handler_marks
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

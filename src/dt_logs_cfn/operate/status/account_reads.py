@@ -11,8 +11,8 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.plans.reads import Reading
 from dt_logs_cfn.operate.status.seen import Unread
-from dt_logs_handler.marks import digest
 from dt_logs_handler.model import Bucket, Topic
+from dt_logs_handler.names import digest
 from dt_logs_handler.topics import of_topic
 
 if TYPE_CHECKING:

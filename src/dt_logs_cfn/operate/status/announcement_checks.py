@@ -7,8 +7,8 @@ from dt_logs_cfn.operate.status.seen import Check, Logs, denied_check
 from dt_logs_handler import notifications
 from dt_logs_handler.documents import same
 from dt_logs_handler.errors import Refused
-from dt_logs_handler.marks import is_own_notification
 from dt_logs_handler.model import Subscription
+from dt_logs_handler.names import is_own_notification
 from dt_logs_handler.notifications import encoded
 from dt_logs_handler.request import Endpoint
 from dt_logs_handler.topics import filtered, topic_policy
@@ -41,7 +41,7 @@ def _notification(logs: Logs, own: str) -> tuple[Check, str]:
     """Return what announces the location, and the topic to which it does."""
     name, seen, configuration = "notification", logs.seen, logs.bucket.notifications
     wanted = notifications.entry(logs.location, own, seen.marks)
-    if notifications.Edit((wanted,)).applied(configuration) == configuration:
+    if notifications.NotificationEdit((wanted,)).applied(configuration) == configuration:
         return Check(name, logs.subject, f"new logs are announced to {own}", "ok"), own
     if logs.location.notification_id in notifications.own(configuration):
         saw = f"the notification {logs.location.notification_id} was changed"

@@ -5,13 +5,12 @@ from dataclasses import replace
 
 from dt_logs_cfn.operate.status.policy_judged import allows, may_deny
 from dt_logs_cfn.operate.status.seen import Check, Logs, Unread, denied_check, unread_check
-from dt_logs_handler.deny import delivery, vendor
 from dt_logs_handler.documents import parsed, same_statement, statements
 from dt_logs_handler.errors import Refused
-from dt_logs_handler.marks import Location, Stack
 from dt_logs_handler.model import Bucket
+from dt_logs_handler.names import Location, Stack
 from dt_logs_handler.register import NONE, Registration
-from dt_logs_handler.usable import can_receive, usable
+from dt_logs_handler.usable import can_receive, delivery, usable, vendor
 
 RUN_AGAIN = "Run the stack again: update it with another RunToken."
 _RECENT = 3600.0  # seconds; ELB writes every five minutes, where there is traffic

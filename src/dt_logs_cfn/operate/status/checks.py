@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dt_logs_cfn.operate.status import announcement_checks, bucket_checks, stack_checks
 from dt_logs_cfn.operate.status.seen import Check, Logs, Seen, Unread, denied_check, unread_check
 from dt_logs_handler.model import Bucket, LoadBalancer
+from dt_logs_handler.names import LEFT_TAG
 from dt_logs_handler.register import Registration
 
 ACCOUNT = "account"
@@ -73,10 +74,12 @@ def _strays(seen: Seen) -> Iterator[Check]:
             continue
         strays, heirs = _without_stack(marks, names)
         for tag, mark in strays.items():
+            left = bucket.tags.get(LEFT_TAG) if tag == bucket.maker else None
             yield Check(
                 name,
                 subject,
-                f"{mark} is of a stack that is not there (tag {tag})",
+                f"{mark} is of a stack that is not there (tag {tag})"
+                + (f"; what it has left: {left}" if left else ""),
                 "finding",
                 "Take it out of the bucket by hand, if nobody needs it any more.",
             )
@@ -92,7 +95,8 @@ def _marks(seen: Seen, bucket: Bucket) -> Iterator[tuple[str, str, list[Registra
     claims = bucket.register(seen.marks)
     for claim in claims:
         # Nobody takes over a statement: while it is there, what it claims goes with no other stack.
-        yield claim.stack, f"statement {claim.sid}", []
+        granting = "" if claim.vendor != seen.place.account else ", which grants nothing,"
+        yield claim.stack, f"statement {claim.sid}{granting}", []
     if bucket.maker:
         yield bucket.maker, "its tag", claims
     for each in seen.load_balancers.values():

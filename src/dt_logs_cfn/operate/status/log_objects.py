@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from dt_logs_cfn.operate.plans.reads import Reading
 from dt_logs_cfn.operate.status.seen import LogObjects
-from dt_logs_handler.marks import Stack
 from dt_logs_handler.model import LoadBalancer
+from dt_logs_handler.names import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef

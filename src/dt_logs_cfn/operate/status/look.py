@@ -28,14 +28,13 @@ from dt_logs_cfn.operate.status.log_objects import log_objects
 from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen, Unread
 from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
 from dt_logs_cfn.template.templates import Origin, origin
-from dt_logs_handler import marks
+from dt_logs_handler import names as marks
 from dt_logs_handler.buckets import read_bucket
 from dt_logs_handler.main import Clients
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Topic, Unreadable
+from dt_logs_handler.names import EVERY_LOAD_BALANCER
 from dt_logs_handler.notifications import foreign_topics
 from dt_logs_handler.observe import read_load_balancer
-from dt_logs_handler.place import registered
-from dt_logs_handler.request import EVERY_LOAD_BALANCER
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -137,7 +136,7 @@ class _Look:
         self.buckets.update(
             (name, each) for name, each in state.buckets.items() if isinstance(each, Bucket)
         )
-        mine = registered(state, tagged)
+        mine = state.registered(tagged)
         for arn, found in state.load_balancers.items():
             if arn in request.traces.load_balancers or (
                 found and any(each.covers(found.logging.location, found.name) for each in mine)

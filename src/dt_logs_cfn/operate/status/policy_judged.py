@@ -2,8 +2,8 @@
 
 import json
 
-from dt_logs_handler.deny import Caller, delivery, denying
 from dt_logs_handler.documents import Json, parsed, statements
+from dt_logs_handler.usable import Caller, delivery, denying
 
 _JUDGED = frozenset(
     (

@@ -9,8 +9,8 @@ from dt_logs_cfn.operate.plans.planned import Planned
 from dt_logs_cfn.operate.plans.reads import Denied
 from dt_logs_cfn.operate.stacks import stack as stacks
 from dt_logs_cfn.template.templates import Origin
-from dt_logs_handler.marks import Location, Stack, digest
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Subscription, Topic, Unreadable
+from dt_logs_handler.names import Location, Stack, digest
 from dt_logs_handler.register import Registration
 
 Verdict = Literal["ok", "finding", "unknown"]
@@ -101,12 +101,16 @@ class Seen:
         return found if isinstance(found, Bucket) else None
 
     def claims(self, found: LoadBalancer) -> list[Registration]:
-        """Return what stacks have registered of a load balancer where it logs."""
+        """Return what stacks have registered of a load balancer where it logs.
+
+        A Delete that did not come to its end leaves statements that name the account itself; they
+        grant nothing, and are not among these.
+        """
         bucket = self.bucket(found.logging.bucket)
         return [
             each
             for each in (bucket.register(self.marks) if bucket else [])
-            if each.covers(found.logging.location, found.name)
+            if each.vendor != self.place.account and each.covers(found.logging.location, found.name)
         ]
 
     def called(self, tag: str) -> str:

@@ -10,7 +10,6 @@ from dt_logs_cfn.operate.status.bucket_checks import RUN_AGAIN
 from dt_logs_cfn.operate.status.seen import Check, Seen, StackSeen, Unread, unread_check
 from dt_logs_cfn.release.catalogue import VERSIONS, Catalogue
 from dt_logs_cfn.versions import is_version, numbers
-from dt_logs_handler.place import registered
 
 _UPDATE = "Update the stack with the template of this release."
 _ASK = "Ask Data Theorem whether its release is still to be used."
@@ -121,6 +120,10 @@ def _drift(stack: StackSeen) -> Check:
         those = "1 load balancer is" if count == 1 else f"{count} load balancers are"
         saw = f"{those} left out: {arn}: {why}"
         return Check(name, stack.subject, saw, "finding", "Correct that, and run the stack again.")
+    if found.plan.warnings:
+        more = len(found.plan.warnings) - 1
+        saw = found.plan.warnings[0] + (f" And {more} more." if more else "")
+        return Check(name, stack.subject, saw, "finding", "Correct that, and run the stack again.")
     return Check(name, stack.subject, "all is as the stack set it up", "ok")
 
 
@@ -137,7 +140,7 @@ def _marks(seen: Seen, stack: StackSeen) -> Check:
     name, found = "marks", stack.planned
     if isinstance(found, Unread):
         return unread_check(name, stack.subject, found)
-    mine = registered(found.state, stack.marks)
+    mine = found.state.registered(stack.marks)
     if mine:
         buckets = sorted({each.location.bucket for each in mine})
         return Check(name, stack.subject, f"its statements are in {', '.join(buckets)}", "ok")

@@ -1,23 +1,24 @@
-"""The marks by which the handler knows its own, written out: each release must know them again."""
+"""Names, and the marks by which the handler knows its own: each release must know them again."""
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.events import OTHER_TAG, STACK, TAG
+from support.events import OTHER_TAG, STACK, TAG, alb_arn
+from support.states import CHINA, HERE
 from support.strategies import STEADY
 
-from dt_logs_handler.marks import (
+from dt_logs_handler.names import (
     Location,
     Stack,
     is_kept,
     is_own_bucket_name,
     is_own_notification,
+    load_balancer_name,
     marked,
     unmarked,
 )
 
-HERE = Stack(STACK, "aws", "us-east-1", "123456789012")
-CHINA = Stack(STACK.replace("arn:aws:", "arn:aws-cn:"), "aws-cn", "cn-north-1", "123456789012")
+WEB = alb_arn("web")
 
 # ELB accepts no prefix that begins or ends with a slash.
 prefixes = st.from_regex(r"(?:[a-zA-Z0-9!_.*'()?$-][a-zA-Z0-9!_.*'()?$/ -]{0,20})?", fullmatch=True)
@@ -31,6 +32,42 @@ def test_stack_has_its_names() -> None:
         "dt-logs-analysis-558d71137e72-123456789012-us-east-1",
     )
     assert HERE.physical_id("InvokeLambdaFunction") == "dt-logs-analysis-97b827b9453c4919733248a2"
+
+
+def test_stack_is_where_its_id_says() -> None:
+    assert Stack.of(STACK) == HERE
+    assert (CHINA.partition, CHINA.region) == ("aws-cn", "cn-north-1")
+    assert CHINA.account == "123456789012"
+
+
+@pytest.mark.parametrize(
+    ("arn", "has"),
+    [
+        (WEB, True),
+        ("arn:aws:sns:us-east-1:123456789012:theirs", True),
+        (WEB.replace("arn:aws:", "arn:aws-cn:"), False),
+        (WEB.replace("us-east-1", "us-east-11"), False),
+        (WEB.replace("123456789012", "210987654321"), False),
+        ("arn:aws:s3:::logs", False),
+        (f"x{WEB}", False),
+        ("", False),
+    ],
+)
+def test_stack_has_what_is_in_its_account_and_region(arn: str, has: bool) -> None:
+    assert HERE.has(arn) is has
+
+
+@pytest.mark.parametrize(
+    ("arn", "name"),
+    [
+        (WEB, "app/web/0000000000000001"),
+        (WEB.replace("/app/", "/net/"), "net/web/0000000000000001"),
+        ("web", "web"),
+        ("", ""),
+    ],
+)
+def test_load_balancer_is_named_by_the_end_of_its_arn(arn: str, name: str) -> None:
+    assert load_balancer_name(arn) == name
 
 
 @pytest.mark.parametrize("region", ["ap-southeast-1", "ap-northeast-1", "cn-northwest-1"])

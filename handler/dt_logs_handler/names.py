@@ -1,0 +1,155 @@
+"""Names: how AWS writes the values that we are given, and how we mark what is ours.
+
+The template's patterns and the command line's checks use the same definitions. The patterns mean
+the same in Python and in Java, whose syntax CloudFormation uses.
+
+The marks are the only state there is. They carry a format version, so that each release
+recognises what earlier ones left.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+ACCOUNT_ID = "[0-9]{12}"
+ARN = "arn:aws[a-z-]*"
+_PLACE = f"[a-z0-9-]+:{ACCOUNT_ID}"
+LOAD_BALANCER_ARN = (
+    rf"{ARN}:elasticloadbalancing:{_PLACE}:loadbalancer/app/[A-Za-z0-9-]{{1,32}}/[0-9a-f]{{16}}"
+)
+QUEUE_ARN = rf"{ARN}:sqs:{_PLACE}:[A-Za-z0-9_-]{{1,80}}"
+HTTPS_URL = r"https://[A-Za-z0-9.-]+\.[A-Za-z0-9-]+(?::[0-9]{1,5})?(?:[/?][!-~]*)?"
+STACK_ID = rf"{ARN}:cloudformation:{_PLACE}:stack/[A-Za-z0-9-]+/[^/\s]+"
+# A name that S3 takes for a new bucket.
+BUCKET_NAME = (
+    r"(?!([0-9]+\.){3}[0-9]+$|xn--|sthree-|amzn-s3-demo-|.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$)"
+    r"[a-z0-9]([a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]"
+)
+EVERY_LOAD_BALANCER = "*"
+
+FORMAT = "1"
+NAME = "dt-logs-analysis"
+BUCKET_TAG = f"{NAME}:stack"
+LEFT_TAG = f"{NAME}:left"  # on a bucket that stays: what a deleted stack left
+TEST_FILE = "ELBAccessLogTestFile"
+
+_TAG = "([0-9a-f]{12})"  # a stack's
+_MARK = f"(?:^|/){NAME}/{_TAG}$"
+
+
+def digest(text: str, length: int) -> str:
+    """Return the first `length` hex digits of the text's SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+def load_balancer_name(arn: str) -> str:
+    """Return the `app/NAME/ID` that ends a load balancer's ARN; another text as it is."""
+    return arn.partition(":loadbalancer/")[2] or arn
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The stack that the handler works for, with what its ID says of where it is."""
+
+    id: str
+    partition: str
+    region: str
+    account: str
+
+    @classmethod
+    def of(cls, identifier: str) -> "Stack":
+        """Return the stack with an ID that matches STACK_ID."""
+        _, partition, _, region, account, *_ = identifier.split(":")
+        return cls(identifier, partition, region, account)
+
+    @property
+    def tag(self) -> str:
+        """The stack's digest: it cannot be guessed, because a stack ID contains a UUID."""
+        return digest(self.id, 12)
+
+    @property
+    def own_buckets(self) -> tuple[str, str]:
+        """Names of the bucket it may create: in the account-regional namespace, then global."""
+        name = f"{NAME}-{self.tag}-{self.account}-{self.region}"
+        return f"{name}-an", name
+
+    def has(self, arn: str) -> bool:
+        """Tell whether an ARN is of the stack's partition, region and account."""
+        place = f"{self.region}:{self.account}"
+        return bool(re.match(f"arn:{self.partition}:[a-z]+:{place}:", arn))
+
+    def physical_id(self, logical_id: str) -> str:
+        """Return the custom resource's ID: it never changes, so it never means a replacement."""
+        return f"{NAME}-{digest(f'{self.id}|{logical_id}', 24)}"
+
+    def topic_arn(self, bucket: str) -> str:
+        """Return the ARN of a bucket's topic; `_` cannot occur in a bucket's name."""
+        name = f"{NAME}-{FORMAT}-{bucket.replace('.', '_')}"
+        return f"arn:{self.partition}:sns:{self.region}:{self.account}:{name}"
+
+
+@dataclass(frozen=True, order=True)
+class Location:
+    """Where a load balancer logs to: a bucket and an access-log prefix, which may be empty."""
+
+    bucket: str
+    prefix: str
+
+    def key(self, rest: str) -> str:
+        """Return the object key of `rest` below the location."""
+        return f"{self.prefix}/{rest}" if self.prefix else rest
+
+    def log_prefix(self, stack: Stack) -> str:
+        """Return how the keys of the account's log objects in the region begin."""
+        return self.key(f"AWSLogs/{stack.account}/elasticloadbalancing/{stack.region}/")
+
+    def test_file(self, stack: Stack) -> str:
+        """Return the key of the object that ELB writes when logging is turned on."""
+        return self.key(f"AWSLogs/{stack.account}/{TEST_FILE}")
+
+    @property
+    def mark(self) -> str | None:
+        """The stack tag at the prefix's end, if there is one."""
+        found = re.search(_MARK, self.prefix)
+        return found[1] if found else None
+
+    @property
+    def digest(self) -> str:
+        return digest(f"{self.bucket}/{self.prefix}", 8)
+
+    @property
+    def notification_id(self) -> str:
+        """The ID of this location's notification, which all stacks that use it share."""
+        return f"{NAME}-{FORMAT}-{digest(f'{self.bucket}/{self.prefix}', 16)}"
+
+
+def marked(prefix: str, tag: str, *, kept: bool) -> str:
+    """Append a stack's mark to an access-log prefix, in place of a mark that is there.
+
+    `kept` tells that the customer chose bucket and prefix, though logging was off: then something
+    stands before the mark, `_` for an empty prefix. Nothing does where we chose the bucket.
+    """
+    if not kept:
+        return f"{NAME}/{tag}"
+    base = unmarked(prefix)
+    return f"{'_' if base[:1] in ('', '_') else ''}{base}/{NAME}/{tag}"
+
+
+def is_kept(prefix: str) -> bool:
+    """Tell of a marked prefix whether the customer chose the bucket."""
+    return re.sub(_MARK, "", prefix) != ""
+
+
+def unmarked(prefix: str) -> str:
+    """Strip the mark from an access-log prefix: what it was before."""
+    return re.sub(f"^_?(.*?){_MARK}", r"\1", prefix)
+
+
+def is_own_notification(identifier: str) -> bool:
+    """Tell whether a notification's ID is one of our own, of any format."""
+    return bool(re.fullmatch(f"{NAME}-[0-9]+-[0-9a-f]{{16}}", identifier))
+
+
+def is_own_bucket_name(name: str) -> bool:
+    """Tell whether only one of our stacks can have given this name: it contains a stack tag."""
+    return bool(re.fullmatch(f"{NAME}-{_TAG}-{ACCOUNT_ID}-[a-z0-9-]+", name))

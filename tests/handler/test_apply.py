@@ -1,0 +1,283 @@
+"""Carrying out steps: which failure stops what, what is kept and told, and what others need."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from support.events import ENDPOINT, NOON, OTHER_TAG, QUEUE, TAG, VENDOR, alb_arn
+from support.running import Clock
+from support.states import HERE
+
+from dt_logs_handler.apply import Effects, carry_out, carry_out_all
+from dt_logs_handler.aws import Aws
+from dt_logs_handler.errors import CallFailed
+from dt_logs_handler.model import (
+    DeleteBucket,
+    DeleteTestFile,
+    DeleteTopic,
+    EditNotifications,
+    EditPolicy,
+    Logging,
+    SecureBucket,
+    SetLogging,
+    Step,
+    Unsubscribe,
+)
+from dt_logs_handler.names import Location
+from dt_logs_handler.notifications import NotificationEdit
+from dt_logs_handler.register import PolicyEdit, Registration
+from dt_logs_handler.request import Endpoint
+
+WEB, API, SHOP = (alb_arn(name, number) for number, name in enumerate(("web", "api", "shop"), 1))
+LOCATION = Location("logs", "web")
+ON, OFF = Logging(True, "logs", "web"), Logging(False, "logs", "web")
+TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
+
+
+def error(code: str, operation: str = "PutSomething", text: str = "no") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": text}}, operation)
+
+
+@dataclass
+class Bench:
+    """Takes steps by noting them; those in `failing` fail."""
+
+    failing: dict[Step, Exception] = field(default_factory=dict)
+    policies: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 1
+    taken: list[Step] = field(default_factory=list)
+    logged: list[tuple[Step, str]] = field(default_factory=list)
+
+    def effects(self, time: float = NOON) -> Effects:
+        nobody: Any = None
+        s3: Any = self
+        clock = Clock()
+        aws = Aws(
+            nobody, s3, nobody, clock, clock.sleep, Random(7), NOON + 900, workers=self.workers
+        )
+        return Effects(aws, HERE, int(time), lambda step, what: self.logged.append((step, what)))
+
+    def take(self, step: Step, effects: Effects) -> str:
+        self.taken.append(step)
+        if step in self.failing:
+            raise self.failing[step]
+        return "done"
+
+    def get_bucket_policy(self, Bucket: str, ExpectedBucketOwner: str) -> dict[str, str]:
+        assert ExpectedBucketOwner == "123456789012"
+        if Bucket not in self.policies:
+            raise error("NoSuchBucket", "GetBucketPolicy")
+        return {"Policy": self.policies[Bucket]}
+
+
+def turned_on(arn: str, *, apart: bool = False) -> SetLogging:
+    return SetLogging(arn, Logging(), ON, apart=apart)
+
+
+FIRST, SECOND, THIRD = SecureBucket("a"), SecureBucket("b"), SecureBucket("c")
+
+
+def test_steps_are_taken_in_order_until_one_fails() -> None:
+    bench = Bench({SECOND: error("MalformedXML")})
+    effects = bench.effects()
+    with pytest.raises(CallFailed, match="PutSomething failed with MalformedXML"):
+        carry_out([FIRST, SECOND, THIRD], effects, bench.take)
+    assert bench.taken == [FIRST, SECOND]
+    assert bench.logged == [(FIRST, "done"), (SECOND, "failed")]
+    assert effects.began
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_load_balancers_that_follow_each_other_are_taken_together_each_once(workers: int) -> None:
+    steps = [turned_on(WEB), turned_on(API), SetLogging(WEB, ON, OFF), FIRST, turned_on(SHOP)]
+    bench = Bench(workers=workers)
+    carry_out(steps, bench.effects(), bench.take)
+    assert sorted(map(str, bench.taken[:2])) == sorted(map(str, steps[:2]))
+    assert bench.taken[2:] == steps[2:]
+
+
+MODIFY = "ModifyLoadBalancerAttributes"
+SPREADING = "Access Denied for bucket: logs. Please check S3bucket permission"
+
+
+@pytest.mark.parametrize(
+    ("apart", "cause", "passes"),
+    [
+        (True, error("OperationNotPermitted", MODIFY), True),
+        (True, error("InvalidConfigurationRequest", MODIFY, SPREADING), True),
+        (True, error("AccessDenied", MODIFY), True),
+        (True, error("Throttling", MODIFY), False),
+        (True, error("OperationNotPermitted", "DescribeLoadBalancerAttributes"), False),
+        (False, error("OperationNotPermitted", MODIFY), False),
+    ],
+)
+def test_load_balancer_that_elb_refuses_may_fail_apart(
+    apart: bool, cause: ClientError, passes: bool
+) -> None:
+    """What follows was planned as if all had come in, so it is left to the next plan."""
+    odd = turned_on(API, apart=apart)
+    bench = Bench({odd: cause})
+    effects = bench.effects()
+    steps = [turned_on(WEB), odd, turned_on(SHOP), FIRST]
+    if not passes:
+        with pytest.raises(CallFailed):
+            carry_out(steps, effects, bench.take)
+        assert effects.failed == {}
+        return
+    carry_out(steps, effects, bench.take)
+    assert bench.taken == steps[:3]
+    assert set(effects.failed) == {API}
+    assert effects.failed[API].startswith(f"{MODIFY} failed with ")
+    assert effects.closed == ({"logs"} if SPREADING in str(cause) else set())
+
+
+OUT = SetLogging(WEB, ON, OFF)
+QUIET = EditNotifications("logs", NotificationEdit(drop=frozenset({"x"})))
+DISARM = EditPolicy("logs", PolicyEdit(disarm=frozenset({"sid"}), owner="o"))
+DROP = EditPolicy("logs", PolicyEdit(drop=frozenset({"sid"})))
+UNMADE = DeleteBucket("logs")
+WAY_OUT: list[Step] = [DISARM, OUT, QUIET, FIRST, UNMADE, DROP]
+
+
+@pytest.mark.parametrize(
+    ("failing", "left"),
+    [
+        ([], []),
+        ([FIRST], [UNMADE, DROP]),
+        ([OUT], [UNMADE, DROP]),
+        ([QUIET], [UNMADE, DROP]),
+        ([DISARM], []),
+        ([DISARM, OUT], [UNMADE, DROP]),
+        ([UNMADE], [DROP]),
+        ([DROP], []),
+    ],
+)
+def test_way_out_goes_on_after_a_failure_and_keeps_the_register(
+    failing: list[Step], left: list[Step]
+) -> None:
+    """A policy that cannot be changed keeps nothing else; what matters is found again by it."""
+    bench = Bench({each: error("MalformedXML") for each in failing})
+    failures = carry_out_all(WAY_OUT, bench.effects(), bench.take)
+    assert len(failures) == len(failing)
+    assert bench.taken == [each for each in WAY_OUT if each not in left]
+    assert [each for each, what in bench.logged if "next try" in what] == left
+
+
+def test_policy_that_went_with_its_bucket_is_no_failure() -> None:
+    bench = Bench({DISARM: error("MalformedPolicy")})
+    effects = bench.effects()
+    effects.gone.add("logs")
+    assert carry_out_all(WAY_OUT, effects, bench.take) == []
+
+
+FILE = DeleteTestFile(LOCATION)
+END = Endpoint("https", ENDPOINT)
+WORTHLESS: list[tuple[Step, str]] = [
+    (FILE, "s3://logs/web/AWSLogs/123456789012/ELBAccessLogTestFile"),
+    (DeleteTopic(TOPIC, "logs"), f"aws sns delete-topic --topic-arn {TOPIC}"),
+    (
+        Unsubscribe(f"{TOPIC}:1", TOPIC, END, "logs", live=False),
+        f"aws sns unsubscribe --subscription-arn {TOPIC}:1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("step", "told"), WORTHLESS, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("code", ["AccessDenied", "AuthorizationError"])
+def test_what_is_worth_nothing_and_may_not_go_is_kept_and_told(
+    step: Step, told: str, code: str
+) -> None:
+    bench = Bench({step: error(code, text="explicit deny")})
+    effects = bench.effects()
+    assert carry_out_all([step, DROP], effects, bench.take) == []
+    assert bench.taken == [step, DROP]
+    (kept,) = effects.kept
+    assert told in kept and "explicit deny" in kept
+    assert effects.possible([step, DROP]) == (DROP,)
+
+
+@pytest.mark.parametrize(
+    ("step", "code"),
+    [
+        *((step, "InternalError") for step, _ in WORTHLESS),
+        (Unsubscribe(f"{TOPIC}:1", TOPIC, END, "logs", live=True), "AuthorizationError"),
+        (OUT, "AccessDenied"),
+        (QUIET, "AccessDenied"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else type(each).__name__,
+)
+def test_what_matters_or_may_pass_fails_the_way_out(step: Step, code: str) -> None:
+    """A subscription with a publisher goes on announcing."""
+    bench = Bench({step: error(code)})
+    effects = bench.effects()
+    assert len(carry_out_all([step, DROP], effects, bench.take)) == 1
+    assert (effects.kept, effects.possible([step])) == ([], (step,))
+    assert bench.taken == [step]
+
+
+def test_test_file_is_not_tried_again_where_its_registration_cannot_go() -> None:
+    effects = Bench().effects()
+    effects.keep(DROP, "the statement")
+    other = DeleteTestFile(Location("more", ""))
+    assert effects.possible([FILE, other, DROP, OUT]) == (other, OUT)
+
+
+def claims(*found: Registration) -> str:
+    return json.dumps({"Statement": [each.statement(HERE) for each in found]})
+
+
+def claim(
+    stack: str, prefix: str = "web", *names: str, end: str = END.digest, time: float = NOON
+) -> Registration:
+    location = Location("logs", prefix)
+    return Registration(stack, location, VENDOR, end, frozenset(names), int(time))
+
+
+NAME, OTHER = "app/web/0000000000000001", "app/x/0000000000000009"
+ELSE = Endpoint("sqs", QUEUE).digest
+STEPS: dict[str, Step] = {
+    "logging": OUT,
+    "file": FILE,
+    "subscription": WORTHLESS[2][0],
+    "topic": WORTHLESS[1][0],
+    "bucket": UNMADE,
+}
+
+
+@pytest.mark.parametrize(
+    ("found", "needed"),
+    [
+        ([], set()),
+        ([claim(TAG)], set()),
+        ([claim(TAG, time=NOON + 1)], set(STEPS)),
+        ([claim(OTHER_TAG)], set(STEPS)),
+        ([claim(OTHER_TAG, "web", NAME, OTHER)], set(STEPS)),
+        ([claim(OTHER_TAG, "web", OTHER)], set(STEPS) - {"logging"}),
+        ([claim(OTHER_TAG, "api")], {"subscription", "topic", "bucket"}),
+        ([claim(OTHER_TAG, "api", end=ELSE)], {"topic", "bucket"}),
+        ([claim(OTHER_TAG, end=ELSE)], set(STEPS) - {"subscription"}),
+    ],
+)
+def test_what_another_stack_or_a_later_event_needs_stays(
+    found: list[Registration], needed: set[str]
+) -> None:
+    effects = Bench(policies={"logs": claims(*found)}).effects()
+    assert {name for name, step in STEPS.items() if effects.needed(step)} == needed
+
+
+def test_bucket_that_is_gone_is_needed_by_nobody() -> None:
+    assert not any(map(Bench().effects().needed, STEPS.values()))
+
+
+def test_policy_that_was_read_serves_to_look_for_others_for_a_moment_alone() -> None:
+    bench = Bench(policies={"logs": claims()})
+    effects = bench.effects()
+    assert effects.others("logs") == []
+    bench.policies = {"logs": claims(claim(OTHER_TAG))}
+    assert effects.others("logs") == []
+    effects.aws.sleep(2)
+    assert effects.others("logs") == [claim(OTHER_TAG)]

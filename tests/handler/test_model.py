@@ -1,0 +1,173 @@
+"""What a state tells: whose logging it is, how long logs stay, and what a setting becomes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.events import OTHER_BUCKET, OTHER_TAG, OWN_BUCKET, TAG, VENDOR
+from support.states import HERE, PRIVATE, alb, state
+
+from dt_logs_handler.model import Bucket, Logging, SetRetention, SetTags, State
+from dt_logs_handler.names import Location
+from dt_logs_handler.register import PolicyEdit, Registration
+
+MARK, OTHERS = f"web/dt-logs-analysis/{TAG}", f"web/dt-logs-analysis/{OTHER_TAG}"
+
+
+def registered(stack: str, prefix: str, turned_on: bool, *names: str) -> Bucket:
+    """Return the bucket `logs` with a registration."""
+    claim = Registration(
+        stack,
+        Location("logs", prefix),
+        VENDOR,
+        "e0e0e0e0",
+        frozenset(names),
+        turned_on=turned_on,
+    )
+    return Bucket("logs", policy=PolicyEdit((claim.statement(HERE),)).applied(None))
+
+
+KNOWN = frozenset({Location("logs", MARK)})
+ONE = "app/other/0000000000000009"
+TURNED_ON: list[tuple[str, State, str, str, str | None]] = [
+    ("no mark", state(buckets=(registered(TAG, "web", True),)), "logs", "web", None),
+    ("no mark in our bucket", state(), OWN_BUCKET, "web", None),
+    ("registered", state(buckets=(registered(TAG, MARK, True),)), "logs", MARK, TAG),
+    (
+        "by another",
+        state(buckets=(registered(OTHER_TAG, OTHERS, True),)),
+        "logs",
+        OTHERS,
+        OTHER_TAG,
+    ),
+    ("shared", state(buckets=(registered(OTHER_TAG, MARK, True),)), "logs", MARK, TAG),
+    ("for another", state(buckets=(registered(TAG, MARK, True, ONE),)), "logs", MARK, TAG),
+    ("as a customer's", state(buckets=(registered(TAG, MARK, False),)), "logs", MARK, None),
+    ("elsewhere", state(buckets=(registered(TAG, "web", True),)), "logs", MARK, None),
+    ("nothing registered", state(buckets=(Bucket("logs"),)), "logs", MARK, None),
+    (
+        "made by one of ours",
+        state(buckets=(Bucket("logs", tags={"dt-logs-analysis:stack": OTHER_TAG}),)),
+        "logs",
+        MARK,
+        TAG,
+    ),
+    ("our name", state(buckets=(Bucket(OWN_BUCKET),)), OWN_BUCKET, MARK, TAG),
+    ("our name, not read", state(), OTHER_BUCKET, OTHERS, OTHER_TAG),
+    ("our name, unreadable", state(unreadable=(OTHER_BUCKET,)), OTHER_BUCKET, OTHERS, OTHER_TAG),
+    ("unreadable", state(unreadable=("logs",)), "logs", MARK, None),
+    ("not read", state(), "logs", MARK, None),
+    ("gone", state(absent=("logs",)), "logs", MARK, TAG),
+    ("known", replace(state(buckets=(Bucket("logs"),)), ours=KNOWN), "logs", MARK, TAG),
+    (
+        "known elsewhere",
+        replace(state(buckets=(Bucket("logs"),)), ours=KNOWN),
+        "logs",
+        OTHERS,
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("found", "bucket", "prefix", "tag"),
+    [case[1:] for case in TURNED_ON],
+    ids=[case[0] for case in TURNED_ON],
+)
+@pytest.mark.parametrize("enabled", [True, False])
+def test_logging_is_ours_by_its_mark_and_what_is_registered_there(
+    found: State, bucket: str, prefix: str, tag: str | None, enabled: bool
+) -> None:
+    """A controller that sets another bucket and leaves the prefix has made it its own."""
+    assert found.turned_on(Logging(enabled, bucket, prefix), HERE) == tag
+
+
+def test_register_is_of_all_buckets_that_can_be_read() -> None:
+    other = replace(registered(OTHER_TAG, "", False), name="more")
+    found = state(alb(), buckets=(registered(TAG, "web", True), other), unreadable=("x",))
+    assert [each.stack for each in found.register(HERE)] == [TAG, OTHER_TAG]
+    assert [each.stack for each in found.registered(HERE)] == [TAG]
+
+
+THEIRS = {"ID": "org", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 9}}
+V1 = {"ID": "old", "Status": "Enabled", "Prefix": "tmp/", "Expiration": {"Days": 7}}
+OURS = {
+    "ID": "dt-logs-analysis",
+    "Status": "Enabled",
+    "Filter": {"Prefix": ""},
+    "Expiration": {"Days": 30},
+    "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+    "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+}
+OURS_V1 = {**{key: OURS[key] for key in OURS if key != "Filter"}, "Prefix": ""}
+SIZE = {"TransitionDefaultMinimumObjectSize": "varies_by_storage_class"}
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "after"),
+    [
+        ({}, {"Rules": [OURS]}),
+        ({"Rules": [THEIRS]}, {"Rules": [THEIRS, OURS]}),
+        ({"Rules": [V1]}, {"Rules": [V1, OURS_V1]}),
+        ({"Rules": [V1, OURS]}, {"Rules": [V1, OURS_V1]}),
+        ({"Rules": [OURS_V1, THEIRS]}, {"Rules": [THEIRS, OURS]}),
+        ({"Rules": [{**OURS, "Status": "Disabled"}]}, {"Rules": [OURS]}),
+        ({"Rules": [THEIRS], **SIZE}, {"Rules": [THEIRS, OURS], **SIZE}),
+    ],
+)
+def test_retention_comes_beside_the_rules_of_others(
+    lifecycle: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """S3 takes no rule with a filter beside one without, and forgets what a put leaves out."""
+    step = SetRetention("logs", 30)
+    assert step.applied(lifecycle) == after
+    assert step.applied(after) == after
+    assert Bucket("logs", lifecycle=after).retention == 30
+
+
+@pytest.mark.parametrize(
+    ("rule", "days"),
+    [
+        (OURS, 30),
+        (OURS_V1, 30),
+        (SetRetention("logs", 365).applied({})["Rules"], 365),
+        ({**OURS, "Status": "Disabled"}, None),
+        ({**OURS, "NoncurrentVersionExpiration": {"NoncurrentDays": 7}}, None),
+        ({key: OURS[key] for key in OURS if key != "NoncurrentVersionExpiration"}, None),
+        ({key: OURS[key] for key in OURS if key != "Expiration"}, None),
+        ({**OURS, "Expiration": {"Date": "2030-01-01"}}, None),
+        ({**OURS, "ID": "org"}, None),
+        ([], None),
+    ],
+)
+def test_retention_is_read_where_it_holds_for_versions_too(rule: Any, days: int | None) -> None:
+    """Otherwise nothing would ever be deleted once somebody turns on versioning."""
+    rules = rule if isinstance(rule, list) else [rule]
+    assert Bucket("logs", lifecycle={"Rules": [THEIRS, *rules]}).retention == days
+
+
+def test_tags_of_others_are_kept() -> None:
+    step = SetTags("logs", {"team": "b", "mine": "x"}, frozenset({"old", "team"}))
+    assert step.applied({"theirs": "1", "old": "2", "team": "a"}) == {
+        "theirs": "1",
+        "team": "b",
+        "mine": "x",
+    }
+    assert step.applied({}) == {"team": "b", "mine": "x"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "secure"),
+    [
+        ({}, True),
+        ({"encryption": "aws:kms"}, False),
+        ({"ownership": "BucketOwnerPreferred"}, False),
+        ({"public_access_block": {}}, False),
+        *(({"public_access_block": {**PRIVATE, key: False}}, False) for key in PRIVATE),
+    ],
+)
+def test_bucket_of_ours_is_secure_in_every_setting(
+    changed: Mapping[str, Any], secure: bool
+) -> None:
+    assert replace(Bucket("logs", public_access_block=PRIVATE), **changed).secure is secure

@@ -1,0 +1,298 @@
+"""What an Update may refuse: only what is new. What was there before is kept, with a warning.
+
+An Update that fails is followed by an Update back, which would be refused for the same reason.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.events import (
+    ENDPOINT,
+    NOON,
+    OWN_BUCKET,
+    QUEUE,
+    VENDOR,
+    alb_arn,
+    properties,
+    topic_arn,
+)
+from support.states import (
+    HERE,
+    after,
+    alb,
+    bucket,
+    moved,
+    planned,
+    request,
+    reset,
+    state,
+)
+
+from dt_logs_handler.errors import Refused
+from dt_logs_handler.model import (
+    Absent,
+    Bucket,
+    EditPolicy,
+    Logging,
+    Plan,
+    SetLogging,
+    State,
+    Unreadable,
+)
+from dt_logs_handler.request import Request
+
+WEB, SHOP, API = alb_arn("web", 1), alb_arn("shop", 2), alb_arn("api", 3)
+LOGS = Bucket("logs", region="us-east-1")
+Change = Callable[[State], State]
+
+
+def prepared(enabled: bool) -> State:
+    """Return a state with one that logs to the customer's bucket, or is set to; the second is new.
+
+    The third, to be added later, logs there, too.
+    """
+    web = alb("web", 1, bucket="logs", prefix="web", enabled=enabled)
+    api = alb("api", 3, bucket="logs", prefix="api", enabled=enabled)
+    return state(web, alb("shop", 2), api, buckets=(LOGS,))
+
+
+def created(enabled: bool, *arns: str, **given: object) -> State:
+    return after(request("Create", *(arns or (WEB, SHOP)), **given), prepared(enabled))
+
+
+def logging(found: State, arn: str) -> Logging:
+    there = found.load_balancers[arn]
+    assert there is not None
+    return there.logging
+
+
+def setting(**changed: Any) -> Change:
+    return lambda found: reset(found, "logs", **changed)
+
+
+def stated(effect: str, action: str, principal: Any = "*") -> Change:
+    """Return the change by which a statement is added to the bucket's policy."""
+
+    def change(found: State) -> State:
+        document = json.loads(bucket(found, "logs").policy or '{"Statement": []}')
+        statement = {"Sid": "Theirs", "Effect": effect, "Principal": principal, "Action": action}
+        document["Statement"].append({**statement, "Resource": "arn:aws:s3:::logs/*"})
+        return reset(found, "logs", policy=json.dumps(document))
+
+    return change
+
+
+def gone(found: State) -> State:
+    return replace(found, buckets={**found.buckets, "logs": Absent()})
+
+
+def topic_changed(found: State) -> State:
+    arn = topic_arn("logs")
+    there = (found.topics or {}).get(arn)
+    changed = {arn: replace(there, policy="{}")} if there else {}
+    return replace(found, topics={**(found.topics or {}), **changed})
+
+
+ENTRY: dict[str, Any] = {
+    "Id": "audit",
+    "QueueArn": "arn:aws:sqs:us-east-1:123456789012:audit",
+    "Events": ["s3:ObjectCreated:*"],
+}
+DELIVERY = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
+RESTRICTED = {"RestrictPublicBuckets": True}
+DRIFTS: dict[str, tuple[Change, str]] = {
+    "KMS": (setting(encryption="aws:kms"), "encrypts with aws:kms"),
+    "ObjectWriter": (setting(ownership="ObjectWriter"), "ObjectWriter"),
+    "public": (setting(public=True, public_access_block=RESTRICTED), "RestrictPublicBuckets"),
+    "vendor denied": (stated("Deny", "s3:GetObject"), "denies Data Theorem's account"),
+    "overlap": (setting(notifications={"QueueConfigurations": [ENTRY]}), "notification audit"),
+    "topic": (topic_changed, "exists with a policy"),
+    "gone": (gone, "does not exist"),
+}
+EACH = [(True, *DRIFTS[name]) for name in DRIFTS]
+# Where the stack turned logging on, it may choose another bucket for one that is gone.
+EACH += [(False, *DRIFTS[name]) for name in DRIFTS if name != "gone"]
+EACH += [(False, stated("Deny", "s3:PutObject", DELIVERY), "denies Elastic Load Balancing")]
+each_drift = pytest.mark.parametrize(
+    ("enabled", "drift", "text"),
+    EACH,
+    ids=[f"{text}-{'adopted' if enabled else 'turned on'}" for enabled, _, text in EACH],
+)
+
+
+def comes_to_rest(asked: Request, before: State) -> tuple[Plan, State]:
+    """Plan, and plan again from what that leads to, which has to change nothing more."""
+    plan, found = planned(asked, before)
+    assert planned(asked, found)[0].changes == ()
+    return plan, found
+
+
+@each_drift
+@pytest.mark.parametrize("given", [{"RunToken": "2"}, {"LogRetentionDays": "60"}], ids=str)
+@pytest.mark.parametrize("arns", [(WEB, SHOP), ("*",)], ids=["named", "all"])
+def test_what_became_unusable_is_kept_and_told(
+    enabled: bool, drift: Change, text: str, given: dict[str, object], arns: tuple[str, ...]
+) -> None:
+    there = drift(created(enabled, *arns))
+
+    plan, found = comes_to_rest(request("Update", *arns, at=NOON + 60, **given), there)
+
+    assert any(text in each and "logs" in each for each in plan.warnings)
+    assert plan.refused == {}
+    assert found.load_balancers == there.load_balancers
+    assert bucket(found, OWN_BUCKET).retention == (60 if "LogRetentionDays" in given else 30)
+    if isinstance(there.buckets["logs"], Bucket):
+        claimed = {each.location for each in bucket(found, "logs").register(HERE)}
+        assert logging(there, WEB).location in claimed
+
+
+def test_bucket_that_is_gone_is_no_obstacle_where_the_stack_turned_logging_on() -> None:
+    there = gone(created(False))
+    plan, found = comes_to_rest(request("Update", WEB, SHOP, at=NOON + 60), there)
+    assert (plan.warnings, plan.refused) == ((), {})
+    assert logging(found, WEB).bucket == OWN_BUCKET
+
+
+@pytest.mark.parametrize("enabled", [True, False], ids=["adopted", "turned on"])
+def test_bucket_that_cannot_be_read_fails_nothing_and_is_told(enabled: bool) -> None:
+    """What is registered there is not known, so it is neither kept nor taken away."""
+    there = created(enabled)
+    unread = {**there.buckets, "logs": Unreadable("GetBucketPolicy: no")}
+    asked = request("Update", WEB, SHOP, LogRetentionDays="60", at=NOON + 60)
+    plan, found = comes_to_rest(asked, replace(there, buckets=unread))
+    assert plan.refused == {}
+    (told,) = plan.warnings
+    assert told.startswith("app/web/") and "GetBucketPolicy: no" in told
+    assert found.load_balancers == there.load_balancers
+    assert bucket(found, OWN_BUCKET).retention == 60
+
+
+def test_update_to_all_load_balancers_takes_nothing_out_of_a_bucket_that_cannot_be_read() -> None:
+    """All that was named is still asked for, so that there is nothing to refuse."""
+    there = created(True)
+    unread = {**there.buckets, "logs": Unreadable("GetBucketPolicy: no")}
+    asked = request("Update", "*", old=properties(WEB, SHOP), at=NOON + 60)
+    plan, found = comes_to_rest(asked, replace(there, buckets=unread))
+    assert found.load_balancers == there.load_balancers
+    assert [each.load_balancer for each in plan.placements if each.load_balancer == SHOP] == [SHOP]
+
+
+@each_drift
+def test_what_is_new_there_is_refused(enabled: bool, drift: Change, text: str) -> None:
+    asked = request("Update", WEB, SHOP, API, old=properties(WEB, SHOP), at=NOON + 60)
+    with pytest.raises(Refused) as refused:
+        planned(asked, drift(created(enabled)))
+    assert text in refused.value.what
+
+
+# Of a bucket that is gone nobody knows any more which load balancers were registered there.
+@pytest.mark.parametrize("name", [each for each in DRIFTS if each != "gone"])
+def test_of_all_load_balancers_the_new_one_there_is_left_out(name: str) -> None:
+    drift, text = DRIFTS[name]
+    before = prepared(True)
+    two = {arn: found for arn, found in before.load_balancers.items() if arn != API}
+    there = drift(after(request("Create", "*"), replace(before, load_balancers=two)))
+    there = moved(there, API, logging(before, API))
+
+    plan, found = comes_to_rest(request("Update", "*", at=NOON + 60), there)
+
+    assert [text in plan.refused[arn] for arn in plan.refused] == [True]
+    assert set(plan.refused) == {API}
+    assert any(text in each for each in plan.warnings)
+    assert found.load_balancers == there.load_balancers
+
+
+@each_drift
+def test_an_update_back_asks_for_what_was_given_up(enabled: bool, drift: Change, text: str) -> None:
+    """Another resource of the stack failed after the Update that took it out."""
+    left = after(request("Update", SHOP, old=properties(WEB, SHOP), at=NOON + 60), created(enabled))
+    back = request("Update", WEB, SHOP, old=properties(SHOP), at=NOON + 120)
+    plan, _ = comes_to_rest(back, drift(left))
+    told = any(text in each for each in (*plan.warnings, *plan.refused.values()))
+    assert told is (drift is not topic_changed)  # the topic had gone with it, and is made anew
+
+
+def test_an_update_back_asks_for_the_bucket_that_was_given_up() -> None:
+    """What logged to the old LogBucketName would move back to a bucket that is unusable."""
+    there = created(True, SHOP, LogBucketName="logs")
+    named, other = (properties(SHOP, LogBucketName=each) for each in ("logs", "new"))
+    there = after(request("Update", SHOP, old=named, LogBucketName="new", at=NOON + 60), there)
+    assert logging(there, SHOP).bucket == "new"
+    there = reset(there, "logs", encryption="aws:kms")
+
+    back = request("Update", SHOP, old=other, LogBucketName="logs", at=NOON + 120)
+    plan, _ = planned(back, there)
+    assert "encrypts with aws:kms" in (*plan.warnings, *plan.refused.values())[0]
+
+    more = request("Update", SHOP, WEB, old=other, LogBucketName="logs", at=NOON + 120)
+    with pytest.raises(Refused, match="encrypts with aws:kms"):
+        planned(more, there)
+
+
+@each_drift
+def test_another_vendor_and_endpoint_take_the_place_of_the_first(
+    enabled: bool, drift: Change, text: str
+) -> None:
+    """What takes rights away is done whatever has become unusable."""
+    asked = request(
+        "Update",
+        WEB,
+        SHOP,
+        DataTheoremAccountId="111122223333",
+        NotificationEndpoint=QUEUE,
+        at=NOON + 60,
+    )
+    _, found = comes_to_rest(asked, drift(created(enabled)))
+    assert {each.vendor for each in found.register(HERE)} == {"111122223333"}
+    assert VENDOR not in (getattr(found.buckets["logs"], "policy", "") or "")
+    for there in filter(None, (found.topics or {}).values()):
+        assert ENDPOINT not in [each.endpoint for each in there.subscriptions]
+
+
+@each_drift
+def test_what_leaves_takes_its_rights_along(enabled: bool, drift: Change, text: str) -> None:
+    there = drift(created(enabled))
+    asked = request("Update", SHOP, old=properties(WEB, SHOP), at=NOON + 60)
+    _, found = comes_to_rest(asked, there)
+    assert {each.location.bucket for each in found.register(HERE)} == {OWN_BUCKET}
+    was = logging(prepared(enabled), WEB)
+    assert logging(found, WEB) == was
+
+
+DEAD = stated("Allow", "s3:ListBucket", {"AWS": "AROAEXAMPLEIDOFAROLE1"})
+
+
+def test_policy_that_cannot_be_put_any_more_is_told_and_left_as_it_is() -> None:
+    there = DEAD(created(True))
+    plan, found = comes_to_rest(request("Update", WEB, SHOP, at=NOON + 60), there)
+    assert plan.warnings == ()  # nothing is to be put
+    asked = request("Update", WEB, SHOP, VendorReadScope="Location", at=NOON + 60)
+    plan, found = comes_to_rest(asked, there)
+    assert any("can be changed by nobody" in each for each in plan.warnings)
+    assert bucket(found, "logs").policy == bucket(there, "logs").policy
+
+
+@pytest.mark.parametrize(
+    "given", [{"DataTheoremAccountId": "111122223333"}, {"LoadBalancerArns": [SHOP]}], ids=str
+)
+def test_policy_that_cannot_be_put_is_tried_where_it_takes_a_right_away(
+    given: dict[str, object],
+) -> None:
+    """An Update that leaves the first vendor in must not succeed."""
+    asked = request("Update", WEB, SHOP, old=properties(WEB, SHOP), at=NOON + 60, **given)
+    plan, _ = planned(asked, DEAD(created(True)))
+    assert any(isinstance(each, EditPolicy) and each.bucket == "logs" for each in plan.steps)
+
+
+def test_logging_that_was_there_before_may_fail_to_be_set_again_without_failing_the_rest() -> None:
+    """Somebody switched it off, and it cannot be turned on: the Update back must not fail."""
+    there = moved(created(False), WEB, Logging(False, "logs", "web"))
+    back = request("Update", WEB, SHOP, API, old=properties(WEB, SHOP), at=NOON + 60)
+    steps = [each for each in planned(back, there)[0].steps if isinstance(each, SetLogging)]
+    assert {each.load_balancer: each.apart for each in steps} == {WEB: False, API: False}
+    same = request("Update", WEB, SHOP, at=NOON + 60)
+    steps = [each for each in planned(same, there)[0].steps if isinstance(each, SetLogging)]
+    assert {each.load_balancer: each.apart for each in steps} == {WEB: True}

@@ -1,0 +1,573 @@
+"""Deletes, and Updates away from a bucket, where something may not be removed or is already gone.
+
+The vendor's right ends first. A Delete fails only for what matters: logging, a notification, the
+vendor's right. It keeps the rest and reports it: by a tag on a bucket that stays, and in the log.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from support.drifts import add_statement, adopted, denies, log_bucket, write_once
+from support.looks import LEFT, TEST_FILE, granted, logging_of, reads, told_by_tag
+
+from dt_logs_rehearsal.account import Account, Hook
+from dt_logs_rehearsal.account.client import no_hook
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
+from lifecycle.cases import Case, data, told
+from lifecycle.cloudformation import Stack, properties
+
+PRIVILEGES = pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
+Prepare = Callable[[Account], list[str]]
+FROZEN = denies("s3:PutBucketPolicy", "s3:DeleteBucketPolicy")
+KEPT = "log-archive"  # the customer's bucket, from which nothing may be deleted
+
+
+def named(account: Account) -> list[str]:
+    """An ALB that never logged, and a write-once bucket for LogBucketName."""
+    log_bucket(account, KEPT, write_once(KEPT))
+    return [account.add_load_balancer("web")]
+
+
+def set_there(account: Account) -> list[str]:
+    """An ALB whose logging is off, though a write-once bucket is set."""
+    log_bucket(account, KEPT, write_once(KEPT))
+    return [account.add_load_balancer("web", bucket=KEPT, prefix="alb", enabled=False)]
+
+
+def off_there(account: Account) -> list[str]:
+    """An ALB whose logging is off, though a bucket of the customer's is set."""
+    customers_bucket(account)
+    return [account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=False)]
+
+
+def logs_there(account: Account) -> list[str]:
+    """An ALB that logs to a bucket of the customer's."""
+    customers_bucket(account)
+    return [account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb")]
+
+
+def never(account: Account) -> list[str]:
+    """An ALB that never logged."""
+    return [account.add_load_balancer("web")]
+
+
+class Leaving(Case):
+    """A stack has onboarded one ALB."""
+
+    def __init__(self, prepare: Prepare, privileges: str = "least-privilege") -> None:
+        super().__init__(prepare)
+        (self.web,) = self.arns
+        bucket = KEPT if prepare is named else ""
+        self.given = properties(self.web, Privileges=privileges, LogBucketName=bucket)
+        self.sent("Create", self.given)
+        assert reads(self.account, self.web)
+        self.place = logging_of(self.account, self.web)[1:]
+
+    def log(self) -> None:
+        """Let the load balancer write a log file."""
+        assert self.account.write_log(self.web)
+
+    def forget(self, bucket: str, *endings: str) -> None:
+        """Remove from a bucket what may stay there, so that the rest can be compared."""
+        objects = self.account.world.buckets[bucket].objects
+        for key in [key for key in objects if key.endswith(endings)]:
+            del objects[key]
+
+
+# What may not be deleted and is worth nothing
+
+
+@PRIVILEGES
+@pytest.mark.parametrize("prepare", [named, set_there])
+def test_a_test_file_that_may_not_be_deleted_stays_and_is_told(
+    prepare: Prepare, privileges: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = Leaving(prepare, privileges)
+
+    answer = case.sent("Delete", case.given)
+
+    (key,) = (each for each in case.account.world.buckets[KEPT].objects if TEST_FILE in each)
+    assert told_by_tag(case.account) == {}  # the bucket is the customer's
+    assert key in told(answer, capsys.readouterr().out)
+    assert granted(case.account) == []
+    case.forget(KEPT, TEST_FILE)
+    assert case.left() == []
+
+
+@pytest.mark.parametrize("prepare", [named, set_there])
+def test_the_vendors_right_ends_before_anything_else_is_refused(prepare: Prepare) -> None:
+    case = Leaving(prepare)
+    could: list[bool] = []
+
+    def before(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if operation == "DeleteObject":
+            could.append(reads(case.account, case.web, at=case.place))
+
+    case.before = before
+    case.sent("Delete", case.given)
+
+    assert could and not any(could)
+
+
+@PRIVILEGES
+@pytest.mark.parametrize("prepare", [named, set_there])
+def test_an_update_leaves_a_bucket_from_which_nothing_may_be_deleted(
+    prepare: Prepare, privileges: str
+) -> None:
+    """By another LogBucketName, or by a load balancer that leaves the stack."""
+    case = Leaving(prepare, privileges)
+    case.account.add_load_balancer("shop")
+    shop = list(case.account.world.load_balancers)[-1]
+    arns = [case.web] if prepare is named else [shop]
+    wanted = {**case.given, "LogBucketName": "", "LoadBalancerArns": arns}
+
+    answer = case.sent("Update", wanted, case.given)
+
+    assert KEPT in data(answer, "Warnings")
+    assert not reads(case.account, case.web, at=case.place)
+    assert reads(case.account, arns[0])
+    case.sent("Delete", wanted)
+    case.account.delete_load_balancer(shop)
+    case.forget(KEPT, TEST_FILE)
+    assert case.left() == []
+
+
+@PRIVILEGES
+def test_an_empty_bucket_that_may_not_be_deleted_stays_and_is_told(
+    privileges: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = Leaving(never, privileges)
+    case.forbidden = [denies("s3:DeleteBucket")]
+
+    answer = case.sent("Delete", case.given)
+
+    own = case.place[0]
+    assert list(told_by_tag(case.account)) == [own]
+    assert told_by_tag(case.account)[own]
+    assert own in told(answer, capsys.readouterr().out)
+    assert granted(case.account) == []
+    assert not reads(case.account, case.web, at=case.place)
+    assert case.account.world.buckets[own].objects == {}
+    case.delete_bucket(own)
+    assert case.left() == []
+
+
+def test_a_failed_create_leaves_an_empty_bucket_that_may_not_be_deleted() -> None:
+    """CloudFormation's rollback succeeds in spite of it."""
+    case = Case(never)
+    given = properties(*case.arns)
+    case.forbidden = [
+        denies("s3:DeleteBucket"),
+        denies("elasticloadbalancing:ModifyLoadBalancerAttributes"),
+    ]
+    assert case.send("Create", given)["Status"] == "FAILED"
+
+    case.sent("Delete", given)
+
+    assert granted(case.account) == []
+    (own,) = case.account.world.buckets
+    assert told_by_tag(case.account)[own]
+    case.delete_bucket(own)
+    assert case.left() == []
+
+
+@PRIVILEGES
+def test_an_update_away_from_a_bucket_that_may_not_be_deleted(privileges: str) -> None:
+    case = Leaving(never, privileges)
+    case.forbidden = [denies("s3:DeleteBucket")]
+    case.customer(partial(log_bucket, name="elsewhere"))
+    wanted = {**case.given, "LogBucketName": "elsewhere"}
+
+    answer = case.sent("Update", wanted, case.given)
+
+    own = case.place[0]
+    assert own in data(answer, "Warnings")
+    assert not reads(case.account, case.web, at=case.place)
+    assert logging_of(case.account, case.web)[1] == "elsewhere"
+    assert reads(case.account, case.web)
+    case.sent("Delete", wanted)
+    case.delete_bucket(own)
+    assert case.left() == []
+
+
+def test_a_bucket_that_holds_logs_stays_and_is_told_by_its_tag() -> None:
+    case = Leaving(never)
+    case.log()
+
+    case.sent("Delete", case.given)
+
+    own = case.place[0]
+    assert told_by_tag(case.account)[own]
+    assert granted(case.account) == []
+    case.delete_bucket(own)
+    assert case.left() == []
+
+
+def test_a_topic_that_the_documented_role_may_not_delete_is_told_by_a_tag() -> None:
+    """On a bucket that we made; the customer's own buckets keep their tags."""
+    case = Leaving(never, "documented")
+    (topic,) = case.topics()
+    case.log()
+
+    case.sent("Delete", case.given)
+
+    own = case.place[0]
+    assert topic.rpartition(":")[2] in told_by_tag(case.account)[own]
+    case.delete_bucket(own)
+    assert case.left() == []
+
+
+def test_a_tag_that_may_not_be_put_fails_nothing() -> None:
+    case = Leaving(set_there)
+    case.forbidden = [denies("s3:PutBucketTagging", "s3:TagResource")]
+
+    case.sent("Delete", case.given)
+
+    assert told_by_tag(case.account) == {}
+    case.forget(KEPT, TEST_FILE)
+    assert case.left() == []
+
+
+def test_a_bucket_of_which_nothing_is_left_gets_no_tag() -> None:
+    case = Leaving(logs_there)
+
+    case.sent("Delete", case.given)
+
+    assert told_by_tag(case.account) == {}
+    assert LEFT not in case.account.world.buckets[CUSTOMERS].tags
+    assert case.left() == []
+
+
+def test_a_stack_that_comes_again_is_not_misled_by_the_tag() -> None:
+    """A new stack works as usual, and is deleted as usual."""
+    case = Leaving(set_there)
+    case.sent("Delete", case.given)
+
+    case.sent("Create", case.given)
+    assert reads(case.account, case.web)
+    case.sent("Delete", case.given)
+
+    assert granted(case.account) == []
+    case.forget(KEPT, TEST_FILE)
+    assert case.left() == []
+
+
+# Whatever fails, the vendor's right ends
+
+# If a Delete may not do these, nothing that matters stays behind.
+WORTHLESS = ("DeleteBucket", "DeleteObject", "DeleteTopic", "PutBucketTagging", "Unsubscribe")
+EACH = pytest.mark.parametrize(
+    "prepare", [off_there, logs_there, never], ids=lambda each: each.__name__
+)
+
+
+def refusing(operation: str, code: str) -> Hook:
+    """Return a hook by which an operation fails for good."""
+
+    def before(service: str, called: str, params: Mapping[str, Any]) -> None:
+        if called == operation:
+            error = {"Code": code, "Message": "with an explicit deny in a service control policy"}
+            raise ClientError({"Error": error}, called)
+
+    return before
+
+
+@EACH
+@pytest.mark.parametrize(
+    "operation",
+    [*WORTHLESS, "ModifyLoadBalancerAttributes", "PutBucketNotificationConfiguration"],
+)
+@pytest.mark.parametrize("code", ["AccessDenied", "InternalError"])
+def test_every_delete_ends_the_vendors_right(prepare: Prepare, operation: str, code: str) -> None:
+    """The right ends even if the Delete fails."""
+    case = Leaving(prepare)
+    case.before = refusing(operation, code)
+
+    answer = case.send("Delete", case.given)
+
+    assert granted(case.account) == []
+    if operation in WORTHLESS and code == "AccessDenied":
+        assert answer["Status"] == "SUCCESS", answer["Reason"]
+    case.before = no_hook
+    case.sent("Delete", case.given)
+    assert granted(case.account) == []
+    if answer["Status"] == "FAILED":  # then the second Delete finds all that the first left
+        assert case.left() == []
+
+
+@EACH
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "DescribeLoadBalancers",
+        "GetBucketNotificationConfiguration",
+        "GetBucketPolicy",
+        "GetBucketTagging",
+        "GetTopicAttributes",
+        "ListBuckets",
+        "ListSubscriptionsByTopic",
+    ],
+)
+def test_a_delete_that_may_not_look_ends_the_right_or_tells(
+    prepare: Prepare, operation: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = Leaving(prepare)
+    case.before = refusing(operation, "AccessDenied")
+    capsys.readouterr()
+
+    answer = case.send("Delete", case.given)
+
+    told_so = case.place[0] in told(answer, capsys.readouterr().out)
+    assert granted(case.account) == [] or answer["Status"] == "FAILED" or told_so
+    case.before = no_hook
+    case.sent("Delete", case.given)
+    assert granted(case.account) == []
+
+
+@pytest.mark.parametrize("prepare", [off_there, never])
+def test_logging_that_may_not_be_switched_off_fails_and_is_found_again(prepare: Prepare) -> None:
+    """The register stays, in a form that grants nothing."""
+    case = Leaving(prepare)
+    case.forbidden = [denies("elasticloadbalancing:ModifyLoadBalancerAttributes")]
+
+    answer = case.send("Delete", case.given)
+
+    assert answer["Status"] == "FAILED"
+    assert "ModifyLoadBalancerAttributes" in answer["Reason"]
+    assert granted(case.account) == []
+    assert not reads(case.account, case.web)
+    assert logging_of(case.account, case.web)[0] == "true"
+    case.forbidden = []
+    case.sent("Delete", case.given)
+    assert case.left() == []
+
+
+def test_a_notification_that_may_not_be_taken_away_fails_and_is_found_again() -> None:
+    case = Leaving(logs_there)
+    case.forbidden = [denies("s3:PutBucketNotification")]
+
+    answer = case.send("Delete", case.given)
+
+    assert answer["Status"] == "FAILED"
+    assert "PutBucketNotification" in answer["Reason"]
+    assert granted(case.account) == []
+    case.forbidden = []
+    case.sent("Delete", case.given)
+    assert case.left() == []
+
+
+# A policy that may not be changed any more
+
+
+@PRIVILEGES
+@pytest.mark.parametrize("prepare", [logs_there, never], ids=["the customer's", "with logs"])
+def test_a_right_that_cannot_be_taken_away_fails_with_the_statement(
+    prepare: Prepare, privileges: str
+) -> None:
+    case = Leaving(prepare, privileges)
+    case.log()
+    (sid,) = granted(case.account)
+    case.forbidden = [FROZEN]
+
+    answer = case.send("Delete", case.given)
+
+    assert answer["Status"] == "FAILED"
+    assert sid in answer["Reason"]
+    assert case.place[0] in answer["Reason"]
+    assert "remove" in answer["Reason"].lower()
+    assert granted(case.account) == [sid]
+
+    case.forbidden = []
+    case.sent("Delete", case.given)
+    assert granted(case.account) == []
+    if prepare is never:
+        case.delete_bucket(case.place[0])  # which holds the customer's logs
+    else:
+        case.forget(CUSTOMERS, ".log.gz")
+    assert case.left() == []
+
+
+def test_once_the_statement_is_removed_by_hand_the_next_delete_succeeds() -> None:
+    case = Leaving(logs_there)
+    case.forbidden = [FROZEN]
+    assert case.send("Delete", case.given)["Status"] == "FAILED"
+
+    (sid,) = granted(case.account)
+    for each in (case.account, case.untouched):
+        _without(each, sid)
+
+    case.sent("Delete", case.given)
+    assert case.left() == []
+
+
+def _without(account: Account, sid: str) -> None:
+    policy = json.loads(account.s3.get_bucket_policy(Bucket=CUSTOMERS)["Policy"])
+    policy["Statement"] = [each for each in policy["Statement"] if each.get("Sid") != sid]
+    account.s3.put_bucket_policy(Bucket=CUSTOMERS, Policy=json.dumps(policy))
+
+
+def test_a_bucket_that_goes_takes_the_right_with_it() -> None:
+    """The policy is frozen, but the empty bucket may be deleted."""
+    case = Leaving(never)
+    case.forbidden = [FROZEN]
+
+    case.sent("Delete", case.given)
+
+    assert case.left() == []
+
+
+def test_a_policy_that_names_nobody_is_frozen_too() -> None:
+    """S3 accepts no policy that names a deleted role, even if only our statement is removed."""
+    role = "arn:aws:iam::123456789012:role/gone"
+    case = Leaving(logs_there)
+    statement = {
+        "Sid": "Gone",
+        "Effect": "Allow",
+        "Principal": {"AWS": role},
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{CUSTOMERS}/audit/*",
+    }
+    case.customer(partial(add_statement, bucket=CUSTOMERS, statement=statement))
+    case.customer(lambda account: account.forget_principal(role, "AROAEXAMPLEEXAMPLE123"))
+    (sid,) = granted(case.account)
+
+    answer = case.send("Delete", case.given)
+
+    assert answer["Status"] == "FAILED"
+    assert sid in answer["Reason"]
+    case.customer(partial(_without, sid="Gone"))
+    case.sent("Delete", case.given)
+    assert case.left() == []
+
+
+def test_what_is_inert_never_fails_a_delete() -> None:
+    """A first Delete has ended the right; then the policy is frozen."""
+    case = Leaving(off_there)
+    case.forbidden = [denies("elasticloadbalancing:ModifyLoadBalancerAttributes")]
+    assert case.send("Delete", case.given)["Status"] == "FAILED"
+    assert granted(case.account) == []
+    case.forbidden = [FROZEN]
+
+    case.sent("Delete", case.given)
+
+    assert logging_of(case.account, case.web) == ("false", CUSTOMERS, "alb")
+    assert granted(case.account) == []
+    assert case.topics() == []
+
+
+def test_another_stacks_right_in_a_frozen_policy_fails_nothing() -> None:
+    """The Delete of one stack leaves the right of another stack alone."""
+    case = Case(adopted)
+    web, _, api = case.arns
+    first, second = case.stack, Stack(case.clock, seed=2)
+    one, two = properties(web), properties(api)
+    case.sent("Create", one)
+    case.stack = second
+    case.sent("Create", two)
+    case.stack = first
+    case.sent("Delete", one)
+    case.forbidden = [FROZEN]
+
+    case.sent("Delete", one)
+
+    assert reads(case.account, api)
+    case.forbidden = []
+    case.stack = second
+    case.sent("Delete", two)
+    assert case.left() == []
+
+
+@PRIVILEGES
+def test_an_update_that_cannot_take_a_right_away_fails(privileges: str) -> None:
+    """The first vendor must not keep its right without anybody being told."""
+    case = Leaving(logs_there, privileges)
+    case.forbidden = [FROZEN]
+    wanted = {**case.given, "DataTheoremAccountId": "888877776666"}
+
+    answer = case.send("Update", wanted, case.given)
+
+    assert answer["Status"] == "FAILED"
+    assert granted(case.account) != []
+    case.sent("Update", case.given, wanted)
+    case.forbidden = []
+    case.sent("Delete", case.given)
+    assert case.left() == []
+
+
+# A bucket that was deleted before the stack
+
+
+def moved(account: Account, arn: str) -> None:
+    """Let a load balancer log to another bucket."""
+    log_bucket(account, "elsewhere")
+    account.elbv2.modify_load_balancer_attributes(
+        LoadBalancerArn=arn,
+        Attributes=[
+            {"Key": "access_logs.s3.bucket", "Value": "elsewhere"},
+            {"Key": "access_logs.s3.prefix", "Value": "theirs"},
+        ],
+    )
+
+
+THEN = ("still set", "switched off", "deleted", "moved")
+# Nothing names the customer's bucket any more if the load balancer does not.
+GONE = [
+    *((logs_there, then) for then in THEN[:2]),
+    *((prepare, then) for prepare in (never, named) for then in THEN),
+]
+
+
+@PRIVILEGES
+@pytest.mark.parametrize(("prepare", "then"), GONE)
+def test_of_a_bucket_that_is_gone_topic_and_subscription_go(
+    prepare: Prepare, then: str, privileges: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If the role may not delete them, the function gives the command."""
+    case = Leaving(prepare, privileges)
+    (topic,) = case.topics()
+    case.delete_bucket(case.place[0])
+    match then:
+        case "switched off":
+            off: Any = [{"Key": "access_logs.s3.enabled", "Value": "false"}]
+            case.account.elbv2.modify_load_balancer_attributes(
+                LoadBalancerArn=case.web, Attributes=off
+            )
+        case "deleted":
+            case.account.delete_load_balancer(case.web)
+        case "moved":
+            moved(case.account, case.web)
+
+    answer = case.sent("Delete", case.given)
+
+    if privileges == "documented":
+        command = f"aws sns delete-topic --topic-arn {topic}"
+        assert command in told(answer, capsys.readouterr().out)
+    else:
+        assert case.topics() == []
+        assert case.account.world.subscriptions == {}
+    if then == "moved":
+        assert logging_of(case.account, case.web) == ("true", "elsewhere", "theirs")
+    if prepare is logs_there and then == "still set":
+        assert logging_of(case.account, case.web) == ("true", CUSTOMERS, "alb")
+    if prepare is never and then == "still set":
+        # Whoever takes the name of a bucket that is gone would get the logs.
+        assert logging_of(case.account, case.web)[0] == "false"
+
+
+def test_of_a_bucket_that_is_gone_a_topic_to_which_others_are_subscribed_stays() -> None:
+    case = Leaving(logs_there)
+    (topic,) = case.topics()
+    queue = "arn:aws:sqs:eu-west-1:123456789012:theirs"
+    case.account.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    case.delete_bucket(CUSTOMERS)
+
+    case.sent("Delete", case.given)
+
+    assert case.topics() == [topic]
+    assert [each.endpoint for each in case.account.world.subscriptions.values()] == [queue]

@@ -1,0 +1,308 @@
+"""An Update that changes which buckets the role may touch fails at each of its calls.
+
+CloudFormation changes the role before it sends the Update, and changes it back before it sends the
+Update back. So only the failed Update itself, before it answers, can leave a bucket that the old
+parameters do not cover. Where rollback is disabled, what it did stays until the operator acts: by
+the same Update again, or by a rollback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+from support.drifts import TOPICS, log_bucket
+from support.looks import TEST_FILE, changed, granted
+
+from dt_logs_rehearsal.account import Account, Snapshot
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
+from lifecycle.cases import data
+from lifecycle.cloudformation import ENDPOINT, Properties, properties
+from lifecycle.failure_points import MODES, Killed, World
+from lifecycle.scenarios import Scenario
+from lifecycle.test_privileges import role
+
+OTHER = "customers-other-logs"
+EACH = {True: 1, False: 23}  # in the full and in the small size, one point in so many
+SOME = {True: 5, False: 29}  # each call still fails, but not in every mode
+NEVER = -1
+Answer = dict[str, object]
+
+
+def two_buckets(account: Account) -> list[str]:
+    """Two ALBs that log to a bucket of the customer's each, and one that does not log."""
+    customers_bucket(account)
+    log_bucket(account, OTHER)
+    return [
+        account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb"),
+        account.add_load_balancer("api", bucket=OTHER, prefix="alb"),
+        account.add_load_balancer("shop"),
+    ]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stack before and after the Update: which ALBs, LogBucketName, ExistingLogBucketNames.
+
+    `beyond` is a bucket that has to be left, and that the new role does not reach.
+    """
+
+    name: str
+    before: tuple[tuple[int, ...], str, tuple[str, ...]]
+    after: tuple[tuple[int, ...], str, tuple[str, ...]]
+    beyond: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def scenario(self) -> Scenario:
+        """Return the step as a scenario of the life cycle suite."""
+        return Scenario(
+            self.name,
+            two_buckets,
+            lambda arns: _given(arns, *self.before),
+            lambda arns: _given(arns, *self.after),
+        )
+
+
+def _given(
+    arns: list[str], numbers: tuple[int, ...], bucket: str, existing: tuple[str, ...]
+) -> Properties:
+    return properties(
+        *(arns[each] for each in numbers),
+        LogBucketName=bucket,
+        ExistingLogBucketNames=list(existing) or [""],
+    )
+
+
+WEB, API, SHOP = range(3)
+BOTH = (CUSTOMERS, OTHER)
+STEPS = (
+    Step("narrowed", ((WEB,), "", ()), ((WEB,), "", (CUSTOMERS,))),
+    Step("narrowed by what is unused", ((WEB,), "", BOTH), ((WEB,), "", (CUSTOMERS,))),
+    Step("narrowed by what leaves", ((WEB, API), "", BOTH), ((WEB,), "", (CUSTOMERS,)), OTHER),
+    Step("widened", ((WEB,), "", (CUSTOMERS,)), ((WEB, API), "", BOTH)),
+    Step("exchanged", ((WEB,), "", (CUSTOMERS,)), ((API,), "", (OTHER,)), CUSTOMERS),
+    Step("exchanged inside both", ((WEB,), "", BOTH), ((API,), "", BOTH)),
+    Step("a named bucket", ((SHOP,), "", ()), ((SHOP,), "named-two", ())),
+    Step("another named bucket", ((SHOP,), "named-one", ()), ((SHOP,), "named-two", ())),
+    Step("no named bucket", ((SHOP,), "named-one", ()), ((SHOP,), "", ())),
+    Step("the customer's bucket", ((SHOP,), "", ()), ((SHOP,), OTHER, ())),
+    Step("another one of the customer's", ((SHOP,), CUSTOMERS, ()), ((SHOP,), OTHER, ())),
+    Step(
+        "a bucket more, and narrowed",
+        ((WEB, SHOP), "", ()),
+        ((WEB, SHOP), OTHER, (CUSTOMERS,)),
+    ),
+)
+
+
+class Run(World):
+    """One run of a step, in which each event is handled under the role that goes with it."""
+
+    def send(
+        self, kind: str, given: Properties, old: Properties, failing: bool = False
+    ) -> Answer | None:
+        """Send an event; returns its answer, or None where the function was killed."""
+        event = self.stack.event(kind, given, old)
+        answer = self._handled(event, given, failing)
+        if answer is None:  # Lambda repeats the event
+            self.clock.sleep(60)
+            answer = self._handled(event, given, False)
+        self.account.confirm(ENDPOINT)
+        return answer
+
+    def _handled(self, event: dict[str, object], given: Properties, failing: bool) -> Answer | None:
+        caller = self.account.caller(role(given, self.account))
+        hooks = {"before": self.faults.before, "after": self.faults.after} if failing else {}
+
+        def clients() -> tuple[object, object, object]:
+            return (
+                self.account.client("elbv2", caller=caller, **hooks),
+                self.account.client("s3", caller=caller, **hooks),
+                self.account.client("sns", caller=caller, **hooks),
+            )
+
+        try:
+            return self.stack.send(event, clients)
+        except Killed:
+            return None
+
+    @property
+    def given(self) -> tuple[Properties, Properties]:
+        """The properties before and after the Update."""
+        before, after = self.scenario.before(self.arns), self.scenario.after(self.arns)
+        assert before and after
+        return before, after
+
+
+def updated(step: Step, at: int = NEVER, mode: str = "") -> tuple[Run, Answer]:
+    """Return a run of a step in which the Update was handled, and its answer."""
+    run = Run(step.scenario)
+    run.account.confirm(ENDPOINT)
+    run.start = run.account.snapshot()
+    before, after = run.given
+    run.faults.at, run.faults.mode = at, mode
+    answer = run.send("Update", after, before, failing=True)
+    assert answer
+    return run, answer
+
+
+@cache
+def done(step: Step) -> Snapshot:
+    """Return the account after the Update where nothing fails."""
+    run, answer = updated(step)
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    return run.account.snapshot()
+
+
+def points(step: Step, each: int) -> list[tuple[int, str]]:
+    """Return one failure point in so many."""
+    run, _ = updated(step)
+    every = [(at, mode) for at in range(len(run.faults.calls)) for mode in MODES]
+    return every[::each]
+
+
+def _made(step: Step) -> str:
+    """Return the name of the bucket that the stack makes by LogBucketName after the Update."""
+    return step.after[1] if step.after[1].startswith("named-") else ""
+
+
+def _unless_told(step: Step, left: list[str], *answers: Answer, lasting: bool = False) -> list[str]:
+    """Return the differences, without those in a new bucket that an answer names as not left.
+
+    A `lasting` failure stops the function from undoing its work in the same event.
+    """
+    texts = " ".join(_shown(each) for each in answers)
+    new = {_made(step), *step.after[2], step.after[1]} - {step.before[1], *step.before[2], ""}
+    told = {each for each in new if each in texts}
+    return [
+        each
+        for each in left
+        if not (
+            (lasting or (_made(step) and f"['{_made(step)}']" in each))
+            and any(name in each for name in told)
+        )
+    ]
+
+
+def _shown(answer: Answer) -> str:
+    """Return what CloudFormation shows of an answer."""
+    failed = answer["Status"] == "FAILED"
+    return str(answer["Reason"]) if failed else data(answer, "Warnings")
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_it_is_done_and_can_be_taken_back(step: Step) -> None:
+    """If a bucket has to be left and cannot be, the Update warns, or fails and changes nothing."""
+    run, answer = updated(step)
+    before, after = run.given
+
+    if not step.beyond:
+        assert answer["Status"] == "SUCCESS", answer["Reason"]
+    elif answer["Status"] == "SUCCESS":
+        assert step.beyond in data(answer, "Warnings")
+    else:
+        assert step.beyond in str(answer["Reason"])
+        assert "ExistingLogBucketNames" in str(answer["Reason"])
+        assert changed(run.start, run.account.snapshot()) == []
+
+    back = run.send("Update", before, after)
+    assert back and back["Status"] == "SUCCESS", back
+    left = changed(run.start, run.account.snapshot())
+    assert _unless_told(step, left, back, lasting=True) == []
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_it_fails_and_is_rolled_back(
+    step: Step, full: bool, record_property: Callable[[str, object], None]
+) -> None:
+    wrong: dict[tuple[int, str], list[str]] = {}
+    tried = points(step, EACH[full])
+    for at, mode in tried:
+        run, answer = updated(step, at, mode)
+        before, after = run.given
+        if answer["Status"] == "SUCCESS":
+            continue
+        back = run.send("Update", before, after)
+        assert back
+        left = changed(run.start, run.account.snapshot())
+        lasting = mode in ("denied", "throttled", "unanswered")
+        found = _unless_told(step, left, answer, back, lasting=lasting)
+        if back["Status"] != "SUCCESS":
+            found.append(f"not rolled back: {back['Reason']}")
+        if found:
+            wrong[at, mode] = found
+
+    record_property("changes of rights failed", len(tried))
+    record_property("changes of rights failed wrong", len(wrong))
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("step", [each for each in STEPS if not each.beyond], ids=str)
+def test_it_fails_where_rollback_is_disabled_and_is_sent_again(step: Step, full: bool) -> None:
+    wrong: dict[tuple[int, str], list[str]] = {}
+    for at, mode in points(step, SOME[full]):
+        run, answer = updated(step, at, mode)
+        before, after = run.given
+        if answer["Status"] == "SUCCESS":
+            continue
+        found = list(_silent(run, answer))
+        again = run.send("Update", after, before)
+        assert again
+        if again["Status"] == "SUCCESS":
+            found += _but_for_what_is_inert(changed(done(step), run.account.snapshot()))
+        else:
+            found.append(f"not done: {again['Reason']}")
+        run.send("Delete", after, after)
+        found += [f"left: {each}" for each in run.account.world.topics if TOPICS in each]
+        if found:
+            wrong[at, mode] = found
+
+    assert wrong == {}
+
+
+def _but_for_what_is_inert(left: list[str]) -> list[str]:
+    """Leave out test files, and topics that the Delete will remove."""
+    more = ("+ topics", "+ subscriptions")
+    return [each for each in left if TEST_FILE not in each and not each.startswith(more)]
+
+
+def _silent(run: Run, answer: Answer) -> Iterator[str]:
+    """Yield a complaint if an Update changed the account and its reason names no rollback."""
+    differs = changed(run.start, run.account.snapshot())
+    if differs and "roll" not in str(answer["Reason"]).lower():
+        yield f"what was done is not told: {answer['Reason']}"
+
+
+@pytest.mark.parametrize("step", [each for each in STEPS if not each.beyond], ids=str)
+def test_the_operator_rolls_back_much_later(step: Step) -> None:
+    """The operator decides an hour after the Update failed."""
+    calls = len(updated(step)[0].faults.calls)
+    for at in range(calls // 3, calls):
+        run, answer = updated(step, at, "lost")
+        if answer["Status"] == "SUCCESS":
+            continue
+        before, after = run.given
+        run.clock.sleep(3600)
+        back = run.send("Update", before, after)
+        assert back and back["Status"] == "SUCCESS", back
+        left = changed(run.start, run.account.snapshot())
+        assert _unless_told(step, left, answer, back) == [], at
+
+
+@pytest.mark.parametrize("step", [each for each in STEPS if not each.beyond], ids=str)
+def test_no_right_is_left_where_the_role_no_longer_reaches(step: Step) -> None:
+    """After a failed Update, the rollback and the Delete leave no right."""
+    for at in range(0, len(updated(step)[0].faults.calls), 3):
+        run, failed = updated(step, at, "lost")
+        if failed["Status"] == "SUCCESS":
+            continue
+        before, after = run.given
+        run.send("Update", before, after)
+        answer = run.send("Delete", before, before)
+        assert answer and answer["Status"] == "SUCCESS", answer
+        assert granted(run.account) == [], at

@@ -1,0 +1,232 @@
+"""Logging that we turned on is ours only while our register says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from support.drifts import log_bucket, owned_by_writers
+from support.looks import granted, logging_of, reads, statements
+
+from dt_logs_rehearsal.account import Account, Consistency
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
+from lifecycle.cases import Case, data
+from lifecycle.cloudformation import Stack, properties
+
+TEAM = "team-logs"
+PRIVILEGES = pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
+
+
+def never(account: Account) -> list[str]:
+    """Two ALBs that never logged, and a bucket to which the customer's controller sends logs."""
+    log_bucket(account, TEAM)
+    return [account.add_load_balancer("web"), account.add_load_balancer("api")]
+
+
+def off(account: Account) -> list[str]:
+    """The same, but logging is off and the customer's bucket is set."""
+    log_bucket(account, TEAM)
+    customers_bucket(account)
+    return [
+        account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=False),
+        account.add_load_balancer("api"),
+    ]
+
+
+def send_to_team(account: Account, arn: str, bucket: str = TEAM) -> None:
+    """Set `enabled` and `bucket`, as a Kubernetes controller does; the prefix is not touched."""
+    account.elbv2.modify_load_balancer_attributes(
+        LoadBalancerArn=arn,
+        Attributes=[
+            {"Key": "access_logs.s3.enabled", "Value": "true"},
+            {"Key": "access_logs.s3.bucket", "Value": bucket},
+        ],
+    )
+
+
+class Taken(Case):
+    """A stack has onboarded an ALB; then the customer's controller has sent its logs elsewhere."""
+
+    def __init__(self, prepare: Callable[[Account], list[str]], privileges: str) -> None:
+        super().__init__(prepare)
+        self.web, self.api = self.arns
+        self.given = properties(self.web, Privileges=privileges)
+        self.sent("Create", self.given)
+        self.ours = logging_of(self.account, self.web)
+        send_to_team(self.account, self.web)
+        self.logging = logging_of(self.account, self.web)
+        assert self.logging == ("true", TEAM, self.ours[2])
+        self.team = self.account.snapshot()["buckets"][TEAM]
+
+    def as_the_customer_wants(self) -> None:
+        """Check that everything is as the customer set it, and that nothing of ours is left."""
+        assert logging_of(self.account, self.web) == self.logging
+        assert self.account.snapshot()["buckets"][TEAM] == self.team
+        assert granted(self.account) == []
+        # The stack cannot restore what the customer's controller has set since.
+        attributes = self.account.world.load_balancers[self.web].attributes
+        self.untouched.world.load_balancers[self.web].attributes |= attributes
+        self.untouched.world.buckets[TEAM] = self.account.world.buckets[TEAM]
+        assert self.left() == []
+
+
+@PRIVILEGES
+@pytest.mark.parametrize("prepare", [never, off])
+def test_an_update_leaves_the_logging_where_the_customer_sent_it(
+    prepare: Callable[[Account], list[str]], privileges: str
+) -> None:
+    case = Taken(prepare, privileges)
+
+    case.sent("Update", {**case.given, "RunToken": "2"}, case.given)
+
+    assert logging_of(case.account, case.web) == case.logging
+    assert reads(case.account, case.web)
+    # The location is now the customer's, so the vendor reads only this load balancer's logs.
+    assert not reads(case.account, case.api, at=case.logging[1:])
+    assert not reads(case.account, case.web, at=case.ours[1:])
+    assert len(granted(case.account)) == 1
+    case.sent("Delete", case.given)
+    case.as_the_customer_wants()
+
+
+@PRIVILEGES
+@pytest.mark.parametrize("prepare", [never, off])
+def test_a_delete_never_switches_it_off(
+    prepare: Callable[[Account], list[str]], privileges: str
+) -> None:
+    case = Taken(prepare, privileges)
+
+    case.sent("Delete", case.given)
+
+    case.as_the_customer_wants()
+
+
+@PRIVILEGES
+@pytest.mark.parametrize("prepare", [never, off])
+def test_it_leaves_the_stack_and_goes_on_to_log(
+    prepare: Callable[[Account], list[str]], privileges: str
+) -> None:
+    case = Taken(prepare, privileges)
+    other = {**case.given, "LoadBalancerArns": [case.api]}
+
+    case.sent("Update", other, case.given)
+
+    assert logging_of(case.account, case.web) == case.logging
+    assert not reads(case.account, case.web)
+    assert reads(case.account, case.api)
+    case.sent("Delete", other)
+    case.as_the_customer_wants()
+
+
+def test_a_way_back_to_it_leaves_it_alone() -> None:
+    """Another resource fails after the Update in which the load balancer left."""
+    case = Taken(never, "least-privilege")
+    other = {**case.given, "LoadBalancerArns": [case.api]}
+    case.sent("Update", other, case.given)
+
+    case.sent("Update", case.given, other)
+
+    assert logging_of(case.account, case.web) == case.logging
+    assert reads(case.account, case.web)
+    case.sent("Delete", case.given)
+    case.as_the_customer_wants()
+
+
+def test_all_load_balancers_leave_it_alone() -> None:
+    case = Taken(never, "least-privilege")
+    every = {**case.given, "LoadBalancerArns": ["*"]}
+
+    case.sent("Update", every, case.given)
+
+    assert logging_of(case.account, case.web) == case.logging
+    assert reads(case.account, case.web)
+    case.sent("Delete", every)
+    case.as_the_customer_wants()
+
+
+def test_a_stack_that_shares_it_keeps_what_the_first_one_turned_on() -> None:
+    """The last stack to leave switches off what the first one turned on."""
+    case = Case(off)
+    web = case.arns[0]
+    given = properties(web)
+    case.sent("Create", given)
+    turned_on = logging_of(case.account, web)
+    first, second = case.stack, Stack(case.clock, seed=2)
+    case.stack = second
+    case.sent("Create", given)
+    assert logging_of(case.account, web) == turned_on
+
+    case.stack = first
+    case.sent("Delete", given)
+    assert logging_of(case.account, web) == turned_on
+    assert reads(case.account, web)
+
+    case.stack = second
+    case.sent("Update", {**given, "RunToken": "2"}, given)
+    case.sent("Delete", given)
+    assert logging_of(case.account, web) == ("false", CUSTOMERS, "alb")
+    assert case.left() == []
+
+
+def test_a_stack_that_shares_it_loses_it_to_the_customer_too() -> None:
+    case = Taken(never, "least-privilege")
+    first, second = case.stack, Stack(case.clock, seed=2)
+    case.stack = second
+    case.sent("Create", case.given)
+    assert reads(case.account, case.web)
+
+    case.sent("Delete", case.given)
+    assert logging_of(case.account, case.web) == case.logging
+
+    case.stack = first
+    case.sent("Delete", case.given)
+    case.as_the_customer_wants()
+
+
+def test_where_the_customer_sent_it_may_be_unusable() -> None:
+    """The Update must not fail, because its Update back would meet the same bucket."""
+    case = Taken(never, "least-privilege")
+    owned_by_writers(case.account, TEAM)
+    case.team = case.account.snapshot()["buckets"][TEAM]
+
+    answer = case.sent("Update", {**case.given, "RunToken": "2"}, case.given)
+
+    assert TEAM in data(answer, "Warnings") + data(answer, "NotOnboarded")
+    assert logging_of(case.account, case.web) == case.logging
+    case.sent("Delete", case.given)
+    case.as_the_customer_wants()
+
+
+@pytest.mark.parametrize("kind", ["Update", "Delete"])
+def test_one_stale_read_takes_nothing_for_the_customers(kind: str) -> None:
+    """Another tool has overwritten our registration and put it back, a moment ago."""
+    for seed in range(30):
+        case = Case(off)
+        web = case.arns[0]
+        given = properties(web)
+        case.sent("Create", given)
+        case.account.world.random.seed(seed)
+        case.account.world.consistency = Consistency(stale_reads=1.5)
+        ours = case.account.s3.get_bucket_policy(Bucket=CUSTOMERS)["Policy"]
+        kept = [each for each in statements(case.account, CUSTOMERS) if _foreign(each)]
+        _put(case.account, {"Version": "2008-10-17", "Id": "customers", "Statement": kept})
+        case.clock.sleep(0.4)
+        _put(case.account, json.loads(ours))
+
+        if kind == "Update":
+            case.sent("Update", {**given, "RunToken": "2"}, given)
+            assert logging_of(case.account, web)[0] == "true", seed
+            assert reads(case.account, web), seed
+        case.sent("Delete", given)
+
+        assert logging_of(case.account, web) == ("false", CUSTOMERS, "alb"), seed
+        assert case.left() == [], seed
+
+
+def _foreign(statement: dict[str, object]) -> bool:
+    return not str(statement.get("Sid", "")).startswith("DTLogsAnalysis")
+
+
+def _put(account: Account, policy: dict[str, object]) -> None:
+    account.s3.put_bucket_policy(Bucket=CUSTOMERS, Policy=json.dumps(policy))

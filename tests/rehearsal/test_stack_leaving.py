@@ -1,0 +1,213 @@
+"""A stack is deleted, or leaves a bucket, and may not remove everything.
+
+CloudFormation shows nothing of a Delete that succeeds. What is left is told by the function's log,
+and by a tag on a bucket of the stack's that stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from rehearsal.played import ended, forbid, logged, played
+from support.drifts import denies, log_bucket, write_once
+from support.looks import TEST_FILE, granted, logging_of, reads, told_by_tag
+
+from dt_logs_cfn.settings import Privileges
+from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
+from dt_logs_rehearsal.scenarios.play import Play
+
+Prepare = Callable[[Account], tuple[str, str]]
+KEPT = "log-archive"  # the customer's bucket, from which nothing may be deleted
+FROZEN = denies("s3:PutBucketPolicy", "s3:DeleteBucketPolicy")
+
+
+@pytest.fixture(params=list(Privileges), ids=lambda each: each.value)
+def play(request: pytest.FixtureRequest, tmp_path: Path, release: Path) -> Iterator[Play]:
+    with played(tmp_path, release, request.param) as found:
+        yield found
+
+
+def nothing_of_ours(play: Play) -> None:
+    """Check that nothing of the stack is left, except what the documented role may not delete."""
+    assert granted(play.account) == []
+    for name, bucket in play.snapshot()["buckets"].items():
+        assert not any("dt-logs-analysis" in each for each in bucket["notifications"]), name
+        sids = [
+            each.get("Sid", "") for each in (bucket["policy"] or {"Statement": []})["Statement"]
+        ]
+        ours = [each for each in sids if each.startswith("DTLogsAnalysis")]
+        assert [each for each in ours if not each.endswith("TlsOnly")] == [], name
+    if not play.documented:
+        assert play.snapshot()["topics"] == {}
+        assert play.snapshot()["subscriptions"] == {}
+
+
+def named(account: Account) -> tuple[str, str]:
+    """An ALB that never logged, and LogBucketName."""
+    log_bucket(account, KEPT, write_once(KEPT))
+    return account.add_load_balancer("web"), KEPT
+
+
+def set_there(account: Account) -> tuple[str, str]:
+    """An ALB whose logging is off, though a bucket is set, and no LogBucketName."""
+    log_bucket(account, KEPT, write_once(KEPT))
+    return account.add_load_balancer("web", bucket=KEPT, prefix="alb", enabled=False), ""
+
+
+@pytest.mark.parametrize("prepare", [named, set_there])
+def test_a_bucket_from_which_nothing_may_be_deleted(play: Play, prepare: Prepare) -> None:
+    web, bucket = prepare(play.account)
+    stack = play.create(web, LogBucketName=bucket)
+    ended(play, "CREATE_COMPLETE", stack)
+    play.log(web)
+
+    play.delete(stack)
+
+    ended(play, "DELETE_COMPLETE", stack)
+    nothing_of_ours(play)
+    assert logging_of(play.account, web)[0] == "false"
+    assert any(TEST_FILE in each for each in play.account.world.buckets[KEPT].objects)
+    assert TEST_FILE in logged(play)
+    assert TEST_FILE in told_by_tag(play.account).get(KEPT, TEST_FILE)
+
+
+@pytest.mark.parametrize("prepare", [named, set_there])
+def test_an_update_away_from_such_a_bucket(play: Play, prepare: Prepare) -> None:
+    web, bucket = prepare(play.account)
+    shop = play.account.add_load_balancer("shop")
+    stack = play.create(web, LogBucketName=bucket)
+    ended(play, "CREATE_COMPLETE", stack)
+    place = logging_of(play.account, web)[1:]
+
+    play.update(stack, web if bucket else shop)
+
+    ended(play, "UPDATE_COMPLETE", stack)
+    assert not reads(play.account, web, at=place)
+    assert KEPT in stack.outputs.get("Warnings", "")
+    play.log(web if bucket else shop)
+    play.delete(stack)
+    ended(play, "DELETE_COMPLETE", stack)
+    nothing_of_ours(play)
+    assert play.unexpected == []
+
+
+def test_an_empty_bucket_that_may_not_be_deleted(play: Play) -> None:
+    web = play.account.add_load_balancer("web")
+    stack = play.create(web)
+    ended(play, "CREATE_COMPLETE", stack)
+    own = logging_of(play.account, web)[1]
+    forbid(play, denies("s3:DeleteBucket"))
+
+    play.delete(stack)
+
+    ended(play, "DELETE_COMPLETE", stack)
+    assert granted(play.account) == []
+    assert play.account.world.buckets[own].objects == {}
+    assert told_by_tag(play.account)[own]
+    assert own in logged(play)
+
+
+def test_a_failed_create_with_an_empty_bucket_that_may_not_be_deleted(play: Play) -> None:
+    web = play.account.add_load_balancer("web")
+    forbid(
+        play,
+        denies("s3:DeleteBucket"),
+        denies("elasticloadbalancing:ModifyLoadBalancerAttributes"),
+    )
+
+    stack = play.create(web)
+
+    ended(play, "ROLLBACK_COMPLETE", stack)
+    assert granted(play.account) == []
+    (own,) = play.account.world.buckets
+    assert told_by_tag(play.account)[own]
+
+
+def test_a_frozen_policy_fails_with_the_statement_to_remove(play: Play) -> None:
+    customers_bucket(play.account)
+    web = play.account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb")
+    before = play.snapshot()["buckets"][CUSTOMERS]
+    stack = play.create(web)
+    ended(play, "CREATE_COMPLETE", stack)
+    play.log(web)
+    (sid,) = granted(play.account)
+    forbid(play, FROZEN)
+
+    play.delete(stack)
+
+    ended(play, "DELETE_FAILED", stack)
+    assert sid in play.reason()
+    assert CUSTOMERS in play.reason()
+    assert granted(play.account) == [sid]
+
+    forbid(play)
+    play.delete(stack)
+    ended(play, "DELETE_COMPLETE", stack)
+    nothing_of_ours(play)
+    play.log(web, reads=False)
+    now = play.snapshot()["buckets"][CUSTOMERS]
+    assert (now["policy"], now["notifications"]) == (before["policy"], before["notifications"])
+    assert play.unexpected == []
+
+
+def test_logging_that_may_not_be_switched_off_fails_without_a_right_left(play: Play) -> None:
+    web = play.account.add_load_balancer("web")
+    stack = play.create(web)
+    ended(play, "CREATE_COMPLETE", stack)
+    forbid(play, denies("elasticloadbalancing:ModifyLoadBalancerAttributes"))
+
+    play.delete(stack)
+
+    ended(play, "DELETE_FAILED", stack)
+    assert granted(play.account) == []
+    play.log(web, reads=False)
+    forbid(play)
+    play.delete(stack)
+    ended(play, "DELETE_COMPLETE", stack)
+    nothing_of_ours(play)
+    assert logging_of(play.account, web)[0] == "false"
+    assert play.unexpected == []
+
+
+@pytest.mark.parametrize("whose", ["the customer's", "ours"])
+def test_a_bucket_that_was_deleted_before_the_stack(play: Play, whose: str) -> None:
+    if whose == "ours":
+        web = play.account.add_load_balancer("web")
+    else:
+        customers_bucket(play.account)
+        web = play.account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb")
+    stack = play.create(web)
+    ended(play, "CREATE_COMPLETE", stack)
+    (topic,) = play.account.world.topics
+    del play.account.world.buckets[logging_of(play.account, web)[1]]
+
+    play.delete(stack)
+
+    ended(play, "DELETE_COMPLETE", stack)
+    if play.documented:
+        assert f"aws sns delete-topic --topic-arn {topic}" in logged(play)
+    nothing_of_ours(play)
+
+
+def test_all_load_balancers_but_one_that_cannot_be_onboarded(play: Play) -> None:
+    """An output names what was left out, because CloudFormation shows no reason for a success."""
+    customers_bucket(play.account)
+    play.account.world.buckets[CUSTOMERS].ownership = "ObjectWriter"
+    web = play.account.add_load_balancer("web")
+    play.account.add_load_balancer("shop", bucket=CUSTOMERS, prefix="alb")
+
+    stack = play.create("*")
+
+    ended(play, "CREATE_COMPLETE", stack)
+    told = stack.outputs.get("NotOnboarded", "")
+    assert "app/shop/" in told and CUSTOMERS in told
+    assert "app/web/" not in told
+    assert stack.outputs.get("Warnings") == "none"
+    play.log(web)
+    play.delete(stack)
+    ended(play, "DELETE_COMPLETE", stack)
+    nothing_of_ours(play)
+    assert play.unexpected == []

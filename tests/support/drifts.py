@@ -1,0 +1,205 @@
+"""What customers change under a running stack, and what they forbid it.
+
+`prepare` of each kind returns three load balancers. A stack is meant to onboard the first two,
+`WEB` and `SHOP`: the first uses the customer's bucket and will be affected, the second does not log
+and gets a bucket of the stack's own. The third, `API`, is there to be added later; it is set to log
+to the customer's bucket, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
+
+WEB, SHOP, API = range(3)
+TOPICS = "dt-logs-analysis-"  # what the names of our topics begin with
+DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
+EVERYTHING: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+Change = Callable[[Account], None]
+
+
+def log_bucket(account: Account, name: str, *statements: Mapping[str, Any]) -> None:
+    """Add a customer's bucket to which load balancers may log."""
+    delivery = {
+        "Sid": "delivery",
+        "Effect": "Allow",
+        "Principal": {"Service": DELIVERY},
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{name}/*",
+    }
+    policy = {"Version": "2012-10-17", "Statement": [delivery, *statements]}
+    account.add_bucket(name, policy=policy)
+
+
+def denies(*actions: str, resource: str = "*") -> dict[str, Any]:
+    """Return a service control policy that denies actions."""
+    statement = {"Sid": "Scp", "Effect": "Deny", "Action": list(actions), "Resource": resource}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def write_once(bucket: str) -> dict[str, Any]:
+    """Return a statement that denies everybody to delete objects of a bucket."""
+    return {
+        "Sid": "WriteOnce",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:DeleteObject",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+    }
+
+
+def adopted(account: Account) -> list[str]:
+    """Let the first and the last load balancer log to the customer's bucket."""
+    customers_bucket(account)
+    return [
+        account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb"),
+        account.add_load_balancer("shop"),
+        account.add_load_balancer("api", bucket=CUSTOMERS, prefix="alb"),
+    ]
+
+
+def switched_off(account: Account) -> list[str]:
+    """Set the customer's bucket for logging, but leave logging off: the stack turns it on."""
+    customers_bucket(account)
+    return [
+        account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=False),
+        account.add_load_balancer("shop"),
+        account.add_load_balancer("api", bucket=CUSTOMERS, enabled=False),
+    ]
+
+
+def add_statement(account: Account, bucket: str, statement: Mapping[str, Any]) -> None:
+    """Add a statement to a bucket's policy, as its owner."""
+    policy = json.loads(account.s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    policy["Statement"].append(dict(statement))
+    account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
+def encrypted_by_kms(account: Account, bucket: str = CUSTOMERS) -> None:
+    """Let new objects of a bucket be encrypted with a KMS key, which ELB cannot use."""
+    rule: Any = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    account.s3.put_bucket_encryption(
+        Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]}
+    )
+
+
+def owned_by_writers(account: Account, bucket: str = CUSTOMERS) -> None:
+    """Let the objects of a bucket belong to their writer, ELB, and not to the customer."""
+    account.s3.put_bucket_ownership_controls(
+        Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+    )
+
+
+def closed_to_others(account: Account) -> None:
+    """Deny every other account, and so the vendor, to read the customer's bucket."""
+    add_statement(
+        account,
+        CUSTOMERS,
+        {
+            "Sid": "Perimeter",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{CUSTOMERS}/*",
+            "Condition": {"StringNotEquals": {"aws:PrincipalAccount": account.account_id}},
+        },
+    )
+
+
+def closed_to_delivery(account: Account) -> None:
+    """Deny Elastic Load Balancing to write to the customer's bucket."""
+    add_statement(
+        account,
+        CUSTOMERS,
+        {
+            "Sid": "NoDelivery",
+            "Effect": "Deny",
+            "Principal": {"Service": DELIVERY},
+            "Action": "s3:PutObject",
+            "Resource": f"arn:aws:s3:::{CUSTOMERS}/*",
+        },
+    )
+
+
+def announced_elsewhere(account: Account, identifier: str = "audit") -> None:
+    """Replace the notifications by one that covers the whole bucket, and drop ours."""
+    found: Any = dict(account.s3.get_bucket_notification_configuration(Bucket=CUSTOMERS))
+    (audit,) = found["QueueConfigurations"]
+    entry: Any = {"Id": identifier, "QueueArn": audit["QueueArn"], "Events": ["s3:ObjectCreated:*"]}
+    account.s3.put_bucket_notification_configuration(
+        Bucket=CUSTOMERS, NotificationConfiguration={"QueueConfigurations": [entry]}
+    )
+
+
+def topic_demands_tls(account: Account) -> None:
+    """Add to the policy of our topic for the customer's bucket that publishers must use TLS."""
+    for topic in account.world.topics.values():
+        if TOPICS in topic.arn and topic.arn.endswith(CUSTOMERS):
+            policy = json.loads(topic.policy.latest)
+            policy["Statement"].append(
+                {
+                    "Sid": "TlsOnly",
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "sns:Publish",
+                    "Resource": topic.arn,
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                }
+            )
+            topic.attributes["Policy"] = json.dumps(policy)
+            account.world.change(topic.policy, topic.attributes["Policy"])
+
+
+def bucket_deleted(account: Account) -> None:
+    """Delete the customer's bucket with everything in it, though load balancers log there."""
+    del account.world.buckets[CUSTOMERS]
+
+
+def two_at_once(account: Account) -> None:
+    """Let two things change at the same bucket."""
+    owned_by_writers(account)
+    announced_elsewhere(account)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A change that makes the customer's bucket unusable, where a stack uses it already.
+
+    `reads` tells whether the vendor may read objects there in spite of it; `adds` whether the load
+    balancer that is added later can be onboarded in spite of it.
+    """
+
+    name: str
+    prepare: Callable[[Account], list[str]]
+    happen: Change
+    reads: bool = True
+    adds: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+DRIFTS = (
+    Drift("KMS", adopted, encrypted_by_kms),
+    Drift("KMS, turned on", switched_off, encrypted_by_kms),
+    Drift("ObjectWriter", adopted, owned_by_writers),
+    Drift("ObjectWriter, turned on", switched_off, owned_by_writers),
+    Drift("vendor denied", adopted, closed_to_others, reads=False),
+    Drift("vendor denied, turned on", switched_off, closed_to_others, reads=False),
+    Drift("ELB denied, turned on", switched_off, closed_to_delivery),
+    Drift("overlap", adopted, announced_elsewhere),
+    Drift("overlap, turned on", switched_off, announced_elsewhere),
+    Drift("statement on our topic", adopted, topic_demands_tls),
+    Drift("statement on our topic, turned on", switched_off, topic_demands_tls),
+    Drift("bucket gone", adopted, bucket_deleted, reads=False),
+    Drift("bucket gone, turned on", switched_off, bucket_deleted, reads=False, adds=True),
+    Drift("two at once", adopted, two_at_once),
+)

@@ -11,7 +11,6 @@ from dt_logs_cfn import Settings, build_release, write_release
 _TESTS = Path(__file__).parent
 # What speaks to an account, or to S3, over HTTP, and mostly waits for it.
 _SERVED = (
-    "aws_check/test_check.py",
     "cli/test_rehearse.py",
     "operating/test_plan.py",
     "operating/test_proposing.py",
@@ -19,6 +18,7 @@ _SERVED = (
     "publishing/",
     "rehearsal/",
     "stack_sets/test_command.py",
+    "tools/test_check.py",
 )
 
 

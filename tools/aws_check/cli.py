@@ -172,7 +172,8 @@ def _checked(run: Run, options: argparse.Namespace, source: str, vendor: str) ->
         run.operator.tell("Interrupted: removing what was made. Interrupt again to stop that.")
     finally:
         left = remove(run)
-    print("\n".join([*(f"finding: {e}" for e in run.findings), *(f"left: {e}" for e in left)]))
+    for line in [*(f"finding: {e}" for e in run.findings), *(f"left: {e}" for e in left)]:
+        print(line)
     print(f"Run {run.names.run}: {len(run.findings)} findings, {len(left)} left.", end=" ")
     print(f"The transcript is '{run.transcript.path}'.")
     return 130 if interrupted else int(bool(run.findings or left))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aws_check.plan import TAG, Thing
+from aws_check.plan import TAG, Names, Thing
 from aws_check.run import MINUTES, Run, outputs
 from dt_logs_cfn.errors import OperatingError
 
-_SERVICE_ROLE = "cloudformation-role.template.json"
+CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
 _ANSWER = {"StatusCode": "200", "ContentType": "text/plain", "MessageBody": "ok"}
 
 
@@ -58,17 +58,26 @@ def _where(name: str, value: str) -> list[dict[str, Any]]:
     return [{"Name": name, "Values": [value]}]
 
 
+def role_template(release: Path) -> str:
+    """Return the template of the service role's stack."""
+    return (release / "cloudformation-role.template.json").read_text("utf-8")
+
+
+def role_parameters(names: Names) -> list[dict[str, str]]:
+    """Return its parameters: it may act on the run's stacks alone."""
+    return [{"ParameterKey": "StackNamePrefix", "ParameterValue": names.base}]
+
+
 def _role(run: Run, release: Path) -> str:
     """Make the service role by the release's own template."""
     name = run.names.role_stack
-    prefix = {"ParameterKey": "StackNamePrefix", "ParameterValue": run.names.base}
     run.make(
         Thing("service role stack", name),
         lambda: run.client("cloudformation").create_stack(
             StackName=name,
-            TemplateBody=(release / _SERVICE_ROLE).read_text("utf-8"),
-            Parameters=[prefix],
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+            TemplateBody=role_template(release),
+            Parameters=role_parameters(run.names),
+            Capabilities=CAPABILITIES,
             Tags=run.tags,
         ),
     )

@@ -67,6 +67,7 @@ def planned(names: Names) -> dict[Thing, str]:
         Thing("queue", names.base): "hears of new log objects",
         Thing("bucket", names.named("texts")): "is asked for what S3 refuses",
         Thing("topic", names.named("texts")): "is asked for what SNS refuses",
+        Thing("bucket", names.named("missing")): "must be refused, in another region",
         Thing("stack", names.named("fresh")): "create, read a log, update, delete",
         Thing("bucket", names.named("foreign")): "has settings and logs of others",
         Thing("stack", names.named("adopt")): "adopts that bucket, and leaves it as it was",

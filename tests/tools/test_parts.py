@@ -34,7 +34,7 @@ def test_the_plan_says_what_is_made_and_what_it_costs(
     )
     assert [row[2:20].strip() for row in rows] == [
         *("service role stack", "security group", "load balancer", "queue", "bucket", "topic"),
-        *("stack", "bucket", "stack"),
+        *("bucket", "stack", "bucket", "stack"),
     ]
     assert source == "Only 203.0.113.7/32 can reach the load balancer."
     assert cost == (

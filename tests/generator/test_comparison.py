@@ -434,6 +434,18 @@ def test_each_rule(case: str) -> None:
     assert changed(mutate)[0].level == level
 
 
+def test_a_rule_may_refuse_what_was_taken_until_it_goes() -> None:
+    def ruled(parsed: Template) -> None:
+        parsed["Rules"] = {"VendorFirst": {"Assertions": [{}]}}
+
+    assert told(changed(lambda t: t["Rules"]["VendorFirst"].pop("Assertions"), ruled)) == [
+        (MAJOR, "rule VendorFirst changes")
+    ]
+    assert told(changed(lambda t: t["Rules"].pop("VendorFirst"), ruled)) == [
+        (MINOR, "rule VendorFirst is gone")
+    ]
+
+
 @pytest.mark.parametrize("name", TEXTS)
 def test_nothing_changes_to_itself(name: str) -> None:
     parsed = json.loads(TEXTS[name])

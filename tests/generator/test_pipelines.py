@@ -131,7 +131,7 @@ def test_the_template_is_the_one_of_the_release(name: str, up: str) -> None:
 def test_it_is_formatted_as_terraform_does(settings: Settings, name: str, tmp_path: Path) -> None:
     terraform = shutil.which("terraform")
     if terraform is None:
-        pytest.skip("needs terraform")
+        pytest.skip("needs terraform on PATH")
     (tmp_path / "main.tf").write_text(module(settings, name)[0])
 
     done = subprocess.run(

@@ -1,80 +1,123 @@
 """SNS: subscriptions."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
 from dt_logs_rehearsal.account.errors import Refused
-from dt_logs_rehearsal.account.sns.checks import check_attributes, check_endpoint, invalid
-from dt_logs_rehearsal.account.sns.topics import found_topic
-from dt_logs_rehearsal.account.world import (
-    Call,
-    Operations,
-    Response,
-    Subscription,
-    Topic,
-    World,
-    page,
-)
+from dt_logs_rehearsal.account.sns import filters
+from dt_logs_rehearsal.account.sns.topics import found_topic, invalid
+from dt_logs_rehearsal.account.world import Call, Response, Subscription, Topic, World, page
 
 _PAGE = 100  # [SNS API, ListSubscriptions]
+# [SNS API, SetSubscriptionAttributes]
+_SETTABLE = frozenset(
+    (
+        "DeliveryPolicy",
+        "FilterPolicy",
+        "FilterPolicyScope",
+        "RawMessageDelivery",
+        "RedrivePolicy",
+        "ReplayPolicy",
+        "SubscriptionRoleArn",
+    )
+)
+_DEFAULTS = {"RawMessageDelivery": "false", "FilterPolicyScope": "MessageAttributes"}
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_STARTS = {"http": "http://", "https": "https://", "sqs": "arn:", "lambda": "arn:"}
 
 
 def subscribe(world: World, call: Call) -> Response:
     """Subscribe an endpoint, once for each topic, protocol and endpoint.
 
-    [SNS API, Subscribe; GH localstack#8976 for other attributes; only what is sent is compared]
+    [SNS API, Subscribe; localstack tests/aws/services/sns/test_sns for other attributes; only what
+    is sent is compared, defaults included]
     """
     params = call.params
     topic = found_topic(world, params["TopicArn"])
     protocol, endpoint = params["Protocol"], params.get("Endpoint", "")
-    attributes = dict(params.get("Attributes", {}))
-    check_endpoint(protocol, endpoint)
-    check_attributes(attributes)
-    found = next(
-        (
-            each
-            for each in world.subscriptions.values()
-            if (each.topic, each.protocol, each.endpoint) == (topic.arn, protocol, endpoint)
-        ),
-        None,
-    )
+    _check_endpoint(protocol, endpoint)
+    attributes = _checked(params.get("Attributes", {}), "Attributes Reason: ")
+    known = {(e.topic, e.protocol, e.endpoint): e for e in world.subscriptions.values()}
+    found = known.get((topic.arn, protocol, endpoint))
     if found is None:
         found = _new(world, call, topic, attributes)
-    elif any(found.attributes.get(key) != value for key, value in attributes.items()):
+    elif not {**_DEFAULTS, **found.attributes}.items() >= attributes.items():
         raise invalid("Attributes Reason: Subscription already exists with different attributes")
     shown = found.confirmed or params.get("ReturnSubscriptionArn", False)
     return {"SubscriptionArn": found.arn if shown else "pending confirmation"}
 
 
+def _check_endpoint(protocol: str, endpoint: str) -> None:
+    if protocol not in (*_STARTS, "email", "email-json", "sms", "application", "firehose"):
+        raise invalid(f"Amazon SNS does not support this protocol string: {protocol}")
+    if not endpoint or not endpoint.startswith(_STARTS.get(protocol, "")):
+        raise invalid("Endpoint Reason: Please use FQDN or ARN" if endpoint else "Endpoint")
+    if protocol in ("sqs", "lambda") and len(endpoint.split(":")) < 6:
+        raise invalid(f"{protocol.upper()} endpoint ARN")
+    if protocol == "sqs" and endpoint.endswith(".fifo"):
+        raise invalid(
+            "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard"
+            " SNS topics"
+        )
+
+
+def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:
+    """Return attributes as SNS keeps them; `where` is what its refusal says of their place.
+
+    [localstack tests/aws/services/sns/test_sns, test_sns_filter_policy]
+    """
+    if not _SETTABLE.issuperset(given):
+        raise invalid("AttributeName")
+    attributes = dict(given)
+    scope = {**_DEFAULTS, **attributes}["FilterPolicyScope"]
+    if scope not in ("MessageAttributes", "MessageBody"):
+        text = f"Invalid value [{scope}]. Please use either MessageBody or MessageAttributes"
+        raise invalid(f"{where}FilterPolicyScope: {text}")
+    if "RawMessageDelivery" in attributes:
+        raw = attributes["RawMessageDelivery"]
+        if raw.lower() not in ("true", "false"):
+            text = f"Invalid value [{raw}]. Must be true or false."
+            raise invalid(f"{where}RawMessageDelivery: {text}")
+        attributes["RawMessageDelivery"] = raw.lower()
+    if "FilterPolicy" in attributes:
+        try:
+            filters.check(attributes["FilterPolicy"], scope)
+        except ValueError as error:
+            raise invalid(f"{where}FilterPolicy: {error}") from error
+    return attributes
+
+
 def _new(world: World, call: Call, topic: Topic, attributes: dict[str, str]) -> Subscription:
+    """Add a subscription; an endpoint that has to confirm is sent what it confirms by.
+
+    [SNS guide, SendMessageToHttp.confirm.md]
+    """
     protocol, endpoint = call.params["Protocol"], call.params.get("Endpoint", "")
-    arn = f"{topic.arn}:{world.unique()}"
-    confirmed = protocol in ("sqs", "lambda", "firehose", "application", "sms") and (
-        protocol == "sms" or endpoint.split(":")[4] == call.caller.account
-    )
+    owned = protocol in ("sqs", "lambda", "firehose", "application")
+    confirmed = protocol == "sms" or (owned and endpoint.split(":")[4] == call.caller.account)
     found = Subscription(
-        arn, topic.arn, protocol, endpoint, call.caller.account, attributes, confirmed
+        arn=f"{topic.arn}:{world.unique()}",
+        topic=topic.arn,
+        protocol=protocol,
+        endpoint=endpoint,
+        owner=call.caller.account,
+        attributes=attributes,
+        confirmed=confirmed,
     )
-    world.subscriptions[arn] = found
+    world.subscriptions[found.arn] = found
     if not confirmed:
-        _ask(world, found)
-    return found
-
-
-def _ask(world: World, found: Subscription) -> None:
-    """Send the endpoint what it confirms by [SNS guide, SendMessageToHttp.confirm.md]."""
-    host = f"sns.{found.topic.split(':')[3]}.amazonaws.com"
-    query = f"Action=ConfirmSubscription&TopicArn={found.topic}&Token={_token(found)}"
-    world.deliveries[found.endpoint].append(
-        {
+        query = f"Action=ConfirmSubscription&TopicArn={topic.arn}&Token={_token(found)}"
+        message = {
             "Type": "SubscriptionConfirmation",
             "Token": _token(found),
-            "TopicArn": found.topic,
-            "Message": f"You have chosen to subscribe to the topic {found.topic}.",
-            "SubscribeURL": f"https://{host}/?{query}",
+            "TopicArn": topic.arn,
+            "Message": f"You have chosen to subscribe to the topic {topic.arn}.",
+            "SubscribeURL": f"https://sns.{topic.arn.split(':')[3]}.amazonaws.com/?{query}",
         }
-    )
+        world.deliveries[endpoint].append(message)
+    return found
 
 
 def _token(found: Subscription) -> str:
@@ -91,31 +134,40 @@ def confirm_subscription(world: World, call: Call) -> Response:
     raise invalid("Token")
 
 
-def _found(world: World, call: Call) -> Subscription:
+def _found(world: World, call: Call) -> Subscription | None:
+    """Return the subscription of a call, if it exists. Raises Refused.
+
+    [localstack tests/aws/services/sns/test_sns]
+    """
     arn = call.params["SubscriptionArn"]
-    _check_arn(arn)
+    parts = arn.split(":")
+    if len(parts) < 6:
+        text = f"SubscriptionArn Reason: An ARN must have at least 6 elements, not {len(parts)}"
+        raise invalid(text)
     found = world.subscriptions.get(arn)
-    if found is None:
-        raise Refused("NotFound", "Subscription does not exist", 404, Type="Sender")
-    if call.caller.account not in (found.owner, arn.split(":")[4]):
+    if found is None and not _UUID.fullmatch(parts[-1]):
+        raise invalid("SubscriptionId")
+    if found is not None and call.caller.account not in (found.owner, parts[4]):
         raise Refused("AuthorizationError", "Not authorized", 403, Type="Sender")
     return found
 
 
-def _check_arn(arn: str) -> None:
-    if (parts := len(arn.split(":"))) < 6:
-        raise invalid(f"SubscriptionArn Reason: An ARN must have at least 6 elements, not {parts}")
+def _existing(world: World, call: Call) -> Subscription:
+    found = _found(world, call)
+    if found is None:
+        raise Refused("NotFound", "Subscription does not exist", 404, Type="Sender")
+    return found
 
 
 def get_subscription_attributes(world: World, call: Call) -> Response:
     """Describe a subscription."""
-    found = _found(world, call)
-    scope = {"FilterPolicyScope": "MessageAttributes"} if "FilterPolicy" in found.attributes else {}
+    found = _existing(world, call)
+    shown = {**_DEFAULTS, **found.attributes}
+    if "FilterPolicy" not in shown:  # [localstack tests/aws/services/sns/test_sns_filter_policy]
+        del shown["FilterPolicyScope"]
     return {
         "Attributes": {
-            "RawMessageDelivery": "false",
-            **scope,
-            **found.attributes,
+            **shown,
             "SubscriptionArn": found.arn,
             "TopicArn": found.topic,
             "Protocol": found.protocol,
@@ -130,13 +182,12 @@ def get_subscription_attributes(world: World, call: Call) -> Response:
 
 def set_subscription_attributes(world: World, call: Call) -> Response:
     """Set one attribute; an empty filter policy takes the filter away."""
-    found = _found(world, call)
+    found = _existing(world, call)
     name, value = call.params["AttributeName"], call.params.get("AttributeValue", "")
     new = {**found.attributes, name: value}
     if name == "FilterPolicy" and value in ("", "{}"):
         del new[name]
-    check_attributes(new)
-    found.attributes = new
+    found.attributes = _checked(new, "")
     return {}
 
 
@@ -145,59 +196,47 @@ def unsubscribe(world: World, call: Call) -> Response:
 
     [GH hashicorp/terraform-provider-aws, sns topic subscription, has the text]
     """
-    arn = call.params["SubscriptionArn"]
-    _check_arn(arn)
-    if arn not in world.subscriptions:
-        return {}
-    if not _found(world, call).confirmed:
+    found = _found(world, call)
+    if found is not None and not found.confirmed:
         raise invalid(
             "SubscriptionArn Reason: Cannot unsubscribe a subscription that is pending confirmation"
         )
-    del world.subscriptions[arn]
+    world.subscriptions.pop(call.params["SubscriptionArn"], None)
     return {}
 
 
 def list_subscriptions_by_topic(world: World, call: Call) -> Response:
     """List a topic's subscriptions, 100 a page."""
     topic = found_topic(world, call.params["TopicArn"])
-    return _listed(call, (each for each in world.subscriptions.values() if each.topic == topic.arn))
+    return _listed(world, call, lambda each: each.topic == topic.arn)
 
 
 def list_subscriptions(world: World, call: Call) -> Response:
     """List the caller's subscriptions of the region, 100 a page."""
-    return _listed(
-        call,
-        (
-            each
-            for each in world.subscriptions.values()
-            if each.owner == call.caller.account and each.topic.split(":")[3] == call.region
-        ),
-    )
+    here = (call.caller.account, call.region)
+    return _listed(world, call, lambda each: (each.owner, each.topic.split(":")[3]) == here)
 
 
-def _listed(call: Call, found: Iterable[Subscription]) -> Response:
-    shown, token = page(list(found), call.params.get("NextToken"), _PAGE)
+def _listed(world: World, call: Call, wanted: Callable[[Subscription], bool]) -> Response:
+    """Return one page; what its endpoint's owner ended is listed as Deleted for 72 hours.
+
+    [SNS guide, sns-delete-subscription-topic.md]
+    """
+    now, pending = world.clock(), "PendingConfirmation"
+    found = [(e, e.arn if e.confirmed else pending) for e in world.subscriptions.values()]
+    found += [(e, "Deleted") for e, at in world.ended.values() if now < at + 72 * 3600]
+    listed = [(each, arn) for each, arn in found if wanted(each)]
+    shown, token = page(listed, call.params.get("NextToken"), _PAGE)
     result: dict[str, Any] = {
         "Subscriptions": [
             {
-                "SubscriptionArn": each.arn if each.confirmed else "PendingConfirmation",
+                "SubscriptionArn": arn,
                 "Owner": each.owner,
                 "Protocol": each.protocol,
                 "Endpoint": each.endpoint,
                 "TopicArn": each.topic,
             }
-            for each in shown
+            for each, arn in shown
         ]
     }
     return {**result, "NextToken": token} if token else result
-
-
-OPERATIONS: Operations = {
-    "ConfirmSubscription": confirm_subscription,
-    "GetSubscriptionAttributes": get_subscription_attributes,
-    "ListSubscriptions": list_subscriptions,
-    "ListSubscriptionsByTopic": list_subscriptions_by_topic,
-    "SetSubscriptionAttributes": set_subscription_attributes,
-    "Subscribe": subscribe,
-    "Unsubscribe": unsubscribe,
-}

@@ -20,6 +20,7 @@ from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
 from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.client import answers
 from dt_logs_rehearsal.account.elbv2.access_log import Visit, log_file
 from dt_logs_rehearsal.account.elbv2.load_balancers import new_load_balancer
 from dt_logs_rehearsal.account.world import Call, Response, World
@@ -76,7 +77,7 @@ def checked(folder: Path, release: Path) -> Iterator[Checked]:
 
 def _add_operations(sandbox: Sandbox, address: str) -> None:
     """Add calls that the emulated account has no use for itself."""
-    known = dict(sandbox.endpoint.operations["elbv2"])
+    known = dict(answers("elbv2"))
     describe = known["DescribeLoadBalancers"]
     tags: dict[str, list[dict[str, str]]] = {}
 
@@ -129,7 +130,7 @@ def _add_operations(sandbox: Sandbox, address: str) -> None:
         "DescribeLoadBalancers": describe_by_name,
         "DescribeTags": describe_tags,
     }
-    sns = sandbox.endpoint.operations["sns"]
+    sns = answers("sns")
     sandbox.endpoint.operations["sns"] = {**sns, "ListTagsForResource": list_tags}
     sandbox.endpoint.before = lambda call: _prepare(sandbox, call)
 

@@ -81,6 +81,10 @@ class Registration:
         named = load_balancer is None or load_balancer in (self.load_balancers or {load_balancer})
         return named and self.location_digest == location.digest
 
+    def inert(self, stack: Stack) -> bool:
+        """Tell whether it grants nothing any more: its stack was deleted."""
+        return self.vendor == stack.account
+
     def statement(self, stack: Stack) -> Statement:
         """Render it as the statement that lets the vendor's account read, and nothing more."""
         base = object_arn(self.location.bucket, _literally(self.location.log_prefix(stack)), stack)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from .aws import code, pages
+from .aws import code, denied, pages
 from .documents import compact, listed, parsed, texts
 from .errors import Refused
 from .model import Absent, Bucket, Subscription, Topic
@@ -128,6 +128,15 @@ def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic
     """
     if request.privileges is Privileges.DOCUMENTED:
         return None
+    try:
+        return _read_topics(aws, request, buckets)
+    except ClientError as error:
+        if request.kind != "Delete" or not denied(error):
+            raise
+        return None
+
+
+def _read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic | None]:
     stack = request.stack
     present = [each for each in buckets.values() if isinstance(each, Bucket)]
     mine = [(b, e) for b in present for e in b.register(stack) if e.stack == stack.tag]

@@ -9,7 +9,7 @@ import pytest
 from operating.account import ACCOUNT, ENDPOINT, REGION, STACK, VENDOR
 from operating.looking import Looking
 
-from dt_logs_cfn.operate.plans.reads import reading
+from dt_logs_cfn.operate.account import reading
 from dt_logs_cfn.operate.status.log_objects import log_objects
 from dt_logs_handler.names import Stack
 from dt_logs_handler.observe import read_load_balancer

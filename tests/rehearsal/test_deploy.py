@@ -339,12 +339,28 @@ def test_what_is_wrong_is_told_before_anything_is_asked_of_aws(
     assert stacks(account) == []
 
 
-def test_a_load_balancer_of_another_region_is_refused(account: Emulated, run: Runner) -> None:
-    ran = run(*options(account), "--yes", "--region", "eu-west-1")
+ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        f"*,{ARN}",
+        ARN.replace("us-east-1", "eu-west-1"),
+        ARN.replace("123456789012", "123456789013"),
+        ARN.replace("arn:aws:", "arn:aws-cn:"),
+    ],
+)
+def test_load_balancers_that_the_handler_would_refuse_are_refused(
+    account: Emulated, run: Runner, named: str
+) -> None:
+    ran = run(*options(account, *named.split(",")), "--yes")
     assert ran.failure == (
-        f"{account.load_balancers[0]} is not of account 123456789012 and region eu-west-1. Use the"
-        " account's credentials, and --region with the load balancer's region."
+        f"LoadBalancerArns {named.split(',')[0]!r} is not valid. Give ARNs of application load"
+        " balancers (arn:…:loadbalancer/app/NAME/ID) in this account and region (123456789012,"
+        " us-east-1), or * alone for all."
     )
+    assert stacks(account) == []
 
 
 RIGHTS = (

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn.errors import AwsError
+from dt_logs_cfn.operate.account import Denied, Reading, observed, reading
 from dt_logs_cfn.operate.plans.asked import expected
-from dt_logs_cfn.operate.plans.reads import Denied, Reading, observed, reading
 from dt_logs_handler.aws import denied
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.main import Clients

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.plans.reads import Reading
-from dt_logs_cfn.operate.status.seen import TopicSeen, Unread
-from dt_logs_handler.aws import pages
+from dt_logs_cfn.operate.account import Reading, Unread
+from dt_logs_handler.aws import code, denied, pages
 from dt_logs_handler.model import Bucket
 from dt_logs_handler.names import digest
-from dt_logs_handler.topics import of_topic
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -32,9 +28,9 @@ def stack_names(client: CloudFormationClient) -> dict[str, str] | Unread:
         try:
             page = client.list_stacks(**request)
         except ClientError as error:
-            if not aws.denied(error):
+            if not denied(error):
                 raise
-            return lacking("cloudformation:ListStacks")
+            return Unread.lacking("cloudformation:ListStacks")
         for each in page["StackSummaries"]:
             if each["StackStatus"] != "DELETE_COMPLETE":
                 found[digest(each.get("StackId", ""), 12)] = each["StackName"]
@@ -58,26 +54,6 @@ def load_balancer_arns(elbv2: ElasticLoadBalancingv2Client) -> list[str]:
             "Name another --region, or other credentials.",
         )
     return found
-
-
-def topic(through: Reading, arn: str, filtered: set[str]) -> TopicSeen | None:
-    """Read a topic with its subscriptions; of those of these endpoints the filters, too."""
-    sns = through.sns
-    try:
-        attributes = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
-        found = []
-        for each in of_topic(through, arn, left_out=""):
-            if each.confirmed and digest(each.endpoint, 8) in filtered:
-                answer = sns.get_subscription_attributes(SubscriptionArn=each.arn)
-                each = replace(each, filter_policy=answer["Attributes"].get("FilterPolicy"))
-            found.append(each)
-        return TopicSeen(
-            arn, attributes.get("Policy", ""), tuple(found), attributes.get("DeliveryPolicy", "")
-        )
-    except ClientError as error:
-        if aws.code(error) in ("NotFound", "NotFoundException"):
-            return None
-        raise
 
 
 def requester_pays(through: Reading, bucket: str, account: str) -> bool:
@@ -112,21 +88,14 @@ def account_block(client: S3ControlClient, account: str) -> dict[str, bool] | Un
     try:
         answer = client.get_public_access_block(AccountId=account)
     except ClientError as error:
-        if aws.code(error) == "NoSuchPublicAccessBlockConfiguration":
+        if code(error) == "NoSuchPublicAccessBlockConfiguration":
             return {}
-        if not aws.denied(error):
+        if not denied(error):
             raise
-        return lacking("s3:GetAccountPublicAccessBlock")
+        return Unread.lacking("s3:GetAccountPublicAccessBlock")
     except BotoCoreError as error:
         return Unread(
             f"the account's public access block is not readable ({type(error).__name__})",
             "Check the network, and look again.",
         )
     return {key: bool(value) for key, value in answer["PublicAccessBlockConfiguration"].items()}
-
-
-def lacking(right: str) -> Unread:
-    """Return what could not be read for want of a right."""
-    return Unread(
-        f"not readable: you lack {right}", f"Have {right} allowed for you, and look again."
-    )

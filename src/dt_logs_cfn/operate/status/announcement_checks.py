@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
+from dt_logs_cfn.operate.account import TopicSeen
 from dt_logs_cfn.operate.status.bucket_checks import RUN_AGAIN
-from dt_logs_cfn.operate.status.seen import Check, Logs, TopicSeen, denied_check
+from dt_logs_cfn.operate.status.seen import Check, Logs, denied_check
 from dt_logs_handler import notifications
 from dt_logs_handler.documents import Json, parsed, same
 from dt_logs_handler.errors import Refused

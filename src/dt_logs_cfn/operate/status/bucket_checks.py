@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.status.policy_judged import allows, may_deny
-from dt_logs_cfn.operate.status.seen import Check, Logs, Unread, denied_check, unread_check
+from dt_logs_cfn.operate.status.seen import Check, Logs, denied_check, unread_check
 from dt_logs_handler.documents import parsed, same_statement, statements
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.model import Bucket
@@ -190,7 +191,7 @@ def _denied(logs: Logs) -> Check:
         return judged
     key = f"{logs.location.log_prefix(seen.marks)}2026/01/01/x.log.gz"
     for claim in seen.claims(logs.load_balancer):
-        caller = vendor(claim.vendor, seen.place.partition)
+        caller = vendor(claim.vendor, seen.marks.partition)
         if sid := may_deny(policy, caller, "s3:GetObject", _arn(logs, key)):
             return Check(
                 name,
@@ -203,7 +204,7 @@ def _denied(logs: Logs) -> Check:
 
 
 def _arn(logs: Logs, key: str) -> str:
-    return f"arn:{logs.seen.place.partition}:s3:::{logs.bucket.name}/{key}"
+    return f"arn:{logs.seen.marks.partition}:s3:::{logs.bucket.name}/{key}"
 
 
 def _restricted(logs: Logs) -> Check:

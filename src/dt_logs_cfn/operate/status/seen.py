@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.operate.account import Denied, TopicSeen, Unread
 from dt_logs_cfn.operate.plans.planned import Planned
-from dt_logs_cfn.operate.plans.reads import Denied
-from dt_logs_cfn.operate.stacks import stack as stacks
+from dt_logs_cfn.operate.stacks.stack import StackDescription
 from dt_logs_cfn.template.templates import Origin
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Subscription, Topic, Unreadable
 from dt_logs_handler.names import Location, Stack, digest
@@ -36,14 +35,6 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Unread:
-    """What could not be read: why, and what to do about it, a sentence each."""
-
-    why: str
-    fix: str
-
-
-@dataclass(frozen=True)
 class LogObjects:
     """What ELB wrote: its test file, and the load balancer's newest log since yesterday."""
 
@@ -52,17 +43,10 @@ class LogObjects:
 
 
 @dataclass(frozen=True)
-class TopicSeen(Topic):
-    """A topic with its delivery policy, empty where it has none of its own."""
-
-    delivery_policy: str = ""
-
-
-@dataclass(frozen=True)
 class StackSeen:
     """A stack of ours, and what its own parameters would change now."""
 
-    stack: stacks.Stack
+    stack: StackDescription
     marks: Stack
     origin: Origin | Unread
     planned: Planned | Unread
@@ -80,7 +64,7 @@ class Seen:
     `stack_names` are those of every stack of the account and region, by tag.
     """
 
-    place: Place
+    marks: Stack  # of the account and region, for names that depend on no stack
     now: float
     load_balancers: Mapping[str, LoadBalancer | None] = field(default_factory=dict)
     buckets: Mapping[str, Bucket | Absent | Unreadable] = field(default_factory=dict)
@@ -93,12 +77,6 @@ class Seen:
     stacks: tuple[StackSeen, ...] = ()
     stack_names: Mapping[str, str] | Unread = field(default_factory=dict)
     denied: frozenset[Denied] = frozenset()
-
-    @property
-    def marks(self) -> Stack:
-        """A stack of this place, for names that depend on no stack."""
-        place = self.place
-        return Stack(place.example_stack(), place.partition, place.region, place.account)
 
     def denial(self, named: str, *operations: str) -> Denied | None:
         """Return the first of these reads that was denied, of what bears this name or ARN."""
@@ -120,7 +98,7 @@ class Seen:
         return [
             each
             for each in (bucket.register(self.marks) if bucket else [])
-            if each.vendor != self.place.account and each.covers(found.logging.location, found.name)
+            if each.vendor != self.marks.account and each.covers(found.logging.location, found.name)
         ]
 
     def called(self, tag: str) -> str:
@@ -158,13 +136,7 @@ class Logs:
 
 def denied_check(name: str, subject: str, denied: Denied) -> Check:
     """Return a check that could not be made for want of a right."""
-    return Check(
-        name,
-        subject,
-        f"not readable: you lack {denied}",
-        "unknown",
-        f"Have {denied.right} allowed for you, and look again.",
-    )
+    return unread_check(name, subject, denied.unread)
 
 
 def unread_check(name: str, subject: str, unread: Unread) -> Check:

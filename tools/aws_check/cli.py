@@ -26,8 +26,8 @@ from aws_check.removing import remove
 from aws_check.run import MINUTES, Run
 from aws_check.transcript import Scrubber, Transcript
 from dt_logs_cfn import __version__, aws
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import DtLogsError, OperatingError, UsageError
-from dt_logs_cfn.operate.operator import Operator
 
 # Answers with the caller's public address [EC2 guide, security group rules: checkip].
 _ADDRESS = "https://checkip.amazonaws.com"

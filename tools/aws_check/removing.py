@@ -11,6 +11,7 @@ from aws_check.plan import KINDS, TAG, Thing
 from aws_check.run import MINUTES, Run, absent, outputs
 from dt_logs_cfn import aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError
+from dt_logs_handler.aws import code
 
 # Something still uses it, or came meanwhile: the same call succeeds a little later.
 _LATER = frozenset(("BucketNotEmpty", "DependencyViolation", "ResourceInUse"))
@@ -74,7 +75,7 @@ def _remove(run: Run, thing: Thing) -> None:
         try:
             absent(lambda: _DELETE[thing.kind](run, thing.name))
         except ClientError as error:
-            if aws.code(error) not in _LATER:
+            if code(error) not in _LATER:
                 raise
         return True if _tags(run, thing) is None else None
 
@@ -89,7 +90,7 @@ def _tags(run: Run, thing: Thing) -> Mapping[str, str] | None:
     try:
         found = absent(lambda: _READ[thing.kind](run, thing.name))
     except ClientError as error:
-        if aws.code(error) != "NoSuchTagSet":
+        if code(error) != "NoSuchTagSet":
             raise
         return {}
     if not isinstance(found, list):

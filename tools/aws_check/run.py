@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 from aws_check.ledger import Ledger
 from aws_check.plan import TAG, Names, Thing
 from aws_check.transcript import Transcript
-from dt_logs_cfn import aws
 from dt_logs_cfn.cli.main import main as dt_logs_cfn
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.operator import Operator
+from dt_logs_handler.aws import code
 
 T = TypeVar("T")
 MINUTES = 60.0
@@ -141,6 +141,6 @@ def absent(call: Callable[[], T]) -> T | None:
         return call()
     except ClientError as error:
         # CloudFormation has one code for everything that is wrong with a call.
-        if aws.code(error) in _ABSENT or str(error).endswith("does not exist"):
+        if code(error) in _ABSENT or str(error).endswith("does not exist"):
             return None
         raise

@@ -17,8 +17,8 @@ from aws_check.making import Made, make_bucket
 from aws_check.plan import TAG, Thing
 from aws_check.removing import record_made
 from aws_check.run import Run, absent
-from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
+from dt_logs_handler.aws import denied
 
 _PATH = "/dt-logs-check"
 _LOG = re.compile(r".*/\d{12}_elasticloadbalancing_[a-z0-9-]+_app\..*\.log\.gz")
@@ -199,7 +199,7 @@ def _denied(attempt: Callable[[], object]) -> bool:
     try:
         attempt()
     except ClientError as error:
-        return aws.denied(error)
+        return denied(error)
     return False
 
 

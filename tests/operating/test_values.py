@@ -49,12 +49,17 @@ def written(tmp_path: Path, content: object) -> Path:
         (BALANCER[:-17], "is cut off."),
         (BALANCER[:-20], "is cut off."),
         (BALANCER[: BALANCER.index("/app")], "is cut off."),
-        (f"{BALANCER}0", "is not what it takes. It takes: Whole ARNs (arn:..."),
-        (BALANCER.replace("/app", "/net"), "is not what it takes."),
     ],
 )
 def test_an_arn_that_was_copied_badly_is_told_with_what_is_wrong(copied: str, told: str) -> None:
-    assert told in refusal(values.check, TEMPLATE, {**GIVEN, "LoadBalancerArns": copied}, {})
+    assert told in refusal(values.check_copied, copied)
+
+
+@pytest.mark.parametrize("other", [f"{BALANCER}0", BALANCER.replace("/app", "/net")])
+def test_an_arn_of_another_form_is_refused_by_the_template(other: str) -> None:
+    values.check_copied(other)
+    told = refusal(check, TEMPLATE, {**GIVEN, "LoadBalancerArns": other}, {})
+    assert "is not what it takes. It takes: Whole ARNs (arn:..." in told
 
 
 def test_options_may_hold_further_equals_signs() -> None:

@@ -183,9 +183,12 @@ def _sent(
         )
 
     answer = stack.send(stack.event(kind, given, old), clients)
+    told = f"{answer.get('Reason')} {answer.get('Data')}"
     if answer["Status"] != "SUCCESS":
         lived.wrong = f"{kind} failed: {answer['Reason']}"
-    return f"{answer.get('Reason')} {answer.get('Data')}"
+    elif "AccessDenied" in told:  # an Update leaves what it may not mend, and says so
+        lived.wrong = f"{kind} left something: {told}"
+    return told
 
 
 def without(action: str) -> Alter:

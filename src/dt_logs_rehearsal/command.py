@@ -4,6 +4,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from dt_logs_cfn import canonical
@@ -78,18 +79,9 @@ def _data(report: Report) -> dict[str, object]:
                 "by": call.caller,
                 "call": f"{call.service}:{call.operation}",
                 "error": call.error,
-                "decisions": [
-                    {
-                        "action": each.action,
-                        "resource": each.resource,
-                        "allowed": each.allowed,
-                        "by": each.by,
-                    }
-                    for each in call.decisions
-                ],
+                "decisions": [asdict(each) for each in call.decisions],
             }
-            for stage in report.stages
-            for call in stage.calls
+            for call in report.calls
         ],
         "denied": list(report.denied),
         "missing": list(report.missing),

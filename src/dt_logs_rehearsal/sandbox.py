@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -20,17 +21,18 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from dt_logs_rehearsal.account import Account, Consistency, Refused, sts
+from dt_logs_rehearsal.account import Account, Consistency, Refused
+from dt_logs_rehearsal.account.iam.access import ApiCall
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
 from dt_logs_rehearsal.cloudformation.api import CloudFormationApi
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Mailbox
 from dt_logs_rehearsal.cloudformation.engine import CloudFormation
 from dt_logs_rehearsal.cloudformation.resource_types import Context
-from dt_logs_rehearsal.cloudformation.stack import Event, Stack
+from dt_logs_rehearsal.cloudformation.stack import Stack
 from dt_logs_rehearsal.functions.processes import Function, Functions, Invocation, interpreter
-from dt_logs_rehearsal.http.endpoint import Endpoint, Recorded
+from dt_logs_rehearsal.http.endpoint import Endpoint
 from dt_logs_rehearsal.pace import Pace
-from dt_logs_rehearsal.report.data import ApiCall, StackEvent
+from dt_logs_rehearsal.report.data import StackEvent
 from dt_logs_rehearsal.vendor import VENDOR, Vendor
 
 if TYPE_CHECKING:
@@ -69,16 +71,13 @@ class Sandbox:
         self.logged: list[str] = []  # what functions wrote to their logs
         self.tell: Callable[[StackEvent], None] = lambda event: None
         self._mailbox = Mailbox()
-        self.endpoint = Endpoint(self.account, self._heard, self._mailbox.put)
+        self.endpoint = Endpoint(self.account, self.calls.append, self._mailbox.put)
         self.functions = Functions(folder, self.endpoint.url, self.pace)
         self.cloudformation = CloudFormation(
             (PARTITION, REGION, ACCOUNT), self._context, self._custom, self._emit
         )
         self.api = CloudFormationApi(self.cloudformation, self.pace)
-        self.endpoint.operations |= {
-            "cloudformation": self.api.operations,
-            "sts": sts.OPERATIONS,
-        }
+        self.endpoint.operations["cloudformation"] = self.api.operations
         self._exits = ExitStack()
         self._by_role: dict[str, tuple[Any, Any, Any]] = {}
         self._made: dict[str, Function] = {}
@@ -105,6 +104,10 @@ class Sandbox:
     ) -> None:
         self._exits.__exit__(kind, error, trace)
 
+    def answers(self) -> list[str]:
+        """Return what functions answered to CloudFormation, which shows it only of failures."""
+        return self._mailbox.answers()
+
     def client(self, service: Any, credentials: Mapping[str, str]) -> Any:
         """Return a boto3 client of the account's endpoint."""
         with _SESSION_LOCK:  # making clients is the one thing that a session does not share
@@ -112,21 +115,15 @@ class Sandbox:
                 service, endpoint_url=self.endpoint.url, config=_CONFIG, **credentials
             )
 
-    def _heard(self, recorded: Recorded) -> None:
-        call = recorded.call
-        self.calls.append(
-            ApiCall(recorded.name, call.service, call.operation, recorded.decisions, recorded.error)
-        )
-
     def _emit(self, stack: Stack, logical: str, kind: str, status: str, reason: str) -> None:
         at, known = self.pace(), {each.logical_id: each.physical_id for each in stack.events}
         physical = stack.id if logical == stack.name else known.get(logical, "")
         if logical in stack.resources:
             physical = stack.resources[logical].physical_id
-        stack.events.append(Event(at, logical, physical, kind, status, reason, stack.token))
-        event = StackEvent(at - self.pace.began, logical, kind, status, reason)
-        self.events.append(event)
-        self.tell(event)
+        event = StackEvent(at, logical, kind, status, reason, physical, stack.token)
+        stack.events.append(event)
+        self.events.append(replace(event, at=at - self.pace.began))
+        self.tell(self.events[-1])
 
     def _clients(self, stack: Stack) -> tuple[Any, Any, Any]:
         if stack.role:

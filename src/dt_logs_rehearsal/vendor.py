@@ -120,6 +120,6 @@ def lines(body: bytes) -> Iterator[str]:
     if len(text) > _LARGEST:
         raise ValueError("a log file is too large")
     for line in text.decode().splitlines():
-        if len(_FIELD.findall(line)) < len(FIELDS):
+        if len(_FIELD.findall(line)) < FIELDS:
             raise ValueError("a line has fewer fields than access logs have")
         yield line

@@ -12,6 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support.verdicts import can_read
 
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.observe import observe
@@ -264,8 +265,8 @@ class History(RuleBasedStateMachine):
         if arn not in self.gone and len(self.gone) < 2:
             self.gone.add(arn)
             self.unseen |= {(number, arn) for number in self.stacks}
-            self.account.delete_load_balancer(arn)
-            self.customers.delete_load_balancer(arn)
+            del self.account.world.load_balancers[arn]
+            del self.customers.world.load_balancers[arn]
 
     def _may_fail(self, albs: set[int], choices: dict[str, Any]) -> bool:
         return any(self.arns[each] in self.gone for each in albs)
@@ -317,7 +318,7 @@ class History(RuleBasedStateMachine):
                 continue
             key = self._key(arn)
             for vendor in VENDORS:
-                reads = self.account.can_read(vendor, attributes["access_logs.s3.bucket"], key)
+                reads = can_read(self.account, vendor, attributes["access_logs.s3.bucket"], key)
                 wanted = vendor in self._readers(arn)
                 assert reads <= wanted, (arn, vendor, "reads what is not registered")
                 if arn not in self.touched:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from dt_logs_rehearsal.account import Account
-from dt_logs_rehearsal.scenarios.customers import announced, logging, new, switched_off, three
+from dt_logs_rehearsal.scenarios.customers import (
+    CUSTOMERS,
+    announced,
+    customers_bucket,
+    logging,
+    new,
+    three,
+)
 from lifecycle.cloudformation import Clients, Properties, Stack, properties
 
 DOCUMENTED = {"Privileges": "documented"}
@@ -26,6 +33,15 @@ class Scenario:
     prepare: Callable[[Account], list[str]]
     before: Callable[[list[str]], Properties | None]
     after: Callable[[list[str]], Properties | None]
+
+
+def switched_off(account: Account) -> list[str]:
+    """Two ALBs whose logging is off, though a bucket and prefix are still set."""
+    customers_bucket(account)
+    return [
+        account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=False),
+        account.add_load_balancer("api", bucket=CUSTOMERS, enabled=False),
+    ]
 
 
 def clients_of(account: Account, **hooks: Any) -> tuple[object, object, object]:

@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 from support.drifts import add_statement, adopted, denies, log_bucket, write_once
 from support.looks import LEFT, TEST_FILE, granted, logging_of, reads, told_by_tag
+from support.verdicts import forget_principal
 
 from dt_logs_rehearsal.account import Account, Hook
 from dt_logs_rehearsal.account.client import no_hook
@@ -133,7 +134,7 @@ def test_an_update_leaves_a_bucket_from_which_nothing_may_be_deleted(
     assert not reads(case.account, case.web, at=case.place)
     assert reads(case.account, arns[0])
     case.sent("Delete", wanted)
-    case.account.delete_load_balancer(shop)
+    del case.account.world.load_balancers[shop]
     case.forget(KEPT, TEST_FILE)
     assert case.left() == []
 
@@ -434,7 +435,7 @@ def test_a_policy_that_names_nobody_is_frozen_too() -> None:
         "Resource": f"arn:aws:s3:::{CUSTOMERS}/audit/*",
     }
     case.customer(partial(add_statement, bucket=CUSTOMERS, statement=statement))
-    case.customer(lambda account: account.forget_principal(role, "AROAEXAMPLEEXAMPLE123"))
+    case.customer(lambda account: forget_principal(account, role, "AROAEXAMPLEEXAMPLE123"))
     (sid,) = granted(case.account)
 
     answer = case.send("Delete", case.given)
@@ -539,7 +540,7 @@ def test_of_a_bucket_that_is_gone_topic_and_subscription_go(
                 LoadBalancerArn=case.web, Attributes=off
             )
         case "deleted":
-            case.account.delete_load_balancer(case.web)
+            del case.account.world.load_balancers[case.web]
         case "moved":
             moved(case.account, case.web)
 

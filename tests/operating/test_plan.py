@@ -215,7 +215,7 @@ def test_a_load_balancer_of_another_region_is_told(served: Served) -> None:
 
 def test_a_load_balancer_that_is_not_there_is_in_the_way(served: Served) -> None:
     arn = served.account.add_load_balancer("web")
-    served.account.delete_load_balancer(arn)
+    del served.account.world.load_balancers[arn]
     ran = served.run("plan", "--load-balancer", arn, *ASKED)
     assert ran.code == 3
     assert "does not exist" in ran.out

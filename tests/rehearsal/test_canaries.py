@@ -51,6 +51,8 @@ def test_protocols_are_told_by_content_type() -> None:
     """rehearsal/protocol.py: determine_request_protocol."""
     form = "application/x-www-form-urlencoded; charset=utf-8"
     assert determine_request_protocol(get_service_model("sns"), form) == "query"
+    json = "application/x-amz-json-1.0"
+    assert determine_request_protocol(get_service_model("cloudwatch"), json) == "json"
 
 
 def test_backends_are_kept_by_account_and_can_be_dropped() -> None:

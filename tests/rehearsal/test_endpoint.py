@@ -8,6 +8,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from rehearsal.calls import refusal
 from rehearsal.plain import PLAIN
 
+from dt_logs_rehearsal.account import LogDelivery
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, LAMBDA, Sandbox
 from dt_logs_rehearsal.vendor import VENDOR
 
@@ -125,6 +127,30 @@ def test_another_account_needs_the_resources_policy_too(sandbox: Sandbox) -> Non
     s3.put_bucket_policy(Bucket="logs-of-web", Policy=policy)
     assert vendor.get_object(**wanted)["Body"].read() == b"text"
     assert "Read of the resource's policy" in sandbox.calls[-1].decisions[0].by
+
+
+def test_cloudwatch_and_its_logs_answer_in_their_protocols(sandbox: Sandbox) -> None:
+    web = sandbox.account.add_load_balancer("web")
+    vended = LogDelivery(web, "ALB_ACCESS_LOGS", "S3", "arn:aws:s3:::vended")
+    sandbox.account.world.log_deliveries.append(vended)
+    sandbox.account.world.metrics.append((0.0, "t", "NumberOfNotificationsFailed"))
+    (source,) = client(sandbox, "logs").describe_delivery_sources()["deliverySources"]
+    assert source["resourceArns"] == [web]
+    dimensions = [{"Name": "TopicName", "Value": "t"}]
+    metric = {"Namespace": "AWS/SNS", "MetricName": "NumberOfNotificationsFailed"}
+    stat = {"Metric": {**metric, "Dimensions": dimensions}, "Period": 60, "Stat": "Sum"}
+    asked = {
+        "MetricDataQueries": [{"Id": "q", "MetricStat": stat}],
+        "StartTime": datetime.fromtimestamp(0, timezone.utc),
+        "EndTime": datetime.fromtimestamp(60, timezone.utc),
+    }
+    (result,) = client(sandbox, "cloudwatch").get_metric_data(**asked)["MetricDataResults"]
+    assert (result["Values"], result["Timestamps"]) == ([1.0], [asked["StartTime"]])
+    may(sandbox, {"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    code, text = refusal(client(sandbox, "cloudwatch", ROLE).get_metric_data, **asked)
+    assert (code, "cloudwatch:GetMetricData" in text) == ("AccessDenied", True)
+    code, _ = refusal(client(sandbox, "logs", ROLE).describe_deliveries)
+    assert code == "AccessDeniedException"
 
 
 def test_what_is_not_emulated_says_so(sandbox: Sandbox) -> None:

@@ -99,7 +99,8 @@ def test_the_service_role_runs_no_stack_of_another_name(release: Path, tmp_path:
     """Its rights hold for names that begin with StackNamePrefix, and for Lambda alone."""
     released = load(release, Privileges.DOCUMENTED, "lifecycle")
     with Sandbox(tmp_path) as sandbox:
-        play = Play(sandbox, released, released.service_role(sandbox))
+        report = Report("named", "", "", "", "")
+        play = Play(sandbox, released, released.service_role(sandbox), report)
         stack = play.create(*BY_NAME["fresh"].prepare(play.account), name="somebody-elses")
         assert stack.status == "ROLLBACK_COMPLETE"
         assert "is not authorized to perform: iam:CreateRole" in play.reason()

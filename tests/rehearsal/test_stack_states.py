@@ -66,7 +66,7 @@ def test_a_rollback_that_failed_is_continued(sandbox: Sandbox, cfn: Any) -> None
     stack = updated(cfn, "One")
     assert (stack["StackStatus"], stack["StackStatusReason"]) == (
         "UPDATE_ROLLBACK_FAILED",
-        "The following resource(s) failed to update: [One].",
+        "The following resource(s) failed to update: [One]. ",
     )
     same = {"StackName": "thing", "TemplateBody": body("One"), "Capabilities": IAM}
     assert refusal(cfn.update_stack, **same) == (
@@ -114,6 +114,7 @@ def test_a_rollback_goes_on_without_what_is_skipped(sandbox: Sandbox, cfn: Any) 
         "UPDATE_IN_PROGRESS",
         "CREATE_COMPLETE",
         "CREATE_IN_PROGRESS",
+        "CREATE_IN_PROGRESS",
     ]
 
 
@@ -144,7 +145,7 @@ def test_a_stack_whose_creation_could_not_be_undone_is_deleted(sandbox: Sandbox,
     made = created(cfn, "One")
     assert (made["StackStatus"], made["StackStatusReason"]) == (
         "ROLLBACK_FAILED",
-        "The following resource(s) failed to delete: [One].",
+        "The following resource(s) failed to delete: [One]. ",
     )
     refuse(sandbox.endpoint)
     cfn.delete_stack(StackName="thing")
@@ -164,7 +165,8 @@ def test_what_cannot_be_deleted_is_retained_once_that_has_failed(
     )
     refuse(sandbox.endpoint, "DeleteRole")
     cfn.delete_stack(StackName="thing")
-    assert settled(cfn)["StackStatusReason"] == "The following resource(s) failed to delete: [Two]."
+    reason = settled(cfn)["StackStatusReason"]
+    assert reason == "The following resource(s) failed to delete: [Two]. "
     assert refusal(cfn.delete_stack, StackName="thing", RetainResources=["Three"]) == (
         "ValidationError",
         "The specified resources to retain must be in a valid state. Do not specify resources that"

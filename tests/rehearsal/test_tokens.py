@@ -54,7 +54,7 @@ def test_a_change_set_is_executed_once_and_its_events_carry_the_token(cfn: Any) 
     assert settled(cfn)["StackStatus"] == "CREATE_COMPLETE"
     cfn.execute_change_set(**named, ClientRequestToken="t")
     events = cfn.describe_stack_events(StackName="thing")["StackEvents"]
-    assert [each.get("ClientRequestToken", "") for each in events[::-1]] == ["", *"tttt"]
+    assert [each.get("ClientRequestToken", "") for each in events[::-1]] == ["", *"ttttt"]
     found = cfn.describe_change_set(**named)
     assert (found["Status"], found["ExecutionStatus"]) == ("CREATE_COMPLETE", "EXECUTE_COMPLETE")
     assert refusal(cfn.delete_stack, StackName="thing", ClientRequestToken="t")[0] == (

@@ -34,10 +34,10 @@ def create(account: Emulated, privileges: Privileges = Privileges.LEAST_PRIVILEG
 
 
 def physical(account: Emulated, logical: str) -> str:
-    found = account.client("cloudformation").describe_stack_resource(
+    (found,) = account.client("cloudformation").describe_stack_resources(
         StackName=NAME, LogicalResourceId=logical
-    )
-    return str(found["StackResourceDetail"]["PhysicalResourceId"])
+    )["StackResources"]
+    return str(found["PhysicalResourceId"])
 
 
 @pytest.mark.parametrize("privileges", Privileges)

@@ -30,6 +30,7 @@ def handler(event, context):
         raise RuntimeError(do)
     same = {k: event[k] for k in ("StackId", "RequestId", "LogicalResourceId")}
     answer = {**same, "Status": "SUCCESS", "PhysicalResourceId": "thing", "Data": {"A": "b"}}
+    answer["Reason"] = "done"
     if do == "fail" and event["RequestType"] != "Delete":
         answer |= {"Status": "FAILED", "Reason": "because"}
     if do == "long" and event["RequestType"] != "Delete":

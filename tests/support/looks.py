@@ -8,6 +8,7 @@ from typing import Any
 
 from dt_logs_rehearsal.account import Account, Snapshot
 from dt_logs_rehearsal.scenarios.differences import differences
+from support.verdicts import can_read
 
 VENDOR = "999988887777"
 TEST_FILE = "ELBAccessLogTestFile"
@@ -40,7 +41,7 @@ def reads(
     bucket, prefix = at or logging_of(account, arn)[1:]
     if bucket not in account.world.buckets:
         return False
-    return account.can_read(vendor, bucket, log_key(account, arn, prefix))
+    return can_read(account, vendor, bucket, log_key(account, arn, prefix))
 
 
 def statements(account: Account, bucket: str) -> list[dict[str, Any]]:

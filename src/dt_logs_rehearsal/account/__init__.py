@@ -15,7 +15,7 @@ from dt_logs_rehearsal.account.iam.conditions import UnknownOperator
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
 from dt_logs_rehearsal.account.snapshot import Snapshot, diff
 from dt_logs_rehearsal.account.spreading import Consistency
-from dt_logs_rehearsal.account.world import Caller
+from dt_logs_rehearsal.account.world import Caller, LogDelivery
 
 __all__ = [
     "Account",
@@ -24,6 +24,7 @@ __all__ = [
     "Consistency",
     "Decision",
     "Hook",
+    "LogDelivery",
     "Principal",
     "Refused",
     "Request",

@@ -6,13 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dt_logs_rehearsal.account.arrange import Arrangement
 from dt_logs_rehearsal.account.client import Client, Hook, Hooks, no_hook
 from dt_logs_rehearsal.account.snapshot import Snapshot, snapshot
 from dt_logs_rehearsal.account.spreading import Consistency
-from dt_logs_rehearsal.account.verdicts import Verdicts
 from dt_logs_rehearsal.account.world import Caller, World
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class Clock:
         self.now += seconds
 
 
-class Account(Arrangement, Verdicts):
+class Account(Arrangement):
     """One account in one region, in a world that may hold others' buckets and topics too.
 
     Calls are safe from several threads. `old_boto3` gives S3 clients that are two years old.
@@ -71,66 +70,22 @@ class Account(Arrangement, Verdicts):
     @property
     def s3(self) -> S3Client:
         """Return an administrator's client."""
-        return self.client("s3")
+        return cast("S3Client", self.client("s3"))
 
     @property
     def sns(self) -> SNSClient:
         """Return an administrator's client."""
-        return self.client("sns")
+        return cast("SNSClient", self.client("sns"))
 
     @property
     def elbv2(self) -> ElasticLoadBalancingv2Client:
         """Return an administrator's client."""
-        return self.client("elbv2")
+        return cast("ElasticLoadBalancingv2Client", self.client("elbv2"))
 
     @property
     def s3control(self) -> S3ControlClient:
         """Return an administrator's client."""
-        return self.client("s3control")
-
-    @overload
-    def client(
-        self,
-        service: Literal["s3"],
-        *,
-        caller: Caller | None = ...,
-        region: str | None = ...,
-        before: Hook = ...,
-        after: Hook = ...,
-    ) -> S3Client: ...
-
-    @overload
-    def client(
-        self,
-        service: Literal["sns"],
-        *,
-        caller: Caller | None = ...,
-        region: str | None = ...,
-        before: Hook = ...,
-        after: Hook = ...,
-    ) -> SNSClient: ...
-
-    @overload
-    def client(
-        self,
-        service: Literal["elbv2"],
-        *,
-        caller: Caller | None = ...,
-        region: str | None = ...,
-        before: Hook = ...,
-        after: Hook = ...,
-    ) -> ElasticLoadBalancingv2Client: ...
-
-    @overload
-    def client(
-        self,
-        service: Literal["s3control"],
-        *,
-        caller: Caller | None = ...,
-        region: str | None = ...,
-        before: Hook = ...,
-        after: Hook = ...,
-    ) -> S3ControlClient: ...
+        return cast("S3ControlClient", self.client("s3control"))
 
     def client(
         self,

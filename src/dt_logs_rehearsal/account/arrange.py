@@ -4,15 +4,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from dt_logs_rehearsal.account.elbv2.delivery import LogKind, write_log
 from dt_logs_rehearsal.account.elbv2.load_balancers import new_load_balancer
 from dt_logs_rehearsal.account.s3.notifications import kept
 from dt_logs_rehearsal.account.sns.topics import add_topic, default_policy
 from dt_logs_rehearsal.account.spreading import Spreading
-from dt_logs_rehearsal.account.world import BLOCK_ALL, SSE_S3, Bucket, World
+from dt_logs_rehearsal.account.world import BLOCK_ALL, SSE_S3, Bucket, Subscription, World
 
 
 class Arrangement:
-    """The helpers of an Account that change what there is, unchecked."""
+    """The helpers of an Account that change what there is, unchecked, or let logs be written."""
 
     account_id: str
     region: str
@@ -27,9 +28,11 @@ class Arrangement:
         bucket: str = "",
         prefix: str = "",
         enabled: bool | None = None,
+        outpost: str = "",
     ) -> str:
         """Add a load balancer and return its ARN; with a bucket it logs there, unchecked."""
         found = new_load_balancer(self.world, name, kind, self.account_id, self.region)
+        found.outpost = outpost
         if bucket:
             on = str(enabled is not False).lower()
             found.attributes |= {
@@ -39,10 +42,6 @@ class Arrangement:
             }
         self.world.load_balancers[found.arn] = found
         return found.arn
-
-    def delete_load_balancer(self, arn: str) -> None:
-        """Take a load balancer away."""
-        del self.world.load_balancers[arn]
 
     def add_bucket(
         self,
@@ -75,7 +74,7 @@ class Arrangement:
             policy=Spreading(text),
             notifications=Spreading(kept(self.world, dict(notifications or {}))),
             tags=dict(tags or {}),
-            versioned=versioned,
+            versioning="Enabled" if versioned else "",
         )
 
     def add_topic(self, name: str, policy: Mapping[str, Any] | None = None) -> str:
@@ -90,19 +89,26 @@ class Arrangement:
         """Let a queue or a function be there, admitting S3, for notifications to name."""
         self.world.destinations.add(arn)
 
-    def forget_principal(self, arn: str, unique_id: str) -> None:
-        """Delete a role or user: bucket policies show its unique id from now on.
-
-        No policy with that id, or the ARN, can be put again.
-        """
-        self.world.unknown_principals.add(arn)
-        for bucket in self.world.buckets.values():
-            if bucket.policy.latest is not None:
-                text = bucket.policy.latest.replace(json.dumps(arn), json.dumps(unique_id))
-                self.world.change(bucket.policy, text)
-
     def confirm(self, subscription: str) -> None:
         """Confirm a subscription as its endpoint would; by ARN, or by endpoint for all of its."""
-        for each in self.world.subscriptions.values():
-            if subscription in (each.arn, each.endpoint):
-                each.confirmed = True
+        for each in self._subscriptions(subscription):
+            each.confirmed = True
+
+    def unsubscribe(self, subscription: str) -> None:
+        """End a subscription as its endpoint's owner would; by ARN, or by endpoint."""
+        for each in self._subscriptions(subscription):
+            self.world.ended[each.arn] = self.world.subscriptions.pop(each.arn), self.world.clock()
+
+    def _subscriptions(self, wanted: str) -> list[Subscription]:
+        found = self.world.subscriptions.values()
+        return [each for each in found if wanted in (each.arn, each.endpoint)]
+
+    def write_log(
+        self, load_balancer: str, body: bytes = b"log", kind: LogKind = "access"
+    ) -> str | None:
+        """Let a load balancer write a log object and S3 announce it; return its key.
+
+        None if logging is off or the bucket does not accept it: ELB drops such logs silently.
+        """
+        with self.world.lock:
+            return write_log(self.world, self.world.load_balancers[load_balancer], kind, body)

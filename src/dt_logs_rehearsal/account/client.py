@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from types import ModuleType
 from typing import Any
 
 from botocore.model import OperationModel, ServiceModel
 from botocore.paginate import Paginator
 
+from dt_logs_rehearsal.account import small_services
 from dt_logs_rehearsal.account.elbv2 import load_balancers
 from dt_logs_rehearsal.account.errors import Refused, client_error, metadata
 from dt_logs_rehearsal.account.iam.access import authorise
@@ -18,37 +20,37 @@ from dt_logs_rehearsal.account.models import (
     service_model,
     validate,
 )
-from dt_logs_rehearsal.account.s3 import (
-    buckets,
-    notifications,
-    objects,
-    policies,
-    settings,
-    tags,
-)
+from dt_logs_rehearsal.account.s3 import buckets, notifications, objects, policies, settings
 from dt_logs_rehearsal.account.sns import subscriptions, topics
-from dt_logs_rehearsal.account.world import Call, Caller, Operations, Response, World
+from dt_logs_rehearsal.account.world import Call, Caller, Operation, Operations, Response, World
 
 Hook = Callable[[str, str, Mapping[str, Any]], None]
 
-OPERATIONS: Mapping[str, Operations] = {
-    "elbv2": load_balancers.OPERATIONS,
-    "s3": {
-        **buckets.OPERATIONS,
-        **notifications.OPERATIONS,
-        **objects.OPERATIONS,
-        **policies.OPERATIONS,
-        **settings.OPERATIONS,
-        **tags.OPERATIONS,
-    },
-    "s3control": settings.CONTROL,
-    "sns": {**topics.OPERATIONS, **subscriptions.OPERATIONS},
+SERVICES: Mapping[str, tuple[ModuleType, ...]] = {
+    "cloudwatch": (small_services,),
+    "elbv2": (load_balancers,),
+    "logs": (small_services,),
+    "s3": (buckets, notifications, objects, policies, settings),
+    "s3control": (small_services,),
+    "sns": (topics, subscriptions),
+    "sts": (small_services,),
 }
+
+
+@cache
+def answers(service: str) -> Operations:
+    """Return what answers each operation of a service: the function named as boto3's method."""
+    return {
+        model.name: getattr(module, method)
+        for module in SERVICES[service]
+        for method, model in operations(service).items()
+        if hasattr(module, method)
+    }
 
 
 @dataclass(frozen=True)
 class Meta:
-    """What a client tells of itself."""
+    """What a client says about itself."""
 
     service_model: ServiceModel
     region_name: str
@@ -88,7 +90,7 @@ class Client:
         model = self._models.get(name) if not name.startswith("_") else None
         if model is None:
             raise AttributeError(f"{self._service} has no operation {name!r}")
-        operation = OPERATIONS[self._service].get(model.name)
+        operation = answers(self._service).get(model.name)
         if operation is None:
             raise NotImplementedError(f"{model.name} of {self._service} is not emulated")
         method = partial(self._call, model, operation)
@@ -109,13 +111,7 @@ class Client:
         config = paginators(self._service).get_paginator(model.name)
         return Paginator(getattr(self, name), config, model)
 
-    def _call(
-        self,
-        model: OperationModel,
-        operation: Callable[[World, Call], Response],
-        /,
-        **params: Any,
-    ) -> Response:
+    def _call(self, model: OperationModel, operation: Operation, /, **params: Any) -> Response:
         validate(self._service, model, params)
         check_honoured(model, params)
         self._hooks.before(self._service, model.name, params)

@@ -113,8 +113,14 @@ def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]
 
 def publish(world: World, topic: Topic, message: dict[str, Any]) -> None:
     """Hand a message to every confirmed subscription of the topic whose filter passes it."""
+    name = topic.arn.rpartition(":")[2]
     for each in world.subscriptions.values():
         if each.topic == topic.arn and each.confirmed and passes(each.attributes, message):
+            failed = each.endpoint in world.unreachable
+            metric = f"NumberOfNotifications{'Failed' if failed else 'Delivered'}"
+            world.metrics.append((world.clock(), name, metric))
+            if failed:
+                continue
             raw = each.attributes.get("RawMessageDelivery") == "true"
             envelope = {
                 "Type": "Notification",

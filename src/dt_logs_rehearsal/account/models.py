@@ -61,8 +61,8 @@ _HONOURED = {
     "CreateTopic": ("Name", "Attributes", "Tags"),
     "DeleteObject": ("VersionId",),
     "DescribeLoadBalancers": ("LoadBalancerArns", "Marker", "PageSize"),
-    "GetObject": (),
-    "HeadObject": (),
+    "GetObject": ("RequestPayer",),
+    "HeadObject": ("RequestPayer",),
     "ListObjectsV2": ("ContinuationToken", "Delimiter", "MaxKeys", "Prefix", "StartAfter"),
     "PutObject": ("ACL", "Body", "IfMatch", "IfNoneMatch"),
 }

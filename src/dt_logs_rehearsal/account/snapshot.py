@@ -7,7 +7,7 @@ from typing import Any
 from dt_logs_rehearsal.account.delivery import DESTINATIONS, filters
 from dt_logs_rehearsal.account.iam.documents import canonical
 from dt_logs_rehearsal.account.s3.objects import etag
-from dt_logs_rehearsal.account.world import Bucket, Subscription, Topic, World
+from dt_logs_rehearsal.account.world import Bucket, StoredObject, Subscription, Topic, World
 
 Snapshot = dict[str, Any]
 
@@ -15,7 +15,8 @@ Snapshot = dict[str, Any]
 def snapshot(world: World) -> Snapshot:
     """Return everything that lasts, in one form for what means the same.
 
-    Left out are times, versions of objects, and ids of subscriptions and system's making.
+    Left out are times, and the ids that AWS gives to subscriptions and to versions. `versions` are
+    those that a plain list does not show: old ones and delete markers.
     """
     return {
         "load_balancers": {arn: dict(lb.attributes) for arn, lb in world.load_balancers.items()},
@@ -30,7 +31,7 @@ def snapshot(world: World) -> Snapshot:
 
 
 def _bucket(bucket: Bucket) -> Snapshot:
-    lifecycle = {json.dumps(rule, sort_keys=True, default=str) for rule in bucket.lifecycle or ()}
+    lifecycle = bucket.lifecycle or {"Rules": []}
     return {
         "owner": bucket.owner,
         "region": bucket.region,
@@ -40,14 +41,21 @@ def _bucket(bucket: Bucket) -> Snapshot:
         "policy": canonical(bucket.policy.latest),
         "notifications": _notifications(bucket.notifications.latest),
         "tags": dict(bucket.tags),
-        "lifecycle": sorted(lifecycle),
-        "versioned": bucket.versioned,
-        "objects": {
-            key: [each.owner, etag(each), each.encryption]
-            for key in bucket.listing()
-            for each in (bucket.objects[key][-1],)
+        "lifecycle": sorted(json.dumps(each, sort_keys=True) for each in lifecycle["Rules"]),
+        "transition_minimum_size": lifecycle.get("TransitionDefaultMinimumObjectSize"),
+        "settings": {each: getattr(bucket, each) for each in ("versioning", "payer", "abac")},
+        "objects": {key: _version(bucket.objects[key][-1]) for key in bucket.listing()},
+        "versions": {
+            key: [_version(each) for each in found if each is not bucket.current(key)]
+            for key, found in bucket.objects.items()
+            if found != [bucket.current(key)]
         },
     }
+
+
+def _version(stored: StoredObject) -> list[str]:
+    marker = stored.body is None
+    return ["delete marker"] if marker else [stored.owner, etag(stored), stored.encryption]
 
 
 def _notifications(configuration: dict[str, Any]) -> Snapshot:

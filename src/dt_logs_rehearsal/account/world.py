@@ -66,8 +66,10 @@ class Bucket:
     policy: Spreading[str | None] = field(default_factory=lambda: Spreading(None))
     notifications: Spreading[dict[str, Any]] = field(default_factory=lambda: Spreading({}))
     tags: dict[str, str] = field(default_factory=dict)
-    lifecycle: list[dict[str, Any]] | None = None
-    versioned: bool = False
+    lifecycle: dict[str, Any] | None = None  # as GetBucketLifecycleConfiguration returns it
+    versioning: str = ""  # or Enabled, or Suspended
+    payer: str = "BucketOwner"  # or Requester
+    abac: str = "Disabled"  # or Enabled
     objects: dict[str, list[StoredObject]] = field(default_factory=dict)
 
     def current(self, key: str) -> StoredObject | None:
@@ -95,6 +97,7 @@ class LoadBalancer:
     account: str
     region: str
     attributes: dict[str, str]
+    outpost: str = ""  # its id, where it is on one
 
 
 @dataclass
@@ -121,6 +124,19 @@ class Subscription:
     confirmed: bool
 
 
+@dataclass(frozen=True)
+class LogDelivery:
+    """Logs of a load balancer that CloudWatch Logs delivers, beside the S3 attributes or instead.
+
+    [ELB guide, load-balancer-cloudwatch-logs.md]
+    """
+
+    load_balancer: str
+    log_type: str  # ALB_ACCESS_LOGS, ALB_CONNECTION_LOGS, ALB_HEALTH_CHECK_LOGS
+    destination_type: str  # S3, CWL, FH
+    destination: str
+
+
 @dataclass
 class World:
     """Everything, of every account; calls change it under `lock`."""
@@ -134,9 +150,16 @@ class World:
     load_balancers: dict[str, LoadBalancer] = field(default_factory=dict)
     topics: dict[str, Topic] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    ended: dict[str, tuple[Subscription, float]] = field(default_factory=dict)  # and when
+    log_deliveries: list[LogDelivery] = field(default_factory=list)
+    metrics: list[tuple[float, str, str]] = field(default_factory=list)  # when, topic, which
+    unreachable: set[str] = field(default_factory=set)  # endpoints that answer with an error
     account_blocks: dict[str, dict[str, bool]] = field(default_factory=dict)
     destinations: set[str] = field(default_factory=set)
     unknown_principals: set[str] = field(default_factory=set)
+    organisations: dict[str, str] = field(default_factory=dict)  # by account
+    # Service control policies, as JSON texts of Deny statements: they hold for every role.
+    control_policies: tuple[str, ...] = ()
     deliveries: defaultdict[str, list[dict[str, Any]]] = field(
         default_factory=lambda: defaultdict(list)
     )

@@ -1,4 +1,4 @@
-"""Change sets as data: what an update would change of a stack, resource by resource.
+"""Change sets as data: what an update would change in a stack, resource by resource.
 
 Not emulated: evaluation of what is known only afterwards ("Dynamic"), nested stacks, imports,
 property values.
@@ -12,12 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dt_logs_rehearsal.cloudformation.stack import Asked, Stack, in_order
+from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Stack
+from dt_logs_rehearsal.cloudformation.templates import in_order
 
-UNCHANGED = (
-    "The submitted information didn't contain changes. "
-    "Submit different information to create a change set."
-)
+_SPREAD = 1.0  # seconds that a change set takes to be made
 # [CloudFormation registry schemas, createOnlyProperties]; of custom resources, their guide
 _CREATE_ONLY: Mapping[str, tuple[str, ...]] = {
     "AWS::IAM::Role": ("Path", "RoleName"),
@@ -45,6 +43,24 @@ class ChangeSet:
     token: str = ""
     executed: int | None = None  # how many events its stack had before, once it is
 
+    def status(self, now: float) -> tuple[str, str]:
+        """Return the status, and whether the change set can be executed."""
+        if now < self.made + _SPREAD:
+            return "CREATE_IN_PROGRESS", "UNAVAILABLE"
+        if self.reason:
+            return "FAILED", "UNAVAILABLE"
+        return "CREATE_COMPLETE", "AVAILABLE" if self.executed is None else self._execution()
+
+    def _execution(self) -> str:
+        """Return the state of the operation that executes the change set."""
+        events = self.stack.events[self.executed :]
+        own = (each.status for each in events if each.resource_type == STACK_TYPE)
+        ended = next((each for each in own if not each.endswith("_IN_PROGRESS")), "")
+        if not ended:
+            return "EXECUTE_IN_PROGRESS"
+        succeeded = ended in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+        return "EXECUTE_COMPLETE" if succeeded else "EXECUTE_FAILED"
+
 
 def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dict[str, Any]]:
     """Return the changes to a stack's resources, as DescribeChangeSet has them."""
@@ -71,7 +87,7 @@ def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dic
 
 
 def replaces(changed: list[dict[str, Any]]) -> bool:
-    """Tell whether a resource would have to be made anew."""
+    """Tell whether a resource would be replaced."""
     return any(each["ResourceChange"].get("Replacement") == "True" for each in changed)
 
 
@@ -90,7 +106,7 @@ def _change(action: str, logical: str, kind: str, physical: str = "") -> dict[st
 def _details(
     stack: Stack, asked: Asked, logical: str, name: str, create_only: tuple[str, ...]
 ) -> Iterator[dict[str, Any]]:
-    """Yield why a property changes: each parameter that it refers to and that changes, or else."""
+    """Yield why a property changes: each changed parameter that it refers to, or its own text."""
     target = {
         "Attribute": "Properties",
         "Name": name,
@@ -100,26 +116,10 @@ def _details(
         each.template["Resources"][logical].get("Properties", {}).get(name)
         for each in (stack.asked, asked)
     ]
-    text = json.dumps(parts[1])
-    causes = [each for each in _changed_parameters(stack, asked) if re.search(rf"\b{each}\b", text)]
+    static, text = {"Target": target, "Evaluation": "Static"}, json.dumps(parts[1])
+    changed = [k for k, value in asked.values.items() if stack.asked.values.get(k) != value]
+    causes = [each for each in changed if re.search(rf"\b{each}\b", text)]
     for cause in causes:
-        yield {
-            "Target": target,
-            "Evaluation": "Static",
-            "ChangeSource": "ParameterReference",
-            "CausingEntity": cause,
-        }
+        yield {**static, "ChangeSource": "ParameterReference", "CausingEntity": cause}
     if parts[0] != parts[1] or not causes:
-        yield {"Target": target, "Evaluation": "Static", "ChangeSource": "DirectModification"}
-
-
-def _changed_parameters(stack: Stack, asked: Asked) -> list[str]:
-    return [name for name in values(asked) if values(stack.asked).get(name) != values(asked)[name]]
-
-
-def values(asked: Asked) -> dict[str, str]:
-    """Return the value of each parameter, given or by default."""
-    declared = asked.template.get("Parameters", {})
-    return {
-        name: str(asked.parameters.get(name, declared[name].get("Default"))) for name in declared
-    }
+        yield {**static, "ChangeSource": "DirectModification"}

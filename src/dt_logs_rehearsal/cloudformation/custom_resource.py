@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from threading import Condition
 from typing import Any
 
-from dt_logs_rehearsal.cloudformation.stack import Made, as_texts
+from dt_logs_rehearsal.cloudformation.stack import Made
 from dt_logs_rehearsal.http.endpoint import ANSWERS
 from dt_logs_rehearsal.pace import Pace
 
@@ -35,6 +35,11 @@ class Mailbox:
             self._arrived.setdefault(token, body)
             self._changed.notify_all()
 
+    def answers(self) -> list[str]:
+        """Return all answers that have arrived, as texts; no rehearsal shows them."""
+        with self._changed:
+            return [each.decode(errors="replace") for each in self._arrived.values()]
+
     def wait(self, token: str, seconds: float) -> bytes | None:
         """Return the answer, or None where none came in time."""
         with self._changed:
@@ -50,7 +55,7 @@ class Mailbox:
 
 @dataclass(frozen=True)
 class Failed(Exception):
-    """The resource's answer was FAILED, is none that CloudFormation takes, or never came."""
+    """The resource's answer was FAILED, is not one that CloudFormation takes, or never came."""
 
     reason: str
     physical_id: str
@@ -77,7 +82,7 @@ class CustomResources:
     ) -> Made:
         """Send an event and wait for its answer. Raises Failed; Refused if it may not invoke."""
         token, now = str(uuid.uuid4()), datetime.fromtimestamp(self.pace(), timezone.utc)
-        properties = as_texts(given)
+        properties = _as_texts(given)
         event = {
             "RequestType": kind,
             "ServiceToken": given["ServiceToken"],
@@ -92,7 +97,7 @@ class CustomResources:
         if made is not None:
             event["PhysicalResourceId"] = made.physical_id
         if kind == "Update" and made is not None:
-            event["OldResourceProperties"] = as_texts(made.properties)
+            event["OldResourceProperties"] = _as_texts(made.properties)
         physical_id = made.physical_id if made else f"{logical}-{token[:8]}"
         if self.mailbox.closed:
             raise Failed("The emulated account was closed.", physical_id)
@@ -129,5 +134,17 @@ def _taken(
             f"{answer.get('Reason')} (RequestId: {event['RequestId']})",
             identifier,
         )
-    data = {"Reason": answer.get("Reason", ""), **answer.get("Data", {})}
-    return Made(identifier, given, data)
+    return Made(identifier, given, answer.get("Data", {}))
+
+
+def _as_texts(value: Any) -> Any:
+    """Return a custom resource's properties as CloudFormation sends them: all values are texts."""
+    match value:
+        case dict():
+            return {key: _as_texts(each) for key, each in value.items()}
+        case list():
+            return [_as_texts(each) for each in value]
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)

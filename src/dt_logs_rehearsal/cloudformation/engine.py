@@ -1,4 +1,4 @@
-"""CloudFormation: stacks created, updated and deleted in order, rolled back where that fails.
+"""CloudFormation: stacks created, updated and deleted in order, rolled back if that fails.
 
 An operation returns when the stack is at rest; its `begin_…` returns when it is accepted, with the
 work that remains. Every call is made through the stack's role, which it keeps for good
@@ -8,23 +8,20 @@ work that remains. Every call is made through the stack's role, which it keeps f
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from dt_logs_rehearsal.account import Refused
-from dt_logs_rehearsal.cloudformation import resource_types as types
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Failed
-from dt_logs_rehearsal.cloudformation.resource_types import Context
-from dt_logs_rehearsal.cloudformation.stack import Asked, Given, Made, Stack, check, in_order
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from dt_logs_rehearsal.cloudformation.resource_types import TYPES, Context
+from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Given, Made, Stack
+from dt_logs_rehearsal.cloudformation.templates import check, in_order
 
 Emit = Callable[[Stack, str, str, str, str], None]  # stack, logical id, type, status, reason
 Rest = Callable[[], None]
-_STACK = "AWS::CloudFormation::Stack"
+_INITIATED = "User Initiated"
 
 
 class CloudFormation:
@@ -47,10 +44,18 @@ class CloudFormation:
     def create(
         self, name: str, asked: Asked, capabilities: Sequence[str] = (), role: str = ""
     ) -> Stack:
-        """Create a stack; what fails is rolled back. Raises Refused before anything is made."""
+        """Create a stack; roll back if it fails. Raises Refused before anything is made."""
         stack = self.named(name, asked, role)
         self.begin_create(stack, capabilities)()
         return stack
+
+    def update(self, stack: Stack, asked: Asked, capabilities: Sequence[str] = ()) -> None:
+        """Update a stack; roll back if it fails. Raises Refused before anything is changed."""
+        self.begin_update(stack, asked, capabilities)()
+
+    def delete(self, stack: Stack) -> None:
+        """Delete a stack, in the reverse order of its making."""
+        self.begin_delete(stack)()
 
     def named(self, name: str, asked: Asked, role: str = "") -> Stack:
         """Return a stack with an id of its own, of which nothing exists."""
@@ -61,45 +66,50 @@ class CloudFormation:
     def review(self, stack: Stack) -> None:
         """Keep a stack that has a change set, and nothing else so far."""
         self.stacks[stack.id] = stack
-        self._at(stack, "REVIEW_IN_PROGRESS", "User Initiated")
+        self._at(stack, "REVIEW_IN_PROGRESS", _INITIATED)
 
     def begin_create(self, stack: Stack, capabilities: Sequence[str] = ()) -> Rest:
         """Accept to create what a stack was asked to be. Raises Refused."""
         check(stack.asked, capabilities)
-        stack.tried = stack.asked
-        self._context(stack)  # a role that cannot be taken is told before anything begins
+        self._context(stack)  # a role that cannot be assumed is refused before anything begins
+        stack.tried, stack.capabilities = stack.asked, tuple(capabilities)
         self.stacks[stack.id] = stack
-        self._at(stack, "CREATE_IN_PROGRESS", "User Initiated")
+        self._at(stack, "CREATE_IN_PROGRESS", _INITIATED)
         return lambda: self._create(stack, stack.asked)
-
-    def _create(self, stack: Stack, asked: Asked) -> None:
-        failed = self._make(stack, asked, in_order(asked.template), "CREATE")
-        if failed:
-            reason = f"The following resource(s) failed to create: [{failed}]. Rollback requested."
-            self._at(stack, "ROLLBACK_IN_PROGRESS", reason)
-            left = self._remove(stack, list(stack.resources)[::-1])
-            reason = f"The following resource(s) failed to delete: [{left}]." if left else ""
-            self._at(stack, "ROLLBACK_FAILED" if left else "ROLLBACK_COMPLETE", reason)
-        else:
-            self._finish(stack, "CREATE_COMPLETE")
-
-    def update(self, stack: Stack, asked: Asked, capabilities: Sequence[str] = ()) -> None:
-        """Update a stack; what fails is rolled back. Raises Refused before anything is changed."""
-        self.begin_update(stack, asked, capabilities)()
 
     def begin_update(self, stack: Stack, asked: Asked, capabilities: Sequence[str] = ()) -> Rest:
         """Accept to update a stack. Raises Refused."""
         check(asked, capabilities)
         self._context(stack)
-        stack.tried = asked
-        self._at(stack, "UPDATE_IN_PROGRESS", "User Initiated")
+        stack.tried, stack.capabilities = asked, tuple(capabilities)
+        self._at(stack, "UPDATE_IN_PROGRESS", _INITIATED)
         return lambda: self._update(stack, asked)
 
+    def begin_continue(self, stack: Stack, skipped: Collection[str] = ()) -> Rest:
+        """Accept to go on with a rollback that failed, without some resources. Raises Refused."""
+        self._context(stack)
+        self._at(stack, "UPDATE_ROLLBACK_IN_PROGRESS", _INITIATED)
+        return lambda: self._roll_back(stack, skipped)
+
+    def begin_delete(self, stack: Stack, retained: Collection[str] = ()) -> Rest:
+        """Accept to delete a stack, but not some of its resources. Raises Refused."""
+        self._context(stack)
+        self._at(stack, "DELETE_IN_PROGRESS", _INITIATED)
+        return lambda: self._delete(stack, retained)
+
+    def _create(self, stack: Stack, asked: Asked) -> None:
+        failed = self._make(stack, asked, in_order(asked.template))
+        if not failed:
+            self._finish(stack, "CREATE_COMPLETE")
+            return
+        self._at(stack, "ROLLBACK_IN_PROGRESS", f"{_failed('create', failed)}Rollback requested.")
+        left = self._remove(stack, list(stack.resources)[::-1])
+        self._at(stack, "ROLLBACK_FAILED" if left else "ROLLBACK_COMPLETE", _failed("delete", left))
+
     def _update(self, stack: Stack, asked: Asked) -> None:
-        failed = self._make(stack, asked, in_order(asked.template), "UPDATE")
+        failed = self._make(stack, asked, in_order(asked.template))
         if failed:
-            reason = f"The following resource(s) failed to update: [{failed}]."
-            self._at(stack, "UPDATE_ROLLBACK_IN_PROGRESS", reason)
+            self._at(stack, "UPDATE_ROLLBACK_IN_PROGRESS", _failed("update", failed))
             self._roll_back(stack)
             return
         self._at(stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
@@ -108,39 +118,21 @@ class CloudFormation:
         stack.asked = asked
         self._finish(stack, "UPDATE_COMPLETE")
 
-    def begin_continue(self, stack: Stack, skipped: Collection[str] = ()) -> Rest:
-        """Accept to go on with a rollback that failed, without some resources. Raises Refused."""
-        self._context(stack)
-        self._at(stack, "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
-        return lambda: self._roll_back(stack, skipped)
-
     def _roll_back(self, stack: Stack, skipped: Collection[str] = ()) -> None:
         """Make a stack again what it was before an update, and delete what is new in it."""
-        old = stack.asked
         for logical in skipped:
             self._emit(stack, logical, self._kind(stack, logical), "UPDATE_COMPLETE", "")
-        left = [name for name in in_order(old.template) if name not in skipped]
+        left = [name for name in in_order(stack.asked.template) if name not in skipped]
         before = dict(stack.resources)
-        failed = self._make(stack, old, left, "UPDATE")
+        failed = self._make(stack, stack.asked, left)
         if failed:
             if failed in before:  # as it was, so that it is tried again
                 stack.resources[failed] = before[failed]
-            reason = f"The following resource(s) failed to update: [{failed}]."
-            self._at(stack, "UPDATE_ROLLBACK_FAILED", reason)
+            self._at(stack, "UPDATE_ROLLBACK_FAILED", _failed("update", failed))
             return
         self._at(stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
         self._remove(stack, self._new(stack))
         self._at(stack, "UPDATE_ROLLBACK_COMPLETE")
-
-    def delete(self, stack: Stack) -> None:
-        """Delete a stack, in the reverse order of its making."""
-        self.begin_delete(stack)()
-
-    def begin_delete(self, stack: Stack, retained: Collection[str] = ()) -> Rest:
-        """Accept to delete a stack, but not some of its resources. Raises Refused."""
-        self._context(stack)
-        self._at(stack, "DELETE_IN_PROGRESS", "User Initiated")
-        return lambda: self._delete(stack, retained)
 
     def _delete(self, stack: Stack, retained: Collection[str]) -> None:
         old = [name for name in in_order(stack.asked.template) if name in stack.resources]
@@ -148,12 +140,11 @@ class CloudFormation:
             self._emit(stack, logical, self._kind(stack, logical), "DELETE_SKIPPED", "")
             del stack.resources[logical]
         order = [name for name in (*self._new(stack), *old[::-1]) if name not in retained]
-        failed = self._remove(stack, order)
-        reason = f"The following resource(s) failed to delete: [{failed}]." if failed else ""
-        self._at(stack, "DELETE_FAILED" if failed else "DELETE_COMPLETE", reason)
+        left = self._remove(stack, order)
+        self._at(stack, "DELETE_FAILED" if left else "DELETE_COMPLETE", _failed("delete", left))
 
     def _new(self, stack: Stack) -> list[str]:
-        """Return what an update made that a stack goes without, the last one first."""
+        """Return what an update made that the stack is not to have, the last one first."""
         return [n for n in stack.resources if n not in stack.asked.template["Resources"]][::-1]
 
     def _kind(self, stack: Stack, logical: str) -> str:
@@ -163,7 +154,7 @@ class CloudFormation:
         return kind
 
     def _at(self, stack: Stack, status: str, reason: str = "") -> None:
-        self._emit(stack, stack.name, _STACK, status, reason)
+        self._emit(stack, stack.name, STACK_TYPE, status, reason)
         stack.status = status  # last: whoever sees it sees all of the events
 
     def _finish(self, stack: Stack, status: str) -> None:
@@ -172,8 +163,8 @@ class CloudFormation:
         stack.outputs = {name: str(resolved.value(each["Value"])) for name, each in outputs.items()}
         self._at(stack, status)
 
-    def _make(self, stack: Stack, asked: Asked, order: Iterable[str], verb: str) -> str:
-        """Make or change each resource; returns the one that failed, or nothing."""
+    def _make(self, stack: Stack, asked: Asked, order: Iterable[str]) -> str:
+        """Make or change each resource; return the one that failed, or nothing."""
         for logical in order:
             kind = asked.template["Resources"][logical]["Type"]
             given = Given(stack.resolved(asked, self.place).properties(logical))
@@ -186,81 +177,68 @@ class CloudFormation:
                 self._made(stack, logical, kind, given, made)
             except (ClientError, Refused, Failed) as error:
                 self._emit(stack, logical, kind, f"{action}_FAILED", _reason(error))
-                self._tried(stack, logical, given, made, error)
+                # What may be half done is kept: a rollback changes it back, or deletes it, too.
+                if made is not None:
+                    stack.resources[logical] = Made(made.physical_id, given, made.attributes)
+                elif isinstance(error, Failed):
+                    stack.resources[logical] = Made(error.physical_id, given, {})
                 return logical
             self._emit(stack, logical, kind, f"{action}_COMPLETE", "")
         return ""
 
-    def _tried(
-        self,
-        stack: Stack,
-        logical: str,
-        given: Mapping[str, Any],
-        made: Made | None,
-        error: Exception,
-    ) -> None:
-        """Keep what may be half done: a rollback changes it back, or deletes it, too."""
-        if made is not None:
-            stack.resources[logical] = Made(made.physical_id, given, made.attributes)
-        elif isinstance(error, Failed):
-            stack.resources[logical] = Made(error.physical_id, given, {})
-
     def _made(
         self, stack: Stack, logical: str, kind: str, given: Mapping[str, Any], made: Made | None
     ) -> None:
-        context = self._context(stack)
+        """Make or change one resource; a new one has a second event once its id is known.
+
+        [localstack tests/aws/services/cloudformation/api/test_stacks]
+        """
+        context, known = self._context(stack), TYPES.get(kind)
 
         def keep(found: Made) -> None:
+            new = logical not in stack.resources
             stack.resources[logical] = found
+            if new:
+                reason = "Resource creation Initiated"
+                self._emit(stack, logical, kind, "CREATE_IN_PROGRESS", reason)
 
-        match kind, made:
-            case "AWS::IAM::Role", None:
-                result = types.create_role(context, logical, given, keep)
-            case "AWS::IAM::Role", Made():
-                result = types.update_role(context, made, given)
-            case "AWS::Lambda::Function", None:
-                result = types.create_function(context, logical, given, keep)
-            case "AWS::Lambda::Function", Made():
-                result = types.update_function(context, made, given)
-            case "AWS::Logs::LogGroup", None:
-                result = types.create_log_group(context, logical, given, keep)
-            case "AWS::Logs::LogGroup", Made():
-                result = types.update_log_group(context, made, given)
-            case _:
-                event = "Update" if made else "Create"
-                result = self._custom(stack).send(event, stack.id, logical, kind, given, made)
-        keep(result)
+        if known is None:
+            event = "Update" if made else "Create"
+            keep(self._custom(stack).send(event, stack.id, logical, kind, given, made))
+        elif made is None:
+            keep(known.create(context, logical, given, keep))
+        else:
+            keep(known.update(context, made, given))
 
     def _remove(self, stack: Stack, names: Iterable[str]) -> str:
-        """Delete resources in turn, until one cannot be deleted; returns that, or nothing."""
+        """Delete resources in turn, until one cannot be deleted; return that, or nothing.
+
+        What a custom resource answers to a successful event is not shown [a public CDK
+        deployment's events].
+        """
         for logical in names:
-            kind = self._kind(stack, logical)
-            made = stack.resources[logical]
+            kind, made = self._kind(stack, logical), stack.resources[logical]
             self._emit(stack, logical, kind, "DELETE_IN_PROGRESS", "")
             try:
-                told = self._removed(stack, logical, kind, made)
+                if kind in TYPES:
+                    TYPES[kind].delete(self._context(stack), made)
+                else:
+                    custom = self._custom(stack)
+                    custom.send("Delete", stack.id, logical, kind, made.properties, made)
             except (ClientError, Refused, Failed) as error:
                 self._emit(stack, logical, kind, "DELETE_FAILED", _reason(error))
                 return logical
             del stack.resources[logical]
-            self._emit(stack, logical, kind, "DELETE_COMPLETE", told)
+            self._emit(stack, logical, kind, "DELETE_COMPLETE", "")
         return ""
 
-    def _removed(self, stack: Stack, logical: str, kind: str, made: Made) -> str:
-        """Delete one resource; returns what a custom one says of it."""
-        context = self._context(stack)
-        match kind:
-            case "AWS::IAM::Role":
-                types.delete_role(context, made)
-            case "AWS::Lambda::Function":
-                types.delete_function(context, made)
-            case "AWS::Logs::LogGroup":
-                types.delete_log_group(context, made)
-            case _:
-                custom = self._custom(stack)
-                done = custom.send("Delete", stack.id, logical, kind, made.properties, made)
-                return str(done.attributes.get("Reason", ""))
-        return ""
+
+def _failed(verb: str, logical: str) -> str:
+    """Return a stack's reason, with its space at the end; nothing if nothing failed.
+
+    [localstack tests/aws/services/cloudformation/api/test_stacks]
+    """
+    return f"The following resource(s) failed to {verb}: [{logical}]. " if logical else ""
 
 
 def _reason(error: ClientError | Refused | Failed) -> str:

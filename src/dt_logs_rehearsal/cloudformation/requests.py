@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.template.parsing import LIMIT
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call, World
-from dt_logs_rehearsal.cloudformation import template_url
-from dt_logs_rehearsal.cloudformation.change_sets import values
 from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
+from dt_logs_rehearsal.cloudformation.templates import fetched, invalid
 
 REVIEW = "REVIEW_IN_PROGRESS"
-_UPDATABLE = frozenset(
-    (
-        "CREATE_COMPLETE",
-        "UPDATE_COMPLETE",
-        "UPDATE_ROLLBACK_COMPLETE",
-    )
-)
+_UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 _NOT_EMULATED = (
     "DeploymentConfig",
     "DeploymentMode",
+    "DisableRollback",
     "ForceRollback",
     "ImportExistingResources",
     "NotificationARNs",
@@ -38,40 +29,39 @@ _NOT_EMULATED = (
 def asked(world: World, call: Call, before: Stack | None) -> Asked:
     """Return what a call asks a stack to be. Raises Refused."""
     check_emulated(call)
-    if call.params.get("UsePreviousTemplate"):
-        if before is None:
-            raise invalid("Stack does not exist, so it has no previous template")
-        text, limit = before.asked.body, before.asked.limit
-    else:
-        text, limit = body(world, call)
-    old = values(before.asked) if before else {}
+    old, params = before.asked if before else None, call.params
+    text, limit = _body(world, call, old)
     given = {}
-    for each in call.params.get("Parameters", ()):
+    for each in params.get("Parameters", ()):
         key = each["ParameterKey"]
         if not each.get("UsePreviousValue"):
             given[key] = each.get("ParameterValue", "")
-        elif key in old:
-            given[key] = old[key]
+        elif old is not None and key in old.values:
+            given[key] = old.values[key]
         else:
             raise invalid(
                 f"Invalid input for parameter key {key}. Cannot specify usePreviousValue as"
                 " true for a parameter key not in the previous template"
             )
-    tags = {each["Key"]: each["Value"] for each in call.params.get("Tags", ())}
-    if "Tags" not in call.params and before is not None:
-        tags = dict(before.asked.tags)
+    tags = {each["Key"]: each["Value"] for each in params.get("Tags", ())}
+    if "Tags" not in params and old is not None:
+        tags = dict(old.tags)
     return Asked(text, given, tags, limit)
 
 
-def body(world: World, call: Call) -> tuple[str, int]:
-    """Return a template's text, and how long such a one may be. Raises Refused."""
+def _body(world: World, call: Call, old: Asked | None) -> tuple[str, int]:
+    """Return a template's text, and how long it may be. Raises Refused."""
+    if call.params.get("UsePreviousTemplate"):
+        if old is None:
+            raise invalid("Stack does not exist, so it has no previous template")
+        return old.body, old.limit
     match call.params:
         case {"TemplateBody": str(), "TemplateURL": str()}:
             raise invalid("Either Template URL or Template Body must be specified, not both.")
         case {"TemplateBody": str() as text}:
             return text, TEMPLATE_LIMIT
         case {"TemplateURL": str() as url}:
-            return template_url.fetched(world, call, url), LIMIT
+            return fetched(world, call, url), LIMIT
     raise invalid("Either Template URL or Template Body must be specified.")
 
 
@@ -118,15 +108,14 @@ def skipped(stack: Stack, call: Call) -> tuple[str, ...]:
 
 def check_emulated(call: Call) -> None:
     """Refuse what would otherwise be ignored. Raises Refused."""
-    if call.params.get("DeletionMode", "STANDARD") != "STANDARD":
-        raise not_emulated("DeletionMode")
-    for name in _NOT_EMULATED:
-        if call.params.get(name):
+    defaults = {"DeletionMode": "STANDARD", "OnFailure": "ROLLBACK"}
+    for name in _NOT_EMULATED + tuple(defaults):
+        if call.params.get(name) not in (None, False, [], defaults.get(name)):
             raise not_emulated(name)
 
 
 def repeated(stack: Stack, call: Call, of: str = "") -> bool:
-    """Tell whether this very call was taken before, by its token. Raises Refused.
+    """Tell whether this very call was accepted before, by its token. Raises Refused.
 
     [CloudFormation API, ClientRequestToken of each operation; TokenAlreadyExistsException]
     """
@@ -138,30 +127,6 @@ def repeated(stack: Stack, call: Call, of: str = "") -> bool:
     return True
 
 
-@contextmanager
-def taken(stack: Stack, call: Call, of: str = "") -> Iterator[None]:
-    """Give the events of what is begun the call's token, and know the call again."""
-    before, stack.token = stack.token, call.params.get("ClientRequestToken", "")
-    try:
-        yield
-    except Refused:
-        stack.token = before
-        raise
-    if stack.token:
-        stack.tokens[stack.token] = f"{call.operation} {of}"
-
-
-def caller(call: Call) -> str:
-    """Return the ARN of the role that calls; empty for an administrator."""
-    name = call.caller.arn.partition(":assumed-role/")[2].partition("/")[0]
-    return call.roles.get(name, "") if name else ""
-
-
-def invalid(text: str) -> Refused:
-    """Return CloudFormation's error for almost everything."""
-    return Refused("ValidationError", text)
-
-
 def not_emulated(what: str) -> Refused:
-    """Return the error for what AWS takes, and the emulated account does not."""
+    """Return the error for what AWS accepts, and the emulated account does not."""
     return Refused("NotImplemented", f"{what} is not emulated", 501)

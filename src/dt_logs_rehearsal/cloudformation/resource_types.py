@@ -1,7 +1,7 @@
 """How CloudFormation makes, changes and deletes what our stacks consist of, call by call.
 
-The calls are those of the handlers in CloudFormation's registry schemas, as far as a property of
-ours leads to them. What moto has no operation for is decided by IAM all the same.
+The calls are those of the handlers in CloudFormation's registry schemas, as far as our properties
+lead to them. What moto has no operation for is decided by IAM all the same.
 """
 
 from __future__ import annotations
@@ -49,8 +49,19 @@ class Context:
         return [{"Key": key, "Value": value} for key, value in self.tags.items()]
 
 
-def create_role(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
-    """Make a role with its inline policies."""
+@dataclass(frozen=True)
+class ResourceType:
+    """How resources of a type are made, changed and deleted.
+
+    `create` keeps what it has made before it goes on, since it has to be deleted if the rest fails.
+    """
+
+    create: Callable[[Context, str, Properties, Keep], Made]
+    update: Callable[[Context, Made, Properties], Made]
+    delete: Callable[[Context, Made], None]
+
+
+def _create_role(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
     iam, name = context.iam, given.get("RoleName") or context.name(logical)
     boundary = _only(given, "PermissionsBoundary")
     tags: dict[str, Any] = {"Tags": context.listed_tags()} if context.tags else {}
@@ -86,8 +97,7 @@ def _read_role(iam: IAMClient, name: str) -> list[str]:
     return names
 
 
-def update_role(context: Context, made: Made, given: Properties) -> Made:
-    """Change a role: its policies, who may assume it, its boundary."""
+def _update_role(context: Context, made: Made, given: Properties) -> Made:
     iam, name, old = context.iam, made.physical_id, made.properties
     if old["AssumeRolePolicyDocument"] != given["AssumeRolePolicyDocument"]:
         trust = json.dumps(given["AssumeRolePolicyDocument"])
@@ -104,15 +114,13 @@ def update_role(context: Context, made: Made, given: Properties) -> Made:
     return Made(name, given, made.attributes)
 
 
-def delete_role(context: Context, made: Made) -> None:
-    """Delete a role, its inline policies first."""
+def _delete_role(context: Context, made: Made) -> None:
     for policy in _read_role(context.iam, made.physical_id):
         context.iam.delete_role_policy(RoleName=made.physical_id, PolicyName=policy)
     context.iam.delete_role(RoleName=made.physical_id)
 
 
-def create_function(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
-    """Make a function; its role is passed to Lambda."""
+def _create_function(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
     name = given.get("FunctionName") or context.name(logical)
     tags: dict[str, Any] = {"Tags": dict(context.tags)} if context.tags else {}
     arn = context.functions.create_function(
@@ -158,8 +166,7 @@ def _zipped(code: str) -> bytes:
     return packed.getvalue()
 
 
-def update_function(context: Context, made: Made, given: Properties) -> Made:
-    """Change a function's code, its configuration, or both."""
+def _update_function(context: Context, made: Made, given: Properties) -> Made:
     name, old = made.physical_id, made.properties
     if old["Code"] != given["Code"]:
         context.functions.update_function_code(
@@ -170,31 +177,34 @@ def update_function(context: Context, made: Made, given: Properties) -> Made:
     return Made(name, given, made.attributes)
 
 
-def delete_function(context: Context, made: Made) -> None:
-    """Delete a function."""
+def _delete_function(context: Context, made: Made) -> None:
     context.functions.get_function(FunctionName=made.physical_id)
     context.functions.delete_function(FunctionName=made.physical_id)
 
 
-def create_log_group(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
-    """Make a log group whose lines expire."""
+def _create_log_group(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
     name = given.get("LogGroupName") or context.name(logical)
     tags: dict[str, Any] = {"tags": dict(context.tags)} if context.tags else {}
     context.logs.create_log_group(logGroupName=name, **tags)
     (found,) = context.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     made = Made(name, given, {"Arn": found["arn"]})
     keep(made)
-    return update_log_group(context, made, given)
+    return _update_log_group(context, made, given)
 
 
-def update_log_group(context: Context, made: Made, given: Properties) -> Made:
-    """Set how long lines are kept."""
+def _update_log_group(context: Context, made: Made, given: Properties) -> Made:
     if "RetentionInDays" in given:
         days: Any = int(given["RetentionInDays"])
         context.logs.put_retention_policy(logGroupName=made.physical_id, retentionInDays=days)
     return Made(made.physical_id, given, made.attributes)
 
 
-def delete_log_group(context: Context, made: Made) -> None:
-    """Delete a log group and its lines."""
+def _delete_log_group(context: Context, made: Made) -> None:
     context.logs.delete_log_group(logGroupName=made.physical_id)
+
+
+TYPES = {
+    "AWS::IAM::Role": ResourceType(_create_role, _update_role, _delete_role),
+    "AWS::Lambda::Function": ResourceType(_create_function, _update_function, _delete_function),
+    "AWS::Logs::LogGroup": ResourceType(_create_log_group, _update_log_group, _delete_log_group),
+}

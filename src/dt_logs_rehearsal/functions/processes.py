@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from queue import Empty
 from threading import Event as Flag
-from threading import Lock
+from threading import Lock, Thread
 from typing import Literal
 
 from dt_logs_cfn.errors import RehearsalError
@@ -61,20 +61,18 @@ class Function:
     log_group: str
     region: str
     credentials: Mapping[str, str]
-    role: str = ""
 
 
 @dataclass(frozen=True)
 class Invocation:
     """How one attempt to run a function ended, and what it wrote meanwhile."""
 
-    request_id: str
     outcome: Literal["returned", "raised", "timed out", "exited"]
     output: str
     error: str = ""
 
 
-_STOPPED = Invocation("", "exited", "", "the function was stopped")
+_STOPPED = Invocation("exited", "", "the function was stopped")
 
 
 class Functions:
@@ -100,7 +98,7 @@ class Functions:
         self._endpoint_url = endpoint_url
         self._pace = pace
         self._retry_after = retry_after
-        # One that sleeps or waits to be repeated holds a thread, and is to hold up no other.
+        # A sleeping or retrying invocation must not block the others.
         self._pool = ThreadPoolExecutor(64, thread_name_prefix="function")
         self._processes: dict[str, _Process] = {}
         self._lock = Lock()
@@ -125,7 +123,7 @@ class Functions:
         """Queue an event: what fails is repeated; the future holds every attempt."""
         try:
             return self._pool.submit(self._attempts, function, event)
-        except RuntimeError:  # how a pool says that it is shut down
+        except RuntimeError:  # the pool is shut down
             if not self._closing.is_set():
                 raise
             stopped: Future[tuple[Invocation, ...]] = Future()
@@ -176,7 +174,7 @@ def interpreter(runtime: str) -> tuple[str, str]:
     other = shutil.which(runtime)
     if other and _importable(other):
         return other, f"{runtime}, as in Lambda"
-    return sys.executable, f"{here}: {runtime} with awslambdaric is not on this machine"
+    return sys.executable, f"{here} ({runtime} with awslambdaric not found)"
 
 
 class _Process:
@@ -197,63 +195,52 @@ class _Process:
         with self._lock:
             if self._dead.is_set():
                 return _STOPPED
-            api, running = self._started()
+            api = self._started()
             if self._dead.is_set():  # killed before there was a process to kill
                 self._stop()
                 return _STOPPED
-            request_id = str(uuid.uuid4())
-            timeout = self.function.timeout
+            request_id, timeout = str(uuid.uuid4()), self.function.timeout
             deadline = int((self._pace() + timeout) * 1000)
             api.events.put(Event(request_id, self.function.arn, deadline, body))
-            found = self._result(api, running, timeout / self._pace.rate)
-            if found is None:
-                self._stop()
-                error = f"{request_id} Task timed out after {timeout:.2f} seconds"
-                return Invocation(request_id, "timed out", self._output(), error)
+            try:
+                found = api.results.get(timeout=timeout / self._pace.rate)
+            except Empty:
+                text = f"{request_id} Task timed out after {timeout:.2f} seconds"
+                found = Result("timed out", text)
             if found.kind != "returned":
                 self._stop()
-            error = "" if found.kind == "returned" else found.text
-            return Invocation(request_id, found.kind, self._output(), error)
+            return Invocation(found.kind, self._output(), found.text)
 
-    def _result(
-        self, api: RuntimeApi, running: subprocess.Popen[bytes], seconds: float
-    ) -> Result | None:
-        """Wait for a result, or for the process's end; None when the time is over."""
-        step = 0.05
-        for _ in range(max(1, int(seconds / step))):
-            try:
-                return api.results.get(timeout=step)
-            except Empty:
-                status = running.poll()
-                if status is not None:
-                    if not api.results.empty():
-                        return api.results.get()
-                    return Result("exited", f"Runtime exited with error: exit status {status}")
-        return None
-
-    def _started(self) -> tuple[RuntimeApi, subprocess.Popen[bytes]]:
-        if self._running is not None and self._api is not None and self._running.poll() is None:
-            return self._api, self._running
+    def _started(self) -> RuntimeApi:
+        if self._api is not None and self._running is not None and self._running.poll() is None:
+            return self._api
         self._stop()
         code, temporary = self._folder / "task", self._folder / "tmp"
         code.mkdir(parents=True, exist_ok=True)
         temporary.mkdir(exist_ok=True)
         (code / "index.py").write_text(self.function.code, "utf-8")
-        self._api = RuntimeApi()
+        api = self._api = RuntimeApi()
         python = interpreter(self.function.runtime)[0]
         with open(self._folder / "log", "ab") as log:
             pace = (str(self._pace.began), str(self._pace.rate))
             what = (str(code), self.function.handler, *_ours())
-            self._running = subprocess.Popen(
+            running = self._running = subprocess.Popen(
                 [python, "-I", "-c", _START, *pace, *what],
                 cwd=code,
-                env=self._environment(self._api.address, code, temporary),
+                env=self._environment(api.address, code, temporary),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        return self._api, self._running
+
+        def ended() -> None:
+            """Let nobody wait for a process that has ended; what it answered before comes first."""
+            text = f"Runtime exited with error: exit status {running.wait()}"
+            api.results.put(Result("exited", text))
+
+        Thread(target=ended, name="function's end", daemon=True).start()
+        return api
 
     def _environment(self, api: str, code: Path, temporary: Path) -> dict[str, str]:
         """Return what Lambda sets [Lambda guide, configuration-envvars.md], and the endpoint."""

@@ -1,6 +1,6 @@
-"""Lambda's Runtime API on the loopback: the function's process fetches events, and answers them.
+"""Lambda's Runtime API on the loopback: a function's process fetches events, and answers them.
 
-[Lambda guide, runtimes-api.md; OpenAPI of 2018-06-01]. One server a process of a function.
+[Lambda guide, runtimes-api.md; OpenAPI of 2018-06-01]. Each process has a server of its own.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ from queue import Queue
 from threading import Thread
 from typing import Literal
 
-from dt_logs_rehearsal.http.loopback import listener
-
-_ROOT = "/2018-06-01/runtime"
+_NEXT = "/2018-06-01/runtime/invocation/next"
 _LARGEST = 6 * 1024 * 1024  # bytes of a response [Lambda quotas]
 
 
 @dataclass(frozen=True)
 class Event:
-    """An invocation that the process is handed; `deadline` is in milliseconds since 1970."""
+    """An invocation that the process is given; `deadline` is in milliseconds since 1970."""
 
     request_id: str
     arn: str
@@ -32,10 +30,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Result:
-    """What the process made of an event, or of its own start."""
+    """What became of an event, or of the process's start; `text` tells of errors."""
 
-    kind: Literal["returned", "raised", "exited"]
-    text: str
+    kind: Literal["returned", "raised", "timed out", "exited"]
+    text: str = ""
 
 
 class RuntimeApi:
@@ -45,21 +43,18 @@ class RuntimeApi:
         """Listen on a free port of the loopback."""
         self.events: Queue[Event | None] = Queue()
         self.results: Queue[Result] = Queue()
-        self._server = _Server(("127.0.0.1", 0), _Handler, bind_and_activate=False)
-        self._server.socket.close()
-        self._server.socket = listener()
-        self._server.server_address = self._server.socket.getsockname()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.api = self
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     @property
     def address(self) -> str:
-        """What AWS_LAMBDA_RUNTIME_API holds."""
+        """The value of AWS_LAMBDA_RUNTIME_API."""
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     def close(self) -> None:
-        """Stop serving; whoever waits for an event is let go."""
+        """Stop serving; whoever waits for an event is released."""
         self.events.put(None)
         self._server.shutdown()
         self._thread.join()
@@ -69,7 +64,7 @@ class RuntimeApi:
 class _Server(ThreadingHTTPServer):
     api: RuntimeApi
     daemon_threads = True
-    # A process that was killed in the middle of a request is no news.
+    # A process may be killed in the middle of a request.
     handle_error: Callable[..., None] = lambda self, request, client_address: None
 
 
@@ -84,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().setup()
 
     def do_GET(self) -> None:
-        event = self.server.api.events.get() if self.path == f"{_ROOT}/invocation/next" else None
+        event = self.server.api.events.get() if self.path == _NEXT else None
         if event is None:
             self._answer(404, b"", {})
             return
@@ -99,24 +94,24 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(min(length, _LARGEST)).decode(errors="replace")
         if self.path.endswith("/response"):
-            self.server.api.results.put(Result("returned", body))
+            self.server.api.results.put(Result("returned"))
         elif self.path.endswith("/error"):
-            self.server.api.results.put(Result("raised", _told(body)))
+            self.server.api.results.put(Result("raised", _error(body)))
         self._answer(202, b"", {})
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in {**headers, "Content-Type": "application/json"}.items():
+        length = {"Content-Length": str(len(body)), "Content-Type": "application/json"}
+        for name, value in {**headers, **length}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
-def _told(body: str) -> str:
+def _error(body: str) -> str:
     try:
         error = json.loads(body)
         return f"{error['errorType']}: {error['errorMessage']}"

@@ -1,8 +1,8 @@
 """The emulated account's HTTP endpoint on the loopback: every call is decided by IAM first.
 
-Elastic Load Balancing, S3, SNS and STS are answered by `dt_logs_rehearsal.account`,
-CloudFormation by `dt_logs_rehearsal.cloudformation`. IAM, Lambda and CloudWatch Logs keep their
-state in moto, behind the same decision. A caller that the account does not know is refused.
+`dt_logs_rehearsal.account` answers most services, `dt_logs_rehearsal.cloudformation` its own. IAM,
+Lambda and CloudWatch Logs keep their state in moto, behind the same decision. A caller that the
+account does not know is refused.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
 from dt_logs_rehearsal.account import Account, Caller, Refused
-from dt_logs_rehearsal.account.client import OPERATIONS
-from dt_logs_rehearsal.account.iam.access import Decided, authorise
-from dt_logs_rehearsal.account.world import Call, Operation
+from dt_logs_rehearsal.account.client import SERVICES, answers
+from dt_logs_rehearsal.account.iam.access import ApiCall, Decided, authorise
+from dt_logs_rehearsal.account.world import Call, Operations
 from dt_logs_rehearsal.http.loopback import listener
 from dt_logs_rehearsal.http.protocol import Answer, Parsed, parse, refusal, success
 
@@ -34,16 +34,6 @@ if TYPE_CHECKING:
 ANSWERS = "/cloudformation-custom-resource-response/"
 CODE = "/lambda-function-code/"
 _BY_MOTO: tuple[Literal["iam", "lambda", "logs"], ...] = ("iam", "lambda", "logs")
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A call that was made: by whom, what, what IAM said, and AWS's error if it has one."""
-
-    name: str
-    call: Call
-    decisions: tuple[Decided, ...]
-    error: str
 
 
 @dataclass(frozen=True)
@@ -61,23 +51,22 @@ class Endpoint:
     def __init__(
         self,
         account: Account,
-        heard: Callable[[Recorded], None],
+        heard: Callable[[ApiCall], None],
         answered: Callable[[str, bytes], None],
     ) -> None:
         """Prepare to serve; moto's state of the account begins anew.
 
-        `heard` is told of each call, `answered` what was put to CloudFormation: a token, a body.
+        `heard` is given each call, `answered` what was put to CloudFormation: a token, a body.
         """
         self.account = account
-        self.control_policies: tuple[str, ...] = ()  # the organisation's, as JSON texts
-        self.operations: dict[str, Mapping[str, Operation]] = dict(OPERATIONS)
+        self.operations: dict[str, Operations] = {}  # of services beside those of the account
         # Hears of each call before it is decided, and may raise Refused: a throttle, for tests.
         self.before: Callable[[Call], None] = lambda call: None
         self._heard = heard
         self._answered = answered
         self._sessions: dict[str, Session] = {}
         self._expired: set[str] = set()
-        self._codes: dict[str, bytes] = {}  # what a function's code is, by the URL's last part
+        self._codes: dict[str, bytes] = {}  # a function's code, by the URL's last part
         self._made_at: dict[str, float] = {}
         self._lock = Lock()
         for service in _BY_MOTO:
@@ -122,28 +111,20 @@ class Endpoint:
         }
 
     def expire(self, credentials: Mapping[str, str]) -> None:
-        """Let credentials be as they are when their time is over."""
+        """Let credentials expire."""
         self._expired.add(credentials["aws_access_key_id"])
 
     def trust(self, role: str) -> str:
         """Return who may assume a role, as a policy that can be evaluated; empty for no role."""
-        iam: Any = get_backend("iam")[self.account.account_id][self.account.partition]
         name = role.rpartition("/")[2]
-        document: Any = next(
-            (
-                json.loads(each.assume_role_policy_document)
-                for each in iam.roles.values()
-                if each.name == name
-            ),
-            {"Statement": []},
-        )
+        trusts = [each.assume_role_policy_document for each in self._roles() if each.name == name]
+        statements = json.loads(trusts[0])["Statement"] if trusts else []
         # Trust policies name no resource: it is the role.
-        return json.dumps({"Statement": [{**e, "Resource": "*"} for e in document["Statement"]]})
+        return json.dumps({"Statement": [{**each, "Resource": "*"} for each in statements]})
 
     def deployed(self) -> dict[str, Any]:
         """Return the roles, functions and log groups that there are, as comparable data."""
         account, region = self.account.account_id, self.account.region
-        iam: Any = get_backend("iam")[account][self.account.partition]
         functions: Any = get_backend("lambda")[account][region]
         logs: Any = get_backend("logs")[account][region]
         return {
@@ -152,7 +133,7 @@ class Endpoint:
                     "trust": json.loads(each.assume_role_policy_document),
                     "policies": {k: json.loads(_text(v)) for k, v in each.policies.items()},
                 }
-                for each in iam.roles.values()
+                for each in self._roles()
             },
             "functions": {
                 each.function_name: {"role": each.role, "runtime": each.run_time}
@@ -171,42 +152,29 @@ class Endpoint:
     def _serve(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = BytesIO(body)
-        request = Request(environ)
+        answer = self._answer(Request(environ), body)
+        headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+        start(f"{answer.status} .", [(key, str(value)) for key, value in headers.items()])
+        return [answer.body]
+
+    def _answer(self, request: Request, body: bytes) -> Answer:
         if request.path.startswith(ANSWERS):
             self._answered(request.path.removeprefix(ANSWERS), body)
-            return _sent(start, Answer(200, {}, b""))
+            return Answer(200, {}, b"")
         if request.path.startswith(CODE):
             found = self._codes.get(f"{request.path}?{request.query_string.decode()}")
-            return _sent(start, Answer(200, {}, found) if found else Answer(403, {}, b""))
+            return Answer(200, {}, found) if found else Answer(403, {}, b"")
         parsed = parse(request, body)
         if parsed is None:
-            return _sent(start, Answer(403, {}, b"not signed by anybody who is known here"))
+            return Answer(403, {}, b"not signed by anybody who is known here")
         try:
             session = self._known(parsed)
             where = parsed.region or self.account.region
             call = self._call(session, parsed.service, parsed.operation, parsed.params, where)
             self.before(call)
-            if parsed.service in _BY_MOTO:
-                self._made(session, call, lambda: None)
-                environ["wsgi.input"] = BytesIO(body)
-                environ["HTTP_X_MOTO_ACCOUNT_ID"] = session.account
-                if parsed.operation == "GetFunction":
-                    return _sent(start, self._function(call, environ))
-                answered: Iterable[bytes] = self._moto(environ, start)
-                return answered
-            operation = self._operation(parsed)
-            return _sent(
-                start,
-                self._made(
-                    session,
-                    call,
-                    lambda: success(
-                        call.service, call.operation, operation(self.account.world, call)
-                    ),
-                ),
-            )
+            return self._called(session, call, request.environ, body)
         except Refused as refused:
-            return _sent(start, refusal(parsed.service, refused, request.method == "HEAD"))
+            return refusal(parsed.service, refused, request.method == "HEAD")
 
     def _known(self, parsed: Parsed) -> Session:
         """Return whose the access key is. Raises Refused, as the service puts it."""
@@ -221,19 +189,29 @@ class Endpoint:
             raise Refused(code, "The security token included in the request is invalid.", 403)
         return found
 
-    def _operation(self, parsed: Parsed) -> Operation:
-        found = self.operations.get(parsed.service, {}).get(parsed.operation)
-        if found is None:
-            text = f"{parsed.operation} of {parsed.service} is not emulated"
+    def _called(
+        self, session: Session, call: Call, environ: WSGIEnvironment, body: bytes
+    ) -> Answer:
+        """Answer a call of somebody who is known. Raises Refused."""
+        known = answers(call.service) if call.service in SERVICES else {}
+        operation = self.operations.get(call.service, known).get(call.operation)
+        if operation is not None:
+            world = self.account.world
+            result = self._made(session, call, lambda: operation(world, call))
+            return success(call.service, call.operation, result)
+        if call.service not in _BY_MOTO:
+            text = f"{call.operation} of {call.service} is not emulated"
             raise Refused("NotImplemented", text, 501)
-        return found
-
-    def _function(self, call: Call, environ: WSGIEnvironment) -> Answer:
-        """Answer GetFunction with a URL that really has the code, as Lambda's does for a while."""
+        self._made(session, call, lambda: None)
+        environ["wsgi.input"] = BytesIO(body)
+        environ["HTTP_X_MOTO_ACCOUNT_ID"] = session.account
         answer = Response.from_app(self._moto, environ, buffered=True)
-        if answer.status_code != 200:
-            return Answer(answer.status_code, dict(answer.headers), answer.data)
-        found = json.loads(answer.data)
+        if call.operation == "GetFunction" and answer.status_code == 200:
+            return self._function(json.loads(answer.data))
+        return Answer(answer.status_code, dict(answer.headers), answer.data)
+
+    def _function(self, found: dict[str, Any]) -> Answer:
+        """Answer GetFunction with a URL that really has the code, as Lambda's does for a while."""
         name = found["Configuration"]["FunctionName"]
         functions: Any = get_backend("lambda")[self.account.account_id][self.account.region]
         path = f"{CODE}{name}?X-Amz-Signature={uuid.uuid4().hex}"
@@ -242,7 +220,7 @@ class Endpoint:
         return Answer(200, {"Content-Type": "application/json"}, json.dumps(found).encode())
 
     def _made(self, session: Session, call: Call, effect: Callable[[], Any]) -> Any:
-        """Decide a call, let it take effect, and tell of it. Raises Refused."""
+        """Decide a call, let it take effect, and report it. Raises Refused."""
         decisions: list[Decided] = []
         error = ""
         try:
@@ -253,15 +231,14 @@ class Endpoint:
             error = f"{refused.code}: {refused.message}"
             raise
         finally:
-            self._heard(Recorded(session.name, call, tuple(decisions), error))
+            made = (session.name, call.service, call.operation)
+            self._heard(ApiCall(*made, tuple(decisions), error))
 
     def _call(
         self, session: Session, service: str, operation: str, params: Mapping[str, Any], region: str
     ) -> Call:
-        iam = get_backend("iam")[session.account][self.account.partition]
-        roles = {each.name: each.arn for each in iam.roles.values()}
-        for arn in roles.values():
-            self._spread(arn)
+        roles = self._roles(session.account)
+        known = {each.arn for each in roles if self._spread(each.arn)}
         arn = f"arn:{self.account.partition}:iam::{session.account}:root"
         policies: tuple[str, ...] | None = None
         if session.role:
@@ -270,13 +247,15 @@ class Endpoint:
                 f"arn:{self.account.partition}:sts::{session.account}"
                 f":assumed-role/{name}/{session.name.replace(' ', '')}"
             )
-            found = next((each for each in iam.roles.values() if each.name == name), None)
-            policies = ()
-            if found is not None and self._spread(found.arn):
-                policies = tuple(map(_text, found.policies.values()))
-            policies += self.control_policies
+            own = [each for each in roles if each.name == name and each.arn in known]
+            policies = tuple(_text(each) for role in own for each in role.policies.values())
         caller = Caller(session.account, arn, policies)
-        return Call(service, operation, params, caller, region, roles)
+        return Call(service, operation, params, caller, region, {e.name: e.arn for e in roles})
+
+    def _roles(self, account: str = "") -> list[Any]:
+        """Return the roles of an account, as moto keeps them."""
+        iam: Any = get_backend("iam")[account or self.account.account_id][self.account.partition]
+        return list(iam.roles.values())
 
     def _spread(self, role: str) -> bool:
         """Tell whether a role that was made is known everywhere by now."""
@@ -289,12 +268,6 @@ def _text(policy: object) -> str:
     return policy if isinstance(policy, str) else json.dumps(policy)
 
 
-def _sent(start: StartResponse, answer: Answer) -> list[bytes]:
-    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
-    start(f"{answer.status} .", [(key, str(value)) for key, value in headers.items()])
-    return [answer.body]
-
-
 class _Quiet(WSGIRequestHandler):
     """Writes each answer at once, logs nothing, and keeps connections open, as AWS does."""
 
@@ -303,4 +276,4 @@ class _Quiet(WSGIRequestHandler):
     wbufsize = 65536
 
     def log(self, type: str, message: str, *args: object) -> None:
-        """Keep quiet: the account's calls are told otherwise."""
+        """Log nothing: the account's calls are reported to `heard`."""

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -27,7 +26,9 @@ _SCOPE = re.compile(
     r"Credential=(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"
 )
 # Where a signature names the service otherwise than botocore does.
-_SERVICES = {"elasticloadbalancing": "elbv2"}
+_SERVICES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch"}
+# What boto3 speaks to a service that has several protocols.
+_PROTOCOLS = {"cloudwatch": "json"}
 REQUEST_ID = "00000000-0000-4000-8000-000000000000"
 
 
@@ -97,37 +98,35 @@ def success(service: str, operation: str, result: Mapping[str, Any]) -> Answer:
     model = get_service_model(service).operation_model(operation)
     members = dict(result)
     content = members.pop("Body").read() if "Body" in members else None
-    made = _serializer(service)(model).serialize(members)
+    made = get_serializer_class(service, _protocol(service))(model).serialize(members)
     body = made["body"] if content is None else content
     return Answer(
         made["status_code"], made["headers"], body.encode() if isinstance(body, str) else body
     )
 
 
-@cache
-def _serializer(service: str) -> Any:
-    return get_serializer_class(service, str(get_service_model(service).protocol))
+def _protocol(service: str) -> str:
+    return _PROTOCOLS.get(service) or str(get_service_model(service).protocol)
 
 
 def refusal(service: str, refused: Refused, head: bool = False) -> Answer:
     """Return the answer of a call that was refused, as its service puts it."""
     code, message = escape(refused.code), escape(refused.message)
-    match str(get_service_model(service).protocol):
+    plain = {"__type": refused.code, "message": refused.message}
+    headers = {"x-amzn-RequestId": REQUEST_ID}
+    match _protocol(service):
         case "json" | "rest-json":
-            text = json.dumps({"__type": refused.code, "message": refused.message})
-            kind = "application/json"
+            text = json.dumps(plain)
+            headers |= {"Content-Type": "application/json", "x-amzn-ErrorType": refused.code}
         case "rest-xml":
             more = "".join(f"<{k}>{escape(v)}</{k}>" for k, v in refused.details.items())
             text = f"<Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>"
-            kind = "application/xml"
+            headers["Content-Type"] = "application/xml"
         case _:
             text = (
                 f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code>"
                 f"<Message>{message}</Message></Error><RequestId>{REQUEST_ID}</RequestId>"
                 "</ErrorResponse>"
             )
-            kind = "text/xml"
-    headers = {"Content-Type": kind, "x-amzn-RequestId": REQUEST_ID}
-    if kind == "application/json":
-        headers["x-amzn-ErrorType"] = refused.code
+            headers["Content-Type"] = "text/xml"
     return Answer(refused.status, headers, b"" if head else text.encode())

@@ -1,42 +1,33 @@
 """What a rehearsal saw: plain data, from which the terminal, `--json` and the page are made."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from dt_logs_rehearsal.account.iam.access import Decided
+from dt_logs_rehearsal.account.iam.access import ApiCall, Decided
 
 EMULATED = (
     "The AWS account is emulated on this machine: nothing was changed in AWS.",
-    "Not shown by it: real delivery by Elastic Load Balancing; how long new roles and policies take"
-    " to spread in AWS; AWS's exact error texts; Lambda's isolation and memory; TLS to the"
+    "It does not show: real delivery by Elastic Load Balancing; how long new roles and policies"
+    " take to spread in AWS; AWS's exact error texts; Lambda's isolation and memory; TLS to the"
     " endpoint. Time passes faster here than on AWS.",
 )
 
 
 @dataclass(frozen=True)
 class StackEvent:
-    """One stack event, `at` seconds after the scenario began, as CloudFormation lists them."""
+    """What happened to a resource of a stack, or to the stack, as CloudFormation lists it.
+
+    `at` is in seconds: since 1970 for a stack, since the scenario began in a report.
+    """
 
     at: float
     logical_id: str
     resource_type: str
     status: str
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class ApiCall:
-    """One API call: by whom, what, what IAM said, and AWS's error if it was refused or failed."""
-
-    caller: str  # "CloudFormation", "Lambda", "Data Theorem"
-    service: str
-    operation: str
-    decisions: tuple[Decided, ...]
-    error: str = ""
-
-    @property
-    def denied(self) -> bool:
-        """Whether an action of it was denied."""
-        return not all(each.allowed for each in self.decisions)
+    physical_id: str = ""
+    token: str = ""  # the ClientRequestToken of the operation that it belongs to
 
 
 @dataclass(frozen=True)
@@ -57,23 +48,31 @@ class Stage:
     calls: tuple[ApiCall, ...]
     changes: tuple[str, ...]
 
+    def counted(self) -> Counter[tuple[str, str, Decided | None, str]]:
+        """Return how often each different call was made: by whom, what, its decision, its error."""
+        return Counter(
+            (call.caller, f"{call.service}:{call.operation}", each, call.error)
+            for call in self.calls
+            for each in call.decisions or (None,)
+        )
 
-@dataclass(frozen=True)
+
+@dataclass
 class Report:
-    """One scenario: what happened, and whether all of it is what was expected of it."""
+    """One scenario: what happened, and whether all of it was expected; playing fills it."""
 
     scenario: str
     summary: str
     privileges: str
     service_role: str
     runtime: str  # what the function ran on, and whether it is the template's own version
-    stages: tuple[Stage, ...]
-    vendor_received: tuple[str, ...]  # the log lines that the vendor read
-    attempts: tuple[Attempt, ...]
-    restored: bool
-    left: tuple[str, ...]  # how the account differs at the end, beyond the stated exceptions
-    exceptions: tuple[str, ...]  # what stays by the rules, and is named in the answer
-    unexpected: tuple[str, ...]  # expectations of the scenario that do not hold; empty if all do
+    stages: list[Stage] = field(default_factory=list)
+    vendor_received: list[str] = field(default_factory=list)  # the log lines that the vendor read
+    attempts: list[Attempt] = field(default_factory=list)
+    restored: bool = False
+    left: list[str] = field(default_factory=list)  # what differs, but for the stated exceptions
+    exceptions: list[str] = field(default_factory=list)  # what stays and is named in the answer
+    unexpected: list[str] = field(default_factory=list)  # expectations that do not hold
     missing: tuple[str, ...] = ()  # rights that the service role lacks
     seconds: float = 0.0
 
@@ -88,13 +87,26 @@ class Report:
         return self.stages[-1].stack_status if self.stages else ""
 
     @property
+    def calls(self) -> list[ApiCall]:
+        """All calls, in order."""
+        return [call for stage in self.stages for call in stage.calls]
+
+    @property
     def denied(self) -> tuple[str, ...]:
         """The actions that were denied, in order, each once."""
-        found = (
-            each.action
-            for stage in self.stages
-            for call in stage.calls
-            for each in call.decisions
-            if not each.allowed
-        )
-        return tuple(dict.fromkeys(found))
+        decisions = (each for call in self.calls for each in call.decisions)
+        return tuple(dict.fromkeys(each.action for each in decisions if not each.allowed))
+
+    @property
+    def lists(self) -> Mapping[str, Sequence[str]]:
+        """What is listed at the end, by title; some lists may be empty."""
+        return {
+            "What Data Theorem received": self.vendor_received,
+            "What Data Theorem tried beyond its right": [
+                f"{'refused' if each.refused else 'ALLOWED'}: {each.what}" for each in self.attempts
+            ],
+            "What stays, as announced": self.exceptions,
+            "What the service role lacks for the stack's whole life": self.missing,
+            "How the account differs from before": self.left,
+            "Not as expected": self.unexpected,
+        }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
@@ -33,29 +32,22 @@ def page(reports: Sequence[Report]) -> str:
 
 def _overview(reports: Sequence[Report]) -> str:
     rows = [
-        (
-            f'<a href="#{_id(each)}">{escape(each.scenario)}</a>',
-            _badge(each.passed, "as expected", "not as expected"),
-            escape(each.privileges),
-            escape(each.service_role),
-            _status(each.stack_status),
-            _badge(each.restored, "restored", "not restored"),
-            str(sum(len(stage.calls) for stage in each.stages)),
-            escape(", ".join(each.denied)) or "none",
-        )
+        {
+            "Scenario": f'<a href="#{_id(each)}">{escape(each.scenario)}</a>',
+            "Result": _badge(each.passed, "as expected", "not as expected"),
+            "Privileges": escape(each.privileges),
+            "Service role": escape(each.service_role),
+            "Stack": _status(each.stack_status),
+            "Account": _badge(each.restored, "restored", "not restored"),
+            "Calls": str(len(each.calls)),
+            "Denied": escape(", ".join(each.denied)) or "none",
+        }
         for each in reports
     ]
-    names = (
-        "Scenario",
-        "Result",
-        "Privileges",
-        "Service role",
-        "Stack",
-        "Account",
-        "Calls",
-        "Denied",
+    cells = [list(row.values()) for row in rows]
+    return "<h2>Overview</h2>" + table(
+        "The scenarios that were rehearsed", rows[0] if rows else (), cells
     )
-    return "<h2>Overview</h2>" + table("The scenarios that were rehearsed", names, rows)
 
 
 def _id(report: Report) -> str:
@@ -72,13 +64,8 @@ def _scenario(report: Report) -> str:
         f"{_badge(report.restored, 'account restored', 'account not restored')}</p>",
         f"<p>{escape(report.privileges)} privileges, {escape(report.service_role)} service role;"
         f" the function ran on {escape(report.runtime)}.</p>",
-        _bullets("What was not as expected", report.unexpected),
-        _bullets("What the service role lacks for the stack's whole life", report.missing),
         *(_stage(each, report.scenario) for each in report.stages),
-        _lines("What Data Theorem received", report.vendor_received, report.scenario),
-        _attempts(report),
-        _bullets("What stays, as announced", report.exceptions),
-        _bullets("How the account differs from before", report.left),
+        *(_list(title, items) for title, items in report.lists.items()),
         "</section>",
     ]
     return "".join(parts)
@@ -100,7 +87,8 @@ def _stage(stage: Stage, scenario: str) -> str:
     found = table("Stack events", names, events, where)
     return (
         f"<h3>{escape(stage.title)}: {escape(stage.stack_status)}</h3>{found}"
-        f"{_changes(stage.changes, where)}{_calls(stage, where)}"
+        f"{_list('What changed in the account', stage.changes or ('Nothing.',), 'h4')}"
+        f"{_calls(stage, where)}"
     )
 
 
@@ -109,65 +97,26 @@ def _status(status: str) -> str:
     return f'<span class="status {kind}">{escape(status)}</span>'
 
 
-def _changes(changes: Sequence[str], where: str) -> str:
-    if not changes:
-        return "<h4>What changed in the account</h4><p>Nothing.</p>"
-    lines = "".join(
-        f'<li class="{_MARKS.get(each[:1], "change")}">{escape(each)}</li>' for each in changes
-    )
-    label = escape(f"Changes: {where}")
-    return f'<h4>What changed in the account</h4><ul class="diff" aria-label="{label}">{lines}</ul>'
-
-
 def _calls(stage: Stage, where: str) -> str:
     """Return each different call once, with how often it was made, and who allowed it."""
-    counted: Counter[tuple[str, ...]] = Counter()
-    for call in stage.calls:
-        name = f"{call.service}:{call.operation}"
-        rows = [
-            (each.action, each.resource, _badge(each.allowed, "allowed", "denied"), each.by)
-            for each in call.decisions
-        ]
-        for action, resource, said, by in rows or [(name, "", "not asked", "")]:
-            counted[call.caller, action, resource, said, by or "no statement", call.error] += 1
-    cells = [
-        (
-            escape(caller),
-            mono(action),
-            mono(resource),
-            said,
-            escape(by),
-            f'<div class="reason">{escape(error)}</div>',
-            str(count),
-        )
-        for (caller, action, resource, said, by, error), count in counted.items()
-    ]
+    rows = []
+    for (caller, name, each, error), count in stage.counted().items():
+        action, resource, by = (each.action, each.resource, each.by) if each else (name, "", "")
+        said = _badge(each.allowed, "allowed", "denied") if each else "not asked"
+        reason = f'<div class="reason">{escape(error)}</div>'
+        cells = (escape(caller), mono(action), mono(resource), said)
+        rows.append((*cells, escape(by or "no statement"), reason, str(count)))
     names = ("By", "Action", "On", "IAM said", "Statement", "Error", "Times")
-    found = table("API calls and the statement that decided", names, cells, where)
+    found = table("API calls and the statement that decided", names, rows, where)
     return f"<details><summary>{len(stage.calls)} API calls</summary>{found}</details>"
 
 
-def _attempts(report: Report) -> str:
-    rows = [
-        (escape(each.what), _badge(each.refused, "refused", "allowed")) for each in report.attempts
-    ]
-    title = "What Data Theorem tried beyond its right"
-    found = table(title, ("What", "AWS said"), rows, report.scenario)
-    return f"<h3>{title}</h3>{found}" if rows else ""
-
-
-def _lines(title: str, lines: Sequence[str], where: str) -> str:
-    if not lines:
-        return ""
-    label, text = escape(f"{title}: {where}"), escape("\n".join(lines))
-    return f'<h3>{title}</h3><pre tabindex="0" role="region" aria-label="{label}">{text}</pre>'
-
-
-def _bullets(title: str, items: Sequence[str]) -> str:
-    if not items:
-        return ""
-    listed = "".join(f'<li class="mono">{escape(each)}</li>' for each in items)
-    return f"<h3>{escape(title)}</h3><ul>{listed}</ul>"
+def _list(title: str, items: Sequence[str], tag: str = "h3") -> str:
+    """Return a list with its heading; what was added, removed or changed is marked as such."""
+    lines = "".join(
+        f'<li class="{_MARKS.get(each[:1], "change")}">{escape(each)}</li>' for each in items
+    )
+    return f'<{tag}>{escape(title)}</{tag}><ul class="diff">{lines}</ul>' if items else ""
 
 
 def _badge(good: bool, yes: str, no: str) -> str:

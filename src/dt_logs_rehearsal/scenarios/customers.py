@@ -81,15 +81,6 @@ def logging(account: Account) -> list[str]:
     ]
 
 
-def switched_off(account: Account) -> list[str]:
-    """Two ALBs whose logging is off, though a bucket and prefix are still set."""
-    customers_bucket(account)
-    return [
-        account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=False),
-        account.add_load_balancer("api", bucket=CUSTOMERS, enabled=False),
-    ]
-
-
 def announced(account: Account) -> list[str]:
     """An ALB whose log objects a topic of the customer's is told of already."""
     arns = logging(account)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from threading import Thread
 from typing import Any
 
@@ -22,7 +23,7 @@ from rehearsal.account.helpers import (
 )
 
 from dt_logs_rehearsal.account import Account
-from dt_logs_rehearsal.account.client import OPERATIONS
+from dt_logs_rehearsal.account.client import SERVICES, answers
 from dt_logs_rehearsal.account.models import operations
 
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
@@ -75,6 +76,11 @@ def every_call(account: Account, arn: str) -> Iterator[tuple[str, str, dict[str,
     owner = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     yield "s3", "put_bucket_ownership_controls", {**bucket, "OwnershipControls": owner}
     yield "s3", "get_bucket_ownership_controls", bucket
+    for name in ("versioning", "request_payment", "abac"):
+        yield "s3", f"get_bucket_{name}", bucket
+    paying = {"RequestPaymentConfiguration": {"Payer": "BucketOwner"}}
+    yield "s3", "put_bucket_request_payment", {**bucket, **paying}
+    yield "s3", "put_bucket_abac", {**bucket, "AbacStatus": {"Status": "Disabled"}}
     lifecycle = {"LifecycleConfiguration": {"Rules": [rule]}}
     yield "s3", "put_bucket_lifecycle_configuration", {**bucket, **lifecycle}
     yield "s3", "get_bucket_lifecycle_configuration", bucket
@@ -113,6 +119,8 @@ def every_call(account: Account, arn: str) -> Iterator[tuple[str, str, dict[str,
     yield "s3", "list_objects_v2", bucket
     for key in account.world.buckets["logs"].listing():
         yield "s3", "delete_object", {**bucket, "Key": key}
+    versioning = {"VersioningConfiguration": {"Status": "Suspended"}}
+    yield "s3", "put_bucket_versioning", {**bucket, **versioning}
     yield "s3", "delete_bucket_policy", bucket
     yield "s3", "delete_bucket", bucket
     yield "sns", "unsubscribe", {"SubscriptionArn": subscription}
@@ -122,6 +130,13 @@ def every_call(account: Account, arn: str) -> Iterator[tuple[str, str, dict[str,
     yield "sns", "delete_topic", {"TopicArn": TOPIC}
     account.world.account_blocks[ACCOUNT] = {"BlockPublicPolicy": True}
     yield "s3control", "get_public_access_block", {"AccountId": ACCOUNT}
+    yield "sts", "get_caller_identity", {}
+    for name in ("delivery_sources", "delivery_destinations", "deliveries"):
+        yield "logs", f"describe_{name}", {}
+    named = {"Namespace": "AWS/SNS", "MetricName": "NumberOfNotificationsFailed", "Dimensions": []}
+    query = {"Id": "q", "MetricStat": {"Metric": named, "Period": 60, "Stat": "Sum"}}
+    day: dict[str, Any] = {"StartTime": datetime(2027, 1, 15), "EndTime": datetime(2027, 1, 16)}
+    yield "cloudwatch", "get_metric_data", {"MetricDataQueries": [query], **day}
 
 
 def test_every_answer_fits_botocores_shape() -> None:
@@ -141,7 +156,7 @@ def test_every_answer_fits_botocores_shape() -> None:
         found += strangers(shape, answer, f"{service} {method}")
 
     assert found == []
-    assert called == {(service, name) for service, each in OPERATIONS.items() for name in each}
+    assert called == {(service, name) for service in SERVICES for name in answers(service)}
 
 
 def test_unknown_and_missing_parameters_are_boto3s_own_error() -> None:
@@ -340,3 +355,45 @@ def test_creating_with_tags_and_ownership_needs_more() -> None:
     topics = account.client("sns", caller=account.caller([allow("sns:CreateTopic")]))
     with refused("AuthorizationError", "SNS:TagResource", 403):
         topics.create_topic(Name="t", Tags=tags["Tags"])
+
+
+def test_a_caller_of_an_organisation_passes_its_perimeter() -> None:
+    account = Account()
+    account.world.organisations[ACCOUNT] = "o-a1b2c3d4e5"
+    account.add_bucket("logs")
+    condition = {"StringNotEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}
+    perimeter = statement(
+        path="", Effect="Deny", Principal="*", Action="s3:GetBucket*", Condition=condition
+    )
+    reader = statement(path="", Principal={"AWS": VENDOR}, Action="s3:GetBucket*")
+    put_policy(account, perimeter, reader)
+
+    assert account.s3.get_bucket_policy(Bucket="logs")
+    with refused("AccessDenied", "with an explicit deny in a resource-based policy", 403):
+        account.client("s3", caller=account.caller(account=VENDOR)).get_bucket_policy(Bucket="logs")
+
+
+def test_the_owner_s_organisation_is_known_too() -> None:
+    account = Account()
+    account.world.organisations[ACCOUNT] = "o-a1b2c3d4e5"
+    account.add_bucket("logs", tags={"a": "b"})
+    account.add_bucket("theirs", owner=VENDOR)
+    owned = {"StringEquals": {"aws:ResourceOrgID": "o-a1b2c3d4e5"}}
+    s3 = account.client("s3", caller=account.caller([allow("s3:*", condition=owned)]))
+
+    assert s3.get_bucket_tagging(Bucket="logs")["TagSet"]
+    with refused("AccessDenied", "no identity-based policy", 403):
+        s3.get_bucket_tagging(Bucket="theirs")
+
+
+def test_a_service_control_policy_denies_roles_and_not_who_arranges() -> None:
+    account = Account()
+    account.add_bucket("logs")
+    deny = {"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*"}
+    account.world.control_policies = (json.dumps(policy(deny)),)
+    role = account.client("s3", caller=account.caller([allow("*")]))
+
+    with refused("AccessDenied", "with an explicit deny in a service control policy", 403):
+        role.delete_bucket(Bucket="logs")
+    assert role.head_bucket(Bucket="logs")
+    account.s3.delete_bucket(Bucket="logs")

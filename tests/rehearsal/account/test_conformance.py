@@ -14,6 +14,7 @@ from dt_logs_rehearsal.account import Account
 
 REGION = "eu-west-1"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:t"
+NOBODY = "00000000-0000-4000-8000-000000000000"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"
 # Each run makes its own, or moto has other values of no consequence.
 _OWN = frozenset(
@@ -139,8 +140,8 @@ def scenario(on: Clients) -> Iterator[Callable[[], Any]]:
     missing = f"{TOPIC}x"
     yield lambda: sns.get_topic_attributes(TopicArn=missing)
     yield lambda: sns.subscribe(**{**sqs, "TopicArn": missing})
-    yield lambda: sns.get_subscription_attributes(SubscriptionArn=f"{missing}:0")
-    yield lambda: sns.unsubscribe(SubscriptionArn=f"{missing}:0")
+    yield lambda: sns.get_subscription_attributes(SubscriptionArn=f"{missing}:{NOBODY}")
+    yield lambda: sns.unsubscribe(SubscriptionArn=f"{missing}:{NOBODY}")
     yield lambda: sns.delete_topic(TopicArn=TOPIC)
     yield lambda: elbv2.describe_load_balancers(LoadBalancerArns=[on.balancer])
     yield lambda: elbv2.describe_load_balancers(LoadBalancerArns=[on.balancer[:-8] + "0" * 8])

@@ -173,7 +173,7 @@ def test_switching_off_needs_no_grant_and_keeps_the_location(account: Account) -
 
 def test_a_missing_load_balancer_fails_the_whole_call(account: Account, arn: str) -> None:
     gone = account.add_load_balancer("gone")
-    account.delete_load_balancer(gone)
+    del account.world.load_balancers[gone]
 
     with refused("LoadBalancerNotFound", "One or more load balancers not found"):
         account.elbv2.describe_load_balancers(LoadBalancerArns=[arn, gone])
@@ -206,3 +206,49 @@ def test_logs_are_dropped_in_silence_when_the_grant_goes(account: Account, arn: 
         f"p/AWSLogs/{ACCOUNT}/elasticloadbalancing/us-east-1/2027/01/15/"
         f"{ACCOUNT}_elasticloadbalancing_us-east-1_app.web."
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "start", "name", "test_file"),
+    [
+        ("access", "access_logs", f"{ACCOUNT}_elasticload", "ELBAccessLogTestFile"),
+        ("connection", "connection_logs", f"conn_log_{ACCOUNT}_e", "ELBConnectionLogTestFile"),
+        ("health check", "health_check_logs", "health_check_log_", "ELBHealthCheckLogTestFile"),
+    ],
+)
+def test_other_logs_may_go_to_the_same_place(
+    account: Account, arn: str, kind: Any, start: str, name: str, test_file: str
+) -> None:
+    values = {
+        f"{start}.s3.enabled": "true",
+        f"{start}.s3.bucket": "logs",
+        f"{start}.s3.prefix": "p",
+    }
+    with refused("InvalidConfigurationRequest", DENIED):
+        modify(account, arn, **values)
+    put_policy(account, statement())
+
+    modify(account, arn, **values)
+    key = account.write_log(arn, kind=kind)
+
+    keys = [each["Key"] for each in account.s3.list_objects_v2(Bucket="logs")["Contents"]]
+    assert keys == [f"p/AWSLogs/{ACCOUNT}/{test_file}", key]
+    day = f"p/AWSLogs/{ACCOUNT}/elasticloadbalancing/us-east-1/2027/01/15/"
+    assert str(key).startswith(f"{day}{name}")
+    others = {"access", "connection", "health check"} - {kind}
+    assert [account.write_log(arn, kind=each) for each in others] == [None, None]
+
+
+def test_a_load_balancer_on_an_outpost_is_delivered_by_another_service(account: Account) -> None:
+    account.s3.create_bucket(Bucket="logs")
+    arn = account.add_load_balancer("edge", outpost="op-0123456789abcdef0")
+    (found,) = account.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+    assert found["AvailabilityZones"][0]["OutpostId"] == "op-0123456789abcdef0"
+    put_policy(account, statement())
+    with refused("InvalidConfigurationRequest", DENIED):
+        enable(account, arn)
+    acl = {"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}}
+    other = {"Service": "logdelivery.elb.amazonaws.com"}
+    put_policy(account, statement(Principal=other, Condition=acl))
+    enable(account, arn)
+    assert account.write_log(arn)

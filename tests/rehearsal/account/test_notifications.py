@@ -13,6 +13,7 @@ from rehearsal.account.helpers import (
     statement,
     topic_policy,
 )
+from support.verdicts import delivered
 
 from dt_logs_rehearsal.account import Account
 
@@ -156,12 +157,12 @@ def test_events_reach_confirmed_subscriptions_that_want_them(account: Account) -
     account.s3.put_object(Bucket="logs", Key="p/other.gz")
     account.s3.put_object(Bucket="logs", Key="p/AWSLogs.txt")
 
-    found = [message["Records"][0]["s3"] for message in account.delivered("https://1")]
+    found = [message["Records"][0]["s3"] for message in delivered(account, "https://1")]
     assert [(each["bucket"]["name"], each["object"]["key"]) for each in found] == [("logs", key)]
-    assert not account.delivered("https://0")
-    assert not account.delivered("https://2")
-    assert not account.delivered(QUEUE)
-    assert len(account.delivered("events.amazonaws.com")) == 3
+    assert not delivered(account, "https://0")
+    assert not delivered(account, "https://2")
+    assert not delivered(account, QUEUE)
+    assert len(delivered(account, "events.amazonaws.com")) == 3
 
 
 def test_a_put_sends_a_test_event(account: Account) -> None:
@@ -170,7 +171,7 @@ def test_a_put_sends_a_test_event(account: Account) -> None:
     put_notifications(account, notify(TOPIC))
     put_notifications(account, notify(TOPIC), skip=True)
 
-    assert [each["Event"] for each in account.delivered(QUEUE)] == ["s3:TestEvent"]
+    assert [each["Event"] for each in delivered(account, QUEUE)] == ["s3:TestEvent"]
 
 
 def test_keys_and_filters_are_encoded(account: Account) -> None:
@@ -179,5 +180,5 @@ def test_keys_and_filters_are_encoded(account: Account) -> None:
 
     account.s3.put_object(Bucket="logs", Key="a b/c=1")
 
-    (message,) = account.delivered(QUEUE)
+    (message,) = delivered(account, QUEUE)
     assert message["Records"][0]["s3"]["object"]["key"] == "a+b/c%3D1"

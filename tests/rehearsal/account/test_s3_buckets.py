@@ -13,6 +13,7 @@ from rehearsal.account.helpers import (
     refused,
     statement,
 )
+from support.verdicts import can_read
 
 from dt_logs_rehearsal.account import Account, Caller
 
@@ -131,6 +132,16 @@ def test_the_accounts_regional_namespace(name: str, namespace: str, code: str | 
 
 
 @needs_new_boto3
+@pytest.mark.parametrize("region", ["me-south-1", "me-central-1"])
+def test_two_regions_have_no_such_namespace(region: str) -> None:
+    account = Account(region=region)
+    name = f"logs-{ACCOUNT}-{region}-an"
+    with refused("InvalidBucketNamespace"):
+        create(account, name, region, BucketNamespace="account-regional")
+    create(account, "logs", region)
+
+
+@needs_new_boto3
 def test_an_old_boto3_knows_no_namespace_and_no_tags_on_create() -> None:
     account = Account(old_boto3=True)
 
@@ -241,8 +252,8 @@ def test_ownership_decides_who_reads_what_elb_wrote() -> None:
         key = account.write_log(account.add_load_balancer("web", bucket="logs"))
 
         assert key is not None
-        assert account.can_read(VENDOR, "logs", key) == read
-        assert account.can_read(ACCOUNT, "logs", key)
+        assert can_read(account, VENDOR, "logs", key) == read
+        assert can_read(account, ACCOUNT, "logs", key)
 
 
 def test_restricting_public_buckets_cuts_off_other_accounts() -> None:
@@ -252,11 +263,11 @@ def test_restricting_public_buckets_cuts_off_other_accounts() -> None:
     account.add_bucket(
         "logs", block={"RestrictPublicBuckets": True}, policy={"Statement": [reader]}
     )
-    assert account.can_read(VENDOR, "logs", "k")
+    assert can_read(account, VENDOR, "logs", "k")
 
     put_policy(account, reader, public)
 
-    assert not account.can_read(VENDOR, "logs", "k")
+    assert not can_read(account, VENDOR, "logs", "k")
 
 
 def test_an_account_level_block_counts() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from rehearsal.account.helpers import ACCOUNT, VENDOR, policy, put_policy, refused, statement
+from support.verdicts import forget_principal
 
 from dt_logs_rehearsal.account import Account
 
@@ -94,7 +95,7 @@ def test_a_deleted_role_can_not_be_put_again(account: Account) -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/app"
     put_policy(account, statement(Principal={"AWS": role}))
 
-    account.forget_principal(role, "AROAEXAMPLEEXAMPLE123")
+    forget_principal(account, role, "AROAEXAMPLEEXAMPLE123")
 
     text = account.s3.get_bucket_policy(Bucket="logs")["Policy"]
     assert "AROAEXAMPLEEXAMPLE123" in text

@@ -13,6 +13,7 @@ from rehearsal.account.helpers import (
     statement,
     topic_policy,
 )
+from support.verdicts import can_list, can_write
 
 from dt_logs_rehearsal.account import Account, Consistency, diff
 
@@ -171,7 +172,7 @@ def test_can_list_looks_at_the_prefix() -> None:
         ),
     )
 
-    assert account.can_list(VENDOR, "logs", "p/x")
-    assert not account.can_list(VENDOR, "logs")
-    assert account.can_list(ACCOUNT, "logs")
-    assert not account.can_write(VENDOR, "logs", "p/x")
+    assert can_list(account, VENDOR, "logs", "p/x")
+    assert not can_list(account, VENDOR, "logs")
+    assert can_list(account, ACCOUNT, "logs")
+    assert not can_write(account, VENDOR, "logs", "p/x")

@@ -1,11 +1,36 @@
 """How Elastic Load Balancing writes access logs into a bucket."""
 
-from dt_logs_rehearsal.account.iam.access import account_context, bucket_says, service_context
-from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Literal
+
+from dt_logs_rehearsal.account.iam.access import bucket_says, object_request
+from dt_logs_rehearsal.account.iam.policy import Decision, Principal
 from dt_logs_rehearsal.account.s3.objects import store
 from dt_logs_rehearsal.account.world import Bucket, LoadBalancer, World
 
-SERVICE = Principal(service="logdelivery.elasticloadbalancing.amazonaws.com")
+LogKind = Literal["access", "connection", "health check"]
+
+
+@dataclass(frozen=True)
+class Log:
+    """One kind of logs: where its attributes, its test file and its files' names begin."""
+
+    attributes: str
+    test_file: str
+    name: str
+
+
+# [ELB guide, load-balancer-access-logs.md, -connection-logs.md, -health-check-logs.md and the
+# guides on enabling them; GH grafana/lambda-promtail#23 for the underscore after conn_log]
+LOGS: Mapping[LogKind, Log] = {
+    "access": Log("access_logs.s3.", "ELBAccessLogTestFile", ""),
+    "connection": Log("connection_logs.s3.", "ELBConnectionLogTestFile", "conn_log_"),
+    "health check": Log("health_check_logs.s3.", "ELBHealthCheckLogTestFile", "health_check_log_"),
+}
+_SERVICE = Principal(service="logdelivery.elasticloadbalancing.amazonaws.com")
+_OUTPOSTS = Principal(service="logdelivery.elb.amazonaws.com")
 # The accounts that write in the regions opened before 2022; others know the service alone.
 # [ELB guide, enable-access-logging.md; China: hashicorp/terraform-provider-aws, service account
 # data source]
@@ -49,26 +74,42 @@ def deliver(world: World, bucket: Bucket, found: LoadBalancer, key: str, body: b
 
     [ELB guide, enable-access-logging.md]: by the service principal, in China not [GH
     terraform-aws-modules/terraform-aws-s3-bucket#263]; by the region's ELB account where there is
-    one. Whether ELB sends aws:SourceAccount and aws:SourceArn is not documented: it does not here.
+    one; on an Outpost by another service, with an ACL. Whether ELB sends aws:SourceAccount and
+    aws:SourceArn is not documented: it does not here.
     """
     account = ELB_ACCOUNTS.get(found.region, "")
-    by_service = world.partition != "aws-cn" and _may(world, bucket, SERVICE, key)
-    by_account = bool(account) and _may(world, bucket, world.root(account), key)
-    if bucket.algorithm() != "AES256" or not (by_service or by_account):
+    if found.outpost:
+        writers = [_OUTPOSTS]
+    else:
+        writers = [_SERVICE] if world.partition != "aws-cn" else []
+        writers += [world.root(account)] if account else []
+    if bucket.algorithm() != "AES256" or not any(_may(world, bucket, e, key) for e in writers):
         return False
     # ELB hands its objects over with bucket-owner-full-control, which ObjectWriter disregards.
     store(world, bucket, key, body, account or "elasticloadbalancing")
     return True
 
 
-def _may(world: World, bucket: Bucket, principal: Principal, key: str) -> bool:
-    context = service_context() if principal.service else account_context(principal)
-    acl = {} if principal.service else {"s3:x-amz-acl": "bucket-owner-full-control"}
-    request = Request(
-        principal,
-        "s3:PutObject",
-        f"arn:{world.partition}:s3:::{bucket.name}/{key}",
-        {**context, **acl, "aws:resourceaccount": bucket.owner},
+def write_log(world: World, found: LoadBalancer, kind: LogKind, body: bytes) -> str | None:
+    """Write a log file as a load balancer; return its key, or None where nothing was written."""
+    log = LOGS[kind]
+    bucket = world.buckets.get(found.attributes.get(f"{log.attributes}bucket", ""))
+    on = found.attributes.get(f"{log.attributes}enabled") == "true"
+    if not on or bucket is None or bucket.region != found.region:
+        return None
+    now = datetime.fromtimestamp(world.clock(), timezone.utc)
+    balancer = found.arn.partition(":loadbalancer/")[2].replace("/", ".")
+    name = (
+        f"elasticloadbalancing/{found.region}/{now:%Y/%m/%d}/{log.name}{found.account}"
+        f"_elasticloadbalancing_{found.region}_{balancer}_{now:%Y%m%dT%H%MZ}_192.0.2.1"
+        f"_{world.unique()[:8]}.log.gz"
     )
+    key = log_key(found, found.attributes[f"{log.attributes}prefix"], name)
+    return key if deliver(world, bucket, found, key, body) else None
+
+
+def _may(world: World, bucket: Bucket, principal: Principal, key: str) -> bool:
+    acl = {} if principal is _SERVICE else {"s3:x-amz-acl": "bucket-owner-full-control"}
+    request = object_request(world, bucket, principal, "s3:PutObject", key, acl)
     policy = bucket.policy.effective(world.clock())
     return bucket_says(world, bucket, policy, request) is Decision.ALLOW

@@ -1,21 +1,27 @@
 """Elastic Load Balancing: load balancers and their attributes."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from dt_logs_rehearsal.account.elbv2.delivery import deliver, log_key
+from dt_logs_rehearsal.account.elbv2.delivery import LOGS, Log, deliver, log_key
 from dt_logs_rehearsal.account.errors import Refused
-from dt_logs_rehearsal.account.world import Call, LoadBalancer, Operations, Response, World, page
+from dt_logs_rehearsal.account.world import Call, LoadBalancer, Response, World, page
 
-TEST_FILE = "ELBAccessLogTestFile"
-_LOGS = "access_logs.s3."
 _ARN = re.compile(
     r"arn:[\w-]+:elasticloadbalancing:[\w-]+:\d{12}:loadbalancer/(app|net|gwy)/[\w-]+/[0-9a-f]+"
 )
 _KINDS = {"application": "app", "network": "net", "gateway": "gwy"}
 # [botocore, elbv2 LoadBalancerAttribute$Key], as a new load balancer has them
 _COMMON = {"deletion_protection.enabled": "false", "load_balancing.cross_zone.enabled": "true"}
-_LOGGING = {f"{_LOGS}enabled": "false", f"{_LOGS}bucket": "", f"{_LOGS}prefix": ""}
+
+
+def _logging(log: Log) -> dict[str, str]:
+    """Return the attributes of logs that are off."""
+    start = log.attributes
+    return {f"{start}enabled": "false", f"{start}bucket": "", f"{start}prefix": ""}
+
+
 _APPLICATION = {
     "idle_timeout.timeout_seconds": "60",
     "client_keep_alive.seconds": "3600",
@@ -23,12 +29,8 @@ _APPLICATION = {
     "routing.http.drop_invalid_header_fields.enabled": "false",
     "routing.http.desync_mitigation_mode": "defensive",
     "waf.fail_open.enabled": "false",
-    "connection_logs.s3.enabled": "false",
-    "connection_logs.s3.bucket": "",
-    "connection_logs.s3.prefix": "",
-    "health_check_logs.s3.enabled": "false",
-    "health_check_logs.s3.bucket": "",
-    "health_check_logs.s3.prefix": "",
+    **_logging(LOGS["connection"]),
+    **_logging(LOGS["health check"]),
 }
 
 
@@ -43,7 +45,7 @@ def new_load_balancer(
     )
     attributes = dict(_COMMON)
     if kind != "gateway":
-        attributes |= _LOGGING
+        attributes |= _logging(LOGS["access"])
     if kind == "application":
         attributes |= _APPLICATION
     return LoadBalancer(arn, name, kind, account, region, attributes)
@@ -86,6 +88,7 @@ def _found(world: World, call: Call, arn: str) -> LoadBalancer:
 
 
 def _described(found: LoadBalancer) -> dict[str, Any]:
+    outpost = {"OutpostId": found.outpost} if found.outpost else {}
     return {
         "LoadBalancerArn": found.arn,
         "LoadBalancerName": found.name,
@@ -97,7 +100,7 @@ def _described(found: LoadBalancer) -> dict[str, Any]:
         "Type": found.kind,
         "IpAddressType": "ipv4",
         "SecurityGroups": [],
-        "AvailabilityZones": [],
+        "AvailabilityZones": [{"ZoneName": f"{found.region}a", **outpost}],
     }
 
 
@@ -113,7 +116,7 @@ def _attributes(found: LoadBalancer) -> Response:
 
 
 def modify_load_balancer_attributes(world: World, call: Call) -> Response:
-    """Set some attributes, or none of them; enabling access logs checks the bucket.
+    """Set some attributes, or none of them; enabling logs checks the bucket.
 
     [botocore, elbv2 ModifyLoadBalancerAttributes: what is not sent keeps its value]
     """
@@ -124,8 +127,10 @@ def modify_load_balancer_attributes(world: World, call: Call) -> Response:
     for key, value in given.items():
         _check_attribute(found, key, value)
     new = {**found.attributes, **given}
-    if any(key.startswith(_LOGS) for key in given) and new[f"{_LOGS}enabled"] == "true":
-        _check_logging(world, found, new[f"{_LOGS}bucket"], new[f"{_LOGS}prefix"])
+    for log in LOGS.values():
+        sent = any(key.startswith(log.attributes) for key in given)
+        if sent and new[f"{log.attributes}enabled"] == "true":
+            _check_logging(world, found, log, new)
     found.attributes = new
     return _attributes(found)
 
@@ -151,10 +156,11 @@ def _empty(key: str) -> Refused:
     return _invalid(f"The value of '{key}' cannot be empty")
 
 
-def _check_logging(world: World, found: LoadBalancer, name: str, prefix: str) -> None:
+def _check_logging(world: World, found: LoadBalancer, log: Log, new: Mapping[str, str]) -> None:
     """Write the test file as ELB does before it turns logging on."""
+    name, prefix = new[f"{log.attributes}bucket"], new[f"{log.attributes}prefix"]
     if not name:
-        raise _empty(f"{_LOGS}bucket")
+        raise _empty(f"{log.attributes}bucket")
     bucket = world.buckets.get(name)
     if bucket is None:  # text from reports of classic load balancers
         raise _rejected(f"S3Bucket: {name} does not exist")
@@ -162,18 +168,11 @@ def _check_logging(world: World, found: LoadBalancer, name: str, prefix: str) ->
         raise _rejected(
             f"S3Bucket: {name} is not located in the same region with ELB: {found.name}"
         )
-    key = log_key(found, prefix, TEST_FILE)
+    key, body = log_key(found, prefix, log.test_file), f"Enable {log.test_file[3:-8]} for ELB"
     # [ELB guide: SSE-S3 alone; GH aws/aws-cdk#5758, #22031: one text for every cause]
-    if not deliver(world, bucket, found, key, b"Enable AccessLog for ELB"):
+    if not deliver(world, bucket, found, key, body.encode()):
         raise _rejected(f"Access Denied for bucket: {name}. Please check S3bucket permission")
 
 
 def _rejected(text: str) -> Refused:
     return Refused("InvalidConfigurationRequest", text, Type="Sender")
-
-
-OPERATIONS: Operations = {
-    "DescribeLoadBalancerAttributes": describe_load_balancer_attributes,
-    "DescribeLoadBalancers": describe_load_balancers,
-    "ModifyLoadBalancerAttributes": modify_load_balancer_attributes,
-}

@@ -1,29 +1,40 @@
 """Who may do what: the identity's policies, the resource's policy, Block Public Access."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.iam.conditions import Context
 from dt_logs_rehearsal.account.iam.documents import is_public
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, decided, evaluate
-from dt_logs_rehearsal.account.iam.right import Right
-from dt_logs_rehearsal.account.iam.rights import needed
+from dt_logs_rehearsal.account.iam.rights import Right, needed
 from dt_logs_rehearsal.account.world import Bucket, Call, World
 
 
 @dataclass(frozen=True)
 class Decided:
-    """What IAM said of one action that a call needs.
+    """What IAM decided about one action that a call needs.
 
-    `by` names the statement that spoke, and is empty where none did; of a resource's own policy
-    it says so.
+    `by` names the statement that decided, and says if it is in the resource's own policy. It is
+    empty where no statement matched.
     """
 
     action: str
     resource: str
     allowed: bool
     by: str
+
+
+@dataclass(frozen=True)
+class ApiCall:
+    """One API call: by whom, what, what IAM decided, and AWS's error if it was refused."""
+
+    caller: str  # "CloudFormation", "Lambda", "Data Theorem"
+    service: str
+    operation: str
+    decisions: tuple[Decided, ...]
+    error: str = ""
 
 
 Listener = Callable[[Decided], None]
@@ -40,14 +51,10 @@ def authorise(world: World, call: Call, listener: Listener = unheard) -> None:
     """
     bucket = _bucket(world, call)
     for right in needed(call, world.partition):
-        owner, policy = _resource(world, call, right, bucket)
-        request = Request(
-            call.caller.principal,
-            right.action,
-            right.resource,
-            {**_globals(world, call), **_owner(right, owner, bucket), **right.context},
-        )
-        _decide(world, call, request, owner, policy, bucket, listener)
+        decision, why = _decision(world, call, right, bucket)
+        listener(decision)
+        if why:
+            raise _denied(call, right, why)
 
 
 def bucket_says(world: World, bucket: Bucket, policy: str | None, request: Request) -> Decision:
@@ -70,6 +77,31 @@ def bucket_says(world: World, bucket: Bucket, policy: str | None, request: Reque
     return decision
 
 
+def object_request(
+    world: World,
+    bucket: Bucket,
+    principal: Principal,
+    action: str,
+    key: str,
+    more: Mapping[str, str] | None = None,
+) -> Request:
+    """Return a request by a service or an account, about an object; without a key, about a bucket.
+
+    `more` are further keys of its context.
+    """
+    arn = f"arn:{world.partition}:s3:::{bucket.name}"
+    caller = {
+        "aws:securetransport": "true",
+        "aws:principalisawsservice": "false",
+        "aws:principalaccount": principal.account,
+        "aws:principalarn": principal.arn,
+        **_organisation(world, principal.account, "aws:principalorgid"),
+    }
+    context = service_context() if principal.service else caller
+    context = {**context, **_owner_context(world, bucket.owner), **(more or {})}
+    return Request(principal, action, f"{arn}/{key}" if key else arn, context)
+
+
 def service_context(account: str = "", arn: str = "") -> Context:
     """Return the context of a call that an AWS service makes for a resource of an account's."""
     context = {"aws:securetransport": "true", "aws:principalisawsservice": "true"}
@@ -78,26 +110,24 @@ def service_context(account: str = "", arn: str = "") -> Context:
     return context
 
 
-def account_context(principal: Principal) -> Context:
-    """Return the context of a call by an account that a policy delegates to."""
-    return {
-        "aws:securetransport": "true",
-        "aws:principalisawsservice": "false",
-        "aws:principalaccount": principal.account,
-        "aws:principalarn": principal.arn,
-    }
-
-
 def _bucket(world: World, call: Call) -> Bucket | None:
-    """Find the bucket of a call; S3 says that there is none to whoever asks."""
+    """Find the bucket of a call; S3 says that there is none to whoever asks.
+
+    [localstack tests/aws/services/s3/test_s3: ExpectedBucketOwner, also one that is no account id]
+    """
     if call.service != "s3" or "Bucket" not in call.params or call.operation == "CreateBucket":
         return None
-    name = call.params["Bucket"]
+    name, expected = call.params["Bucket"], call.params.get("ExpectedBucketOwner")
+    if expected is not None and not re.fullmatch(r"\d{12}", expected):
+        raise Refused(
+            "InvalidBucketOwnerAWSAccountID",
+            "The value of the expected bucket owner parameter must be an AWS Account ID..."
+            f" [{expected}]",
+        )
     bucket = world.buckets.get(name)
     if bucket is None:
         raise Refused("NoSuchBucket", "The specified bucket does not exist", 404, BucketName=name)
-    # [botocore, ExpectedBucketOwner of every S3 operation: 403 on mismatch]
-    if call.params.get("ExpectedBucketOwner", bucket.owner) != bucket.owner:
+    if expected not in (None, bucket.owner):
         raise Refused("AccessDenied", "Access Denied", 403)
     return bucket
 
@@ -116,7 +146,7 @@ def _resource(
     return named[4] if known else call.caller.account, None
 
 
-def _globals(world: World, call: Call) -> Context:
+def _caller_context(world: World, call: Call) -> dict[str, str]:
     role, _, session = call.caller.arn.partition(":assumed-role/")
     name = session.split("/")[0]
     arn = f"arn:{world.partition}:iam::{call.caller.account}:role/{name}" if session else role
@@ -127,55 +157,59 @@ def _globals(world: World, call: Call) -> Context:
         "aws:requestedregion": call.region,
         "aws:securetransport": "true",
         "aws:viaawsservice": "false",
+        **_organisation(world, call.caller.account, "aws:principalorgid"),
     }
 
 
-def _owner(right: Right, account: str, bucket: Bucket | None) -> Context:
-    """Return aws:ResourceAccount; what does not exist, and `*`, have no owner."""
-    exists = bucket is not None or (right.resource != "*" and ":s3:::" not in right.resource)
-    return {"aws:resourceaccount": account} if exists else {}
+def _owner_context(world: World, owner: str) -> dict[str, str]:
+    return {"aws:resourceaccount": owner, **_organisation(world, owner, "aws:resourceorgid")}
 
 
-def _decide(
-    world: World,
-    call: Call,
-    request: Request,
-    owner: str,
-    policy: str | None,
-    bucket: Bucket | None,
-    listener: Listener,
-) -> None:
-    """Within an account one Allow suffices, across accounts both sides must allow."""
-    own = call.caller.policies
-    identity, by = (Decision.ALLOW, "administrator") if own is None else decided(own, request)
-    resource, spoke = (Decision.SILENT, "") if policy is None else decided((policy,), request)
+def _organisation(world: World, account: str, key: str) -> dict[str, str]:
+    """Return the key that names an account's organisation; it is absent where there is none.
+
+    [IAM reference, reference_policies_condition-keys.md]
+    """
+    return {key: world.organisations[account]} if account in world.organisations else {}
+
+
+def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> tuple[Decided, str]:
+    """Return what IAM decides, and in AWS's words why it denies; an empty text if it does not.
+
+    Within an account one Allow suffices, across accounts both sides must allow.
+    """
+    owner, policy = _resource(world, call, right, bucket)
+    own, policies = owner == call.caller.account, call.caller.policies
+    context = {**_caller_context(world, call), **right.context}
+    # What does not exist, and `*`, have no owner.
+    if bucket is not None or (right.resource != "*" and ":s3:::" not in right.resource):
+        context |= _owner_context(world, owner)
+    request = Request(call.caller.principal, right.action, right.resource, context)
+    identity, by = (
+        (Decision.ALLOW, "administrator") if policies is None else decided(policies, request)
+    )
+    resource, name = (Decision.SILENT, "") if policy is None else decided((policy,), request)
     if bucket is not None:
         resource = bucket_says(world, bucket, policy, request)
-    if resource is Decision.DENY or (resource is Decision.ALLOW and identity is Decision.SILENT):
-        by = f"{spoke} of the resource's policy"
-    elif owner != call.caller.account and resource is Decision.ALLOW:
-        by = f"{by}, and {spoke} of the resource's policy"
-    why = _refusal(call, request, owner, identity, resource)
-    spoken = by if not why or Decision.DENY in (identity, resource) else ""
-    listener(Decided(request.action, request.resource, not why, spoken))
-    if why:
-        raise _denied(call, request, why)
-
-
-def _refusal(
-    call: Call, request: Request, owner: str, identity: Decision, resource: Decision
-) -> str:
-    """Return why a request is denied, in AWS's words, or nothing."""
-    if identity is Decision.DENY:
-        return "with an explicit deny in an identity-based policy"
-    if resource is Decision.DENY:
-        return "with an explicit deny in a resource-based policy"
-    own = owner == call.caller.account
-    if identity is not Decision.ALLOW and not (own and resource is Decision.ALLOW):
-        return f"identity-based policy allows the {request.action} action"
-    if not own and resource is not Decision.ALLOW:
-        return f"resource-based policy allows the {request.action} action"
-    return ""
+    control, forbidding = decided(() if policies is None else world.control_policies, request)
+    theirs = f"{name} of the resource's policy"
+    allows = f"policy allows the {right.action} action"
+    match control, identity, resource:
+        case Decision.DENY, _, _:
+            by, why = forbidding, "with an explicit deny in a service control policy"
+        case _, Decision.DENY, _:
+            why = "with an explicit deny in an identity-based policy"
+        case _, _, Decision.DENY:
+            by, why = theirs, "with an explicit deny in a resource-based policy"
+        case _, Decision.SILENT, _ if not (own and resource is Decision.ALLOW):
+            by, why = "", f"because no identity-based {allows}"
+        case _, _, Decision.SILENT if not own:
+            by, why = "", f"because no resource-based {allows}"
+        case _, Decision.SILENT, _:
+            by, why = theirs, ""
+        case _:
+            by, why = by if own else f"{by}, and {theirs}", ""
+    return Decided(right.action, right.resource, not why, by), why
 
 
 _CODES = {
@@ -185,18 +219,12 @@ _CODES = {
 }
 
 
-def _denied(call: Call, request: Request, why: str) -> Refused:
+def _denied(call: Call, right: Right, why: str) -> Refused:
     """Put a denial as the service does: S3 quotes the resource, SNS has a code of its own."""
-    service = call.service
-    reason = why if why.startswith("with") else f"because no {why}"
-    action, resource = request.action, request.resource
-    if service == "sns":
-        action, reason = action.replace("sns:", "SNS:"), reason.replace("sns:", "SNS:")
-    shown = f'"{resource}"' if service == "s3" else resource
-    on = "" if resource == "*" else f" on resource: {shown}"
-    code = _CODES.get(service, "AccessDenied")
-    return Refused(
-        code,
-        f"User: {call.caller.arn} is not authorized to perform: {action}{on} {reason}",
-        403,
-    )
+    quoted = f'"{right.resource}"' if call.service == "s3" else right.resource
+    on = "" if right.resource == "*" else f" on resource: {quoted}"
+    text = f"perform: {right.action}{on} {why}"
+    if call.service == "sns":
+        text = text.replace(right.action, right.action.replace("sns:", "SNS:"))
+    code = _CODES.get(call.service, "AccessDenied")
+    return Refused(code, f"User: {call.caller.arn} is not authorized to {text}", 403)

@@ -5,6 +5,7 @@ alternatives, keys and operators must all match; a key that the request does not
 operator but the negated ones, ...IfExists, Null and ForAllValues.
 """
 
+import operator
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -20,10 +21,7 @@ def glob(pattern: str, ignore_case: bool = False) -> re.Pattern[str]:
     """Compile a pattern with IAM's wildcards; `${*}`, `${?}` and `${$}` stand for themselves."""
     parts = re.split(r"(\$\{[*?$]\}|[*?])", pattern)
     wild = {"*": ".*", "?": "."}
-    text = "".join(
-        wild.get(part, re.escape(part[2] if part[:2] == "${" and part[3:] == "}" else part))
-        for part in parts
-    )
+    text = "".join(wild.get(each, re.escape(_plain(each))) for each in parts)
     return re.compile(text, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
@@ -44,14 +42,6 @@ def _plain(text: str) -> str:
     return re.sub(r"\$\{([*?$])\}", r"\1", text)
 
 
-def _numeric(compare: Callable[[float, float], bool]) -> Test:
-    return lambda actual, wanted: compare(float(actual), float(wanted))
-
-
-def _dated(compare: Callable[[float, float], bool]) -> Test:
-    return lambda actual, wanted: compare(_instant(actual), _instant(wanted))
-
-
 def _instant(text: str) -> float:
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
@@ -59,6 +49,17 @@ def _instant(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
+def _ordered(value: Callable[[str], float], compare: Callable[[float, float], bool]) -> Test:
+    return lambda actual, wanted: compare(value(actual), value(wanted))
+
+
+_ORDERS = {
+    "Equals": operator.eq,
+    "LessThan": operator.lt,
+    "LessThanEquals": operator.le,
+    "GreaterThan": operator.gt,
+    "GreaterThanEquals": operator.ge,
+}
 _TESTS: dict[str, Test] = {
     "StringEquals": lambda actual, wanted: actual == _plain(wanted),
     "StringEqualsIgnoreCase": lambda actual, wanted: actual.lower() == _plain(wanted).lower(),
@@ -66,28 +67,20 @@ _TESTS: dict[str, Test] = {
     "ArnEquals": _arn_like,  # the same as ArnLike
     "ArnLike": _arn_like,
     "Bool": lambda actual, wanted: actual.lower() == wanted.lower(),
-    "BinaryEquals": lambda actual, wanted: actual == wanted,
+    "BinaryEquals": operator.eq,
     "IpAddress": lambda actual, wanted: ip_address(actual) in ip_network(wanted, strict=False),
-    "NumericEquals": _numeric(lambda a, b: a == b),
-    "NumericLessThan": _numeric(lambda a, b: a < b),
-    "NumericLessThanEquals": _numeric(lambda a, b: a <= b),
-    "NumericGreaterThan": _numeric(lambda a, b: a > b),
-    "NumericGreaterThanEquals": _numeric(lambda a, b: a >= b),
-    "DateEquals": _dated(lambda a, b: a == b),
-    "DateLessThan": _dated(lambda a, b: a < b),
-    "DateLessThanEquals": _dated(lambda a, b: a <= b),
-    "DateGreaterThan": _dated(lambda a, b: a > b),
-    "DateGreaterThanEquals": _dated(lambda a, b: a >= b),
+    **{f"Numeric{name}": _ordered(float, compare) for name, compare in _ORDERS.items()},
+    **{f"Date{name}": _ordered(_instant, compare) for name, compare in _ORDERS.items()},
 }
 _NEGATED = {
-    "StringNotEquals": "StringEquals",
-    "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
-    "StringNotLike": "StringLike",
-    "ArnNotEquals": "ArnEquals",
-    "ArnNotLike": "ArnLike",
     "NotIpAddress": "IpAddress",
-    "NumericNotEquals": "NumericEquals",
-    "DateNotEquals": "DateEquals",
+    **{
+        each.replace("Equals", "NotEquals").replace("Like", "NotLike"): each
+        for each in (
+            *("StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike"),
+            *("NumericEquals", "DateEquals"),
+        )
+    },
 }
 
 
@@ -102,9 +95,9 @@ def check_operator(name: str) -> None:
         raise UnknownOperator(name)
 
 
-def holds(operator: str, key: str, wanted: tuple[str, ...], context: Context) -> bool:
+def holds(name: str, key: str, wanted: tuple[str, ...], context: Context) -> bool:
     """Tell whether one key of one operator matches; context keys are in lower case."""
-    quantifier, plain, if_exists = _taken_apart(operator)
+    quantifier, plain, if_exists = _taken_apart(name)
     found = context.get(key.lower())
     values = (found,) if isinstance(found, str) else found
     if plain == "Null":
@@ -118,8 +111,7 @@ def holds(operator: str, key: str, wanted: tuple[str, ...], context: Context) ->
     return all(matches) if every else any(matches)
 
 
-def _taken_apart(operator: str) -> tuple[str, str, bool]:
-    quantifier, _, plain = operator.rpartition(":")
-    if plain.endswith("IfExists"):
-        return quantifier, plain.removesuffix("IfExists"), True
-    return quantifier, plain, False
+def _taken_apart(name: str) -> tuple[str, str, bool]:
+    """Return an operator's quantifier, the operator itself, and whether it is ...IfExists."""
+    quantifier, _, plain = name.rpartition(":")
+    return quantifier, plain.removesuffix("IfExists"), plain.endswith("IfExists")

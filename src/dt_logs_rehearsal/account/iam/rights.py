@@ -4,90 +4,103 @@
 has no resource level, the resource is `*`, and only a policy's `*` covers it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from dt_logs_rehearsal.account.iam.deployment_rights import of_deployment
-from dt_logs_rehearsal.account.iam.right import Right
+from dt_logs_rehearsal.account.iam.conditions import Context
 from dt_logs_rehearsal.account.world import Call
 
-# Where the action is not called as the operation is.
+# How IAM calls a service, where it is not as boto3 does.
+_SERVICES = {"elbv2": "elasticloadbalancing"}
+# Where the action is not named as the operation is.
 _ACTIONS = {
-    "ListBuckets": "ListAllMyBuckets",
-    "HeadBucket": "ListBucket",
-    "ListObjectsV2": "ListBucket",
-    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
-    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
-    "GetBucketEncryption": "GetEncryptionConfiguration",
-    "PutBucketEncryption": "PutEncryptionConfiguration",
-    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
-    "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "DeleteBucketLifecycle": "PutLifecycleConfiguration",
     "DeleteBucketTagging": "PutBucketTagging",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
     "GetBucketNotificationConfiguration": "GetBucketNotification",
-    "PutBucketNotificationConfiguration": "PutBucketNotification",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "HeadBucket": "ListBucket",
     "HeadObject": "GetObject",
+    "Invoke": "InvokeFunction",
+    "ListBuckets": "ListAllMyBuckets",
+    "ListObjectsV2": "ListBucket",
+    "PutBucketEncryption": "PutEncryptionConfiguration",
+    "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+    "PutBucketNotificationConfiguration": "PutBucketNotification",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+    "TagLogGroup": "TagResource",
 }
 _WITHOUT_RESOURCE = frozenset(
     (
-        "DescribeLoadBalancers",
+        "DescribeDeliveries",
+        "DescribeDeliveryDestinations",
+        "DescribeDeliverySources",
+        "DescribeIndexPolicies",
         "DescribeLoadBalancerAttributes",
+        "DescribeLoadBalancers",
+        "DescribeLogGroups",
+        "DescribeResourcePolicies",
+        "GetMetricData",
         "GetSubscriptionAttributes",
         "ListBuckets",
+        "ListFunctions",
+        "ListRoles",
         "ListSubscriptions",
         "SetSubscriptionAttributes",
         "Unsubscribe",
     )
 )
+# [IAM guide, id_roles_use_passrole.md]: a parameter that hands a role to a service.
+_PASSED = {
+    "cloudformation": ("RoleARN", "cloudformation.amazonaws.com"),
+    "lambda": ("Role", "lambda.amazonaws.com"),
+}
+# What a call with tags needs besides: the parameter that has them, and the action.
+_TAGGING = {
+    "CreateFunction": ("Tags", "lambda:TagResource"),
+    "CreateLogGroup": ("tags", "logs:TagResource"),
+    "CreateRole": ("Tags", "iam:TagRole"),
+    "CreateTopic": ("Tags", "sns:TagResource"),
+}
+
+
+@dataclass(frozen=True)
+class Right:
+    """An action that the caller must be allowed, on a resource, in a context."""
+
+    action: str
+    resource: str
+    context: Context = field(default_factory=dict)
 
 
 def needed(call: Call, partition: str) -> Iterator[Right]:
     """Yield every right that the call needs."""
-    match call.service:
-        case "s3":
-            yield from _of_s3(call, partition)
-        case "s3control":
-            yield Right("s3:GetAccountPublicAccessBlock", "*")
-        case "sns":
-            yield from _of_sns(call, partition)
-        case "cloudformation" | "iam" | "lambda" | "logs":
-            yield from of_deployment(call, partition)
-        case "sts":
-            return  # [STS API, GetCallerIdentity: "No permissions are required"]
-        case _:
-            arn = call.params.get("LoadBalancerArn", "*")
-            bound = "*" if call.operation in _WITHOUT_RESOURCE else arn
-            yield Right(f"elasticloadbalancing:{call.operation}", bound)
-
-
-def _of_s3(call: Call, partition: str) -> Iterator[Right]:
-    params, operation = call.params, call.operation
-    if operation == "ListBuckets":
-        yield Right("s3:ListAllMyBuckets", "*")
+    params, operation, service = call.params, call.operation, call.service
+    if service == "sts" or operation == "ConfirmSubscription":
+        return  # everybody may ask who they are; whoever has the token may confirm
+    if service == "s3control":
+        yield Right("s3:GetAccountPublicAccessBlock", "*")
         return
-    bucket = f"arn:{partition}:s3:::{params['Bucket']}"
-    resource = f"{bucket}/{params['Key']}" if "Key" in params else bucket
+    action = f"{_SERVICES.get(service, service)}:{_ACTIONS.get(operation, operation)}"
+    if operation == "DeleteObject" and "VersionId" in params:
+        action = "s3:DeleteObjectVersion"
+    resource = "*" if operation in _WITHOUT_RESOURCE else _resource(call, partition)
+    context = _context(call)
+    yield Right(action, resource, context)
+    name, receiver = _PASSED.get(service, ("", ""))
+    if name in params:
+        yield Right("iam:PassRole", params[name], {"iam:passedtoservice": receiver})
+    name, tagging = _TAGGING.get(operation, ("", ""))
+    if params.get(name):
+        yield Right(tagging, resource, context)
     if operation == "CreateBucket":
-        yield from _of_create_bucket(call, bucket)
-    elif operation == "DeleteObject" and "VersionId" in params:
-        yield Right("s3:DeleteObjectVersion", resource)
-    elif operation == "ListObjectsV2":
-        names = (("Prefix", "s3:prefix"), ("Delimiter", "s3:delimiter"), ("MaxKeys", "s3:max-keys"))
-        context = {key: str(params[name]) for name, key in names if name in params}
-        yield Right("s3:ListBucket", resource, context)
-    else:
-        yield Right(f"s3:{_ACTIONS.get(operation, operation)}", resource)
+        yield from _of_create_bucket(call, resource, context)
 
 
-def _of_create_bucket(call: Call, bucket: str) -> Iterator[Right]:
-    """Yield what [botocore, s3 CreateBucket, "Permissions"] lists."""
+def _of_create_bucket(call: Call, bucket: str, context: Context) -> Iterator[Right]:
+    """Yield what [botocore, s3 CreateBucket, "Permissions"] lists besides s3:CreateBucket."""
     params = call.params
-    configuration = params.get("CreateBucketConfiguration", {})
-    context = _tagging(configuration.get("Tags", ()))
-    if "LocationConstraint" in configuration:
-        context["s3:locationconstraint"] = configuration["LocationConstraint"]
-    if "BucketNamespace" in params:
-        context["s3:x-amz-bucket-namespace"] = params["BucketNamespace"]
-    yield Right("s3:CreateBucket", bucket, context)
     if params.get("ACL", "private") != "private":
         yield Right("s3:PutBucketAcl", bucket)
     if "ObjectOwnership" in params:
@@ -95,36 +108,66 @@ def _of_create_bucket(call: Call, bucket: str) -> Iterator[Right]:
     if params.get("ObjectLockEnabledForBucket"):
         yield Right("s3:PutBucketObjectLockConfiguration", bucket)
         yield Right("s3:PutBucketVersioning", bucket)
-    if configuration.get("Tags"):
+    if params.get("CreateBucketConfiguration", {}).get("Tags"):
         yield Right("s3:TagResource", bucket, context)
 
 
-def _of_sns(call: Call, partition: str) -> Iterator[Right]:
-    params, operation = call.params, call.operation
-    match operation:
+def _resource(call: Call, partition: str) -> str:
+    """Return the ARN of what a call is about; `*` where it names nothing."""
+    params = call.params
+    scope = f"arn:{partition}:{call.service}:{call.region}:{call.caller.account}"
+    match call.service:
+        case "s3":
+            bucket = f"arn:{partition}:s3:::{params['Bucket']}"
+            return f"{bucket}/{params['Key']}" if "Key" in params else bucket
+        case "sns":
+            return str(params.get("TopicArn") or f"{scope}:{params['Name']}")
+        case "elbv2":
+            return str(params.get("LoadBalancerArn", "*"))
+        case "iam":
+            name: str = params["RoleName"]
+            new = f"arn:{partition}:iam::{call.caller.account}:role{params.get('Path', '/')}{name}"
+            return call.roles.get(name) or new
+        case "lambda":
+            name = params.get("FunctionName") or params["Resource"]
+            return name if name.startswith("arn:") else f"{scope}:function:{name}"
+        case "cloudformation":
+            name = params.get("StackName") or "*"  # a call about a change set may name no stack
+            whole = name == "*" or name.startswith("arn:")
+            return name if whole else f"{scope}:stack/{name}/*"
+    name = params.get("logGroupName") or params.get("logGroupIdentifier", "")
+    stream = f":log-stream:{params['logStreamName']}" if "logStreamName" in params else ""
+    # An operation on a group's tags takes its ARN without the `:*`.
+    return str(params.get("resourceArn") or f"{scope}:log-group:{name}{stream}")
+
+
+def _context(call: Call) -> dict[str, str | tuple[str, ...]]:
+    """Return the condition keys that come from a call's parameters."""
+    params = call.params
+    match call.operation:
+        case "CreateBucket":
+            configuration = params.get("CreateBucketConfiguration", {})
+            given = {
+                "s3:locationconstraint": configuration.get("LocationConstraint"),
+                "s3:x-amz-bucket-namespace": params.get("BucketNamespace"),
+            }
+            return {**_tags(configuration.get("Tags", ())), **_present(given)}
         case "CreateTopic":
-            arn = f"arn:{partition}:sns:{call.region}:{call.caller.account}:{params['Name']}"
-            context = _tagging(params.get("Tags", ()))
-            yield Right("sns:CreateTopic", arn, context)
-            if params.get("Tags"):
-                yield Right("sns:TagResource", arn, context)
+            return _tags(params.get("Tags", ()))
+        case "ListObjectsV2":
+            names = {"Prefix": "s3:prefix", "Delimiter": "s3:delimiter", "MaxKeys": "s3:max-keys"}
+            return _present({key: params.get(name) for name, key in names.items()})
         case "Subscribe":
-            context = {"sns:protocol": params["Protocol"]}
-            if "Endpoint" in params:
-                context["sns:endpoint"] = params["Endpoint"]
-            yield Right("sns:Subscribe", params["TopicArn"], context)
-        case "ConfirmSubscription":
-            return  # whoever has the token may [SNS guide, SendMessageToHttp.confirm.md]
-        case _ if operation in _WITHOUT_RESOURCE:
-            yield Right(f"sns:{operation}", "*")
-        case _:
-            yield Right(f"sns:{operation}", params["TopicArn"])
+            given = {"sns:protocol": params["Protocol"], "sns:endpoint": params.get("Endpoint")}
+            return _present(given)
+    return {}
 
 
-def _tagging(tags: list[dict[str, str]] | tuple[()]) -> dict[str, str | tuple[str, ...]]:
-    context: dict[str, str | tuple[str, ...]] = {
-        f"aws:requesttag/{tag['Key'].lower()}": tag["Value"] for tag in tags
-    }
-    if tags:
-        context["aws:tagkeys"] = tuple(tag["Key"] for tag in tags)
-    return context
+def _present(given: Mapping[str, object]) -> dict[str, str | tuple[str, ...]]:
+    return {key: str(value) for key, value in given.items() if value is not None}
+
+
+def _tags(tags: Iterable[Mapping[str, str]]) -> dict[str, str | tuple[str, ...]]:
+    keys = {"aws:tagkeys": tuple(tag["Key"] for tag in tags)}
+    each = {f"aws:requesttag/{tag['Key'].lower()}": tag["Value"] for tag in tags}
+    return {**each, **keys} if tags else {}

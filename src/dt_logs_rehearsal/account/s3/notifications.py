@@ -1,6 +1,6 @@
 """S3: event notifications."""
 
-from collections.abc import Iterator
+import re
 from copy import deepcopy
 from itertools import combinations
 from typing import Any
@@ -9,10 +9,16 @@ from dt_logs_rehearsal.account.delivery import DESTINATIONS, admits_s3, filters,
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.models import service_model
 from dt_logs_rehearsal.account.s3.settings import malformed
-from dt_logs_rehearsal.account.world import Bucket, Call, Operations, Response, World
+from dt_logs_rehearsal.account.world import Bucket, Call, Response, World
 
 Entry = dict[str, Any]
 MOST = 100  # configurations a bucket; well known, AWS's own wording unverified
+# What an error calls the destination of each kind.
+_ARGUMENTS = {
+    "TopicConfigurations": "Topic",
+    "QueueConfigurations": "Queue",
+    "LambdaFunctionConfigurations": "CloudFunction",
+}
 
 
 def get_bucket_notification_configuration(world: World, call: Call) -> Response:
@@ -30,9 +36,12 @@ def put_bucket_notification_configuration(world: World, call: Call) -> Response:
     new = kept(world, call.params["NotificationConfiguration"])
     _check(new)
     if not call.params.get("SkipDestinationValidation", False):
-        wrong = [each for each in _destinations(new) if not _valid(world, bucket, each)]
+        wrong = [pair for each in _destinations(new) if (pair := _wrong(world, bucket, each))]
         if wrong:
-            raise _invalid("Unable to validate the following destination configurations")
+            named = {f"ArgumentName{n}": name for n, (name, _) in enumerate(wrong, 1)}
+            said = {f"ArgumentValue{n}": text for n, (_, text) in enumerate(wrong, 1)}
+            text = "Unable to validate the following destination configurations"
+            raise _invalid(text, **named, **said)
         for each in _destinations(new):
             send(world, bucket, each, test_message(world, bucket))
     world.change(bucket.notifications, new)
@@ -52,18 +61,19 @@ def kept(world: World, configuration: Entry) -> Entry:
 
 def _entry(world: World, given: Entry) -> Entry:
     entry = {"Id": world.unique(), **deepcopy(given)}
-    for rule in entry.get("Filter", {}).get("Key", {}).get("FilterRules", []):
-        rule["Name"] = rule.get("Name", "").capitalize()
+    for rule in _rules(entry):
+        known = {"prefix": "Prefix", "suffix": "Suffix"}
+        rule["Name"] = known.get(rule.get("Name", "").lower(), rule.get("Name", ""))
     return entry
 
 
-def _invalid(text: str) -> Refused:
-    return Refused("InvalidArgument", text)
+def _rules(entry: Entry) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = entry.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+    return found
 
 
-def _entries(configuration: Entry) -> Iterator[Entry]:
-    for kind in DESTINATIONS:
-        yield from configuration.get(kind, [])
+def _invalid(text: str, **details: str) -> Refused:
+    return Refused("InvalidArgument", text, **details)
 
 
 def _destinations(configuration: Entry) -> list[str]:
@@ -74,7 +84,17 @@ def _destinations(configuration: Entry) -> list[str]:
 
 
 def _check(configuration: Entry) -> None:
-    entries = list(_entries(configuration))
+    """Refuse what S3 refuses whatever destinations are there; the texts of arguments as recorded.
+
+    [localstack tests/aws/services/s3/test_s3_notifications_sqs, _sns, _lambda]
+    """
+    for kind, argument in _ARGUMENTS.items():
+        for each in configuration.get(kind, []):
+            arn = each[DESTINATIONS[kind]]
+            if not re.fullmatch(r"arn(:[^:]*){4}:.+", arn):
+                named = {"ArgumentName": argument, "ArgumentValue": arn}
+                raise _invalid("The ARN could not be parsed", **named)
+    entries = [each for kind in DESTINATIONS for each in configuration.get(kind, [])]
     if len(entries) > MOST:
         raise _invalid(f"The number of configurations exceeds the limit of {MOST}")
     if len({each["Id"] for each in entries}) != len(entries):
@@ -91,9 +111,13 @@ def _check_entry(entry: Entry) -> None:
     known = service_model("s3").shape_for("Event").metadata["enum"]
     if not set(known).issuperset(entry["Events"]):
         raise _invalid("The event is not supported for notifications")
-    names = [rule["Name"] for rule in entry.get("Filter", {}).get("Key", {}).get("FilterRules", [])]
-    if not {"Prefix", "Suffix"}.issuperset(names):
-        raise _invalid("filter rule name must be either prefix or suffix")
+    names = [rule["Name"] for rule in _rules(entry)]
+    for name in names:
+        if name not in ("Prefix", "Suffix"):
+            named = {"ArgumentName": "FilterRule.Name", "ArgumentValue": name}
+            raise _invalid("filter rule name must be either prefix or suffix", **named)
+    if not all("Value" in rule for rule in _rules(entry)):
+        raise malformed()  # [localstack tests/aws/services/s3/test_s3_api]
     if len(set(names)) != len(names):
         raise _invalid(f"Cannot specify more than one {names[0].lower()} rule in a filter.")
     if any(len(value.encode()) > 1024 for value in filters(entry)):
@@ -131,23 +155,27 @@ def _same_event(one: str, other: str) -> bool:
     )
 
 
-def _valid(world: World, bucket: Bucket, arn: str) -> bool:
-    """Tell whether S3 may send there: it exists, in this region, is no FIFO, and admits S3.
+def _wrong(world: World, bucket: Bucket, arn: str) -> tuple[str, str] | None:
+    """Return what S3 says of a destination to which it may not send, as the error's arguments.
 
-    [S3 guide, notification-how-to-event-types-and-destinations.md; for a topic encrypted with the
-    key alias/aws/sns, grant-destinations-permissions-to-s3.md#key-policy]
+    It has to exist, in this region, must not be FIFO, and must admit S3 [S3 guide,
+    notification-how-to-event-types-and-destinations.md; for a topic encrypted with the key
+    alias/aws/sns, grant-destinations-permissions-to-s3.md#key-policy]. Recorded are the texts for
+    a missing queue or function [localstack tests/aws/services/s3/test_s3_notifications_sqs,
+    _lambda]; those for topics are as users quote them.
     """
-    parts = arn.split(":")
-    if len(parts) < 6 or parts[3] != bucket.region or arn.endswith(".fifo"):
-        return False
+    service, region = arn.split(":")[2:4]
+    here = region == bucket.region and not arn.endswith(".fifo")
+    if service == "lambda":
+        known = here and arn in world.destinations
+        return None if known else (f"{arn}, null", f"Not authorized to invoke function [{arn}]")
     topic = world.topics.get(arn)
+    if not here or (topic is None and arn not in world.destinations):
+        return arn, f"The destination {'topic' if service == 'sns' else 'queue'} does not exist"
     if topic is None:
-        return arn in world.destinations
+        return None
     key = topic.attributes.get("KmsMasterKeyId", "")
-    return not key.endswith("alias/aws/sns") and admits_s3(world, topic, bucket)
-
-
-OPERATIONS: Operations = {
-    "GetBucketNotificationConfiguration": get_bucket_notification_configuration,
-    "PutBucketNotificationConfiguration": put_bucket_notification_configuration,
-}
+    if not key.endswith("alias/aws/sns") and admits_s3(world, topic, bucket):
+        return None
+    text = "Permissions on the destination topic do not allow S3 to publish notifications from this"
+    return arn, f"{text} bucket"

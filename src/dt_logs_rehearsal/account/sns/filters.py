@@ -9,42 +9,42 @@ from typing import Any
 
 from dt_logs_rehearsal.account.errors import Refused
 
+_KNOWN = frozenset(("prefix", "suffix", "anything-but", "equals-ignore-case", "exists", "numeric"))
+_OR = "$or"  # [localstack tests/aws/services/sns/test_sns_filter_policy]
+
 
 def check(text: str, scope: str) -> None:
-    """Raise Refused unless SNS accepts the filter policy.
+    """Raise ValueError, with SNS's words, unless SNS accepts the filter policy.
 
     At most 5 keys of the top level and 150 combinations: the values of each array, times its depth,
-    multiplied. Texts as moto 5.2.5 has them.
+    multiplied; alternatives are added. [localstack tests/aws/services/sns/test_sns_filter_policy]
     """
     try:
         policy = json.loads(text)
     except ValueError:
         policy = None
     if not isinstance(policy, dict):
-        raise _invalid("failed to parse JSON.")
+        raise ValueError("failed to parse JSON.")
     if len(policy) > 5:
-        raise _invalid("Filter policy can not have more than 5 keys")
-    combinations = 1
-    for depth, rules in _arrays(policy, scope, 1):
-        combinations *= len(rules) * depth
-        for rule in rules:
-            _check_rule(rule)
-    if combinations > 150:
-        raise _invalid("Filter policy is too complex")
+        raise ValueError("Filter policy can not have more than 5 keys")
+    if _combinations(policy, scope, 1) > 150:
+        raise ValueError("Filter policy is too complex")
 
 
-def _invalid(text: str) -> Refused:
-    return Refused("InvalidParameter", f"Invalid parameter: FilterPolicy: {text}")
-
-
-def _arrays(policy: Mapping[str, Any], scope: str, depth: int) -> Iterator[tuple[int, list[Any]]]:
+def _combinations(policy: Mapping[str, Any], scope: str, depth: int) -> int:
+    """Check what a policy consists of, and return how many combinations it has."""
+    count = 1
     for key, value in policy.items():
-        if isinstance(value, list):
+        if key == _OR and isinstance(value, list) and all(isinstance(e, dict) for e in value):
+            count *= sum(_combinations(each, scope, depth) for each in value)
+        elif isinstance(value, list):
             if not value:
-                raise _invalid("Empty arrays are not allowed")
-            yield depth, value
+                raise ValueError("Empty arrays are not allowed")
+            for rule in value:
+                _check_rule(rule)
+            count *= len(value) * depth
         elif not isinstance(value, dict):
-            raise _invalid(f'"{key}" must be an object or an array')
+            raise ValueError(f'"{key}" must be an object or an array')
         elif scope != "MessageBody":
             raise Refused(
                 "InvalidParameter",
@@ -52,17 +52,19 @@ def _arrays(policy: Mapping[str, Any], scope: str, depth: int) -> Iterator[tuple
                 " filter policy",
             )
         else:
-            yield from _arrays(value, scope, depth + 1)
+            count *= _combinations(value, scope, depth + 1)
+    return count
 
 
 def _check_rule(rule: Any) -> None:
     if rule is None or isinstance(rule, str | bool | int | float):
         return
-    if not isinstance(rule, dict) or len(rule) != 1:
-        raise _invalid("Match value must be String, number, true, false, or null")
-    known = {"prefix", "suffix", "anything-but", "equals-ignore-case", "exists", "numeric"}
-    if not known >= rule.keys():
-        raise _invalid(f"Unrecognized match type {next(iter(rule))}")
+    if not isinstance(rule, dict):
+        raise ValueError("Match value must be String, number, true, false, or null")
+    if len(rule) != 1:
+        raise ValueError("Only one key allowed in match expression")
+    if not rule.keys() <= _KNOWN:
+        raise ValueError(f"Unrecognized match type {next(iter(rule))}")
 
 
 def passes(attributes: Mapping[str, str], message: Mapping[str, Any]) -> bool:
@@ -80,6 +82,10 @@ def passes(attributes: Mapping[str, str], message: Mapping[str, Any]) -> bool:
 def _matches(policy: Mapping[str, Any], bodies: list[Mapping[str, Any]]) -> bool:
     """Match every key; the elements of an array in the message are alternatives."""
     for key, wanted in policy.items():
+        if key == _OR and all(isinstance(each, dict) for each in wanted):
+            if not any(_matches(each, bodies) for each in wanted):
+                return False
+            continue
         found = [each for body in bodies if key in body for each in _flat(body[key])]
         if isinstance(wanted, dict):
             if not _matches(wanted, [each for each in found if isinstance(each, dict)]):

@@ -1,36 +1,44 @@
 """SNS: subscriptions."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
 from dt_logs_rehearsal.account.errors import Refused
-from dt_logs_rehearsal.account.sns.checks import check_attributes, check_endpoint, invalid
-from dt_logs_rehearsal.account.sns.topics import found_topic
-from dt_logs_rehearsal.account.world import (
-    Call,
-    Operations,
-    Response,
-    Subscription,
-    Topic,
-    World,
-    page,
-)
+from dt_logs_rehearsal.account.sns import filters
+from dt_logs_rehearsal.account.sns.topics import found_topic, invalid
+from dt_logs_rehearsal.account.world import Call, Response, Subscription, Topic, World, page
 
 _PAGE = 100  # [SNS API, ListSubscriptions]
+# [SNS API, SetSubscriptionAttributes]
+_SETTABLE = frozenset(
+    (
+        "DeliveryPolicy",
+        "FilterPolicy",
+        "FilterPolicyScope",
+        "RawMessageDelivery",
+        "RedrivePolicy",
+        "ReplayPolicy",
+        "SubscriptionRoleArn",
+    )
+)
+_DEFAULTS = {"RawMessageDelivery": "false", "FilterPolicyScope": "MessageAttributes"}
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_STARTS = {"http": "http://", "https": "https://", "sqs": "arn:", "lambda": "arn:"}
 
 
 def subscribe(world: World, call: Call) -> Response:
     """Subscribe an endpoint, once for each topic, protocol and endpoint.
 
-    [SNS API, Subscribe; GH localstack#8976 for other attributes; only what is sent is compared]
+    [SNS API, Subscribe; localstack tests/aws/services/sns/test_sns for other attributes; only what
+    is sent is compared, defaults included]
     """
     params = call.params
     topic = found_topic(world, params["TopicArn"])
     protocol, endpoint = params["Protocol"], params.get("Endpoint", "")
-    attributes = dict(params.get("Attributes", {}))
-    check_endpoint(protocol, endpoint)
-    check_attributes(attributes)
+    _check_endpoint(protocol, endpoint)
+    attributes = _checked(params.get("Attributes", {}), "Attributes Reason: ")
     found = next(
         (
             each
@@ -41,10 +49,50 @@ def subscribe(world: World, call: Call) -> Response:
     )
     if found is None:
         found = _new(world, call, topic, attributes)
-    elif any(found.attributes.get(key) != value for key, value in attributes.items()):
+    elif not {**_DEFAULTS, **found.attributes}.items() >= attributes.items():
         raise invalid("Attributes Reason: Subscription already exists with different attributes")
     shown = found.confirmed or params.get("ReturnSubscriptionArn", False)
     return {"SubscriptionArn": found.arn if shown else "pending confirmation"}
+
+
+def _check_endpoint(protocol: str, endpoint: str) -> None:
+    if protocol not in (*_STARTS, "email", "email-json", "sms", "application", "firehose"):
+        raise invalid(f"Amazon SNS does not support this protocol string: {protocol}")
+    if not endpoint or not endpoint.startswith(_STARTS.get(protocol, "")):
+        raise invalid("Endpoint Reason: Please use FQDN or ARN" if endpoint else "Endpoint")
+    if protocol in ("sqs", "lambda") and len(endpoint.split(":")) < 6:
+        raise invalid(f"{protocol.upper()} endpoint ARN")
+    if protocol == "sqs" and endpoint.endswith(".fifo"):
+        raise invalid(
+            "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard"
+            " SNS topics"
+        )
+
+
+def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:
+    """Return attributes as SNS keeps them; `where` is what its refusal says of their place.
+
+    [localstack tests/aws/services/sns/test_sns, test_sns_filter_policy]
+    """
+    if not _SETTABLE.issuperset(given):
+        raise invalid("AttributeName")
+    attributes = dict(given)
+    scope = {**_DEFAULTS, **attributes}["FilterPolicyScope"]
+    if scope not in ("MessageAttributes", "MessageBody"):
+        text = f"Invalid value [{scope}]. Please use either MessageBody or MessageAttributes"
+        raise invalid(f"{where}FilterPolicyScope: {text}")
+    if "RawMessageDelivery" in attributes:
+        raw = attributes["RawMessageDelivery"]
+        if raw.lower() not in ("true", "false"):
+            text = f"Invalid value [{raw}]. Must be true or false."
+            raise invalid(f"{where}RawMessageDelivery: {text}")
+        attributes["RawMessageDelivery"] = raw.lower()
+    if "FilterPolicy" in attributes:
+        try:
+            filters.check(attributes["FilterPolicy"], scope)
+        except ValueError as error:
+            raise invalid(f"{where}FilterPolicy: {error}") from error
+    return attributes
 
 
 def _new(world: World, call: Call, topic: Topic, attributes: dict[str, str]) -> Subscription:
@@ -95,6 +143,8 @@ def _found(world: World, call: Call) -> Subscription:
     arn = call.params["SubscriptionArn"]
     _check_arn(arn)
     found = world.subscriptions.get(arn)
+    if found is None and not _UUID.fullmatch(arn.rpartition(":")[2]):
+        raise invalid("SubscriptionId")
     if found is None:
         raise Refused("NotFound", "Subscription does not exist", 404, Type="Sender")
     if call.caller.account not in (found.owner, arn.split(":")[4]):
@@ -110,12 +160,12 @@ def _check_arn(arn: str) -> None:
 def get_subscription_attributes(world: World, call: Call) -> Response:
     """Describe a subscription."""
     found = _found(world, call)
-    scope = {"FilterPolicyScope": "MessageAttributes"} if "FilterPolicy" in found.attributes else {}
+    shown = {**_DEFAULTS, **found.attributes}
+    if "FilterPolicy" not in shown:  # [localstack tests/aws/services/sns/test_sns_filter_policy]
+        del shown["FilterPolicyScope"]
     return {
         "Attributes": {
-            "RawMessageDelivery": "false",
-            **scope,
-            **found.attributes,
+            **shown,
             "SubscriptionArn": found.arn,
             "TopicArn": found.topic,
             "Protocol": found.protocol,
@@ -135,8 +185,7 @@ def set_subscription_attributes(world: World, call: Call) -> Response:
     new = {**found.attributes, name: value}
     if name == "FilterPolicy" and value in ("", "{}"):
         del new[name]
-    check_attributes(new)
-    found.attributes = new
+    found.attributes = _checked(new, "")
     return {}
 
 
@@ -160,44 +209,35 @@ def unsubscribe(world: World, call: Call) -> Response:
 def list_subscriptions_by_topic(world: World, call: Call) -> Response:
     """List a topic's subscriptions, 100 a page."""
     topic = found_topic(world, call.params["TopicArn"])
-    return _listed(call, (each for each in world.subscriptions.values() if each.topic == topic.arn))
+    return _listed(world, call, lambda each: each.topic == topic.arn)
 
 
 def list_subscriptions(world: World, call: Call) -> Response:
     """List the caller's subscriptions of the region, 100 a page."""
-    return _listed(
-        call,
-        (
-            each
-            for each in world.subscriptions.values()
-            if each.owner == call.caller.account and each.topic.split(":")[3] == call.region
-        ),
-    )
+    here = (call.caller.account, call.region)
+    return _listed(world, call, lambda each: (each.owner, each.topic.split(":")[3]) == here)
 
 
-def _listed(call: Call, found: Iterable[Subscription]) -> Response:
-    shown, token = page(list(found), call.params.get("NextToken"), _PAGE)
+def _listed(world: World, call: Call, wanted: Callable[[Subscription], bool]) -> Response:
+    """Return one page; what its endpoint's owner ended is listed as Deleted for 72 hours.
+
+    [SNS guide, sns-delete-subscription-topic.md]
+    """
+    now, pending = world.clock(), "PendingConfirmation"
+    found = [(e, e.arn if e.confirmed else pending) for e in world.subscriptions.values()]
+    found += [(e, "Deleted") for e, at in world.ended.values() if now < at + 72 * 3600]
+    listed = [(each, arn) for each, arn in found if wanted(each)]
+    shown, token = page(listed, call.params.get("NextToken"), _PAGE)
     result: dict[str, Any] = {
         "Subscriptions": [
             {
-                "SubscriptionArn": each.arn if each.confirmed else "PendingConfirmation",
+                "SubscriptionArn": arn,
                 "Owner": each.owner,
                 "Protocol": each.protocol,
                 "Endpoint": each.endpoint,
                 "TopicArn": each.topic,
             }
-            for each in shown
+            for each, arn in shown
         ]
     }
     return {**result, "NextToken": token} if token else result
-
-
-OPERATIONS: Operations = {
-    "ConfirmSubscription": confirm_subscription,
-    "GetSubscriptionAttributes": get_subscription_attributes,
-    "ListSubscriptions": list_subscriptions,
-    "ListSubscriptionsByTopic": list_subscriptions_by_topic,
-    "SetSubscriptionAttributes": set_subscription_attributes,
-    "Subscribe": subscribe,
-    "Unsubscribe": unsubscribe,
-}

@@ -6,9 +6,8 @@ from typing import Any
 
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.iam.policy import listed, texts
-from dt_logs_rehearsal.account.sns.checks import invalid
 from dt_logs_rehearsal.account.spreading import Spreading
-from dt_logs_rehearsal.account.world import Call, Operations, Response, Topic, World
+from dt_logs_rehearsal.account.world import Call, Response, Topic, World
 
 # What S3 knows of a topic's policy before it has spread.
 _NOBODY = '{"Version":"2012-10-17","Statement":[]}'
@@ -44,6 +43,11 @@ _ACTIONS = frozenset(
 )
 
 
+def invalid(text: str) -> Refused:
+    """Return SNS's refusal of a parameter."""
+    return Refused("InvalidParameter", f"Invalid parameter: {text}", Type="Sender")
+
+
 def found_topic(world: World, arn: str) -> Topic:
     """Find a topic; raises Refused."""
     if len(arn.split(":")) != 6:
@@ -59,14 +63,21 @@ def found_topic(world: World, arn: str) -> Topic:
 def create_topic(world: World, call: Call) -> Response:
     """Make a topic, or find the caller's one of that name.
 
-    What is sent must then be as it is: [GH MassTransit#3720, localstack#13714] for attributes,
-    [GH localstack#3928] for tags. Only what is sent is compared; policies as texts.
+    What is sent must then be as it is. Only what is sent is compared; policies as texts.
+    [localstack tests/aws/services/sns/test_sns; GH MassTransit#3720 for attributes]
     """
     params = call.params
     name, attributes = params["Name"], dict(params.get("Attributes", {}))
     tags = {tag["Key"]: tag["Value"] for tag in params.get("Tags", ())}
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}(\.fifo)?", name):
+    fifo = attributes.get("FifoTopic", "false").lower() == "true"
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", name.removesuffix(".fifo" if fifo else "")) or (
+        fifo and not name.endswith(".fifo")
+    ):
         raise invalid("Topic Name")
+    if not fifo:
+        attributes.pop("FifoTopic", None)
+    if len(tags) != len(params.get("Tags", ())):
+        raise invalid("Duplicated keys are not allowed.")
     arn = f"arn:{world.partition}:sns:{call.region}:{call.caller.account}:{name}"
     _check_attributes(attributes)
     existing = world.topics.get(arn)
@@ -180,14 +191,6 @@ def delete_topic(world: World, call: Call) -> Response:
     """Delete a topic and all its subscriptions, pending ones too; repeatable [SNS API]."""
     arn = call.params["TopicArn"]
     if world.topics.pop(arn, None) is not None:
-        gone = [key for key, each in world.subscriptions.items() if each.topic == arn]
-        for key in gone:
-            del world.subscriptions[key]
+        world.subscriptions = {k: v for k, v in world.subscriptions.items() if v.topic != arn}
+        world.ended = {k: v for k, v in world.ended.items() if v[0].topic != arn}
     return {}
-
-
-OPERATIONS: Operations = {
-    "CreateTopic": create_topic,
-    "DeleteTopic": delete_topic,
-    "GetTopicAttributes": get_topic_attributes,
-}

@@ -1,0 +1,105 @@
+"""A few operations of services that are hardly used: CloudWatch, its Logs, S3 Control, STS."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+from dt_logs_rehearsal.account.errors import Refused
+from dt_logs_rehearsal.account.s3.settings import public_access_block
+from dt_logs_rehearsal.account.world import Call, LogDelivery, Operation, Response, World, page
+
+
+def get_public_access_block(world: World, call: Call) -> Response:
+    """Return the account's own Block Public Access settings (S3 Control)."""
+    if call.params["AccountId"] != call.caller.account:
+        raise Refused("AccessDenied", "Access Denied", 403)
+    return public_access_block(world.account_blocks.get(call.caller.account))
+
+
+def get_caller_identity(world: World, call: Call) -> Response:
+    """Say who calls (STS); everybody may ask."""
+    caller = call.caller
+    session = caller.arn.partition(":assumed-role/")[2]
+    user = f"AROAEMULATED:{session.rpartition('/')[2]}" if session else caller.account
+    return {"UserId": user, "Account": caller.account, "Arn": caller.arn}
+
+
+def _describe(key: str, shown: Callable[[str, str, LogDelivery], Response]) -> Operation:
+    """Make the operation that lists a part of the region's log deliveries (Logs).
+
+    `shown` makes an entry of an ARN's begin, a name and a delivery; a page has up to 50 [Logs API,
+    DescribeDeliveries].
+    """
+
+    def describe(world: World, call: Call) -> Response:
+        scope = f"{call.region}:{call.caller.account}"
+        found = [each for each in world.log_deliveries if f":{scope}:" in each.load_balancer]
+        arn = f"arn:{world.partition}:logs:{scope}"
+        items = [shown(arn, f"delivery-{number}", each) for number, each in enumerate(found)]
+        some, token = page(items, call.params.get("nextToken"), call.params.get("limit", 50))
+        return {key: list(some), **({"nextToken": token} if token else {})}
+
+    return describe
+
+
+describe_delivery_sources = _describe(
+    "deliverySources",
+    lambda arn, name, each: {
+        "name": name,
+        "arn": f"{arn}:delivery-source:{name}",
+        "resourceArns": [each.load_balancer],
+        "service": "elasticloadbalancing",
+        "logType": each.log_type,
+    },
+)
+describe_delivery_destinations = _describe(
+    "deliveryDestinations",
+    lambda arn, name, each: {
+        "name": name,
+        "arn": f"{arn}:delivery-destination:{name}",
+        "deliveryDestinationType": each.destination_type,
+        "deliveryDestinationConfiguration": {"destinationResourceArn": each.destination},
+    },
+)
+describe_deliveries = _describe(
+    "deliveries",
+    lambda arn, name, each: {
+        "id": name,
+        "arn": f"{arn}:delivery:{name}",
+        "deliverySourceName": name,
+        "deliveryDestinationArn": f"{arn}:delivery-destination:{name}",
+        "deliveryDestinationType": each.destination_type,
+    },
+)
+
+
+def get_metric_data(world: World, call: Call) -> Response:
+    """Return sums of SNS's metrics of topics, by period, the latest first (CloudWatch).
+
+    [SNS guide, sns-monitoring-using-cloudwatch.md]
+    """
+    begin, end = (call.params[name].timestamp() for name in ("StartTime", "EndTime"))
+    results = []
+    for query in call.params["MetricDataQueries"]:
+        stat: Any = query.get("MetricStat", {})
+        metric, period = stat.get("Metric", {}), stat.get("Period", 60)
+        if (metric.get("Namespace"), stat.get("Stat")) != ("AWS/SNS", "Sum"):
+            raise Refused("NotImplemented", "Other metrics than sums of SNS are not emulated", 501)
+        topics = [each["Value"] for each in metric["Dimensions"] if each["Name"] == "TopicName"]
+        sums: Counter[float] = Counter(
+            begin + (at - begin) // period * period
+            for at, topic, name in world.metrics
+            if begin <= at < end and [topic] == topics and name == metric["MetricName"]
+        )
+        times = sorted(sums, reverse=True)
+        results.append(
+            {
+                "Id": query["Id"],
+                "Label": metric["MetricName"],
+                "Timestamps": [datetime.fromtimestamp(each, timezone.utc) for each in times],
+                "Values": [float(sums[each]) for each in times],
+                "StatusCode": "Complete",
+            }
+        )
+    return {"MetricDataResults": results, "Messages": []}

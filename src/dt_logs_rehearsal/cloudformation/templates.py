@@ -1,0 +1,196 @@
+"""What CloudFormation refuses of a template and its parameters before it makes anything.
+
+The texts are those that its users quote, unverified, but where a recording is named.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from dt_logs_cfn.errors import FetchError
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_cfn.template.parsing import LIMIT
+from dt_logs_cfn.verify.fetching import fetch
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.iam.access import authorise
+from dt_logs_rehearsal.account.world import Call, World
+from dt_logs_rehearsal.cloudformation.stack import Asked
+
+ROLE_TYPE = "AWS::IAM::Role"
+_EMULATED = (ROLE_TYPE, "AWS::Lambda::Function", "AWS::Logs::LogGroup")
+_CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")
+_HOST = r"https://(?:(?P<host>[a-z0-9.-]+)\.)?s3[.-][a-z0-9-]*\.?amazonaws\.com(?:\.cn)?/"
+_S3 = re.compile(rf"{_HOST}(?P<path>[^?]+)(?:\?.*)?")
+
+
+def invalid(text: str) -> Refused:
+    """Return CloudFormation's error for almost everything."""
+    return Refused("ValidationError", text, Type="Sender")
+
+
+def _malformed(text: str) -> Refused:
+    return invalid(f"Template format error: {text}")
+
+
+def check(asked: Asked, capabilities: Sequence[str]) -> None:
+    """Refuse what CloudFormation refuses before it makes anything. Raises Refused.
+
+    [botocore, CreateStack: TemplateBody, Capabilities; JSON errors: localstack
+    tests/aws/services/cloudformation/api/test_templates]
+    """
+    if len(asked.body.encode()) > asked.limit:
+        raise invalid(
+            f"1 validation error detected: Value at 'templateBody' failed to satisfy constraint:"
+            f" Member must have length less than or equal to {asked.limit}"
+        )
+    try:
+        template = asked.template
+    except json.JSONDecodeError as error:
+        # AWS counts the character that is wrong as read.
+        where = f"line {error.lineno}, column {error.colno + 1}"
+        raise _malformed(f"JSON not well-formed. ({where})") from error
+    _check_shape(template)
+    declared = template.get("Parameters", {})
+    if unknown := sorted(asked.parameters.keys() - declared.keys()):
+        raise invalid(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
+    missing = [k for k in declared.keys() - asked.parameters.keys() if "Default" not in declared[k]]
+    if missing:
+        raise invalid(f"Parameters: [{', '.join(sorted(missing))}] must have values")
+    stack = ResolvedTemplate(template, asked.parameters)
+    try:
+        refusals = stack.refusals()
+        stack.value([template["Resources"], template.get("Outputs", {})])
+    except KeyError as error:
+        raise Refused("NotImplemented", f"{error.args[0]} is not emulated", 501) from error
+    if refusals:
+        raise invalid("; ".join(refusals))
+    _check_capabilities(stack, capabilities)
+
+
+def _check_capabilities(stack: ResolvedTemplate, capabilities: Sequence[str]) -> None:
+    roles = [k for k, each in stack.template["Resources"].items() if each["Type"] == ROLE_TYPE]
+    named = any("RoleName" in stack.properties(name) for name in roles)
+    needed = "CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM"
+    if roles and not {needed, "CAPABILITY_NAMED_IAM"}.intersection(capabilities):
+        text = f"Requires capabilities : [{needed}]"
+        raise Refused("InsufficientCapabilitiesException", text, Type="Sender")
+
+
+def _check_shape(template: Any) -> None:
+    """Refuse what is not a template, or names what is not in it. Raises Refused.
+
+    [CloudFormation guide, template-anatomy.md: Resources is the only required section]
+    """
+    if not isinstance(template, dict):
+        raise _malformed("unsupported structure.")
+    if not _section(template, "Resources", "Type"):
+        raise _malformed("At least one Resources member must be defined.")
+    _section(template, "Parameters", "Type")
+    _section(template, "Outputs", "Value")
+    for name, each in template["Resources"].items():
+        if not isinstance(each.get("Properties", {}), dict):
+            raise _malformed(f"[/Resources/{name}/Properties] 'expected type: JSONObject'")
+        kind = each["Type"]
+        if kind not in _EMULATED and not kind.startswith(_CUSTOM):
+            raise Refused("NotImplemented", f"{kind} is not emulated", 501)
+    known = {*template["Resources"], *template.get("Parameters", {})}
+    for block in ("Resources", "Outputs"):
+        named = {*_references(template.get(block, {}))} - known
+        unknown = ", ".join(sorted(each for each in named if not each.startswith("AWS::")))
+        if unknown:
+            text = f"Unresolved resource dependencies [{unknown}] in the {block} block of the"
+            raise _malformed(f"{text} template")
+
+
+def _section(template: Mapping[str, Any], name: str, key: str) -> bool:
+    """Refuse a section if a member lacks a key; tell whether the section has any."""
+    found = template.get(name, {})
+    if not isinstance(found, dict):
+        raise _malformed(f"{name} is not an object.")
+    for member, each in found.items():
+        if not isinstance(each, dict) or (key != "Value" and not isinstance(each.get(key), str)):
+            raise _malformed(f"[/{name}/{member}] 'null' values are not allowed in templates")
+        if key not in each:
+            raise _malformed(f"Every {name} object must contain a {key} member.")
+    return bool(found)
+
+
+def _references(node: object) -> Iterator[str]:
+    """Yield the names of resources and parameters that a part of a template needs."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _references(each)
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        match key, value:
+            case (("Ref" | "DependsOn"), str()):
+                yield value
+            case "Fn::GetAtt", [str() as name, _]:
+                yield name
+            case "DependsOn", list():
+                yield from value
+            case "Fn::Sub", str() | [str(), dict()]:
+                text, values = (value, {}) if isinstance(value, str) else value
+                named = (each.partition(".")[0] for each in re.findall(r"\$\{([^!}]+)\}", text))
+                yield from (each for each in named if each not in values)
+                yield from _references(values)
+            case _:
+                yield from _references(value)
+
+
+def in_order(template: Mapping[str, Any]) -> list[str]:
+    """Return the logical ids, each after those that it refers to. Raises Refused for a circle."""
+    resources = template["Resources"]
+    ordered: list[str] = []
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise invalid(f"Circular dependency between resources: [{', '.join(path)}]")
+        if name in ordered:
+            return
+        for other in _references(resources[name]):
+            if other in resources:
+                visit(other, (*path, name))
+        ordered.append(name)
+
+    for name in resources:
+        visit(name, ())
+    return ordered
+
+
+def fetched(world: World, call: Call, url: str) -> str:
+    """Return a template from the emulated S3, with the caller's rights, or from the loopback.
+
+    Raises Refused. [botocore, CreateStack: TemplateURL; localstack
+    tests/aws/services/cloudformation/api/test_templates]
+    """
+    found = _S3.fullmatch(url)
+    if found is not None:
+        return _object(world, call, found["host"] or "", found["path"])
+    if url.startswith("s3://"):
+        host = url.removeprefix("s3://").partition("/")[0]
+        raise invalid(f"S3 error: Domain name specified in {host} is not a valid S3 domain")
+    if not url.startswith("http://127.0.0.1:"):
+        raise invalid("TemplateURL must be a supported URL.")
+    try:
+        return fetch(url, LIMIT).decode()
+    except (FetchError, UnicodeDecodeError) as error:
+        raise invalid(f"Template could not be read: {error}") from error
+
+
+def _object(world: World, call: Call, host: str, path: str) -> str:
+    bucket, key = (host, path) if host else path.split("/", 1)
+    get = replace(call, service="s3", operation="GetObject", params={"Bucket": bucket, "Key": key})
+    try:
+        authorise(world, get)
+    except Refused as refused:
+        raise invalid(f"S3 error: {refused.message}") from refused
+    found = world.buckets[bucket].current(key)
+    if found is None or found.body is None:
+        raise invalid("S3 error: The specified key does not exist.")
+    return found.body.decode()

@@ -1,0 +1,114 @@
+"""Settings of buckets that others make: versions, who pays, attribute-based access control."""
+
+from typing import Any
+
+import pytest
+from rehearsal.account.helpers import VENDOR, put_policy, refused, statement
+from support.verdicts import can_read
+
+from dt_logs_rehearsal.account import Account
+
+OAI = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1ABCDEFGHIJKL"
+
+
+@pytest.fixture
+def account() -> Account:
+    account = Account()
+    account.add_bucket("logs")
+    return account
+
+
+def turn_on_versioning(account: Account, status: Any = "Enabled") -> None:
+    account.s3.put_bucket_versioning(Bucket="logs", VersioningConfiguration={"Status": status})
+
+
+def pictured(account: Account) -> tuple[list[str], dict[str, list[Any]]]:
+    """Return the keys that a list shows, and the versions that it does not."""
+    found = account.snapshot()["buckets"]["logs"]
+    return list(found["objects"]), found["versions"]
+
+
+def test_versioning_is_turned_on_and_suspended(account: Account) -> None:
+    assert "Status" not in account.s3.get_bucket_versioning(Bucket="logs")
+    turn_on_versioning(account)
+    assert account.s3.get_bucket_versioning(Bucket="logs")["Status"] == "Enabled"
+    turn_on_versioning(account, "Suspended")
+    found = account.snapshot()["buckets"]["logs"]["settings"]
+    assert found == {"versioning": "Suspended", "payer": "BucketOwner", "abac": "Disabled"}
+    with refused("MalformedXML"):
+        turn_on_versioning(account, "On")
+
+
+def test_a_picture_shows_old_versions_and_delete_markers(account: Account) -> None:
+    account.s3.put_object(Bucket="logs", Key="k", Body=b"0")
+    assert pictured(account) == (["k"], {})
+    turn_on_versioning(account)
+    account.s3.put_object(Bucket="logs", Key="k", Body=b"1")
+    first, second = (["111122223333", etag, "AES256"] for etag in (ETAG_0, ETAG_1))
+    assert pictured(account) == (["k"], {"k": [first]})
+    account.s3.delete_object(Bucket="logs", Key="k")
+    assert pictured(account) == ([], {"k": [first, second, ["delete marker"]]})
+
+
+ETAG_0, ETAG_1 = "cfcd208495d565ef66e7dff9f98764da", "c4ca4238a0b923820dcc509a6f75849b"
+
+
+def test_while_versioning_is_suspended_only_what_has_no_id_is_replaced(account: Account) -> None:
+    turn_on_versioning(account)
+    version = account.s3.put_object(Bucket="logs", Key="k", Body=b"0")["VersionId"]
+    turn_on_versioning(account, "Suspended")
+    for body in (b"1", b"2"):
+        assert "VersionId" not in account.s3.put_object(Bucket="logs", Key="k", Body=body)
+    assert len(account.world.buckets["logs"].objects["k"]) == 2
+    assert account.s3.delete_object(Bucket="logs", Key="k")["VersionId"] == "null"
+    assert pictured(account)[1]["k"] == [["111122223333", ETAG_0, "AES256"], ["delete marker"]]
+    account.s3.delete_object(Bucket="logs", Key="k", VersionId="null")
+    assert [each.version for each in account.world.buckets["logs"].objects["k"]] == [version]
+
+
+def test_where_the_requester_pays_another_account_has_to_say_that_it_does(
+    account: Account,
+) -> None:
+    account.s3.put_object(Bucket="logs", Key="k", Body=b"0")
+    put_policy(account, statement(Principal={"AWS": VENDOR}, Action="s3:GetObject"))
+    vendor = account.client("s3", caller=account.caller(account=VENDOR))
+    assert account.s3.get_bucket_request_payment(Bucket="logs")["Payer"] == "BucketOwner"
+
+    paying: Any = {"Payer": "Requester"}
+    account.s3.put_bucket_request_payment(Bucket="logs", RequestPaymentConfiguration=paying)
+
+    assert account.s3.get_bucket_request_payment(Bucket="logs")["Payer"] == "Requester"
+    with refused("AccessDenied", "Access Denied", 403):
+        vendor.get_object(Bucket="logs", Key="k")
+    assert not can_read(account, VENDOR, "logs", "k")
+    assert vendor.get_object(Bucket="logs", Key="k", RequestPayer="requester")["Body"].read()
+    assert account.s3.get_object(Bucket="logs", Key="k")["Body"].read() == b"0"
+
+
+def test_a_bucket_with_abac_takes_no_tags_by_the_old_calls(account: Account) -> None:
+    tags: Any = {"TagSet": [{"Key": "a", "Value": "b"}]}
+    s3: Any = account.s3
+    if not hasattr(s3, "put_bucket_abac"):
+        pytest.skip("the installed boto3 is an old one")
+    account.s3.put_bucket_tagging(Bucket="logs", Tagging=tags)
+    assert s3.get_bucket_abac(Bucket="logs")["AbacStatus"] == {"Status": "Disabled"}
+
+    s3.put_bucket_abac(Bucket="logs", AbacStatus={"Status": "Enabled"})
+
+    assert s3.get_bucket_abac(Bucket="logs")["AbacStatus"] == {"Status": "Enabled"}
+    with refused("InvalidRequest", "ABAC"):
+        account.s3.put_bucket_tagging(Bucket="logs", Tagging=tags)
+    with refused("InvalidRequest", "ABAC"):
+        account.s3.delete_bucket_tagging(Bucket="logs")
+    assert account.s3.get_bucket_tagging(Bucket="logs")["TagSet"] == tags["TagSet"]
+
+
+@pytest.mark.parametrize("principal", [{"AWS": OAI}, {"CanonicalUser": "79a59df900b949e5" * 4}])
+def test_cloudfront_and_canonical_users_may_be_named(
+    account: Account, principal: dict[str, str]
+) -> None:
+    put_policy(account, statement(Principal=principal, Action="s3:GetObject"))
+    text = account.s3.get_bucket_policy(Bucket="logs")["Policy"]
+    assert next(iter(principal.values())) in text
+    with refused("MalformedPolicy", "Invalid principal in policy"):
+        put_policy(account, statement(Principal={"AWS": OAI.replace("cloudfront", "somebody")}))

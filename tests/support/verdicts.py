@@ -1,0 +1,61 @@
+"""What can be tried on an emulated account: who may read, write and list, and who was told."""
+
+import json
+from typing import Any
+
+from dt_logs_rehearsal.account import Account, Decision
+from dt_logs_rehearsal.account.iam.access import bucket_says, object_request
+from dt_logs_rehearsal.account.s3.objects import readable
+
+
+def can_read(on: Account, account: str, bucket: str, key: str) -> bool:
+    """Tell whether an account may get an object; a missing one counts as the bucket owner's."""
+    found = on.world.buckets[bucket]
+    allowed = _allowed(on, account, bucket, "s3:GetObject", key)
+    return allowed and readable(found, found.current(key), account)
+
+
+def can_write(on: Account, account: str, bucket: str, key: str) -> bool:
+    """Tell whether an account may put an object."""
+    return _allowed(on, account, bucket, "s3:PutObject", key)
+
+
+def can_list(on: Account, account: str, bucket: str, prefix: str = "") -> bool:
+    """Tell whether an account may list the keys below a prefix."""
+    return _allowed(on, account, bucket, "s3:ListBucket", "", {"s3:prefix": prefix})
+
+
+def _allowed(
+    on: Account,
+    account: str,
+    name: str,
+    action: str,
+    key: str,
+    context: dict[str, str] | None = None,
+) -> bool:
+    bucket = on.world.buckets[name]
+    request = object_request(on.world, bucket, on.world.root(account), action, key, context)
+    decision = bucket_says(on.world, bucket, bucket.policy.latest, request)
+    own = account == bucket.owner and decision is not Decision.DENY
+    return own or decision is Decision.ALLOW
+
+
+def delivered(on: Account, endpoint: str) -> list[dict[str, Any]]:
+    """Return the messages that an endpoint, a queue or a function got, S3's as it sent them."""
+    return [
+        json.loads(each["Message"]) if each.get("Type") == "Notification" else each
+        for each in on.world.deliveries[endpoint]
+        if each.get("Type") != "SubscriptionConfirmation"
+    ]
+
+
+def forget_principal(on: Account, arn: str, unique_id: str) -> None:
+    """Delete a role or user: bucket policies show its unique id from now on.
+
+    No policy with that id, or the ARN, can be put again.
+    """
+    on.world.unknown_principals.add(arn)
+    for bucket in on.world.buckets.values():
+        if bucket.policy.latest is not None:
+            text = bucket.policy.latest.replace(json.dumps(arn), json.dumps(unique_id))
+            on.world.change(bucket.policy, text)

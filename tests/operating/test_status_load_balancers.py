@@ -62,6 +62,7 @@ def test_all_is_ok_where_logs_flow(looking: Looking) -> None:
         "topic": "ok",
         "subscription": "ok",
         "marks without a stack": "ok",
+        "vended logs": "ok",
         "organisation's policies": "unknown",
     }
     assert found[subject(arn), "logging"].saw == f"access logs go to s3://{LOGS}/"
@@ -115,7 +116,7 @@ def test_a_bucket_of_another_account_is_unknown_throughout(looking: Looking) -> 
     arn = logging(looking.account, owner="444455556666")
     found = looking.of(arn)
     names = [name for (of, name), each in found.items() if each.verdict != "unknown"]
-    assert names == ["logging"]
+    assert names == ["logging", "vended logs"]
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -14,6 +14,7 @@ from dt_logs_cfn.operate.plans.shown import Preview, data, told
 from dt_logs_cfn.operate.progress import watch
 from dt_logs_cfn.operate.stacks.diff import stack_change
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson, existing
+from dt_logs_cfn.operate.status.vended_logs import vended_logs
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_handler.request import Request
 
@@ -43,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
         clients = reads.clients(session)
         watch(clients, time.monotonic, Operator().tell)
         found = planned(_request(template, wanted, place, stack), clients, time.time)
-    preview = Preview(found, itself, stack is not None, _runs(template, wanted, stack))
+        vended = vended_logs(session.client("logs", config=aws.CONFIG))
+    preview = Preview(found, itself, stack is not None, _runs(template, wanted, stack), vended)
     if arguments.json:
         sys.stdout.write(canonical.dumps(data(preview)))
     else:

@@ -26,6 +26,7 @@ from dt_logs_cfn.operate.status.account_reads import (
 )
 from dt_logs_cfn.operate.status.log_objects import log_objects
 from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen, Unread
+from dt_logs_cfn.operate.status.vended_logs import vended_logs
 from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
 from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_handler import names as marks
@@ -38,6 +39,7 @@ from dt_logs_handler.observe import read_load_balancer
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3control import S3ControlClient
 
 T = TypeVar("T")
@@ -49,6 +51,7 @@ class Reach:
 
     clients: Clients
     s3control: S3ControlClient
+    logs: CloudWatchLogsClient
     cloudformation: CloudFormationClient
     fetch: Callable[[str, int], bytes]
     clock: Callable[[], float]
@@ -76,6 +79,7 @@ def look(
         account_block(reach.s3control, place.account) if found.public else {},
         tuple(seen),
         stack_names(reach.cloudformation),
+        vended_logs(reach.logs),
         frozenset(found.noted),
     )
 

@@ -50,6 +50,26 @@ class LogObjects:
     newest: float | None  # seconds since 1970
 
 
+@dataclass(frozen=True, order=True)
+class VendedLogs:
+    """One delivery of a load balancer's access logs by CloudWatch Logs."""
+
+    load_balancer: str  # its ARN
+    destination: str  # the ARN of a bucket, a log group or a stream
+
+
+@dataclass(frozen=True)
+class Announced:
+    """SNS's counts for one topic over the last day, over all of its subscriptions.
+
+    For an https endpoint `failed` counts attempts, including those that were repeated; for a queue
+    it counts messages that were lost [SNS guide, sns-monitoring-using-cloudwatch.md].
+    """
+
+    delivered: int = 0
+    failed: int = 0
+
+
 @dataclass(frozen=True)
 class StackSeen:
     """A stack of ours, and what its own parameters would change now."""
@@ -82,6 +102,7 @@ class Seen:
     account_block: Mapping[str, bool] | Unread = field(default_factory=dict)
     stacks: tuple[StackSeen, ...] = ()
     stack_names: Mapping[str, str] | Unread = field(default_factory=dict)
+    vended: tuple[VendedLogs, ...] | Unread = ()
     denied: frozenset[Denied] = frozenset()
 
     @property
@@ -94,6 +115,11 @@ class Seen:
         """Return the first of these reads that was denied, of what bears this name or ARN."""
         found = (each for each in sorted(self.denied) if each.named == named)
         return next((each for each in found if each.operation in operations), None)
+
+    def vended_to(self, arn: str) -> list[str]:
+        """Return where CloudWatch Logs delivers a load balancer's access logs, as far as known."""
+        known = () if isinstance(self.vended, Unread) else self.vended
+        return [each.destination for each in known if each.load_balancer == arn]
 
     def bucket(self, name: str) -> Bucket | None:
         """Return a bucket that is there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -239,6 +240,46 @@ def test_a_bucket_with_many_logs_costs_few_calls(looking: Looking) -> None:
     marks = Stack(STACK, "aws", REGION, ACCOUNT)
     assert log_objects(through, found, marks, account.clock()).newest == account.clock() - 20
     assert calls == ["ListObjectsV2"] * 2
+
+
+@pytest.mark.parametrize(
+    ("owner", "verdict", "saw"),
+    [
+        ("", "ok", "BucketOwnerPreferred, and your account owns the newest log"),
+        (
+            "127311923021",
+            "finding",
+            "BucketOwnerPreferred, and another account owns the newest log,"
+            " so Data Theorem cannot read it",
+        ),
+        (
+            None,
+            "unknown",
+            "BucketOwnerPreferred, and no log since yesterday shows who owns the logs",
+        ),
+    ],
+)
+def test_ownership_is_told_by_the_newest_log(
+    looking: Looking, owner: str | None, verdict: str, saw: str
+) -> None:
+    arn = logging(looking.account, ownership="BucketOwnerPreferred")
+    if owner is not None:
+        looking.account.write_log(arn)
+        looking.account.clock.sleep(300)
+        newest = looking.account.write_log(arn)
+        assert newest is not None
+        versions = looking.account.world.buckets[LOGS].objects[newest]
+        versions[-1] = replace(versions[-1], owner=owner or ACCOUNT)
+    found = looking.check("ownership", arn)
+    assert (found.verdict, found.saw) == (verdict, saw)
+
+
+@pytest.mark.parametrize("right", ["s3:ListBucket", "s3:ListAllMyBuckets"])
+def test_owner_that_may_not_be_read_is_unknown(looking: Looking, right: str) -> None:
+    arn = logging(looking.account, ownership="BucketOwnerPreferred")
+    looking.account.write_log(arn)
+    found = looking.check("ownership", arn, denied=(right,))
+    assert (found.verdict, right in found.saw) == ("unknown", True)
 
 
 def test_encryption_and_ownership_that_shut_logs_out(looking: Looking) -> None:

@@ -33,7 +33,7 @@ def log_objects(through: Reading, found: LoadBalancer, marks: Stack, now: float)
     today = datetime.fromtimestamp(now, timezone.utc)
     balancer = found.name.replace("/", ".")
     name = f"{marks.account}_elasticloadbalancing_{marks.region}_{balancer}_"
-    newest: float | None = None
+    newest = None
     for day, since in (
         (today, today - timedelta(hours=1)),
         (today, None),
@@ -44,23 +44,24 @@ def log_objects(through: Reading, found: LoadBalancer, marks: Stack, now: float)
             "Bucket": location.bucket,
             "Prefix": prefix,
             "ExpectedBucketOwner": marks.account,
+            "FetchOwner": True,
         }
         if since:
             request["StartAfter"] = f"{prefix}{since:%Y%m%dT%H%MZ}"
         newest = _newest(through, request)
         if newest is not None:
             break
-    return LogObjects(bool(file.get("Contents")), newest)
+    return LogObjects(bool(file.get("Contents")), *(newest or (None, "")))
 
 
-def _newest(through: Reading, request: ListObjectsV2RequestTypeDef) -> float | None:
-    """Return when the newest object of a listing was written, in some pages at most."""
-    newest: float | None = None
+def _newest(through: Reading, request: ListObjectsV2RequestTypeDef) -> tuple[float, str] | None:
+    """Return when a listing's newest object was written and who owns it, in some pages at most."""
+    newest: tuple[float, str] | None = None
     for _ in range(_MOST_PAGES):
         page = through.s3.list_objects_v2(**request)
         for each in page.get("Contents", []):
-            moment = each["LastModified"].timestamp()
-            newest = moment if newest is None else max(newest, moment)
+            found = each["LastModified"].timestamp(), each.get("Owner", {}).get("ID", "")
+            newest = found if newest is None else max(newest, found)
         token = page.get("NextContinuationToken")
         if not token:
             break

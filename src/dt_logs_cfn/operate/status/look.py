@@ -79,6 +79,7 @@ def look(
         account_block(reach.s3control, place.account) if found.public else {},
         tuple(seen),
         stack_names(reach.cloudformation),
+        found.owner(),
         vended_logs(reach.logs),
         frozenset(found.noted),
     )
@@ -198,6 +199,16 @@ class _Look:
         self.public |= {name for name, found in public.items() if found}
         for each in buckets.values():
             self._topics_of(each)
+
+    def owner(self) -> str:
+        """Return the account's canonical user ID if a bucket may hold objects of others.
+
+        Every bucket here is the account's own, so it owns them all.
+        """
+        found = (each for each in self.buckets.values() if isinstance(each, Bucket))
+        if not any(each.ownership == "BucketOwnerPreferred" for each in found):
+            return ""
+        return self._through.s3.list_buckets(MaxBuckets=1).get("Owner", {}).get("ID", "")
 
     def _each(self, read: Callable[[Reading, str], T], names: Iterable[str]) -> dict[str, T]:
         """Read things by their names, several at once."""

@@ -48,6 +48,7 @@ class LogObjects:
 
     test_file: bool
     newest: float | None  # seconds since 1970
+    owner: str = ""  # the newest log's: a canonical user ID
 
 
 @dataclass(frozen=True, order=True)
@@ -102,6 +103,7 @@ class Seen:
     account_block: Mapping[str, bool] | Unread = field(default_factory=dict)
     stacks: tuple[StackSeen, ...] = ()
     stack_names: Mapping[str, str] | Unread = field(default_factory=dict)
+    owner: str = ""  # the account's canonical user ID, where a bucket's ownership asks for it
     vended: tuple[VendedLogs, ...] | Unread = ()
     denied: frozenset[Denied] = frozenset()
 

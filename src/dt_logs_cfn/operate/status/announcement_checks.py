@@ -24,6 +24,7 @@ def checks(logs: Logs) -> Iterator[Check]:
     check, through = _notification(logs, own)
     yield check
     yield _others(logs)
+    yield _other_logs(logs, announced=bool(through))
     unread = seen.denial(logs.bucket.name, "GetBucketPolicy")
     if not through or not (unread or seen.claims(logs.load_balancer)):
         return
@@ -68,6 +69,20 @@ def _others(logs: Logs) -> Check:
     if "EventBridgeConfiguration" in logs.bucket.notifications:
         found.append("EventBridge")
     return Check("who else listens", logs.subject, ", ".join(found) or "nobody", "ok")
+
+
+def _other_logs(logs: Logs, *, announced: bool) -> Check:
+    """Tell which other logs are announced, because S3 filters by prefix and suffix alone."""
+    name = "other logs"
+    if denied := logs.seen.denial(logs.bucket.name, "ListObjectsV2"):
+        return denied_check(name, logs.subject, denied)
+    found = logs.seen.other_logs.get(logs.location)
+    if not found:
+        return Check(name, logs.subject, "none in the same place since yesterday", "ok")
+    saw = f"{' and '.join(found)} logs land in the same place"
+    if announced:
+        saw += " and are announced, too; Data Theorem cannot read them"
+    return Check(name, logs.subject, saw, "ok")
 
 
 def _topic(logs: Logs, arn: str, policy: str | None) -> Check:

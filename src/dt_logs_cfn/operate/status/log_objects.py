@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from dt_logs_cfn.operate.plans.reads import Reading
 from dt_logs_cfn.operate.status.seen import LogObjects
 from dt_logs_handler.model import LoadBalancer
-from dt_logs_handler.names import Stack
+from dt_logs_handler.names import Location, Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef
 
+# How the files of other logs begin; those of access logs begin with the account.
+_OTHERS = {"connection": "conn_log", "health check": "health_check_log"}
 _MOST_PAGES = 10  # of a day's logs of one load balancer: 10,000 objects
 
 
@@ -52,6 +54,30 @@ def log_objects(through: Reading, found: LoadBalancer, marks: Stack, now: float)
         if newest is not None:
             break
     return LogObjects(bool(file.get("Contents")), *(newest or (None, "")))
+
+
+def other_logs(through: Reading, location: Location, marks: Stack, now: float) -> tuple[str, ...]:
+    """Return which logs other than access logs were written to a location since yesterday.
+
+    They land in the same folders if a load balancer has the same bucket and prefix for them [ELB
+    guide, load-balancer-connection-logs.md, load-balancer-health-check-logs.md]. Raises botocore's
+    errors.
+    """
+    today = datetime.fromtimestamp(now, timezone.utc)
+
+    def written(name: str) -> bool:
+        days = today, today - timedelta(days=1)
+        return any(
+            through.s3.list_objects_v2(
+                Bucket=location.bucket,
+                Prefix=f"{location.log_prefix(marks)}{day:%Y/%m/%d}/{name}",
+                MaxKeys=1,
+                ExpectedBucketOwner=marks.account,
+            ).get("Contents")
+            for day in days
+        )
+
+    return tuple(kind for kind, name in _OTHERS.items() if written(name))
 
 
 def _newest(through: Reading, request: ListObjectsV2RequestTypeDef) -> tuple[float, str] | None:

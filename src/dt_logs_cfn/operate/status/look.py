@@ -24,7 +24,7 @@ from dt_logs_cfn.operate.status.account_reads import (
     stack_names,
     topic,
 )
-from dt_logs_cfn.operate.status.log_objects import log_objects
+from dt_logs_cfn.operate.status.log_objects import log_objects, other_logs
 from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen, Unread
 from dt_logs_cfn.operate.status.vended_logs import vended_logs
 from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
@@ -33,7 +33,7 @@ from dt_logs_handler import names as marks
 from dt_logs_handler.buckets import read_bucket
 from dt_logs_handler.main import Clients
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Topic, Unreadable
-from dt_logs_handler.names import EVERY_LOAD_BALANCER
+from dt_logs_handler.names import EVERY_LOAD_BALANCER, Location
 from dt_logs_handler.notifications import foreign_topics
 from dt_logs_handler.observe import read_load_balancer
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3control import S3ControlClient
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -75,6 +76,7 @@ def look(
         found.buckets,
         found.topics,
         found.objects,
+        found.other_logs,
         frozenset(found.public),
         account_block(reach.s3control, place.account) if found.public else {},
         tuple(seen),
@@ -95,6 +97,7 @@ class _Look:
         self.buckets: dict[str, Bucket | Absent | Unreadable] = {}
         self.topics: dict[str, Topic | None] = {}
         self.objects: dict[str, LogObjects] = {}
+        self.other_logs: dict[Location, tuple[str, ...]] = {}
         self.public: set[str] = set()
         self._reach = reach
         self._place = place
@@ -186,13 +189,17 @@ class _Look:
         names = {found.logging.bucket: None for found in logging.values()}
         unread = [each for each in names if each not in self.buckets]
         self.buckets |= self._each(lambda aws, name: read_bucket(aws, name, account), unread)
+        there = {
+            arn: found
+            for arn, found in logging.items()
+            if isinstance(self.buckets[found.logging.bucket], Bucket)
+        }
         self.objects |= self._each(
-            lambda aws, arn: log_objects(aws, logging[arn], self._marks, self.now),
-            [
-                arn
-                for arn in logging
-                if isinstance(self.buckets[logging[arn].logging.bucket], Bucket)
-            ],
+            lambda aws, arn: log_objects(aws, there[arn], self._marks, self.now), there
+        )
+        self.other_logs |= self._each(
+            lambda aws, location: other_logs(aws, location, self._marks, self.now),
+            {found.logging.location: None for found in there.values()},
         )
         buckets = {name: each for name, each in self.buckets.items() if isinstance(each, Bucket)}
         public = self._each(lambda aws, name: is_public(aws, buckets[name], account), buckets)
@@ -210,7 +217,7 @@ class _Look:
             return ""
         return self._through.s3.list_buckets(MaxBuckets=1).get("Owner", {}).get("ID", "")
 
-    def _each(self, read: Callable[[Reading, str], T], names: Iterable[str]) -> dict[str, T]:
+    def _each(self, read: Callable[[Reading, K], T], names: Iterable[K]) -> dict[K, T]:
         """Read things by their names, several at once."""
         listed = list(names)
         found = self._through.each(lambda name: read(self._through, name), listed)

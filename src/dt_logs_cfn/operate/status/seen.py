@@ -99,6 +99,7 @@ class Seen:
     buckets: Mapping[str, Bucket | Absent | Unreadable] = field(default_factory=dict)
     topics: Mapping[str, Topic | None] = field(default_factory=dict)
     objects: Mapping[str, LogObjects] = field(default_factory=dict)  # by load balancer
+    other_logs: Mapping[Location, tuple[str, ...]] = field(default_factory=dict)
     public: frozenset[str] = frozenset()  # buckets whose policy S3 deems public
     account_block: Mapping[str, bool] | Unread = field(default_factory=dict)
     stacks: tuple[StackSeen, ...] = ()

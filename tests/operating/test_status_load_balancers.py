@@ -63,6 +63,7 @@ def test_all_is_ok_where_logs_flow(looking: Looking) -> None:
         "other logs": "ok",
         "topic": "ok",
         "subscription": "ok",
+        "announcements": "ok",
         "marks without a stack": "ok",
         "vended logs": "ok",
         "organisation's policies": "unknown",

@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
             clients,
             session.client("s3control", config=aws.CONFIG.merge(_SOON)),
             session.client("logs", config=aws.CONFIG.merge(_SOON)),
+            session.client("cloudwatch", config=aws.CONFIG.merge(_SOON)),
             cloudformation,
             fetching.fetch,
             time.time,

@@ -24,6 +24,7 @@ from dt_logs_cfn.operate.status.account_reads import (
     stack_names,
     topic,
 )
+from dt_logs_cfn.operate.status.announcement_counts import announcement_counts
 from dt_logs_cfn.operate.status.log_objects import log_objects, other_logs
 from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen, Unread
 from dt_logs_cfn.operate.status.vended_logs import vended_logs
@@ -39,6 +40,7 @@ from dt_logs_handler.observe import read_load_balancer
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3control import S3ControlClient
 
@@ -53,6 +55,7 @@ class Reach:
     clients: Clients
     s3control: S3ControlClient
     logs: CloudWatchLogsClient
+    cloudwatch: CloudWatchClient
     cloudformation: CloudFormationClient
     fetch: Callable[[str, int], bytes]
     clock: Callable[[], float]
@@ -81,6 +84,9 @@ def look(
         account_block(reach.s3control, place.account) if found.public else {},
         tuple(seen),
         stack_names(reach.cloudformation),
+        announcement_counts(
+            reach.cloudwatch, [arn for arn, topic in found.topics.items() if topic], found.now
+        ),
         found.owner(),
         vended_logs(reach.logs),
         frozenset(found.noted),

@@ -104,6 +104,7 @@ class Seen:
     account_block: Mapping[str, bool] | Unread = field(default_factory=dict)
     stacks: tuple[StackSeen, ...] = ()
     stack_names: Mapping[str, str] | Unread = field(default_factory=dict)
+    announced: Mapping[str, Announced] | Unread = field(default_factory=dict)  # by topic
     owner: str = ""  # the account's canonical user ID, where a bucket's ownership asks for it
     vended: tuple[VendedLogs, ...] | Unread = ()
     denied: frozenset[Denied] = frozenset()

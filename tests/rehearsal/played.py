@@ -19,6 +19,7 @@ from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call
 from dt_logs_rehearsal.cloudformation.stack import Stack
 from dt_logs_rehearsal.pace import Pace
+from dt_logs_rehearsal.report.data import Report
 from dt_logs_rehearsal.sandbox import Sandbox
 from dt_logs_rehearsal.scenarios.play import Play
 from dt_logs_rehearsal.scenarios.released import load
@@ -36,9 +37,10 @@ def played(
 ) -> Iterator[Play]:
     """Run an account until the block ends; `folder` holds its functions."""
     found = load(release, privileges, "lifecycle")
+    report = Report("played", "", privileges.value, found.role_kind, "")
     with Sandbox(folder, pace=pace) as sandbox:
         role = found.service_role(sandbox)
-        yield Play(sandbox, replace(found, stack=_with_another(found.stack)), role)
+        yield Play(sandbox, replace(found, stack=_with_another(found.stack)), role, report)
 
 
 def _with_another(body: str) -> str:
@@ -69,14 +71,14 @@ def fail_after(play: Play, days: str) -> None:
 
 def forbid(play: Play, *policies: Mapping[str, Any]) -> None:
     """Let the organisation deny these from now on, and nothing else."""
-    play.sandbox.endpoint.control_policies = tuple(json.dumps(each) for each in policies)
+    play.account.world.control_policies = tuple(json.dumps(each) for each in policies)
 
 
 def ended(play: Play, status: str, stack: Stack) -> None:
     """Check in which status the last operation has left a stack; show why if it is another one."""
     failed = [
         f"{each.logical_id} {each.status}: {each.reason}"
-        for each in play.stages[-1].events
+        for each in play.report.stages[-1].events
         if each.status.endswith("_FAILED")
     ]
     assert stack.status == status, failed

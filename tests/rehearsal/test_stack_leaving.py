@@ -91,7 +91,7 @@ def test_an_update_away_from_such_a_bucket(play: Play, prepare: Prepare) -> None
     play.delete(stack)
     ended(play, "DELETE_COMPLETE", stack)
     nothing_of_ours(play)
-    assert play.unexpected == []
+    assert play.report.unexpected == []
 
 
 def test_an_empty_bucket_that_may_not_be_deleted(play: Play) -> None:
@@ -150,7 +150,7 @@ def test_a_frozen_policy_fails_with_the_statement_to_remove(play: Play) -> None:
     play.log(web, reads=False)
     now = play.snapshot()["buckets"][CUSTOMERS]
     assert (now["policy"], now["notifications"]) == (before["policy"], before["notifications"])
-    assert play.unexpected == []
+    assert play.report.unexpected == []
 
 
 def test_logging_that_may_not_be_switched_off_fails_without_a_right_left(play: Play) -> None:
@@ -169,7 +169,7 @@ def test_logging_that_may_not_be_switched_off_fails_without_a_right_left(play: P
     ended(play, "DELETE_COMPLETE", stack)
     nothing_of_ours(play)
     assert logging_of(play.account, web)[0] == "false"
-    assert play.unexpected == []
+    assert play.report.unexpected == []
 
 
 @pytest.mark.parametrize("whose", ["the customer's", "ours"])
@@ -210,4 +210,4 @@ def test_all_load_balancers_but_one_that_cannot_be_onboarded(play: Play) -> None
     play.delete(stack)
     ended(play, "DELETE_COMPLETE", stack)
     nothing_of_ours(play)
-    assert play.unexpected == []
+    assert play.report.unexpected == []

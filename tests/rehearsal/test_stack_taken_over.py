@@ -66,7 +66,7 @@ def test_the_logging_stays_where_the_customer_sent_it(play: Play, updated: bool)
         each["objects"] = {key: v for key, v in each["objects"].items() if "log.gz" not in key}
         each["tags"] = {}
     assert now == team
-    assert play.unexpected == []
+    assert play.report.unexpected == []
 
 
 def test_it_leaves_the_stack_and_goes_on_to_log(play: Play) -> None:
@@ -87,4 +87,4 @@ def test_it_leaves_the_stack_and_goes_on_to_log(play: Play) -> None:
     ended(play, "DELETE_COMPLETE", stack)
     assert logging_of(play.account, web) == logging
     assert logging_of(play.account, api)[0] == "false"
-    assert play.unexpected == []
+    assert play.report.unexpected == []

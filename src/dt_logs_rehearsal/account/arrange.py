@@ -7,9 +7,9 @@ from typing import Any
 from dt_logs_rehearsal.account.elbv2.delivery import LogKind, write_log
 from dt_logs_rehearsal.account.elbv2.load_balancers import new_load_balancer
 from dt_logs_rehearsal.account.s3.notifications import kept
-from dt_logs_rehearsal.account.sns.topics import add_topic, default_policy
+from dt_logs_rehearsal.account.sns.topics import default_policy
 from dt_logs_rehearsal.account.spreading import Spreading
-from dt_logs_rehearsal.account.world import BLOCK_ALL, SSE_S3, Bucket, Subscription, World
+from dt_logs_rehearsal.account.world import BLOCK_ALL, SSE_S3, Bucket, Subscription, Topic, World
 
 
 class Arrangement:
@@ -82,7 +82,7 @@ class Arrangement:
         arn = f"arn:{self.partition}:sns:{self.region}:{self.account_id}:{name}"
         text = default_policy(arn) if policy is None else json.dumps(policy)
         attributes = {} if policy is None else {"Policy": text}
-        add_topic(self.world, arn, attributes, {}, Spreading(text))
+        self.world.topics[arn] = Topic(arn, self.account_id, attributes, {}, Spreading(text))
         return arn
 
     def add_destination(self, arn: str) -> None:

@@ -39,14 +39,8 @@ def subscribe(world: World, call: Call) -> Response:
     protocol, endpoint = params["Protocol"], params.get("Endpoint", "")
     _check_endpoint(protocol, endpoint)
     attributes = _checked(params.get("Attributes", {}), "Attributes Reason: ")
-    found = next(
-        (
-            each
-            for each in world.subscriptions.values()
-            if (each.topic, each.protocol, each.endpoint) == (topic.arn, protocol, endpoint)
-        ),
-        None,
-    )
+    known = {(e.topic, e.protocol, e.endpoint): e for e in world.subscriptions.values()}
+    found = known.get((topic.arn, protocol, endpoint))
     if found is None:
         found = _new(world, call, topic, attributes)
     elif not {**_DEFAULTS, **found.attributes}.items() >= attributes.items():
@@ -96,33 +90,34 @@ def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:
 
 
 def _new(world: World, call: Call, topic: Topic, attributes: dict[str, str]) -> Subscription:
+    """Add a subscription; an endpoint that has to confirm is sent what it confirms by.
+
+    [SNS guide, SendMessageToHttp.confirm.md]
+    """
     protocol, endpoint = call.params["Protocol"], call.params.get("Endpoint", "")
-    arn = f"{topic.arn}:{world.unique()}"
-    confirmed = protocol in ("sqs", "lambda", "firehose", "application", "sms") and (
-        protocol == "sms" or endpoint.split(":")[4] == call.caller.account
-    )
+    owned = protocol in ("sqs", "lambda", "firehose", "application")
+    confirmed = protocol == "sms" or (owned and endpoint.split(":")[4] == call.caller.account)
     found = Subscription(
-        arn, topic.arn, protocol, endpoint, call.caller.account, attributes, confirmed
+        arn=f"{topic.arn}:{world.unique()}",
+        topic=topic.arn,
+        protocol=protocol,
+        endpoint=endpoint,
+        owner=call.caller.account,
+        attributes=attributes,
+        confirmed=confirmed,
     )
-    world.subscriptions[arn] = found
+    world.subscriptions[found.arn] = found
     if not confirmed:
-        _ask(world, found)
-    return found
-
-
-def _ask(world: World, found: Subscription) -> None:
-    """Send the endpoint what it confirms by [SNS guide, SendMessageToHttp.confirm.md]."""
-    host = f"sns.{found.topic.split(':')[3]}.amazonaws.com"
-    query = f"Action=ConfirmSubscription&TopicArn={found.topic}&Token={_token(found)}"
-    world.deliveries[found.endpoint].append(
-        {
+        query = f"Action=ConfirmSubscription&TopicArn={topic.arn}&Token={_token(found)}"
+        message = {
             "Type": "SubscriptionConfirmation",
             "Token": _token(found),
-            "TopicArn": found.topic,
-            "Message": f"You have chosen to subscribe to the topic {found.topic}.",
-            "SubscribeURL": f"https://{host}/?{query}",
+            "TopicArn": topic.arn,
+            "Message": f"You have chosen to subscribe to the topic {topic.arn}.",
+            "SubscribeURL": f"https://sns.{topic.arn.split(':')[3]}.amazonaws.com/?{query}",
         }
-    )
+        world.deliveries[endpoint].append(message)
+    return found
 
 
 def _token(found: Subscription) -> str:
@@ -139,27 +134,34 @@ def confirm_subscription(world: World, call: Call) -> Response:
     raise invalid("Token")
 
 
-def _found(world: World, call: Call) -> Subscription:
+def _found(world: World, call: Call) -> Subscription | None:
+    """Return the subscription of a call, if it exists. Raises Refused.
+
+    [localstack tests/aws/services/sns/test_sns]
+    """
     arn = call.params["SubscriptionArn"]
-    _check_arn(arn)
+    parts = arn.split(":")
+    if len(parts) < 6:
+        text = f"SubscriptionArn Reason: An ARN must have at least 6 elements, not {len(parts)}"
+        raise invalid(text)
     found = world.subscriptions.get(arn)
-    if found is None and not _UUID.fullmatch(arn.rpartition(":")[2]):
+    if found is None and not _UUID.fullmatch(parts[-1]):
         raise invalid("SubscriptionId")
-    if found is None:
-        raise Refused("NotFound", "Subscription does not exist", 404, Type="Sender")
-    if call.caller.account not in (found.owner, arn.split(":")[4]):
+    if found is not None and call.caller.account not in (found.owner, parts[4]):
         raise Refused("AuthorizationError", "Not authorized", 403, Type="Sender")
     return found
 
 
-def _check_arn(arn: str) -> None:
-    if (parts := len(arn.split(":"))) < 6:
-        raise invalid(f"SubscriptionArn Reason: An ARN must have at least 6 elements, not {parts}")
+def _existing(world: World, call: Call) -> Subscription:
+    found = _found(world, call)
+    if found is None:
+        raise Refused("NotFound", "Subscription does not exist", 404, Type="Sender")
+    return found
 
 
 def get_subscription_attributes(world: World, call: Call) -> Response:
     """Describe a subscription."""
-    found = _found(world, call)
+    found = _existing(world, call)
     shown = {**_DEFAULTS, **found.attributes}
     if "FilterPolicy" not in shown:  # [localstack tests/aws/services/sns/test_sns_filter_policy]
         del shown["FilterPolicyScope"]
@@ -180,7 +182,7 @@ def get_subscription_attributes(world: World, call: Call) -> Response:
 
 def set_subscription_attributes(world: World, call: Call) -> Response:
     """Set one attribute; an empty filter policy takes the filter away."""
-    found = _found(world, call)
+    found = _existing(world, call)
     name, value = call.params["AttributeName"], call.params.get("AttributeValue", "")
     new = {**found.attributes, name: value}
     if name == "FilterPolicy" and value in ("", "{}"):
@@ -194,15 +196,12 @@ def unsubscribe(world: World, call: Call) -> Response:
 
     [GH hashicorp/terraform-provider-aws, sns topic subscription, has the text]
     """
-    arn = call.params["SubscriptionArn"]
-    _check_arn(arn)
-    if arn not in world.subscriptions:
-        return {}
-    if not _found(world, call).confirmed:
+    found = _found(world, call)
+    if found is not None and not found.confirmed:
         raise invalid(
             "SubscriptionArn Reason: Cannot unsubscribe a subscription that is pending confirmation"
         )
-    del world.subscriptions[arn]
+    world.subscriptions.pop(call.params["SubscriptionArn"], None)
     return {}
 
 

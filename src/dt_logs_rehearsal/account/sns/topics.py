@@ -27,20 +27,18 @@ _SETTABLE = frozenset(
         "TracingConfig",
     )
 )
-_ACTIONS = frozenset(
-    (
-        "sns:*",
-        "sns:addpermission",
-        "sns:deletetopic",
-        "sns:gettopicattributes",
-        "sns:listsubscriptionsbytopic",
-        "sns:publish",
-        "sns:receive",
-        "sns:removepermission",
-        "sns:settopicattributes",
-        "sns:subscribe",
-    )
+# What a topic's owner may do by its default policy.
+_OWNERS = (
+    "GetTopicAttributes",
+    "SetTopicAttributes",
+    "AddPermission",
+    "RemovePermission",
+    "DeleteTopic",
+    "Subscribe",
+    "ListSubscriptionsByTopic",
+    "Publish",
 )
+_ACTIONS = frozenset(f"sns:{each.lower()}" for each in (*_OWNERS, "Receive", "*"))
 
 
 def invalid(text: str) -> Refused:
@@ -49,15 +47,12 @@ def invalid(text: str) -> Refused:
 
 
 def found_topic(world: World, arn: str) -> Topic:
-    """Find a topic; raises Refused."""
-    if len(arn.split(":")) != 6:
-        raise invalid(
-            f"TopicArn Reason: An ARN must have at least 6 elements, not {len(arn.split(':'))}"
-        )
-    topic = world.topics.get(arn)
-    if topic is None:
+    """Find a topic. Raises Refused."""
+    if (count := len(arn.split(":"))) != 6:
+        raise invalid(f"TopicArn Reason: An ARN must have at least 6 elements, not {count}")
+    if arn not in world.topics:
         raise Refused("NotFound", "Topic does not exist", 404, Type="Sender")
-    return topic
+    return world.topics[arn]
 
 
 def create_topic(world: World, call: Call) -> Response:
@@ -66,108 +61,74 @@ def create_topic(world: World, call: Call) -> Response:
     What is sent must then be as it is. Only what is sent is compared; policies as texts.
     [localstack tests/aws/services/sns/test_sns; GH MassTransit#3720 for attributes]
     """
-    params = call.params
-    name, attributes = params["Name"], dict(params.get("Attributes", {}))
-    tags = {tag["Key"]: tag["Value"] for tag in params.get("Tags", ())}
-    fifo = attributes.get("FifoTopic", "false").lower() == "true"
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", name.removesuffix(".fifo" if fifo else "")) or (
-        fifo and not name.endswith(".fifo")
-    ):
-        raise invalid("Topic Name")
-    if not fifo:
-        attributes.pop("FifoTopic", None)
-    if len(tags) != len(params.get("Tags", ())):
-        raise invalid("Duplicated keys are not allowed.")
+    name, attributes, tags = _checked(call)
     arn = f"arn:{world.partition}:sns:{call.region}:{call.caller.account}:{name}"
-    _check_attributes(attributes)
     existing = world.topics.get(arn)
     if existing is None:
         policy = Spreading(_NOBODY)
         world.change(policy, attributes.get("Policy", default_policy(arn)))
-        add_topic(world, arn, attributes, tags, policy)
-        return {"TopicArn": arn}
-    shown = topic_attributes(existing)
-    if any(shown.get(key) != value for key, value in attributes.items()):
+        world.topics[arn] = Topic(arn, call.caller.account, attributes, tags, policy)
+    elif not _attributes(existing).items() >= attributes.items():
         raise invalid("Attributes Reason: Topic already exists with different attributes")
-    if tags and tags != existing.tags:
+    elif tags and tags != existing.tags:
         raise invalid("Tags Reason: Topic already exists with different tags")
     return {"TopicArn": arn}
 
 
-def add_topic(
-    world: World,
-    arn: str,
-    attributes: dict[str, str],
-    tags: dict[str, str],
-    policy: Spreading[str],
-) -> None:
-    """Put a topic into the world."""
-    world.topics[arn] = Topic(arn, arn.split(":")[4], attributes, tags, policy)
-
-
-def default_policy(arn: str) -> str:
-    """Return the policy of a topic made without one: its owner, which S3 is not.
-
-    [GH aws/aws-cdk#28915]
-    """
-    owner = arn.split(":")[4]
-    return json.dumps(
-        {
-            "Version": "2008-10-17",
-            "Id": "__default_policy_ID",
-            "Statement": [
-                {
-                    "Sid": "__default_statement_ID",
-                    "Effect": "Allow",
-                    "Principal": {"AWS": "*"},
-                    "Action": [
-                        "SNS:GetTopicAttributes",
-                        "SNS:SetTopicAttributes",
-                        "SNS:AddPermission",
-                        "SNS:RemovePermission",
-                        "SNS:DeleteTopic",
-                        "SNS:Subscribe",
-                        "SNS:ListSubscriptionsByTopic",
-                        "SNS:Publish",
-                    ],
-                    "Resource": arn,
-                    "Condition": {"StringEquals": {"AWS:SourceOwner": owner}},
-                }
-            ],
-        },
-        separators=(",", ":"),
-    )
-
-
-def _check_attributes(attributes: dict[str, str]) -> None:
-    for key in attributes:
-        if key not in _SETTABLE:
-            raise invalid(f"Attributes Reason: Unknown attribute {key}")
+def _checked(call: Call) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Return a new topic's name, attributes and tags, checked."""
+    name, attributes = call.params["Name"], dict(call.params.get("Attributes", {}))
+    given = call.params.get("Tags", ())
+    tags = {tag["Key"]: tag["Value"] for tag in given}
+    fifo = attributes.get("FifoTopic", "false").lower() == "true"
+    form = r"[A-Za-z0-9_-]{1,256}" + (r"\.fifo" if fifo else "")
+    if not re.fullmatch(form, name):
+        raise invalid("Topic Name")
+    if not fifo:
+        attributes.pop("FifoTopic", None)
+    if len(tags) != len(given):
+        raise invalid("Duplicated keys are not allowed.")
+    for key in attributes.keys() - _SETTABLE:
+        raise invalid(f"Attributes Reason: Unknown attribute {key}")
     if "Policy" in attributes:
         _check_policy(attributes["Policy"])
+    return name, attributes, tags
 
 
 def _check_policy(text: str) -> None:
     """Check a topic's policy; SNS refuses actions that a topic does not know."""
     try:
-        document: Any = json.loads(text)
-        statements = listed(document["Statement"])
-        actions = [action for each in statements for action in texts(each["Action"])]
-        well_formed = bool(statements) and all(
-            each["Effect"] in ("Allow", "Deny") and each["Principal"] for each in statements
-        )
+        statements = listed(json.loads(text)["Statement"])
+        actions = {action.lower() for each in statements for action in texts(each["Action"])}
+        known = all(e["Effect"] in ("Allow", "Deny") and e["Principal"] for e in statements)
     except (ValueError, KeyError, TypeError):
-        well_formed, actions = False, []
-    if not well_formed:
+        statements, actions, known = [], set(), False
+    if not statements or not known:
         raise invalid("Attributes Reason: Policy Error: null")
-    if not _ACTIONS.issuperset(action.lower() for action in actions):
+    if not actions <= _ACTIONS:
         raise invalid("Policy statement action out of service scope!")
 
 
-def topic_attributes(topic: Topic) -> dict[str, str]:
+def default_policy(arn: str) -> str:
+    """Return the policy of a topic made without one: its owner, which S3 is not.
+
+    [localstack tests/aws/services/sns/test_sns; GH aws/aws-cdk#28915]
+    """
+    statement = {
+        "Sid": "__default_statement_ID",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": [f"SNS:{each}" for each in _OWNERS],
+        "Resource": arn,
+        "Condition": {"StringEquals": {"AWS:SourceOwner": arn.split(":")[4]}},
+    }
+    document = {"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [statement]}
+    return json.dumps(document, separators=(",", ":"))
+
+
+def _attributes(topic: Topic) -> dict[str, Any]:
     """Return the attributes that were set, or have a default."""
-    defaults = {"Policy": topic.policy.latest, "DisplayName": ""}
-    return {**defaults, **topic.attributes}
+    return {"Policy": topic.policy.latest, "DisplayName": "", **topic.attributes}
 
 
 def get_topic_attributes(world: World, call: Call) -> Response:
@@ -176,7 +137,7 @@ def get_topic_attributes(world: World, call: Call) -> Response:
     states = [each.confirmed for each in world.subscriptions.values() if each.topic == topic.arn]
     return {
         "Attributes": {
-            **topic_attributes(topic),
+            **_attributes(topic),
             "TopicArn": topic.arn,
             "Owner": topic.owner,
             "SubscriptionsConfirmed": str(states.count(True)),
@@ -190,7 +151,7 @@ def get_topic_attributes(world: World, call: Call) -> Response:
 def delete_topic(world: World, call: Call) -> Response:
     """Delete a topic and all its subscriptions, pending ones too; repeatable [SNS API]."""
     arn = call.params["TopicArn"]
-    if world.topics.pop(arn, None) is not None:
-        world.subscriptions = {k: v for k, v in world.subscriptions.items() if v.topic != arn}
-        world.ended = {k: v for k, v in world.ended.items() if v[0].topic != arn}
+    world.topics.pop(arn, None)
+    world.subscriptions = {k: v for k, v in world.subscriptions.items() if v.topic != arn}
+    world.ended = {k: v for k, v in world.ended.items() if v[0].topic != arn}
     return {}

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from dt_logs_cfn.errors import FetchError
+from dt_logs_cfn.template.declared import accepts, complete
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.parsing import LIMIT
 from dt_logs_cfn.verify.fetching import fetch
@@ -61,8 +62,13 @@ def check(asked: Asked, capabilities: Sequence[str]) -> None:
     if missing:
         raise invalid(f"Parameters: [{', '.join(sorted(missing))}] must have values")
     stack = ResolvedTemplate(template, asked.parameters)
+    values = complete(template, asked.parameters, {})
     try:
-        refusals = stack.refusals()
+        refusals = [
+            str(each.get("ConstraintDescription", f"{name} does not take this value"))
+            for name, each in declared.items()
+            if not accepts(each, values[name])
+        ]
         stack.value([template["Resources"], template.get("Outputs", {})])
     except KeyError as error:
         raise Refused("NotImplemented", f"{error.args[0]} is not emulated", 501) from error

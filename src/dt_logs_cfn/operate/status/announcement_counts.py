@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.status.account_reads import optional
-from dt_logs_cfn.operate.status.seen import Announced, Unread
+from dt_logs_cfn.operate.status.seen import Announced
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

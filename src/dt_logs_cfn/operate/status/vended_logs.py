@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.status.account_reads import optional
-from dt_logs_cfn.operate.status.seen import Unread, VendedLogs
+from dt_logs_cfn.operate.status.seen import VendedLogs
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient

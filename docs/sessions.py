@@ -67,7 +67,8 @@ def status() -> str:
     account.s3.put_bucket_policy(Bucket=_BUCKET, Policy=json.dumps(policy))
     stacks: Any = _Stacks()
     clients = account.elbv2, account.s3, account.sns
-    reach = Reach(clients, account.s3control, stacks, fetching.fetch, account.clock)
+    control, logs, cloudwatch = map(account.client, ("s3control", "logs", "cloudwatch"))
+    reach = Reach(clients, control, logs, cloudwatch, stacks, fetching.fetch, account.clock)
     seen = look(reach, _HERE, [], [arn])
     text = told([*checks(seen, "", "")], colour=False)
     return f"```console\n$ python -m dt_logs_cfn status --load-balancer {arn}\n{text}\n```\n"

@@ -14,9 +14,16 @@ from dt_logs_cfn.errors import SettingsError
 from dt_logs_handler.names import ACCOUNT_ID, HTTPS_URL, QUEUE_ARN
 from dt_logs_handler.request import Privileges
 
-__all__ = ["PARTITIONS", "Privileges", "Settings", "Vendor", "partition_of"]
+__all__ = ["DNS_SUFFIXES", "PARTITIONS", "Privileges", "Settings", "Vendor", "partition_of"]
 
-PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
+# How the names of a partition's endpoints end [botocore, endpoints.json].
+DNS_SUFFIXES = {
+    "aws": "amazonaws.com",
+    "aws-cn": "amazonaws.com.cn",
+    "aws-eusc": "amazonaws.eu",
+    "aws-us-gov": "amazonaws.com",
+}
+PARTITIONS = tuple(DNS_SUFFIXES)
 
 _NAMES = ("vendor_account_id", "notification_endpoint", "base_url")
 _FIX = "Correct release.cfg, or leave the value empty."
@@ -94,7 +101,7 @@ class Settings:
         except (configparser.Error, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"{path} is no configuration file: {str(error).splitlines()[0]}.",
-                "Give it a section [aws], [aws-us-gov] or [aws-cn] with lines of `name = value`.",
+                f"Give it sections ({', '.join(PARTITIONS)}) with lines of `name = value`.",
             ) from error
         return cls._of((name, dict(parser[name])) for name in parser.sections())
 
@@ -150,6 +157,8 @@ def partition_of(region: str) -> str:
     match region.split("-")[:2]:
         case ["cn", _]:
             return "aws-cn"
+        case ["eusc", _]:
+            return "aws-eusc"
         case ["us", "gov"]:
             return "aws-us-gov"
     return "aws"

@@ -27,6 +27,7 @@ BASES = {
     "aws": "https://releases.example.com/dt-logs",
     "aws-us-gov": "https://releases-gov.s3.us-gov-west-1.amazonaws.com/dt-logs",
     "aws-cn": "https://releases-cn.s3.cn-north-1.amazonaws.com.cn",
+    "aws-eusc": "https://releases-eusc.s3.eusc-de-east-1.amazonaws.eu/dt-logs",
 }
 PUBLISHED = Settings(tuple(Vendor(name, base_url=base) for name, base in BASES.items()))
 # Of its vendor one partition knows everything, one the account, and one is not published.
@@ -41,6 +42,7 @@ PLACES = [
     (0, "us-east-1", "us-east-1.console.aws.amazon.com"),
     (1, "us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),
     (2, "cn-north-1", "cn-north-1.console.amazonaws.cn"),
+    (3, "eusc-de-east-1", "eusc-de-east-1.console.amazonaws-eusc.eu"),
 ]
 ODD_VALUES = (
     "it's",

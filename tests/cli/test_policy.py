@@ -63,6 +63,7 @@ def test_the_region_decides_the_partition(run: Run) -> None:
         "us-east-1": "aws",
         "us-gov-west-1": "aws-us-gov",
         "cn-northwest-1": "aws-cn",
+        "eusc-de-east-1": "aws-eusc",
     }.items():
         ran = run("policy", "lambda-execution-documented", "--region", region)
         assert json.loads(ran.out)["Statement"][0]["Resource"] == f"arn:{partition}:logs:*:*:*"

@@ -28,6 +28,20 @@ from dt_logs_cfn.publish.destination import chosen, destination, destinations
             "us-gov-west-1",
         ),
         ("aws-cn", "https://b1.s3.cn-north-1.amazonaws.com.cn/a", "b1", "a", "cn-north-1"),
+        (
+            "aws-eusc",
+            "https://b1.s3.eusc-de-east-1.amazonaws.eu/a",
+            "b1",
+            "a",
+            "eusc-de-east-1",
+        ),
+        (
+            "aws-eusc",
+            "https://s3.dualstack.eusc-de-east-1.amazonaws.eu/b1",
+            "b1",
+            "",
+            "eusc-de-east-1",
+        ),
     ],
 )
 def test_every_form_of_an_s3_url(
@@ -50,6 +64,12 @@ def test_every_form_of_an_s3_url(
         ("aws", "https://b1.s3.cn-north-1.amazonaws.com.cn/a"),
         ("aws-us-gov", "https://b1.s3.us-east-1.amazonaws.com/a"),
         ("aws-cn", "https://b1.s3.cn-north-1.amazonaws.com/a"),
+        ("aws", "https://b1.s3.eusc-de-east-1.amazonaws.eu/a"),
+        ("aws", "https://b1.s3.us-east-1.amazonaws.eu/a"),
+        ("aws", "https://b1.s3.amazonaws.eu/a"),
+        ("aws-eusc", "https://b1.s3.amazonaws.eu/a"),
+        ("aws-eusc", "https://b1.s3.eusc-de-east-1.amazonaws.com/a"),
+        ("aws-eusc", "https://b1.s3.eusc-de-east-1.amazonaws.eu.evil.example/a"),
     ],
 )
 def test_what_is_no_place_of_the_partition(partition: str, url: str) -> None:

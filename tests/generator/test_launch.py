@@ -138,7 +138,7 @@ def test_cloudformation_is_in_every_region_that_is_offered() -> None:
 
 
 def test_every_partition_that_can_be_set_is_offered() -> None:
-    assert sorted(each.id for each in PARTITIONS) == ["aws", "aws-cn", "aws-us-gov"]
+    assert sorted(each.id for each in PARTITIONS) == ["aws", "aws-cn", "aws-eusc", "aws-us-gov"]
 
 
 def test_a_template_is_published_below_its_version() -> None:
@@ -152,6 +152,7 @@ def test_a_template_is_published_below_its_version() -> None:
         (0, "us-east-1", "us-east-1.console.aws.amazon.com"),
         (1, "us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),
         (2, "cn-north-1", "cn-north-1.console.amazonaws.cn"),
+        (3, "eusc-de-east-1", "eusc-de-east-1.console.amazonaws-eusc.eu"),
     ],
 )
 def test_a_link_opens_the_form_of_the_right_console(number: int, region: str, host: str) -> None:
@@ -240,7 +241,12 @@ def test_the_terraform_block_is_this() -> None:
 def test_where_nothing_is_published_it_says_so_and_invents_no_address() -> None:
     unset, one = page(UNSET), page(ONE)
 
-    for name in ("AWS (commercial)", "AWS GovCloud (US)", "AWS China"):
+    for name in (
+        "AWS (commercial)",
+        "AWS GovCloud (US)",
+        "AWS China",
+        "AWS European Sovereign Cloud",
+    ):
         assert f"not published for {name}" in unset
     assert [each for each in Page(unset).all("href") if ":" in each] == []
     assert "--template-url" not in text(unset).split('"use strict"')[0]

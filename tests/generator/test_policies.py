@@ -101,12 +101,10 @@ def schema(resource_type: str) -> dict[str, Any]:
 
 
 def declared(resource_type: str) -> set[str]:
-    handlers = schema(resource_type)["handlers"]
-    return {
-        action
-        for name in ("create", "read", "update", "delete")
-        for action in handlers[name]["permissions"]
-    }
+    """Return what the type's handlers need, and what its tags need besides."""
+    found = schema(resource_type)
+    needs = [found["handlers"][name] for name in ("create", "read", "update", "delete")]
+    return {action for need in (*needs, found["tagging"]) for action in need["permissions"]}
 
 
 def texts(value: Any) -> Iterator[str]:

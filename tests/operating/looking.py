@@ -107,7 +107,8 @@ class Looking:
             account.client("sns", caller=caller),
         )
         control = account.client("s3control", caller=caller)
-        reach = Reach(clients, control, cloudformation, self.fetch, account.clock)
+        logs, cloudwatch = (account.client(each, caller=caller) for each in ("logs", "cloudwatch"))
+        reach = Reach(clients, control, logs, cloudwatch, cloudformation, self.fetch, account.clock)
         described = [
             parsed(cast(Any, each))
             for each in self.cloudformation.stacks

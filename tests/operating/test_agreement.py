@@ -82,7 +82,8 @@ def _all_is_well(account: Account, arns: list[str], *stacks: str) -> None:
         assert account.write_log(arn)
     clients: Any = clients_of(account)
     cloudformation: Any = KnownStacks(*stacks)
-    reach = Reach(clients, account.s3control, cloudformation, not_fetched, account.clock)
+    control, logs, cloudwatch = map(account.client, ("s3control", "logs", "cloudwatch"))
+    reach = Reach(clients, control, logs, cloudwatch, cloudformation, not_fetched, account.clock)
     before = account.snapshot()
     seen = look(reach, new_stack("aws", REGION, ACCOUNT), [], arns)
     assert account.snapshot() == before

@@ -38,7 +38,7 @@ def test_a_stack_that_works_has_no_finding(served: Served) -> None:
     served.account.write_log(arn)
     ran = served.run("status", "--stack", NAME)
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.splitlines()[-1] == "21 checks: 19 ok, no findings, 2 could not be told."
+    assert ran.out.splitlines()[-1] == "24 checks: 22 ok, no findings, 2 could not be told."
     assert "\x1b" not in ran.out
     assert served.run("status").out == ran.out
     # What plans an update finds the same, and so does a look at the load balancer.
@@ -386,7 +386,7 @@ def test_a_stack_that_waits_for_a_change_set_is_planned_only_if_that_is_ours(
     assert ran.code == code
     if code == 3:
         assert "is about to be made by another change set, mine." in ran.failure
-    (check, _) = json.loads(served.run("status", "--json").out)["checks"]
+    check, *_ = json.loads(served.run("status", "--json").out)["checks"]
     assert (check["verdict"], check["saw"][:18]) == ("finding", "REVIEW_IN_PROGRESS")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,9 +62,12 @@ def test_all_is_ok_where_logs_flow(looking: Looking) -> None:
         "delivery retries": "ok",
         "notification": "ok",
         "who else listens": "ok",
+        "other logs": "ok",
         "topic": "ok",
         "subscription": "ok",
+        "announcements": "ok",
         "marks without a stack": "ok",
+        "vended logs": "ok",
         "organisation's policies": "unknown",
     }
     assert found[subject(arn), "logging"].saw == f"access logs go to s3://{LOGS}/"
@@ -87,7 +91,7 @@ def test_all_is_ok_where_logs_flow(looking: Looking) -> None:
                 "subscription",
             ),
         ),
-        ("s3:ListBucket", ("log objects",)),
+        ("s3:ListBucket", ("log objects", "other logs")),
         ("s3:GetEncryptionConfiguration", ("encryption",)),
         ("s3:GetBucketOwnershipControls", ("ownership",)),
         ("s3:GetBucketPublicAccessBlock", ("public access block",)),
@@ -117,7 +121,7 @@ def test_a_bucket_of_another_account_is_unknown_throughout(looking: Looking) -> 
     arn = logging(looking.account, owner="444455556666")
     found = looking.of(arn)
     names = [name for (of, name), each in found.items() if each.verdict != "unknown"]
-    assert names == ["logging"]
+    assert names == ["logging", "vended logs"]
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -240,6 +244,46 @@ def test_a_bucket_with_many_logs_costs_few_calls(looking: Looking) -> None:
     marks = Stack(STACK, "aws", REGION, ACCOUNT)
     assert log_objects(through, found, marks, account.clock()).newest == account.clock() - 20
     assert calls == ["ListObjectsV2"] * 2
+
+
+@pytest.mark.parametrize(
+    ("owner", "verdict", "saw"),
+    [
+        ("", "ok", "BucketOwnerPreferred, and your account owns the newest log"),
+        (
+            "127311923021",
+            "finding",
+            "BucketOwnerPreferred, and another account owns the newest log,"
+            " so Data Theorem cannot read it",
+        ),
+        (
+            None,
+            "unknown",
+            "BucketOwnerPreferred, and no log since yesterday shows who owns the logs",
+        ),
+    ],
+)
+def test_ownership_is_told_by_the_newest_log(
+    looking: Looking, owner: str | None, verdict: str, saw: str
+) -> None:
+    arn = logging(looking.account, ownership="BucketOwnerPreferred")
+    if owner is not None:
+        looking.account.write_log(arn)
+        looking.account.clock.sleep(300)
+        newest = looking.account.write_log(arn)
+        assert newest is not None
+        versions = looking.account.world.buckets[LOGS].objects[newest]
+        versions[-1] = replace(versions[-1], owner=owner or ACCOUNT)
+    found = looking.check("ownership", arn)
+    assert (found.verdict, found.saw) == (verdict, saw)
+
+
+@pytest.mark.parametrize("right", ["s3:ListBucket", "s3:ListAllMyBuckets"])
+def test_owner_that_may_not_be_read_is_unknown(looking: Looking, right: str) -> None:
+    arn = logging(looking.account, ownership="BucketOwnerPreferred")
+    looking.account.write_log(arn)
+    found = looking.check("ownership", arn, denied=(right,))
+    assert (found.verdict, right in found.saw) == ("unknown", True)
 
 
 def test_encryption_and_ownership_that_shut_logs_out(looking: Looking) -> None:

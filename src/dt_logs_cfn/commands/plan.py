@@ -12,6 +12,7 @@ from dt_logs_cfn.operate.plans.shown import Preview, data, told
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.diff import stack_change
 from dt_logs_cfn.operate.stacks.stack import Existing, existing
+from dt_logs_cfn.operate.status.vended_logs import vended_logs
 from dt_logs_handler.names import Stack
 
 
@@ -39,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         clients = account.clients(session)
         watch(clients, time.monotonic, Operator().tell)
         found = planned(request, clients, time.time)
-    preview = Preview(found, itself, stack is not None, _runs(deployment))
+        vended = vended_logs(session.client("logs", config=aws.CONFIG))
+    preview = Preview(found, itself, stack is not None, _runs(deployment), vended)
     result(arguments.json, data(preview), [told(preview, _what(name, here, stack))])
     return preview.code
 

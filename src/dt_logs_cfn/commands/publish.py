@@ -22,7 +22,7 @@ from dt_logs_cfn.publish.store import Store
 from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import CHECKSUMS, Release, build_release
 from dt_logs_cfn.release.folder import compare
-from dt_logs_cfn.settings import Settings
+from dt_logs_cfn.settings import DNS_SUFFIXES, Settings
 from dt_logs_cfn.verify.fetching import optional
 from dt_logs_cfn.verify.signature import sign, signers
 from dt_logs_cfn.versions import is_version
@@ -197,7 +197,7 @@ def _place(
 
 def _public_url(destination: Destination, endpoint: str) -> str:
     """Return where customers find it: at an emulated account's endpoint, if that is where S3 is."""
-    if (urlsplit(endpoint).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn")):
+    if (urlsplit(endpoint).hostname or "").endswith(f".{DNS_SUFFIXES[destination.partition]}"):
         return destination.url
     tell(f"warning: S3 is at {endpoint}, not at AWS: {destination.url} is not.")
     return "/".join(filter(None, (endpoint, destination.bucket, destination.prefix)))

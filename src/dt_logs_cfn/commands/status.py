@@ -24,11 +24,11 @@ from dt_logs_cfn.verify import fetching
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-# One setting of the account's is read through it, and nothing hangs on it but a verdict.
 _NONE = OperatingError(
     "There is no stack of Data Theorem's Logs Analysis in this account and region.",
     "Name another --region, or a --load-balancer.",
 )
+# For what only a verdict depends on.
 _SOON = Config(retries={"mode": "standard", "total_max_attempts": 2})
 
 
@@ -62,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         reach = Reach(
             clients,
             session.client("s3control", config=aws.CONFIG.merge(_SOON)),
+            session.client("logs", config=aws.CONFIG.merge(_SOON)),
+            session.client("cloudwatch", config=aws.CONFIG.merge(_SOON)),
             cloudformation,
             fetching.fetch,
             time.time,

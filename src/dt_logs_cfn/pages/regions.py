@@ -77,4 +77,10 @@ PARTITIONS = (
             ("cn-northwest-1", "China (Ningxia)"),
         ),
     ),
+    Partition(
+        "aws-eusc",
+        "AWS European Sovereign Cloud",
+        "console.amazonaws-eusc.eu",
+        (("eusc-de-east-1", "AWS European Sovereign Cloud (Germany)"),),
+    ),
 )

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from dt_logs_cfn.errors import PublishError
-from dt_logs_cfn.settings import Settings, Vendor, partition_of
+from dt_logs_cfn.settings import DNS_SUFFIXES, Settings, Vendor, partition_of
 
 # Virtual-hosted and path style, with and without a region, dual stack too [AWS, "Virtual hosting
 # of buckets"]. CloudFormation takes templates from S3 alone, and from no website endpoint
 # [botocore, CreateStack: TemplateURL].
 _HOST = re.compile(
-    r"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+)\.)??s3(?:\.dualstack)?(?:[.-](?P<region>[a-z]{2}(?:-[a-z]+)+-\d+))?"
-    r"\.amazonaws\.com(?P<china>\.cn)?"
+    r"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+)\.)??s3(?:\.dualstack)?(?:[.-](?P<region>[a-z]{2,4}(?:-[a-z]+)+-\d+))?"
+    r"\.(?P<suffix>amazonaws\.[a-z.]+)"
 )
 
 
@@ -50,8 +50,9 @@ def destination(vendor: Vendor) -> Destination:
     if not bucket:
         raise _wrong(vendor, "names no bucket")
     region = found["region"] or "us-east-1"
-    if partition_of(region) != vendor.partition or bool(found["china"]) != (
-        vendor.partition == "aws-cn"
+    if (partition_of(region), found["suffix"]) != (
+        vendor.partition,
+        DNS_SUFFIXES[vendor.partition],
     ):
         raise _wrong(vendor, f"is not one of partition {vendor.partition}")
     return Destination(vendor.partition, bucket, prefix, region, vendor.base_url)

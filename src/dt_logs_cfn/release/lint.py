@@ -1,5 +1,7 @@
 """Checking templates with cfn-lint, in this process and over all its regions, and with our rules.
 
+Where cloudformation-validate is installed, it checks them, too.
+
 cfn-lint reads its rules once for all templates: that takes longer than applying them. It takes
 no configuration from the user's home, the working directory or the template itself.
 """
@@ -15,7 +17,7 @@ from cfnlint.helpers import REGIONS, load_resource
 from cfnlint.rules import Match
 from cfnlint.runner import Runner, run_template_by_data
 
-from dt_logs_cfn.release import rules
+from dt_logs_cfn.release import rules, validate
 from dt_logs_cfn.release.findings import Finding, Severity
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_cfn.template.templates import origin
@@ -36,7 +38,8 @@ def lint_templates(templates: Mapping[str, str], today: date) -> tuple[Finding, 
         for name, text in templates.items()
         for finding in rules.check(rules.Subject(name, text, parsed[name], today, ends))
     ]
-    return (*ours, *_cfn_lint(templates))
+    others = validate.validate(templates) if validate.installed() else []
+    return (*ours, *_cfn_lint(templates), *others)
 
 
 def runtime_ends() -> dict[str, date]:

@@ -42,7 +42,8 @@ class Need:
 
 
 # What the handlers in CloudFormation's registry schemas declare, as far as a property of ours or
-# the stack's tags bring them to it. A read handler reads every property, set or not.
+# the stack's tags bring them to it, and what the schemas declare for tagging. A read handler reads
+# every property, set or not.
 NEEDS: tuple[Need, ...] = (
     Need(ROLE, ("iam:CreateRole",), On.ROLE, "create the execution role"),
     Need(
@@ -64,7 +65,12 @@ NEEDS: tuple[Need, ...] = (
         On.ROLE,
         "update PermissionsBoundary",
     ),
-    Need(ROLE, ("iam:TagRole", "iam:UntagRole"), On.ROLE, "give it the stack's tags"),
+    Need(
+        ROLE,
+        ("iam:ListRoleTags", "iam:TagRole", "iam:UntagRole"),
+        On.ROLE,
+        "give it the stack's tags",
+    ),
     Need(ROLE, ("iam:DeleteRole",), On.ROLE, "delete it"),
     Need(FUNCTION, ("iam:PassRole",), On.PASSED_ROLE, "give the function its Role"),
     Need(FUNCTION, ("lambda:CreateFunction",), On.FUNCTION, "create the function"),
@@ -89,7 +95,7 @@ NEEDS: tuple[Need, ...] = (
     ),
     Need(
         FUNCTION,
-        ("lambda:TagResource", "lambda:UntagResource"),
+        ("lambda:ListTags", "lambda:TagResource", "lambda:UntagResource"),
         On.FUNCTION,
         "give it the stack's tags, and CloudFormation's own",
     ),

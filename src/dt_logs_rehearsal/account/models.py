@@ -63,7 +63,14 @@ _HONOURED = {
     "DescribeLoadBalancers": ("LoadBalancerArns", "Marker", "PageSize"),
     "GetObject": ("RequestPayer",),
     "HeadObject": ("RequestPayer",),
-    "ListObjectsV2": ("ContinuationToken", "Delimiter", "MaxKeys", "Prefix", "StartAfter"),
+    "ListObjectsV2": (
+        "ContinuationToken",
+        "Delimiter",
+        "FetchOwner",
+        "MaxKeys",
+        "Prefix",
+        "StartAfter",
+    ),
     "PutObject": ("ACL", "Body", "IfMatch", "IfNoneMatch"),
 }
 

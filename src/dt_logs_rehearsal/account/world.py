@@ -212,6 +212,11 @@ Operation = Callable[[World, Call], Response]
 Operations = Mapping[str, Operation]
 
 
+def canonical_id(account: str) -> str:
+    """Return the canonical user ID by which S3 names an account as an owner."""
+    return account.rjust(64, "0")
+
+
 def page(items: Sequence[T], token: str | None, size: int) -> tuple[Sequence[T], str | None]:
     """Return one page and the token of the next; tokens are offsets."""
     start = int(token) if token else 0

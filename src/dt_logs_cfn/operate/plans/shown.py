@@ -4,13 +4,15 @@ Nothing secret is in it: an endpoint is shown without its path and query.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import groupby
 
 from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.plans.diff import PlannedChange, changes
 from dt_logs_cfn.operate.plans.planned import Conflict, Planned
+from dt_logs_cfn.operate.status.seen import VendedLogs
 from dt_logs_handler.model import CreateBucket, Plan
 from dt_logs_handler.names import load_balancer_name
 from dt_logs_handler.request import Request
@@ -48,6 +50,7 @@ class Preview:
     itself: PlannedChange | None
     exists: bool
     runs: bool
+    vended: tuple[VendedLogs, ...] | Unread = ()
 
     @property
     def code(self) -> int:
@@ -66,6 +69,12 @@ class Preview:
     def drift(self) -> list[PlannedChange]:
         """What a run would change in the account, which this one causes none of."""
         return [] if self.runs else self._in_account
+
+    @property
+    def delivered(self) -> list[VendedLogs]:
+        """What CloudWatch Logs delivers of the load balancers that this is about."""
+        known = () if isinstance(self.vended, Unread) else self.vended
+        return [each for each in known if each.load_balancer in self.planned.state.load_balancers]
 
     @cached_property
     def filled(self) -> Callable[[str], str]:
@@ -116,6 +125,9 @@ def data(preview: Preview) -> dict[str, object]:
         "warnings": [filled(each) for each in plan.warnings],
         "denied": [str(each) for each in found.denied],
         "unread": list(found.state.unread),
+        "vended_logs": None
+        if isinstance(preview.vended, Unread)
+        else [asdict(each) for each in preview.delivered],
         "log_locations": [
             {
                 "load_balancer": each.load_balancer,
@@ -142,6 +154,7 @@ def told(preview: Preview, what: str) -> str:
             lines.append("Nothing is to be done in buckets, topics and load balancers.")
         if not preview.runs:
             lines += _drift_lines(preview)
+    lines += _vended_lines(preview)
     lines += _notes(found, preview.exists)
     # Anybody may have written anything into a policy: a terminal is to take it as text.
     return "\n".join(printable(preview.filled(line), "?") for line in lines)
@@ -179,6 +192,21 @@ def _change_lines(found: Sequence[PlannedChange]) -> Iterator[str]:
     count = sum(line[0] in "+-~" for each in found for line in each.diff)
     yield ""
     yield f"{count} change{'' if count == 1 else 's'}."
+
+
+def _vended_lines(preview: Preview) -> Iterator[str]:
+    """Yield what is logged besides the S3 attribute, which alone Data Theorem reads."""
+    if isinstance(preview.vended, Unread):
+        yield from ("", "Whether CloudWatch Logs delivers access logs, too, is not known:")
+        yield f"  {preview.vended.why}"
+        return
+    yield from _listed(
+        "CloudWatch Logs delivers access logs of these already, and goes on to (both can be on):",
+        [
+            f"{load_balancer_name(each.load_balancer)}: to {each.destination}"
+            for each in preview.delivered
+        ],
+    )
 
 
 def _notes(found: Planned, exists: bool) -> Iterator[str]:

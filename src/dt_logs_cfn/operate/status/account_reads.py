@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from dt_logs_cfn.aws import expired
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.account import Reading, Unread
 from dt_logs_handler.aws import code, denied, pages
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import ListStacksInputTypeDef
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_s3control import S3ControlClient
+
+T = TypeVar("T")
 
 
 def stack_names(client: CloudFormationClient) -> dict[str, str] | Unread:
@@ -99,3 +102,22 @@ def account_block(client: S3ControlClient, account: str) -> dict[str, bool] | Un
             "Check the network, and look again.",
         )
     return {key: bool(value) for key, value in answer["PublicAccessBlockConfiguration"].items()}
+
+
+def optional(read: Callable[[], T], service: str, what: str) -> T | Unread:
+    """Return what a read returns that nothing else depends on, or why it returned nothing.
+
+    `service` is the prefix of its rights, and `what` names what is read. Raises botocore's error if
+    the credentials have expired.
+    """
+    try:
+        return read()
+    except ClientError as error:
+        if expired(error):
+            raise
+        if denied(error):
+            return Unread.lacking(f"{service}:{error.operation_name}")
+        why = code(error)
+    except BotoCoreError as error:
+        why = type(error).__name__
+    return Unread(f"{what} cannot be read ({why})", "Check the network, and look again.")

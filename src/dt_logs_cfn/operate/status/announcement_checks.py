@@ -2,9 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 
-from dt_logs_cfn.operate.account import TopicSeen
+from dt_logs_cfn.operate.account import TopicSeen, Unread
 from dt_logs_cfn.operate.status.bucket_checks import RUN_AGAIN
-from dt_logs_cfn.operate.status.seen import Check, Logs, denied_check
+from dt_logs_cfn.operate.status.seen import (
+    Announced,
+    Check,
+    Logs,
+    denied_check,
+    unread_check,
+)
 from dt_logs_handler import notifications
 from dt_logs_handler.documents import Json, parsed, same
 from dt_logs_handler.errors import Refused
@@ -25,6 +31,7 @@ def checks(logs: Logs) -> Iterator[Check]:
     check, through = _notification(logs, own)
     yield check
     yield _others(logs)
+    yield _other_logs(logs, announced=bool(through))
     unread = seen.denial(logs.bucket.name, "GetBucketPolicy")
     if not through or not (unread or seen.claims(logs.load_balancer)):
         return
@@ -38,6 +45,7 @@ def checks(logs: Logs) -> Iterator[Check]:
         yield denied_check("subscription", logs.subject, denied)
     elif seen.topics.get(through):
         yield from _subscriptions(logs, through, foreign=through != own)
+        yield _counts(logs, through, foreign=through != own)
 
 
 def _notification(logs: Logs, own: str) -> tuple[Check, str]:
@@ -71,6 +79,20 @@ def _others(logs: Logs) -> Check:
     if "EventBridgeConfiguration" in logs.bucket.notifications:
         found.append("EventBridge")
     return Check("who else listens", logs.subject, ", ".join(found) or "nobody", "ok")
+
+
+def _other_logs(logs: Logs, *, announced: bool) -> Check:
+    """Tell which other logs are announced, because S3 filters by prefix and suffix alone."""
+    name = "other logs"
+    if denied := logs.seen.denial(logs.bucket.name, "ListObjectsV2"):
+        return denied_check(name, logs.subject, denied)
+    found = logs.seen.other_logs.get(logs.location)
+    if not found:
+        return Check(name, logs.subject, "none in the same place since yesterday", "ok")
+    saw = f"{' and '.join(found)} logs land in the same place"
+    if announced:
+        saw += " and are announced, too; Data Theorem cannot read them"
+    return Check(name, logs.subject, saw, "ok")
 
 
 def _topic(logs: Logs, arn: str, policy: str | None) -> Check:
@@ -156,6 +178,29 @@ def _subscriptions(logs: Logs, arn: str, *, foreign: bool) -> Iterator[Check]:
             yield _filter(logs, found, shown)
         else:
             yield Check(name, logs.subject, f"{shown} is subscribed", "ok")
+
+
+def _counts(logs: Logs, arn: str, *, foreign: bool) -> Check:
+    """Judge what SNS delivered in the last day; only failures for good are certainly a loss.
+
+    SNS repeats a delivery over https by the topic's delivery policy, but not after a 4xx, and
+    counts each attempt [SNS guide, sns-message-delivery-retries.md].
+    """
+    name, counts, topic = "announcements", logs.seen.announced, logs.seen.topics[arn]
+    if isinstance(counts, Unread):
+        return unread_check(name, logs.subject, counts)
+    found = counts.get(arn, Announced())
+    of = ", of all that your topic carries" if foreign else ""
+    saw = f"{found.delivered:,} delivered in the last day, {found.failed:,} failed{of}"
+    if not found.failed:
+        return Check(name, logs.subject, saw, "ok")
+    fix = "Have Data Theorem check its endpoint, and look again."
+    if not any(each.protocol == "https" for each in (topic.subscriptions if topic else ())):
+        return Check(name, logs.subject, saw, "finding", f"What failed is lost. {fix}")
+    fix = f"Over https these are attempts, which SNS repeats unless the answer was a 4xx. {fix}"
+    if foreign:
+        fix = f"{fix} Your topic has a delivery policy of its own."
+    return Check(name, logs.subject, saw, "unknown" if found.delivered else "finding", fix)
 
 
 def _filter(logs: Logs, found: Subscription, shown: str) -> Check:

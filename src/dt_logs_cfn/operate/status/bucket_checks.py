@@ -24,8 +24,7 @@ def checks(logs: Logs) -> Iterator[Check]:
     name, found = logs.bucket.name, logs.bucket
     alone = Bucket(name, encryption=found.encryption)
     yield _setting(logs, "encryption", "GetBucketEncryption", alone, found.encryption)
-    alone = Bucket(name, ownership=found.ownership)
-    yield _setting(logs, "ownership", "GetBucketOwnershipControls", alone, found.ownership)
+    yield _ownership(logs)
     yield _payer(logs)
     yield _grant(logs)
     if logs.seen.claims(logs.load_balancer) or logs.seen.denial(name, "GetBucketPolicy"):
@@ -126,6 +125,36 @@ def _setting(logs: Logs, name: str, operation: str, alone: Bucket, value: str) -
     if denied := logs.seen.denial(logs.bucket.name, operation):
         return denied_check(name, logs.subject, denied)
     return _judged(logs, name, alone, value)
+
+
+def _ownership(logs: Logs) -> Check:
+    """Judge the setting, and where it leaves the owner open, whose the newest log is.
+
+    A bucket policy lets others read only what the bucket's owner owns [S3 guide,
+    about-object-ownership.md].
+    """
+    name, seen, setting = "ownership", logs.seen, logs.bucket.ownership
+    alone = Bucket(logs.bucket.name, ownership=setting)
+    check = _setting(logs, name, "GetBucketOwnershipControls", alone, setting)
+    if check.verdict != "ok" or setting != "BucketOwnerPreferred":
+        return check
+    denied = seen.denial(logs.bucket.name, "ListObjectsV2") or seen.denial("", "ListBuckets")
+    if denied:
+        return denied_check(name, logs.subject, denied)
+    found = seen.objects[logs.load_balancer.arn].owner
+    if not found:
+        saw = f"{setting}, and no log since yesterday shows who owns the logs"
+        fix = "Send a request to the load balancer, wait ten minutes, and look again."
+        return Check(name, logs.subject, saw, "unknown", fix)
+    if found == seen.owner:
+        return Check(name, logs.subject, f"{setting}, and your account owns the newest log", "ok")
+    return Check(
+        name,
+        logs.subject,
+        f"{setting}, and another account owns the newest log, so Data Theorem cannot read it",
+        "finding",
+        "Set the bucket's object ownership to BucketOwnerEnforced.",
+    )
 
 
 def _judged(logs: Logs, name: str, bucket: Bucket, fine: str) -> Check:

@@ -22,6 +22,7 @@ def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
     for stack in seen.stacks:
         yield from stack_checks.checks(seen, stack, version, sha256)
     yield from _strays(seen)
+    yield _vended(seen)
     yield Check(
         "organisation's policies",
         ACCOUNT,
@@ -47,11 +48,13 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
         yield Check("outpost", subject, saw, "finding", "Take it out of LoadBalancerArns.")
     logging = found.logging
     if not logging.enabled:
-        fix = "Onboard it: `plan` shows how. If a stack has it already, run that again."
-        yield Check(name, subject, "access logs are off", "finding", fix)
+        yield _off(seen, arn, subject)
         return
     place = f"s3://{logging.bucket}/{logging.prefix}"
     yield Check(name, subject, f"access logs go to {place}", "ok")
+    if also := seen.vended_to(arn):
+        saw = f"CloudWatch Logs delivers its access logs, too: to {', '.join(also)}"
+        yield Check("vended logs", subject, saw, "ok")
     bucket = seen.buckets.get(logging.bucket)
     if not isinstance(bucket, Bucket):
         fix = "Create it again, or set another bucket for the load balancer's access logs."
@@ -61,6 +64,28 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
     logs = Logs(seen, found, bucket)
     yield from bucket_checks.checks(logs)
     yield from announcement_checks.checks(logs)
+
+
+def _off(seen: Seen, arn: str, subject: str) -> Check:
+    """Tell that the S3 attribute is off, which need not mean that nothing is logged."""
+    fix = "Onboard it: `plan` shows how. If a stack has it already, run that again."
+    saw = "access logs are off"
+    if by := seen.vended_to(arn):
+        saw = f"only CloudWatch Logs delivers its access logs: to {', '.join(by)}"
+        fix += " Both deliveries can be on; Data Theorem reads those of access_logs.s3."
+    elif isinstance(seen.vended, Unread):
+        saw = "access_logs.s3 is off; whether CloudWatch Logs delivers access logs is not known"
+    return Check("logging", subject, saw, "finding", fix)
+
+
+def _vended(seen: Seen) -> Check:
+    """Count the load balancers that were looked at and whose logs CloudWatch Logs delivers."""
+    name = "vended logs"
+    if isinstance(seen.vended, Unread):
+        return unread_check(name, ACCOUNT, seen.vended)
+    count = sum(bool(seen.vended_to(arn)) for arn in seen.load_balancers)
+    those = "1 load balancer" if count == 1 else f"{count or 'no'} load balancers"
+    return Check(name, ACCOUNT, f"CloudWatch Logs delivers access logs of {those} here", "ok")
 
 
 def _strays(seen: Seen) -> Iterator[Check]:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from dt_logs_cfn.operate.account import Reading
 from dt_logs_cfn.operate.status.seen import LogObjects
 from dt_logs_handler.model import LoadBalancer
-from dt_logs_handler.names import Stack
+from dt_logs_handler.names import Location, Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef
 
+# How the files of other logs begin; those of access logs begin with the account.
+_OTHERS = {"connection": "conn_log", "health check": "health_check_log"}
 _MOST_PAGES = 10  # of a day's logs of one load balancer: 10,000 objects
 
 
@@ -33,7 +35,7 @@ def log_objects(through: Reading, found: LoadBalancer, marks: Stack, now: float)
     today = datetime.fromtimestamp(now, timezone.utc)
     balancer = found.name.replace("/", ".")
     name = f"{marks.account}_elasticloadbalancing_{marks.region}_{balancer}_"
-    newest: float | None = None
+    newest = None
     for day, since in (
         (today, today - timedelta(hours=1)),
         (today, None),
@@ -44,23 +46,48 @@ def log_objects(through: Reading, found: LoadBalancer, marks: Stack, now: float)
             "Bucket": location.bucket,
             "Prefix": prefix,
             "ExpectedBucketOwner": marks.account,
+            "FetchOwner": True,
         }
         if since:
             request["StartAfter"] = f"{prefix}{since:%Y%m%dT%H%MZ}"
         newest = _newest(through, request)
         if newest is not None:
             break
-    return LogObjects(bool(file.get("Contents")), newest)
+    return LogObjects(bool(file.get("Contents")), *(newest or (None, "")))
 
 
-def _newest(through: Reading, request: ListObjectsV2RequestTypeDef) -> float | None:
-    """Return when the newest object of a listing was written, in some pages at most."""
-    newest: float | None = None
+def other_logs(through: Reading, location: Location, marks: Stack, now: float) -> tuple[str, ...]:
+    """Return which logs other than access logs were written to a location since yesterday.
+
+    They land in the same folders if a load balancer has the same bucket and prefix for them [ELB
+    guide, load-balancer-connection-logs.md, load-balancer-health-check-logs.md]. Raises botocore's
+    errors.
+    """
+    today = datetime.fromtimestamp(now, timezone.utc)
+
+    def written(name: str) -> bool:
+        days = today, today - timedelta(days=1)
+        return any(
+            through.s3.list_objects_v2(
+                Bucket=location.bucket,
+                Prefix=f"{location.log_prefix(marks)}{day:%Y/%m/%d}/{name}",
+                MaxKeys=1,
+                ExpectedBucketOwner=marks.account,
+            ).get("Contents")
+            for day in days
+        )
+
+    return tuple(kind for kind, name in _OTHERS.items() if written(name))
+
+
+def _newest(through: Reading, request: ListObjectsV2RequestTypeDef) -> tuple[float, str] | None:
+    """Return when a listing's newest object was written and who owns it, in some pages at most."""
+    newest: tuple[float, str] | None = None
     for _ in range(_MOST_PAGES):
         page = through.s3.list_objects_v2(**request)
         for each in page.get("Contents", []):
-            moment = each["LastModified"].timestamp()
-            newest = moment if newest is None else max(newest, moment)
+            found = each["LastModified"].timestamp(), each.get("Owner", {}).get("ID", "")
+            newest = found if newest is None else max(newest, found)
         token = page.get("NextContinuationToken")
         if not token:
             break

@@ -32,22 +32,27 @@ from dt_logs_cfn.operate.status.account_reads import (
     requester_pays,
     stack_names,
 )
-from dt_logs_cfn.operate.status.log_objects import log_objects
+from dt_logs_cfn.operate.status.announcement_counts import announcement_counts
+from dt_logs_cfn.operate.status.log_objects import log_objects, other_logs
 from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen
+from dt_logs_cfn.operate.status.vended_logs import vended_logs
 from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
 from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_handler.aws import denied
 from dt_logs_handler.buckets import read_bucket
 from dt_logs_handler.main import Clients
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Unreadable
-from dt_logs_handler.names import EVERY_LOAD_BALANCER, LOAD_BALANCER_ARN, Stack
+from dt_logs_handler.names import EVERY_LOAD_BALANCER, LOAD_BALANCER_ARN, Location, Stack
 from dt_logs_handler.notifications import foreign_topics
 from dt_logs_handler.observe import read_load_balancer
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3control import S3ControlClient
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -57,6 +62,8 @@ class Reach:
 
     clients: Clients
     s3control: S3ControlClient
+    logs: CloudWatchLogsClient
+    cloudwatch: CloudWatchClient
     cloudformation: CloudFormationClient
     fetch: Callable[[str, int], bytes]
     clock: Callable[[], float]
@@ -83,12 +90,18 @@ def look(
         found.buckets,
         found.topics,
         found.objects,
+        found.other_logs,
         frozenset(found.public),
         frozenset(found.requester_pays),
         frozenset(found.on_outposts),
         account_block(reach.s3control, here.account) if found.public else {},
         tuple(seen),
         stack_names(reach.cloudformation),
+        announcement_counts(
+            reach.cloudwatch, [arn for arn, topic in found.topics.items() if topic], found.now
+        ),
+        found.owner(),
+        vended_logs(reach.logs),
         frozenset(found.noted),
     )
 
@@ -103,6 +116,7 @@ class _Look:
         self.buckets: dict[str, Bucket | Absent | Unreadable] = {}
         self.topics: dict[str, TopicSeen | None] = {}
         self.objects: dict[str, LogObjects] = {}
+        self.other_logs: dict[Location, tuple[str, ...]] = {}
         self.public: set[str] = set()
         self.requester_pays: set[str] = set()
         self.on_outposts: set[str] = set()
@@ -191,13 +205,17 @@ class _Look:
         names = {found.logging.bucket: None for found in logging.values()}
         unread = [each for each in names if each not in self.buckets]
         self.buckets |= self._each(lambda aws, name: read_bucket(aws, name, account), unread)
+        there = {
+            arn: found
+            for arn, found in logging.items()
+            if isinstance(self.buckets[found.logging.bucket], Bucket)
+        }
         self.objects |= self._each(
-            lambda aws, arn: log_objects(aws, logging[arn], self._marks, self.now),
-            [
-                arn
-                for arn in logging
-                if isinstance(self.buckets[logging[arn].logging.bucket], Bucket)
-            ],
+            lambda aws, arn: log_objects(aws, there[arn], self._marks, self.now), there
+        )
+        self.other_logs |= self._each(
+            lambda aws, location: other_logs(aws, location, self._marks, self.now),
+            {found.logging.location: None for found in there.values()},
         )
         buckets = {name: each for name, each in self.buckets.items() if isinstance(each, Bucket)}
         public = self._each(lambda aws, name: is_public(aws, buckets[name], account), buckets)
@@ -209,7 +227,17 @@ class _Look:
         for each in buckets.values():
             self._topics_of(each)
 
-    def _each(self, read: Callable[[Reading, str], T], names: Iterable[str]) -> dict[str, T]:
+    def owner(self) -> str:
+        """Return the account's canonical user ID if a bucket may hold objects of others.
+
+        Every bucket here is the account's own, so it owns them all.
+        """
+        found = (each for each in self.buckets.values() if isinstance(each, Bucket))
+        if not any(each.ownership == "BucketOwnerPreferred" for each in found):
+            return ""
+        return self._through.s3.list_buckets(MaxBuckets=1).get("Owner", {}).get("ID", "")
+
+    def _each(self, read: Callable[[Reading, K], T], names: Iterable[K]) -> dict[K, T]:
         """Read things by their names, several at once."""
         listed = list(names)
         found = self._through.each(lambda name: read(self._through, name), listed)

@@ -40,6 +40,27 @@ class LogObjects:
 
     test_file: bool
     newest: float | None  # seconds since 1970
+    owner: str = ""  # the newest log's: a canonical user ID
+
+
+@dataclass(frozen=True, order=True)
+class VendedLogs:
+    """One delivery of a load balancer's access logs by CloudWatch Logs."""
+
+    load_balancer: str  # its ARN
+    destination: str  # the ARN of a bucket, a log group or a stream
+
+
+@dataclass(frozen=True)
+class Announced:
+    """SNS's counts for one topic over the last day, over all of its subscriptions.
+
+    For an https endpoint `failed` counts attempts, including those that were repeated; for a queue
+    it counts messages that were lost [SNS guide, sns-monitoring-using-cloudwatch.md].
+    """
+
+    delivered: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,18 +91,27 @@ class Seen:
     buckets: Mapping[str, Bucket | Absent | Unreadable] = field(default_factory=dict)
     topics: Mapping[str, TopicSeen | None] = field(default_factory=dict)
     objects: Mapping[str, LogObjects] = field(default_factory=dict)  # by load balancer
+    other_logs: Mapping[Location, tuple[str, ...]] = field(default_factory=dict)
     public: frozenset[str] = frozenset()  # buckets whose policy S3 deems public
     requester_pays: frozenset[str] = frozenset()  # buckets
     on_outposts: frozenset[str] = frozenset()  # load balancers
     account_block: Mapping[str, bool] | Unread = field(default_factory=dict)
     stacks: tuple[StackSeen, ...] = ()
     stack_names: Mapping[str, str] | Unread = field(default_factory=dict)
+    announced: Mapping[str, Announced] | Unread = field(default_factory=dict)  # by topic
+    owner: str = ""  # the account's canonical user ID, where a bucket's ownership asks for it
+    vended: tuple[VendedLogs, ...] | Unread = ()
     denied: frozenset[Denied] = frozenset()
 
     def denial(self, named: str, *operations: str) -> Denied | None:
         """Return the first of these reads that was denied, of what bears this name or ARN."""
         found = (each for each in sorted(self.denied) if each.named == named)
         return next((each for each in found if each.operation in operations), None)
+
+    def vended_to(self, arn: str) -> list[str]:
+        """Return where CloudWatch Logs delivers a load balancer's access logs, as far as known."""
+        known = () if isinstance(self.vended, Unread) else self.vended
+        return [each.destination for each in known if each.load_balancer == arn]
 
     def bucket(self, name: str) -> Bucket | None:
         """Return a bucket that is there."""

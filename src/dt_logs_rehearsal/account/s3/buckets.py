@@ -8,7 +8,7 @@ from typing import Any
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.models import service_model
 from dt_logs_rehearsal.account.s3.settings import new_tags
-from dt_logs_rehearsal.account.world import Bucket, Call, Response, World, page
+from dt_logs_rehearsal.account.world import Bucket, Call, Response, World, canonical_id, page
 
 # [S3 guide, bucketnamingrules.md and gpbucketnamespaces.html]
 _FORM = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -194,7 +194,7 @@ def list_buckets(world: World, call: Call) -> Response:
     detailed = bool(params.keys() & {"MaxBuckets", "Prefix", "BucketRegion", "ContinuationToken"})
     return {
         "Buckets": [_entry(bucket, detailed) for bucket in shown],
-        "Owner": {"ID": call.caller.account.rjust(64, "0")},
+        "Owner": {"ID": canonical_id(call.caller.account)},
         **({"ContinuationToken": token} if token else {}),
         **({"Prefix": params["Prefix"]} if "Prefix" in params else {}),
     }

@@ -11,7 +11,15 @@ from botocore.response import StreamingBody
 from dt_logs_rehearsal.account.delivery import announce
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.iam.access import authorise
-from dt_logs_rehearsal.account.world import Bucket, Call, Response, StoredObject, World, page
+from dt_logs_rehearsal.account.world import (
+    Bucket,
+    Call,
+    Response,
+    StoredObject,
+    World,
+    canonical_id,
+    page,
+)
 
 
 def store(
@@ -166,7 +174,8 @@ def list_objects_v2(world: World, call: Call) -> Response:
             entries[shown] = folder
     size = min(params.get("MaxKeys", 1000), 1000)
     shown_keys, token = page(sorted(entries), params.get("ContinuationToken"), size)
-    contents = [_listed(bucket, key) for key in shown_keys if not entries[key]]
+    owner = params.get("FetchOwner", False)
+    contents = [_listed(bucket, key, owner) for key in shown_keys if not entries[key]]
     folders = [{"Prefix": key} for key in shown_keys if entries[key]]
     return {
         "Name": bucket.name,
@@ -182,7 +191,7 @@ def list_objects_v2(world: World, call: Call) -> Response:
     }
 
 
-def _listed(bucket: Bucket, key: str) -> dict[str, Any]:
+def _listed(bucket: Bucket, key: str, owner: bool) -> dict[str, Any]:
     stored = bucket.objects[key][-1]
     return {
         "Key": key,
@@ -190,4 +199,5 @@ def _listed(bucket: Bucket, key: str) -> dict[str, Any]:
         "ETag": f'"{etag(stored)}"',
         "LastModified": datetime.fromtimestamp(stored.modified, timezone.utc),
         "StorageClass": "STANDARD",
+        **({"Owner": {"ID": canonical_id(stored.owner)}} if owner else {}),
     }

@@ -1,0 +1,40 @@
+"""cloudformation-validate beside cfn-lint."""
+
+import json
+from typing import Any
+
+import pytest
+
+from dt_logs_cfn import Settings, build_release
+from dt_logs_cfn.release import validate
+
+pytest.importorskip(validate.PACKAGE)
+
+NAME = "dt-logs-analysis.template.json"
+TEMPLATES = {
+    name: content.decode()
+    for name, content in build_release(Settings()).files.items()
+    if name.endswith(".template.json")
+}
+
+
+def test_no_template_has_a_finding_that_is_not_explained() -> None:
+    assert len(TEMPLATES) == 3
+    assert validate.validate(TEMPLATES) == []
+
+
+def test_an_error_is_found() -> None:
+    template: dict[str, Any] = json.loads(TEMPLATES[NAME])
+    properties = template["Resources"]["DTLogsAnalysisLambdaFunction"]["Properties"]
+    properties["MemorySize"] = "much"
+
+    found = validate.validate({NAME: json.dumps(template)})
+
+    assert [(each.template, each.severity) for each in found] == [(NAME, "error")]
+    assert "MemorySize" in found[0].path
+
+
+def test_what_is_explained_is_still_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An explanation that nothing needs any more has to go."""
+    monkeypatch.setattr(validate, "EXPLAINED", {})
+    assert {each.rule for each in validate.validate(TEMPLATES)} == {"W1030"}

@@ -1,0 +1,115 @@
+"""What `status` says of the announcements that SNS delivered in the last day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from operating.account import ACCOUNT, ENDPOINT, REGION
+from operating.looking import Looking
+
+from dt_logs_cfn.operate.status.announcement_counts import announcement_counts
+from dt_logs_cfn.operate.status.seen import Announced
+from dt_logs_rehearsal.account import Account
+
+QUEUE = f"arn:aws:sqs:{REGION}:999988887777:logs"
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def looking(account: Account) -> Looking:
+    return Looking(account)
+
+
+def onboarded(looking: Looking, endpoint: str = ENDPOINT) -> str:
+    arn = looking.account.add_load_balancer("web")
+    looking.create(arn, NotificationEndpoint=endpoint)
+    looking.account.clock.sleep(2 * DAY)  # of which the test file's announcement is
+    return arn
+
+
+def write(looking: Looking, arn: str, count: int, *, arrives: bool = True) -> None:
+    """Write logs, and a minute later another moment begins."""
+    looking.account.world.unreachable = set() if arrives else {ENDPOINT, QUEUE}
+    for _ in range(count):
+        assert looking.account.write_log(arn)
+    looking.account.clock.sleep(60)
+
+
+def test_what_was_delivered_in_the_last_day_is_counted(looking: Looking) -> None:
+    arn = onboarded(looking)
+    write(looking, arn, 7)
+    looking.account.clock.sleep(DAY)
+    write(looking, arn, 2)
+    looking.account.clock.sleep(5 * 3600)
+    write(looking, arn, 3)
+
+    found = looking.check("announcements", arn)
+
+    assert (found.verdict, found.saw) == ("ok", "5 delivered in the last day, 0 failed")
+
+
+@pytest.mark.parametrize(("delivered", "verdict"), [(2, "unknown"), (0, "finding")])
+def test_attempts_over_https_that_failed(looking: Looking, delivered: int, verdict: str) -> None:
+    arn = onboarded(looking)
+    write(looking, arn, delivered)
+    write(looking, arn, 1, arrives=False)
+
+    found = looking.check("announcements", arn)
+
+    assert found.verdict == verdict
+    assert found.saw == f"{delivered} delivered in the last day, 1 failed"
+    assert found.fix.startswith("Over https these are attempts, which SNS repeats unless")
+
+
+def test_what_a_queue_did_not_take_is_lost(looking: Looking) -> None:
+    looking.account.add_destination(QUEUE)
+    arn = onboarded(looking, QUEUE)
+    write(looking, arn, 2)
+    write(looking, arn, 1, arrives=False)
+
+    found = looking.check("announcements", arn)
+
+    assert (found.verdict, found.saw) == ("finding", "2 delivered in the last day, 1 failed")
+    assert found.fix.startswith("What failed is lost.")
+
+
+def test_without_the_right_it_is_unknown(looking: Looking) -> None:
+    arn = onboarded(looking)
+    found = looking.check("announcements", arn, denied=("cloudwatch:GetMetricData",))
+    assert (found.verdict, found.saw) == (
+        "unknown",
+        "not readable: you lack cloudwatch:GetMetricData",
+    )
+
+
+class Metrics:
+    """CloudWatch that answers a call in two pages, and has one message a topic and metric."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def get_paginator(self, name: str) -> Metrics:
+        assert name == "get_metric_data"
+        return self
+
+    def paginate(self, **given: Any) -> list[dict[str, Any]]:
+        queries = given["MetricDataQueries"]
+        self.sizes.append(len(queries))
+        results = [{"Id": each["Id"], "Values": [1.0]} for each in queries]
+        return [{"MetricDataResults": results}, {"MetricDataResults": results[:1]}]
+
+
+def test_many_topics_are_asked_for_in_calls_that_cloudwatch_takes() -> None:
+    topics = [f"arn:aws:sns:{REGION}:{ACCOUNT}:t{number:03}" for number in range(251)]
+    client: Any = Metrics()
+
+    found = announcement_counts(client, topics, 1e9)
+
+    assert isinstance(found, dict)
+    assert client.sizes == [500, 2]
+    assert (len(found), found[topics[0]], found[topics[1]]) == (
+        251,
+        Announced(2, 1),
+        Announced(1, 1),
+    )

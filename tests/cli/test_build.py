@@ -341,7 +341,7 @@ LONGEST = Settings(
     [
         pytest.param(
             "dt-logs-analysis.template.json",
-            marks=pytest.mark.xfail(reason="the handler is being cut", strict=True),
+            marks=pytest.mark.xfail(reason="the handler has to become smaller", strict=True),
         ),
         "dt-logs-analysis-documented.template.json",
     ],

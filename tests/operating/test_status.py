@@ -184,7 +184,7 @@ def test_a_stack_of_another_kind_is_told(served: Served) -> None:
 
 def test_a_stack_that_is_deleted_is_told(served: Served) -> None:
     made = served.create(NAME, served.account.add_load_balancer("web"))
-    served.sandbox.cloudformation.delete(made)
+    served.sandbox.cloudformation.begin_delete(made)()
     assert served.run("status", "--stack", made.id).failure == (
         f"The stack {NAME} is deleted. Look at load balancers with --load-balancer, or name"
         " another stack."

@@ -7,7 +7,7 @@ from random import Random
 from threading import RLock
 from typing import Any, TypeVar
 
-from dt_logs_rehearsal.account.iam.policy import Principal, account_root
+from dt_logs_rehearsal.account.iam.policy import Principal
 from dt_logs_rehearsal.account.spreading import Consistency, Spreading
 
 T = TypeVar("T")
@@ -177,8 +177,7 @@ class World:
     def change(self, value: Spreading[T], new: T) -> None:
         """Put a value that spreads as `consistency` says."""
         now = self.clock()
-        memory = max(self.consistency.stale_reads, self.consistency.spreading)
-        value.put(new, now, now + self.lag(self.consistency.spreading), memory)
+        value.put(new, now, now + self.lag(self.consistency.spreading))
 
     def seen(self, value: Spreading[T]) -> T:
         """Return what a read shows now."""
@@ -192,8 +191,8 @@ class World:
         return (bucket.public_access_block or {}).get(flag, False) or of_account.get(flag, False)
 
     def root(self, account: str) -> Principal:
-        """Return a whole account as a principal."""
-        return account_root(self.partition, account)
+        """Return a whole account as a principal: what it is granted, its identities may have."""
+        return Principal(account, f"arn:{self.partition}:iam::{account}:root")
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from dt_logs_rehearsal.cloudformation.change_sets import ChangeSet
-from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Stack
+from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, ChangeSet, Stack
 from dt_logs_rehearsal.report.data import StackEvent
 
 

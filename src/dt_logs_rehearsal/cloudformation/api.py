@@ -8,110 +8,126 @@ is never checked.
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
+from functools import partial
+
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call, Response, World
 from dt_logs_rehearsal.cloudformation import answers, requests
-from dt_logs_rehearsal.cloudformation.change_set_api import ChangeSetApi
 from dt_logs_rehearsal.cloudformation.change_sets import changes, unchanged
+from dt_logs_rehearsal.cloudformation.engine import Rest
+from dt_logs_rehearsal.cloudformation.stack import Asked, ChangeSet, Stack
+from dt_logs_rehearsal.cloudformation.stacks_api import StacksApi
 from dt_logs_rehearsal.cloudformation.templates import check, invalid
 
-_NO_STACK = "Stack [{}] does not exist"
+_UNCHANGED = (
+    "The submitted information didn't contain changes. "
+    "Submit different information to create a change set."
+)
 
 
-class CloudFormationApi(ChangeSetApi):
+class CloudFormationApi(StacksApi):
     """Answers calls about the stacks of an engine, and about their change sets."""
 
-    def create_stack(self, world: World, call: Call) -> Response:
-        name, capabilities = call.params["StackName"], call.params.get("Capabilities", ())
-        requests.check_emulated(call)
-        live = self._live(name, call)
-        if live is not None and requests.repeated(live, call):
-            return {"StackId": live.id}
-        if live is not None:
-            raise Refused("AlreadyExistsException", f"Stack [{name}] already exists")
-        stack = self._engine.named(name, requests.asked(world, call, None))
-        self._begin(stack, call, lambda: self._engine.begin_create(stack, capabilities))
-        return {"StackId": stack.id}
+    def create_change_set(self, world: World, call: Call) -> Response:
+        params, name = call.params, call.params["StackName"]
+        creates = params.get("ChangeSetType", "UPDATE") == "CREATE"
+        stack = self._live(name, call)
+        named = stack.change_sets.get(params["ChangeSetName"]) if stack is not None else None
+        if named is not None and named.token and named.token == params.get("ClientToken"):
+            return self._made_before(world, call, named)
+        if creates and stack is not None and stack.status != requests.REVIEW:
+            text = f"Stack [{name}] already exists and cannot be created again with the changeSet"
+            raise invalid(f"{text} [{params['ChangeSetName']}]")
+        if not creates and (stack is None or stack.status == requests.REVIEW):
+            raise invalid(f"Stack [{name}] does not exist")
+        if stack is not None and not creates:
+            requests.check_updatable(stack)
+        asked = requests.asked(world, call, None if creates else stack)
+        check(asked, params.get("Capabilities", ()))
+        if stack is None:
+            stack = self._engine.named(name, asked)
+            self._engine.review(stack)
+        made = self._made(call, stack, asked, creates)
+        return {"Id": made.id, "StackId": stack.id}
 
-    def update_stack(self, world: World, call: Call) -> Response:
-        stack = self._find(call, _NO_STACK)
-        if requests.repeated(stack, call):
-            return {"StackId": stack.id}
-        requests.check_updatable(stack)
-        asked = requests.asked(world, call, stack)
-        capabilities = tuple(call.params.get("Capabilities", ()))
-        check(asked, capabilities)
-        if unchanged(stack, asked, changes(stack, asked, self._engine.place)):
-            raise invalid("No updates are to be performed.")
-        self._begin(stack, call, self._updating(stack, asked, capabilities))
-        return {"StackId": stack.id}
+    def _made_before(self, world: World, call: Call, made: ChangeSet) -> Response:
+        """Answer a call that comes again as the first one was. Raises Refused.
 
-    def delete_stack(self, world: World, call: Call) -> Response:
-        """Delete a stack at rest; AWS accepts this for one that is being made, too."""
-        name = call.params["StackName"]
-        stack = self._engine.stacks.get(name) or self._live(name, call)
-        requests.check_emulated(call)
-        if stack is None or requests.repeated(stack, call):
+        [CloudFormation API, CreateChangeSet: ClientToken; the refusal as users quote it]
+        """
+        asked = requests.asked(world, call, None if made.creates else made.stack)
+        if asked != made.asked:
+            text = f"ChangeSet {made.name} cannot be created due to a mismatch with existing"
+            raise Refused("AlreadyExistsException", f"{text} attribute Template")
+        return {"Id": made.id, "StackId": made.stack.id}
+
+    def _made(self, call: Call, stack: Stack, asked: Asked, creates: bool) -> ChangeSet:
+        params, name = call.params, call.params["ChangeSetName"]
+        if name in stack.change_sets:
+            raise Refused("AlreadyExistsException", f"ChangeSet {name} already exists")
+        changed = changes(stack, asked, self._engine.place)
+        same = not creates and unchanged(stack, asked, changed)
+        partition, region, account = self._engine.place
+        made = ChangeSet(
+            name=name,
+            id=f"arn:{partition}:cloudformation:{region}:{account}:changeSet/{name}/{uuid.uuid4()}",
+            stack=stack,
+            asked=asked,
+            role=params.get("RoleARN", ""),
+            creates=creates,
+            capabilities=tuple(params.get("Capabilities", ())),
+            description=params.get("Description", ""),
+            made=self._clock(),
+            token=params.get("ClientToken", ""),
+            changes=changed,
+            reason=_UNCHANGED if same else "",
+        )
+        stack.change_sets[name] = made
+        return made
+
+    def describe_change_set(self, world: World, call: Call) -> Response:
+        return answers.change_set(self._change_set(call), self._clock())
+
+    def list_change_sets(self, world: World, call: Call) -> Response:
+        now, found = self._clock(), self._find(call).change_sets.values()
+        return {"Summaries": [answers.change_set_summary(each, now) for each in found]}
+
+    def delete_change_set(self, world: World, call: Call) -> Response:
+        """Delete a change set; one that does not exist is deleted already.
+
+        [CloudFormation API, DeleteChangeSet: InvalidChangeSetStatus; the text as users quote it]
+        """
+        try:
+            found = self._change_set(call)
+        except Refused:
             return {}
-        if stack.status in ("DELETE_COMPLETE", "DELETE_IN_PROGRESS"):
-            return {}
-        if stack.status.endswith("_IN_PROGRESS") and stack.status != requests.REVIEW:
-            text = f"Stack [{stack.name}] cannot be deleted while in status {stack.status}"
-            raise invalid(text)
-        retained = requests.retained(stack, call)
-        self._begin(stack, call, lambda: self._engine.begin_delete(stack, retained))
-        self._forget(stack)
+        for status in found.status(self._clock()):
+            if status.endswith("_IN_PROGRESS"):
+                text = f"Cannot delete ChangeSet in status {status}"
+                raise Refused("InvalidChangeSetStatus", text)
+        del found.stack.change_sets[found.name]
         return {}
 
-    def continue_update_rollback(self, world: World, call: Call) -> Response:
-        """Go on with a rollback that failed; `ResourcesToSkip` stay as they are."""
-        stack = self._find(call)
-        requests.check_emulated(call)
-        if not requests.repeated(stack, call):
-            skipped = requests.skipped(stack, call)
-            self._begin(stack, call, lambda: self._engine.begin_continue(stack, skipped))
+    def execute_change_set(self, world: World, call: Call) -> Response:
+        found = self._change_set(call)
+        stack, capabilities = found.stack, found.capabilities
+        begin: Callable[[], Rest]
+        if requests.repeated(stack, call, found.id):
+            return {}
+        status, execution = found.status(self._clock())
+        if execution != "AVAILABLE":
+            text = f"ChangeSet [{found.id}] cannot be executed in its current status of [{status}]"
+            raise Refused("InvalidChangeSetStatus", text)
+        before = len(stack.events)
+        if found.creates:
+            stack.asked = found.asked
+            begin = partial(self._engine.begin_create, stack, capabilities)
+        else:
+            requests.check_updatable(stack)
+            begin = partial(self._engine.begin_update, stack, found.asked, capabilities)
+        self._begin(stack, call, begin, found.id, found.role)
+        found.executed = before
+        stack.change_sets = {found.name: found}
         return {}
-
-    def describe_stacks(self, world: World, call: Call) -> Response:
-        if call.params.get("StackName"):
-            return {"Stacks": [answers.stack(self._find(call))]}
-        here = call.region == self._engine.place[1]
-        found = [e for e in self._engine.stacks.values() if here and e.status != "DELETE_COMPLETE"]
-        return {"Stacks": [answers.stack(each) for each in found]}
-
-    def list_stacks(self, world: World, call: Call) -> Response:
-        wanted = call.params.get("StackStatusFilter")
-        found = [
-            answers.summary(each)
-            for each in reversed(self._engine.stacks.values())
-            if call.region == self._engine.place[1] and (not wanted or each.status in wanted)
-        ]
-        return {"StackSummaries": found}
-
-    def describe_stack_events(self, world: World, call: Call) -> Response:
-        """Return events, newest first; what happens between two pages is on neither."""
-        stack = self._find(call, _NO_STACK)
-        events = list(stack.events)
-        end = int(call.params.get("NextToken") or len(events))
-        begin = max(0, end - self.page_size)
-        page = [answers.event(stack, n, events[n]) for n in range(end - 1, begin - 1, -1)]
-        return {"StackEvents": page, **({"NextToken": str(begin)} if begin else {})}
-
-    def describe_stack_resources(self, world: World, call: Call) -> Response:
-        stack, wanted = self._find(call), call.params.get("LogicalResourceId")
-        named = {"StackName": stack.name, "StackId": stack.id}
-        found = [{**named, **each} for each in answers.resources(stack, "Timestamp")]
-        found = [each for each in found if wanted in (None, each["LogicalResourceId"])]
-        if wanted and not found:
-            raise invalid(f"Resource {wanted} does not exist for stack {stack.name}")
-        return {"StackResources": found}
-
-    def list_stack_resources(self, world: World, call: Call) -> Response:
-        found = answers.resources(self._find(call), "LastUpdatedTimestamp")
-        return {"StackResourceSummaries": found}
-
-    def get_template(self, world: World, call: Call) -> Response:
-        """Return a template as it was handed over."""
-        of_change_set = "ChangeSetName" in call.params
-        asked = self._found(call).asked if of_change_set else self._find(call).asked
-        return {"TemplateBody": asked.body, "StagesAvailable": ["Original", "Processed"]}

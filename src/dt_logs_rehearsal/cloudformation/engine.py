@@ -1,7 +1,7 @@
 """CloudFormation: stacks created, updated and deleted in order, rolled back if that fails.
 
-An operation returns when the stack is at rest; its `begin_…` returns when it is accepted, with the
-work that remains. Every call is made through the stack's role, which it keeps for good
+`begin_…` returns when an operation is accepted, with the work that remains until the stack is at
+rest. Every call is made through the stack's role, which it keeps for good
 [botocore, CreateStack: RoleARN].
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.cloudformation.change_sets import changes, replaces
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Failed
 from dt_logs_rehearsal.cloudformation.resource_types import TYPES, Context
 from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Given, Made, Stack
@@ -49,14 +50,6 @@ class CloudFormation:
         self.begin_create(stack, capabilities)()
         return stack
 
-    def update(self, stack: Stack, asked: Asked, capabilities: Sequence[str] = ()) -> None:
-        """Update a stack; roll back if it fails. Raises Refused before anything is changed."""
-        self.begin_update(stack, asked, capabilities)()
-
-    def delete(self, stack: Stack) -> None:
-        """Delete a stack, in the reverse order of its making."""
-        self.begin_delete(stack)()
-
     def named(self, name: str, asked: Asked, role: str = "") -> Stack:
         """Return a stack with an id of its own, of which nothing exists."""
         partition, region, account = self.place
@@ -78,8 +71,10 @@ class CloudFormation:
         return lambda: self._create(stack, stack.asked)
 
     def begin_update(self, stack: Stack, asked: Asked, capabilities: Sequence[str] = ()) -> Rest:
-        """Accept to update a stack. Raises Refused."""
+        """Accept to update a stack; replacements are not emulated. Raises Refused."""
         check(asked, capabilities)
+        if replaces(changes(stack, asked, self.place)):
+            raise Refused("NotImplemented", "replacement of a resource is not emulated", 501)
         self._context(stack)
         stack.tried, stack.capabilities = asked, tuple(capabilities)
         self._at(stack, "UPDATE_IN_PROGRESS", _INITIATED)

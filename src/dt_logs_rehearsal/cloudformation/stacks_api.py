@@ -1,4 +1,4 @@
-"""What both halves of CloudFormation's API share: stacks are found, and worked on in threads."""
+"""The part of CloudFormation's API that is about stacks: the work goes on in a thread."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from threading import Thread
 
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.models import operations
-from dt_logs_rehearsal.account.world import Call, Operations
-from dt_logs_rehearsal.cloudformation import requests
-from dt_logs_rehearsal.cloudformation.change_sets import changes, replaces
+from dt_logs_rehearsal.account.world import Call, Operations, Response, World
+from dt_logs_rehearsal.cloudformation import answers, requests
+from dt_logs_rehearsal.cloudformation.change_sets import changes, unchanged
 from dt_logs_rehearsal.cloudformation.engine import CloudFormation, Rest
-from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
-from dt_logs_rehearsal.cloudformation.templates import invalid
+from dt_logs_rehearsal.cloudformation.stack import ChangeSet, Stack
+from dt_logs_rehearsal.cloudformation.templates import check, invalid
+
+_NO_STACK = "Stack [{}] does not exist"
 
 
 class StacksApi:
-    """The stacks of an engine, in its region; a method named as boto3's answers the operation."""
+    """Answers calls about an engine's stacks, in its region, by methods named as boto3's."""
 
     def __init__(
         self, engine: CloudFormation, clock: Callable[[], float], page_size: int = 100
@@ -37,6 +39,101 @@ class StacksApi:
         """Wait until no stack is worked on any more."""
         for each in self._threads:
             each.join()
+
+    def create_stack(self, world: World, call: Call) -> Response:
+        name, capabilities = call.params["StackName"], call.params.get("Capabilities", ())
+        requests.check_emulated(call)
+        live = self._live(name, call)
+        if live is not None and requests.repeated(live, call):
+            return {"StackId": live.id}
+        if live is not None:
+            raise Refused("AlreadyExistsException", f"Stack [{name}] already exists")
+        stack = self._engine.named(name, requests.asked(world, call, None))
+        self._begin(stack, call, lambda: self._engine.begin_create(stack, capabilities))
+        return {"StackId": stack.id}
+
+    def update_stack(self, world: World, call: Call) -> Response:
+        stack = self._find(call, _NO_STACK)
+        if requests.repeated(stack, call):
+            return {"StackId": stack.id}
+        requests.check_updatable(stack)
+        asked = requests.asked(world, call, stack)
+        capabilities = tuple(call.params.get("Capabilities", ()))
+        check(asked, capabilities)
+        if unchanged(stack, asked, changes(stack, asked, self._engine.place)):
+            raise invalid("No updates are to be performed.")
+        self._begin(stack, call, lambda: self._engine.begin_update(stack, asked, capabilities))
+        return {"StackId": stack.id}
+
+    def delete_stack(self, world: World, call: Call) -> Response:
+        """Delete a stack at rest; AWS accepts this for one that is being made, too."""
+        name = call.params["StackName"]
+        stack = self._engine.stacks.get(name) or self._live(name, call)
+        requests.check_emulated(call)
+        if stack is None or requests.repeated(stack, call):
+            return {}
+        if stack.status in ("DELETE_COMPLETE", "DELETE_IN_PROGRESS"):
+            return {}
+        if stack.status.endswith("_IN_PROGRESS") and stack.status != requests.REVIEW:
+            text = f"Stack [{stack.name}] cannot be deleted while in status {stack.status}"
+            raise invalid(text)
+        retained = requests.retained(stack, call)
+        self._begin(stack, call, lambda: self._engine.begin_delete(stack, retained))
+        stack.change_sets.clear()
+        return {}
+
+    def continue_update_rollback(self, world: World, call: Call) -> Response:
+        """Go on with a rollback that failed; `ResourcesToSkip` stay as they are."""
+        stack = self._find(call)
+        requests.check_emulated(call)
+        if not requests.repeated(stack, call):
+            skipped = requests.skipped(stack, call)
+            self._begin(stack, call, lambda: self._engine.begin_continue(stack, skipped))
+        return {}
+
+    def describe_stacks(self, world: World, call: Call) -> Response:
+        if call.params.get("StackName"):
+            return {"Stacks": [answers.stack(self._find(call))]}
+        here = call.region == self._engine.place[1]
+        found = [e for e in self._engine.stacks.values() if here and e.status != "DELETE_COMPLETE"]
+        return {"Stacks": [answers.stack(each) for each in found]}
+
+    def list_stacks(self, world: World, call: Call) -> Response:
+        wanted = call.params.get("StackStatusFilter")
+        found = [
+            answers.summary(each)
+            for each in reversed(self._engine.stacks.values())
+            if call.region == self._engine.place[1] and (not wanted or each.status in wanted)
+        ]
+        return {"StackSummaries": found}
+
+    def describe_stack_events(self, world: World, call: Call) -> Response:
+        """Return events, newest first; what happens between two pages is on neither."""
+        stack = self._find(call, _NO_STACK)
+        events = list(stack.events)
+        end = int(call.params.get("NextToken") or len(events))
+        begin = max(0, end - self.page_size)
+        page = [answers.event(stack, n, events[n]) for n in range(end - 1, begin - 1, -1)]
+        return {"StackEvents": page, **({"NextToken": str(begin)} if begin else {})}
+
+    def describe_stack_resources(self, world: World, call: Call) -> Response:
+        stack, wanted = self._find(call), call.params.get("LogicalResourceId")
+        named = {"StackName": stack.name, "StackId": stack.id}
+        found = [{**named, **each} for each in answers.resources(stack, "Timestamp")]
+        found = [each for each in found if wanted in (None, each["LogicalResourceId"])]
+        if wanted and not found:
+            raise invalid(f"Resource {wanted} does not exist for stack {stack.name}")
+        return {"StackResources": found}
+
+    def list_stack_resources(self, world: World, call: Call) -> Response:
+        found = answers.resources(self._find(call), "LastUpdatedTimestamp")
+        return {"StackResourceSummaries": found}
+
+    def get_template(self, world: World, call: Call) -> Response:
+        """Return a template as it was handed over."""
+        of_change_set = "ChangeSetName" in call.params
+        asked = self._change_set(call).asked if of_change_set else self._find(call).asked
+        return {"TemplateBody": asked.body, "StagesAvailable": ["Original", "Processed"]}
 
     def _live(self, name: str, call: Call) -> Stack | None:
         """Return the stack that has this name now, if one has; in another region none does."""
@@ -63,14 +160,15 @@ class StacksApi:
         Its events have the call's token, and the call is known again. A stack keeps its role unless
         one is given.
         """
-        before, stack.token = stack.token, call.params.get("ClientRequestToken", "")
+        before = stack.token, stack.role, stack.caller
+        stack.token = call.params.get("ClientRequestToken", "")
         stack.role = role or call.params.get("RoleARN", "") or stack.role
         name = call.caller.arn.partition(":assumed-role/")[2].partition("/")[0]
         stack.caller = call.roles.get(name, "") if name else ""  # nothing for an administrator
         try:
             work = begin()
         except Refused:
-            stack.token = before
+            stack.token, stack.role, stack.caller = before
             raise
         if stack.token:
             stack.tokens[stack.token] = f"{call.operation} {of}"
@@ -78,10 +176,17 @@ class StacksApi:
         self._threads.append(thread)
         thread.start()
 
-    def _updating(
-        self, stack: Stack, asked: Asked, capabilities: tuple[str, ...]
-    ) -> Callable[[], Rest]:
-        """Return how an update begins. Raises Refused if it would replace a resource."""
-        if replaces(changes(stack, asked, self._engine.place)):
-            raise requests.not_emulated("replacement of a resource")
-        return lambda: self._engine.begin_update(stack, asked, capabilities)
+    def _change_set(self, call: Call) -> ChangeSet:
+        """Return a call's change set by id, or by name and stack. Raises Refused."""
+        name = call.params["ChangeSetName"]
+        if name.startswith("arn:"):
+            every = [each.change_sets.values() for each in self._engine.stacks.values()]
+            found = next((each for some in every for each in some if each.id == name), None)
+        elif "StackName" not in call.params:
+            text = "StackName must be specified if ChangeSetName is not specified as an ARN."
+            raise invalid(text)
+        else:
+            found = self._find(call).change_sets.get(name)
+        if found is None:
+            raise Refused("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404)
+        return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Literal
 
-from dt_logs_rehearsal.account.iam.access import bucket_says, object_request
+from dt_logs_rehearsal.account.iam.access import bucket_says, request
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal
 from dt_logs_rehearsal.account.s3.objects import store
 from dt_logs_rehearsal.account.world import Bucket, LoadBalancer, World
@@ -110,6 +110,7 @@ def write_log(world: World, found: LoadBalancer, kind: LogKind, body: bytes) -> 
 
 def _may(world: World, bucket: Bucket, principal: Principal, key: str) -> bool:
     acl = {} if principal is _SERVICE else {"s3:x-amz-acl": "bucket-owner-full-control"}
-    request = object_request(world, bucket, principal, "s3:PutObject", key, acl)
+    arn = f"arn:{world.partition}:s3:::{bucket.name}/{key}"
+    asked = request(world, principal, "s3:PutObject", arn, acl, bucket.owner)
     policy = bucket.policy.effective(world.clock())
-    return bucket_says(world, bucket, policy, request) is Decision.ALLOW
+    return bucket_says(world, bucket, policy, asked) is Decision.ALLOW

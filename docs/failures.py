@@ -180,14 +180,12 @@ def _texts(node: ast.expr, scope: _Scope) -> list[str]:
 
 def _values(name: str, function: ast.FunctionDef) -> Iterator[ast.expr]:
     """Yield what a name is given in a function, alone or as one of several."""
-    for each in (node for node in ast.walk(function) if isinstance(node, ast.Assign)):
-        for target in each.targets:
-            match target, each.value:
-                case ast.Tuple(elts=names), ast.Tuple(elts=values):
-                    pairs = list(zip(names, values, strict=True))
-                case one:
-                    pairs = [one]
-            yield from (v for n, v in pairs if isinstance(n, ast.Name) and n.id == name)
+    given = (each for each in ast.walk(function) if isinstance(each, ast.Assign))
+    for target, value in ((target, each.value) for each in given for target in each.targets):
+        pairs = [(target, value)]
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            pairs = list(zip(target.elts, value.elts, strict=True))
+        yield from (v for n, v in pairs if isinstance(n, ast.Name) and n.id == name)
 
 
 def _part(node: ast.expr, scope: _Scope) -> str:

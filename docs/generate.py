@@ -1,6 +1,6 @@
 """What the documents quote from the model and the command line.
 
-cog calls these from comments in README.md and docs/*.md; `tox -e docs` fails where a document no
+cog calls these from comments in README.md and docs/*.md; `tox -e checks` fails where a document no
 longer says what they return, and `cog -r README.md docs/*.md` writes it anew.
 """
 

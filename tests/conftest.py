@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import botocore.session
 import pytest
+from botocore.loaders import Loader, create_loader
+from hypothesis import settings
 
 from dt_logs_cfn import Settings, build_release, write_release
 
 _TESTS = Path(__file__).parent
-# What speaks to an account, or to S3, over HTTP, and mostly waits for it.
-_SERVED = (
+# What starts servers, processes or a browser, and takes most of the time.
+_SLOW = (
+    "browser/",
     "cli/test_rehearse.py",
-    "operating/test_plan.py",
-    "operating/test_proposing.py",
     "operating/test_status.py",
+    "packaging/",
     "publishing/",
-    "rehearsal/",
-    "stack_sets/test_command.py",
+    "rehearsal/test_",
 )
+# A busy machine must fail no test: Hypothesis would by default, after 200 ms for an example.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,11 +45,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.relative_to(_TESTS).as_posix().startswith(_SERVED):
-            item.add_marker(pytest.mark.served)
+        if item.path.relative_to(_TESTS).as_posix().startswith(_SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the folder of a release as a vendor builds it."""
     return write_release(build_release(Settings()), tmp_path_factory.mktemp("release"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_are_read_once() -> Iterator[None]:
+    """Let botocore's sessions share the service models that they read, as its clients share them.
+
+    Only what is read from disk is shared: sessions, clients and their event handlers are not.
+    """
+    read: defaultdict[str | None, dict[Any, Any]] = defaultdict(dict)
+
+    def load(search_path: str | None = None) -> Loader:
+        loader = create_loader(search_path)
+        loader._cache = read[search_path]
+        return loader
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", load)
+        yield

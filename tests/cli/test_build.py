@@ -32,6 +32,7 @@ FILES = {
     "policies/lambda-execution-least-privilege.json",
     "stackset-parameters.json",
     "terraform/main.tf",
+    "terraform/stack-set/main.tf",
 }
 ONE = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
 OTHER = Settings((Vendor("aws", "444455556666", "https://logs.example.com/alb"),))
@@ -264,6 +265,7 @@ def test_a_diff_makes_the_old_file_the_new_one(tmp_path: Path) -> None:
         "manifest.json",
         "stackset-parameters.json",
         "terraform/main.tf",
+        "terraform/stack-set/main.tf",
     }
 
     for name, diff in diffs.items():

@@ -93,7 +93,7 @@ def test_the_worst_comes_first_and_the_sources_last(compared: Any) -> None:
         f"  major  {ROLE}: right added: iam:* on *\n"
         "  minor  output X is new\n"
         f"  patch  {FUNCTION}: dt_logs_handler/__init__.py changes\n\n"
-        "The handler's sources in new.json\n"
+        "dt_logs_handler/__init__.py in new.json\n"
         "--- old/dt_logs_handler/__init__.py\n"
         "+++ new/dt_logs_handler/__init__.py\n"
         "@@ -0,0 +1 @@\n"
@@ -113,21 +113,18 @@ def test_for_a_program(compared: Any) -> None:
                 "template": "new.json",
                 "kind": "right",
                 "what": f"{ROLE}: right added: iam:* on *",
+                "file": "",
+                "diff": "",
             },
             {
                 "level": "patch",
                 "template": "new.json",
                 "kind": "handler",
                 "what": f"{FUNCTION}: dt_logs_handler/__init__.py changes",
-            },
-        ],
-        "handler": [
-            {
-                "templates": ["new.json"],
                 "file": "dt_logs_handler/__init__.py",
                 "diff": "--- old/dt_logs_handler/__init__.py\n+++ new/dt_logs_handler/__init__.py\n"
-                "@@ -0,0 +1 @@\n+one\n",
-            }
+                "@@ -0,0 +1 @@\n+one",
+            },
         ],
     }
 
@@ -155,7 +152,7 @@ def test_releases_are_compared_template_by_template(run: Run, here: Path) -> Non
         f"  patch  {FUNCTION}: dt_logs_handler/__init__.py changes\n\n"
         f"{NAME}\n"
         f"  patch  {FUNCTION}: dt_logs_handler/__init__.py changes\n\n"
-        f"The handler's sources in {DOCUMENTED} and {NAME}\n"
+        f"dt_logs_handler/__init__.py in {DOCUMENTED} and {NAME}\n"
     )
     assert ran.out.count("+++ new/") == 1
     assert run("diff", "next", __version__).out.startswith(
@@ -227,22 +224,6 @@ def test_what_is_not_there(run: Run, here: Path) -> None:
     assert run("diff", "old.json").code == 2
 
 
-def test_too_many_rights_are_refused(compared: Any) -> None:
-    new = template()
-    for number in range(501):
-        with_a_right(new, f"x:{number}")
-
-    assert "more rights than can be compared" in compared(new).failure
-
-
-def test_too_many_roles_are_refused(compared: Any) -> None:
-    new = template()
-    for number in range(8):
-        new["Resources"][f"X{number}"] = new["Resources"][ROLE]
-
-    assert "more roles than can be compared" in compared(new).failure
-
-
 @pytest.mark.parametrize(
     "unpacked",
     [
@@ -282,7 +263,7 @@ def test_nothing_drives_a_terminal(compared: Any, run: Run, here: Path) -> None:
 
 
 def test_a_long_line_is_cut_and_says_so(compared: Any) -> None:
-    line = compared(with_a_right(template(), "x:" + "a" * 3_000)).out.splitlines()[3]
+    line = compared(with_a_right(template(), "x:" + "a" * 2_000)).out.splitlines()[3]
 
     assert len(line) < 500
-    assert line.endswith("a... and 2,655 characters more, see --json")
+    assert line.endswith("a... and 1,655 characters more, see --json")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from dt_logs_cfn import Settings, build_release
-from dt_logs_cfn.diff.version_check import problems
+from dt_logs_cfn.diff import Level
+from dt_logs_cfn.diff.version_check import enough, problems, required
 from dt_logs_cfn.errors import ReleaseError
 from dt_logs_cfn.release.build import CHECKSUMS, Release
 from dt_logs_cfn.release.ledger import mark, released
@@ -90,3 +91,43 @@ def test_marking_twice_is_once_and_a_damaged_list_is_refused(tmp_path: Path) -> 
     (tmp_path / "RELEASED").write_text("1.0.0 is released\n")
     with pytest.raises(ReleaseError, match="a line that is none of ours"):
         released(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "level", "expected"),
+    [
+        ("1.2.3", "2.0.0", Level.MAJOR, True),
+        ("1.2.3", "1.3.0", Level.MAJOR, False),
+        ("1.2.3", "1.3.0", Level.MINOR, True),
+        ("1.2.3", "2.0.0", Level.MINOR, True),
+        ("1.2.3", "1.2.4", Level.MINOR, False),
+        ("1.2.3", "1.2.4", Level.PATCH, True),
+        ("1.2.9", "1.2.10", Level.PATCH, True),
+        ("1.2.3", "1.2.3", Level.PATCH, False),
+        ("1.2.3", "1.2.2", Level.PATCH, False),
+        ("1.2.3", "1.2.3", Level.IDENTICAL, True),
+        ("1.2.3", "1.2.2", Level.IDENTICAL, False),
+        ("0.1.0", "0.2.0", Level.MAJOR, True),
+        ("0.1.0", "0.1.1", Level.MAJOR, False),
+        ("0.1.0", "1.0.0", Level.MAJOR, True),
+        ("0.1.0", "0.1.1", Level.MINOR, True),
+        ("0.1.0", "0.1.1", Level.PATCH, True),
+        ("0.1.0", "0.1.0", Level.MINOR, False),
+    ],
+)
+def test_what_number_is_enough(old: str, new: str, level: Level, expected: bool) -> None:
+    assert enough(old, new, level) is expected
+
+
+def test_what_a_release_requires() -> None:
+    files = build_release(Settings()).files
+    texts = {name: files[name].decode() for name in files if name.endswith(".template.json")}
+    role = "cloudformation-role.template.json"
+    other = {**texts, role: texts[role].replace("iam:GetRole", "iam:GetUser")}
+    fewer = {name: text for name, text in texts.items() if name != role}
+
+    assert required(texts, texts) is Level.IDENTICAL
+    assert required(texts, other) is Level.MAJOR
+    assert required(texts, fewer) is Level.MAJOR
+    assert required(fewer, texts) is Level.MINOR
+    assert required({}, texts) is Level.MINOR

@@ -1,4 +1,4 @@
-"""The documents agree with what they speak of; cog checks what they quote (`tox -e docs`)."""
+"""The documents agree with what they speak of; cog checks what they quote (`tox -e checks`)."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The Terraform module and the StackSet's parameters: those of the template, and nothing else."""
+"""The Terraform modules and the StackSet's parameters: those of the template, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import hcl2
 import pytest
 
 from dt_logs_cfn import Settings, Vendor, build_release
-from dt_logs_cfn.release.pipelines import STACK_SET_PARAMETERS, TERRAFORM
+from dt_logs_cfn.release.pipelines import STACK_SET_PARAMETERS, TERRAFORM, TERRAFORM_STACK_SET
 from dt_logs_cfn.template.intrinsics import accepts
 
 BASE_URLS = {
@@ -44,8 +44,8 @@ VARIABLES = {
 }
 
 
-def module(settings: Settings) -> tuple[str, Any]:
-    text = build_release(settings).files[TERRAFORM].decode()
+def module(settings: Settings, name: str = TERRAFORM) -> tuple[str, Any]:
+    text = build_release(settings).files[name].decode()
     return text, hcl2.loads(text)
 
 
@@ -85,22 +85,54 @@ def test_every_parameter_is_a_variable_and_every_output_an_output(settings: Sett
     }
 
 
-def test_the_template_is_the_one_beside_it() -> None:
-    """Whoever has checked the release's checksums runs what was checked."""
-    text, _ = module(SET)
+@pytest.mark.parametrize("settings", [UNSET, SET], ids=["unset", "set"])
+def test_a_stack_set_is_for_all_load_balancers_of_units(settings: Settings) -> None:
+    _, parsed = module(settings, TERRAFORM_STACK_SET)
+    stack = template(settings)
 
-    assert 'file("${path.module}/../${local.template}")' in text
+    variables = named(parsed["variable"])
+    assert set(variables) - set(VARIABLES.values()) == {
+        "auto_deployment",
+        "call_as",
+        "failure_tolerance_percentage",
+        "max_concurrent_percentage",
+        "organizational_unit_ids",
+        "privileges",
+        "regions",
+        "stack_set_name",
+        "tags",
+    }
+    made = {kind: body for each in parsed["resource"] for kind, body in named([each]).items()}
+    stack_set = named([made["aws_cloudformation_stack_set"]])["logs_analysis"]
+    # The provider wants all parameters, also those with a default.
+    assert stack_set["parameters"].keys() == stack["Parameters"].keys()
+    assert stack_set["parameters"]["LoadBalancerArns"] == "*"
+    for name in stack["Parameters"].keys() - {"LoadBalancerArns"}:
+        assert f"var.{VARIABLES[name]}" in stack_set["parameters"][name]
+    stacks = named([made["aws_cloudformation_stack_instances"]])["logs_analysis"]
+    assert stacks["deployment_targets"] == [
+        {"organizational_unit_ids": "${var.organizational_unit_ids}"}
+    ]
+
+
+@pytest.mark.parametrize(("name", "up"), [(TERRAFORM, ".."), (TERRAFORM_STACK_SET, "../..")])
+def test_the_template_is_the_one_of_the_release(name: str, up: str) -> None:
+    """Whoever has checked the release's checksums runs what was checked."""
+    text, _ = module(SET, name)
+
+    assert f'file("${{path.module}}/{up}/${{local.template}}")' in text
     assert "https://releases" not in text
     names = re.findall(r'"(dt-logs-analysis[a-z-]*\.template\.json)"', text)
     assert set(names) <= set(build_release(SET).files)
 
 
+@pytest.mark.parametrize("name", [TERRAFORM, TERRAFORM_STACK_SET])
 @pytest.mark.parametrize("settings", [UNSET, SET], ids=["unset", "set"])
-def test_it_is_formatted_as_terraform_does(settings: Settings, tmp_path: Path) -> None:
+def test_it_is_formatted_as_terraform_does(settings: Settings, name: str, tmp_path: Path) -> None:
     terraform = shutil.which("terraform")
     if terraform is None:
-        pytest.skip("needs terraform")
-    (tmp_path / "main.tf").write_text(module(settings)[0])
+        pytest.skip("needs terraform on PATH")
+    (tmp_path / "main.tf").write_text(module(settings, name)[0])
 
     done = subprocess.run(
         (terraform, "fmt", "-check", "-diff", "main.tf"), cwd=tmp_path, capture_output=True

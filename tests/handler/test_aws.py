@@ -198,17 +198,26 @@ def test_no_pause_goes_over_the_deadline() -> None:
     assert aws(clock).until(NOON + 1).deadline == NOON + 1
 
 
-def test_every_page_is_read_through_throttling() -> None:
-    content = {"": (["a", "b"], "2"), "2": (["c"], "3"), "3": ([], "")}
+@pytest.mark.parametrize(
+    ("name", "following"), [("NextToken", ""), ("Marker", "NextMarker")], ids=["one name", "two"]
+)
+def test_every_page_is_read_through_throttling(name: str, following: str) -> None:
+    content: dict[str, tuple[list[str], str]] = {
+        "": (["a", "b"], "2"),
+        "2": (["c"], "3"),
+        "3": ([], ""),
+    }
     throttled = iter([True, False, True, False, False])
 
-    def fetch(token: str) -> tuple[list[str], str]:
+    def listing(**given: str) -> dict[str, Any]:
         if next(throttled):
             raise error("Throttling")
-        return content[token]
+        items, token = content[given.pop(name, "")]
+        assert given == {}
+        return {"Items": items, **({following or name: token} if token else {})}
 
-    found = list(pages(aws(Clock()), fetch, lambda page: page[1]))
-    assert [item for items, _ in found for item in items] == ["a", "b", "c"]
+    found = list(pages(aws(Clock()), listing, name, following))
+    assert [item for page in found for item in page["Items"]] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

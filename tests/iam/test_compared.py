@@ -14,7 +14,7 @@ from .cases import ACCOUNT, SESSION, allowed, cases, policy
 from .ours import identity_requests, resource_requests
 
 pytestmark = pytest.mark.skipif(
-    "IAM_SIMULATE" not in os.environ, reason="compares with an npm package: run `tox -e iam`"
+    "IAM_SIMULATE" not in os.environ, reason="needs Node 20 and npm: run `tox -e iam`"
 )
 DIFFERENCES = {
     (each["file"], each["name"])

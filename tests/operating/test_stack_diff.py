@@ -29,6 +29,8 @@ def changed(*path: str, to: Any) -> dict[str, Any]:
         (("Description",), "other words", False),
         (("Metadata", "DTLogsAnalysis", "Settings"), {"aws": {"base_url": "https://x/"}}, False),
         (("Parameters", "RunToken", "Description"), "other words", False),
+        (("Conditions", "More"), {"Fn::Equals": ["a", "a"]}, False),
+        (("Conditions", "HasLogBucketName"), {"Fn::Equals": ["a", "a"]}, True),
         (("Outputs", "More"), {"Value": "7"}, True),
         (("Resources", "DTLogsAnalysisLambdaFunction", "Properties", "Timeout"), 60, True),
     ],

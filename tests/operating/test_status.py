@@ -350,7 +350,7 @@ def test_what_an_update_changes_of_the_stack_itself_is_planned(served: Served) -
     found = json.loads(served.run("plan", "--privileges", "documented", "--json").out)
     step = found["changes"][0]
     assert (step["step"], step["subject"]) == ("UpdateStack", f"stack {NAME}")
-    assert any("right taken away: logs:" in line for line in step["diff"])
+    assert any("right added: logs:CreateLogGroup on" in line for line in step["diff"])
 
 
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"])

@@ -93,10 +93,10 @@ def test_a_clean_environment_builds_the_same_release_from_the_wheel(
     wheel: Path, tmp_path: Path
 ) -> None:
     environment = tmp_path / "environment"
-    venv.create(environment, with_pip=True)
-    python = environment / "bin" / "python"
+    venv.create(environment)
+    pip = [sys.executable, "-m", "pip", "--python", environment / "bin" / "python"]
     subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", wheel], check=True, capture_output=True
+        [*pip, "install", "--no-compile", "--quiet", wheel], check=True, capture_output=True
     )
     (tmp_path / "release.cfg").write_bytes((ROOT / "release.cfg").read_bytes())
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from support.aws_cli import aws_cli
+from support.commands import Runner
 from support.emulated import Emulated
 
+from dt_logs_cfn.commands import deploy, remove
+
 NAME = "dt-logs-analysis"
-Cli = Callable[..., Any]
+Cli = Ours = Callable[..., Any]
 
 
 @pytest.fixture
@@ -30,53 +32,56 @@ def cloudformation(account: Emulated) -> Cli:
     return run
 
 
-def ours(account: Emulated, *argv: str) -> Any:
-    """Run a command of ours in a process; its `--json` comes back as data."""
-    done = subprocess.run(
-        [sys.executable, "-m", "dt_logs_cfn", *argv, "--yes", "--json"],
-        env=account.environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+@pytest.fixture
+def ours(account: Emulated, capsys: pytest.CaptureFixture[str]) -> Ours:
+    """Run a command of the project; the result that it prints comes back as data."""
+    edges = {deploy: deploy.deployed, remove: remove.removed}
+
+    def run(command: Any, *argv: str) -> Any:
+        done = Runner(command.configure, edges[command], capsys)(*argv, "--yes", "--json")
+        assert done.code == 0, done.failure
+        return json.loads(done.out)
+
+    return run
 
 
 def test_a_stack_that_the_aws_cli_deployed_is_updated_and_removed(
-    account: Emulated, cloudformation: Cli
+    account: Emulated, cloudformation: Cli, ours: Ours
 ) -> None:
     template = account.release / "dt-logs-analysis.template.json"
-    cloudformation(
-        *("deploy", "--stack-name", NAME, "--template-file", str(template)),
+    proposed = cloudformation(
+        *("deploy", "--no-execute-changeset"),
+        *("--stack-name", NAME, "--template-file", str(template)),
         *("--role-arn", account.role, "--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"),
         "--parameter-overrides",
         f"LoadBalancerArns={account.load_balancers[0]}",
         "DataTheoremAccountId=999988887777",
         "NotificationEndpoint=https://logs.example.com/in",
     )
-    updated = ours(
-        account, "deploy", "--release", str(account.release), "--parameter", "RunToken=2"
-    )
+    cloudformation("execute-change-set", "--change-set-name", proposed.split()[-1])
+    account.sandbox.api.join()  # The AWS CLI looks every 30 seconds; the first look is enough.
+    cloudformation("wait", "stack-create-complete", "--stack-name", NAME)
+    updated = ours(deploy, "--release", str(account.release), "--parameter", "RunToken=2")
     assert (updated["result"], updated["stack"]["status"]) == ("updated", "UPDATE_COMPLETE")
     events = cloudformation("describe-stack-events", "--stack-name", NAME)["StackEvents"]
     assert events[0]["ResourceStatus"] == "UPDATE_COMPLETE"
-    removed = ours(account, "remove")
+    removed = ours(remove)
     assert (removed["clean"], removed["left"]) == (True, [])
     gone = cloudformation("list-stacks", "--stack-status-filter", "DELETE_COMPLETE")
     assert [each["StackName"] for each in gone["StackSummaries"]] == [NAME]
 
 
 def test_the_aws_cli_deletes_a_stack_that_we_deployed(
-    account: Emulated, cloudformation: Cli
+    account: Emulated, cloudformation: Cli, ours: Ours
 ) -> None:
     made = ours(
-        account,
-        *("deploy", "--release", str(account.release), "--role-arn", account.role),
+        deploy,
+        *("--release", str(account.release), "--role-arn", account.role),
         *("--load-balancer", account.load_balancers[0]),
         *("--parameter", "DataTheoremAccountId=999988887777"),
         *("--parameter", "NotificationEndpoint=https://logs.example.com/in"),
     )
     cloudformation("delete-stack", "--stack-name", NAME)
+    account.sandbox.api.join()
     cloudformation("wait", "stack-delete-complete", "--stack-name", made["stack"]["id"])
-    assert ours(account, "remove", "--stack-name", made["stack"]["id"])["left"] == []
+    assert ours(remove, "--stack-name", made["stack"]["id"])["left"] == []

@@ -12,6 +12,7 @@ from rehearsal.thing import template
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
 from dt_logs_rehearsal.cloudformation.templates import in_order
+from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.sandbox import Sandbox
 
 IAM = ("CAPABILITY_IAM",)
@@ -96,10 +97,11 @@ def test_an_answer_that_is_none_rolls_back(sandbox: Sandbox, do: str, reason: st
     assert sandbox.endpoint.deployed()["roles"] == {}
 
 
-def test_a_delete_without_an_answer_fails_the_rollback(sandbox: Sandbox) -> None:
-    stack = create(sandbox, "nothing")
-    assert stack.status == "ROLLBACK_FAILED"
-    assert set(stack.resources) == {"Thing", "Function", "Role"}
+def test_a_delete_without_an_answer_fails_the_rollback(tmp_path: Path) -> None:
+    with Sandbox(tmp_path, pace=Pace(200)) as sandbox:
+        stack = create(sandbox, "nothing")
+        assert stack.status == "ROLLBACK_FAILED"
+        assert set(stack.resources) == {"Thing", "Function", "Role"}
 
 
 def test_a_failed_update_goes_back(sandbox: Sandbox) -> None:

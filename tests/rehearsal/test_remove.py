@@ -130,7 +130,8 @@ def test_a_bucket_that_holds_logs_stays_and_is_named(account: Emulated, run: Run
     assert (ran.code, ran.out) == (
         0,
         f"{NAME}: deleted; what is left stays by the rules\n  stays    bucket {bucket}:"
-        " it holds logs, which are yours; empty and delete it when you like\n",
+        " it holds logs, which are yours; empty and delete it when you like (its tag"
+        " dt-logs-analysis:left says: holds logs or earlier versions of objects)\n",
     )
     assert bucket in account.sandbox.account.world.buckets
 
@@ -275,7 +276,8 @@ def test_a_bucket_with_logs_of_a_stack_that_is_gone_stays_and_is_named(
     assert (ran.code, ran.out) == (
         0,
         f"{NAME}-2: deleted; what is left stays by the rules\n  stays    bucket {bucket}:"
-        " it holds logs, which are yours; empty and delete it when you like\n",
+        " it holds logs, which are yours; empty and delete it when you like (its tag"
+        " dt-logs-analysis:left says: holds logs or earlier versions of objects)\n",
     )
     assert bucket in account.sandbox.account.world.buckets
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.cloudformation.models import cloudformation_backends
 from moto.server import ThreadedMotoServer
 
 
@@ -22,13 +21,6 @@ class Aws:
     def client(self, name: str) -> Any:
         client: Any = self.session.client
         return client(name, endpoint_url=self.url)
-
-    def never_ends(self, name: str) -> str:
-        """Put a stack set's last operation under way, for which moto has no call; return its id."""
-        sets = cloudformation_backends["123456789012"]["eu-west-1"].stacksets.values()
-        (operation,) = (each.operations[-1] for each in sets if each.name == name)
-        operation["Status"] = "RUNNING"
-        return str(operation["OperationId"])
 
     def reset(self) -> None:
         """Take everything away."""

@@ -17,11 +17,9 @@ from cli.running import Ran
 
 from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.commands import deploy
-from dt_logs_cfn.errors import DtLogsError, OperatingError, UsageError
+from dt_logs_cfn.errors import DtLogsError, UsageError
 from dt_logs_cfn.operate.operator import Operator
-from dt_logs_cfn.operate.stack_sets.overrides import assigned, parse_overrides
-from dt_logs_cfn.operate.stack_sets.rolling_out import roll_out
-from dt_logs_cfn.operate.stack_sets.targets import Block, Instance
+from dt_logs_cfn.operate.stack_sets.command import roll_out
 from stack_sets.conftest import Aws
 from stack_sets.rollouts import IRELAND, OHIO, ONE, TWO, VALUES, template
 
@@ -83,45 +81,45 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def test_it_is_shown_and_carried_out_and_then_nothing_is_to_be_done(run: Run, aws: Aws) -> None:
-    Path("overrides.csv").write_text(f"account,region,RunToken\n{ONE},{OHIO},7\n")
-    words = (*WHERE, "--overrides", "overrides.csv", "--failure-tolerance", "10%", "--yes")
-    more = ("--tag", "team=logs", "--parameter", "NotificationEndpoint=https://h.io/x")
-    ran = run(*words, *more, moto=True)
-    assert ran.err.splitlines()[:8] == [
-        "Stack set    all, self-managed, in account 123456789012, region eu-west-1",
-        f"Template     for a test, sha256 {TEMPLATE.sha256}",
-        f"Targets      2 accounts: {ONE}, {TWO}; in {IRELAND}, {OHIO} (4 stacks)",
-        "Preferences  failure tolerance 10%, 1 at once, regions sequential,"
-        " STRICT_FAILURE_TOLERANCE",
-        "1. create the stack set with NotificationEndpoint=https://h.io/…",
-        f"2. create 1 stack: {ONE} in {IRELAND}",
-        f"3. create 2 stacks: {TWO} in {IRELAND}, {OHIO}",
-        f"4. create 1 stack: {ONE} in {OHIO} with RunToken=7",
-    ]
+def test_it_is_carried_out_and_then_nothing_is_left_to_do(run: Run, aws: Aws) -> None:
+    words = (*WHERE, "--failure-tolerance", "10%", "--yes", "--tag", "team=logs")
+    ran = run(*words, "--parameter", "RunToken=7", moto=True)
     assert ran.code == 0
-    assert ran.out.splitlines()[-1] == (
-        f"SUCCEEDED: create 1 stack: {ONE} in {OHIO} with RunToken=7 (1 SUCCEEDED)"
-    )
+    assert ran.out.splitlines() == [
+        "SUCCEEDED: create the stack set",
+        f"SUCCEEDED: create the stacks that are missing or failed: accounts {ONE}, {TWO},"
+        f" in {IRELAND}, {OHIO} (4 SUCCEEDED)",
+    ]
     client = aws.client("cloudformation")
     found = client.list_stack_instances(StackSetName="all")["Summaries"]
     assert len(found) == 4
-    tags = client.describe_stack_set(StackSetName="all")["StackSet"]["Tags"]
-    assert tags == [{"Key": "team", "Value": "logs"}]
+    stack_set = client.describe_stack_set(StackSetName="all")["StackSet"]
+    assert stack_set["Tags"] == [{"Key": "team", "Value": "logs"}]
+    assert stack_set["TemplateBody"] == TEMPLATE.text
     again = run(*words, "--json", moto=True)
     assert again.code == 0
     assert json.loads(again.out)["operations"] == []
-    assert again.err == ("Nothing is to be done: the stack set and its stacks are as asked for.\n")
+    assert again.err == "Nothing to do: the stack set and its stacks are as asked for.\n"
+    assert run(*words, "--parameter", "RunToken=8", moto=True).code == 0
+    (value,) = client.describe_stack_set(StackSetName="all")["StackSet"]["Parameters"]
+    assert value["ParameterValue"] == "8"
 
 
-def test_it_is_told_to_programs(run: Run) -> None:
-    ran = run("--accounts", ONE, "--regions", OHIO, "--yes", "--json", moto=True)
-    found = json.loads(ran.out)
-    assert [(each["does"], each["status"], each["counts"]) for each in found["operations"]] == [
-        ("create the stack set with no parameters", "SUCCEEDED", {}),
-        (f"create 1 stack: {ONE} in {OHIO}", "SUCCEEDED", {"SUCCEEDED": 1}),
+def test_a_unit_of_an_organization(run: Run, aws: Aws) -> None:
+    organizations, client = aws.client("organizations"), aws.client("cloudformation")
+    organizations.create_organization(FeatureSet="ALL")
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    unit = organizations.create_organizational_unit(ParentId=root, Name="prod")
+    unit_id = unit["OrganizationalUnit"]["Id"]
+    made = organizations.create_account(AccountName="a", Email="a@example.com")
+    account = made["CreateAccountStatus"]["AccountId"]
+    organizations.move_account(AccountId=account, SourceParentId=root, DestinationParentId=unit_id)
+    assert run("--ou", unit_id, "--regions", IRELAND, OHIO, "--yes", moto=True).code == 0
+    found = client.list_stack_instances(StackSetName="all")["Summaries"]
+    assert sorted((each["Account"], each["Region"]) for each in found) == [
+        (account, IRELAND),
+        (account, OHIO),
     ]
-    assert found["failures"] == []
 
 
 def test_nothing_is_done_without_a_yes(run: Run, aws: Aws) -> None:
@@ -150,22 +148,13 @@ def test_the_template_on_disk_is_verified_first(run: Run) -> None:
         (("--regions", OHIO), "--stack-set needs --accounts or --ou"),
         (("--accounts", ONE), "--stack-set needs --regions"),
         (("--accounts", "12", "--regions", OHIO), "'12' is not such a value"),
-        (
-            (*WHERE, "--exclude-accounts", TWO, "--ou", "r-root"),
-            "--accounts and --exclude-accounts do not go together",
-        ),
-        ((*WHERE, "--exclude-accounts", TWO), "--accounts and --exclude-accounts do not"),
         ((*WHERE, "--call-as", "DELEGATED_ADMIN"), "--call-as needs --ou"),
         ((*WHERE, "--no-auto-deployment"), "--auto-deployment needs --ou"),
         (
             (*WHERE, "--ou", "r-root", "--execution-role-name", "mine"),
-            "with --ou the roles are CloudFormation's own",
+            "--execution-role-name does not go with --ou",
         ),
-        (
-            (*WHERE, "--ou", "r-root", "--retain-stacks-on-account-removal"),
-            "--retain-stacks-on-account-removal needs --auto-deployment",
-        ),
-        ((*WHERE, "--max-concurrent", "many"), "'many' is neither N nor N%"),
+        ((*WHERE, "--max-concurrent", "many"), "'many' is not such a value"),
         ((*WHERE, "--parameter", "RunToken"), "--parameter 'RunToken' has no value"),
         ((*WHERE, "--role-arn", "arn:aws:iam::1:role/r"), "a stack set has no --role-arn"),
     ],
@@ -180,14 +169,9 @@ def test_wrong_usage_is_told_as_such(run: Run, words: tuple[str, ...], what: str
     ("words", "what"),
     [
         ((*WHERE, "--parameter", "A=1"), "The template has no parameter 'A'."),
-        ((*WHERE, "--overrides", "none.csv"), "none.csv cannot be read"),
         ((*WHERE, "--release", "none"), f"none/{NAME} cannot be read"),
         ((*WHERE, "--template-url", "http://example.com/t"), "is not https"),
         ((*WHERE, "--privileges", "documented"), "documented.template.json cannot be read"),
-        (
-            ("--ou", "r-root", "--regions", OHIO, *GIVEN),
-            "DescribeOrganization failed with AWSOrganization",
-        ),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(run: Run, words: tuple[str, ...], what: str) -> None:
@@ -216,7 +200,7 @@ def test_the_template_at_a_url_is_verified_first(run: Run) -> None:
     with serving(released) as url:
         ran = run(*words, "--template-url", url)
         assert "Nobody is there to confirm this" in ran.err
-        assert f"Template     release {__version__}, least-privilege, {url}, sha256 " in ran.err
+        assert f"Template release {__version__}, least-privilege, {url}, sha256 " in ran.err
     with serving(released.replace(b"128", b"129", 1)) as url:
         ran = run(*words, "--template-url", url)
         assert "release builds: Parameters/ResourceTags/AllowedPattern changed" in ran.failure
@@ -229,109 +213,6 @@ def test_an_amount_is_shown_as_it_is_written() -> None:
     told = _parser().format_help()
     assert told.count("--failure-tolerance N|N%") == told.count("--max-concurrent N|N%") == 2
     assert "%%" not in told
-
-
-def test_ctrl_c_leaves_the_operation_running(run: Run, aws: Aws) -> None:
-    def interrupted(line: str) -> None:
-        if "SUCCEEDED" in line:
-            raise KeyboardInterrupt
-        _tell(line)
-
-    ran = run("--accounts", ONE, "--regions", OHIO, "--yes", moto=True, tell=interrupted)
-    client = aws.client("cloudformation")
-    (operation,) = client.list_stack_set_operations(StackSetName="all")["Summaries"]
-    assert (ran.code, ran.out) == (130, "")
-    assert ran.err.splitlines()[-1] == (
-        f"Operation {operation['OperationId']} goes on by itself. The same command follows it"
-        " again, and so does: `aws cloudformation describe-stack-set-operation --stack-set-name all"
-        f" --operation-id {operation['OperationId']}`"
-    )
-
-
-def test_ctrl_c_before_anything_began_is_told_as_that(run: Run, aws: Aws) -> None:
-    def interrupted(question: str) -> str:
-        raise KeyboardInterrupt
-
-    ran = run(*WHERE, moto=True, ask=interrupted)
-    assert (ran.code, ran.out) == (130, "")
-    assert ran.err.splitlines()[-1] == "Nothing was started."
-    assert aws.client("cloudformation").list_stack_sets()["Summaries"] == []
-
-
-def test_ctrl_c_while_somebody_elses_operation_is_waited_for(run: Run, aws: Aws) -> None:
-    def interrupted(seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    assert run(*WHERE, "--yes", moto=True).code == 0
-    theirs = aws.never_ends("all")
-    ran = run(*WHERE, "--tag", "a=b", "--yes", moto=True, sleep=interrupted)
-    assert (ran.code, ran.out) == (130, "")
-    assert ran.err.splitlines()[0].startswith(f"operation {theirs} is under way, and one is done")
-    assert ran.err.splitlines()[-1] == (
-        f"Operation {theirs}, which was under way already, goes on; nothing of this roll-out was"
-        " started. The same command waits for it again, and this shows it: `aws cloudformation"
-        f" describe-stack-set-operation --stack-set-name all --operation-id {theirs}`"
-    )
-
-
-def test_what_goes_on_in_a_stack_set_of_somebody_else_is_not_waited_for(run: Run, aws: Aws) -> None:
-    client = aws.client("cloudformation")
-    client.create_stack_set(StackSetName="all", TemplateBody='{"Resources": {}}')
-    client.update_stack_set(StackSetName="all", TemplateBody='{"Resources": {}}')
-    aws.never_ends("all")
-    assert run(*WHERE, "--yes", moto=True).failure == (
-        "The stack set all was not made from a template of ours. Choose another name."
-    )
-
-
-def test_reading_many_overrides_is_told(run: Run) -> None:
-    accounts = [f"{number:012}" for number in range(300)]
-    Path("overrides.csv").write_text("account,RunToken\n" + "".join(f"{a},1\n" for a in accounts))
-    words = ("--accounts", *accounts, "--regions", OHIO, "--overrides", "overrides.csv")
-    ran = run(*words, moto=True)
-    assert (
-        ran.err.splitlines()[0] == "reading the overrides of 300 stacks, as far as they are there"
-    )
-
-
-def test_what_cannot_be_followed_any_more_is_told_in_one_line(run: Run, aws: Aws) -> None:
-    def gone(line: str) -> None:
-        _tell(line)
-        if line.startswith("2 of 2: operation"):
-            aws.reset()
-
-    slept: list[float] = []
-    words = ("--accounts", ONE, "--regions", OHIO, "--yes")
-    ran = run(*words, moto=True, tell=gone, sleep=slept.append)
-    assert (ran.code, ran.out, slept) == (3, "", [])
-    started = re.search("operation ([0-9a-f-]{36})", ran.err)
-    assert started is not None
-    last = ran.err.splitlines()[-1]
-    assert last.startswith(f"dt-logs-cfn: Operation {started[1]} goes on, and cannot be followed: ")
-    assert last.endswith(
-        "The same command follows it again. So does: `aws cloudformation"
-        f" describe-stack-set-operation --stack-set-name all --operation-id {started[1]}`"
-    )
-
-
-def test_no_failure_shows_a_value_that_is_hidden(run: Run, aws: Aws) -> None:
-    secret = "https://h.example.com/token"
-
-    def failing(question: str) -> str:
-        # AWS's texts are cut, so that a value may be there in part.
-        raise OperatingError(f"{secret} or {secret}-else… is refused.", f"Give none of {secret}.")
-
-    ran = run(*WHERE, "--parameter", f"NotificationEndpoint={secret}", moto=True, ask=failing)
-    assert (ran.code, "token" in ran.err, "else" in ran.err) == (3, False, False)
-    shown = "https://h.example.com/…"
-    assert f"{shown} or {shown} is refused. Give none of {shown}." in ran.err
-
-
-def test_the_screen_is_driven_by_nothing_that_is_there(run: Run, aws: Aws) -> None:
-    assert run(*WHERE, "--yes", "--tag", "a=\x9b2J\u202ex", moto=True).code == 0
-    ran = run(*WHERE, "--tag", "a=b", "--yes", moto=True)
-    assert "     tag a:  2J x -> b" in ran.err.splitlines()
-    assert all(line.isprintable() for line in ran.err.splitlines())
 
 
 @contextmanager
@@ -358,15 +239,8 @@ def serving(content: bytes) -> Iterator[str]:
             thread.join()
 
 
-def test_the_examples_in_the_docs_hold() -> None:
+def test_the_example_in_the_docs_holds() -> None:
     text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
     (example,) = re.findall(r"^python -m dt_logs_cfn deploy ((?:.*\\\n)*.*)$", text, re.MULTILINE)
     arguments = _parser().parse_args(shlex.split(example.replace("\\\n", " ")))
     assert arguments.ou == ["ou-abcd-11112222"]
-    (overrides,) = re.findall(r"^```csv\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    rows = parse_overrides(overrides, TEMPLATE.parameters)
-    regions = ("eu-west-1", "us-east-1")
-    found = assigned(rows, Block(("111122223333", "444455556666"), regions).instances)
-    assert found[Instance("111122223333", "us-east-1")] == (("LoadBalancerArns", "*"),)
-    assert found[Instance("444455556666", "us-east-1")] == (("LogRetentionDays", "7"),)
-    assert len(found) == 4

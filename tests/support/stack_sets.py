@@ -1,33 +1,29 @@
-"""CloudFormation's StackSets and an organization in memory, for what moto has not.
+"""CloudFormation's StackSets in memory, behind a client of boto3's, for what moto has not.
 
-moto's operations have succeeded as soon as they are started, on every instance; it knows no
-failures and no failure tolerance, no operation in progress, no filter of accounts, no
-auto-deployment, no delegated administrator, no pages, and stops at nothing that the template says.
-This follows the API model of CloudFormation in these points, and refuses a request that is not in
-it. It runs no stack at all.
+moto's operations have succeeded as soon as they are begun, on every stack; it knows no failures and
+no failure tolerance, no operation in progress, no filter of accounts, no auto-deployment, no pages
+and no ids of ours. This has them. boto3 checks each request by CloudFormation's API model.
 """
 
-import json
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
-import botocore.session
+import boto3
 from botocore.exceptions import ClientError
-from botocore.validate import validate_parameters
 
 Place = tuple[str, str]
 PAGE = 2
 
 
 @dataclass
-class FakeInstance:
-    overrides: dict[str, str]
+class FakeStack:
     status: str = "OUTDATED"
     reason: str = ""
-    unit: str = ""
 
 
 @dataclass
@@ -39,267 +35,159 @@ class FakeOperation:
     status: str = "RUNNING"
 
 
-@dataclass
-class FakeStackSet:
-    given: dict[str, Any]
-    parameters: dict[str, str]
-    instances: dict[Place, FakeInstance] = field(default_factory=dict)
-    operations: list[FakeOperation] = field(default_factory=list)
-    deleted: bool = False
-
-
-class FakeOrganizations:
-    """Units with the accounts directly in them, and with units; the management account is 999…"""
-
-    def __init__(
-        self, accounts: Mapping[str, list[str]], units: Mapping[str, list[str]] | None = None
-    ) -> None:
-        self.accounts, self.units = accounts, units or {}
-        self.suspended: set[str] = set()
-
-    def describe_organization(self) -> Any:
-        return {"Organization": {"MasterAccountId": "9" * 12}}
-
-    def list_accounts_for_parent(self, ParentId: str, NextToken: str = "0") -> Any:
-        found = [
-            {"Id": each, "State": "SUSPENDED" if each in self.suspended else "ACTIVE"}
-            for each in self.accounts.get(ParentId, [])
-        ]
-        return page("Accounts", found, NextToken)
-
-    def list_organizational_units_for_parent(self, ParentId: str, NextToken: str = "0") -> Any:
-        return page(
-            "OrganizationalUnits",
-            [{"Id": each} for each in self.units.get(ParentId, [])],
-            NextToken,
-        )
-
-    def below(self, unit: str) -> set[str]:
-        found = {each for each in self.accounts.get(unit, []) if each not in self.suspended}
-        for each in self.units.get(unit, []):
-            found |= self.below(each)
-        return found - {"9" * 12}
-
-
-class FakeCloudFormation:
-    """A client; `fails` says why an instance's stack cannot be made, from its place and values.
+class FakeStackSets:
+    """One stack set at most; `fails` says why the stack at a place cannot be made.
 
     `before` and `after` are told each call's name, before and after it is done, and may raise: then
-    it is not done, or its answer is lost. What begins an operation has to name it, since it could
-    not be repeated else. AWS documents that it performs one of the same id once, and not how it
-    answers the second time: `repeated` is the error's code, or empty for the same answer.
+    it is not done, or its answer is lost. AWS documents that it performs an operation of the same
+    id once, and not how it answers the second time: `repeated` is the error's code, or empty for
+    the same answer.
     """
 
-    def __init__(self, organizations: FakeOrganizations | None = None) -> None:
-        self.organizations = organizations or FakeOrganizations({})
-        self.sets: dict[str, FakeStackSet] = {}
-        self.fails: Callable[[Place, Mapping[str, str]], str] = lambda place, values: ""
+    def __init__(self, units: Mapping[str, list[str]] | None = None) -> None:
+        self.units = units or {}
+        self.given: dict[str, Any] = {}
+        self.parameters: dict[str, str] = {}
+        self.stacks: dict[Place, FakeStack] = {}
+        self.operations: list[FakeOperation] = []
+        self.begun: list[tuple[str, Mapping[str, Any]]] = []
+        self.fails: Callable[[Place], str] = lambda place: ""
         self.before: Callable[[str], None] = lambda name: None
         self.after: Callable[[str], None] = lambda name: None
+        self.advance: Callable[[FakeOperation], object] = self._done_one_more
         self.repeated = "OperationIdAlreadyExistsException"
-        self.at_once = 1  # instances that are done from one look to the next
-        self.calls: list[tuple[str, Mapping[str, Any]]] = []
+        self._asked: Mapping[str, Any] = {}
 
-    def create_stack_set(self, **given: Any) -> Any:
-        self._check("CreateStackSet", given)
-        there = self.sets.get(given["StackSetName"])
-        if there is None or there.deleted:
-            self._note("CreateStackSet", given)
-            self.sets[given["StackSetName"]] = FakeStackSet(given, _values(given["Parameters"]))
-        elif there.given["ClientRequestToken"] != given["ClientRequestToken"]:
+    def client(self) -> Any:
+        """Return a client whose calls come here."""
+        made: Any = boto3.Session("id", "key", region_name="eu-west-1").client("cloudformation")
+        made.meta.events.register("before-parameter-build.cloudformation", self._note)
+        made.meta.events.register("before-call.cloudformation", self._answer)
+        return made
+
+    def _note(self, params: Mapping[str, Any], **_: Any) -> None:
+        self._asked = params
+
+    def _answer(self, model: Any, **_: Any) -> Any:
+        """Answer a call, or raise, in place of the network."""
+        self.before(model.name)
+        name = re.sub("(?<!^)(?=[A-Z])", "_", model.name).lower()
+        found = getattr(self, name)(self._asked)
+        self.after(model.name)
+        return SimpleNamespace(status_code=200), found
+
+    def create_stack_set(self, given: Any) -> Any:
+        if not self.given:
+            self.begun.append(("CreateStackSet", given))
+            self.given, self.parameters = dict(given), _values(given["Parameters"])
+        elif self.given.get("ClientRequestToken") != given["ClientRequestToken"]:
             raise error("NameAlreadyExistsException", "CreateStackSet")
-        self.after("CreateStackSet")
         return {"StackSetId": "id"}
 
-    def update_stack_set(self, **given: Any) -> Any:
-        found, again = self._begun("UpdateStackSet", given)
-        if again:
-            return again
-        old = found.parameters
-        found.parameters = {
-            each["ParameterKey"]: old[each["ParameterKey"]]
-            if each.get("UsePreviousValue")
-            else each["ParameterValue"]
-            for each in given["Parameters"]
-        }
-        found.given = {**found.given, **given}
-        for each in found.instances.values():
-            each.status = "OUTDATED"
-        return self._started("UpdateStackSet", found, given, [*found.instances])
+    def update_stack_set(self, given: Any) -> Any:
+        if self._is_new("UpdateStackSet", given):
+            kept = [e["ParameterKey"] for e in given["Parameters"] if e.get("UsePreviousValue")]
+            values = [each for each in given["Parameters"] if "ParameterValue" in each]
+            self.parameters = {n: self.parameters[n] for n in kept} | _values(values)
+            self.given |= given
+            for each in self.stacks.values():
+                each.status = "OUTDATED"
+            self.operations.append(FakeOperation(given["OperationId"], given, [*self.stacks]))
+        return {"OperationId": given["OperationId"]}
 
-    def create_stack_instances(self, **given: Any) -> Any:
-        found, again = self._begun("CreateStackInstances", given)
-        if again:
-            return again
-        overrides = _values(given.get("ParameterOverrides", []))
-        places = self._places(given)
-        for each in places:
-            assert each not in found.instances, f"{each} is there already"
-            found.instances[each] = FakeInstance(dict(overrides))
-        return self._started("CreateStackInstances", found, given, places)
+    def create_stack_instances(self, given: Any) -> Any:
+        """Create stacks where there are none, and retry those that failed."""
+        if self._is_new("CreateStackInstances", given):
+            places = [(a, r) for r in given["Regions"] for a in self._accounts(given)]
+            self.stacks = {each: FakeStack() for each in places} | self.stacks
+            outdated = [each for each in places if self.stacks[each].status == "OUTDATED"]
+            self.operations.append(FakeOperation(given["OperationId"], given, outdated))
+        return {"OperationId": given["OperationId"]}
 
-    def update_stack_instances(self, **given: Any) -> Any:
-        found, again = self._begun("UpdateStackInstances", given)
-        if again:
-            return again
-        places = self._places(given)
-        for each in places:
-            if each not in found.instances:
-                raise error("StackInstanceNotFoundException", "UpdateStackInstances")
-            if "ParameterOverrides" in given:
-                found.instances[each].overrides = _values(given["ParameterOverrides"])
-        return self._started("UpdateStackInstances", found, given, places)
+    def describe_stack_set(self, given: Any) -> Any:
+        if not self.given:
+            raise error("StackSetNotFoundException", "DescribeStackSet")
+        hidden = ("Parameters", "CallAs", "OperationId", "OperationPreferences")
+        listed = [{"ParameterKey": k, "ParameterValue": v} for k, v in self.parameters.items()]
+        shown = {key: value for key, value in self.given.items() if key not in hidden}
+        return {"StackSet": {**shown, "Status": "ACTIVE", "Parameters": listed}}
 
-    def describe_stack_set(self, **given: Any) -> Any:
-        found = self._found("DescribeStackSet", given)
-        keys = (
-            "TemplateBody",
-            "PermissionModel",
-            "AutoDeployment",
-            "AdministrationRoleARN",
-            "ExecutionRoleName",
-            "Tags",
+    def list_stack_instances(self, given: Any) -> Any:
+        return _page(
+            [
+                {
+                    "Account": place[0],
+                    "Region": place[1],
+                    "Status": e.status,
+                    "StatusReason": e.reason,
+                }
+                for place, e in self.stacks.items()
+            ],
+            given,
         )
-        return {
-            "StackSet": {
-                **{key: found.given[key] for key in keys if key in found.given},
-                "Status": "DELETED" if found.deleted else "ACTIVE",
-                "Parameters": _listed(found.parameters),
-            }
-        }
 
-    def describe_stack_instance(self, **given: Any) -> Any:
-        found = self._found("DescribeStackInstance", given)
-        place = given["StackInstanceAccount"], given["StackInstanceRegion"]
-        instance = found.instances[place]
-        return {
-            "StackInstance": {
-                "ParameterOverrides": _listed(instance.overrides),
-                "Status": instance.status,
-                "StatusReason": instance.reason,
-            }
-        }
+    def list_stack_set_operations(self, given: Any) -> Any:
+        found = [{"OperationId": e.id, "Status": e.status} for e in reversed(self.operations)]
+        return {"Summaries": found}
 
-    def list_stack_instances(self, **given: Any) -> Any:
-        found = self._found("ListStackInstances", given)
-        summaries = [
-            {"Account": account, "Region": region, "Status": each.status}
-            for (account, region), each in found.instances.items()
-        ]
-        return page("Summaries", summaries, given.get("NextToken", "0"))
-
-    def list_stack_set_operations(self, **given: Any) -> Any:
-        found = self._found("ListStackSetOperations", given)
-        return {
-            "Summaries": [
-                {"OperationId": each.id, "Status": each.status}
-                for each in reversed(found.operations)
-            ]
-        }
-
-    def describe_stack_set_operation(self, **given: Any) -> Any:
-        found = self._found("DescribeStackSetOperation", given)
-        operation = _operation(found, given)
-        self._advance(found, operation)
+    def describe_stack_set_operation(self, given: Any) -> Any:
+        operation = self.operation(given["OperationId"])
+        self.advance(operation)
         return {"StackSetOperation": {"OperationId": operation.id, "Status": operation.status}}
 
-    def list_stack_set_operation_results(self, **given: Any) -> Any:
-        found = self._found("ListStackSetOperationResults", given)
-        operation = _operation(found, given)
-        results: list[Any] = [
-            {"Account": place[0], "Region": place[1], "Status": status, "StatusReason": reason}
-            for place, (status, reason) in operation.results.items()
-        ]
-        results += [
-            {"Account": place[0], "Region": place[1], "Status": "PENDING"}
-            for place in operation.waiting
-        ]
-        return page("Summaries", results, given.get("NextToken", "0"))
+    def list_stack_set_operation_results(self, given: Any) -> Any:
+        operation = self.operation(given["OperationId"])
+        results = {**operation.results, **dict.fromkeys(operation.waiting, ("PENDING", ""))}
+        return _page(
+            [
+                {"Account": place[0], "Region": place[1], "Status": status, "StatusReason": reason}
+                for place, (status, reason) in results.items()
+            ],
+            given,
+        )
 
-    def _advance(self, found: FakeStackSet, operation: FakeOperation) -> None:
-        for place in operation.waiting[: self.at_once]:
-            instance = found.instances[place]
-            reason = self.fails(place, {**found.parameters, **instance.overrides})
-            instance.status, instance.reason = ("OUTDATED", reason) if reason else ("CURRENT", "")
-            # At times AWS gives the reason on the instance alone.
-            own = "" if reason.startswith("instance: ") else reason
+    def operation(self, operation_id: str) -> FakeOperation:
+        for each in self.operations:
+            if each.id == operation_id:
+                return each
+        raise error("OperationNotFoundException", "DescribeStackSetOperation")
+
+    def _done_one_more(self, operation: FakeOperation) -> None:
+        """Do the next stack, as CloudFormation does from one look to the next."""
+        for place in operation.waiting[:1]:
+            stack, reason = self.stacks[place], self.fails(place)
+            stack.status, stack.reason = ("OUTDATED", reason) if reason else ("CURRENT", "")
+            # At times AWS gives the reason on the stack alone.
+            own = "" if reason.startswith("stack: ") else reason
             operation.results[place] = ("FAILED", own) if reason else ("SUCCEEDED", "")
-        operation.waiting = operation.waiting[self.at_once :]
+        operation.waiting = operation.waiting[1:]
         failed = sum(status == "FAILED" for status, _ in operation.results.values())
-        tolerated = operation.given.get("OperationPreferences", {}).get("FailureToleranceCount", 0)
+        tolerated = operation.given["OperationPreferences"].get("FailureToleranceCount", 0)
         if failed > tolerated:
-            for place in operation.waiting:
-                operation.results[place] = (
-                    "CANCELLED",
-                    "Cancelled since failure tolerance exceeded",
-                )
+            untried = ("CANCELLED", "Cancelled since failure tolerance exceeded")
+            operation.results |= dict.fromkeys(operation.waiting, untried)
             operation.waiting = []
         if not operation.waiting:
             operation.status = "FAILED" if failed > tolerated else "SUCCEEDED"
 
-    def _started(self, name: str, found: FakeStackSet, given: Any, places: list[Place]) -> Any:
-        order = given.get("OperationPreferences", {}).get("RegionOrder", [])
-        places = sorted(places, key=lambda place: (place[1] not in order, place))
-        operation = FakeOperation(given["OperationId"], given, places)
-        found.operations.append(operation)
-        self.after(name)
-        return {"OperationId": operation.id}
-
-    def _places(self, given: Any) -> list[Place]:
+    def _accounts(self, given: Any) -> list[str]:
         if "Accounts" in given:
-            accounts = set(given["Accounts"])
-        else:
-            targets = given["DeploymentTargets"]
-            named = set(targets.get("Accounts", []))
-            accounts = set()
-            for unit in targets["OrganizationalUnitIds"]:
-                accounts |= self.organizations.below(unit)
-            match targets.get("AccountFilterType"):
-                case "INTERSECTION":
-                    accounts &= named
-                case "DIFFERENCE":
-                    accounts -= named
-        return [(account, region) for account in sorted(accounts) for region in given["Regions"]]
+            return list(given["Accounts"])
+        targets = given["DeploymentTargets"]
+        found = [each for unit in targets["OrganizationalUnitIds"] for each in self.units[unit]]
+        only = targets.get("Accounts", found)
+        return [each for each in found if each in only]
 
-    def _begun(self, name: str, given: Any) -> tuple[FakeStackSet, Any]:
-        """Return the stack set that is free for an operation, or the answer if it has this one."""
-        found = self._found(name, given)
-        own = str(given.get("OperationId", ""))  # the model's pattern is checked nowhere else
-        assert re.fullmatch("[a-zA-Z0-9][-a-zA-Z0-9]*", own), f"{name} could not be repeated"
-        if any(each.id == given["OperationId"] for each in found.operations):
+    def _is_new(self, name: str, given: Any) -> bool:
+        """Tell whether an operation is to be begun, and has not been with this id."""
+        if any(each.id == given["OperationId"] for each in self.operations):
             if self.repeated:
                 raise error(self.repeated, name)
-            return found, {"OperationId": given["OperationId"]}
-        if any(each.status == "RUNNING" for each in found.operations):
+            return False
+        if any(each.status == "RUNNING" for each in self.operations):
             raise error("OperationInProgressException", name)
-        self._note(name, given)
-        return found, None
-
-    def _found(self, name: str, given: Any) -> FakeStackSet:
-        self._check(name, given)
-        if given["StackSetName"] not in self.sets:
-            raise error("StackSetNotFoundException", name)
-        return self.sets[given["StackSetName"]]
-
-    def _check(self, name: str, given: Any) -> None:
-        """Refuse a request that CloudFormation's API model does not have."""
-        validate_parameters(given, _model().operation_model(name).input_shape)
-        self.before(name)
-
-    def _note(self, name: str, given: Any) -> None:
-        self.calls.append((name, json.loads(json.dumps(given))))
-
-
-@cache
-def _model() -> Any:
-    return botocore.session.get_session().get_service_model("cloudformation")
-
-
-def page(name: str, found: list[Any], token: str) -> Any:
-    """Return a page of what was found, two at a time."""
-    start = int(token)
-    more = {"NextToken": str(start + PAGE)} if start + PAGE < len(found) else {}
-    return {name: found[start : start + PAGE], **more}
+        self.begun.append((name, given))
+        return True
 
 
 def error(code: str, operation: str, message: str = "", status: int = 400) -> ClientError:
@@ -310,16 +198,12 @@ def error(code: str, operation: str, message: str = "", status: int = 400) -> Cl
     return ClientError(answer, operation)
 
 
-def _operation(found: FakeStackSet, given: Any) -> FakeOperation:
-    for each in found.operations:
-        if each.id == given["OperationId"]:
-            return each
-    raise error("OperationNotFoundException", "DescribeStackSetOperation")
+def _page(found: list[Any], given: Any) -> Any:
+    """Return a page of what was found, two at a time."""
+    start = int(given.get("NextToken", 0))
+    more = {"NextToken": str(start + PAGE)} if start + PAGE < len(found) else {}
+    return {"Summaries": found[start : start + PAGE], **more}
 
 
 def _values(found: Any) -> dict[str, str]:
     return {each["ParameterKey"]: each["ParameterValue"] for each in found}
-
-
-def _listed(found: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"ParameterKey": name, "ParameterValue": value} for name, value in found.items()]

@@ -121,7 +121,7 @@ variable "permissions_boundary_arn" {
 }
 
 locals {
-  # The template beside this folder, which the release's checksums name, and no URL.
+  # A template of this release, which the release's checksums name, and no URL.
   template = {
     least-privilege = "dt-logs-analysis.template.json"
     documented      = "dt-logs-analysis-documented.template.json"

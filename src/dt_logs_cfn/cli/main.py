@@ -22,7 +22,7 @@ PROGRAM = "dt-logs-cfn"
 COMMANDS = {
     "build": "write the release: templates, policies, handler, manifest, checksums",
     "deploy": "create or update the stack: a change set shown, confirmed and followed live",
-    "diff": "tell what a customer gets who goes from one release, or template, to another",
+    "diff": "compare two releases or templates: rights, resources, parameters, sources",
     "explain": "tell what each right of the Lambda is for, and what it may not do",
     "lint": "check the release, or one template, with cfn-lint and our own rules",
     "plan": "show what a stack would change in an account, before anything is touched",

@@ -15,7 +15,7 @@ from dt_logs_cfn.operate import stack_options, values
 from dt_logs_cfn.operate.operator import Operator, at_terminal
 from dt_logs_cfn.operate.shown import shown_line
 from dt_logs_cfn.operate.stack_sets import options as stack_set_options
-from dt_logs_cfn.operate.stack_sets.rolling_out import roll_out
+from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.stacks.deploying import Deployed, Wanted, deploy, settled
 
 

@@ -1,149 +1,93 @@
-"""What a customer gets who goes from one release, or template, to another: pure, no files read.
+"""What a customer gets by going from one template to another; pure, no files are read.
 
-    template, template ─► parameters, resources, rights, handler ─► Change … ─► Level
+    template, template ─► parameters, resources, rights, handler ─► Change …
 
-CONTRIBUTING.md, "Versions", has the rules in short.
+CONTRIBUTING.md, "Versions", has the levels. `rights` says how policies are judged.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from dt_logs_cfn.diff.change import Change, Level, enough
-from dt_logs_cfn.diff.handler import compare_handlers, source_diffs
-from dt_logs_cfn.diff.parameters import compare_parameters
-from dt_logs_cfn.diff.patterns import Reader, exact
-from dt_logs_cfn.diff.replacement import create_only
-from dt_logs_cfn.diff.resources import CreateOnly, compare_resources
+from dt_logs_cfn.diff.change import Change, Level, Object, differing, exact, mapping
+from dt_logs_cfn.diff.resources import compare_resources
 from dt_logs_cfn.template.json_tree import differences, mappings
-from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_cfn.template.templates import RECORD
 from dt_logs_handler.documents import Json
 
-__all__ = [
-    "Change",
-    "Level",
-    "compare_templates",
-    "enough",
-    "level",
-    "required",
-    "source_diffs",
-]
+__all__ = ["Change", "Level", "Object", "compare_templates"]
 
-# What a customer asks for first; resources are looked at even if alike, for their conditions.
-_ORDER = ("Resources", "Parameters", "Outputs", "Rules", "Conditions", "Metadata", "Description")
+# What a customer asks for first.
+_ORDER = ["Resources", "Parameters", "Outputs", "Rules", "Conditions", "Metadata", "Description"]
 
+# By section: what each part of it is called, and the levels of one that is gone, new or changed.
+_NAMED = {
+    "Conditions": ("condition", Level.MINOR, Level.MINOR, Level.MAJOR),
+    "Outputs": ("output", Level.MAJOR, Level.MINOR, Level.PATCH),
+    "Parameters": ("parameter", Level.MAJOR, Level.MAJOR, Level.MAJOR),
+    "Rules": ("rule", Level.MINOR, Level.MAJOR, Level.MAJOR),
+}
 
-def required(old_templates: Mapping[str, str], new_templates: Mapping[str, str]) -> Level:
-    """Return what the version of a release must become, from its templates' texts by file name.
+# Another default of these gives the logs to somebody else, or gives more of them.
+RECIPIENT = frozenset({"DataTheoremAccountId", "NotificationEndpoint", "VendorReadScope"})
 
-    A template gone is major, a new one minor. Raises VerifyError for a text that is no template.
-    """
-    if old_templates.keys() - new_templates.keys():
-        return Level.MAJOR
-    found = [
-        level(compare_templates(parse_template(text), parse_template(new_templates[name])))
-        for name, text in old_templates.items()
-    ]
-    added = new_templates.keys() - old_templates.keys()
-    return max(found + [Level.MINOR] * bool(added), default=Level.IDENTICAL)
+# Constraints that a number sets; the sign is the direction in which more values are allowed.
+_BOUNDS = {"MaxLength": 1, "MaxValue": 1, "MinLength": -1, "MinValue": -1}
+_CONSTRAINTS = {*_BOUNDS, "AllowedPattern", "AllowedValues"}
 
 
-def level(changes: tuple[Change, ...]) -> Level:
-    """Return the weight of several changes together."""
-    return max((each.level for each in changes), default=Level.IDENTICAL)
-
-
-def compare_templates(
-    old: Mapping[str, Json], new: Mapping[str, Json], replaces: CreateOnly = create_only
-) -> tuple[Change, ...]:
-    """Return what changes between two parsed templates, the worst first; none: they mean the same.
-
-    `replaces` knows which properties only a replacement changes. Raises VerifyError for policies
-    beyond what IAM takes.
-    """
-    found = dict.fromkeys(_changes(old, new, replaces))
+def compare_templates(old: Object, new: Object) -> tuple[Change, ...]:
+    """Return what changes between two parsed templates, the worst first."""
+    found = dict.fromkeys(_changes(old, new))
     return tuple(sorted(found, key=lambda each: -each.level))
 
 
-def _changes(
-    old: Mapping[str, Json], new: Mapping[str, Json], replaces: CreateOnly
-) -> Iterator[Change]:
-    if _runs_macro(new) and exact(old) != exact(new):
+def _changes(old: Object, new: Object) -> Iterator[Change]:
+    macro = any(each.keys() & {"Transform", "Fn::Transform"} for _, each in mappings(dict(new)))
+    if macro and exact(old) != exact(new):
         what = "a macro writes parts of the template, and what it writes cannot be told"
         yield Change(Level.MAJOR, "section", what)
-    for name in sorted(old.keys() | new.keys(), key=_place):
+    for name in sorted(differing(old, new), key=lambda each: [*_ORDER, each].index(each)):
         before, after = old.get(name, {}), new.get(name, {})
-        if exact(before) == exact(after) and name != "Resources":
-            continue
         found: list[Change] = []
-        if isinstance(before, dict) and isinstance(after, dict):
-            readers = Reader(_section(old, "Conditions")), Reader(_section(new, "Conditions"))
-            found = [*_of_section(name, before, after, readers, replaces)]
-        elif name == "Description":
-            found = [Change(Level.PATCH, "text", "the description changes")]
-        yield from found
+        if name == "Description":
+            found.append(Change(Level.PATCH, "text", "the description changes"))
+        elif isinstance(before, dict) and isinstance(after, dict):
+            found += _of_section(name, before, after)
+            found += compare_resources(old, new) if name == "Resources" else []
         if not found and exact(before) != exact(after):
             what = f"the section {name} changes, and what that does cannot be told"
-            yield Change(Level.MAJOR, "section", what)
+            found.append(Change(Level.MAJOR, "section", what))
+        yield from found
 
 
-def _of_section(
-    name: str,
-    old: Mapping[str, Json],
-    new: Mapping[str, Json],
-    readers: tuple[Reader, Reader],
-    replaces: CreateOnly,
-) -> Iterator[Change]:
-    match name:
-        case "Resources":
-            yield from compare_resources(old, new, readers, replaces)
-            yield from compare_handlers(old, new)
-        case "Parameters":
-            yield from compare_parameters(old, new)
-        case "Outputs":
-            yield from _outputs(old, new)
-        case "Rules":
-            yield from _named("rule", old, new, Level.MAJOR)
-        case "Conditions":
-            yield from _named("condition", old, new, Level.MINOR)
-        case "Metadata":
-            yield from _metadata(old, new)
+def _of_section(name: str, old: Object, new: Object) -> Iterator[Change]:
+    if name == "Metadata":
+        yield from _metadata(old, new)
+    for each in differing(old, new) if name in _NAMED else ():
+        yield from _part(name, each, old, new)
 
 
-def _runs_macro(template: Mapping[str, Json]) -> bool:
-    parts = mappings(dict(template))
-    return "Transform" in template or any("Fn::Transform" in each for _, each in parts)
+def _part(section: str, name: str, old: Object, new: Object) -> Iterator[Change]:
+    """Yield what changes in a part of a section."""
+    kind, gone, added, changed = _NAMED[section]
+    before, after = mapping(old.get(name)), mapping(new.get(name))
+    if name not in new:
+        yield Change(gone, kind, f"{kind} {name} is gone")
+    elif name not in old and "Default" in after:
+        what = f"{kind} {name} is new, {exact(after['Default'])} by default"
+        yield Change(Level.MINOR, kind, what)
+    elif name not in old:
+        must = " and has to be given" if section == "Parameters" else ""
+        yield Change(added, kind, f"{kind} {name} is new{must}")
+    elif section == "Parameters" and before and after:
+        yield from _parameter(name, before, after)
+    else:
+        # Other stacks may import an output, or it may no longer be there.
+        parts = {*differing(before, after)} if before and after else {"Condition"}
+        hard = section == "Outputs" and parts & {"Condition", "Export"}
+        yield Change(Level.MAJOR if hard else changed, kind, f"{kind} {name} changes")
 
 
-def _place(section: str) -> tuple[int, str]:
-    return _ORDER.index(section) if section in _ORDER else len(_ORDER), section
-
-
-def _outputs(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
-    for name in sorted(old.keys() - new.keys()):
-        yield Change(Level.MAJOR, "output", f"output {name} is gone")
-    for name, declared in new.items():
-        if name not in old:
-            yield Change(Level.MINOR, "output", f"output {name} is new")
-            continue
-        for path, _ in differences(declared, old[name]):
-            part = path[0] if path else "it"
-            # Other stacks may import it; or it is not there any more.
-            level = Level.MAJOR if part in ("Export", "Condition", "it") else Level.PATCH
-            yield Change(level, "output", f"output {name}: {part} changes")
-
-
-def _named(
-    kind: str, old: Mapping[str, Json], new: Mapping[str, Json], changed: Level
-) -> Iterator[Change]:
-    for name in sorted(old.keys() | new.keys()):
-        if name not in new:
-            yield Change(Level.MINOR, kind, f"{kind} {name} is gone")
-        elif exact(old.get(name)) != exact(new[name]):
-            how = "changes" if name in old else "is new"
-            yield Change(changed, kind, f"{kind} {name} {how}")
-
-
-def _metadata(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
+def _metadata(old: Object, new: Object) -> Iterator[Change]:
     for path, how in differences(dict(new), dict(old)):
         name = "/".join(path[1:]).removeprefix("Settings/")
         if path[0] != RECORD:
@@ -155,6 +99,26 @@ def _metadata(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Chan
             yield Change(level, "setting", f"setting {name} {how}")
 
 
-def _section(template: Mapping[str, Json], name: str) -> Mapping[str, Json]:
-    section = template.get(name)
-    return section if isinstance(section, dict) else {}
+def _parameter(name: str, old: Object, new: Object) -> Iterator[Change]:
+    """Yield what changes in the declaration of a parameter that both templates have."""
+    for field in differing(old, new):
+        before, after = old.get(field), new.get(field)
+        was = f"was {exact(before)}, " if field in old else ""
+        now = f"is now {exact(after)}" if field in new else "and is gone"
+        level = _level(name, field, before, after)
+        yield Change(level, "parameter", f"parameter {name}: {field} {was}{now}")
+
+
+def _level(name: str, field: str, before: Json, after: Json) -> Level:
+    match field, before, after:
+        case (("ConstraintDescription" | "Description"), _, _):
+            return Level.PATCH
+        case "Default", _, _ if after is not None and name not in RECIPIENT:
+            return Level.MINOR
+        case "AllowedValues", [*old], [*new] if {*map(exact, old)} <= {*map(exact, new)}:
+            return Level.MINOR
+        case _, int(old), int(new) if (new - old) * _BOUNDS.get(field, 0) > 0:
+            return Level.MINOR
+        case _ if field == "NoEcho" or (after is None and field in _CONSTRAINTS):
+            return Level.MINOR
+    return Level.MAJOR  # fewer values are allowed, or it cannot be judged

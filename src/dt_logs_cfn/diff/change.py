@@ -1,11 +1,13 @@
-"""What one change between two templates is, how much it weighs, and what a version must do then."""
+"""One change between two templates, and how much it weighs."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 
-from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.verify.rebuild import shown
-from dt_logs_cfn.versions import numbers
+from dt_logs_handler.documents import Json
+
+Object = Mapping[str, Json]
 
 
 class Level(IntEnum):
@@ -16,41 +18,38 @@ class Level(IntEnum):
     MINOR = 2
     MAJOR = 3
 
-    @property
-    def word(self) -> str:
-        """The level as it is printed."""
+    def __str__(self) -> str:
         return self.name.lower()
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that a customer gets, told as a sentence's part.
+    """One change. `kind` is the part of the template; all other texts may quote untrusted ones.
 
-    `kind` is the part of the template, for a program; `what` may quote untrusted text.
+    Of a source of the handler, `file` is the name and `diff` a unified diff.
     """
 
     level: Level
     kind: str
     what: str
+    file: str = field(default="", compare=False)
+    diff: str = field(default="", compare=False)
 
 
-def enough(old: str, new: str, level: Level) -> bool:
-    """Tell whether a version may follow another, given how much changed between them.
-
-    Before 1.0.0 the minor number stands for the major one, and the patch number for the rest.
-    Raises VerifyError for what is no version.
-    """
-    before, after = _numbers(old), _numbers(new)
-    if level is Level.IDENTICAL:
-        return before <= after
-    significant = {Level.MAJOR: 1, Level.MINOR: 2, Level.PATCH: 3}[level]
-    if before[0] == 0:
-        significant = 2 if level is Level.MAJOR else 3
-    return before[:significant] < after[:significant]
+def exact(value: object) -> str:
+    """Return JSON in which equal values are equal texts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    try:
-        return numbers(version)
-    except ValueError as error:
-        raise VerifyError(f"{shown(version)} is no version.", "Give one like 1.2.3.") from error
+def differing(old: Object, new: Object) -> list[str]:
+    """Return the names in which two objects differ, sorted; a missing value is not null."""
+    return [
+        name
+        for name in sorted(old.keys() | new.keys())
+        if (name in old) != (name in new) or exact(old.get(name)) != exact(new.get(name))
+    ]
+
+
+def mapping(value: Json) -> Object:
+    """Return an object, empty where a value is none."""
+    return value if isinstance(value, dict) else {}

@@ -1,139 +1,109 @@
-"""What becomes of a stack's resources: made, changed in place, replaced, or gone."""
+"""What happens to a stack's resources: made, changed in place, replaced, or gone."""
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Iterator
+from functools import cache
 
-from dt_logs_cfn.diff.change import Change, Level
-from dt_logs_cfn.diff.patterns import Reader, exact
-from dt_logs_cfn.diff.rights import PROPERTIES, ROLE, compare_roles
-from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.diff.change import Change, Level, Object, differing, mapping
+from dt_logs_cfn.diff.handler import compare_code
+from dt_logs_cfn.diff.policies import rights_of
+from dt_logs_cfn.diff.rights import compare_rights
 from dt_logs_cfn.template.json_tree import mappings
 from dt_logs_handler.documents import Json
 
-# The properties of a type, as paths, that only a replacement changes; None: not known.
-CreateOnly = Callable[[str], tuple[tuple[str, ...], ...] | None]
+FUNCTION, ROLE = "AWS::Lambda::Function", "AWS::IAM::Role"
 
-FUNCTION = "AWS::Lambda::Function"
-
-# Whoever changes these runs other code, or the code under other rights.
-_RUNS = frozenset({"Environment", "Handler", "Layers", "Role"})
-
-_MOST_ROLES = 8
-
-# What decides whether a resource is there, and what stays of one that is not.
-_ATTRIBUTES = {
-    "Condition": Level.MAJOR,
-    "DeletionPolicy": Level.MINOR,
-    "UpdateReplacePolicy": Level.MINOR,
-}
+# What is compared in parts, and what runs other code, or the code under other rights.
+_ELSEWHERE = {FUNCTION: {"Code"}, ROLE: {"ManagedPolicyArns", "Policies"}}
+_RUNS = {"Environment", "Handler", "Layers", "Role"}
 
 
-def compare_resources(
-    old: Mapping[str, Json],
-    new: Mapping[str, Json],
-    readers: tuple[Reader, Reader],
-    create_only: CreateOnly,
-) -> Iterator[Change]:
-    """Yield what changes between two templates' sections `Resources`, rights included.
+@cache
+def create_only(kind: str) -> frozenset[str] | None:
+    """Return the properties of a type that a replacement alone changes, or None if not known.
 
-    The code of functions is left to `handler`. Raises VerifyError for policies that cannot be.
+    Those for which only a part, or only some conditions, make it so count as well. [CloudFormation
+    CLI user guide, resource type schema: createOnlyProperties, conditionalCreateOnlyProperties]
     """
-    if sum(_type(each) == ROLE for each in new.values()) > _MOST_ROLES:
-        raise VerifyError(
-            "The template has more roles than can be compared.",
-            "Read its policies yourself; no release has such a one.",
-        )
-    for name in sorted(old.keys() - new.keys()):
-        yield Change(Level.MAJOR, "resource", f"{name} ({_type(old[name])}) is gone")
-    for name, declared in new.items():
-        before, after = _mapping(old.get(name)), _mapping(declared)
-        if not isinstance(declared, dict) or not isinstance(old.get(name, {}), dict):
-            if _differ(old, new, name):
-                yield _untold(name)
+    if kind.startswith("Custom::"):
+        return frozenset({"ServiceToken"})
+    if not re.fullmatch("[A-Za-z0-9]{1,64}(::[A-Za-z0-9]{1,64}){2}", kind):
+        return None
+    # It takes a second to import.
+    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
+
+    try:
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+    except ResourceNotFoundError:
+        return None
+    names = ("createOnlyProperties", "conditionalCreateOnlyProperties")
+    return frozenset(each.split("/")[2] for name in names for each in schema.get(name) or ())
+
+
+def compare_resources(old: Object, new: Object) -> Iterator[Change]:
+    """Yield what changes in the resources of two templates."""
+    former, latter = mapping(old.get("Resources")), mapping(new.get("Resources"))
+    for name in differing(former, latter):
+        before, after = mapping(former.get(name)), mapping(latter.get(name))
+        was, now = _type(before), _type(after)
+        if name not in latter:
+            yield Change(Level.MAJOR, "resource", f"{name} ({was}) is gone")
             continue
-        if name in old:
-            yield from _compared(name, before, after, create_only)
+        if name in former and was == now:
+            yield from _changed(name, before, after)
         else:
-            yield _added(name, after)
-        if _type(after) == ROLE:
-            former = before if _type(before) == ROLE else {}
-            yield from compare_roles(name, former, after, readers)
+            level = Level.MAJOR if name in former or _gives_rights(after) else Level.MINOR
+            how = f"replaces {was}" if name in former else "is new"
+            more = " and may give rights" if _gives_rights(after) else ""
+            yield Change(level, "resource", f"{name} ({now}) {how}{more}")
+        parts = [mapping(each.get("Properties")) for each in (before, after)]
+        if now == ROLE and _ELSEWHERE[ROLE] & {*differing(parts[0], parts[1])}:
+            yield from compare_rights(name, rights_of(before, old), rights_of(after, new))
 
 
-def _compared(
-    name: str, old: Mapping[str, Json], new: Mapping[str, Json], create_only: CreateOnly
-) -> Iterator[Change]:
-    kinds = _type(old), _type(new)
-    if kinds[0] != kinds[1]:
-        what = f"{name} is replaced: it was {kinds[0]}, and is {kinds[1]}"
-        yield Change(Level.MAJOR, "resource", what)
-    else:
-        yield from _attributes(name, old, new)
-        parts = [each.get("Properties", {}) for each in (old, new)]
-        if all(isinstance(each, dict) for each in parts):
-            before, after = map(_mapping, parts)
-            yield from _properties(name, new, before, after, create_only)
-        elif _differ(old, new, "Properties"):
-            yield _untold(name)
-
-
-def _added(name: str, resource: Mapping[str, Json]) -> Change:
-    if _gives_rights(resource):
-        what = f"{name} ({_type(resource)}) is new and may give rights"
-        return Change(Level.MAJOR, "right", what)
-    return Change(Level.MINOR, "resource", f"{name} ({_type(resource)}) is new")
-
-
-def _attributes(name: str, old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Change]:
-    for attribute in sorted(old.keys() | new.keys()):
-        if attribute != "Properties" and _differ(old, new, attribute):
-            level = _ATTRIBUTES.get(attribute, Level.PATCH)
+def _changed(name: str, old: Object, new: Object) -> Iterator[Change]:
+    for attribute in differing(old, new):
+        if attribute != "Properties":
+            level = Level.MINOR if attribute.endswith("Policy") else Level.PATCH
+            level = Level.MAJOR if attribute == "Condition" else level
             yield Change(level, "resource", f"{name}: {attribute} changes")
-
-
-def _properties(
-    name: str,
-    resource: Mapping[str, Json],
-    old: Mapping[str, Json],
-    new: Mapping[str, Json],
-    create_only: CreateOnly,
-) -> Iterator[Change]:
-    kind = _type(resource)
-    elsewhere = {FUNCTION: frozenset({"Code"}), ROLE: PROPERTIES}.get(kind, frozenset())
-    names = sorted((old.keys() | new.keys()) - elsewhere)
-    changed = [each for each in names if _differ(old, new, each)]
-    if not changed:
+    before, after, kind = old.get("Properties", {}), new.get("Properties", {}), _type(new)
+    if not isinstance(before, dict) or not isinstance(after, dict) or not kind:
+        yield Change(Level.MAJOR, "resource", f"{name}: what changes cannot be told")
         return
-    paths = (("ServiceToken",),) if kind.startswith("Custom::") else create_only(kind)
-    replacing, gives_rights = _replacing(old, new, paths or ()), _gives_rights(resource)
-    for each in changed:
-        if each in replacing:
-            what = f"{name} may be replaced, since its {each} changes"
-            yield Change(Level.MAJOR, "resource", what)
-        elif paths is None:
-            what = f"{name}: {each} changes; what that does to a {kind} is not known"
-            yield Change(Level.MAJOR, "resource", what)
-        elif gives_rights:
-            yield Change(Level.MAJOR, "right", f"{name}: {each} changes, and may give rights")
-        else:
-            yield _in_place(name, kind, each, old.get(each))
+    for each in differing(before, after):
+        if each not in _ELSEWHERE.get(kind, ()):
+            yield _property(name, new, each, before.get(each))
+        elif kind == FUNCTION:
+            yield from compare_code(name, before.get(each), after.get(each))
 
 
-def _in_place(name: str, kind: str, changed: str, before: Json) -> Change:
-    match before:
-        case {"Ref": str(parameter)} if kind.startswith("Custom::"):
-            what = f"{name}: {changed} is no longer what the customer gives as {parameter}"
-            return Change(Level.MAJOR, "resource", what)
-    if kind == FUNCTION and changed in _RUNS:
-        what = f"{name}: {changed} changes, and so what runs, or under which rights"
-        return Change(Level.MAJOR, "resource", what)
-    again = ", so that its function runs again" if kind.startswith("Custom::") else ""
-    return Change(Level.PATCH, "resource", f"{name}: {changed} changes{again}")
+def _property(name: str, resource: Object, changed: str, before: Json) -> Change:
+    """Return what the change of a property does to its resource."""
+    kind, level, what = _type(resource), Level.MAJOR, f"{name}: {changed} changes"
+    custom, replacing = kind.startswith("Custom::"), create_only(kind)
+    if replacing is None:
+        what += f"; what that does to {kind} is not known"
+    elif changed in replacing:
+        what = f"{name} may be replaced, since its {changed} changes"
+    elif kind == ROLE and changed == "PermissionsBoundary":
+        level = Level.MINOR if before is None else Level.MAJOR
+    elif changed == "AssumeRolePolicyDocument" or (kind != ROLE and _gives_rights(resource)):
+        what += ", and may give rights"
+    elif kind == FUNCTION and changed in _RUNS:
+        what += ", and so what runs, or under which rights"
+    elif custom and (parameter := mapping(before).get("Ref")):
+        what = f"{name}: {changed} is no longer what the customer gives as {parameter}"
+    else:
+        level = Level.PATCH
+        what += ", so that its function runs again" if custom else ""
+    return Change(level, "resource", what)
 
 
-def _gives_rights(resource: Mapping[str, Json]) -> bool:
-    """Tell whether a resource hands out rights that are not compared one by one."""
+def _gives_rights(resource: Object) -> bool:
+    """Tell whether a resource may hand out rights."""
     kind = _type(resource)
-    return kind != ROLE and (
+    return (
         not kind
         or kind.startswith("AWS::IAM::")
         or kind.endswith("Permission")
@@ -141,39 +111,6 @@ def _gives_rights(resource: Mapping[str, Json]) -> bool:
     )
 
 
-def _replacing(
-    old: Mapping[str, Json], new: Mapping[str, Json], paths: tuple[tuple[str, ...], ...]
-) -> set[str]:
-    """Return the properties of which a part changes that only a replacement changes."""
-    return {path[0] for path in paths if exact(_at(dict(old), path)) != exact(_at(dict(new), path))}
-
-
-def _at(value: Json, path: tuple[str, ...]) -> Json:
-    """Return what is at a path; where a function stands in the way, the function."""
-    if not path:
-        return value
-    match value:
-        case list():
-            return [_at(each, path[1:] if path[0] == "*" else path) for each in value]
-        case dict() if any(key.startswith("Fn::") for key in value):
-            return value
-        case dict():
-            return _at(value.get(path[0]), path[1:])
-    return value
-
-
-def _untold(name: str) -> Change:
-    return Change(Level.MAJOR, "resource", f"{name}: what changes cannot be told")
-
-
-def _differ(old: Mapping[str, Json], new: Mapping[str, Json], name: str) -> bool:
-    return (name in old) != (name in new) or exact(old.get(name)) != exact(new.get(name))
-
-
-def _type(resource: object) -> str:
-    kind = resource.get("Type") if isinstance(resource, Mapping) else None
+def _type(resource: Object) -> str:
+    kind = resource.get("Type")
     return kind if isinstance(kind, str) else ""
-
-
-def _mapping(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, dict) else {}

@@ -1,83 +1,58 @@
-"""Whose rights are more, and whose fewer: two roles compared by what covers what.
+"""Which rights a role gains and loses from one template to another.
 
-It is no new right if an old one covers it: wildcards count, and so does a test more.
+A right is added if no right of before may cover it, in any account. One that a right of before
+surely covers is not mentioned. What is between the two is shown as a changed statement: major.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from dt_logs_cfn.diff.change import Change, Level
-from dt_logs_cfn.diff.flattened import Right, property_of, rights_of
-from dt_logs_cfn.diff.patterns import Reader, exact
-from dt_logs_handler.documents import Json
+from dt_logs_cfn.diff.policies import Right
 
-ROLE = "AWS::IAM::Role"
-
-# What this module compares; other properties of a role are as those of any resource.
-PROPERTIES = frozenset(
-    {"AssumeRolePolicyDocument", "ManagedPolicyArns", "PermissionsBoundary", "Policies"}
-)
+# More than ours have, and few enough to compare each right with each in seconds.
+_MOST_RIGHTS, _MOST_LETTERS = 500, 4_000
 
 
-def compare_roles(
-    name: str, old: Mapping[str, Json], new: Mapping[str, Json], readers: tuple[Reader, Reader]
-) -> Iterator[Change]:
-    """Yield what is added to, and taken from, the rights of a role; `old` may be empty.
-
-    Raises VerifyError for policies beyond what IAM takes.
-    """
-    before, after = rights_of(old, readers[0]), rights_of(new, readers[1])
-    found = list(_boundary(name, (old, readers[0]), (new, readers[1])))
-    for gained, ones, others in ((True, after, before), (False, before, after)):
-        left = [each for each in ones if not any(other.covers(each) for other in others)]
-        found += _told(name, left, gained)
-    yield from found
-    if not found and any(_differ(old, new, each) for each in PROPERTIES):
-        what = f"{name}: its policies are written otherwise, and give the same rights"
-        yield Change(Level.PATCH, "right", what)
-
-
-def _boundary(
-    name: str, old: tuple[Mapping[str, Json], Reader], new: tuple[Mapping[str, Json], Reader]
-) -> Iterator[Change]:
-    before, after = (
-        reader.told(property_of(each, "PermissionsBoundary")) for each, reader in (old, new)
-    )
-    if before == after:
+def compare_rights(name: str, old: Iterator[Right], new: Iterator[Right]) -> Iterator[Change]:
+    """Yield what is added to, and taken from, the rights of the role of a name."""
+    before, after = (tuple(islice(each, _MOST_RIGHTS + 1)) for each in (old, new))
+    patterns = {part for each in before + after for part in (each.action, each.resource or ())}
+    if max(len(before), len(after)) > _MOST_RIGHTS or sum(map(len, patterns)) > _MOST_LETTERS:
+        what = f"{name}: its policies change, and are too large to be compared"
+        yield Change(Level.MAJOR, "right", what)
         return
-    if before == "null":
-        yield Change(Level.MINOR, "right", f"{name} gets a permissions boundary")
-    else:
-        how = "loses its permissions boundary" if after == "null" else "gets another boundary"
-        yield Change(Level.MAJOR, "right", f"{name} {how}")
+    found = [*_found(name, after, before, True), *_found(name, before, after, False)]
+    same = Change(Level.PATCH, "right", f"{name}: its policies give the same rights in other words")
+    yield from found or [same]
 
 
-def _told(name: str, rights: Iterable[Right], gained: bool) -> Iterator[Change]:
-    """Yield one change for all actions on the same resource under the same conditions."""
-    grouped: dict[Right, list[str]] = {}
-    for right in rights:
-        grouped.setdefault(replace(right, action=()), []).append(right.spelled)
-    for right, actions in grouped.items():
-        wider = right.effect not in ("Allow", "Deny") or gained != (right.effect == "Deny")
-        level = Level.MAJOR if wider else Level.MINOR
-        yield Change(level, right.kind, f"{name}: {_phrase(right, actions, gained)}")
+def _found(
+    name: str, ones: Sequence[Right], others: Sequence[Right], gained: bool
+) -> Iterator[Change]:
+    """Yield what one side has and the other has not: one change for all actions on the same."""
+    grouped: dict[tuple[bool, Right], list[str]] = defaultdict(list)
+    for right in dict.fromkeys(ones):
+        if any(each.covers(right) for each in others):
+            continue
+        against = [each for each in others if each.effect in (right.effect, "")]
+        if right.effect == "Allow":
+            against += [each for each in ones if each.effect != "Allow"]
+        certain = bool(right.effect) and not any(each.may_cover(right) for each in against)
+        grouped[certain, replace(right, action=())].append(right.spelled)
+    for (certain, right), actions in grouped.items():
+        wider = not right.effect or gained != (right.effect == "Deny")
+        what = f"{name}: {_phrase(right, actions, gained, certain)}"
+        yield Change(Level.MAJOR if wider else Level.MINOR, "right", what)
 
 
-def _phrase(right: Right, actions: Iterable[str], gained: bool) -> str:
-    verb, on = ", ".join(actions), "".join(right.resource)
-    tests = " and ".join(sorted(map(str, right.tests)))
-    guards = " and ".join(map(str, sorted(right.guards)))
-    rest = f"{f', if {tests}' if tests else ''}{f', where {guards}' if guards else ''}"
-    how = "added" if gained else "taken away"
-    what = {"Allow": "right", "Deny": "denial"}.get(right.effect, "something unreadable")
-    match right.kind:
-        case "managed policy":
-            return f"managed policy {how}: {on}{rest}"
-        case "trust":
-            return f"{what} {how}: {on} takes the role by {verb}{rest}"
-        case _:
-            return f"{what} {how}: {verb} on {on}{rest}"
-
-
-def _differ(old: Mapping[str, Json], new: Mapping[str, Json], name: str) -> bool:
-    return exact(property_of(old, name)) != exact(property_of(new, name))
+def _phrase(right: Right, actions: Sequence[str], gained: bool, certain: bool) -> str:
+    start = f"{'right' if right.effect == 'Allow' else 'denial'} "
+    start += "added:" if gained else "taken away:"
+    if not certain:
+        start = f"changed statement, {'now' if gained else 'before'}: {right.effect}".rstrip()
+    on = "" if right.resource is None else f" on {''.join(right.resource)}"
+    text = ", ".join([f"{', '.join(actions)}{on}", *sorted(right.tests)])
+    return f"{start} {text.replace('<', '${').replace('>', '}')}"

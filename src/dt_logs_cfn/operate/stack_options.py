@@ -7,13 +7,13 @@ from pathlib import Path
 from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import SettingsError, UsageError, VerifyError
 from dt_logs_cfn.operate import values
-from dt_logs_cfn.operate.stack_sets.targets import ROLE_ARN
 from dt_logs_cfn.operate.stacks.stack import Existing
 from dt_logs_cfn.operate.templates import Template, from_release, from_url
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.templates import origin
 
 STACK = "dt-logs-analysis"
+ROLE_ARN = "arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]{1,1024}"
 _LIST = "LoadBalancerArns"
 # [CloudFormation API, CreateStack: StackName]
 _NAME = re.compile(r"[A-Za-z][-A-Za-z0-9]{0,127}")

@@ -12,7 +12,6 @@ from dt_logs_cfn.settings import Privileges
 from dt_logs_handler.names import HTTPS_URL
 
 _FIRST = "us-east-1"
-_STACK = launch_commands.PLACEHOLDERS["StackName"]
 
 
 def launcher(contents: Contents) -> str:

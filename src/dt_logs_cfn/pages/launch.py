@@ -42,7 +42,7 @@ _FILES = (
     ("cloudformation-role.template.json", "the service role"),
     ("policies/", "an IAM policy, to read or to paste"),
     ("handler.zip", "the Lambda function&#x27;s code, byte for byte as in the templates"),
-    ("terraform/", "a Terraform module over the stack"),
+    ("terraform/", "Terraform modules: of the stack, and of a StackSet"),
     ("stackset-parameters.json", "parameters for a StackSet"),
 )
 

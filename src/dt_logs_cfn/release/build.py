@@ -16,8 +16,10 @@ from dt_logs_cfn.pages.contents import Contents
 from dt_logs_cfn.release.pipelines import (
     STACK_SET_PARAMETERS,
     TERRAFORM,
+    TERRAFORM_STACK_SET,
     stack_set_parameters,
     terraform,
+    terraform_stack_set,
 )
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template import embedding
@@ -110,6 +112,7 @@ def _for_pipelines(settings: Settings) -> dict[str, bytes]:
     template = stack_template(settings, Privileges.LEAST_PRIVILEGE).to_dict()
     return {
         TERRAFORM: terraform(template).encode(),
+        TERRAFORM_STACK_SET: terraform_stack_set(template).encode(),
         STACK_SET_PARAMETERS: stack_set_parameters(template).encode(),
     }
 

@@ -1,4 +1,4 @@
-"""A release for customers' own pipelines: a Terraform module, and parameters for a StackSet.
+"""A release for customers' own pipelines: Terraform modules, and parameters for a StackSet.
 
 Both are made from the stack's parameters and outputs, so they cannot name others than it has.
 """
@@ -13,65 +13,72 @@ from dt_logs_cfn.template.resources import ANSWERS
 from dt_logs_handler.names import EVERY_LOAD_BALANCER, NAME
 
 TERRAFORM = "terraform/main.tf"
+TERRAFORM_STACK_SET = "terraform/stack-set/main.tf"
 STACK_SET_PARAMETERS = "stackset-parameters.json"
 
-_HEAD = """\
-# Data Theorem Logs Analysis {version}: one CloudFormation stack as a Terraform module.
+_LOAD_BALANCERS = "LoadBalancerArns"
+
+_PROVIDER = """
+terraform {
+  required_version = ">= 1.3"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= %s"
+    }
+  }
+}
+"""
+_CHOICE = """\
+variable "privileges" {
+  description = "Which template: least-privilege, or documented."
+  type        = string
+  default     = "least-privilege"
+
+  validation {
+    condition     = contains(["least-privilege", "documented"], var.privileges)
+    error_message = "Give least-privilege or documented."
+  }
+}
+
+variable "tags" {
+  description = "Tags of the stack."
+  type        = map(string)
+  default     = {}
+}
+"""
+_TEMPLATE = """\
+locals {
+  # A template of this release, which the release's checksums name, and no URL.
+  template = {
+    least-privilege = "dt-logs-analysis.template.json"
+    documented      = "dt-logs-analysis-documented.template.json"
+  }[var.privileges]
+}
+"""
+
+_HEAD = f"""\
+# Data Theorem Logs Analysis {__version__}: one CloudFormation stack as a Terraform module.
 #
 # module "logs_analysis" {{
 #   source             = "./terraform"
 #   service_role_arn   = "arn:aws:iam::ACCOUNT:role/ROLE" # of cloudformation-role.template.json
 #   load_balancer_arns = ["ARN"]
 # }}
-
-terraform {{
-  required_version = ">= 1.3"
-
-  required_providers {{
-    aws = {{
-      source  = "hashicorp/aws"
-      version = ">= 4.0"
-    }}
-  }}
-}}
-
+{_PROVIDER % "4.0"}
 variable "stack_name" {{
   description = "The stack's name; the service role takes names that begin like the default."
   type        = string
-  default     = "{name}"
+  default     = "{NAME}"
 }}
 
 variable "service_role_arn" {{
   description = "The role through which CloudFormation runs the stack."
   type        = string
 }}
-
-variable "privileges" {{
-  description = "Which template: least-privilege, or documented."
-  type        = string
-  default     = "least-privilege"
-
-  validation {{
-    condition     = contains(["least-privilege", "documented"], var.privileges)
-    error_message = "Give least-privilege or documented."
-  }}
-}}
-
-variable "tags" {{
-  description = "Tags of the stack."
-  type        = map(string)
-  default     = {{}}
-}}
 """
 _STACK = """\
-locals {
-  # The template beside this folder, which the release's checksums name, and no URL.
-  template = {
-    least-privilege = "dt-logs-analysis.template.json"
-    documented      = "dt-logs-analysis-documented.template.json"
-  }[var.privileges]
-}
-
 resource "aws_cloudformation_stack" "logs_analysis" {
   name          = var.stack_name
   iam_role_arn  = var.service_role_arn
@@ -85,6 +92,104 @@ resource "aws_cloudformation_stack" "logs_analysis" {
 }
 """
 
+_STACK_SET_HEAD = f"""\
+# Data Theorem Logs Analysis {__version__}: a CloudFormation StackSet as a Terraform module, with a
+# stack for all load balancers in each account of organizational units and each region.
+#
+# module "logs_analysis" {{
+#   source                  = "./terraform/stack-set"
+#   organizational_unit_ids = ["ou-abcd-11112222"]
+#   regions                 = ["eu-west-1"]
+# }}
+{_PROVIDER % "5.67"}
+variable "stack_set_name" {{
+  description = "The stack set's name."
+  type        = string
+  default     = "{NAME}"
+}}
+
+variable "organizational_unit_ids" {{
+  description = "The units, or the root; the management account is never one of their accounts."
+  type        = list(string)
+}}
+
+variable "regions" {{
+  description = "Where the load balancers are."
+  type        = list(string)
+}}
+
+variable "auto_deployment" {{
+  description = "Whether accounts that join a unit later get stacks, and that leave it lose them."
+  type        = bool
+  default     = false
+}}
+
+variable "call_as" {{
+  description = "SELF in the management account, DELEGATED_ADMIN in a delegated administrator."
+  type        = string
+  default     = "SELF"
+}}
+
+variable "failure_tolerance_percentage" {{
+  description = "In how many accounts of a region it may fail before CloudFormation stops."
+  type        = number
+  default     = 0
+}}
+
+variable "max_concurrent_percentage" {{
+  description = "In how many accounts of a region CloudFormation works at once; at least in one."
+  type        = number
+  default     = 1
+}}
+"""
+_STACK_SET = """\
+resource "aws_cloudformation_stack_set" "logs_analysis" {
+  name             = var.stack_set_name
+  permission_model = "SERVICE_MANAGED"
+  call_as          = var.call_as
+  capabilities     = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+  template_body    = file("${path.module}/../../${local.template}")
+  tags             = var.tags
+
+  parameters = {
+%s
+  }
+
+  auto_deployment {
+    enabled                          = var.auto_deployment
+    retain_stacks_on_account_removal = false
+  }
+
+  operation_preferences {
+    failure_tolerance_percentage = var.failure_tolerance_percentage
+    max_concurrent_percentage    = var.max_concurrent_percentage
+  }
+
+  lifecycle {
+    ignore_changes = [administration_role_arn] # CloudFormation fills in its own
+  }
+}
+
+resource "aws_cloudformation_stack_instances" "logs_analysis" {
+  stack_set_name = aws_cloudformation_stack_set.logs_analysis.name
+  call_as        = var.call_as
+  regions        = var.regions
+
+  deployment_targets {
+    organizational_unit_ids = var.organizational_unit_ids
+  }
+
+  operation_preferences {
+    failure_tolerance_percentage = var.failure_tolerance_percentage
+    max_concurrent_percentage    = var.max_concurrent_percentage
+  }
+}
+
+output "stack_set_id" {
+  value = aws_cloudformation_stack_set.logs_analysis.stack_set_id
+}
+"""
+
 
 def terraform(template: Mapping[str, Any]) -> str:
     """Return a Terraform module with a variable for each parameter, and an output for each output.
@@ -92,16 +197,23 @@ def terraform(template: Mapping[str, Any]) -> str:
     `template` is a stack template as plain data. The result is formatted as `terraform fmt` does.
     """
     declared: Mapping[str, Mapping[str, Any]] = template["Parameters"]
-    width = max(map(len, declared))
-    given = [f"    {name:<{width}} = {_value(name, each)}" for name, each in declared.items()]
-    return "\n".join(
-        (
-            _HEAD.format(version=__version__, name=NAME),
-            *(_variable(name, each) for name, each in declared.items()),
-            _STACK % "\n".join(given),
-            *(_output(name) for name in ANSWERS),
-        )
-    )
+    variables = (_variable(name, each) for name, each in declared.items())
+    outputs = (_output(name) for name in ANSWERS)
+    stack = _STACK % _values({name: _value(name, each) for name, each in declared.items()})
+    return "\n".join((_HEAD, _CHOICE, *variables, _TEMPLATE, stack, *outputs))
+
+
+def terraform_stack_set(template: Mapping[str, Any]) -> str:
+    """Return a Terraform module of a StackSet, with a variable for each parameter but one.
+
+    It is for all load balancers, since ARNs are of one account. As `terraform` otherwise.
+    """
+    declared: Mapping[str, Mapping[str, Any]] = template["Parameters"]
+    given = {name: _value(name, each) for name, each in declared.items()}
+    given[_LOAD_BALANCERS] = hcl_string(EVERY_LOAD_BALANCER)
+    variables = (_variable(n, each) for n, each in declared.items() if n != _LOAD_BALANCERS)
+    stack_set = _STACK_SET % _values(given)
+    return "\n".join((_STACK_SET_HEAD, _CHOICE, *variables, _TEMPLATE, stack_set))
 
 
 def stack_set_parameters(template: Mapping[str, Any]) -> str:
@@ -111,7 +223,7 @@ def stack_set_parameters(template: Mapping[str, Any]) -> str:
     CloudFormation refuses it until it is filled in.
     """
     values = {name: str(each.get("Default", "")) for name, each in template["Parameters"].items()}
-    values["LoadBalancerArns"] = EVERY_LOAD_BALANCER
+    values[_LOAD_BALANCERS] = EVERY_LOAD_BALANCER
     return canonical.dumps(
         [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
     )
@@ -150,6 +262,11 @@ def _default(declared: Mapping[str, Any]) -> str:
 def _value(name: str, declared: Mapping[str, Any]) -> str:
     variable = f"var.{_snake(name)}"
     return f'join(",", {variable})' if declared["Type"] == "CommaDelimitedList" else variable
+
+
+def _values(given: Mapping[str, str]) -> str:
+    width = max(map(len, given))
+    return "\n".join(f"    {name:<{width}} = {value}" for name, value in given.items())
 
 
 def _output(name: str) -> str:

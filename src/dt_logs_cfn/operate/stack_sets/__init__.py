@@ -1,4 +1,7 @@
 """A stack in each account and region of an organisation, by a CloudFormation StackSet.
 
-rolling_out  rollout ─► plan ─► intention ─► confirmed? ─► run ─► following ─► report
+In: options, a verified template, values. Out: operations of CloudFormation's, followed to their
+end, and a table of what failed. Open `command` first.
+
+    command   rollout ─► steps ─► confirmed? ─► stack_set ─► failures
 """

@@ -1,82 +1,117 @@
-"""A CloudFormation StackSet: what there is of it, and the operations that change it; pure."""
+"""Beginning an operation on a stack set once, and following it to its end."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from __future__ import annotations
 
-from dt_logs_cfn.operate.stack_sets.overrides import Values
-from dt_logs_cfn.operate.stack_sets.targets import Block, Instance
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
 
-@dataclass(frozen=True)
-class PresentInstance:
-    """A stack instance as AWS tells of it; overrides None: nobody asked for them."""
+from dt_logs_cfn import aws
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, passes, patiently, refused
+from dt_logs_cfn.operate.stack_sets.failures import own_reason
+from dt_logs_cfn.operate.stack_sets.rollout import Place, Step
+from dt_logs_cfn.operate.stack_sets.stack_set import ENDED, Progress, StackSet
 
-    status: str
-    overrides: Values | None = None
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackSetTypeDef
 
-
-@dataclass(frozen=True)
-class PresentStackSet:
-    """A stack set as AWS tells of it."""
-
-    template: str
-    parameters: Mapping[str, str]
-    tags: Mapping[str, str] = field(default_factory=dict)
-    permission_model: str = "SELF_MANAGED"
-    administration_role_arn: str = ""
-    execution_role_name: str = ""
-    auto_deployment: bool = False
-    retain_stacks: bool = False
+SECONDS = 5.0  # between two looks
+SILENCE = 60.0  # seconds without a change, after which that is told
 
 
-@dataclass(frozen=True)
-class Present:
-    """What there is: the accounts that the targets come to now, the stack set, its instances."""
+def begin(
+    stack_set: StackSet,
+    step: Step,
+    there: StackSetTypeDef | None,
+    operation_id: str,
+    operator: Operator,
+) -> str:
+    """Begin a step once, also if AWS's answer is lost, and return the id of its operation.
 
-    accounts: tuple[str, ...]
-    stack_set: PresentStackSet | None = None
-    instances: Mapping[Instance, PresentInstance] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class CreateStackSet:
-    """Make the stack set, without any stack."""
-
-    parameters: Values
-
-
-@dataclass(frozen=True)
-class UpdateStackSet:
-    """Change the stack set and each of its stacks, whether they are targets or not.
-
-    `kept` are parameters that keep their values, `regions` the order of all that it is in, if the
-    roll-out names them; `reasons` say what differs; `stacks` is how many there are.
+    Raises OperatingError where it may have begun, or where another operation is in the way, and
+    botocore's errors where it has not begun.
     """
+    lost = False
 
-    parameters: Values
-    kept: tuple[str, ...]
-    regions: tuple[str, ...]
-    reasons: tuple[str, ...]
-    stacks: int
+    def attempt() -> str:
+        nonlocal lost
+        try:
+            return stack_set.begin(step, there, operation_id)
+        except FAILURES as error:
+            answer = aws.code(error) if isinstance(error, ClientError) else ""
+            lost = lost or passes(error) or bool(answer and not refused(error))
+            begun = answer == "OperationIdAlreadyExistsException"
+            if lost and answer == "OperationInProgressException":
+                begun = stack_set.running() == operation_id
+            if begun:
+                return operation_id
+            raise
+
+    try:
+        return looked_at(attempt, operator)
+    except FAILURES as error:
+        found = failure(error)
+        if lost:
+            raise OperatingError(
+                f"Operation {operation_id} may have begun: {found.what}",
+                f"{found.fix} The same command follows it if it has.",
+            ) from error
+        if isinstance(error, ClientError) and aws.code(error) == "OperationInProgressException":
+            raise OperatingError(
+                "Another operation has begun on the stack set meanwhile.",
+                "Run the same command again: it waits for that one first.",
+            ) from error
+        raise
 
 
-@dataclass(frozen=True)
-class CreateInstances:
-    """Make stacks; `whole` if the block is all that the targets come to."""
+def follow(stack_set: StackSet, operation_id: str, operator: Operator) -> Progress:
+    """Tell what changes in an operation until it has ended.
 
-    block: Block
-    overrides: Values
-    whole: bool
+    A lost connection is waited for; raises OperatingError if it does not come back, with the
+    operation going on.
+    """
+    start = told = operator.clock()
+    seen: dict[Place, str] = {}
+    while True:
+        found = patiently(
+            lambda: stack_set.look(operation_id), operator, f"Operation {operation_id}"
+        )
+        changed = [e for e in found.results if e.status != seen.get(e.place, "PENDING")]
+        for each in changed:
+            why = f": {own_reason(each.reason)}" if each.reason and each.status == "FAILED" else ""
+            operator.tell(f"      {'  '.join(each.place)}  {each.status}{why}")
+        ended, now = found.status in ENDED, operator.clock()
+        if changed or ended or now - told >= SILENCE:
+            counts = ", ".join(f"{number} {status}" for status, number in found.counts.items())
+            operator.tell(f"{_elapsed(now - start)}  {found.status}: {counts or 'no stacks yet'}")
+            told = now
+        if ended:
+            return _with_reasons(stack_set, found, operator)
+        seen = {each.place: each.status for each in found.results}
+        operator.sleep(SECONDS)
 
 
-@dataclass(frozen=True)
-class UpdateInstances:
-    """Change the overrides of stacks; `whole` if the block is all that the targets come to."""
+def _with_reasons(stack_set: StackSet, found: Progress, operator: Operator) -> Progress:
+    """Add the reasons of failed stacks that the operation does not give."""
+    if all(each.reason for each in found.results if each.status == "FAILED"):
+        return found
+    try:
+        stacks = looked_at(stack_set.instances, operator)
+    except FAILURES as error:
+        operator.tell(f"      reasons cannot be read ({type(error).__name__})")
+        return found
+    reasons = {place: each.get("StatusReason", "") for place, each in stacks.items()}
+    results = (
+        replace(each, reason=each.reason or reasons.get(each.place, "")) for each in found.results
+    )
+    return replace(found, results=tuple(results))
 
-    block: Block
-    overrides: Values
-    whole: bool
 
-
-Operation: TypeAlias = CreateStackSet | UpdateStackSet | CreateInstances | UpdateInstances
+def _elapsed(seconds: float) -> str:
+    """Return a span of time as 0:42 or 1:02:03."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,42 +1,30 @@
-"""The options of a roll-out by a StackSet, and the parts of one that they give."""
+"""The options of a roll-out by a StackSet, and the roll-out that they give."""
+
+from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from dt_logs_cfn.cli.argument_types import matching
-from dt_logs_cfn.operate.stack_sets.rollout import Amount, Preferences
-from dt_logs_cfn.operate.stack_sets.targets import (
-    ACCOUNT,
-    REGION,
-    UNIT,
-    SelfManaged,
-    ServiceManaged,
-    Targets,
-)
+from dt_logs_cfn.operate.stack_options import ROLE_ARN
+from dt_logs_cfn.operate.stack_sets.rollout import Rollout
+from dt_logs_cfn.operate.templates import Template
 
-_SERVICE_MANAGED = (
-    "exclude_accounts",
-    "call_as",
-    "auto_deployment",
-    "retain_stacks_on_account_removal",
-)
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackSetOperationPreferencesTypeDef
 
+# The patterns of CloudFormation's API model; a region's is narrower there than here.
+_NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
+_ACCOUNT = "[0-9]{12}"
+_UNIT = "(?:ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32})"
+_REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+"
+_ROLE_NAME = "[A-Za-z0-9_+=,.@-]{1,64}"
+_AMOUNT = "[0-9]{1,6}%?"
 
-_OF_A_ROLL_OUT = (
-    *_SERVICE_MANAGED,
-    "accounts",
-    "ou",
-    "regions",
-    "overrides",
-    "administration_role_arn",
-    "execution_role_name",
-    "failure_tolerance",
-    "max_concurrent",
-    "region_concurrency",
-    "concurrency_mode",
-)
+_OF_UNITS = ("auto_deployment", "call_as")
+_OF_ACCOUNTS = ("administration_role_arn", "execution_role_name")
+_OF_BOTH = ("accounts", "failure_tolerance", "max_concurrent", "ou", "regions")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,24 +32,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("rolling out to an organisation")
     # What belongs together is known only after parsing; wrong usage ends as argparse ends it.
     parser.set_defaults(refuse=parser.error)
-    group.add_argument("--stack-set", metavar="NAME", help="the stack set; made if not there")
-    _add_targets(group)
-    _add_preferences(group)
+    for option, count, pattern, metavar, what in (
+        ("--stack-set", None, _NAME, "NAME", "the stack set; created if there is none"),
+        (
+            "--accounts",
+            "+",
+            _ACCOUNT,
+            "ACCOUNT",
+            "account IDs; with --ou, only these of its accounts",
+        ),
+        ("--ou", "+", _UNIT, "OU", "organizational units, or the root (service-managed)"),
+        ("--regions", "+", _REGION, "REGION", "where the load balancers are, in this order"),
+        ("--failure-tolerance", None, _AMOUNT, "N|N%", "accounts per region that may fail"),
+        ("--max-concurrent", None, _AMOUNT, "N|N%", "accounts per region at a time"),
+        ("--administration-role-arn", None, ROLE_ARN, "ARN", "a role of yours; without --ou"),
+        ("--execution-role-name", None, _ROLE_NAME, "NAME", "a role of yours; without --ou"),
+    ):
+        group.add_argument(option, nargs=count, type=matching(pattern), metavar=metavar, help=what)
     group.add_argument(
-        "--overrides",
-        type=Path,
-        metavar="FILE",
-        help="a CSV of account, region and parameters: values for some stacks alone",
+        "--auto-deployment",
+        action=argparse.BooleanOptionalAction,
+        help="with --ou: also in accounts that join it later",
     )
+    group.add_argument("--call-as", choices=("SELF", "DELEGATED_ADMIN"), help="with --ou")
 
 
 def check(arguments: argparse.Namespace) -> None:
     """End as argparse does, with exit code 2, if options do not go together."""
     refuse: Callable[[str], None] = arguments.refuse
+    given = {
+        name: f"--{name.replace('_', '-')}"
+        for name in (*_OF_BOTH, *_OF_UNITS, *_OF_ACCOUNTS)
+        if getattr(arguments, name) is not None
+    }
     if arguments.stack_set is None:
-        for name in _OF_A_ROLL_OUT:
-            if getattr(arguments, name) is not None:
-                refuse(f"--{name.replace('_', '-')} needs --stack-set")
+        for option in given.values():
+            refuse(f"{option} needs --stack-set")
         return
     if arguments.role_arn is not None:
         refuse("a stack set has no --role-arn: its execution role acts in each account")
@@ -69,112 +75,39 @@ def check(arguments: argparse.Namespace) -> None:
         refuse("--stack-set needs --accounts or --ou")
     if not arguments.regions:
         refuse("--stack-set needs --regions")
-    if arguments.accounts and arguments.exclude_accounts:
-        refuse("--accounts and --exclude-accounts do not go together")
-    if not arguments.ou:
-        for name in _SERVICE_MANAGED:
-            if getattr(arguments, name) is not None:
-                refuse(f"--{name.replace('_', '-')} needs --ou")
-    elif arguments.administration_role_arn or arguments.execution_role_name:
-        refuse("with --ou the roles are CloudFormation's own: name none")
-    if arguments.retain_stacks_on_account_removal is not None and not arguments.auto_deployment:
-        refuse("--retain-stacks-on-account-removal needs --auto-deployment")
+    for name in given.keys() & set(_OF_ACCOUNTS if arguments.ou else _OF_UNITS):
+        refuse(f"{given[name]} {'does not go with' if arguments.ou else 'needs'} --ou")
 
 
-def targets(arguments: argparse.Namespace) -> Targets:
-    """Return the accounts or units. Raises OperatingError."""
-    if not arguments.ou:
-        return SelfManaged(
-            tuple(arguments.accounts),
-            arguments.administration_role_arn or "",
-            arguments.execution_role_name or "",
-        )
-    named = arguments.accounts or arguments.exclude_accounts or []
-    return ServiceManaged(
-        tuple(arguments.ou),
-        tuple(named),
-        "INTERSECTION" if arguments.accounts else "DIFFERENCE" if named else None,
-        arguments.call_as or "SELF",
-        arguments.auto_deployment,
-        arguments.retain_stacks_on_account_removal,
+def rollout(
+    arguments: argparse.Namespace,
+    template: Template,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> Rollout:
+    """Return the roll-out that checked options ask for. Raises OperatingError."""
+    preferences: StackSetOperationPreferencesTypeDef = {}
+    if tolerance := arguments.failure_tolerance:
+        if tolerance.endswith("%"):
+            preferences["FailureTolerancePercentage"] = int(tolerance[:-1])
+        else:
+            preferences["FailureToleranceCount"] = int(tolerance)
+    if most := arguments.max_concurrent:
+        if most.endswith("%"):
+            preferences["MaxConcurrentPercentage"] = int(most[:-1])
+        else:
+            preferences["MaxConcurrentCount"] = int(most)
+    return Rollout(
+        name=arguments.stack_set,
+        template=template,
+        parameters=parameters,
+        tags=tags,
+        regions=tuple(dict.fromkeys(arguments.regions)),
+        accounts=tuple(dict.fromkeys(arguments.accounts or ())),
+        units=tuple(dict.fromkeys(arguments.ou or ())),
+        call_as=arguments.call_as or "SELF",
+        administration_role_arn=arguments.administration_role_arn or "",
+        execution_role_name=arguments.execution_role_name or "",
+        auto_deployment=arguments.auto_deployment,
+        preferences=preferences,
     )
-
-
-def preferences(arguments: argparse.Namespace) -> Preferences:
-    """Return how operations shall go about their instances. Raises OperatingError."""
-    return Preferences(
-        arguments.failure_tolerance,
-        arguments.max_concurrent,
-        arguments.region_concurrency,
-        arguments.concurrency_mode,
-    )
-
-
-def _add_targets(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--accounts",
-        nargs="+",
-        type=matching(ACCOUNT),
-        metavar="ACCOUNT",
-        help="12 digits each; with --ou, only these of its accounts",
-    )
-    group.add_argument(
-        "--ou",
-        nargs="+",
-        type=matching(UNIT),
-        metavar="OU",
-        help="organizational units or the root: a service-managed stack set",
-    )
-    group.add_argument(
-        "--exclude-accounts",
-        nargs="+",
-        type=matching(ACCOUNT),
-        metavar="ACCOUNT",
-        help="with --ou, all of its accounts but these",
-    )
-    group.add_argument(
-        "--regions",
-        nargs="+",
-        type=matching(REGION),
-        metavar="REGION",
-        help="where the load balancers are, in the order to be worked through",
-    )
-    group.add_argument(
-        "--call-as", choices=("SELF", "DELEGATED_ADMIN"), help="with --ou (default: SELF)"
-    )
-    for option, what in (
-        ("--auto-deployment", "with --ou: also to accounts that join it later"),
-        ("--retain-stacks-on-account-removal", "keep stacks in accounts that leave it"),
-    ):
-        group.add_argument(option, action=argparse.BooleanOptionalAction, help=what)
-    group.add_argument(
-        "--administration-role-arn", metavar="ARN", help="with --accounts alone: a role of yours"
-    )
-    group.add_argument(
-        "--execution-role-name", metavar="NAME", help="with --accounts alone: a role of yours"
-    )
-
-
-def _add_preferences(group: argparse._ArgumentGroup) -> None:
-    for option, what in (
-        ("--failure-tolerance", "in how many accounts of a region it may fail (default: 0)"),
-        ("--max-concurrent", "in how many accounts it works at once (default: 1)"),
-    ):
-        group.add_argument(option, type=_amount, metavar="N|N%", help=what)
-    group.add_argument(
-        "--region-concurrency",
-        type=str.upper,
-        choices=("SEQUENTIAL", "PARALLEL"),
-        help="one region after the other, or all at once (default: SEQUENTIAL)",
-    )
-    group.add_argument(
-        "--concurrency-mode",
-        choices=("STRICT_FAILURE_TOLERANCE", "SOFT_FAILURE_TOLERANCE"),
-        help="whether failures lower how many are worked at once (default: they do)",
-    )
-
-
-def _amount(text: str) -> Amount:
-    if not re.fullmatch("[0-9]{1,7}%?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither N nor N%")
-    return Amount(int(text.rstrip("%")), text.endswith("%"))

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from dt_logs_cfn.diff import compare_templates
-from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.diff import Level, compare_templates
 from dt_logs_cfn.operate.plans.diff import Change
 from dt_logs_cfn.operate.shown import changes, shown_text
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
@@ -29,10 +28,13 @@ def stack_change(
         for each in (existing.stack.parameters, values)
     )
     changed = [f"~ parameter {each}" for each in changes(old, new)]
-    found = _compared(existing.template, template)
-    if not changed and all(kind in _WORDS for kind, _ in found):
+    found = compare_templates(existing.template, template)
+    # A condition that says something else may decide otherwise on what the stack has.
+    made = [each for each in found if (each.kind, each.level) == ("condition", Level.MAJOR)]
+    made += [each for each in found if each.kind not in _WORDS]
+    if not changed and not made:
         return None
-    lines = (*(f"~ template: {each}" for _, each in found), *changed)
+    lines = (*(f"~ template: {shown_text(each.what)}" for each in found), *changed)
     return Change("UpdateStack", subject, lines)
 
 
@@ -41,15 +43,7 @@ def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:
 
     It may quote anybody's text, addresses in it without what may be a token.
     """
-    return [each for _, each in _compared(old, new)]
-
-
-def _compared(old: TemplateJson, new: TemplateJson) -> list[tuple[str, str]]:
-    """Return the same, each with the part of the template that it is of."""
-    try:
-        return [(each.kind, shown_text(each.what)) for each in compare_templates(old, new)]
-    except VerifyError as error:
-        return [("unknown", f"what changes cannot be told: {error.what}")]
+    return [shown_text(each.what) for each in compare_templates(old, new)]
 
 
 def _made(template: TemplateJson) -> str:

@@ -1,0 +1,212 @@
+# Data Theorem Logs Analysis 0.1.0: a CloudFormation StackSet as a Terraform module, with a
+# stack for all load balancers in each account of organizational units and each region.
+#
+# module "logs_analysis" {
+#   source                  = "./terraform/stack-set"
+#   organizational_unit_ids = ["ou-abcd-11112222"]
+#   regions                 = ["eu-west-1"]
+# }
+
+terraform {
+  required_version = ">= 1.3"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.67"
+    }
+  }
+}
+
+variable "stack_set_name" {
+  description = "The stack set's name."
+  type        = string
+  default     = "dt-logs-analysis"
+}
+
+variable "organizational_unit_ids" {
+  description = "The units, or the root; the management account is never one of their accounts."
+  type        = list(string)
+}
+
+variable "regions" {
+  description = "Where the load balancers are."
+  type        = list(string)
+}
+
+variable "auto_deployment" {
+  description = "Whether accounts that join a unit later get stacks, and that leave it lose them."
+  type        = bool
+  default     = false
+}
+
+variable "call_as" {
+  description = "SELF in the management account, DELEGATED_ADMIN in a delegated administrator."
+  type        = string
+  default     = "SELF"
+}
+
+variable "failure_tolerance_percentage" {
+  description = "In how many accounts of a region it may fail before CloudFormation stops."
+  type        = number
+  default     = 0
+}
+
+variable "max_concurrent_percentage" {
+  description = "In how many accounts of a region CloudFormation works at once; at least in one."
+  type        = number
+  default     = 1
+}
+
+variable "privileges" {
+  description = "Which template: least-privilege, or documented."
+  type        = string
+  default     = "least-privilege"
+
+  validation {
+    condition     = contains(["least-privilege", "documented"], var.privileges)
+    error_message = "Give least-privilege or documented."
+  }
+}
+
+variable "tags" {
+  description = "Tags of the stack."
+  type        = map(string)
+  default     = {}
+}
+
+variable "data_theorem_account_id" {
+  description = "The AWS account that may read the logs. 12 digits."
+  type        = string
+}
+
+variable "notification_endpoint" {
+  description = "Where new logs are announced: an https URL or the ARN of an SQS queue. An https URL, or the ARN of a standard SQS queue."
+  type        = string
+}
+
+variable "vendor_read_scope" {
+  description = "Where other load balancers log to the same place: the logs of those named alone, or all that is there (a shorter bucket policy). LoadBalancer or Location."
+  type        = string
+  default     = "LoadBalancer"
+}
+
+variable "resource_tags" {
+  description = "For what the Lambda makes: key=value,key=value. A list of key=value; a key does not begin with aws:."
+  type        = list(string)
+  default     = []
+}
+
+variable "run_token" {
+  description = "Change it to run the Lambda again."
+  type        = string
+  default     = ""
+}
+
+variable "log_bucket_name" {
+  description = "For load balancers that do not log yet; made if not there. Empty: we choose a name. A bucket name that S3 takes."
+  type        = string
+  default     = ""
+}
+
+variable "log_retention_days" {
+  description = "In a bucket that we create."
+  type        = number
+  default     = 30
+}
+
+variable "existing_log_bucket_names" {
+  description = "The only buckets of yours that the Lambda may touch; empty: any that is logged to. Bucket names."
+  type        = list(string)
+  default     = []
+}
+
+variable "lambda_execution_role_name" {
+  description = "Empty: CloudFormation chooses. A role name."
+  type        = string
+  default     = ""
+}
+
+variable "lambda_execution_role_path" {
+  description = "Begins and ends with a slash. A path like / or /teams/logs/."
+  type        = string
+  default     = "/"
+}
+
+variable "lambda_function_name" {
+  description = "Empty: CloudFormation chooses. It cannot be changed later: delete the stack and create it again. A function name."
+  type        = string
+  default     = ""
+}
+
+variable "permissions_boundary_arn" {
+  description = "The policy that bounds the Lambda's role, if roles here need one. The ARN of a policy."
+  type        = string
+  default     = ""
+}
+
+locals {
+  # A template of this release, which the release's checksums name, and no URL.
+  template = {
+    least-privilege = "dt-logs-analysis.template.json"
+    documented      = "dt-logs-analysis-documented.template.json"
+  }[var.privileges]
+}
+
+resource "aws_cloudformation_stack_set" "logs_analysis" {
+  name             = var.stack_set_name
+  permission_model = "SERVICE_MANAGED"
+  call_as          = var.call_as
+  capabilities     = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+  template_body    = file("${path.module}/../../${local.template}")
+  tags             = var.tags
+
+  parameters = {
+    DataTheoremAccountId    = var.data_theorem_account_id
+    NotificationEndpoint    = var.notification_endpoint
+    LoadBalancerArns        = "*"
+    VendorReadScope         = var.vendor_read_scope
+    ResourceTags            = join(",", var.resource_tags)
+    RunToken                = var.run_token
+    LogBucketName           = var.log_bucket_name
+    LogRetentionDays        = var.log_retention_days
+    ExistingLogBucketNames  = join(",", var.existing_log_bucket_names)
+    LambdaExecutionRoleName = var.lambda_execution_role_name
+    LambdaExecutionRolePath = var.lambda_execution_role_path
+    LambdaFunctionName      = var.lambda_function_name
+    PermissionsBoundaryArn  = var.permissions_boundary_arn
+  }
+
+  auto_deployment {
+    enabled                          = var.auto_deployment
+    retain_stacks_on_account_removal = false
+  }
+
+  operation_preferences {
+    failure_tolerance_percentage = var.failure_tolerance_percentage
+    max_concurrent_percentage    = var.max_concurrent_percentage
+  }
+
+  lifecycle {
+    ignore_changes = [administration_role_arn] # CloudFormation fills in its own
+  }
+}
+
+resource "aws_cloudformation_stack_instances" "logs_analysis" {
+  stack_set_name = aws_cloudformation_stack_set.logs_analysis.name
+  call_as        = var.call_as
+  regions        = var.regions
+
+  deployment_targets {
+    organizational_unit_ids = var.organizational_unit_ids
+  }
+
+  operation_preferences {
+    failure_tolerance_percentage = var.failure_tolerance_percentage
+    max_concurrent_percentage    = var.max_concurrent_percentage
+  }
+}
+
+output "stack_set_id" {
+  value = aws_cloudformation_stack_set.logs_analysis.stack_set_id
+}

@@ -1,0 +1,187 @@
+"""A roll-out from what is asked for to the last stack: shown, confirmed, done, followed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn import aws, canonical
+from dt_logs_cfn.cli.terminal import one_line, printable
+from dt_logs_cfn.errors import DtLogsError, OperatingError
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.shown import shown_text
+from dt_logs_cfn.operate.stack_sets import failures, options
+from dt_logs_cfn.operate.stack_sets.operations import begin, follow
+from dt_logs_cfn.operate.stack_sets.rollout import Rollout, Step, check, steps
+from dt_logs_cfn.operate.stack_sets.stack_set import Progress, StackSet
+from dt_logs_cfn.operate.templates import Template
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackSetTypeDef
+
+_LONGEST = 300
+
+
+@dataclass
+class _Course:
+    """How far a roll-out is; `note` is what is told after Ctrl-C, which may come at any moment."""
+
+    steps: tuple[Step, ...] = ()
+    done: list[Progress] = field(default_factory=list)
+    note: str = "Nothing was started."
+
+
+def _connected(arguments: argparse.Namespace) -> tuple[CloudFormationClient, str]:
+    """Return a client, and the account and region that it works in."""
+    session = aws.session(arguments.profile, arguments.region)
+    client: CloudFormationClient = session.client("cloudformation", config=aws.CONFIG)
+    caller = session.client("sts", config=aws.CONFIG).get_caller_identity()["Account"]
+    return client, f"account {caller}, region {client.meta.region_name}"
+
+
+def roll_out(
+    arguments: argparse.Namespace,
+    template: Template,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
+    operator: Operator,
+    connect: Callable[[argparse.Namespace], tuple[CloudFormationClient, str]] = _connected,
+) -> int:
+    """Show what will be done, ask, do it and follow it; return 0 if every stack is there.
+
+    Repeatable: what is as it should be stays. Raises DtLogsError, and KeyboardInterrupt once
+    it is told what goes on.
+    """
+    rollout, course = options.rollout(arguments, template, parameters, tags), _Course()
+    # AWS's texts may hold the token in an endpoint, and anything that drives a terminal.
+    safe = replace(operator, tell=lambda line: operator.tell(printable(shown_text(line))))
+    try:
+        with aws.errors(), _advised():
+            client, place = connect(arguments)
+            stack_set = StackSet(client, rollout)
+            there = _settled(stack_set, rollout, course, safe)
+            course.steps = tuple(steps(rollout, there, stack_set.instances() if there else {}))
+            if _agreed(rollout, course, place, operator, arguments.yes):
+                _carry_out(stack_set, there, course, safe)
+    except KeyboardInterrupt:
+        operator.advise(course.note)
+        raise
+    except DtLogsError as error:
+        over = f" {len(course.done)} of {len(course.steps)} steps are over." if course.done else ""
+        raise type(error)(shown_text(error.what), f"{shown_text(error.fix)}{over}") from error
+    _print(arguments, rollout, course)
+    failures.check(course.done, len(course.steps))
+    return 0
+
+
+def _agreed(rollout: Rollout, course: _Course, place: str, operator: Operator, yes: bool) -> bool:
+    """Show the steps and ask for a yes; False if there are none. Raises OperatingError for a no."""
+    if not course.steps:
+        operator.tell("Nothing to do: the stack set and its stacks are as asked for.")
+        return False
+    operator.tell(f"Stack set {rollout.name} in {place}")
+    operator.tell(f"Template {rollout.template.description}, sha256 {rollout.template.sha256}")
+    for number, step in enumerate(course.steps, 1):
+        operator.tell(f"{number}. {step.does}")
+        for line in step.lines:
+            operator.tell(printable(f"     {line}"))
+    operator.confirm("Do it?", yes)
+    return True
+
+
+def _carry_out(
+    stack_set: StackSet, there: StackSetTypeDef | None, course: _Course, operator: Operator
+) -> None:
+    for number, step in enumerate(course.steps, 1):
+        course.done.append(_done(stack_set, step, there, course, operator))
+        course.note = f"{number} of {len(course.steps)} steps are over; the same command goes on."
+        if course.done[-1].status != "SUCCEEDED":
+            return
+
+
+def _settled(
+    stack_set: StackSet, rollout: Rollout, course: _Course, operator: Operator
+) -> StackSetTypeDef | None:
+    """Return the stack set once no operation is under way, whoever began one."""
+    while True:
+        there = stack_set.found()
+        check(rollout, there)
+        running = stack_set.running() if there else None
+        if running is None:
+            return there
+        course.note = f"Operation {running} goes on by itself. Nothing else was started."
+        operator.tell(f"operation {running} is under way; waiting, since one is done at a time")
+        follow(stack_set, running, operator)
+        course.note = _Course.note
+
+
+def _done(
+    stack_set: StackSet,
+    step: Step,
+    there: StackSetTypeDef | None,
+    course: _Course,
+    operator: Operator,
+) -> Progress:
+    operation_id = str(uuid.uuid4())
+    if step.kind == "create":
+        course.note = "The stack set may have been created, without any stack."
+        begin(stack_set, step, there, operation_id, operator)
+        return Progress("", "SUCCEEDED")
+    course.note = f"Operation {operation_id} may have begun; the same command follows it."
+    operation_id = begin(stack_set, step, there, operation_id, operator)
+    course.note = f"Operation {operation_id} goes on by itself; the same command follows it."
+    operator.tell(f"{step.does}: operation {operation_id}")
+    return follow(stack_set, operation_id, operator)
+
+
+@contextmanager
+def _advised() -> Iterator[None]:
+    """Say what to do where we know more about AWS's refusal than AWS says."""
+    try:
+        yield
+    except ClientError as error:
+        said = one_line(error.response.get("Error", {}).get("Message", ""))
+        fix = failures.call_advice(said)
+        if fix is None or aws.denied(error):
+            raise
+        what = f"{error.operation_name} failed: {said[:_LONGEST].rstrip('.')}."
+        raise OperatingError(what, fix) from error
+
+
+def _print(arguments: argparse.Namespace, rollout: Rollout, course: _Course) -> None:
+    if arguments.json:
+        sys.stdout.write(canonical.dumps(_data(rollout, course)))
+        return
+    for step, found in zip(course.steps, course.done, strict=False):
+        counts = ", ".join(f"{number} {status}" for status, number in found.counts.items())
+        print(printable(f"{found.status}: {step.does}{counts and f' ({counts})'}"))
+        if found.reason:
+            print(f"  {failures.own_reason(found.reason)}")
+    if failed := failures.failures(course.done):
+        print("\n".join(failures.table(failed)))
+
+
+def _data(rollout: Rollout, course: _Course) -> dict[str, object]:
+    left = [Progress("", "NOT_STARTED")] * (len(course.steps) - len(course.done))
+    return {
+        "stackSet": rollout.name,
+        "templateSha256": rollout.template.sha256,
+        "operations": [
+            {
+                "does": step.does,
+                "operationId": found.operation_id or None,
+                "status": found.status,
+                "counts": dict(found.counts),
+            }
+            for step, found in zip(course.steps, [*course.done, *left], strict=True)
+        ],
+        "failures": [failures.data(each) for each in failures.failures(course.done)],
+    }

@@ -1,0 +1,111 @@
+"""What failed in a roll-out, why, and what to do about it; no secret is shown."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from dt_logs_cfn.cli.terminal import one_line, printable
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operate.shown import shown_text
+from dt_logs_cfn.operate.stack_sets.stack_set import Progress, Result
+from dt_logs_cfn.operate.stacks import events
+
+# What StackSets says of its own roles and rights, and what to do about it.
+_ROLES = (
+    (
+        r"should have '[^']+' role|not authorized to perform: sts:AssumeRole",
+        "Create the execution role in that account, AWSCloudFormationStackSetExecutionRole unless"
+        " named otherwise, and let it trust the administration role.",
+    ),
+    (
+        r"enable organizations access|trusted access|AccessOrganizations",
+        "Let the management account run `aws cloudformation activate-organizations-access`, and"
+        " register a delegated administrator if you are one.",
+    ),
+    (
+        r"AdministrationRole",
+        "Create AWSCloudFormationStackSetAdministrationRole in this account, or name yours with"
+        " --administration-role-arn; you need iam:PassRole on it.",
+    ),
+)
+# What it says of stacks. Everything else is the stack's own reason.
+_STACKS = (
+    (
+        r"[Ff]ailure tolerance|[Cc]ancelled since|operation was stopped",
+        "It was not tried: correct the failed ones, or raise --failure-tolerance, and run again.",
+    ),
+    (
+        r"SCP|service control polic|explicit deny",
+        "Ask whoever manages the organization's policies to allow it there.",
+    ),
+    (
+        r"[Rr]egion.*(?:not enabled|disabled|opt)|InvalidClientTokenId|security token",
+        "Enable the region in that account, or leave it out.",
+    ),
+    (
+        r"is not authorized to perform|AccessDenied|not authorized",
+        "Give the execution role the rights of cloudformation-role-lifecycle.",
+    ),
+)
+_OTHERWISE = "Correct what the reason names, and run the same command again."
+
+
+def failures(done: Iterable[Progress]) -> tuple[Result, ...]:
+    """Return what failed, then what was not tried, in all operations; of a stack the last."""
+    last = {each.place: each for one in done for each in one.results}
+    bad = [each for each in last.values() if each.status in ("FAILED", "CANCELLED")]
+    return tuple(sorted(bad, key=lambda each: (each.status == "CANCELLED", each.place)))
+
+
+def own_reason(reason: str) -> str:
+    """Return a stack's own reason out of what StackSets puts around it, on one line."""
+    inner = re.search(r"ResourceStatusReason: ?(.+)", one_line(reason))
+    return shown_text(events.reason((inner[1] if inner else reason).rstrip(".")))
+
+
+def advice(reason: str) -> str:
+    """Return what to do about the reason of a stack that failed or was not tried."""
+    return _found(reason, (*_ROLES, *_STACKS)) or _OTHERWISE
+
+
+def call_advice(message: str) -> str | None:
+    """Return what to do about AWS's refusal of a call, or None if there is nothing to add."""
+    return _found(message, _ROLES)
+
+
+def table(failed: Sequence[Result]) -> Iterator[str]:
+    """Yield failures as lines, with what to do, each advice once."""
+    yield from ("", f"{'Account':<12}  {'Region':<14}  {'Status':<9}  Reason")
+    for each in failed:
+        (account, region), reason = each.place, own_reason(each.reason) or "none given"
+        yield printable(f"{account:<12}  {region:<14}  {each.status:<9}  {reason}")
+    yield from ("", "What to do:")
+    yield from (f"- {fix}" for fix in dict.fromkeys(advice(each.reason) for each in failed))
+
+
+def data(failed: Result) -> dict[str, str]:
+    """Return a failure for a program."""
+    account, region = failed.place
+    reason, fix = own_reason(failed.reason), advice(failed.reason)
+    status = failed.status
+    return {"account": account, "region": region, "status": status, "reason": reason, "fix": fix}
+
+
+def check(done: Sequence[Progress], steps: int) -> None:
+    """Raise OperatingError, with numbers and what to do, unless so many steps succeeded."""
+    failed = failures(done)
+    if failed:
+        untried = sum(each.status == "CANCELLED" for each in failed)
+        also = f", {untried:,} not tried" if untried else ""
+        raise OperatingError(
+            f"The roll-out is not complete: {len(failed) - untried:,} failed{also}.",
+            advice(failed[0].reason),
+        )
+    if len(done) < steps or (done and done[-1].status != "SUCCEEDED"):
+        raise OperatingError(
+            f"The last operation ended as {done[-1].status}.",
+            "Look at it in CloudFormation's console, and run the same command again.",
+        )
+
+
+def _found(text: str, table: Iterable[tuple[str, str]]) -> str | None:
+    return next((fix for pattern, fix in table if re.search(pattern, text)), None)

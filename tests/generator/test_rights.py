@@ -1,0 +1,448 @@
+"""Which rights a role gains and loses: cases written out, and properties against brute force."""
+
+import json
+import re
+from functools import cache
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.strategies import STEADY
+
+from dt_logs_cfn import Settings, build_release
+from dt_logs_cfn.diff import Level, compare_templates
+from dt_logs_cfn.diff.patterns import covers, may_cover
+
+MAJOR, MINOR, PATCH = Level.MAJOR, Level.MINOR, Level.PATCH
+SAME = (PATCH, "R: its policies give the same rights in other words")
+
+
+def a_role(*statements: Any, **properties: Any) -> dict[str, Any]:
+    """Return a template with one role, and a log group."""
+    policies = [{"PolicyDocument": {"Version": "2012-10-17", "Statement": [*statements]}}]
+    return {
+        "Parameters": {"Bucket": {"Type": "String"}},
+        "Conditions": {"C": {"Fn::Equals": [{"Ref": "Bucket"}, ""]}},
+        "Resources": {
+            "R": {"Type": "AWS::IAM::Role", "Properties": {"Policies": policies, **properties}},
+            "G": {"Type": "AWS::Logs::LogGroup"},
+        },
+    }
+
+
+def allow(action: Any, resource: Any = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def deny(action: Any, resource: Any = "*") -> dict[str, Any]:
+    return {"Effect": "Deny", "Action": action, "Resource": resource}
+
+
+def compared(old: list[Any], new: list[Any]) -> list[tuple[Level, str]]:
+    changes = compare_templates(a_role(*old), a_role(*new))
+    return [(each.level, each.what) for each in changes]
+
+
+IF_TRUE = {"Bool": {"b": "true"}}
+ON_C = {"Fn::If": ["C", allow("s3:Put"), {"Ref": "AWS::NoValue"}]}
+CASES: dict[str, tuple[list[Any], list[Any], list[tuple[Level, str]]]] = {
+    "an action more": (
+        [allow("s3:Get")],
+        [allow(["s3:Get", "s3:Put"])],
+        [(MAJOR, "R: right added: s3:Put on *")],
+    ),
+    "an action fewer": (
+        [allow(["s3:Get", "s3:Put"])],
+        [allow("s3:Get")],
+        [(MINOR, "R: right taken away: s3:Put on *")],
+    ),
+    "part of an old right": (
+        [allow("s3:*")],
+        [allow("s3:Get", "x/y")],
+        [(MINOR, "R: right taken away: s3:* on *")],
+    ),
+    "a wider resource": (
+        [allow("s3:Get", "x/y")],
+        [allow("s3:Get", "x/*")],
+        [(MAJOR, "R: right added: s3:Get on x/*")],
+    ),
+    "a wildcard of any length for one character": (
+        [allow("s3:Get", "x/?")],
+        [allow("s3:Get", "x/*")],
+        [(MAJOR, "R: right added: s3:Get on x/*")],
+    ),
+    "several together cover it": (
+        [allow("s3:Get", ["x/?*", "x/"])],
+        [allow("s3:Get", "x/*")],
+        [(MAJOR, "R: changed statement, now: Allow s3:Get on x/*")],
+    ),
+    "upper and lower case": ([allow("s3:Get")], [allow("S3:get")], [SAME]),
+    "two statements for one": (
+        [allow(["s3:Get", "s3:Put"])],
+        [allow("s3:Put", Sid="Put"), allow("s3:Get", Sid="Get")],
+        [SAME],
+    ),
+    "a test more": (
+        [allow("s3:Get")],
+        [allow("s3:Get", Condition=IF_TRUE)],
+        [(MINOR, "R: changed statement, before: Allow s3:Get on *")],
+    ),
+    "a test fewer": (
+        [allow("s3:Get", Condition=IF_TRUE)],
+        [allow("s3:Get")],
+        [(MAJOR, "R: changed statement, now: Allow s3:Get on *")],
+    ),
+    "another form of a test's value": (
+        [allow("s3:Get", Condition=IF_TRUE)],
+        [allow("s3:Get", Condition={"Bool": {"b": [True]}})],
+        [SAME],
+    ),
+    "a test that depends on a condition": (
+        [allow("s3:Get", Condition={"StringEquals": {"k": {"Fn::If": ["C", "v", "w"]}}})],
+        [allow("s3:Get", Condition={"StringEquals": {"k": ["v", "w"]}})],
+        [
+            (MAJOR, 'R: changed statement, now: Allow s3:Get on *, if StringEquals k "v" or "w"'),
+            (
+                MINOR,
+                "R: changed statement, before: Allow s3:Get on *, if StringEquals k"
+                ' "${{\\"Fn::If\\":[\\"C\\",\\"v\\",\\"w\\"]}}"',
+            ),
+        ],
+    ),
+    "a right where a condition holds": (
+        [allow("s3:Get")],
+        [allow("s3:Get"), ON_C],
+        [(MAJOR, "R: right added: s3:Put on *, where C")],
+    ),
+    "a right that no longer depends on a condition": (
+        [ON_C],
+        [allow("s3:Put")],
+        [(MAJOR, "R: changed statement, now: Allow s3:Put on *")],
+    ),
+    "a right that now depends on a condition": (
+        [allow("s3:Put")],
+        [ON_C],
+        [(MINOR, "R: changed statement, before: Allow s3:Put on *")],
+    ),
+    "a right where a condition does not hold": (
+        [allow("s3:Get")],
+        [{"Fn::If": ["C", {"Ref": "AWS::NoValue"}, allow("s3:Get")]}],
+        [(MINOR, "R: changed statement, before: Allow s3:Get on *")],
+    ),
+    "a right that no longer depends on a condition that does not hold": (
+        [{"Fn::If": ["C", {"Ref": "AWS::NoValue"}, allow("s3:Get")]}],
+        [allow("s3:Get")],
+        [(MAJOR, "R: changed statement, now: Allow s3:Get on *")],
+    ),
+    "a right beside a statement that only CloudFormation works out": (
+        [{"Fn::FindInMap": ["x", "y", "z"]}],
+        [{"Fn::FindInMap": ["x", "y", "z"]}, allow("s3:Get")],
+        [(MAJOR, "R: changed statement, now: Allow s3:Get on *")],
+    ),
+    "a denial": (
+        [allow("*")],
+        [allow("*"), deny("iam:*")],
+        [(MINOR, "R: denial added: iam:* on *")],
+    ),
+    "a denial fewer": (
+        [allow("*"), deny("iam:*")],
+        [allow("*")],
+        [(MAJOR, "R: denial taken away: iam:* on *")],
+    ),
+    "a right that is denied at once": (
+        [],
+        [allow("iam:*"), deny("iam:*")],
+        [
+            (MAJOR, "R: changed statement, now: Allow iam:* on *"),
+            (MINOR, "R: denial added: iam:* on *"),
+        ],
+    ),
+    "all but some": (
+        [allow("s3:Get", "x")],
+        [{"Effect": "Allow", "NotAction": "iam:*", "Resource": "x"}],
+        [
+            (
+                MAJOR,
+                "R: changed statement, now: Allow"
+                ' {"Effect":"Allow","NotAction":"iam:*","Resource":"x"}',
+            ),
+            (MINOR, "R: changed statement, before: Allow s3:Get on x"),
+        ],
+    ),
+    "a test that cannot be read": (
+        [allow("s3:Get", Condition={"Ref": "Bucket"})],
+        [allow("s3:Get", Condition={"Ref": "Other"})],
+        [
+            (
+                MAJOR,
+                "R: changed statement, now: Allow"
+                ' {"Action":"s3:Get","Condition":{"Ref":"Other"},"Effect":"Allow","Resource":"*"}',
+            ),
+            (
+                MINOR,
+                "R: changed statement, before: Allow"
+                ' {"Action":"s3:Get","Condition":{"Ref":"Bucket"},"Effect":"Allow","Resource":"*"}',
+            ),
+        ],
+    ),
+    "the log group of the stack": (
+        [allow("logs:PutLogEvents", {"Fn::Sub": "arn:${AWS::Partition}:logs:*:*:*"})],
+        [allow("logs:PutLogEvents", {"Fn::GetAtt": ["G", "Arn"]})],
+        [
+            (
+                MINOR,
+                "R: changed statement, before: Allow logs:PutLogEvents on"
+                " arn:${AWS::Partition}:logs:*:*:*",
+            )
+        ],
+    ),
+    "a value that only the account knows": (
+        [allow("s3:Get", "arn:aws:s3:::logs-*")],
+        [allow("s3:Get", {"Fn::Join": ["", ["arn:aws:s3:::", {"Ref": "Bucket"}]]})],
+        [
+            (MAJOR, "R: changed statement, now: Allow s3:Get on arn:aws:s3:::${Bucket}"),
+            (MINOR, "R: changed statement, before: Allow s3:Get on arn:aws:s3:::logs-*"),
+        ],
+    ),
+    "a function that only CloudFormation works out": (
+        [allow("s3:Get", {"Fn::Select": [0, ["a", "b"]]})],
+        [allow("s3:Get", {"Fn::Select": [1, ["a", "b"]]})],
+        [
+            (MAJOR, 'R: changed statement, now: Allow s3:Get on ${{"Fn::Select":[1,["a","b"]]}}'),
+            (
+                MINOR,
+                'R: changed statement, before: Allow s3:Get on ${{"Fn::Select":[0,["a","b"]]}}',
+            ),
+        ],
+    ),
+    "a statement that only CloudFormation works out, gone": (
+        [{"Fn::FindInMap": ["x", "y", "z"]}],
+        [],
+        [(MAJOR, 'R: changed statement, before: {"Fn::FindInMap":["x","y","z"]}')],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_rule(case: str) -> None:
+    old, new, expected = CASES[case]
+    assert compared(old, new) == expected
+    assert compared(new, new) == []
+
+
+def test_another_version_of_the_policy_language_is_not_judged() -> None:
+    """Variables such as ${aws:username} are texts in the older one."""
+    old, new = a_role(allow("s3:Get", "${aws:username}")), a_role()
+    statement = {"Statement": [allow("s3:Get", "${aws:username}")]}
+    new["Resources"]["R"]["Properties"]["Policies"] = [{"PolicyDocument": statement}]
+    for one, other in ((old, new), (new, old)):
+        levels = {each.level for each in compare_templates(one, other)}
+        assert levels == {MAJOR}
+
+
+def test_from_documented_to_least_privilege_no_covered_right_is_added() -> None:
+    files = build_release(Settings()).files
+    names = ("dt-logs-analysis-documented.template.json", "dt-logs-analysis.template.json")
+    old, new = (json.loads(files[name]) for name in names)
+    told = [each.what for each in compare_templates(old, new) if each.kind == "right"]
+
+    role = "DTLogsAnalysisLambdaExecutionRole: "
+    own = "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:"
+    added = [
+        "sns:GetSubscriptionAttributes, sns:ListSubscriptions, sns:SetSubscriptionAttributes,"
+        " sns:Unsubscribe on *",
+        f"sns:DeleteTopic, sns:GetTopicAttributes, sns:TagResource on {own}dt-logs-analysis-*",
+        f"sns:ListSubscriptionsByTopic on {own}*",
+    ]
+    logs = "arn:${AWS::Partition}:logs:*:*:*"
+    assert told == [
+        *(f"{role}right added: {each}" for each in added),
+        f"{role}right taken away: logs:CreateLogGroup on {logs}",
+        f"{role}changed statement, before: Allow logs:CreateLogStream, logs:PutLogEvents on {logs}",
+        f"{role}right taken away: elasticloadbalancing:ModifyLoadBalancerAttributes, s3:*,"
+        " sns:CreateTopic, sns:Subscribe on *",
+    ]
+
+
+@pytest.mark.parametrize(
+    "many",
+    [
+        pytest.param([f"a:{n}" for n in range(501)], id="rights"),
+        pytest.param(["a:" + "*b" * 4_000], id="letters"),
+    ],
+)
+def test_policies_beyond_all_measure_are_not_compared(many: list[str]) -> None:
+    expected = [(MAJOR, "R: its policies change, and are too large to be compared")]
+    assert compared([], [allow(many)]) == expected
+
+
+# A universe small enough to try all of it. The long texts stand for what only `*` matches.
+MANY = settings(STEADY, max_examples=400)
+LONG = "q" * 20
+ACTIONS = ("s3:get", "s3:put", f"s3:{LONG}", "iam:get", LONG)
+RESOURCES = ("x/y", "x/z", "z/y", "y", f"x/{LONG}", LONG, "")
+CONTEXTS: tuple[dict[str, str], ...] = (
+    {},
+    {"k": "v"},
+    {"k": "w"},
+    {"k": "v", "b": "true"},
+    {"k": "w", "b": "true"},
+)
+ACCOUNTS = [{"C": holds, "AWS::Region": region} for holds in (True, False) for region in "xz"]
+
+
+def filled_in(value: Any, account: dict[str, Any]) -> Any:
+    """Return a value as CloudFormation hands it on in an account."""
+    match value:
+        case {"Fn::If": [name, yes, no]}:
+            return filled_in(yes if account[name] else no, account)
+        case {"Fn::Sub": text}:
+            return text.replace("${AWS::Region}", account["AWS::Region"])
+        case dict():
+            return {key: filled_in(each, account) for key, each in value.items()}
+        case list():
+            items = [filled_in(each, account) for each in value]
+            return [each for each in items if each != {"Ref": "AWS::NoValue"}]
+    return value
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@cache
+def matches(pattern: str, text: str) -> bool:
+    wild = {"*": ".*", "?": "."}
+    return re.fullmatch("".join(wild.get(c) or re.escape(c) for c in pattern), text) is not None
+
+
+def allowed(policy: list[Any], account: dict[str, Any]) -> set[Any]:
+    """Return every request that a policy allows in an account, by trying each."""
+    found: dict[str, set[Any]] = {"Allow": set(), "Deny": set()}
+    for each in filled_in(policy, account):
+        tests = [one for keys in each.get("Condition", {}).values() for one in keys.items()]
+        found[each["Effect"]] |= {
+            (action, resource, number)
+            for action, resource, number in product(ACTIONS, RESOURCES, range(len(CONTEXTS)))
+            if any(matches(one.lower(), action) for one in listed(each["Action"]))
+            and any(matches(one, resource) for one in listed(each["Resource"]))
+            and all(CONTEXTS[number].get(key) in listed(values) for key, values in tests)
+        }
+    return found["Allow"] - found["Deny"]
+
+
+def one_or_both(values: list[Any]) -> st.SearchStrategy[Any]:
+    some = st.sampled_from(values) | st.lists(st.sampled_from(values), min_size=1, max_size=2)
+    return some | st.builds(lambda one, other: {"Fn::If": ["C", one, other]}, some, some)
+
+
+IN_REGION = {"Fn::Sub": "${AWS::Region}/y"}
+conditions = st.sampled_from(
+    [
+        {"StringEquals": {"k": "v"}},
+        {"StringEquals": {"k": ["v"]}},
+        {"StringEquals": {"k": ["v", "w"]}},
+        {"StringEquals": {"k": "v"}, "Bool": {"b": "true"}},
+    ]
+)
+statements = st.fixed_dictionaries(
+    {
+        "Effect": st.sampled_from(["Allow", "Allow", "Allow", "Deny"]),
+        "Action": one_or_both(["s3:Get", "S3:get", "s3:*", "s3:Put", "s3:??t", "*", "?*"]),
+        "Resource": one_or_both(["*", "x/*", "x/y", "?/y", "?*", IN_REGION]),
+    },
+    optional={"Condition": conditions},
+)
+policies = st.lists(
+    statements | statements.map(lambda each: {"Fn::If": ["C", each, {"Ref": "AWS::NoValue"}]}),
+    max_size=3,
+)
+
+
+@MANY
+@given(policies, policies)
+def test_what_is_new_is_told_as_major(old: list[Any], new: list[Any]) -> None:
+    if any(allowed(new, account) - allowed(old, account) for account in ACCOUNTS):
+        told = [what for level, what in compared(old, new) if level is MAJOR]
+        assert any(
+            "right added" in each or "statement" in each or "denial" in each for each in told
+        )
+
+
+@MANY
+@given(policies, policies)
+def test_a_right_that_is_called_added_is_new(old: list[Any], new: list[Any]) -> None:
+    if any("right added" in what for _, what in compared(old, new)):
+        assert any(allowed(new, account) - allowed(old, account) for account in ACCOUNTS)
+
+
+@st.composite
+def narrowed(draw: st.DrawFn, policy: list[Any]) -> list[Any]:
+    """Draw a policy that allows part of what another allows, however it is written."""
+    found = []
+    for each in policy:
+        statement = dict(each)
+        if statement.get("Effect") == "Allow":
+            match draw(st.sampled_from(["keep", "drop", "action", "resource", "test", "where"])):
+                case "drop":
+                    continue
+                case "action" if statement["Action"] in ("*", "s3:*"):
+                    statement["Action"] = draw(st.sampled_from(["s3:Get", ["s3:G*", "s3:put"]]))
+                case "resource" if statement["Resource"] == "*":
+                    statement["Resource"] = draw(st.sampled_from(["x/*", "?*", IN_REGION]))
+                case "test" if "Condition" not in statement:
+                    statement["Condition"] = draw(conditions)
+                case "where":
+                    statement = {"Fn::If": ["C", statement, {"Ref": "AWS::NoValue"}]}
+        found.append(statement)
+    denials = st.lists(statements.map(lambda each: {**each, "Effect": "Deny"}), max_size=1)
+    return draw(st.permutations(found + draw(denials)))
+
+
+@MANY
+@given(st.data(), policies)
+def test_a_policy_that_only_narrows_adds_no_right(data: st.DataObject, old: list[Any]) -> None:
+    new = data.draw(narrowed(old))
+
+    assert not any(allowed(new, account) - allowed(old, account) for account in ACCOUNTS)
+    told = compared(old, new)
+    assert not any("right added" in what for _, what in told)
+    assert all(level < MAJOR for level, _ in told)
+
+
+def test_a_pattern_covers_only_what_it_matches() -> None:
+    """For all patterns of up to three letters, against all texts that tell them apart."""
+    texts = ["".join(each) for size in range(5) for each in product("abc", repeat=size)]
+    patterns = ["".join(each) for size in range(4) for each in product("a*?", repeat=size)]
+    matched = {each: {text for text in texts if matches(each, text)} for each in patterns}
+    for wide, narrow in product(patterns, repeat=2):
+        one, other = tuple(wide), tuple(narrow)
+        assert covers(one, one)
+        assert may_cover(one, other) or not matched[narrow] <= matched[wide]
+        assert not covers(one, other) or matched[narrow] <= matched[wide]
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "expected"),
+    [
+        ("s3:*", "s3:get*", True),
+        ("s3:get*", "s3:*", False),
+        ("s3:get?bject", "s3:getobject", True),
+        ("a*c*e", "abcde", True),
+        ("a*c*e", "abcd", False),
+        ("a?", "a*", False),
+        ("a*", "a", True),
+    ],
+)
+def test_coverage(wide: str, narrow: str, expected: bool) -> None:
+    assert covers(tuple(wide), tuple(narrow)) is expected
+
+
+def test_a_value_of_the_account_is_not_one_character() -> None:
+    assert not covers(("?",), ("<AWS::AccountId>",))
+    assert covers(("*",), ("<AWS::AccountId>",))
+    assert covers(("<AWS::AccountId>",), ("<AWS::AccountId>",))
+    assert not covers(("1",), ("<AWS::AccountId>",))
+    assert may_cover(("1",), ("<AWS::AccountId>",))

@@ -1,0 +1,490 @@
+"""Roll-outs against StackSets in memory: what is begun, once, followed and told."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
+from support.seat import Seat
+from support.stack_sets import FakeOperation, FakeStackSets, error
+
+from dt_logs_cfn.commands import deploy
+from dt_logs_cfn.errors import DtLogsError
+from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate.stack_sets.command import roll_out
+from dt_logs_cfn.operate.stack_sets.failures import advice, own_reason
+from dt_logs_cfn.operate.templates import Template
+from stack_sets.rollouts import IRELAND, OHIO, ONE, TEMPLATE, THREE, TWO, VALUES, template
+
+WHERE = ("--accounts", ONE, TWO, "--regions", IRELAND, OHIO)
+UNIT = ("--ou", "ou-abcd-11112222", "--regions", OHIO)
+END = "NotificationEndpoint"
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://cloudformation.eu-west-1.example/")
+LOST = [
+    UNREACHABLE,
+    ReadTimeoutError(endpoint_url="https://cloudformation.eu-west-1.example/"),
+    ResponseParserError("no XML"),
+    error("InternalFailure", "any", status=500),
+    error("Throttling", "any", "Rate exceeded"),
+]
+
+
+class Terminal:
+    """Runs roll-outs of one account, whose time passes only while they wait."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.fake = FakeStackSets({"ou-abcd-11112222": [ONE, TWO, THREE]})
+        self.client = self.fake.client()
+        self.seat = Seat()
+        self.capsys = capsys
+        self.out = ""
+
+    @property
+    def err(self) -> list[str]:
+        return self.seat.lines
+
+    def run(
+        self,
+        *words: str,
+        made: Template = TEMPLATE,
+        parameters: Mapping[str, str] = VALUES,
+        tags: Mapping[str, str] | None = None,
+        operator: Operator | None = None,
+        yes: bool = True,
+    ) -> int:
+        parser = argparse.ArgumentParser()
+        deploy.configure(parser)
+        given = ["--stack-set", "all", *words, *(["--yes"] if yes else [])]
+        arguments = parser.parse_args(given)
+        who = operator or self.seat.operator
+        try:
+            return roll_out(
+                arguments, made, parameters, tags or {}, who, lambda _: (self.client, "here")
+            )
+        finally:
+            self.out = self.capsys.readouterr().out
+
+
+@pytest.fixture
+def terminal(capsys: pytest.CaptureFixture[str]) -> Terminal:
+    return Terminal(capsys)
+
+
+def begun(terminal: Terminal) -> list[str]:
+    return [name for name, _ in terminal.fake.begun]
+
+
+def statuses(terminal: Terminal) -> dict[Any, str]:
+    return {place: each.status for place, each in terminal.fake.stacks.items()}
+
+
+def test_a_stack_set_is_created_and_then_nothing_is_left_to_do(terminal: Terminal) -> None:
+    assert terminal.run(*WHERE, "--max-concurrent", "10%", tags={"team": "logs"}) == 0
+    places = f"accounts {ONE}, {TWO}, in {IRELAND}, {OHIO}"
+    assert terminal.err[:7] == [
+        "Stack set all in here",
+        f"Template for a test, sha256 {TEMPLATE.sha256}",
+        "1. create the stack set",
+        "     DataTheoremAccountId = 999988887777",
+        "     LoadBalancerArns = *",
+        "     NotificationEndpoint = https://logs.example.com/…",
+        f"2. create the stacks that are missing or failed: {places}",
+    ]
+    assert terminal.out.splitlines() == [
+        "SUCCEEDED: create the stack set",
+        f"SUCCEEDED: create the stacks that are missing or failed: {places} (4 SUCCEEDED)",
+    ]
+    assert terminal.fake.parameters == VALUES
+    assert terminal.fake.given["Tags"] == [{"Key": "team", "Value": "logs"}]
+    assert terminal.fake.given["Capabilities"] == ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+    (_, given) = terminal.fake.begun[1]
+    assert given["OperationPreferences"] == {
+        "MaxConcurrentPercentage": 10,
+        "RegionOrder": (IRELAND, OHIO),
+    }
+    assert set(statuses(terminal).values()) == {"CURRENT"}
+    terminal.seat.lines.clear()
+
+    assert terminal.run(*WHERE, tags={"team": "logs"}) == 0
+    assert terminal.err == ["Nothing to do: the stack set and its stacks are as asked for."]
+    assert begun(terminal) == ["CreateStackSet", "CreateStackInstances"]
+
+
+def test_stacks_that_are_there_are_left_out_when_accounts_join(terminal: Terminal) -> None:
+    terminal.run("--accounts", ONE, "--regions", OHIO)
+    terminal.run("--accounts", ONE, TWO, "--regions", OHIO)
+    assert [len(each.results) for each in terminal.fake.operations] == [1, 1]
+    assert begun(terminal) == ["CreateStackSet", *["CreateStackInstances"] * 2]
+
+
+def test_a_units_accounts_are_cloudformations_to_find(terminal: Terminal) -> None:
+    terminal.run(*UNIT, "--call-as", "DELEGATED_ADMIN", "--auto-deployment")
+    assert sorted(statuses(terminal)) == [(ONE, OHIO), (TWO, OHIO), (THREE, OHIO)]
+    assert terminal.fake.given["PermissionModel"] == "SERVICE_MANAGED"
+    assert terminal.fake.given["CallAs"] == "DELEGATED_ADMIN"
+    assert terminal.fake.given["AutoDeployment"] == {
+        "Enabled": True,
+        "RetainStacksOnAccountRemoval": False,
+    }
+    terminal.run(*UNIT, "--no-auto-deployment")
+    assert terminal.fake.given["AutoDeployment"] == {"Enabled": False}
+    assert "     auto-deployment is turned off" in terminal.err
+
+
+def test_some_accounts_of_a_unit(terminal: Terminal) -> None:
+    terminal.run(*UNIT, "--accounts", TWO)
+    assert list(statuses(terminal)) == [(TWO, OHIO)]
+    assert (
+        f"2. create the stacks that are missing or failed: units {UNIT[1]}, only accounts {TWO}"
+        in (line.partition(", in ")[0] for line in terminal.err)
+    )
+
+
+def test_an_update_is_shown_from_old_to_new(terminal: Terminal) -> None:
+    tags = {"team": "logs", "cost": "1"}
+    terminal.run(*WHERE, tags=tags)
+    terminal.seat.lines.clear()
+    terminal.run(
+        *WHERE,
+        "--administration-role-arn",
+        "arn:aws:iam::111122223333:role/mine",
+        made=template("other"),
+        parameters={END: f"{VALUES[END]}-2", "LogRetentionDays": "7", "RunToken": ""},
+        tags={"team": "security", "env": "prod"},
+    )
+    assert terminal.err[2:10] == [
+        "1. update the stack set and its 4 stacks",
+        "     the template changes",
+        "     NotificationEndpoint: https://logs.example.com/… -> https://logs.example.com/… (the"
+        " hidden part changes)",
+        "     LogRetentionDays: 30 -> 7",
+        "     tag team: logs -> security",
+        "     tag env = prod (new)",
+        "     tag cost goes",
+        "     administration role: None -> arn:aws:iam::111122223333:role/mine",
+    ]
+    assert terminal.fake.parameters == {
+        **VALUES,
+        END: f"{VALUES[END]}-2",
+        "LogRetentionDays": "7",
+        "RunToken": "",
+    }
+    assert terminal.fake.given["AdministrationRoleARN"] == "arn:aws:iam::111122223333:role/mine"
+    # A role of the customer's own is named again by an update that does not name it.
+    terminal.run(*WHERE, made=template("third"), parameters={})
+    (_, given) = terminal.fake.begun[-1]
+    assert given["AdministrationRoleARN"] == "arn:aws:iam::111122223333:role/mine"
+
+
+def test_a_customers_own_roles(terminal: Terminal) -> None:
+    arn = "arn:aws:iam::111122223333:role/mine"
+    terminal.run(*WHERE, "--administration-role-arn", arn, "--execution-role-name", "other")
+    assert terminal.fake.given["AdministrationRoleARN"] == arn
+    assert terminal.fake.given["ExecutionRoleName"] == "other"
+
+
+def test_what_failed_is_told_with_what_to_do_and_tried_again(terminal: Terminal) -> None:
+    reason = (
+        "ResourceLogicalId:InvokeLambdaFunction, ResourceStatusReason:Received response status"
+        " [FAILED] from custom resource. Message returned: web is not here. Name another. See the"
+        " details in CloudWatch Log Stream: x (RequestId: 1)."
+    )
+    terminal.fake.fails = lambda place: reason if place == (ONE, OHIO) else ""
+    with pytest.raises(DtLogsError) as failed:
+        terminal.run(*WHERE)
+    assert str(failed.value) == (
+        "The roll-out is not complete: 1 failed, 1 not tried. Correct what the reason names, and"
+        " run the same command again."
+    )
+    assert terminal.out.splitlines()[2:] == [
+        "",
+        "Account       Region          Status     Reason",
+        f"{ONE}  us-east-2       FAILED     web is not here. Name another.",
+        f"{TWO}  us-east-2       CANCELLED  Cancelled since failure tolerance exceeded",
+        "",
+        "What to do:",
+        "- Correct what the reason names, and run the same command again.",
+        "- It was not tried: correct the failed ones, or raise --failure-tolerance, and run again.",
+    ]
+    terminal.fake.fails = lambda place: ""
+    assert terminal.run(*WHERE) == 0
+    assert begun(terminal)[2:] == ["CreateStackInstances"]
+    assert len(terminal.fake.operations[-1].results) == 2
+    assert set(statuses(terminal).values()) == {"CURRENT"}
+
+
+def test_as_many_may_fail_as_are_tolerated(terminal: Terminal) -> None:
+    terminal.fake.fails = lambda place: "stack: no room" if place[0] == ONE else ""
+    with pytest.raises(DtLogsError, match=r"not complete: 2 failed\."):
+        terminal.run(*WHERE, "--failure-tolerance", "2", "--json")
+    found = json.loads(terminal.out)
+    assert [each["status"] for each in found["operations"]] == ["SUCCEEDED"] * 2
+    assert found["operations"][1]["counts"] == {"FAILED": 2, "SUCCEEDED": 2}
+    # AWS gave the reason on the stack alone.
+    assert [(e["region"], e["reason"]) for e in found["failures"]] == [
+        (IRELAND, "stack: no room"),
+        (OHIO, "stack: no room"),
+    ]
+
+
+def test_reasons_that_cannot_be_read_are_told_as_that(terminal: Terminal) -> None:
+    terminal.fake.fails = lambda place: "stack: no room"
+    denied = error("AccessDenied", "ListStackInstances")
+    terminal.fake.before = failing("ListStackInstances", denied)
+    with pytest.raises(DtLogsError, match="not complete"):
+        terminal.run("--accounts", ONE, "--regions", OHIO)
+    assert "      reasons cannot be read (ClientError)" in terminal.err
+    assert f"{ONE}  us-east-2       FAILED     none given" in terminal.out.splitlines()
+
+
+def test_a_long_silence_is_told(terminal: Terminal) -> None:
+    """Nothing changes for two minutes, in which StackSets says that it works on it."""
+    looks = iter(range(24))
+    advance = terminal.fake.advance
+    terminal.fake.advance = lambda operation: next(looks, None) is None and advance(operation)
+    assert terminal.run("--accounts", ONE, "--regions", OHIO) == 0
+    assert terminal.err[-3:] == [
+        "1:00  RUNNING: 1 PENDING",
+        f"      {ONE}  {OHIO}  SUCCEEDED",
+        "2:00  SUCCEEDED: 1 SUCCEEDED",
+    ]
+
+
+def test_an_operation_that_somebody_stops_is_not_a_success(terminal: Terminal) -> None:
+    def stopped(operation: FakeOperation) -> None:
+        operation.status = "STOPPED"
+
+    terminal.fake.advance = stopped
+    with pytest.raises(DtLogsError, match="The last operation ended as STOPPED"):
+        terminal.run(*WHERE)
+
+
+def test_no_secret_is_told_and_nothing_drives_the_terminal(terminal: Terminal) -> None:
+    terminal.fake.fails = lambda place: "https://other.example.com/token \x1b[31m\x9b2J\u202e"
+    with pytest.raises(DtLogsError):
+        terminal.run(*WHERE)
+    lines = [*terminal.err, *terminal.out.splitlines()]
+    assert not any("token" in each for each in lines)
+    assert all(each.isprintable() for each in lines)
+    assert any("https://other.example.com/…" in each for each in lines)
+
+
+def failing(name: str, *failures: Exception | None) -> Callable[[str], None]:
+    """Return what raises at the calls of this name, one after the other."""
+    left = iter(failures)
+
+    def call(called: str) -> None:
+        if called == name and (failure := next(left, None)):
+            raise failure
+
+    return call
+
+
+@pytest.mark.parametrize("lost", LOST, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("name", ["DescribeStackSetOperation", "ListStackSetOperationResults"])
+def test_a_lost_connection_is_waited_for(terminal: Terminal, name: str, lost: Exception) -> None:
+    terminal.fake.before = failing(name, lost, lost, None, None, lost)
+    assert terminal.run(*WHERE) == 0
+    again = f"AWS does not answer ({type(lost).__name__}); trying again"
+    assert terminal.err.count(again) == 3
+
+
+@pytest.mark.parametrize(
+    "repeated", ["", "OperationIdAlreadyExistsException", "OperationInProgressException"]
+)
+@pytest.mark.parametrize("lost", LOST, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("name", ["CreateStackSet", "UpdateStackSet", "CreateStackInstances"])
+def test_what_began_and_was_not_answered_begins_once(
+    terminal: Terminal, name: str, lost: Exception, repeated: str
+) -> None:
+    terminal.fake.repeated = repeated
+    expected = ["CreateStackSet", "CreateStackInstances"]
+    if name == "UpdateStackSet":
+        terminal.run(*WHERE)
+        expected += ["UpdateStackSet"]
+    terminal.fake.after = failing(name, lost, lost)
+    assert terminal.run(*WHERE, tags={"team": "logs"}) == 0
+    assert begun(terminal) == expected
+    assert set(statuses(terminal).values()) == {"CURRENT"}
+
+
+def test_what_the_sdk_repeated_may_have_begun(terminal: Terminal) -> None:
+    def answered(name: str) -> None:
+        if name == "CreateStackInstances" and len(terminal.fake.operations) == 1:
+            refused = error("OperationInProgressException", name)
+            refused.response["ResponseMetadata"]["RetryAttempts"] = 1
+            raise refused
+
+    terminal.fake.after = answered
+    assert terminal.run(*WHERE) == 0
+    assert begun(terminal) == ["CreateStackSet", "CreateStackInstances"]
+
+
+def test_what_may_have_begun_is_told_as_that(terminal: Terminal) -> None:
+    terminal.fake.after = failing("CreateStackInstances", UNREACHABLE)
+    terminal.fake.before = failing("CreateStackInstances", None, UNREACHABLE, UNREACHABLE)
+    with pytest.raises(DtLogsError) as lost:
+        terminal.run(*WHERE)
+    (operation,) = terminal.fake.operations
+    assert lost.value.what.startswith(
+        f"Operation {operation.id} may have begun: cloudformation.eu-west-1.example cannot be"
+    )
+    assert lost.value.fix.endswith(" The same command follows it if it has. 1 of 2 steps are over.")
+
+
+@pytest.mark.parametrize("name", ["DescribeStackSet", "CreateStackSet"])
+@pytest.mark.parametrize("failure", [error("AccessDenied", "any", "no"), NoCredentialsError()])
+def test_what_is_refused_did_not_begin(terminal: Terminal, failure: Exception, name: str) -> None:
+    terminal.fake.before = failing(name, failure)
+    with pytest.raises(DtLogsError) as refused:
+        terminal.run(*WHERE)
+    assert "begun" not in str(refused.value)
+    assert begun(terminal) == []
+
+
+def test_a_refusal_for_want_of_a_role_comes_with_advice(terminal: Terminal) -> None:
+    said = "You must enable organizations access to operate a service managed stack set"
+    terminal.fake.before = failing(
+        "CreateStackSet", error("ValidationError", "CreateStackSet", said)
+    )
+    with pytest.raises(DtLogsError, match="activate-organizations-access"):
+        terminal.run(*UNIT)
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause"),
+    [
+        (UNREACHABLE, "cloudformation.eu-west-1.example cannot be reached"),
+        (error("ExpiredToken", "any"), "The credentials have expired."),
+        (error("AccessDenied", "DescribeStackSetOperation", "no"), "AWS denies Describe"),
+    ],
+)
+def test_what_cannot_be_followed_any_more_goes_on(
+    terminal: Terminal, failure: Exception, cause: str
+) -> None:
+    terminal.fake.before = failing("DescribeStackSetOperation", None, *[failure] * 3)
+    with pytest.raises(DtLogsError) as lost:
+        terminal.run(*WHERE)
+    (operation,) = terminal.fake.operations
+    assert operation.status == "RUNNING"
+    assert lost.value.what.startswith(f"Operation {operation.id} goes on, and cannot be followed:")
+    assert cause in lost.value.what
+
+    terminal.fake.before = lambda name: None
+    assert terminal.run(*WHERE) == 0
+    assert f"operation {operation.id} is under way; waiting, since one is done at a time" in (
+        terminal.err
+    )
+    assert begun(terminal) == ["CreateStackSet", "CreateStackInstances"]
+
+
+def test_another_operation_that_comes_first_is_told(terminal: Terminal) -> None:
+    def theirs(name: str) -> None:
+        if name == "CreateStackInstances":
+            terminal.fake.operations.append(FakeOperation("theirs", {}, [(ONE, OHIO)]))
+
+    terminal.fake.before = theirs
+    with pytest.raises(DtLogsError, match="Another operation has begun on the stack set meanwhile"):
+        terminal.run(*WHERE)
+
+
+def test_ctrl_c_tells_what_goes_on(terminal: Terminal) -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    operator = Operator(sleep=interrupted, tell=terminal.seat.lines.append)
+    with pytest.raises(KeyboardInterrupt):
+        terminal.run(*WHERE, operator=operator)
+    (operation,) = terminal.fake.operations
+    assert terminal.err[-1] == (
+        f"Operation {operation.id} goes on by itself; the same command follows it."
+    )
+    with pytest.raises(KeyboardInterrupt):
+        terminal.run(*WHERE, operator=operator)
+    assert terminal.err[-1] == (
+        f"Operation {operation.id} goes on by itself. Nothing else was started."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("CreateStackSet", "The stack set may have been created, without any stack."),
+        ("CreateStackInstances", "may have begun; the same command follows it."),
+    ],
+)
+def test_ctrl_c_during_a_call(terminal: Terminal, name: str, told: str) -> None:
+    def interrupted(called: str) -> None:
+        if called == name:
+            raise KeyboardInterrupt
+
+    terminal.fake.after = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        terminal.run(*WHERE)
+    assert terminal.err[-1].endswith(told)
+
+
+def test_ctrl_c_before_anything_began(terminal: Terminal) -> None:
+    def interrupted(question: str) -> str:
+        raise KeyboardInterrupt
+
+    operator = Operator(tell=terminal.seat.lines.append, ask=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        terminal.run(*WHERE, operator=operator, yes=False)
+    assert terminal.err[-1] == "Nothing was started."
+    assert begun(terminal) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "parameters", "what"),
+    [
+        (WHERE, {**VALUES, "LoadBalancerArns": "arn:aws:x"}, "names load balancers, which are of"),
+        (WHERE, {"LoadBalancerArns": "*"}, "must have values: DataTheoremAccountId"),
+        (WHERE, {**VALUES, "LogRetentionDays": "x"}, "value of LogRetentionDays is not what it"),
+    ],
+)
+def test_what_would_fail_is_refused_before_anything_is_begun(
+    terminal: Terminal, words: tuple[str, ...], parameters: dict[str, str], what: str
+) -> None:
+    with pytest.raises(DtLogsError, match=what):
+        terminal.run(*words, parameters=parameters)
+    assert begun(terminal) == []
+
+
+def test_a_stack_set_of_somebody_else_or_of_another_kind_is_refused(terminal: Terminal) -> None:
+    terminal.client.create_stack_set(
+        StackSetName="all", TemplateBody='{"Resources": {}}', Parameters=[], ClientRequestToken="x"
+    )
+    with pytest.raises(DtLogsError, match="was not made from a template of ours"):
+        terminal.run(*WHERE)
+    terminal.fake.given = {}
+    terminal.run(*WHERE)
+    with pytest.raises(DtLogsError, match="is SELF_MANAGED; these targets are not"):
+        terminal.run(*UNIT)
+
+
+@pytest.mark.parametrize(
+    ("reason", "fix"),
+    [
+        ("Account 1 should have 'X' role with trust relationship to Role 'Y'", "Create the execut"),
+        ("Resource is denied with an explicit deny in a service control policy", "Ask whoever"),
+        (
+            "User: arn:aws:sts::1 is not authorized to perform: lambda:CreateFunction",
+            "Give the exe",
+        ),
+        ("The security token included in the request is invalid", "Enable the region"),
+        ("Cancelled since failure tolerance has exceeded", "It was not tried"),
+        ("web is no load balancer.", "Correct what the reason names"),
+    ],
+)
+def test_a_reason_gets_its_advice(reason: str, fix: str) -> None:
+    assert advice(reason).startswith(fix)
+
+
+def test_a_stacks_own_reason_is_told() -> None:
+    assert own_reason("ResourceLogicalId:X, ResourceStatusReason:no\nroom.") == "no room"

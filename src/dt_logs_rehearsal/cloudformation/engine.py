@@ -32,7 +32,7 @@ class CloudFormation:
         self,
         place: tuple[str, str, str],
         context: Callable[[Stack], Context],
-        custom: Callable[[Stack], CustomResources],
+        custom: CustomResources,
         emit: Emit,
     ) -> None:
         """Prepare for a place: partition, region and account."""
@@ -199,7 +199,7 @@ class CloudFormation:
 
         if known is None:
             event = "Update" if made else "Create"
-            keep(self._custom(stack).send(event, stack.id, logical, kind, given, made))
+            keep(self._custom.send(event, stack, logical, kind, given, made))
         elif made is None:
             keep(known.create(context, logical, given, keep))
         else:
@@ -218,8 +218,7 @@ class CloudFormation:
                 if kind in TYPES:
                     TYPES[kind].delete(self._context(stack), made)
                 else:
-                    custom = self._custom(stack)
-                    custom.send("Delete", stack.id, logical, kind, made.properties, made)
+                    self._custom.send("Delete", stack, logical, kind, made.properties, made)
             except (ClientError, Refused, Failed) as error:
                 self._emit(stack, logical, kind, "DELETE_FAILED", _reason(error))
                 return logical

@@ -9,14 +9,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
-from dt_logs_cfn.errors import FetchError
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
-from dt_logs_cfn.template.parsing import LIMIT
-from dt_logs_cfn.verify.fetching import fetch
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.iam.access import authorise
+from dt_logs_rehearsal.account.s3.objects import get_object
 from dt_logs_rehearsal.account.world import Call, World
 from dt_logs_rehearsal.cloudformation.stack import Asked
 
@@ -164,33 +162,21 @@ def in_order(template: Mapping[str, Any]) -> list[str]:
 
 
 def fetched(world: World, call: Call, url: str) -> str:
-    """Return a template from the emulated S3, with the caller's rights, or from the loopback.
+    """Return a template from the emulated S3, with the caller's rights. Raises Refused.
 
-    Raises Refused. [botocore, CreateStack: TemplateURL; localstack
+    [botocore, CreateStack: TemplateURL; localstack
     tests/aws/services/cloudformation/api/test_templates]
     """
     found = _S3.fullmatch(url)
-    if found is not None:
-        return _object(world, call, found["host"] or "", found["path"])
-    if url.startswith("s3://"):
+    if found is None:
         host = url.removeprefix("s3://").partition("/")[0]
-        raise invalid(f"S3 error: Domain name specified in {host} is not a valid S3 domain")
-    if not url.startswith("http://127.0.0.1:"):
-        raise invalid("TemplateURL must be a supported URL.")
-    try:
-        return fetch(url, LIMIT).decode()
-    except (FetchError, UnicodeDecodeError) as error:
-        raise invalid(f"Template could not be read: {error}") from error
-
-
-def _object(world: World, call: Call, host: str, path: str) -> str:
+        text = f"S3 error: Domain name specified in {host} is not a valid S3 domain"
+        raise invalid(text if url.startswith("s3:") else "TemplateURL must be a supported URL.")
+    host, path = found["host"], found["path"]
     bucket, key = (host, path) if host else path.split("/", 1)
     get = replace(call, service="s3", operation="GetObject", params={"Bucket": bucket, "Key": key})
     try:
         authorise(world, get)
+        return cast(bytes, get_object(world, get)["Body"].read()).decode()
     except Refused as refused:
         raise invalid(f"S3 error: {refused.message}") from refused
-    found = world.buckets[bucket].current(key)
-    if found is None or found.body is None:
-        raise invalid("S3 error: The specified key does not exist.")
-    return found.body.decode()

@@ -1,7 +1,6 @@
 """Events on their way: S3 -> topic -> the subscriptions whose filter lets them through."""
 
 import json
-from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -9,7 +8,7 @@ from dt_logs_rehearsal.account.iam.access import request
 from dt_logs_rehearsal.account.iam.policy import Decision, evaluate
 from dt_logs_rehearsal.account.iam.policy import Principal as PolicyPrincipal
 from dt_logs_rehearsal.account.sns.filters import passes
-from dt_logs_rehearsal.account.world import Bucket, Topic, World
+from dt_logs_rehearsal.account.world import Bucket, Topic, World, moment
 
 _S3 = PolicyPrincipal(service="s3.amazonaws.com")
 DESTINATIONS = {
@@ -127,5 +126,4 @@ def publish(world: World, topic: Topic, message: dict[str, Any]) -> None:
 
 
 def _now(world: World) -> str:
-    moment = datetime.fromtimestamp(world.clock(), timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return f"{moment(world.clock()):%Y-%m-%dT%H:%M:%S}.000Z"

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from random import Random
 from threading import RLock
 from typing import Any, TypeVar
@@ -216,3 +217,13 @@ def page(items: Sequence[T], token: str | None, size: int) -> tuple[Sequence[T],
     start = int(token) if token else 0
     end = start + size
     return items[start:end], str(end) if end < len(items) else None
+
+
+def present(**members: Any) -> Response:
+    """Return the members that have a value: an answer of AWS's lacks the others."""
+    return {name: value for name, value in members.items() if value}
+
+
+def moment(at: float) -> datetime:
+    """Return a time as answers have it, from seconds since 1970."""
+    return datetime.fromtimestamp(at, timezone.utc)

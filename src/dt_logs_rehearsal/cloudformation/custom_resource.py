@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future, InvalidStateError, TimeoutError
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
+from dt_logs_rehearsal.account.world import moment
 from dt_logs_rehearsal.cloudformation.stack import Made, Stack
 from dt_logs_rehearsal.http.endpoint import ANSWERS
 from dt_logs_rehearsal.pace import Pace
@@ -87,7 +87,7 @@ class CustomResources:
         made: Made | None = None,
     ) -> Made:
         """Send an event and wait for its answer. Raises Failed; Refused if it may not invoke."""
-        token, now = str(uuid.uuid4()), datetime.fromtimestamp(self.pace(), timezone.utc)
+        token, now = str(uuid.uuid4()), moment(self.pace())
         properties = _as_texts(given)
         event = {
             "RequestType": kind,

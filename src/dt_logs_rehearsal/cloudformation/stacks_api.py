@@ -7,7 +7,7 @@ from threading import Thread
 
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.models import operations
-from dt_logs_rehearsal.account.world import Call, Operations, Response, World
+from dt_logs_rehearsal.account.world import Call, Operations, Response, World, present
 from dt_logs_rehearsal.cloudformation import answers, requests
 from dt_logs_rehearsal.cloudformation.change_sets import changes, unchanged
 from dt_logs_rehearsal.cloudformation.engine import CloudFormation, Rest
@@ -114,7 +114,7 @@ class StacksApi:
         end = int(call.params.get("NextToken") or len(events))
         begin = max(0, end - self.page_size)
         page = [answers.event(stack, n, events[n]) for n in range(end - 1, begin - 1, -1)]
-        return {"StackEvents": page, **({"NextToken": str(begin)} if begin else {})}
+        return {"StackEvents": page, **present(NextToken=begin and str(begin))}
 
     def describe_stack_resources(self, world: World, call: Call) -> Response:
         stack, wanted = self._find(call), call.params.get("LogicalResourceId")

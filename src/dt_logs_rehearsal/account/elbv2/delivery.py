@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Literal
 
 from dt_logs_rehearsal.account.iam.access import bucket_says, request
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal
 from dt_logs_rehearsal.account.s3.objects import store
-from dt_logs_rehearsal.account.world import Bucket, LoadBalancer, World
+from dt_logs_rehearsal.account.world import Bucket, LoadBalancer, World, moment
 
 LogKind = Literal["access", "connection", "health check"]
 
@@ -97,7 +96,7 @@ def write_log(world: World, found: LoadBalancer, kind: LogKind, body: bytes) -> 
     on = found.attributes.get(f"{log.attributes}enabled") == "true"
     if not on or bucket is None or bucket.region != found.region:
         return None
-    now = datetime.fromtimestamp(world.clock(), timezone.utc)
+    now = moment(world.clock())
     balancer = found.arn.partition(":loadbalancer/")[2].replace("/", ".")
     name = (
         f"elasticloadbalancing/{found.region}/{now:%Y/%m/%d}/{log.name}{found.account}"

@@ -23,7 +23,6 @@ from botocore.exceptions import ClientError
 from dt_logs_rehearsal.account import Account, Consistency, Refused
 from dt_logs_rehearsal.account.iam.access import ApiCall
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
-from dt_logs_rehearsal.cloudformation.api import CloudFormationApi
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Mailbox
 from dt_logs_rehearsal.cloudformation.engine import CloudFormation
 from dt_logs_rehearsal.cloudformation.resource_types import Context
@@ -75,8 +74,6 @@ class Sandbox:
         custom = CustomResources(self.endpoint.url, self._mailbox, self.pace, self._invoke)
         place = PARTITION, REGION, ACCOUNT
         self.cloudformation = CloudFormation(place, self._context, custom, self._emit)
-        self.api = CloudFormationApi(self.cloudformation, self.pace)
-        self.endpoint.operations["cloudformation"] = self.api.operations
         self._exits = ExitStack()
         self._clients: dict[str, tuple[Any, Any, Any]] = {}  # by role
         self._made: dict[str, Function] = {}
@@ -85,7 +82,7 @@ class Sandbox:
     def __enter__(self) -> Sandbox:
         # What runs in threads ends before the endpoint that it calls: whoever waits is told first.
         self._exits.enter_context(self.endpoint)
-        self._exits.callback(self.api.join)
+        self._exits.callback(self.cloudformation.join)
         self._exits.enter_context(self.functions)
         self._exits.callback(self._mailbox.close)
         self.vendor = Vendor(

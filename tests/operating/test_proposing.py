@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, Unauthorized
 from botocore.parsers import ResponseParserError
 from rehearsal.calls import settled
 from rehearsal.roles import body
+from support.cloudformation.api import serve
 from support.lossy import EVERY, Network, lossy
 
 from dt_logs_cfn.errors import OperatingError
@@ -56,7 +57,7 @@ class Place:
     @property
     def left(self) -> list[tuple[str, str]]:
         """The stacks that there are, once none is at work any more."""
-        self.sandbox.api.join()
+        self.sandbox.cloudformation.join()
         stacks = self.sandbox.cloudformation.stacks.values()
         return [(each.name, each.status) for each in stacks if each.status != "DELETE_COMPLETE"]
 
@@ -68,6 +69,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     with Sandbox(tmp_path) as sandbox, lossy(sandbox.endpoint.url) as network:
+        serve(sandbox)
         yield Place(sandbox, network)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from rehearsal.calls import given, proposed, refusal, settled
 from rehearsal.thing import CODE, TRUST, template
+from support.cloudformation.api import serve
 from support.emulated import Emulated, emulated
 
 BODY = template()
@@ -61,7 +62,7 @@ def test_a_stack_is_made_while_its_maker_looks_on(cfn: Any) -> None:
 
 
 def test_events_come_in_pages_newest_first(account: Emulated, cfn: Any) -> None:
-    account.sandbox.api.page_size = 3
+    serve(account.sandbox).page_size = 3
     created(cfn)
     first = cfn.describe_stack_events(StackName="thing")
     assert len(first["StackEvents"]) == 3 and "NextToken" in first

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rehearsal.calls import proposed, refusal, settled
 from rehearsal.roles import IAM, body, refuse
+from support.cloudformation.api import serve
 
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
@@ -17,6 +18,7 @@ from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
     with Sandbox(tmp_path) as found:
+        serve(found)
         yield found
 
 

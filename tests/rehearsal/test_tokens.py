@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from rehearsal.calls import proposed, refusal, settled
 from rehearsal.roles import IAM, body
+from support.cloudformation.api import serve
 
 from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
 
 def client(sandbox: Sandbox) -> Any:
+    serve(sandbox)
     return sandbox.client("cloudformation", sandbox.endpoint.session(ADMINISTRATOR))
 
 

@@ -20,6 +20,7 @@ from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account import Consistency
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
 from dt_logs_rehearsal.scenarios.released import RoleKind, load
+from support.cloudformation.api import serve
 
 BOTH = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
 
@@ -82,6 +83,7 @@ def emulated(
 ) -> Iterator[Emulated]:
     """Run an account until the block ends; `folder` holds its functions."""
     with Sandbox(folder, consistency) as sandbox:
+        serve(sandbox)
         role = load(release, Privileges.LEAST_PRIVILEGE, role_kind).service_role(sandbox)
         yield Emulated(
             sandbox,

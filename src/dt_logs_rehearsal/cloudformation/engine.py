@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from threading import Thread
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from dt_logs_rehearsal.account import Refused
-from dt_logs_rehearsal.cloudformation.change_sets import changes, replaces
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Failed
-from dt_logs_rehearsal.cloudformation.resource_types import TYPES, Context
+from dt_logs_rehearsal.cloudformation.resource_types import TYPES, Context, create_only
 from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Given, Made, Stack
 from dt_logs_rehearsal.cloudformation.templates import check, in_order
 
@@ -41,6 +41,7 @@ class CloudFormation:
         self._context = context
         self._custom = custom
         self._emit = emit
+        self._threads: list[Thread] = []
 
     def create(
         self, name: str, asked: Asked, capabilities: Sequence[str] = (), role: str = ""
@@ -73,18 +74,35 @@ class CloudFormation:
     def begin_update(self, stack: Stack, asked: Asked, capabilities: Sequence[str] = ()) -> Rest:
         """Accept to update a stack; replacements are not emulated. Raises Refused."""
         check(asked, capabilities)
-        if replaces(changes(stack, asked, self.place)):
-            raise Refused("NotImplemented", "replacement of a resource is not emulated", 501)
+        self._check_replaced(stack, asked)
         self._context(stack)
         stack.tried, stack.capabilities = asked, tuple(capabilities)
         self._at(stack, "UPDATE_IN_PROGRESS", _INITIATED)
         return lambda: self._update(stack, asked)
+
+    def _check_replaced(self, stack: Stack, asked: Asked) -> None:
+        resolved, resources = stack.resolved(asked, self.place), asked.template["Resources"]
+        for logical in stack.resources.keys() & resources.keys():
+            old, new = stack.resources[logical].properties, resolved.properties(logical)
+            if any(old.get(n) != new.get(n) for n in create_only(resources[logical]["Type"])):
+                raise Refused("NotImplemented", "replacement of a resource is not emulated", 501)
 
     def begin_continue(self, stack: Stack, skipped: Collection[str] = ()) -> Rest:
         """Accept to go on with a rollback that failed, without some resources. Raises Refused."""
         self._context(stack)
         self._at(stack, "UPDATE_ROLLBACK_IN_PROGRESS", _INITIATED)
         return lambda: self._roll_back(stack, skipped)
+
+    def go_on(self, work: Rest) -> None:
+        """Let an operation that was begun go on in a thread."""
+        thread = Thread(target=work, name="stack", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def join(self) -> None:
+        """Wait until no stack is worked on in a thread any more."""
+        for each in self._threads:
+            each.join()
 
     def begin_delete(self, stack: Stack, retained: Collection[str] = ()) -> Rest:
         """Accept to delete a stack, but not some of its resources. Raises Refused."""

@@ -14,7 +14,6 @@ from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.report.data import StackEvent
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
-_SPREAD = 1.0  # seconds that a change set takes to be made
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,6 @@ class Stack:
     capabilities: tuple[str, ...] = ()
     tried: Asked | None = None
     token: str = ""  # of the operation that is running, or was the last
-    tokens: dict[str, str] = field(default_factory=dict)  # and the operation of each
-    change_sets: dict[str, ChangeSet] = field(default_factory=dict)  # by name
 
     @property
     def acting(self) -> str:
@@ -94,40 +91,3 @@ class Stack:
         return ResolvedTemplate(
             asked.template, asked.parameters, *place, made, {"AWS::StackName": self.name}
         )
-
-
-@dataclass
-class ChangeSet:
-    """What somebody wants a stack to become, and what that changes; `made` in seconds."""
-
-    name: str
-    id: str
-    stack: Stack
-    asked: Asked
-    role: str
-    creates: bool
-    capabilities: tuple[str, ...]
-    description: str
-    made: float
-    changes: list[dict[str, Any]]
-    reason: str
-    token: str
-    executed: int | None = None  # how many events its stack had before, once it is
-
-    def status(self, now: float) -> tuple[str, str]:
-        """Return the status, and whether the change set can be executed."""
-        if now < self.made + _SPREAD:
-            return "CREATE_IN_PROGRESS", "UNAVAILABLE"
-        if self.reason:
-            return "FAILED", "UNAVAILABLE"
-        return "CREATE_COMPLETE", "AVAILABLE" if self.executed is None else self._execution()
-
-    def _execution(self) -> str:
-        """Return the state of the operation that executes the change set."""
-        events = self.stack.events[self.executed :]
-        own = (each.status for each in events if each.resource_type == STACK_TYPE)
-        ended = next((each for each in own if not each.endswith("_IN_PROGRESS")), "")
-        if not ended:
-            return "EXECUTE_IN_PROGRESS"
-        succeeded = ended in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-        return "EXECUTE_COMPLETE" if succeeded else "EXECUTE_FAILED"

@@ -8,21 +8,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_rehearsal.account import Refused
-from dt_logs_rehearsal.account.iam.access import authorise
-from dt_logs_rehearsal.account.s3.objects import get_object
-from dt_logs_rehearsal.account.world import Call, World
 from dt_logs_rehearsal.cloudformation.stack import Asked
 
 ROLE_TYPE = "AWS::IAM::Role"
 _EMULATED = (ROLE_TYPE, "AWS::Lambda::Function", "AWS::Logs::LogGroup")
 _CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")
-_HOST = r"https://(?:(?P<host>[a-z0-9.-]+)\.)?s3[.-][a-z0-9-]*\.?amazonaws\.com(?:\.cn)?/"
-_S3 = re.compile(rf"{_HOST}(?P<path>[^?]+)(?:\?.*)?")
 
 
 def invalid(text: str) -> Refused:
@@ -159,24 +153,3 @@ def in_order(template: Mapping[str, Any]) -> list[str]:
     for name in resources:
         visit(name, ())
     return ordered
-
-
-def fetched(world: World, call: Call, url: str) -> str:
-    """Return a template from the emulated S3, with the caller's rights. Raises Refused.
-
-    [botocore, CreateStack: TemplateURL; localstack
-    tests/aws/services/cloudformation/api/test_templates]
-    """
-    found = _S3.fullmatch(url)
-    if found is None:
-        host = url.removeprefix("s3://").partition("/")[0]
-        text = f"S3 error: Domain name specified in {host} is not a valid S3 domain"
-        raise invalid(text if url.startswith("s3:") else "TemplateURL must be a supported URL.")
-    host, path = found["host"], found["path"]
-    bucket, key = (host, path) if host else path.split("/", 1)
-    get = replace(call, service="s3", operation="GetObject", params={"Bucket": bucket, "Key": key})
-    try:
-        authorise(world, get)
-        return cast(bytes, get_object(world, get)["Body"].read()).decode()
-    except Refused as refused:
-        raise invalid(f"S3 error: {refused.message}") from refused

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
-from threading import Thread
 
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.models import operations
 from dt_logs_rehearsal.account.world import Call, Operations, Response, World, present
-from dt_logs_rehearsal.cloudformation import answers, requests
-from dt_logs_rehearsal.cloudformation.change_sets import changes, unchanged
 from dt_logs_rehearsal.cloudformation.engine import CloudFormation, Rest
-from dt_logs_rehearsal.cloudformation.stack import ChangeSet, Stack
+from dt_logs_rehearsal.cloudformation.stack import Stack
 from dt_logs_rehearsal.cloudformation.templates import check, invalid
+from support.cloudformation import answers, requests
+from support.cloudformation.change_sets import ChangeSet, changes, unchanged
 
 _NO_STACK = "Stack [{}] does not exist"
 
@@ -27,7 +27,8 @@ class StacksApi:
         self.page_size = page_size
         self._engine = engine
         self._clock = clock
-        self._threads: list[Thread] = []
+        self._change_sets: defaultdict[str, dict[str, ChangeSet]] = defaultdict(dict)  # by stack
+        self._tokens: dict[tuple[str, str], str] = {}  # the operation, by stack and token
 
     @property
     def operations(self) -> Operations:
@@ -35,16 +36,11 @@ class StacksApi:
         known = operations("cloudformation").items()
         return {model.name: getattr(self, name) for name, model in known if hasattr(self, name)}
 
-    def join(self) -> None:
-        """Wait until no stack is worked on any more."""
-        for each in self._threads:
-            each.join()
-
     def create_stack(self, world: World, call: Call) -> Response:
         name, capabilities = call.params["StackName"], call.params.get("Capabilities", ())
         requests.check_emulated(call)
         live = self._live(name, call)
-        if live is not None and requests.repeated(live, call):
+        if live is not None and self._repeated(live, call):
             return {"StackId": live.id}
         if live is not None:
             raise Refused("AlreadyExistsException", f"Stack [{name}] already exists")
@@ -54,7 +50,7 @@ class StacksApi:
 
     def update_stack(self, world: World, call: Call) -> Response:
         stack = self._find(call, _NO_STACK)
-        if requests.repeated(stack, call):
+        if self._repeated(stack, call):
             return {"StackId": stack.id}
         requests.check_updatable(stack)
         asked = requests.asked(world, call, stack)
@@ -70,7 +66,7 @@ class StacksApi:
         name = call.params["StackName"]
         stack = self._engine.stacks.get(name) or self._live(name, call)
         requests.check_emulated(call)
-        if stack is None or requests.repeated(stack, call):
+        if stack is None or self._repeated(stack, call):
             return {}
         if stack.status in ("DELETE_COMPLETE", "DELETE_IN_PROGRESS"):
             return {}
@@ -79,14 +75,14 @@ class StacksApi:
             raise invalid(text)
         retained = requests.retained(stack, call)
         self._begin(stack, call, lambda: self._engine.begin_delete(stack, retained))
-        stack.change_sets.clear()
+        self._change_sets.pop(stack.id, None)
         return {}
 
     def continue_update_rollback(self, world: World, call: Call) -> Response:
         """Go on with a rollback that failed; `ResourcesToSkip` stay as they are."""
         stack = self._find(call)
         requests.check_emulated(call)
-        if not requests.repeated(stack, call):
+        if not self._repeated(stack, call):
             skipped = requests.skipped(stack, call)
             self._begin(stack, call, lambda: self._engine.begin_continue(stack, skipped))
         return {}
@@ -171,22 +167,32 @@ class StacksApi:
             stack.token, stack.role, stack.caller = before
             raise
         if stack.token:
-            stack.tokens[stack.token] = f"{call.operation} {of}"
-        thread = Thread(target=work, name="stack", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+            self._tokens[stack.id, stack.token] = f"{call.operation} {of}"
+        self._engine.go_on(work)
+
+    def _repeated(self, stack: Stack, call: Call, of: str = "") -> bool:
+        """Tell whether this very call was accepted before, by its token. Raises Refused.
+
+        [CloudFormation API, ClientRequestToken of each operation; TokenAlreadyExistsException]
+        """
+        token = call.params.get("ClientRequestToken", "")
+        known = self._tokens.get((stack.id, token))
+        if known not in (None, f"{call.operation} {of}"):
+            text = f"Client request token {token} already exists"
+            raise Refused("TokenAlreadyExistsException", text)
+        return known is not None
 
     def _change_set(self, call: Call) -> ChangeSet:
         """Return a call's change set by id, or by name and stack. Raises Refused."""
         name = call.params["ChangeSetName"]
         if name.startswith("arn:"):
-            every = [each.change_sets.values() for each in self._engine.stacks.values()]
-            found = next((each for some in every for each in some if each.id == name), None)
+            every = [each for of in self._change_sets.values() for each in of.values()]
+            found = next((each for each in every if each.id == name), None)
         elif "StackName" not in call.params:
             text = "StackName must be specified if ChangeSetName is not specified as an ARN."
             raise invalid(text)
         else:
-            found = self._find(call).change_sets.get(name)
+            found = self._change_sets[self._find(call).id].get(name)
         if found is None:
             raise Refused("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404)
         return found

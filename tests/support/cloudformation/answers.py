@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dt_logs_rehearsal.account.world import moment, present
-from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, ChangeSet, Stack
+from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Stack
 from dt_logs_rehearsal.report.data import StackEvent
+from support.cloudformation.change_sets import ChangeSet
 
 
 def stack(found: Stack) -> dict[str, Any]:

@@ -8,19 +8,52 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
+from dt_logs_rehearsal.cloudformation.resource_types import create_only
+from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Stack
 from dt_logs_rehearsal.cloudformation.templates import in_order
 
-# [CloudFormation registry schemas, createOnlyProperties]; of custom resources, their guide
-_CREATE_ONLY: Mapping[str, tuple[str, ...]] = {
-    "AWS::IAM::Role": ("Path", "RoleName"),
-    "AWS::Lambda::Function": ("FunctionName", "PackageType"),
-    "AWS::Logs::LogGroup": ("LogGroupName",),
-}
-_CREATE_ONLY_OF_CUSTOM = ("ServiceToken",)
+_SPREAD = 1.0  # seconds that a change set takes to be made
+
+
+@dataclass
+class ChangeSet:
+    """What somebody wants a stack to become, and what that changes; `made` in seconds."""
+
+    name: str
+    id: str
+    stack: Stack
+    asked: Asked
+    role: str
+    creates: bool
+    capabilities: tuple[str, ...]
+    description: str
+    made: float
+    changes: list[dict[str, Any]]
+    reason: str
+    token: str
+    executed: int | None = None  # how many events its stack had before, once it is
+
+    def status(self, now: float) -> tuple[str, str]:
+        """Return the status, and whether the change set can be executed."""
+        if now < self.made + _SPREAD:
+            return "CREATE_IN_PROGRESS", "UNAVAILABLE"
+        if self.reason:
+            return "FAILED", "UNAVAILABLE"
+        return "CREATE_COMPLETE", "AVAILABLE" if self.executed is None else self._execution()
+
+    def _execution(self) -> str:
+        """Return the state of the operation that executes the change set."""
+        events = self.stack.events[self.executed :]
+        own = (each.status for each in events if each.resource_type == STACK_TYPE)
+        ended = next((each for each in own if not each.endswith("_IN_PROGRESS")), "")
+        if not ended:
+            return "EXECUTE_IN_PROGRESS"
+        succeeded = ended in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+        return "EXECUTE_COMPLETE" if succeeded else "EXECUTE_FAILED"
 
 
 def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dict[str, Any]]:
@@ -35,7 +68,7 @@ def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dic
         given = resolved.properties(logical)
         names = [n for n in {**made.properties, **given} if made.properties.get(n) != given.get(n)]
         if names:
-            of_kind = _CREATE_ONLY.get(kind, _CREATE_ONLY_OF_CUSTOM)
+            of_kind = create_only(kind)
             details = [each for n in names for each in _details(stack, asked, logical, n, of_kind)]
             change = _change("Modify", logical, kind, made.physical_id)
             change["Replacement"] = str(any(name in of_kind for name in names))
@@ -45,11 +78,6 @@ def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dic
             kind = stack.asked.template["Resources"][logical]["Type"]
             found.append(_change("Remove", logical, kind, made.physical_id))
     return [{"Type": "Resource", "ResourceChange": each} for each in found]
-
-
-def replaces(changed: list[dict[str, Any]]) -> bool:
-    """Tell whether a resource would be replaced."""
-    return any(each["ResourceChange"].get("Replacement") == "True" for each in changed)
 
 
 def unchanged(stack: Stack, asked: Asked, changed: list[dict[str, Any]]) -> bool:

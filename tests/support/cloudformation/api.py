@@ -1,10 +1,4 @@
-"""CloudFormation's API: operations return at once, and the work goes on in a thread.
-
-As strict as AWS is documented to be; the texts are those that its users quote, unverified. Refused
-as not emulated: replacement of a resource, nested stacks, imports, stack policies, another
-behaviour on failure than rolling back, notifications, forced deletion or rollback. Drift
-is never checked.
-"""
+"""The part of CloudFormation's API that is about change sets, and the whole of it."""
 
 from __future__ import annotations
 
@@ -14,12 +8,13 @@ from functools import partial
 
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call, Response, World
-from dt_logs_rehearsal.cloudformation import answers, requests
-from dt_logs_rehearsal.cloudformation.change_sets import changes, unchanged
 from dt_logs_rehearsal.cloudformation.engine import Rest
-from dt_logs_rehearsal.cloudformation.stack import Asked, ChangeSet, Stack
-from dt_logs_rehearsal.cloudformation.stacks_api import StacksApi
+from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
 from dt_logs_rehearsal.cloudformation.templates import check, invalid
+from dt_logs_rehearsal.sandbox import Sandbox
+from support.cloudformation import answers, requests
+from support.cloudformation.change_sets import ChangeSet, changes, unchanged
+from support.cloudformation.stacks_api import StacksApi
 
 _UNCHANGED = (
     "The submitted information didn't contain changes. "
@@ -34,7 +29,8 @@ class CloudFormationApi(StacksApi):
         params, name = call.params, call.params["StackName"]
         creates = params.get("ChangeSetType", "UPDATE") == "CREATE"
         stack = self._live(name, call)
-        named = stack.change_sets.get(params["ChangeSetName"]) if stack is not None else None
+        known = self._change_sets[stack.id] if stack is not None else {}
+        named = known.get(params["ChangeSetName"])
         if named is not None and named.token and named.token == params.get("ClientToken"):
             return self._made_before(world, call, named)
         if creates and stack is not None and stack.status != requests.REVIEW:
@@ -65,7 +61,7 @@ class CloudFormationApi(StacksApi):
 
     def _made(self, call: Call, stack: Stack, asked: Asked, creates: bool) -> ChangeSet:
         params, name = call.params, call.params["ChangeSetName"]
-        if name in stack.change_sets:
+        if name in self._change_sets[stack.id]:
             raise Refused("AlreadyExistsException", f"ChangeSet {name} already exists")
         changed = changes(stack, asked, self._engine.place)
         same = not creates and unchanged(stack, asked, changed)
@@ -84,14 +80,14 @@ class CloudFormationApi(StacksApi):
             changes=changed,
             reason=_UNCHANGED if same else "",
         )
-        stack.change_sets[name] = made
+        self._change_sets[stack.id][name] = made
         return made
 
     def describe_change_set(self, world: World, call: Call) -> Response:
         return answers.change_set(self._change_set(call), self._clock())
 
     def list_change_sets(self, world: World, call: Call) -> Response:
-        now, found = self._clock(), self._find(call).change_sets.values()
+        now, found = self._clock(), self._change_sets[self._find(call).id].values()
         return {"Summaries": [answers.change_set_summary(each, now) for each in found]}
 
     def delete_change_set(self, world: World, call: Call) -> Response:
@@ -107,14 +103,14 @@ class CloudFormationApi(StacksApi):
             if status.endswith("_IN_PROGRESS"):
                 text = f"Cannot delete ChangeSet in status {status}"
                 raise Refused("InvalidChangeSetStatus", text)
-        del found.stack.change_sets[found.name]
+        del self._change_sets[found.stack.id][found.name]
         return {}
 
     def execute_change_set(self, world: World, call: Call) -> Response:
         found = self._change_set(call)
         stack, capabilities = found.stack, found.capabilities
         begin: Callable[[], Rest]
-        if requests.repeated(stack, call, found.id):
+        if self._repeated(stack, call, found.id):
             return {}
         status, execution = found.status(self._clock())
         if execution != "AVAILABLE":
@@ -129,5 +125,12 @@ class CloudFormationApi(StacksApi):
             begin = partial(self._engine.begin_update, stack, found.asked, capabilities)
         self._begin(stack, call, begin, found.id, found.role)
         found.executed = before
-        stack.change_sets = {found.name: found}
+        self._change_sets[stack.id] = {found.name: found}
         return {}
+
+
+def serve(sandbox: Sandbox) -> CloudFormationApi:
+    """Let an emulated account answer CloudFormation's API."""
+    api = CloudFormationApi(sandbox.cloudformation, sandbox.pace)
+    sandbox.endpoint.operations["cloudformation"] = api.operations
+    return api

@@ -1,1 +1,1 @@
-"""Emulate CloudFormation: `api` takes calls, `engine` runs stacks and their change sets."""
+"""Emulate CloudFormation: `engine` runs stacks. Its API is with the tests of what calls it."""

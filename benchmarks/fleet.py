@@ -32,8 +32,8 @@ from botocore.exceptions import ClientError
 from build import compile_package
 from curve import draw
 
+from dt_logs_cfn.operate.account import AT_ONCE, observed, reading
 from dt_logs_cfn.operate.plans.planned import decided
-from dt_logs_cfn.operate.plans.reads import AT_ONCE, observed, reading
 from dt_logs_cfn.template.embedding import bootstrap, handler_zip
 from dt_logs_cfn.template.resources import TIMEOUT
 from dt_logs_handler import main as function

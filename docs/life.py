@@ -3,6 +3,7 @@
 cog calls this as it does `generate`. What differs from run to run (ids, times) is written alike.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dt_logs_cfn import __version__
+from dt_logs_cfn.settings import Privileges
+from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
+from dt_logs_rehearsal.scenarios.released import load
 
 ROOT = Path(__file__).resolve().parents[1]
 RELEASE = ROOT / "build" / __version__
@@ -60,15 +64,27 @@ def sessions() -> str:
 @contextmanager
 def _account() -> Iterator[tuple[Run, str, str]]:
     """Start an account with a service role and a load balancer, and what runs a command in it."""
-    sys.path.append(str(ROOT / "tests"))  # the tests of these commands have what they run in
-    from support.emulated import emulated
+    sys.path.append(str(ROOT / "tools"))
+    from cloudformation_api.api import serve
 
-    with TemporaryDirectory() as folder, emulated(Path(folder), RELEASE) as account:
+    with TemporaryDirectory() as folder, Sandbox(Path(folder)) as sandbox:
+        serve(sandbox)
+        role = load(RELEASE, Privileges.LEAST_PRIVILEGE, "lifecycle").service_role(sandbox)
+        credentials = sandbox.endpoint.session(ADMINISTRATOR)
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+            **{key.upper(): value for key, value in credentials.items()},
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": sandbox.endpoint.url,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_PROXY": "*",
+        }
 
         def run(code: int, *arguments: str) -> str:
-            return _ran(account.environment, code, arguments)
+            return _ran(environment, code, arguments)
 
-        yield run, account.role, account.load_balancers[0]
+        yield run, role, sandbox.account.add_load_balancer("web")
 
 
 def _ran(environment: Mapping[str, str], code: int, arguments: tuple[str, ...]) -> str:

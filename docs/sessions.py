@@ -8,18 +8,19 @@ from random import Random
 from typing import Any
 
 from dt_logs_cfn.operate.plans import asked
-from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.operate.status.checks import checks
 from dt_logs_cfn.operate.status.look import Reach, look
 from dt_logs_cfn.operate.status.shown import told
 from dt_logs_cfn.settings import Privileges, Settings
+from dt_logs_cfn.template.declared import complete
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_cfn.verify import fetching
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.run import run
 from dt_logs_rehearsal.account import Account
 
-_HERE = Place("aws", "us-east-1", "123456789012")
+_HERE = new_stack("aws", "us-east-1", "123456789012")
 _STACK = (
     "arn:aws:cloudformation:us-east-1:123456789012:stack/dt-logs-analysis/"
     "6f1b2c34-5d67-48e9-a0b1-c2d3e4f50617"
@@ -79,7 +80,7 @@ def _onboard(account: Account, arn: str) -> None:
         "DataTheoremAccountId": "999988887777",
         "NotificationEndpoint": "https://logs.example.com/alb",
     }
-    wanted = asked.parameters(template, given)
+    wanted = complete(template, given, {})
     request = asked.creation(template, wanted, _STACK, account.clock())
     clients = account.elbv2, account.s3, account.sns
     clock = account.clock

@@ -23,6 +23,7 @@ _SLOW = (
     "packaging/",
     "publishing/",
     "rehearsal/test_",
+    "tools/test_check.py",
 )
 # A busy machine must fail no test: Hypothesis would by default, after 200 ms for an example.
 settings.register_profile("patient", deadline=None)

@@ -22,7 +22,7 @@ from .aws import (
     message,
 )
 from .buckets import ABSENT, POLICY
-from .errors import HandlerError
+from .errors import HandlerError, Refused
 from .model import (
     DeleteBucket,
     DeleteTestFile,
@@ -58,6 +58,8 @@ class Effects:
     gone: set[str] = field(default_factory=set)  # buckets that this run deleted
     closed: set[str] = field(default_factory=set)  # buckets that ELB has waited for in vain
     fresh: dict[str, float] = field(default_factory=dict)  # buckets made new, and when
+    before: set[str] = field(default_factory=set)  # buckets where the stack was registered
+    lenient: tuple[Step, ...] = ()  # the plan's steps that fail nothing
     put: dict[str, str | None] = field(default_factory=dict)  # policies as this run left them
     failed: dict[str, str] = field(default_factory=dict)  # those that failed apart, and why
     answered: dict[str, LoadBalancer] = field(default_factory=dict)  # as ELB said it now is
@@ -128,7 +130,15 @@ class Effects:
                 return []
             raise
         found = registrations(policy, bucket, self.stack)
-        return [each for each in found if each.stack != self.stack.tag or each.time > self.time]
+        return [
+            each
+            for each in found
+            if (
+                each.time > self.time
+                if each.stack == self.stack.tag
+                else not each.inert(self.stack)
+            )
+        ]
 
 
 Take = Callable[[Step, Effects], str]  # takes one step, and says what came of it
@@ -197,6 +207,10 @@ def _carry_out(effects: Effects, take: Take, step: Step) -> None:
     effects.began = True
     try:
         outcome = take(step, effects)
+    except Refused as refused:
+        if step not in effects.lenient:
+            raise
+        outcome = effects.keep(step, str(refused))
     except ClientError as error:
         worthless = _worthless(step, effects.stack)
         if not (worthless and denied(error)):
@@ -217,6 +231,8 @@ def _failed(effects: Effects, step: Step, error: ClientError) -> str:
         if step.apart and refused:
             effects.failed[step.load_balancer] = str(failed)
             return "failed"
+    if step in effects.lenient and code(error) not in PASSING:
+        return effects.keep(step, str(failed))
     effects.log(step, "failed")
     raise failed from error
 

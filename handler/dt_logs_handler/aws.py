@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from .errors import CallFailed, OutOfTime, Refused
+from .errors import ALLOW, CallFailed, OutOfTime, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,7 +50,7 @@ PASSING = frozenset(
 
 @dataclass(frozen=True)
 class Passing:
-    """An error that passes by itself for one operation: its code, and how its text begins."""
+    """An error that passes by itself for one operation: its code, and a pattern of its text."""
 
     code: str
     text: str = ""
@@ -57,8 +58,6 @@ class Passing:
 
 # A new bucket policy spreads before ELB sees it; the text is the same for a permanent cause.
 POLICY_SPREADS = Passing("InvalidConfigurationRequest", "Access Denied for bucket")
-# A new topic's policy spreads before S3 sees it.
-TOPIC_SPREADS = Passing("InvalidArgument", "Unable to validate the following destination")
 # A bucket that was just made is not there everywhere at once.
 BUCKET_SPREADS = Passing("NoSuchBucket")
 
@@ -150,7 +149,7 @@ class Aws:
         if denied(error):
             return self.clock() < self.fresh_until and "explicit deny" not in text
         return code(error) in PASSING or any(
-            code(error) == each.code and text.startswith(each.text) for each in passing
+            code(error) == each.code and re.match(each.text, text) for each in passing
         )
 
 
@@ -159,13 +158,11 @@ def pages(aws: Aws, listing: Callable[..., P], name: str, following: str = "") -
 
     Without `following`, both have one name.
     """
-    token: dict[str, object] = {}
-    while True:
-        page = aws.call(partial(listing, **token))
+    page = aws.call(listing)
+    yield page
+    while token := page.get(following or name):
+        page = aws.call(partial(listing, **{name: token}))
         yield page
-        if not (found := page.get(following or name)):
-            return
-        token = {name: found}
 
 
 def code(error: ClientError) -> str:
@@ -174,8 +171,9 @@ def code(error: ClientError) -> str:
 
 
 def message(error: ClientError) -> str:
-    """Return AWS's error text."""
-    return error.response.get("Error", {}).get("Message", "")
+    """Return AWS's error text, with the arguments that it is about."""
+    found = error.response.get("Error", {}).items()
+    return ": ".join(str(each) for key, each in found if key[:3] in ("Mes", "Arg"))
 
 
 def denied(error: ClientError) -> bool:
@@ -191,10 +189,7 @@ def failure(error: Exception) -> CallFailed:
             "Check the function's network, then run the stack again.",
         )
     if denied(error):
-        fix = (
-            "Allow it for the function's execution role (a permissions boundary, service control"
-            " policy or bucket policy may deny it), then run the stack again."
-        )
+        fix = f"{ALLOW}, then run the stack again."
     elif code(error) == POLICY_SPREADS.code:
         fix = (
             "Use a bucket of the load balancer's region, with SSE-S3 and a policy that lets"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
@@ -200,6 +201,7 @@ def read_bucket(
     like one that denies us. Any other error than the documented ways of saying "not configured" is
     raised as ClientError or CallFailed.
     """
+    policy = None
     try:
         found = Bucket(
             name,
@@ -214,7 +216,9 @@ def read_bucket(
         if code(error) in ABSENT:
             return Absent()
         if denied(error):
-            return Unreadable(f"{error.operation_name}: {message(error).rstrip('.')}")
+            with suppress(ClientError):
+                policy = POLICY.read(aws, name, account)
+            return Unreadable(f"{error.operation_name}: {message(error).rstrip('.')}", policy)
         raise
 
 

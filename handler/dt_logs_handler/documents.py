@@ -28,8 +28,9 @@ def parsed(text: str) -> dict[str, Json]:
 
 
 def compact(value: object) -> str:
-    """Serialise without white space, which counts towards AWS's size limits."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """Serialise without white space, which counts towards AWS's size limits, and in UTF-8."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="backslashreplace").decode()  # which escapes half a character
 
 
 def listed(value: Json) -> list[Json]:

@@ -11,6 +11,11 @@
 Each says what happened and what to do. Everything else is a bug.
 """
 
+ALLOW = (
+    "Allow it for the function's execution role (a permissions boundary, service control policy or"
+    " bucket policy may deny it)"
+)
+
 
 class HandlerError(Exception):
     """An expected failure: `what` happened and `fix`, what to do about it, a sentence each."""

@@ -40,6 +40,11 @@ def leaving(
     """
     view = _View(request, state, placed, claimed)
     steps = [step for bucket in view.buckets.values() for step in view.rights_off(bucket)]
+    for name, closed in state.buckets.items() if request.kind == "Delete" else ():
+        if isinstance(closed, Unreadable):
+            edit = disarming(closed.registered(name, request.stack), request.stack)
+            if edit.applied(closed.policy) != closed.policy:
+                steps.append(EditPolicy(name, edit))
     for each in view.off:
         off = Logging(False, each.logging.bucket, unmarked(each.logging.prefix))
         steps.append(SetLogging(each.arn, each.logging, off))
@@ -140,7 +145,7 @@ class _View:
                 yield from self._narrowed(each)
 
     def _keep_topic(self, bucket: str) -> None:
-        """Name the topic or subscription that the documented role may not take away."""
+        """Name the topic or subscription that the role may not take away."""
         arn, staying = self._stack.topic_arn(bucket), self._staying_in(bucket)
         found = self.buckets.get(bucket)
         left = bucket in self._left or bool(found and notifications.own(found.notifications))
@@ -150,11 +155,11 @@ class _View:
         if left and not staying:
             self.kept.append(
                 f"topic {arn} with its subscription, if it is there, which nothing uses any more"
-                f" (the documented role may not delete it: aws sns delete-topic --topic-arn {arn})"
+                f" (the role may not delete it: aws sns delete-topic --topic-arn {arn})"
             )
         elif staying and ends - {each.endpoint for each in staying}:
             self.kept.append(
-                f"the earlier endpoint's subscription to {arn} (the documented role may not end it:"
+                f"the earlier endpoint's subscription to {arn} (the role may not end it:"
                 f" aws sns list-subscriptions-by-topic --topic-arn {arn}, then aws sns unsubscribe"
                 " --subscription-arn)"
             )

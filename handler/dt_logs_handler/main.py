@@ -130,7 +130,8 @@ def _without_secrets(event: Mapping[str, object], text: str) -> str:
             secret = each.get(name) if isinstance(each, dict) else None
             if isinstance(secret, str) and secret.startswith("http"):
                 query = secret.partition("?")[2]
-                for form in (secret, quote(secret, safe=""), quote(secret), query or secret):
+                token = query if len(query) > 7 else f"?{query}"
+                for form in (secret, quote(secret, safe=""), quote(secret), token):
                     text = text.replace(form, "…")
     return text
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from .documents import Configuration, Json, listed
-from .names import BUCKET_TAG, Location, Stack, is_own_bucket_name
+from .names import BUCKET_TAG, Location, Stack, is_own_bucket_name, load_balancer_name
 from .notifications import NotificationEdit
 from .register import PolicyEdit, Registration, registrations
 from .request import Endpoint
@@ -38,7 +38,7 @@ class LoadBalancer:
 
     @property
     def name(self) -> str:
-        return self.arn.partition(":loadbalancer/")[2]
+        return load_balancer_name(self.arn)
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,18 @@ class Absent:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A bucket that we may not read, and what AWS said."""
+    """A bucket that we may not read, what AWS said, and the policy where that could be read."""
 
     why: str
+    policy: str | None = None
 
     def told(self, name: str) -> str:
         return f"bucket {name} could not be read ({self.why})"
+
+    def registered(self, name: str, stack: Stack) -> list[Registration]:
+        """Return this stack's registrations, as far as the policy could be read."""
+        found = registrations(self.policy, name, stack)
+        return [each for each in found if each.stack == stack.tag]
 
 
 @dataclass(frozen=True)
@@ -155,8 +161,9 @@ class State:
         return [each for each in self.buckets.values() if isinstance(each, Bucket)]
 
     def register(self, stack: Stack) -> list[Registration]:
-        """Return every stack's registrations."""
-        return [each for bucket in self.present() for each in bucket.register(stack)]
+        """Return this stack's registrations, and those of others that still grant something."""
+        found = (each for bucket in self.present() for each in bucket.register(stack))
+        return [each for each in found if each.stack == stack.tag or not each.inert(stack)]
 
     def registered(self, stack: Stack) -> list[Registration]:
         """Return this stack's registrations."""
@@ -360,7 +367,7 @@ class Plan:
     """Steps in order, where each load balancer will log, and what cannot or will not be done.
 
     `refused` has a reason for each load balancer that is left out; `warnings` say what is unusable
-    and stays as it is, `kept` what stays behind.
+    and stays as it is, `kept` what stays behind. The `lenient` steps fail nothing.
     """
 
     steps: tuple[Step, ...] = ()
@@ -368,6 +375,7 @@ class Plan:
     refused: Mapping[str, str] = field(default_factory=dict)
     kept: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    lenient: tuple[Step, ...] = ()
 
     @property
     def changes(self) -> tuple[Step, ...]:

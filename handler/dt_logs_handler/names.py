@@ -83,9 +83,13 @@ class Stack:
         return f"{NAME}-{digest(f'{self.id}|{logical_id}', 24)}"
 
     def topic_arn(self, bucket: str) -> str:
-        """Return the ARN of a bucket's topic; `_` cannot occur in a bucket's name."""
-        name = f"{NAME}-{FORMAT}-{bucket.replace('.', '_')}"
-        return f"arn:{self.partition}:sns:{self.region}:{self.account}:{name}"
+        """Return the ARN of a bucket's topic.
+
+        A bucket's name that a topic's cannot contain is cut, and its digest appended with a `_`.
+        """
+        name = re.sub(r"[\W_]", "-", bucket)[:63]
+        name += f"_{digest(bucket, 16)}" * (name != bucket)
+        return f"arn:{self.partition}:sns:{self.region}:{self.account}:{NAME}-{FORMAT}-{name}"
 
 
 @dataclass(frozen=True, order=True)

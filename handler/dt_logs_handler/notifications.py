@@ -125,17 +125,6 @@ def foreign_topics(configuration: Configuration, stack: Stack) -> set[str]:
     }
 
 
-def unsound(bucket: str, configuration: Configuration, text: str) -> Refused:
-    """Return the refusal for notifications of which S3 cannot reach a destination."""
-    others = "; ".join(_named(item) for _, item in _others(configuration)) or "none"
-    return Refused(
-        f"S3 does not accept the notifications of bucket {bucket}: {text.rstrip('.')}.",
-        f"Others than ours: {others}. Remove each whose destination is gone or refuses S3, then run"
-        " the stack again.",
-        bucket,
-    )
-
-
 def _others(configuration: Configuration) -> list[tuple[str, dict[str, Json]]]:
     """Return the entries that are not ours, each with its kind."""
     found = entries(configuration)

@@ -126,7 +126,8 @@ def _load_balancers(
     ]
     if not before:
         arns = [*named]
-        if request.every or set(request.traces.buckets) - {request.bucket}:
+        leaves = set(request.traces.load_balancers) - set(request.asked.load_balancers)
+        if request.every or leaves or request.traces.buckets != request.asked.buckets:
             arns = [*dict.fromkeys([*named, *_all_load_balancers(aws)])]
         if every:
             aws.admit(len(arns), "load balancers", LOOK_EACH)
@@ -214,4 +215,4 @@ def _lost(request: Request, state: State) -> bool:
             for each in mine
         ):
             return True
-    return request.traces.every and not mine
+    return request.traces.every and (request.properties is None or not mine)

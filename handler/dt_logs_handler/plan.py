@@ -87,8 +87,8 @@ def _check_readable(request: Request, state: State) -> None:
 
 def _plan(request: Request, state: State, placing: Placing, time: int | None) -> Plan:
     claimed = claims(request, placing.placed, state, time)
-    warnings = [*placing.warnings]
-    entered = [*_entering(request, state, placing, claimed, warnings)]
+    warnings, lenient = [*placing.warnings], list[Step]()
+    entered = [*_entering(request, state, placing, claimed, warnings, lenient)]
     left, kept = leaving(request, state, placing.placed, claimed)
     # What is subscribed stays where its filter changes to what else the stack claims.
     changed = {step.subscription for step in entered if isinstance(step, SetFilter)}
@@ -99,6 +99,7 @@ def _plan(request: Request, state: State, placing: Placing, time: int | None) ->
         placing.refused,
         kept,
         tuple(dict.fromkeys(warnings)),
+        tuple(lenient),
     )
 
 
@@ -108,6 +109,7 @@ def _entering(
     placing: Placing,
     claimed: Sequence[Registration],
     warnings: list[str],
+    lenient: list[Step],
 ) -> Iterator[Step]:
     properties = request.properties
     if properties is None:
@@ -126,9 +128,10 @@ def _entering(
             warnings,
             shared,
         )
-        yield from entry.bucket_steps()
-        yield from entry.policy_steps()
-        yield from entry.announcement_steps()
+        steps = [*entry.bucket_steps(), *entry.policy_steps(), *entry.announcement_steps()]
+        if entry.kept:
+            lenient += (s for s in steps if not (entry.narrows and isinstance(s, EditPolicy)))
+        yield from steps
     for each in placing.placed:
         now = each.load_balancer.logging
         if now != each.to:
@@ -184,6 +187,24 @@ class _Entry:
         if found is None or found.retention != self.properties.retention_days:
             yield SetRetention(name, self.properties.retention_days)
 
+    @property
+    def replaced(self) -> list[Registration]:
+        """The stack's registrations at the claimed locations as they are."""
+        stack, locations = self.request.stack, {each.location for each in self.claimed}
+        now = registrations(self.found.policy, self.bucket, stack) if self.found else []
+        return [each for each in now if each.stack == stack.tag and each.location in locations]
+
+    @property
+    def narrows(self) -> bool:
+        """Whether the claims take away what an earlier vendor, or more than they name, may read."""
+        stack, vendor = self.request.stack, self.properties.vendor
+        named = {each.location for each in self.claimed if each.load_balancers}
+        return any(
+            each.vendor not in (vendor, stack.account)
+            or (not each.load_balancers and each.location in named)
+            for each in self.replaced
+        )
+
     def policy_steps(self) -> Iterator[Step]:
         """Put the claims first of all, with what ELB needs to write where we turn logging on."""
         stack, found = self.request.stack, self.found
@@ -192,19 +213,12 @@ class _Entry:
         put += [delivery_statement(e.location, stack) for e in self.claimed if e.turned_on]
         if found is None or found.maker == stack.tag:
             put.append(tls_statement(self.bucket, stack))
-        locations = {each.location for each in self.claimed}
-        replaced = [
-            each
-            for each in registrations(now, self.bucket, stack)
-            if each.stack == stack.tag and each.location in locations
-        ]
-        drop = {each.sid for each in replaced} - {each.sid for each in self.claimed}
+        drop = {each.sid for each in self.replaced} - {each.sid for each in self.claimed}
         edit = PolicyEdit(tuple(put), frozenset(drop))
         after = edit.applied(now)
-        # What takes away an earlier vendor's right is tried even where S3 refuses the policy.
         if after != now:
             with self._refusing():
-                if all(e.vendor in (self.properties.vendor, stack.account) for e in replaced):
+                if not self.narrows:  # which is tried even where S3 refuses the policy
                     check_policy(after, self.bucket)
                 yield EditPolicy(self.bucket, edit)
 
@@ -224,8 +238,16 @@ class _Entry:
             yield from self._own_topic_steps(own)
             put = tuple(notifications.entry(each, own, stack) for each in ours)
             edit = NotificationEdit(put)
-            if edit.applied(now) != now:
-                yield EditNotifications(bucket, edit)
+            after = edit.applied(now)
+            with self._refusing():
+                if len([*notifications.entries(after)]) > 100:
+                    raise Refused(
+                        f"Bucket {bucket} has 100 notifications already, the most that S3 takes.",
+                        "Remove some, then run the stack again.",
+                        bucket,
+                    )
+                if after != now:
+                    yield EditNotifications(bucket, edit)
         for topic, locations in sorted(topics.items()):
             with self._refusing():
                 yield from self._foreign_topic_steps(topic, locations)
@@ -256,7 +278,14 @@ class _Entry:
             if each.endpoint == endpoint.digest and each.location.bucket == bucket
         ]
         others = {each.location for each in registered if each.stack != stack.tag}
-        target = filter_policy(bucket, others.union(locations), stack)
+        if len(others := others.union(locations)) > 9:  # 150 combinations, each value 4 deep
+            raise Refused(
+                f"Bucket {bucket} has {len(others)} access-log prefixes, and a filter of topic"
+                f" {topic} takes 9 at most.",
+                "Let load balancers share a prefix, then run the stack again.",
+                bucket,
+            )
+        target = filter_policy(bucket, others, stack)
         found = (self.state.topics or {}).get(topic)
         subscriptions = (
             [e for e in found.subscriptions if endpoint_of(e) == endpoint] if found else []

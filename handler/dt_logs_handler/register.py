@@ -81,6 +81,10 @@ class Registration:
         named = load_balancer is None or load_balancer in (self.load_balancers or {load_balancer})
         return named and self.location_digest == location.digest
 
+    def inert(self, stack: Stack) -> bool:
+        """Tell whether it grants nothing any more: its stack was deleted."""
+        return self.vendor == stack.account
+
     def statement(self, stack: Stack) -> Statement:
         """Render it as the statement that lets the vendor's account read, and nothing more."""
         base = object_arn(self.location.bucket, _literally(self.location.log_prefix(stack)), stack)
@@ -234,7 +238,7 @@ def check_policy(policy: str | None, bucket: str) -> None:
     S3 takes no principal of which only the unique ID is left, since whoever it was is deleted:
     the whole put would fail with MalformedPolicy.
     """
-    size = len((policy or "").encode("utf-8", "surrogatepass"))
+    size = len((policy or "").encode())
     if size > LIMIT:
         raise Refused(
             f"The policy of bucket {bucket} would grow to {size} bytes; S3 takes {LIMIT}.",

@@ -240,9 +240,9 @@ def _load_balancers(named: tuple[str, ...], stack: Stack) -> tuple[str, ...]:
             raise _invalid(
                 "LoadBalancerArns",
                 arn,
-                "Give ARNs of application load balancers (arn:…:loadbalancer/app/NAME/ID) in this"
-                f" account and region ({stack.account}, {stack.region}), or"
-                f" {EVERY_LOAD_BALANCER} alone for all.",
+                "Give the whole ARNs, without quotes, of application load balancers"
+                " (arn:…:loadbalancer/app/NAME/ID) in this account and region"
+                f" ({stack.account}, {stack.region}), or {EVERY_LOAD_BALANCER} alone for all.",
             )
     return named
 

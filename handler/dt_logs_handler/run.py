@@ -6,8 +6,8 @@ notifications, so another writer may undo our change with its own; after such a 
 SETTLE seconds before it looks, and repairs what was lost. What is lost later than that is found by
 the next run.
 
-A run that fails only says so: CloudFormation sends a Delete after a failed Create, and an Update
-back after a failed Update.
+A run that fails leaves the rest to CloudFormation, which sends a Delete after a failed Create and
+an Update back after a failed Update. It takes away only what those could not.
 """
 
 from collections.abc import Callable
@@ -70,7 +70,8 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
             raise
         if isinstance(found, Outcome):
             return found
-        raise HandlerError(error.what, " ".join([error.fix, *found])) from error
+        more = (each for each in found if each != str(error))
+        raise HandlerError(error.what, " ".join([error.fix, *more])) from error
 
 
 def _after_failure(request: Request, effects: Effects) -> Outcome | list[str]:
@@ -86,6 +87,7 @@ def _after_failure(request: Request, effects: Effects) -> Outcome | list[str]:
         try:
             planned = plan(request, state)
             if not planned.changes:
+                carry_out(planned.steps, effects, take)  # what this role may not look at
                 return _outcome(request, state, planned, effects)
         except Refused:
             pass  # which is what the run has failed with
@@ -101,14 +103,15 @@ def _after_failure(request: Request, effects: Effects) -> Outcome | list[str]:
 
 def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     state = _first_look(request, aws)
+    effects.before = {each.location.bucket for each in state.registered(request.stack)}
     _check_order(request, state)
     planned = plan(request, state)
-    steps = planned.steps
+    steps, effects.lenient = planned.steps, planned.lenient
     if not planned.changes:
         carry_out(steps, effects, take)
         return _outcome(request, state, planned, effects)
     planned = fitting(request, aws, state, planned, effects.failed)
-    steps = planned.steps
+    steps, effects.lenient = planned.steps, planned.lenient
     kept = planned.kept
     doubts = 0
     for number in range(_ROUNDS):
@@ -124,7 +127,7 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
             state, planned = _agreed(request, aws, state, planned, effects)
         _check_order(request, state)
         _check_claimed(request, state, effects)
-        steps = effects.possible(planned.changes)
+        steps, effects.lenient = effects.possible(planned.changes), planned.lenient
         if not steps and doubts < AGREEING and _doubtful(state, request.stack):
             doubts += 1  # another stack may be about to repair its registration
             effects.shared = True
@@ -272,18 +275,22 @@ def _leave_strays(request: Request, state: State, effects: Effects) -> list[Hand
     Logging goes off there. A prefix of ours stays where we chose the bucket: by that, the Update
     back knows that the bucket is not the customer's choice.
     """
-    claimed = [e for e in state.registered(request.stack) if not request.strays(e.location.bucket)]
+
+    strays = {name for name in state.buckets if request.strays(name)} - effects.before
+    claimed = [
+        each for each in state.registered(request.stack) if each.location.bucket not in strays
+    ]
     placed = [
         Placed(each, each.logging)
         for each in state.load_balancers.values()
-        if each and not request.strays(each.logging.bucket)
+        if each and each.logging.bucket not in strays
     ]
     steps = [
         replace(step, to=replace(step.to, prefix=step.was.prefix))
         if isinstance(step, SetLogging) and not is_kept(step.was.prefix)
         else step
         for step in leaving(request, state, placed, claimed)[0]
-        if request.strays(step.bucket)
+        if step.bucket in strays
     ]
     return carry_out_all(steps, effects, take)
 
@@ -307,6 +314,12 @@ def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
             raise failures[0]
         quiet = 0 if steps else quiet + 1
         if quiet == 2:
+            for name, each in state.buckets.items():
+                if isinstance(each, Unreadable) and each.registered(name, request.stack):
+                    raise Refused(
+                        f"A notification may stay: {each.told(name)}.",
+                        "Let the function's role read it, then delete the stack again.",
+                    )
             return Outcome(kept=tuple(effects.kept), unread=_unread(state))
         _settle(aws, 0 if quiet else number)
         state = observe(aws, request, state)

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from . import notifications
 from .apply import Effects
-from .aws import POLICY_SPREADS, TOPIC_SPREADS, Passing, code, denied, message
+from .aws import POLICY_SPREADS, Passing, code, denied, message
 from .buckets import (
     ABSENT,
     LIFECYCLE,
@@ -47,7 +47,7 @@ from .model import (
 from .names import BUCKET_TAG, LEFT_TAG, is_own_bucket_name
 from .observe import logging_of, read_load_balancer
 from .register import check_policy, dead_principal, registrations
-from .topics import tampered, topic_policy
+from .topics import RETRIES, tampered, topic_policy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CreateBucketRequestTypeDef
@@ -213,6 +213,14 @@ def _edit_policy(step: EditPolicy, effects: Effects) -> str:
     try:
         POLICY.write(effects.aws, bucket, stack.account, after, *effects.spreads(bucket))
     except ClientError as error:
+        if edit.put and "Invalid principal" in message(error):
+            named = {*re.findall(r'"(arn:[^"]*:iam::[^"]*)', after or "")}
+            raise Refused(
+                f"S3 does not accept the policy of bucket {bucket}: {message(error).rstrip('.')}.",
+                "Correct DataTheoremAccountId, or remove the principal that does not exist"
+                f" ({', '.join(sorted(named))}), then run the stack again.",
+                bucket,
+            ) from error
         if edit.put or not (denied(error) or code(error) == "MalformedPolicy"):
             raise
         why = f"cannot be changed ({dead_principal(after) or message(error)})"
@@ -244,22 +252,27 @@ def _edit_notifications(step: EditNotifications, effects: Effects) -> str:
         claimed = {each.location_digest for each in effects.others(bucket)}
         drop = (e for e in edit.drop if notifications.location_digest(e) not in claimed)
         edit = replace(edit, drop=frozenset(drop))
-    after: Configuration = {}
 
     def merged(before: Configuration) -> Configuration:
-        nonlocal after
         after = edit.applied(before)
         effects.shared |= after != before and bucket not in effects.made
         return after
 
     setting = NOTIFICATIONS if edit.put else NOTIFICATIONS_UNCHECKED
+    # Our new topic's policy spreads before S3 sees it; another destination is gone for good.
+    unsound = f"Unable to validate [^:]*($|: {effects.stack.topic_arn(bucket)}:)"
     try:
-        return _configure(setting, bucket, merged, effects, TOPIC_SPREADS)
+        return _configure(setting, bucket, merged, effects, Passing("InvalidArgument", unsound))
     except ClientError as error:
         if code(error) in ABSENT and not edit.put:
             return "gone with its bucket"
-        if code(error) == TOPIC_SPREADS.code and edit.put:
-            raise notifications.unsound(bucket, after, message(error)) from error
+        if code(error) == "InvalidArgument" and edit.put:
+            raise Refused(
+                f"S3 does not accept the notifications of bucket {bucket}:"
+                f" {message(error).rstrip('.')}.",
+                "Remove each whose destination is gone or refuses S3, then run the stack again.",
+                bucket,
+            ) from error
         raise
 
 
@@ -295,25 +308,27 @@ def _label(bucket: str, why: str, effects: Effects) -> None:
 
 
 def _ensure_topic(step: EnsureTopic, effects: Effects) -> str:
-    """Make the topic with its policy; the same call again changes nothing."""
-    topic = step.topic
-    request: dict[str, object] = {
-        "Name": topic.rpartition(":")[2],
-        "Attributes": {"Policy": topic_policy(step.bucket, effects.stack)},
-    }
+    """Make the topic with its policy; the same call again changes nothing.
+
+    A topic that is there keeps another delivery policy.
+    """
+    topic, sns = step.topic, effects.aws.sns
+    request: dict[str, object] = {"Name": topic.rpartition(":")[2]}
     if step.tags:
         request["Tags"] = [{"Key": key, "Value": value} for key, value in step.tags.items()]
-    sns = effects.aws.sns
-    try:
-        effects.aws.call(lambda: sns.create_topic(**cast("CreateTopicInputTypeDef", request)))
-    except ClientError as error:
-        if "already exists with different" not in message(error):
-            raise
-        why = tampered(topic, step.bucket)
-        if not step.before:
-            raise why from error
-        return effects.keep(step, str(why))
-    return "made sure of"
+    attributes = {"Policy": topic_policy(step.bucket, effects.stack)}
+    for retries in ({"DeliveryPolicy": RETRIES}, {}):
+        request["Attributes"] = attributes | retries
+        try:
+            effects.aws.call(lambda: sns.create_topic(**cast("CreateTopicInputTypeDef", request)))
+            return "made sure of"
+        except ClientError as error:
+            if "already exists with different" not in message(error):
+                raise
+    why = tampered(topic, step.bucket)
+    if not step.before:
+        raise why
+    return effects.keep(step, str(why))
 
 
 def _subscribe(step: Subscribe, effects: Effects) -> str:
@@ -337,7 +352,7 @@ def _subscribe(step: Subscribe, effects: Effects) -> str:
             raise
         raise Refused(
             f"The endpoint is subscribed to topic {step.topic} already, with other attributes.",
-            "End that subscription and run the stack again.",
+            "End it, then run the stack again.",
             step.bucket,
         ) from error
     arn = answer["SubscriptionArn"]

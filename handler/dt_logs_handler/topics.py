@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from .aws import code, pages
+from .aws import code, denied, pages
 from .documents import compact, listed, parsed, texts
 from .errors import Refused
 from .model import Absent, Bucket, Subscription, Topic
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
     Buckets = Mapping[str, Bucket | Absent | Unreadable]
+
+# The most that SNS takes for https is 100 retries and 3,600 s; how it sums a backoff, nobody says.
+RETRIES = (
+    '{"http":{"defaultHealthyRetryPolicy":'
+    '{"minDelayTarget":40,"maxDelayTarget":40,"numRetries":85}}}'
+)
+ENDED = "Deleted"  # what SNS lists for 72 hours as the ARN of a subscription that was ended
 
 
 def topic_policy(bucket: str, stack: Stack) -> str:
@@ -121,6 +128,15 @@ def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic
     """
     if request.privileges is Privileges.DOCUMENTED:
         return None
+    try:
+        return _read_topics(aws, request, buckets)
+    except ClientError as error:
+        if request.kind != "Delete" or not denied(error):
+            raise
+        return None
+
+
+def _read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic | None]:
     stack = request.stack
     present = [each for each in buckets.values() if isinstance(each, Bucket)]
     mine = [(b, e) for b in present for e in b.register(stack) if e.stack == stack.tag]
@@ -166,16 +182,18 @@ def _own_topic(aws: Aws, arn: str) -> Topic:
     return Topic(arn, attributes.get("Policy", ""), tuple(of_topic(aws, arn)))
 
 
-def of_topic(aws: Aws, arn: str = "") -> Iterator[Subscription]:
-    """Yield a topic's subscriptions, or all of the region, without their filters."""
+def of_topic(aws: Aws, arn: str = "", left_out: str = ENDED) -> Iterator[Subscription]:
+    """Yield a topic's subscriptions, or all of the region, without their filters.
+
+    What the endpoint's owner has ended is `left_out`: it can be subscribed again.
+    """
     listing: Callable[..., ListSubscriptionsResponseTypeDef] = aws.sns.list_subscriptions
     if arn:
         listing = partial(aws.sns.list_subscriptions_by_topic, TopicArn=arn)
     for page in pages(aws, listing, "NextToken"):
         for each in page["Subscriptions"]:
-            yield Subscription(
-                each["SubscriptionArn"], each["TopicArn"], each["Protocol"], each["Endpoint"]
-            )
+            if (found := each["SubscriptionArn"]) != left_out:
+                yield Subscription(found, each["TopicArn"], each["Protocol"], each["Endpoint"])
 
 
 def _filtered(

@@ -16,8 +16,9 @@ from botocore import exceptions as botocore
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
-from dt_logs_cfn.cli.terminal import one_line
+from dt_logs_cfn.cli.terminal import cut, one_line
 from dt_logs_cfn.errors import AwsError
+from dt_logs_handler.aws import PASSING, code, denied, message
 
 # Retries with a growing pause, as AWS recommends them for throttling.
 CONFIG = Config(
@@ -37,18 +38,6 @@ _UNKNOWN = frozenset(
         "InvalidToken",
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
-    )
-)
-_DENIED = frozenset(
-    ("403", "AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
-)
-_THROTTLED = frozenset(
-    (
-        "RequestLimitExceeded",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
     )
 )
 _LONGEST = 300
@@ -118,16 +107,6 @@ def errors() -> Iterator[None]:
         ) from error
 
 
-def code(error: botocore.ClientError) -> str:
-    """Return AWS's error code."""
-    return error.response.get("Error", {}).get("Code", "")
-
-
-def denied(error: botocore.ClientError) -> bool:
-    """Tell whether the call was refused for want of a right."""
-    return code(error) in _DENIED
-
-
 def expired(error: botocore.ClientError) -> bool:
     """Tell whether the call was refused since the credentials have expired."""
     return code(error) in _EXPIRED
@@ -136,14 +115,12 @@ def expired(error: botocore.ClientError) -> bool:
 def passes(error: botocore.ClientError) -> bool:
     """Tell whether the same call may succeed a little later: it was throttled, or AWS failed."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-    return code(error) in _THROTTLED or status >= 500
+    return code(error) in PASSING or status >= 500
 
 
 def _refused(error: botocore.ClientError) -> AwsError:
     name, found = error.operation_name, code(error)
-    said = error.response.get("Error", {}).get("Message", "")
-    text = one_line(said)
-    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    text = cut(one_line(message(error)), _LONGEST)
     if expired(error):
         return AwsError("The credentials have expired.", _SIGN_IN)
     if found in _UNKNOWN:
@@ -152,8 +129,8 @@ def _refused(error: botocore.ClientError) -> AwsError:
     if denied(error):
         fix = "Have it allowed for you, or use credentials that may do it, then try again."
         return AwsError(f"AWS denies {name}: {text.rstrip('.') or 'it gives no reason'}.", fix)
-    if found in _THROTTLED:
-        return AwsError(f"AWS throttles {name}.", "Wait a minute, then try again.")
+    if found in PASSING:
+        return AwsError(f"AWS cannot do {name} now ({found}).", "Wait a minute, then try again.")
     return AwsError(
         f"{name} failed with {found}: {text.rstrip('.')}.", "Correct what AWS names, and try again."
     )

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dt_logs_cfn.cli.terminal import cut
 from dt_logs_cfn.errors import SettingsError
-from dt_logs_handler.names import ACCOUNT_ID, HTTPS_URL
+from dt_logs_handler.names import ACCOUNT_ID, HTTPS_URL, QUEUE_ARN
 from dt_logs_handler.request import Privileges
 
 __all__ = ["PARTITIONS", "Privileges", "Settings", "Vendor", "partition_of"]
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 
-_QUEUE = r"arn:{partition}:sqs:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_-]{{1,80}}"
 _NAMES = ("vendor_account_id", "notification_endpoint", "base_url")
 _FIX = "Correct release.cfg, or leave the value empty."
 _FOREIGN = "Take the template from a release."
@@ -41,7 +41,7 @@ class Vendor:
                 f"The settings name a partition {_shown(self.partition)}.",
                 f"Name one of {', '.join(PARTITIONS)}.",
             )
-        queue = _QUEUE.format(partition=self.partition)
+        queue = f"(?=arn:{self.partition}:){QUEUE_ARN}"
         self._check("vendor_account_id", ACCOUNT_ID, "an AWS account id of 12 digits")
         self._check(
             "notification_endpoint",
@@ -170,5 +170,4 @@ def _vendor(partition: object, values: object) -> Vendor:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    return cut(repr(value), 80)

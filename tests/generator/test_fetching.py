@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from dt_logs_cfn.errors import FetchError
-from dt_logs_cfn.verify.fetching import fetch, optional, shown
+from dt_logs_cfn.verify.fetching import fetch, optional, shown_url
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -98,6 +98,6 @@ def test_what_is_not_fetched(url: str) -> None:
 
 
 def test_what_may_be_secret_is_not_shown() -> None:
-    assert shown("https://x/y?X-Amz-Signature=secret#z") == "https://x/y"
-    assert "\x1b" not in shown("https://x/\x1b[2J")
-    assert len(shown(f"https://x/{'y' * 999}")) == 200
+    assert shown_url("https://x/y?X-Amz-Signature=secret#z") == "https://x/y"
+    assert "\x1b" not in shown_url("https://x/\x1b[2J")
+    assert len(shown_url(f"https://x/{'y' * 999}")) == 200

@@ -11,7 +11,7 @@ from support.events import ENDPOINT, OWN_BUCKET, QUEUE, STACK, VENDOR, alb_arn, 
 from support.strategies import STEADY
 
 from dt_logs_cfn.settings import Vendor
-from dt_logs_cfn.template.intrinsics import accepts
+from dt_logs_cfn.template.declared import accepts
 from dt_logs_cfn.template.parameters import service_role_parameters, stack_parameters
 from dt_logs_handler.errors import InvalidRequest
 from dt_logs_handler.names import Stack as HandlerStack
@@ -36,6 +36,7 @@ GOOD = [
     ("LogBucketName", OWN_BUCKET),
     ("ExistingLogBucketNames", ""),
     ("ExistingLogBucketNames", "logs, other.logs"),
+    ("ExistingLogBucketNames", f"my_logs,My.Logs,{'x' * 255}"),
     ("ResourceTags", ""),
     ("ResourceTags", "team=web,cost centre=a=b,empty="),
     ("LambdaExecutionRoleName", "team+web=logs@x,y"),
@@ -83,6 +84,7 @@ BAD = [
     ("ExistingLogBucketNames", "logs,arn:aws:s3:::logs"),
     ("ExistingLogBucketNames", "logs/*"),
     ("ExistingLogBucketNames", "*"),
+    ("ExistingLogBucketNames", "x" * 256),
     ("ResourceTags", "team"),
     ("ResourceTags", "=web"),
     ("ResourceTags", "aws:team=web"),

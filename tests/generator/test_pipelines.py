@@ -14,7 +14,7 @@ import pytest
 
 from dt_logs_cfn import Settings, Vendor, build_release
 from dt_logs_cfn.release.pipelines import STACK_SET_PARAMETERS, TERRAFORM, TERRAFORM_STACK_SET
-from dt_logs_cfn.template.intrinsics import accepts
+from dt_logs_cfn.template.declared import accepts
 
 BASE_URLS = {
     "aws": "https://releases.s3.us-east-1.amazonaws.com/logs-analysis",

@@ -15,12 +15,12 @@ from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template.execution_policies import Limits, least_privilege
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 from dt_logs_cfn.template.service_policies import CUSTOM, FUNCTION, LOG_GROUP, NEEDS, ROLE, On
-from dt_logs_cfn.template.statements import Place, actions
+from dt_logs_cfn.template.statements import PolicyTarget, actions
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler.grants import GRANTS, Grant, Scope
 
 CONTRACT = Path(__file__).parent / "fixtures" / "contract"
-HERE = Place("aws", "us-east-1", "123456789012")
+HERE = PolicyTarget("aws", "us-east-1", "123456789012")
 LIMITS = Limits("123456789012", "<log group>", "<endpoint>", ["<own>"], ["<log buckets>"])
 
 # What CloudFormation's handlers declare beyond our needs, by the property that brings them to it

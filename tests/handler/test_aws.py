@@ -14,7 +14,6 @@ from dt_logs_handler.aws import (
     BUCKET_SPREADS,
     PATIENCE,
     POLICY_SPREADS,
-    TOPIC_SPREADS,
     Aws,
     Passing,
     failure,
@@ -39,7 +38,6 @@ UNANSWERED = ReadTimeoutError(endpoint_url="https://s3.amazonaws.com")
 PERMANENT = ["NoSuchBucketPolicy", "MalformedPolicy", "InvalidArgument", "NoSuchBucket", ""]
 SPREADING = [
     (POLICY_SPREADS, "InvalidConfigurationRequest", "Access Denied for bucket: logs. Please"),
-    (TOPIC_SPREADS, "InvalidArgument", "Unable to validate the following destination configur"),
     (BUCKET_SPREADS, "NoSuchBucket", "The specified bucket does not exist"),
 ]
 
@@ -143,7 +141,7 @@ def test_what_spreads_is_waited_for_where_it_may(passing: Passing, code: str, te
     ("passing", "code", "text"),
     [
         (POLICY_SPREADS, "InvalidConfigurationRequest", "The S3 bucket is in another region"),
-        (TOPIC_SPREADS, "InvalidArgument", "Configuration is ambiguously defined."),
+        (Passing("InvalidArgument", "Unable"), "InvalidArgument", "The ARN is not Unable"),
         (POLICY_SPREADS, "ValidationError", "Access Denied for bucket: logs."),
     ],
 )

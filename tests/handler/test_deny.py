@@ -60,6 +60,30 @@ SHUT = [
     deny(Condition={"StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::123456789012:*"}}),
     deny(Condition={"Bool": {"aws:PrincipalIsAWSService": "false"}}),
     deny(Condition={"Bool": {"aws:PrincipalIsAWSService": False}}),
+    deny(Condition={"Bool": {"aws:ViaAWSService": "false"}}),
+    deny(  # a perimeter, as AWS's examples have it
+        Condition={
+            "StringNotEqualsIfExists": {
+                "aws:PrincipalOrgID": "o-123",
+                "aws:SourceVpc": "vpc-1",
+            },
+            "BoolIfExists": {
+                "aws:PrincipalIsAWSService": "false",
+                "aws:ViaAWSService": "false",
+            },
+        }
+    ),
+    # Without Like, a wildcard is a character.
+    deny(Condition={"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::999988887777:*"}}),
+    deny(Condition={"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::*:role/reader"}}),
+    deny(Condition={"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/*"}}),
+    deny(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::999988887777:*"}}),
+    deny(Condition={"NotIpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}}),
+    deny(Condition={"NotIpAddressIfExists": {"aws:VpcSourceIp": "10.0.0.0/8"}}),
+    deny(Condition={"ArnNotEquals": {"aws:SourceVpcArn": "arn:aws:ec2:us-east-1:1:vpc/vpc-1"}}),
+    deny(Condition={"StringNotEquals": {"aws:VpceOrgID": "o-123"}}),
+    deny(Condition={"StringNotEquals": {"aws:VpceAccount": "123456789012"}}),
+    deny(Condition={"Null": {"aws:VpcSourceIp": "true"}}),
     deny(Condition={}),
 ]
 
@@ -92,6 +116,18 @@ OPEN = [
     deny(Condition={"StringEqualsIfExists": {"aws:PrincipalAccount": "123456789012"}}),
     deny(Condition={"Null": {"aws:SourceVpc": "false"}}),
     deny(Condition={"Bool": {"aws:PrincipalIsAWSService": "true"}}),
+    # The vendor reads by a role whose name is not known here.
+    deny(Condition={"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::999988887777:role/*"}}),
+    deny(Condition={"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::999988887777:role/reader"}}),
+    deny(Condition={"StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/reader"}}),
+    deny(Condition={"StringNotLike": {"aws:PrincipalArn": ["arn:aws:iam::9999*"]}}),
+    deny(Condition={"StringNotLike": {"aws:PrincipalArn": "*"}}),
+    deny(Condition={"ArnNotEquals": {"aws:PrincipalArn": ROOT}}),
+    deny(Condition={"StringNotEquals": {"aws:PrincipalArn": f"{ROOT[:-4]}role/reader"}}),
+    deny(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/reader"}}),
+    deny(Condition={"Bool": {"aws:ViaAWSService": "true"}}),
+    deny(Condition={"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}}),
+    deny(Condition={"StringEquals": {"aws:VpceOrgID": "o-123"}}),
     deny(
         Condition={
             "StringNotEquals": {"aws:PrincipalOrgID": "o-123", "aws:PrincipalAccount": VENDOR}
@@ -115,6 +151,8 @@ UNCERTAIN = [
     {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}},
     {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}},
     {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
+    # Nobody here knows the ID of the vendor's role.
+    {"StringNotLike": {"aws:userId": ["AROAEXAMPLEID0000001:*", "123456789012"]}},
     {"StringEquals": {"s3:ExistingObjectTag/secret": "yes"}},
     {"StringNotEquals": {"aws:PrincipalTag/team": "logs"}},
     {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}},
@@ -141,7 +179,24 @@ def test_condition_that_may_not_hold_is_no_denial(condition: dict[str, Any]) -> 
         (deny(Condition={"Bool": {"aws:PrincipalIsAWSService": "false"}}), False),
         (deny(Condition={"Bool": {"aws:SecureTransport": "false"}}), False),
         (deny(Condition={"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}), True),
-        (deny(Condition={"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}}), False),
+        # A service is of no organisation.
+        (deny(Condition={"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}}), True),
+        (deny(Condition={"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-123"}}), True),
+        (deny(Condition={"StringEquals": {"aws:PrincipalOrgID": "o-123"}}), False),
+        (
+            deny(
+                Condition={
+                    "StringNotEquals": {"aws:PrincipalOrgID": "o-123"},
+                    "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+                }
+            ),
+            False,
+        ),
+        (deny(Principal={"AWS": "*"}), True),
+        (deny(Principal={"AWS": ["*"]}), True),
+        (deny(Principal={"AWS": "arn:aws:iam::123456789012:root"}), False),
+        (deny(Principal=None, NotPrincipal={"AWS": "*"}), False),
+        (deny(Condition={"NotIpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}}), True),
     ],
 )
 def test_denial_of_elb_is_found(statement: dict[str, Any], shut: bool) -> None:

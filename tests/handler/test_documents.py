@@ -91,5 +91,11 @@ def test_values_are_written_shortly_and_read_again(value: object) -> None:
     assert json.loads(compact(value)) == value
 
 
+def test_half_a_character_is_escaped_as_utf_8_has_none() -> None:
+    text = compact({"Resource": "\ud83d/ü"})
+    assert text.encode() == b'{"Resource":"\\ud83d/\xc3\xbc"}'
+    assert json.loads(text) == {"Resource": "\ud83d/ü"}
+
+
 def test_single_values_are_lists_of_one() -> None:
     assert listed("a") == ["a"] and listed(["a"]) == ["a"] and listed(None) == []

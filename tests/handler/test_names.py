@@ -1,5 +1,7 @@
 """Names, and the marks by which the handler knows its own: each release must know them again."""
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -76,16 +78,36 @@ def test_bucket_names_fit_in_the_longest_region(region: str) -> None:
         assert len(name) <= 63
 
 
+TOPICS = "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-1-"
+
+
 @pytest.mark.parametrize(
     ("stack", "bucket", "arn"),
     [
         (HERE, "logs", "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-1-logs"),
-        (HERE, "my.logs", "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-1-my_logs"),
+        (HERE, "my.logs", f"{TOPICS}my-logs_708feaf211901512"),
+        # Until March 2018, us-east-1 took these names, too.
+        (HERE, "my_logs", f"{TOPICS}my-logs_c95a47dce1078038"),
+        (HERE, "My.Logs", f"{TOPICS}My-Logs_976a77b6e9693705"),
+        (HERE, "My-Logs", f"{TOPICS}My-Logs"),
+        (HERE, "a" * 255, f"{TOPICS}{'a' * 63}_b0f3323e7a3cad8a"),
         (CHINA, "logs", "arn:aws-cn:sns:cn-north-1:123456789012:dt-logs-analysis-1-logs"),
     ],
 )
 def test_topic_is_named_by_its_bucket(stack: Stack, bucket: str, arn: str) -> None:
     assert stack.topic_arn(bucket) == arn
+
+
+# Every name that S3 has ever taken.
+bucket_names = st.from_regex(r"[A-Za-z0-9._-]{3,255}", fullmatch=True)
+
+
+@STEADY
+@given(bucket_names, bucket_names)
+def test_topics_of_two_buckets_have_two_names_that_sns_takes(one: str, other: str) -> None:
+    names = [HERE.topic_arn(each).rpartition(":")[2] for each in (one, other)]
+    assert (names[0] == names[1]) is (one == other)
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,256}", each) for each in names)
 
 
 @pytest.mark.parametrize(

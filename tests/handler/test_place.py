@@ -224,7 +224,11 @@ def observed(asked: Request) -> State:
 REFUSED = [
     (state(gone=(WEB,)), "app/web/0000000000000001 does not exist", "LoadBalancerArns"),
     (state(alb(bucket="gone")), "Bucket gone, to which", "Create it again"),
-    (state(alb(bucket="x"), unreadable=("x",)), "Bucket x belongs to another", '"s3:GetObject"'),
+    (
+        state(alb(bucket="x"), unreadable=("x",)),
+        "Bucket x cannot be read",
+        "set a bucket of this account",
+    ),
     (
         state(alb(bucket="logs"), buckets=(replace(LOGS, encryption="aws:kms"),)),
         "encrypts with aws:kms",

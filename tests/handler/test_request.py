@@ -43,6 +43,8 @@ ARNS = [
     ("a target group", WEB.replace(":loadbalancer/app/", ":targetgroup/"), "loadbalancer/app/"),
     ("a typo in the service", WEB.replace("elasticloadbalancing", "elasticloadbalancer"), "arn:…:"),
     ("a typo in the id", WEB[:-1], "NAME/ID"),
+    ("quotes around it", f'"{WEB}"', "the whole ARNs, without quotes"),
+    ("cut off", WEB[:-7], "the whole ARNs, without quotes"),
     ("a listener below", f"{WEB}/0123456789abcdef", "NAME/ID"),
     ("a name", "web", "arn:…:loadbalancer/app/NAME/ID"),
     ("another region", WEB.replace("us-east-1", "eu-west-1"), "account and region"),
@@ -75,7 +77,7 @@ def test_wrong_list_of_load_balancers_is_explained(arns: object, what: str) -> N
     with pytest.raises(InvalidRequest) as refused:
         properties_of(properties(LoadBalancerArns=arns), HERE)
     assert refused.value.what.startswith(f"LoadBalancerArns {what} ")
-    assert "Give ARNs" in refused.value.fix and "* alone" in refused.value.fix
+    assert "Give the whole ARNs" in refused.value.fix and "* alone" in refused.value.fix
 
 
 VALUES = [

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lifecycle.cases import Case
+from lifecycle.cases import Case, data
 from lifecycle.cloudformation import ENDPOINT, properties
+from support.drifts import WEB as WEB_ALB
+from support.drifts import adopted, log_bucket
 from support.events import topic_arn
+from support.looks import reads
 from support.states import CHINA, HERE
 from support.strategies import STEADY, json_values
 
@@ -165,3 +168,78 @@ def test_subscription_is_found_by_itself_among_others_to_its_topic() -> None:
     ends = [each.endpoint for each in case.account.world.subscriptions.values()]
     assert ends == ["https://team.example.com/"]
     assert case.left() == []
+
+
+OLD_NAMES = ("my_logs", "My.Logs", "my.logs", "x" * 255)  # us-east-1 took them until March 2018
+
+
+def with_old_buckets(account: Account) -> list[str]:
+    for name in OLD_NAMES:
+        log_bucket(account, name)
+    return [
+        account.add_load_balancer(f"alb{number}", bucket=name, prefix="alb")
+        for number, name in enumerate(OLD_NAMES)
+    ]
+
+
+def test_every_bucket_has_its_own_topic_whatever_its_name() -> None:
+    case = Case(with_old_buckets)
+    given = properties(*case.arns)
+
+    case.sent("Create", given)
+
+    for arn, name in zip(case.arns, OLD_NAMES, strict=True):
+        entries = case.account.s3.get_bucket_notification_configuration(Bucket=name)
+        (entry,) = entries["TopicConfigurations"]
+        topic = case.account.world.topics[entry["TopicArn"]]
+        assert f'"arn:aws:s3:::{name}"' in str(topic.policy.latest)
+        assert reads(case.account, arn)
+    assert len(case.topics()) == len(OLD_NAMES)
+    case.sent("Delete", given)
+    assert case.left() == []
+
+
+def test_subscription_that_its_owner_ended_is_made_again() -> None:
+    """SNS lists it as Deleted for three days."""
+    case = Case(adopted)
+    given = properties(case.arns[WEB_ALB])
+    case.sent("Create", given)
+    case.account.unsubscribe(ENDPOINT)
+
+    case.sent("Update", {**given, "RunToken": "2"}, given)
+
+    (again,) = case.account.world.subscriptions.values()
+    assert (again.endpoint, again.confirmed) == (ENDPOINT, True)
+    case.sent("Delete", given)
+    assert case.left() == []
+
+
+LONGER = (
+    '{"http":{"defaultHealthyRetryPolicy":'
+    '{"minDelayTarget":40,"maxDelayTarget":40,"numRetries":85}}}'
+)
+EACH_ROLE = pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
+
+
+@EACH_ROLE
+def test_announcements_are_delivered_again_for_nearly_an_hour(privileges: str) -> None:
+    case = Case(adopted)
+    given = properties(case.arns[WEB_ALB], Privileges=privileges)
+    case.sent("Create", given)
+    (topic,) = case.account.world.topics.values()
+    assert topic.attributes["DeliveryPolicy"] == LONGER
+
+
+@EACH_ROLE
+def test_topic_with_another_delivery_policy_is_used_as_it_is(privileges: str) -> None:
+    """SNS may show a policy in another form than the one that it was given."""
+    case = Case(adopted)
+    given = properties(case.arns[WEB_ALB], Privileges=privileges)
+    case.sent("Create", given)
+    (topic,) = case.account.world.topics.values()
+    topic.attributes["DeliveryPolicy"] = '{"http":{}}'
+
+    answer = case.sent("Update", {**given, "RunToken": "2"}, given)
+
+    assert data(answer, "Warnings") == "none"
+    assert topic.attributes["DeliveryPolicy"] == '{"http":{}}'

@@ -136,11 +136,13 @@ def violations(
     reason = str(answer.get("Reason"))
     if mode == "denied" and status == "SUCCESS" and "could not be read" in reason:
         return []  # what may not be read on the way out is reported, and strands no stack
-    if status == "SUCCESS" and ("may not be deleted" in reason or "grants nothing" in reason):
+    told = ("may not be deleted", "grants nothing", "if it is there")
+    if status == "SUCCESS" and mode == "denied" and any(each in reason for each in told):
         if readers := _readers(world):
             return [f"the vendor still reads: {readers}"]
         status = "KEPT"  # what is worth nothing is reported; the customer removes it
-        _without_test_files(world)
+        if "the test file" in reason or "holds logs" in reason:
+            _without_test_files(world)
     world.clock.sleep(60)
     if status == "KILLED" and repeated:
         status = world.stack.send(event, world.clients)["Status"]

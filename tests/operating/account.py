@@ -14,8 +14,8 @@ from cli.running import Ran
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.cli.main import main
-from dt_logs_cfn.operate.plans.asked import parameters
 from dt_logs_cfn.settings import Privileges, Settings
+from dt_logs_cfn.template.declared import complete
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.model import Step
@@ -116,7 +116,7 @@ def values(*load_balancers: str, **changed: str) -> dict[str, str]:
         "NotificationEndpoint": ENDPOINT,
         **changed,
     }
-    return parameters(template(), given)
+    return complete(template(), given, {})
 
 
 def carry_out(request: Request, account: Account) -> tuple[list[Step], Outcome]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from operating.account import ACCOUNT, REGION, Served
-from support.cloudformation.api import serve
 
+from cloudformation_api.api import serve
 from dt_logs_rehearsal.account import Account
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 

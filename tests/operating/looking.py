@@ -12,7 +12,7 @@ from operating.account import ACCOUNT, REGION, STACK, carry_out, template, value
 from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import FetchError
 from dt_logs_cfn.operate.plans import asked
-from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.operate.stacks.stack import parsed
 from dt_logs_cfn.operate.status.checks import checks
 from dt_logs_cfn.operate.status.look import Reach, look
@@ -21,7 +21,7 @@ from dt_logs_rehearsal.account import Account, client_error
 from dt_logs_rehearsal.account.errors import Refused
 
 VERSION = __version__
-PLACE = Place("aws", REGION, ACCOUNT)
+HERE = new_stack("aws", REGION, ACCOUNT)
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 Checks = dict[str, Check]
 
@@ -114,7 +114,7 @@ class Looking:
             if each["StackName"] in stacks
         ]
         before = self.account.snapshot()
-        seen = look(reach, PLACE, described, arns)
+        seen = look(reach, HERE, described, arns)
         assert self.account.snapshot() == before
         sha256 = template()["Resources"]["InvokeLambdaFunction"]["Properties"]["HandlerSha256"]
         found = list(checks(seen, VERSION, sha256))

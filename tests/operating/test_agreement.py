@@ -11,7 +11,7 @@ from operating.account import carry_out
 from operating.looking import not_fetched
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.operate.plans.diff import changes
 from dt_logs_cfn.operate.plans.planned import Planned, planned
 from dt_logs_cfn.operate.status.checks import checks
@@ -84,7 +84,7 @@ def _all_is_well(account: Account, arns: list[str], *stacks: str) -> None:
     cloudformation: Any = KnownStacks(*stacks)
     reach = Reach(clients, account.s3control, cloudformation, not_fetched, account.clock)
     before = account.snapshot()
-    seen = look(reach, Place("aws", REGION, ACCOUNT), [], arns)
+    seen = look(reach, new_stack("aws", REGION, ACCOUNT), [], arns)
     assert account.snapshot() == before
     found = [each for each in checks(seen, __version__, "0" * 64) if each.verdict != "ok"]
     assert [each.name for each in found] == ["organisation's policies"], found

@@ -1,52 +1,53 @@
 """What is shown of a change set."""
 
-from dt_logs_cfn.operate.stacks.change_sets import Change, Proposal, change, rights, told
-from dt_logs_cfn.operate.stacks.stack import Stack
+import json
+
+from dt_logs_cfn.operate.plans.asked import new_stack
+from dt_logs_cfn.operate.stacks.change_sets import ResourceChange, resource_change
+from dt_logs_cfn.operate.stacks.deployment import Deployment
+from dt_logs_cfn.operate.stacks.review import rights, told
+from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
+from dt_logs_cfn.operate.templates import Template
 
 ENDPOINT = "NotificationEndpoint"
-BEFORE = Stack(
+BEFORE = StackDescription(
     id="arn:aws:cloudformation:us-east-1:123456789012:stack/s/1",
     name="s",
     status="CREATE_COMPLETE",
-    role="arn:aws:iam::123456789012:role/r",
+    role="",
     parameters={ENDPOINT: "https://a.example.com/?t=ONE", "Old": "x", "Same": "y"},
     tags={"cost": "7", "team": "edge"},
     outputs={},
 )
 
 
-def proposal(before: Stack | None, **more: object) -> Proposal:
-    given: dict[str, object] = {
-        "name": "s",
-        "account": "123456789012",
-        "region": "us-east-1",
-        "role": "",
-        "template": "release 1",
-        "before": before,
-        "parameters": {},
-        "changes": (),
-        "tags": {},
-        "rights": frozenset(),
-    }
-    return Proposal(**{**given, **more})  # type: ignore[arg-type]  # a test's own mixture
+def role(*actions: str) -> dict[str, object]:
+    statements = [{"Effect": "Allow", "Action": each, "Resource": "*"} for each in actions]
+    document = {"Version": "2012-10-17", "Statement": statements}
+    policies = [{"PolicyName": "P", "PolicyDocument": document}]
+    return {"Type": "AWS::IAM::Role", "Properties": {"Policies": policies}}
+
+
+def deployment(before: Existing | None, *actions: str, **tags: str) -> Deployment:
+    declared = {name: {"Type": "String", "Default": ""} for name in (ENDPOINT, "Same", "New")}
+    body = {"Parameters": declared, "Resources": {"Role": role(*actions)}}
+    given = {ENDPOINT: "https://a.example.com/?t=TWO"}
+    here = new_stack("aws", "us-east-1", "123456789012")
+    template = Template(json.dumps(body), "release 1")
+    return Deployment("s", here, template, given, tags, before=before)
 
 
 def test_an_update_is_shown_from_old_to_new() -> None:
-    parameters = {ENDPOINT: "https://a.example.com/?t=TWO", "Same": "y", "New": ""}
     changes = (
-        Change("Modify", "Invoke", "Custom::A", "False", ("Do", "More")),
-        Change("Modify", "Role", "AWS::IAM::Role", "True", ("Path",)),
-        Change("Modify", "Other", "AWS::IAM::Role", "Conditional"),
-        Change("Remove", "Group", "AWS::Logs::LogGroup"),
+        ResourceChange("Modify", "Invoke", "Custom::A", "False", ("Do", "More")),
+        ResourceChange("Modify", "Role", "AWS::IAM::Role", "True", ("Path",)),
+        ResourceChange("Modify", "Other", "AWS::IAM::Role", "Conditional"),
+        ResourceChange("Remove", "Group", "AWS::Logs::LogGroup"),
     )
-    shown = proposal(
-        BEFORE,
-        parameters=parameters,
-        changes=changes,
-        tags={"cost": "8", "team": "edge", "new": "x\x1b[2J"},
-        template_changes=("Role: right added: s3:A on *",),
-    )
-    assert told(shown).splitlines() == [
+    declared = {name: {"Type": "String", "Default": ""} for name in (ENDPOINT, "Same", "New")}
+    before = Existing(BEFORE, {"Parameters": declared, "Resources": {"Role": role("s3:B")}})
+    shown = deployment(before, "s3:B", "s3:A", cost="8", new="x\x1b[2J")
+    assert told(shown, changes).splitlines() == [
         "update stack s in account 123456789012, us-east-1",
         "  template  release 1",
         "  through   your own rights, without a service role",
@@ -69,7 +70,7 @@ def test_an_update_is_shown_from_old_to_new() -> None:
 
 
 def test_of_a_new_stack_rights_are_counted() -> None:
-    shown = told(proposal(None, rights=frozenset(("s3:A", "s3:B", "sns:C")), tags={"team": "edge"}))
+    shown = told(deployment(None, "s3:A", "s3:B", "sns:C", team="edge"), ())
     assert "  Tags\n    team = edge" in shown
     assert "  Rights of the Lambda's role\n    2 of s3, 1 of sns" in shown
 
@@ -87,7 +88,7 @@ def test_changes_are_read_as_cloudformation_has_them() -> None:
             {},
         ],
     }
-    assert change(found) == Change(
+    assert resource_change(found) == ResourceChange(
         "Modify", "Role", "AWS::IAM::Role", "False", ("Policies", "Tags")
     )
 

@@ -152,7 +152,7 @@ def test_a_lost_connection_is_waited_for(error: Exception) -> None:
 @pytest.mark.parametrize(
     ("errors", "told"),
     [
-        ([refused("Throttling")] * 3, "AWS throttles DescribeStacks."),
+        ([refused("Throttling")] * 3, "AWS cannot do DescribeStacks now (Throttling)."),
         ([refused("ExpiredToken")], "The credentials have expired."),
         ([refused("AccessDenied")], "AWS denies DescribeStacks: no."),
         (

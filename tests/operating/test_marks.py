@@ -135,6 +135,16 @@ def test_a_bucket_that_stays_says_what_a_delete_has_left() -> None:
     )
 
 
+def test_bucket_with_earlier_versions_alone_is_told_by_its_tag() -> None:
+    note = "holds logs or earlier versions of objects"
+    bucket = MarkedBucket("versioned", made=True, logs=False, note=note)
+    (left,) = leftovers(Marks(buckets=(bucket,)), documented=False)
+    assert left.told == (
+        "bucket versioned: it is empty, and nobody uses it; delete it"
+        f" (its tag dt-logs-analysis:left says: {note})"
+    )
+
+
 def test_nothing_marked_is_nothing_left() -> None:
     assert leftovers(Marks(), documented=False) == []
     assert Left("bucket", "b", "why", expected=True).told == "bucket b: why"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.cli.terminal import Operator, at_terminal
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.operator import Operator, at_terminal
 
 
 def interrupted(question: str) -> str:

@@ -27,7 +27,7 @@ from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.diff import changes
 from dt_logs_cfn.operate.plans.planned import Planned, planned
 from dt_logs_cfn.operate.plans.shown import Preview, data, told
-from dt_logs_cfn.operate.stacks.stack import Existing, Stack
+from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account import Account, client_error
 from dt_logs_rehearsal.account.errors import Refused
@@ -43,7 +43,7 @@ def plan(account: Account, request: Any) -> Planned:
 
 
 def made(*arns: str) -> Existing:
-    stack = Stack(STACK, "dt-logs", "CREATE_COMPLETE", "", values(*arns), {}, {})
+    stack = StackDescription(STACK, "dt-logs", "CREATE_COMPLETE", "", values(*arns), {}, {})
     return Existing(stack, template())
 
 
@@ -225,7 +225,7 @@ def test_a_load_balancer_that_is_not_there_is_in_the_way(served: Served) -> None
     ("code", "told"),
     [
         ("ExpiredToken", "The credentials have expired."),
-        ("Throttling", "AWS throttles DescribeLoadBalancerAttributes."),
+        ("Throttling", "AWS cannot do DescribeLoadBalancerAttributes now (Throttling)."),
         ("InvalidClientTokenId", "AWS does not know the credentials"),
     ],
 )
@@ -332,7 +332,7 @@ def test_a_bucket_that_the_role_may_not_touch_is_in_the_way(account: Account) ->
 
 
 def test_a_stack_of_another_kind_is_none_of_ours() -> None:
-    with pytest.raises(OperatingError, match="none of ours"):
+    with pytest.raises(OperatingError, match="has no resource InvokeLambdaFunction"):
         asked.properties({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}}, {})
 
 
@@ -371,7 +371,7 @@ def test_a_bucket_that_is_full_of_notifications_is_in_the_way(account: Account) 
     arn = account.add_load_balancer("web", bucket="logs-of-web")
     (conflict,) = plan(account, creation(account, arn)).conflicts
     assert (
-        conflict.what == "Bucket logs-of-web would have 101 event notifications, and S3 takes 100."
+        conflict.what == "Bucket logs-of-web has 100 notifications already, the most that S3 takes."
     )
 
 

@@ -3,7 +3,7 @@
 import boto3
 from botocore.stub import Stubber
 
-from dt_logs_cfn.operate.progress import EVERY, watch
+from dt_logs_cfn.cli.terminal import EVERY, watch
 
 
 def test_a_long_look_tells_now_and_then_how_far_it_is() -> None:

@@ -15,19 +15,31 @@ from botocore.exceptions import ClientError, ConnectionClosedError, Unauthorized
 from botocore.parsers import ResponseParserError
 from rehearsal.calls import settled
 from rehearsal.roles import body
-from support.cloudformation.api import serve
 from support.lossy import EVERY, Network, lossy
 
+from cloudformation_api.api import serve
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.operator import Operator
-from dt_logs_cfn.operate.stacks.proposing import Asked, Proposed, execute, proposed
-from dt_logs_cfn.operate.stacks.stack import describe
+from dt_logs_cfn.operate.plans.asked import new_stack
+from dt_logs_cfn.operate.stacks.change_sets import ChangeSet
+from dt_logs_cfn.operate.stacks.deployment import Deployment
+from dt_logs_cfn.operate.stacks.proposing import execute, proposed
+from dt_logs_cfn.operate.stacks.stack import Existing, describe
+from dt_logs_cfn.operate.templates import Template
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call
 from dt_logs_rehearsal.pace import RATE
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
 
-ASKED = Asked("thing", body("One"), {}, (), {})
+HERE = new_stack("aws", REGION, "123456789012")
+WANTED = Deployment("thing", HERE, Template(body("One")))
+
+
+def updated(client: Any) -> Deployment:
+    """Return what adds a resource to the stack."""
+    before = describe(client, "thing")
+    assert before is not None
+    return Deployment("thing", HERE, Template(body("One", "Two")), before=Existing(before, {}))
 
 
 @dataclass
@@ -73,8 +85,8 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield Place(sandbox, network)
 
 
-def deploy(place: Place, client: Any) -> Proposed:
-    with proposed(client, ASKED, None, place.operator) as found:
+def deploy(place: Place, client: Any) -> ChangeSet:
+    with proposed(client, WANTED, place.operator) as found:
         execute(client, found)
     return found
 
@@ -165,14 +177,14 @@ def test_what_cannot_be_found_out_is_told_as_unknown(
 
 
 def test_a_refusal_is_told_at_once(place: Place) -> None:
-    with pytest.raises(ClientError), proposed(place.client(), bad(), None, place.operator):
+    with pytest.raises(ClientError), proposed(place.client(), bad(), place.operator):
         raise AssertionError
     assert (place.left, place.lines) == ([], [])
     assert place.asked("DescribeChangeSet", "DeleteChangeSet") == []
 
 
-def bad() -> Asked:
-    return Asked("thing", "{}", {}, (), {})
+def bad() -> Deployment:
+    return Deployment("thing", HERE, Template('{"Resources": {}}'))
 
 
 def test_a_connection_that_is_lost_while_a_change_set_is_made_is_waited_for(place: Place) -> None:
@@ -246,7 +258,7 @@ def test_what_cannot_be_deleted_is_told(place: Place, error: Exception, told: st
         raise error
 
     client.meta.events.register("before-call.cloudformation.DeleteChangeSet", before)
-    with proposed(client, ASKED, None, place.operator) as found:
+    with proposed(client, WANTED, place.operator) as found:
         pass
     assert place.lines == [
         f"The change set {found.name}, or the empty stack thing, may be left behind: {told}",
@@ -258,7 +270,7 @@ def test_what_cannot_be_deleted_is_told(place: Place, error: Exception, told: st
 def test_whoever_interrupts_twice_is_told_what_may_be_left(place: Place) -> None:
     client = place.client()
     interrupt(client, "DeleteChangeSet")
-    with pytest.raises(KeyboardInterrupt), proposed(client, ASKED, None, place.operator):
+    with pytest.raises(KeyboardInterrupt), proposed(client, WANTED, place.operator):
         raise KeyboardInterrupt
     (line,) = place.lines
     assert (
@@ -273,7 +285,7 @@ def test_whoever_interrupts_twice_at_the_execution_is_told_that_the_stack_may_go
     interrupt(client, "ExecuteChangeSet")
     with (
         pytest.raises(KeyboardInterrupt),
-        proposed(client, ASKED, None, place.operator) as found,
+        proposed(client, WANTED, place.operator) as found,
     ):
         interrupt(client, "DescribeChangeSet")  # as it is looked at after the first one
         execute(client, found)
@@ -289,12 +301,11 @@ def test_of_a_stack_that_was_there_the_change_set_alone_is_taken_away(place: Pla
     client = place.client()
     deploy(place, client)
     settled(client)
-    before = describe(client, "thing")
-    asked = Asked("thing", body("One", "Two"), {}, (), {})
+    wanted = updated(client)
     interrupt(client, "DeleteChangeSet")
     with (
         pytest.raises(KeyboardInterrupt),
-        proposed(client, asked, before, place.operator) as found,
+        proposed(client, wanted, place.operator) as found,
     ):
         raise KeyboardInterrupt
     assert place.lines == [
@@ -307,9 +318,8 @@ def test_an_update_that_is_not_executed_leaves_the_stack_alone(place: Place) -> 
     client = place.client()
     deploy(place, client)
     settled(client)
-    before = describe(client, "thing")
-    asked = Asked("thing", body("One", "Two"), {}, (), {})
-    with proposed(client, asked, before, place.operator) as found:
+    wanted = updated(client)
+    with proposed(client, wanted, place.operator) as found:
         assert [each.logical_id for each in found.changes or ()] == ["Two"]
     names = [e["ChangeSetName"] for e in client.list_change_sets(StackName="thing")["Summaries"]]
     assert found.name not in names

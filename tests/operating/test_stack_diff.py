@@ -6,12 +6,14 @@ import pytest
 from operating.account import template, values
 
 from dt_logs_cfn.operate.stacks.diff import stack_change
-from dt_logs_cfn.operate.stacks.stack import Existing, Stack
+from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
 
 GIVEN = values(
     "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/web/1", ResourceTags="a=b"
 )
-EXISTING = Existing(Stack("arn:stack", "s", "CREATE_COMPLETE", "", GIVEN, {}, {}), template())
+EXISTING = Existing(
+    StackDescription("arn:stack", "s", "CREATE_COMPLETE", "", GIVEN, {}, {}), template()
+)
 
 
 def changed(*path: str, to: Any) -> dict[str, Any]:

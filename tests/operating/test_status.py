@@ -11,8 +11,8 @@ from botocore.config import Config
 from operating.account import ASKED, ENDPOINT, SECRET, TRUST, Served, template, values
 
 from dt_logs_cfn import aws, canonical
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.stacks.deploying import settled
 from dt_logs_cfn.operate.stacks.removing import Options, remove
 from dt_logs_cfn.operate.status.seen import Check
@@ -38,7 +38,7 @@ def test_a_stack_that_works_has_no_finding(served: Served) -> None:
     served.account.write_log(arn)
     ran = served.run("status", "--stack", NAME)
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.splitlines()[-1] == "19 checks: 17 ok, no findings, 2 could not be told."
+    assert ran.out.splitlines()[-1] == "21 checks: 19 ok, no findings, 2 could not be told."
     assert "\x1b" not in ran.out
     assert served.run("status").out == ran.out
     # What plans an update finds the same, and so does a look at the load balancer.
@@ -249,7 +249,7 @@ class TestBadUse:
         served.shell.setattr(aws, "CONFIG", aws.CONFIG.merge(ONCE))
         served.endpoint.before = throttle
         failure = served.run(*self.arguments(command)).failure
-        assert failure == "AWS throttles DescribeLoadBalancers. Wait a minute, then try again."
+        assert failure.startswith("AWS cannot do DescribeLoadBalancers now (Throttling). Wait")
 
     def test_a_lost_network(self, served: Served, command: str) -> None:
         served.shell.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

@@ -9,7 +9,7 @@ import pytest
 from operating.account import ACCOUNT, ENDPOINT, REGION, STACK, VENDOR
 from operating.looking import Looking
 
-from dt_logs_cfn.operate.plans.reads import reading
+from dt_logs_cfn.operate.account import reading
 from dt_logs_cfn.operate.status.log_objects import log_objects
 from dt_logs_handler.names import Stack
 from dt_logs_handler.observe import read_load_balancer
@@ -57,6 +57,8 @@ def test_all_is_ok_where_logs_flow(looking: Looking) -> None:
         "read grant": "ok",
         "explicit deny": "ok",
         "public access block": "ok",
+        "payer": "ok",
+        "delivery retries": "ok",
         "notification": "ok",
         "who else listens": "ok",
         "topic": "ok",
@@ -432,6 +434,81 @@ def test_a_topic_whose_policy_was_changed_or_that_is_gone(looking: Looking) -> N
     looking.account.sns.delete_topic(TopicArn=TOPIC)
     found = looking.check("topic", arn)
     assert (found.verdict, found.saw) == ("finding", f"topic {TOPIC} does not exist")
+
+
+@pytest.mark.parametrize(
+    "policy", ["", "{", "{}", '{"http":{"defaultHealthyRetryPolicy":{"numRetries":3}}}']
+)
+def test_topic_that_gives_up_early_is_found(looking: Looking, policy: str) -> None:
+    arn = logging(looking.account)
+    looking.create(arn)
+    looking.account.world.topics[TOPIC].attributes["DeliveryPolicy"] = policy
+    found = looking.check("delivery retries", arn)
+    assert found.verdict == "finding"
+    assert f"set-topic-attributes --topic-arn {TOPIC}" in found.fix
+
+
+def test_delivery_policy_with_further_settings_is_fine(looking: Looking) -> None:
+    arn = logging(looking.account)
+    looking.create(arn)
+    attributes = looking.account.world.topics[TOPIC].attributes
+    policy = json.loads(attributes["DeliveryPolicy"])
+    policy["http"]["defaultHealthyRetryPolicy"]["backoffFunction"] = "linear"
+    attributes["DeliveryPolicy"] = json.dumps(policy)
+    assert looking.check("delivery retries", arn).verdict == "ok"
+
+
+def test_requester_pays_is_found(looking: Looking) -> None:
+    arn = logging(looking.account)
+    looking.create(arn)
+    assert looking.check("payer", arn).verdict == "ok"
+    assert looking.check("payer", arn, ("s3:GetBucketRequestPayment",)).verdict == "unknown"
+    looking.account.s3.put_bucket_request_payment(
+        Bucket=LOGS, RequestPaymentConfiguration={"Payer": "Requester"}
+    )
+    found = looking.check("payer", arn)
+    assert (found.verdict, found.saw) == (
+        "finding",
+        f"Requester Pays is on in bucket {LOGS}, so S3 refuses Data Theorem's requests",
+    )
+
+
+def test_load_balancer_on_an_outpost_is_found(looking: Looking) -> None:
+    arn = logging(looking.account)
+    edge = looking.account.add_load_balancer("edge", outpost="op-0123456789abcdef0")
+    found = looking.of(arn, edge)
+    assert (arn.partition(":loadbalancer/")[2], "outpost") not in found
+    assert found[edge.partition(":loadbalancer/")[2], "outpost"].verdict == "finding"
+    denied = looking.check("outpost", edge, ("elasticloadbalancing:DescribeLoadBalancers",))
+    assert denied.verdict == "unknown"
+
+
+def test_a_deny_that_only_aws_can_judge_is_unknown(looking: Looking) -> None:
+    """Nobody here knows the ID of the role with which the vendor reads."""
+    arn = logging(looking.account)
+    looking.create(arn)
+    statement = {
+        "Sid": "OnlyOurRole",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{LOGS}/*",
+        "Condition": {"StringNotLike": {"aws:userId": ["AROAEXAMPLEID0000001:*", ACCOUNT]}},
+    }
+    looking.edit_policy(LOGS, lambda statements: statements.append(statement))
+    found = looking.check("explicit deny", arn)
+    assert (found.verdict, "OnlyOurRole" in found.saw) == ("unknown", True)
+
+
+def test_a_subscription_that_its_owner_ended(looking: Looking) -> None:
+    arn = logging(looking.account)
+    looking.create(arn)
+    looking.account.unsubscribe(ENDPOINT)
+    found = looking.check("subscription", arn)
+    assert (found.verdict, found.saw) == (
+        "finding",
+        "the owner of the endpoint of stack dt-logs has ended its subscription",
+    )
 
 
 def test_a_subscription_that_is_pending_or_gone(looking: Looking) -> None:

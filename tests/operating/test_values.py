@@ -9,6 +9,7 @@ import pytest
 from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_cfn.operate import values
 from dt_logs_cfn.settings import Privileges, Settings
+from dt_logs_cfn.template.declared import check
 from dt_logs_cfn.template.templates import stack_template
 
 TEMPLATE: dict[str, Any] = json.loads(
@@ -35,6 +36,25 @@ def written(tmp_path: Path, content: object) -> Path:
     file = tmp_path / "values.json"
     file.write_text(content if isinstance(content, str) else json.dumps(content))
     return file
+
+
+@pytest.mark.parametrize(
+    ("copied", "told"),
+    [
+        (f'"{BALANCER}"', f"""'"{BALANCER}"' has quotes or blanks in it. Give {BALANCER}."""),
+        (f"{BALANCER},'{BALANCER}'", "has quotes or blanks in it. Give arn:aws:elastic"),
+        (f"\u201c{BALANCER}\u201d", f"has quotes or blanks in it. Give {BALANCER}."),
+        (BALANCER.replace("/app", "/ app"), f"has quotes or blanks in it. Give {BALANCER}."),
+        (BALANCER[:-1], f"'{BALANCER[:-1]}' is cut off. Give the whole ARN"),
+        (BALANCER[:-17], "is cut off."),
+        (BALANCER[:-20], "is cut off."),
+        (BALANCER[: BALANCER.index("/app")], "is cut off."),
+        (f"{BALANCER}0", "is not what it takes. It takes: Whole ARNs (arn:..."),
+        (BALANCER.replace("/app", "/net"), "is not what it takes."),
+    ],
+)
+def test_an_arn_that_was_copied_badly_is_told_with_what_is_wrong(copied: str, told: str) -> None:
+    assert told in refusal(values.check, TEMPLATE, {**GIVEN, "LoadBalancerArns": copied}, {})
 
 
 def test_options_may_hold_further_equals_signs() -> None:
@@ -76,7 +96,7 @@ def test_options_are_complete_and_name_each_key_once(given: list[str], told: str
     ],
 )
 def test_a_name_is_shown_unless_it_may_be_a_token(name: str, shown: bool) -> None:
-    told = refusal(values.check, TEMPLATE, {**GIVEN, name: "1"}, {})
+    told = refusal(check, TEMPLATE, {**GIVEN, name: "1"}, {})
     assert told.startswith(
         f"The template has no parameter {name!r}."
         if shown
@@ -86,7 +106,7 @@ def test_a_name_is_shown_unless_it_may_be_a_token(name: str, shown: bool) -> Non
 
 
 def test_a_name_that_is_nearly_right_is_recognised_without_being_shown() -> None:
-    told = refusal(values.check, TEMPLATE, {"NotificationEndpoint:dG9rZW4": ""}, {})
+    told = refusal(check, TEMPLATE, {"NotificationEndpoint:dG9rZW4": ""}, {})
     assert told.endswith("does not have. Did you mean NotificationEndpoint?")
 
 
@@ -132,9 +152,10 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_what_a_stack_has_need_not_be_given() -> None:
-    values.check(TEMPLATE, GIVEN, {})
-    values.check(TEMPLATE, {}, GIVEN)
-    values.check(TEMPLATE, {"RunToken": "2"}, {**GIVEN, "OfAnOlderRelease": "x"})
+    assert check(TEMPLATE, GIVEN, {}) == check(TEMPLATE, {}, GIVEN)
+    whole = check(TEMPLATE, {"RunToken": "2"}, {**GIVEN, "OfAnOlderRelease": "x"})
+    assert (whole["RunToken"], whole["LogRetentionDays"]) == ("2", "30")
+    assert "OfAnOlderRelease" not in whole
 
 
 @pytest.mark.parametrize(
@@ -147,7 +168,6 @@ def test_what_a_stack_has_need_not_be_given() -> None:
         ({"LogRetentionDays": "0"}, "It takes 1 to 36500."),
         ({"LogRetentionDays": "ten"}, "It takes 1 to 36500."),
         ({"RunToken": "x" * 129}, "It takes up to 128 characters."),
-        ({"LoadBalancerArns": f"*,{BALANCER}"}, "* stands for all, so name no others."),
         ({"LoadBalancerArns": ",".join([BALANCER] * 60)}, "bytes, and a parameter holds 4,096."),
         ({"RunToken": "\udcff"}, "It takes text that is UTF-8."),
         ({"RunTokens": "x"}, "Did you mean RunToken?"),
@@ -157,16 +177,16 @@ def test_what_a_stack_has_need_not_be_given() -> None:
 def test_what_cloudformation_would_refuse_is_refused_here(
     changed: dict[str, str], told: str
 ) -> None:
-    assert told in refusal(values.check, TEMPLATE, {**GIVEN, **changed}, {})
+    assert told in refusal(check, TEMPLATE, {**GIVEN, **changed}, {})
 
 
 def test_everything_that_is_lacking_is_named_at_once() -> None:
-    assert refusal(values.check, TEMPLATE, {"LoadBalancerArns": "*"}, {}) == (
+    assert refusal(check, TEMPLATE, {"LoadBalancerArns": "*"}, {}) == (
         "These parameters must have values: DataTheoremAccountId, NotificationEndpoint. Give each"
         " with --parameter NAME=VALUE, or in a file with --parameters."
     )
 
 
 def test_a_value_of_before_that_is_taken_no_more_is_named() -> None:
-    told = refusal(values.check, TEMPLATE, GIVEN, {"LogRetentionDays": "0"})
+    told = refusal(check, TEMPLATE, GIVEN, {"LogRetentionDays": "0"})
     assert told == "The value of LogRetentionDays is not what it takes. It takes 1 to 36500."

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from rehearsal.calls import given, proposed, refusal, settled
 from rehearsal.thing import CODE, TRUST, template
-from support.cloudformation.api import serve
 from support.emulated import Emulated, emulated
+
+from cloudformation_api.api import serve
 
 BODY = template()
 IAM = ["CAPABILITY_IAM"]

@@ -18,8 +18,8 @@ from support.denials import LOST, THROTTLED, Denial, Gate, Kept, Operation, deni
 from support.emulated import BOTH, Emulated, emulated
 
 from dt_logs_cfn import aws
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.commands import deploy, plan, remove, status
-from dt_logs_cfn.operate.operator import Operator
 
 ACCOUNT, VENDOR, NAME = "123456789012", "999988887777", "dt-logs-analysis"
 SECRET = "s3cr3t"

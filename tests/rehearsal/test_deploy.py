@@ -137,6 +137,22 @@ def test_an_update_keeps_what_is_left_out_and_shows_old_and_new(
     assert sorted(each["Key"] for each in stack(account)["Tags"]) == ["cost", "team"]
 
 
+def test_load_balancer_that_was_left_out_is_named_and_fails(account: Emulated, run: Runner) -> None:
+    account.sandbox.account.add_bucket("kms", kms=True)
+    api = account.sandbox.account.add_load_balancer("kms", bucket="kms")
+    name = api.partition(":loadbalancer/")[2]
+
+    ran = run(*options(account, "*"), "--yes")
+
+    assert (ran.code, ran.failure) == (1, "")
+    lines = ran.out.splitlines()
+    assert lines[0] == f"{NAME}: created, CREATE_COMPLETE"
+    (told,) = (line for line in lines if line.startswith("  NotOnboarded: "))
+    assert told.startswith(f"  NotOnboarded: {name}: Bucket kms encrypts with aws:kms")
+    assert lines[-1] == "Some load balancers were not onboarded: NotOnboarded, above, says why."
+    assert run(*again(account)).code == 1
+
+
 def test_nothing_to_do_is_said_and_fine(account: Emulated, run: Runner) -> None:
     run(*options(account), "--yes")
     ran = run(*again(account))
@@ -323,12 +339,28 @@ def test_what_is_wrong_is_told_before_anything_is_asked_of_aws(
     assert stacks(account) == []
 
 
-def test_a_load_balancer_of_another_region_is_refused(account: Emulated, run: Runner) -> None:
-    ran = run(*options(account), "--yes", "--region", "eu-west-1")
+ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        f"*,{ARN}",
+        ARN.replace("us-east-1", "eu-west-1"),
+        ARN.replace("123456789012", "123456789013"),
+        ARN.replace("arn:aws:", "arn:aws-cn:"),
+    ],
+)
+def test_load_balancers_that_the_handler_would_refuse_are_refused(
+    account: Emulated, run: Runner, named: str
+) -> None:
+    ran = run(*options(account, *named.split(",")), "--yes")
     assert ran.failure == (
-        f"{account.load_balancers[0]} is not of account 123456789012 and region eu-west-1. Use the"
-        " account's credentials, and --region with the load balancer's region."
+        f"LoadBalancerArns {named.split(',')[0]!r} is not valid. Give ARNs of application load"
+        " balancers (arn:…:loadbalancer/app/NAME/ID) in this account and region (123456789012,"
+        " us-east-1), or * alone for all."
     )
+    assert stacks(account) == []
 
 
 RIGHTS = (

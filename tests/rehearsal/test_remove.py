@@ -14,8 +14,8 @@ from support.emulated import BOTH, Emulated
 from support.lossy import EVERY, lossy
 
 from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.commands import deploy, remove
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.stacks.deleting import delete
 from dt_logs_cfn.operate.stacks.stack import describe
 from dt_logs_cfn.settings import Privileges

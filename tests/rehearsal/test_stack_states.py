@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from rehearsal.calls import proposed, refusal, settled
 from rehearsal.roles import IAM, body, refuse
-from support.cloudformation.api import serve
 
+from cloudformation_api.api import serve
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
 

@@ -16,9 +16,9 @@ import pytest
 from cli.running import Ran
 
 from dt_logs_cfn import Settings, __version__, build_release
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.commands import deploy
 from dt_logs_cfn.errors import DtLogsError, UsageError
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.stack_sets.command import roll_out
 from stack_sets.conftest import Aws
 from stack_sets.rollouts import IRELAND, OHIO, ONE, TWO, VALUES, template

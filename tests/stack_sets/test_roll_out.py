@@ -13,9 +13,9 @@ from botocore.parsers import ResponseParserError
 from support.seat import Seat
 from support.stack_sets import FakeOperation, FakeStackSets, error
 
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.commands import deploy
 from dt_logs_cfn.errors import DtLogsError
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.stack_sets.failures import advice, own_reason
 from dt_logs_cfn.operate.templates import Template

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import DtLogsError, UsageError
-from dt_logs_cfn.operate.operator import Operator
 
 Edge = Callable[[argparse.Namespace, Operator], int]
 Configure = Callable[[argparse.ArgumentParser], None]

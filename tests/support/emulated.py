@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudformation_api.api import serve
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account import Consistency
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
 from dt_logs_rehearsal.scenarios.released import RoleKind, load
-from support.cloudformation.api import serve
 
 BOTH = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
 

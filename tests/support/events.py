@@ -49,7 +49,8 @@ def alb_arn(name: str, number: int = 1) -> str:
 
 def topic_arn(bucket: str) -> str:
     """Return the ARN of the topic that the handler makes for a bucket."""
-    return f"arn:aws:sns:{REGION}:{ACCOUNT}:dt-logs-analysis-1-{bucket.replace('.', '_')}"
+    name = {"my.logs": "my-logs_708feaf211901512"}.get(bucket, bucket)
+    return f"arn:aws:sns:{REGION}:{ACCOUNT}:dt-logs-analysis-1-{name}"
 
 
 def properties(*load_balancers: str, **changed: object) -> Properties:

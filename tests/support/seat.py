@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.cli.terminal import Operator
 
 
 @dataclass

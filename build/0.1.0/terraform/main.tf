@@ -56,7 +56,7 @@ variable "notification_endpoint" {
 }
 
 variable "load_balancer_arns" {
-  description = "ARNs of application load balancers of this account and region, or * for all. ARNs like arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID, or *."
+  description = "ARNs of application load balancers of this account and region, or * for all. Whole ARNs (arn:...:loadbalancer/app/NAME/ID) without quotes, or *."
   type        = list(string)
 }
 

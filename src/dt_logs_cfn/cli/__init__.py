@@ -4,5 +4,5 @@ In: the words of the command line. Out: an exit code. Each command is a module o
 `dt_logs_cfn.commands`.
 
 Open `main` first. `argument_types` and `aws_options` are for commands with arguments;
-`terminal` makes texts of others safe to show.
+`terminal` prints results, shows progress, asks, and makes texts of others safe to show.
 """

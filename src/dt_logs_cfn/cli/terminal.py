@@ -1,4 +1,48 @@
-"""Texts that may be anybody's, so that they cannot drive the terminal that shows them."""
+"""All that speaks to the terminal: results, progress, questions, and texts made safe to show.
+
+A result goes to stdout, and everything else to stderr. A text that anybody may have written drives
+no terminal, and no address in it is shown whole, because its path or query may hold a token.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, TextIO
+
+from dt_logs_cfn import canonical
+from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.errors import OperatingError
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+EVERY = 5.0  # seconds between two lines of progress
+_LONGEST = 1_500  # characters of somebody else's text in a line
+_HOST = re.compile(r"\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*")
+
+
+def result(as_json: bool, data: object, lines: Iterable[str]) -> None:
+    """Print what a command found on stdout: as JSON for a program, else as lines for people."""
+    if as_json:
+        sys.stdout.write(canonical.dumps(data))
+        return
+    for line in lines:
+        print(line)
+
+
+def tell(line: str) -> None:
+    """Print a line that is not the result on stderr, at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def coloured(stream: TextIO | None) -> bool:
+    """Tell whether a stream is a terminal, which shows colours."""
+    return stream is not None and stream.isatty()
 
 
 def printable(text: str, instead: str = " ") -> str:
@@ -9,3 +53,132 @@ def printable(text: str, instead: str = " ") -> str:
 def one_line(text: str) -> str:
     """Return the same as one line, with single spaces between words."""
     return " ".join(printable(text).split())
+
+
+def shown_value(value: str) -> str:
+    """Return a value as it may be shown: an address in it ends with its host."""
+    before, address, rest = value.partition("://")
+    if not address:
+        return value
+    # Not urlsplit, which raises ValueError for some of what people write.
+    place = re.split(r"[/?#\\\s]", rest, maxsplit=1)[0].rpartition("@")[2]
+    host = _HOST.match(place)
+    return f"{before}://{host[0] if host else ''}/…"
+
+
+def shown_text(text: str) -> str:
+    """Return a text with each address in it as it may be shown.
+
+    A place in S3 is none: it is known to whoever may see it.
+    """
+    return re.sub(r"\S+", lambda found: _shown_word(found[0]), text)
+
+
+def shown_line(text: str) -> str:
+    """Return somebody else's text as one line, no longer than a reader takes in."""
+    # Hidden first: a sign that steers a terminal becomes a space, and what is behind stays seen.
+    return cut(one_line(shown_text(text)))
+
+
+def cut(text: str, longest: int = _LONGEST) -> str:
+    """Return the beginning of a text that is longer than so many characters."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def changed(before: str, after: str, empty: str = "empty") -> str:
+    """Return how a value changes, as it may be shown."""
+    old, new = shown_value(before) or empty, shown_value(after) or empty
+    same = " (the hidden part changes)" if old == new else ""
+    return f"{old} -> {new}{same}"
+
+
+def _shown_word(word: str) -> str:
+    in_s3 = word.startswith("s3://") and word.count("://") == 1
+    return word if in_s3 else shown_value(word)
+
+
+def changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    """Yield what changes from old to new values, a line each."""
+    for name, value in new.items():
+        if name not in old:
+            yield f"{name} = {shown_value(value) or 'empty'} (new)"
+        elif old[name] != value:
+            yield f"{name}: {changed(old[name], value)}"
+    yield from (f"{name} goes" for name in old if name not in new)
+
+
+def _ask(question: str) -> str | None:
+    """Return an answer from the terminal; None where nobody can be asked."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+    try:
+        print(question, end=" ", file=sys.stderr, flush=True)
+        if not sys.stderr.writable():  # nobody sees what is asked
+            return None
+        return sys.stdin.readline()
+    except KeyboardInterrupt:
+        print(file=sys.stderr)  # what is told next begins a line
+        raise
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Clock and sleep in seconds; `tell` shows a line of progress; `ask` returns an answer.
+
+    `here` is what the command was given that ours suggest.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    tell: Callable[[str], None] = tell
+    ask: Callable[[str], str | None] = _ask
+    colour: bool = False
+    here: Here = field(default_factory=Here)
+
+    def advise(self, text: str) -> None:
+        """Tell words of our own; each command between backticks in them works as it stands."""
+        self.tell(self.here.text(text))
+
+    def confirm(self, question: str, yes: bool, unless: str = "nothing was changed") -> None:
+        """Return if it is agreed to. Raises OperatingError if not, or if nobody is there to ask.
+
+        `unless` is how things are where it is not: KeyboardInterrupt, too, comes with that told.
+        """
+        if yes:
+            return
+        try:
+            answer = self.ask(f"{question} [y/N]")
+        except KeyboardInterrupt:
+            self.tell(f"It was not confirmed, so {unless}.")
+            raise
+        if answer is None:
+            raise OperatingError(
+                f"Nobody is there to confirm this, so {unless}.",
+                "Run it in a terminal, or with --yes.",
+            )
+        if answer.strip().lower() not in ("y", "yes"):
+            raise OperatingError(
+                f"It was not confirmed, so {unless}.", "Run it again to be asked again."
+            )
+
+
+def at_terminal(here: Here) -> Operator:
+    """Return the operator of this process; colours only where stderr is a terminal."""
+    return Operator(colour=coloured(sys.stderr), here=here)
+
+
+def watch(
+    clients: Iterable[BaseClient], clock: Callable[[], float], tell: Callable[[str], None]
+) -> None:
+    """Have it told every few seconds how many answers these clients have got, from any thread."""
+    numbers, last = count(1), clock()
+
+    def beat(**given: object) -> None:
+        nonlocal last
+        number, now = next(numbers), clock()
+        if now - last >= EVERY:
+            last = now
+            tell(f"{number:,} answers of AWS's read so far")
+
+    for each in clients:
+        each.meta.events.register("after-call", beat)

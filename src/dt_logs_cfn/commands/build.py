@@ -1,10 +1,9 @@
 """`build`: write the release of this version, or say how it differs from what is on disk."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from dt_logs_cfn import canonical
+from dt_logs_cfn.cli.terminal import result, tell
 from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT, Release, build_release
 from dt_logs_cfn.release.folder import Difference, compare, write_release
@@ -47,25 +46,20 @@ def run(arguments: argparse.Namespace) -> int:
     ledger.is_released(release, out)  # or what is released would be written over
     folder = write_release(release, out)
     if arguments.mark_released and ledger.mark(release, out):
-        print(f"{out / ledger.LEDGER} has {release.version} now: commit it.", file=sys.stderr)
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(_summary(release, folder)))
-    else:
-        print("\n".join(_listing(release, folder)))
+        tell(f"{out / ledger.LEDGER} has {release.version} now: commit it.")
+    result(arguments.json, _summary(release, folder), _listing(release, folder))
     for warning in release.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        tell(f"warning: {warning}")
     return 0
 
 
 def _report_check(folder: Path, differences: tuple[Difference, ...], as_json: bool) -> int:
-    if as_json:
-        sys.stdout.write(canonical.dumps({"differs": [each.name for each in differences]}))
-    else:
-        sys.stdout.write("".join(each.diff for each in differences))
+    lines = "".join(each.diff for each in differences).splitlines()
+    result(as_json, {"differs": [each.name for each in differences]}, lines)
     if differences:
-        print(f"{folder} is not what this source builds: `build` writes it.", file=sys.stderr)
+        tell(f"{folder} is not what this source builds: `build` writes it.")
     else:
-        print(f"{folder} is what this source builds.", file=sys.stderr)
+        tell(f"{folder} is what this source builds.")
     return 1 if differences else 0
 
 
@@ -76,7 +70,7 @@ def _gate(release: Release, out: Path) -> int:
 
     found = problems(release, out) if ledger.released(out) else ()
     for line in found:
-        print(line, file=sys.stderr)
+        tell(line)
     return 1 if found else 0
 
 

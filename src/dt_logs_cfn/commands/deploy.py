@@ -4,19 +4,15 @@ With `--stack-set`, one stack in each account and region of an organisation.
 """
 
 import argparse
-import sys
-from collections.abc import Mapping
 
-from dt_logs_cfn import aws, canonical
+from dt_logs_cfn import aws
 from dt_logs_cfn.cli.aws_options import Here
-from dt_logs_cfn.cli.terminal import printable
-from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate import stack_options, values
-from dt_logs_cfn.operate.operator import Operator, at_terminal
-from dt_logs_cfn.operate.shown import shown_line
+from dt_logs_cfn.cli.terminal import Operator, at_terminal, printable, result, shown_line
+from dt_logs_cfn.operate import account, stack_options, values
 from dt_logs_cfn.operate.stack_sets import options as stack_set_options
 from dt_logs_cfn.operate.stack_sets.command import roll_out
-from dt_logs_cfn.operate.stacks.deploying import Deployed, Wanted, deploy, settled
+from dt_logs_cfn.operate.stacks.deploying import DeployResult, deploy, settled
+from dt_logs_cfn.operate.stacks.deployment import Deployment
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deploy; answer 0 also where nothing has to be done."""
+    """Deploy; return 1 where load balancers were left out, 0 also where nothing had to be done."""
     return deployed(arguments, at_terminal(Here.of(arguments)))
 
 
@@ -53,40 +49,29 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         client = session.client("cloudformation", config=aws.CONFIG)
-        account = session.client("sts", config=aws.CONFIG).get_caller_identity()["Account"]
-        region = client.meta.region_name
-        _check_place(parameters, account, region)
+        here = account.here(session)
         before = settled(client, arguments.stack, operator)
         template = stack_options.template(arguments, before)
-        wanted = Wanted(
+        deployment = Deployment(
             arguments.stack,
-            account,
-            region,
+            here,
             template,
             parameters,
             tags,
             arguments.role_arn or "",
+            before,
         )
-        found = deploy(client, wanted, before, operator, arguments.yes)
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(_data(found)))
-    else:
-        print("\n".join(map(printable, _lines(found, Here.of(arguments)))))
-    return 0
+        found = deploy(client, deployment, operator, arguments.yes)
+    result(arguments.json, _data(found), map(printable, _lines(found, Here.of(arguments))))
+    return 1 if _left_out(found) else 0
 
 
-def _check_place(parameters: Mapping[str, str], account: str, region: str) -> None:
-    """Refuse load balancers of another account or region: the stack has to be beside them."""
-    for each in parameters.get("LoadBalancerArns", "").split(","):
-        parts = each.strip().split(":")
-        if len(parts) == 6 and parts[3:5] != [region, account]:
-            raise OperatingError(
-                f"{each.strip()[:200]} is not of account {account} and region {region}.",
-                "Use the account's credentials, and --region with the load balancer's region.",
-            )
+def _left_out(found: DeployResult) -> bool:
+    """Tell whether the stack's outputs name load balancers that could not be onboarded."""
+    return found.stack.outputs.get("NotOnboarded", "none") != "none"
 
 
-def _lines(found: Deployed, here: Here) -> list[str]:
+def _lines(found: DeployResult, here: Here) -> list[str]:
     stack, waits = found.stack, "awaits confirmation"
     result = "nothing to do" if found.result == "unchanged" else found.result
     lines = [f"{stack.name}: {result}, {stack.status}"]
@@ -94,10 +79,12 @@ def _lines(found: Deployed, here: Here) -> list[str]:
     if any(waits in value for value in stack.outputs.values()):
         look = here.command(f"dt-logs-cfn status --stack {stack.name}")
         lines.append(f"Data Theorem's endpoint has to confirm; `{look}` tells when it has.")
+    if _left_out(found):
+        lines.append("Some load balancers were not onboarded: NotOnboarded, above, says why.")
     return lines
 
 
-def _data(found: Deployed) -> dict[str, object]:
+def _data(found: DeployResult) -> dict[str, object]:
     return {
         "result": found.result,
         "stack": {

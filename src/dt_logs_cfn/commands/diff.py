@@ -1,12 +1,11 @@
 """`diff`: compare two releases, or two templates."""
 
 import argparse
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from dt_logs_cfn import canonical
+from dt_logs_cfn.cli.terminal import result
 from dt_logs_cfn.diff import Change, Level, Object, compare_templates
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template.parsing import LIMIT, decoded, parse_template, read_template
@@ -32,20 +31,17 @@ def run(arguments: argparse.Namespace, fetch: Fetch = fetching.fetch) -> int:
     """Print what changes, the worst first, and how the sources do; answer 1 if anything does."""
     changes = _compared(_read(arguments.old, fetch), _read(arguments.new, fetch))
     level = max((each.level for found in changes.values() for each in found), default=Level(0))
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(_data(changes, level)))
-    else:
-        given = (arguments.old, arguments.new)
-        names = [fetching.shown(each) if fetching.is_url(each) else each for each in given]
-        print(f"{' -> '.join(map(_line, names))}: {level}")
-        _print(changes)
+    given = (arguments.old, arguments.new)
+    names = [fetching.shown_url(each) if fetching.is_url(each) else each for each in given]
+    head = f"{' -> '.join(map(_line, names))}: {level}"
+    result(arguments.json, _data(changes, level), [head, *_lines(changes)])
     return 1 if level else 0
 
 
 def _read(given: str, fetch: Fetch) -> Templates:
     if fetching.is_url(given):
         name = given.partition("?")[0].rpartition("/")[2]
-        return {name: parse_template(decoded(fetch(given, LIMIT), fetching.shown(given)))}
+        return {name: parse_template(decoded(fetch(given, LIMIT), fetching.shown_url(given)))}
     path = Path("build", given) if is_version(given) else Path(given)
     folder = path.is_dir() or is_version(given)
     files = sorted(path.glob("*.template.json")) if folder else [path]
@@ -75,17 +71,17 @@ def _compared(old: Templates, new: Templates) -> Changes:
     }
 
 
-def _print(changes: Changes) -> None:
+def _lines(changes: Changes) -> Iterator[str]:
     for name, found in changes.items():
         if found:
-            print(f"\n{_line(name)}")
+            yield f"\n{_line(name)}"
         for change in found:
-            print(f"  {change.level!s:<5}  {_line(change.what)}")
+            yield f"  {change.level!s:<5}  {_line(change.what)}"
     every = [(name, each) for name, found in changes.items() for each in found if each.file]
     for file, diff in dict.fromkeys((each.file, each.diff) for _, each in every):
         names = [name for name, each in every if (each.file, each.diff) == (file, diff)]
-        print(f"\n{_line(file)} in {_line(' and '.join(names))}")
-        print("\n".join(map(_line, diff.split("\n"))))
+        yield f"\n{_line(file)} in {_line(' and '.join(names))}"
+        yield from map(_line, diff.split("\n"))
 
 
 def _data(changes: Changes, level: Level) -> dict[str, object]:

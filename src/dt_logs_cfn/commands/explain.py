@@ -1,13 +1,12 @@
 """`explain`: what each right of the Lambda is for, and what it may not do."""
 
 import argparse
-import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
 
-from dt_logs_cfn import canonical
+from dt_logs_cfn.cli.terminal import result
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template import explain
 
@@ -30,10 +29,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print every right, what it is for, and what is refused or left open."""
     least = arguments.privileges is Privileges.LEAST_PRIVILEGE
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(_least() if least else _documented()))
+    if least:
+        result(arguments.json, _least(), _least_lines())
     else:
-        print("\n".join(_least_lines() if least else _documented_lines()))
+        result(arguments.json, _documented(), _documented_lines())
     return 0
 
 

@@ -2,10 +2,9 @@
 
 import argparse
 import datetime
-import sys
 from pathlib import Path
 
-from dt_logs_cfn import canonical
+from dt_logs_cfn.cli.terminal import result, tell
 from dt_logs_cfn.commands.build import SETTINGS_FILE
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT, build_release
 from dt_logs_cfn.release.lint import lint_templates
@@ -29,16 +28,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the findings; answer 1 if there are any."""
     templates = _templates(arguments.template)
     findings = lint_templates(templates, datetime.date.today())
-    if arguments.json:
-        sys.stdout.write(canonical.dumps([finding.to_json() for finding in findings]))
-        return 1 if findings else 0
-    for finding in findings:
-        print(finding)
-    for name, text in templates.items():
+    result(arguments.json, [finding.to_json() for finding in findings], map(str, findings))
+    for name, text in () if arguments.json else templates.items():
         count = sum(finding.template == name for finding in findings)
         found = f"{count or 'no'} finding{'s' if count > 1 else ''}"
         length = len(text.encode())
-        print(f"{name}: {length:,} of {TEMPLATE_LIMIT:,} bytes, {found}", file=sys.stderr)
+        tell(f"{name}: {length:,} of {TEMPLATE_LIMIT:,} bytes, {found}")
     return 1 if findings else 0
 
 

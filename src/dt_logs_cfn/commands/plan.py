@@ -1,21 +1,18 @@
 """`plan`: what `deploy` would change in an account, before anything is touched."""
 
 import argparse
-import sys
 import time
 
-from dt_logs_cfn import aws, canonical
-from dt_logs_cfn.operate import stack_options, values
-from dt_logs_cfn.operate.operator import Operator
-from dt_logs_cfn.operate.plans import asked, reads
-from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn import aws
+from dt_logs_cfn.cli.terminal import Operator, result, watch
+from dt_logs_cfn.operate import account, stack_options
+from dt_logs_cfn.operate.plans.asked import properties
 from dt_logs_cfn.operate.plans.planned import planned
 from dt_logs_cfn.operate.plans.shown import Preview, data, told
-from dt_logs_cfn.operate.progress import watch
+from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.diff import stack_change
-from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson, existing
-from dt_logs_cfn.template.parsing import parse_template
-from dt_logs_handler.request import Request
+from dt_logs_cfn.operate.stacks.stack import Existing, existing
+from dt_logs_handler.names import Stack
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,40 +30,28 @@ def run(arguments: argparse.Namespace) -> int:
     given = stack_options.parameters(arguments)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
-        place = reads.place(session)
+        here = account.here(session)
         stack = existing(session.client("cloudformation", config=aws.CONFIG), name)
-        template = parse_template(stack_options.template(arguments, stack).text)
-        kept = stack.stack.parameters if stack else {}
-        values.check(template, given, kept)
-        wanted = asked.parameters(template, given, kept)
-        itself = stack_change(name, stack, template, wanted)
-        clients = reads.clients(session)
+        template = stack_options.template(arguments, stack)
+        deployment = Deployment(name, here, template, given, before=stack)
+        itself = stack_change(name, stack, deployment.document, deployment.values)
+        request = deployment.request(time.time())
+        clients = account.clients(session)
         watch(clients, time.monotonic, Operator().tell)
-        found = planned(_request(template, wanted, place, stack), clients, time.time)
-    preview = Preview(found, itself, stack is not None, _runs(template, wanted, stack))
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(data(preview)))
-    else:
-        print(told(preview, _what(name, place, stack)))
+        found = planned(request, clients, time.time)
+    preview = Preview(found, itself, stack is not None, _runs(deployment))
+    result(arguments.json, data(preview), [told(preview, _what(name, here, stack))])
     return preview.code
 
 
-def _runs(template: TemplateJson, wanted: dict[str, str], stack: Existing | None) -> bool:
+def _runs(deployment: Deployment) -> bool:
     """Tell whether CloudFormation would invoke the function: if its properties change."""
-    if stack is None:
+    if deployment.before is None:
         return True
-    before = asked.properties(stack.template, stack.stack.parameters)
-    return asked.properties(template, wanted) != before
+    before = properties(deployment.before.template, deployment.before.stack.parameters)
+    return properties(deployment.document, deployment.values) != before
 
 
-def _request(
-    template: TemplateJson, wanted: dict[str, str], place: Place, stack: Existing | None
-) -> Request:
-    if stack is None:
-        return asked.creation(template, wanted, place.example_stack(), time.time())
-    return asked.update(template, wanted, stack, time.time())
-
-
-def _what(name: str, place: Place, stack: Existing | None) -> str:
+def _what(name: str, here: Stack, stack: Existing | None) -> str:
     what = "An update of" if stack else "A new stack"
-    return f"{what} {name} in account {place.account}, region {place.region}"
+    return f"{what} {name} in account {here.account}, region {here.region}"

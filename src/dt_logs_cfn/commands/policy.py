@@ -6,11 +6,12 @@ import sys
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.cli.argument_types import matching
+from dt_logs_cfn.cli.terminal import tell
 from dt_logs_cfn.settings import partition_of
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
+from dt_logs_handler.names import ACCOUNT_ID
 
 # The values of IAM and Lambda; a role's name comes with its path.
-_ACCOUNT = "[0-9]{12}"
 _REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+"
 _ROLE = r"/?(?:[A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}\*?"
 _LOG_GROUP = r"[A-Za-z0-9_./#-]{1,512}\*?"
@@ -36,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"one of {', '.join(POLICY_NAMES)} (default: list them)",
     )
     for option, pattern, what in (
-        ("--account", _ACCOUNT, "the account of the stack, 12 digits"),
+        ("--account", ACCOUNT_ID, "the account of the stack, 12 digits"),
         ("--region", _REGION, "the region of the stack; it decides the partition, too"),
         ("--role-name", _ROLE, "the Lambda's role, with its path; may end in *"),
         ("--function-name", _FUNCTION, "the Lambda's function; may end in *"),
@@ -59,5 +60,5 @@ def run(arguments: argparse.Namespace) -> int:
     text = canonical.dumps(policy_document(arguments.name, **values))
     sys.stdout.write(text)
     if missing := sorted(set(re.findall(r"\$\{[A-Za-z]+\}", text))):
-        print(f"Fill in before you use it: {', '.join(missing)}", file=sys.stderr)
+        tell(f"Fill in before you use it: {', '.join(missing)}")
     return 0

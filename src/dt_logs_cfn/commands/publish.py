@@ -3,19 +3,19 @@
 import argparse
 import random
 import re
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dt_logs_cfn import aws, canonical
+from dt_logs_cfn import aws
+from dt_logs_cfn.cli.terminal import result, tell
 from dt_logs_cfn.commands.build import SETTINGS_FILE
 from dt_logs_cfn.errors import PublishError, SigningError, UsageError
 from dt_logs_cfn.publish.destination import Destination, chosen, destinations
 from dt_logs_cfn.publish.plan import Plan, Publication, publication_plan, withdrawal_plan
-from dt_logs_cfn.publish.publisher import Place, publish
+from dt_logs_cfn.publish.publisher import DestinationAccess, publish
 from dt_logs_cfn.publish.report import Progress, data, print_plans, summary
 from dt_logs_cfn.publish.revision import revision
 from dt_logs_cfn.publish.store import Store
@@ -26,6 +26,7 @@ from dt_logs_cfn.settings import Settings
 from dt_logs_cfn.verify.fetching import optional
 from dt_logs_cfn.verify.signature import sign, signers
 from dt_logs_cfn.versions import is_version
+from dt_logs_handler.names import ACCOUNT_ID
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -89,13 +90,11 @@ def run(arguments: argparse.Namespace) -> int:
         print_plans(plans, arguments.json)
         return 0
     done = publish(plans, _place(arguments, places), optional, signers().signer, Progress(plans))
-    if arguments.json:
-        sys.stdout.write(canonical.dumps({"destinations": [data(each) for each in done]}))
-    else:
-        print("\n".join(summary(each) for each in done))
+    found = {"destinations": [data(each) for each in done]}
+    result(arguments.json, found, map(summary, done))
     for each in done:
         if each.failure:
-            print(f"dt-logs-cfn: {each.destination.bucket}: {each.failure}", file=sys.stderr)
+            tell(f"dt-logs-cfn: {each.destination.bucket}: {each.failure}")
     return 3 if any(each.failure for each in done) else 0
 
 
@@ -157,7 +156,7 @@ def _publication(arguments: argparse.Namespace, now: datetime) -> Publication:
 
 def _signature(release: Release, key: Path | None) -> bytes | None:
     if key is None:
-        print("warning: not signed; --sign KEY signs it.", file=sys.stderr)
+        tell("warning: not signed; --sign KEY signs it.")
         return None
     sums = release.files[CHECKSUMS]
     signature = sign(sums, key)
@@ -171,7 +170,7 @@ def _signature(release: Release, key: Path | None) -> bytes | None:
 
 def _place(
     arguments: argparse.Namespace, places: Sequence[Destination]
-) -> Callable[[Destination], Place]:
+) -> Callable[[Destination], DestinationAccess]:
     # A session is no thing for two threads, so all are made before any thread begins.
     with aws.errors():
         sessions = [
@@ -186,12 +185,12 @@ def _place(
             for each, session in zip(places, sessions, strict=True)
         }
 
-    def place(destination: Destination) -> Place:
+    def place(destination: Destination) -> DestinationAccess:
         s3, sts = clients[destination]
         number = places.index(destination)
         owner = _nth(arguments.bucket_owner, number) or sts.get_caller_identity()["Account"]
         store = Store(s3, destination.bucket, owner, time.sleep, random.Random())
-        return Place(destination, store, _public_url(destination, s3.meta.endpoint_url))
+        return DestinationAccess(destination, store, _public_url(destination, s3.meta.endpoint_url))
 
     return place
 
@@ -200,7 +199,7 @@ def _public_url(destination: Destination, endpoint: str) -> str:
     """Return where customers find it: at an emulated account's endpoint, if that is where S3 is."""
     if (urlsplit(endpoint).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn")):
         return destination.url
-    print(f"warning: S3 is at {endpoint}, not at AWS: {destination.url} is not.", file=sys.stderr)
+    tell(f"warning: S3 is at {endpoint}, not at AWS: {destination.url} is not.")
     return "/".join(filter(None, (endpoint, destination.bucket, destination.prefix)))
 
 
@@ -218,7 +217,7 @@ def _version(text: str) -> str:
 
 
 def _account(text: str) -> str:
-    if not re.fullmatch("[0-9]{12}", text):
+    if not re.fullmatch(ACCOUNT_ID, text):
         raise argparse.ArgumentTypeError(f"{text!r} is no account id of 12 digits")
     return text
 

@@ -1,17 +1,14 @@
 """`remove`: delete the stack, followed live, and look whether the account is clean."""
 
 import argparse
-import sys
 from dataclasses import replace
 
-from dt_logs_cfn import aws, canonical
+from dt_logs_cfn import aws
 from dt_logs_cfn.cli.aws_options import Here
-from dt_logs_cfn.cli.terminal import printable
-from dt_logs_cfn.operate import stack_options
-from dt_logs_cfn.operate.operator import Operator, at_terminal
-from dt_logs_cfn.operate.progress import watch
+from dt_logs_cfn.cli.terminal import Operator, at_terminal, printable, result, watch
+from dt_logs_cfn.operate import account, stack_options
 from dt_logs_cfn.operate.stacks.marks import Left
-from dt_logs_cfn.operate.stacks.marks_read import clients
+from dt_logs_cfn.operate.stacks.marks_read import Access
 from dt_logs_cfn.operate.stacks.removing import Options, Removed, remove
 
 
@@ -48,18 +45,16 @@ def removed(arguments: argparse.Namespace, operator: Operator) -> int:
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         client = session.client("cloudformation", config=aws.CONFIG)
-        account = clients(session, operator)
-        watch((account.aws.elbv2, account.aws.s3, account.aws.sns), operator.clock, operator.tell)
-        found = remove(client, account, arguments.stack, operator, options)
+        clients = account.clients(session)
+        watch(clients, operator.clock, operator.tell)
+        access = Access(clients, session.client("logs", config=aws.CONFIG), operator.clock)
+        found = remove(client, access, arguments.stack, operator, options)
     left = tuple(
         replace(each, remedy=here.command(each.remedy)) if each.remedy else each
         for each in found.left
     )
     found = replace(found, left=left)
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(_data(found)))
-    else:
-        print("\n".join(map(printable, _lines(found, here))))
+    result(arguments.json, _data(found), map(printable, _lines(found, here)))
     return 0 if found.clean else 1
 
 

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
-from dt_logs_cfn import __version__, aws, canonical
+from dt_logs_cfn import __version__, aws
 from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.cli.terminal import Operator, coloured, result, watch
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate import stack_options
-from dt_logs_cfn.operate.operator import Operator
-from dt_logs_cfn.operate.plans import reads
-from dt_logs_cfn.operate.progress import watch
-from dt_logs_cfn.operate.stacks.stack import Stack, foreign, named, ours
+from dt_logs_cfn.operate import account, stack_options
+from dt_logs_cfn.operate.stacks.stack import StackDescription, foreign, named, ours
 from dt_logs_cfn.operate.stacks.states import GONE
 from dt_logs_cfn.operate.status.checks import checks
 from dt_logs_cfn.operate.status.look import Reach, look
@@ -57,9 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
         stack_options.check_stack(arguments.stack, or_id=True)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
-        place = reads.place(session)
+        marks = account.here(session)
         cloudformation = session.client("cloudformation", config=aws.CONFIG)
-        clients = reads.clients(session)
+        clients = account.clients(session)
         watch(clients, time.monotonic, Operator().tell)
         reach = Reach(
             clients,
@@ -70,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         arns = arguments.load_balancer
         stacks = [] if arns else _stacks(cloudformation, arguments.stack)
-        seen = look(reach, place, stacks, arns)
+        seen = look(reach, marks, stacks, arns)
     if not arns and not seen.stacks:
         raise foreign(stacks[0]) if arguments.stack else _NONE
     here = Here.of(arguments)
@@ -78,14 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
         replace(each, fix=here.text(each.fix))
         for each in checks(seen, __version__, embedding.handler_sha256())
     ]
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(data(found)))
-    else:
-        print(told(found, colour=sys.stdout.isatty()))
+    result(arguments.json, data(found), [told(found, colour=coloured(sys.stdout))])
     return 1 if any(each.verdict == "finding" for each in found) else 0
 
 
-def _stacks(client: "CloudFormationClient", name: str | None) -> list[Stack]:
+def _stacks(client: "CloudFormationClient", name: str | None) -> list[StackDescription]:
     if name is not None:
         stack = named(client, name)
         if stack.status == GONE:

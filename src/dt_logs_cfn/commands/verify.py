@@ -1,12 +1,12 @@
 """`verify`: tell in a few lines whether something is this release; extract its handler to read."""
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dt_logs_cfn import __version__, aws, canonical
+from dt_logs_cfn import __version__, aws
+from dt_logs_cfn.cli.terminal import result
 from dt_logs_cfn.commands.build import SETTINGS_FILE
 from dt_logs_cfn.errors import DtLogsError, ReleaseError, VerifyError
 from dt_logs_cfn.operate import stack_options
@@ -17,9 +17,15 @@ from dt_logs_cfn.template.parsing import decoded, parse_template
 from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_cfn.verify import fetching
 from dt_logs_cfn.verify.provenance import Provenance, entry_of, provenance, standing_of
-from dt_logs_cfn.verify.rebuild import handler_differences, handler_sources, shown, verify_template
+from dt_logs_cfn.verify.rebuild import (
+    handler_differences,
+    handler_sources,
+    shown_ascii,
+    verify_template,
+)
 from dt_logs_cfn.verify.signature import Signers, signers
 from dt_logs_cfn.verify.source import Given, below_url, from_file, from_s3, from_url
+from dt_logs_handler.names import Stack
 
 _MOST = 5
 
@@ -78,10 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.stack is not None:
         stack_options.check_stack(arguments.stack, or_id=True)
     answer = _stack(arguments) if arguments.stack is not None else _given(arguments)
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(_report(answer)))
-    else:
-        print("\n".join(_lines(answer)))
+    result(arguments.json, _report(answer), _lines(answer))
     return 0 if answer.fine else 1
 
 
@@ -146,7 +149,7 @@ def _stack(arguments: argparse.Namespace) -> _Answer:
     if arguments.extract is not None:
         _write(handler_sources(found.template), arguments.extract)
     verdict = verify_template(found.template)
-    vendor = verdict.origin.settings.vendor(found.stack_id.split(":")[1])
+    vendor = verdict.origin.settings.vendor(Stack.of(found.stack_id).partition)
     return _Answer(
         f"stack {arguments.stack}",
         (
@@ -206,7 +209,7 @@ def _described(origin: Origin) -> str:
     kind = origin.privileges.value if origin.privileges else "CloudFormation's role"
     vendors = [
         f"in {vendor.partition} account {vendor.vendor_account_id or 'to be given'}"
-        f" and endpoint {shown(vendor.notification_endpoint) or 'to be given'}"
+        f" and endpoint {shown_ascii(vendor.notification_endpoint) or 'to be given'}"
         for vendor in origin.settings.vendors
     ]
     return f"release {origin.version}, {kind}, for {'; '.join(vendors) or 'no vendor yet'}"

@@ -1,9 +1,10 @@
 """Plan, deploy, check and remove stacks with the operator's own credentials.
 
 In: a template, parameter values, and an account that boto3 reaches. Out: changed stacks, and
-what the commands show. Data comes first, apart from the calls; clock, sleep, screen and keyboard
-are passed in.
+what the commands show. Data comes first, apart from the calls; clients, clock and the operator
+(`cli.terminal.Operator`) are passed in.
 
+    account      the one reader of an account        plan, status, remove
     plans        what the handler would do           plan
     stacks       one stack, deployed and removed     deploy, remove
     stack_sets   one in each account and region      deploy --stack-set

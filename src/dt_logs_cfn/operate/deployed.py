@@ -22,7 +22,8 @@ from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.json_tree import differences
 from dt_logs_cfn.template.parsing import LIMIT, parse_template
 from dt_logs_cfn.template.resources import EXECUTION_ROLE, FUNCTION, LOG_GROUP
-from dt_logs_cfn.verify.rebuild import shown
+from dt_logs_cfn.verify.rebuild import shown_ascii
+from dt_logs_handler.names import Stack
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -77,16 +78,22 @@ def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Dep
 
 def changes(found: Deployed) -> tuple[str, ...]:
     """Return where function and role are not what the stack's own template makes of them."""
-    _, partition, _, region, account, *_ = (*found.stack_id.split(":"), "", "", "", "", "")
+    where = Stack.of(found.stack_id)
     name = found.stack_id.partition(":stack/")[2].partition("/")[0]
     group = found.resources.get(LOG_GROUP, "")
-    logs = f"arn:{partition}:logs:{region}:{account}:log-group:{group}:*"
+    logs = f"arn:{where.partition}:logs:{where.region}:{where.account}:log-group:{group}:*"
     made = {each: {"Ref": identifier} for each, identifier in found.resources.items()}
     made.setdefault(LOG_GROUP, {})["Arn"] = logs
     made[EXECUTION_ROLE]["Arn"] = str(found.role.get("Arn"))
     pseudo = {"AWS::StackName": name, "AWS::StackId": found.stack_id}
     stack = ResolvedTemplate(
-        parse_template(found.template), found.parameters, partition, region, account, made, pseudo
+        parse_template(found.template),
+        found.parameters,
+        where.partition,
+        where.region,
+        where.account,
+        made,
+        pseudo,
     )
     try:
         function, role = stack.properties(FUNCTION), stack.properties(EXECUTION_ROLE)
@@ -105,7 +112,7 @@ def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[
         if found.configuration.get(name) != expected[name]:
             yield f"the function's {name} is {_told(found.configuration.get(name))}"
     if found.configuration.get("Role") != expected["Role"]:
-        yield f"the function runs under {shown(str(found.configuration.get('Role')))}"
+        yield f"the function runs under {shown_ascii(str(found.configuration.get('Role')))}"
     for name in _EMPTY:
         value = found.configuration.get(name)
         if isinstance(value, dict):
@@ -118,18 +125,19 @@ def _role_changes(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iter
     wanted = {each["PolicyName"]: each["PolicyDocument"] for each in expected["Policies"]}
     for name in sorted(found["Policies"].keys() | wanted.keys()):
         if name not in wanted:
-            yield f"the role has another policy {shown(name)}"
+            yield f"the role has another policy {shown_ascii(name)}"
         elif name not in found["Policies"]:
             yield f"the role has no policy {name}"
         else:
             for path, what in differences(found["Policies"][name], wanted[name]):
-                yield f"the role's policy {name}: {'/'.join(map(shown, path))} {what}"
+                yield f"the role's policy {name}: {'/'.join(map(shown_ascii, path))} {what}"
     if differs := [*differences(found["Trust"], expected["AssumeRolePolicyDocument"])]:
-        yield f"who may assume the role: {'/'.join(map(shown, differs[0][0]))} {differs[0][1]}"
+        path, what = differs[0]
+        yield f"who may assume the role: {'/'.join(map(shown_ascii, path))} {what}"
     for arn in found["Attached"]:
-        yield f"the role has the managed policy {shown(arn)}"
+        yield f"the role has the managed policy {shown_ascii(arn)}"
     if found["Boundary"] != expected.get("PermissionsBoundary"):
-        yield f"the role's permissions boundary is {shown(str(found['Boundary']))}"
+        yield f"the role's permissions boundary is {shown_ascii(str(found['Boundary']))}"
 
 
 def _role(session: Session, name: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 from botocore.parsers import ResponseParserError
 
 from dt_logs_cfn import aws
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import AwsError, OperatingError
-from dt_logs_cfn.operate.operator import Operator
 
 # What boto3 may raise of a call; all but ResponseParserError descend from two of them.
 FAILURES = (ClientError, BotoCoreError, ResponseParserError)

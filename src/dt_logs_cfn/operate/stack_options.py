@@ -5,21 +5,18 @@ import re
 from pathlib import Path
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.errors import SettingsError, UsageError, VerifyError
+from dt_logs_cfn.errors import UsageError
 from dt_logs_cfn.operate import values
 from dt_logs_cfn.operate.stacks.stack import Existing
 from dt_logs_cfn.operate.templates import Template, from_release, from_url
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.template.templates import origin
+from dt_logs_handler.names import ACCOUNT_ID, ARN, STACK_ID
 
 STACK = "dt-logs-analysis"
-ROLE_ARN = "arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]{1,1024}"
+ROLE_ARN = f"{ARN}:iam::{ACCOUNT_ID}:role/[!-~]{{1,1024}}"
 _LIST = "LoadBalancerArns"
 # [CloudFormation API, CreateStack: StackName]
 _NAME = re.compile(r"[A-Za-z][-A-Za-z0-9]{0,127}")
-_ID = re.compile(
-    rf"arn:aws[a-z-]*:cloudformation:[a-z0-9-]+:[0-9]{{12}}:stack/{_NAME.pattern}/[!-~]{{1,64}}"
-)
 
 
 def add_stack(
@@ -83,7 +80,7 @@ def add_wanted(parser: argparse.ArgumentParser) -> None:
 
 def check_stack(name: str, *, or_id: bool = False) -> None:
     """Raise UsageError unless this may be the name of a stack, or, if that is taken, its id."""
-    if not (_NAME.fullmatch(name) or (or_id and _ID.fullmatch(name))):
+    if not (_NAME.fullmatch(name) or (or_id and re.fullmatch(STACK_ID, name))):
         raise UsageError(
             f"{name[:80]!r} is no name of a stack.",
             "Use up to 128 letters, digits and hyphens; the first is a letter.",
@@ -119,13 +116,6 @@ def template(arguments: argparse.Namespace, existing: Existing | None = None) ->
     """
     if arguments.template_url is not None:
         return from_url(arguments.template_url, arguments.privileges)
-    present = _privileges(existing) if existing else None
+    present = existing.privileges if existing else None
     wanted = arguments.privileges or present or Privileges.LEAST_PRIVILEGE
     return from_release(arguments.release, wanted)
-
-
-def _privileges(existing: Existing) -> Privileges | None:
-    try:
-        return origin(existing.template).privileges
-    except (SettingsError, VerifyError):
-        return None  # edited by hand: it is told apart from what was asked for all the same

@@ -10,7 +10,7 @@ from dt_logs_cfn.release.build import STACK_TEMPLATES, TEMPLATE_LIMIT
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.declared import Declared, declared
 from dt_logs_cfn.template.parsing import LIMIT, parse_template, read_template
-from dt_logs_cfn.verify.fetching import fetch, shown
+from dt_logs_cfn.verify.fetching import fetch, shown_url
 from dt_logs_cfn.verify.rebuild import verify_template
 
 _MOST = 5  # differences that are named
@@ -61,8 +61,8 @@ def from_url(url: str, privileges: Privileges | None) -> Template:
     try:
         text = fetch(url, LIMIT).decode()
     except UnicodeDecodeError as error:
-        raise OperatingError(f"{shown(url)} is no UTF-8 text.", "Check the URL.") from error
-    return _verified(text, shown(url), privileges)
+        raise OperatingError(f"{shown_url(url)} is no UTF-8 text.", "Check the URL.") from error
+    return _verified(text, shown_url(url), privileges)
 
 
 def _verified(text: str, where: str, privileges: Privileges | None) -> Template:

@@ -1,16 +1,17 @@
-"""Values for a template's parameters: read from options and files, checked before AWS is asked."""
+"""Values for a template's parameters, read from options and files."""
 
 import json
-from collections.abc import Mapping
+import re
 from pathlib import Path
 from typing import Any
 
 from dt_logs_cfn.errors import OperatingError, UsageError
-from dt_logs_cfn.template.declared import check_given, declared, default, shown_name
-from dt_logs_cfn.template.intrinsics import ResolvedTemplate
-from dt_logs_handler.names import EVERY_LOAD_BALANCER
+from dt_logs_cfn.template.declared import shown_name
+from dt_logs_handler.names import ARN
 
 _LIMIT = 1_000_000  # bytes of a file: 200 parameters of 4,096 bytes are fewer
+# An ARN without its end, as far as it can be an application load balancer's.
+_CUT_OFF = rf"{ARN}:elasticloadbalancing:[^/]*(/app(/[^/]*(/[0-9a-f]{{0,15}})?)?)?/?"
 _FORM = (
     'Write it as the AWS CLI takes it: [{"ParameterKey": "…", "ParameterValue": "…"}], or as'
     ' {"name": "value"}.'
@@ -81,29 +82,15 @@ def _text(value: Any) -> str:
     raise TypeError("neither a text, a number nor a list of them")
 
 
-def check(template: Mapping[str, Any], given: Mapping[str, str], kept: Mapping[str, str]) -> None:
-    """Check values against a template's parameters and rules; `kept` are those of before.
-
-    Raises OperatingError, which shows no value: one may hold a token.
-    """
-    parameters = declared(template)
-    check_given(parameters, given)
-    whole = {**{name: kept[name] for name in kept if name in parameters}, **given}
-    check_given(parameters, whole)
-    lacking = [n for n, each in parameters.items() if default(each) is None and n not in whole]
-    if lacking:
-        raise OperatingError(
-            f"These parameters must have values: {', '.join(lacking)}.",
-            "Give each with --parameter NAME=VALUE, or in a file with --parameters.",
-        )
-    check_rules(template, whole, "The parameters")
-
-
-def check_rules(template: Mapping[str, Any], values: Mapping[str, str], what: str) -> None:
-    """Raise OperatingError if values that are taken one by one do not go together."""
-    refused = ResolvedTemplate(template, values).refusals()
-    named = [each.strip() for each in values.get("LoadBalancerArns", "").split(",")]
-    if EVERY_LOAD_BALANCER in named and len(named) > 1:
-        refused.append(f"{EVERY_LOAD_BALANCER} stands for all, so name no others.")
-    if refused:
-        raise OperatingError(f"{what} do not go together.", refused[0])
+def check_copied(load_balancers: str) -> None:
+    """Raise OperatingError for an ARN with quotes or blanks in it, or without its end."""
+    for each in load_balancers.split(","):
+        arn = re.sub(r"[\s'\"`\u2018-\u201d]", "", each)
+        if arn.startswith("arn:") and arn != each.strip():
+            raise OperatingError(
+                f"{each.strip()[:200]!r} has quotes or blanks in it.", f"Give {arn[:200]}."
+            )
+        if re.fullmatch(_CUT_OFF, arn):
+            raise OperatingError(
+                f"{arn!r} is cut off.", "Give the whole ARN: /app/, a name, / and 16 digits or a-f."
+            )

@@ -35,7 +35,7 @@ Signer = Callable[[bytes, bytes], "str | None"]  # whose signature of these byte
 
 
 @dataclass(frozen=True)
-class Place:
+class DestinationAccess:
     """A destination, its bucket, and the public URL below which customers find it."""
 
     destination: Destination
@@ -54,7 +54,7 @@ class Done:
 
 def publish(
     plans: Mapping[Destination, Plan],
-    place: Callable[[Destination], Place],
+    place: Callable[[Destination], DestinationAccess],
     fetch: Fetch,
     signer: Signer,
     progress: Progress,
@@ -83,7 +83,7 @@ class _Run:
     def __init__(
         self,
         destination: Destination,
-        place: Callable[[Destination], Place],
+        place: Callable[[Destination], DestinationAccess],
         fetch: Fetch,
         signer: Signer,
         progress: Progress,
@@ -108,7 +108,7 @@ class _Run:
             return Done(self._destination, tuple(self._results), error)
         return Done(self._destination, tuple(self._results))
 
-    def _perform(self, step: Step, at: Place) -> None:
+    def _perform(self, step: Step, at: DestinationAccess) -> None:
         if self._stopped.is_set():
             return
         with aws.errors():
@@ -116,7 +116,7 @@ class _Run:
         self._progress(self._destination, step, result)
         self._results.append((step, result))
 
-    def _performed(self, step: Step, at: Place) -> str:
+    def _performed(self, step: Step, at: DestinationAccess) -> str:
         match step:
             case Sign():
                 return at.store.create(step, lambda found: self._signed(step.sums, found))
@@ -138,7 +138,7 @@ class _Run:
             case Point():
                 return self._pointed(step, at)
 
-    def _compared(self, step: Compare, at: Place) -> str:
+    def _compared(self, step: Compare, at: DestinationAccess) -> str:
         if self._public(at, step.name, len(step.content)) != step.content:
             raise PublishError(
                 f"{at.public_url}/{step.name} gives other bytes than were published.",
@@ -149,7 +149,7 @@ class _Run:
     def _signed(self, sums: bytes, signature: bytes) -> bool:
         return self._signer(sums, signature) is not None
 
-    def _verified(self, step: CompareSignature, at: Place) -> str:
+    def _verified(self, step: CompareSignature, at: DestinationAccess) -> str:
         name = self._signer(step.sums, self._public(at, step.name, SIGNATURE_LIMIT))
         if name is None:
             raise PublishError(
@@ -158,7 +158,7 @@ class _Run:
             )
         return f"signed by {name}"
 
-    def _changed(self, at: Place, change: Callable[[Catalogue], Catalogue]) -> str:
+    def _changed(self, at: DestinationAccess, change: Callable[[Catalogue], Catalogue]) -> str:
         def changed(found: bytes | None) -> bytes:
             before = Catalogue.parse(found) if found is not None else Catalogue()
             after = change(before)
@@ -175,7 +175,7 @@ class _Run:
             )
         return result
 
-    def _pointed(self, step: Point, at: Place) -> str:
+    def _pointed(self, step: Point, at: DestinationAccess) -> str:
         """Point to a version; again if it was withdrawn meanwhile."""
 
         def changed(found: bytes | None) -> bytes | None:
@@ -196,11 +196,11 @@ class _Run:
                 return f"{result}: {version or 'no version'}"
         raise PublishError(f"Others keep withdrawing what {LATEST} names.", "Publish it again.")
 
-    def _catalogue(self, at: Place) -> Catalogue:
+    def _catalogue(self, at: DestinationAccess) -> Catalogue:
         found = at.store.read(self._destination.key(VERSIONS))
         return Catalogue.parse(found) if found is not None else Catalogue()
 
-    def _public(self, at: Place, name: str, limit: int) -> bytes:
+    def _public(self, at: DestinationAccess, name: str, limit: int) -> bytes:
         url = f"{at.public_url}/{name}"
         found = self._fetch(url, limit)
         if found is None:

@@ -1,10 +1,9 @@
 """What is told of publishing: the steps beforehand, each as it is done, and what came of them."""
 
-import sys
 from collections.abc import Mapping
 from threading import Lock
 
-from dt_logs_cfn import canonical
+from dt_logs_cfn.cli import terminal
 from dt_logs_cfn.publish.destination import Destination
 from dt_logs_cfn.publish.plan import Plan, Step, told
 from dt_logs_cfn.publish.publisher import Done
@@ -23,11 +22,8 @@ class Progress:
             self._left[destination] -= 1
             total = self._all[destination]
             count = total - self._left[destination]
-            print(
-                f"{destination.bucket} {count:>{len(str(total))}}/{total}"
-                f" {told(step, destination)}: {result}",
-                file=sys.stderr,
-            )
+            at = f"{count:>{len(str(total))}}/{total}"
+            terminal.tell(f"{destination.bucket} {at} {told(step, destination)}: {result}")
 
 
 def print_plans(plans: Mapping[Destination, Plan], as_json: bool) -> None:
@@ -35,16 +31,16 @@ def print_plans(plans: Mapping[Destination, Plan], as_json: bool) -> None:
     listed = {
         each: [told(step, each) for group in plan for step in group] for each, plan in plans.items()
     }
-    if as_json:
-        data = [
-            {"bucket": each.bucket, "region": each.region, "url": each.url, "steps": steps}
-            for each, steps in listed.items()
-        ]
-        sys.stdout.write(canonical.dumps({"destinations": data}))
-        return
-    for each, steps in listed.items():
-        print(f"{each.bucket} in {each.region}:")
-        print("\n".join(f"  {step}" for step in steps))
+    data = [
+        {"bucket": each.bucket, "region": each.region, "url": each.url, "steps": steps}
+        for each, steps in listed.items()
+    ]
+    lines = [
+        line
+        for each, steps in listed.items()
+        for line in (f"{each.bucket} in {each.region}:", *(f"  {step}" for step in steps))
+    ]
+    terminal.result(as_json, {"destinations": data}, lines)
 
 
 def summary(done: Done) -> str:

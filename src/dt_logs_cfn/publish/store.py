@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.aws import code
 from dt_logs_cfn.errors import PublishError
 from dt_logs_cfn.publish.plan import FOR_EVER, FRESH, Upload, content_type
 from dt_logs_cfn.release.catalogue import LIMIT
 from dt_logs_cfn.verify.signature import LIMIT as SIGNATURE_LIMIT
+from dt_logs_handler.aws import code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

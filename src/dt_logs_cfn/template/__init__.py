@@ -7,5 +7,6 @@ Out: troposphere templates, the policies that we publish, and resolved or checke
     GRANTS ─► *_policies ───┼─► resources ─► templates
     handler ─► embedding ───┘
 
-Open `templates` first. `parsing`, `json_tree`, `declared` and `intrinsics` read any template.
+Open `templates` first. `parsing` reads any template, `declared` checks values for its parameters,
+and `intrinsics` resolves its functions.
 """

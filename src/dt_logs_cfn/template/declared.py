@@ -1,11 +1,11 @@
-"""What a template takes as parameters, checked before AWS is asked; pure."""
+"""Values for a template's parameters: completed, split and checked, all of it here; pure."""
 
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.template.intrinsics import accepts
 from dt_logs_handler.documents import Json
 
 LONGEST_VALUE = 4096  # bytes [CloudFormation quotas]
@@ -27,11 +27,61 @@ def default(parameter: Mapping[str, Json]) -> str | None:
     return str(parameter["Default"]) if "Default" in parameter else None
 
 
-def taken(parameter: Mapping[str, Json], value: str) -> str:
-    """Return a value as CloudFormation takes it: items of a list without space around them."""
+def complete(
+    template: Mapping[str, Json], given: Mapping[str, str], kept: Mapping[str, str]
+) -> dict[str, str]:
+    """Return each parameter's value: given, else kept, else its default; without one, none."""
+    known = {**kept, **given}
+    values = {name: known.get(name, default(each)) for name, each in declared(template).items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def split(parameter: Mapping[str, Json], value: str) -> list[str] | str:
+    """Return a value as CloudFormation hands it on: a list as its items, without spaces around."""
     if parameter.get("Type") != "CommaDelimitedList":
         return value
-    return ",".join(each.strip() for each in value.split(","))
+    return [each.strip() for each in value.split(",")]
+
+
+def check(
+    template: Mapping[str, Json], given: Mapping[str, str], kept: Mapping[str, str]
+) -> dict[str, str]:
+    """Check values as CloudFormation does, and return each parameter's, as `complete` does.
+
+    `kept` are the values of before. Raises OperatingError for an unknown name, a value that its
+    parameter does not take, or a missing one. It shows no value, because one may hold a token.
+    """
+    parameters = declared(template)
+    for name in given:
+        if name not in parameters:
+            raise _unknown(name, parameters)
+    values = complete(template, given, kept)
+    for name, value in values.items():
+        if why := refusal(parameters[name], value):
+            raise _refused(name, why)
+    if missing := [name for name in parameters if name not in values]:
+        raise OperatingError(
+            f"These parameters must have values: {', '.join(missing)}.",
+            "Give each with --parameter NAME=VALUE, or in a file with --parameters.",
+        )
+    return values
+
+
+def accepts(parameter: Mapping[str, Any], value: str) -> bool:
+    """Tell whether a parameter takes a value: a list's pattern is for each of its items."""
+    if parameter["Type"] == "Number":
+        number = int(value) if re.fullmatch("-?[0-9]{1,18}", value) else None
+        return number is not None and (
+            parameter.get("MinValue", number) <= number <= parameter.get("MaxValue", number)
+        )
+    if value not in parameter.get("AllowedValues", (value,)):
+        return False
+    found = split(parameter, value)
+    pattern = re.compile(parameter.get("AllowedPattern", "(?s).*"))
+    return all(
+        pattern.fullmatch(each) and len(each) <= parameter.get("MaxLength", len(each))
+        for each in ([found] if isinstance(found, str) else found)
+    )
 
 
 def refusal(parameter: Mapping[str, Json], value: str) -> str | None:
@@ -45,19 +95,6 @@ def refusal(parameter: Mapping[str, Json], value: str) -> str | None:
     if size > LONGEST_VALUE:
         return f"has {size:,} bytes, and a parameter holds {LONGEST_VALUE:,}"
     return None if accepts(parameter, value) else _takes(parameter)
-
-
-def check_given(parameters: Declared, given: Mapping[str, str]) -> None:
-    """Raise OperatingError for what is no parameter, or a value that one does not take.
-
-    It shows no value: one may hold a token.
-    """
-    for name in given:
-        if name not in parameters:
-            raise _unknown(name, parameters)
-    for name, value in given.items():
-        if why := refusal(parameters[name], value):
-            raise _refused(name, why)
 
 
 def shown_name(name: str, known: Iterable[str] = ()) -> str | None:

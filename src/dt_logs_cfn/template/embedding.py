@@ -25,12 +25,9 @@ PACKAGE = "dt_logs_handler"
 _NOT_SHIPPED = frozenset({"grants.py"})
 
 _BOOTSTRAP = """\
-# The release's handler.zip runs here: compressed with bz2, in base85, with "," for each "$".
-# These lines of Python get it out of a template:
-#   import base64, bz2, json
-#   template = json.load(open("dt-logs-analysis.template.json"))
-#   code = template["Resources"]["DTLogsAnalysisLambdaFunction"]["Properties"]["Code"]["ZipFile"]
-#   text = max(code.split('"'), key=len)
+# The release's handler.zip, in bz2 and base85. These lines of Python get it out of a template:
+#   import base64, bz2
+#   text = max(open("dt-logs-analysis.template.json").read().split('"'), key=len)[:-1]
 #   open("handler.zip", "wb").write(bz2.decompress(base64.b85decode(text.replace(",", "$"))))
 import base64
 import bz2

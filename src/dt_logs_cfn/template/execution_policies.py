@@ -7,7 +7,14 @@ from typing import Any
 import awacs.s3
 from awacs.aws import Allow, Condition, Statement, StringEquals
 
-from dt_logs_cfn.template.statements import EVERYTHING, Place, Resource, actions, allow, document
+from dt_logs_cfn.template.statements import (
+    EVERYTHING,
+    PolicyTarget,
+    Resource,
+    actions,
+    allow,
+    document,
+)
 from dt_logs_handler.grants import GRANTS, Grant, Scope
 from dt_logs_handler.names import NAME, TEST_FILE
 
@@ -27,9 +34,9 @@ class Limits:
     log_buckets: Resource
 
 
-def documented(place: Place) -> dict[str, Any]:
+def documented(place: PolicyTarget) -> dict[str, Any]:
     """Return the policy that customers were promised, exactly."""
-    everywhere = Place(place.partition, "*", "*", place.text)
+    everywhere = PolicyTarget(place.partition, "*", "*", place.text)
     return document(
         [
             allow(
@@ -55,13 +62,13 @@ def documented(place: Place) -> dict[str, Any]:
     )
 
 
-def own_bucket(place: Place) -> str:
+def own_bucket(place: PolicyTarget) -> str:
     """Return the ARN, with placeholders, of each bucket that a stack may create and name itself."""
     return f"arn:{place.partition}:s3:::{NAME}-{_TAG}-{place.account}-{place.region}*"
 
 
 def least_privilege(
-    place: Place, limits: Limits, grants: Iterable[Grant] = GRANTS
+    place: PolicyTarget, limits: Limits, grants: Iterable[Grant] = GRANTS
 ) -> dict[str, Any]:
     """Return the smallest policy under which every step of the handler runs.
 
@@ -79,7 +86,9 @@ def least_privilege(
     )
 
 
-def _statements(scope: Scope, names: list[str], place: Place, limits: Limits) -> list[Statement]:
+def _statements(
+    scope: Scope, names: list[str], place: PolicyTarget, limits: Limits
+) -> list[Statement]:
     ours = Condition(StringEquals("aws:ResourceAccount", limits.account))
     sid = "".join(word.title() for word in scope.value.split("-"))
     match scope:
@@ -103,7 +112,7 @@ def _statements(scope: Scope, names: list[str], place: Place, limits: Limits) ->
             return [allow(names, [limits.log_group], sid=sid)]
 
 
-def _topics(names: list[str], place: Place, limits: Limits, sid: str) -> list[Statement]:
+def _topics(names: list[str], place: PolicyTarget, limits: Limits, sid: str) -> list[Statement]:
     """Let the handler look at any topic, but subscribe the vendor's endpoint alone."""
     every = [place.arn("sns", "*")]
     endpoint: Mapping[str, Any] = {

@@ -1,4 +1,4 @@
-"""CloudFormation's functions, as far as our templates use them, and its rules and patterns.
+"""CloudFormation's functions, as far as our templates use them.
 
 What is not known here raises KeyError, so that a template cannot use it unseen.
 """
@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from dt_logs_cfn.template.declared import default, split
 
 NO_VALUE = object()
 
@@ -29,10 +31,7 @@ class ResolvedTemplate:
 
     def parameter(self, name: str) -> Any:
         declared = self.template["Parameters"][name]
-        text = str(self.parameters.get(name, declared.get("Default")))
-        if declared["Type"] == "CommaDelimitedList":
-            return [item.strip() for item in text.split(",")]
-        return text
+        return split(declared, self.parameters.get(name, str(default(declared))))
 
     def value(self, node: Any) -> Any:
         """Return what CloudFormation makes of a part of the template."""
@@ -100,32 +99,3 @@ class ResolvedTemplate:
 
     def properties(self, resource: str) -> Any:
         return self.value(self.template["Resources"][resource].get("Properties", {}))
-
-    def refusals(self) -> list[str]:
-        """Return why CloudFormation would not take the parameters."""
-        return [
-            declared.get("ConstraintDescription", f"{name} does not take this value")
-            for name, declared in self.template.get("Parameters", {}).items()
-            if not accepts(declared, str(self.parameters.get(name, declared.get("Default"))))
-        ]
-
-
-def accepts(declared: Mapping[str, Any], text: str) -> bool:
-    """Tell whether a parameter takes a value: a list's pattern is for each of its items."""
-    if declared["Type"] == "Number":
-        number = int(text) if re.fullmatch("-?[0-9]{1,18}", text) else None
-        return number is not None and (
-            declared.get("MinValue", number) <= number <= declared.get("MaxValue", number)
-        )
-    if "AllowedValues" in declared and text not in declared["AllowedValues"]:
-        return False
-    items = (
-        [item.strip() for item in text.split(",")]
-        if declared["Type"] == "CommaDelimitedList"
-        else [text]
-    )
-    pattern = re.compile(declared.get("AllowedPattern", "(?s).*"))
-    return all(
-        pattern.fullmatch(item) and len(item) <= declared.get("MaxLength", len(item))
-        for item in items
-    )

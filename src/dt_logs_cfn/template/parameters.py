@@ -91,7 +91,7 @@ def _onboarding() -> list[Parameter]:
             "LoadBalancerArns",
             "ARNs of application load balancers of this account and region, or * for all.",
             rf"(\{EVERY_LOAD_BALANCER}|{LOAD_BALANCER_ARN})",
-            "ARNs like arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID, or *.",
+            "Whole ARNs (arn:...:loadbalancer/app/NAME/ID) without quotes, or *.",
         ),
         Parameter(
             "VendorReadScope",
@@ -138,7 +138,7 @@ def _log_buckets() -> list[Parameter]:
         _list(
             "ExistingLogBucketNames",
             "The only buckets of yours that the Lambda may touch; empty: any that is logged to.",
-            "([a-z0-9.-]{3,63})?",
+            "([A-Za-z0-9._-]{3,255})?",
             "Bucket names.",
             Default="",
         ),

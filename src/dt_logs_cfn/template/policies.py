@@ -3,7 +3,7 @@
 from typing import Any
 
 from dt_logs_cfn.template import execution_policies, service_policies
-from dt_logs_cfn.template.statements import Place
+from dt_logs_cfn.template.statements import PolicyTarget
 
 POLICY_NAMES = (
     "cloudformation-role-documented",
@@ -30,7 +30,7 @@ def policy_document(
     The role's name comes with its path, without the slash in front. Raises KeyError for another
     name.
     """
-    place = Place(partition, region, account)
+    place = PolicyTarget(partition, region, account)
     match name:
         case "cloudformation-role-trust":
             return service_policies.trust()

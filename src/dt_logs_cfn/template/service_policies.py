@@ -11,7 +11,7 @@ from typing import Any
 import awacs.sts
 from awacs.aws import Allow, Condition, Principal, Statement, StringEquals
 
-from dt_logs_cfn.template.statements import EVERYTHING, Place, Resource, allow, document
+from dt_logs_cfn.template.statements import EVERYTHING, PolicyTarget, Resource, allow, document
 
 ROLE, FUNCTION, LOG_GROUP, CUSTOM = (
     "AWS::IAM::Role",
@@ -134,7 +134,7 @@ def function_trust() -> dict[str, Any]:
     return document([_assumed_by("lambda.amazonaws.com")])
 
 
-def documented(place: Place, role: str, function: str) -> dict[str, Any]:
+def documented(place: PolicyTarget, role: str, function: str) -> dict[str, Any]:
     """Return the policy that customers were promised, exactly."""
     return document(
         [

@@ -32,7 +32,7 @@ _SERVICES: dict[str, ModuleType] = {
 
 
 @dataclass(frozen=True)
-class Place:
+class PolicyTarget:
     """Where a policy is to hold, and how a text with placeholders becomes a value there."""
 
     partition: str
@@ -53,7 +53,7 @@ class Place:
 
 
 # CloudFormation fills in where the stack is.
-STACK = Place("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}", Sub)
+STACK = PolicyTarget("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}", Sub)
 
 
 def actions(names: Iterable[str]) -> list[Action]:

@@ -13,7 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
-from dt_logs_cfn.cli.terminal import printable
+from dt_logs_cfn.cli.terminal import cut, printable
 from dt_logs_cfn.errors import FetchError
 
 _SECONDS = 120.0
@@ -31,7 +31,7 @@ def fetch(url: str, limit: int) -> bytes:
     """
     found = optional(url, limit)
     if found is None:
-        raise FetchError(f"{shown(url)} is not there.", "Check the URL.")
+        raise FetchError(f"{shown_url(url)} is not there.", "Check the URL.")
     return found
 
 
@@ -58,7 +58,7 @@ def optional(url: str, limit: int) -> bytes | None:
                 return None
             if answer.status != 200:
                 raise FetchError(
-                    f"{shown(url)} answers with status {answer.status}.",
+                    f"{shown_url(url)} answers with status {answer.status}.",
                     "Check the URL, or try later.",
                 )
             return _body(url, answer, limit, end)
@@ -66,18 +66,17 @@ def optional(url: str, limit: int) -> bytes | None:
             answer.close()
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise FetchError(
-            f"{shown(url)} cannot be fetched ({type(error).__name__}).",
+            f"{shown_url(url)} cannot be fetched ({type(error).__name__}).",
             "Check the URL, the network and the proxy.",
         ) from error
 
 
-def shown(url: str) -> str:
+def shown_url(url: str) -> str:
     """Return a URL without what may be secret in it, short enough for a line."""
     text = re.sub(
         r"^([a-z0-9]+://)[^/]*@", r"\1", url.partition("?")[0].partition("#")[0], flags=re.I
     )
-    text = printable(text, "?")
-    return text if len(text) <= 200 else f"{text[:199]}…"
+    return cut(printable(text, "?"), 200)
 
 
 def is_url(text: str) -> bool:
@@ -108,9 +107,9 @@ def _body(url: str, answer: urllib3.BaseHTTPResponse, limit: int, end: float) ->
     ):  # what is there: a drip waits for none
         size += len(part)
         if size > limit:
-            raise FetchError(f"{shown(url)} has more than {limit:,} bytes.", "Check the URL.")
+            raise FetchError(f"{shown_url(url)} has more than {limit:,} bytes.", "Check the URL.")
         if time.monotonic() > end:
-            raise FetchError(f"{shown(url)} takes over {_SECONDS:.0f} s.", "Check the network.")
+            raise FetchError(f"{shown_url(url)} takes over {_SECONDS:.0f} s.", "Check the network.")
         parts.append(part)
     return b"".join(parts)
 
@@ -121,12 +120,14 @@ def _check(url: str) -> None:
         host, _ = parts.hostname or "", parts.port
     except ValueError as error:
         raise FetchError(
-            f"{shown(url)} is no URL.", "Give one that begins with https://."
+            f"{shown_url(url)} is no URL.", "Give one that begins with https://."
         ) from error
     if parts.username is not None or not host or not url.isascii() or not url.isprintable():
-        raise FetchError(f"{shown(url)} is no URL of a file.", "Give one like https://HOST/PATH.")
+        raise FetchError(
+            f"{shown_url(url)} is no URL of a file.", "Give one like https://HOST/PATH."
+        )
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(host)):
-        raise FetchError(f"{shown(url)} is not https.", "Give a URL that begins with https://.")
+        raise FetchError(f"{shown_url(url)} is not https.", "Give a URL that begins with https://.")
 
 
 def _is_here(host: str) -> bool:

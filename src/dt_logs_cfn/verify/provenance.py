@@ -11,7 +11,7 @@ from typing import Literal
 from dt_logs_cfn.errors import FetchError, PublishError, SigningError
 from dt_logs_cfn.release.build import CHECKSUMS
 from dt_logs_cfn.release.catalogue import VERSIONS, Catalogue, Entry
-from dt_logs_cfn.verify.rebuild import shown
+from dt_logs_cfn.verify.rebuild import shown_ascii
 from dt_logs_cfn.verify.signature import SIGNATURE, Signers
 from dt_logs_cfn.verify.source import Given
 from dt_logs_cfn.versions import is_version
@@ -65,7 +65,7 @@ def standing_of(entry: Entry | None, otherwise: str) -> tuple[Standing, str]:
     if entry.withdrawn:
         return (
             "withdrawn",
-            f"WITHDRAWN on {entry.withdrawn.at[:10]}: {shown(entry.withdrawn.reason)}",
+            f"WITHDRAWN on {entry.withdrawn.at[:10]}: {shown_ascii(entry.withdrawn.reason)}",
         )
     return "published", f"published on {entry.published[:10]}, and not withdrawn"
 

@@ -47,7 +47,7 @@ def verify_template(text: str) -> Verdict:
     source = origin(found)
     if source.version != __version__:
         raise VerifyError(
-            f"The template is of release {shown(source.version)}, and this is {__version__}.",
+            f"The template is of release {shown_ascii(source.version)}, and this is {__version__}.",
             "Verify it with the release that it is of.",
         )
     return Verdict(source, tuple(_differences(found, _built(source))))
@@ -73,7 +73,7 @@ def handler_differences(archive: bytes) -> tuple[str, ...]:
     return tuple(_named(embedding.unpack(archive)))
 
 
-def shown(text: str) -> str:
+def shown_ascii(text: str) -> str:
     """Return a text that anybody may have written as one short line of ASCII."""
     escaped = json.dumps(text)[1:-1]
     return escaped if len(escaped) <= 80 else f"{escaped[:77]}..."
@@ -94,7 +94,7 @@ def _differences(found: Mapping[str, Json], built: Mapping[str, Json]) -> Iterat
         if path == _CODE and what == "changed":
             yield from _handler_differences(_at(found, path), _at(built, path))
         else:
-            yield f"{'/'.join(map(shown, path))} {what}"
+            yield f"{'/'.join(map(shown_ascii, path))} {what}"
 
 
 def _handler_differences(found: Json, built: Json) -> Iterator[str]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.aws import code
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template.parsing import LIMIT, read_bytes
 from dt_logs_cfn.verify import fetching
-from dt_logs_cfn.verify.fetching import shown
+from dt_logs_cfn.verify.fetching import shown_url
+from dt_logs_handler.aws import code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -46,13 +46,13 @@ def from_file(path: Path) -> Given:
         other = path.parent / name
         return read_bytes(other) if other.is_file() else None
 
-    return Given(shown(str(path)), read_bytes(path), beside, remote=False)
+    return Given(shown_url(str(path)), read_bytes(path), beside, remote=False)
 
 
 def from_url(url: str) -> Given:
     """Return what everybody may get at a URL. Raises FetchError."""
     folder = url.partition("?")[0].rpartition("/")[0]
-    return Given(fetching.shown(url), fetching.fetch(url, LIMIT), below_url(folder))
+    return Given(fetching.shown_url(url), fetching.fetch(url, LIMIT), below_url(folder))
 
 
 def below_url(folder: str) -> Callable[[str], bytes | None]:
@@ -67,7 +67,9 @@ def from_s3(path: str, s3: S3Client, owner: str) -> Given:
     """
     found = _S3.fullmatch(path)
     if found is None:
-        raise VerifyError(f"{fetching.shown(path)} is no object.", "Give one like s3://BUCKET/KEY.")
+        raise VerifyError(
+            f"{fetching.shown_url(path)} is no object.", "Give one like s3://BUCKET/KEY."
+        )
     bucket, key = found[1], found[2]
     folder = key.rpartition("/")[0]
 
@@ -87,7 +89,7 @@ def from_s3(path: str, s3: S3Client, owner: str) -> Given:
     content = get(key)
     if content is None:
         raise VerifyError(f"{path} is not there.", "Check bucket and key.")
-    return Given(shown(path), content, lambda name: get(_joined(folder, name)))
+    return Given(shown_url(path), content, lambda name: get(_joined(folder, name)))
 
 
 def _joined(folder: str, name: str) -> str:

@@ -1,1 +1,1 @@
-"""Emulate CloudFormation: `engine` runs stacks. Its API is with the tests of what calls it."""
+"""Emulate CloudFormation: `engine` runs stacks. Its API is in `tools/cloudformation_api`."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dt_logs_cfn.template.declared import accepts
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.cloudformation.stack import Asked
@@ -54,7 +55,11 @@ def check(asked: Asked, capabilities: Sequence[str]) -> None:
         raise invalid(f"Parameters: [{', '.join(sorted(missing))}] must have values")
     stack = ResolvedTemplate(template, asked.parameters)
     try:
-        refusals = stack.refusals()
+        refusals = [
+            str(each.get("ConstraintDescription", f"{name} does not take this value"))
+            for name, each in declared.items()
+            if not accepts(each, asked.values[name])
+        ]
         stack.value([template["Resources"], template.get("Outputs", {})])
     except KeyError as error:
         raise Refused("NotImplemented", f"{error.args[0]} is not emulated", 501) from error

@@ -7,7 +7,7 @@ anything, what may be a token is not.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dt_logs_cfn.operate.shown import changed, shown_value
+from dt_logs_cfn.cli.terminal import changed, shown_value
 from dt_logs_handler import notifications
 from dt_logs_handler.documents import Configuration, compact, parsed, same_statement, statements
 from dt_logs_handler.model import (
@@ -31,11 +31,11 @@ from dt_logs_handler.model import (
     Subscribe,
     Unsubscribe,
 )
-from dt_logs_handler.names import Stack
+from dt_logs_handler.names import Stack, load_balancer_name
 
 
 @dataclass(frozen=True)
-class Change:
+class PlannedChange:
     """One step, on what, and what would differ: lines that begin with `+`, `-` or `~`."""
 
     step: str
@@ -43,11 +43,11 @@ class Change:
     diff: tuple[str, ...]
 
 
-def changes(plan: Plan, state: State, stack: Stack) -> list[Change]:
+def changes(plan: Plan, state: State, stack: Stack) -> list[PlannedChange]:
     """Return what each of a plan's steps would change, in their order."""
     shown = _Shown(state, stack)
     return [
-        Change(type(step).__name__, shown.subject(step), tuple(shown.diff(step)))
+        PlannedChange(type(step).__name__, shown.subject(step), tuple(shown.diff(step)))
         for step in plan.steps
     ]
 
@@ -64,7 +64,7 @@ class _Shown:
     def subject(self, step: Step) -> str:
         match step:
             case SetLogging():
-                return f"load balancer {step.load_balancer.partition(':loadbalancer/')[2]}"
+                return f"load balancer {load_balancer_name(step.load_balancer)}"
             case EnsureTopic() | Subscribe() | Unsubscribe() | DeleteTopic():
                 return f"topic {step.topic}"
             case SetFilter():

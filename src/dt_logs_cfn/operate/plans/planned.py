@@ -6,19 +6,16 @@ from dataclasses import dataclass, replace
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn.errors import AwsError
+from dt_logs_cfn.operate.account import Denied, Reading, observed, reading
 from dt_logs_cfn.operate.plans.asked import expected
-from dt_logs_cfn.operate.plans.reads import Denied, Reading, observed, reading
 from dt_logs_handler.aws import denied
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.main import Clients
-from dt_logs_handler.model import Bucket, EditNotifications, Plan, State, Unreadable
+from dt_logs_handler.model import Bucket, Plan, State, Unreadable
 from dt_logs_handler.names import is_own_bucket_name
-from dt_logs_handler.notifications import entries
 from dt_logs_handler.plan import plan
 from dt_logs_handler.request import Privileges, Request
 from dt_logs_handler.run import fitting
-
-_NOTIFICATIONS = 100  # of a bucket [S3 user guide, quotas]
 
 
 @dataclass(frozen=True)
@@ -75,8 +72,7 @@ def decided(
     seen = as_the_role_may(request, state)
     try:
         found = fitting(request, through, seen, plan(request, seen), {})
-        full = tuple(_full(found, seen))
-        return Planned(request, state, None if full else found, full, rights)
+        return Planned(request, state, found, (), rights)
     except Refused as why:
         return Planned(request, state, None, tuple(_conflicts(request, seen, why)), rights)
 
@@ -123,24 +119,6 @@ def _conflicts(request: Request, state: State, why: Refused) -> Iterator[Conflic
         found[why.what, why.fix] = []
     for (what, fix), arns in found.items():
         yield Conflict(tuple(arns), what, fix)
-
-
-def _full(found: Plan, state: State) -> Iterator[Conflict]:
-    """Yield the buckets that would have more notifications than S3 takes, which it tells late."""
-    for name in {each.bucket: None for each in found.steps if isinstance(each, EditNotifications)}:
-        bucket = state.buckets.get(name)
-        configuration = bucket.notifications if isinstance(bucket, Bucket) else {}
-        for each in found.steps:
-            if isinstance(each, EditNotifications) and each.bucket == name:
-                configuration = each.edit.applied(configuration)
-        count = len(list(entries(configuration)))
-        if count > _NOTIFICATIONS:
-            yield Conflict(
-                (),
-                f"Bucket {name} would have {count} event notifications, and S3 takes"
-                f" {_NOTIFICATIONS}.",
-                "Take one away that nobody needs, or let the load balancer log to another bucket.",
-            )
 
 
 def _missing(rights: tuple[Denied, ...]) -> AwsError:

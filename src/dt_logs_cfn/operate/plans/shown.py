@@ -9,9 +9,10 @@ from functools import cached_property
 from itertools import groupby
 
 from dt_logs_cfn.cli.terminal import printable
-from dt_logs_cfn.operate.plans.diff import Change, changes
+from dt_logs_cfn.operate.plans.diff import PlannedChange, changes
 from dt_logs_cfn.operate.plans.planned import Conflict, Planned
 from dt_logs_handler.model import CreateBucket, Plan
+from dt_logs_handler.names import load_balancer_name
 from dt_logs_handler.request import Request
 
 
@@ -44,7 +45,7 @@ class Preview:
     """What `deploy` would come to: of the stack itself, and of the function, if that `runs`."""
 
     planned: Planned
-    itself: Change | None
+    itself: PlannedChange | None
     exists: bool
     runs: bool
 
@@ -56,13 +57,13 @@ class Preview:
         return 1 if self.changes else 0
 
     @property
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[PlannedChange]:
         """All that would change."""
         itself = [self.itself] if self.itself and (self.planned.plan or not self.runs) else []
         return [*itself, *(self._in_account if self.runs else ())]
 
     @property
-    def drift(self) -> list[Change]:
+    def drift(self) -> list[PlannedChange]:
         """What a run would change in the account, which this one causes none of."""
         return [] if self.runs else self._in_account
 
@@ -73,7 +74,7 @@ class Preview:
         return placeholders(found.request, found.plan, exists=self.exists)
 
     @cached_property
-    def _in_account(self) -> list[Change]:
+    def _in_account(self) -> list[PlannedChange]:
         found = self.planned
         if found.plan is None or not found.plan.changes:
             return []
@@ -85,7 +86,7 @@ def data(preview: Preview) -> dict[str, object]:
     found, filled = preview.planned, preview.filled
     plan = found.plan or Plan()
 
-    def listed(these: Sequence[Change]) -> list[dict[str, object]]:
+    def listed(these: Sequence[PlannedChange]) -> list[dict[str, object]]:
         return [
             {
                 "step": each.step,
@@ -159,13 +160,13 @@ def _drift_lines(preview: Preview) -> Iterator[str]:
 
 def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
     for each in conflicts:
-        names = ", ".join(arn.partition(":loadbalancer/")[2] for arn in each.load_balancers)
+        names = ", ".join(load_balancer_name(arn) for arn in each.load_balancers)
         mentioned = not names or names in each.what
         yield f"! {each.what}" if mentioned else f"! {names}: {each.what}"
         yield f"  fix: {each.fix}"
 
 
-def _change_lines(found: Sequence[Change]) -> Iterator[str]:
+def _change_lines(found: Sequence[PlannedChange]) -> Iterator[str]:
     if not found:
         return
     by_subject: dict[str, list[str]] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,16 +11,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn import aws, canonical
-from dt_logs_cfn.cli.terminal import one_line, printable
+from dt_logs_cfn import aws
+from dt_logs_cfn.cli.terminal import Operator, one_line, printable, result, shown_text
 from dt_logs_cfn.errors import DtLogsError, OperatingError
-from dt_logs_cfn.operate.operator import Operator
-from dt_logs_cfn.operate.shown import shown_text
 from dt_logs_cfn.operate.stack_sets import failures, options
 from dt_logs_cfn.operate.stack_sets.operations import begin, follow
 from dt_logs_cfn.operate.stack_sets.rollout import Rollout, Step, check, steps
 from dt_logs_cfn.operate.stack_sets.stack_set import Progress, StackSet
 from dt_logs_cfn.operate.templates import Template
+from dt_logs_handler.aws import denied
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -77,7 +75,7 @@ def roll_out(
     except DtLogsError as error:
         over = f" {len(course.done)} of {len(course.steps)} steps are over." if course.done else ""
         raise type(error)(shown_text(error.what), f"{shown_text(error.fix)}{over}") from error
-    _print(arguments, rollout, course)
+    result(arguments.json, _data(rollout, course), _lines(course))
     failures.check(course.done, len(course.steps))
     return 0
 
@@ -150,23 +148,20 @@ def _advised() -> Iterator[None]:
     except ClientError as error:
         said = one_line(error.response.get("Error", {}).get("Message", ""))
         fix = failures.call_advice(said)
-        if fix is None or aws.denied(error):
+        if fix is None or denied(error):
             raise
         what = f"{error.operation_name} failed: {said[:_LONGEST].rstrip('.')}."
         raise OperatingError(what, fix) from error
 
 
-def _print(arguments: argparse.Namespace, rollout: Rollout, course: _Course) -> None:
-    if arguments.json:
-        sys.stdout.write(canonical.dumps(_data(rollout, course)))
-        return
+def _lines(course: _Course) -> Iterator[str]:
     for step, found in zip(course.steps, course.done, strict=False):
         counts = ", ".join(f"{number} {status}" for status, number in found.counts.items())
-        print(printable(f"{found.status}: {step.does}{counts and f' ({counts})'}"))
+        yield printable(f"{found.status}: {step.does}{counts and f' ({counts})'}")
         if found.reason:
-            print(f"  {failures.own_reason(found.reason)}")
+            yield f"  {failures.own_reason(found.reason)}"
     if failed := failures.failures(course.done):
-        print("\n".join(failures.table(failed)))
+        yield from failures.table(failed)
 
 
 def _data(rollout: Rollout, course: _Course) -> dict[str, object]:

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from dt_logs_cfn.cli.terminal import one_line, printable
+from dt_logs_cfn.cli.terminal import one_line, printable, shown_text
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.shown import shown_text
 from dt_logs_cfn.operate.stack_sets.stack_set import Progress, Result
 from dt_logs_cfn.operate.stacks import events
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn import aws
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, passes, patiently, refused
 from dt_logs_cfn.operate.stack_sets.failures import own_reason
 from dt_logs_cfn.operate.stack_sets.rollout import Place, Step
 from dt_logs_cfn.operate.stack_sets.stack_set import ENDED, Progress, StackSet
+from dt_logs_handler.aws import code
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackSetTypeDef
@@ -41,7 +41,7 @@ def begin(
         try:
             return stack_set.begin(step, there, operation_id)
         except FAILURES as error:
-            answer = aws.code(error) if isinstance(error, ClientError) else ""
+            answer = code(error) if isinstance(error, ClientError) else ""
             lost = lost or passes(error) or bool(answer and not refused(error))
             begun = answer == "OperationIdAlreadyExistsException"
             if lost and answer == "OperationInProgressException":
@@ -59,7 +59,7 @@ def begin(
                 f"Operation {operation_id} may have begun: {found.what}",
                 f"{found.fix} The same command follows it if it has.",
             ) from error
-        if isinstance(error, ClientError) and aws.code(error) == "OperationInProgressException":
+        if isinstance(error, ClientError) and code(error) == "OperationInProgressException":
             raise OperatingError(
                 "Another operation has begun on the stack set meanwhile.",
                 "Run the same command again: it waits for that one first.",

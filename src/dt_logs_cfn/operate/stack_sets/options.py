@@ -10,13 +10,13 @@ from dt_logs_cfn.cli.argument_types import matching
 from dt_logs_cfn.operate.stack_options import ROLE_ARN
 from dt_logs_cfn.operate.stack_sets.rollout import Rollout
 from dt_logs_cfn.operate.templates import Template
+from dt_logs_handler.names import ACCOUNT_ID
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackSetOperationPreferencesTypeDef
 
 # The patterns of CloudFormation's API model; a region's is narrower there than here.
 _NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
-_ACCOUNT = "[0-9]{12}"
 _UNIT = "(?:ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32})"
 _REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+"
 _ROLE_NAME = "[A-Za-z0-9_+=,.@-]{1,64}"
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         (
             "--accounts",
             "+",
-            _ACCOUNT,
+            ACCOUNT_ID,
             "ACCOUNT",
             "account IDs; with --ou, only these of its accounts",
         ),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn import aws
 from dt_logs_cfn.operate.stack_sets.rollout import Place, Rollout, Step, parameters_of
+from dt_logs_handler.aws import code
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient, literals
@@ -67,7 +67,7 @@ class StackSet:
         try:
             found = self._client.describe_stack_set(**self._this)["StackSet"]
         except ClientError as error:
-            if aws.code(error) != "StackSetNotFoundException":
+            if code(error) != "StackSetNotFoundException":
                 raise
             return None
         return None if found.get("Status") == "DELETED" else found

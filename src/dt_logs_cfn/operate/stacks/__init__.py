@@ -1,5 +1,5 @@
 """One stack: what it is, and how it is deployed, followed and removed.
 
-deploying    diff, proposing ─► change_sets ─► confirmed? ─► following ─► events
+deploying    deployment ─► proposing ─► change_sets ─► review ─► confirmed? ─► following
 removing     marks_read ─► marks ─► confirmed? ─► deleting ─► following ─► marks_read
 """

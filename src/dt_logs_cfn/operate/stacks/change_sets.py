@@ -1,19 +1,27 @@
-"""A change set as text: resources, parameters and tags from old to new, rights that come and go."""
+"""A change set of ours, and what CloudFormation says of it."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
 
-from dt_logs_cfn.cli.terminal import printable
-from dt_logs_cfn.operate.shown import changes, shown_value
-from dt_logs_cfn.operate.stacks.stack import Stack
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-_SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn.cli.terminal import Operator
+from dt_logs_cfn.operate.stacks.deployment import Deployment
+from dt_logs_cfn.operate.stacks.stack import missing
+from dt_logs_handler.aws import code
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import DescribeChangeSetOutputTypeDef
+
+EVERY = 1.0  # seconds between two looks
 
 
 @dataclass(frozen=True)
-class Change:
+class ResourceChange:
     """What happens to a resource: Add, Modify or Remove, and which of its properties change."""
 
     action: str
@@ -23,112 +31,57 @@ class Change:
     properties: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """What a stack would become; `before` is None for one that is to be made."""
+@dataclass
+class ChangeSet:
+    """A change set of ours, which exists, or may: a call's answer may be missing so far."""
 
     name: str
-    account: str
-    region: str
-    role: str
-    template: str  # where it is from, in words
-    before: Stack | None
-    parameters: Mapping[str, str]
-    tags: Mapping[str, str]
-    changes: tuple[Change, ...]
-    rights: frozenset[str]  # actions that the Lambda's role may do
-    template_changes: tuple[str, ...] = ()  # in words, where there is a template before
+    deployment: Deployment
+    stack: str  # the stack's id; its name where that is not known
+    operator: Operator = field(repr=False)  # whoever waits for it
+    exists: bool = False
+    executing: bool = False  # whether AWS was asked to execute it, and may do that
+    executed: bool = False
+    changes: tuple[ResourceChange, ...] | None = None  # None: nothing would change
+
+    @property
+    def stack_name(self) -> str:
+        return self.deployment.name
+
+    @property
+    def creates(self) -> bool:
+        """Whether its stack was made to hold it."""
+        return self.deployment.before is None
+
+    @property
+    def remedy(self) -> str:
+        """The command that deletes it, with a stack that was only made to hold it."""
+        if self.creates:
+            return f"`dt-logs-cfn remove --stack {self.stack_name}`"
+        more = f" --stack-name {self.stack_name} --change-set-name {self.name}"
+        return f"`aws cloudformation delete-change-set{more}`"
 
 
-def change(found: Mapping[str, Any]) -> Change:
+def state(
+    client: CloudFormationClient, change_set: ChangeSet
+) -> DescribeChangeSetOutputTypeDef | None:
+    """Return what CloudFormation tells of a change set, None if there is none."""
+    try:
+        return client.describe_change_set(ChangeSetName=change_set.name, StackName=change_set.stack)
+    except ClientError as error:
+        if code(error) == "ChangeSetNotFound" or missing(error):
+            return None
+        raise
+
+
+def resource_change(found: Mapping[str, Any]) -> ResourceChange:
     """Return one of DescribeChangeSet's resource changes."""
     targets = [each.get("Target", {}) for each in found.get("Details", ())]
     names = (each.get("Name") or each.get("Attribute", "") for each in targets)
-    return Change(
+    return ResourceChange(
         found.get("Action", ""),
         found.get("LogicalResourceId", ""),
         found.get("ResourceType", ""),
         found.get("Replacement", ""),
         tuple(dict.fromkeys(filter(None, names))),
     )
-
-
-def rights(template: Mapping[str, Any]) -> frozenset[str]:
-    """Return the actions that a template's roles may do, by the policies in it."""
-    return frozenset(
-        action
-        for resource in _objects(template.get("Resources"))
-        if resource.get("Type") == "AWS::IAM::Role"
-        for policy in resource.get("Properties", {}).get("Policies", ())
-        for statement in policy["PolicyDocument"]["Statement"]
-        for action in _listed(statement["Action"])
-    )
-
-
-def told(proposal: Proposal) -> str:
-    """Return a proposal as text, an endpoint without what may be a token.
-
-    What another client has set may hold anything: no line of it drives a terminal.
-    """
-    return "\n".join(map(printable, _told(proposal)))
-
-
-def _told(proposal: Proposal) -> Iterator[str]:
-    verb = "create" if proposal.before is None else "update"
-    yield f"{verb} stack {proposal.name} in account {proposal.account}, {proposal.region}"
-    yield f"  template  {proposal.template}"
-    yield f"  through   {proposal.role or 'your own rights, without a service role'}"
-    yield from _listed_under("Resources", [_change(each) for each in proposal.changes])
-    yield from _listed_under("Parameters", list(_parameters(proposal)))
-    yield from _listed_under("Tags", list(_tags(proposal)))
-    yield from _listed_under("Template", proposal.template_changes)
-    yield from _listed_under("Rights of the Lambda's role", list(_rights(proposal)))
-
-
-def _change(found: Change) -> str:
-    sign = _SIGNS.get(found.action, "?")
-    how = {"True": "made anew", "Conditional": "perhaps made anew"}.get(found.replacement, "")
-    if how:
-        sign = "!"
-    more = "; ".join(filter(None, (how, ", ".join(found.properties))))
-    return f"{sign} {found.logical_id}  {found.resource_type}{f'  ({more})' if more else ''}"
-
-
-def _parameters(proposal: Proposal) -> Iterator[str]:
-    """Yield what changes; of a stack that is to be made, everything that has a value."""
-    if proposal.before is not None:
-        yield from changes(proposal.before.parameters, proposal.parameters)
-        return
-    for name, value in proposal.parameters.items():
-        if value:
-            yield f"{name} = {shown_value(value)}"
-
-
-def _tags(proposal: Proposal) -> Iterator[str]:
-    old = proposal.before.tags if proposal.before else {}
-    yield from changes(old, {**old, **proposal.tags})
-
-
-def _rights(proposal: Proposal) -> Iterator[str]:
-    if proposal.before is None:
-        services = Counter(each.partition(":")[0] for each in proposal.rights)
-        yield ", ".join(f"{count} of {name}" for name, count in sorted(services.items()))
-        yield "each one, and what for: `dt-logs-cfn explain`"
-
-
-def _listed_under(title: str, lines: Sequence[str]) -> Iterator[str]:
-    if lines:
-        yield f"  {title}"
-        yield from (f"    {each}" for each in lines)
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    return (
-        [each for each in value.values() if isinstance(each, dict)]
-        if isinstance(value, dict)
-        else []
-    )
-
-
-def _listed(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [value]

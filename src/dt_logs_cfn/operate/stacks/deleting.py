@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
 from dt_logs_cfn.operate.stacks import events as stack_events
 from dt_logs_cfn.operate.stacks.following import Ended, follow, seen
-from dt_logs_cfn.operate.stacks.stack import Stack, token
+from dt_logs_cfn.operate.stacks.stack import StackDescription, token
 from dt_logs_cfn.operate.stacks.states import GONE
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import DeleteStackInputTypeDef
 
 
-def delete(client: CloudFormationClient, stack: Stack, operator: Operator, role: str) -> None:
+def delete(
+    client: CloudFormationClient, stack: StackDescription, operator: Operator, role: str
+) -> None:
     """Delete a stack and follow it until it is gone; `role` is in place of its own, if given.
 
     Raises OperatingError if it comes to rest otherwise, botocore's errors, and KeyboardInterrupt,
@@ -41,7 +43,9 @@ def delete(client: CloudFormationClient, stack: Stack, operator: Operator, role:
         raise _failure(ended)
 
 
-def _begin(client: CloudFormationClient, stack: Stack, operator: Operator, role: str) -> None:
+def _begin(
+    client: CloudFormationClient, stack: StackDescription, operator: Operator, role: str
+) -> None:
     """Have a stack deleted; where no answer is had, its events tell whether it is.
 
     AWS knows the SDK's retries by the token [CloudFormation API, DeleteStack: ClientRequestToken].
@@ -62,7 +66,7 @@ def _begin(client: CloudFormationClient, stack: Stack, operator: Operator, role:
             raise
 
 
-def _told_by(look: Callable[[], bool], stack: Stack, operator: Operator) -> bool:
+def _told_by(look: Callable[[], bool], stack: StackDescription, operator: Operator) -> bool:
     try:
         return looked_at(look, operator)
     except FAILURES as error:

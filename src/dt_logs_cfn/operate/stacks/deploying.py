@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate import values
-from dt_logs_cfn.operate.operator import Operator
-from dt_logs_cfn.operate.plans.asked import parameters
-from dt_logs_cfn.operate.stacks import change_sets
-from dt_logs_cfn.operate.stacks.change_sets import Proposal
-from dt_logs_cfn.operate.stacks.diff import template_changes
+from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.following import Ended, follow, seen, seen_before
-from dt_logs_cfn.operate.stacks.proposing import Asked, execute, proposed
-from dt_logs_cfn.operate.stacks.stack import Existing, Stack, describe, existing, made_from
+from dt_logs_cfn.operate.stacks.proposing import execute, proposed
+from dt_logs_cfn.operate.stacks.review import told
+from dt_logs_cfn.operate.stacks.stack import (
+    Existing,
+    StackDescription,
+    describe,
+    existing,
+    made_from,
+)
 from dt_logs_cfn.operate.stacks.states import GONE, SETTLED, at_rest, before_update
-from dt_logs_cfn.operate.templates import Template
-from dt_logs_cfn.template.parsing import parse_template
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What somebody wants to be deployed, and where; parameters and tags left out stay."""
-
-    name: str
-    account: str
-    region: str
-    template: Template
-    parameters: Mapping[str, str]
-    tags: Mapping[str, str]
-    role: str = ""
-
-
-@dataclass(frozen=True)
-class Deployed:
+class DeployResult:
     """What came of it: `result` is created, updated or unchanged."""
 
     result: str
-    stack: Stack
+    stack: StackDescription
 
 
 def settled(client: CloudFormationClient, name: str, operator: Operator) -> Existing | None:
@@ -62,54 +49,27 @@ def settled(client: CloudFormationClient, name: str, operator: Operator) -> Exis
 
 
 def deploy(
-    client: CloudFormationClient,
-    wanted: Wanted,
-    before: Existing | None,
-    operator: Operator,
-    yes: bool,
-) -> Deployed:
-    """Make a stack what is wanted, once it is confirmed; repeatable. `before` is from `settled`.
+    client: CloudFormationClient, deployment: Deployment, operator: Operator, yes: bool
+) -> DeployResult:
+    """Make a stack what is wanted, once it is confirmed; repeatable.
 
-    Raises OperatingError, botocore's errors, and KeyboardInterrupt, with the stack going on.
+    The deployment's `before` is from `settled`. Raises OperatingError, botocore's errors, and
+    KeyboardInterrupt, with the stack going on.
     """
-    stack = before.stack if before else None
-    proposal, asked = _proposal(wanted, before)
-    with proposed(client, asked, stack, operator) as found:
+    deployment.check()
+    stack = deployment.stack
+    with proposed(client, deployment, operator) as found:
         if found.changes is None:
             assert stack is not None  # a stack that is to be made is a change
-            return Deployed("unchanged", stack)
-        operator.tell(change_sets.told(replace(proposal, changes=found.changes)))
+            return DeployResult("unchanged", stack)
+        operator.tell(told(deployment, found.changes))
         operator.confirm("Go ahead?", yes)
         known = seen(client, found.stack)
         execute(client, found)
     ended = follow(client, found.stack, known, operator)
     if ended.stack.status not in SETTLED:
         raise _failure(ended)
-    return Deployed("updated" if stack else "created", ended.stack)
-
-
-def _proposal(wanted: Wanted, before: Existing | None) -> tuple[Proposal, Asked]:
-    """Return what is shown, but for the changes, and what is asked for. Raises OperatingError."""
-    template = parse_template(wanted.template.text)
-    stack = before.stack if before else None
-    kept = stack.parameters if stack else {}
-    tags = {**stack.tags, **wanted.tags} if stack and wanted.tags else wanted.tags
-    values.check(template, wanted.parameters, kept)
-    whole = parameters(template, wanted.parameters, kept)
-    same = tuple(n for n in whole if n in kept and n not in wanted.parameters)
-    return Proposal(
-        name=wanted.name,
-        account=wanted.account,
-        region=wanted.region,
-        role=wanted.role or (stack.role if stack else ""),
-        template=wanted.template.description,
-        before=stack,
-        parameters=whole,
-        tags=tags,
-        changes=(),
-        rights=change_sets.rights(template),
-        template_changes=tuple(template_changes(before.template, template)) if before else (),
-    ), Asked(wanted.name, wanted.template.text, wanted.parameters, same, tags, wanted.role)
+    return DeployResult("updated" if stack else "created", ended.stack)
 
 
 def _failure(ended: Ended) -> OperatingError:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
+from dt_logs_cfn.cli.terminal import changes, shown_text
 from dt_logs_cfn.diff import Level, compare_templates
-from dt_logs_cfn.operate.plans.diff import Change
-from dt_logs_cfn.operate.shown import changes, shown_text
+from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
-from dt_logs_cfn.template.declared import declared, taken
+from dt_logs_cfn.template.declared import declared, split
+from dt_logs_handler.documents import Json
 
 # What alone is no change to CloudFormation: a template differs by it and makes the same stack.
 _WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "version"))
@@ -14,17 +15,17 @@ _WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "versio
 
 def stack_change(
     name: str, existing: Existing | None, template: TemplateJson, values: Mapping[str, str]
-) -> Change | None:
+) -> PlannedChange | None:
     """Return what changes of a stack, as one change of a plan; None for nothing.
 
     `values` are those that all parameters of the new template will have.
     """
     subject = f"stack {name}"
     if existing is None:
-        return Change("CreateStack", subject, (f"+ the stack itself: {_made(template)}",))
+        return PlannedChange("CreateStack", subject, (f"+ the stack itself: {_made(template)}",))
     parameters = declared(template)
     old, new = (
-        {name: taken(parameters.get(name, {}), value) for name, value in each.items()}
+        {name: _taken(parameters.get(name, {}), value) for name, value in each.items()}
         for each in (existing.stack.parameters, values)
     )
     changed = [f"~ parameter {each}" for each in changes(old, new)]
@@ -35,7 +36,7 @@ def stack_change(
     if not changed and not made:
         return None
     lines = (*(f"~ template: {shown_text(each.what)}" for each in found), *changed)
-    return Change("UpdateStack", subject, lines)
+    return PlannedChange("UpdateStack", subject, lines)
 
 
 def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:
@@ -44,6 +45,11 @@ def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:
     It may quote anybody's text, addresses in it without what may be a token.
     """
     return [shown_text(each.what) for each in compare_templates(old, new)]
+
+
+def _taken(parameter: Mapping[str, Json], value: str) -> str:
+    found = split(parameter, value)
+    return found if isinstance(found, str) else ",".join(found)
 
 
 def _made(template: TemplateJson) -> str:

@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dt_logs_cfn.cli.terminal import one_line
-from dt_logs_cfn.operate.shown import cut, shown_text
+from dt_logs_cfn.cli.terminal import cut, one_line, shown_text
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 _COLOURS = {"FAILED": "31", "ROLLBACK": "33", "COMPLETE": "32", "PROGRESS": "36"}

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.cli.terminal import Operator, shown_line
 from dt_logs_cfn.operate.retry import patiently
-from dt_logs_cfn.operate.shown import shown_line
 from dt_logs_cfn.operate.stacks import events as stack_events
 from dt_logs_cfn.operate.stacks.events import Event
-from dt_logs_cfn.operate.stacks.stack import Stack, parsed
+from dt_logs_cfn.operate.stacks.stack import StackDescription, parsed
 from dt_logs_cfn.operate.stacks.states import GONE, at_rest
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ _BEGUN = "User Initiated"  # the reason of an operation's first event
 class Ended:
     """How an operation ended: the stack as it is then, and what happened, in its order."""
 
-    stack: Stack
+    stack: StackDescription
     events: tuple[Event, ...]
 
     @property
@@ -75,7 +74,7 @@ def _followed(
 ) -> Ended:
     screen, told = _Screen(operator), list[Event]()
 
-    def look() -> tuple[Stack, list[Event]]:
+    def look() -> tuple[StackDescription, list[Event]]:
         (found,) = client.describe_stacks(StackName=stack)["Stacks"]
         return parsed(found), list(_events(client, stack, known | {each.id for each in told}))[::-1]
 

@@ -188,14 +188,13 @@ def _buckets_left(marks: Marks) -> Iterator[Left]:
             yield Left("bucket", each.name, f"{each.user} uses it", expected=True)
         elif each.logs is None:
             yield Left("bucket", each.name, "it could not be looked into", expected=True)
-        elif each.logs:
-            why = "it holds logs, which are yours; empty and delete it when you like"
-            if each.note:
-                why += f" (its tag {LEFT_TAG} says: {each.note})"
-            yield Left("bucket", each.name, why, expected=True)
         else:
             why = "it is empty, and nobody uses it; delete it"
-            yield Left("bucket", each.name, why, expected=False)
+            if each.logs:
+                why = "it holds logs, which are yours; empty and delete it when you like"
+            if each.note:  # it also tells of earlier versions of objects
+                why += f" (its tag {LEFT_TAG} says: {each.note})"
+            yield Left("bucket", each.name, why, expected=each.logs)
 
 
 def _others_left(marks: Marks, documented: bool) -> Iterator[Left]:

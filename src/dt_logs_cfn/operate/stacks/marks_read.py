@@ -8,26 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from random import Random
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn import aws
-from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.operate import account
+from dt_logs_cfn.operate.account import Denied, Noting, observed, reading
 from dt_logs_cfn.operate.stacks.marked import Found
 from dt_logs_cfn.operate.stacks.marks import Hints, MarkedBucket, MarkedTopic, Marks
-from dt_logs_handler import topics
-from dt_logs_handler.aws import Aws, pages
+from dt_logs_handler.aws import code, denied
 from dt_logs_handler.buckets import ABSENT, POLICY, read_bucket
 from dt_logs_handler.errors import HandlerError
+from dt_logs_handler.main import Clients
 from dt_logs_handler.model import Bucket, LoadBalancer, Unreadable
 from dt_logs_handler.names import TEST_FILE, Stack
-from dt_logs_handler.observe import bucket_names, read_load_balancer
+from dt_logs_handler.observe import bucket_names
 from dt_logs_handler.register import registrations
+from dt_logs_handler.request import Request, Traces
 
 if TYPE_CHECKING:
-    import boto3
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_logs import CloudWatchLogsClient
 
 T = TypeVar("T")
@@ -36,40 +36,23 @@ _KEYS = 1000  # keys that are looked at for one that is a log
 
 
 @dataclass(frozen=True)
-class Clients:
-    """Clients with the operator's rights."""
+class Access:
+    """Clients with the operator's rights, and a clock in seconds."""
 
-    aws: Aws
+    handler: Clients  # those that the handler uses
     logs: CloudWatchLogsClient
+    clock: Callable[[], float]
 
 
-def clients(session: boto3.Session, operator: Operator) -> Clients:
-    """Make the clients; the handler's own bounds do not matter here."""
-    made = Aws(
-        session.client("elbv2", config=aws.CONFIG),
-        session.client("s3", config=aws.CONFIG),
-        session.client("sns", config=aws.CONFIG),
-        operator.clock,
-        operator.sleep,
-        Random(),
-        deadline=float("inf"),
-    )
-    return Clients(made, session.client("logs", config=aws.CONFIG))
-
-
-def read_marks(found: Clients, stack: Stack, hints: Hints) -> Marks:
+def read_marks(access: Access, stack: Stack, hints: Hints) -> Marks:
     """Return what is in the account of a stack. Raises botocore's errors other than denials."""
-    bounded = found.aws.until(found.aws.clock() + _LONGEST)
-    search = _Search(bounded, stack, hints)
-    logging = search.noting(
-        "load balancers", lambda: tuple(search.load_balancers()), tuple[LoadBalancer, ...]()
-    )
-    seen = search.noting("buckets", search.buckets, None)
-    there = Found(stack, hints, logging, seen or {})
+    search = _Search(access, stack, hints)
+    seen = search.noting("load balancers and buckets", search.buckets, None)
+    there = Found(stack, hints, search.logging, seen or {})
     marked = [search.looked_into(there.bucket(each)) for each in there.buckets.values()]
     # Who uses a topic stands in its bucket's policy: without that, none counts as unused.
     listed = tuple(search.topics(there.buckets, marked)) if seen is not None else ()
-    group = search.noting("log groups", lambda: _log_group(found.logs, hints.function), "")
+    group = search.noting("log groups", lambda: _log_group(access.logs, hints.function), "")
     matter = tuple(each for each in marked if _matters(each, hints))
     return Marks(tuple(there.load_balancers()), matter, listed, group, search.unread)
 
@@ -93,69 +76,66 @@ def _log_group(logs: CloudWatchLogsClient, function: str) -> str:
 class _Search:
     """Reads step by step, and notes what cannot be read."""
 
-    def __init__(self, aws_: Aws, stack: Stack, hints: Hints) -> None:
-        self._aws = aws_
+    def __init__(self, access: Access, stack: Stack, hints: Hints) -> None:
+        elbv2, s3, sns = access.handler
+        self._denied: list[Denied] = []  # of load balancers, of which the rest does not hang
+        lenient = cast("ElasticLoadBalancingv2Client", Noting(elbv2, self._denied, lenient=True))
+        through = reading((lenient, s3, sns), [], access.clock)
+        self._aws = through.until(access.clock() + _LONGEST)
         self._stack = stack
         self._hints = hints
         self._unread: list[str] = []
-        self._logged_to: set[str] = set()
+        self.logging: tuple[LoadBalancer, ...] = ()  # load balancers with a bucket for their logs
         self._closed: set[str] = set()  # buckets whose policy, and so whose users, nobody can tell
 
     @property
     def unread(self) -> tuple[str, ...]:
-        return tuple(self._unread)
+        operations = dict.fromkeys(each.operation for each in self._denied)
+        lost = (f"load balancers could not be read (AWS denies {each})" for each in operations)
+        return (*lost, *self._unread)
 
     def noting(self, what: str, read: Callable[[], T], otherwise: T) -> T:
         """Read something; where that is denied, or the time is over, note it."""
         try:
             return read()
         except ClientError as error:
-            if not aws.denied(error):
+            if not denied(error):
                 raise
             self._unread.append(f"{what} could not be read (AWS denies {error.operation_name})")
         except HandlerError as error:
             self._unread.append(f"{what} could not all be read ({error.what.rstrip('.')})")
         return otherwise
 
-    def load_balancers(self) -> Iterator[LoadBalancer]:
-        """Yield the application load balancers that have a bucket for their logs."""
-        listing = partial(self._aws.elbv2.describe_load_balancers, PageSize=400)
-        for page in pages(self._aws, listing, "Marker", "NextMarker"):
-            for each in page["LoadBalancers"]:
-                if each.get("Type") != "application":
-                    continue
-                found = read_load_balancer(self._aws, each["LoadBalancerArn"])
-                if found and found.logging.bucket:
-                    self._logged_to.add(found.logging.bucket)
-                    yield found
-
     def buckets(self) -> dict[str, Bucket]:
-        """Return the buckets that may have marks, by name: logged to, or with the stack's claim."""
-        account = self._stack.account
-        likely = {*self._logged_to, *self._stack.own_buckets, *self._hints.buckets}
-        others = set(self.noting("the list of buckets", self._all_buckets, list[str]())) - likely
-        likely |= {name for name in others if self._claimed(name)}
-        found: dict[str, Bucket] = {}
-        for name in sorted(likely):
-            read = read_bucket(self._aws, name, account, settings=False)
-            if isinstance(read, Bucket):
-                found[name] = read
-            elif isinstance(read, Unreadable):
-                self._unread.append(read.told(name))
+        """Return the buckets that may have marks, by name: logged to, or with the stack's claim.
+
+        What the handler's Delete would see is read as it reads it; then all other buckets.
+        """
+        traces = Traces(buckets=self._hints.buckets)
+        state = observed(Request("Delete", self._stack, 0, None, traces), self._aws)
+        load_balancers = filter(None, state.load_balancers.values())
+        self.logging = tuple(each for each in load_balancers if each.logging.bucket)
+        read = dict(state.buckets)
+        for name in self.noting("the list of buckets", self._all_buckets, list[str]()):
+            if name not in read and self._claimed(name):
+                read[name] = read_bucket(self._aws, name, self._stack.account, settings=False)
+        for name, each in sorted(read.items()):
+            if isinstance(each, Unreadable):
+                self._unread.append(each.told(name))
                 self._closed.add(name)
-        return found
+        return {name: each for name, each in sorted(read.items()) if isinstance(each, Bucket)}
 
     def _claimed(self, name: str) -> bool:
         """Tell whether the stack is registered in a bucket's policy; note one that denies it."""
         try:
             policy = POLICY.read(self._aws, name, self._stack.account)
         except ClientError as error:
-            if aws.denied(error):
+            if denied(error):
                 self._unread.append(
                     f"the policy of bucket {name} could not be read (AWS denies GetBucketPolicy)"
                 )
                 self._closed.add(name)
-            elif aws.code(error) not in ABSENT:
+            elif code(error) not in ABSENT:
                 raise
             return False
         claims = registrations(policy, name, self._stack)
@@ -206,13 +186,10 @@ class _Search:
 
     def _topic(self, arn: str) -> MarkedTopic | None:
         """Read a topic, None if it does not exist."""
-        try:
-            self._aws.call(lambda: self._aws.sns.get_topic_attributes(TopicArn=arn))
-            found = list(topics.of_topic(self._aws, arn))
-        except ClientError as error:
-            if aws.code(error) in ("NotFound", "NotFoundException"):
-                return None
-            raise
+        topic = account.topic(self._aws, arn)
+        if topic is None:
+            return None
+        found = topic.subscriptions
         ours = [each for each in found if each.endpoint == self._hints.endpoint]
         confirmed = tuple(each.arn for each in ours if each.confirmed)
         pending = sum(not each.confirmed for each in found)

@@ -7,21 +7,26 @@ the SDK's retries of it, and where even the last answer is lost, AWS is asked wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn import aws
+from dt_logs_cfn.cli.terminal import Operator, shown_line
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.operator import Operator
 from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
-from dt_logs_cfn.operate.shown import shown_line
-from dt_logs_cfn.operate.stacks.change_sets import Change, change
-from dt_logs_cfn.operate.stacks.forgetting import EVERY, Made, forget, state
-from dt_logs_cfn.operate.stacks.stack import Stack, token
+from dt_logs_cfn.operate.stacks.change_sets import (
+    EVERY,
+    ChangeSet,
+    ResourceChange,
+    resource_change,
+    state,
+)
+from dt_logs_cfn.operate.stacks.deployment import Deployment
+from dt_logs_cfn.operate.stacks.forgetting import forget
+from dt_logs_cfn.operate.stacks.stack import token
+from dt_logs_handler.aws import code
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -38,44 +43,24 @@ _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 _TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExistsException")
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a stack is to become; `kept` are the parameters whose value stays."""
-
-    name: str
-    body: str
-    parameters: Mapping[str, str]
-    kept: tuple[str, ...]
-    tags: Mapping[str, str]
-    role: str = ""
-
-
-@dataclass
-class Proposed(Made):
-    """A change set that was made; None as `changes` means that nothing would change."""
-
-    changes: tuple[Change, ...] | None = None
-    executed: bool = False
-
-
 @contextmanager
 def proposed(
-    client: CloudFormationClient, asked: Asked, before: Stack | None, operator: Operator
-) -> Iterator[Proposed]:
+    client: CloudFormationClient, deployment: Deployment, operator: Operator
+) -> Iterator[ChangeSet]:
     """Make a change set, and delete it in the end unless it was executed.
 
     So goes a stack that was only made to hold it. Raises OperatingError, botocore's errors.
     """
-    found = Proposed(token(), asked.name, asked.name, before is None, operator)
+    found = ChangeSet(token(), deployment, deployment.name, operator)
     try:
-        _make(client, found, asked)
+        _make(client, found)
         found.changes = _waited_for(client, found)
         yield found
     except ClientError as error:
-        if aws.code(error) == "ChangeSetNotFound":
+        if code(error) == "ChangeSetNotFound":
             raise OperatingError(
-                f"Another change of the stack {asked.name} was quicker, and has taken this one's"
-                " place.",
+                f"Another change of the stack {deployment.name} was quicker, and has taken this"
+                " one's place.",
                 "Run it again to see what is left to change.",
             ) from error
         raise
@@ -84,11 +69,11 @@ def proposed(
             forget(client, found)
 
 
-def _make(client: CloudFormationClient, found: Proposed, asked: Asked) -> None:
+def _make(client: CloudFormationClient, found: ChangeSet) -> None:
     """Make a change set, and keep its stack's id. Raises OperatingError, botocore's errors."""
     found.exists = True  # as far as is known, from here on
     try:
-        found.stack = client.create_change_set(**_request(found, asked))["StackId"]
+        found.stack = client.create_change_set(**_request(found))["StackId"]
     except FAILURES as error:
         described = None if _is_refusal(error) else _looked_for(client, found, error)
         if described is None:
@@ -97,28 +82,29 @@ def _make(client: CloudFormationClient, found: Proposed, asked: Asked) -> None:
         found.stack = described["StackId"]
 
 
-def _request(found: Proposed, asked: Asked) -> CreateChangeSetInputTypeDef:
+def _request(found: ChangeSet) -> CreateChangeSetInputTypeDef:
+    wanted = found.deployment
     given: list[ParameterTypeDef] = [
-        {"ParameterKey": key, "ParameterValue": value} for key, value in asked.parameters.items()
+        {"ParameterKey": key, "ParameterValue": value} for key, value in wanted.given.items()
     ]
-    given += [{"ParameterKey": key, "UsePreviousValue": True} for key in asked.kept]
+    given += [{"ParameterKey": key, "UsePreviousValue": True} for key in wanted.kept]
     request: CreateChangeSetInputTypeDef = {
-        "StackName": asked.name,
+        "StackName": wanted.name,
         "ChangeSetName": found.name,
         "ChangeSetType": "CREATE" if found.creates else "UPDATE",
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
         "ClientToken": found.name,
         "Parameters": given,
-        "TemplateBody": asked.body,
+        "TemplateBody": wanted.template.text,
     }
-    if asked.role:
-        request["RoleARN"] = asked.role
-    if asked.tags:
-        request["Tags"] = [{"Key": key, "Value": value} for key, value in asked.tags.items()]
+    if wanted.role:
+        request["RoleARN"] = wanted.role
+    if wanted.tags:  # all of them, because AWS replaces those that the stack has
+        request["Tags"] = [{"Key": key, "Value": value} for key, value in wanted.all_tags.items()]
     return request
 
 
-def execute(client: CloudFormationClient, found: Proposed) -> None:
+def execute(client: CloudFormationClient, found: ChangeSet) -> None:
     """Execute a change set: from here on the stack goes on by itself.
 
     Raises OperatingError where it is not known whether it does, and botocore's errors.
@@ -137,12 +123,12 @@ def execute(client: CloudFormationClient, found: Proposed) -> None:
 
 
 def _is_refusal(error: Exception) -> bool:
-    taken = isinstance(error, ClientError) and aws.code(error) in _TAKEN
+    taken = isinstance(error, ClientError) and code(error) in _TAKEN
     return refused(error) and not taken
 
 
 def _looked_for(
-    client: CloudFormationClient, found: Proposed, lost: Exception
+    client: CloudFormationClient, found: ChangeSet, lost: Exception
 ) -> DescribeChangeSetOutputTypeDef | None:
     """Return what became of a change set after a call whose answer was lost, None if nothing.
 
@@ -159,7 +145,7 @@ def _looked_for(
         ) from lost
 
 
-def _waited_for(client: CloudFormationClient, made: Proposed) -> tuple[Change, ...] | None:
+def _waited_for(client: CloudFormationClient, made: ChangeSet) -> tuple[ResourceChange, ...] | None:
     operator, began = made.operator, made.operator.clock()
     while True:
         found = looked_at(
@@ -184,12 +170,12 @@ def _waited_for(client: CloudFormationClient, made: Proposed) -> tuple[Change, .
         operator.sleep(EVERY)
 
 
-def _changes(client: CloudFormationClient, made: Proposed) -> tuple[Change, ...]:
+def _changes(client: CloudFormationClient, made: ChangeSet) -> tuple[ResourceChange, ...]:
     pages = client.get_paginator("describe_change_set").paginate(
         ChangeSetName=made.name, StackName=made.stack
     )
     return tuple(
-        change(each["ResourceChange"])
+        resource_change(each["ResourceChange"])
         for page in pages
         for each in page.get("Changes", ())
         if "ResourceChange" in each

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn import aws
-from dt_logs_cfn.cli.terminal import printable
-from dt_logs_cfn.errors import DtLogsError, OperatingError
-from dt_logs_cfn.operate.operator import Operator
+from dt_logs_cfn.cli.terminal import Operator, printable
+from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stacks.deleting import delete
 from dt_logs_cfn.operate.stacks.following import follow, seen_before
 from dt_logs_cfn.operate.stacks.marks import Hints, Left, Marks, fate, leftovers
-from dt_logs_cfn.operate.stacks.marks_read import Clients, read_marks
+from dt_logs_cfn.operate.stacks.marks_read import Access, read_marks
 from dt_logs_cfn.operate.stacks.stack import (
+    Existing,
     Resource,
-    Stack,
-    TemplateJson,
+    StackDescription,
     check_review,
     made_from,
     missing,
@@ -30,8 +28,8 @@ from dt_logs_cfn.operate.stacks.stack import (
 from dt_logs_cfn.operate.stacks.states import GONE, REVIEW, at_rest
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
-from dt_logs_cfn.template.templates import origin
-from dt_logs_handler import names as handler_marks
+from dt_logs_handler.aws import denied
+from dt_logs_handler.names import NAME, Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -50,7 +48,7 @@ class Options:
 class Removed:
     """What came of it: what was removed besides the stack, and what is left."""
 
-    stack: Stack
+    stack: StackDescription
     left: tuple[Left, ...]
     removed: tuple[Left, ...] = ()
     unread: tuple[str, ...] = field(default=())
@@ -63,7 +61,7 @@ class Removed:
 
 def remove(
     client: CloudFormationClient,
-    found: Clients,
+    found: Access,
     name: str,
     operator: Operator,
     options: Options,
@@ -73,10 +71,11 @@ def remove(
     Raises OperatingError, botocore's errors, and KeyboardInterrupt, with the stack going on.
     """
     stack = named(client, name)
-    documented = _is_documented(_template(client, stack))
+    existing = _existing(client, stack)
+    documented = existing is not None and existing.privileges is Privileges.DOCUMENTED
     stack = _at_rest(client, stack, operator)
     listed = resources(client, stack)
-    tagged = _of(stack)
+    tagged = Stack.of(stack.id)
     hints = _hints(stack, listed)
     operator.tell("looking for what it has set up in the account")
     before, cleared = read_marks(found, tagged, hints), tuple[Left, ...]()
@@ -99,15 +98,17 @@ def remove(
     return Removed(stack, left, cleared, after.unread)
 
 
-def _at_rest(client: CloudFormationClient, stack: Stack, operator: Operator) -> Stack:
+def _at_rest(
+    client: CloudFormationClient, stack: StackDescription, operator: Operator
+) -> StackDescription:
     if at_rest(stack.status):
         return stack
     operator.tell(f"The stack {stack.name} is at work ({stack.status}); following it first.")
     return follow(client, stack.id, seen_before(client, stack.id), operator).stack
 
 
-def _template(client: CloudFormationClient, stack: Stack) -> TemplateJson | None:
-    """Return what the stack was made from; None if it was not made, or is gone for 90 days.
+def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing | None:
+    """Return the stack with what it was made from; None if it was not made, or is gone for 90 days.
 
     Raises OperatingError if it is none of ours [CloudFormation API, GetTemplate].
     """
@@ -115,30 +116,17 @@ def _template(client: CloudFormationClient, stack: Stack) -> TemplateJson | None
         check_review(client, stack, held=True)
         return None
     try:
-        return made_from(client, stack).template
+        return made_from(client, stack)
     except ClientError as error:
         if stack.status == GONE and missing(error):
             return None
         raise
 
 
-def _is_documented(template: TemplateJson | None) -> bool:
-    try:
-        return template is not None and origin(template).privileges is Privileges.DOCUMENTED
-    except DtLogsError:
-        return False  # edited by hand
-
-
-def _of(stack: Stack) -> handler_marks.Stack:
-    """Return the stack as its marks know it."""
-    _, partition, _, region, account, _ = stack.id.split(":", 5)
-    return handler_marks.Stack(stack.id, partition, region, account)
-
-
-def _hints(stack: Stack, listed: Sequence[Resource]) -> Hints:
+def _hints(stack: StackDescription, listed: Sequence[Resource]) -> Hints:
     """Return what the stack itself tells; its outputs may be cut off."""
     arns = re.findall(
-        rf"arn:[^,\s]+:{handler_marks.NAME}-[0-9]+-[A-Za-z0-9_-]+",
+        rf"arn:[^,\s]+:{NAME}-[0-9]+-[A-Za-z0-9_-]+",
         stack.outputs.get("TopicArns", ""),
     )
     function = next((each.physical_id for each in listed if each.logical_id == FUNCTION), "")
@@ -147,7 +135,9 @@ def _hints(stack: Stack, listed: Sequence[Resource]) -> Hints:
     return Hints((), (), tuple(arns), function, endpoint, INVOCATION not in there)
 
 
-def _told(stack: Stack, listed: Sequence[Resource], marks: Marks, documented: bool) -> str:
+def _told(
+    stack: StackDescription, listed: Sequence[Resource], marks: Marks, documented: bool
+) -> str:
     goes, stays = fate(marks, documented)
     existing = [
         f"{each.logical_id}  {each.resource_type}  {each.physical_id}"
@@ -184,20 +174,21 @@ def _agreed(left: Sequence[Left], operator: Operator, options: Options) -> bool:
     return True
 
 
-def _gone(found: Clients, left: Left, operator: Operator) -> bool:
+def _gone(found: Access, left: Left, operator: Operator) -> bool:
     """Remove one thing; tells whether that was allowed. Repeatable."""
+    _, _, sns = found.handler
     try:
         match left.what:
             case "topic":
-                found.aws.sns.delete_topic(TopicArn=left.name)
+                sns.delete_topic(TopicArn=left.name)
             case "subscription":
-                found.aws.sns.unsubscribe(SubscriptionArn=left.name)
+                sns.unsubscribe(SubscriptionArn=left.name)
             case "log group":
                 found.logs.delete_log_group(logGroupName=left.name)
             case _:
                 raise AssertionError(f"no way to remove a {left.what}")
     except ClientError as error:
-        if not aws.denied(error):
+        if not denied(error):
             raise
         operator.tell(f"AWS denies {error.operation_name}: {left.name} stays")
         return False

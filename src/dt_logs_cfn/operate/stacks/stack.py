@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn import aws
-from dt_logs_cfn.errors import OperatingError, VerifyError
+from dt_logs_cfn.errors import OperatingError, SettingsError, VerifyError
 from dt_logs_cfn.operate.stacks.states import GONE, REVIEW, before_update
+from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
+from dt_logs_cfn.template.templates import origin
+from dt_logs_handler.aws import code
 from dt_logs_handler.documents import Json
+from dt_logs_handler.names import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -30,7 +33,7 @@ TemplateJson = Mapping[str, Json]
 
 
 @dataclass(frozen=True)
-class Stack:
+class StackDescription:
     """A stack as it is now; `role` is empty where it acts with its caller's rights."""
 
     id: str
@@ -47,8 +50,16 @@ class Stack:
 class Existing:
     """A stack of ours, and the template that it was made from."""
 
-    stack: Stack
+    stack: StackDescription
     template: TemplateJson
+
+    @property
+    def privileges(self) -> Privileges | None:
+        """Which of our templates it was made from; None for one that was edited by hand."""
+        try:
+            return origin(self.template).privileges
+        except (SettingsError, VerifyError):
+            return None
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,7 @@ class Resource:
     status: str
 
 
-def describe(client: CloudFormationClient, name: str) -> Stack | None:
+def describe(client: CloudFormationClient, name: str) -> StackDescription | None:
     """Return a stack by its name or id, None if there is none. Raises botocore's errors."""
     try:
         (found,) = client.describe_stacks(StackName=name)["Stacks"]
@@ -72,14 +83,14 @@ def describe(client: CloudFormationClient, name: str) -> Stack | None:
     return parsed(found)
 
 
-def named(client: CloudFormationClient, name: str) -> Stack:
+def named(client: CloudFormationClient, name: str) -> StackDescription:
     """Return a stack by its name or id. Raises OperatingError if there is none."""
     stack = describe(client, name)
     if stack is None:
         fix = "Check --stack, --profile and --region; one that was deleted has its id alone."
         if name.startswith("arn:"):
-            _, _, _, region, account, _ = name.split(":", 5)
-            fix = f"It is of account {account}: use its credentials, and --region {region}."
+            its = Stack.of(name)
+            fix = f"It is of account {its.account}: use its credentials, and --region {its.region}."
         raise OperatingError(f"There is no stack {name} in this account and region.", fix)
     return stack
 
@@ -103,7 +114,7 @@ def existing(client: CloudFormationClient, name: str) -> Existing | None:
     return found
 
 
-def made_from(client: CloudFormationClient, stack: Stack) -> Existing:
+def made_from(client: CloudFormationClient, stack: StackDescription) -> Existing:
     """Return a stack with its template. Raises OperatingError if it is none of ours."""
     body: object = client.get_template(StackName=stack.id, TemplateStage="Original")["TemplateBody"]
     try:
@@ -125,7 +136,9 @@ def is_ours(template: TemplateJson) -> bool:
     return _OURS.items() <= types.items() and declared.keys() >= _PARAMETERS
 
 
-def check_review(client: CloudFormationClient, stack: Stack, *, held: bool = False) -> None:
+def check_review(
+    client: CloudFormationClient, stack: StackDescription, *, held: bool = False
+) -> None:
     """Raise OperatingError if a stack that is not made yet is held by a change set not of ours.
 
     With `held` also if none of ours holds it: then nothing tells whose it is.
@@ -147,7 +160,7 @@ def check_review(client: CloudFormationClient, stack: Stack, *, held: bool = Fal
         )
 
 
-def ours(client: CloudFormationClient) -> list[Stack]:
+def ours(client: CloudFormationClient) -> list[StackDescription]:
     """Return every stack of the account and region that may be of ours, by its parameters.
 
     Those that were not made, or only in part, are among them; the template tells for sure. Raises
@@ -161,7 +174,7 @@ def ours(client: CloudFormationClient) -> list[Stack]:
     return [each for each in found if each.parameters.keys() >= _PARAMETERS]
 
 
-def resources(client: CloudFormationClient, stack: Stack) -> tuple[Resource, ...]:
+def resources(client: CloudFormationClient, stack: StackDescription) -> tuple[Resource, ...]:
     """Return a stack's resources, those that are gone among them. Raises botocore's errors."""
     pages = client.get_paginator("list_stack_resources").paginate(StackName=stack.id)
     return tuple(
@@ -183,10 +196,10 @@ def token() -> str:
 
 def missing(error: ClientError) -> bool:
     """Tell whether CloudFormation says that a stack does not exist; it has no code for that."""
-    return aws.code(error) == "ValidationError" and "does not exist" in str(error)
+    return code(error) == "ValidationError" and "does not exist" in str(error)
 
 
-def foreign(stack: Stack) -> OperatingError:
+def foreign(stack: StackDescription) -> OperatingError:
     """Return what is raised of a stack that is none of ours."""
     return OperatingError(
         f"The stack {stack.name} is none that onboards load balancers.",
@@ -194,9 +207,9 @@ def foreign(stack: Stack) -> OperatingError:
     )
 
 
-def parsed(found: StackTypeDef) -> Stack:
+def parsed(found: StackTypeDef) -> StackDescription:
     """Return one of DescribeStacks' stacks."""
-    return Stack(
+    return StackDescription(
         id=found.get("StackId", ""),
         name=found["StackName"],
         status=found["StackStatus"],

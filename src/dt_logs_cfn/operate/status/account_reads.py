@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dt_logs_cfn import aws
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.plans.reads import Reading
-from dt_logs_cfn.operate.status.seen import Unread
-from dt_logs_handler.model import Bucket, Topic
+from dt_logs_cfn.operate.account import Reading, Unread
+from dt_logs_handler.aws import code, denied, pages
+from dt_logs_handler.model import Bucket
 from dt_logs_handler.names import digest
-from dt_logs_handler.topics import of_topic
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -30,9 +28,9 @@ def stack_names(client: CloudFormationClient) -> dict[str, str] | Unread:
         try:
             page = client.list_stacks(**request)
         except ClientError as error:
-            if not aws.denied(error):
+            if not denied(error):
                 raise
-            return lacking("cloudformation:ListStacks")
+            return Unread.lacking("cloudformation:ListStacks")
         for each in page["StackSummaries"]:
             if each["StackStatus"] != "DELETE_COMPLETE":
                 found[digest(each.get("StackId", ""), 12)] = each["StackName"]
@@ -58,22 +56,21 @@ def load_balancer_arns(elbv2: ElasticLoadBalancingv2Client) -> list[str]:
     return found
 
 
-def topic(through: Reading, arn: str, filtered: set[str]) -> Topic | None:
-    """Read a topic with its subscriptions; of those of these endpoints the filters, too."""
-    sns = through.sns
-    try:
-        policy = sns.get_topic_attributes(TopicArn=arn)["Attributes"].get("Policy", "")
-        found = []
-        for each in of_topic(through, arn):
-            if each.confirmed and digest(each.endpoint, 8) in filtered:
-                answer = sns.get_subscription_attributes(SubscriptionArn=each.arn)
-                each = replace(each, filter_policy=answer["Attributes"].get("FilterPolicy"))
-            found.append(each)
-        return Topic(arn, policy, tuple(found))
-    except ClientError as error:
-        if aws.code(error) in ("NotFound", "NotFoundException"):
-            return None
-        raise
+def requester_pays(through: Reading, bucket: str, account: str) -> bool:
+    """Tell whether whoever reads a bucket's objects has to pay. Raises botocore's errors."""
+    s3 = through.s3
+    return (
+        s3.get_bucket_request_payment(Bucket=bucket, ExpectedBucketOwner=account)["Payer"]
+        == "Requester"
+    )
+
+
+def on_outposts(through: Reading) -> Iterator[str]:
+    """Yield the region's load balancers that are on an Outpost. Raises botocore's errors."""
+    for page in pages(through, through.elbv2.describe_load_balancers, "Marker", "NextMarker"):
+        for each in page["LoadBalancers"]:
+            if any("OutpostId" in zone for zone in each.get("AvailabilityZones", ())):
+                yield each["LoadBalancerArn"]
 
 
 def is_public(through: Reading, bucket: Bucket, account: str) -> bool:
@@ -91,21 +88,14 @@ def account_block(client: S3ControlClient, account: str) -> dict[str, bool] | Un
     try:
         answer = client.get_public_access_block(AccountId=account)
     except ClientError as error:
-        if aws.code(error) == "NoSuchPublicAccessBlockConfiguration":
+        if code(error) == "NoSuchPublicAccessBlockConfiguration":
             return {}
-        if not aws.denied(error):
+        if not denied(error):
             raise
-        return lacking("s3:GetAccountPublicAccessBlock")
+        return Unread.lacking("s3:GetAccountPublicAccessBlock")
     except BotoCoreError as error:
         return Unread(
             f"the account's public access block is not readable ({type(error).__name__})",
             "Check the network, and look again.",
         )
     return {key: bool(value) for key, value in answer["PublicAccessBlockConfiguration"].items()}
-
-
-def lacking(right: str) -> Unread:
-    """Return what could not be read for want of a right."""
-    return Unread(
-        f"not readable: you lack {right}", f"Have {right} allowed for you, and look again."
-    )

@@ -1,17 +1,18 @@
 """Whether new log objects are announced to the vendor, and to whom else; pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from dt_logs_cfn.operate.account import TopicSeen
 from dt_logs_cfn.operate.status.bucket_checks import RUN_AGAIN
 from dt_logs_cfn.operate.status.seen import Check, Logs, denied_check
 from dt_logs_handler import notifications
-from dt_logs_handler.documents import same
+from dt_logs_handler.documents import Json, parsed, same
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.model import Subscription
 from dt_logs_handler.names import is_own_notification
 from dt_logs_handler.notifications import encoded
 from dt_logs_handler.request import Endpoint
-from dt_logs_handler.topics import filtered, topic_policy
+from dt_logs_handler.topics import ENDED, RETRIES, filtered, topic_policy
 
 
 def checks(logs: Logs) -> Iterator[Check]:
@@ -31,6 +32,8 @@ def checks(logs: Logs) -> Iterator[Check]:
         yield denied_check("topic", logs.subject, denied)
     elif through == own:
         yield _topic(logs, own, topic.policy if topic else None)
+        if topic:
+            yield _retries(logs, topic)
     if denied := unread or seen.denial(through, "ListSubscriptionsByTopic"):
         yield denied_check("subscription", logs.subject, denied)
     elif seen.topics.get(through):
@@ -85,6 +88,33 @@ def _topic(logs: Logs, arn: str, policy: str | None) -> Check:
     )
 
 
+def _retries(logs: Logs, topic: TopicSeen) -> Check:
+    """Whether SNS delivers an announcement again for as long as it can."""
+    name = "delivery retries"
+    wanted, found = _retry_policy(RETRIES), _retry_policy(topic.delivery_policy)
+    if wanted.items() <= found.items():
+        return Check(name, logs.subject, "announcements are delivered again for an hour", "ok")
+    return Check(
+        name,
+        logs.subject,
+        "announcements are not delivered again for as long as SNS can",
+        "finding",
+        f"aws sns set-topic-attributes --topic-arn {topic.arn} --attribute-name DeliveryPolicy"
+        f" --attribute-value '{RETRIES}'",
+    )
+
+
+def _retry_policy(delivery_policy: str) -> Mapping[str, Json]:
+    """Return how a topic's announcements are delivered again over https."""
+    try:
+        found: Json = parsed(delivery_policy)
+    except ValueError:
+        return {}
+    for key in ("http", "defaultHealthyRetryPolicy"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def _same(one: str, other: str) -> bool:
     try:
         return same(one, other)
@@ -101,6 +131,16 @@ def _subscriptions(logs: Logs, arn: str, *, foreign: bool) -> Iterator[Check]:
         if found is None:
             saw = f"the endpoint of stack {logs.seen.called(claim.stack)} is not subscribed"
             yield Check(name, logs.subject, saw, "finding", RUN_AGAIN)
+            continue
+        if found.arn == ENDED:
+            yield Check(
+                name,
+                logs.subject,
+                f"the owner of the endpoint of stack {logs.seen.called(claim.stack)} has ended its"
+                " subscription",
+                "finding",
+                f"Ask Data Theorem why. {RUN_AGAIN} Their endpoint has to confirm it again.",
+            )
             continue
         shown = Endpoint("sqs" if found.protocol == "sqs" else "https", found.endpoint).shown
         if not found.confirmed:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.status.policy_judged import allows, may_deny
-from dt_logs_cfn.operate.status.seen import Check, Logs, Unread, denied_check, unread_check
+from dt_logs_cfn.operate.status.seen import Check, Logs, denied_check, unread_check
 from dt_logs_handler.documents import parsed, same_statement, statements
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.model import Bucket
@@ -25,6 +26,7 @@ def checks(logs: Logs) -> Iterator[Check]:
     yield _setting(logs, "encryption", "GetBucketEncryption", alone, found.encryption)
     alone = Bucket(name, ownership=found.ownership)
     yield _setting(logs, "ownership", "GetBucketOwnershipControls", alone, found.ownership)
+    yield _payer(logs)
     yield _grant(logs)
     if logs.seen.claims(logs.load_balancer) or logs.seen.denial(name, "GetBucketPolicy"):
         yield _denied(logs)
@@ -102,6 +104,23 @@ def _age(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
 
 
+def _payer(logs: Logs) -> Check:
+    """Whether the bucket lets the vendor read without paying."""
+    name, seen, bucket = "payer", logs.seen, logs.bucket.name
+    if denied := seen.denial(bucket, "GetBucketRequestPayment"):
+        return denied_check(name, logs.subject, denied)
+    if bucket not in seen.requester_pays:
+        return Check(name, logs.subject, "the bucket's owner pays for requests", "ok")
+    return Check(
+        name,
+        logs.subject,
+        f"Requester Pays is on in bucket {bucket}, so S3 refuses Data Theorem's requests",
+        "finding",
+        "Turn it off (aws s3api put-bucket-request-payment --bucket"
+        f" {bucket} --request-payment-configuration Payer=BucketOwner).",
+    )
+
+
 def _setting(logs: Logs, name: str, operation: str, alone: Bucket, value: str) -> Check:
     """Judge one setting as the handler does, in a bucket where all others are as they should be."""
     if denied := logs.seen.denial(logs.bucket.name, operation):
@@ -172,7 +191,7 @@ def _denied(logs: Logs) -> Check:
         return judged
     key = f"{logs.location.log_prefix(seen.marks)}2026/01/01/x.log.gz"
     for claim in seen.claims(logs.load_balancer):
-        caller = vendor(claim.vendor, seen.place.partition)
+        caller = vendor(claim.vendor, seen.marks.partition)
         if sid := may_deny(policy, caller, "s3:GetObject", _arn(logs, key)):
             return Check(
                 name,
@@ -185,7 +204,7 @@ def _denied(logs: Logs) -> Check:
 
 
 def _arn(logs: Logs, key: str) -> str:
-    return f"arn:{logs.seen.place.partition}:s3:::{logs.bucket.name}/{key}"
+    return f"arn:{logs.seen.marks.partition}:s3:::{logs.bucket.name}/{key}"
 
 
 def _restricted(logs: Logs) -> Check:

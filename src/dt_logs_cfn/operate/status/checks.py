@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.status import announcement_checks, bucket_checks, stack_checks
-from dt_logs_cfn.operate.status.seen import Check, Logs, Seen, Unread, denied_check, unread_check
+from dt_logs_cfn.operate.status.seen import Check, Logs, Seen, denied_check, unread_check
 from dt_logs_handler.model import Bucket, LoadBalancer
-from dt_logs_handler.names import LEFT_TAG
+from dt_logs_handler.names import LEFT_TAG, load_balancer_name
 from dt_logs_handler.register import Registration
 
 ACCOUNT = "account"
@@ -31,7 +32,7 @@ def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
 
 
 def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator[Check]:
-    name, subject = "logging", arn.partition(":loadbalancer/")[2]
+    name, subject = "logging", load_balancer_name(arn)
     if denied := seen.denial(arn, "DescribeLoadBalancerAttributes"):
         yield denied_check(name, subject, denied)
         return
@@ -39,6 +40,11 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
         fix = "Correct the ARN, or take it out of the stack's LoadBalancerArns."
         yield Check(name, subject, "the load balancer does not exist", "finding", fix)
         return
+    if denied := seen.denial("", "DescribeLoadBalancers"):
+        yield denied_check("outpost", subject, denied)
+    elif arn in seen.on_outposts:
+        saw = "it is on an Outpost, whose logs another service delivers, which is not supported"
+        yield Check("outpost", subject, saw, "finding", "Take it out of LoadBalancerArns.")
     logging = found.logging
     if not logging.enabled:
         fix = "Onboard it: `plan` shows how. If a stack has it already, run that again."
@@ -95,7 +101,7 @@ def _marks(seen: Seen, bucket: Bucket) -> Iterator[tuple[str, str, list[Registra
     claims = bucket.register(seen.marks)
     for claim in claims:
         # Nobody takes over a statement: while it is there, what it claims goes with no other stack.
-        granting = "" if claim.vendor != seen.place.account else ", which grants nothing,"
+        granting = "" if claim.vendor != seen.marks.account else ", which grants nothing,"
         yield claim.stack, f"statement {claim.sid}{granting}", []
     if bucket.maker:
         yield bucket.maker, "its tag", claims

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from dt_logs_cfn.operate.plans.reads import Reading
+from dt_logs_cfn.operate.account import Reading
 from dt_logs_cfn.operate.status.seen import LogObjects
 from dt_logs_handler.model import LoadBalancer
 from dt_logs_handler.names import Stack

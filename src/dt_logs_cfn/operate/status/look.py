@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn import aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError
+from dt_logs_cfn.operate.account import (
+    Denied,
+    Reading,
+    TopicSeen,
+    Unread,
+    observed,
+    reading,
+    topic,
+)
 from dt_logs_cfn.operate.plans import asked
-from dt_logs_cfn.operate.plans.asked import Place, expected
+from dt_logs_cfn.operate.plans.asked import expected
 from dt_logs_cfn.operate.plans.planned import Planned, decided
-from dt_logs_cfn.operate.plans.reads import Denied, Reading, observed, reading
-from dt_logs_cfn.operate.stacks.stack import Existing, Stack, made_from
+from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription, made_from
 from dt_logs_cfn.operate.stacks.states import REVIEW, made
 from dt_logs_cfn.operate.status.account_reads import (
     account_block,
     is_public,
-    lacking,
     load_balancer_arns,
+    on_outposts,
+    requester_pays,
     stack_names,
-    topic,
 )
 from dt_logs_cfn.operate.status.log_objects import log_objects
-from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen, Unread
+from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen
 from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
 from dt_logs_cfn.template.templates import Origin, origin
-from dt_logs_handler import names as marks
+from dt_logs_handler.aws import denied
 from dt_logs_handler.buckets import read_bucket
 from dt_logs_handler.main import Clients
-from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Topic, Unreadable
-from dt_logs_handler.names import EVERY_LOAD_BALANCER
+from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Unreadable
+from dt_logs_handler.names import EVERY_LOAD_BALANCER, LOAD_BALANCER_ARN, Stack
 from dt_logs_handler.notifications import foreign_topics
 from dt_logs_handler.observe import read_load_balancer
 
@@ -55,25 +63,30 @@ class Reach:
 
 
 def look(
-    reach: Reach, place: Place, stacks: Sequence[Stack], load_balancers: Sequence[str]
+    reach: Reach,
+    here: Stack,
+    stacks: Sequence[StackDescription],
+    load_balancers: Sequence[str],
 ) -> Seen:
     """Read stacks with their load balancers, and load balancers by ARN or `*`.
 
     Raises botocore's errors, other than a denial; OperatingError.
     """
-    found = _Look(reach, place)
+    found = _Look(reach, here)
     seen = [each for each in map(found.stack, stacks) if each is not None]
     found.load_balancers_of(load_balancers)
     found.settle()
     return Seen(
-        place,
+        here,
         found.now,
         found.load_balancers,
         found.buckets,
         found.topics,
         found.objects,
         frozenset(found.public),
-        account_block(reach.s3control, place.account) if found.public else {},
+        frozenset(found.requester_pays),
+        frozenset(found.on_outposts),
+        account_block(reach.s3control, here.account) if found.public else {},
         tuple(seen),
         stack_names(reach.cloudformation),
         frozenset(found.noted),
@@ -83,22 +96,23 @@ def look(
 class _Look:
     """Reads each thing once."""
 
-    def __init__(self, reach: Reach, place: Place) -> None:
+    def __init__(self, reach: Reach, here: Stack) -> None:
         self.now = reach.clock()
         self.noted: list[Denied] = []
         self.load_balancers: dict[str, LoadBalancer | None] = {}
         self.buckets: dict[str, Bucket | Absent | Unreadable] = {}
-        self.topics: dict[str, Topic | None] = {}
+        self.topics: dict[str, TopicSeen | None] = {}
         self.objects: dict[str, LogObjects] = {}
         self.public: set[str] = set()
+        self.requester_pays: set[str] = set()
+        self.on_outposts: set[str] = set()
         self._reach = reach
-        self._place = place
         self._through = reading(reach.clients, self.noted, reach.clock, lenient=True)
-        self._marks = self._marks_of(place.example_stack())
+        self._marks = here
 
-    def stack(self, stack: Stack) -> StackSeen | None:
+    def stack(self, stack: StackDescription) -> StackSeen | None:
         """Read a stack, and what its own parameters would change now; None if it is not of ours."""
-        tagged = self._marks_of(stack.id)
+        tagged = Stack.of(stack.id)
         record: Origin | Unread
         planned: Planned | Unread
         record = planned = Unread("the stack was not made", "Launch it, and look again.")
@@ -109,19 +123,15 @@ class _Look:
         except OperatingError:
             return None
         except ClientError as error:
-            if not aws.denied(error):
+            if not denied(error):
                 raise
-            record = planned = lacking("cloudformation:GetTemplate")
+            record = planned = Unread.lacking("cloudformation:GetTemplate")
         else:
             if made(stack.status):
                 record, planned = _origin(existing), self._planned(existing, tagged)
         return StackSeen(stack, tagged, record, planned, self._versions(record))
 
-    def _marks_of(self, stack: str) -> marks.Stack:
-        place = self._place
-        return marks.Stack(stack, place.partition, place.region, place.account)
-
-    def _planned(self, existing: Existing, tagged: marks.Stack) -> Planned | Unread:
+    def _planned(self, existing: Existing, tagged: Stack) -> Planned | Unread:
         try:
             request = asked.update(
                 existing.template, existing.stack.parameters, existing, self._reach.clock()
@@ -148,7 +158,7 @@ class _Look:
     def _versions(self, record: Origin | Unread) -> bytes | Unread:
         if isinstance(record, Unread):
             return record
-        base = record.settings.vendor(self._place.partition).base_url
+        base = record.settings.vendor(self._marks.partition).base_url
         if not base:
             return Unread(
                 "the template does not say where its releases are",
@@ -164,7 +174,7 @@ class _Look:
         wanted: dict[str, None] = {}
         for arn in named:
             if arn != EVERY_LOAD_BALANCER:
-                _check_local(arn, self._place)
+                _check_local(arn, self._marks)
                 wanted[arn] = None
             else:
                 wanted |= dict.fromkeys(load_balancer_arns(self._reach.clients[0]))
@@ -177,7 +187,7 @@ class _Look:
             for arn, found in self.load_balancers.items()
             if found and found.logging.enabled
         }
-        account = self._place.account
+        account = self._marks.account
         names = {found.logging.bucket: None for found in logging.values()}
         unread = [each for each in names if each not in self.buckets]
         self.buckets |= self._each(lambda aws, name: read_bucket(aws, name, account), unread)
@@ -192,6 +202,10 @@ class _Look:
         buckets = {name: each for name, each in self.buckets.items() if isinstance(each, Bucket)}
         public = self._each(lambda aws, name: is_public(aws, buckets[name], account), buckets)
         self.public |= {name for name, found in public.items() if found}
+        pays = self._each(lambda aws, name: requester_pays(aws, name, account), buckets)
+        self.requester_pays |= {name for name, found in pays.items() if found}
+        if self.load_balancers:
+            self.on_outposts |= {*on_outposts(self._through)}
         for each in buckets.values():
             self._topics_of(each)
 
@@ -208,18 +222,17 @@ class _Look:
             self.topics[arn] = topic(self._through, arn, ends if arn != own else set())
 
 
-def _check_local(arn: str, place: Place) -> None:
-    parts = arn.split(":", 5)
-    if len(parts) != 6 or not parts[5].startswith("loadbalancer/app/"):
+def _check_local(arn: str, here: Stack) -> None:
+    if not re.fullmatch(LOAD_BALANCER_ARN, arn):
         raise OperatingError(
             f"{arn[:200]!r} is not the ARN of an application load balancer.",
             "Give one like arn:…:loadbalancer/app/NAME/ID, or * for all.",
         )
-    partition, region, account = parts[1], parts[3], parts[4]
-    if (partition, region, account) != (place.partition, place.region, place.account):
+    if not here.has(arn):
+        _, _, _, region, account, _ = arn.split(":")
         raise OperatingError(
-            f"{arn[:200]} is not of account {place.account}, region {place.region}.",
-            f"Look with credentials of account {account[:20]}, and --region {region[:30]}.",
+            f"{arn[:200]} is not of account {here.account}, region {here.region}.",
+            f"Look with credentials of account {account}, and --region {region[:30]}.",
         )
 
 

@@ -10,6 +10,7 @@ _JUDGED = frozenset(
         *("bool", "null", "stringequals", "stringequalsignorecase", "stringlike"),
         *("stringnotequals", "stringnotlike"),
         *("arnequals", "arnlike", "arnnotequals", "arnnotlike"),
+        *("ipaddress", "notipaddress"),
     )
 )
 

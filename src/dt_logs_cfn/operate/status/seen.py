@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.operate.account import Denied, TopicSeen, Unread
 from dt_logs_cfn.operate.plans.planned import Planned
-from dt_logs_cfn.operate.plans.reads import Denied
-from dt_logs_cfn.operate.stacks import stack as stacks
+from dt_logs_cfn.operate.stacks.stack import StackDescription
 from dt_logs_cfn.template.templates import Origin
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Subscription, Topic, Unreadable
 from dt_logs_handler.names import Location, Stack, digest
 from dt_logs_handler.register import Registration
+from dt_logs_handler.topics import ENDED
 
 Verdict = Literal["ok", "finding", "unknown"]
 
@@ -35,14 +35,6 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Unread:
-    """What could not be read: why, and what to do about it, a sentence each."""
-
-    why: str
-    fix: str
-
-
-@dataclass(frozen=True)
 class LogObjects:
     """What ELB wrote: its test file, and the load balancer's newest log since yesterday."""
 
@@ -54,7 +46,7 @@ class LogObjects:
 class StackSeen:
     """A stack of ours, and what its own parameters would change now."""
 
-    stack: stacks.Stack
+    stack: StackDescription
     marks: Stack
     origin: Origin | Unread
     planned: Planned | Unread
@@ -72,23 +64,19 @@ class Seen:
     `stack_names` are those of every stack of the account and region, by tag.
     """
 
-    place: Place
+    marks: Stack  # of the account and region, for names that depend on no stack
     now: float
     load_balancers: Mapping[str, LoadBalancer | None] = field(default_factory=dict)
     buckets: Mapping[str, Bucket | Absent | Unreadable] = field(default_factory=dict)
-    topics: Mapping[str, Topic | None] = field(default_factory=dict)
+    topics: Mapping[str, TopicSeen | None] = field(default_factory=dict)
     objects: Mapping[str, LogObjects] = field(default_factory=dict)  # by load balancer
     public: frozenset[str] = frozenset()  # buckets whose policy S3 deems public
+    requester_pays: frozenset[str] = frozenset()  # buckets
+    on_outposts: frozenset[str] = frozenset()  # load balancers
     account_block: Mapping[str, bool] | Unread = field(default_factory=dict)
     stacks: tuple[StackSeen, ...] = ()
     stack_names: Mapping[str, str] | Unread = field(default_factory=dict)
     denied: frozenset[Denied] = frozenset()
-
-    @property
-    def marks(self) -> Stack:
-        """A stack of this place, for names that depend on no stack."""
-        place = self.place
-        return Stack(place.example_stack(), place.partition, place.region, place.account)
 
     def denial(self, named: str, *operations: str) -> Denied | None:
         """Return the first of these reads that was denied, of what bears this name or ARN."""
@@ -110,7 +98,7 @@ class Seen:
         return [
             each
             for each in (bucket.register(self.marks) if bucket else [])
-            if each.vendor != self.place.account and each.covers(found.logging.location, found.name)
+            if each.vendor != self.marks.account and each.covers(found.logging.location, found.name)
         ]
 
     def called(self, tag: str) -> str:
@@ -135,28 +123,20 @@ class Logs:
     def location(self) -> Location:
         return self.load_balancer.logging.location
 
-    def topic(self) -> tuple[str, Topic | None]:
+    def topic(self) -> tuple[str, TopicSeen | None]:
         """Return the ARN of our topic for the bucket, and the topic if it is there."""
         arn = self.seen.marks.topic_arn(self.bucket.name)
         return arn, self.seen.topics.get(arn)
 
     def subscribed(self, topic: Topic, claim: Registration) -> Subscription | None:
-        """Return the subscription of a claim's endpoint to a topic."""
-        return next(
-            (each for each in topic.subscriptions if digest(each.endpoint, 8) == claim.endpoint),
-            None,
-        )
+        """Return the subscription of a claim's endpoint to a topic, one that has ended last."""
+        found = [e for e in topic.subscriptions if digest(e.endpoint, 8) == claim.endpoint]
+        return min(found, key=lambda each: each.arn == ENDED, default=None)
 
 
 def denied_check(name: str, subject: str, denied: Denied) -> Check:
     """Return a check that could not be made for want of a right."""
-    return Check(
-        name,
-        subject,
-        f"not readable: you lack {denied}",
-        "unknown",
-        f"Have {denied.right} allowed for you, and look again.",
-    )
+    return unread_check(name, subject, denied.unread)
 
 
 def unread_check(name: str, subject: str, unread: Unread) -> Check:

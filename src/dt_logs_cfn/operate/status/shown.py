@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
-from dt_logs_cfn.cli.terminal import printable
-from dt_logs_cfn.operate.shown import shown_line, shown_text
+from dt_logs_cfn.cli.terminal import printable, shown_line, shown_text
 from dt_logs_cfn.operate.status.seen import Check, Verdict
 
 _FEW = 20  # subjects of which everything is told

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from dt_logs_cfn.errors import PublishError
+from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.plans.diff import changes
 from dt_logs_cfn.operate.plans.planned import Planned
 from dt_logs_cfn.operate.stacks.states import SETTLED, at_rest, before_update, made
 from dt_logs_cfn.operate.status.bucket_checks import RUN_AGAIN
-from dt_logs_cfn.operate.status.seen import Check, Seen, StackSeen, Unread, unread_check
+from dt_logs_cfn.operate.status.seen import Check, Seen, StackSeen, denied_check, unread_check
 from dt_logs_cfn.release.catalogue import VERSIONS, Catalogue
 from dt_logs_cfn.versions import is_version, numbers
 
@@ -145,8 +146,6 @@ def _marks(seen: Seen, stack: StackSeen) -> Check:
         buckets = sorted({each.location.bucket for each in mine})
         return Check(name, stack.subject, f"its statements are in {', '.join(buckets)}", "ok")
     if unread := [each for each in found.denied if each.operation == "GetBucketPolicy"]:
-        saw = f"not readable: you lack {unread[0]}"
-        fix = f"Have {unread[0].right} allowed for you, and look again."
-        return Check(name, stack.subject, saw, "unknown", fix)
+        return denied_check(name, stack.subject, unread[0])
     saw = "no bucket's policy has a statement of this stack"
     return Check(name, stack.subject, saw, "finding", RUN_AGAIN)

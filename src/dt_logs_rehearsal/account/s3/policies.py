@@ -108,7 +108,7 @@ def _stored(place: Place, text: str) -> str:
         document = None
     if not isinstance(document, dict):
         _reject("Policies must be valid JSON and the first byte must be '{'")
-    if len(_compact(document).encode()) > LIMIT:
+    if len(_compact(document).encode(errors="surrogatepass")) > LIMIT:
         # [GH minio/minio#8625 names S3's text]
         raise Refused("PolicyTooLarge", "Policy exceeds the maximum allowed document size.")
     for key in document:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
+from cloudformation_api import answers, requests
+from cloudformation_api.change_sets import ChangeSet, changes, unchanged
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.models import operations
 from dt_logs_rehearsal.account.world import Call, Operations, Response, World, present
 from dt_logs_rehearsal.cloudformation.engine import CloudFormation, Rest
 from dt_logs_rehearsal.cloudformation.stack import Stack
 from dt_logs_rehearsal.cloudformation.templates import check, invalid
-from support.cloudformation import answers, requests
-from support.cloudformation.change_sets import ChangeSet, changes, unchanged
 
 _NO_STACK = "Stack [{}] does not exist"
 

@@ -1,12 +1,14 @@
-"""Reading an account as the handler reads it, with the caller's credentials; nothing is written.
+"""The one way to read an account: as the handler reads it, with the caller's credentials.
 
 What the caller may not read is noted, as it says nothing about what the Lambda may.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -14,14 +16,16 @@ import boto3
 from botocore.exceptions import ClientError, NoRegionError
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.operate.plans.asked import Place
+from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.template.resources import TIMEOUT
-from dt_logs_handler.aws import Aws, Passing, denied, message
+from dt_logs_handler.aws import Aws, Passing, code, denied, message
 from dt_logs_handler.errors import CallFailed
 from dt_logs_handler.main import ANSWER_RESERVE, Clients
-from dt_logs_handler.model import State
+from dt_logs_handler.model import State, Topic
+from dt_logs_handler.names import Stack, digest
 from dt_logs_handler.observe import observe
 from dt_logs_handler.request import Request
+from dt_logs_handler.topics import of_topic
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -45,6 +49,7 @@ _NOTHING: Mapping[str, Mapping[str, object]] = {
     },
     "get_bucket_policy": {"Policy": None},
     "get_bucket_policy_status": {"PolicyStatus": {"IsPublic": False}},
+    "get_bucket_request_payment": {"Payer": "BucketOwner"},
     "get_bucket_tagging": {"TagSet": []},
     "get_public_access_block": {"PublicAccessBlockConfiguration": {}},
     "get_subscription_attributes": {"Attributes": {}},
@@ -66,6 +71,21 @@ _RIGHTS = {
 _SERVICES = {"elbv2": "elasticloadbalancing", "s3control": "s3"}
 
 
+@dataclass(frozen=True)
+class Unread:
+    """What could not be read: why, and what to do about it, a sentence each."""
+
+    why: str
+    fix: str
+
+    @classmethod
+    def lacking(cls, right: str, on: str = "") -> Unread:
+        """Return what could not be read for want of a right."""
+        what = f"{right} on {on}" if on else right
+        fix = f"Have {right} allowed for you, and look again."
+        return cls(f"not readable: you lack {what}", fix)
+
+
 @dataclass(frozen=True, order=True)
 class Denied:
     """A read that the caller was denied: which right is missing, on what.
@@ -77,6 +97,11 @@ class Denied:
     on: str
     operation: str
     named: str
+
+    @property
+    def unread(self) -> Unread:
+        """What could not be read by it."""
+        return Unread.lacking(self.right, self.on)
 
     def __str__(self) -> str:
         return f"{self.right} on {self.on}" if self.on else self.right
@@ -124,15 +149,15 @@ class Reading(Aws):
         return operation()
 
 
-def place(session: boto3.Session) -> Place:
-    """Return where and whose the session's credentials are. Raises botocore's errors.
+def here(session: boto3.Session) -> Stack:
+    """Return a new stack of the session's account and region. Raises botocore's errors.
 
     Nobody needs a right for it [STS API, GetCallerIdentity].
     """
     if not session.region_name:
         raise NoRegionError()
     caller = session.client("sts", config=aws.CONFIG).get_caller_identity()
-    return Place(caller["Arn"].split(":")[1], session.region_name, caller["Account"])
+    return new_stack(caller["Arn"].split(":")[1], session.region_name, caller["Account"])
 
 
 def clients(session: boto3.Session) -> Clients:
@@ -165,13 +190,44 @@ def reading(
     )
 
 
-def observed(request: Request, through: Reading) -> State:
+def observed(request: Request, through: Aws) -> State:
     """Read what a request is about, by the handler's own `observe`. Raises botocore's errors."""
     try:
         return observe(through, request)
     except CallFailed as error:
         if isinstance(error.__cause__, ClientError):
             raise error.__cause__ from error
+        raise
+
+
+@dataclass(frozen=True)
+class TopicSeen(Topic):
+    """A topic with its delivery policy, empty where it has none of its own."""
+
+    delivery_policy: str = ""
+
+
+def topic(through: Aws, arn: str, filtered: Container[str] = ()) -> TopicSeen | None:
+    """Read a topic with its subscriptions, None if it does not exist. Raises botocore's errors.
+
+    Filters are read only of the confirmed subscriptions of endpoints with these digests.
+    """
+    sns = through.sns
+    try:
+        found_attributes = through.call(lambda: sns.get_topic_attributes(TopicArn=arn))
+        attributes = found_attributes["Attributes"]
+        found = []
+        for each in of_topic(through, arn, left_out=""):
+            if each.confirmed and digest(each.endpoint, 8) in filtered:
+                answer = sns.get_subscription_attributes(SubscriptionArn=each.arn)
+                each = replace(each, filter_policy=answer["Attributes"].get("FilterPolicy"))
+            found.append(each)
+        return TopicSeen(
+            arn, attributes.get("Policy", ""), tuple(found), attributes.get("DeliveryPolicy", "")
+        )
+    except ClientError as error:
+        if code(error) in ("NotFound", "NotFoundException"):
+            return None
         raise
 
 

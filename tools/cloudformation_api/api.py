@@ -6,15 +6,15 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 
+from cloudformation_api import answers, requests
+from cloudformation_api.change_sets import ChangeSet, changes, unchanged
+from cloudformation_api.stacks_api import StacksApi
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call, Response, World
 from dt_logs_rehearsal.cloudformation.engine import Rest
 from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
 from dt_logs_rehearsal.cloudformation.templates import check, invalid
 from dt_logs_rehearsal.sandbox import Sandbox
-from support.cloudformation import answers, requests
-from support.cloudformation.change_sets import ChangeSet, changes, unchanged
-from support.cloudformation.stacks_api import StacksApi
 
 _UNCHANGED = (
     "The submitted information didn't contain changes. "

@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from cloudformation_api.change_sets import ChangeSet
 from dt_logs_rehearsal.account.world import moment, present
 from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Stack
 from dt_logs_rehearsal.report.data import StackEvent
-from support.cloudformation.change_sets import ChangeSet
 
 
 def stack(found: Stack) -> dict[str, Any]:

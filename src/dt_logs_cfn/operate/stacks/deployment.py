@@ -1,0 +1,77 @@
+"""What somebody wants a stack to become: one type for `plan`, `deploy` and the change set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from dt_logs_cfn.operate.plans import asked
+from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription, TemplateJson
+from dt_logs_cfn.operate.templates import Template
+from dt_logs_cfn.operate.values import check_copied
+from dt_logs_cfn.template.declared import check
+from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_handler.names import Stack
+from dt_logs_handler.request import Request
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A stack as it is wanted. Parameters, tags and a role that are not given stay as they are.
+
+    `here` is a new stack of the account and region; `before` is the stack that is to be updated.
+    """
+
+    name: str
+    here: Stack
+    template: Template
+    given: Mapping[str, str] = field(default_factory=dict)  # parameters
+    tags: Mapping[str, str] = field(default_factory=dict)
+    role: str = ""
+    before: Existing | None = None
+
+    @property
+    def stack(self) -> StackDescription | None:
+        """The stack as it is; None for a new one."""
+        return self.before.stack if self.before else None
+
+    @cached_property
+    def document(self) -> TemplateJson:
+        """The template as JSON values."""
+        return parse_template(self.template.text)
+
+    @cached_property
+    def values(self) -> dict[str, str]:
+        """Each parameter's value. Raises OperatingError for one that cannot be."""
+        check_copied(self.given.get("LoadBalancerArns", ""))
+        return check(self.document, self.given, self.stack.parameters if self.stack else {})
+
+    @property
+    def kept(self) -> list[str]:
+        """The parameters that keep the value that the stack has."""
+        known = self.stack.parameters if self.stack else {}
+        return [name for name in self.values if name in known and name not in self.given]
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """The stack's tags as they will be."""
+        return {**(self.stack.tags if self.stack else {}), **self.tags}
+
+    @property
+    def acting_role(self) -> str:
+        """The service role that CloudFormation will act with; empty for the caller's own rights."""
+        return self.role or (self.stack.role if self.stack else "")
+
+    def check(self) -> None:
+        """Raise OperatingError for values that CloudFormation or the handler would refuse."""
+        asked.creation(self.document, self.values, (self.stack or self.here).id, 0)
+
+    def request(self, now: float) -> Request:
+        """Return the request that the handler would be sent; `now` is in seconds since 1970.
+
+        Raises OperatingError for values that CloudFormation or the handler would refuse.
+        """
+        if self.before is None:
+            return asked.creation(self.document, self.values, self.here.id, now)
+        return asked.update(self.document, self.values, self.before, now)

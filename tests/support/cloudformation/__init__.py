@@ -1,7 +1,0 @@
-"""CloudFormation's API over the rehearsal's engine, for commands that operate stacks.
-
-`serve` lets an emulated account answer it. As strict as AWS is documented to be; the texts are
-those that its users quote, unverified. Refused as not emulated: replacement of a resource, nested
-stacks, imports, stack policies, another behaviour on failure than rolling back, notifications,
-forced deletion or rollback. Drift is never checked.
-"""

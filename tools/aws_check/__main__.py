@@ -1,0 +1,15 @@
+"""The process edge: `python -m aws_check`. SIGTERM removes what was made, as Ctrl-C does."""
+
+import signal
+import sys
+
+from aws_check.cli import main
+
+
+def _stop(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)
+    sys.exit(main(sys.argv[1:]))

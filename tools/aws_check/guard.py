@@ -1,0 +1,59 @@
+"""Watch a session's calls: write each down, and stop one that would change what is not ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+from botocore.model import OperationModel
+
+from aws_check.ledger import Ledger
+from aws_check.plan import Thing
+from aws_check.transcript import Transcript
+
+_READS = ("Describe", "Get", "Head", "List")
+
+
+def watch(session: boto3.Session, by: str, ledger: Ledger, transcript: Transcript) -> None:
+    """Hold the clients that a session makes from now on; `by` is whose calls they are.
+
+    A call that would change a bucket or load balancer that the run has not made raises
+    AssertionError before it is sent: it is a bug.
+    """
+
+    def before(
+        params: Mapping[str, Any], model: OperationModel, context: dict[str, Any], **_: object
+    ) -> None:
+        context["aws_check"] = params
+        thing = changed(model.service_model.service_name, model.name, params)
+        assert thing is None or thing in ledger.left(), f"{model.name} of {thing} is not ours"
+
+    def after(
+        parsed: Mapping[str, Any], model: OperationModel, context: dict[str, Any], **_: object
+    ) -> None:
+        transcript.write(
+            {
+                "by": by,
+                "service": model.service_model.service_name,
+                "operation": model.name,
+                "request": context.get("aws_check", {}),
+                "status": parsed.get("ResponseMetadata", {}).get("HTTPStatusCode"),
+                "response": parsed,
+            }
+        )
+
+    session.events.register("provide-client-params.*.*", before)
+    session.events.register("after-call.*.*", after)
+
+
+def changed(service: str, operation: str, params: Mapping[str, Any]) -> Thing | None:
+    """Return the bucket or load balancer that a call would change."""
+    if operation.startswith(_READS):
+        return None
+    if service == "s3":
+        return Thing("bucket", params.get("Bucket", ""))
+    if service == "elbv2":
+        arn = params.get("LoadBalancerArn", "///")
+        return Thing("load balancer", params.get("Name") or arn.split("/")[2])
+    return None

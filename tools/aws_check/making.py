@@ -1,0 +1,168 @@
+"""Make what the scenes need. Each thing is in the ledger before the call that makes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aws_check.plan import TAG, Names, Thing
+from aws_check.run import MINUTES, Run, outputs
+from dt_logs_cfn.errors import OperatingError
+
+CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+_ANSWER = {"StatusCode": "200", "ContentType": "text/plain", "MessageBody": "ok"}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What every scene uses: ARNs, where the load balancer answers, the queue's URL."""
+
+    role: str
+    load_balancer: str
+    address: str
+    queue: str
+    queue_url: str
+
+
+def make(run: Run, release: Path, source: str) -> Made:
+    """Make the service role, load balancer and queue; `source` is the CIDR that gets in.
+
+    Raises OperatingError, botocore's errors.
+    """
+    vpc, subnets = _subnets(run)
+    role = _role(run, release)
+    group = _security_group(run, vpc, source)
+    balancer, address = _load_balancer(run, subnets, group)
+    queue = run.arn("sqs", run.names.base)
+    return Made(role, balancer, address, queue, _queue(run, queue))
+
+
+def _subnets(run: Run) -> tuple[str, list[str]]:
+    """Return the default VPC, and its default subnets in two zones."""
+    ec2 = run.client("ec2")
+    for vpc in ec2.describe_vpcs(Filters=_where("is-default", "true"))["Vpcs"]:
+        mine = _where("vpc-id", vpc["VpcId"]) + _where("default-for-az", "true")
+        found = ec2.describe_subnets(Filters=mine)["Subnets"]
+        by_zone = {each["AvailabilityZone"]: each["SubnetId"] for each in found}
+        if len(by_zone) > 1:
+            return vpc["VpcId"], sorted(by_zone.values())[:2]
+    raise OperatingError(
+        f"Region '{run.region}' has no default VPC with default subnets in two zones.",
+        "Use a region that has one, or make one: `aws ec2 create-default-vpc`.",
+    )
+
+
+def _where(name: str, value: str) -> list[dict[str, Any]]:
+    return [{"Name": name, "Values": [value]}]
+
+
+def role_template(release: Path) -> str:
+    """Return the template of the service role's stack."""
+    return (release / "cloudformation-role.template.json").read_text("utf-8")
+
+
+def role_parameters(names: Names) -> list[dict[str, str]]:
+    """Return its parameters: it may act on the run's stacks alone."""
+    return [{"ParameterKey": "StackNamePrefix", "ParameterValue": names.base}]
+
+
+def _role(run: Run, release: Path) -> str:
+    """Make the service role by the release's own template."""
+    name = run.names.role_stack
+    run.make(
+        Thing("service role stack", name),
+        lambda: run.client("cloudformation").create_stack(
+            StackName=name,
+            TemplateBody=role_template(release),
+            Parameters=role_parameters(run.names),
+            Capabilities=CAPABILITIES,
+            Tags=run.tags,
+        ),
+    )
+
+    def done() -> str | None:
+        stack = run.stack(name) or {}
+        if stack.get("StackStatus") == "CREATE_IN_PROGRESS":
+            return None
+        return outputs(stack).get("RoleArn", "")
+
+    if role := run.until(done, 10 * MINUTES, "Making the service role"):
+        return role
+    raise OperatingError(f"Stack '{name}' made no role.", "Look at its events.")
+
+
+def _security_group(run: Run, vpc: str, source: str) -> str:
+    name, ec2 = run.names.base, run.client("ec2")
+    group: str = run.make(
+        Thing("security group", name),
+        lambda: ec2.create_security_group(
+            GroupName=name,
+            Description="Lets one machine reach a load balancer that is checked",
+            VpcId=vpc,
+            TagSpecifications=[{"ResourceType": "security-group", "Tags": run.tags}],
+        ),
+    )["GroupId"]
+    port = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": source}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[port])
+    return group
+
+
+def _load_balancer(run: Run, subnets: list[str], group: str) -> tuple[str, str]:
+    """Make a load balancer that answers by itself, and wait, some minutes, until it does."""
+    name, elbv2 = run.names.base, run.client("elbv2")
+    made = run.make(
+        Thing("load balancer", name),
+        lambda: elbv2.create_load_balancer(
+            Name=name, Subnets=subnets, SecurityGroups=[group], Type="application", Tags=run.tags
+        ),
+    )
+    arn = made["LoadBalancers"][0]["LoadBalancerArn"]
+    action = {"Type": "fixed-response", "FixedResponseConfig": _ANSWER}
+    elbv2.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[action])
+
+    def active() -> str | None:
+        (found,) = elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+        return found["DNSName"] if found["State"]["Code"] == "active" else None
+
+    return arn, run.until(active, 15 * MINUTES, "Making the load balancer")
+
+
+def _queue(run: Run, arn: str) -> str:
+    """Make a queue that takes messages only from the account's topics and the run's buckets.
+
+    [SQS guide, subscribe a queue; S3 guide, grant-destinations-permissions-to-s3.md: aws:SourceArn]
+    """
+    topics, buckets = run.arn("sns", "*"), f"arn:{run.partition}:s3:::{run.names.named('*')}"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": ["sns.amazonaws.com", "s3.amazonaws.com"]},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnLike": {"aws:SourceArn": [topics, buckets]}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    url: str = run.make(
+        Thing("queue", run.names.base),
+        lambda: run.client("sqs").create_queue(
+            QueueName=run.names.base, Attributes={"Policy": policy}, tags={TAG: run.names.run}
+        ),
+    )["QueueUrl"]
+    return url
+
+
+def make_bucket(run: Run, name: str) -> None:
+    """Make a bucket, tagged from its first moment. Raises botocore's errors."""
+    configuration = bucket_configuration(run.region, run.tags)
+    run.make(
+        Thing("bucket", name),
+        lambda: run.client("s3").create_bucket(
+            Bucket=name, CreateBucketConfiguration=configuration
+        ),
+    )
+
+
+def bucket_configuration(region: str, tags: list[dict[str, str]]) -> dict[str, Any]:
+    """Return where a bucket is to be, and its tags; us-east-1 must not be named."""
+    return {"Tags": tags} | ({} if region == "us-east-1" else {"LocationConstraint": region})

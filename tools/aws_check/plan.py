@@ -1,0 +1,91 @@
+"""What a run makes, what it is called, and what it costs: known before the first call."""
+
+import re
+from dataclasses import dataclass
+
+TAG = "dt-logs-check"
+# In the order of removal: what comes first uses what comes after it.
+KINDS = (
+    *("stack", "load balancer", "topic", "bucket", "queue", "security group"),
+    "service role stack",
+)
+# US dollars, list prices of us-east-1 in 2026; other regions cost up to twice as much.
+# [aws.amazon.com/elasticloadbalancing/pricing, aws.amazon.com/vpc/pricing: a load balancer's hour,
+# one capacity unit, and a public IPv4 address in each of two subnets]
+_HOUR, _UNIT, _ADDRESSES = 0.0225, 0.008, 2 * 0.005
+_REQUESTS = 0.01  # S3, SNS, SQS and Lambda together, generously
+_RUN = 2 * (_HOUR + _UNIT + _ADDRESSES) + _REQUESTS  # half an hour may touch two that are billed
+_DAY = 24 * (_HOUR + _ADDRESSES)
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A resource by its exact name in the account and region. Raises ValueError."""
+
+    kind: str
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.kind!r} is not a kind of resource")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a run's resources are called; `run` is 6 hexadecimal digits. Raises ValueError."""
+
+    run: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[0-9a-f]{6}", self.run):
+            raise ValueError(f"{self.run!r} is not the id of a run")
+
+    @property
+    def base(self) -> str:
+        """The name of what there is one of; names of stacks begin with it."""
+        return f"{TAG}-{self.run}"
+
+    @property
+    def role_stack(self) -> str:
+        """The service role's stack, with a name that the role itself has no right to."""
+        return f"dt-check-role-{self.run}"
+
+    def named(self, what: str) -> str:
+        """Return the name of a stack, bucket or topic of the run."""
+        return f"{self.base}-{what}"
+
+
+def planned(names: Names) -> dict[Thing, str]:
+    """Return what a run makes, in this order, and what for.
+
+    The stacks make a bucket and topics under names of their own; these are recorded once known.
+    """
+    return {
+        Thing("service role stack", names.role_stack): "the role that CloudFormation acts by",
+        Thing("security group", names.base): "lets one machine reach the load balancer",
+        Thing("load balancer", names.base): "answers requests, and logs them",
+        Thing("queue", names.base): "hears of new log objects",
+        Thing("bucket", names.named("texts")): "is asked for what S3 refuses",
+        Thing("topic", names.named("texts")): "is asked for what SNS refuses",
+        Thing("bucket", names.named("missing")): "must be refused, in another region",
+        Thing("stack", names.named("fresh")): "create, read a log, update, delete",
+        Thing("bucket", names.named("foreign")): "has settings and logs of others",
+        Thing("stack", names.named("adopt")): "adopts that bucket, and leaves it as it was",
+    }
+
+
+def told(names: Names, account: str, region: str, source: str) -> str:
+    """Return the plan and its costs as text."""
+    rows = (f"  {each.kind:<18}  {each.name:<28}  {why}" for each, why in planned(names).items())
+    return "\n".join(
+        (
+            f"Run {names.run} in account {account}, {region}, makes and removes again:",
+            *rows,
+            f"Each has the tag {TAG}={names.run}, and is recorded before it is made.",
+            "The stacks make roles, functions, log groups, a bucket and topics besides.",
+            "No other bucket or load balancer is changed.",
+            f"Only {source} can reach the load balancer.",
+            f"This takes about 30 minutes and costs about ${_RUN:.2f}. Left behind, it would cost"
+            f" about ${_DAY:.2f} a day; --sweep removes what a killed run left.",
+        )
+    )

@@ -64,7 +64,11 @@ def sessions() -> str:
 @contextmanager
 def _account() -> Iterator[tuple[Run, str, str]]:
     """Start an account with a service role and a load balancer, and what runs a command in it."""
+    sys.path.append(str(ROOT / "tools"))
+    from cloudformation_api.api import serve
+
     with TemporaryDirectory() as folder, Sandbox(Path(folder)) as sandbox:
+        serve(sandbox)
         role = load(RELEASE, Privileges.LEAST_PRIVILEGE, "lifecycle").service_role(sandbox)
         credentials = sandbox.endpoint.session(ADMINISTRATOR)
         environment = {

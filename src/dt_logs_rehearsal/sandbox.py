@@ -9,10 +9,9 @@ Nothing outside `folder` is written, and every process and socket is gone afterw
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,6 @@ from botocore.exceptions import ClientError
 from dt_logs_rehearsal.account import Account, Consistency, Refused
 from dt_logs_rehearsal.account.iam.access import ApiCall
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
-from dt_logs_rehearsal.cloudformation.api import CloudFormationApi
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Mailbox
 from dt_logs_rehearsal.cloudformation.engine import CloudFormation
 from dt_logs_rehearsal.cloudformation.resource_types import Context
@@ -73,20 +71,18 @@ class Sandbox:
         self._mailbox = Mailbox()
         self.endpoint = Endpoint(self.account, self.calls.append, self._mailbox.put)
         self.functions = Functions(folder, self.endpoint.url, self.pace)
-        self.cloudformation = CloudFormation(
-            (PARTITION, REGION, ACCOUNT), self._context, self._custom, self._emit
-        )
-        self.api = CloudFormationApi(self.cloudformation, self.pace)
-        self.endpoint.operations["cloudformation"] = self.api.operations
+        custom = CustomResources(self.endpoint.url, self._mailbox, self.pace, self._invoke)
+        place = PARTITION, REGION, ACCOUNT
+        self.cloudformation = CloudFormation(place, self._context, custom, self._emit)
         self._exits = ExitStack()
-        self._by_role: dict[str, tuple[Any, Any, Any]] = {}
+        self._clients: dict[str, tuple[Any, Any, Any]] = {}  # by role
         self._made: dict[str, Function] = {}
         self._logs: dict[str, Any] = {}
 
     def __enter__(self) -> Sandbox:
         # What runs in threads ends before the endpoint that it calls: whoever waits is told first.
         self._exits.enter_context(self.endpoint)
-        self._exits.callback(self.api.join)
+        self._exits.callback(self.cloudformation.join)
         self._exits.enter_context(self.functions)
         self._exits.callback(self._mailbox.close)
         self.vendor = Vendor(
@@ -125,27 +121,20 @@ class Sandbox:
         self.events.append(replace(event, at=at - self.pace.began))
         self.tell(self.events[-1])
 
-    def _clients(self, stack: Stack) -> tuple[Any, Any, Any]:
+    def _context(self, stack: Stack) -> Context:
         if stack.role:
             self._assume(stack.role, "cloudformation.amazonaws.com")
         role = stack.acting
-        if role in self._by_role:
-            return self._by_role[role]
-        credentials = self.endpoint.session(CLOUDFORMATION if role else ADMINISTRATOR, role=role)
-        iam, functions, logs = (
-            self.client(each, credentials) for each in ("iam", "lambda", "logs")
-        )
-        self._by_role[role] = iam, functions, logs
-        return iam, functions, logs
-
-    def _context(self, stack: Stack) -> Context:
-        def decide(action: str, params: Mapping[str, Any]) -> None:
-            self.endpoint.decide(CLOUDFORMATION, stack.acting, action, params)
+        if role not in self._clients:
+            who = self.endpoint.session(CLOUDFORMATION if role else ADMINISTRATOR, role=role)
+            iam, functions, logs = (self.client(each, who) for each in ("iam", "lambda", "logs"))
+            self._clients[role] = iam, functions, logs
+        decide = partial(self.endpoint.decide, CLOUDFORMATION, role)
 
         def name(logical: str) -> str:
             return f"{stack.name[:24]}-{logical[:26]}-{stack.id[-12:]}"
 
-        return Context(*self._clients(stack), decide, name, stack.asked.tags)
+        return Context(*self._clients[role], decide, name, stack.asked.tags)
 
     def _assume(self, role: str, service: str) -> None:
         """Let a service take a role, if the role's trust policy says so. Raises Refused."""
@@ -154,29 +143,14 @@ class Sandbox:
             text = f"Role {role} is invalid or cannot be assumed by {service}"
             raise Refused("ValidationError", text)
 
-    def _custom(self, stack: Stack) -> CustomResources:
-        running: list[tuple[Function, Future[tuple[Invocation, ...]]]] = []
-
-        def invoke(arn: str, event: Mapping[str, Any]) -> None:
-            self._context(stack).decide("lambda:InvokeFunction", {"FunctionName": arn})
-            function = self._invoked(stack, arn)
-            running.append((function, self.functions.invoke_async(function, event)))
-
-        def settle() -> None:
-            """Wait until what was invoked has come to its end."""
-            for function, attempts in running:
-                self._written(function, attempts.result())
-            running.clear()
-
-        return CustomResources(self.endpoint.url, self._mailbox, self.pace, invoke, settle)
-
-    def _invoked(self, stack: Stack, arn: str) -> Function:
-        (given,) = (
-            each.properties
-            for each in stack.resources.values()
-            if each.attributes.get("Arn") == arn
-        )
-        return self._function(arn, given)
+    def _invoke(self, stack: Stack, arn: str, event: Mapping[str, Any]) -> Callable[[], None]:
+        """Run a function with an event; return what waits for its end and writes its log."""
+        self._context(stack).decide("lambda:InvokeFunction", {"FunctionName": arn})
+        made = stack.resources.values()
+        (given,) = (each.properties for each in made if each.attributes.get("Arn") == arn)
+        function = self._function(arn, given)
+        attempts = self.functions.invoke_async(function, event)
+        return lambda: self._written(function, attempts.result())
 
     def _function(self, arn: str, given: Mapping[str, Any]) -> Function:
         known = self._made.get(arn)
@@ -206,28 +180,19 @@ class Sandbox:
     def _written(self, function: Function, attempts: Iterable[Invocation]) -> None:
         """Write what a function printed to its log, as Lambda does with the function's role."""
         logs, stream = self._logs[function.arn], f"2026/11/01/[$LATEST]{function.name}"
+        there = suppress(logs.exceptions.ResourceAlreadyExistsException)
         where: dict[str, Any] = {"logGroupName": function.log_group}
-        try:
+        with suppress(ClientError):  # Lambda goes without a log then, and says nothing
             if function.log_group.startswith("/aws/lambda/"):
-                _once(lambda: logs.create_log_group(**where))
+                with there:
+                    logs.create_log_group(**where)
             where["logStreamName"] = stream
-            _once(lambda: logs.create_log_stream(**where))
-            for each in attempts:
-                if not each.output:
-                    continue
-                events: Any = [{"timestamp": int(self.pace() * 1000), "message": each.output}]
+            with there:
+                logs.create_log_stream(**where)
+            for text in (each.output for each in attempts if each.output):
+                events: Any = [{"timestamp": int(self.pace() * 1000), "message": text}]
                 logs.put_log_events(**where, logEvents=events)
-                self.logged.append(each.output)
-        except ClientError:
-            return  # Lambda goes without a log then, and says nothing
-
-
-def _once(make: Callable[[], object]) -> None:
-    try:
-        make()
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
-            raise
+                self.logged.append(text)
 
 
 @cache

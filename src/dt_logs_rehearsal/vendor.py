@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
@@ -34,15 +35,12 @@ _FIELD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 class Vendor:
     """Receives what SNS sends to the endpoint.
 
-    `received` are the log lines that it read, `refused` the keys of objects that it was told of and
-    may not read, `tests` counts S3's test events.
+    `received` are the log lines that it read.
     """
 
     def __init__(self, account: Account, s3: S3Client, sns: SNSClient) -> None:
         """Use clients that are signed by the vendor's own account."""
         self.received: list[str] = []
-        self.refused: list[str] = []
-        self.tests = 0
         self._account = account
         self._s3 = s3
         self._sns = sns
@@ -66,21 +64,14 @@ class Vendor:
             self._sns.confirm_subscription(TopicArn=topic, Token=token)
 
     def _notified(self, message: dict[str, Any]) -> None:
-        if message.get("Event") == "s3:TestEvent":
-            self.tests += 1
-            return
-        for record in message["Records"]:
+        for record in message.get("Records", ()):  # a test event has none
             bucket = record["s3"]["bucket"]["name"]
             key = unquote_plus(record["s3"]["object"]["key"])
-            try:
-                body = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-            except ClientError as error:
-                # A neighbour's: S3 announces what lies in the same place, and lets nobody read it.
-                if error.response["Error"]["Code"] != "AccessDenied":
-                    raise
-                self.refused.append(key)
-            else:
-                self.received += lines(body)
+            # What is refused is a neighbour's: S3 announces what lies in the same place.
+            _refused(partial(self._read, bucket, key))
+
+    def _read(self, bucket: str, key: str) -> None:
+        self.received += lines(self._s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     def attempts(self, bucket: str, key: str) -> list[Attempt]:
         """Try what goes beyond reading the log objects; the object at `key` is one of them."""

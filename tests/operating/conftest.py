@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from operating.account import ACCOUNT, REGION, Served
 
+from cloudformation_api.api import serve
 from dt_logs_rehearsal.account import Account
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
@@ -29,6 +30,7 @@ def served(
     folder = tmp_path / "functions"
     folder.mkdir()
     with Sandbox(folder) as sandbox:
+        serve(sandbox)
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))

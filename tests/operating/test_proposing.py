@@ -17,6 +17,7 @@ from rehearsal.calls import settled
 from rehearsal.roles import body
 from support.lossy import EVERY, Network, lossy
 
+from cloudformation_api.api import serve
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.plans.asked import new_stack
@@ -68,7 +69,7 @@ class Place:
     @property
     def left(self) -> list[tuple[str, str]]:
         """The stacks that there are, once none is at work any more."""
-        self.sandbox.api.join()
+        self.sandbox.cloudformation.join()
         stacks = self.sandbox.cloudformation.stacks.values()
         return [(each.name, each.status) for each in stacks if each.status != "DELETE_COMPLETE"]
 
@@ -80,6 +81,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     with Sandbox(tmp_path) as sandbox, lossy(sandbox.endpoint.url) as network:
+        serve(sandbox)
         yield Place(sandbox, network)
 
 

@@ -184,7 +184,7 @@ def test_a_stack_of_another_kind_is_told(served: Served) -> None:
 
 def test_a_stack_that_is_deleted_is_told(served: Served) -> None:
     made = served.create(NAME, served.account.add_load_balancer("web"))
-    served.sandbox.cloudformation.delete(made)
+    served.sandbox.cloudformation.begin_delete(made)()
     assert served.run("status", "--stack", made.id).failure == (
         f"The stack {NAME} is deleted. Look at load balancers with --load-balancer, or name"
         " another stack."
@@ -194,7 +194,7 @@ def test_a_stack_that_is_deleted_is_told(served: Served) -> None:
 def test_a_stack_of_another_kind_that_is_at_work_is_not_followed(served: Served) -> None:
     client, lines = served.client("cloudformation"), list[str]()
     client.create_stack(StackName="other", TemplateBody=json.dumps(OTHER))
-    served.sandbox.api.join()
+    served.sandbox.cloudformation.join()
     (stack,) = served.sandbox.cloudformation.stacks.values()
     stack.status = "UPDATE_IN_PROGRESS"
     operator = Operator(tell=lines.append, sleep=lambda seconds: pytest.fail("it is followed"))
@@ -421,7 +421,7 @@ def test_a_stack_that_only_looks_like_ours_is_left_alone(served: Served) -> None
         Capabilities=["CAPABILITY_NAMED_IAM"],
         Parameters=[{"ParameterKey": key, "ParameterValue": each} for key, each in given.items()],
     )
-    served.sandbox.api.join()
+    served.sandbox.cloudformation.join()
     release = ("--release", str(served.release))
     for command in (("plan",), ("deploy", "--yes", *release), ("remove", "--yes"), ("status",)):
         failure = served.run(*command, "--stack", NAME).failure

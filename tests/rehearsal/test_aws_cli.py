@@ -59,7 +59,8 @@ def test_a_stack_that_the_aws_cli_deployed_is_updated_and_removed(
         "NotificationEndpoint=https://logs.example.com/in",
     )
     cloudformation("execute-change-set", "--change-set-name", proposed.split()[-1])
-    account.sandbox.api.join()  # The AWS CLI looks every 30 seconds; the first look is enough.
+    # The AWS CLI looks every 30 seconds; the first look is enough.
+    account.sandbox.cloudformation.join()
     cloudformation("wait", "stack-create-complete", "--stack-name", NAME)
     updated = ours(deploy, "--release", str(account.release), "--parameter", "RunToken=2")
     assert (updated["result"], updated["stack"]["status"]) == ("updated", "UPDATE_COMPLETE")
@@ -82,6 +83,6 @@ def test_the_aws_cli_deletes_a_stack_that_we_deployed(
         *("--parameter", "NotificationEndpoint=https://logs.example.com/in"),
     )
     cloudformation("delete-stack", "--stack-name", NAME)
-    account.sandbox.api.join()
+    account.sandbox.cloudformation.join()
     cloudformation("wait", "stack-delete-complete", "--stack-name", made["stack"]["id"])
     assert ours(remove, "--stack-name", made["stack"]["id"])["left"] == []

@@ -39,7 +39,7 @@ def reasons(sandbox: Sandbox) -> list[str]:
 def test_a_stack_is_made_in_order_and_unmade_in_reverse(sandbox: Sandbox) -> None:
     stack = create(sandbox)
     assert (stack.status, stack.outputs) == ("CREATE_COMPLETE", {"A": "b"})
-    sandbox.cloudformation.delete(stack)
+    sandbox.cloudformation.begin_delete(stack)()
     done = [each for each in statuses(sandbox) if each.endswith("_COMPLETE")]
     assert done == [
         "Role CREATE_COMPLETE",
@@ -57,7 +57,7 @@ def test_a_stack_is_made_in_order_and_unmade_in_reverse(sandbox: Sandbox) -> Non
 def test_what_a_successful_answer_says_is_not_shown(sandbox: Sandbox) -> None:
     """Recorded: a public CDK deployment's events of custom resources have no reason."""
     stack = create(sandbox)
-    sandbox.cloudformation.delete(stack)
+    sandbox.cloudformation.begin_delete(stack)()
     assert all('"Reason": "done"' in each for each in sandbox.answers())
     shown = {each.reason for each in sandbox.events if each.status.endswith("_COMPLETE")}
     assert shown == {""}
@@ -65,7 +65,7 @@ def test_what_a_successful_answer_says_is_not_shown(sandbox: Sandbox) -> None:
 
 def test_events_carry_texts_and_what_was_before(sandbox: Sandbox) -> None:
     stack = create(sandbox)
-    sandbox.cloudformation.update(stack, Asked(template(), {"Do": "more"}), IAM)
+    sandbox.cloudformation.begin_update(stack, Asked(template(), {"Do": "more"}), IAM)()
     created, updated = (json.loads(each) for each in sandbox.logged)
     assert created["ResourceProperties"]["Flag"] == "true"
     assert created["ResourceProperties"]["Numbers"] == ["1", "2.5"]
@@ -106,7 +106,7 @@ def test_a_delete_without_an_answer_fails_the_rollback(tmp_path: Path) -> None:
 
 def test_a_failed_update_goes_back(sandbox: Sandbox) -> None:
     stack = create(sandbox)
-    sandbox.cloudformation.update(stack, Asked(template(), {"Do": "fail"}), IAM)
+    sandbox.cloudformation.begin_update(stack, Asked(template(), {"Do": "fail"}), IAM)()
     assert stack.status == "UPDATE_ROLLBACK_COMPLETE"
     last = json.loads(sandbox.logged[-1])
     assert last["RequestType"] == "Update"
@@ -122,7 +122,7 @@ def test_a_function_that_may_not_log_runs_all_the_same(sandbox: Sandbox) -> None
 def test_an_update_that_changes_nothing_calls_nobody(sandbox: Sandbox) -> None:
     stack = create(sandbox)
     before = len(sandbox.logged)
-    sandbox.cloudformation.update(stack, Asked(template(), {"Do": "well"}), IAM)
+    sandbox.cloudformation.begin_update(stack, Asked(template(), {"Do": "well"}), IAM)()
     assert (stack.status, len(sandbox.logged)) == ("UPDATE_COMPLETE", before)
 
 

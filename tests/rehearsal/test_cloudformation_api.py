@@ -18,6 +18,8 @@ from rehearsal.calls import given, proposed, refusal, settled
 from rehearsal.thing import CODE, TRUST, template
 from support.emulated import Emulated, emulated
 
+from cloudformation_api.api import serve
+
 BODY = template()
 IAM = ["CAPABILITY_IAM"]
 CFN_TRUST = json.dumps(TRUST).replace("lambda.amazonaws.com", "cloudformation.amazonaws.com")
@@ -61,7 +63,7 @@ def test_a_stack_is_made_while_its_maker_looks_on(cfn: Any) -> None:
 
 
 def test_events_come_in_pages_newest_first(account: Emulated, cfn: Any) -> None:
-    account.sandbox.api.page_size = 3
+    serve(account.sandbox).page_size = 3
     created(cfn)
     first = cfn.describe_stack_events(StackName="thing")
     assert len(first["StackEvents"]) == 3 and "NextToken" in first

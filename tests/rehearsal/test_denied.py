@@ -71,7 +71,7 @@ class Tried:
         found = self.run(command, *argv)
         assert self.gate.refused, f"{denial} was not called"
         self.gate.refuse(None)
-        self.account.sandbox.api.join()
+        self.account.sandbox.cloudformation.join()
         return found
 
     @property
@@ -94,7 +94,7 @@ class Tried:
             Capabilities=list(BOTH),
             Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
         )
-        self.account.sandbox.api.join()
+        self.account.sandbox.cloudformation.join()
         for each in self.account.sandbox.account.world.subscriptions.values():
             each.confirmed = True
         made = self.stack()
@@ -103,7 +103,7 @@ class Tried:
     def delete(self) -> None:
         """Delete the stack, if there is one."""
         self.account.client("cloudformation").delete_stack(StackName=NAME)
-        self.account.sandbox.api.join()
+        self.account.sandbox.cloudformation.join()
         assert self.stack() is None
 
     @property

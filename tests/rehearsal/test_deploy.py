@@ -387,7 +387,7 @@ def test_the_rights_that_the_readme_names_are_enough_and_needed(
     for name, value in credentials.items():
         monkeypatch.setenv(name.upper(), value)
     assert run.answering("no")(*options(account)).failure.startswith("It was not confirmed")
-    account.sandbox.api.join()
+    account.sandbox.cloudformation.join()
     assert stacks(account) == []
     assert run(*options(account), "--yes").code == 0
     assert run(*again(account, "--parameter", "RunToken=2")).code == 0
@@ -551,7 +551,7 @@ def test_a_connection_that_is_lost_leaves_the_stack_going_on(
     assert ran.failure.startswith("The stack goes on, and cannot be followed: ")
     assert ran.failure.endswith("The same command follows it again.")
     account.sandbox.endpoint.before = lambda call: None
-    account.sandbox.api.join()
+    account.sandbox.cloudformation.join()
     assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
 
 
@@ -600,7 +600,7 @@ def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: 
     assert "The stack goes on by itself." in err
     assert "`aws cloudformation describe-stack-events --stack-name arn:aws:cloudformation:" in err
     assert "Traceback" not in err
-    account.sandbox.api.join()
+    account.sandbox.cloudformation.join()
     assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
 
 
@@ -630,7 +630,7 @@ def test_a_question_that_nobody_sees_is_not_asked(account: Emulated) -> None:
     finally:
         os.close(keyboard)
         os.close(terminal)
-    account.sandbox.api.join()
+    account.sandbox.cloudformation.join()
     assert stacks(account) == []
 
 
@@ -670,5 +670,5 @@ def test_ctrl_c_at_the_question_says_that_nothing_was_changed(account: Emulated)
         "It was not confirmed, so nothing was changed.",
         "dt-logs-cfn: interrupted",
     ]
-    account.sandbox.api.join()
+    account.sandbox.cloudformation.join()
     assert stacks(account) == []

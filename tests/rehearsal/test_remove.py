@@ -51,7 +51,7 @@ def deployed(
         Capabilities=list(BOTH),
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()],
     )["StackId"]
-    account.sandbox.api.join()
+    account.sandbox.cloudformation.join()
     return made
 
 
@@ -159,7 +159,7 @@ def test_a_stack_that_changed_its_privileges_leaves_what_its_role_may_not_delete
             for each in ("LoadBalancerArns", "DataTheoremAccountId", "NotificationEndpoint")
         ],
     )
-    account.sandbox.api.join()
+    account.sandbox.cloudformation.join()
     ran = run("--yes")
     (topic,) = account.sandbox.account.world.topics
     inert = f"topic {topic}, inert: the documented role may not delete it"
@@ -182,7 +182,7 @@ def test_a_log_group_that_lambda_made_before_stays_and_is_announced(
             for each in ("LoadBalancerArns", "DataTheoremAccountId", "NotificationEndpoint")
         ],
     )
-    account.sandbox.api.join()
+    account.sandbox.cloudformation.join()
     ran = run("--yes")
     (group,) = account.sandbox.endpoint.deployed()["log_groups"]
     why = f"log group {group}: Lambda made it, so it is no resource of the stack"
@@ -209,7 +209,7 @@ def test_leftovers_are_removed_with_the_operator_s_rights_if_that_is_agreed_to(
 def test_a_deleted_stack_s_leftovers_are_found_by_its_id(account: Emulated, run: Runner) -> None:
     stack = deployed(account, Privileges.DOCUMENTED)
     account.client("cloudformation").delete_stack(StackName=NAME)
-    account.sandbox.api.join()
+    account.sandbox.cloudformation.join()
     assert len(account.sandbox.account.world.topics) == 1
     ran = run("--stack", stack, "--leftovers")
     assert (ran.code, run.asked) == (0, [])
@@ -563,7 +563,7 @@ def test_a_delete_that_is_interrupted_says_what_may_be(account: Emulated) -> Non
         f"The stack {NAME} may be deleted now, which goes on by itself. {again} follows it if so,"
         " and asks again if not.",
     ]
-    account.sandbox.api.join()
+    account.sandbox.cloudformation.join()
     assert status(account, stack) == "DELETE_COMPLETE"
 
 

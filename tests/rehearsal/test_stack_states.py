@@ -11,12 +11,14 @@ import pytest
 from rehearsal.calls import proposed, refusal, settled
 from rehearsal.roles import IAM, body, refuse
 
+from cloudformation_api.api import serve
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
     with Sandbox(tmp_path) as found:
+        serve(found)
         yield found
 
 

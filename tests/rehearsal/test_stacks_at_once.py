@@ -66,7 +66,7 @@ def test_all_complete_and_nothing_stays(
         play.sandbox.vendor.receive()  # which confirms its subscriptions
         assert [reads(play.account, arn) for arn in arns] == [True] * stacks
 
-        at_once(play.sandbox.cloudformation.delete, made)
+        at_once(lambda stack: play.sandbox.cloudformation.begin_delete(stack)(), made)
 
         assert [each.status for each in made] == ["DELETE_COMPLETE"] * stacks
         assert granted(play.account) == []

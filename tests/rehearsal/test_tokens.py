@@ -10,11 +10,13 @@ import pytest
 from rehearsal.calls import proposed, refusal, settled
 from rehearsal.roles import IAM, body
 
+from cloudformation_api.api import serve
 from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
 
 def client(sandbox: Sandbox) -> Any:
+    serve(sandbox)
     return sandbox.client("cloudformation", sandbox.endpoint.session(ADMINISTRATOR))
 
 

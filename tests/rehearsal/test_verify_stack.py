@@ -30,7 +30,7 @@ def create(account: Emulated, privileges: Privileges = Privileges.LEAST_PRIVILEG
         Capabilities=list(BOTH),
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()],
     )
-    account.sandbox.api.join()
+    account.sandbox.cloudformation.join()
 
 
 def physical(account: Emulated, logical: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudformation_api.api import serve
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account import Consistency
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
@@ -82,6 +83,7 @@ def emulated(
 ) -> Iterator[Emulated]:
     """Run an account until the block ends; `folder` holds its functions."""
     with Sandbox(folder, consistency) as sandbox:
+        serve(sandbox)
         role = load(release, Privileges.LEAST_PRIVILEGE, role_kind).service_role(sandbox)
         yield Emulated(
             sandbox,

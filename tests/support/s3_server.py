@@ -13,15 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
-from threading import Lock, Thread
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import urllib3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
 
-from dt_logs_rehearsal.http.loopback import listener
+from dt_logs_rehearsal.http import loopback
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -37,8 +36,8 @@ class Refusal(Exception):
 class Server:
     """The server: what it was asked, and what a test does before a write takes effect."""
 
-    url: str
     moto: DomainDispatcherApplication
+    url: str = ""
     lock: Lock = field(default_factory=Lock)
     puts: list[str] = field(default_factory=list)
     before_put: Callable[[str], None] = lambda key: None
@@ -87,29 +86,17 @@ class Server:
 @contextmanager
 def s3_server() -> Iterator[Server]:
     """Serve an account with nothing in it."""
-    socket = listener()
-    host, port = socket.getsockname()
-    found = Server(f"http://{host}:{port}", DomainDispatcherApplication(create_backend_app))
-    server = make_server(
-        host, port, found.serve, threaded=True, request_handler=_Quiet, fd=socket.fileno()
-    )
-    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
+    found = Server(DomainDispatcherApplication(create_backend_app))
+    server = loopback.Server(found.serve)
+    found.url = f"http://{server.address}"
+    server.start()
     urllib3.request("POST", f"{found.url}/moto-api/reset")
     try:
         yield found
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        socket.close()
+        server.close()
 
 
 def _refused(start: StartResponse, status: str, code: str) -> list[bytes]:
     start(status, [("Content-Type", "application/xml")])
     return [f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()]
-
-
-class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: object) -> None:
-        """Keep quiet."""

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from dt_logs_rehearsal.account import Account, Decision
-from dt_logs_rehearsal.account.iam.access import bucket_says, object_request
+from dt_logs_rehearsal.account.iam.access import bucket_says, request
 from dt_logs_rehearsal.account.s3.objects import readable
 
 
@@ -34,8 +34,9 @@ def _allowed(
     context: dict[str, str] | None = None,
 ) -> bool:
     bucket = on.world.buckets[name]
-    request = object_request(on.world, bucket, on.world.root(account), action, key, context)
-    decision = bucket_says(on.world, bucket, bucket.policy.latest, request)
+    arn = f"arn:{on.partition}:s3:::{name}" + (f"/{key}" if key else "")
+    asked = request(on.world, on.world.root(account), action, arn, context or {}, bucket.owner)
+    decision = bucket_says(on.world, bucket, bucket.policy.latest, asked)
     own = account == bucket.owner and decision is not Decision.DENY
     return own or decision is Decision.ALLOW
 

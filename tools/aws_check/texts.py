@@ -265,9 +265,11 @@ def _shown(run: Run, found: Outcome, side: Side) -> Outcome:
 @contextmanager
 def _emulated(like: Side) -> Iterator[Side]:
     """Give an emulated account that holds the same as a real one."""
+    from cloudformation_api.api import serve
     from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox  # loads moto
 
     with tempfile.TemporaryDirectory() as folder, Sandbox(Path(folder)) as sandbox:
+        serve(sandbox)
         credentials = sandbox.endpoint.session(ADMINISTRATOR)
         clients = {
             service: sandbox.client(service, credentials)
@@ -277,5 +279,5 @@ def _emulated(like: Side) -> Iterator[Side]:
         side = Side(clients.__getitem__, like.names, arn, like.tags, like.template)
         for make in (_create(Side.name), _topic(Tags=like.tags), _stack("create_stack")):
             make(side)
-        sandbox.api.join()  # until the stack is there
+        sandbox.cloudformation.join()  # until the stack is there
         yield side

@@ -8,11 +8,22 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from dt_logs_rehearsal.account.arrange import Arrangement
-from dt_logs_rehearsal.account.client import Client, Hook, Hooks, no_hook
+from dt_logs_rehearsal.account.client import Client, Hook, no_hook
+from dt_logs_rehearsal.account.elbv2.delivery import LogKind, write_log
+from dt_logs_rehearsal.account.elbv2.load_balancers import new_load_balancer
+from dt_logs_rehearsal.account.s3.notifications import kept
 from dt_logs_rehearsal.account.snapshot import Snapshot, snapshot
-from dt_logs_rehearsal.account.spreading import Consistency
-from dt_logs_rehearsal.account.world import Caller, World
+from dt_logs_rehearsal.account.sns.topics import default_policy
+from dt_logs_rehearsal.account.spreading import Consistency, Spreading
+from dt_logs_rehearsal.account.world import (
+    BLOCK_ALL,
+    SSE_S3,
+    Bucket,
+    Caller,
+    Subscription,
+    Topic,
+    World,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -43,10 +54,11 @@ class Clock:
         self.now += seconds
 
 
-class Account(Arrangement):
+class Account:
     """One account in one region, in a world that may hold others' buckets and topics too.
 
-    Calls are safe from several threads. `old_boto3` gives S3 clients that are two years old.
+    Calls are safe from several threads. What is not a client's call changes the world unchecked.
+    `old_boto3` gives S3 clients that are two years old.
     """
 
     def __init__(
@@ -102,7 +114,7 @@ class Account(Arrangement):
         """
         who = caller or self.caller()
         where = region or self.region
-        return Client(self.world, service, who, where, Hooks(before, after), self._old)
+        return Client(self.world, service, who, where, before, after, self._old)
 
     def caller(
         self,
@@ -121,3 +133,96 @@ class Account(Arrangement):
         """Return everything as comparable data; see `diff`."""
         with self.world.lock:
             return snapshot(self.world)
+
+    def add_load_balancer(
+        self,
+        name: str,
+        kind: str = "application",
+        *,
+        bucket: str = "",
+        prefix: str = "",
+        enabled: bool | None = None,
+        outpost: str = "",
+    ) -> str:
+        """Add a load balancer and return its ARN; with a bucket it logs there, unchecked."""
+        found = new_load_balancer(self.world, name, kind, self.account_id, self.region)
+        found.outpost = outpost
+        if bucket:
+            on = str(enabled is not False).lower()
+            found.attributes |= {
+                "access_logs.s3.enabled": on,
+                "access_logs.s3.bucket": bucket,
+                "access_logs.s3.prefix": prefix,
+            }
+        self.world.load_balancers[found.arn] = found
+        return found.arn
+
+    def add_bucket(
+        self,
+        name: str,
+        *,
+        owner: str | None = None,
+        region: str | None = None,
+        ownership: str | None = "BucketOwnerEnforced",
+        kms: bool = False,
+        block: Mapping[str, bool] | None = BLOCK_ALL,
+        policy: Mapping[str, Any] | None = None,
+        notifications: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        versioned: bool = False,
+    ) -> None:
+        """Add a bucket as it may have come to be over the years: nothing is checked.
+
+        `ownership` and `block` None were never set, which means ObjectWriter and public.
+        """
+        text = None if policy is None else json.dumps(policy, separators=(",", ":"))
+        encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+        self.world.buckets[name] = Bucket(
+            name=name,
+            owner=owner or self.account_id,
+            region=region or self.region,
+            created=self.world.clock(),
+            ownership=ownership,
+            encryption=[encryption] if kms else list(SSE_S3),
+            public_access_block=None if block is None else dict(block),
+            policy=Spreading(text),
+            notifications=Spreading(kept(self.world, dict(notifications or {}))),
+            tags=dict(tags or {}),
+            versioning="Enabled" if versioned else "",
+        )
+
+    def add_topic(self, name: str, policy: Mapping[str, Any] | None = None) -> str:
+        """Add a topic and return its ARN; without a policy it has SNS's default."""
+        arn = f"arn:{self.partition}:sns:{self.region}:{self.account_id}:{name}"
+        text = default_policy(arn) if policy is None else json.dumps(policy)
+        attributes = {} if policy is None else {"Policy": text}
+        self.world.topics[arn] = Topic(arn, self.account_id, attributes, {}, Spreading(text))
+        return arn
+
+    def add_destination(self, arn: str) -> None:
+        """Let a queue or a function be there, admitting S3, for notifications to name."""
+        self.world.destinations.add(arn)
+
+    def confirm(self, subscription: str) -> None:
+        """Confirm a subscription as its endpoint would; by ARN, or by endpoint for all of its."""
+        for each in self._subscriptions(subscription):
+            each.confirmed = True
+
+    def unsubscribe(self, subscription: str) -> None:
+        """End a subscription as its endpoint's owner would; by ARN, or by endpoint."""
+        for each in self._subscriptions(subscription):
+            self.world.ended[each.arn] = self.world.subscriptions.pop(each.arn), self.world.clock()
+
+    def _subscriptions(self, wanted: str) -> list[Subscription]:
+        found = self.world.subscriptions.values()
+        return [each for each in found if wanted in (each.arn, each.endpoint)]
+
+    def write_log(
+        self, load_balancer: str, body: bytes = b"log", kind: LogKind = "access"
+    ) -> str | None:
+        """Let a load balancer write a log object and S3 announce it; return its key.
+
+        None if logging is off or the bucket does not accept it: ELB drops such logs silently.
+        """
+        with self.world.lock:
+            return write_log(self.world, self.world.load_balancers[load_balancer], kind, body)

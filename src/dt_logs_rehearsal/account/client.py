@@ -1,12 +1,11 @@
 """Clients that look like boto3's, and call the emulated account."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from botocore.model import OperationModel, ServiceModel
+from botocore.model import OperationModel
 from botocore.paginate import Paginator
 
 from dt_logs_rehearsal.account import small_services
@@ -48,42 +47,35 @@ def answers(service: str) -> Operations:
     }
 
 
-@dataclass(frozen=True)
-class Meta:
-    """What a client says about itself."""
-
-    service_model: ServiceModel
-    region_name: str
-    partition: str
-
-
 def no_hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
-    """Do nothing before or after a call."""
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """What runs around each call, outside every lock, with its service, operation and parameters.
-
-    What `before` raises happens before the call has an effect; `after` runs when it took effect,
-    and what that raises is a call that worked and looks as if it had not.
-    """
-
-    before: Hook = no_hook
-    after: Hook = no_hook
+    """Do nothing before or after a call to a service."""
 
 
 class Client:
-    """A service's client: boto3's method names, keyword arguments, answers and errors."""
+    """A service's client: boto3's method names, keyword arguments, answers and errors.
+
+    The hooks run around each call, outside every lock. What `before` raises happens before the call
+    has an effect; `after` runs when it took effect, and what that raises is a call that worked and
+    looks as if it had not.
+    """
 
     def __init__(
-        self, world: World, service: str, caller: Caller, region: str, hooks: Hooks, old: bool
+        self,
+        world: World,
+        service: str,
+        caller: Caller,
+        region: str,
+        before: Hook = no_hook,
+        after: Hook = no_hook,
+        old: bool = False,
     ) -> None:
-        self.meta = Meta(service_model(service, old), region, world.partition)
+        model, partition = service_model(service, old), world.partition
+        self.meta = SimpleNamespace(service_model=model, region_name=region, partition=partition)
         self._world = world
         self._service = service
         self._caller = caller
-        self._hooks = hooks
+        self._before = before
+        self._after = after
         self._models = operations(service, old)
 
     def __getattr__(self, name: str) -> Callable[..., Response]:
@@ -97,14 +89,6 @@ class Client:
         setattr(self, name, method)
         return method
 
-    def can_paginate(self, name: str) -> bool:
-        """Tell whether boto3 has a paginator for the method."""
-        try:
-            paginators(self._service).get_paginator(self._models[name].name)
-        except ValueError:  # how botocore says that it has none
-            return False
-        return True
-
     def get_paginator(self, name: str) -> "Paginator[Any]":
         """Return boto3's own paginator over this client."""
         model = self._models[name]
@@ -114,7 +98,7 @@ class Client:
     def _call(self, model: OperationModel, operation: Operation, /, **params: Any) -> Response:
         validate(self._service, model, params)
         check_honoured(model, params)
-        self._hooks.before(self._service, model.name, params)
+        self._before(self._service, model.name, params)
         call = Call(self._service, model.name, params, self._caller, self.meta.region_name)
         try:
             with self._world.lock:
@@ -122,5 +106,5 @@ class Client:
                 response = operation(self._world, call)
         except Refused as refused:
             raise client_error(model.name, refused) from None
-        self._hooks.after(self._service, model.name, params)
+        self._after(self._service, model.name, params)
         return {**response, "ResponseMetadata": metadata(200)}

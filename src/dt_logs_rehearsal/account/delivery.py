@@ -1,15 +1,14 @@
 """Events on their way: S3 -> topic -> the subscriptions whose filter lets them through."""
 
 import json
-from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote_plus
 
-from dt_logs_rehearsal.account.iam.access import service_context
-from dt_logs_rehearsal.account.iam.policy import Decision, Request, evaluate
+from dt_logs_rehearsal.account.iam.access import request
+from dt_logs_rehearsal.account.iam.policy import Decision, evaluate
 from dt_logs_rehearsal.account.iam.policy import Principal as PolicyPrincipal
 from dt_logs_rehearsal.account.sns.filters import passes
-from dt_logs_rehearsal.account.world import Bucket, Topic, World
+from dt_logs_rehearsal.account.world import Bucket, Topic, World, moment
 
 _S3 = PolicyPrincipal(service="s3.amazonaws.com")
 DESTINATIONS = {
@@ -26,14 +25,10 @@ def admits_s3(world: World, topic: Topic, bucket: Bucket) -> bool:
     [SNS guide, grant-destinations-permissions-to-s3.md]: s3.amazonaws.com, aws:SourceArn the
     bucket, aws:SourceAccount its owner.
     """
-    request = Request(
-        _S3,
-        "SNS:Publish",
-        topic.arn,
-        service_context(bucket.owner, f"arn:{world.partition}:s3:::{bucket.name}"),
-    )
-    policy = topic.policy.effective(world.clock())
-    return evaluate((policy,), request) is Decision.ALLOW
+    arn = f"arn:{world.partition}:s3:::{bucket.name}"
+    source = {"aws:sourceaccount": bucket.owner, "aws:sourcearn": arn}
+    asked = request(world, _S3, "SNS:Publish", topic.arn, source)
+    return evaluate((topic.policy.effective(world.clock()),), asked) is Decision.ALLOW
 
 
 def announce(
@@ -131,5 +126,4 @@ def publish(world: World, topic: Topic, message: dict[str, Any]) -> None:
 
 
 def _now(world: World) -> str:
-    moment = datetime.fromtimestamp(world.clock(), timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return f"{moment(world.clock()):%Y-%m-%dT%H:%M:%S}.000Z"

@@ -2,12 +2,20 @@
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import Any
 
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.s3.settings import public_access_block
-from dt_logs_rehearsal.account.world import Call, LogDelivery, Operation, Response, World, page
+from dt_logs_rehearsal.account.world import (
+    Call,
+    LogDelivery,
+    Operation,
+    Response,
+    World,
+    moment,
+    page,
+    present,
+)
 
 
 def get_public_access_block(world: World, call: Call) -> Response:
@@ -38,7 +46,7 @@ def _describe(key: str, shown: Callable[[str, str, LogDelivery], Response]) -> O
         arn = f"arn:{world.partition}:logs:{scope}"
         items = [shown(arn, f"delivery-{number}", each) for number, each in enumerate(found)]
         some, token = page(items, call.params.get("nextToken"), call.params.get("limit", 50))
-        return {key: list(some), **({"nextToken": token} if token else {})}
+        return {key: list(some), **present(nextToken=token)}
 
     return describe
 
@@ -97,7 +105,7 @@ def get_metric_data(world: World, call: Call) -> Response:
             {
                 "Id": query["Id"],
                 "Label": metric["MetricName"],
-                "Timestamps": [datetime.fromtimestamp(each, timezone.utc) for each in times],
+                "Timestamps": [moment(each) for each in times],
                 "Values": [float(sums[each]) for each in times],
                 "StatusCode": "Complete",
             }

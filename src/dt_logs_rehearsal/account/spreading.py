@@ -1,6 +1,7 @@
 """Eventual consistency: values that everybody learns in time."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -25,20 +26,17 @@ class Spreading(Generic[T]):
 
     def __init__(self, value: T) -> None:
         self.latest = value
-        self._past: list[tuple[float, float, T]] = []
-        self._first = value
+        self._puts = [(-inf, -inf, value)]
 
-    def put(self, value: T, now: float, effective: float, memory: float) -> None:
-        """Change the value; what was replaced longer ago than `memory` is forgotten."""
-        while len(self._past) > 1 and max(self._past[1][:2]) < now - memory:
-            self._first = self._past.pop(0)[2]
-        self._past.append((now, effective, value))
+    def put(self, value: T, now: float, effective: float) -> None:
+        """Change the value."""
+        self._puts.append((now, effective, value))
         self.latest = value
 
     def as_of(self, moment: float) -> T:
         """Return what was put last until then."""
-        return next((each[2] for each in reversed(self._past) if each[0] <= moment), self._first)
+        return next(value for put, _, value in reversed(self._puts) if put <= moment)
 
     def effective(self, now: float) -> T:
         """Return what another service knows by now."""
-        return next((each[2] for each in reversed(self._past) if each[1] <= now), self._first)
+        return next(value for _, known, value in reversed(self._puts) if known <= now)

@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from random import Random
 from threading import RLock
 from typing import Any, TypeVar
 
-from dt_logs_rehearsal.account.iam.policy import Principal, account_root
+from dt_logs_rehearsal.account.iam.policy import Principal
 from dt_logs_rehearsal.account.spreading import Consistency, Spreading
 
 T = TypeVar("T")
@@ -177,8 +178,7 @@ class World:
     def change(self, value: Spreading[T], new: T) -> None:
         """Put a value that spreads as `consistency` says."""
         now = self.clock()
-        memory = max(self.consistency.stale_reads, self.consistency.spreading)
-        value.put(new, now, now + self.lag(self.consistency.spreading), memory)
+        value.put(new, now, now + self.lag(self.consistency.spreading))
 
     def seen(self, value: Spreading[T]) -> T:
         """Return what a read shows now."""
@@ -192,8 +192,8 @@ class World:
         return (bucket.public_access_block or {}).get(flag, False) or of_account.get(flag, False)
 
     def root(self, account: str) -> Principal:
-        """Return a whole account as a principal."""
-        return account_root(self.partition, account)
+        """Return a whole account as a principal: what it is granted, its identities may have."""
+        return Principal(account, f"arn:{self.partition}:iam::{account}:root")
 
 
 @dataclass(frozen=True)
@@ -222,3 +222,13 @@ def page(items: Sequence[T], token: str | None, size: int) -> tuple[Sequence[T],
     start = int(token) if token else 0
     end = start + size
     return items[start:end], str(end) if end < len(items) else None
+
+
+def present(**members: Any) -> Response:
+    """Return the members that have a value: an answer of AWS's lacks the others."""
+    return {name: value for name, value in members.items() if value}
+
+
+def moment(at: float) -> datetime:
+    """Return a time as answers have it, from seconds since 1970."""
+    return datetime.fromtimestamp(at, timezone.utc)

@@ -1,1 +1,1 @@
-"""Emulate CloudFormation: `api` takes calls, `engine` runs stacks and their change sets."""
+"""Emulate CloudFormation: `engine` runs stacks. Its API is in `tools/cloudformation_api`."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from threading import Condition
+from concurrent.futures import CancelledError, Future, InvalidStateError, TimeoutError
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
-from dt_logs_rehearsal.cloudformation.stack import Made
+from dt_logs_rehearsal.account.world import moment
+from dt_logs_rehearsal.cloudformation.stack import Made, Stack
 from dt_logs_rehearsal.http.endpoint import ANSWERS
 from dt_logs_rehearsal.pace import Pace
 
@@ -21,36 +22,41 @@ LIMIT = 4096  # bytes of an answer
 _DEFAULT_TIMEOUT = 3600  # seconds
 
 
-@dataclass
 class Mailbox:
-    """Where answers are put, until it is closed: each URL takes one."""
+    """Where answers are put, until it is closed: each URL takes one, the first."""
 
-    closed: bool = False
-    _arrived: dict[str, bytes] = field(default_factory=dict)
-    _changed: Condition = field(default_factory=Condition)
+    def __init__(self) -> None:
+        self.closed = False
+        self._answers: dict[str, Future[bytes]] = {}
 
     def put(self, token: str, body: bytes) -> None:
-        """Take an answer; the first one counts."""
-        with self._changed:
-            self._arrived.setdefault(token, body)
-            self._changed.notify_all()
+        """Take an answer."""
+        with suppress(InvalidStateError):
+            self._answer(token).set_result(body)
 
     def answers(self) -> list[str]:
         """Return all answers that have arrived, as texts; no rehearsal shows them."""
-        with self._changed:
-            return [each.decode(errors="replace") for each in self._arrived.values()]
+        found = [each for each in self._answers.values() if each.done() and not each.cancelled()]
+        return [each.result().decode(errors="replace") for each in found]
 
     def wait(self, token: str, seconds: float) -> bytes | None:
         """Return the answer, or None where none came in time."""
-        with self._changed:
-            self._changed.wait_for(lambda: self.closed or token in self._arrived, seconds)
-            return self._arrived.get(token)
+        try:
+            return self._answer(token).result(seconds)
+        except (TimeoutError, CancelledError):
+            return None
 
     def close(self) -> None:
         """Let nobody wait any more."""
-        with self._changed:
-            self.closed = True
-            self._changed.notify_all()
+        self.closed = True
+        for each in list(self._answers.values()):
+            each.cancel()
+
+    def _answer(self, token: str) -> Future[bytes]:
+        found = self._answers.setdefault(token, Future())
+        if self.closed:
+            found.cancel()
+        return found
 
 
 @dataclass(frozen=True)
@@ -63,32 +69,32 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class CustomResources:
-    """Sends events for a stack's custom resources."""
+    """Sends events for stacks' custom resources."""
 
     url: str  # of the emulated endpoint
     mailbox: Mailbox
     pace: Pace
-    invoke: Callable[[str, Mapping[str, Any]], None]  # a function's ARN, an event; asynchronous
-    settle: Callable[[], None]  # waits until what was invoked has ended
+    # Begins to run a stack's function, by its ARN, with an event; returns what waits for its end.
+    invoke: Callable[[Stack, str, Mapping[str, Any]], Callable[[], None]]
 
     def send(
         self,
         kind: str,
-        stack_id: str,
+        stack: Stack,
         logical: str,
         resource_type: str,
         given: Mapping[str, Any],
         made: Made | None = None,
     ) -> Made:
         """Send an event and wait for its answer. Raises Failed; Refused if it may not invoke."""
-        token, now = str(uuid.uuid4()), datetime.fromtimestamp(self.pace(), timezone.utc)
+        token, now = str(uuid.uuid4()), moment(self.pace())
         properties = _as_texts(given)
         event = {
             "RequestType": kind,
             "ServiceToken": given["ServiceToken"],
             "ResponseURL": f"{self.url}{ANSWERS}{token}?X-Amz-Date={now:%Y%m%dT%H%M%SZ}"
             f"&X-Amz-Signature={uuid.uuid4().hex}",
-            "StackId": stack_id,
+            "StackId": stack.id,
             "RequestId": str(uuid.uuid4()),
             "LogicalResourceId": logical,
             "ResourceType": resource_type,
@@ -101,10 +107,10 @@ class CustomResources:
         physical_id = made.physical_id if made else f"{logical}-{token[:8]}"
         if self.mailbox.closed:
             raise Failed("The emulated account was closed.", physical_id)
-        self.invoke(given["ServiceToken"], event)
+        settle = self.invoke(stack, given["ServiceToken"], event)
         seconds = float(given.get("ServiceTimeout", _DEFAULT_TIMEOUT))
         body = self.mailbox.wait(token, seconds / self.pace.rate)
-        self.settle()
+        settle()
         return _taken(event, given, body, physical_id)
 
 

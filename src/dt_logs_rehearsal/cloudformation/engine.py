@@ -1,7 +1,7 @@
 """CloudFormation: stacks created, updated and deleted in order, rolled back if that fails.
 
-An operation returns when the stack is at rest; its `begin_…` returns when it is accepted, with the
-work that remains. Every call is made through the stack's role, which it keeps for good
+`begin_…` returns when an operation is accepted, with the work that remains until the stack is at
+rest. Every call is made through the stack's role, which it keeps for good
 [botocore, CreateStack: RoleARN].
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from threading import Thread
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Failed
-from dt_logs_rehearsal.cloudformation.resource_types import TYPES, Context
+from dt_logs_rehearsal.cloudformation.resource_types import TYPES, Context, create_only
 from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Given, Made, Stack
 from dt_logs_rehearsal.cloudformation.templates import check, in_order
 
@@ -31,7 +32,7 @@ class CloudFormation:
         self,
         place: tuple[str, str, str],
         context: Callable[[Stack], Context],
-        custom: Callable[[Stack], CustomResources],
+        custom: CustomResources,
         emit: Emit,
     ) -> None:
         """Prepare for a place: partition, region and account."""
@@ -40,6 +41,7 @@ class CloudFormation:
         self._context = context
         self._custom = custom
         self._emit = emit
+        self._threads: list[Thread] = []
 
     def create(
         self, name: str, asked: Asked, capabilities: Sequence[str] = (), role: str = ""
@@ -48,14 +50,6 @@ class CloudFormation:
         stack = self.named(name, asked, role)
         self.begin_create(stack, capabilities)()
         return stack
-
-    def update(self, stack: Stack, asked: Asked, capabilities: Sequence[str] = ()) -> None:
-        """Update a stack; roll back if it fails. Raises Refused before anything is changed."""
-        self.begin_update(stack, asked, capabilities)()
-
-    def delete(self, stack: Stack) -> None:
-        """Delete a stack, in the reverse order of its making."""
-        self.begin_delete(stack)()
 
     def named(self, name: str, asked: Asked, role: str = "") -> Stack:
         """Return a stack with an id of its own, of which nothing exists."""
@@ -78,18 +72,37 @@ class CloudFormation:
         return lambda: self._create(stack, stack.asked)
 
     def begin_update(self, stack: Stack, asked: Asked, capabilities: Sequence[str] = ()) -> Rest:
-        """Accept to update a stack. Raises Refused."""
+        """Accept to update a stack; replacements are not emulated. Raises Refused."""
         check(asked, capabilities)
+        self._check_replaced(stack, asked)
         self._context(stack)
         stack.tried, stack.capabilities = asked, tuple(capabilities)
         self._at(stack, "UPDATE_IN_PROGRESS", _INITIATED)
         return lambda: self._update(stack, asked)
+
+    def _check_replaced(self, stack: Stack, asked: Asked) -> None:
+        resolved, resources = stack.resolved(asked, self.place), asked.template["Resources"]
+        for logical in stack.resources.keys() & resources.keys():
+            old, new = stack.resources[logical].properties, resolved.properties(logical)
+            if any(old.get(n) != new.get(n) for n in create_only(resources[logical]["Type"])):
+                raise Refused("NotImplemented", "replacement of a resource is not emulated", 501)
 
     def begin_continue(self, stack: Stack, skipped: Collection[str] = ()) -> Rest:
         """Accept to go on with a rollback that failed, without some resources. Raises Refused."""
         self._context(stack)
         self._at(stack, "UPDATE_ROLLBACK_IN_PROGRESS", _INITIATED)
         return lambda: self._roll_back(stack, skipped)
+
+    def go_on(self, work: Rest) -> None:
+        """Let an operation that was begun go on in a thread."""
+        thread = Thread(target=work, name="stack", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def join(self) -> None:
+        """Wait until no stack is worked on in a thread any more."""
+        for each in self._threads:
+            each.join()
 
     def begin_delete(self, stack: Stack, retained: Collection[str] = ()) -> Rest:
         """Accept to delete a stack, but not some of its resources. Raises Refused."""
@@ -204,7 +217,7 @@ class CloudFormation:
 
         if known is None:
             event = "Update" if made else "Create"
-            keep(self._custom(stack).send(event, stack.id, logical, kind, given, made))
+            keep(self._custom.send(event, stack, logical, kind, given, made))
         elif made is None:
             keep(known.create(context, logical, given, keep))
         else:
@@ -223,8 +236,7 @@ class CloudFormation:
                 if kind in TYPES:
                     TYPES[kind].delete(self._context(stack), made)
                 else:
-                    custom = self._custom(stack)
-                    custom.send("Delete", stack.id, logical, kind, made.properties, made)
+                    self._custom.send("Delete", stack, logical, kind, made.properties, made)
             except (ClientError, Refused, Failed) as error:
                 self._emit(stack, logical, kind, "DELETE_FAILED", _reason(error))
                 return logical

@@ -53,9 +53,11 @@ class Context:
 class ResourceType:
     """How resources of a type are made, changed and deleted.
 
-    `create` keeps what it has made before it goes on, since it has to be deleted if the rest fails.
+    A change of a `create_only` property replaces the resource. `create` keeps what it has made
+    before it goes on, since it has to be deleted if the rest fails.
     """
 
+    create_only: tuple[str, ...]
     create: Callable[[Context, str, Properties, Keep], Made]
     update: Callable[[Context, Made, Properties], Made]
     delete: Callable[[Context, Made], None]
@@ -203,8 +205,18 @@ def _delete_log_group(context: Context, made: Made) -> None:
     context.logs.delete_log_group(logGroupName=made.physical_id)
 
 
+# [CloudFormation registry schemas, createOnlyProperties]
 TYPES = {
-    "AWS::IAM::Role": ResourceType(_create_role, _update_role, _delete_role),
-    "AWS::Lambda::Function": ResourceType(_create_function, _update_function, _delete_function),
-    "AWS::Logs::LogGroup": ResourceType(_create_log_group, _update_log_group, _delete_log_group),
+    "AWS::IAM::Role": ResourceType(("Path", "RoleName"), _create_role, _update_role, _delete_role),
+    "AWS::Lambda::Function": ResourceType(
+        ("FunctionName", "PackageType"), _create_function, _update_function, _delete_function
+    ),
+    "AWS::Logs::LogGroup": ResourceType(
+        ("LogGroupName",), _create_log_group, _update_log_group, _delete_log_group
+    ),
 }
+
+
+def create_only(kind: str) -> tuple[str, ...]:
+    """Return the properties whose change replaces a resource of a type, or a custom resource."""
+    return TYPES[kind].create_only if kind in TYPES else ("ServiceToken",)

@@ -76,7 +76,6 @@ class Stack:
     capabilities: tuple[str, ...] = ()
     tried: Asked | None = None
     token: str = ""  # of the operation that is running, or was the last
-    tokens: dict[str, str] = field(default_factory=dict)  # and the operation of each
 
     @property
     def acting(self) -> str:

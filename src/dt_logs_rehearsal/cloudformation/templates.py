@@ -8,24 +8,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from dt_logs_cfn.errors import FetchError
-from dt_logs_cfn.template.declared import accepts, complete
+from dt_logs_cfn.template.declared import accepts
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
-from dt_logs_cfn.template.parsing import LIMIT
-from dt_logs_cfn.verify.fetching import fetch
 from dt_logs_rehearsal.account import Refused
-from dt_logs_rehearsal.account.iam.access import authorise
-from dt_logs_rehearsal.account.world import Call, World
 from dt_logs_rehearsal.cloudformation.stack import Asked
 
 ROLE_TYPE = "AWS::IAM::Role"
 _EMULATED = (ROLE_TYPE, "AWS::Lambda::Function", "AWS::Logs::LogGroup")
 _CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")
-_HOST = r"https://(?:(?P<host>[a-z0-9.-]+)\.)?s3[.-][a-z0-9-]*\.?amazonaws\.com(?:\.cn)?/"
-_S3 = re.compile(rf"{_HOST}(?P<path>[^?]+)(?:\?.*)?")
 
 
 def invalid(text: str) -> Refused:
@@ -62,12 +54,11 @@ def check(asked: Asked, capabilities: Sequence[str]) -> None:
     if missing:
         raise invalid(f"Parameters: [{', '.join(sorted(missing))}] must have values")
     stack = ResolvedTemplate(template, asked.parameters)
-    values = complete(template, asked.parameters, {})
     try:
         refusals = [
             str(each.get("ConstraintDescription", f"{name} does not take this value"))
             for name, each in declared.items()
-            if not accepts(each, values[name])
+            if not accepts(each, asked.values[name])
         ]
         stack.value([template["Resources"], template.get("Outputs", {})])
     except KeyError as error:
@@ -167,36 +158,3 @@ def in_order(template: Mapping[str, Any]) -> list[str]:
     for name in resources:
         visit(name, ())
     return ordered
-
-
-def fetched(world: World, call: Call, url: str) -> str:
-    """Return a template from the emulated S3, with the caller's rights, or from the loopback.
-
-    Raises Refused. [botocore, CreateStack: TemplateURL; localstack
-    tests/aws/services/cloudformation/api/test_templates]
-    """
-    found = _S3.fullmatch(url)
-    if found is not None:
-        return _object(world, call, found["host"] or "", found["path"])
-    if url.startswith("s3://"):
-        host = url.removeprefix("s3://").partition("/")[0]
-        raise invalid(f"S3 error: Domain name specified in {host} is not a valid S3 domain")
-    if not url.startswith("http://127.0.0.1:"):
-        raise invalid("TemplateURL must be a supported URL.")
-    try:
-        return fetch(url, LIMIT).decode()
-    except (FetchError, UnicodeDecodeError) as error:
-        raise invalid(f"Template could not be read: {error}") from error
-
-
-def _object(world: World, call: Call, host: str, path: str) -> str:
-    bucket, key = (host, path) if host else path.split("/", 1)
-    get = replace(call, service="s3", operation="GetObject", params={"Bucket": bucket, "Key": key})
-    try:
-        authorise(world, get)
-    except Refused as refused:
-        raise invalid(f"S3 error: {refused.message}") from refused
-    found = world.buckets[bucket].current(key)
-    if found is None or found.body is None:
-        raise invalid("S3 error: The specified key does not exist.")
-    return found.body.decode()

@@ -12,20 +12,19 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from threading import Lock, Thread
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from moto.backends import get_backend
 from moto.core.request import Request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
 from dt_logs_rehearsal.account import Account, Caller, Refused
 from dt_logs_rehearsal.account.client import SERVICES, answers
 from dt_logs_rehearsal.account.iam.access import ApiCall, Decided, authorise
 from dt_logs_rehearsal.account.world import Call, Operations
-from dt_logs_rehearsal.http.loopback import listener
+from dt_logs_rehearsal.http.loopback import Server
 from dt_logs_rehearsal.http.protocol import Answer, Parsed, parse, refusal, success
 
 if TYPE_CHECKING:
@@ -72,32 +71,16 @@ class Endpoint:
         for service in _BY_MOTO:
             get_backend(service).pop(account.account_id, None)
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._socket = listener()
-        host, port = self._socket.getsockname()
-        self._server: BaseWSGIServer = make_server(
-            host,
-            port,
-            self._serve,
-            threaded=True,
-            request_handler=_Quiet,
-            fd=self._socket.fileno(),
-        )
-        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._server = Server(self._serve)
+        # The endpoint's address, as `AWS_ENDPOINT_URL` takes it.
+        self.url = f"http://{self._server.address}"
 
     def __enter__(self) -> Endpoint:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        self._socket.close()
-
-    @property
-    def url(self) -> str:
-        """The endpoint's address, as `AWS_ENDPOINT_URL` takes it."""
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._server.close()
 
     def session(self, name: str, account: str = "", role: str = "") -> dict[str, str]:
         """Return credentials, as boto3 takes them, of a role or of an account's administrator."""
@@ -266,14 +249,3 @@ class Endpoint:
 
 def _text(policy: object) -> str:
     return policy if isinstance(policy, str) else json.dumps(policy)
-
-
-class _Quiet(WSGIRequestHandler):
-    """Writes each answer at once, logs nothing, and keeps connections open, as AWS does."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 65536
-
-    def log(self, type: str, message: str, *args: object) -> None:
-        """Log nothing: the account's calls are reported to `heard`."""

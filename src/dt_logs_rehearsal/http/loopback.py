@@ -1,12 +1,50 @@
-"""Where everything here listens: on the loopback, on a port that the system chooses."""
+"""HTTP servers on the loopback, each on a port that the system chooses."""
+
+from __future__ import annotations
 
 import socket
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from dt_logs_cfn.errors import RehearsalError
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
-def listener() -> socket.socket:
-    """Return a socket that listens on the loopback alone. Raises RehearsalError."""
+
+class Server:
+    """Serves a WSGI application until it is closed, each connection in a thread of its own."""
+
+    def __init__(self, application: WSGIApplication) -> None:
+        """Listen, on the loopback alone. Raises RehearsalError."""
+        self._socket = _listener()
+        host, port = self._socket.getsockname()
+        self._server = make_server(
+            host,
+            port,
+            application,
+            threaded=True,
+            request_handler=_Quiet,
+            fd=self._socket.fileno(),
+        )
+        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self.address = f"{host}:{port}"
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop; connections that are open lead nowhere."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._socket.close()
+
+
+def _listener() -> socket.socket:
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         found.bind(("127.0.0.1", 0))
@@ -18,3 +56,14 @@ def listener() -> socket.socket:
             "Close programs that hold many connections, and try again.",
         ) from error
     return found
+
+
+class _Quiet(WSGIRequestHandler):
+    """Writes each answer at once, logs nothing, and keeps connections open, as AWS does."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 65536
+
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Log nothing."""

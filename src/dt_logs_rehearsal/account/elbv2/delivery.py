@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Literal
 
-from dt_logs_rehearsal.account.iam.access import bucket_says, object_request
+from dt_logs_rehearsal.account.iam.access import bucket_says, request
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal
 from dt_logs_rehearsal.account.s3.objects import store
-from dt_logs_rehearsal.account.world import Bucket, LoadBalancer, World
+from dt_logs_rehearsal.account.world import Bucket, LoadBalancer, World, moment
 
 LogKind = Literal["access", "connection", "health check"]
 
@@ -97,7 +96,7 @@ def write_log(world: World, found: LoadBalancer, kind: LogKind, body: bytes) -> 
     on = found.attributes.get(f"{log.attributes}enabled") == "true"
     if not on or bucket is None or bucket.region != found.region:
         return None
-    now = datetime.fromtimestamp(world.clock(), timezone.utc)
+    now = moment(world.clock())
     balancer = found.arn.partition(":loadbalancer/")[2].replace("/", ".")
     name = (
         f"elasticloadbalancing/{found.region}/{now:%Y/%m/%d}/{log.name}{found.account}"
@@ -110,6 +109,7 @@ def write_log(world: World, found: LoadBalancer, kind: LogKind, body: bytes) -> 
 
 def _may(world: World, bucket: Bucket, principal: Principal, key: str) -> bool:
     acl = {} if principal is _SERVICE else {"s3:x-amz-acl": "bucket-owner-full-control"}
-    request = object_request(world, bucket, principal, "s3:PutObject", key, acl)
+    arn = f"arn:{world.partition}:s3:::{bucket.name}/{key}"
+    asked = request(world, principal, "s3:PutObject", arn, acl, bucket.owner)
     policy = bucket.policy.effective(world.clock())
-    return bucket_says(world, bucket, policy, request) is Decision.ALLOW
+    return bucket_says(world, bucket, policy, asked) is Decision.ALLOW

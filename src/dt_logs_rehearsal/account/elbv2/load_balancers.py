@@ -6,7 +6,7 @@ from typing import Any
 
 from dt_logs_rehearsal.account.elbv2.delivery import LOGS, Log, deliver, log_key
 from dt_logs_rehearsal.account.errors import Refused
-from dt_logs_rehearsal.account.world import Call, LoadBalancer, Response, World, page
+from dt_logs_rehearsal.account.world import Call, LoadBalancer, Response, World, page, present
 
 _ARN = re.compile(
     r"arn:[\w-]+:elasticloadbalancing:[\w-]+:\d{12}:loadbalancer/(app|net|gwy)/[\w-]+/[0-9a-f]+"
@@ -60,18 +60,13 @@ def describe_load_balancers(world: World, call: Call) -> Response:
     arns = params.get("LoadBalancerArns", [])
     if len(arns) > 20:
         raise _invalid("Up to 20 load balancers can be described in a single call")
+    every = world.load_balancers.values()
+    here = (call.caller.account, call.region)
+    own = [each for each in every if (each.account, each.region) == here]
     if arns:
-        return {
-            "LoadBalancers": [_described(_found(world, call, arn)) for arn in dict.fromkeys(arns)]
-        }
-    own = [
-        each
-        for each in world.load_balancers.values()
-        if (each.account, each.region) == (call.caller.account, call.region)
-    ]
+        own = [_found(world, call, arn) for arn in dict.fromkeys(arns)]
     shown, marker = page(own, params.get("Marker"), min(params.get("PageSize", 400), 400))
-    found: Response = {"LoadBalancers": [_described(each) for each in shown]}
-    return {**found, "NextMarker": marker} if marker else found
+    return {"LoadBalancers": [_described(e) for e in shown], **present(NextMarker=marker)}
 
 
 def _invalid(text: str) -> Refused:
@@ -88,7 +83,7 @@ def _found(world: World, call: Call, arn: str) -> LoadBalancer:
 
 
 def _described(found: LoadBalancer) -> dict[str, Any]:
-    outpost = {"OutpostId": found.outpost} if found.outpost else {}
+    outpost = present(OutpostId=found.outpost)
     return {
         "LoadBalancerArn": found.arn,
         "LoadBalancerName": found.name,

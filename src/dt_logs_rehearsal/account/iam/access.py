@@ -1,7 +1,7 @@
 """Who may do what: the identity's policies, the resource's policy, Block Public Access."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dt_logs_rehearsal.account.errors import Refused
@@ -37,27 +37,22 @@ class ApiCall:
     error: str = ""
 
 
-Listener = Callable[[Decided], None]
-
-
-def unheard(decision: Decided) -> None:
-    """Do nothing with a decision."""
-
-
-def authorise(world: World, call: Call, listener: Listener = unheard) -> None:
+def authorise(
+    world: World, call: Call, heard: Callable[[Decided], None] = lambda decision: None
+) -> None:
     """Raise Refused, in AWS's words, unless the caller may make the call.
 
-    `listener` hears of each decision, the denied one included.
+    `heard` is given each decision, the denied one included.
     """
     bucket = _bucket(world, call)
     for right in needed(call, world.partition):
         decision, why = _decision(world, call, right, bucket)
-        listener(decision)
+        heard(decision)
         if why:
             raise _denied(call, right, why)
 
 
-def bucket_says(world: World, bucket: Bucket, policy: str | None, request: Request) -> Decision:
+def bucket_says(world: World, bucket: Bucket, policy: str | None, asked: Request) -> Decision:
     """Return what the bucket's policy says, Block Public Access included.
 
     RestrictPublicBuckets cuts every other account off while one statement is public, AWS's
@@ -65,8 +60,8 @@ def bucket_says(world: World, bucket: Bucket, policy: str | None, request: Reque
     """
     if policy is None:
         return Decision.SILENT
-    decision = evaluate((policy,), request)
-    foreign = not request.principal.service and request.principal.account != bucket.owner
+    decision = evaluate((policy,), asked)
+    foreign = not asked.principal.service and asked.principal.account != bucket.owner
     if (
         decision is Decision.ALLOW
         and foreign
@@ -77,37 +72,33 @@ def bucket_says(world: World, bucket: Bucket, policy: str | None, request: Reque
     return decision
 
 
-def object_request(
+def request(
     world: World,
-    bucket: Bucket,
     principal: Principal,
     action: str,
-    key: str,
-    more: Mapping[str, str] | None = None,
+    resource: str,
+    more: Context,
+    owner: str = "",
 ) -> Request:
-    """Return a request by a service or an account, about an object; without a key, about a bucket.
+    """Return a request with what AWS tells about the principal and the resource's owner.
 
-    `more` are further keys of its context.
+    `more` are further keys of its context. Keys of an organisation are absent where there is none
+    [IAM reference, reference_policies_condition-keys.md].
     """
-    arn = f"arn:{world.partition}:s3:::{bucket.name}"
-    caller = {
-        "aws:securetransport": "true",
-        "aws:principalisawsservice": "false",
-        "aws:principalaccount": principal.account,
-        "aws:principalarn": principal.arn,
-        **_organisation(world, principal.account, "aws:principalorgid"),
-    }
-    context = service_context() if principal.service else caller
-    context = {**context, **_owner_context(world, bucket.owner), **(more or {})}
-    return Request(principal, action, f"{arn}/{key}" if key else arn, context)
-
-
-def service_context(account: str = "", arn: str = "") -> Context:
-    """Return the context of a call that an AWS service makes for a resource of an account's."""
-    context = {"aws:securetransport": "true", "aws:principalisawsservice": "true"}
-    if arn:
-        context |= {"aws:sourceaccount": account, "aws:sourcearn": arn}
-    return context
+    service = bool(principal.service)
+    context = {"aws:securetransport": "true", "aws:principalisawsservice": str(service).lower()}
+    accounts = {} if service else {"principal": principal.account}
+    if not service:
+        start, _, session = principal.arn.partition(":assumed-role/")
+        role = f"{start.replace(':sts:', ':iam:')}:role/{session.split('/')[0]}"
+        context["aws:principalarn"] = role if session else principal.arn
+    if owner:
+        accounts["resource"] = owner
+    for kind, account in accounts.items():
+        context[f"aws:{kind}account"] = account
+        if account in world.organisations:
+            context[f"aws:{kind}orgid"] = world.organisations[account]
+    return Request(principal, action, resource, {**context, **more})
 
 
 def _bucket(world: World, call: Call) -> Bucket | None:
@@ -146,33 +137,6 @@ def _resource(
     return named[4] if known else call.caller.account, None
 
 
-def _caller_context(world: World, call: Call) -> dict[str, str]:
-    role, _, session = call.caller.arn.partition(":assumed-role/")
-    name = session.split("/")[0]
-    arn = f"arn:{world.partition}:iam::{call.caller.account}:role/{name}" if session else role
-    return {
-        "aws:principalaccount": call.caller.account,
-        "aws:principalarn": arn,
-        "aws:principalisawsservice": "false",
-        "aws:requestedregion": call.region,
-        "aws:securetransport": "true",
-        "aws:viaawsservice": "false",
-        **_organisation(world, call.caller.account, "aws:principalorgid"),
-    }
-
-
-def _owner_context(world: World, owner: str) -> dict[str, str]:
-    return {"aws:resourceaccount": owner, **_organisation(world, owner, "aws:resourceorgid")}
-
-
-def _organisation(world: World, account: str, key: str) -> dict[str, str]:
-    """Return the key that names an account's organisation; it is absent where there is none.
-
-    [IAM reference, reference_policies_condition-keys.md]
-    """
-    return {key: world.organisations[account]} if account in world.organisations else {}
-
-
 def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> tuple[Decided, str]:
     """Return what IAM decides, and in AWS's words why it denies; an empty text if it does not.
 
@@ -180,18 +144,18 @@ def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> 
     """
     owner, policy = _resource(world, call, right, bucket)
     own, policies = owner == call.caller.account, call.caller.policies
-    context = {**_caller_context(world, call), **right.context}
     # What does not exist, and `*`, have no owner.
-    if bucket is not None or (right.resource != "*" and ":s3:::" not in right.resource):
-        context |= _owner_context(world, owner)
-    request = Request(call.caller.principal, right.action, right.resource, context)
+    known = bucket is not None or (right.resource != "*" and ":s3:::" not in right.resource)
+    more = {"aws:requestedregion": call.region, "aws:viaawsservice": "false", **right.context}
+    who, about = call.caller.principal, (right.action, right.resource)
+    asked = request(world, who, *about, more, owner if known else "")
     identity, by = (
-        (Decision.ALLOW, "administrator") if policies is None else decided(policies, request)
+        (Decision.ALLOW, "administrator") if policies is None else decided(policies, asked)
     )
-    resource, name = (Decision.SILENT, "") if policy is None else decided((policy,), request)
+    resource, name = (Decision.SILENT, "") if policy is None else decided((policy,), asked)
     if bucket is not None:
-        resource = bucket_says(world, bucket, policy, request)
-    control, forbidding = decided(() if policies is None else world.control_policies, request)
+        resource = bucket_says(world, bucket, policy, asked)
+    control, forbidding = decided(() if policies is None else world.control_policies, asked)
     theirs = f"{name} of the resource's policy"
     allows = f"policy allows the {right.action} action"
     match control, identity, resource:

@@ -48,11 +48,6 @@ class Principal:
         )
 
 
-def account_root(partition: str, account: str) -> Principal:
-    """Return an account as a principal: what is granted to it, it may hand to its identities."""
-    return Principal(account, f"arn:{partition}:iam::{account}:root")
-
-
 @dataclass(frozen=True)
 class Request:
     """One action on one resource; context keys are in lower case."""

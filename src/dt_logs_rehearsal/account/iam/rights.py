@@ -4,8 +4,9 @@
 has no resource level, the resource is `*`, and only a policy's `*` covers it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from dt_logs_rehearsal.account.iam.conditions import Context
 from dt_logs_rehearsal.account.world import Call
@@ -56,13 +57,32 @@ _PASSED = {
     "cloudformation": ("RoleARN", "cloudformation.amazonaws.com"),
     "lambda": ("Role", "lambda.amazonaws.com"),
 }
-# What a call with tags needs besides: the parameter that has them, and the action.
-_TAGGING = {
-    "CreateFunction": ("Tags", "lambda:TagResource"),
-    "CreateLogGroup": ("tags", "logs:TagResource"),
-    "CreateRole": ("Tags", "iam:TagRole"),
-    "CreateTopic": ("Tags", "sns:TagResource"),
+# What else a call needs where it has a parameter. [botocore, s3 CreateBucket, "Permissions"]
+_BESIDES = (
+    ("CreateFunction", "Tags", "lambda:TagResource"),
+    ("CreateLogGroup", "tags", "logs:TagResource"),
+    ("CreateRole", "Tags", "iam:TagRole"),
+    ("CreateTopic", "Tags", "sns:TagResource"),
+    ("CreateBucket", "ACL", "s3:PutBucketAcl"),
+    ("CreateBucket", "ObjectOwnership", "s3:PutBucketOwnershipControls"),
+    ("CreateBucket", "ObjectLockEnabledForBucket", "s3:PutBucketObjectLockConfiguration"),
+    ("CreateBucket", "ObjectLockEnabledForBucket", "s3:PutBucketVersioning"),
+    ("CreateBucket", "CreateBucketConfiguration.Tags", "s3:TagResource"),
+)
+# Condition keys that come from a call's parameters, and where its tags are.
+_CONTEXT = {
+    "CreateBucket": {
+        "s3:locationconstraint": "CreateBucketConfiguration.LocationConstraint",
+        "s3:x-amz-bucket-namespace": "BucketNamespace",
+    },
+    "ListObjectsV2": {
+        "s3:prefix": "Prefix",
+        "s3:delimiter": "Delimiter",
+        "s3:max-keys": "MaxKeys",
+    },
+    "Subscribe": {"sns:protocol": "Protocol", "sns:endpoint": "Endpoint"},
 }
+_TAGS = {"CreateBucket": "CreateBucketConfiguration.Tags", "CreateTopic": "Tags"}
 
 
 @dataclass(frozen=True)
@@ -91,25 +111,16 @@ def needed(call: Call, partition: str) -> Iterator[Right]:
     name, receiver = _PASSED.get(service, ("", ""))
     if name in params:
         yield Right("iam:PassRole", params[name], {"iam:passedtoservice": receiver})
-    name, tagging = _TAGGING.get(operation, ("", ""))
-    if params.get(name):
-        yield Right(tagging, resource, context)
-    if operation == "CreateBucket":
-        yield from _of_create_bucket(call, resource, context)
+    for name, where, besides in _BESIDES:
+        if name == operation and _at(params, where) not in (None, False, [], "private"):
+            yield Right(besides, resource, context)
 
 
-def _of_create_bucket(call: Call, bucket: str, context: Context) -> Iterator[Right]:
-    """Yield what [botocore, s3 CreateBucket, "Permissions"] lists besides s3:CreateBucket."""
-    params = call.params
-    if params.get("ACL", "private") != "private":
-        yield Right("s3:PutBucketAcl", bucket)
-    if "ObjectOwnership" in params:
-        yield Right("s3:PutBucketOwnershipControls", bucket)
-    if params.get("ObjectLockEnabledForBucket"):
-        yield Right("s3:PutBucketObjectLockConfiguration", bucket)
-        yield Right("s3:PutBucketVersioning", bucket)
-    if params.get("CreateBucketConfiguration", {}).get("Tags"):
-        yield Right("s3:TagResource", bucket, context)
+def _at(params: Mapping[str, Any], where: str) -> Any:
+    """Return a member of a structure, or None."""
+    outer, _, inner = where.partition(".")
+    found = params.get(outer)
+    return _at(found, inner) if found and inner else found
 
 
 def _resource(call: Call, partition: str) -> str:
@@ -141,33 +152,13 @@ def _resource(call: Call, partition: str) -> str:
     return str(params.get("resourceArn") or f"{scope}:log-group:{name}{stream}")
 
 
-def _context(call: Call) -> dict[str, str | tuple[str, ...]]:
+def _context(call: Call) -> Context:
     """Return the condition keys that come from a call's parameters."""
-    params = call.params
-    match call.operation:
-        case "CreateBucket":
-            configuration = params.get("CreateBucketConfiguration", {})
-            given = {
-                "s3:locationconstraint": configuration.get("LocationConstraint"),
-                "s3:x-amz-bucket-namespace": params.get("BucketNamespace"),
-            }
-            return {**_tags(configuration.get("Tags", ())), **_present(given)}
-        case "CreateTopic":
-            return _tags(params.get("Tags", ()))
-        case "ListObjectsV2":
-            names = {"Prefix": "s3:prefix", "Delimiter": "s3:delimiter", "MaxKeys": "s3:max-keys"}
-            return _present({key: params.get(name) for name, key in names.items()})
-        case "Subscribe":
-            given = {"sns:protocol": params["Protocol"], "sns:endpoint": params.get("Endpoint")}
-            return _present(given)
-    return {}
-
-
-def _present(given: Mapping[str, object]) -> dict[str, str | tuple[str, ...]]:
-    return {key: str(value) for key, value in given.items() if value is not None}
-
-
-def _tags(tags: Iterable[Mapping[str, str]]) -> dict[str, str | tuple[str, ...]]:
-    keys = {"aws:tagkeys": tuple(tag["Key"] for tag in tags)}
-    each = {f"aws:requesttag/{tag['Key'].lower()}": tag["Value"] for tag in tags}
-    return {**each, **keys} if tags else {}
+    found: dict[str, str | tuple[str, ...]] = {}
+    for key, where in _CONTEXT.get(call.operation, {}).items():
+        value = _at(call.params, where)
+        found |= {} if value is None else {key: str(value)}
+    if tags := _at(call.params, _TAGS.get(call.operation, "")):
+        found["aws:tagkeys"] = tuple(tag["Key"] for tag in tags)
+        found |= {f"aws:requesttag/{tag['Key'].lower()}": tag["Value"] for tag in tags}
+    return found

@@ -1,14 +1,21 @@
 """S3: buckets themselves, and the names that they may have."""
 
 import re
-from datetime import datetime, timezone
 from ipaddress import AddressValueError, IPv4Address
-from typing import Any
 
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.models import service_model
 from dt_logs_rehearsal.account.s3.settings import new_tags
-from dt_logs_rehearsal.account.world import Bucket, Call, Response, World, canonical_id, page
+from dt_logs_rehearsal.account.world import (
+    Bucket,
+    Call,
+    Response,
+    World,
+    canonical_id,
+    moment,
+    page,
+    present,
+)
 
 # [S3 guide, bucketnamingrules.md and gpbucketnamespaces.html]
 _FORM = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -180,27 +187,18 @@ def list_buckets(world: World, call: Call) -> Response:
     if region not in (None, call.region):
         # [botocore, s3 ListBuckets: the region must be that of the endpoint]
         raise Refused("InvalidArgument", "Argument value " + region + " is not a valid AWS Region")
-    found = sorted(
-        (
-            bucket
-            for bucket in world.buckets.values()
-            if bucket.owner == call.caller.account
-            and bucket.name.startswith(params.get("Prefix", ""))
-            and region in (None, bucket.region)
-        ),
-        key=lambda bucket: bucket.name,
-    )
+    found = [
+        bucket
+        for name, bucket in sorted(world.buckets.items())
+        if bucket.owner == call.caller.account
+        and name.startswith(params.get("Prefix", ""))
+        and region in (None, bucket.region)
+    ]
     shown, token = page(found, params.get("ContinuationToken"), params.get("MaxBuckets", 10_000))
-    detailed = bool(params.keys() & {"MaxBuckets", "Prefix", "BucketRegion", "ContinuationToken"})
-    return {
-        "Buckets": [_entry(bucket, detailed) for bucket in shown],
-        "Owner": {"ID": canonical_id(call.caller.account)},
-        **({"ContinuationToken": token} if token else {}),
-        **({"Prefix": params["Prefix"]} if "Prefix" in params else {}),
-    }
-
-
-def _entry(bucket: Bucket, detailed: bool) -> dict[str, Any]:
-    created = datetime.fromtimestamp(bucket.created, timezone.utc)
-    entry = {"Name": bucket.name, "CreationDate": created}
-    return {**entry, "BucketRegion": bucket.region} if detailed else entry
+    entries = [{"Name": each.name, "CreationDate": moment(each.created)} for each in shown]
+    if params.keys() & {"MaxBuckets", "Prefix", "BucketRegion", "ContinuationToken"}:
+        for entry, bucket in zip(entries, shown, strict=True):
+            entry["BucketRegion"] = bucket.region
+    owner = {"ID": canonical_id(call.caller.account)}
+    more = present(ContinuationToken=token, Prefix=params.get("Prefix"))
+    return {"Buckets": entries, "Owner": owner, **more}

@@ -3,8 +3,6 @@
 import hashlib
 import io
 from dataclasses import replace
-from datetime import datetime, timezone
-from typing import Any
 
 from botocore.response import StreamingBody
 
@@ -18,7 +16,9 @@ from dt_logs_rehearsal.account.world import (
     StoredObject,
     World,
     canonical_id,
+    moment,
     page,
+    present,
 )
 
 
@@ -96,8 +96,9 @@ def put_object(world: World, call: Call) -> Response:
     data = data if isinstance(data, bytes | bytearray) else data.read()
     owner_reads = acl == "bucket-owner-full-control" or call.caller.account == bucket.owner
     stored = store(world, bucket, key, bytes(data), call.caller.account, acl=owner_reads)
-    version = {"VersionId": stored.version} if bucket.versioning == "Enabled" else {}
-    return {"ETag": f'"{etag(stored)}"', "ServerSideEncryption": stored.encryption, **version}
+    version = stored.version if bucket.versioning == "Enabled" else ""
+    answer = {"ETag": f'"{etag(stored)}"', "ServerSideEncryption": stored.encryption}
+    return {**answer, **present(VersionId=version)}
 
 
 def _found(world: World, call: Call) -> StoredObject:
@@ -125,13 +126,13 @@ def _may_list(world: World, call: Call) -> bool:
 def head_object(world: World, call: Call) -> Response:
     """Describe an object."""
     stored = _found(world, call)
-    return {
-        "ContentLength": len(stored.body or b""),
-        "ETag": f'"{etag(stored)}"',
-        "LastModified": datetime.fromtimestamp(stored.modified, timezone.utc),
-        "ServerSideEncryption": stored.encryption,
-        "Metadata": {},
-    }
+    size, encryption = len(stored.body or b""), stored.encryption
+    about = {"ContentLength": size, "ServerSideEncryption": encryption, "Metadata": {}}
+    return {**_state(stored), **about}
+
+
+def _state(stored: StoredObject) -> Response:
+    return {"ETag": f'"{etag(stored)}"', "LastModified": moment(stored.modified)}
 
 
 def get_object(world: World, call: Call) -> Response:
@@ -152,7 +153,7 @@ def delete_object(world: World, call: Call) -> Response:
         left = [each for each in found if each.version != version]
         bucket.objects |= {key: left} if left else {}
         marker = any(each.version == version and each.body is None for each in found)
-        return {"VersionId": version, **({"DeleteMarker": True} if marker else {})}
+        return present(VersionId=version, DeleteMarker=marker)
     if not bucket.versioning:
         bucket.objects.pop(key, None)
         return {}
@@ -165,7 +166,7 @@ def list_objects_v2(world: World, call: Call) -> Response:
     """List keys, a page at a time; `Contents` is absent where there is none."""
     bucket, params = world.buckets[call.params["Bucket"]], call.params
     prefix, delimiter = params.get("Prefix", ""), params.get("Delimiter")
-    entries: dict[str, Any] = {}
+    entries: dict[str, bool] = {}
     for key in bucket.listing():
         if key.startswith(prefix) and key > params.get("StartAfter", ""):
             rest = key[len(prefix) :]
@@ -175,8 +176,6 @@ def list_objects_v2(world: World, call: Call) -> Response:
     size = min(params.get("MaxKeys", 1000), 1000)
     shown_keys, token = page(sorted(entries), params.get("ContinuationToken"), size)
     owner = params.get("FetchOwner", False)
-    contents = [_listed(bucket, key, owner) for key in shown_keys if not entries[key]]
-    folders = [{"Prefix": key} for key in shown_keys if entries[key]]
     return {
         "Name": bucket.name,
         "Prefix": prefix,
@@ -184,20 +183,23 @@ def list_objects_v2(world: World, call: Call) -> Response:
         "KeyCount": len(shown_keys),
         "IsTruncated": token is not None,
         "EncodingType": "url",  # boto3 asks for it, and decodes
-        **({"Contents": contents} if contents else {}),
-        **({"CommonPrefixes": folders} if folders else {}),
-        **({"NextContinuationToken": token} if token else {}),
-        **({"Delimiter": delimiter} if delimiter else {}),
+        **present(
+            Contents=[_listed(bucket, key, owner) for key in shown_keys if not entries[key]],
+            CommonPrefixes=[{"Prefix": key} for key in shown_keys if entries[key]],
+            NextContinuationToken=token,
+            Delimiter=delimiter,
+        ),
     }
 
 
-def _listed(bucket: Bucket, key: str, owner: bool) -> dict[str, Any]:
+def _listed(bucket: Bucket, key: str, owner: bool) -> Response:
     stored = bucket.objects[key][-1]
+    shown = {"ID": canonical_id(stored.owner)} if owner else None
+    size = len(stored.body or b"")
     return {
         "Key": key,
-        "Size": len(stored.body or b""),
-        "ETag": f'"{etag(stored)}"',
-        "LastModified": datetime.fromtimestamp(stored.modified, timezone.utc),
+        "Size": size,
         "StorageClass": "STANDARD",
-        **({"Owner": {"ID": canonical_id(stored.owner)}} if owner else {}),
+        **_state(stored),
+        **present(Owner=shown),
     }

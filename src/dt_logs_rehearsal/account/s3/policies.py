@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.iam.conditions import UnknownOperator, check_operator, glob
 from dt_logs_rehearsal.account.iam.documents import is_public
-from dt_logs_rehearsal.account.iam.policy import account_root, listed, principals, texts
+from dt_logs_rehearsal.account.iam.policy import listed, principals, texts
 from dt_logs_rehearsal.account.world import Call, Response, World
 
 LIMIT = 20_480  # bytes, without white space [S3 guide, bucket policies; GH physionet-build#2094]
@@ -187,7 +187,7 @@ def _as_kept(place: Place, kind: str, raw: Any) -> Any:
     if kind != "AWS":
         return raw
     kept = [
-        account_root(place.partition, value).arn if re.fullmatch(r"\d{12}", value) else value
+        f"arn:{place.partition}:iam::{value}:root" if re.fullmatch(r"\d{12}", value) else value
         for value in texts(raw)
     ]
     return kept[0] if len(kept) == 1 else kept

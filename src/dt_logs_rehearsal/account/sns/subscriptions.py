@@ -3,12 +3,19 @@
 import re
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Any
 
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.sns import filters
 from dt_logs_rehearsal.account.sns.topics import found_topic, invalid
-from dt_logs_rehearsal.account.world import Call, Response, Subscription, Topic, World, page
+from dt_logs_rehearsal.account.world import (
+    Call,
+    Response,
+    Subscription,
+    Topic,
+    World,
+    page,
+    present,
+)
 
 _PAGE = 100  # [SNS API, ListSubscriptions]
 # [SNS API, SetSubscriptionAttributes]
@@ -227,16 +234,14 @@ def _listed(world: World, call: Call, wanted: Callable[[Subscription], bool]) ->
     found += [(e, "Deleted") for e, at in world.ended.values() if now < at + 72 * 3600]
     listed = [(each, arn) for each, arn in found if wanted(each)]
     shown, token = page(listed, call.params.get("NextToken"), _PAGE)
-    result: dict[str, Any] = {
-        "Subscriptions": [
-            {
-                "SubscriptionArn": arn,
-                "Owner": each.owner,
-                "Protocol": each.protocol,
-                "Endpoint": each.endpoint,
-                "TopicArn": each.topic,
-            }
-            for each, arn in shown
-        ]
-    }
-    return {**result, "NextToken": token} if token else result
+    entries = [
+        {
+            "SubscriptionArn": arn,
+            "Owner": each.owner,
+            "Protocol": each.protocol,
+            "Endpoint": each.endpoint,
+            "TopicArn": each.topic,
+        }
+        for each, arn in shown
+    ]
+    return {"Subscriptions": entries, **present(NextToken=token)}

@@ -1,20 +1,20 @@
-"""The part of CloudFormation's API that is about change sets."""
+"""The part of CloudFormation's API that is about change sets, and the whole of it."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
+from cloudformation_api import answers, requests
+from cloudformation_api.change_sets import ChangeSet, changes, unchanged
+from cloudformation_api.stacks_api import StacksApi
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call, Response, World
-from dt_logs_rehearsal.cloudformation import answers, requests
-from dt_logs_rehearsal.cloudformation.change_sets import ChangeSet, changes, unchanged
 from dt_logs_rehearsal.cloudformation.engine import Rest
 from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
-from dt_logs_rehearsal.cloudformation.stacks_api import StacksApi
 from dt_logs_rehearsal.cloudformation.templates import check, invalid
+from dt_logs_rehearsal.sandbox import Sandbox
 
 _UNCHANGED = (
     "The submitted information didn't contain changes. "
@@ -22,18 +22,15 @@ _UNCHANGED = (
 )
 
 
-class ChangeSetApi(StacksApi):
-    """Answers calls about the change sets of an account's stacks."""
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self._change_sets: dict[str, ChangeSet] = {}
+class CloudFormationApi(StacksApi):
+    """Answers calls about the stacks of an engine, and about their change sets."""
 
     def create_change_set(self, world: World, call: Call) -> Response:
         params, name = call.params, call.params["StackName"]
         creates = params.get("ChangeSetType", "UPDATE") == "CREATE"
         stack = self._live(name, call)
-        named = self._named(stack, params["ChangeSetName"]) if stack is not None else None
+        known = self._change_sets[stack.id] if stack is not None else {}
+        named = known.get(params["ChangeSetName"])
         if named is not None and named.token and named.token == params.get("ClientToken"):
             return self._made_before(world, call, named)
         if creates and stack is not None and stack.status != requests.REVIEW:
@@ -48,7 +45,7 @@ class ChangeSetApi(StacksApi):
         if stack is None:
             stack = self._engine.named(name, asked)
             self._engine.review(stack)
-        made = self._change_set(call, stack, asked, creates)
+        made = self._made(call, stack, asked, creates)
         return {"Id": made.id, "StackId": stack.id}
 
     def _made_before(self, world: World, call: Call, made: ChangeSet) -> Response:
@@ -62,9 +59,9 @@ class ChangeSetApi(StacksApi):
             raise Refused("AlreadyExistsException", f"{text} attribute Template")
         return {"Id": made.id, "StackId": made.stack.id}
 
-    def _change_set(self, call: Call, stack: Stack, asked: Asked, creates: bool) -> ChangeSet:
+    def _made(self, call: Call, stack: Stack, asked: Asked, creates: bool) -> ChangeSet:
         params, name = call.params, call.params["ChangeSetName"]
-        if self._named(stack, name) is not None:
+        if name in self._change_sets[stack.id]:
             raise Refused("AlreadyExistsException", f"ChangeSet {name} already exists")
         changed = changes(stack, asked, self._engine.place)
         same = not creates and unchanged(stack, asked, changed)
@@ -83,14 +80,14 @@ class ChangeSetApi(StacksApi):
             changes=changed,
             reason=_UNCHANGED if same else "",
         )
-        self._change_sets[made.id] = made
+        self._change_sets[stack.id][name] = made
         return made
 
     def describe_change_set(self, world: World, call: Call) -> Response:
-        return answers.change_set(self._found(call), self._clock())
+        return answers.change_set(self._change_set(call), self._clock())
 
     def list_change_sets(self, world: World, call: Call) -> Response:
-        now, found = self._clock(), self._of(self._find(call))
+        now, found = self._clock(), self._change_sets[self._find(call).id].values()
         return {"Summaries": [answers.change_set_summary(each, now) for each in found]}
 
     def delete_change_set(self, world: World, call: Call) -> Response:
@@ -99,21 +96,21 @@ class ChangeSetApi(StacksApi):
         [CloudFormation API, DeleteChangeSet: InvalidChangeSetStatus; the text as users quote it]
         """
         try:
-            found = self._found(call)
+            found = self._change_set(call)
         except Refused:
             return {}
         for status in found.status(self._clock()):
             if status.endswith("_IN_PROGRESS"):
                 text = f"Cannot delete ChangeSet in status {status}"
                 raise Refused("InvalidChangeSetStatus", text)
-        del self._change_sets[found.id]
+        del self._change_sets[found.stack.id][found.name]
         return {}
 
     def execute_change_set(self, world: World, call: Call) -> Response:
-        found = self._found(call)
+        found = self._change_set(call)
         stack, capabilities = found.stack, found.capabilities
         begin: Callable[[], Rest]
-        if requests.repeated(stack, call, found.id):
+        if self._repeated(stack, call, found.id):
             return {}
         status, execution = found.status(self._clock())
         if execution != "AVAILABLE":
@@ -125,33 +122,15 @@ class ChangeSetApi(StacksApi):
             begin = partial(self._engine.begin_create, stack, capabilities)
         else:
             requests.check_updatable(stack)
-            begin = self._updating(stack, found.asked, capabilities)
+            begin = partial(self._engine.begin_update, stack, found.asked, capabilities)
         self._begin(stack, call, begin, found.id, found.role)
         found.executed = before
-        self._forget(stack, but=found)
+        self._change_sets[stack.id] = {found.name: found}
         return {}
 
-    def _found(self, call: Call) -> ChangeSet:
-        """Return a change set by its id, or its name and its stack's. Raises Refused."""
-        name = call.params["ChangeSetName"]
-        if name.startswith("arn:"):
-            found = self._change_sets.get(name)
-        elif "StackName" not in call.params:
-            text = "StackName must be specified if ChangeSetName is not specified as an ARN."
-            raise invalid(text)
-        else:
-            found = self._named(self._find(call), name)
-        if found is None:
-            raise Refused("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404)
-        return found
 
-    def _named(self, stack: Stack, name: str) -> ChangeSet | None:
-        return next((each for each in self._of(stack) if each.name == name), None)
-
-    def _of(self, stack: Stack) -> list[ChangeSet]:
-        return [each for each in self._change_sets.values() if each.stack is stack]
-
-    def _forget(self, stack: Stack, but: ChangeSet | None = None) -> None:
-        for each in self._of(stack):
-            if each is not but:
-                del self._change_sets[each.id]
+def serve(sandbox: Sandbox) -> CloudFormationApi:
+    """Let an emulated account answer CloudFormation's API."""
+    api = CloudFormationApi(sandbox.cloudformation, sandbox.pace)
+    sandbox.endpoint.operations["cloudformation"] = api.operations
+    return api

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 
-from dt_logs_rehearsal.cloudformation.change_sets import ChangeSet
+from cloudformation_api.change_sets import ChangeSet
+from dt_logs_rehearsal.account.world import moment, present
 from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Stack
 from dt_logs_rehearsal.report.data import StackEvent
-
-
-def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(at, timezone.utc)
-
-
-def _present(**values: Any) -> dict[str, Any]:
-    """Return the members that have a value: an API leaves out the others."""
-    return {key: value for key, value in values.items() if value}
 
 
 def stack(found: Stack) -> dict[str, Any]:
@@ -27,7 +18,7 @@ def stack(found: Stack) -> dict[str, Any]:
     declared = found.asked.template.get("Outputs", {})
     return {
         **summary(found),
-        **_present(
+        **present(
             Description=found.asked.template.get("Description"),
             StackStatusReason=own[-1].reason if own else "",
             RoleARN=found.role,
@@ -41,7 +32,7 @@ def stack(found: Stack) -> dict[str, Any]:
             {
                 "OutputKey": name,
                 "OutputValue": value,
-                **_present(Description=declared[name].get("Description")),
+                **present(Description=declared[name].get("Description")),
             }
             for name, value in found.outputs.items()
             if name in declared
@@ -58,8 +49,8 @@ def summary(found: Stack) -> dict[str, Any]:
     return {
         "StackId": found.id,
         "StackName": found.name,
-        "CreationTime": _moment(own[0].at),
-        **{named[each.status]: _moment(each.at) for each in own if each.status in named},
+        "CreationTime": moment(own[0].at),
+        **{named[each.status]: moment(each.at) for each in own if each.status in named},
         "StackStatus": found.status,
         "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
     }
@@ -70,7 +61,7 @@ def event(found: Stack, number: int, happened: StackEvent) -> dict[str, Any]:
     identifier = (
         str(uuid.uuid5(uuid.NAMESPACE_URL, f"{found.id}/{number}"))
         if happened.resource_type == STACK_TYPE
-        else f"{happened.logical_id}-{happened.status}-{_moment(happened.at).isoformat()}-{number}"
+        else f"{happened.logical_id}-{happened.status}-{moment(happened.at).isoformat()}-{number}"
     )
     return {
         "StackId": found.id,
@@ -78,7 +69,7 @@ def event(found: Stack, number: int, happened: StackEvent) -> dict[str, Any]:
         "StackName": found.name,
         "PhysicalResourceId": happened.physical_id,
         **_resource(happened, "Timestamp"),
-        **_present(ClientRequestToken=happened.token),
+        **present(ClientRequestToken=happened.token),
     }
 
 
@@ -87,7 +78,7 @@ def resources(found: Stack, timestamp: str) -> list[dict[str, Any]]:
     last = {e.logical_id: e for e in list(found.events) if e.resource_type != STACK_TYPE}
     return [
         {
-            **_present(PhysicalResourceId=each.physical_id),
+            **present(PhysicalResourceId=each.physical_id),
             **_resource(each, timestamp),
             "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
         }
@@ -99,9 +90,9 @@ def _resource(happened: StackEvent, timestamp: str) -> dict[str, Any]:
     return {
         "LogicalResourceId": happened.logical_id,
         "ResourceType": happened.resource_type,
-        timestamp: _moment(happened.at),
+        timestamp: moment(happened.at),
         "ResourceStatus": happened.status,
-        **_present(ResourceStatusReason=happened.reason),
+        **present(ResourceStatusReason=happened.reason),
     }
 
 
@@ -127,10 +118,10 @@ def change_set_summary(found: ChangeSet, now: float) -> dict[str, Any]:
         "ChangeSetId": found.id,
         "StackId": found.stack.id,
         "StackName": found.stack.name,
-        "CreationTime": _moment(found.made),
+        "CreationTime": moment(found.made),
         "ExecutionStatus": execution,
         "Status": status,
-        **_present(
+        **present(
             Description=found.description,
             StatusReason=found.reason if status == "FAILED" else "",
         ),

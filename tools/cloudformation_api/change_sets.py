@@ -8,21 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from dt_logs_rehearsal.cloudformation.resource_types import create_only
 from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Stack
 from dt_logs_rehearsal.cloudformation.templates import in_order
 
 _SPREAD = 1.0  # seconds that a change set takes to be made
-# [CloudFormation registry schemas, createOnlyProperties]; of custom resources, their guide
-_CREATE_ONLY: Mapping[str, tuple[str, ...]] = {
-    "AWS::IAM::Role": ("Path", "RoleName"),
-    "AWS::Lambda::Function": ("FunctionName", "PackageType"),
-    "AWS::Logs::LogGroup": ("LogGroupName",),
-}
-_CREATE_ONLY_OF_CUSTOM = ("ServiceToken",)
 
 
 @dataclass
@@ -38,9 +32,9 @@ class ChangeSet:
     capabilities: tuple[str, ...]
     description: str
     made: float
-    changes: list[dict[str, Any]] = field(default_factory=list)
-    reason: str = ""
-    token: str = ""
+    changes: list[dict[str, Any]]
+    reason: str
+    token: str
     executed: int | None = None  # how many events its stack had before, once it is
 
     def status(self, now: float) -> tuple[str, str]:
@@ -74,7 +68,7 @@ def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dic
         given = resolved.properties(logical)
         names = [n for n in {**made.properties, **given} if made.properties.get(n) != given.get(n)]
         if names:
-            of_kind = _CREATE_ONLY.get(kind, _CREATE_ONLY_OF_CUSTOM)
+            of_kind = create_only(kind)
             details = [each for n in names for each in _details(stack, asked, logical, n, of_kind)]
             change = _change("Modify", logical, kind, made.physical_id)
             change["Replacement"] = str(any(name in of_kind for name in names))
@@ -84,11 +78,6 @@ def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dic
             kind = stack.asked.template["Resources"][logical]["Type"]
             found.append(_change("Remove", logical, kind, made.physical_id))
     return [{"Type": "Resource", "ResourceChange": each} for each in found]
-
-
-def replaces(changed: list[dict[str, Any]]) -> bool:
-    """Tell whether a resource would be replaced."""
-    return any(each["ResourceChange"].get("Replacement") == "True" for each in changed)
 
 
 def unchanged(stack: Stack, asked: Asked, changed: list[dict[str, Any]]) -> bool:

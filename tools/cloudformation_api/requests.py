@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from typing import cast
+
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.template.parsing import LIMIT
 from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.iam.access import authorise
+from dt_logs_rehearsal.account.s3.objects import get_object
 from dt_logs_rehearsal.account.world import Call, World
 from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
-from dt_logs_rehearsal.cloudformation.templates import fetched, invalid
+from dt_logs_rehearsal.cloudformation.templates import invalid
 
 REVIEW = "REVIEW_IN_PROGRESS"
+_HOST = r"https://(?:(?P<host>[a-z0-9.-]+)\.)?s3[.-][a-z0-9-]*\.?amazonaws\.com(?:\.cn)?/"
+_S3 = re.compile(rf"{_HOST}(?P<path>[^?]+)(?:\?.*)?")
 _UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 _NOT_EMULATED = (
     "DeploymentConfig",
@@ -61,8 +69,29 @@ def _body(world: World, call: Call, old: Asked | None) -> tuple[str, int]:
         case {"TemplateBody": str() as text}:
             return text, TEMPLATE_LIMIT
         case {"TemplateURL": str() as url}:
-            return fetched(world, call, url), LIMIT
+            return _fetched(world, call, url), LIMIT
     raise invalid("Either Template URL or Template Body must be specified.")
+
+
+def _fetched(world: World, call: Call, url: str) -> str:
+    """Return a template from the emulated S3, with the caller's rights. Raises Refused.
+
+    [botocore, CreateStack: TemplateURL; localstack
+    tests/aws/services/cloudformation/api/test_templates]
+    """
+    found = _S3.fullmatch(url)
+    if found is None:
+        host = url.removeprefix("s3://").partition("/")[0]
+        text = f"S3 error: Domain name specified in {host} is not a valid S3 domain"
+        raise invalid(text if url.startswith("s3:") else "TemplateURL must be a supported URL.")
+    host, path = found["host"], found["path"]
+    bucket, key = (host, path) if host else path.split("/", 1)
+    get = replace(call, service="s3", operation="GetObject", params={"Bucket": bucket, "Key": key})
+    try:
+        authorise(world, get)
+        return cast(bytes, get_object(world, get)["Body"].read()).decode()
+    except Refused as refused:
+        raise invalid(f"S3 error: {refused.message}") from refused
 
 
 def check_updatable(stack: Stack) -> None:
@@ -112,19 +141,6 @@ def check_emulated(call: Call) -> None:
     for name in _NOT_EMULATED + tuple(defaults):
         if call.params.get(name) not in (None, False, [], defaults.get(name)):
             raise not_emulated(name)
-
-
-def repeated(stack: Stack, call: Call, of: str = "") -> bool:
-    """Tell whether this very call was accepted before, by its token. Raises Refused.
-
-    [CloudFormation API, ClientRequestToken of each operation; TokenAlreadyExistsException]
-    """
-    token = call.params.get("ClientRequestToken", "")
-    if token not in stack.tokens:
-        return False
-    if stack.tokens[token] != f"{call.operation} {of}":
-        raise Refused("TokenAlreadyExistsException", f"Client request token {token} already exists")
-    return True
 
 
 def not_emulated(what: str) -> Refused:

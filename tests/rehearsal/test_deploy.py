@@ -356,9 +356,9 @@ def test_load_balancers_that_the_handler_would_refuse_are_refused(
 ) -> None:
     ran = run(*options(account, *named.split(",")), "--yes")
     assert ran.failure == (
-        f"LoadBalancerArns {named.split(',')[0]!r} is not valid. Give ARNs of application load"
-        " balancers (arn:…:loadbalancer/app/NAME/ID) in this account and region (123456789012,"
-        " us-east-1), or * alone for all."
+        f"LoadBalancerArns {named.split(',')[0]!r} is not valid. Give the whole ARNs, without"
+        " quotes, of application load balancers (arn:…:loadbalancer/app/NAME/ID) in this account"
+        " and region (123456789012, us-east-1), or * alone for all."
     )
     assert stacks(account) == []
 

@@ -142,7 +142,7 @@ def violations(
             return [f"the vendor still reads: {readers}"]
         status = "KEPT"  # what is worth nothing is reported; the customer removes it
         if "the test file" in reason or "holds logs" in reason:
-            _without_test_files(world)
+            _without_test_files(world, reason)
     world.clock.sleep(60)
     if status == "KILLED" and repeated:
         status = world.stack.send(event, world.clients)["Status"]
@@ -178,11 +178,11 @@ def _readers(world: World) -> list[str]:
     ]
 
 
-def _without_test_files(world: World) -> None:
-    """Remove, as the customer does who is told of them, the test files that are left."""
+def _without_test_files(world: World, reason: str) -> None:
+    """Remove the test files that were told to be left, as the customer does who is told of them."""
     for name, bucket in world.account.snapshot()["buckets"].items():
         for key in bucket["objects"]:
-            if "dt-logs-analysis/" in key and key.endswith("ELBAccessLogTestFile"):
+            if f"s3://{name}/{key}" in reason and key.endswith("ELBAccessLogTestFile"):
                 world.account.s3.delete_object(Bucket=name, Key=key)
 
 

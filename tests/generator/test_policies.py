@@ -15,13 +15,13 @@ from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template.execution_policies import Limits, least_privilege
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 from dt_logs_cfn.template.service_policies import CUSTOM, FUNCTION, LOG_GROUP, NEEDS, ROLE, On
-from dt_logs_cfn.template.statements import PolicyTarget, actions
+from dt_logs_cfn.template.statements import PolicyTarget, actions, plain
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler.grants import GRANTS, Grant, Scope
 
 CONTRACT = Path(__file__).parent / "fixtures" / "contract"
 HERE = PolicyTarget("aws", "us-east-1", "123456789012")
-LIMITS = Limits("123456789012", "<log group>", "<endpoint>", ["<own>"], ["<log buckets>"])
+LIMITS = Limits("<log group>", "<endpoint>", "123456789012", ["<own>"], ["<log buckets>"])
 
 # What CloudFormation's handlers declare beyond our needs, by the property that brings them to it
 # (the registry declares for every property at once). None of these may be in our templates.
@@ -185,7 +185,7 @@ def test_everything_is_open_only_where_a_grant_says_so() -> None:
 def test_each_scope_has_resources_of_its_own(scope: Scope) -> None:
     grant = Grant("step", ("s3:GetObject",), scope, "why")
 
-    (statement,) = least_privilege(HERE, LIMITS, [grant])["Statement"]
+    (statement,) = plain(least_privilege(HERE, LIMITS, [grant]))["Statement"]
 
     assert {
         Scope.EVERYTHING: "*",
@@ -212,7 +212,7 @@ def test_only_the_vendors_endpoint_can_be_subscribed() -> None:
         Grant("step", ("sns:Subscribe", "sns:GetTopicAttributes"), Scope.FOREIGN_TOPIC, "why")
     ]
 
-    look, subscribe = least_privilege(HERE, LIMITS, grants)["Statement"]
+    look, subscribe = plain(least_privilege(HERE, LIMITS, grants))["Statement"]
 
     assert (look["Action"], look.get("Condition")) == ("sns:GetTopicAttributes", None)
     assert subscribe["Action"] == "sns:Subscribe"

@@ -16,13 +16,13 @@ from dt_logs_cfn.canonical import dumps
 from dt_logs_cfn.errors import DtLogsError, VerifyError
 from dt_logs_cfn.settings import Privileges, Settings, Vendor
 from dt_logs_cfn.template.embedding import extract, handler_sha256, handler_zip
+from dt_logs_cfn.template.execution_policies import LOG_GROUP
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.resources import (
     EXECUTION_ROLE,
     FUNCTION,
     INVOCATION,
-    LOG_GROUP,
     SERVICE_ROLE,
 )
 from dt_logs_cfn.template.templates import Origin, origin, service_role_template, stack_template

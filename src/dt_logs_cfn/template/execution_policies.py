@@ -1,14 +1,17 @@
 """What the Lambda may do: as documented, or as little as its steps need."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import awacs.s3
-from awacs.aws import Allow, Condition, Statement, StringEquals
+from awacs.aws import Allow, Condition, PolicyDocument, Statement, StringEquals
+from troposphere import GetAtt, If, Join, Ref, Split, Sub
 
+from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.statements import (
     EVERYTHING,
+    STACK,
     PolicyTarget,
     Resource,
     actions,
@@ -23,18 +26,53 @@ _TAG = "?" * 12
 _SUBSCRIBE = "sns:Subscribe"
 
 
+LOG_GROUP = "DTLogsAnalysisLambdaLogGroup"
+
+
+def own_bucket(place: PolicyTarget) -> str:
+    """Return the ARN, with placeholders, of each bucket that a stack may create and name itself."""
+    return f"arn:{place.partition}:s3:::{NAME}-{_TAG}-{place.account}-{place.region}*"
+
+
 @dataclass(frozen=True)
 class Limits:
-    """What the least-privilege role is narrowed to, as far as the stack or parameters decide it."""
+    """What the least-privilege policy is narrowed to.
 
-    account: Resource
+    Each is a text, or a troposphere function that makes one, or a list of either. `log_group` is
+    the ARN of the function's log group, ending in `:*`. `endpoint` is the vendor's https URL or
+    SQS queue ARN. The defaults hold in any stack: its own account, the buckets that the handler
+    names itself, and every bucket of the account for existing logs.
+
+    >>> limits = Limits("arn:aws:logs:eu-west-1:111122223333:log-group:audit:*", "https://x.test/")
+    >>> limits.account.to_dict()
+    {'Ref': 'AWS::AccountId'}
+    """
+
     log_group: Resource
     endpoint: Resource
-    own_buckets: Resource
-    log_buckets: Resource
+    account: Resource = field(default_factory=lambda: Ref("AWS::AccountId"))
+    own_buckets: Resource = field(default_factory=lambda: Sub(own_bucket(STACK)))
+    log_buckets: Resource = field(default_factory=lambda: Sub("arn:${AWS::Partition}:s3:::*"))
 
 
-def documented(place: PolicyTarget) -> dict[str, Any]:
+def execution_policy(privileges: Privileges, limits: Limits | None = None) -> PolicyDocument:
+    """Return the policy of the Lambda's role.
+
+    Without `limits` it is the stack template's own: it refers to that template's parameters and
+    conditions. With them it stands alone, in any stack. The documented policy has no limits.
+
+    >>> policy = execution_policy(Privileges.DOCUMENTED)
+    >>> [len(statement.Action) for statement in policy.Statement]
+    [3, 6]
+    """
+    match privileges:
+        case Privileges.DOCUMENTED:
+            return documented(STACK)
+        case Privileges.LEAST_PRIVILEGE:
+            return least_privilege(STACK, limits or _by_parameters())
+
+
+def documented(place: PolicyTarget) -> PolicyDocument:
     """Return the policy that customers were promised, exactly."""
     everywhere = PolicyTarget(place.partition, "*", "*", place.text)
     return document(
@@ -62,14 +100,9 @@ def documented(place: PolicyTarget) -> dict[str, Any]:
     )
 
 
-def own_bucket(place: PolicyTarget) -> str:
-    """Return the ARN, with placeholders, of each bucket that a stack may create and name itself."""
-    return f"arn:{place.partition}:s3:::{NAME}-{_TAG}-{place.account}-{place.region}*"
-
-
 def least_privilege(
     place: PolicyTarget, limits: Limits, grants: Iterable[Grant] = GRANTS
-) -> dict[str, Any]:
+) -> PolicyDocument:
     """Return the smallest policy under which every step of the handler runs.
 
     A statement for each scope. Conditions only where AWS documents that the action has the key:
@@ -83,6 +116,37 @@ def least_privilege(
         for scope, names in by_scope.items()
         if names
         for statement in _statements(scope, sorted(set(names)), place, limits)
+    )
+
+
+def _by_parameters() -> Limits:
+    """Return the limits that a stack template's parameters decide."""
+    own = own_bucket(STACK)
+    named = Sub("arn:${AWS::Partition}:s3:::${LogBucketName}")
+    return Limits(
+        log_group=GetAtt(LOG_GROUP, "Arn"),
+        endpoint=Ref("NotificationEndpoint"),
+        own_buckets=If("HasLogBucketName", [Sub(own), named], Sub(own)),
+        log_buckets=If(
+            "HasExistingLogBucketNames", _only_named(own), Sub("arn:${AWS::Partition}:s3:::*")
+        ),
+    )
+
+
+def _only_named(own: str) -> Resource:
+    """Return the ARNs of the buckets that parameters name, and of the stack's own.
+
+    CloudFormation has no loop, but a delimiter can carry the beginning of an ARN. It must be a
+    literal, so the partition is a wildcard: the account that the statement asks for has but one.
+    """
+    before = ",arn:*:s3:::"
+    return Split(
+        ",",
+        Sub(
+            f"{own}${{LogBucket}}{before}${{Existing}}",
+            LogBucket=If("HasLogBucketName", Sub(f"{before}${{LogBucketName}}"), ""),
+            Existing=Join(before, Ref("ExistingLogBucketNames")),
+        ),
     )
 
 

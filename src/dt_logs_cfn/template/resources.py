@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from troposphere import GetAtt, If, Join, NoValue, Ref, Split, Sub
+from troposphere import GetAtt, If, NoValue, Ref, Sub
 from troposphere.awslambda import Code, Function, LoggingConfig
 from troposphere.cloudformation import AWSCustomObject
 from troposphere.iam import Policy, Role
@@ -10,13 +10,12 @@ from troposphere.logs import LogGroup
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.template import embedding, execution_policies, service_policies
-from dt_logs_cfn.template.statements import STACK, Resource
+from dt_logs_cfn.template import embedding, service_policies
+from dt_logs_cfn.template.execution_policies import LOG_GROUP, execution_policy
 from dt_logs_handler.request import SERVICE_TIMEOUT
 
 EXECUTION_ROLE = "DTLogsAnalysisLambdaExecutionRole"
 FUNCTION = "DTLogsAnalysisLambdaFunction"
-LOG_GROUP = "DTLogsAnalysisLambdaLogGroup"
 INVOCATION = "InvokeLambdaFunction"
 SERVICE_ROLE = "DTLogsAnalysisCloudFormationRole"
 
@@ -84,11 +83,12 @@ def service_role() -> Role:
     return Role(
         SERVICE_ROLE,
         PermissionsBoundary=_if_given("PermissionsBoundaryArn"),
-        AssumeRolePolicyDocument=service_policies.trust(),
+        AssumeRolePolicyDocument=service_policies.service_role_trust(),
         Policies=[
             Policy(
                 PolicyName="Lifecycle",
-                PolicyDocument=service_policies.lifecycle(
+                PolicyDocument=service_policies.service_role_policy(
+                    "lifecycle",
                     Sub(
                         "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${LambdaExecutionRolePath}"
                         "${Role}",
@@ -106,11 +106,6 @@ def service_role() -> Role:
 
 
 def _execution_role(privileges: Privileges) -> Role:
-    match privileges:
-        case Privileges.DOCUMENTED:
-            policy = execution_policies.documented(STACK)
-        case Privileges.LEAST_PRIVILEGE:
-            policy = execution_policies.least_privilege(STACK, _limits())
     return Role(
         EXECUTION_ROLE,
         RoleName=_if_given("LambdaExecutionRoleName"),
@@ -118,38 +113,7 @@ def _execution_role(privileges: Privileges) -> Role:
         PermissionsBoundary=_if_given("PermissionsBoundaryArn"),
         AssumeRolePolicyDocument=service_policies.function_trust(),
         # A policy of its own could be gone before the function runs for the last time.
-        Policies=[Policy(PolicyName="LogsAnalysis", PolicyDocument=policy)],
-    )
-
-
-def _limits() -> execution_policies.Limits:
-    own = execution_policies.own_bucket(STACK)
-    named = Sub("arn:${AWS::Partition}:s3:::${LogBucketName}")
-    return execution_policies.Limits(
-        account=Ref("AWS::AccountId"),
-        log_group=GetAtt(LOG_GROUP, "Arn"),
-        endpoint=Ref("NotificationEndpoint"),
-        own_buckets=If("HasLogBucketName", [Sub(own), named], Sub(own)),
-        log_buckets=If(
-            "HasExistingLogBucketNames", _only_named(own), Sub("arn:${AWS::Partition}:s3:::*")
-        ),
-    )
-
-
-def _only_named(own: str) -> Resource:
-    """Return the ARNs of the buckets that parameters name, and of the stack's own.
-
-    CloudFormation has no loop, but a delimiter can carry the beginning of an ARN. It must be a
-    literal, so the partition is a wildcard: the account that the statement asks for has but one.
-    """
-    before = ",arn:*:s3:::"
-    return Split(
-        ",",
-        Sub(
-            f"{own}${{LogBucket}}{before}${{Existing}}",
-            LogBucket=If("HasLogBucketName", Sub(f"{before}${{LogBucketName}}"), ""),
-            Existing=Join(before, Ref("ExistingLogBucketNames")),
-        ),
+        Policies=[Policy(PolicyName="LogsAnalysis", PolicyDocument=execution_policy(privileges))],
     )
 
 

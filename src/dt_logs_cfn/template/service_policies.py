@@ -4,14 +4,15 @@ The documented policy is published as it was promised. It cannot run the stack o
 lacks `iam:PassRole` and `lambda:InvokeFunction`; the lifecycle policy can, from Create to Delete.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Literal
 
 import awacs.sts
-from awacs.aws import Allow, Condition, Principal, Statement, StringEquals
+from awacs.aws import Allow, Condition, PolicyDocument, Principal, Statement, StringEquals
 
-from dt_logs_cfn.template.statements import EVERYTHING, PolicyTarget, Resource, allow, document
+from dt_logs_cfn.template.statements import EVERYTHING, Resource, allow, document
 
 ROLE, FUNCTION, LOG_GROUP, CUSTOM = (
     "AWS::IAM::Role",
@@ -130,18 +131,50 @@ NEEDS: tuple[Need, ...] = (
 )
 
 
-def trust() -> dict[str, Any]:
-    """Return the trust policy that customers were promised: CloudFormation takes the role."""
+def service_role_trust() -> PolicyDocument:
+    """Return the service role's trust policy: CloudFormation may assume the role.
+
+    >>> service_role_trust().to_json(indent=None)
+    '{"Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": \
+"cloudformation.amazonaws.com"}, "Sid": ""}], "Version": "2012-10-17"}'
+    """
     return document([_assumed_by("cloudformation.amazonaws.com", Sid="")])
 
 
-def function_trust() -> dict[str, Any]:
+def function_trust() -> PolicyDocument:
     """Return the execution role's trust policy: Lambda takes the role."""
     return document([_assumed_by("lambda.amazonaws.com")])
 
 
-def documented(place: PolicyTarget, role: str, function: str) -> dict[str, Any]:
-    """Return the policy that customers were promised, exactly."""
+def service_role_policy(
+    kind: Literal["documented", "lifecycle"],
+    role: Resource,
+    function: Resource,
+    log_groups: Sequence[Resource] = (),
+) -> PolicyDocument:
+    """Return the policy under which CloudFormation runs the stack.
+
+    `role`, `function` and each of `log_groups` are ARNs, as text or as a troposphere function that
+    makes one; they may end in `*`. "documented" is the policy that customers were promised. It
+    cannot run the stack on AWS, and has no log group. "lifecycle" can, from Create to Delete.
+
+    >>> policy = service_role_policy(
+    ...     "lifecycle",
+    ...     "arn:aws:iam::111122223333:role/dt-logs-analysis*",
+    ...     "arn:aws:lambda:eu-west-1:111122223333:function:dt-logs-analysis*",
+    ...     ["arn:aws:logs:eu-west-1:111122223333:log-group:dt-logs-analysis*"],
+    ... )
+    >>> [statement.Sid for statement in policy.Statement]
+    ['Role', 'PassedRole', 'Function', 'LogGroup', 'Everything']
+    """
+    match kind:
+        case "documented":
+            return _documented(role, function)
+        case "lifecycle":
+            return _lifecycle(role, function, log_groups)
+
+
+def _documented(role: Resource, function: Resource) -> PolicyDocument:
     return document(
         [
             allow(
@@ -153,7 +186,7 @@ def documented(place: PolicyTarget, role: str, function: str) -> dict[str, Any]:
                     "iam:ListRolePolicies",
                     "iam:PutRolePolicy",
                 ),
-                [place.arn("iam", f"role/{role}")],
+                [role],
             ),
             allow(
                 (
@@ -162,23 +195,25 @@ def documented(place: PolicyTarget, role: str, function: str) -> dict[str, Any]:
                     "lambda:GetFunctionCodeSigningConfig",
                     "lambda:GetRuntimeManagementConfig",
                 ),
-                [place.arn("lambda", f"function:{function}")],
+                [function],
             ),
         ]
     )
 
 
-def lifecycle(role: Resource, function: Resource, log_group: list[Resource]) -> dict[str, Any]:
-    """Return the policy under which CloudFormation runs the stack's whole life.
+def _lifecycle(
+    role: Resource, function: Resource, log_groups: Sequence[Resource]
+) -> PolicyDocument:
+    """Allow to create, read, update, delete and roll back each of our resources.
 
-    Create, read, update, delete and rollback of every resource of ours, with stack tags and a
-    permissions boundary. The execution role may be passed to Lambda and to no other service.
+    Stack tags and a permissions boundary are included. The execution role may be passed to Lambda
+    and to no other service.
     """
     resources = {
         On.ROLE: [role],
         On.PASSED_ROLE: [role],
         On.FUNCTION: [function],
-        On.LOG_GROUP: log_group,
+        On.LOG_GROUP: [*log_groups],
         On.EVERYTHING: EVERYTHING,
     }
     to_lambda = Condition(StringEquals("iam:PassedToService", "lambda.amazonaws.com"))

@@ -34,8 +34,8 @@ from curve import draw
 
 from dt_logs_cfn.operate.account import AT_ONCE, observed, reading
 from dt_logs_cfn.operate.plans.planned import decided
+from dt_logs_cfn.settings import FunctionSettings
 from dt_logs_cfn.template.embedding import bootstrap, handler_zip
-from dt_logs_cfn.template.resources import TIMEOUT
 from dt_logs_handler import main as function
 from dt_logs_handler.request import parse
 from dt_logs_rehearsal.account import Account
@@ -155,7 +155,9 @@ class Fleet:
         )
         begin = self.clock()
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-            function.handle(self.event(kind), Context(self.clock, begin + TIMEOUT), world)
+            function.handle(
+                self.event(kind), Context(self.clock, begin + FunctionSettings().timeout), world
+            )
         seconds = self.clock() - begin
         (answer,) = map(json.loads, bodies)
         if answer["Status"] != "SUCCESS" or "Not onboarded" in answer["Reason"]:
@@ -300,7 +302,8 @@ def report(rows: Sequence[Mapping[str, float]], cold: Mapping[str, float]) -> li
     memory = last["memory"] - first["memory"]
     bounds = {
         f"at most {CALLS_EACH} calls for one more, but for its listing": each <= CALLS_EACH + 0.05,
-        f"within half of {TIMEOUT} s": last["seconds"] <= TIMEOUT / 2,
+        f"within half of {FunctionSettings().timeout} s": last["seconds"]
+        <= FunctionSettings().timeout / 2,
         f"linear: within {MOST_ABOVE_LIMITS} times ELB's limits": (
             last["seconds"] <= least(last["count"]) * MOST_ABOVE_LIMITS + first["seconds"]
         ),

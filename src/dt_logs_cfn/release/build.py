@@ -90,8 +90,8 @@ def size_warnings(templates: Mapping[str, bytes], settings: Settings) -> tuple[s
 
 def _what_to_shorten(template: bytes, settings: Settings, excess: int) -> str:
     """Name the setting that takes most of a template, if all settings take at least the excess."""
-    settings_of = settings.to_metadata().items()
-    places = {text: (name, of) for of, values in settings_of for name, text in values.items()}
+    vendors = Settings(settings.vendors).to_metadata().items()
+    places = {text: (name, of) for of, values in vendors for name, text in values.items()}
     taken = {text: template.count(json.dumps(text).encode()) * len(text) for text in places}
     if sum(taken.values()) < excess:
         return "Shorten the handler or the descriptions."

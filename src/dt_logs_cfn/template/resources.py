@@ -9,7 +9,7 @@ from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.settings import Privileges
+from dt_logs_cfn.settings import FunctionSettings, Privileges
 from dt_logs_cfn.template import embedding, service_policies
 from dt_logs_cfn.template.execution_policies import LOG_GROUP, execution_policy
 from dt_logs_handler.request import SERVICE_TIMEOUT
@@ -18,11 +18,6 @@ EXECUTION_ROLE = "DTLogsAnalysisLambdaExecutionRole"
 FUNCTION = "DTLogsAnalysisLambdaFunction"
 INVOCATION = "InvokeLambdaFunction"
 SERVICE_ROLE = "DTLogsAnalysisCloudFormationRole"
-
-RUNTIME = "python3.13"
-TIMEOUT = 900  # seconds; the most that Lambda has
-MEMORY = 512  # MB
-LOG_DAYS = 90
 
 # What the handler answers in every success.
 ANSWERS = (
@@ -61,15 +56,19 @@ class DTLogsAnalysis(AWSCustomObject):  # type: ignore[misc]  # troposphere ship
     }
 
 
-def stack_resources(privileges: Privileges) -> list[Any]:
+def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[Any]:
     """Return what a stack consists of.
 
     Under the documented privileges exactly the three resources that were promised; under the
     least privilege also the function's log group, since that role may not create one.
     """
-    resources = [_execution_role(privileges), _function(privileges), _invocation(privileges)]
+    resources = [
+        _execution_role(privileges),
+        _function(privileges, function),
+        _invocation(privileges),
+    ]
     if privileges is Privileges.LEAST_PRIVILEGE:
-        resources.append(LogGroup(LOG_GROUP, RetentionInDays=LOG_DAYS))
+        resources.append(LogGroup(LOG_GROUP, RetentionInDays=function.log_retention))
     return resources
 
 
@@ -117,17 +116,17 @@ def _execution_role(privileges: Privileges) -> Role:
     )
 
 
-def _function(privileges: Privileges) -> Function:
+def _function(privileges: Privileges, settings: FunctionSettings) -> Function:
     return Function(
         FUNCTION,
         FunctionName=_if_given("LambdaFunctionName"),
         Description="Makes ALB access logs flow to Data Theorem, when the stack changes",
         Role=GetAtt(EXECUTION_ROLE, "Arn"),
-        Runtime=RUNTIME,
+        Runtime=settings.runtime,
         Handler="index.handler",
         Code=Code(ZipFile=embedding.bootstrap(embedding.handler_zip())),
-        MemorySize=MEMORY,
-        Timeout=TIMEOUT,
+        MemorySize=settings.memory,
+        Timeout=settings.timeout,
         **(
             {"LoggingConfig": LoggingConfig(LogGroup=Ref(LOG_GROUP))}
             if privileges is Privileges.LEAST_PRIVILEGE

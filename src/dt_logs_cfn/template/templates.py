@@ -52,7 +52,7 @@ def stack_template(settings: Settings, privileges: Privileges) -> Template:
     if privileges is Privileges.LEAST_PRIVILEGE:
         template.add_condition("HasLogBucketName", given("LogBucketName"))
         template.add_condition("HasExistingLogBucketNames", any_given("ExistingLogBucketNames"))
-    template.add_resource(resources.stack_resources(privileges))
+    template.add_resource(resources.stack_resources(privileges, settings.function))
     template.add_output(
         [Output(name, Value=GetAtt(resources.INVOCATION, name)) for name in resources.ANSWERS]
     )

@@ -43,6 +43,7 @@ from dt_logs_rehearsal.account import Account
 SIZES = (1, 10, 100, 1000)
 LATENCY = 0.05
 PACE = 20.0
+TIMEOUT = FunctionSettings().timeout
 MOST_MEMORY = 128.0  # MiB that the largest fleet may take beyond the smallest
 MOST_COLD = 1.15  # of importing boto3 and making three clients
 CALLS_EACH = 3
@@ -155,9 +156,7 @@ class Fleet:
         )
         begin = self.clock()
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-            function.handle(
-                self.event(kind), Context(self.clock, begin + FunctionSettings().timeout), world
-            )
+            function.handle(self.event(kind), Context(self.clock, begin + TIMEOUT), world)
         seconds = self.clock() - begin
         (answer,) = map(json.loads, bodies)
         if answer["Status"] != "SUCCESS" or "Not onboarded" in answer["Reason"]:
@@ -302,8 +301,7 @@ def report(rows: Sequence[Mapping[str, float]], cold: Mapping[str, float]) -> li
     memory = last["memory"] - first["memory"]
     bounds = {
         f"at most {CALLS_EACH} calls for one more, but for its listing": each <= CALLS_EACH + 0.05,
-        f"within half of {FunctionSettings().timeout} s": last["seconds"]
-        <= FunctionSettings().timeout / 2,
+        f"within half of {TIMEOUT} s": last["seconds"] <= TIMEOUT / 2,
         f"linear: within {MOST_ABOVE_LIMITS} times ELB's limits": (
             last["seconds"] <= least(last["count"]) * MOST_ABOVE_LIMITS + first["seconds"]
         ),

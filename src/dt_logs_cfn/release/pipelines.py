@@ -9,7 +9,6 @@ from typing import Any
 
 from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.pages.launch_commands import hcl_string
-from dt_logs_cfn.template.resources import ANSWERS
 from dt_logs_handler.names import EVERY_LOAD_BALANCER, NAME
 
 TERRAFORM = "terraform/main.tf"
@@ -198,7 +197,7 @@ def terraform(template: Mapping[str, Any]) -> str:
     """
     declared: Mapping[str, Mapping[str, Any]] = template["Parameters"]
     variables = (_variable(name, each) for name, each in declared.items())
-    outputs = (_output(name) for name in ANSWERS)
+    outputs = (_output(name) for name in template["Outputs"])
     stack = _STACK % _values({name: _value(name, each) for name, each in declared.items()})
     return "\n".join((_HEAD, _CHOICE, *variables, _TEMPLATE, stack, *outputs))
 
@@ -230,9 +229,10 @@ def stack_set_parameters(template: Mapping[str, Any]) -> str:
 
 
 def _variable(name: str, declared: Mapping[str, Any]) -> str:
+    told = f"{declared.get('Description', '')} {_takes(declared)}".strip()
     lines = [
-        ("description", hcl_string(f"{declared['Description']} {_takes(declared)}".rstrip())),
-        ("type", _TYPES[declared["Type"]]),
+        ("description", hcl_string(told)),
+        ("type", _type(declared)),
     ]
     if "Default" in declared:
         lines.append(("default", _default(declared)))
@@ -240,7 +240,11 @@ def _variable(name: str, declared: Mapping[str, Any]) -> str:
     return f'variable "{_snake(name)}" {{\n{body}}}\n'
 
 
-_TYPES = {"String": "string", "Number": "number", "CommaDelimitedList": "list(string)"}
+def _type(declared: Mapping[str, Any]) -> str:
+    """Return the type of a variable; CloudFormation has more types of texts and of lists."""
+    if declared["Type"] == "CommaDelimitedList" or declared["Type"].startswith("List<"):
+        return "list(string)"
+    return "number" if declared["Type"] == "Number" else "string"
 
 
 def _takes(declared: Mapping[str, Any]) -> str:
@@ -250,18 +254,18 @@ def _takes(declared: Mapping[str, Any]) -> str:
 
 
 def _default(declared: Mapping[str, Any]) -> str:
-    match declared["Type"], declared["Default"]:
-        case "CommaDelimitedList", "":
-            return "[]"
-        case "Number", value:
-            return str(value)
-        case _, value:
-            return hcl_string(str(value))
+    value = str(declared["Default"])
+    match _type(declared):
+        case "list(string)":
+            return f"[{', '.join(hcl_string(each) for each in value.split(',') if value)}]"
+        case "number":
+            return value
+    return hcl_string(value)
 
 
 def _value(name: str, declared: Mapping[str, Any]) -> str:
     variable = f"var.{_snake(name)}"
-    return f'join(",", {variable})' if declared["Type"] == "CommaDelimitedList" else variable
+    return f'join(",", {variable})' if _type(declared) == "list(string)" else variable
 
 
 def _values(given: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from cfnlint.version import __version__ as cfn_lint
 
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.template.execution_policies import Limits, least_privilege
+from dt_logs_cfn.template.execution_policies import PolicyLimits, least_privilege
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 from dt_logs_cfn.template.service_policies import CUSTOM, FUNCTION, LOG_GROUP, NEEDS, ROLE, On
 from dt_logs_cfn.template.statements import PolicyTarget, actions, plain
@@ -21,7 +21,7 @@ from dt_logs_handler.grants import GRANTS, Grant, Scope
 
 CONTRACT = Path(__file__).parent / "fixtures" / "contract"
 HERE = PolicyTarget("aws", "us-east-1", "123456789012")
-LIMITS = Limits("<log group>", "<endpoint>", "123456789012", ["<own>"], ["<log buckets>"])
+LIMITS = PolicyLimits("<log group>", "<endpoint>", "123456789012", ["<own>"], ["<log buckets>"])
 
 # What CloudFormation's handlers declare beyond our needs, by the property that brings them to it
 # (the registry declares for every property at once). None of these may be in our templates.

@@ -64,8 +64,9 @@ def name_of(customize: Customize) -> str:
 
 
 def _customized(customize: Customize, template: Template, kind: TemplateKind) -> str:
-    """Return the text of a changed template. Raises BuildError for whatever goes wrong.
+    """Return a changed template as JSON, in its own order, which the Terraform modules keep.
 
+    Raises BuildError for whatever goes wrong.
     What runs here is a customer's code, and troposphere raises errors of many types for it.
     """
     by = name_of(customize)
@@ -84,7 +85,9 @@ def _customized(customize: Customize, template: Template, kind: TemplateKind) ->
             "Change the template that it is given, and return nothing.",
         )
     try:
-        return canonical.dumps(template.to_dict())
+        found = template.to_dict()
+        canonical.dumps(found)  # which refuses what has no form of its own
+        return json.dumps(found)
     except Exception as error:
         raise BuildError(
             f"{by} made a {kind.value} template that cannot be written: {_shown(error)}.",

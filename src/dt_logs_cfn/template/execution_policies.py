@@ -35,7 +35,7 @@ def own_bucket(place: PolicyTarget) -> str:
 
 
 @dataclass(frozen=True)
-class Limits:
+class PolicyLimits:
     """What the least-privilege policy is narrowed to.
 
     Each is a text, or a troposphere function that makes one, or a list of either. `log_group` is
@@ -43,7 +43,7 @@ class Limits:
     SQS queue ARN. The defaults hold in any stack: its own account, the buckets that the handler
     names itself, and every bucket of the account for existing logs.
 
-    >>> limits = Limits("arn:aws:logs:eu-west-1:111122223333:log-group:audit:*", "https://x.test/")
+    >>> limits = PolicyLimits("arn:aws:logs:eu-west-1:111122223333:log-group:audit:*", "https://x.test/")
     >>> limits.account.to_dict()
     {'Ref': 'AWS::AccountId'}
     """
@@ -55,7 +55,7 @@ class Limits:
     log_buckets: Resource = field(default_factory=lambda: Sub("arn:${AWS::Partition}:s3:::*"))
 
 
-def execution_policy(privileges: Privileges, limits: Limits | None = None) -> PolicyDocument:
+def execution_policy(privileges: Privileges, limits: PolicyLimits | None = None) -> PolicyDocument:
     """Return the policy of the Lambda's role.
 
     Without `limits` it is the stack template's own: it refers to that template's parameters and
@@ -101,7 +101,7 @@ def documented(place: PolicyTarget) -> PolicyDocument:
 
 
 def least_privilege(
-    place: PolicyTarget, limits: Limits, grants: Iterable[Grant] = GRANTS
+    place: PolicyTarget, limits: PolicyLimits, grants: Iterable[Grant] = GRANTS
 ) -> PolicyDocument:
     """Return the smallest policy under which every step of the handler runs.
 
@@ -119,11 +119,11 @@ def least_privilege(
     )
 
 
-def _by_parameters() -> Limits:
+def _by_parameters() -> PolicyLimits:
     """Return the limits that a stack template's parameters decide."""
     own = own_bucket(STACK)
     named = Sub("arn:${AWS::Partition}:s3:::${LogBucketName}")
-    return Limits(
+    return PolicyLimits(
         log_group=GetAtt(LOG_GROUP, "Arn"),
         endpoint=Ref("NotificationEndpoint"),
         own_buckets=If("HasLogBucketName", [Sub(own), named], Sub(own)),
@@ -151,7 +151,7 @@ def _only_named(own: str) -> Resource:
 
 
 def _statements(
-    scope: Scope, names: list[str], place: PolicyTarget, limits: Limits
+    scope: Scope, names: list[str], place: PolicyTarget, limits: PolicyLimits
 ) -> list[Statement]:
     ours = Condition(StringEquals("aws:ResourceAccount", limits.account))
     sid = "".join(word.title() for word in scope.value.split("-"))
@@ -176,7 +176,9 @@ def _statements(
             return [allow(names, [limits.log_group], sid=sid)]
 
 
-def _topics(names: list[str], place: PolicyTarget, limits: Limits, sid: str) -> list[Statement]:
+def _topics(
+    names: list[str], place: PolicyTarget, limits: PolicyLimits, sid: str
+) -> list[Statement]:
     """Let the handler look at any topic, but subscribe the vendor's endpoint alone."""
     every = [place.arn("sns", "*")]
     endpoint: Mapping[str, Any] = {

@@ -36,7 +36,7 @@ def policy_document(
     role = place.arn("iam", f"role/{role_name}")
     function = place.arn("lambda", f"function:{function_name}")
     group = place.arn("logs", f"log-group:{log_group_name}")
-    limits = execution_policies.Limits(
+    limits = execution_policies.PolicyLimits(
         log_group=f"{group}:*",
         endpoint=notification_endpoint,
         account=account,
@@ -52,7 +52,7 @@ def _policy(
     role: str,
     function: str,
     group: str,
-    limits: execution_policies.Limits,
+    limits: execution_policies.PolicyLimits,
 ) -> PolicyDocument:
     match name:
         case "cloudformation-role-trust":

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from dt_logs_cfn.errors import RehearsalError, VerifyError
 from dt_logs_cfn.release.build import STACK_TEMPLATES
 from dt_logs_cfn.settings import Privileges
+from dt_logs_cfn.template.customizing import Customize
 from dt_logs_cfn.template.parsing import read_template
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.service_policies import NEEDS
@@ -67,17 +68,23 @@ class Released:
         return str(made["Role"]["Arn"])
 
 
-def load(folder: Path, privileges: Privileges, role_kind: RoleKind) -> Released:
+def load(
+    folder: Path,
+    privileges: Privileges,
+    role_kind: RoleKind,
+    customize: Customize | None = None,
+) -> Released:
     """Read a release from its folder. Raises RehearsalError or another DtLogsError.
 
-    What it says it is has to be true: only a template that this source builds is run.
+    What it says it is has to be true: only a template that this source builds is run, changed by
+    `customize` if there is one.
     """
     names = {found: name for name, found in STACK_TEMPLATES.items()}
     texts = []
     for name in (names[privileges], SERVICE_ROLE_TEMPLATE):
         text = read_template(folder / name)
         try:
-            verdict = verify_template(text)
+            verdict = verify_template(text, customize)
         except VerifyError as error:
             raise RehearsalError(f"{folder / name}: {error.what}", error.fix) from error
         if not verdict.identical:

@@ -108,7 +108,7 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
         **texts,
         **_policies(templates, ours),
         HANDLER_ZIP: embedding.handler_zip(),
-        **_for_pipelines(templates),
+        **_for_pipelines(templates, ours),
     }
     names = {kind: name for name, kind in STACK_TEMPLATES.items()}
     page = launch.page(Contents(settings, {**files}, names, ROLE_TEMPLATE, changes))
@@ -168,12 +168,14 @@ def _policies(templates: Templates, ours: Templates) -> dict[str, bytes]:
     return {f"policies/{name}.json": _json(each) for name, each in documents.items()}
 
 
-def _for_pipelines(templates: Templates) -> dict[str, bytes]:
+def _for_pipelines(templates: Templates, ours: Templates) -> dict[str, bytes]:
     """Return the Terraform modules and parameters, which hold for either stack template."""
-    least, documented = (
-        templates[kind] for kind in (TemplateKind.LEAST_PRIVILEGE, TemplateKind.DOCUMENTED)
+    least = templates[TemplateKind.LEAST_PRIVILEGE]
+    added, documented = (
+        templates[kind]["Parameters"].keys() - ours[kind]["Parameters"].keys()
+        for kind in (TemplateKind.LEAST_PRIVILEGE, TemplateKind.DOCUMENTED)
     )
-    for name in sorted(least["Parameters"].keys() ^ documented["Parameters"].keys()):
+    for name in sorted(added ^ documented):
         raise BuildError(
             f"Only one of the two stack templates has the parameter {name}.",
             "Add it to both, because the Terraform modules take either template.",

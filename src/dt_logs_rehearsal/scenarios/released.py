@@ -11,11 +11,12 @@ from dt_logs_cfn.errors import RehearsalError, VerifyError
 from dt_logs_cfn.release.build import STACK_TEMPLATES
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.customizing import Customize
-from dt_logs_cfn.template.parsing import read_template
+from dt_logs_cfn.template.parsing import parse_template, read_template
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.service_policies import NEEDS
 from dt_logs_cfn.verify.rebuild import verify_template
 from dt_logs_rehearsal.cloudformation.stack import Asked
+from dt_logs_rehearsal.cloudformation.templates import is_emulated
 from dt_logs_rehearsal.sandbox import ACCOUNT, ADMINISTRATOR, REGION, Sandbox
 
 RoleKind = Literal["documented", "lifecycle"]
@@ -68,6 +69,17 @@ class Released:
         return str(made["Role"]["Arn"])
 
 
+def _check_emulated(path: Path, text: str) -> None:
+    """Raise RehearsalError for a resource that somebody added, and that cannot be emulated."""
+    template: Any = parse_template(text)
+    for logical, each in template["Resources"].items():
+        if not is_emulated(each["Type"]):
+            raise RehearsalError(
+                f"{path}: {logical} is a {each['Type']}, which is not emulated.",
+                "Rehearse a release without it, and try this one in a test account.",
+            )
+
+
 def load(
     folder: Path,
     privileges: Privileges,
@@ -92,5 +104,6 @@ def load(
                 f"{folder / name} is not what this release builds: {verdict.differences[0]}.",
                 "Rehearse a release of this project; `build` writes it.",
             )
+        _check_emulated(folder / name, text)
         texts.append(text)
     return Released(texts[0], texts[1], privileges, role_kind)

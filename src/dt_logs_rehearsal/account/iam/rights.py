@@ -142,6 +142,8 @@ def _resource(call: Call, partition: str) -> str:
         case "lambda":
             name = params.get("FunctionName") or params["Resource"]
             return name if name.startswith("arn:") else f"{scope}:function:{name}"
+        case "cloudwatch":
+            return f"{scope}:alarm:{params['AlarmName']}"
         case "cloudformation":
             name = params.get("StackName") or "*"  # a call about a change set may name no stack
             whole = name == "*" or name.startswith("arn:")

@@ -98,6 +98,7 @@ def changes(found: Deployed) -> tuple[str, ...]:
     )
     try:
         function, role = stack.properties(FUNCTION), stack.properties(EXECUTION_ROLE)
+        role["Policies"] += _added_policies(stack, found.resources[EXECUTION_ROLE])
         return (*_function_changes(found, function), *_role_changes(found.role, role))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # Of a template that was edited, or is none of ours; that it differs is told beside.
@@ -122,6 +123,15 @@ def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[
         known = name in expected and (name != "Environment" or value == expected[name])
         if value and not known:
             yield f"the function has {name}: {_told(value)}"
+
+
+def _added_policies(stack: ResolvedTemplate, role: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the policies that resources of a customized template give to the function's role."""
+    for name, resource in stack.template["Resources"].items():
+        if resource.get("Type") == "AWS::IAM::Policy":
+            policy = stack.properties(name)
+            if role in policy.get("Roles", ()):
+                yield policy
 
 
 def _role_changes(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:

@@ -33,7 +33,11 @@ _OPTIONAL = ("LambdaExecutionRoleName", "LambdaFunctionName", "PermissionsBounda
 
 
 class TemplateKind(Enum):
-    """Which template it is: the stack's, under one set of privileges, or the service role's."""
+    """Which template it is: the stack's, under one set of privileges, or the service role's.
+
+    >>> TemplateKind("service-role") is TemplateKind.SERVICE_ROLE
+    True
+    """
 
     LEAST_PRIVILEGE = "least-privilege"
     DOCUMENTED = "documented"
@@ -46,6 +50,9 @@ class Origin:
 
     `privileges` is None for the service role's template. `customized_by` names what changed it,
     as MODULE:FUNCTION, and is empty for a template that nothing changed. It is only ever shown.
+
+    >>> Origin("0.1.0", Settings(), Privileges.DOCUMENTED).kind.value
+    'documented'
     """
 
     version: str

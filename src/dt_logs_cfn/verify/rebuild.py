@@ -29,6 +29,9 @@ class Verdict:
 
     A difference is a path into the template, or a file of the handler, and what happened there:
     added, missing or changed.
+
+    >>> Verdict(Origin("0.1.0", Settings(), None), ("Outputs/RoleArn missing",)).identical
+    False
     """
 
     origin: Origin

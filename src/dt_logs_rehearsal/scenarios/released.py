@@ -75,7 +75,7 @@ def _check_emulated(path: Path, text: str) -> None:
     for logical, each in template["Resources"].items():
         if not is_emulated(each["Type"]):
             raise RehearsalError(
-                f"{path}: {logical} is a {each['Type']}, which is not emulated.",
+                f"{path}: {logical} has the type {each['Type']}, which is not emulated.",
                 "Rehearse a release without it, and try this one in a test account.",
             )
 

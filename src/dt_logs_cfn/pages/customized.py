@@ -6,7 +6,7 @@ from html import escape
 from dt_logs_cfn.pages.markup import mono, table
 from dt_logs_cfn.template.added import Customization
 
-_NAMES = ("Template", "Resource", "Actions", "On", "If")
+_NAMES = ("Template", "Resource", "Who", "Actions", "On", "If")
 
 
 def notice(changes: Customization | None) -> str:
@@ -37,6 +37,7 @@ def _rights(changes: Customization) -> Iterator[tuple[str, ...]]:
             yield (
                 escape(kind.value),
                 mono(each.resource),
+                mono(each.who),
                 denied + "<br>".join(map(mono, each.actions)),
                 "<br>".join(map(mono, each.on)),
                 escape(each.condition),

@@ -12,7 +12,7 @@ from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.json_tree import differences, mappings
 from dt_logs_cfn.template.resources import SERVICE_ROLE
-from dt_logs_cfn.template.templates import CUSTOMIZED, RECORD, TemplateKind
+from dt_logs_cfn.template.templates import CUSTOMIZED, RECORD, TemplateKind, origin, template_of
 from dt_logs_handler.documents import Json, listed, statements
 
 Plain = Mapping[str, Any]
@@ -20,10 +20,14 @@ Plain = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class AddedRight:
-    """A policy statement beyond ours: in which resource, and what it says, as text."""
+    """A policy statement beyond ours: in which resource, and what it says, as text.
+
+    `who` is its principal, and empty where that is whoever has the policy.
+    """
 
     resource: str
     effect: str
+    who: str
     actions: tuple[str, ...]
     on: tuple[str, ...]
     condition: str
@@ -56,12 +60,22 @@ def customization(
     )
 
 
+def added_to(template: Plain) -> tuple[AddedRight, ...]:
+    """Return each policy statement that a template has beyond ours of the same settings.
+
+    Raises VerifyError or SettingsError for what is not a template of ours.
+    """
+    source = origin(template)
+    return added_rights(template, template_of(source.settings, source.kind).to_dict())
+
+
 def added_rights(found: Plain, ours: Plain) -> tuple[AddedRight, ...]:
     """Return each policy statement of a template that is not in ours, resource by resource."""
     return tuple(
         AddedRight(
             name,
             str(statement.get("Effect", "")),
+            ", ".join(_texts(statement, "Principal")),
             tuple(_texts(statement, "Action")),
             tuple(_texts(statement, "Resource")),
             _text(statement["Condition"]) if "Condition" in statement else "",

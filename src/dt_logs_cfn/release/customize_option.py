@@ -7,8 +7,8 @@ import argparse
 import re
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 from dt_logs_cfn.cli.terminal import cut, one_line
 from dt_logs_cfn.errors import BuildError, UsageError
@@ -38,11 +38,7 @@ def load_customize(named: str | None) -> Customize | None:
     if folder not in sys.path:  # as `python -m` has it; behind what is installed
         sys.path.append(folder)
     module, name = form.groups()
-    try:
-        found = getattr(import_module(module), name, None) if _exists(module) else None
-    except Exception as error:  # whatever the code of a customer raises
-        why = cut(one_line(f"{type(error).__name__}: {error}"), 200).rstrip(".")
-        raise BuildError(f"{module} cannot be imported: {why}.", "Correct it first.") from error
+    found = getattr(_imported(module), name, None)
     if not callable(found):
         raise UsageError(
             f"There is no function {name} in a module {module} here.",
@@ -52,9 +48,13 @@ def load_customize(named: str | None) -> Customize | None:
     return customize
 
 
-def _exists(module: str) -> bool:
-    """Tell whether a module can be found; the packages that it is in are imported for that."""
+def _imported(module: str) -> ModuleType | None:
+    """Import a module; None if it does not exist. Raises BuildError for whatever goes wrong."""
     try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
+        return import_module(module)
+    except Exception as error:  # it is a customer's code
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{module}.".startswith(f"{missing}."):
+            return None
+        why = cut(one_line(f"{type(error).__name__}: {error}"), 200).rstrip(".")
+        raise BuildError(f"{module} cannot be imported: {why}.", "Correct it first.") from error

@@ -35,6 +35,7 @@ from dt_logs_cfn import (
     verify_template,
 )
 from dt_logs_cfn.errors import BuildError
+from dt_logs_cfn.template.customizing import built
 
 FUNCTION = "DTLogsAnalysisLambdaFunction"
 ROLE = "DTLogsAnalysisLambdaExecutionRole"
@@ -295,6 +296,26 @@ def test_what_we_promise_stays(change: Customize, names: str) -> None:
 
     assert f"{change.__name__} removes or changes " in refused.value.what
     assert names in refused.value.what
+
+
+def test_what_is_changed_in_place_does_not_reach_other_builds() -> None:
+    def spoil(template: Template, kind: TemplateKind) -> None:
+        for role in (ROLE, SERVICE_ROLE):
+            for policy in template.resources[role].Policies if role in template.resources else ():
+                for statement in policy.PolicyDocument.Statement:
+                    if isinstance(statement.Resource, list):
+                        statement.Resource.append("spoiled")
+                    statement.Action.clear()
+        for parameter in template.parameters.values():
+            parameter.properties.get("AllowedValues", []).append("spoiled")
+        for group in template.metadata["AWS::CloudFormation::Interface"]["ParameterGroups"]:
+            group["Parameters"].append("spoiled")
+
+    for kind in TemplateKind:
+        with pytest.raises(BuildError):
+            built(Settings(), kind, spoil)
+
+    assert build_release(Settings()) == OURS
 
 
 def test_two_runs_that_differ_are_refused() -> None:

@@ -94,7 +94,7 @@ def documented(place: PolicyTarget) -> PolicyDocument:
                     awacs.s3.Action("*"),
                     *actions(("sns:CreateTopic", _SUBSCRIBE)),
                 ],
-                Resource=EVERYTHING,
+                Resource=[*EVERYTHING],
             ),
         ]
     )

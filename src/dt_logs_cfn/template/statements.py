@@ -18,7 +18,7 @@ from troposphere import Sub, encode_to_dict
 # troposphere ships no types; this is a text, or one of its functions that CloudFormation makes one.
 Resource = Any
 
-EVERYTHING = ["*"]
+EVERYTHING = ("*",)
 
 _SERVICES: dict[str, ModuleType] = {
     "elasticloadbalancing": awacs.elasticloadbalancing,
@@ -75,7 +75,7 @@ def allow(
     return Statement(
         Effect=Allow,
         Action=actions(names),
-        Resource=on,
+        Resource=[*on] if isinstance(on, list | tuple) else on,
         **{name: value for name, value in optional.items() if value},
     )
 

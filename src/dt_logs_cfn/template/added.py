@@ -1,6 +1,6 @@
-"""What a customized template has beyond ours: for people who review it, and for the policy files.
+"""Find what a customized template has beyond ours, for its reviewers and for the policy files.
 
-Only the templates decide it: what a customer's function does besides is of no interest here.
+Templates are compared with templates; the function that changed them is not looked at.
 """
 
 import json
@@ -86,7 +86,7 @@ def added_rights(found: Plain, ours: Plain) -> tuple[AddedRight, ...]:
 
 
 def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
-    """Return what the service role may do beyond ours, as a policy file has it.
+    """Return the statements that the service role has beyond ours, as a policy file has them.
 
     Placeholders like `${Region}` stand for what differs from stack to stack. Raises BuildError for
     a function of CloudFormation's that a file cannot have.

@@ -1,8 +1,8 @@
-"""Templates as a customer of the library changes them: how they are made, and what may change.
+"""Let a customer's function change a template, within limits, and so that it can be built again.
 
-A change is a function of a template and its kind. It may add to our templates and set up the
-function otherwise, but what we promise of our own resources stays. Whoever has the function can
-build the same template again.
+The function is given a template and its kind. It may add to the template and change how the Lambda
+function is set up. What we promise about our own resources stays. Whoever has the function can build
+the same template again.
 """
 
 import json
@@ -32,9 +32,8 @@ def built(
 ) -> dict[str, Any]:
     """Return a template as plain data, changed by `customize` if there is one.
 
-    A template that is changed records by whom: by `name`, or else by what `name_of` returns.
-    Raises BuildError if `customize` fails, changes what it may not, or gives another template when
-    it runs again.
+    A changed template records `name`, or what `name_of` returns if that is empty. Raises BuildError
+    if `customize` fails, changes what it may not, or gives another template when it runs again.
     """
     ours: dict[str, Any] = template_of(settings, kind).to_dict()
     if customize is None:
@@ -50,7 +49,7 @@ def built(
     for place in _not_allowed(found, ours):
         raise BuildError(
             f"{by} removes or changes {place} in the {kind.value} template.",
-            "Add to the template, or change the function's other properties; append statements.",
+            "Only add to the template; docs/library.md lists what a customization may change.",
         )
     if found != ours:
         found["Metadata"][RECORD][CUSTOMIZED] = name or by

@@ -69,17 +69,6 @@ class Released:
         return str(made["Role"]["Arn"])
 
 
-def _check_emulated(path: Path, text: str) -> None:
-    """Raise RehearsalError for a resource that somebody added, and that cannot be emulated."""
-    template: Any = parse_template(text)
-    for logical, each in template["Resources"].items():
-        if not is_emulated(each["Type"]):
-            raise RehearsalError(
-                f"{path}: {logical} has the type {each['Type']}, which is not emulated.",
-                "Rehearse a release without it, and try this one in a test account.",
-            )
-
-
 def load(
     folder: Path,
     privileges: Privileges,
@@ -92,18 +81,32 @@ def load(
     `customize` if there is one.
     """
     names = {found: name for name, found in STACK_TEMPLATES.items()}
-    texts = []
-    for name in (names[privileges], SERVICE_ROLE_TEMPLATE):
-        text = read_template(folder / name)
-        try:
-            verdict = verify_template(text, customize)
-        except VerifyError as error:
-            raise RehearsalError(f"{folder / name}: {error.what}", error.fix) from error
-        if not verdict.identical:
+    stack, role = (
+        _template(folder / name, customize) for name in (names[privileges], SERVICE_ROLE_TEMPLATE)
+    )
+    return Released(stack, role, privileges, role_kind)
+
+
+def _template(path: Path, customize: Customize | None) -> str:
+    text = read_template(path)
+    try:
+        verdict = verify_template(text, customize)
+    except VerifyError as error:
+        raise RehearsalError(f"{path}: {error.what}", error.fix) from error
+    if not verdict.identical:
+        raise RehearsalError(
+            f"{path} is not what this release builds: {verdict.differences[0]}.",
+            "Rehearse a release of this project; `build` writes it.",
+        )
+    _check_emulated(path, parse_template(text))
+    return text
+
+
+def _check_emulated(path: Path, template: Any) -> None:
+    """Raise RehearsalError for a resource that somebody added, and that cannot be emulated."""
+    for logical, each in template["Resources"].items():
+        if not is_emulated(each["Type"]):
             raise RehearsalError(
-                f"{folder / name} is not what this release builds: {verdict.differences[0]}.",
-                "Rehearse a release of this project; `build` writes it.",
+                f"{path}: {logical} has the type {each['Type']}, which is not emulated.",
+                "Rehearse a release without it, and try this one in a test account.",
             )
-        _check_emulated(folder / name, text)
-        texts.append(text)
-    return Released(texts[0], texts[1], privileges, role_kind)

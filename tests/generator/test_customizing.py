@@ -100,6 +100,16 @@ def test_a_function_that_changes_nothing_gives_our_release() -> None:
     assert OURS.customized_by == ""
 
 
+def test_another_order_is_a_change_too() -> None:
+    def reorder(template: Template, kind: TemplateKind) -> None:
+        template.parameters = dict(reversed(template.parameters.items()))
+
+    release = changed_by(reorder)
+
+    assert release.files["terraform/main.tf"] != OURS.files["terraform/main.tf"]
+    assert release.customized_by.endswith("reorder")
+
+
 def test_what_is_added_is_in_the_templates_and_the_rest_is_ours() -> None:
     found, ours = parsed(CUSTOMIZED, NAME), parsed(OURS, NAME)
 

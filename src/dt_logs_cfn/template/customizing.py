@@ -1,8 +1,8 @@
 """Let a customer's function change a template, within limits, and so that it can be built again.
 
-The function is given a template and its kind. It may add to the template and change how the Lambda
-function is set up. What we promise about our own resources stays. Whoever has the function can build
-the same template again.
+The function is given a template and its kind. It may add to the template, and change how the Lambda
+function is set up. What we promise about our own resources stays. Whoever has the function can
+build the same template again.
 """
 
 import json
@@ -51,7 +51,7 @@ def built(
             f"{by} removes or changes {place} in the {kind.value} template.",
             "Only add to the template; docs/library.md lists what a customization may change.",
         )
-    if found != ours:
+    if text != json.dumps(ours):  # in another order, the Terraform modules are others
         found["Metadata"][RECORD][CUSTOMIZED] = name or by
     return found
 
@@ -65,8 +65,8 @@ def name_of(customize: Customize) -> str:
 def _customized(customize: Customize, template: Template, kind: TemplateKind) -> str:
     """Return a changed template as JSON, in its own order, which the Terraform modules keep.
 
-    Raises BuildError for whatever goes wrong.
-    What runs here is a customer's code, and troposphere raises errors of many types for it.
+    Raises BuildError for whatever goes wrong: this is a customer's code, and troposphere raises
+    errors of many types for it.
     """
     by = name_of(customize)
     try:

@@ -1,4 +1,4 @@
-"""How many announcements SNS delivered in the last day, and how many deliveries failed."""
+"""Count the announcements that SNS delivered in the last day, and the deliveries that failed."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Check whether a template from anywhere is what this release builds.
+"""Telling whether a template, from wherever it came, is what this release would have built.
 
-The template's Metadata says what it was built from. It is rebuilt from that and compared as a
-whole. It is not trusted: its settings are part of the answer, sizes are limited, and its code is
-unpacked and read, but never run.
+The template says in its Metadata what it was built from. It is built again from that, here, and
+everything is compared. Nothing of it is trusted: what it says it was built with is part of the
+answer, sizes are bounded, and its code is unpacked and read, but never run.
 """
 
 import json
@@ -23,9 +23,9 @@ _CODE = ("Resources", FUNCTION, "Properties", "Code", "ZipFile")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a template claims to be built from, and where it differs from that.
+    """What a template was built from, by its own word, and where it differs from that.
 
-    A difference is a path into the template or a file of the handler, and what differs.
+    A difference is a path into the template, or a file of the handler, with what happened to it.
     """
 
     origin: Origin
@@ -40,8 +40,8 @@ class Verdict:
 def verify_template(text: str) -> Verdict:
     """Compare a template's text with this release, built from the template's own settings.
 
-    White space and the order of keys do not count, as for CloudFormation. Raises VerifyError or
-    SettingsError if the text is not one of our templates, or is one of another release.
+    White space and the order of keys do not count, as they do not for CloudFormation. Raises
+    VerifyError or SettingsError if the text is no template of ours, or one of another release.
     """
     found = parse_template(text)
     source = origin(found)
@@ -54,9 +54,9 @@ def verify_template(text: str) -> Verdict:
 
 
 def handler_sources(text: str) -> dict[str, bytes]:
-    """Return the sources of the handler in a template, by name.
+    """Return the sources of the handler in a template, by their names.
 
-    Runs nothing. Raises VerifyError if there are none, or if they are damaged.
+    Nothing is run. Raises VerifyError if there are none, or if they are damaged.
     """
     code = _at(parse_template(text), _CODE)
     if not isinstance(code, str):
@@ -65,16 +65,16 @@ def handler_sources(text: str) -> dict[str, bytes]:
 
 
 def handler_differences(archive: bytes) -> tuple[str, ...]:
-    """Return the files in which a handler.zip differs from this release's.
+    """Return the files in which a handler.zip is not this release's.
 
-    Runs nothing, and unpacks no more than a handler has. Raises VerifyError for a zip that no
-    release could have.
+    Nothing is run, and nothing unpacked beyond what a handler has. Raises VerifyError for a zip
+    that no release could have.
     """
     return tuple(_named(embedding.unpack(archive)))
 
 
 def shown_ascii(text: str) -> str:
-    """Return an untrusted text as one short line of ASCII."""
+    """Return a text that anybody may have written as one short line of ASCII."""
     escaped = json.dumps(text)[1:-1]
     return escaped if len(escaped) <= 80 else f"{escaped[:77]}..."
 
@@ -110,7 +110,7 @@ def _handler_differences(found: Json, built: Json) -> Iterator[str]:
 
 
 def _named(sources: Mapping[str, bytes]) -> list[str]:
-    """Return each source that differs from this release's, and how."""
+    """Return each source that is not this release's, and how."""
     ours = embedding.handler_files()
     found = []
     for name in sorted(sources.keys() | ours.keys()):
@@ -122,7 +122,7 @@ def _named(sources: Mapping[str, bytes]) -> list[str]:
 
 
 def _at(value: Mapping[str, Json], path: Path) -> Json:
-    """Return the value at a path of names, or None if there is none."""
+    """Return what is at a path of names, or None where it leads nowhere."""
     found: Json = dict(value)
     for name in path:
         found = found.get(name) if isinstance(found, dict) else None

@@ -1,4 +1,4 @@
-"""Rehearse the scenarios: one function each, in the order of `SCENARIOS`."""
+"""What is rehearsed: one function a scenario, in the order of `SCENARIOS`."""
 
 from __future__ import annotations
 

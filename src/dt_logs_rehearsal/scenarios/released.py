@@ -1,4 +1,4 @@
-"""Load the release to rehearse: its unchanged templates and the role that runs them."""
+"""The release that is rehearsed: its templates as they are, and the role that runs them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMES = "dt-logs-analysis*"
 
 @dataclass(frozen=True)
 class Released:
-    """A stack template of a release, its service role's template, and the role to use."""
+    """A stack template of a release, its service role's, and which of the roles is to run it."""
 
     stack: str
     role: str
@@ -34,7 +34,7 @@ class Released:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The permissions that the stack's life cycle needs and the service role lacks."""
+        """The rights that the stack's whole life needs and the service role lacks."""
         if self.role_kind == "lifecycle":
             return ()
         statements: Any = policy_document("cloudformation-role-documented")["Statement"]
@@ -45,7 +45,7 @@ class Released:
         return tuple(sorted(needed - has))
 
     def service_role(self, sandbox: Sandbox) -> str:
-        """Create the service role as an administrator does, and return its ARN."""
+        """Make the service role as an administrator does, and return its ARN."""
         if self.role_kind == "lifecycle":
             made = sandbox.cloudformation.create(
                 _STACK, Asked(self.role, {}), ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
@@ -70,7 +70,7 @@ class Released:
 def load(folder: Path, privileges: Privileges, role_kind: RoleKind) -> Released:
     """Read a release from its folder. Raises RehearsalError or another DtLogsError.
 
-    Only a template that this source builds is run.
+    What it says it is has to be true: only a template that this source builds is run.
     """
     names = {found: name for name, found in STACK_TEMPLATES.items()}
     texts = []

@@ -1,4 +1,4 @@
-"""Count the announcements that SNS delivered in the last day, and the deliveries that failed."""
+"""How many announcements SNS delivered in the last day, and how many deliveries failed."""
 
 from __future__ import annotations
 

@@ -205,6 +205,7 @@ def _tried(effects: Effects, take: Take, step: Step) -> HandlerError | None:
 
 def _carry_out(effects: Effects, take: Take, step: Step) -> None:
     effects.began = True
+    effects.aws.proceed()
     try:
         outcome = take(step, effects)
     except Refused as refused:

@@ -57,12 +57,13 @@ def plan(request: Request, state: State) -> Plan:
     while True:
         try:
             result = _plan(request, state, placing, None)
-            return _plan(request, state, placing, request.time) if result.changes else result
+            timeless = request.kind == "Refresh" or not result.changes
+            return result if timeless else _plan(request, state, placing, request.time)
         except Refused as why:
             left = tuple(p for p in placing.placed if p.to.bucket != why.bucket or p.before)
             out = {p.load_balancer.arn: str(why) for p in placing.placed if p not in left}
             every = request.properties is not None and request.properties.every
-            if not every or not out or not (left or request.kind == "Update"):
+            if not every or not out or not (left or request.kind != "Create"):
                 raise
             placing = Placing(left, {**placing.refused, **out}, placing.warnings)
 
@@ -90,7 +91,7 @@ def _plan(request: Request, state: State, placing: Placing, time: int | None) ->
     warnings, lenient = [*placing.warnings], list[Step]()
     entered = [*_entering(request, state, placing, claimed, warnings, lenient)]
     left, kept = leaving(request, state, placing.placed, claimed)
-    # What is subscribed stays where its filter changes to what else the stack claims.
+    # A subscription whose filter changes to what else the stack claims must not end.
     changed = {step.subscription for step in entered if isinstance(step, SetFilter)}
     left = [step for step in left if getattr(step, "subscription", None) not in changed]
     return Plan(
@@ -129,8 +130,13 @@ def _entering(
             shared,
         )
         steps = [*entry.bucket_steps(), *entry.policy_steps(), *entry.announcement_steps()]
-        if entry.kept:
-            lenient += (s for s in steps if not (entry.narrows and isinstance(s, EditPolicy)))
+        # A bucket with ABAC takes no tags from us, and they decide nothing where the name is ours.
+        lenient += (
+            step
+            for step in steps
+            if isinstance(step, SetTags)
+            or (entry.kept and not (entry.narrows and isinstance(step, EditPolicy)))
+        )
         yield from steps
     for each in placing.placed:
         now = each.load_balancer.logging

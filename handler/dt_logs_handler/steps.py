@@ -181,7 +181,7 @@ def _explain_refused(error: ClientError, bucket: str) -> None:
         raise _appeared(bucket) from error
     if bucket.endswith("-an") and not denied(error):
         raise Refused(
-            f"S3 made no bucket in this account's regional namespace ({code(error)}).",
+            f"S3 refused a bucket in this account's regional namespace ({code(error)}).",
             "Create a bucket yourself and name it in LogBucketName.",
         ) from error
     raise error

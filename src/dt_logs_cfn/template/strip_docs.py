@@ -14,7 +14,7 @@ _COMMENT = re.compile(rb"^ *#.*|  # .*", re.MULTILINE)
 _DOCSTRING = re.compile(rb'(\A\n*|:\n)( *)""".*?"""\n(?=\n*( *))', re.DOTALL)
 _FOR_TYPE_CHECKERS = re.compile(rb"^if TYPE_CHECKING:\n(?: .*\n|\n)+", re.MULTILINE)
 _SIGNATURE = re.compile(
-    rb"^( *)((?:async )?def .*?)(?=: \.\.\.\n|:\n\1 )", re.MULTILINE | re.DOTALL
+    rb"^( *)((?:async )?def .*?)(?=: \.\.\.\n|:\n\n?\1 )", re.MULTILINE | re.DOTALL
 )
 _IMPORT = re.compile(rb"^(from (?!__future__)\S+ import )(?:\(([^)]*)\)|(.*))\n", re.MULTILINE)
 _BLANK_LINES = re.compile(rb"\n(?: *\n)+(?=( *(?:async|def|class|@))?)")

@@ -121,6 +121,12 @@ variable "existing_log_bucket_names" {
   default     = []
 }
 
+variable "refresh_schedule" {
+  description = "How often the Lambda looks for new load balancers and puts back what was overwritten. rate(1 hour), rate(6 hours), rate(1 day), or empty for never."
+  type        = string
+  default     = ""
+}
+
 variable "lambda_execution_role_name" {
   description = "Empty: CloudFormation chooses. A role name."
   type        = string
@@ -171,6 +177,7 @@ resource "aws_cloudformation_stack_set" "logs_analysis" {
     LogBucketName           = var.log_bucket_name
     LogRetentionDays        = var.log_retention_days
     ExistingLogBucketNames  = join(",", var.existing_log_bucket_names)
+    RefreshSchedule         = var.refresh_schedule
     LambdaExecutionRoleName = var.lambda_execution_role_name
     LambdaExecutionRolePath = var.lambda_execution_role_path
     LambdaFunctionName      = var.lambda_function_name

@@ -24,7 +24,7 @@ def policy_document(
     function_name: str = "${FunctionName}",
     log_group_name: str = "${LogGroupName}",
     rule_name: str = "${RuleName}",
-    stack: str = "${StackName}/*",
+    stack_name: str = "${StackName}",
     notification_endpoint: str = "${NotificationEndpoint}",
 ) -> dict[str, Any]:
     """Return one of POLICY_NAMES, with a placeholder for each value that is not given.
@@ -55,7 +55,7 @@ def policy_document(
                 endpoint=notification_endpoint,
                 own_buckets=[execution_policies.own_bucket(place)],
                 log_buckets=[place.arn("s3", "*")],
-                stack=place.arn("cloudformation", f"stack/{stack}"),
+                stack=place.arn("cloudformation", f"stack/{stack_name}/*"),
             )
             return execution_policies.least_privilege(place, limits)
     raise KeyError(name)

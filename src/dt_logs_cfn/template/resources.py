@@ -152,7 +152,7 @@ def _limits() -> execution_policies.Limits:
         log_buckets=If(
             "HasExistingLogBucketNames", _only_named(own), Sub("arn:${AWS::Partition}:s3:::*")
         ),
-        stack=Ref("AWS::StackId"),
+        stack=Sub("${AWS::StackId}"),
     )
 
 

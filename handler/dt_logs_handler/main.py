@@ -105,6 +105,7 @@ def _answered(event: Mapping[str, object], context: Context, world: World) -> by
 
     done = _attempted(work, hide, context)
     if isinstance(done, HandlerError):
+        _log("failed", what=hide(done.what), fix=hide(done.fix))
         return answer.failed(event, physical_id, done, hide)
     if what := answer.told(done[0]):
         _log("told", what=hide(what))
@@ -140,7 +141,6 @@ def _attempted(work: Callable[[], T], hide: answer.Hide, context: Context) -> T 
     try:
         return work()
     except HandlerError as error:
-        _log("failed", what=hide(error.what), fix=hide(error.fix))
         return error
     except Exception as error:
         import traceback  # which a cold start need not pay for

@@ -20,6 +20,7 @@ _PARENT = "HandlerError"
 STAGES = {
     "request": "Reading the request",
     "main": "Taking up an event",
+    "refresh": "Refreshing by the schedule",
     "aws": "Calling AWS",
     "place": "Deciding where a load balancer logs",
     "usable": "Checking the log bucket",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from .names import NAME, load_balancer_name
 
@@ -139,14 +139,7 @@ def _body(
 
 def may_answer(url: str) -> bool:
     """Tell whether a URL can be CloudFormation's: https, or on this machine for an emulation."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        return False
-    if parts.scheme == "http":
-        return host in ("localhost", "127.0.0.1", "::1")
-    return parts.scheme == "https" and bool(host)
+    return bool(re.match(r"https://[^/[]|http://(localhost|127\.0\.0\.1|\[::1])(:\d+)?/", url))
 
 
 def deliver(url: str, body: bytes, send: Send, sleep: Callable[[float], None]) -> bool:

@@ -117,8 +117,8 @@ class Aws:
         fit = self.fit(seconds)
         if count > fit:
             raise Refused(
-                f"{count} {what} are too many for one run: {fit} fit into the time that is left, at"
-                f" {seconds} s each.",
+                f"{count} {what} are too many for one run: {fit} fit into its time, at {seconds} s"
+                " each.",
                 "Name fewer in LoadBalancerArns, in several stacks.",
             )
 

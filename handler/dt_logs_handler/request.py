@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     C = TypeVar("C", bound=Enum)
 
 SERVICE_TIMEOUT = 1200  # seconds; the template's ServiceTimeout
+_FOREIGN = "Let the stack invoke the function."
 # AWS reserves the first prefix, and our marks have the second.
 _TAG = rf"(?!(?i:aws:)|{NAME}:)[\w +\-:/@.]{{1,128}}=[\w +\-=:/@.]{{0,256}}"
 
@@ -175,9 +176,8 @@ def parse(event: Mapping[str, object], now: float) -> Request:
     `now` stands in for the event's time where its answer URL carries no date. Raises
     InvalidRequest, which names the value and the fix.
     """
-    foreign = "Let CloudFormation invoke the function."
-    stack = Stack.of(_matching(event, "StackId", STACK_ID, foreign))
-    kind = cast("Kind", _matching(event, "RequestType", "Create|Update|Delete", foreign))
+    stack = Stack.of(_matching(event, "StackId", STACK_ID, _FOREIGN))
+    kind = cast("Kind", _matching(event, "RequestType", "Create|Update|Delete", _FOREIGN))
     given = _mapping(event, "ResourceProperties")
     properties = None if kind == "Delete" else properties_of(given, stack)
     traces = asked = _traces(given, stack)
@@ -203,11 +203,10 @@ def scheduled(event: Mapping[str, object], now: float) -> tuple[Stack, int]:
 
     Raises InvalidRequest.
     """
-    fix = "Let the stack's rule invoke the function."
-    stack = Stack.of(_matching(event, "StackId", STACK_ID, fix))
+    stack = Stack.of(_matching(event, "StackId", STACK_ID, _FOREIGN))
     time = _moment(_text(event, "Time"), "%Y-%m-%dT%H:%M:%S%z")
     if time is None:
-        raise _invalid("Time", _text(event, "Time"), fix)
+        raise _invalid("Time", _text(event, "Time"), _FOREIGN)
     return stack, min(time, int(now))
 
 

@@ -61,7 +61,7 @@ variable "load_balancer_arns" {
 }
 
 variable "vendor_read_scope" {
-  description = "Where other load balancers log to the same place: the logs of those named alone, or all that is there (a shorter bucket policy). LoadBalancer or Location."
+  description = "Where other load balancers log to the same place: the named ones' logs alone, or all that is there (a shorter bucket policy). LoadBalancer or Location."
   type        = string
   default     = "LoadBalancer"
 }
@@ -79,7 +79,7 @@ variable "run_token" {
 }
 
 variable "log_bucket_name" {
-  description = "For load balancers that do not log yet; made if not there. Empty: we choose a name. A bucket name that S3 takes."
+  description = "For load balancers that do not log yet; made if not there. Empty: we choose a name. A name that S3 takes."
   type        = string
   default     = ""
 }
@@ -115,7 +115,7 @@ variable "lambda_execution_role_path" {
 }
 
 variable "lambda_function_name" {
-  description = "Empty: CloudFormation chooses. It cannot be changed later: delete the stack and create it again. A function name."
+  description = "Empty: CloudFormation chooses. To change it later, create the stack anew. A function name."
   type        = string
   default     = ""
 }

@@ -100,7 +100,7 @@ def _onboarding() -> list[Parameter]:
         Parameter(
             "VendorReadScope",
             Type="String",
-            Description="Where other load balancers log to the same place: the logs of those named"
+            Description="Where other load balancers log to the same place: the named ones' logs"
             " alone, or all that is there (a shorter bucket policy).",
             AllowedValues=[scope.value for scope in ReadScope],
             Default=ReadScope.LOAD_BALANCER.value,
@@ -128,7 +128,7 @@ def _log_buckets() -> list[Parameter]:
             "LogBucketName",
             "For load balancers that do not log yet; made if not there. Empty: we choose a name.",
             f"({BUCKET_NAME})?",
-            "A bucket name that S3 takes.",
+            "A name that S3 takes.",
             Default="",
         ),
         Parameter(
@@ -179,7 +179,7 @@ def _names() -> list[Parameter]:
         ),
         _text(
             "LambdaFunctionName",
-            f"{empty} It cannot be changed later: delete the stack and create it again.",
+            f"{empty} To change it later, create the stack anew.",
             "[A-Za-z0-9_-]{0,64}",
             "A function name.",
             Default="",

@@ -23,7 +23,9 @@ def stack_change(
     """
     subject = f"stack {name}"
     if existing is None:
-        return PlannedChange("CreateStack", subject, (f"+ the stack itself: {_made(template, values)}",))
+        return PlannedChange(
+            "CreateStack", subject, (f"+ the stack itself: {_made(template, values)}",)
+        )
     parameters = declared(template)
     old, new = (
         {name: _taken(parameters.get(name, {}), value) for name, value in each.items()}

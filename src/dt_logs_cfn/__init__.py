@@ -36,6 +36,7 @@ __all__ = [
     "execution_policy",
     "handler_zip",
     "lint_templates",
+    "refresh_policy",
     "service_role_policy",
     "service_role_template",
     "service_role_trust",
@@ -53,7 +54,11 @@ if TYPE_CHECKING:
     from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings, Vendor
     from dt_logs_cfn.template.customizing import Customize
     from dt_logs_cfn.template.embedding import handler_zip
-    from dt_logs_cfn.template.execution_policies import PolicyLimits, execution_policy
+    from dt_logs_cfn.template.execution_policies import (
+        PolicyLimits,
+        execution_policy,
+        refresh_policy,
+    )
     from dt_logs_cfn.template.service_policies import service_role_policy, service_role_trust
     from dt_logs_cfn.template.templates import (
         Origin,
@@ -82,6 +87,7 @@ else:
         "execution_policy": "template.execution_policies",
         "handler_zip": "template.embedding",
         "lint_templates": "release.lint",
+        "refresh_policy": "template.execution_policies",
         "service_role_policy": "template.service_policies",
         "service_role_template": "template.templates",
         "service_role_trust": "template.service_policies",

@@ -33,6 +33,7 @@ def test_public_names() -> None:
         "execution_policy",
         "handler_zip",
         "lint_templates",
+        "refresh_policy",
         "service_role_policy",
         "service_role_template",
         "service_role_trust",

@@ -19,6 +19,8 @@ NAMES = (
     "update",
     "rollback",
     "delete",
+    "refresh",
+    "overwritten",
 )
 
 

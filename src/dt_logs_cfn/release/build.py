@@ -108,7 +108,7 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
         **texts,
         **_policies(templates, ours),
         HANDLER_ZIP: embedding.handler_zip(),
-        **_for_pipelines(templates, ours),
+        **_for_pipelines(templates),
     }
     names = {kind: name for name, kind in STACK_TEMPLATES.items()}
     page = launch.page(Contents(settings, {**files}, names, ROLE_TEMPLATE, changes))
@@ -168,21 +168,19 @@ def _policies(templates: Templates, ours: Templates) -> dict[str, bytes]:
     return {f"policies/{name}.json": _json(each) for name, each in documents.items()}
 
 
-def _for_pipelines(templates: Templates, ours: Templates) -> dict[str, bytes]:
-    """Return the Terraform modules and parameters, which hold for either stack template."""
-    least = templates[TemplateKind.LEAST_PRIVILEGE]
-    added, documented = (
-        templates[kind]["Parameters"].keys() - ours[kind]["Parameters"].keys()
-        for kind in (TemplateKind.LEAST_PRIVILEGE, TemplateKind.DOCUMENTED)
+def _for_pipelines(templates: Templates) -> dict[str, bytes]:
+    """Return the Terraform modules, which take either stack template, and parameters."""
+    least, documented = (
+        templates[kind] for kind in (TemplateKind.LEAST_PRIVILEGE, TemplateKind.DOCUMENTED)
     )
-    for name in sorted(added ^ documented):
+    for name in sorted(documented["Parameters"].keys() - least["Parameters"].keys()):
         raise BuildError(
-            f"Only one of the two stack templates has the parameter {name}.",
+            f"Only the documented stack template has the parameter {name}.",
             "Add it to both, because the Terraform modules take either template.",
         )
     return {
-        TERRAFORM: terraform(least).encode(),
-        TERRAFORM_STACK_SET: terraform_stack_set(least).encode(),
+        TERRAFORM: terraform(least, documented).encode(),
+        TERRAFORM_STACK_SET: terraform_stack_set(least, documented).encode(),
         STACK_SET_PARAMETERS: stack_set_parameters(least).encode(),
     }
 

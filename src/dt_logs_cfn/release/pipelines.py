@@ -54,6 +54,15 @@ locals {
     least-privilege = "dt-logs-analysis.template.json"
     documented      = "dt-logs-analysis-documented.template.json"
   }[var.privileges]
+
+  values = {
+%s
+  }
+  # The documented template lacks some of them.
+  parameters = {
+    for name, value in local.values : name => value
+    if var.privileges == "least-privilege" || !contains(%s, name)
+  }
 }
 """
 
@@ -84,10 +93,7 @@ resource "aws_cloudformation_stack" "logs_analysis" {
   capabilities  = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
   template_body = file("${path.module}/../${local.template}")
   tags          = var.tags
-
-  parameters = {
-%s
-  }
+  parameters    = local.parameters
 }
 """
 
@@ -149,10 +155,7 @@ resource "aws_cloudformation_stack_set" "logs_analysis" {
   capabilities     = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
   template_body    = file("${path.module}/../../${local.template}")
   tags             = var.tags
-
-  parameters = {
-%s
-  }
+  parameters       = local.parameters
 
   auto_deployment {
     enabled                          = var.auto_deployment
@@ -190,19 +193,21 @@ output "stack_set_id" {
 """
 
 
-def terraform(template: Mapping[str, Any]) -> str:
+def terraform(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str:
     """Return a Terraform module with a variable for each parameter, and an output for each output.
 
-    `template` is a stack template as plain data. The result is formatted as `terraform fmt` does.
+    The templates are the stack's as plain data: the least-privilege one, which has all parameters,
+    and the documented one. The result is formatted as `terraform fmt` does.
     """
     declared: Mapping[str, Mapping[str, Any]] = template["Parameters"]
     variables = (_variable(name, each) for name, each in declared.items())
     outputs = (_output(name) for name in template["Outputs"])
-    stack = _STACK % _values({name: _value(name, each) for name, each in declared.items()})
-    return "\n".join((_HEAD, _CHOICE, *variables, _TEMPLATE, stack, *outputs))
+    values = _values({name: _value(name, each) for name, each in declared.items()})
+    local = _TEMPLATE % (values, _lacking(template, documented))
+    return "\n".join((_HEAD, _CHOICE, *variables, local, _STACK, *outputs))
 
 
-def terraform_stack_set(template: Mapping[str, Any]) -> str:
+def terraform_stack_set(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str:
     """Return a Terraform module of a StackSet, with a variable for each parameter but one.
 
     It is for all load balancers, since ARNs are of one account. As `terraform` otherwise.
@@ -211,8 +216,8 @@ def terraform_stack_set(template: Mapping[str, Any]) -> str:
     given = {name: _value(name, each) for name, each in declared.items()}
     given[_LOAD_BALANCERS] = hcl_string(EVERY_LOAD_BALANCER)
     variables = (_variable(n, each) for n, each in declared.items() if n != _LOAD_BALANCERS)
-    stack_set = _STACK_SET % _values(given)
-    return "\n".join((_STACK_SET_HEAD, _CHOICE, *variables, _TEMPLATE, stack_set))
+    local = _TEMPLATE % (_values(given), _lacking(template, documented))
+    return "\n".join((_STACK_SET_HEAD, _CHOICE, *variables, local, _STACK_SET))
 
 
 def stack_set_parameters(template: Mapping[str, Any]) -> str:
@@ -266,6 +271,12 @@ def _default(declared: Mapping[str, Any]) -> str:
 def _value(name: str, declared: Mapping[str, Any]) -> str:
     variable = f"var.{_snake(name)}"
     return f'join(",", {variable})' if _type(declared) == "list(string)" else variable
+
+
+def _lacking(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str:
+    """Return the parameters that the documented template lacks, as a list in Terraform."""
+    lacking = (name for name in template["Parameters"] if name not in documented["Parameters"])
+    return f"[{', '.join(map(hcl_string, lacking))}]"
 
 
 def _values(given: Mapping[str, str]) -> str:

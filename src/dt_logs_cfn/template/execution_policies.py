@@ -53,6 +53,7 @@ class PolicyLimits:
     account: Resource = field(default_factory=lambda: Ref("AWS::AccountId"))
     own_buckets: Resource = field(default_factory=lambda: Sub(own_bucket(STACK)))
     log_buckets: Resource = field(default_factory=lambda: Sub("arn:${AWS::Partition}:s3:::*"))
+    stack: Resource = field(default_factory=lambda: Sub("${AWS::StackId}"))
 
 
 def execution_policy(privileges: Privileges, limits: PolicyLimits | None = None) -> PolicyDocument:
@@ -69,7 +70,18 @@ def execution_policy(privileges: Privileges, limits: PolicyLimits | None = None)
         case Privileges.DOCUMENTED:
             return documented(STACK)
         case Privileges.LEAST_PRIVILEGE:
-            return least_privilege(STACK, limits or _by_parameters())
+            always = [grant for grant in GRANTS if grant.on is not Scope.OWN_STACK]
+            return least_privilege(STACK, limits or _by_parameters(), always)
+
+
+def refresh_policy(limits: PolicyLimits | None = None) -> PolicyDocument:
+    """Return what the least-privilege role may do besides, where a schedule runs the function.
+
+    >>> [statement.Sid for statement in refresh_policy().Statement]
+    ['OwnStack']
+    """
+    scheduled = [grant for grant in GRANTS if grant.on is Scope.OWN_STACK]
+    return least_privilege(STACK, limits or _by_parameters(), scheduled)
 
 
 def documented(place: PolicyTarget) -> PolicyDocument:
@@ -174,6 +186,8 @@ def _statements(
             return _topics(names, place, limits, sid)
         case Scope.LOG_GROUP:
             return [allow(names, [limits.log_group], sid=sid)]
+        case Scope.OWN_STACK:
+            return [allow(names, [limits.stack], sid=sid)]
 
 
 def _topics(

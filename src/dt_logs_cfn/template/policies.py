@@ -25,6 +25,8 @@ def policy_document(
     role_name: str = "${RoleNameWithPath}",
     function_name: str = "${FunctionName}",
     log_group_name: str = "${LogGroupName}",
+    rule_name: str = "${RuleName}",
+    stack_name: str = "${StackName}",
     notification_endpoint: str = "${NotificationEndpoint}",
 ) -> dict[str, Any]:
     """Return one of POLICY_NAMES, with a placeholder for each value that is not given.
@@ -42,8 +44,10 @@ def policy_document(
         account=account,
         own_buckets=[execution_policies.own_bucket(place)],
         log_buckets=[place.arn("s3", "*")],
+        stack=place.arn("cloudformation", f"stack/{stack_name}/*"),
     )
-    return plain(_policy(name, place, role, function, group, limits))
+    rule = place.arn("events", f"rule/{rule_name}")
+    return plain(_policy(name, place, role, function, group, rule, limits))
 
 
 def _policy(
@@ -52,6 +56,7 @@ def _policy(
     role: str,
     function: str,
     group: str,
+    rule: str,
     limits: execution_policies.PolicyLimits,
 ) -> PolicyDocument:
     match name:
@@ -61,7 +66,7 @@ def _policy(
             return service_policies.service_role_policy("documented", role, function)
         case "cloudformation-role-lifecycle":
             groups = [group, f"{group}:*"]
-            return service_policies.service_role_policy("lifecycle", role, function, groups)
+            return service_policies.service_role_policy("lifecycle", role, function, groups, [rule])
         case "lambda-execution-documented":
             return execution_policies.documented(place)
         case "lambda-execution-least-privilege":

@@ -3,20 +3,24 @@
 from typing import Any, ClassVar
 
 from troposphere import GetAtt, If, NoValue, Ref, Sub
-from troposphere.awslambda import Code, Function, LoggingConfig
+from troposphere.awslambda import Code, Function, LoggingConfig, Permission
 from troposphere.cloudformation import AWSCustomObject
+from troposphere.events import InputTransformer, RetryPolicy, Rule, Target
 from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.settings import FunctionSettings, Privileges
 from dt_logs_cfn.template import embedding, service_policies
-from dt_logs_cfn.template.execution_policies import LOG_GROUP, execution_policy
+from dt_logs_cfn.template.execution_policies import LOG_GROUP, execution_policy, refresh_policy
+from dt_logs_handler.documents import compact
 from dt_logs_handler.request import SERVICE_TIMEOUT
 
 EXECUTION_ROLE = "DTLogsAnalysisLambdaExecutionRole"
 FUNCTION = "DTLogsAnalysisLambdaFunction"
 INVOCATION = "InvokeLambdaFunction"
+REFRESH_RULE = "DTLogsAnalysisRefreshRule"
+REFRESH_PERMISSION = "DTLogsAnalysisRefreshPermission"
 SERVICE_ROLE = "DTLogsAnalysisCloudFormationRole"
 
 # What the handler answers in every success.
@@ -60,7 +64,8 @@ def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[
     """Return what a stack consists of.
 
     Under the documented privileges exactly the three resources that were promised; under the
-    least privilege also the function's log group, since that role may not create one.
+    least privilege also the function's log group, since that role may not create one, and with a
+    RefreshSchedule what runs the function by it.
     """
     resources = [
         _execution_role(privileges),
@@ -69,6 +74,7 @@ def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[
     ]
     if privileges is Privileges.LEAST_PRIVILEGE:
         resources.append(LogGroup(LOG_GROUP, RetentionInDays=function.log_retention))
+        resources += _schedule()
     return resources
 
 
@@ -98,6 +104,7 @@ def service_role() -> Role:
                         Function=named["LambdaFunctionName"],
                     ),
                     [Sub(f"arn:${{AWS::Partition}}:logs:{here}:log-group:${{StackNamePrefix}}*")],
+                    [Sub(f"arn:${{AWS::Partition}}:events:{here}:rule/${{StackNamePrefix}}*")],
                 ),
             )
         ],
@@ -105,6 +112,10 @@ def service_role() -> Role:
 
 
 def _execution_role(privileges: Privileges) -> Role:
+    policies = [Policy(PolicyName="LogsAnalysis", PolicyDocument=execution_policy(privileges))]
+    if privileges is Privileges.LEAST_PRIVILEGE:
+        refresh = Policy(PolicyName="Refresh", PolicyDocument=refresh_policy())
+        policies.append(If("HasRefreshSchedule", refresh, NoValue))
     return Role(
         EXECUTION_ROLE,
         RoleName=_if_given("LambdaExecutionRoleName"),
@@ -112,7 +123,7 @@ def _execution_role(privileges: Privileges) -> Role:
         PermissionsBoundary=_if_given("PermissionsBoundaryArn"),
         AssumeRolePolicyDocument=service_policies.function_trust(),
         # A policy of its own could be gone before the function runs for the last time.
-        Policies=[Policy(PolicyName="LogsAnalysis", PolicyDocument=execution_policy(privileges))],
+        Policies=policies,
     )
 
 
@@ -145,6 +156,42 @@ def _invocation(privileges: Privileges) -> DTLogsAnalysis:
         HandlerSha256=embedding.handler_sha256(),
         **{name: Ref(name) for name in _PASSED_ON},
     )
+
+
+def _schedule() -> list[Any]:
+    """Return the rule that runs the function again and again, and what lets it.
+
+    EventBridge puts the event's time, quoted, for `<time>` [EventBridge guide, input transformers].
+    """
+    event = {"RequestType": "Refresh", "StackId": "${AWS::StackId}", "Time": "<time>"}
+    function = GetAtt(FUNCTION, "Arn")
+    rule = Rule(
+        REFRESH_RULE,
+        Condition="HasRefreshSchedule",
+        DependsOn=INVOCATION,
+        ScheduleExpression=Ref("RefreshSchedule"),
+        Targets=[
+            Target(
+                Id="Function",
+                Arn=function,
+                InputTransformer=InputTransformer(
+                    InputPathsMap={"time": "$.time"},
+                    InputTemplate=Sub(compact(event).replace('"<time>"', "<time>")),
+                ),
+                RetryPolicy=RetryPolicy(MaximumRetryAttempts=0),
+            )
+        ],
+    )
+    permission = Permission(
+        REFRESH_PERMISSION,
+        Condition="HasRefreshSchedule",
+        Action="lambda:InvokeFunction",
+        FunctionName=function,
+        Principal="events.amazonaws.com",
+        SourceAccount=Ref("AWS::AccountId"),
+        SourceArn=GetAtt(REFRESH_RULE, "Arn"),
+    )
+    return [rule, permission]
 
 
 def _if_given(name: str) -> Any:

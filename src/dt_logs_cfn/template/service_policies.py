@@ -14,10 +14,12 @@ from awacs.aws import Allow, Condition, PolicyDocument, Principal, Statement, St
 
 from dt_logs_cfn.template.statements import EVERYTHING, Resource, allow, document
 
-ROLE, FUNCTION, LOG_GROUP, CUSTOM = (
+ROLE, FUNCTION, LOG_GROUP, RULE, PERMISSION, CUSTOM = (
     "AWS::IAM::Role",
     "AWS::Lambda::Function",
     "AWS::Logs::LogGroup",
+    "AWS::Events::Rule",
+    "AWS::Lambda::Permission",
     "Custom::DTLogsAnalysis",
 )
 
@@ -29,6 +31,7 @@ class On(Enum):
     PASSED_ROLE = "PassedRole"
     FUNCTION = "Function"
     LOG_GROUP = "LogGroup"
+    RULE = "Rule"
     EVERYTHING = "Everything"  # AWS has no resource level for the action
 
 
@@ -128,6 +131,18 @@ NEEDS: tuple[Need, ...] = (
         "give it the stack's tags, and CloudFormation's own",
     ),
     Need(LOG_GROUP, ("logs:DeleteLogGroup",), On.LOG_GROUP, "delete it"),
+    Need(RULE, ("events:PutRule", "events:PutTargets"), On.RULE, "create or update the schedule"),
+    Need(RULE, ("events:DescribeRule", "events:ListTargetsByRule"), On.RULE, "read it"),
+    Need(
+        RULE,
+        ("events:ListTagsForResource", "events:TagResource", "events:UntagResource"),
+        On.RULE,
+        "give it the stack's tags, and CloudFormation's own",
+    ),
+    Need(RULE, ("events:DeleteRule", "events:RemoveTargets"), On.RULE, "delete it"),
+    Need(PERMISSION, ("lambda:AddPermission",), On.FUNCTION, "let the schedule run the function"),
+    Need(PERMISSION, ("lambda:GetPolicy",), On.FUNCTION, "read that"),
+    Need(PERMISSION, ("lambda:RemovePermission",), On.FUNCTION, "delete it"),
 )
 
 
@@ -150,12 +165,14 @@ def service_role_policy(
     role: Resource,
     function: Resource,
     log_groups: Sequence[Resource] = (),
+    rules: Sequence[Resource] = (),
 ) -> PolicyDocument:
     """Return the policy under which CloudFormation runs the stack.
 
-    `role`, `function` and each of `log_groups` are ARNs, as text or as a troposphere function that
-    makes one; they may end in `*`. "documented" is the policy that customers were promised. It
-    cannot run the stack on AWS, and has no log group. "lifecycle" can, from Create to Delete.
+    `role`, `function`, and each of `log_groups` and `rules` are ARNs, as text or as a troposphere
+    function that makes one; they may end in `*`. "documented" is the policy that customers were
+    promised. It cannot run the stack on AWS, and has no log group and no rule. "lifecycle" can,
+    from Create to Delete; without `rules`, no stack with a RefreshSchedule.
 
     >>> policy = service_role_policy(
     ...     "lifecycle",
@@ -170,7 +187,7 @@ def service_role_policy(
         case "documented":
             return _documented(role, function)
         case "lifecycle":
-            return _lifecycle(role, function, log_groups)
+            return _lifecycle(role, function, log_groups, rules)
 
 
 def _documented(role: Resource, function: Resource) -> PolicyDocument:
@@ -201,7 +218,10 @@ def _documented(role: Resource, function: Resource) -> PolicyDocument:
 
 
 def _lifecycle(
-    role: Resource, function: Resource, log_groups: Sequence[Resource]
+    role: Resource,
+    function: Resource,
+    log_groups: Sequence[Resource],
+    rules: Sequence[Resource],
 ) -> PolicyDocument:
     """Allow to create, read, update, delete and roll back each of our resources.
 
@@ -213,6 +233,7 @@ def _lifecycle(
         On.PASSED_ROLE: [role],
         On.FUNCTION: [function],
         On.LOG_GROUP: [*log_groups],
+        On.RULE: [*rules],
         On.EVERYTHING: EVERYTHING,
     }
     to_lambda = Condition(StringEquals("iam:PassedToService", "lambda.amazonaws.com"))
@@ -224,6 +245,7 @@ def _lifecycle(
             on.value,
         )
         for on, resource in resources.items()
+        if resource
     )
 
 

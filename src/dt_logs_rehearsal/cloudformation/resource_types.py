@@ -116,8 +116,8 @@ def _update_role(context: Context, made: Made, given: Properties) -> Made:
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
     if old.get("Policies") != given.get("Policies"):
         _put_policies(iam, name, given)
-        named = [{each["PolicyName"] for each in of.get("Policies", ())} for of in (old, given)]
-        for policy in sorted(named[0] - named[1]):
+        there = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        for policy in set(there) - {each["PolicyName"] for each in given.get("Policies", ())}:
             iam.delete_role_policy(RoleName=name, PolicyName=policy)
     if old.get("PermissionsBoundary") != given.get("PermissionsBoundary"):
         if "PermissionsBoundary" in given:

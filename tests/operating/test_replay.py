@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
-from operating.account import ENDPOINT, STACK, TAG
+from operating.account import ACCOUNT, ENDPOINT, STACK, TAG
 from operating.looking import Looking
 from support.verdicts import can_read
 
@@ -455,6 +455,21 @@ def test_a_statement_that_was_changed_is_said(replaying: Replaying) -> None:
     assert "is not as the stack wrote it" in found.left_out[0].why
 
 
+def test_a_statement_that_grants_nothing_any_more_is_said(replaying: Replaying) -> None:
+    web, _ = shared(replaying)
+    logs(replaying, web, 2)
+    replaying.received()
+
+    def disarm(statements: list[Any]) -> None:
+        ours = next(each for each in statements if "Read" in each.get("Sid", ""))
+        ours["Principal"] = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+
+    replaying.looking.edit_policy(BUCKET, disarm)
+
+    assert replaying().left_out[0].what == f"s3://{BUCKET}/"
+    assert replaying.keys() == []
+
+
 @pytest.mark.parametrize("gone", [True, False])
 def test_a_load_balancer_that_left_is_said_and_its_earlier_logs_are_announced(
     replaying: Replaying, gone: bool
@@ -564,5 +579,5 @@ def test_data_for_programs(replaying: Replaying) -> None:
     assert json.loads(json.dumps(data)) == data
     assert (data["found"], data["announced"], data["left_out"]) == (2, 2, [])
     (found,) = data["locations"]
-    assert found["location"] == f"s3://{location(replaying)}/dt-logs-analysis/{TAG}"
+    assert found["source"] == f"s3://{location(replaying)}/dt-logs-analysis/{TAG}"
     assert (found["topic"], found["found"]) == (topic, {name(arn): 2})

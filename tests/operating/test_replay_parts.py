@@ -60,7 +60,12 @@ def test_a_window_is_in_utc_and_ends_now_at_the_latest(
         ("2026-11-28T13:00Z", None, OperatingError, "--since 2026-11-28T13:00Z is in the future."),
         ("2026-11-28T12:30:15Z", None, OperatingError, "It is 2026-11-28T12:30:15Z now."),
         ("2026-11-28T10:00", None, OperatingError, "--since 2026-11-28T10:00 has no time zone."),
-        ("2026-11-28", None, OperatingError, "has no time zone. Give one, as in 2026-11-28T10:00Z"),
+        (
+            "2026-11-28",
+            None,
+            OperatingError,
+            "has no time zone. Give one such as 2026-11-28T10:00Z.",
+        ),
         (
             "2026-11-28T10:00Z",
             "2026-11-28T11:00",

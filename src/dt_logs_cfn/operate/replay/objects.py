@@ -60,7 +60,7 @@ def event(found: LogObject, source: Source, stack: Stack) -> str:
     What only S3 knows is empty. The sequencer is lower than any of S3's, so an announcement that
     arrived before counts as newer [S3 guide, notification-content-structure.md].
     """
-    bucket = source.location.bucket
+    bucket, key = source.location.bucket, encoded(found.key)
     arn = f"arn:{stack.partition}:s3:::{bucket}"
     record = {
         "eventVersion": "2.1",
@@ -75,12 +75,7 @@ def event(found: LogObject, source: Source, stack: Stack) -> str:
             "s3SchemaVersion": "1.0",
             "configurationId": source.location.notification_id,
             "bucket": {"name": bucket, "ownerIdentity": {"principalId": ""}, "arn": arn},
-            "object": {
-                "key": encoded(found.key),
-                "size": found.size,
-                "eTag": found.etag,
-                "sequencer": "00",
-            },
+            "object": {"key": key, "size": found.size, "eTag": found.etag, "sequencer": "00"},
         },
     }
     return compact({"Records": [record]})

@@ -50,13 +50,7 @@ class Replayed:
     def data(self) -> dict[str, object]:
         """Return it for programs."""
         locations = [
-            {
-                "location": str(each.source),
-                "topic": each.source.topic,
-                "found": dict(each.found),
-                "announced": each.announced,
-                "stopped": each.stopped,
-            }
+            {**asdict(each), "source": str(each.source), "topic": each.source.topic}
             for each in self.counted
         ]
         left_out = [asdict(each) for each in self.left_out]

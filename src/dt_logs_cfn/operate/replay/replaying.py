@@ -112,9 +112,9 @@ class _Work:
         try:
             lifecycle = LIFECYCLE.read(self._through, bucket, self._stack.account)
             check_kept(bucket, lifecycle, logs, self._wanted.window, now)
-            for each in self._objects(source, after):
+            for number, each in enumerate(self._objects(source, after), 1):
                 found[each.load_balancer] += 1
-                self._progress(lambda: f"{sum(found.values()):,} log objects found in {source}")
+                self._progress(f"{number:,} log objects found in {source}")
         except ClientError as error:
             return LeftOut(str(source), _why(error))
         return Counted(source, after, dict(found))
@@ -126,12 +126,8 @@ class _Work:
             for number, each in enumerate(found.counted):
                 for done[number], key in self._batches(each):
                     last = key or last
-                    self._progress(
-                        lambda: (
-                            f"{sum(each.announced for each in done):,} of {found.total:,}"
-                            f" announced, up to {last}"
-                        )
-                    )
+                    now = replace(found, counted=tuple(done))
+                    self._progress(f"{now.announced:,} of {now.total:,} announced, up to {last}")
         except BaseException:
             again = f"dt-logs-cfn replay --stack {self._wanted.stack} {self._wanted.window}"
             again += f" --after {shlex.quote(last)}" if last else ""
@@ -159,10 +155,10 @@ class _Work:
     def _objects(self, source: Source, after: str) -> Iterator[LogObject]:
         return log_objects(self._through.s3, source, self._stack, self._wanted.window, after)
 
-    def _progress(self, line: Callable[[], str]) -> None:
+    def _progress(self, line: str) -> None:
         if self._operator.clock() - self._told >= EVERY:
             self._told = self._operator.clock()
-            self._operator.tell(printable(line()))
+            self._operator.tell(printable(line))
 
 
 def _why(error: ClientError) -> str:

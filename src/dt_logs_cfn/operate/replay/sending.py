@@ -62,19 +62,19 @@ def publish(
         entries: list[PublishBatchRequestEntryTypeDef] = [
             {"Id": name, "Message": text} for name, text in left.items()
         ]
+        lasts = attempt == _TRIES
         try:
             answer = sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)
         except FAILURES as error:
-            if attempt == _TRIES or not passes(error):
+            if lasts or not passes(error):
                 raise
         else:
             failed = answer.get("Failed", [])
             left = {each["Id"]: left[each["Id"]] for each in failed}
             if not left:
                 return
-            lasting = [e for e in failed if e["SenderFault"] and e["Code"] not in PASSING]
-            if lasting or attempt == _TRIES:
-                first = (lasting or failed)[0]
-                why = f"{first['Code']}: {first.get('Message', '')}".rstrip(":. ")
-                raise OperatingError(f"SNS does not take a message ({why}).", "Try again later.")
+            codes = {each["Code"] for each in failed}
+            if lasts or any(e["SenderFault"] and e["Code"] not in PASSING for e in failed):
+                why = f"SNS does not take a message ({', '.join(sorted(codes))})."
+                raise OperatingError(why, "Try again later.")
         sleep(uniform(0.5, 1.0) * min(2.0**attempt, _LONGEST))

@@ -47,15 +47,11 @@ def sources(through: Reading, request: Request, state: State) -> Iterator[Source
     """Yield the stack's locations in order, and what is left out. Raises botocore's errors."""
     claims = sorted(state.registered(request.stack), key=lambda each: each.location)
     if not claims:
-        yield LeftOut(
-            "everything", f"No bucket's policy has a statement of this stack. {RUN_AGAIN}"
-        )
+        yield LeftOut("all", f"No bucket's policy has a statement of this stack. {RUN_AGAIN}")
     for claim in claims:
         bucket = state.buckets[claim.location.bucket]
         assert isinstance(bucket, Bucket)  # its policy was read
-        source = Source(
-            claim.location, _topic(claim.location, bucket, request.stack), claim.load_balancers
-        )
+        source = Source(claim.location, _topic(claim, bucket, request.stack), claim.load_balancers)
         why = _in_the_way(through, source, claim, bucket, request.stack)
         yield LeftOut(str(source), why) if why else source
     for name, found in state.buckets.items():
@@ -65,12 +61,12 @@ def sources(through: Reading, request: Request, state: State) -> Iterator[Source
     yield from _left(request, state, claims)
 
 
-def _topic(location: Location, bucket: Bucket, stack: Stack) -> str:
+def _topic(claim: Registration, bucket: Bucket, stack: Stack) -> str:
     """Return the topic that announces a location: ours, unless the customer's own covers it."""
     found = None
-    if location.notification_id not in own(bucket.notifications):
+    if claim.location.notification_id not in own(bucket.notifications):
         with suppress(Refused):
-            found = covering_topic(bucket.notifications, location, stack, share=True)
+            found = covering_topic(bucket.notifications, claim.location, stack, share=True)
     return found or stack.topic_arn(bucket.name)
 
 
@@ -78,19 +74,16 @@ def _in_the_way(
     through: Reading, source: Source, claim: Registration, bucket: Bucket, stack: Stack
 ) -> str:
     """Return why nothing can be announced there, empty if it can."""
-    if not as_written(claim, bucket, stack):
+    if claim.vendor == stack.account or not as_written(claim, bucket, stack):
         return f"The statement {claim.sid} is not as the stack wrote it. {RUN_AGAIN}"
     found = topic(through, source.topic)
     if found is None:
         return f"Topic {source.topic} does not exist. {RUN_AGAIN}"
-    if not any(
-        e.confirmed and digest(e.endpoint, 8) == claim.endpoint for e in found.subscriptions
-    ):
-        return (
-            f"The stack's endpoint has no confirmed subscription to topic {source.topic}."
-            " `dt-logs-cfn status` shows what to do."
-        )
-    return ""
+    confirmed = {digest(each.endpoint, 8) for each in found.subscriptions if each.confirmed}
+    if claim.endpoint in confirmed:
+        return ""
+    why = f"The stack's endpoint has no confirmed subscription to topic {source.topic}."
+    return f"{why} See `dt-logs-cfn status`."
 
 
 def _left(request: Request, state: State, claims: list[Registration]) -> Iterator[LeftOut]:

@@ -11,7 +11,7 @@ from dt_logs_handler.documents import Configuration, Json, listed
 
 _LATE = timedelta(hours=1)  # after its five minutes, by when ELB has surely stored a log
 _FIRST = datetime(2016, 8, 11, tzinfo=timezone.utc)  # the first application load balancers
-_EXAMPLE = "2026-11-28T10:00Z"
+_FORM = "Give one such as 2026-11-28T10:00Z."
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,10 @@ class Window:
     until: datetime
 
     def days(self) -> Iterator[date]:
-        """Yield the days whose folders may hold the window's objects."""
-        day = (self.since - _LATE).date()
-        while day <= self.until.date():
-            yield day
-            day += timedelta(days=1)
+        """Return the days whose folders may hold the window's objects, in order."""
+        first = (self.since - _LATE).date()
+        count = (self.until.date() - first).days + 1
+        return (first + timedelta(days=each) for each in range(count))
 
     def __str__(self) -> str:
         """Return the options of `replay` that ask for it."""
@@ -58,9 +57,8 @@ def _time(option: str, text: str) -> datetime:
         if found.tzinfo:
             return found.astimezone(timezone.utc).replace(microsecond=0)
     except (OverflowError, ValueError) as error:
-        fix = f"Give one such as {_EXAMPLE}."
-        raise UsageError(f"{option} {text[:80]!r} is not a time.", fix) from error
-    raise OperatingError(f"{option} {text} has no time zone.", f"Give one, as in {_EXAMPLE}.")
+        raise UsageError(f"{option} {text[:80]!r} is not a time.", _FORM) from error
+    raise OperatingError(f"{option} {text} has no time zone.", _FORM)
 
 
 def check_kept(bucket: str, lifecycle: Configuration, logs: str, found: Window, now: float) -> None:

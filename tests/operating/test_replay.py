@@ -258,7 +258,7 @@ def test_a_dry_run_counts_and_sends_nothing(replaying: Replaying) -> None:
     found = replaying(seat=seat, dry_run=True)
 
     assert (found.total, found.announced, seat.asked, replaying.received()) == (3, 0, [], [])
-    assert [*found.lines()][-1] == "0 of 3 log objects announced again"
+    assert found.summary == "0 of 3 log objects announced again"
 
 
 def test_where_there_is_no_log_nobody_is_asked(replaying: Replaying) -> None:
@@ -437,6 +437,39 @@ def test_a_right_that_is_missing_for_one_location_stops_no_other(
     assert f"s3://{BUCKET}/" in "\n".join(found.lines())
 
 
+RIGHTS = (
+    "elasticloadbalancing:DescribeLoadBalancerAttributes",
+    "s3:GetBucketNotification",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketTagging",
+    "s3:GetLifecycleConfiguration",
+    "s3:ListBucket",
+    "sns:GetTopicAttributes",
+    "sns:ListSubscriptionsByTopic",
+    "sns:Publish",
+)
+
+
+@pytest.mark.parametrize("action", RIGHTS)
+def test_without_a_right_nothing_is_sent_in_silence(replaying: Replaying, action: str) -> None:
+    web, _ = shared(replaying)
+    logs(replaying, web, 2)
+    replaying.received()
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": action, "Resource": "*"}
+    replaying.policies = [{"Statement": [everything, deny]}]
+
+    try:
+        found = replaying()
+    except (ClientError, OperatingError) as error:
+        said = str(error)
+    else:
+        said = "\n".join(found.lines())
+        assert (found.announced, found.complete) == (0, False)
+    assert action in said.replace("SNS:", "sns:")
+    assert replaying.keys() == []
+
+
 def test_a_statement_that_was_changed_is_said(replaying: Replaying) -> None:
     web, _ = shared(replaying)
     logs(replaying, web, 2)
@@ -484,9 +517,13 @@ def test_a_load_balancer_that_left_is_said_and_its_earlier_logs_are_announced(
 
     found = replaying()
 
-    assert (replaying.keys(), [each.what for each in found.left_out]) == (keys, [name(web)])
-    now = "does not exist any more" if gone else f"logs to s3://{BUCKET}/new now, which the stack"
-    assert found.left_out[0].why.startswith(f"It {now}")
+    (left,) = found.left_out
+    assert (replaying.keys(), left.what) == (keys, f"later logs of {name(web)}")
+    assert left.why.startswith(
+        "It does not exist any more. Take it out of the stack's LoadBalancerArns."
+        if gone
+        else f"It logs to s3://{BUCKET}/new now, unregistered. Run the stack again"
+    )
 
 
 def test_a_stack_without_a_statement_has_nothing_to_announce(replaying: Replaying) -> None:

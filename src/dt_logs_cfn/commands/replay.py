@@ -44,6 +44,6 @@ def replayed(arguments: argparse.Namespace, operator: Operator, clock: Callable[
         watch(clients[:1], operator.clock, operator.tell)  # the replay tells of the others itself
         wanted = Wanted(arguments.stack, period, arguments.after, arguments.dry_run, arguments.yes)
         found = replay(cloudformation, clients, wanted, operator, clock)
-    here = Here.of(arguments)
-    result(arguments.json, found.data(), (printable(here.text(each)) for each in found.lines()))
+    lines = (*found.lines(), found.summary)
+    result(arguments.json, found.data(), map(printable, map(Here.of(arguments).text, lines)))
     return 0 if found.complete else 1

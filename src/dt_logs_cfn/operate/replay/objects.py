@@ -15,7 +15,6 @@ from dt_logs_handler.notifications import SUFFIX, encoded
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ListObjectsV2RequestPaginateTypeDef
 
 
 @dataclass(frozen=True)
@@ -38,14 +37,13 @@ def log_objects(
     """
     begin = f"{stack.account}_elasticloadbalancing_{stack.region}_"
     for day in window.days():
-        asked: ListObjectsV2RequestPaginateTypeDef = {
-            "Bucket": source.location.bucket,
-            "Prefix": f"{source.location.log_prefix(stack)}{day:%Y/%m/%d}/{begin}app.",
-            "ExpectedBucketOwner": stack.account,
-        }
-        if after:
-            asked["StartAfter"] = after
-        pages = s3.get_paginator("list_objects_v2").paginate(**asked)
+        prefix = f"{source.location.log_prefix(stack)}{day:%Y/%m/%d}/{begin}app."
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=source.location.bucket,
+            Prefix=prefix,
+            StartAfter=max(after, prefix),
+            ExpectedBucketOwner=stack.account,
+        )
         for each in (each for page in pages for each in page.get("Contents", ())):
             key, stored = each["Key"], each["LastModified"]
             name = key.rpartition("/")[2].removeprefix(begin).partition("_")[0].replace(".", "/")

@@ -38,14 +38,17 @@ class Replayed:
         return not self.left_out and not any(each.stopped for each in self.counted)
 
     def lines(self) -> Iterator[str]:
-        """Yield what people read of it."""
+        """Yield what people read of it, except the summary."""
         for each in self.counted:
             yield f"{each.source} through {each.source.topic}"
             yield from (f"{count:>11,}  {name}" for name, count in sorted(each.found.items()))
             if each.stopped:
                 yield f"  STOPPED    after {each.announced:,}: {each.stopped}"
         yield from (f"  LEFT OUT   {each.what}: {each.why}" for each in self.left_out)
-        yield f"{self.announced:,} of {self.total:,} log objects announced again"
+
+    @property
+    def summary(self) -> str:
+        return f"{self.announced:,} of {self.total:,} log objects announced again"
 
     def data(self) -> dict[str, object]:
         """Return it for programs."""

@@ -77,8 +77,9 @@ def replay(
         return result
     for line in (*result.lines(), _DUPLICATES):
         operator.advise(printable(line))
-    question = f"Announce {result.total:,} log objects again?"
-    operator.confirm(question, wanted.yes, "nothing was sent")
+    operator.confirm(
+        f"Announce {result.total:,} log objects again?", wanted.yes, "nothing was sent"
+    )
     return work.announce(result)
 
 

@@ -73,8 +73,7 @@ def publish(
             left = {each["Id"]: left[each["Id"]] for each in failed}
             if not left:
                 return
-            codes = {each["Code"] for each in failed}
             if lasts or any(e["SenderFault"] and e["Code"] not in PASSING for e in failed):
-                why = f"SNS does not take a message ({', '.join(sorted(codes))})."
-                raise OperatingError(why, "Try again later.")
+                why = ", ".join(sorted({each["Code"] for each in failed}))
+                raise OperatingError(f"SNS does not take a message ({why}).", "Try again later.")
         sleep(uniform(0.5, 1.0) * min(2.0**attempt, _LONGEST))

@@ -92,12 +92,13 @@ def _left(request: Request, state: State, claims: list[Registration]) -> Iterato
     names = {name for each in claims for name in each.load_balancers}
     names |= {load_balancer_name(arn) for arn in request.asked.load_balancers}
     for name in sorted(names):
-        there = found.get(name)
-        if there and there.logging.enabled:
-            if any(each.covers(there.logging.location, name) for each in claims):
-                continue
-            now = f"logs to s3://{there.logging.bucket}/{there.logging.prefix} now, which the stack"
-            now += " has not registered"
+        there, fix = found.get(name), RUN_AGAIN
+        if there is None:
+            now, fix = "does not exist any more", "Take it out of the stack's LoadBalancerArns."
+        elif not there.logging.enabled:
+            now = "does not log any more"
+        elif any(each.covers(there.logging.location, name) for each in claims):
+            continue
         else:
-            now = "does not log any more" if there else "does not exist any more"
-        yield LeftOut(name, f"It {now}, so only its earlier logs are announced. {RUN_AGAIN}")
+            now = f"logs to s3://{there.logging.bucket}/{there.logging.prefix} now, unregistered"
+        yield LeftOut(f"later logs of {name}", f"It {now}. {fix}")

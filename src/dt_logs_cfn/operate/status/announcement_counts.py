@@ -33,13 +33,14 @@ def announcement_counts(
 
 def _counts(client: CloudWatchClient, topics: list[str], now: float) -> dict[str, Announced]:
     end = datetime.fromtimestamp(now, timezone.utc)
+    start = datetime.fromtimestamp(now - now % _PERIOD.total_seconds(), timezone.utc)
     queries = list(_queries(topics))
     sums: Counter[str] = Counter()
     times: dict[str, list[datetime]] = {}
     for begin in range(0, len(queries), _QUERIES):
         pages = client.get_paginator("get_metric_data").paginate(
             MetricDataQueries=queries[begin : begin + _QUERIES],
-            StartTime=end - timedelta(days=1),
+            StartTime=start - timedelta(days=1),
             EndTime=end,
         )
         for page in pages:

@@ -77,9 +77,8 @@ def replay(
         return result
     for line in (*result.lines(), _DUPLICATES):
         operator.advise(printable(line))
-    operator.confirm(
-        f"Announce {result.total:,} log objects again?", wanted.yes, "nothing was sent"
-    )
+    question = f"Announce {result.total:,} log objects again?"
+    operator.confirm(question, wanted.yes, "nothing was sent")
     return work.announce(result)
 
 

@@ -242,7 +242,7 @@ def test_nothing_is_sent_before_it_is_confirmed(replaying: Replaying) -> None:
         assert seat.asked == ["Announce 3 log objects again? [y/N]"]
     told = "\n".join(seat.told)
     assert f"          3  {name(arn)}" in told
-    assert "has to take duplicates" in told
+    assert "has to accept duplicates" in told
     assert replaying.received() == []
 
     assert replaying(seat=Seat(replaying.account, ["yes"])).announced == 3
@@ -364,7 +364,9 @@ def test_what_sns_never_takes_ends_it_with_how_to_go_on(replaying: Replaying) ->
         replaying(seat=seat)
 
     assert replaying.sns.calls == 8
-    assert seat.told[-1].startswith("It was interrupted. To go on: `dt-logs-cfn replay --stack dt-")
+    assert seat.told[-1].startswith(
+        "The replay stopped. To continue it: `dt-logs-cfn replay --stack dt-"
+    )
 
 
 def test_a_message_that_is_the_senders_fault_is_not_sent_again(replaying: Replaying) -> None:

@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--until", metavar="TIME", help="until just before this time (default: now)"
     )
-    after = "go on after this object, the last one that an interrupted replay printed"
+    after = "continue after this object: the last one that an earlier replay printed"
     parser.add_argument("--after", default="", metavar="s3://BUCKET/KEY", help=after)
     parser.add_argument("--dry-run", action="store_true", help="count the logs, and send nothing")
     parser.add_argument("--yes", action="store_true", help="do not ask")

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 _DUPLICATES = (
-    "Each of them is announced again to every subscriber of these topics, and Data Theorem has to"
-    " take duplicates: what arrived before arrives twice."
+    "Every subscriber of these topics receives each announcement again. Data Theorem has to accept"
+    " duplicates: what arrived before arrives twice."
 )
 
 
@@ -54,10 +54,10 @@ def replay(
     operator: Operator,
     clock: Callable[[], float],
 ) -> Replayed:
-    """Announce logs again, once it is confirmed; may be repeated. `clock` is seconds since 1970.
+    """Announce logs again once it is confirmed; may be repeated. `clock` is seconds since 1970.
 
-    Raises OperatingError, botocore's errors, and KeyboardInterrupt; if some were announced, it has
-    told how to go on.
+    Raises OperatingError, botocore's errors, and KeyboardInterrupt. If it stops while it sends, the
+    operator is told how to continue.
     """
     existing = made_from(cloudformation, named(cloudformation, wanted.stack))
     now = clock()
@@ -120,7 +120,7 @@ class _Work:
         return Counted(source, after, dict(found))
 
     def announce(self, found: Replayed) -> Replayed:
-        """Announce what was counted, and tell how to go on if that is interrupted."""
+        """Announce what was counted; if that stops early, tell how to continue."""
         done, last = list(found.counted), self._wanted.after
         try:
             for number, each in enumerate(found.counted):
@@ -131,7 +131,7 @@ class _Work:
         except BaseException:
             again = f"dt-logs-cfn replay --stack {self._wanted.stack} {self._wanted.window}"
             again += f" --after {shlex.quote(last)}" if last else ""
-            self._operator.advise(printable(f"It was interrupted. To go on: `{again}`"))
+            self._operator.advise(printable(f"The replay stopped. To continue it: `{again}`"))
             raise
         return replace(found, counted=tuple(done))
 

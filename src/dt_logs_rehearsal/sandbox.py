@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError
 from dt_logs_rehearsal.account import Account, Consistency, Refused
 from dt_logs_rehearsal.account.iam.access import ApiCall
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
+from dt_logs_rehearsal.account.small_services import embedded_metrics
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Mailbox
 from dt_logs_rehearsal.cloudformation.described import describe_stacks
 from dt_logs_rehearsal.cloudformation.engine import CloudFormation
@@ -212,6 +213,7 @@ class Sandbox:
             with there:
                 logs.create_log_stream(**where)
             for text in (each.output for each in attempts if each.output):
+                self.account.world.metrics += embedded_metrics(text)
                 events: Any = [{"timestamp": int(self.pace() * 1000), "message": text}]
                 logs.put_log_events(**where, logEvents=events)
                 self.logged.append(text)

@@ -17,6 +17,7 @@ from rehearsal.calls import refusal
 from rehearsal.plain import PLAIN
 
 from dt_logs_rehearsal.account import LogDelivery
+from dt_logs_rehearsal.account.world import Metric
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, LAMBDA, Sandbox
 from dt_logs_rehearsal.vendor import VENDOR
 
@@ -133,7 +134,7 @@ def test_cloudwatch_and_its_logs_answer_in_their_protocols(sandbox: Sandbox) -> 
     web = sandbox.account.add_load_balancer("web")
     vended = LogDelivery(web, "ALB_ACCESS_LOGS", "S3", "arn:aws:s3:::vended")
     sandbox.account.world.log_deliveries.append(vended)
-    sandbox.account.world.metrics.append((0.0, "t", "NumberOfNotificationsFailed"))
+    sandbox.account.world.metrics.append(Metric(0.0, "AWS/SNS", "NumberOfNotificationsFailed", "t"))
     (source,) = client(sandbox, "logs").describe_delivery_sources()["deliverySources"]
     assert source["resourceArns"] == [web]
     dimensions = [{"Name": "TopicName", "Value": "t"}]

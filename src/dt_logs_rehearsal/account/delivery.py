@@ -8,7 +8,7 @@ from dt_logs_rehearsal.account.iam.access import request
 from dt_logs_rehearsal.account.iam.policy import Decision, evaluate
 from dt_logs_rehearsal.account.iam.policy import Principal as PolicyPrincipal
 from dt_logs_rehearsal.account.sns.filters import passes
-from dt_logs_rehearsal.account.world import Bucket, Topic, World, moment
+from dt_logs_rehearsal.account.world import Bucket, Metric, Topic, World, moment
 
 _S3 = PolicyPrincipal(service="s3.amazonaws.com")
 DESTINATIONS = {
@@ -117,7 +117,7 @@ def publish(world: World, topic: Topic, text: str) -> None:
         if each.topic == topic.arn and each.confirmed and passes(each.attributes, message):
             failed = each.endpoint in world.unreachable
             metric = f"NumberOfNotifications{'Failed' if failed else 'Delivered'}"
-            world.metrics.append((world.clock(), name, metric))
+            world.metrics.append(Metric(world.clock(), "AWS/SNS", metric, name))
             if failed:
                 continue
             raw = each.attributes.get("RawMessageDelivery") == "true"

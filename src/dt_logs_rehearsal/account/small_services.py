@@ -1,7 +1,7 @@
 """A few operations of services that are hardly used: CloudWatch, its Logs, S3 Control, STS."""
 
-from collections import Counter
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from dt_logs_rehearsal.account.errors import Refused
@@ -9,6 +9,7 @@ from dt_logs_rehearsal.account.s3.settings import public_access_block
 from dt_logs_rehearsal.account.world import (
     Call,
     LogDelivery,
+    Metric,
     Operation,
     Response,
     World,
@@ -83,23 +84,23 @@ describe_deliveries = _describe(
 
 
 def get_metric_data(world: World, call: Call) -> Response:
-    """Return sums of SNS's metrics of topics, by period, the latest first (CloudWatch).
+    """Return sums and counts of metrics, by period, the latest first (CloudWatch).
 
-    [SNS guide, sns-monitoring-using-cloudwatch.md]
+    Metrics have one dimension here. [SNS guide, sns-monitoring-using-cloudwatch.md]
     """
     begin, end = (call.params[name].timestamp() for name in ("StartTime", "EndTime"))
     results = []
     for query in call.params["MetricDataQueries"]:
         stat: Any = query.get("MetricStat", {})
         metric, period = stat.get("Metric", {}), stat.get("Period", 60)
-        if (metric.get("Namespace"), stat.get("Stat")) != ("AWS/SNS", "Sum"):
-            raise Refused("NotImplemented", "Other metrics than sums of SNS are not emulated", 501)
-        topics = [each["Value"] for each in metric["Dimensions"] if each["Name"] == "TopicName"]
-        sums: Counter[float] = Counter(
-            begin + (at - begin) // period * period
-            for at, topic, name in world.metrics
-            if begin <= at < end and [topic] == topics and name == metric["MetricName"]
-        )
+        if stat.get("Stat") not in ("Sum", "SampleCount"):
+            raise Refused("NotImplemented", "Other statistics are not emulated", 501)
+        of = (metric["Namespace"], metric["MetricName"], metric["Dimensions"][0]["Value"])
+        sums: dict[float, float] = {}
+        for each in world.metrics:
+            if begin <= each.at < end and (each.namespace, each.name, each.of) == of:
+                time = begin + (each.at - begin) // period * period
+                sums[time] = sums.get(time, 0) + (each.value if stat["Stat"] == "Sum" else 1)
         times = sorted(sums, reverse=True)
         results.append(
             {
@@ -111,3 +112,16 @@ def get_metric_data(world: World, call: Call) -> Response:
             }
         )
     return {"MetricDataResults": results, "Messages": []}
+
+
+def embedded_metrics(log: str) -> Iterator[Metric]:
+    """Yield the metrics that CloudWatch takes from lines of a log [embedded metric format]."""
+    for line in log.splitlines():
+        if '"_aws"' not in line:
+            continue
+        found = json.loads(line)
+        for directive in found["_aws"]["CloudWatchMetrics"]:
+            ((dimension,),) = directive["Dimensions"]
+            for metric in directive["Metrics"]:
+                name, at = metric["Name"], found["_aws"]["Timestamp"] / 1000
+                yield Metric(at, directive["Namespace"], name, found[dimension], found[name])

@@ -138,6 +138,17 @@ class LogDelivery:
     destination: str
 
 
+@dataclass(frozen=True)
+class Metric:
+    """A value of a metric of CloudWatch's, which is of one thing, and when it came."""
+
+    at: float
+    namespace: str
+    name: str
+    of: str
+    value: float = 1.0
+
+
 @dataclass
 class World:
     """Everything, of every account; calls change it under `lock`."""
@@ -153,7 +164,7 @@ class World:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     ended: dict[str, tuple[Subscription, float]] = field(default_factory=dict)  # and when
     log_deliveries: list[LogDelivery] = field(default_factory=list)
-    metrics: list[tuple[float, str, str]] = field(default_factory=list)  # when, topic, which
+    metrics: list[Metric] = field(default_factory=list)
     unreachable: set[str] = field(default_factory=set)  # endpoints that answer with a 4xx
     account_blocks: dict[str, dict[str, bool]] = field(default_factory=dict)
     destinations: set[str] = field(default_factory=set)

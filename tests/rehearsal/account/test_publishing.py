@@ -64,7 +64,7 @@ def test_what_an_endpoint_refuses_is_lost_and_counted(account: Account) -> None:
     account.world.unreachable.clear()
 
     assert received(account, HTTPS) == []
-    assert [name for _, _, name in account.world.metrics] == ["NumberOfNotificationsFailed"]
+    assert [each.name for each in account.world.metrics] == ["NumberOfNotificationsFailed"]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from dt_logs_cfn.operate.status.account_reads import (
 )
 from dt_logs_cfn.operate.status.announcement_counts import announcement_counts
 from dt_logs_cfn.operate.status.log_objects import log_objects, other_logs
+from dt_logs_cfn.operate.status.refreshes import refreshes
 from dt_logs_cfn.operate.status.seen import LogObjects, Seen, StackSeen
 from dt_logs_cfn.operate.status.vended_logs import vended_logs
 from dt_logs_cfn.release.catalogue import LIMIT, VERSIONS
@@ -143,7 +144,8 @@ class _Look:
         else:
             if made(stack.status):
                 record, planned = _origin(existing), self._planned(existing, tagged)
-        return StackSeen(stack, tagged, record, planned, self._versions(record))
+        refreshed = refreshes(self._reach.cloudwatch, stack, self.now)
+        return StackSeen(stack, tagged, record, planned, self._versions(record), refreshed)
 
     def _planned(self, existing: Existing, tagged: Stack) -> Planned | Unread:
         try:

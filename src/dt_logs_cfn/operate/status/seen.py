@@ -8,6 +8,7 @@ from dt_logs_cfn.operate.account import Denied, TopicSeen, Unread
 from dt_logs_cfn.operate.plans.planned import Planned
 from dt_logs_cfn.operate.replay.window import Window
 from dt_logs_cfn.operate.stacks.stack import StackDescription
+from dt_logs_cfn.operate.status.refreshes import Refreshes
 from dt_logs_cfn.template.templates import Origin
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Subscription, Topic, Unreadable
 from dt_logs_handler.names import Location, Stack, digest
@@ -74,6 +75,7 @@ class StackSeen:
     origin: Origin | Unread
     planned: Planned | Unread
     versions: bytes | Unread  # the versions.json beside its release
+    refreshes: Refreshes | Unread | None = None  # None without a schedule
 
     @property
     def subject(self) -> str:

@@ -1,6 +1,7 @@
 """Check whether a stack is unchanged, of this release, and not withdrawn; pure."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 
 from dt_logs_cfn.errors import PublishError
 from dt_logs_cfn.operate.account import Unread
@@ -8,12 +9,14 @@ from dt_logs_cfn.operate.plans.diff import changes
 from dt_logs_cfn.operate.plans.planned import Planned
 from dt_logs_cfn.operate.stacks.states import SETTLED, at_rest, before_update, made
 from dt_logs_cfn.operate.status.bucket_checks import RUN_AGAIN
+from dt_logs_cfn.operate.status.refreshes import interval
 from dt_logs_cfn.operate.status.seen import Check, Seen, StackSeen, denied_check, unread_check
 from dt_logs_cfn.release.catalogue import VERSIONS, Catalogue
 from dt_logs_cfn.versions import is_version, numbers
 
 _UPDATE = "Update the stack with the template of this release."
 _ASK = "Ask Data Theorem whether this release may still be used."
+_RULE = "DTLogsAnalysisRefreshRule"
 _LONGEST = 40  # characters shown of an invalid version
 _MOST = 3  # subjects that a line names
 
@@ -29,6 +32,7 @@ def checks(seen: Seen, stack: StackSeen, version: str, sha256: str) -> Iterator[
         yield _release(stack, version, sha256)
         yield _withdrawn(stack)
         yield _drift(stack)
+        yield from schedule(stack, seen.now)
         yield _marks(seen, stack)
 
 
@@ -126,6 +130,34 @@ def _drift(stack: StackSeen) -> Check:
         saw = found.plan.warnings[0] + (f" And {more} more." if more else "")
         return Check(name, stack.subject, saw, "finding", "Correct that, and run the stack again.")
     return Check(name, stack.subject, "everything is as the stack set it up", "ok")
+
+
+def schedule(stack: StackSeen, at: float) -> Iterator[Check]:
+    """Check whether the schedule keeps the stack in step, if it has one."""
+    name, found, every = "refreshes", stack.refreshes, interval(stack.stack)
+    if found is None or every is None:
+        return
+    if isinstance(found, Unread):
+        yield unread_check(name, stack.subject, found)
+        return
+    now = datetime.fromtimestamp(at, timezone.utc)
+    last, since = found.last, found.since
+    if last is None or now - last > 2 * every + timedelta(hours=2):
+        saw = f"the last one was {_hour(last)}" if last else "none in the last two weeks"
+        fix = f"After a change of the schedule, wait for one. Else see the stack's rule {_RULE}."
+        yield Check(name, stack.subject, saw, "unknown" if last is None else "finding", fix)
+    elif since is None:
+        saw = f"the last one, {_hour(last)}, failed"
+        fix = "The function's log says why: look for `refreshed` in its last lines."
+        yield Check(name, stack.subject, saw, "finding", fix)
+    else:
+        saw = f"in step since {_hour(since)}, refreshed last {_hour(last)}"
+        yield Check(name, stack.subject, saw, "ok")
+
+
+def _hour(time: datetime) -> str:
+    """Return in which hour something was, since CloudWatch sums by hours here."""
+    return f"{time:%Y-%m-%d %H}h UTC"
 
 
 def _changes(found: Planned) -> str:

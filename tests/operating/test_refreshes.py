@@ -1,0 +1,125 @@
+"""`status` tells whether a stack's schedule keeps it in step, by what the function has logged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from lifecycle.cloudformation import Stack as Sender
+from lifecycle.cloudformation import properties
+from lifecycle.scenarios import clients_of
+
+from dt_logs_cfn.operate.account import Unread
+from dt_logs_cfn.operate.stacks.stack import StackDescription
+from dt_logs_cfn.operate.status.refreshes import Refreshes, refreshes
+from dt_logs_cfn.operate.status.seen import Check, StackSeen
+from dt_logs_cfn.operate.status.stack_checks import schedule
+from dt_logs_handler.names import Stack
+from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.account.small_services import embedded_metrics
+
+NOT_READ = Unread("not read", "Read it.")
+
+
+class World:
+    """An account in which a stack's function refreshes now and then."""
+
+    def __init__(self, rate: str = "rate(6 hours)") -> None:
+        self.clock = Clock()
+        self.account = Account("123456789012", "eu-west-1", clock=self.clock)
+        self.sender = Sender(self.clock, seed=1)
+        arn = self.account.add_load_balancer("web")
+        self.sender.create(properties(arn), lambda: clients_of(self.account))
+        parameters = {"RefreshSchedule": rate}
+        self.stack = StackDescription(
+            self.sender.id, "s", "CREATE_COMPLETE", "", parameters, {}, {}
+        )
+
+    def refresh(self, hours: float, fails: bool = False) -> None:
+        """Let hours pass and a refresh come; its line of the log becomes a metric."""
+        self.clock.sleep(hours * 3600)
+
+        def before(service: str, operation: str, params: object) -> None:
+            if fails:
+                raise RuntimeError("a fault")
+
+        line = self.sender.refresh(lambda: clients_of(self.account, before=before))
+        self.account.world.metrics += embedded_metrics(json.dumps(line))
+        self.clock.sleep(60)
+
+    def check(self) -> Check | None:
+        client: Any = self.account.client("cloudwatch")
+        return self.checked(refreshes(client, self.stack, self.clock()))
+
+    def checked(self, found: Refreshes | Unread | None) -> Check | None:
+        seen = StackSeen(self.stack, Stack.of(self.stack.id), NOT_READ, NOT_READ, NOT_READ, found)
+        return next(schedule(seen, self.clock()), None)
+
+
+def hour(world: World) -> str:
+    return f"{world.clock() % 86400 // 3600:02.0f}h UTC"
+
+
+def test_a_stack_without_a_schedule_has_no_such_check() -> None:
+    assert World("").check() is None
+
+
+def test_it_says_since_when_the_stack_is_in_step() -> None:
+    world = World()
+    world.refresh(6)
+    since = hour(world)
+    world.refresh(6)
+
+    check = world.check()
+
+    assert check is not None
+    assert check.verdict == "ok"
+    assert since in check.saw.partition(",")[0]
+    assert hour(world) in check.saw.partition(",")[2]
+
+
+def test_a_failed_refresh_is_a_finding_until_one_succeeds() -> None:
+    world = World()
+    world.refresh(6)
+    world.refresh(6, fails=True)
+
+    failed = world.check()
+    world.refresh(6)
+    again = world.check()
+
+    assert failed is not None
+    assert again is not None
+    assert (failed.verdict, "failed" in failed.saw) == ("finding", True)
+    assert (again.verdict, f"in step since {again.saw[-18:]}" in again.saw) == ("ok", True)
+
+
+@pytest.mark.parametrize("rate", ["rate(1 hour)", "rate(6 hours)", "rate(1 day)"])
+def test_a_schedule_that_has_stopped_is_a_finding(rate: str) -> None:
+    world = World(rate)
+    world.refresh(1)
+    assert world.check() == replace(world.check() or pytest.fail(), verdict="ok")
+
+    world.clock.sleep(3 * 24 * 3600)
+    stopped = world.check()
+
+    assert stopped is not None
+    assert (stopped.verdict, "DTLogsAnalysisRefreshRule" in (stopped.fix or "")) == (
+        "finding",
+        True,
+    )
+
+
+def test_before_the_first_refresh_nothing_is_known() -> None:
+    check = World().check()
+
+    assert check is not None
+    assert check.verdict == "unknown"
+
+
+def test_without_the_right_nothing_is_known() -> None:
+    check = World().checked(Unread.lacking("cloudwatch:GetMetricData"))
+
+    assert check is not None
+    assert (check.verdict, "cloudwatch:GetMetricData" in str(check)) == ("unknown", True)

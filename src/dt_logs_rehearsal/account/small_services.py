@@ -95,7 +95,8 @@ def get_metric_data(world: World, call: Call) -> Response:
         metric, period = stat.get("Metric", {}), stat.get("Period", 60)
         if stat.get("Stat") not in ("Sum", "SampleCount"):
             raise Refused("NotImplemented", "Other statistics are not emulated", 501)
-        of = (metric["Namespace"], metric["MetricName"], metric["Dimensions"][0]["Value"])
+        values = [each["Value"] for each in metric.get("Dimensions", ())]
+        of = (metric["Namespace"], metric["MetricName"], *values)
         sums: dict[float, float] = {}
         for each in world.metrics:
             if begin <= each.at < end and (each.namespace, each.name, each.of) == of:

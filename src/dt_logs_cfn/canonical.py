@@ -39,11 +39,20 @@ def dumps(value: object, indentation: str = " ") -> str:
     return f"{_render(_ordered(value), indentation)}\n"
 
 
+def readable(value: object) -> str:
+    """Return a value for people: text as it is, and JSON in this form, also out of a text."""
+    if isinstance(value, str):
+        return readable(json.loads(value)) if value.startswith("{") else value
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(map(readable, value))
+    return "" if value is None else dumps(value).rstrip()
+
+
 def _ordered(value: object) -> object:
     match value:
         case dict():
             return {key: _ordered(value[key]) for key in sorted(value, key=_place)}
-        case list():
+        case list() | tuple():
             return [_ordered(item) for item in value]
         case str() | int() | None:
             return value

@@ -52,6 +52,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"the release (default: build/{__version__})",
     )
+    parser.add_argument(
+        "--verbose", action="store_true", help="print stack events, changes and API calls as well"
+    )
     parser.add_argument("--json", action="store_true", help="print the result for a program")
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write an HTML page of what was seen"

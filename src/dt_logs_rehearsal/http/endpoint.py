@@ -113,7 +113,7 @@ class Endpoint:
         return {
             "roles": {
                 each.name: {
-                    "trust": json.loads(each.assume_role_policy_document),
+                    "trust policy": json.loads(each.assume_role_policy_document),
                     "policies": {k: json.loads(_text(v)) for k, v in each.policies.items()},
                 }
                 for each in self._roles()

@@ -1,4 +1,4 @@
-"""What is rehearsed: one function a scenario, in the order of `SCENARIOS`."""
+"""What is rehearsed: a function a scenario, whose docstring people are shown, in this order."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dt_logs_rehearsal.scenarios.play import Play, Scenario
 
 
 def _fresh(play: Play, arns: list[str]) -> None:
+    """A load balancer that does not log yet."""
     with play.stack(*arns):
         play.overstep(arns[0], play.log(arns[0]))
     play.expect(play.logging(arns[0])["enabled"] == "false", "logging is still on")
@@ -16,6 +17,7 @@ def _fresh(play: Play, arns: list[str]) -> None:
 
 
 def _already(play: Play, arns: list[str]) -> None:
+    """A load balancer that already logs, beside another one in the same place."""
     before = play.logging(arns[0])
     with play.stack(arns[0]):
         play.expect(play.logging(arns[0]) == before, "logging that was on was changed")
@@ -27,6 +29,7 @@ def _already(play: Play, arns: list[str]) -> None:
 
 
 def _shared(play: Play, arns: list[str]) -> None:
+    """A bucket with statements, notifications and EventBridge of others."""
     before = play.snapshot()["buckets"][CUSTOMERS]
     with play.stack(*arns):
         now = play.snapshot()["buckets"][CUSTOMERS]
@@ -43,6 +46,7 @@ def _read(play: Play, arns: list[str]) -> None:
 
 
 def _overlap(play: Play, arns: list[str]) -> None:
+    """A topic that is notified of all new objects already."""
     if not play.documented:
         with play.stack(*arns):
             play.log(arns[0])
@@ -54,11 +58,13 @@ def _overlap(play: Play, arns: list[str]) -> None:
 
 
 def _three(play: Play, arns: list[str]) -> None:
+    """Three load balancers in one stack."""
     with play.stack(*arns):
         _read(play, arns)
 
 
 def _two_stacks(play: Play, arns: list[str]) -> None:
+    """Two stacks on one load balancer."""
     first = play.create(*arns)
     play.expect_status(first, "CREATE_COMPLETE")
     with play.stack(*arns, name="dt-logs-analysis-2"):
@@ -70,6 +76,7 @@ def _two_stacks(play: Play, arns: list[str]) -> None:
 
 
 def _update(play: Play, arns: list[str]) -> None:
+    """Load balancers exchanged, and the retention changed."""
     web, api, shop = arns
     with play.stack(web, api) as stack:
         play.log(web)
@@ -80,6 +87,7 @@ def _update(play: Play, arns: list[str]) -> None:
 
 
 def _rollback(play: Play, arns: list[str]) -> None:
+    """The organisation denies a change of the last of three load balancers."""
     denied = {
         "Sid": "ProtectedLoadBalancer",
         "Effect": "Deny",
@@ -96,37 +104,23 @@ def _rollback(play: Play, arns: list[str]) -> None:
 
 
 def _delete(play: Play, arns: list[str]) -> None:
+    """A stack deleted before anything was logged."""
     with play.stack(*arns):
         pass
     play.expect(len(play.account.world.buckets) == 0, "the bucket that was made and is empty stays")
 
 
 SCENARIOS = tuple(
-    Scenario(name, summary, prepare, play)
-    for name, prepare, play, summary in (
-        ("fresh", new, _fresh, "A load balancer that does not log yet."),
-        (
-            "logging",
-            logging,
-            _already,
-            "A load balancer that already logs, beside another one in the same place.",
-        ),
-        (
-            "shared",
-            logging,
-            _shared,
-            "A bucket with statements, notifications and EventBridge of others.",
-        ),
-        ("overlap", announced, _overlap, "A topic that is notified of all new objects already."),
-        ("three", three, _three, "Three load balancers in one stack."),
-        ("two-stacks", new, _two_stacks, "Two stacks on one load balancer."),
-        ("update", three, _update, "Load balancers exchanged, and the retention changed."),
-        (
-            "rollback",
-            three,
-            _rollback,
-            "The organisation denies a change of the last of three load balancers.",
-        ),
-        ("delete", new, _delete, "A stack deleted before anything was logged."),
+    Scenario(name, play.__doc__ or "", prepare, play)
+    for name, prepare, play in (
+        ("fresh", new, _fresh),
+        ("logging", logging, _already),
+        ("shared", logging, _shared),
+        ("overlap", announced, _overlap),
+        ("three", three, _three),
+        ("two-stacks", new, _two_stacks),
+        ("update", three, _update),
+        ("rollback", three, _rollback),
+        ("delete", new, _delete),
     )
 )

@@ -79,7 +79,7 @@ def test_it_tells_a_person_everything(here: Path) -> None:
         "          ~ access_logs.s3.enabled: false -> true\n",
         "      + S3 bucket dt-logs-analysis-",
         "allowed s3:CreateBucket on arn:aws:s3:::dt-logs-analysis-",
-        "; statement: OwnBucket",
+        ", statement: OwnBucket\n",
         '"GET https://web.example.com:443/visit/1 HTTP/1.1"',
         "refused: delete ",
     ):

@@ -45,8 +45,8 @@ def _scenario(number: int, report: Report) -> str:
     badges = f"{meant(result, 'badge')} {meant(f'account {account}', 'badge')}"
     title = f"<h3>{escape(name)}</h3> {badges}"
     said = (
-        f"{report.summary} {report.privileges} privileges, {report.service_role} service role; the"
-        f" function ran on {report.runtime}."
+        f"{report.summary} Privileges: {report.privileges}. Service role: {report.service_role}."
+        f" Runtime: {report.runtime}."
     )
     stages = "".join(_stage(each, report.scenario) for each in report.stages)
     lists = "".join(listed(title, items) for title, items in report.lists.items() if items)

@@ -26,7 +26,10 @@ def overview(reports: Sequence[Report]) -> Iterator[str]:
 def details(report: Report) -> Iterator[str]:
     """Yield everything about one scenario."""
     yield f"{report.scenario}: {report.summary}"
-    yield f"  {report.privileges} privileges, {report.service_role} service role, {report.runtime}"
+    yield (
+        f"  Privileges: {report.privileges}. Service role: {report.service_role}."
+        f" Runtime: {report.runtime}."
+    )
     for stage in report.stages:
         yield from _stage(stage)
     for title, items in report.lists.items():
@@ -41,10 +44,11 @@ def _stage(stage: Stage) -> Iterator[str]:
         + (each.reason and f": {each.reason}")
         for each in stage.events
     ]
-    calls = [
-        f"{by}: {said} {action} on {on}; statement: {statement}; error: {error}"
-        for by, action, on, said, statement, error in stage.call_rows()
-    ]
+    calls = []
+    for by, action, on, said, statement, error in stage.call_rows():
+        asked = f"{said} {action} on {on}, statement: {statement}"
+        failed = "" if error == "none" else f"; {error}"
+        calls.append(f"{by}: {f'{action}, {said}' if said == 'not asked' else asked}{failed}")
     yield from _listed("    Stack events", events)
     yield from _listed("    What changed in the account", [*lines(stage.changes)] or ["nothing"])
     yield from _listed("    API calls, and the statement that decided", calls)

@@ -29,7 +29,7 @@ def document(title: str, style: str, body: str, script: str = "") -> str:
 
 
 def asset(name: str) -> str:
-    """Return a style or a script of this package."""
+    """Return a style, a script or a text of this package."""
     return files(__package__).joinpath(name).read_text("utf-8")
 
 

@@ -12,13 +12,12 @@ from dt_logs_cfn.pages.contents import Contents
 from dt_logs_cfn.pages.drawing import drawings
 from dt_logs_cfn.pages.form import data, launcher, unpublished
 from dt_logs_cfn.pages.links import console, quick_create
-from dt_logs_cfn.pages.markup import asset, code, document, mono, table
+from dt_logs_cfn.pages.markup import asset, code, document, folded, mono, table
 from dt_logs_cfn.pages.regions import PARTITIONS, Partition
 from dt_logs_cfn.pages.rights import rights
 from dt_logs_cfn.settings import Privileges
 
 _STACK = launch_commands.PLACEHOLDERS["StackName"]
-_COMMANDS = ("plan", "deploy", "status")
 _PARTS = (
     ("about", "Before you start"),
     ("flow", "What it sets up"),
@@ -38,12 +37,12 @@ _PROMISES = (
     "The function runs only when the stack changes. Its source is inside the template.",
 )
 _FILES = (
-    ("dt-logs-analysis.template.json", "the stack, least privilege: the one that we recommend"),
-    ("dt-logs-analysis-documented.template.json", "the stack, privileges as documented"),
+    ("dt-logs-analysis.template.json", "the stack with least privilege (recommended)"),
+    ("dt-logs-analysis-documented.template.json", "the stack with the documented permissions"),
     ("cloudformation-role.template.json", "the service role"),
-    ("policies/", "an IAM policy, to read or to paste"),
-    ("handler.zip", "the Lambda function&#x27;s code, byte for byte as in the templates"),
-    ("terraform/", "Terraform modules: of the stack, and of a StackSet"),
+    ("policies/", "an IAM policy to read or paste"),
+    ("handler.zip", "the Lambda function&#x27;s code, the same bytes as in the templates"),
+    ("terraform/", "Terraform modules for the stack and for a StackSet"),
     ("stackset-parameters.json", "parameters for a StackSet"),
 )
 
@@ -87,8 +86,8 @@ def _launch(contents: Contents) -> str:
         " <strong>service role</strong>, so that nobody else needs its permissions. Allow"
         " <code>iam:PassRole</code> on it only to people who may launch this stack. The"
         f" <strong>stack</strong>&#x27;s name must start with <code>{_STACK}</code>: the role may"
-        " run no other. <code>dt-logs-cfn</code> is this project&#x27;s command line, for Python"
-        " 3.10 or newer.</p>"
+        " run no other. Install <code>dt-logs-cfn</code> by"
+        " <code>pipx install dt-logs-cfn</code>; it needs Python 3.10 or newer.</p>"
         f"{launcher(contents)}"
         f"<h3>Links and commands for every region</h3>{plain}"
     )
@@ -98,7 +97,6 @@ def _plain(contents: Contents, partition: Partition) -> str:
     least = contents.templates[Privileges.LEAST_PRIVILEGE]
     url, role = (contents.url(partition.id, each) for each in (least, contents.role_template))
     values = contents.parameters(partition.id)
-    where = partition.name
     if url:
         count = f"{len(partition.regions)} regions"
         said = (
@@ -108,25 +106,31 @@ def _plain(contents: Contents, partition: Partition) -> str:
         )
     else:
         count = "not published"
-        rows = [
-            (
-                f"{mono(region)}<br>{escape(title)}",
-                f'<a href="{console(partition, region)}">Console</a>',
-            )
-            for region, title in partition.regions
-        ]
-        said = f'<p class="notice">{unpublished(contents, where)}</p>' + table(
-            "CloudFormation in the console", ("Region", "Link"), rows, where
-        )
-    return (
-        f"<details><summary>{escape(where)}: {count}</summary>{said}"
-        "<p>The same as commands; replace what is in capitals. Service role, plan, deploy, status;"
-        " or the stack by the AWS CLI or Terraform.</p>"
-        f"{code(launch_commands.create_role(contents.role_template, role, values))}"
-        f"{''.join(code(launch_commands.ours(each, values)) for each in _COMMANDS)}"
-        f"{code(launch_commands.create_stack(least, url, values))}"
-        f"{code(launch_commands.terraform(least, url, values))}</details>"
+        notice = f'<p class="notice">{unpublished(contents, partition.name)}</p>'
+        said = f"{notice}{_consoles(partition)}"
+    commands = (
+        launch_commands.create_role(contents.role_template, role, values),
+        *(launch_commands.ours(each, values) for each in ("plan", "deploy", "status")),
+        launch_commands.create_stack(least, url, values),
+        launch_commands.terraform(least, url, values),
     )
+    return folded(
+        f"{escape(partition.name)}: {count}",
+        f"{said}<p>The same as commands; replace what is in capitals. Service role, plan, deploy,"
+        " status; then the stack by the AWS CLI, and by Terraform.</p>"
+        f"{''.join(map(code, commands))}",
+    )
+
+
+def _consoles(partition: Partition) -> str:
+    rows = [
+        (
+            f"{mono(region)}<br>{escape(title)}",
+            f'<a href="{console(partition, region)}">Console</a>',
+        )
+        for region, title in partition.regions
+    ]
+    return table("CloudFormation in the console", ("Region", "Link"), rows, partition.name)
 
 
 def _links(contents: Contents, partition: Partition) -> str:
@@ -203,7 +207,7 @@ def _files(contents: Contents) -> str:
     names = ("File", "Bytes", "SHA-256")
     return (
         table("Files of this release", names, rows)
-        + f"<p>{_file_link('manifest.json')} and {_file_link('SHA256SUMS')} name these files and"
+        + f"<p>{_file_link('manifest.json')} and {_file_link('SHA256SUMS')} list these files and"
         " this page.</p>"
     )
 

@@ -42,6 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(canonical.dumps({"scenarios": found} if everything else found[0]))
     else:
         show(overview(reports), sys.stdout)
+    if not (arguments.json or arguments.verbose or arguments.report):
+        more = "Use --verbose, or --report FILE for a page, to see events, changes and API calls."
+        show([more], sys.stderr)
     return 0 if all(each.passed for each in reports) else 1
 
 

@@ -54,6 +54,7 @@ def test_it_tells_a_person_what_happened(here: Path) -> None:
     assert done.stderr.splitlines() == [
         "The AWS account is emulated on this machine: nothing was changed in AWS.",
         "[1/1] fresh: A load balancer that does not log yet.",
+        "Use --verbose, or --report FILE for a page, to see events, changes and API calls.",
     ]
     heading, fresh, summary, *notice = done.stdout.splitlines()
     assert re.split("  +", heading) == [

@@ -50,10 +50,7 @@ class Stage:
     changes: Changes
 
     def call_rows(self) -> list[tuple[str, ...]]:
-        """Return each different call once.
-
-        How often and by whom, the action, on what, what IAM said, by which statement, the error.
-        """
+        """Return each different call: times and caller, action, on, decision, statement, error."""
         made = Counter(
             (call.caller, f"{call.service}:{call.operation}", each, call.error)
             for call in self.calls
@@ -124,11 +121,11 @@ class Report:
         """What is listed at the end, by title; some lists may be empty."""
         return {
             "What Data Theorem received": self.vendor_received,
-            "What Data Theorem tried beyond its right": [
+            "What Data Theorem tried beyond its permissions": [
                 f"{'refused' if each.refused else 'ALLOWED'}: {each.what}" for each in self.attempts
             ],
-            "What stays, as announced": self.exceptions,
-            "What the service role lacks for the stack's whole life": self.missing,
+            "What stays, as the stack says": self.exceptions,
+            "Permissions that the service role lacks": self.missing,
             "How the account differs from before": self.left,
             "Not as expected": self.unexpected,
         }

@@ -1,4 +1,4 @@
-"""What is rehearsed: a function a scenario, whose docstring people are shown, in this order."""
+"""List the scenarios, one function each; its docstring is what people are shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _fresh(play: Play, arns: list[str]) -> None:
 
 
 def _already(play: Play, arns: list[str]) -> None:
-    """A load balancer that already logs, beside another one in the same place."""
+    """A load balancer that already logs to the same bucket and prefix as another."""
     before = play.logging(arns[0])
     with play.stack(arns[0]):
         play.expect(play.logging(arns[0]) == before, "logging that was on was changed")
@@ -29,7 +29,7 @@ def _already(play: Play, arns: list[str]) -> None:
 
 
 def _shared(play: Play, arns: list[str]) -> None:
-    """A bucket with statements, notifications and EventBridge of others."""
+    """A bucket with other tools' policy statements, notifications and EventBridge."""
     before = play.snapshot()["buckets"][CUSTOMERS]
     with play.stack(*arns):
         now = play.snapshot()["buckets"][CUSTOMERS]
@@ -46,7 +46,7 @@ def _read(play: Play, arns: list[str]) -> None:
 
 
 def _overlap(play: Play, arns: list[str]) -> None:
-    """A topic that is notified of all new objects already."""
+    """A topic that already gets the notifications of all new objects."""
     if not play.documented:
         with play.stack(*arns):
             play.log(arns[0])
@@ -64,7 +64,7 @@ def _three(play: Play, arns: list[str]) -> None:
 
 
 def _two_stacks(play: Play, arns: list[str]) -> None:
-    """Two stacks on one load balancer."""
+    """Two stacks for one load balancer."""
     first = play.create(*arns)
     play.expect_status(first, "CREATE_COMPLETE")
     with play.stack(*arns, name="dt-logs-analysis-2"):
@@ -76,7 +76,7 @@ def _two_stacks(play: Play, arns: list[str]) -> None:
 
 
 def _update(play: Play, arns: list[str]) -> None:
-    """Load balancers exchanged, and the retention changed."""
+    """An update that exchanges load balancers and changes the retention."""
     web, api, shop = arns
     with play.stack(web, api) as stack:
         play.log(web)
@@ -87,7 +87,7 @@ def _update(play: Play, arns: list[str]) -> None:
 
 
 def _rollback(play: Play, arns: list[str]) -> None:
-    """The organisation denies a change of the last of three load balancers."""
+    """The organisation denies the change to the last of three load balancers."""
     denied = {
         "Sid": "ProtectedLoadBalancer",
         "Effect": "Deny",

@@ -8,6 +8,7 @@ import pytest
 
 from dt_logs_rehearsal.account import Account
 from dt_logs_rehearsal.report.changes import Change, diff, lines
+from dt_logs_rehearsal.scenarios.differences import differences
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
 READ = {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -84,7 +85,16 @@ def test_what_is_created_and_deleted_is_shown_with_all_that_is_set() -> None:
 def test_a_log_group_without_retention_is_there_all_the_same(days: int | None) -> None:
     found = diff({"log_groups": {}}, {"log_groups": {"g": days}})
 
-    assert [*lines(found)] == ["+ log group g", "    + RetentionInDays: 90"][: 2 if days else 1]
+    assert [*lines(found)] == ["+ log group g", f"    + RetentionInDays: {days or 'never expires'}"]
+
+
+def test_each_difference_names_its_resource() -> None:
+    before = {"buckets": {}, "subscriptions": {}, "load_balancers": {}}
+    buckets = {"logs": {"policy": None, "tags": {"a": "b", "c": "d"}}}
+
+    found = differences(before, {**before, "buckets": buckets})
+
+    assert found == ["+ S3 bucket logs: + tag a: b", "+ S3 bucket logs: + tag c: d"]
 
 
 def test_long_json_has_its_own_lines_and_json_in_text_is_json() -> None:

@@ -41,6 +41,17 @@ class Change:
         """`+` for what was added, `-` for what was removed, `~` for what was changed."""
         return "+" if self.before is None else "-" if self.after is None else "~"
 
+    def lines(self) -> Iterator[str]:
+        """Yield it as a line, or, with long JSON, what was and what is on lines of their own."""
+        old, new = readable(self.before), readable(self.after)
+        if "\n" not in old + new:
+            yield f"{self.sign} {self.name}: {' -> '.join(filter(None, (old, new)))}"
+            return
+        for sign, value in (("-", old), ("+", new)):
+            if value:
+                yield f"{sign} {self.name}:"
+                yield from (f"    {line}" for line in value.splitlines())
+
 
 Changes = Mapping[str, Sequence[Change]]
 
@@ -53,36 +64,28 @@ def diff(before: Snapshot, after: Snapshot) -> Changes:
         for name in old | new:
             sign = "+" if name not in old else "-" if name not in new else "~"
             if sign != "~" or old[name] != new[name]:
-                was, now = (dict(_properties(each.get(name))) for each in (old, new))
+                was, now = _properties(old, name), _properties(new, name)
                 names = sorted(each for each in was | now if was.get(each) != now.get(each))
                 changes = [Change(each, was.get(each), now.get(each)) for each in names]
-                reordered = [Change("order", "as before", "another")] if sign == "~" else []
+                reordered = [Change("order", "as before", "another")]
                 found[f"{sign} {_RESOURCES[kind]} {name}"] = changes or reordered
     return found
 
 
 def lines(changes: Changes) -> Iterator[str]:
-    """Yield each resource, and what changed of it below; long JSON has lines of its own."""
+    """Yield each resource, and what changed of it below."""
     for resource, found in changes.items():
         yield resource
-        for each in found:
-            old, new = readable(each.before), readable(each.after)
-            if "\n" not in old + new:
-                yield f"    {each.sign} {each.name}: {' -> '.join(filter(None, (old, new)))}"
-                continue
-            for sign, value in (("-", old), ("+", new)):
-                if value:
-                    yield f"    {sign} {each.name}:"
-                    yield from (f"        {line}" for line in value.splitlines())
+        yield from (f"    {line}" for each in found for line in each.lines())
 
 
-def _properties(resource: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what is set of a resource, by AWS's names; nothing of one that there is not."""
-    properties = resource if isinstance(resource, dict) else {"RetentionInDays": resource}
-    for key, value in properties.items():
-        for name, each in _entries(key, value):
-            if each not in (None, "", [], {}):
-                yield name, each
+def _properties(resources: Snapshot, name: str) -> Snapshot:
+    """Return what is set of a resource, by AWS's names; nothing if there is none of this name."""
+    resource = resources.get(name, {})
+    if not isinstance(resource, dict):
+        resource = {"RetentionInDays": resource or "never expires"}
+    entries = (each for item in resource.items() for each in _entries(*item))
+    return {name: value for name, value in entries if value not in (None, "", [], {})}
 
 
 def _entries(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -44,13 +44,12 @@ def _scenario(number: int, report: Report) -> str:
     name, result, account, *_ = report.facts.values()
     badges = f"{meant(result, 'badge')} {meant(f'account {account}', 'badge')}"
     title = f"<h3>{escape(name)}</h3> {badges}"
-    said = (
-        f"{report.summary} Privileges: {report.privileges}. Service role: {report.service_role}."
-        f" Runtime: {report.runtime}."
-    )
+    under = f"{report.privileges} privileges, {report.service_role} service role, {report.runtime}"
     stages = "".join(_stage(each, report.scenario) for each in report.stages)
     lists = "".join(listed(title, items) for title, items in report.lists.items() if items)
-    body = f'<p id="scenario-{number}">{escape(said)}</p>{stages}{lists}'
+    body = (
+        f'<p id="scenario-{number}">{escape(report.summary)}<br>{escape(under)}</p>{stages}{lists}'
+    )
     return folded(title, body, opened=not report.passed)
 
 

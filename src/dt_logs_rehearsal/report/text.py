@@ -26,10 +26,7 @@ def overview(reports: Sequence[Report]) -> Iterator[str]:
 def details(report: Report) -> Iterator[str]:
     """Yield everything about one scenario."""
     yield f"{report.scenario}: {report.summary}"
-    yield (
-        f"  Privileges: {report.privileges}. Service role: {report.service_role}."
-        f" Runtime: {report.runtime}."
-    )
+    yield f"  {report.privileges} privileges, {report.service_role} service role, {report.runtime}"
     for stage in report.stages:
         yield from _stage(stage)
     for title, items in report.lists.items():

@@ -6,7 +6,7 @@ import copy
 import re
 
 from dt_logs_rehearsal.account import Snapshot
-from dt_logs_rehearsal.report.changes import diff, lines
+from dt_logs_rehearsal.report.changes import diff
 
 _SID = re.compile("(DTLogsAnalysis1Read[0-9a-f]{28})[0-9a-f]{8}([0-9a-f]{8})[0-9a-f]{8}")
 _BUCKET = "access_logs.s3.bucket"
@@ -44,7 +44,8 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
             policy = bucket["policy"]
             if policy:
                 policy["Statement"] = _ordered(policy["Statement"])
-    return [*lines(diff(before, after))]
+    found = diff(before, after).items()
+    return [f"{name}: " + "\n".join(each.lines()) for name, changes in found for each in changes]
 
 
 def _ordered(statements: list[dict[str, object]]) -> list[dict[str, object]]:

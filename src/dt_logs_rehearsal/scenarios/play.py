@@ -191,7 +191,7 @@ def rehearse(
         before = play.snapshot()
         with suppress(Over):
             scenario.play(play, load_balancers)
-        report.left = play.tidy(before)
+        report.left = "\n".join(play.tidy(before)).splitlines()
     secret = any("X-Amz-Signature" in each for each in sandbox.logged)
     play.expect(not secret, "the function logged a signed URL")
     report.restored = not report.left

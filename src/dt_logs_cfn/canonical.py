@@ -6,6 +6,7 @@ item a line, so a review shows each right that changes.
 """
 
 import json
+from contextlib import suppress
 
 WIDTH = 120
 
@@ -41,8 +42,11 @@ def dumps(value: object, indentation: str = " ") -> str:
 
 def readable(value: object) -> str:
     """Return a value for people: text as it is, and JSON in this form, also out of a text."""
+    with suppress(ValueError):  # a text may begin like JSON
+        if isinstance(value, str) and value.startswith("{"):
+            return dumps(json.loads(value, parse_float=str)).rstrip()
     if isinstance(value, str):
-        return readable(json.loads(value)) if value.startswith("{") else value
+        return value
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return ", ".join(map(readable, value))
     return "" if value is None else dumps(value).rstrip()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from dt_logs_rehearsal.account import Account
 from dt_logs_rehearsal.report.changes import Change, diff, lines
 from dt_logs_rehearsal.scenarios.differences import differences
@@ -81,11 +79,10 @@ def test_what_is_created_and_deleted_is_shown_with_all_that_is_set() -> None:
     assert [*lines(diff(full, {"buckets": {}}))] == [each.replace("+", "-") for each in created]
 
 
-@pytest.mark.parametrize("days", [None, 90])
-def test_a_log_group_without_retention_is_there_all_the_same(days: int | None) -> None:
-    found = diff({"log_groups": {}}, {"log_groups": {"g": days}})
+def test_a_resource_without_properties_is_there_all_the_same() -> None:
+    found = diff({"account_blocks": {}}, {"account_blocks": {"123456789012": {}}})
 
-    assert [*lines(found)] == ["+ log group g", f"    + RetentionInDays: {days or 'never expires'}"]
+    assert next(lines(found)) == "+ Block Public Access of account 123456789012"
 
 
 def test_each_difference_names_its_resource() -> None:

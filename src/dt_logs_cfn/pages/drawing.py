@@ -21,7 +21,10 @@ _STEPS = (
     "SNS delivers the announcement to Data Theorem's endpoint.",
     "Data Theorem's account gets the announced file from the bucket.",
 )
-_SETUP = "The Lambda function sets this up. It runs only when the stack changes."
+_SETUP = (
+    "The Lambda function sets this up. It runs when the stack changes, and on a RefreshSchedule if"
+    " you set one."
+)
 
 
 def drawings() -> str:

@@ -34,7 +34,8 @@ _PROMISES = (
     " write or read anything else in the bucket.",
     "Your own policies, notifications, tags and lifecycle rules stay unchanged. If a run fails,"
     " CloudFormation rolls it back.",
-    "The function runs only when the stack changes. Its source is inside the template.",
+    "The function runs when the stack changes, and on a RefreshSchedule if you set one. Its source"
+    " is inside the template.",
 )
 _FILES = (
     ("dt-logs-analysis.template.json", "the stack with least privilege (recommended)"),

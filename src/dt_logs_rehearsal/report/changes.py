@@ -16,16 +16,12 @@ _RESOURCES = {
     "load_balancers": "load balancer",
     "log_groups": "log group",
     "roles": "IAM role",
+    "rules": "EventBridge rule",
     "subscriptions": "SNS subscription",
     "topics": "SNS topic",
 }
-_ENTRIES = {
-    "objects": "object",
-    "policies": "inline policy",
-    "tags": "tag",
-    "versions": "versions of",
-}
-_ENTRIES |= dict.fromkeys(("attributes", "notifications", "settings"), "")
+_ENTRIES = {"objects": "object", "policies": "inline policy", "tags": "tag"}
+_ENTRIES |= {"versions": "versions of", "attributes": "", "notifications": "", "settings": ""}
 
 
 @dataclass(frozen=True)
@@ -81,10 +77,7 @@ def lines(changes: Changes) -> Iterator[str]:
 
 def _properties(resources: Snapshot, name: str) -> Snapshot:
     """Return what is set of a resource, by AWS's names; nothing if there is none of this name."""
-    resource = resources.get(name, {})
-    if not isinstance(resource, dict):
-        resource = {"RetentionInDays": resource or "never expires"}
-    entries = (each for item in resource.items() for each in _entries(*item))
+    entries = (each for item in resources.get(name, {}).items() for each in _entries(*item))
     return {name: value for name, value in entries if value not in (None, "", [], {})}
 
 

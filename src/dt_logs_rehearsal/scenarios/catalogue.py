@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced, logging, new, three
 from dt_logs_rehearsal.scenarios.play import Play, Scenario
@@ -107,7 +108,28 @@ def _delete(play: Play, arns: list[str]) -> None:
     """A stack deleted before anything was logged."""
     with play.stack(*arns):
         pass
-    play.expect(len(play.account.world.buckets) == 0, "the bucket that was made and is empty stays")
+    play.expect(len(play.account.world.buckets) == 0, "the new empty bucket stays")
+
+
+def _joined(play: Play, arns: list[str]) -> None:
+    """A load balancer that is new under `*` joins by the schedule."""
+    with play.stack("*", **play.schedule) as stack:
+        later = play.account.add_load_balancer("later")
+        play.refresh(stack, "*")
+        _read(play, [*arns, later])
+    del play.account.world.load_balancers[later]
+
+
+def _overwritten(play: Play, arns: list[str]) -> None:
+    """Another tool overwrites the notifications, and the schedule puts ours back."""
+    s3 = play.account.s3
+    before: Any = s3.get_bucket_notification_configuration(Bucket=CUSTOMERS)
+    del before["ResponseMetadata"]
+    with play.stack(*arns, **play.schedule) as stack:
+        s3.put_bucket_notification_configuration(Bucket=CUSTOMERS, NotificationConfiguration=before)
+        play.log(arns[0], reads=False)
+        play.refresh(stack, *arns)
+        _read(play, arns)
 
 
 SCENARIOS = tuple(
@@ -122,5 +144,7 @@ SCENARIOS = tuple(
         ("update", three, _update),
         ("rollback", three, _rollback),
         ("delete", new, _delete),
+        ("refresh", new, _joined),
+        ("overwritten", logging, _overwritten),
     )
 )

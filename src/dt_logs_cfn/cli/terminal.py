@@ -12,6 +12,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, TextIO
@@ -91,10 +92,9 @@ def coloured(stream: TextIO | None) -> bool:
 
 def columns(stream: TextIO) -> int | None:
     """Return how many columns a terminal has; None for a stream that is not a terminal."""
-    try:
+    with suppress(OSError, ValueError):
         return os.get_terminal_size(stream.fileno()).columns or 80
-    except (OSError, ValueError):
-        return None
+    return None
 
 
 def wrapped(line: str, width: int | None) -> list[str]:

@@ -21,10 +21,7 @@ _STEPS = (
     "SNS delivers the announcement to Data Theorem's endpoint.",
     "Data Theorem's account gets the announced file from the bucket.",
 )
-_SETUP = (
-    "The Lambda function sets this up. It runs when the stack changes, and on a RefreshSchedule if"
-    " you set one."
-)
+_SETUP = "The Lambda function sets this up when the stack changes, or on a RefreshSchedule."
 
 
 def drawings() -> str:

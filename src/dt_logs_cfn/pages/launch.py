@@ -34,7 +34,7 @@ _PROMISES = (
     " write or read anything else in the bucket.",
     "Your own policies, notifications, tags and lifecycle rules stay unchanged. If a run fails,"
     " CloudFormation rolls it back.",
-    "The function runs when the stack changes, or on a RefreshSchedule. The template holds its code.",
+    "The function runs when the stack changes or on a RefreshSchedule. The template has its code.",
 )
 _FILES = (
     ("dt-logs-analysis.template.json", "the stack with least privilege (recommended)"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from dt_logs_cfn import canonical
 from dt_logs_cfn.cli.terminal import live, rewriter, show
 from dt_logs_cfn.errors import RehearsalError
+from dt_logs_cfn.release.customize_option import load_customize
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.report.data import EMULATED, Report, StackEvent
 from dt_logs_rehearsal.report.page import page
@@ -26,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     kind = arguments.service_role
     usual = Privileges.DOCUMENTED if kind == "documented" else Privileges.LEAST_PRIVILEGE
-    released = load(arguments.release, arguments.privileges or usual, kind)
+    customize = load_customize(arguments.customize)
+    released = load(arguments.release, arguments.privileges or usual, kind, customize)
     everything = arguments.scenario == "all"
     chosen = [each for each in SCENARIOS if everything or each.name == arguments.scenario]
     show(EMULATED[:1], sys.stderr)

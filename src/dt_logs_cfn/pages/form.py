@@ -177,11 +177,9 @@ def _stack(contents: Contents) -> str:
     return (
         "<h3>2. Plan: see what would change</h3><p>Reads your account with your credentials and"
         " writes nothing.</p>"
-        + _copied("plan", "dt-logs-cfn", "Command that plans", launch_commands.ours("plan", {}))
+        + _ours(contents, "plan")
         + "<h3>3. Deploy, in one of these ways</h3>"
-        + _copied(
-            "deploy", "dt-logs-cfn", "Command that deploys", launch_commands.ours("deploy", {})
-        )
+        + _ours(contents, "deploy")
         + '<div data-published hidden><h4>Console</h4><p><a class="button" id="stack-link">Create'
         " the stack in the console</a></p><p>A link cannot fill in the whole form. Under"
         " <strong>Permissions</strong>, choose the service role. Then acknowledge both"
@@ -204,6 +202,13 @@ def _stack(contents: Contents) -> str:
         )
         + '<p id="copied" class="hint" role="status" aria-live="polite"></p>'
     )
+
+
+def _ours(contents: Contents, command: str) -> str:
+    if contents.customization:
+        return f"<p><code>dt-logs-cfn {command}</code> does not take customized templates.</p>"
+    made = launch_commands.ours(command, {})
+    return _copied(command, "dt-logs-cfn", f"Command that runs {command}", made)
 
 
 def _copied(name: str, title: str, label: str, markup: str) -> str:

@@ -9,6 +9,7 @@ from html import escape
 from dt_logs_cfn import __version__
 from dt_logs_cfn.pages import launch_commands
 from dt_logs_cfn.pages.contents import Contents
+from dt_logs_cfn.pages.customized import changed, notice
 from dt_logs_cfn.pages.drawing import drawings
 from dt_logs_cfn.pages.form import data, launcher, unpublished
 from dt_logs_cfn.pages.links import console, quick_create
@@ -54,7 +55,7 @@ def page(contents: Contents) -> str:
         asset("about.html"),
         f'{drawings()}<ul class="promises">{"".join(map("<li>{}</li>".format, _PROMISES))}</ul>',
         _launch(contents),
-        rights(),
+        rights() + changed(contents.customization),
         _verify(contents),
         _undo(),
         _files(contents),
@@ -66,7 +67,8 @@ def page(contents: Contents) -> str:
     body = (
         "<header><h1>Load balancer logs for Data Theorem Logs Analysis</h1>"
         "<p>Launch one CloudFormation stack in each account and region with application load"
-        f" balancers. Release {__version__} of dt-logs-cfn.</p>"
+        f" balancers. Release {__version__} of dt-logs-cfn."
+        f"{notice(contents.customization)}</p>"
         f'<nav aria-label="On this page"><ul>{links}</ul></nav></header>'
         f"<main>{sections}</main><footer><p>dt-logs-cfn {__version__}. This page loads nothing"
         f" and does not send what you enter.</p></footer>{data(contents)}"
@@ -108,9 +110,10 @@ def _plain(contents: Contents, partition: Partition) -> str:
         count = "not published"
         notice = f'<p class="notice">{unpublished(contents, partition.name)}</p>'
         said = f"{notice}{_consoles(partition)}"
+    ours = ("status",) if contents.customization else ("plan", "deploy", "status")
     commands = (
         launch_commands.create_role(contents.role_template, role, values),
-        *(launch_commands.ours(each, values) for each in ("plan", "deploy", "status")),
+        *(launch_commands.ours(each, values) for each in ours),
         launch_commands.create_stack(least, url, values),
         launch_commands.terraform(least, url, values),
     )
@@ -162,6 +165,7 @@ def _verify(contents: Contents) -> str:
     least = contents.templates[Privileges.LEAST_PRIVILEGE]
     urls = (contents.url(each.id, least) for each in PARTITIONS)
     place = next(filter(None, urls), least)
+    by = f" --customize {contents.customization.by}" if contents.customization else ""
     signature = (
         "ssh-keygen -Y verify -f allowed_signers -r revoked_keys -I IDENTITY -n dt-logs-cfn \\\n"
         "  -s SHA256SUMS.sig < SHA256SUMS"
@@ -176,7 +180,7 @@ def _verify(contents: Contents) -> str:
         + code(escape(signature))
         + "<p>Check that the source builds this template, with the function inside it. Nothing in"
         " the template is run. In a checkout of this version:</p>"
-        + code(escape(f"python -m dt_logs_cfn verify {place}"))
+        + code(escape(f"python -m dt_logs_cfn verify {place}{by}"))
     )
 
 

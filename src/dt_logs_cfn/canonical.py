@@ -6,6 +6,7 @@ item a line, so a review shows each right that changes.
 """
 
 import json
+from contextlib import suppress
 
 WIDTH = 160
 
@@ -30,20 +31,31 @@ _FIRST = (
 _RANK = {name: rank for rank, name in enumerate(_FIRST)}
 
 
-def dumps(value: object, indentation: str = " ") -> str:
+def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
     """Return the value as JSON: ASCII, LF, keys in a fixed order, one line feed at the end.
 
     Without indentation the lines are nearly the same, and a stack template is 1,300 bytes smaller.
     Raises TypeError for what JSON has no form for, floating-point numbers included.
     """
-    return f"{_render(_ordered(value), indentation)}\n"
+    return f"{_render(_ordered(value), indentation, width)}\n"
+
+
+def readable(value: object) -> str:
+    """Return a value for people: text as it is, and JSON, also out of a text, in short lines."""
+    if isinstance(value, str):
+        with suppress(ValueError):  # a text may begin like JSON
+            return readable(json.loads(value, parse_float=str)) if value[:1] == "{" else value
+        return value
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(map(readable, value))
+    return "" if value is None else dumps(value, width=80).rstrip()
 
 
 def _ordered(value: object) -> object:
     match value:
         case dict():
             return {key: _ordered(value[key]) for key in sorted(value, key=_place)}
-        case list():
+        case list() | tuple():
             return [_ordered(item) for item in value]
         case str() | int() | None:
             return value
@@ -54,13 +66,13 @@ def _place(key: str) -> tuple[int, str]:
     return _RANK.get(key, len(_FIRST)), key
 
 
-def _render(value: object, step: str, indent: str = "") -> str:
+def _render(value: object, step: str, width: int, indent: str = "") -> str:
     """Return a value on one line if it fits, else one item a line.
 
     What holds one other thing opens with it on one line, and what ends together closes together.
     """
     line = json.dumps(value, separators=(",", ":"))
-    if not value or not isinstance(value, dict | list) or len(indent) + len(line) <= WIDTH:
+    if not value or not isinstance(value, dict | list) or len(indent) + len(line) <= width:
         return line
     if isinstance(value, dict):
         start, end = "{}"
@@ -69,7 +81,8 @@ def _render(value: object, step: str, indent: str = "") -> str:
         start, end = "[]"
         items = [("", item) for item in value]
     if len(items) == 1 and isinstance(items[0][1], dict | list):
-        return f"{start}{items[0][0]}{_render(items[0][1], step, indent)}{end}"
+        return f"{start}{items[0][0]}{_render(items[0][1], step, width, indent)}{end}"
     deeper = f"\n{indent}{step}"
-    body = f",{deeper}".join(f"{key}{_render(item, step, indent + step)}" for key, item in items)
+    rendered = (f"{key}{_render(item, step, width, indent + step)}" for key, item in items)
+    body = f",{deeper}".join(rendered)
     return f"{start}{deeper}{body}{end}"

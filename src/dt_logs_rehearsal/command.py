@@ -3,19 +3,20 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from dt_logs_cfn import canonical
+from dt_logs_cfn.cli.terminal import live, rewriter, show
 from dt_logs_cfn.errors import RehearsalError
 from dt_logs_cfn.release.customize_option import load_customize
 from dt_logs_cfn.settings import Privileges
-from dt_logs_rehearsal.report.data import Report, StackEvent
+from dt_logs_rehearsal.report.data import EMULATED, Report, StackEvent
 from dt_logs_rehearsal.report.page import page
-from dt_logs_rehearsal.report.text import event_line, notice, summary, told
+from dt_logs_rehearsal.report.text import details, overview
 from dt_logs_rehearsal.scenarios.catalogue import SCENARIOS
-from dt_logs_rehearsal.scenarios.play import rehearse
+from dt_logs_rehearsal.scenarios.play import Scenario, rehearse
 from dt_logs_rehearsal.scenarios.released import Released, load
 
 
@@ -29,31 +30,40 @@ def run(arguments: argparse.Namespace) -> int:
     customize = load_customize(arguments.customize)
     released = load(arguments.release, arguments.privileges or usual, kind, customize)
     everything = arguments.scenario == "all"
-    names = [each.name for each in SCENARIOS] if everything else [arguments.scenario]
-    print(notice(), file=sys.stderr)
-    reports = [_rehearsed(name, released) for name in names]
+    chosen = [each for each in SCENARIOS if everything or each.name == arguments.scenario]
+    show(EMULATED[:1], sys.stderr)
+    reports = []
+    for number, each in enumerate(chosen, 1):
+        reports.append(_rehearsed(each, released, f"[{number}/{len(chosen)}] {each.name}"))
+        if arguments.verbose and not arguments.json:
+            show(details(reports[-1]), sys.stdout)
     if arguments.report is not None:
         _write(arguments.report, reports)
     if arguments.json:
         found = [_data(each) for each in reports]
         sys.stdout.write(canonical.dumps({"scenarios": found} if everything else found[0]))
     else:
-        print("\n\n".join(told(each) for each in reports))
-        print(f"\n{summary(reports)}\n\n{notice()}")
+        show(overview(reports), sys.stdout)
+    if not (arguments.json or arguments.verbose or arguments.report):
+        more = "Use --verbose, or --report FILE for a page, to see events, changes and API calls."
+        show([more], sys.stderr)
     return 0 if all(each.passed for each in reports) else 1
 
 
-def _rehearsed(name: str, released: Released) -> Report:
-    """Play one scenario in a temporary folder that is gone afterwards."""
-    (scenario,) = (each for each in SCENARIOS if each.name == name)
-    print(f"\n{scenario.name}: {scenario.summary}", file=sys.stderr)
+def _rehearsed(scenario: Scenario, released: Released, title: str) -> Report:
+    """Play one scenario in a temporary folder that is gone afterwards; tell how far it is."""
+    rewrite = rewriter(sys.stderr)
+    if not live(sys.stderr):
+        show([f"{title}: {scenario.summary}"], sys.stderr)
+
+    def tell(event: StackEvent) -> None:
+        rewrite(f"{title}: {event.logical_id} {event.status}")
+
     with tempfile.TemporaryDirectory(prefix="dt-logs-rehearsal-") as folder:
-        return rehearse(scenario, released, Path(folder), _telling())
-
-
-def _telling() -> Callable[[StackEvent], None]:
-    colour = sys.stderr.isatty()
-    return lambda event: print(event_line(event, colour), file=sys.stderr, flush=True)
+        try:
+            return rehearse(scenario, released, Path(folder), tell)
+        finally:
+            rewrite("")
 
 
 def _write(path: Path, reports: Sequence[Report]) -> None:
@@ -68,28 +78,12 @@ def _write(path: Path, reports: Sequence[Report]) -> None:
 
 def _data(report: Report) -> dict[str, object]:
     """Return a report for programs."""
-    return {
-        "scenario": report.scenario,
+    found = asdict(report)
+    stages = found.pop("stages")
+    return found | {
         "passed": report.passed,
-        "unexpected": list(report.unexpected),
-        "privileges": report.privileges,
-        "service_role": report.service_role,
-        "runtime": report.runtime,
         "stack_status": report.stack_status,
-        "calls": [
-            {
-                "by": call.caller,
-                "call": f"{call.service}:{call.operation}",
-                "error": call.error,
-                "decisions": [asdict(each) for each in call.decisions],
-            }
-            for call in report.calls
-        ],
+        "calls": [call for stage in stages for call in stage["calls"]],
         "denied": list(report.denied),
-        "missing": list(report.missing),
-        "diff": {stage.title: list(stage.changes) for stage in report.stages},
-        "vendor_received": list(report.vendor_received),
-        "restored": report.restored,
-        "left": list(report.left),
-        "exceptions": list(report.exceptions),
+        "diff": {stage["title"]: stage["changes"] for stage in stages},
     }

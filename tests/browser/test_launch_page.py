@@ -127,8 +127,8 @@ def test_what_is_not_entered_stands_in_capitals(page: LaunchPage) -> None:
     page.open("unset")
 
     assert page.text("status") == (
-        "For us-east-1. Still in capitals: ARNs of the load balancers, AWS account, Endpoint,"
-        " ARN of the service role."
+        "For us-east-1. Still missing: Load balancer ARNs, AWS account ID, Endpoint, Service role"
+        " ARN. The commands have capitals in their place."
     )
     assert '"ParameterValue": "ARN,ARN"' in page.text("stack-cli")
     assert "--role-arn ARN_OF_THE_SERVICE_ROLE" in page.text("stack-cli")
@@ -143,7 +143,9 @@ def test_where_it_is_not_published_it_says_so_and_commands_take_the_file(page: L
         for each in page.driver.find_elements(By.CSS_SELECTOR, ".made .notice")
         if each.is_displayed()
     )
-    assert notice.startswith("This release is not published for AWS China, so there is no link.")
+    assert notice.startswith("This release is not published for AWS China. Download the")
+    console = "https://cn-north-1.console.amazonaws.cn/cloudformation/home?region=cn-north-1"
+    assert (page.link("console-link"), page.shown("console-link")) == (console, True)
     assert (page.link("stack-link"), page.shown("stack-link")) == (None, False)
     assert (page.link("role-link"), page.shown("role-link")) == (None, False)
     assert "--template-body file://dt-logs-analysis.template.json" in page.text("stack-cli")
@@ -152,6 +154,7 @@ def test_where_it_is_not_published_it_says_so_and_commands_take_the_file(page: L
 
     page.choose("us-gov-west-1")
     assert page.shown("stack-link")
+    assert not page.shown("console-link")
     assert not page.driver.find_element(By.CSS_SELECTOR, ".made .notice").is_displayed()
 
 
@@ -170,7 +173,7 @@ def test_the_link_leads_to_the_right_console_filled_in(
         RoleArn=f"arn:{partition.id}:iam::123456789012:role/path/r",
         StackName="dt-logs-analysis-2",
     )
-    assert page.text("status") == f"Complete, for {region}."
+    assert page.text("status") == f"Complete for {region}."
 
     link = page.link("stack-link")
 
@@ -244,6 +247,19 @@ def test_the_commands_are_what_was_entered(page: LaunchPage) -> None:
         "NotificationEndpoint": ENDPOINT,
         "LoadBalancerArns": ",".join(arns),
     }
+    command = page.text("deploy").replace("dt-logs-cfn", "ours", 1)
+    ours = subprocess.run(
+        ["/bin/sh", "-c", f"ours() {{ printf '%s\\0' \"$@\"; }}\n{command}"],
+        capture_output=True,
+        check=True,
+    )
+    assert ours.stdout.decode().split("\0")[:-1] == [
+        *("deploy", "--region", "eu-west-1", "--stack", "dt-logs-analysis"),
+        *("--privileges", "documented", "--parameter", "DataTheoremAccountId=999988887777"),
+        *("--parameter", f"NotificationEndpoint={ENDPOINT}"),
+        *("--parameter", f"LoadBalancerArns={','.join(arns)}"),
+        *("--role-arn", "arn:aws:iam::123456789012:role/r"),
+    ]
     block = page.text("stack-terraform")
     assert f"    NotificationEndpoint = {hcl_string(ENDPOINT)}\n" in block
     assert f'    LoadBalancerArns     = "{",".join(arns)}"\n' in block
@@ -259,6 +275,7 @@ def test_the_script_quotes_as_the_generator_does(page: LaunchPage, value: str) -
     assert page.run(quoted, value) == [shell_word(value), shell_json(value), hcl_string(value)]
 
 
+RESULTS = ("role-cli", "plan", "deploy", "stack-cli", "stack-terraform", "status-cli")
 HERE = balancer("aws", "us-east-1")
 
 
@@ -268,50 +285,50 @@ HERE = balancer("aws", "us-east-1")
         (
             "LoadBalancerArns",
             f"{HERE} {balancer('aws', 'eu-west-1')}",
-            f"{balancer('aws', 'eu-west-1')} is of region eu-west-1, not us-east-1.",
+            f"{balancer('aws', 'eu-west-1')} is in region eu-west-1, not us-east-1.",
         ),
         (
             "LoadBalancerArns",
             balancer("aws-cn", "cn-north-1"),
-            f"{balancer('aws-cn', 'cn-north-1')} is of partition aws-cn; us-east-1 is of aws.",
+            f"{balancer('aws-cn', 'cn-north-1')} is in partition aws-cn, but us-east-1 is in aws.",
         ),
         (
             "LoadBalancerArns",
             f"{HERE},{balancer('aws', 'us-east-1', 'b', '210987654321')}",
-            f"{balancer('aws', 'us-east-1', 'b', '210987654321')} is of account 210987654321, the"
-            " first of 123456789012: a stack is of one account.",
+            f"{balancer('aws', 'us-east-1', 'b', '210987654321')} is in account 210987654321, the"
+            " first one in 123456789012. Launch a stack in each account.",
         ),
         (
             "LoadBalancerArns",
             HERE.replace("app", "net"),
-            f"{HERE.replace('app', 'net')} is not the ARN of an application load balancer, which is"
-            " like arn:aws:elasticloadbalancing:us-east-1:ACCOUNT:loadbalancer/app/NAME/ID.",
+            f"{HERE.replace('app', 'net')} is not the ARN of an application load balancer. Enter"
+            " one like arn:aws:elasticloadbalancing:us-east-1:ACCOUNT:loadbalancer/app/NAME/ID.",
         ),
-        ("LoadBalancerArns", f"{HERE},*", "* stands for all, so name no others."),
+        ("LoadBalancerArns", f"{HERE},*", "* means all load balancers. Remove the ARNs, or the *."),
         (
             "LoadBalancerArns",
             " ".join(balancer("aws", "us-east-1", f"web-{number}") for number in range(45)),
             "A parameter holds 4,096 bytes, about 35 ARNs. Enter *, or launch a second stack for"
             " the others.",
         ),
-        ("DataTheoremAccountId", "12345678901", "An AWS account has 12 digits."),
+        ("DataTheoremAccountId", "12345678901", "Enter an AWS account ID: 12 digits."),
         (
             "NotificationEndpoint",
             "http://logs.example.com",
-            "An https URL, or the ARN of a standard SQS queue of partition aws.",
+            "Enter an https URL, or the ARN of a standard SQS queue in partition aws.",
         ),
         (
             "NotificationEndpoint",
             "arn:aws-us-gov:sqs:us-gov-west-1:999988887777:logs",
-            "arn:aws-us-gov:sqs:us-gov-west-1:999988887777:logs is of partition aws-us-gov;"
-            " us-east-1 is of aws.",
+            "arn:aws-us-gov:sqs:us-gov-west-1:999988887777:logs is in partition aws-us-gov, but"
+            " us-east-1 is in aws.",
         ),
-        ("RoleArn", "admin", "A role's ARN is like arn:aws:iam::ACCOUNT:role/NAME."),
+        ("RoleArn", "admin", "Enter a role ARN like arn:aws:iam::ACCOUNT:role/NAME."),
         (
             "StackName",
-            "logs",
-            "It begins with dt-logs-analysis, for the service role may run no other, and has"
-            " letters, digits and hyphens, 128 at most.",
+            "my-stack",
+            "Start with dt-logs-analysis, because the service role may run no other stack. Use up"
+            " to 128 letters, digits and hyphens.",
         ),
     ],
 )
@@ -327,25 +344,40 @@ def test_what_does_not_fit_is_named_beside_its_field(
     assert page.text(f"{field}-error") == said
     assert page.shown(f"{field}-error")
     assert control.get_attribute("aria-invalid") == "true"
-    assert page.text("status").startswith("Not yet. ")
-    assert not page.shown("result")
+    assert page.text("status").startswith("For us-east-1. Correct this first: ")
+    assert all(page.shown(each) for each in RESULTS)
+    assert value not in "".join(map(page.text, RESULTS)) + (page.link("stack-link") or "")
+
+
+def test_a_wrong_character_is_marked_at_once_and_an_unfinished_value_later(
+    page: LaunchPage,
+) -> None:
+    page.open("published")
+    account = page.driver.find_element(By.ID, "DataTheoremAccountId")
+
+    account.send_keys("9999")
+    assert page.text("DataTheoremAccountId-error") == ""
+    account.send_keys("x")
+
+    assert page.text("DataTheoremAccountId-error") == "Enter an AWS account ID: 12 digits."
+    assert account.get_attribute("aria-invalid") == "true"
+    assert all(page.shown(each) for each in RESULTS)
+    assert "DataTheoremAccountId=ACCOUNT" in page.text("plan")
 
 
 def test_what_is_mended_is_told_no_more(page: LaunchPage) -> None:
     page.open("published")
     page.enter(LoadBalancerArns=balancer("aws", "eu-west-1"))
-    assert not page.shown("result")
+    assert page.text("LoadBalancerArns-error")
 
     page.choose("eu-west-1")
 
     assert page.text("LoadBalancerArns-error") == ""
-    assert page.shown("result")
     page.enter(RoleArn="arn:aws:iam::210987654321:role/r")
     assert page.text("RoleArn-error") == (
-        "The role is of account 210987654321, the load balancers of 123456789012."
+        "The role is in account 210987654321, the load balancers are in 123456789012."
     )
     page.enter(LoadBalancerArns="*")
-    assert page.shown("result")
     assert page.run("return document.querySelectorAll('[aria-invalid=true]').length") == 0
 
 
@@ -424,7 +456,7 @@ def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(page: La
     seen: list[str] = []
     body = page.driver.find_element(By.TAG_NAME, "body")
     body.send_keys(Keys.TAB)
-    for _ in range(21):
+    for _ in range(25):
         at = page.driver.switch_to.active_element
         assert page.run("return getComputedStyle(arguments[0]).outlineStyle", at) != "none"
         seen.append(
@@ -436,10 +468,19 @@ def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(page: La
         at.send_keys(Keys.TAB)
 
     assert seen == [
-        *("What it sets up", "Launch", "Rights", "Verify", "Undo", "Files"),
+        *(
+            "Before you start",
+            "What it sets up",
+            "Launch",
+            "Permissions",
+            "Verify",
+            "Undo",
+            "Files",
+        ),
         *("Region", "least-privilege", "DataTheoremAccountId", "NotificationEndpoint"),
         *("LoadBalancerArns", "RoleArn", "StackName"),
-        *("role-link", "role-cli", "stack-link", "stack-cli", "stack-terraform"),
+        *("role-link", "role-cli", "plan", "deploy", "stack-link", "stack-cli", "stack-terraform"),
+        "status-cli",
         "AWS (commercial): 34 regions",
         "AWS GovCloud (US): 2 regions",
         "AWS China: not published",
@@ -498,7 +539,7 @@ def test_without_javascript_everything_is_there_as_plain_links_and_text(
     assert "elasticloadbalancing:ModifyLoadBalancerAttributes" in shown
     assert "sha256sum -c SHA256SUMS" in shown
     assert "This release is not published for AWS China" in shown
-    assert len(links) == {"unset": 0, "vendors": 3 * (34 + 2)}[name]
+    assert len(links) == {"unset": 34 + 2 + 2 + 1, "vendors": 3 * (34 + 2) + 2 + 1}[name]
 
 
 def test_the_policy_refuses_what_is_not_of_the_page(page: LaunchPage) -> None:

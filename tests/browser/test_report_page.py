@@ -11,6 +11,7 @@ from browser.browser import CONTRAST, chromium, heading_levels, overflow, resize
 from selenium import webdriver
 
 from dt_logs_rehearsal.account.iam.access import Decided
+from dt_logs_rehearsal.report.changes import Change
 from dt_logs_rehearsal.report.data import ApiCall, Attempt, Report, StackEvent, Stage
 from dt_logs_rehearsal.report.page import page
 
@@ -27,8 +28,13 @@ STAGE = Stage(
         ApiCall("Lambda", "s3", "GetObject", (Decided("s3:GetObject", ARN, True, "Read"),)),
         ApiCall("Lambda", "s3", "PutObject", (Decided("s3:PutObject", ARN, False, ""),), "no"),
     ),
-    ("+ buckets['a']: " + "y" * 400, "- topics['<i>']: 1", "~ tags: 1 -> 2"),
+    {
+        "+ S3 bucket a": [Change("policy " + "y" * 400, None, {"Statement": ["y" * 400]})],
+        "- SNS topic <i>": [Change("tag <i>", "1", None)],
+        "~ S3 bucket b": [Change("tag b", "1", "2" * 200)],
+    },
 )
+UNFOLD = "for (const d of document.querySelectorAll('details')) d.open = true"
 REPORTS = [
     Report(
         scenario="fresh",
@@ -45,8 +51,10 @@ REPORTS = [
         unexpected=("the stack is ROLLBACK_FAILED",),
         missing=("iam:PassRole",),
     ),
-    Report("two", "Nothing happened.", "x", "y", "z", (), (), (), True, (), (), ()),
+    *(Report(f"fine-{each}", "Nothing happened.", "x", "y", "z", [STAGE] * 3) for each in range(8)),
 ]
+for each in REPORTS[1:]:
+    each.restored = True
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +63,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
     (folder / "page.html").write_text(page(REPORTS), "utf-8")
     with chromium(folder / "profile") as driver:
         driver.get((folder / "page.html").as_uri())
-        driver.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+        driver.execute_script(UNFOLD)
         yield driver
 
 
@@ -63,17 +71,22 @@ def test_it_says_everything_and_nothing_of_it_is_markup(browser: webdriver.Chrom
     text = browser.execute_script("return document.body.innerText")
     for part in (
         "The AWS account is emulated on this machine",
-        "not as expected",
+        "NOT AS EXPECTED",
         "<b>may not</b>",
-        "- topics['<i>']: 1",
-        "no statement",
+        "- SNS topic <i>",
+        "- tag <i>",
         "iam:PassRole",
         "bucket b holds logs",
         "list b",
         "app/web/1",
     ):
         assert part in text
-    assert browser.execute_script("return document.querySelectorAll('td b, .diff i').length") == 0
+    assert (
+        browser.execute_script(
+            "return document.querySelectorAll('td b, .diff i, caption i, td i').length"
+        )
+        == 0
+    )
     assert browser.get_log("browser") == []
 
 
@@ -86,6 +99,18 @@ def test_headings_and_landmarks_are_in_order(browser: webdriver.Chrome) -> None:
     assert browser.execute_script("return document.querySelectorAll('main,header').length") == 2
     unnamed = "return [...document.querySelectorAll('table')].filter(t => !t.caption).length"
     assert browser.execute_script(unnamed) == 0
+
+
+def test_folded_it_is_short_and_a_link_unfolds_its_scenario(browser: webdriver.Chrome) -> None:
+    resize(browser, 1280, "light")
+    browser.refresh()
+
+    assert browser.execute_script("return document.documentElement.scrollHeight") < 8000
+    is_open = "return document.querySelectorAll('main > details')[1].open"
+    assert not browser.execute_script(is_open)
+    browser.execute_script("document.querySelectorAll('td a')[1].click()")
+    assert browser.execute_script(is_open)
+    browser.execute_script(UNFOLD)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

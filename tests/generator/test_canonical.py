@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import STEADY, json_values
 
-from dt_logs_cfn.canonical import WIDTH, dumps
+from dt_logs_cfn.canonical import WIDTH, dumps, readable
 
 deep = st.dictionaries(st.sampled_from(["Type", "Properties", "Sid", "a", "b"]), json_values) | (
     json_values
@@ -72,3 +72,19 @@ def test_what_does_not_fit_into_a_line_has_an_item_a_line() -> None:
 def test_what_has_no_canonical_form_is_refused(value: object) -> None:
     with pytest.raises(TypeError, match="canonical"):
         dumps(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, ""),
+        (True, "true"),
+        ("arn:aws:s3:::logs", "arn:aws:s3:::logs"),
+        (["a", "b"], "a, b"),
+        ('{"b":1,"a":0.5}', '{"a":"0.5","b":1}'),
+        ("{no JSON", "{no JSON"),
+        ({"Action": ["s3:Get*"], "Effect": "Allow"}, '{"Effect":"Allow","Action":["s3:Get*"]}'),
+    ],
+)
+def test_values_are_readable(value: object, shown: str) -> None:
+    assert readable(value) == shown

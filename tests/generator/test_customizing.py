@@ -218,6 +218,8 @@ def test_the_page_says_who_changed_what_and_which_rights_that_gives() -> None:
     assert "Resources/FunctionFails added" in page
     assert "cloudwatch:PutMetricAlarm" in page
     assert f"--customize {BY}" in page
+    assert "dt-logs-cfn plan --region" not in page
+    assert "<code>dt-logs-cfn deploy</code> does not take customized templates." in page
     assert "customiz" not in OURS.files["index.html"].decode()
 
 

@@ -5,16 +5,21 @@ That the script makes the same of what is entered is tested in a browser.
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
+import importlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
+from runpy import run_path
 
 import boto3
 import pytest
@@ -26,6 +31,7 @@ from dt_logs_cfn.pages.launch_commands import (
     create_role,
     create_stack,
     hcl_string,
+    ours,
     shell_word,
     terraform,
 )
@@ -238,6 +244,80 @@ def test_the_terraform_block_is_this() -> None:
     assert '  template_body = file("${path.module}/t.json")\n' in text(terraform("t.json", "", {}))
 
 
+@pytest.mark.parametrize("value", [*ODD_VALUES, ODD])
+def test_our_own_commands_hand_over_exactly_what_was_entered(value: str) -> None:
+    values = {"StackName": value, "NotificationEndpoint": value, "RoleArn": value}
+    shell = "dt_logs_cfn() { printf '%s\\0' \"$@\"; }\n"
+    made = {
+        each: subprocess.run(
+            [
+                "/bin/sh",
+                "-c",
+                shell + text(ours(each, values)).replace("dt-logs-cfn", "dt_logs_cfn", 1),
+            ],
+            capture_output=True,
+            check=True,
+            env={"PATH": "/nowhere"},
+        )
+        for each in ("plan", "deploy", "status")
+    }
+
+    found = {name: ran.stdout.decode().split("\0")[:-1] for name, ran in made.items()}
+    parameters = [
+        *("--privileges", "least-privilege", "--parameter", "DataTheoremAccountId=ACCOUNT"),
+        *(
+            "--parameter",
+            f"NotificationEndpoint={value}",
+            "--parameter",
+            "LoadBalancerArns=ARN,ARN",
+        ),
+    ]
+    where = ["--region", "REGION", "--stack", value]
+    assert found == {
+        "plan": ["plan", *where, *parameters],
+        "deploy": ["deploy", *where, *parameters, "--role-arn", value],
+        "status": ["status", *where],
+    }
+
+
+@pytest.mark.parametrize("command", ["plan", "deploy", "status"])
+def test_our_own_commands_have_options_that_there_are(command: str) -> None:
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"dt_logs_cfn.commands.{command}").configure(parser)
+
+    given = shlex.split(text(ours(command, {})).replace("\\\n", ""))
+
+    assert given[:2] == ["dt-logs-cfn", command]
+    parser.parse_args(given[2:])
+
+
+def test_it_says_what_it_is_and_what_it_takes() -> None:
+    said = " ".join(text(page(UNSET)).split())
+
+    for question in (
+        "What Logs Analysis is",
+        "What you need",
+        "How long it takes",
+        "What it costs",
+        "Whom to ask",
+    ):
+        assert question in said
+    costs = run_path(str(Path(__file__).parents[2] / "docs" / "costs.py"))
+    month = sum(costs["Cost"](1).dollars.values())
+    assert f"about ${month:.2f} a month for a load balancer with two nodes" in said
+    assert costs["NODES"] == 2
+
+
+def test_each_number_of_the_drawing_has_a_legend() -> None:
+    markup = page(UNSET)
+    (legend,) = re.findall(r'<ol class="legend">(.*?)</ol>', markup)
+    wide, narrow = re.findall(r"<svg.*?</svg>", markup)
+
+    for drawing in (wide, narrow):
+        assert re.findall(r">(\d)\b[^<]*</text>", drawing) == ["1", "2", "3", "4"]
+    assert legend.count("<li>") == 4
+
+
 def test_where_nothing_is_published_it_says_so_and_invents_no_address() -> None:
     unset, one = page(UNSET), page(ONE)
 
@@ -248,14 +328,19 @@ def test_where_nothing_is_published_it_says_so_and_invents_no_address() -> None:
         "AWS European Sovereign Cloud",
     ):
         assert f"not published for {name}" in unset
-    assert [each for each in Page(unset).all("href") if ":" in each] == []
+    consoles = [each for each in Page(unset).all("href") if ":" in each]
+    assert consoles == [
+        f"https://{region}.{partition.console}/cloudformation/home?region={region}"
+        for partition in PARTITIONS
+        for region, _ in partition.regions
+    ]
     assert "--template-url" not in text(unset).split('"use strict"')[0]
     assert "AWS (commercial): 34 regions" in one
     assert "AWS China: not published" in one
 
 
 def test_the_plain_links_are_of_every_region_and_hold_what_is_set() -> None:
-    links = [each for each in Page(page(ONE)).all("href") if each.startswith("https:")]
+    links = [each for each in Page(page(ONE)).all("href") if "quickcreate" in each]
     template = f"templateURL=https%3A%2F%2Freleases.example.com%2Fdt-logs%2F{__version__}%2F"
     vendor = (
         "&stackName=dt-logs-analysis&param_DataTheoremAccountId=999988887777"

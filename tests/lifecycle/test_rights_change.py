@@ -183,7 +183,7 @@ def _unless_told(step: Step, left: list[str], *answers: Answer, lasting: bool = 
         each
         for each in left
         if not (
-            (lasting or (_made(step) and f"['{_made(step)}']" in each))
+            (lasting or (_made(step) and f"S3 bucket {_made(step)}:" in each))
             and any(name in each for name in told)
         )
     ]

@@ -7,6 +7,7 @@ from html import unescape
 from html.parser import HTMLParser
 
 from dt_logs_rehearsal.account.iam.access import Decided
+from dt_logs_rehearsal.report.changes import Change
 from dt_logs_rehearsal.report.data import EMULATED, ApiCall, Attempt, Report, StackEvent, Stage
 from dt_logs_rehearsal.report.page import page
 
@@ -26,7 +27,7 @@ REPORT = Report(
                 ApiCall("Lambda", "s3", "PutObject", (Decided(EVIL, EVIL, False, ""),), EVIL),
                 ApiCall("Data Theorem", "sns", "ConfirmSubscription", ()),
             ),
-            (f"+ {EVIL}",),
+            {f"+ S3 bucket {EVIL}": [Change(EVIL, EVIL, {"Sid": EVIL})]},
         ),
     ),
     vendor_received=(EVIL,),
@@ -70,11 +71,37 @@ def test_everything_that_a_report_holds_is_on_the_page() -> None:
         "CREATE_FAILED",
         "sns:ConfirmSubscription",
         "not asked",
-        "no statement",
+        "1 x Data Theorem",
         "2 API calls",
-        "account not restored",
+        "account CHANGED",
     ):
         assert part in text
+
+
+def test_a_scenario_is_folded_unless_something_was_not_as_expected() -> None:
+    fine = Report("fine", "Fine.", "x", "y", "z", restored=True)
+
+    found = re.findall(r"<details( open)?><summary><h3>(\w+)", page([REPORT, fine]))
+
+    assert found == [(" open", "a"), ("", "fine")]
+
+
+def test_every_link_leads_to_its_scenario() -> None:
+    text = page([REPORT, REPORT])
+
+    links = re.findall(r'href="#([^"]+)"', text)
+
+    assert len(set(links)) == 2
+    assert all(f'id="{each}"' in text for each in links)
+
+
+def test_what_changed_is_side_by_side() -> None:
+    stage = Stage("s", "CREATE_COMPLETE", (), (), {"~ S3 bucket b": [Change("tag a", None, "1")]})
+    report = Report("fine", "Fine.", "x", "y", "z", [stage])
+
+    (row,) = re.findall(r"<tr><td>.*?tag a.*?</tr>", page([report]))
+
+    assert re.findall(r"<pre[^>]*>(.*?)</pre>", row) == ["none", "1"]
 
 
 def test_a_page_of_nothing_is_a_page() -> None:

@@ -6,10 +6,13 @@ no terminal, and no address in it is shown whole, because its path or query may 
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, TextIO
@@ -23,6 +26,14 @@ if TYPE_CHECKING:
 
 EVERY = 5.0  # seconds between two lines of progress
 _LONGEST = 1_500  # characters of somebody else's text in a line
+# Whatever is coloured says in words, or by its sign, what its colour means.
+_MEANING = re.compile(
+    r"(?P<good>^ *\+ .*|\b(?:as expected|restored|allowed|refused)\b"
+    r"|\b(?:CREATE|UPDATE|DELETE)_COMPLETE\b)"
+    r"|(?P<bad>^ *- .*|\b(?:NOT AS EXPECTED|CHANGED|ALLOWED|DENIED|\w+_FAILED)\b)"
+    r"|(?P<warm>^ *~ .*|\b\w*ROLLBACK\w*\b)"
+)
+_COLOURS = {"good": "32", "bad": "31", "warm": "33"}
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*")
 
 
@@ -40,9 +51,61 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def show(lines: Iterable[str], stream: TextIO) -> None:
+    """Print lines; to a terminal in its width with a hanging indent, and in colours."""
+    width, colour = columns(stream), coloured(stream)
+    for line in lines:
+        for part in wrapped(printable(line), width):
+            print(_MEANING.sub(_painted, part) if colour else part, file=stream)
+
+
+def meaning(text: str) -> str:
+    """Return what the first word or sign with a meaning means: good, bad or warm, or nothing."""
+    found = _MEANING.search(text)
+    return found.lastgroup or "" if found else ""
+
+
+def _painted(found: re.Match[str]) -> str:
+    return f"\x1b[{_COLOURS[found.lastgroup or '']}m{found[0]}\x1b[0m"
+
+
+def rewriter(stream: TextIO) -> Callable[[str], None]:
+    """Return what puts a line of progress in place of the one before, where a terminal can."""
+    width = columns(stream) if live(stream) else None
+
+    def rewrite(line: str) -> None:
+        if width is not None:
+            print(f"\r\x1b[K{line[: width - 1]}", end="", file=stream, flush=True)
+
+    return rewrite
+
+
+def live(stream: TextIO | None) -> bool:
+    """Tell whether a stream is a terminal that can rewrite a line."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def coloured(stream: TextIO | None) -> bool:
-    """Tell whether a stream is a terminal, which shows colours."""
-    return stream is not None and stream.isatty()
+    """Tell whether to write colours to a stream: a terminal that has them, without NO_COLOR."""
+    return live(stream) and not os.environ.get("NO_COLOR")
+
+
+def columns(stream: TextIO) -> int | None:
+    """Return how many columns a terminal has; None for a stream that is not a terminal."""
+    with suppress(OSError, ValueError):
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    return None
+
+
+def wrapped(line: str, width: int | None) -> list[str]:
+    """Return a line as several that fit, with a hanging indent; whole where there is no width."""
+    if width is None or len(line) <= width:
+        return [line]
+    text = line.lstrip()
+    start = " " * min(len(line) - len(text), width // 2)
+    return textwrap.wrap(
+        text, width, initial_indent=start, subsequent_indent=f"{start}    ", break_on_hyphens=False
+    )
 
 
 def printable(text: str, instead: str = " ") -> str:

@@ -55,6 +55,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"the release (default: build/{__version__})",
     )
+    parser.add_argument(
+        "--verbose", action="store_true", help="print stack events, changes and API calls as well"
+    )
     add_customize(parser, "the function with which the release was built")
     parser.add_argument("--json", action="store_true", help="print the result for a program")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The flow as a drawing, wide for screens and narrow for phones: from request to analysis."""
+"""Draw how logs flow, wide for screens and narrow for phones, with a legend for the numbers."""
 
 from dataclasses import dataclass
 from html import escape
@@ -15,21 +15,23 @@ class _Box:
 
 _SIZE = (190, 74)
 _TITLE = "How a log file reaches Data Theorem"
-_DESCRIPTION = (
-    "The load balancer writes log files into the S3 bucket. S3 tells the SNS topic of each new one."
-    " SNS tells Data Theorem's endpoint, which gets the file from the bucket. The Lambda function"
-    " sets this up when the stack changes, and does not run otherwise."
+_STEPS = (
+    "Elastic Load Balancing writes a log file for each load balancer node every five minutes.",
+    "S3 announces each new log file to the SNS topic.",
+    "SNS delivers the announcement to Data Theorem's endpoint.",
+    "Data Theorem's account gets the announced file from the bucket.",
 )
+_SETUP = "The Lambda function sets this up when the stack changes, or on a RefreshSchedule."
 
 
 def drawings() -> str:
-    """Return the flow as two SVG drawings, of which the page's style shows the one that fits."""
+    """Return two SVG drawings, of which the page's style shows one, and what the numbers mean."""
     wide = (
         _Box(20, 50, "Load balancer", "logs every 5 minutes"),
-        _Box(290, 50, "S3 bucket", "policy: read, no more"),
-        _Box(560, 50, "SNS topic", "one a bucket", True),
+        _Box(290, 50, "S3 bucket", "read-only policy"),
+        _Box(560, 50, "SNS topic", "one per bucket", True),
         _Box(830, 50, "Data Theorem", "endpoint"),
-        _Box(290, 200, "Lambda function", "if the stack changes", True),
+        _Box(290, 200, "Lambda function", "runs on stack changes", True),
     )
     paths = (
         ("M210 87 H284", "1"),
@@ -41,10 +43,10 @@ def drawings() -> str:
     labels = ((240, 78), (510, 78), (780, 78), (395, 168), (640, 192))
     tall = (
         _Box(85, 20, "Load balancer", "logs every 5 minutes"),
-        _Box(85, 150, "S3 bucket", "policy: read, no more"),
-        _Box(85, 280, "SNS topic", "one a bucket", True),
+        _Box(85, 150, "S3 bucket", "read-only policy"),
+        _Box(85, 280, "SNS topic", "one per bucket", True),
         _Box(85, 410, "Data Theorem", "endpoint"),
-        _Box(85, 540, "Lambda function", "if the stack changes", True),
+        _Box(85, 540, "Lambda function", "runs on stack changes", True),
     )
     down = (
         ("M180 94 V144", "1"),
@@ -54,8 +56,11 @@ def drawings() -> str:
         ("M85 577 H40 V187 H79", "sets up"),
     )
     marks = ((190, 124), (190, 254), (190, 384), (290, 500), (46, 500))
-    return _svg("wide", (1040, 290), wide, paths, labels, (6, 20, 790, 262)) + _svg(
-        "narrow", (360, 630), tall, down, marks, None
+    steps = "".join(f"<li>{escape(each)}</li>" for each in _STEPS)
+    return (
+        _svg("wide", (1040, 290), wide, paths, labels, (6, 20, 790, 262))
+        + _svg("narrow", (360, 630), tall, down, marks, None)
+        + f'<ol class="legend">{steps}</ol><p>{_SETUP}</p>'
     )
 
 
@@ -70,7 +75,8 @@ def _svg(
     parts = [
         f'<svg class="flow {name}" viewBox="0 0 {size[0]} {size[1]}" role="img"'
         f' aria-labelledby="{name}-title {name}-desc">',
-        f'<title id="{name}-title">{_TITLE}</title><desc id="{name}-desc">{_DESCRIPTION}</desc>',
+        f'<title id="{name}-title">{_TITLE}</title>',
+        f'<desc id="{name}-desc">{escape(" ".join((*_STEPS, _SETUP)))}</desc>',
         f'<defs><marker id="{name}-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7"'
         ' markerHeight="7" orient="auto"><polygon class="tip" points="0,0 8,4 0,8"/></marker>'
         "</defs>",

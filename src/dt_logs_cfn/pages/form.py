@@ -55,10 +55,10 @@ def unpublished(contents: Contents, partition: str) -> str:
         contents.templates[each] for each in (Privileges.LEAST_PRIVILEGE, Privileges.DOCUMENTED)
     )
     return (
-        f"This release is not published for {escape(partition)}, so there is no link. Download the"
-        f' <a href="{contents.role_template}">service role&#x27;s template</a> and the stack&#x27;s'
-        f' (<a href="{least}">least privilege</a>, or <a href="{documented}">as documented</a>),'
-        " and run the commands beside them."
+        f"This release is not published for {escape(partition)}. Download the"
+        f' <a href="{contents.role_template}">service role template</a> and the stack template'
+        f' (<a href="{least}">least privilege</a> or <a href="{documented}">as documented</a>).'
+        " Run the commands in the folder with these files, or upload them in the console."
     )
 
 
@@ -74,15 +74,23 @@ def _where() -> str:
         for each in PARTITIONS
     )
     return (
-        '<fieldset><legend>Where</legend><div class="field"><label for="Region">Region of the load'
-        f' balancers</label><select id="Region">{groups}</select></div></fieldset>'
+        '<fieldset><legend>Where</legend><div class="field"><label for="Region">Region of your'
+        f' load balancers</label><select id="Region">{groups}</select></div></fieldset>'
     )
 
 
 def _privileges() -> str:
     choices = (
-        (Privileges.LEAST_PRIVILEGE, "Least privilege", "recommended: only what its steps need"),
-        (Privileges.DOCUMENTED, "As documented", "the onboarding document's policy, s3:* included"),
+        (
+            Privileges.LEAST_PRIVILEGE,
+            "Least privilege",
+            "recommended: only the permissions it needs",
+        ),
+        (
+            Privileges.DOCUMENTED,
+            "As documented",
+            "the policy in the onboarding document, with s3:*",
+        ),
     )
     radios = "".join(
         f'<label class="choice"><input type="radio" name="privileges" value="{each.value}"'
@@ -90,14 +98,14 @@ def _privileges() -> str:
         f"<span>{name} <small>{hint}</small></span></label>"
         for each, name, hint in choices
     )
-    return f"<fieldset><legend>Privileges of the Lambda</legend>{radios}</fieldset>"
+    return f"<fieldset><legend>Permissions of the Lambda function</legend>{radios}</fieldset>"
 
 
 def _vendor() -> str:
     return (
         "<fieldset><legend>What Data Theorem sent you</legend>"
-        + _field("DataTheoremAccountId", "AWS account", "12 digits", "numeric")
-        + _field("NotificationEndpoint", "Endpoint", "An https URL, or the ARN of an SQS queue")
+        + _field("DataTheoremAccountId", "AWS account ID", "12 digits", "numeric")
+        + _field("NotificationEndpoint", "Endpoint", "An https URL or the ARN of an SQS queue")
         + "</fieldset>"
     )
 
@@ -107,13 +115,13 @@ def _customer() -> str:
         "<fieldset><legend>In your account</legend>"
         + _field(
             "LoadBalancerArns",
-            "ARNs of the load balancers",
-            "One a line or with commas; * for all of account and region",
+            "Load balancer ARNs",
+            "One per line or comma-separated; * for all in this account and region",
             lines=4,
         )
-        + _field("RoleArn", "ARN of the service role", "What step 1 prints")
+        + _field("RoleArn", "Service role ARN", "Step 1 prints it")
         + _field(
-            "StackName", "Stack name", "Begins with dt-logs-analysis", value="dt-logs-analysis"
+            "StackName", "Stack name", "Starts with dt-logs-analysis", value="dt-logs-analysis"
         )
         + "</fieldset>"
     )
@@ -144,12 +152,15 @@ def _status(contents: Contents) -> str:
         f"{unpublished(contents, each.name)}</p>"
         for each in PARTITIONS
     )
-    return f'<p id="status" class="state" role="status" aria-live="polite"></p>{notices}'
+    return (
+        f'<p id="status" class="state" role="status" aria-live="polite"></p>{notices}'
+        '<p><a class="button" id="console-link" hidden>Open CloudFormation in the console</a></p>'
+    )
 
 
 def _role(contents: Contents) -> str:
     return (
-        "<h3>1. The service role, once an account and region</h3>"
+        "<h3>1. Create the service role, once for each account and region</h3>"
         '<p data-published hidden><a class="button" id="role-link">Create the service role in the'
         " console</a></p>"
         + _copied(
@@ -164,10 +175,14 @@ def _role(contents: Contents) -> str:
 def _stack(contents: Contents) -> str:
     template = contents.templates[Privileges.LEAST_PRIVILEGE]
     return (
-        "<h3>2. The stack</h3>"
-        '<div data-published hidden><p><a class="button" id="stack-link">Create the stack in the'
-        " console</a></p><p>No link can fill in the rest of that form: under"
-        " <strong>Permissions</strong> choose the service role, then acknowledge both"
+        "<h3>2. Plan: see what would change</h3><p>Reads your account with your credentials and"
+        " writes nothing.</p>"
+        + _ours(contents, "plan")
+        + "<h3>3. Deploy, in one of these ways</h3>"
+        + _ours(contents, "deploy")
+        + '<div data-published hidden><h4>Console</h4><p><a class="button" id="stack-link">Create'
+        " the stack in the console</a></p><p>A link cannot fill in the whole form. Under"
+        " <strong>Permissions</strong>, choose the service role. Then acknowledge both"
         " capabilities.</p></div>"
         + _copied(
             "stack-cli",
@@ -181,8 +196,19 @@ def _stack(contents: Contents) -> str:
             "Block that creates the stack",
             launch_commands.terraform(template, "", {}),
         )
+        + "<h3>4. Status: check that logs flow</h3><p>Each finding comes with its fix.</p>"
+        + _copied(
+            "status-cli", "dt-logs-cfn", "Command that checks", launch_commands.ours("status", {})
+        )
         + '<p id="copied" class="hint" role="status" aria-live="polite"></p>'
     )
+
+
+def _ours(contents: Contents, command: str) -> str:
+    if contents.customization:
+        return f"<p><code>dt-logs-cfn {command}</code> does not take customized templates.</p>"
+    made = launch_commands.ours(command, {})
+    return _copied(command, "dt-logs-cfn", f"Command that runs {command}", made)
 
 
 def _copied(name: str, title: str, label: str, markup: str) -> str:

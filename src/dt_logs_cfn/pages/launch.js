@@ -7,7 +7,14 @@ const release = JSON.parse(byId("release").textContent);
 const vendor = ["DataTheoremAccountId", "NotificationEndpoint"];
 const parameters = [...vendor, "LoadBalancerArns"];
 const fields = ["LoadBalancerArns", ...vendor, "RoleArn", "StackName"];
-const left = new Set(); // fields that were left once: until then nobody is told of an error
+const left = new Set(); // fields that were left once: unfinished input is not marked as wrong
+const stray = { // characters that no value of a field has: marked at once
+  LoadBalancerArns: /[^\w:/*,-]/,
+  DataTheoremAccountId: /[^0-9]/,
+  NotificationEndpoint: /[^!-~]/,
+  RoleArn: /[^\w+=,.@:/-]/,
+  StackName: /[^A-Za-z0-9-]/,
+};
 
 // Quoting: for a POSIX shell, for JSON inside single quotes of it, for Terraform, for a URL.
 
@@ -37,12 +44,16 @@ function templateUrl(partition, name) {
   return base && `${base}/${release.version}/${name}`;
 }
 
+function consoleHome(partition, region) {
+  const host = `${region}.${release.partitions[partition].console}`;
+  return `https://${host}/cloudformation/home?region=${region}`;
+}
+
 function quickCreate(partition, region, template, stack, values) {
   const query = { templateURL: template, stackName: stack };
   for (const [name, value] of Object.entries(values)) query[`param_${name}`] = value;
   const filled = Object.entries(query).map(([name, text]) => `${name}=${encodeURIComponent(text)}`);
-  const host = `${region}.${release.partitions[partition].console}`;
-  return `https://${host}/cloudformation/home?region=${region}#/stacks/quickcreate?${filled.join("&")}`;
+  return `${consoleHome(partition, region)}#/stacks/quickcreate?${filled.join("&")}`;
 }
 
 // Checks: each returns what is wrong with a value, or nothing.
@@ -62,24 +73,24 @@ function account(arn) {
 function ofOtherPartition(arn, at) {
   const partition = arn.split(":")[1];
   if (partition === at.partition) return "";
-  return `${arn} is of partition ${partition}; ${at.region} is of ${at.partition}.`;
+  return `${arn} is in partition ${partition}, but ${at.region} is in ${at.partition}.`;
 }
 
 function checkLoadBalancer(arn, first, at) {
   if (!loadBalancer.test(arn)) {
-    return `${arn.slice(0, 120)} is not the ARN of an application load balancer, which is like ` +
+    return `${arn.slice(0, 120)} is not the ARN of an application load balancer. Enter one like ` +
       `arn:${at.partition}:elasticloadbalancing:${at.region}:ACCOUNT:loadbalancer/app/NAME/ID.`;
   }
   const region = arn.split(":")[3];
   if (ofOtherPartition(arn, at)) return ofOtherPartition(arn, at);
-  if (region !== at.region) return `${arn} is of region ${region}, not ${at.region}.`;
+  if (region !== at.region) return `${arn} is in region ${region}, not ${at.region}.`;
   if (account(arn) === account(first)) return "";
-  return `${arn} is of account ${account(arn)}, the first of ${account(first)}: ` +
-    "a stack is of one account.";
+  return `${arn} is in account ${account(arn)}, the first one in ${account(first)}. ` +
+    "Launch a stack in each account.";
 }
 
 function checkLoadBalancers(arns, at) {
-  if (arns.includes("*")) return arns.length > 1 ? "* stands for all, so name no others." : "";
+  if (arns.includes("*")) return arns.length > 1 ? "* means all load balancers. Remove the ARNs, or the *." : "";
   const wrong = arns.map((arn) => checkLoadBalancer(arn, arns[0], at)).find(Boolean);
   if (wrong || arns.join(",").length <= 4096) return wrong || "";
   return "A parameter holds 4,096 bytes, about 35 ARNs. Enter *, or launch a second stack for " +
@@ -87,27 +98,27 @@ function checkLoadBalancers(arns, at) {
 }
 
 function checkAccount(value) {
-  return /^[0-9]{12}$/.test(value) ? "" : "An AWS account has 12 digits.";
+  return /^[0-9]{12}$/.test(value) ? "" : "Enter an AWS account ID: 12 digits.";
 }
 
 function checkEndpoint(value, at) {
   if (queue.test(value)) return ofOtherPartition(value, at);
   if (https.test(value) && value.length <= 2048) return "";
-  return `An https URL, or the ARN of a standard SQS queue of partition ${at.partition}.`;
+  return `Enter an https URL, or the ARN of a standard SQS queue in partition ${at.partition}.`;
 }
 
 function checkRole(value, at, arns) {
-  if (!role.test(value)) return `A role's ARN is like arn:${at.partition}:iam::ACCOUNT:role/NAME.`;
+  if (!role.test(value)) return `Enter a role ARN like arn:${at.partition}:iam::ACCOUNT:role/NAME.`;
   if (!arns.length || arns.includes("*") || account(arns[0]) === account(value)) {
     return ofOtherPartition(value, at);
   }
-  return `The role is of account ${account(value)}, the load balancers of ${account(arns[0])}.`;
+  return `The role is in account ${account(value)}, the load balancers are in ${account(arns[0])}.`;
 }
 
 function checkStackName(value) {
   if (/^dt-logs-analysis[A-Za-z0-9-]{0,112}$/.test(value)) return "";
-  return "It begins with dt-logs-analysis, for the service role may run no other, and has " +
-    "letters, digits and hyphens, 128 at most.";
+  return "Start with dt-logs-analysis, because the service role may run no other stack. Use up " +
+    "to 128 letters, digits and hyphens.";
 }
 
 function check(values, at) {
@@ -152,9 +163,9 @@ function read() {
   return values;
 }
 
-function showErrors(wrong) {
+function showErrors(wrong, values) {
   for (const name of fields) {
-    const text = left.has(name) ? wrong[name] || "" : "";
+    const text = left.has(name) || stray[name].test(values[name]) ? wrong[name] || "" : "";
     byId(`${name}-error`).textContent = text;
     byId(name).setAttribute("aria-invalid", String(Boolean(text)));
   }
@@ -166,9 +177,11 @@ function label(name) {
 
 function status(wrong, missing, at) {
   const names = Object.keys(wrong);
-  if (names.length) return `Not yet. What does not fit: ${names.map(label).join(", ")}.`;
-  if (!missing.length) return `Complete, for ${at.region}.`;
-  return `For ${at.region}. Still in capitals: ${missing.map(label).join(", ")}.`;
+  if (!names.length && !missing.length) return `Complete for ${at.region}.`;
+  const said = [`For ${at.region}.`];
+  if (names.length) said.push(`Correct this first: ${names.map(label).join(", ")}.`);
+  if (missing.length) said.push(`Still missing: ${missing.map(label).join(", ")}.`);
+  return `${said.join(" ")} The commands have capitals in their place.`;
 }
 
 function option(template, at) {
@@ -190,10 +203,13 @@ function fill(values, at) {
     Region: at.region,
     Template: release.templates[privileges],
     RoleTemplate: release.templates.role,
+    Privileges: privileges,
   };
-  const quotings = { word: shellWord, json: shellJson, hcl: hclString, option, attribute };
+  const pair = (value, _, name) => shellWord(`${name}=${value}`);
+  const quotings = { word: shellWord, pair, json: shellJson, hcl: hclString, option, attribute };
   for (const slot of byId("result").querySelectorAll("[data-value]")) {
-    slot.textContent = quotings[slot.dataset.quoting](known[slot.dataset.value], at);
+    const { quoting, value } = slot.dataset;
+    slot.textContent = quotings[quoting](known[value], at, value);
   }
   const given = parameters.filter((name) => values[name]).map((name) => [name, values[name]]);
   link("role-link", at, known.RoleTemplate, release.roleStack, {});
@@ -212,17 +228,18 @@ function update() {
   setByRelease(at);
   const values = read();
   const wrong = check(values, at);
-  showErrors(wrong);
+  showErrors(wrong, values);
   const text = status(wrong, fields.filter((name) => !values[name]), at);
   if (byId("status").textContent !== text) byId("status").textContent = text;
-  const fits = Object.keys(wrong).length === 0;
-  byId("status").classList.toggle("bad", !fits);
-  byId("result").hidden = !fits;
+  byId("status").classList.toggle("bad", Object.keys(wrong).length > 0);
   const published = Boolean(release.partitions[at.partition].baseUrl);
   for (const each of document.querySelectorAll("[data-published]")) each.hidden = !published;
   for (const each of document.querySelectorAll("[data-unpublished]")) {
     each.hidden = published || each.dataset.unpublished !== at.partition;
   }
+  byId("console-link").hidden = published;
+  byId("console-link").href = consoleHome(at.partition, at.region);
+  for (const name of Object.keys(wrong)) values[name] = ""; // a wrong value is in no command
   fill(values, at);
 }
 

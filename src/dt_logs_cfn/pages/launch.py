@@ -12,38 +12,38 @@ from dt_logs_cfn.pages.contents import Contents
 from dt_logs_cfn.pages.customized import changed, notice
 from dt_logs_cfn.pages.drawing import drawings
 from dt_logs_cfn.pages.form import data, launcher, unpublished
-from dt_logs_cfn.pages.links import quick_create
-from dt_logs_cfn.pages.markup import asset, code, document, mono, table
+from dt_logs_cfn.pages.links import console, quick_create
+from dt_logs_cfn.pages.markup import asset, code, document, folded, mono, table
 from dt_logs_cfn.pages.regions import PARTITIONS, Partition
 from dt_logs_cfn.pages.rights import rights
 from dt_logs_cfn.settings import Privileges
 
 _STACK = launch_commands.PLACEHOLDERS["StackName"]
 _PARTS = (
+    ("about", "Before you start"),
     ("flow", "What it sets up"),
     ("launch", "Launch"),
-    ("rights", "Rights"),
+    ("rights", "Permissions"),
     ("verify", "Verify"),
     ("undo", "Undo"),
     ("files", "Files"),
 )
 _PROMISES = (
-    "A load balancer that logs already goes on as it did. One that does not gets its logs turned"
-    " on, into a private bucket.",
-    "Data Theorem&#x27;s account may get those load balancers&#x27; log objects: no listing, no"
-    " writing, nothing else in the bucket.",
-    "What is yours stays: policies, notifications, tags and lifecycle rules come out as they went"
-    " in, and a run that fails takes back what it did.",
-    "The function runs when the stack changes, and at no other time. Its source is inside the"
-    " template.",
+    "Load balancers that already log keep their bucket and prefix. Where logging is off, the stack"
+    " turns it on, into a private bucket.",
+    "Data Theorem&#x27;s account may get those load balancers&#x27; log files. It may not list,"
+    " write or read anything else in the bucket.",
+    "Your own policies, notifications, tags and lifecycle rules stay unchanged. If a run fails,"
+    " CloudFormation rolls it back.",
+    "The function runs when the stack changes or on a RefreshSchedule. The template has its code.",
 )
 _FILES = (
-    ("dt-logs-analysis.template.json", "the stack, least privilege: the one that we recommend"),
-    ("dt-logs-analysis-documented.template.json", "the stack, privileges as documented"),
+    ("dt-logs-analysis.template.json", "the stack with least privilege (recommended)"),
+    ("dt-logs-analysis-documented.template.json", "the stack with the documented permissions"),
     ("cloudformation-role.template.json", "the service role"),
-    ("policies/", "an IAM policy, to read or to paste"),
-    ("handler.zip", "the Lambda function&#x27;s code, byte for byte as in the templates"),
-    ("terraform/", "Terraform modules: of the stack, and of a StackSet"),
+    ("policies/", "an IAM policy to read or paste"),
+    ("handler.zip", "the Lambda function&#x27;s code, the same bytes as in the templates"),
+    ("terraform/", "Terraform modules for the stack and for a StackSet"),
     ("stackset-parameters.json", "parameters for a StackSet"),
 )
 
@@ -52,7 +52,8 @@ def page(contents: Contents) -> str:
     """Return the page; equal contents give equal bytes."""
     links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title in _PARTS)
     bodies = (
-        _flow(),
+        asset("about.html"),
+        f'{drawings()}<ul class="promises">{"".join(map("<li>{}</li>".format, _PROMISES))}</ul>',
         _launch(contents),
         rights() + changed(contents.customization),
         _verify(contents),
@@ -65,12 +66,12 @@ def page(contents: Contents) -> str:
     )
     body = (
         "<header><h1>Load balancer logs for Data Theorem Logs Analysis</h1>"
-        "<p>One CloudFormation stack, in the account and region of your application load"
-        f" balancers, run through a service role. Release {__version__} of dt-logs-cfn."
+        "<p>Launch one CloudFormation stack in each account and region with application load"
+        f" balancers. Release {__version__} of dt-logs-cfn."
         f"{notice(contents.customization)}</p>"
         f'<nav aria-label="On this page"><ul>{links}</ul></nav></header>'
-        f"<main>{sections}</main><footer><p>dt-logs-cfn {__version__}. This page loads nothing,"
-        f" and sends nothing that you enter.</p></footer>{data(contents)}"
+        f"<main>{sections}</main><footer><p>dt-logs-cfn {__version__}. This page loads nothing"
+        f" and does not send what you enter.</p></footer>{data(contents)}"
     )
     return document(
         f"Launch dt-logs-cfn {__version__}",
@@ -80,20 +81,17 @@ def page(contents: Contents) -> str:
     )
 
 
-def _flow() -> str:
-    promises = "".join(f"<li>{each}</li>" for each in _PROMISES)
-    return f'{drawings()}<ul class="promises">{promises}</ul>'
-
-
 def _launch(contents: Contents) -> str:
     plain = "".join(_plain(contents, each) for each in PARTITIONS)
     return (
-        "<p>Two steps. Through the <strong>service role</strong> CloudFormation acts, so that"
-        " nobody needs these rights for good; give <code>iam:PassRole</code> on it only to those"
-        " who may launch such stacks. The <strong>stack</strong>&#x27;s name begins with"
-        f" <code>{_STACK}</code>: the role may run no other.</p>"
+        "<p>Four steps: service role, plan, deploy, status. CloudFormation acts through the"
+        " <strong>service role</strong>, so that nobody else needs its permissions. Allow"
+        " <code>iam:PassRole</code> on it only to people who may launch this stack. The"
+        f" <strong>stack</strong>&#x27;s name must start with <code>{_STACK}</code>: the role may"
+        " run no other. Install <code>dt-logs-cfn</code> by"
+        " <code>pipx install dt-logs-cfn</code>; it needs Python 3.10 or newer.</p>"
         f"{launcher(contents)}"
-        f"<h3>Plain links and commands, by region</h3>{plain}"
+        f"<h3>Links and commands for every region</h3>{plain}"
     )
 
 
@@ -101,25 +99,41 @@ def _plain(contents: Contents, partition: Partition) -> str:
     least = contents.templates[Privileges.LEAST_PRIVILEGE]
     url, role = (contents.url(partition.id, each) for each in (least, contents.role_template))
     values = contents.parameters(partition.id)
-    where = partition.name
     if url:
         count = f"{len(partition.regions)} regions"
         said = (
             "<p>Each link opens the console&#x27;s form, filled in. Under"
-            " <strong>Permissions</strong> choose the service role, then acknowledge both"
+            " <strong>Permissions</strong>, choose the service role. Then acknowledge both"
             f" capabilities.</p>{_links(contents, partition)}"
         )
     else:
         count = "not published"
-        said = f'<p class="notice">{unpublished(contents, where)}</p>'
-    return (
-        f"<details><summary>{escape(where)}: {count}</summary>{said}"
-        "<p>By command, with your values for what is in capitals: the service role, the stack, and"
-        " the stack by Terraform.</p>"
-        f"{code(launch_commands.create_role(contents.role_template, role, values))}"
-        f"{code(launch_commands.create_stack(least, url, values))}"
-        f"{code(launch_commands.terraform(least, url, values))}</details>"
+        notice = f'<p class="notice">{unpublished(contents, partition.name)}</p>'
+        said = f"{notice}{_consoles(partition)}"
+    ours = ("status",) if contents.customization else ("plan", "deploy", "status")
+    commands = (
+        launch_commands.create_role(contents.role_template, role, values),
+        *(launch_commands.ours(each, values) for each in ours),
+        launch_commands.create_stack(least, url, values),
+        launch_commands.terraform(least, url, values),
     )
+    return folded(
+        f"{escape(partition.name)}: {count}",
+        f"{said}<p>The same as commands; replace what is in capitals. Service role, plan, deploy,"
+        " status; then the stack by the AWS CLI, and by Terraform.</p>"
+        f"{''.join(map(code, commands))}",
+    )
+
+
+def _consoles(partition: Partition) -> str:
+    rows = [
+        (
+            f"{mono(region)}<br>{escape(title)}",
+            f'<a href="{console(partition, region)}">Console</a>',
+        )
+        for region, title in partition.regions
+    ]
+    return table("CloudFormation in the console", ("Region", "Link"), rows, partition.name)
 
 
 def _links(contents: Contents, partition: Partition) -> str:
@@ -157,31 +171,31 @@ def _verify(contents: Contents) -> str:
         "  -s SHA256SUMS.sig < SHA256SUMS"
     )
     return (
-        "<p>Nothing here has to be believed. In the folder of the release, that all files are"
-        " whole:</p>"
+        "<p>You need not trust this page. In the release&#x27;s folder, check that all files are"
+        " complete:</p>"
         + code("sha256sum -c SHA256SUMS")
-        + "<p>That the checksums are signed. <code>allowed_signers</code> names identities and"
-        " their keys; it is in the project&#x27;s source, in"
+        + "<p>Check that the checksums are signed. <code>allowed_signers</code> has the identities"
+        " and their keys; it is in the project&#x27;s source, in"
         " <code>src/dt_logs_cfn/signers</code>:</p>"
         + code(escape(signature))
-        + "<p>That a template is what the source builds, the function inside it included; nothing"
-        " of it is run. In a checkout of this version:</p>"
+        + "<p>Check that the source builds this template, with the function inside it. Nothing in"
+        " the template is run. In a checkout of this version:</p>"
         + code(escape(f"python -m dt_logs_cfn verify {place}{by}"))
     )
 
 
 def _undo() -> str:
     return (
-        "<p>Delete the stack, and the service role&#x27;s stack after it, if at all: the stack"
-        " needs it to be deleted.</p>"
+        "<p>Delete the stack. Keep the service role until it is gone: CloudFormation needs it for"
+        " that.</p>"
         + code(f"aws cloudformation delete-stack --region REGION --stack-name {_STACK}")
-        + "<p>Logging that the stack turned on is turned off, with the prefix as it was;"
-        " notification, subscription, topic, statements and an empty bucket go. Logging that was"
-        " on before, and load balancers that somebody has changed since, are left alone.</p>"
-        "<p>A bucket that holds logs stays: they are yours. It stays private, and they expire."
-        " Under the documented privileges the topic, its subscription and the function&#x27;s log"
-        " group stay too, since that role may not delete them. The answer in the stack&#x27;s"
-        " events names what stays.</p>"
+        + "<p>Logging that the stack turned on is turned off, and the prefix is restored. The"
+        " notification, the subscription, the topic, the policy statements and an empty bucket are"
+        " removed. Logging that was on before stays as it is, and so do load balancers that"
+        " somebody changed since.</p>"
+        "<p>A bucket with logs stays, private, and the logs expire. The documented template also"
+        " leaves the topic, its subscription and the function&#x27;s log group, because its role"
+        " may not delete them. <code>dt-logs-cfn status</code> names what stays.</p>"
     )
 
 
@@ -197,7 +211,7 @@ def _files(contents: Contents) -> str:
     names = ("File", "Bytes", "SHA-256")
     return (
         table("Files of this release", names, rows)
-        + f"<p>{_file_link('manifest.json')} and {_file_link('SHA256SUMS')} name these files and"
+        + f"<p>{_file_link('manifest.json')} and {_file_link('SHA256SUMS')} list these files and"
         " this page.</p>"
     )
 

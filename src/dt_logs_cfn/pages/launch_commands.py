@@ -17,6 +17,7 @@ PLACEHOLDERS = {
     "DataTheoremAccountId": "ACCOUNT",
     "NotificationEndpoint": "ENDPOINT",
     "LoadBalancerArns": "ARN,ARN",
+    "Privileges": "least-privilege",
 }
 PARAMETERS = ("DataTheoremAccountId", "NotificationEndpoint", "LoadBalancerArns")
 ROLE_STACK = "service-role-for-dt-logs-analysis"
@@ -44,6 +45,7 @@ def hcl_string(value: str) -> str:
 
 _QUOTED: dict[str, Callable[[str], str]] = {
     "word": shell_word,
+    "pair": shell_word,
     "json": shell_json,
     "hcl": hcl_string,
 }
@@ -63,6 +65,18 @@ def create_stack(template: str, url: str, values: Mapping[str, str]) -> str:
         f"  --capabilities {_CAPABILITIES} \\\n"
         f"  --parameters '[\n{parameters}\n  ]'"
     )
+
+
+def ours(command: str, values: Mapping[str, str]) -> str:
+    """Return, as markup, our own command: `plan`, `deploy`, or `status`, which takes the least."""
+    word, pair = _filler(values, "word"), _filler(values, "pair")
+    options = [f"dt-logs-cfn {command} --region {word('Region')} --stack {word('StackName')}"]
+    if command != "status":
+        options.append(f"--privileges {word('Privileges')}")
+        options += [f"--parameter {pair(name)}" for name in PARAMETERS]
+    if command == "deploy":
+        options.append(f"--role-arn {word('RoleArn')}")
+    return " \\\n  ".join(options)
 
 
 def create_role(template: str, url: str, values: Mapping[str, str]) -> str:
@@ -101,7 +115,8 @@ def _filler(values: Mapping[str, str], quoting: str) -> Callable[[str], str]:
     given = {**PLACEHOLDERS, **values}
 
     def filled(name: str) -> str:
-        return _slot(name, quoting, _QUOTED[quoting](given[name]))
+        value = f"{name}={given[name]}" if quoting == "pair" else given[name]
+        return _slot(name, quoting, _QUOTED[quoting](value))
 
     return filled
 

@@ -26,10 +26,12 @@ def quick_create(
         **{f"param_{name}": value for name, value in parameters.items()},
     }
     filled = "&".join(f"{name}={_encoded(value)}" for name, value in query.items())
-    return (
-        f"https://{region}.{partition.console}/cloudformation/home?region={region}"
-        f"#/stacks/quickcreate?{filled}"
-    )
+    return f"{console(partition, region)}#/stacks/quickcreate?{filled}"
+
+
+def console(partition: Partition, region: str) -> str:
+    """Return the address of CloudFormation's console in a region."""
+    return f"https://{region}.{partition.console}/cloudformation/home?region={region}"
 
 
 def _encoded(value: str) -> str:

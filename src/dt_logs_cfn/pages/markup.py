@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 
+from dt_logs_cfn.cli.terminal import meaning
+
 
 def document(title: str, style: str, body: str, script: str = "") -> str:
     """Return a whole page; its policy allows this style and this script, and nothing else.
@@ -27,7 +29,7 @@ def document(title: str, style: str, body: str, script: str = "") -> str:
 
 
 def asset(name: str) -> str:
-    """Return a style or a script of this package."""
+    """Return a style, a script or a text of this package."""
     return files(__package__).joinpath(name).read_text("utf-8")
 
 
@@ -54,6 +56,22 @@ def code(markup: str, name: str = "") -> str:
     """Return lines as they are, wrapped as a terminal does; by its name a script finds them."""
     found = f' id="{name}"' if name else ""
     return f'<pre class="wrapped"{found}>{markup}</pre>'
+
+
+def meant(text: str, kind: str = "") -> str:
+    """Return text in the colour of what it says, as the terminal shows it; a `badge` stands out."""
+    return f'<span class="{kind} {meaning(text)}">{escape(text)}</span>'
+
+
+def listed(title: str, lines: Iterable[str]) -> str:
+    """Return lines, which may be of a diff, below a heading."""
+    items = "".join(f"<li>{meant(each)}</li>" for each in lines)
+    return f'<h4>{escape(title)}</h4><ul class="diff">{items}</ul>'
+
+
+def folded(summary: str, body: str, opened: bool = False) -> str:
+    """Return markup that is shown when its summary is clicked, or from the start."""
+    return f"<details{' open' if opened else ''}><summary>{summary}</summary>{body}</details>"
 
 
 def _digest(content: str) -> str:

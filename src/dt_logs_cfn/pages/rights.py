@@ -1,27 +1,27 @@
-"""Whose rights a stack rests on, and every right of the Lambda function: for a security team."""
+"""List for a security team who may do what, and every permission of the Lambda function."""
 
 from collections.abc import Iterable
 from html import escape
 from itertools import groupby
 
-from dt_logs_cfn.pages.markup import mono, table
+from dt_logs_cfn.pages.markup import folded, mono, table
 from dt_logs_cfn.template import explain
 
 _PARTIES = (
     (
         "CloudFormation, through the service role",
         '<a href="policies/cloudformation-role-lifecycle.json">cloudformation-role-lifecycle</a>:'
-        " makes and removes the role, the function and the log group of stacks of that name",
+        " creates and removes the role, the function and the log group of stacks with that name",
     ),
     (
-        "The Lambda function, through the stack&#x27;s role",
+        "The Lambda function, through its own role",
         '<a href="policies/lambda-execution-least-privilege.json">lambda-execution-least-privilege'
         '</a>, or <a href="policies/lambda-execution-documented.json">lambda-execution-documented'
         "</a>",
     ),
     (
         "Elastic Load Balancing",
-        "<code>s3:PutObject</code> below <code>AWSLogs/</code> and your account, only where the"
+        "<code>s3:PutObject</code> below <code>AWSLogs/</code> and your account ID, only where the"
         " stack turned logging on",
     ),
     (
@@ -32,22 +32,21 @@ _PARTIES = (
 
 
 def rights() -> str:
-    """Return the rights, least privilege first."""
+    """Return who may do what, then the function's permissions, least privilege first."""
     least, documented = explain.rights(), explain.uses()
     return (
         table("Who may do what", ("Who", "Under which policy"), _PARTIES)
-        + "<p>The service role of the onboarding document"
+        + "<p>The service role in the onboarding document"
         ' (<a href="policies/cloudformation-role-documented.json">'
-        "cloudformation-role-documented</a>) cannot run the stack on AWS: it lacks"
-        " <code>iam:PassRole</code> and <code>lambda:InvokeFunction</code>, among others. Use the"
-        " template of step 1.</p>"
+        "cloudformation-role-documented</a>) cannot run the stack on AWS: among other permissions,"
+        " it lacks <code>iam:PassRole</code> and <code>lambda:InvokeFunction</code>. Use the"
+        " template in step 1.</p>"
         f'<div class="sides"><div><h3>What the Lambda function may not do</h3>'
         f"{_bullets(explain.REFUSED)}</div><div><h3>What IAM cannot narrow further</h3>"
         f"{_bullets(explain.OPEN)}</div></div>"
-        f"<h3>Every right, and what it is for</h3>"
-        f"<details><summary>Least privilege: {len(least)} rights</summary>{_least(least)}</details>"
-        f"<details><summary>As documented: {len(documented)} rights</summary>"
-        f"{_documented(documented)}</details>"
+        f"<h3>Every permission and its purpose</h3>"
+        f"{folded(f'Least privilege: {len(least)} permissions', _least(least))}"
+        f"{folded(f'As documented: {len(documented)} permissions', _documented(documented))}"
     )
 
 
@@ -68,7 +67,7 @@ def _least(found: Iterable[explain.Right]) -> str:
             )
         )
     names = ("To", "Actions", "On", "If")
-    return table("Rights of the recommended template's Lambda function", names, rows)
+    return table("Permissions of the Lambda function in the recommended template", names, rows)
 
 
 def _documented(found: Iterable[explain.Use]) -> str:
@@ -76,9 +75,8 @@ def _documented(found: Iterable[explain.Use]) -> str:
         (mono(each.action), mono(each.on), escape(", ".join(each.steps)) or "not used")
         for each in found
     ]
-    return table(
-        "Rights of the documented template's Lambda function", ("Action", "On", "Used to"), rows
-    )
+    names = ("Action", "On", "Used to")
+    return table("Permissions of the Lambda function in the documented template", names, rows)
 
 
 def _bullets(items: Iterable[str]) -> str:

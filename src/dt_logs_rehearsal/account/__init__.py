@@ -13,7 +13,7 @@ from dt_logs_rehearsal.account.client import Hook
 from dt_logs_rehearsal.account.errors import Refused, client_error
 from dt_logs_rehearsal.account.iam.conditions import UnknownOperator
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
-from dt_logs_rehearsal.account.snapshot import Snapshot, diff
+from dt_logs_rehearsal.account.snapshot import Snapshot
 from dt_logs_rehearsal.account.spreading import Consistency
 from dt_logs_rehearsal.account.world import Caller, LogDelivery
 
@@ -31,6 +31,5 @@ __all__ = [
     "Snapshot",
     "UnknownOperator",
     "client_error",
-    "diff",
     "evaluate",
 ]

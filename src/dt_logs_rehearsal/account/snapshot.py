@@ -1,7 +1,6 @@
-"""The whole account as comparable data, and what differs between two such pictures."""
+"""The whole account as comparable data."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from dt_logs_rehearsal.account.delivery import DESTINATIONS, filters
@@ -35,14 +34,14 @@ def _bucket(bucket: Bucket) -> Snapshot:
     return {
         "owner": bucket.owner,
         "region": bucket.region,
-        "ownership": bucket.ownership,
-        "encryption": json.loads(json.dumps(bucket.encryption)),
-        "public_access_block": bucket.public_access_block and dict(bucket.public_access_block),
+        "Object Ownership": bucket.ownership,
+        "default encryption": json.loads(json.dumps(bucket.encryption)),
+        "Block Public Access": bucket.public_access_block and dict(bucket.public_access_block),
         "policy": canonical(bucket.policy.latest),
         "notifications": _notifications(bucket.notifications.latest),
         "tags": dict(bucket.tags),
         "lifecycle": sorted(json.dumps(each, sort_keys=True) for each in lifecycle["Rules"]),
-        "transition_minimum_size": lifecycle.get("TransitionDefaultMinimumObjectSize"),
+        "TransitionDefaultMinimumObjectSize": lifecycle.get("TransitionDefaultMinimumObjectSize"),
         "settings": {each: getattr(bucket, each) for each in ("versioning", "payer", "abac")},
         "objects": {key: _version(bucket.objects[key][-1]) for key in bucket.listing()},
         "versions": {
@@ -70,7 +69,7 @@ def _notifications(configuration: dict[str, Any]) -> Snapshot:
         for kind, name in DESTINATIONS.items()
         for entry in configuration.get(kind, [])
     }
-    return {**found, "event_bridge": "EventBridgeConfiguration" in configuration}
+    return {**found, "EventBridge": "EventBridgeConfiguration" in configuration}
 
 
 def _topic(topic: Topic) -> Snapshot:
@@ -91,37 +90,3 @@ def _subscription(subscription: Subscription) -> Snapshot:
         "confirmed": subscription.confirmed,
         "attributes": attributes,
     }
-
-
-def diff(before: Any, after: Any) -> list[str]:
-    """Return what differs, one readable line for each place; nothing if the two are equal."""
-    return list(_diff("", before, after))
-
-
-def _diff(path: str, before: Any, after: Any) -> Iterator[str]:
-    if before == after:
-        return
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in {**before, **after}:
-            place = f"{path}[{key!r}]" if path else str(key)
-            if key not in after:
-                yield f"- {place}: {_short(before[key])}"
-            elif key not in before:
-                yield f"+ {place}: {_short(after[key])}"
-            else:
-                yield from _diff(place, before[key], after[key])
-    elif isinstance(before, list) and isinstance(after, list):
-        for item in before:
-            if before.count(item) > after.count(item):
-                yield f"- {path}: {_short(item)}"
-        for item in after:
-            if after.count(item) > before.count(item):
-                yield f"+ {path}: {_short(item)}"
-        if all(before.count(item) == after.count(item) for item in [*before, *after]):
-            yield f"~ {path}: order {_short(before)} -> {_short(after)}"
-    else:
-        yield f"~ {path}: {_short(before)} -> {_short(after)}"
-
-
-def _short(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)

@@ -135,7 +135,7 @@ class Endpoint:
         return {
             "roles": {
                 each.name: {
-                    "trust": json.loads(each.assume_role_policy_document),
+                    "trust policy": json.loads(each.assume_role_policy_document),
                     "policies": {k: json.loads(_text(v)) for k, v in each.policies.items()},
                 }
                 for each in self._roles()
@@ -144,8 +144,14 @@ class Endpoint:
                 each.function_name: {"role": each.role, "runtime": each.run_time}
                 for each in functions.list_functions()
             },
-            "log_groups": {name: each.retention_in_days for name, each in logs.groups.items()},
-            "rules": {name: each.scheduled_expression for name, each in rules.items()},
+            "log_groups": {
+                name: {"RetentionInDays": each.retention_in_days or "never expires"}
+                for name, each in logs.groups.items()
+            },
+            "rules": {
+                name: {"ScheduleExpression": each.scheduled_expression}
+                for name, each in rules.items()
+            },
         }
 
     def decide(self, name: str, role: str, action: str, params: Mapping[str, Any]) -> None:

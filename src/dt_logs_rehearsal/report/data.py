@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dt_logs_rehearsal.account.iam.access import ApiCall, Decided
+from dt_logs_rehearsal.account.iam.access import ApiCall
+from dt_logs_rehearsal.report.changes import Changes
 
 EMULATED = (
     "The AWS account is emulated on this machine: nothing was changed in AWS.",
@@ -40,21 +41,29 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Stage:
-    """One operation on a stack, from its start to its end; `changes` is the account's diff."""
+    """One operation on a stack, from its start to its end, and how the account changed."""
 
     title: str
     stack_status: str
     events: tuple[StackEvent, ...]
     calls: tuple[ApiCall, ...]
-    changes: tuple[str, ...]
+    changes: Changes
 
-    def counted(self) -> Counter[tuple[str, str, Decided | None, str]]:
-        """Return how often each different call was made: by whom, what, its decision, its error."""
-        return Counter(
+    def call_rows(self) -> list[tuple[str, ...]]:
+        """Return each different call: times and caller, action, on, decision, statement, error."""
+        made = Counter(
             (call.caller, f"{call.service}:{call.operation}", each, call.error)
             for call in self.calls
             for each in call.decisions or (None,)
         )
+        rows: list[tuple[str, ...]] = []
+        for (caller, name, each, error), times in made.items():
+            said = (name, "none", "not asked", "none")
+            if each:
+                verdict = "allowed" if each.allowed else "DENIED"
+                said = (each.action, each.resource, verdict, each.by or "none")
+            rows.append((f"{times} x {caller}", *said, error or "none"))
+        return rows
 
 
 @dataclass
@@ -74,7 +83,6 @@ class Report:
     exceptions: list[str] = field(default_factory=list)  # what stays and is named in the answer
     unexpected: list[str] = field(default_factory=list)  # expectations that do not hold
     missing: tuple[str, ...] = ()  # rights that the service role lacks
-    seconds: float = 0.0
 
     @property
     def passed(self) -> bool:
@@ -98,15 +106,26 @@ class Report:
         return tuple(dict.fromkeys(each.action for each in decisions if not each.allowed))
 
     @property
+    def facts(self) -> dict[str, str]:
+        """What a table of scenarios has of this one, by column."""
+        return {
+            "Scenario": self.scenario,
+            "Result": "as expected" if self.passed else "NOT AS EXPECTED",
+            "Account": "restored" if self.restored else "CHANGED",
+            "API calls": str(len(self.calls)),
+            "Denied by IAM": ", ".join(self.denied) or "none",
+        }
+
+    @property
     def lists(self) -> Mapping[str, Sequence[str]]:
         """What is listed at the end, by title; some lists may be empty."""
         return {
             "What Data Theorem received": self.vendor_received,
-            "What Data Theorem tried beyond its right": [
+            "What Data Theorem tried beyond its permissions": [
                 f"{'refused' if each.refused else 'ALLOWED'}: {each.what}" for each in self.attempts
             ],
-            "What stays, as announced": self.exceptions,
-            "What the service role lacks for the stack's whole life": self.missing,
+            "What stays, as the stack says": self.exceptions,
+            "Permissions that the service role lacks": self.missing,
             "How the account differs from before": self.left,
             "Not as expected": self.unexpected,
         }

@@ -1,74 +1,58 @@
-"""A rehearsal as text: stack events while it runs, then the result."""
+"""A rehearsal as lines: a table of its scenarios, and on request all that was seen of each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dt_logs_cfn.operate.stacks import events as stack_events
-from dt_logs_rehearsal.report.data import EMULATED, Report, StackEvent, Stage
-
-_FINAL = ("COMPLETE", "FAILED")
+from dt_logs_rehearsal.report.changes import lines
+from dt_logs_rehearsal.report.data import EMULATED, Report, Stage
 
 
-def event_line(event: StackEvent, colour: bool = False) -> str:
-    """Return one stack event as a line, its reason below it."""
-    return stack_events.line(event.at, event.status, event.logical_id, event.reason, colour)
+def overview(reports: Sequence[Report]) -> Iterator[str]:
+    """Yield a table of scenarios, with what each is and what was wrong, and what none can prove."""
+    rows = [each.facts for each in reports]
+    widths = {name: max(len(row[name]) for row in ({name: name}, *rows)) for name in rows[0]}
+    yield "  ".join(f"{name:{width}}" for name, width in widths.items()).rstrip()
+    for row, report in zip(rows, reports, strict=True):
+        yield "  ".join(f"{row[name]:{width}}" for name, width in widths.items()).rstrip()
+        yield f"  {report.summary}"
+        yield from (f"  Not as expected: {each}" for each in report.unexpected)
+        if report.missing:
+            yield f"  The service role lacks {', '.join(report.missing)}"
+    yield ""
+    yield from EMULATED
 
 
-def summary(reports: Sequence[Report]) -> str:
-    """Return one line a scenario."""
-    lines = []
-    for each in reports:
-        verdict = "as expected" if each.passed else "NOT AS EXPECTED"
-        state = "account restored" if each.restored else "account not restored"
-        lines.append(
-            f"{each.scenario:<12} {verdict:<16} {each.stack_status:<18} {len(each.calls):>4} calls,"
-            f" {len(each.denied)} denied; {state}  ({each.seconds:.1f} s)"
-        )
-    return "\n".join(lines)
-
-
-def told(report: Report) -> str:
-    """Return everything about one scenario."""
-    return "\n".join(_told(report))
-
-
-def _told(report: Report) -> Iterator[str]:
+def details(report: Report) -> Iterator[str]:
+    """Yield everything about one scenario."""
     yield f"{report.scenario}: {report.summary}"
     yield f"  {report.privileges} privileges, {report.service_role} service role, {report.runtime}"
     for stage in report.stages:
         yield from _stage(stage)
     for title, items in report.lists.items():
-        yield from _listed(title, items)
+        yield from _listed(f"  {title}", items)
     yield ""
-    yield f"  Result: {'as expected' if report.passed else 'not as expected'}; the account is" + (
-        " as it was before." if report.restored else " NOT as it was before."
-    )
 
 
 def _stage(stage: Stage) -> Iterator[str]:
-    yield ""
-    yield f"  {stage.title}: {stage.stack_status}"
-    for event in stage.events:
-        if event.reason and event.status.endswith(_FINAL):
-            yield f"    {event.logical_id} {event.status}: {event.reason}"
-    yield from _listed("  What changed in the account", stage.changes)
+    yield from ("", f"  {stage.title}: {stage.stack_status}")
+    events = [
+        f"{each.at:>7.1f} s  {each.status:<18}  {each.logical_id}"
+        + (each.reason and f": {each.reason}")
+        for each in stage.events
+    ]
     calls = []
-    for (caller, name, each, _), count in stage.counted().items():
-        verdict = "" if each is None else "allowed" if each.allowed else "DENIED"
-        action, resource, by = (each.action, each.resource, each.by) if each else (name, "", "")
-        by = by or "no statement"
-        calls.append(f"{count:>3} x {caller}: {verdict} {action} on {resource} by {by}")
-    yield from _listed("  Calls, and the statement that decided", calls)
+    for by, action, on, said, statement, error in stage.call_rows():
+        asked = f"{said} {action} on {on}, statement: {statement}"
+        failed = "" if error == "none" else f"; {error}"
+        calls.append(f"{by}: {f'{action}, {said}' if said == 'not asked' else asked}{failed}")
+    yield from _listed("    Stack events", events)
+    yield from _listed("    What changed in the account", [*lines(stage.changes)] or ["nothing"])
+    yield from _listed("    API calls, and the statement that decided", calls)
 
 
 def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
+    """Yield a title and its items, indented deeper; nothing without items."""
+    indent = " " * (len(title) - len(title.lstrip()) + 2)
     if items:
-        yield ""
-        yield f"  {title}:"
-        yield from (f"    {item}" for item in items)
-
-
-def notice() -> str:
-    """Return in plain words that the account is emulated, and what that cannot show."""
-    return "\n".join(EMULATED)
+        yield from ("", f"{title}:", *(f"{indent}{each}" for each in items))

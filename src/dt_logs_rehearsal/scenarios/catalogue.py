@@ -1,4 +1,4 @@
-"""What is rehearsed: one function a scenario, in the order of `SCENARIOS`."""
+"""List the scenarios, one function each; its docstring is what people are shown."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dt_logs_rehearsal.scenarios.play import Play, Scenario
 
 
 def _fresh(play: Play, arns: list[str]) -> None:
+    """A load balancer that does not log yet."""
     with play.stack(*arns):
         play.overstep(arns[0], play.log(arns[0]))
     play.expect(play.logging(arns[0])["enabled"] == "false", "logging is still on")
@@ -17,6 +18,7 @@ def _fresh(play: Play, arns: list[str]) -> None:
 
 
 def _already(play: Play, arns: list[str]) -> None:
+    """A load balancer that already logs to the same bucket and prefix as another."""
     before = play.logging(arns[0])
     with play.stack(arns[0]):
         play.expect(play.logging(arns[0]) == before, "logging that was on was changed")
@@ -28,6 +30,7 @@ def _already(play: Play, arns: list[str]) -> None:
 
 
 def _shared(play: Play, arns: list[str]) -> None:
+    """A bucket with other tools' policy statements, notifications and EventBridge."""
     before = play.snapshot()["buckets"][CUSTOMERS]
     with play.stack(*arns):
         now = play.snapshot()["buckets"][CUSTOMERS]
@@ -44,6 +47,7 @@ def _read(play: Play, arns: list[str]) -> None:
 
 
 def _overlap(play: Play, arns: list[str]) -> None:
+    """A topic that already gets the notifications of all new objects."""
     if not play.documented:
         with play.stack(*arns):
             play.log(arns[0])
@@ -55,11 +59,13 @@ def _overlap(play: Play, arns: list[str]) -> None:
 
 
 def _three(play: Play, arns: list[str]) -> None:
+    """Three load balancers in one stack."""
     with play.stack(*arns):
         _read(play, arns)
 
 
 def _two_stacks(play: Play, arns: list[str]) -> None:
+    """Two stacks for one load balancer."""
     first = play.create(*arns)
     play.expect_status(first, "CREATE_COMPLETE")
     with play.stack(*arns, name="dt-logs-analysis-2"):
@@ -71,6 +77,7 @@ def _two_stacks(play: Play, arns: list[str]) -> None:
 
 
 def _update(play: Play, arns: list[str]) -> None:
+    """An update that exchanges load balancers and changes the retention."""
     web, api, shop = arns
     with play.stack(web, api) as stack:
         play.log(web)
@@ -81,6 +88,7 @@ def _update(play: Play, arns: list[str]) -> None:
 
 
 def _rollback(play: Play, arns: list[str]) -> None:
+    """The organisation denies the change to the last of three load balancers."""
     denied = {
         "Sid": "ProtectedLoadBalancer",
         "Effect": "Deny",
@@ -97,12 +105,14 @@ def _rollback(play: Play, arns: list[str]) -> None:
 
 
 def _delete(play: Play, arns: list[str]) -> None:
+    """A stack deleted before anything was logged."""
     with play.stack(*arns):
         pass
     play.expect(len(play.account.world.buckets) == 0, "the new empty bucket stays")
 
 
 def _joined(play: Play, arns: list[str]) -> None:
+    """A load balancer that is new under `*` joins by the schedule."""
     with play.stack("*", **play.schedule) as stack:
         later = play.account.add_load_balancer("later")
         play.refresh(stack, "*")
@@ -111,6 +121,7 @@ def _joined(play: Play, arns: list[str]) -> None:
 
 
 def _overwritten(play: Play, arns: list[str]) -> None:
+    """Another tool overwrites the notifications, and the schedule puts ours back."""
     s3 = play.account.s3
     before: Any = s3.get_bucket_notification_configuration(Bucket=CUSTOMERS)
     del before["ResponseMetadata"]
@@ -122,38 +133,18 @@ def _overwritten(play: Play, arns: list[str]) -> None:
 
 
 SCENARIOS = tuple(
-    Scenario(name, summary, prepare, play)
-    for name, prepare, play, summary in (
-        ("fresh", new, _fresh, "A load balancer that does not log yet."),
-        (
-            "logging",
-            logging,
-            _already,
-            "A load balancer that already logs, beside another one in the same place.",
-        ),
-        (
-            "shared",
-            logging,
-            _shared,
-            "A bucket with statements, notifications and EventBridge of others.",
-        ),
-        ("overlap", announced, _overlap, "A topic that is notified of all new objects already."),
-        ("three", three, _three, "Three load balancers in one stack."),
-        ("two-stacks", new, _two_stacks, "Two stacks on one load balancer."),
-        ("update", three, _update, "Load balancers exchanged, and the retention changed."),
-        (
-            "rollback",
-            three,
-            _rollback,
-            "The organisation denies a change of the last of three load balancers.",
-        ),
-        ("delete", new, _delete, "A stack deleted before anything was logged."),
-        ("refresh", new, _joined, "A load balancer that is new under `*` joins by the schedule."),
-        (
-            "overwritten",
-            logging,
-            _overwritten,
-            "Another tool overwrites the notifications, and the schedule puts ours back.",
-        ),
+    Scenario(name, play.__doc__ or "", prepare, play)
+    for name, prepare, play in (
+        ("fresh", new, _fresh),
+        ("logging", logging, _already),
+        ("shared", logging, _shared),
+        ("overlap", announced, _overlap),
+        ("three", three, _three),
+        ("two-stacks", new, _two_stacks),
+        ("update", three, _update),
+        ("rollback", three, _rollback),
+        ("delete", new, _delete),
+        ("refresh", new, _joined),
+        ("overwritten", logging, _overwritten),
     )
 )

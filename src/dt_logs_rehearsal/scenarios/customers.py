@@ -21,6 +21,17 @@ def customers_bucket(account: Account) -> None:
     function = f"arn:aws:lambda:{account.region}:{account.account_id}:function:index"
     account.add_destination(queue)
     account.add_destination(function)
+    tls_only = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:*"],
+        "Resource": [f"arn:aws:s3:::{CUSTOMERS}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": False}},
+    }
+    delivery = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
+    auditors = {"AWS": ["arn:aws:iam::222233334444:root", "333344445555"]}
+    audit = {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "audit/"}]}}
+    created, removed = ["s3:ObjectCreated:*"], ["s3:ObjectRemoved:*"]
     account.add_bucket(
         CUSTOMERS,
         block={"BlockPublicAcls": True, "IgnorePublicAcls": True},
@@ -28,44 +39,17 @@ def customers_bucket(account: Account) -> None:
             "Version": "2008-10-17",
             "Id": "customers",
             "Statement": [
-                {
-                    "Sid": "delivery",
-                    "Effect": "Allow",
-                    "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
-                    "Action": "s3:PutObject",
-                    "Resource": f"arn:aws:s3:::{CUSTOMERS}/*",
-                },
-                {
-                    "Effect": "Deny",
-                    "Principal": "*",
-                    "Action": ["s3:*"],
-                    "Resource": [f"arn:aws:s3:::{CUSTOMERS}/*"],
-                    "Condition": {"Bool": {"aws:SecureTransport": False}},
-                },
-                {
-                    "Sid": "auditors",
-                    "Effect": "Allow",
-                    "Principal": {"AWS": ["arn:aws:iam::222233334444:root", "333344445555"]},
-                    "Action": "s3:Get*",
-                    "Resource": [f"arn:aws:s3:::{CUSTOMERS}/audit/*"],
-                },
+                _allow(delivery, "s3:PutObject", f"arn:aws:s3:::{CUSTOMERS}/*", Sid="delivery"),
+                tls_only,
+                _allow(auditors, "s3:Get*", [f"arn:aws:s3:::{CUSTOMERS}/audit/*"], Sid="auditors"),
             ],
         },
         notifications={
             "QueueConfigurations": [
-                {
-                    "Id": "audit",
-                    "QueueArn": queue,
-                    "Events": ["s3:ObjectCreated:*"],
-                    "Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "audit/"}]}},
-                }
+                {"Id": "audit", "QueueArn": queue, "Events": created, "Filter": audit}
             ],
             "LambdaFunctionConfigurations": [
-                {
-                    "Id": "index",
-                    "LambdaFunctionArn": function,
-                    "Events": ["s3:ObjectRemoved:*"],
-                }
+                {"Id": "index", "LambdaFunctionArn": function, "Events": removed}
             ],
             "EventBridgeConfiguration": {},
         },
@@ -84,21 +68,9 @@ def logging(account: Account) -> list[str]:
 def announced(account: Account) -> list[str]:
     """An ALB whose log objects are already announced to one of the customer's topics."""
     arns = logging(account)
-    topic = account.add_topic(
-        "everything",
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Service": "s3.amazonaws.com"},
-                    "Action": "sns:Publish",
-                    "Resource": "*",
-                    "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{CUSTOMERS}"}},
-                }
-            ],
-        },
-    )
+    condition = {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{CUSTOMERS}"}}
+    publish = _allow({"Service": "s3.amazonaws.com"}, "sns:Publish", "*", Condition=condition)
+    topic = account.add_topic("everything", {"Version": "2012-10-17", "Statement": [publish]})
     account.s3.put_bucket_notification_configuration(
         Bucket=CUSTOMERS,
         NotificationConfiguration={
@@ -108,3 +80,8 @@ def announced(account: Account) -> list[str]:
         },
     )
     return arns
+
+
+def _allow(principal: object, action: str, resource: object, **more: object) -> dict[str, object]:
+    allowed = {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": resource}
+    return {**allowed, **more}

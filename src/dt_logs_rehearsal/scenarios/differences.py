@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import re
 
-from dt_logs_rehearsal.account import Snapshot, diff
+from dt_logs_rehearsal.account import Snapshot
+from dt_logs_rehearsal.report.changes import diff
 
 _SID = re.compile("(DTLogsAnalysis1Read[0-9a-f]{28})[0-9a-f]{8}([0-9a-f]{8})[0-9a-f]{8}")
 _BUCKET = "access_logs.s3.bucket"
@@ -43,17 +44,16 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
             policy = bucket["policy"]
             if policy:
                 policy["Statement"] = _ordered(policy["Statement"])
-    return diff(before, after)
+    found = diff(before, after).items()
+    return [f"{name}: " + "\n".join(each.lines()) for name, changes in found for each in changes]
 
 
 def _ordered(statements: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Return the others' statements in their order, then ours, sorted, without times."""
-    ours = []
-    others = []
-    for statement in statements:
+    """Return the others' statements in their order, and ours, sorted, without times."""
+
+    def ours(statement: dict[str, object]) -> str:
         sid = str(statement.get("Sid", ""))
-        if sid.startswith("DTLogsAnalysis"):
-            ours.append({**statement, "Sid": _SID.sub(r"\1\2", sid)})
-        else:
-            others.append(statement)
-    return others + sorted(ours, key=lambda each: str(each["Sid"]))
+        return _SID.sub(r"\1\2", sid) if sid.startswith("DTLogsAnalysis") else ""
+
+    found = ({**each, "Sid": ours(each)} if ours(each) else each for each in statements)
+    return sorted(found, key=ours)

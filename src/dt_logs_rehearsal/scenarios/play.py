@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -10,9 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from dt_logs_cfn.settings import Privileges
-from dt_logs_rehearsal.account import Account, Consistency, Snapshot, diff
+from dt_logs_rehearsal.account import Account, Consistency, Snapshot
 from dt_logs_rehearsal.account.elbv2.access_log import Visit, log_file
 from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
+from dt_logs_rehearsal.report.changes import diff
 from dt_logs_rehearsal.report.data import Report, StackEvent, Stage
 from dt_logs_rehearsal.sandbox import Sandbox
 from dt_logs_rehearsal.scenarios.differences import differences
@@ -98,7 +98,7 @@ class Play:
         events, calls = tuple(sandbox.events), tuple(sandbox.calls)
         sandbox.events.clear()
         sandbox.calls.clear()
-        changes = tuple(diff(before, self.snapshot()))
+        changes = diff(before, self.snapshot())
         self.report.stages.append(Stage(title, stack.status, events, calls, changes))
 
     def log(self, load_balancer: str, reads: bool = True) -> str:
@@ -178,11 +178,7 @@ class Over(Exception):
 
 @dataclass(frozen=True)
 class Scenario:
-    """Something that customers do.
-
-    `prepare` sets an account up and returns load balancers; `play` does it, and notes what is not
-    as it should be.
-    """
+    """Something that customers do: `prepare` returns load balancers, `play` notes what is wrong."""
 
     name: str
     summary: str
@@ -198,7 +194,6 @@ def rehearse(
     consistency: Consistency | None = None,
 ) -> Report:
     """Play a scenario in an account of its own and return what was seen."""
-    began = time.monotonic()
     privileges, kind = released.privileges.value, released.role_kind
     report = Report(scenario.name, scenario.summary, privileges, kind, "")
     report.missing = released.missing
@@ -211,11 +206,10 @@ def rehearse(
         before = play.snapshot()
         with suppress(Over):
             scenario.play(play, load_balancers)
-        report.left = play.tidy(before)
+        report.left = "\n".join(play.tidy(before)).splitlines()
     secret = any("X-Amz-Signature" in each for each in sandbox.logged)
     play.expect(not secret, "the function logged a signed URL")
     report.restored = not report.left
     play.expect(report.restored, "the account is not as it was before")
     report.runtime, report.vendor_received = sandbox.runtime, sandbox.vendor.received
-    report.seconds = time.monotonic() - began
     return report

@@ -15,7 +15,7 @@ from rehearsal.account.helpers import (
 )
 from support.verdicts import can_list, can_write
 
-from dt_logs_rehearsal.account import Account, Consistency, diff
+from dt_logs_rehearsal.account import Account, Consistency
 
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
 
@@ -109,7 +109,6 @@ def test_a_snapshot_leaves_out_what_means_nothing() -> None:
         put_policy(account, statement(Principal={"AWS": principal}, Action=action))
 
     assert one.snapshot() == other.snapshot()
-    assert diff(one.snapshot(), other.snapshot()) == []
 
 
 def test_a_snapshot_is_a_copy() -> None:
@@ -121,25 +120,7 @@ def test_a_snapshot_is_a_copy() -> None:
     account.s3.put_public_access_block(Bucket="logs", PublicAccessBlockConfiguration={})
 
     assert before["buckets"]["logs"]["tags"] == {"a": "b"}
-    assert len(diff(before, account.snapshot())) == 5
-
-
-def test_a_diff_names_each_place() -> None:
-    account = Account()
-    account.add_bucket("logs")
-    put_policy(account, statement(Sid="a"), statement(Sid="b", path="/b/*"))
-    before = account.snapshot()
-    put_policy(account, statement(Sid="b", path="/b/*"), statement(Sid="a"))
-    turned = account.snapshot()
-    account.s3.delete_bucket(Bucket="logs")
-    account.add_topic("t")
-
-    (order,) = diff(before, turned)
-    gone, come = diff(turned, account.snapshot())
-
-    assert order.startswith("~ buckets['logs']['policy']['Statement']: order [")
-    assert gone.startswith("- buckets['logs']: {")
-    assert come.startswith(f"+ topics['{TOPIC}']: {{")
+    assert before["buckets"]["logs"]["Block Public Access"]["BlockPublicAcls"] is True
 
 
 def test_answers_are_copies() -> None:

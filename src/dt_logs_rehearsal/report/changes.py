@@ -1,0 +1,94 @@
+"""What differs between two snapshots of an account, in AWS's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dt_logs_cfn.canonical import readable
+from dt_logs_rehearsal.account import Snapshot
+
+_RESOURCES = {
+    "account_blocks": "Block Public Access of account",
+    "buckets": "S3 bucket",
+    "functions": "Lambda function",
+    "load_balancers": "load balancer",
+    "log_groups": "log group",
+    "roles": "IAM role",
+    "rules": "EventBridge rule",
+    "subscriptions": "SNS subscription",
+    "topics": "SNS topic",
+}
+_ENTRIES = {"objects": "object", "policies": "inline policy", "tags": "tag"}
+_ENTRIES |= {"versions": "versions of", "attributes": "", "notifications": "", "settings": ""}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A property of a resource, or a policy's statement, before and after; None for nothing."""
+
+    name: str
+    before: Any
+    after: Any
+
+    @property
+    def sign(self) -> str:
+        """`+` for what was added, `-` for what was removed, `~` for what was changed."""
+        return "+" if self.before is None else "-" if self.after is None else "~"
+
+    def lines(self) -> Iterator[str]:
+        """Yield it as a line, or, with long JSON, what was and what is on lines of their own."""
+        old, new = readable(self.before), readable(self.after)
+        if "\n" not in old + new:
+            yield f"{self.sign} {self.name}: {' -> '.join(filter(None, (old, new)))}"
+            return
+        for sign, value in (("-", old), ("+", new)):
+            if value:
+                yield f"{sign} {self.name}:"
+                yield from (f"    {line}" for line in value.splitlines())
+
+
+Changes = Mapping[str, Sequence[Change]]
+
+
+def diff(before: Snapshot, after: Snapshot) -> Changes:
+    """Return what changed of each resource, which has a sign, too; empty if nothing differs."""
+    found: dict[str, Sequence[Change]] = {}
+    for kind in before | after:
+        old, new = before.get(kind, {}), after.get(kind, {})
+        for name in old | new:
+            sign = "+" if name not in old else "-" if name not in new else "~"
+            if sign != "~" or old[name] != new[name]:
+                was, now = _properties(old, name), _properties(new, name)
+                names = sorted(each for each in was | now if was.get(each) != now.get(each))
+                changes = [Change(each, was.get(each), now.get(each)) for each in names]
+                reordered = [Change("order", "as before", "another")]
+                found[f"{sign} {_RESOURCES[kind]} {name}"] = changes or reordered
+    return found
+
+
+def lines(changes: Changes) -> Iterator[str]:
+    """Yield each resource, and what changed of it below."""
+    for resource, found in changes.items():
+        yield resource
+        yield from (f"    {line}" for each in found for line in each.lines())
+
+
+def _properties(resources: Snapshot, name: str) -> Snapshot:
+    """Return what is set of a resource, by AWS's names; nothing if there is none of this name."""
+    entries = (each for item in resources.get(name, {}).items() for each in _entries(*item))
+    return {name: value for name, value in entries if value not in (None, "", [], {})}
+
+
+def _entries(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if name in _ENTRIES:
+        for key, each in value.items():
+            yield from _entries(f"{_ENTRIES[name]} {key}".strip(), each)
+    elif isinstance(value, dict) and "Statement" in value:
+        for number, each in enumerate(value["Statement"], 1):
+            rest = {key: value for key, value in each.items() if key != "Sid"}
+            yield f"{name} statement {each.get('Sid') or number}", rest
+        yield from ((f"{name} {key}", each) for key, each in value.items() if key != "Statement")
+    else:
+        yield name, value

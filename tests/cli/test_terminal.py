@@ -1,0 +1,116 @@
+"""What a terminal shows: lines that fit, colours that are wanted; elsewhere nothing is cut."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import struct
+import termios
+from collections.abc import Iterator
+
+import pytest
+
+from dt_logs_cfn.cli.terminal import coloured, columns, meaning, rewriter, show, wrapped
+
+ARN = f"arn:aws:s3:::{'logs-of-a-customer/' * 12}*"
+
+
+class Terminal:
+    """A terminal of so many columns, and what was shown on it."""
+
+    def __init__(self, width: int) -> None:
+        self._screen, end = pty.openpty()
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+        self.stream = os.fdopen(end, "w")
+
+    def shown(self) -> list[str]:
+        self.stream.flush()
+        return os.read(self._screen, 65536).decode().splitlines()
+
+    def close(self) -> None:
+        self.stream.close()
+        os.close(self._screen)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    found = Terminal(60)
+    yield found
+    found.close()
+
+
+def test_a_line_that_is_too_long_hangs_below_its_beginning() -> None:
+    found = wrapped(f"  + policy {ARN}", 60)
+
+    assert len(found) > 3
+    assert all(len(each) <= 60 for each in found)
+    assert found[0].startswith("  + policy")
+    assert all(each.startswith("      ") and each[6] != " " for each in found[1:])
+    assert "".join(each.strip() for each in found).replace(" ", "") == f"+policy{ARN}"
+
+
+@pytest.mark.parametrize("width", [1, 5, 10])
+def test_a_narrow_terminal_loses_nothing(width: int) -> None:
+    assert "".join(each.strip() for each in wrapped(f"{' ' * 20}{ARN}", width)) == ARN
+
+
+def test_a_file_gets_lines_whole_and_without_colours() -> None:
+    stream = io.StringIO()
+
+    show([f"+ {ARN}", "restored"], stream)
+
+    assert stream.getvalue() == f"+ {ARN}\nrestored\n"
+    assert columns(stream) is None
+
+
+def test_a_terminal_gets_lines_that_fit_in_colours(terminal: Terminal) -> None:
+    show(["as expected, DENIED, UPDATE_ROLLBACK_COMPLETE", "  - gone", ARN], terminal.stream)
+
+    good, gone, *arn = terminal.shown()
+    assert good == (
+        "\x1b[32mas expected\x1b[0m, \x1b[31mDENIED\x1b[0m, \x1b[33mUPDATE_ROLLBACK_COMPLETE\x1b[0m"
+    )
+    assert gone == "\x1b[31m  - gone\x1b[0m"
+    assert max(map(len, arn)) == 60
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_colours_can_be_refused(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    assert coloured(terminal.stream)
+    monkeypatch.setenv(name, value)
+
+    show(["as expected"], terminal.stream)
+
+    assert terminal.shown() == ["as expected"]
+
+
+def test_progress_stays_on_its_line(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    rewriter(terminal.stream)("x" * 100)
+    rewriter(terminal.stream)("")
+    monkeypatch.setenv("TERM", "dumb")
+    rewriter(terminal.stream)("never shown")
+
+    assert terminal.shown() == ["", f"\x1b[K{'x' * 59}", "\x1b[K"]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("as expected", "good"),
+        ("NOT AS EXPECTED", "bad"),
+        ("CREATE_COMPLETE", "good"),
+        ("ROLLBACK_COMPLETE", "warm"),
+        ("UPDATE_ROLLBACK_FAILED", "bad"),
+        ("CREATE_IN_PROGRESS", ""),
+        ("~ tags", "warm"),
+        ("91", ""),
+    ],
+)
+def test_what_words_mean(text: str, meant: str) -> None:
+    assert meaning(text) == meant

@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="TEMPLATE",
-        help="a template of ours (default: those that `build` would write)",
+        help="one of our templates (default: those that `build` would write)",
     )
     parser.add_argument("--json", action="store_true", help="print the findings for a program")
 

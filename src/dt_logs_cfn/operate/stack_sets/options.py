@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--regions", "+", _REGION, "REGION", "where the load balancers are, in this order"),
         ("--failure-tolerance", None, _AMOUNT, "N|N%", "accounts per region that may fail"),
         ("--max-concurrent", None, _AMOUNT, "N|N%", "accounts per region at a time"),
-        ("--administration-role-arn", None, ROLE_ARN, "ARN", "a role of yours; without --ou"),
-        ("--execution-role-name", None, _ROLE_NAME, "NAME", "a role of yours; without --ou"),
+        ("--administration-role-arn", None, ROLE_ARN, "ARN", "your own role; without --ou"),
+        ("--execution-role-name", None, _ROLE_NAME, "NAME", "your own role; without --ou"),
     ):
         group.add_argument(option, nargs=count, type=matching(pattern), metavar=metavar, help=what)
     group.add_argument(

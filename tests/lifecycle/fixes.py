@@ -214,8 +214,8 @@ _FIXES: tuple[tuple[str, Callable[..., None]], ...] = (
         Reader.remove_own,
     ),
     (
-        r"policy of bucket (\S+) can be changed by nobody: statement (.+?) names the principal"
-        r" (\w+), .*Remove that principal",
+        r"policy of bucket (\S+?)(?: can be changed by nobody)?: statement (.+?) names the"
+        r" principal (\w+), .*Remove that principal",
         lambda reader, bucket, sid, principal: reader.forget(sid, principal, bucket),
     ),
     (

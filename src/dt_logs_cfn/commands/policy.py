@@ -22,8 +22,11 @@ _VALUES = (
     "role_name",
     "function_name",
     "log_group_name",
+    "rule_name",
+    "stack_name",
     "notification_endpoint",
 )
+_STACK = r"[A-Za-z][A-Za-z0-9-]{0,127}\*?"
 _FUNCTION = r"[A-Za-z0-9_-]{1,64}\*?"
 
 
@@ -42,6 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("--role-name", _ROLE, "the Lambda's role, with its path; may end in *"),
         ("--function-name", _FUNCTION, "the Lambda's function; may end in *"),
         ("--log-group-name", _LOG_GROUP, "the function's log group; may end in *"),
+        ("--rule-name", _FUNCTION, "the rule of its RefreshSchedule; may end in *"),
+        ("--stack-name", _STACK, "the stack; may end in *"),
         ("--notification-endpoint", _ENDPOINT, "the vendor's endpoint"),
     ):
         parser.add_argument(option, type=matching(pattern), metavar="VALUE", help=what)

@@ -18,6 +18,8 @@ NAMES = (
     "update",
     "rollback",
     "delete",
+    "refresh",
+    "overwritten",
 )
 
 

@@ -21,6 +21,7 @@ from dt_logs_cfn.publish.revision import revision
 from dt_logs_cfn.publish.store import Store
 from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import CHECKSUMS, Release, build_release
+from dt_logs_cfn.release.customize_option import add_customize, load_customize
 from dt_logs_cfn.release.folder import compare
 from dt_logs_cfn.settings import DNS_SUFFIXES, Settings
 from dt_logs_cfn.verify.fetching import optional
@@ -76,6 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the releases (default: build)",
     )
+    add_customize(parser, "the function with which the release was built")
     parser.add_argument("--dry-run", action="store_true", help="print the steps; do none of them")
     parser.add_argument("--json", action="store_true", help="print the result for a program")
 
@@ -138,7 +140,7 @@ def _plans(
 def _publication(arguments: argparse.Namespace, now: datetime) -> Publication:
     """Return what is published: what this source builds, which is also what is on disk."""
     out: Path = arguments.out
-    release = build_release(Settings.load(SETTINGS_FILE))
+    release = build_release(Settings.load(SETTINGS_FILE), load_customize(arguments.customize))
     if compare(release, out / release.version):
         raise PublishError(
             f"{out / release.version} is not what this source builds.",

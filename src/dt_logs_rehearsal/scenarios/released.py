@@ -10,11 +10,13 @@ from typing import Any, Literal
 from dt_logs_cfn.errors import RehearsalError, VerifyError
 from dt_logs_cfn.release.build import STACK_TEMPLATES
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.template.parsing import read_template
+from dt_logs_cfn.template.customizing import Customize
+from dt_logs_cfn.template.parsing import parse_template, read_template
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.service_policies import NEEDS
 from dt_logs_cfn.verify.rebuild import verify_template
 from dt_logs_rehearsal.cloudformation.stack import Asked
+from dt_logs_rehearsal.cloudformation.templates import is_emulated
 from dt_logs_rehearsal.sandbox import ACCOUNT, ADMINISTRATOR, REGION, Sandbox
 
 RoleKind = Literal["documented", "lifecycle"]
@@ -67,23 +69,44 @@ class Released:
         return str(made["Role"]["Arn"])
 
 
-def load(folder: Path, privileges: Privileges, role_kind: RoleKind) -> Released:
+def load(
+    folder: Path,
+    privileges: Privileges,
+    role_kind: RoleKind,
+    customize: Customize | None = None,
+) -> Released:
     """Read a release from its folder. Raises RehearsalError or another DtLogsError.
 
-    What it says it is has to be true: only a template that this source builds is run.
+    What it says it is has to be true: only a template that this source builds is run, changed by
+    `customize` if there is one.
     """
     names = {found: name for name, found in STACK_TEMPLATES.items()}
-    texts = []
-    for name in (names[privileges], SERVICE_ROLE_TEMPLATE):
-        text = read_template(folder / name)
-        try:
-            verdict = verify_template(text)
-        except VerifyError as error:
-            raise RehearsalError(f"{folder / name}: {error.what}", error.fix) from error
-        if not verdict.identical:
+    stack, role = (
+        _template(folder / name, customize) for name in (names[privileges], SERVICE_ROLE_TEMPLATE)
+    )
+    return Released(stack, role, privileges, role_kind)
+
+
+def _template(path: Path, customize: Customize | None) -> str:
+    text = read_template(path)
+    try:
+        verdict = verify_template(text, customize)
+    except VerifyError as error:
+        raise RehearsalError(f"{path}: {error.what}", error.fix) from error
+    if not verdict.identical:
+        raise RehearsalError(
+            f"{path} is not what this release builds: {verdict.differences[0]}.",
+            "Rehearse a release of this project; `build` writes it.",
+        )
+    _check_emulated(path, parse_template(text))
+    return text
+
+
+def _check_emulated(path: Path, template: Any) -> None:
+    """Raise RehearsalError for a resource that somebody added, and that cannot be emulated."""
+    for logical, each in template["Resources"].items():
+        if not is_emulated(each["Type"]):
             raise RehearsalError(
-                f"{folder / name} is not what this release builds: {verdict.differences[0]}.",
-                "Rehearse a release of this project; `build` writes it.",
+                f"{path}: {logical} has the type {each['Type']}, which is not emulated.",
+                "Rehearse a release without it, and try this one in a test account.",
             )
-        texts.append(text)
-    return Released(texts[0], texts[1], privileges, role_kind)

@@ -447,6 +447,35 @@ def test_a_policy_that_names_nobody_is_frozen_too() -> None:
     assert case.left() == []
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "ModifyLoadBalancerAttributes",
+        "PutBucketNotificationConfiguration",
+        "DeleteTopic",
+        "DeleteObject",
+    ],
+)
+def test_a_statement_that_comes_while_the_stack_leaves_is_kept(operation: str) -> None:
+    """What was read to look for other stacks is too old to be put."""
+    case = Leaving(off_there)
+    statement = {**write_once(CUSTOMERS), "Action": "s3:PutObjectAcl"}
+    came: list[str] = []
+
+    def before(service: str, called: str, params: Mapping[str, Any]) -> None:
+        if called == operation and not came:
+            came.append(called)
+            case.clock.sleep(0.1)
+            case.customer(partial(add_statement, bucket=CUSTOMERS, statement=statement))
+
+    case.before = before
+
+    case.sent("Delete", case.given)
+
+    assert came
+    assert case.left() == []
+
+
 def test_what_is_inert_never_fails_a_delete() -> None:
     """A first Delete has ended the right; then the policy is frozen."""
     case = Leaving(off_there)

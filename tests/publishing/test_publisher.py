@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -26,8 +27,15 @@ from publishing.conftest import (
 )
 from support.s3_server import OWNER, Refusal, Server
 
-from dt_logs_cfn.publish.plan import Publication, Step, publication_plan, withdrawal_plan
-from dt_logs_cfn.publish.publisher import Done, publish
+from dt_logs_cfn.publish.destination import Destination
+from dt_logs_cfn.publish.plan import (
+    Admit,
+    Publication,
+    Step,
+    publication_plan,
+    withdrawal_plan,
+)
+from dt_logs_cfn.publish.publisher import Done, Progress, publish
 from dt_logs_cfn.release.build import CHECKSUMS
 from dt_logs_cfn.verify.fetching import optional
 
@@ -35,8 +43,8 @@ TARGET = target_of(SETTINGS)
 PREFIX = "logs-analysis/0.1.0/"
 
 
-def run(server: Server, plan: Any) -> Done:
-    (done,) = publish({TARGET: plan}, lambda _: place(server), optional, nobody, lambda *_: None)
+def run(server: Server, plan: Any, progress: Progress = lambda *_: None) -> Done:
+    (done,) = publish({TARGET: plan}, lambda _: place(server), optional, nobody, progress)
     return done
 
 
@@ -140,9 +148,16 @@ def test_other_bytes_are_refused_and_what_is_there_stays(server: Server) -> None
 def test_sixteen_publishers_of_different_bytes_at_once(server: Server) -> None:
     """One wins, fifteen are told, and nothing is mixed."""
     given = [publication(small(f"{number:x}"), latest=True) for number in range(16)]
+    admitted = Barrier(16, timeout=300)
+
+    def together(target: Destination, step: Step, result: str) -> None:
+        """Let nobody upload before all have looked, or the last would find the version listed."""
+        if isinstance(step, Admit):
+            admitted.wait()
 
     with ThreadPoolExecutor(16) as pool:
-        done = list(pool.map(lambda each: published(server, each), given))
+        plans = [publication_plan(each, TARGET) for each in given]
+        done = list(pool.map(lambda each: run(server, each, together), plans))
 
     told = [each.failure for each in done]
     (winner,) = (number for number, failure in enumerate(told) if failure is None)

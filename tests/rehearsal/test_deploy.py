@@ -11,7 +11,7 @@ import sys
 import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ from dt_logs_rehearsal.account.world import Call
 
 NAME = "dt-logs-analysis"
 SECRET = "https://logs.example.com/in?token=SECRET"
+PATIENCE = 300  # seconds for a process on a busy machine
 
 
 @pytest.fixture
@@ -581,6 +582,14 @@ def test_without_credentials_there_is_one_line(account: Emulated) -> None:
 
 
 def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: Emulated) -> None:
+    interrupted = Event()
+
+    def before(call: Call) -> None:
+        """Hold the stack, or a busy machine would see its end before the interrupt."""
+        if call.operation == "CreateRole":
+            interrupted.wait(PATIENCE)
+
+    account.sandbox.endpoint.before = before
     process = subprocess.Popen(
         [sys.executable, "-m", "dt_logs_cfn", "deploy", *options(account), "--yes"],
         env={**account.environment, "PYTHONUNBUFFERED": "1"},
@@ -595,7 +604,8 @@ def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: 
         if "CREATE_IN_PROGRESS" in line:
             break
     os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE)
+    interrupted.set()
     assert (process.returncode, out) == (130, "")
     assert "The stack goes on by itself." in err
     assert "`aws cloudformation describe-stack-events --stack-name arn:aws:cloudformation:" in err
@@ -660,7 +670,7 @@ def test_ctrl_c_at_the_question_says_that_nothing_was_changed(account: Emulated)
         while not told.endswith(b"Go ahead? [y/N] "):
             told += os.read(process.stderr.fileno(), 65536)
         os.kill(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=PATIENCE)
     finally:
         os.close(keyboard)
         os.close(terminal)

@@ -23,9 +23,9 @@ Snapshot = dict[str, Any]
 
 
 @cache
-def make_clients(url: str | None = None) -> Any:
+def make_clients(url: str | None = None, region: str = REGION) -> Any:
     """Make clients once for all tests: moto answers them only while it is on."""
-    session: Any = boto3.Session("id", "key", region_name=REGION)
+    session: Any = boto3.Session("id", "key", region_name=region)
     names = ("ec2", "elbv2", "s3", "sns", "sqs")
     return {name: session.client(name, endpoint_url=url) for name in names}
 
@@ -118,9 +118,9 @@ class Account:
             "topics": {arn: self._topic(arn) for arn in self.topics()},
         }
 
-    def _bucket(self, name: str) -> Snapshot:
+    def settings(self, name: str) -> Snapshot:
+        """Return a bucket's configuration, as far as the handler can change it."""
         s3 = self.s3
-        listed = s3.list_object_versions(Bucket=name)
         return {
             "policy": self.policy(name),
             "notifications": self.notifications(name),
@@ -141,8 +141,14 @@ class Account:
                 "NoSuchLifecycleConfiguration",
                 lambda: s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"],
             ),
-            "acl": s3.get_bucket_acl(Bucket=name)["Grants"],
-            "versioning": s3.get_bucket_versioning(Bucket=name).get("Status"),
+        }
+
+    def _bucket(self, name: str) -> Snapshot:
+        listed = self.s3.list_object_versions(Bucket=name)
+        return {
+            **self.settings(name),
+            "acl": self.s3.get_bucket_acl(Bucket=name)["Grants"],
+            "versioning": self.s3.get_bucket_versioning(Bucket=name).get("Status"),
             "objects": sorted(
                 each["Key"]
                 for kind in ("Versions", "DeleteMarkers")

@@ -45,6 +45,7 @@ from awslambdaric.__main__ import main
 main(["awslambdaric", sys.argv[4]])
 """
 _PROBE = "import awslambdaric, boto3"
+_PATIENCE = 300  # seconds; a busy machine takes over half a minute, and is not without them
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def _importable(python: str) -> bool:
     """Tell whether a Python has what a function needs."""
     try:
         command = [python, "-I", "-c", _PROBE]
-        return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+        return subprocess.run(command, capture_output=True, timeout=_PATIENCE).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 

@@ -1,0 +1,360 @@
+"""Whole accounts drawn at random: load balancers, and what customers have at their log buckets.
+
+Each kind is something that was met in the field. What is drawn is data, so that two accounts can be
+set up alike; `apply` of a kind is also what a customer does later, under a running stack.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+from hypothesis import strategies as st
+from support.drifts import (
+    DELIVERY,
+    add_statement,
+    denies,
+    encrypted_by_kms,
+    log_bucket,
+    owned_by_writers,
+)
+from support.verdicts import forget_principal
+
+from dt_logs_handler.names import Stack
+from dt_logs_rehearsal.account import Account
+from lifecycle.cloudformation import ENDPOINT, VENDOR
+
+BUCKETS = ("team-logs", "central.logs")
+PREFIXES = ("", "alb", "edge/alb", "ünï code+1")
+READ, WRITE = "s3:GetObject", "s3:PutObject"
+Apply = Callable[[Account, str], object]
+
+
+@dataclass(frozen=True, repr=False)
+class Kind:
+    """Something that customers have at a bucket.
+
+    `unsure` tells that only AWS can judge whether the vendor may read in spite of it.
+    """
+
+    name: str
+    apply: Apply = field(compare=False)
+    unsure: bool = False
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _statement(effect: str, principal: object, action: str, **more: Any) -> Apply:
+    def apply(account: Account, bucket: str) -> None:
+        resource = f"arn:aws:s3:::{bucket}/*"
+        found = {"Effect": effect, "Principal": principal, "Action": action, "Resource": resource}
+        add_statement(account, bucket, {**found, **more})
+
+    return apply
+
+
+def _deny(action: str, condition: object, principal: object = "*", **more: Any) -> Apply:
+    return _statement("Deny", principal, action, Condition=condition, **more)
+
+
+def _edited(change: Callable[[dict[str, Any]], object]) -> Apply:
+    """Return what changes the whole document of a bucket's policy."""
+
+    def apply(account: Account, bucket: str) -> None:
+        policy = json.loads(account.s3.get_bucket_policy(Bucket=bucket)["Policy"])
+        change(policy)
+        account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+    return apply
+
+
+def _forgotten(account: Account, bucket: str) -> None:
+    """A role that may read is deleted; S3 shows its ID and takes no policy with it any more."""
+    arn = f"arn:aws:iam::{account.account_id}:role/gone"
+    add_statement(account, bucket, _reader(arn, bucket))
+    forget_principal(account, arn, "AROA" + "A" * 16)
+
+
+def _unknown(account: Account, bucket: str) -> None:
+    """An account that may read was closed; S3 shows it, and takes no policy with it any more."""
+    add_statement(account, bucket, _reader("arn:aws:iam::555566667777:root", bucket))
+    account.world.unknown_principals.add("arn:aws:iam::555566667777:root")
+
+
+def _reader(arn: str, bucket: str) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": READ}
+    return {**statement, "Resource": f"arn:aws:s3:::{bucket}/{arn[-4:]}/*"}
+
+
+def _setting(**values: Any) -> Apply:
+    return lambda account, bucket: vars(account.world.buckets[bucket]).update(values)
+
+
+def _encrypted(algorithm: str) -> Apply:
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": algorithm}}
+    return _setting(encryption=[rule])
+
+
+def _notified(destination: str, prefix: str = "", suffix: str = "", *events: str) -> Apply:
+    """Return what adds a notification, unless S3 refuses it beside those that are there."""
+    key = {"sqs": "Queue", "lambda": "LambdaFunction", "sns": "Topic"}[destination]
+
+    def apply(account: Account, bucket: str) -> None:
+        name = f"function:{bucket}" if destination == "lambda" else bucket.replace(".", "-")
+        arn = f"arn:aws:{destination}:{account.region}:{account.account_id}:{name}"
+        rules = [{"Name": "prefix", "Value": prefix}, {"Name": "Suffix", "Value": suffix}]
+        entry = {
+            "Id": f"{destination}-{prefix}{suffix}",
+            f"{key}Arn": arn,
+            "Events": list(events) or ["s3:ObjectCreated:*"],
+            "Filter": {"Key": {"FilterRules": [each for each in rules if each["Value"]]}},
+        }
+        if destination != "sns":
+            account.add_destination(arn)
+        elif arn not in account.world.topics:
+            account.add_topic(name, _admitting_s3(bucket))
+        _announce(account, bucket, f"{key}Configurations", [entry])
+
+    return apply
+
+
+def _admitting_s3(bucket: str) -> dict[str, Any]:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": "*",
+        "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:*:*:{bucket}"}},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def announcements(account: Account, bucket: str) -> dict[str, Any]:
+    """Return a bucket's notifications as S3 shows them."""
+    found: Any = dict(account.s3.get_bucket_notification_configuration(Bucket=bucket))
+    del found["ResponseMetadata"]
+    return dict(found)
+
+
+def _announce(account: Account, bucket: str, kind: str, entries: list[dict[str, Any]]) -> None:
+    found = announcements(account, bucket)
+    found[kind] = [*found.get(kind, []), *entries]
+    account.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=found)
+
+
+def _many(count: int) -> Apply:
+    def apply(account: Account, bucket: str) -> None:
+        queue = f"arn:aws:sqs:{account.region}:{account.account_id}:many"
+        account.add_destination(queue)
+        entry = {"QueueArn": queue, "Events": ["s3:ObjectRemoved:*"]}
+        below = {f"many-{n}": [{"Name": "prefix", "Value": f"{n}/"}] for n in range(count)}
+        entries = [
+            {**entry, "Id": name, "Filter": {"Key": {"FilterRules": rules}}}
+            for name, rules in below.items()
+        ]
+        _announce(account, bucket, "QueueConfigurations", entries)
+
+    return apply
+
+
+def _event_bridge(account: Account, bucket: str) -> None:
+    found = {**announcements(account, bucket), "EventBridgeConfiguration": {}}
+    account.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=found)
+
+
+def _dead_destination(account: Account, bucket: str) -> None:
+    """A notification of removed objects, whose queue was deleted."""
+    _notified("sqs", "dead/", "", "s3:ObjectRemoved:Delete")(account, bucket)
+    for name in list(account.world.destinations):
+        if ":sqs:" in name and name.endswith(bucket.replace(".", "-")):
+            account.world.destinations.remove(name)
+
+
+def _topic_arn(account: Account, bucket: str) -> str:
+    return Stack("", account.partition, account.region, account.account_id).topic_arn(bucket)
+
+
+def _topic_of_our_name(account: Account, bucket: str) -> None:
+    """A topic has our name and the default policy, from a copy or an edit."""
+    name = _topic_arn(account, bucket).rpartition(":")[2]
+    if name not in {each.rpartition(":")[2] for each in account.world.topics}:
+        account.add_topic(name)
+        return
+    topic = account.world.topics[_topic_arn(account, bucket)]
+    account.world.change(topic.policy, json.dumps(_admitting_s3(bucket)))
+    topic.attributes["Policy"] = topic.policy.latest
+
+
+def _subscribed(account: Account, bucket: str) -> None:
+    """The endpoint is told of all objects already, by a subscription without a filter."""
+    _notified("sns")(account, bucket)
+    for arn in list(account.world.topics):
+        if "dt-logs" not in arn:
+            account.sns.subscribe(TopicArn=arn, Protocol="https", Endpoint=ENDPOINT)
+    account.confirm(ENDPOINT)
+
+
+def _old_rule(account: Account, bucket: str) -> None:
+    """A lifecycle rule of the first version, as old tools write them."""
+    rule: Any = {"ID": "old", "Status": "Enabled", "Prefix": "tmp/", "Expiration": {"Days": 3}}
+    account.s3.put_bucket_lifecycle_configuration(
+        Bucket=bucket, LifecycleConfiguration={"Rules": [rule]}
+    )
+
+
+KINDS = (
+    Kind("SSE-KMS", encrypted_by_kms),
+    Kind("DSSE", _encrypted("aws:kms:dsse")),
+    Kind("ObjectWriter", owned_by_writers),
+    Kind("BucketOwnerPreferred", _setting(ownership="BucketOwnerPreferred")),
+    Kind("Requester Pays", _setting(payer="Requester"), unsure=True),
+    Kind("versioned", _setting(versioning="Enabled")),
+    Kind("tagged", _setting(tags={"team": "edge", "aws:cloudformation:stack-name": "logs"})),
+    Kind("old lifecycle", _old_rule),
+    Kind("perimeter", _deny(READ, {"StringNotEquals": {"aws:PrincipalAccount": "123456789012"}})),
+    Kind(
+        "organisation only",
+        _deny("s3:*", {"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}, {"AWS": "*"}, Sid="Org"),
+    ),
+    Kind("users only", _deny(READ, {"StringNotLike": {"aws:userId": ["AROAX:*"]}}), unsure=True),
+    Kind(
+        "services excepted",
+        _deny(
+            "s3:*Object",
+            {
+                "BoolIfExists": {
+                    "aws:ViaAWSService": "false",
+                    "aws:PrincipalIsAWSService": "false",
+                },
+                "StringNotEqualsIfExists": {"aws:PrincipalAccount": "123456789012"},
+            },
+        ),
+    ),
+    Kind(
+        "network",
+        _deny(READ, {"StringNotEqualsIfExists": {"aws:SourceVpcArn": "arn:aws:ec2:*:*:vpc/v"}}),
+    ),
+    Kind("address", _deny(READ, {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}), unsure=True),
+    Kind(
+        "roles excepted",
+        _deny(READ, {"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{VENDOR}:role/*"}}),
+        unsure=True,
+    ),
+    Kind("no delivery", _statement("Deny", {"Service": DELIVERY}, WRITE, Sid="NoDelivery")),
+    Kind("TLS only", _deny("s3:*", {"Bool": {"aws:SecureTransport": False}}, Sid="")),
+    Kind("write once", _statement("Deny", "*", "s3:DeleteObjectTagging")),
+    Kind("half a character", _edited(lambda e: e.update(Id="cut \ud83d"))),
+    Kind("2008", _edited(lambda e: e.update(Version="2008-10-17", Id="old"))),
+    Kind("long", _edited(lambda e: e.update(Id="x" * (20_100 - len(json.dumps(e)))))),
+    Kind("deleted role", _forgotten),
+    Kind("closed account", _unknown),
+    Kind("queue for all", _notified("sqs")),
+    Kind("function for files", _notified("lambda", "", ".gz", "s3:ObjectCreated:Put")),
+    Kind("queue for a part", _notified("sqs", "AWSLogs/")),
+    Kind("queue for others", _notified("sqs", "audit/")),
+    Kind("topic for all", _notified("sns")),
+    Kind("topic for a part", _notified("sns", "edge/", ".log.gz", "s3:ObjectCreated:*")),
+    Kind("99 notifications", _many(99)),
+    Kind("100 notifications", _many(100)),
+    Kind("EventBridge", _event_bridge),
+    Kind("dead destination", _dead_destination),
+    Kind("topic of our name", _topic_of_our_name),
+    Kind("subscribed already", _subscribed),
+)
+# What an organisation may forbid the function.
+FORBIDDEN = (
+    "s3:PutBucketPolicy",
+    "s3:GetBucketPolicy",
+    "s3:GetEncryptionConfiguration",
+    "s3:PutBucketNotification",
+    "s3:CreateBucket",
+    "sns:CreateTopic",
+    "elasticloadbalancing:ModifyLoadBalancerAttributes",
+)
+
+
+@dataclass(frozen=True)
+class Balancer:
+    """A load balancer: to which bucket it logs, or would if it were switched on."""
+
+    bucket: str = ""
+    prefix: str = ""
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A customer's account, and what the stack is asked for."""
+
+    kinds: tuple[tuple[Kind, str], ...]
+    balancers: tuple[Balancer, ...]
+    given: dict[str, Any]
+    forbidden: str = ""
+    later: tuple[tuple[Kind, str], ...] = ()
+
+    def prepare(self, account: Account) -> list[str]:
+        """Set an account up; returns the load balancers' ARNs."""
+        for bucket in BUCKETS:
+            log_bucket(account, bucket)
+        for kind, bucket in self.kinds:
+            taken(kind, account, bucket)
+        return [
+            account.add_load_balancer(
+                f"alb{number}", bucket=each.bucket, prefix=each.prefix, enabled=each.enabled
+            )
+            for number, each in enumerate(self.balancers)
+        ]
+
+    @property
+    def policies(self) -> list[dict[str, Any]]:
+        """The service control policies."""
+        return [denies(self.forbidden)] if self.forbidden else []
+
+    @property
+    def unsure(self) -> bool:
+        """Whether only AWS can judge if the vendor may read."""
+        return any(kind.unsure for kind, _ in self.kinds)
+
+
+def taken(kind: Kind, account: Account, bucket: str) -> bool:
+    """Let a customer do something; tell whether AWS takes it beside what else is there."""
+    try:
+        kind.apply(account, bucket)
+    except ClientError as error:
+        assert error.response["Error"]["Code"] in _REFUSED, error
+        return False
+    return True
+
+
+_REFUSED = ("InvalidArgument", "MalformedPolicy", "PolicyTooLarge")
+# These touch what is the stack's own by then, or depend on how much of it there is.
+_FIRST = ("long", "subscribed already", "topic for all", "topic for a part", "topic of our name")
+_at_buckets = st.tuples(st.sampled_from(KINDS), st.sampled_from(BUCKETS))
+_later = _at_buckets.filter(lambda each: each[0].name not in _FIRST)
+
+
+def accounts(kind: Kind) -> st.SearchStrategy[Drawn]:
+    """Draw accounts that have a kind, with others, at a bucket for which a load balancer is set."""
+    there = st.builds(Balancer, st.just(BUCKETS[0]), st.sampled_from(PREFIXES), st.booleans())
+    some = st.builds(
+        Balancer, st.sampled_from(("", *BUCKETS)), st.sampled_from(PREFIXES), st.booleans()
+    )
+    return st.builds(
+        Drawn,
+        st.lists(_at_buckets, max_size=3).map(lambda others: ((kind, BUCKETS[0]), *others)),
+        st.tuples(there, some) | st.tuples(there) | st.tuples(some, there, there),
+        st.fixed_dictionaries(
+            {
+                "every": st.booleans(),
+                "Privileges": st.sampled_from(("least-privilege", "documented")),
+                "VendorReadScope": st.sampled_from(("LoadBalancer", "Location")),
+                "LogBucketName": st.sampled_from(("", "", BUCKETS[0], "named-later")),
+            }
+        ),
+        st.sampled_from((*[""] * 14, *FORBIDDEN)),
+        st.lists(_later, max_size=2).map(tuple),
+    )

@@ -1,0 +1,64 @@
+"""With `*`, a bucket whose configuration S3 does not take keeps no other load balancer out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from support.drifts import log_bucket
+from support.looks import reads
+
+from dt_logs_rehearsal.account import Account
+from lifecycle.accounts import KINDS
+from lifecycle.cases import Case, data
+from lifecycle.cloudformation import properties
+
+BUCKET = "team-logs"
+EVERY = properties("*", Privileges="documented")
+# S3 and SNS refuse these only at the put; the documented role may not look at topics before.
+EACH = pytest.mark.parametrize("kind", ["dead destination", "closed account", "topic of our name"])
+
+
+def shop(account: Account) -> list[str]:
+    """A load balancer that never logged."""
+    return [account.add_load_balancer("shop")]
+
+
+def web_in(kind: str) -> Callable[[Account], object]:
+    """Return what adds a load balancer that logs to a bucket with something of this kind."""
+    (found,) = (each for each in KINDS if each.name == kind)
+
+    def change(account: Account) -> None:
+        log_bucket(account, BUCKET)
+        account.add_load_balancer("web", bucket=BUCKET)
+        found.apply(account, BUCKET)
+
+    return change
+
+
+@pytest.mark.xfail(strict=True, reason="what fails at the put fails a Create of all")
+@EACH
+def test_a_create_onboards_the_others(kind: str) -> None:
+    case = Case(shop)
+    case.customer(web_in(kind))
+
+    answer = case.sent("Create", EVERY)
+
+    assert BUCKET in data(answer, "NotOnboarded")
+    assert reads(case.account, case.arns[0])
+
+
+@pytest.mark.xfail(strict=True, reason="what fails at the put fails every Update of all")
+@EACH
+def test_a_new_one_fails_no_update(kind: str) -> None:
+    """With the closed account, not even the Update back would succeed: the stack would be stuck."""
+    case = Case(shop)
+    case.sent("Create", EVERY)
+    case.customer(web_in(kind))
+    again = {**EVERY, "RunToken": "again"}
+
+    for new, old in ((again, EVERY), (EVERY, again)):
+        answer = case.sent("Update", new, old)
+
+        assert BUCKET in data(answer, "NotOnboarded")
+        assert reads(case.account, case.arns[0])

@@ -1,0 +1,75 @@
+"""Where moto and the emulated account disagree, each with the reason; all else they answer alike.
+
+What they are asked is in `rehearsal/account/test_conformance.py` and, by the function's own calls,
+in `lifecycle/test_against_moto.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+# Members of an answer, by why they differ or are there on one side only.
+MEMBERS = {
+    "Each account makes its own IDs, addresses and times.": (
+        "CanonicalHostedZoneId",
+        "CreatedTime",
+        "CreationDate",
+        "DNSName",
+        "LoadBalancerArn",
+        "ResponseMetadata",
+        "SubscriptionArn",
+    ),
+    "Nothing of ours reads it, so the emulated account leaves it out.": (
+        "AvailabilityZones",
+        "ChecksumCRC32",
+        "Scheme",
+        "ServerSideEncryption",
+        "VpcId",
+    ),
+    "The emulated account shows the owner as S3 and SNS do; moto shows a fixed one.": ("Owner",),
+}
+_LEFT_OUT = {name for names in MEMBERS.values() for name in names}
+# S3 encrypts every bucket since 2023 [S3 guide, default-encryption-faq.md]; moto where it is set.
+_ENCRYPTION = {
+    "Rules": [
+        {
+            "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
+            "BucketKeyEnabled": False,
+        }
+    ]
+}
+
+
+def agreed(value: Any) -> Any:
+    """Return what the two have to agree on in an answer."""
+    if isinstance(value, dict):
+        if "FilterRules" in value:  # S3 shows names with a capital; moto takes none
+            rules = {each["Name"].lower(): each["Value"] for each in value["FilterRules"]}
+            value = {**value, "FilterRules": rules}
+        return {key: agreed(each) for key, each in value.items() if key not in _LEFT_OUT}
+    return [agreed(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def agreed_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what the two have to agree on in a bucket's settings.
+
+    A block that a scenario has set up unchecked has only the switches that are on.
+    """
+    block = settings["public access block"] or {}
+    on = {name: True for name, value in block.items() if value}
+    encryption = settings["encryption"] or _ENCRYPTION
+    found: dict[str, Any] = agreed({**settings, "encryption": encryption})
+    return {**found, "public access block": on}
+
+
+def members(one: Any, other: Any) -> Iterator[str]:
+    """Yield the names of the members in which two answers differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in {**one, **other}:
+            if one.get(name) != other.get(name):
+                yield name
+                yield from members(one.get(name), other.get(name))
+    elif isinstance(one, list) and isinstance(other, list):
+        for pair in zip(one, other, strict=False):
+            yield from members(*pair)

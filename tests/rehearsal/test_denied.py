@@ -39,7 +39,6 @@ class Tried:
 
     account: Emulated
     gate: Gate
-    release: Path
     capsys: pytest.CaptureFixture[str]
 
     def run(self, command: Any, *argv: str) -> Ran:
@@ -50,8 +49,6 @@ class Tried:
             deploy: deploy.deployed,
             remove: lambda arguments, operator: remove.removed(arguments, hurried(operator)),
         }[command]
-        if command in (deploy, plan):
-            argv = ("--release", str(self.release), *argv)
         if command is deploy:
             argv = ("--role-arn", self.account.role, *argv)
         if command in (deploy, remove):
@@ -187,7 +184,7 @@ def tried(
         )
         inside.add_load_balancer("shop", bucket=LOGS)
         inside.add_bucket("attic", policy=document())
-        yield Tried(account, gate, release, capsys)
+        yield Tried(account, gate, capsys)
 
 
 def fine(tried: Tried) -> None:

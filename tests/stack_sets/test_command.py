@@ -138,7 +138,7 @@ def test_nothing_is_done_without_a_yes(run: Run, aws: Aws) -> None:
 
 def test_the_template_on_disk_is_verified_first(run: Run) -> None:
     Path(FOLDER, NAME).write_text(TEMPLATE.text)
-    told = run(*WHERE).failure
+    told = run(*WHERE, "--release", FOLDER).failure
     assert "does not say which release it is of" in told or "is not what this release" in told
 
 
@@ -171,7 +171,10 @@ def test_wrong_usage_is_told_as_such(run: Run, words: tuple[str, ...], what: str
         ((*WHERE, "--parameter", "A=1"), "The template has no parameter 'A'."),
         ((*WHERE, "--release", "none"), f"none/{NAME} cannot be read"),
         ((*WHERE, "--template-url", "http://example.com/t"), "is not https"),
-        ((*WHERE, "--privileges", "documented"), "documented.template.json cannot be read"),
+        (
+            (*WHERE, "--release", FOLDER, "--privileges", "documented"),
+            "documented.template.json cannot be read",
+        ),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(run: Run, words: tuple[str, ...], what: str) -> None:

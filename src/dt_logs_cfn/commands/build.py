@@ -4,16 +4,15 @@ import argparse
 from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import result, tell
+from dt_logs_cfn.commands import vendor_settings
 from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT, Release, build_release
 from dt_logs_cfn.release.folder import Difference, compare, write_release
-from dt_logs_cfn.settings import Settings
-
-SETTINGS_FILE = Path("release.cfg")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `build`."""
+    vendor_settings.add_argument(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -37,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build the release; with `--check` answer 1 if the one on disk is another."""
     out: Path = arguments.out
-    release = build_release(Settings.load(SETTINGS_FILE))
+    release = build_release(vendor_settings.chosen(arguments.config))
     if arguments.check:
         folder = out / release.version
         return _report_check(folder, compare(release, folder), arguments.json) or _gate(

@@ -5,10 +5,9 @@ import datetime
 from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import result, tell
-from dt_logs_cfn.commands.build import SETTINGS_FILE
-from dt_logs_cfn.release.build import TEMPLATE_LIMIT, build_release
+from dt_logs_cfn.release.build import TEMPLATE_LIMIT
+from dt_logs_cfn.release.installed import installed_templates
 from dt_logs_cfn.release.lint import lint_templates
-from dt_logs_cfn.settings import Settings
 from dt_logs_cfn.template.parsing import read_template
 
 
@@ -19,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="TEMPLATE",
-        help="a template of ours (default: those that `build` would write)",
+        help="a template of ours (default: those of the installed version)",
     )
     parser.add_argument("--json", action="store_true", help="print the findings for a program")
 
@@ -40,9 +39,4 @@ def run(arguments: argparse.Namespace) -> int:
 def _templates(given: Path | None) -> dict[str, str]:
     if given is not None:
         return {str(given): read_template(given)}
-    release = build_release(Settings.load(SETTINGS_FILE))
-    return {
-        name: content.decode()
-        for name, content in release.files.items()
-        if name.endswith(".template.json")
-    }
+    return installed_templates()

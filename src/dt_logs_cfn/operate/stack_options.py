@@ -4,11 +4,10 @@ import argparse
 import re
 from pathlib import Path
 
-from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import UsageError
 from dt_logs_cfn.operate import values
 from dt_logs_cfn.operate.stacks.stack import Existing
-from dt_logs_cfn.operate.templates import Template, from_release, from_url
+from dt_logs_cfn.operate.templates import Template, from_installed, from_release, from_url
 from dt_logs_cfn.settings import Privileges
 from dt_logs_handler.names import ACCOUNT_ID, ARN, STACK_ID
 
@@ -67,9 +66,8 @@ def add_wanted(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--release",
         type=Path,
-        default=Path("build") / __version__,
         metavar="DIR",
-        help=f"the release (default: build/{__version__})",
+        help="the folder of a release (default: the release of the installed version)",
     )
     where.add_argument(
         "--template-url",
@@ -118,4 +116,6 @@ def template(arguments: argparse.Namespace, existing: Existing | None = None) ->
         return from_url(arguments.template_url, arguments.privileges)
     present = existing.privileges if existing else None
     wanted = arguments.privileges or present or Privileges.LEAST_PRIVILEGE
-    return from_release(arguments.release, wanted)
+    if arguments.release is not None:
+        return from_release(arguments.release, wanted)
+    return from_installed(wanted)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from dt_logs_cfn.errors import RehearsalError, VerifyError
 from dt_logs_cfn.release.build import STACK_TEMPLATES
+from dt_logs_cfn.release.installed import installed_templates
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.parsing import read_template
 from dt_logs_cfn.template.policies import policy_document
@@ -67,23 +68,28 @@ class Released:
         return str(made["Role"]["Arn"])
 
 
-def load(folder: Path, privileges: Privileges, role_kind: RoleKind) -> Released:
-    """Read a release from its folder. Raises RehearsalError or another DtLogsError.
+def load(folder: Path | None, privileges: Privileges, role_kind: RoleKind) -> Released:
+    """Read a release from its folder, or build the installed version's.
 
-    What it says it is has to be true: only a template that this source builds is run.
+    What it says it is has to be true: only a template that this source builds is run. Raises
+    RehearsalError or another DtLogsError.
     """
     names = {found: name for name, found in STACK_TEMPLATES.items()}
-    texts = []
-    for name in (names[privileges], SERVICE_ROLE_TEMPLATE):
-        text = read_template(folder / name)
-        try:
-            verdict = verify_template(text)
-        except VerifyError as error:
-            raise RehearsalError(f"{folder / name}: {error.what}", error.fix) from error
-        if not verdict.identical:
-            raise RehearsalError(
-                f"{folder / name} is not what this release builds: {verdict.differences[0]}.",
-                "Rehearse a release of this project; `build` writes it.",
-            )
-        texts.append(text)
-    return Released(texts[0], texts[1], privileges, role_kind)
+    stack, role = (_template(folder, name) for name in (names[privileges], SERVICE_ROLE_TEMPLATE))
+    return Released(stack, role, privileges, role_kind)
+
+
+def _template(folder: Path | None, name: str) -> str:
+    if folder is None:
+        return installed_templates()[name]
+    text = read_template(folder / name)
+    try:
+        verdict = verify_template(text)
+    except VerifyError as error:
+        raise RehearsalError(f"{folder / name}: {error.what}", error.fix) from error
+    if not verdict.identical:
+        raise RehearsalError(
+            f"{folder / name} is not what this release builds: {verdict.differences[0]}.",
+            "Rehearse a release of this project; `build` writes it.",
+        )
+    return text

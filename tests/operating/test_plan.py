@@ -188,7 +188,10 @@ def test_a_bucket_that_the_caller_may_not_read_is_told_apart_from_a_conflict(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--load-balancer", "web", *ASKED), "The value of LoadBalancerArns is not what it takes."),
+        (
+            ("--load-balancer", "web", *ASKED),
+            "LoadBalancerArns 'web' is not valid. It takes",
+        ),
         (ASKED, "These parameters must have values: LoadBalancerArns."),
         (("--load-balancer", "*"), "These parameters must have values: DataTheoremAccountId"),
         (("--parameter", "Nope=1"), "The template has no parameter 'Nope'."),

@@ -305,7 +305,7 @@ def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
         (
             3,
             ("--parameter", "LogRetentionDays=0"),
-            "The value of LogRetentionDays is not what it takes. It takes 1 to 36500.",
+            "LogRetentionDays '0' is not valid. It takes 1 to 36500.",
         ),
         (
             3,
@@ -327,7 +327,8 @@ def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
         (
             2,
             ("--role-arn", "role/x"),
-            "--role-arn is not the ARN of a role. Give the service role's ARN.",
+            "'role/x' is not the ARN of a role. Give the service role's:"
+            " arn:…:iam::ACCOUNT:role/NAME.",
         ),
     ],
 )

@@ -124,10 +124,10 @@ def _rule(parameter: Mapping[str, Json]) -> str:
 
 def _place(load_balancers: str) -> Stack | None:
     """Return a new stack where the first load balancer is, None if none is named."""
-    first = load_balancers.partition(",")[0].strip()
-    if not re.fullmatch(LOAD_BALANCER_ARN, first):
+    found = re.search(LOAD_BALANCER_ARN, load_balancers)
+    if found is None:
         return None
-    _, partition, _, region, account, _ = first.split(":", 5)
+    _, partition, _, region, account, _ = found[0].split(":", 5)
     return new_stack(partition, region, account)
 
 

@@ -157,6 +157,7 @@ def test_the_template_on_disk_is_verified_first(run: Run) -> None:
         ((*WHERE, "--max-concurrent", "many"), "'many' is not such a value"),
         ((*WHERE, "--parameter", "RunToken"), "--parameter 'RunToken' has no value"),
         ((*WHERE, "--role-arn", "arn:aws:iam::1:role/r"), "a stack set has no --role-arn"),
+        ((*WHERE, "--add-load-balancer", "a"), "a stack set has no list of load balancers"),
     ],
 )
 def test_wrong_usage_is_told_as_such(run: Run, words: tuple[str, ...], what: str) -> None:

@@ -51,7 +51,7 @@ class Template:
 def from_installed(privileges: Privileges) -> Template:
     """Return a template that the installed version builds. Raises SettingsError, BuildError."""
     text = installed_templates()[_NAMES[privileges]]
-    return Template(text, f"release {__version__}, {privileges.value}, built here")
+    return Template(text, f"release {__version__}, {privileges.value}, of the installed version")
 
 
 def from_release(folder: Path, privileges: Privileges) -> Template:

@@ -71,6 +71,8 @@ def check(arguments: argparse.Namespace) -> None:
         return
     if arguments.role_arn is not None:
         refuse("a stack set has no --role-arn: its execution role acts in each account")
+    if arguments.add_load_balancer or arguments.remove_load_balancer:
+        refuse("a stack set has no list of load balancers to change: give --load-balancer '*'")
     if not arguments.accounts and not arguments.ou:
         refuse("--stack-set needs --accounts or --ou")
     if not arguments.regions:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from dt_logs_cfn import Settings, __version__, build_release
 
+ROOT = Path(__file__).parents[2]
+
 
 def expected(kind: str) -> list[str]:
     """The files that a kind of archive is to hold, as written down beside this test."""
@@ -20,6 +22,14 @@ def expected(kind: str) -> list[str]:
 def test_the_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         assert sorted(archive.namelist()) == expected("wheel")
+
+
+def test_the_wheel_carries_the_settings_that_a_checkout_builds_with(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        carried = archive.read("dt_logs_cfn/release.cfg")
+
+    assert carried == (ROOT / "release.cfg").read_bytes()
+    assert (ROOT / "release.cfg").is_symlink()
 
 
 def test_the_sdist_holds_what_the_wheel_is_built_from(dist: Path) -> None:

@@ -147,14 +147,17 @@ def test_the_template_on_disk_is_verified_first(run: Run) -> None:
     [
         (("--regions", OHIO), "--stack-set needs --accounts or --ou"),
         (("--accounts", ONE), "--stack-set needs --regions"),
-        (("--accounts", "12", "--regions", OHIO), "'12' is not such a value"),
+        (("--accounts", "12", "--regions", OHIO), "'12' is not valid. Give 12 digits."),
         ((*WHERE, "--call-as", "DELEGATED_ADMIN"), "--call-as needs --ou"),
         ((*WHERE, "--no-auto-deployment"), "--auto-deployment needs --ou"),
         (
             (*WHERE, "--ou", "r-root", "--execution-role-name", "mine"),
             "--execution-role-name does not go with --ou",
         ),
-        ((*WHERE, "--max-concurrent", "many"), "'many' is not such a value"),
+        (
+            (*WHERE, "--max-concurrent", "many"),
+            "'many' is not valid. Give a number, or a percentage like 10%.",
+        ),
         ((*WHERE, "--parameter", "RunToken"), "--parameter 'RunToken' has no value"),
         ((*WHERE, "--role-arn", "arn:aws:iam::1:role/r"), "a stack set has no --role-arn"),
         ((*WHERE, "--add-load-balancer", "a"), "a stack set has no list of load balancers"),

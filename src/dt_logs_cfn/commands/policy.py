@@ -36,15 +36,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"one of {', '.join(POLICY_NAMES)} (default: list them)",
     )
-    for option, pattern, what in (
-        ("--account", ACCOUNT_ID, "the account of the stack, 12 digits"),
-        ("--region", _REGION, "the region of the stack; it decides the partition, too"),
-        ("--role-name", _ROLE, "the Lambda's role, with its path; may end in *"),
-        ("--function-name", _FUNCTION, "the Lambda's function; may end in *"),
-        ("--log-group-name", _LOG_GROUP, "the function's log group; may end in *"),
-        ("--notification-endpoint", _ENDPOINT, "the vendor's endpoint"),
+    for option, pattern, rule, what in (
+        ("--account", ACCOUNT_ID, "12 digits", "the account of the stack, 12 digits"),
+        (
+            "--region",
+            _REGION,
+            "a region like eu-west-1",
+            "the region of the stack; it decides the partition, too",
+        ),
+        ("--role-name", _ROLE, "a role name", "the Lambda's role, with its path; may end in *"),
+        ("--function-name", _FUNCTION, "a function name", "the Lambda's function; may end in *"),
+        (
+            "--log-group-name",
+            _LOG_GROUP,
+            "a log group name",
+            "the function's log group; may end in *",
+        ),
+        ("--notification-endpoint", _ENDPOINT, "an https URL or an ARN", "the vendor's endpoint"),
     ):
-        parser.add_argument(option, type=matching(pattern), metavar="VALUE", help=what)
+        parser.add_argument(option, type=matching(pattern, rule), metavar="VALUE", help=what)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -32,23 +32,74 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("rolling out to an organisation")
     # What belongs together is known only after parsing; wrong usage ends as argparse ends it.
     parser.set_defaults(refuse=parser.error)
-    for option, count, pattern, metavar, what in (
-        ("--stack-set", None, _NAME, "NAME", "the stack set; created if there is none"),
+    for option, count, pattern, rule, metavar, what in (
+        (
+            "--stack-set",
+            None,
+            _NAME,
+            "up to 128 letters, digits and hyphens",
+            "NAME",
+            "the stack set; created if there is none",
+        ),
         (
             "--accounts",
             "+",
             ACCOUNT_ID,
+            "12 digits",
             "ACCOUNT",
             "account IDs; with --ou, only these of its accounts",
         ),
-        ("--ou", "+", _UNIT, "OU", "organizational units, or the root (service-managed)"),
-        ("--regions", "+", _REGION, "REGION", "where the load balancers are, in this order"),
-        ("--failure-tolerance", None, _AMOUNT, "N|N%", "accounts per region that may fail"),
-        ("--max-concurrent", None, _AMOUNT, "N|N%", "accounts per region at a time"),
-        ("--administration-role-arn", None, ROLE_ARN, "ARN", "a role of yours; without --ou"),
-        ("--execution-role-name", None, _ROLE_NAME, "NAME", "a role of yours; without --ou"),
+        (
+            "--ou",
+            "+",
+            _UNIT,
+            "an ID like ou-ab12-34cd56ef, or r-ab12",
+            "OU",
+            "organizational units, or the root (service-managed)",
+        ),
+        (
+            "--regions",
+            "+",
+            _REGION,
+            "regions like eu-west-1",
+            "REGION",
+            "where the load balancers are, in this order",
+        ),
+        (
+            "--failure-tolerance",
+            None,
+            _AMOUNT,
+            "a number, or a percentage like 10%",
+            "N|N%",
+            "accounts per region that may fail",
+        ),
+        (
+            "--max-concurrent",
+            None,
+            _AMOUNT,
+            "a number, or a percentage like 10%",
+            "N|N%",
+            "accounts per region at a time",
+        ),
+        (
+            "--administration-role-arn",
+            None,
+            ROLE_ARN,
+            "arn:…:iam::ACCOUNT:role/NAME",
+            "ARN",
+            "a role of yours; without --ou",
+        ),
+        (
+            "--execution-role-name",
+            None,
+            _ROLE_NAME,
+            "a role name",
+            "NAME",
+            "a role of yours; without --ou",
+        ),
     ):
-        group.add_argument(option, nargs=count, type=matching(pattern), metavar=metavar, help=what)
+        kind = matching(pattern, rule)
+        group.add_argument(option, nargs=count, type=kind, metavar=metavar, help=what)
     group.add_argument(
         "--auto-deployment",
         action=argparse.BooleanOptionalAction,

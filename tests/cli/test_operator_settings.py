@@ -153,6 +153,15 @@ def test_what_may_not_stand_there_is_told(run: Run, here: Path, text: str, told:
     assert told in run("plan").failure
 
 
+def test_a_name_in_the_file_drives_no_terminal(run: Run, here: Path) -> None:
+    (here / CFG).write_text("[parameters]\nRun\x1b[2J = 1,\nRunToken = 2,\n")
+
+    ran = run("plan", "--show-settings")
+
+    assert (ran.code, "\x1b" in ran.out + ran.err) == (0, False)
+    assert f"RunToken           2,  ({CFG})" in ran.out.splitlines()
+
+
 def test_a_value_of_the_file_is_checked_like_any_other(run: Run, here: Path) -> None:
     (here / CFG).write_text("[parameters]\nlogRetentionDays = 1\n")
     assert "has no parameter" in run("deploy").err.splitlines()[-1]

@@ -223,7 +223,10 @@ def test_a_list_that_cannot_be_is_refused(account: Emulated, run: Runner) -> Non
     every = run(*again(account, "--add-load-balancer", web)).failure
 
     assert other == f"The stack does not have the load balancer '{api}'. It has {web}."
-    assert last.startswith("That leaves the stack without a load balancer.")
+    assert last == (
+        "That leaves the stack without a load balancer. To remove the whole stack, use"
+        f" `dt-logs-cfn remove --stack {NAME}`."
+    )
     assert every.startswith("LoadBalancerArns of the stack is *, every load balancer")
     assert parameters(account)["LoadBalancerArns"] == "*"
 

@@ -61,10 +61,10 @@ def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) 
                 f"It has {', '.join(named) or 'none yet'}.",
             )
     found = [arn for arn in dict.fromkeys((*named, *add)) if arn not in remove]
-    if not found:
+    if not found and before:
         raise OperatingError(
             "That leaves the stack without a load balancer.",
-            "To remove the whole stack, use `dt-logs-cfn remove`.",
+            f"To remove the whole stack, use `dt-logs-cfn remove --stack {before.stack.name}`.",
         )
     return ",".join(found)
 

@@ -103,7 +103,8 @@ def fill(arguments: argparse.Namespace, given: argparse.Namespace) -> dict[str, 
         arguments.file_parameters = file.parameters
         used += file.parameters
     if used:
-        tell(f"{FILE} sets {', '.join(used)}; --show-settings has all values.")
+        names = printable(cut(", ".join(used)))
+        tell(f"{FILE} sets {names}; --show-settings has all values.")
     return found
 
 
@@ -150,7 +151,8 @@ def _check(known: bool, path: Path, what: str, names: tuple[str, ...]) -> None:
 
 def _joined(value: str) -> str:
     """Return a value as one line; a list may have one item a line."""
-    return ",".join(filter(None, (line.strip(" \t,") for line in value.splitlines())))
+    lines = value.splitlines()
+    return ",".join(filter(None, (each.strip(" \t,") for each in lines))) if lines[1:] else value
 
 
 def _quoted(name: str) -> str:

@@ -195,7 +195,7 @@ def test_a_stack_that_the_service_role_may_not_manage_is_refused(run: Run, here:
         (
             ("--add-load-balancer", WEB, "--load-balancer", API),
             "--load-balancer sets the list, and --add-load-balancer and --remove-load-balancer"
-            " change it. Use either.",
+            " change it. Use one or the other.",
         ),
         (("--add-load-balancer", "*"), "For all of them, use --load-balancer '*'."),
         (

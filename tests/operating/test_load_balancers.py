@@ -51,7 +51,12 @@ def test_a_list_is_changed_and_keeps_its_order(
 @pytest.mark.parametrize(
     ("before", "add", "remove", "told"),
     [
-        (made("*"), ("a",), (), "neither added nor removed. Set the list with --load-balancer."),
+        (
+            made("*"),
+            ("a",),
+            (),
+            "'*', which covers every load balancer. Set a list with --load-balancer instead.",
+        ),
         (made("a"), (), ("b",), "The stack does not have the load balancer 'b'. It has a."),
         (None, (), ("b",), "The stack does not have the load balancer 'b'. It has none yet."),
         (made("a"), (), ("a",), "use `dt-logs-cfn remove --stack dt-logs`."),

@@ -145,7 +145,7 @@ def logs(account: Emulated, arn: str) -> bool:
 
 NOT_AGREED = (
     "Load balancers would leave the stack, so nothing was changed."
-    " Pass --allow-removal besides --yes, or keep them in the list."
+    " Add --allow-removal to --yes, or keep them in the list."
 )
 
 
@@ -160,8 +160,8 @@ def test_load_balancers_are_added_and_removed(account: Emulated, run: Runner) ->
     ran = run(*again(account, "--remove-load-balancer", web))
     assert (ran.code, ran.out, ran.failure) == (3, "", NOT_AGREED)
     assert ran.told.splitlines() == [
-        "These load balancers leave the stack: Data Theorem gets no more logs of them,",
-        "and access logging that the stack turned on stops.",
+        "These load balancers leave the stack. Data Theorem no longer gets their logs,",
+        "and the access logging that the stack turned on stops:",
         f"  {web.partition(':loadbalancer/')[2]}",
     ]
     assert account.sandbox.account.snapshot() == before
@@ -207,7 +207,7 @@ def test_of_every_load_balancer_those_that_leave_are_listed(
     ran = run(*again(account, "--load-balancer", web))
     assert (ran.failure, ran.told.splitlines()[2:]) == (
         NOT_AGREED,
-        ["  every other one of this region (you may not list them)"],
+        ["  every other load balancer in this region (you are not allowed to list them)"],
     )
     assert (logs(account, web), logs(account, api)) == (True, True)
 
@@ -227,7 +227,9 @@ def test_a_list_that_cannot_be_is_refused(account: Emulated, run: Runner) -> Non
         "That leaves the stack without a load balancer. To remove the whole stack, use"
         f" `dt-logs-cfn remove --stack {NAME}`."
     )
-    assert every.startswith("LoadBalancerArns of the stack is *, every load balancer")
+    assert every.startswith(
+        "The stack's LoadBalancerArns is '*', which covers every load balancer."
+    )
     assert parameters(account)["LoadBalancerArns"] == "*"
 
 

@@ -23,6 +23,6 @@ def add_argument(parser: argparse.ArgumentParser) -> None:
 def chosen(config: Path | None) -> Settings:
     """Read the settings that `--config` names, or those of this folder. Raises SettingsError."""
     if config is None and not os.path.lexists(_FILE):
-        tell(f"There is no {_FILE} here, so no vendor's values are set. --config names another.")
+        tell(f"There is no {_FILE} here, so the release is for no vendor. Name one with --config.")
         return Settings()
     return Settings.load(config or _FILE)

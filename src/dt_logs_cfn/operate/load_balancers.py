@@ -34,7 +34,7 @@ def changing(arguments: argparse.Namespace) -> list[str]:
     if (add or remove) and arguments.load_balancer:
         raise UsageError(
             f"--load-balancer sets the list, and {' and '.join(_CHANGE)} change it.",
-            "Use either.",
+            "Use one or the other.",
         )
     if EVERY_LOAD_BALANCER in (*add, *remove):
         raise UsageError(
@@ -50,9 +50,8 @@ def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) 
     named = _listed(before)
     if EVERY_LOAD_BALANCER in named:
         raise OperatingError(
-            f"{LIST} of the stack is *, every load balancer, so one can be neither added nor"
-            " removed.",
-            "Set the list with --load-balancer.",
+            f"The stack's {LIST} is '*', which covers every load balancer.",
+            "Set a list with --load-balancer instead.",
         )
     for arn in remove:
         if arn not in named:
@@ -88,14 +87,14 @@ class Dropped:
         if not self:
             return
         if self.stops is None:
-            yield "These load balancers leave the stack: Data Theorem gets no more logs of them,"
-            yield "and access logging that the stack turned on stops."
+            yield "These load balancers leave the stack. Data Theorem no longer gets their logs,"
+            yield "and the access logging that the stack turned on stops:"
         else:
-            yield "These load balancers leave the stack: Data Theorem gets no more logs of them."
+            yield "These load balancers leave the stack. Data Theorem no longer gets their logs:"
         for arn in self.arns:
             yield f"  {load_balancer_name(arn)}{self._logging(arn)}"
         if self.unnamed:
-            yield "  every other one of this region (you may not list them)"
+            yield "  every other load balancer in this region (you are not allowed to list them)"
 
     def data(self) -> list[dict[str, object]]:
         """Return the same for programs."""

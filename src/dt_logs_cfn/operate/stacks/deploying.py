@@ -93,7 +93,7 @@ def _tell_first(dropped: Dropped, operator: Operator, consent: Consent) -> None:
     if dropped and consent.yes and not consent.removal:
         raise OperatingError(
             "Load balancers would leave the stack, so nothing was changed.",
-            "Pass --allow-removal besides --yes, or keep them in the list.",
+            "Add --allow-removal to --yes, or keep them in the list.",
         )
 
 

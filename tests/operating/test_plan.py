@@ -404,7 +404,7 @@ def test_load_balancers_that_leave_are_named_first(served: Served) -> None:
     assert ran.out.splitlines()[2:5] == [
         "These load balancers leave the stack. Data Theorem no longer gets their logs:",
         f"  {load_balancer_name(ours)}: its access logging stops",
-        f"  {load_balancer_name(theirs)}: its access logging stays as it is",
+        f"  {load_balancer_name(theirs)}: its access logging does not change",
     ]
     assert found["leaving"] == [
         {"load_balancer": ours, "logging_stops": True},

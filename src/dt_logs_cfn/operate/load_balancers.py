@@ -46,7 +46,7 @@ def changing(arguments: argparse.Namespace) -> list[str]:
 
 
 def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) -> str:
-    """Return the list as it will be, for a stack as it is. Raises OperatingError."""
+    """Return a stack's list after a change by options. Raises OperatingError."""
     named = _listed(before)
     if EVERY_LOAD_BALANCER in named:
         raise OperatingError(
@@ -109,7 +109,7 @@ class Dropped:
     def _logging(self, arn: str) -> str:
         if self.stops is None:
             return ""
-        return f": its access logging {'stops' if arn in self.stops else 'stays as it is'}"
+        return f": its access logging {'stops' if arn in self.stops else 'does not change'}"
 
 
 def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable[str]]) -> Dropped:

@@ -1,4 +1,4 @@
-"""What the flow costs in AWS, by calculation: requests, from how often load balancers write."""
+"""Calculate what the requests cost in AWS, from how often load balancers write."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 NODES = 2
 FILES = NODES * 12 * 730
 
-# List prices in US dollars for us-east-1, without free tiers; they change: AWS's price pages have
-# those of today.
+# List prices in US dollars for us-east-1, without free tiers. They change; see AWS's price pages.
 PUT = 0.005 / 1_000
 GET = 0.0004 / 1_000
 PUBLISH = 0.50 / 1_000_000
@@ -18,18 +17,18 @@ HTTPS = 0.60 / 1_000_000
 
 @dataclass(frozen=True)
 class Cost:
-    """What a number of load balancers causes in a month."""
+    """The costs of a number of load balancers in a month."""
 
     load_balancers: int
 
     @property
     def files(self) -> int:
-        """Log files, and as many announcements and reads."""
+        """The number of log files; as many announcements and reads."""
         return self.load_balancers * FILES
 
     @property
     def dollars(self) -> dict[str, float]:
-        """By who charges for what."""
+        """The costs by service and request."""
         return {
             "S3, writing": self.files * PUT,
             "S3, reading by Data Theorem": self.files * GET,
@@ -39,10 +38,10 @@ class Cost:
 
 
 def table() -> str:
-    """Return what 1, 100 and 10,000 load balancers cost in a month, as Markdown."""
+    """Return the costs of 1, 100 and 10,000 load balancers in a month, as Markdown."""
     found = [Cost(number) for number in (1, 100, 10_000)]
     lines = [
-        "| In a month | " + " | ".join(f"{_number(each.load_balancers)}" for each in found) + " |",
+        "| A month | " + " | ".join(f"{_number(each.load_balancers)}" for each in found) + " |",
         "| --- |" + " --: |" * len(found),
         "| log files | " + " | ".join(f"{each.files:,}" for each in found) + " |",
     ]
@@ -50,7 +49,7 @@ def table() -> str:
         cells = " | ".join(f"${each.dollars[name]:,.2f}" for each in found)
         lines.append(f"| {name} | {cells} |")
     sums = " | ".join(f"**${sum(each.dollars.values()):,.2f}**" for each in found)
-    return "\n".join([*lines, f"| **together** | {sums} |", ""])
+    return "\n".join([*lines, f"| **total** | {sums} |", ""])
 
 
 def _number(count: int) -> str:

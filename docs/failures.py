@@ -1,8 +1,8 @@
-"""Every reason that the handler can give for a failure, read from its source.
+"""Read from the handler's source every reason that it can give for a failure.
 
-The source is parsed: each place that makes one of the handler's errors has the sentence
-of what happened and the one of what to do, with what is filled in there in angle brackets.
-A function that takes the fix as its last parameter makes the error for those that call it.
+Each place that raises one of the handler's errors has a sentence that says what happened and one
+that says what to do. Placeholders are in angle brackets. A function that takes the fix as its last
+parameter raises the error for its callers.
 """
 
 import ast
@@ -16,28 +16,28 @@ ROOT = Path(__file__).resolve().parents[1]
 HANDLER = ROOT / "handler" / "dt_logs_handler"
 _PARENT = "HandlerError"
 
-# The modules in the order in which a run comes through them, and what is done there.
+# The modules in the order in which a run passes through them, and what each does.
 STAGES = {
-    "request": "Reading the request",
-    "main": "Taking up an event",
+    "request": "Checking the parameters",
+    "main": "Accepting the event",
     "aws": "Calling AWS",
     "place": "Deciding where a load balancer logs",
     "usable": "Checking the log bucket",
-    "notifications": "Announcing new objects beside other notifications",
+    "notifications": "Finding other notifications",
     "plan": "Planning",
     "register": "Editing the bucket's policy",
-    "topics": "Setting up topic and subscription",
+    "topics": "Setting up the topic and the subscription",
     "steps": "Changing buckets, topics and load balancers",
-    "run": "Carrying out and looking again",
-    "apply": "Carrying out and looking again",
+    "run": "Carrying out the plan and reading back",
+    "apply": "Carrying out the plan and reading back",
     "observe": "Reading the account",
-    "errors": "Being overtaken",
+    "errors": "Finding a later event",
 }
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A reason: in which module it is given, what it says, and what it says is to be done."""
+    """A reason: the module that gives it, what happened, and what to do."""
 
     module: str
     what: str
@@ -90,7 +90,7 @@ def table() -> str:
         rows = [each for each in found if each.module == module]
         if rows:
             if f"### {title}\n" not in parts:
-                parts += [f"### {title}\n", "| It says | What to do, as it says |\n| --- | --- |"]
+                parts += [f"### {title}\n", "| Reason | What to do |\n| --- | --- |"]
             parts += [f"| {_cell(each.what)} | {_cell(each.fix)} |" for each in rows]
             parts.append("")
     return "\n".join(parts)

@@ -1,7 +1,7 @@
-"""What the documents quote from the model and the command line.
+"""Quote the model and the command line in the documents.
 
-cog calls these from comments in README.md and docs/*.md; `tox -e checks` fails where a document no
-longer says what they return, and `cog -r README.md docs/*.md` writes it anew.
+cog calls these functions from comments in docs/*.md. `tox -e checks` fails if a document differs
+from what they return; `cog -r README.md docs/*.md` updates the documents.
 """
 
 import json
@@ -59,16 +59,9 @@ def parameters() -> str:
     return _table(("Parameter", "What it is", "Takes", "Default"), rows)
 
 
-def quoted_policy(name: str) -> str:
-    """Return a policy as the command prints it."""
-    return _block("json", _printed("policy", name))
-
-
 def quoted_session(*arguments: str) -> str:
-    """Return a command line with what it prints, run beside a release that was just built."""
-    return _block(
-        "console", f"$ python -m dt_logs_cfn {' '.join(arguments)}\n", _printed(*arguments)
-    )
+    """Return a command line and what it prints, run beside a release that was just built."""
+    return _block("console", f"$ dt-logs-cfn {' '.join(arguments)}\n", _printed(*arguments))
 
 
 def lacking() -> str:
@@ -104,7 +97,7 @@ def _where(right: explain.Right) -> str:
 
 
 def refused() -> str:
-    """Return what the least-privilege role may not do."""
+    """Return what the least-privilege role is denied."""
     return "".join(f"- {each}\n" for each in explain.REFUSED)
 
 
@@ -139,7 +132,7 @@ def uses() -> str:
 
 
 def statements() -> str:
-    """Return what the handler puts into a bucket's policy, for an example."""
+    """Return the statements that the handler adds to a bucket policy, for an example."""
     own = Location(EXAMPLE.own_buckets[0], f"dt-logs-analysis/{EXAMPLE.tag}")
     adopted = Location("customers-logs", "alb")
     found = [
@@ -152,37 +145,41 @@ def statements() -> str:
 
 
 def figures() -> str:
-    """Return the numbers by which the handler works."""
+    """Return the handler's time limits and sizes."""
     rows = [
-        ("a run may take", f"{resources.TIMEOUT} s", "the function's `Timeout`"),
-        ("CloudFormation waits for its answer", f"{request.SERVICE_TIMEOUT} s", "`ServiceTimeout`"),
-        ("kept for delivering the answer", f"{main.ANSWER_RESERVE:.0f} s", "`ANSWER_RESERVE`"),
-        ("a failure that passes is waited for", f"{aws.PATIENCE:.0f} s a call", "`PATIENCE`"),
-        ("a denial counts as one that passes", f"{main.FRESH:.0f} s from the event", "`FRESH`"),
-        ("wait before looking at what others may change", f"{run.SETTLE:.0f} s", "`SETTLE`"),
-        ("equal looks before a repair", f"{run.AGREEING}", "`AGREEING`"),
-        ("load balancers that are seen to at once", f"{main.WORKERS}", "`WORKERS`"),
-        ("looking at a load balancer is counted as", f"{observe.LOOK_EACH} s", "`LOOK_EACH`"),
-        ("turning one on is counted as", f"{run.TURN_EACH} s", "`TURN_EACH`"),
+        ("time limit of a run", f"{resources.TIMEOUT} s", "the function's `Timeout`"),
+        ("CloudFormation waits for the answer", f"{request.SERVICE_TIMEOUT} s", "`ServiceTimeout`"),
+        ("reserved for sending the answer", f"{main.ANSWER_RESERVE:.0f} s", "`ANSWER_RESERVE`"),
+        ("retries of a transient failure", f"{aws.PATIENCE:.0f} s a call", "`PATIENCE`"),
+        ("a denial counts as transient", f"{main.FRESH:.0f} s from the event", "`FRESH`"),
+        ("wait before reading what others may change", f"{run.SETTLE:.0f} s", "`SETTLE`"),
+        ("equal reads before a repair", f"{run.AGREEING}", "`AGREEING`"),
+        ("load balancers handled at the same time", f"{main.WORKERS}", "`WORKERS`"),
+        ("estimate for reading a load balancer", f"{observe.LOOK_EACH} s", "`LOOK_EACH`"),
+        ("estimate for turning one on", f"{run.TURN_EACH} s", "`TURN_EACH`"),
         (
-            "kept by an Update for leaving what its rollback could not",
+            "reserved by an Update for undoing what its rollback could not",
             f"{run.LEAVE_RESERVE:.0f} s",
             "`LEAVE_RESERVE`",
         ),
-        ("a bucket's policy", f"{register.LIMIT:,} bytes", "S3's limit"),
-        ("an answer", f"{answer.LIMIT:,} bytes", "CloudFormation's limit"),
-        ("a template handed over directly", f"{TEMPLATE_LIMIT:,} bytes", "CloudFormation's limit"),
+        ("size of a bucket policy", f"{register.LIMIT:,} bytes", "S3's limit"),
+        ("size of an answer", f"{answer.LIMIT:,} bytes", "CloudFormation's limit"),
+        (
+            "size of a template passed directly",
+            f"{TEMPLATE_LIMIT:,} bytes",
+            "CloudFormation's limit",
+        ),
     ]
-    return _table(("What", "How much", "Where it is from"), rows)
+    return _table(("What", "Value", "Source"), rows)
 
 
 _CALLS = {
     "elbv2:DescribeLoadBalancerAttributes": (
-        "does the load balancer exist, and where does it log?",
-        "again right before it is changed, **for safety**: nobody else has set it since",
+        "Does the load balancer exist, and where does it log?",
+        "read again right before the change, **for safety**: nobody else has changed it",
     ),
-    "elbv2:ModifyLoadBalancerAttributes": ("turn logging on; the answer is read back",),
-    "s3:GetBucketTagging": ("is the stack's bucket there?", "read back: the tags"),
+    "elbv2:ModifyLoadBalancerAttributes": ("turn logging on; the answer holds the new attributes",),
+    "s3:GetBucketTagging": ("Does the stack's bucket exist?", "read back: the tags"),
     "s3:CreateBucket": ("the bucket, with its tags and ownership",),
     "s3:PutBucketPolicy": ("the registration, delivery, TLS only",),
     "s3:PutBucketLifecycleConfiguration": ("the retention",),
@@ -191,8 +188,8 @@ _CALLS = {
     "s3:PutBucketNotificationConfiguration": ("the notification",),
     "s3:GetBucketPolicy": ("read back",),
     "s3:GetBucketNotificationConfiguration": ("read back",),
-    "s3:GetPublicAccessBlock": ("**for safety**: S3 made the bucket private",),
-    "s3:GetBucketEncryption": ("**for safety**: S3 made it with SSE-S3",),
+    "s3:GetPublicAccessBlock": ("**for safety**: S3 created the bucket private",),
+    "s3:GetBucketEncryption": ("**for safety**: S3 created it with SSE-S3",),
     "s3:GetBucketOwnershipControls": ("read back",),
     "s3:GetBucketLifecycleConfiguration": ("read back",),
     "sns:GetTopicAttributes": ("read back: the topic's policy",),
@@ -201,7 +198,7 @@ _CALLS = {
 
 
 def calls() -> str:
-    """Return the calls that onboarding one load balancer makes, in their order, with what for."""
+    """Return the calls that onboarding one load balancer makes, in order, with their purpose."""
     account = Account("123456789012", "eu-west-1")
     arn = account.add_load_balancer("web")
     made: list[str] = []
@@ -238,7 +235,7 @@ def calls() -> str:
         what = _CALLS[each][number[each]]
         number[each] += 1
         rows.append((f"{len(rows) + 1}", f"`{each.partition(':')[2]}`", what))
-    return _table(("", "Call", "What for"), rows)
+    return _table(("", "Call", "Purpose"), rows)
 
 
 def _claim(location: Location, load_balancers: frozenset[str]) -> Any:
@@ -271,11 +268,11 @@ def _default(parameter: dict[str, Any]) -> str:
             return "empty"
         case {"Default": value}:
             return f"`{value}`"
-    return "**to be given**"
+    return "**required**"
 
 
 def _printed(*arguments: str) -> str:
-    """Return what a command writes to stdout; raises CalledProcessError where it fails."""
+    """Return what a command writes to stdout. Raises CalledProcessError if it fails."""
     with TemporaryDirectory() as folder:
         Path(folder, SETTINGS.name).write_bytes(SETTINGS.read_bytes())
         for each in (("build",), arguments):
@@ -294,7 +291,7 @@ def _actions(names: Sequence[str]) -> str:
 
 
 def _breakable(text: str) -> str:
-    """Let an ARN go on in the next line, so that the table fits a page."""
+    """Let a browser break an ARN, so that the table fits a page."""
     return re.sub(r"(?<=\w):(?=\w)", ":\u200b", text)
 
 
@@ -303,7 +300,7 @@ def _literal(text: str) -> str:
 
 
 def getting_the_zip() -> str:
-    """Return the lines of Python by which the function's code says how to get its zip."""
+    """Return the lines of Python in the function's code that extract its zip."""
     code = embedding.bootstrap(embedding.handler_zip())
     imports, *lines = [line[4:] for line in code.splitlines() if line.startswith("#   ")]
     return _block("python", "\n".join([imports, "", *lines, ""]))

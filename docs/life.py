@@ -1,6 +1,6 @@
-"""A stack's life as an operator sees it: the commands themselves, against an emulated account.
+"""Quote a stack's life as an operator sees it: the real commands against an emulated account.
 
-cog calls this as it does `generate`. What differs from run to run (ids, times) is written alike.
+cog calls this as it calls `generate`. IDs and times, which differ from run to run, are replaced.
 """
 
 import os
@@ -35,7 +35,7 @@ _ALIKE = (
 def sessions() -> str:
     """Return what the commands print from `plan` to `remove`, in Markdown.
 
-    Raises RuntimeError where one ends otherwise than it should.
+    Raises RuntimeError if a command has another exit code than expected.
     """
     with _account() as (run, role, load_balancer):
         given = (
@@ -45,17 +45,17 @@ def sessions() -> str:
         )
         return "\n".join(
             (
-                "What would it change?\n",
+                "See what it would change:\n",
                 run(1, "plan", *given),
-                "Launch it. Without `--yes` it asks, once it has shown this:\n",
+                "Launch it. Without `--yes` it shows this and asks:\n",
                 run(0, "deploy", "--role-arn", role, *given, "--yes"),
-                "The same again, or with other parameters; those that are left out stay:\n",
+                "Deploy again. Parameters that you leave out keep their values:\n",
                 run(0, "deploy", "--yes"),
-                "What would it change to run it again?\n",
+                "See what a second run would change:\n",
                 run(1, "plan", "--parameter", "RunToken=2"),
-                "Is it what was published, the function's code and the role included?\n",
+                "Check that it is the release, including the function's code and role:\n",
                 run(0, "verify", "--stack", "dt-logs-analysis"),
-                "Take it away:\n",
+                "Remove it:\n",
                 run(0, "remove", "--yes"),
             )
         )
@@ -63,7 +63,7 @@ def sessions() -> str:
 
 @contextmanager
 def _account() -> Iterator[tuple[Run, str, str]]:
-    """Start an account with a service role and a load balancer, and what runs a command in it."""
+    """Start an account with a service role and a load balancer; yield what runs a command."""
     sys.path.append(str(ROOT / "tools"))
     from cloudformation_api.api import serve
 
@@ -97,8 +97,8 @@ def _ran(environment: Mapping[str, str], code: int, arguments: tuple[str, ...]) 
         text=True,
     )
     if done.returncode != code:
-        raise RuntimeError(f"{arguments[0]} ended with {done.returncode}:\n{done.stdout}")
-    command = " ".join(("$ python -m dt_logs_cfn", *arguments))
+        raise RuntimeError(f"{arguments[0]} exited with {done.returncode}:\n{done.stdout}")
+    command = " ".join(("$ dt-logs-cfn", *arguments))
     text = f"{command}\n{done.stdout}"
     for pattern, alike in _ALIKE:
         text = re.sub(pattern, alike, text)

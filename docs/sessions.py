@@ -1,6 +1,6 @@
-"""Sessions of commands that look at an account, run against an emulated one in memory.
+"""Quote commands that read an account, run against an emulated one in memory.
 
-cog calls these as it does those of `generate`.
+cog calls these as it calls those of `generate`.
 """
 
 import json
@@ -44,7 +44,7 @@ _OURS_ALONE: dict[str, Any] = {
 
 
 class _Stacks:
-    """CloudFormation, with the one stack that is there."""
+    """CloudFormation with one stack."""
 
     def list_stacks(self) -> dict[str, object]:
         stack = {
@@ -56,7 +56,7 @@ class _Stacks:
 
 
 def status() -> str:
-    """Return what `status` tells of a load balancer from which the vendor was shut out later."""
+    """Return what `status` says of a load balancer that somebody has closed to the vendor."""
     account = Account(_HERE.account, _HERE.region)
     account.add_bucket(_BUCKET, policy={"Version": "2012-10-17", "Statement": [_DELIVERY]})
     arn = account.add_load_balancer("web", bucket=_BUCKET)
@@ -71,7 +71,7 @@ def status() -> str:
     reach = Reach(clients, control, logs, cloudwatch, stacks, fetching.fetch, account.clock)
     seen = look(reach, _HERE, [], [arn])
     text = told([*checks(seen, "", "")], colour=False)
-    return f"```console\n$ python -m dt_logs_cfn status --load-balancer {arn}\n{text}\n```\n"
+    return f"```console\n$ dt-logs-cfn status --load-balancer {arn}\n{text}\n```\n"
 
 
 def _onboard(account: Account, arn: str) -> None:

@@ -46,8 +46,8 @@ def test_a_right_added_needs_a_major_version(tmp_path: Path) -> None:
         return problems(version(number, tmp_path, **{NAME: with_right()}), tmp_path)
 
     assert said("1.1.0") == (
-        "1.1.0 says too little after 1.0.0: what changed is major."
-        " `dt-logs-cfn diff 1.0.0 1.1.0` says what; raise __version__.",
+        "1.1.0 is too small a step from 1.0.0: the changes are major."
+        " `dt-logs-cfn diff 1.0.0 1.1.0` shows them; raise __version__.",
     )
     assert said("2.0.0") == ()
 
@@ -57,7 +57,7 @@ def test_before_the_first_the_minor_number_stands_for_the_major_one(tmp_path: Pa
 
     assert problems(version("0.2.0", tmp_path, **{NAME: with_right()}), tmp_path) == ()
     (said,) = problems(version("0.1.1", tmp_path, **{NAME: with_right()}), tmp_path)
-    assert "says too little after 0.1.0" in said
+    assert "is too small a step from 0.1.0" in said
 
 
 def test_the_last_lower_version_counts(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ TEMPLATES = [*STACKS, "cloudformation-role.template.json"]
 ROLE = "DTLogsAnalysisLambdaExecutionRole"
 FUNCTION = "DTLogsAnalysisLambdaFunction"
 UNSIGNED = "not signed: there is no SHA256SUMS beside it"
-UNKNOWN = "whether it was withdrawn is not known: there is no versions.json beside its folder"
+UNKNOWN = "unknown whether it was withdrawn: there is no versions.json beside its folder"
 BESIDE = f"t.json: {UNSIGNED}\nt.json: {UNKNOWN}\n"
 VENDOR = "for in aws account 111122223333 and endpoint https://logs.example.com/alb"
 
@@ -186,7 +186,7 @@ def test_another_release_is_named(run: Run, here: Path) -> None:
     parsed["Metadata"]["DTLogsAnalysis"]["Version"] = "9.9.9\n"
     (here / "t.json").write_text(json.dumps(parsed))
 
-    assert f"is of release 9.9.9\\n, and this is {__version__}" in run("verify", "t.json").failure
+    assert f"is from release 9.9.9\\n, not {__version__}" in run("verify", "t.json").failure
 
 
 def test_the_handlers_zip(run: Run, here: Path) -> None:

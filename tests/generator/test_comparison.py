@@ -76,7 +76,7 @@ CASES: dict[str, tuple[Mutation, Level, str]] = {
     "parameter new and required": (
         lambda t: t["Parameters"].update(X={"Type": "String"}),
         MAJOR,
-        "parameter X is new and has to be given",
+        "parameter X is new and is required",
     ),
     "parameter new and optional": (
         lambda t: t["Parameters"].update(X={"Type": "String", "Default": "a"}),
@@ -287,12 +287,12 @@ CASES: dict[str, tuple[Mutation, Level, str]] = {
     "macro within a section": (
         lambda t: t["Conditions"].update({"Fn::Transform": {"Name": "x"}}),
         MAJOR,
-        "a macro writes parts of the template, and what it writes cannot be told",
+        "a macro writes parts of the template; its output is unknown",
     ),
     "properties that are not an object": (
         lambda t: t["Resources"][ROLE].update(Properties=["x"]),
         MAJOR,
-        f"{ROLE}: what changes cannot be told",
+        f"{ROLE}: its change is unknown",
     ),
     "resource that is not an object": (
         lambda t: t["Resources"].update({ROLE: "x"}),
@@ -307,12 +307,12 @@ CASES: dict[str, tuple[Mutation, Level, str]] = {
     "macro": (
         lambda t: t.update(Transform="AWS::Include"),
         MAJOR,
-        "the section Transform changes, and what that does cannot be told",
+        "the section Transform changes; its effect is unknown",
     ),
     "no section": (
         lambda t: t.update(Rules=[]),
         MAJOR,
-        "the section Rules changes, and what that does cannot be told",
+        "the section Rules changes; its effect is unknown",
     ),
     "version": (
         lambda t: t["Metadata"]["DTLogsAnalysis"].update(Version="9.9.9"),

@@ -71,7 +71,7 @@ def test_what_a_queue_did_not_take_is_lost(looking: Looking) -> None:
     found = looking.check("announcements", arn)
 
     assert (found.verdict, found.saw) == ("finding", "2 delivered in the last day, 1 failed")
-    assert found.fix.startswith("What failed is lost.")
+    assert found.fix.startswith("The failed announcements are lost.")
 
 
 def test_without_the_right_it_is_unknown(looking: Looking) -> None:

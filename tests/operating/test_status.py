@@ -38,7 +38,7 @@ def test_a_stack_that_works_has_no_finding(served: Served) -> None:
     served.account.write_log(arn)
     ran = served.run("status", "--stack", NAME)
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.splitlines()[-1] == "24 checks: 22 ok, no findings, 2 could not be told."
+    assert ran.out.splitlines()[-1] == "24 checks: 22 ok, no findings, 2 unknown."
     assert "\x1b" not in ran.out
     assert served.run("status").out == ran.out
     # What plans an update finds the same, and so does a look at the load balancer.
@@ -92,7 +92,7 @@ def test_what_somebody_else_wrote_is_told_without_tokens(served: Served) -> None
 
     ran = served.run("status")
 
-    assert "statement https://h.example.com/… denies reading on a condition" in ran.out
+    assert "statement https://h.example.com/… denies reading, under a condition" in ran.out
     assert f"access logs go to s3://{bucket}/" in ran.out
     data = json.loads(served.run("status", "--json").out)
     assert any("statement https://h.example.com/… denies" in e["saw"] for e in data["checks"])
@@ -146,7 +146,7 @@ def test_of_many_load_balancers_none_is_lost(served: Served) -> None:
         ),
         (
             ("--load-balancer", ARN, "--region", "eu-west-1"),
-            f"{ARN} is not of account 123456789012, region eu-west-1. Look with credentials of"
+            f"{ARN} is not in account 123456789012, region eu-west-1. Use credentials of"
             " account 123456789012, and --region us-east-1.",
         ),
         (("--load-balancer", "*"), "There is no application load balancer in this account"),
@@ -286,7 +286,7 @@ def test_checks_are_grouped_aligned_and_counted() -> None:
         "  unknown  organisation's policies  not readable",
         "                                    fix: Ask.",
         "",
-        "3 checks: 1 ok, 1 finding, 1 could not be told.",
+        "3 checks: 1 ok, 1 finding, 1 unknown.",
     ]
 
 
@@ -301,7 +301,7 @@ def test_of_many_subjects_what_is_the_same_is_told_once() -> None:
         "app/api/0, app/api/1, app/api/2, app/api/3, app/api/4 and 25 more",
         "  ok       all         30 checks, see --json",
         "",
-        "60 checks: 30 ok, 30 findings, 0 could not be told.",
+        "60 checks: 30 ok, 30 findings, 0 unknown.",
     ]
 
 

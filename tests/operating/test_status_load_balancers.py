@@ -448,7 +448,7 @@ EVERY_BUCKET = {
 def test_a_topic_of_the_customers_is_shared(looking: Looking) -> None:
     arn, topic = shared(looking)
     found = looking.of(arn)
-    saw = f"your own topic {topic} is told of all new objects"
+    saw = f"your own topic {topic} gets all new objects"
     assert found[subject(arn), "notification"].saw == saw
     assert found[subject(arn), "subscription"].verdict == "ok"
     denied = looking.check("subscription", arn, denied=("sns:GetSubscriptionAttributes",))
@@ -466,7 +466,7 @@ def test_a_filter_that_lets_nothing_through(looking: Looking) -> None:
     )
     check = looking.check("subscription", arn)
     assert check.verdict == "finding"
-    assert "does not have these logs" in check.saw
+    assert "excludes these logs" in check.saw
 
 
 def test_a_topic_whose_policy_was_changed_or_that_is_gone(looking: Looking) -> None:
@@ -614,7 +614,7 @@ def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
     found = looking.of(arn)[f"bucket {bucket}", "marks without a stack"]
     assert (found.verdict, found.saw) == (
         "ok",
-        "stack second takes over what one that is not there has set up",
+        "stack second takes over what a deleted stack has set up",
     )
 
 
@@ -627,7 +627,7 @@ def test_what_no_stack_takes_over_is_a_stray(looking: Looking) -> None:
     found = looking.of(other)[f"bucket {LOGS}", "marks without a stack"]
     assert (found.verdict, found.saw) == (
         "finding",
-        f"the prefix of {subject(other)} is of a stack that is not there (tag 0123456789ab)",
+        f"the prefix of {subject(other)} belongs to a stack that does not exist (tag 0123456789ab)",
     )
 
 
@@ -660,7 +660,7 @@ def test_statements_that_a_delete_disarmed_grant_nothing(looking: Looking) -> No
     stray = found[f"bucket {LOGS}", "marks without a stack"]
     assert stray.verdict == "finding"
     assert stray.saw.startswith("statement DTLogsAnalysis1Read")
-    assert ", which grants nothing, is of a stack that is not there (tag " in stray.saw
+    assert ", which grants nothing, belongs to a stack that does not exist (tag " in stray.saw
 
 
 def test_what_a_delete_has_left_is_told_by_the_buckets_tag(looking: Looking) -> None:
@@ -672,4 +672,4 @@ def test_what_a_delete_has_left_is_told_by_the_buckets_tag(looking: Looking) -> 
     looking.account.s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
     looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
     found = looking.of(arn)[f"bucket {bucket}", "marks without a stack"]
-    assert found.saw.endswith("; what it has left: holds logs - topic t")
+    assert found.saw.endswith("; it left: holds logs - topic t")

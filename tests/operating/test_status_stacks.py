@@ -174,7 +174,7 @@ def test_drift_is_unknown_where_something_may_not_be_read(
     found = looking.stack_check("drift", denied=("s3:GetLifecycleConfiguration",))
     assert told(found) == (
         "unknown",
-        "not all could be read: you lack s3:GetLifecycleConfiguration",
+        "not everything could be read: you lack s3:GetLifecycleConfiguration",
     )
 
 
@@ -200,7 +200,7 @@ def test_a_stack_without_marks(looking: Looking, stack: dict[str, Any]) -> None:
     assert denied.verdict == "unknown"
     looking.account.s3.delete_bucket_policy(Bucket=OWN)
     found = looking.stack_check("marks")
-    assert told(found) == ("finding", "no bucket's policy has a statement of this stack")
+    assert told(found) == ("finding", "no bucket policy has a statement of this stack")
 
 
 def test_a_stack_for_all_load_balancers_is_looked_at_with_those_that_it_has(

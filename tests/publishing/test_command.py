@@ -241,7 +241,7 @@ def test_an_older_release_in_a_newer_ones_place(
     )
 
     assert ran.code == 1
-    assert f"of version {__version__}, and NOT of 9.0.0, where it is" in ran.out
+    assert f"of version {__version__}, NOT of 9.0.0, the folder that it is in" in ran.out
 
 
 def test_contents_that_versions_json_does_not_have(run: Run, server: Server) -> None:
@@ -263,7 +263,7 @@ def test_a_signature_by_nobody_we_name(run: Run, server: Server, tmp_path: Path,
     ran = run("verify", url(server, TEMPLATE))
 
     assert ran.code == 1
-    assert "the signature is NOT by anybody that this source names" in ran.out
+    assert "the signature is NOT from a signer that this source names" in ran.out
 
 
 def test_a_key_that_customers_do_not_know_signs_nothing(

@@ -131,8 +131,8 @@ def test_other_bytes_are_refused_and_what_is_there_stays(server: Server) -> None
     done = published(server, publication(small("x")))
 
     assert str(done.failure) == (
-        f"s3://{BUCKET}/{PREFIX}SHA256SUMS is there with other contents. Raise __version__ in"
-        " src/dt_logs_cfn/__init__.py: what is published stays."
+        f"s3://{BUCKET}/{PREFIX}SHA256SUMS exists with other contents. Raise __version__ in"
+        " src/dt_logs_cfn/__init__.py: published objects never change."
     )
     assert there(server) == before
 
@@ -146,7 +146,7 @@ def test_sixteen_publishers_of_different_bytes_at_once(server: Server) -> None:
 
     told = [each.failure for each in done]
     (winner,) = (number for number, failure in enumerate(told) if failure is None)
-    assert all("is there with other contents" in str(each) for each in told if each)
+    assert all("exists with other contents" in str(each) for each in told if each)
     found = there(server)
     for name, content in given[winner].release.files.items():
         assert found[f"{PREFIX}{name}"] == content
@@ -291,7 +291,7 @@ def test_a_signature_that_counts_is_as_good_as_another(server: Server) -> None:
         ChecksumAlgorithm="SHA256",
         ExpectedBucketOwner=OWNER,
     )
-    assert "SHA256SUMS.sig is there with other contents" in str(signing(b"good 3").failure)
+    assert "SHA256SUMS.sig exists with other contents" in str(signing(b"good 3").failure)
 
 
 def test_a_bucket_of_another_account_is_not_written(server: Server) -> None:
@@ -409,7 +409,7 @@ def test_what_another_publisher_has_damaged_is_named(server: Server) -> None:
         Bucket=BUCKET, Key=key, Body=b"x", ChecksumAlgorithm="SHA256", ExpectedBucketOwner=OWNER
     )
 
-    assert f"{key} is there with other contents" in str(published(server, given).failure)
+    assert f"{key} exists with other contents" in str(published(server, given).failure)
 
 
 def test_one_destination_that_fails_does_not_stop_the_other(server: Server) -> None:

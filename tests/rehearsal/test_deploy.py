@@ -481,7 +481,7 @@ RIGHTS = (
 )
 
 
-def test_the_rights_that_the_readme_names_are_enough_and_needed(
+def test_the_rights_that_the_guide_names_are_enough_and_needed(
     account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = f"arn:aws:cloudformation:us-east-1:123456789012:stack/{NAME}/*"
@@ -502,8 +502,8 @@ def test_the_rights_that_the_readme_names_are_enough_and_needed(
         if each.caller == "person" and each.service != "sts"
     }
     assert asked == set(RIGHTS)
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    assert all(f"`{each.partition(':')[2]}`" in readme for each in RIGHTS)
+    text = (Path(__file__).parents[2] / "docs" / "customer.md").read_text("utf-8")
+    assert all(f"`{each.partition(':')[2]}`" in text for each in RIGHTS)
 
 
 def review(account: Emulated, name: str) -> None:

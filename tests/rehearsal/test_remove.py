@@ -433,7 +433,7 @@ RIGHTS = (
 )
 
 
-def test_the_rights_that_the_readme_names_are_enough_and_needed(
+def test_the_rights_that_the_guide_names_are_enough_and_needed(
     account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed(account)
@@ -450,8 +450,8 @@ def test_the_rights_that_the_readme_names_are_enough_and_needed(
         for decision in call.decisions
     }
     assert asked == set(RIGHTS)
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    assert all(f"`{each.partition(':')[2]}`" in readme for each in RIGHTS)
+    text = (Path(__file__).parents[2] / "docs" / "customer.md").read_text("utf-8")
+    assert all(f"`{each.partition(':')[2]}`" in text for each in RIGHTS)
 
 
 def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> None:

@@ -248,6 +248,6 @@ def serving(content: bytes) -> Iterator[str]:
 
 def test_the_example_in_the_docs_holds() -> None:
     text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
-    (example,) = re.findall(r"^python -m dt_logs_cfn deploy ((?:.*\\\n)*.*)$", text, re.MULTILINE)
+    (example,) = re.findall(r"^dt-logs-cfn deploy ((?:.*\\\n)*.*)$", text, re.MULTILINE)
     arguments = _parser().parse_args(shlex.split(example.replace("\\\n", " ")))
     assert arguments.ou == ["ou-abcd-11112222"]

@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="TEMPLATE",
-        help="a template of ours (default: those of the installed version)",
+        help="one of our templates (default: those of the installed version)",
     )
     parser.add_argument("--json", action="store_true", help="print the findings for a program")
 

@@ -36,7 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `status`."""
     subject = parser.add_mutually_exclusive_group()
     stack_options.add_stack(
-        subject, "this stack and its load balancers (default: all of ours in the region)", None
+        subject,
+        "this stack and its load balancers (default: all of our stacks in the region)",
+        None,
     )
     subject.add_argument(
         "--load-balancer",

@@ -1,4 +1,4 @@
-"""What a customer gets by going from one template to another; pure, no files are read.
+"""Compare two templates: what an update would give a customer; pure, reads no files.
 
     template, template ─► parameters, resources, rights, handler ─► Change …
 
@@ -15,10 +15,10 @@ from dt_logs_handler.documents import Json
 
 __all__ = ["Change", "Level", "Object", "compare_templates"]
 
-# What a customer asks for first.
+# The order in which a customer asks for them.
 _ORDER = ["Resources", "Parameters", "Outputs", "Rules", "Conditions", "Metadata", "Description"]
 
-# By section: what each part of it is called, and the levels of one that is gone, new or changed.
+# By section: the name of its parts, and the levels of a removed, new or changed part.
 _NAMED = {
     "Conditions": ("condition", Level.MINOR, Level.MINOR, Level.MAJOR),
     "Outputs": ("output", Level.MAJOR, Level.MINOR, Level.PATCH),
@@ -26,16 +26,16 @@ _NAMED = {
     "Rules": ("rule", Level.MINOR, Level.MAJOR, Level.MAJOR),
 }
 
-# Another default of these gives the logs to somebody else, or gives more of them.
+# Another default of these gives the logs to somebody else, or more of them.
 RECIPIENT = frozenset({"DataTheoremAccountId", "NotificationEndpoint", "VendorReadScope"})
 
-# Constraints that a number sets; the sign is the direction in which more values are allowed.
+# Constraints with a number; the sign is the direction in which more values are allowed.
 _BOUNDS = {"MaxLength": 1, "MaxValue": 1, "MinLength": -1, "MinValue": -1}
 _CONSTRAINTS = {*_BOUNDS, "AllowedPattern", "AllowedValues"}
 
 
 def compare_templates(old: Object, new: Object) -> tuple[Change, ...]:
-    """Return what changes between two parsed templates, the worst first."""
+    """Return the changes between two parsed templates, the most important first."""
     found = dict.fromkeys(_changes(old, new))
     return tuple(sorted(found, key=lambda each: -each.level))
 
@@ -43,7 +43,7 @@ def compare_templates(old: Object, new: Object) -> tuple[Change, ...]:
 def _changes(old: Object, new: Object) -> Iterator[Change]:
     macro = any(each.keys() & {"Transform", "Fn::Transform"} for _, each in mappings(dict(new)))
     if macro and exact(old) != exact(new):
-        what = "a macro writes parts of the template, and what it writes cannot be told"
+        what = "a macro writes parts of the template; its output is unknown"
         yield Change(Level.MAJOR, "section", what)
     for name in sorted(differing(old, new), key=lambda each: [*_ORDER, each].index(each)):
         before, after = old.get(name, {}), new.get(name, {})
@@ -54,7 +54,7 @@ def _changes(old: Object, new: Object) -> Iterator[Change]:
             found += _of_section(name, before, after)
             found += compare_resources(old, new) if name == "Resources" else []
         if not found and exact(before) != exact(after):
-            what = f"the section {name} changes, and what that does cannot be told"
+            what = f"the section {name} changes; its effect is unknown"
             found.append(Change(Level.MAJOR, "section", what))
         yield from found
 
@@ -76,7 +76,7 @@ def _part(section: str, name: str, old: Object, new: Object) -> Iterator[Change]
         what = f"{kind} {name} is new, {exact(after['Default'])} by default"
         yield Change(Level.MINOR, kind, what)
     elif name not in old:
-        must = " and has to be given" if section == "Parameters" else ""
+        must = " and is required" if section == "Parameters" else ""
         yield Change(added, kind, f"{kind} {name} is new{must}")
     elif section == "Parameters" and before and after:
         yield from _parameter(name, before, after)

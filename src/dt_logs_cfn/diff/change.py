@@ -1,4 +1,4 @@
-"""One change between two templates, and how much it weighs."""
+"""A change between two templates, and its level."""
 
 import json
 from collections.abc import Mapping
@@ -51,5 +51,5 @@ def differing(old: Object, new: Object) -> list[str]:
 
 
 def mapping(value: Json) -> Object:
-    """Return an object, empty where a value is none."""
+    """Return a value if it is an object, otherwise an empty one."""
     return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""What changes in the code of a function: read and compared as text, never run."""
+"""Compare the code of a function as text; it is never run."""
 
 import difflib
 import os
@@ -14,7 +14,7 @@ _MOST_LINES = 20_000
 
 
 def compare_code(name: str, old: Json, new: Json) -> list[Change]:
-    """Return what changes in the property `Code` of the function of a name."""
+    """Return the changes of the property `Code` of the function with a name."""
     try:
         return _files(name, _sources(old), _sources(new))
     except VerifyError as error:
@@ -35,7 +35,7 @@ def _files(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[Ch
     if sum(each.get(file, "").count("\n") for file in files for each in (old, new)) > _MOST_LINES:
         raise VerifyError("It has too many lines.", "Extract both with `verify`, and compare.")
     if not files:
-        return [Change(Level.PATCH, "handler", f"{name}: the same sources, packed otherwise")]
+        return [Change(Level.PATCH, "handler", f"{name}: the same sources, packed differently")]
     found = []
     for file in files:
         how = "is new" if file not in old else "is gone" if file not in new else "changes"
@@ -45,7 +45,7 @@ def _files(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[Ch
 
 
 def _diff(name: str, old: str | None, new: str | None) -> str:
-    # Only a line feed ends a line: what else Python splits at stays to be seen.
+    # Only a line feed ends a line; other characters at which Python splits stay visible.
     before, after = (each.removesuffix("\n").split("\n") if each else [] for each in (old, new))
     was = os.devnull if old is None else f"old/{name}"
     now = os.devnull if new is None else f"new/{name}"

@@ -1,14 +1,14 @@
-"""What IAM's patterns match: `*`, `?`, characters, and symbols for values that we do not know.
+"""Compare IAM's patterns: `*`, `?`, characters, and symbols for unknown values.
 
 A symbol, such as `${AWS::Region}`, is one element of a pattern, longer than a character. It stands
-for a text that only the customer's account knows, the same one wherever it appears.
+for a text that only the customer's account knows, the same wherever it appears.
 """
 
 from functools import lru_cache
 
 Pattern = tuple[str, ...]
 
-_FRESH = "\uffff"  # which IAM takes in no policy
+_FRESH = "\uffff"  # which IAM accepts in no policy
 _RUN = [_FRESH] * 16  # longer than what ours spell with `?`
 
 

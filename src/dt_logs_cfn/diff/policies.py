@@ -1,7 +1,7 @@
-"""A role's policies, read as rights: one action on one resource, for requests that pass tests.
+"""Read a role's policies as rights: one action on one resource, under some tests.
 
-CloudFormation's functions are worked out. What only the customer's account knows, its region for
-example, becomes a symbol in angle brackets, which is one element of a pattern. The condition that
+CloudFormation's functions are resolved. What only the customer's account knows, such as its
+region, becomes a symbol in angle brackets, which is one element of a pattern. The condition that
 chooses a branch of `Fn::If` is a test like those of IAM.
 """
 
@@ -26,8 +26,8 @@ _LOG_GROUP = f"arn:{_HERE[0]}:logs:{_HERE[1]}:{_HERE[2]}:log-group:<%s>:*"
 class Right:
     """One action on one resource, for requests that pass all tests.
 
-    A statement that is not compared in parts has no resource, and all of its text as the action.
-    `effect` is empty where it cannot be read; `spelled` is the action as written.
+    A statement that is compared as a whole has no resource, and its whole text as the action.
+    `effect` is empty if it cannot be read; `spelled` is the action as written.
     """
 
     effect: str
@@ -37,7 +37,7 @@ class Right:
     spelled: str = field(default="", compare=False)
 
     def covers(self, other: "Right") -> bool:
-        """Tell whether this says of each request what the other says; never wrongly true."""
+        """Tell whether this covers every request of the other; never wrongly true."""
         if self.effect != other.effect or self.tests - other.tests:
             return False
         if self.resource is None or other.resource is None:
@@ -45,14 +45,14 @@ class Right:
         return covers(self.action, other.action) and covers(self.resource, other.resource)
 
     def may_cover(self, other: "Right") -> bool:
-        """Tell whether this may speak of each request that the other does; never wrongly false."""
+        """Tell whether this may cover every request of the other; never wrongly false."""
         if self.resource is None or other.resource is None:
             return True
         return may_cover(self.action, other.action) and may_cover(self.resource, other.resource)
 
 
 class _Symbolic(ResolvedTemplate):
-    """A template in which each function that cannot be worked out is a symbol."""
+    """A template in which each function that cannot be resolved is a symbol."""
 
     def function(self, name: str, argument: Any) -> Any:
         try:
@@ -87,7 +87,7 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
 
 
 def _of(statement: Json, start: Tests, template: ResolvedTemplate) -> Iterator[Right]:
-    """Yield a statement's rights, or all of it as one if it has parts that are not compared."""
+    """Yield a statement's rights, or the whole statement as one if it has other elements."""
     found = mapping(statement)
     effect = str(found.get("Effect")) if found.get("Effect") in ("Allow", "Deny") else ""
     tests = _tests(found.get("Condition", {}), template)
@@ -116,7 +116,7 @@ def _tests(condition: Json, template: ResolvedTemplate) -> Tests | None:
 
 
 def _texts(value: Json, tests: Tests, template: ResolvedTemplate) -> Iterator[tuple[Tests, str]]:
-    """Yield the texts that a value, or what is in its lists, comes to."""
+    """Yield the texts of a value or of its lists."""
     for deeper, item in _items(value, tests):
         for _, each in _items(template.value([item]), Tests()):
             yield deeper, each if isinstance(each, str) else exact(each)

@@ -1,4 +1,4 @@
-"""What happens to a stack's resources: made, changed in place, replaced, or gone."""
+"""Tell what happens to a stack's resources: created, changed in place, replaced or removed."""
 
 import re
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ def _changed(name: str, old: Object, new: Object) -> Iterator[Change]:
             yield Change(level, "resource", f"{name}: {attribute} changes")
     before, after, kind = old.get("Properties", {}), new.get("Properties", {}), _type(new)
     if not isinstance(before, dict) or not isinstance(after, dict) or not kind:
-        yield Change(Level.MAJOR, "resource", f"{name}: what changes cannot be told")
+        yield Change(Level.MAJOR, "resource", f"{name}: its change is unknown")
         return
     for each in differing(before, after):
         if each not in _ELSEWHERE.get(kind, ()):

@@ -1,7 +1,7 @@
-"""Which rights a role gains and loses from one template to another.
+"""Compare the rights of a role in two templates.
 
-A right is added if no right of before may cover it, in any account. One that a right of before
-surely covers is not mentioned. What is between the two is shown as a changed statement: major.
+A right is added if no old right can cover it, in any account. A right that an old one certainly
+covers is not shown. Anything in between is shown as a changed statement: major.
 """
 
 from collections import defaultdict
@@ -12,12 +12,12 @@ from itertools import islice
 from dt_logs_cfn.diff.change import Change, Level
 from dt_logs_cfn.diff.policies import Right
 
-# More than ours have, and few enough to compare each right with each in seconds.
+# More than ours have, and few enough to compare every pair in seconds.
 _MOST_RIGHTS, _MOST_LETTERS = 500, 4_000
 
 
 def compare_rights(name: str, old: Iterator[Right], new: Iterator[Right]) -> Iterator[Change]:
-    """Yield what is added to, and taken from, the rights of the role of a name."""
+    """Yield the rights that the role with a name gains and loses."""
     before, after = (tuple(islice(each, _MOST_RIGHTS + 1)) for each in (old, new))
     patterns = {part for each in before + after for part in (each.action, each.resource or ())}
     if max(len(before), len(after)) > _MOST_RIGHTS or sum(map(len, patterns)) > _MOST_LETTERS:
@@ -32,7 +32,7 @@ def compare_rights(name: str, old: Iterator[Right], new: Iterator[Right]) -> Ite
 def _found(
     name: str, ones: Sequence[Right], others: Sequence[Right], gained: bool
 ) -> Iterator[Change]:
-    """Yield what one side has and the other has not: one change for all actions on the same."""
+    """Yield what only one side has: one change for all actions on the same resource."""
     grouped: dict[tuple[bool, Right], list[str]] = defaultdict(list)
     for right in dict.fromkeys(ones):
         if any(each.covers(right) for each in others):

@@ -1,4 +1,4 @@
-"""What must hold before a change is taken: released versions stay, and the next one says enough."""
+"""Check a change: released versions stay, and the next version number is high enough."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +14,11 @@ _TEMPLATES = ".template.json"
 
 
 def problems(release: Release, out: Path) -> tuple[str, ...]:
-    """Return what is wrong with the releases in a folder, a line each.
+    """Return the problems of the releases in a folder, one line each.
 
-    That is a file of a released version that is not what was released, or a version number that
-    says less than what changed since the last released one. Raises ReleaseError where the list of
-    released versions, or one of them, cannot be read, or where this source builds a released
-    version otherwise.
+    A problem is a changed file of a released version, or a version number that is too low for what
+    changed since the last release. Raises ReleaseError if the list of released versions, or one of
+    them, cannot be read, or if this source builds a released version differently.
     """
     ledger.is_released(release, out)
     changed = [
@@ -29,9 +28,10 @@ def problems(release: Release, out: Path) -> tuple[str, ...]:
 
 
 def required(old_templates: Mapping[str, str], new_templates: Mapping[str, str]) -> Level:
-    """Return what the version of a release must become, from its templates' texts by file name.
+    """Return the level of a change between two releases, from their templates' texts by file name.
 
-    A template gone is major, a new one minor. Raises VerifyError for a text that is not a template.
+    A removed template is major, a new one minor. Raises VerifyError for a text that is not a
+    template.
     """
     if old_templates.keys() - new_templates.keys():
         return Level.MAJOR
@@ -45,7 +45,7 @@ def required(old_templates: Mapping[str, str], new_templates: Mapping[str, str])
 def enough(old: str, new: str, level: Level) -> bool:
     """Tell whether a version may follow another, given how much changed between them.
 
-    Before 1.0.0 the minor number stands for the major one, and the patch number for the rest.
+    Before 1.0.0, a major change raises the minor number, and any other change the patch number.
     Raises ValueError for a text that is not a version.
     """
     before, after = numbers(old), numbers(new)
@@ -75,6 +75,6 @@ def _says_enough(release: Release, out: Path) -> tuple[str, ...]:
     if enough(last, release.version, level):
         return ()
     return (
-        f"{release.version} says too little after {last}: what changed is {level}."
-        f" `dt-logs-cfn diff {last} {release.version}` says what; raise __version__.",
+        f"{release.version} is too small a step from {last}: the changes are {level}."
+        f" `dt-logs-cfn diff {last} {release.version}` shows them; raise __version__.",
     )

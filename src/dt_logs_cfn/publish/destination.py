@@ -1,4 +1,4 @@
-"""Where a release goes: the bucket, the prefix and the region that a base URL names."""
+"""Find where a release goes: the bucket, prefix and region in a base URL."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _HOST = re.compile(
 
 @dataclass(frozen=True)
 class Destination:
-    """A partition's place for releases: `url` is the base URL, without a slash at its end."""
+    """A partition's place for releases. `url` is the base URL, without a final slash."""
 
     partition: str
     bucket: str
@@ -32,9 +32,9 @@ class Destination:
 
 
 def destinations(settings: Settings) -> tuple[Destination, ...]:
-    """Return where `release.cfg` says that releases are published, in its order of partitions.
+    """Return the destinations in `release.cfg`, in its order of partitions.
 
-    Raises PublishError for a base URL that is none of S3's, or of another partition.
+    Raises PublishError for a base URL that is not S3's, or is in another partition.
     """
     return tuple(destination(vendor) for vendor in settings.vendors if vendor.base_url)
 
@@ -44,7 +44,7 @@ def destination(vendor: Vendor) -> Destination:
     parts = urlsplit(vendor.base_url)
     found = _HOST.fullmatch(parts.hostname or "")
     if found is None:
-        raise _wrong(vendor, "is no URL of S3, from which alone CloudFormation takes templates")
+        raise _wrong(vendor, "is not an S3 URL; CloudFormation takes templates only from S3")
     path = parts.path.removeprefix("/")
     bucket, prefix = (found["bucket"], path) if found["bucket"] else _split(path)
     if not bucket:
@@ -61,10 +61,10 @@ def destination(vendor: Vendor) -> Destination:
 def chosen(
     known: tuple[Destination, ...], bucket: str, prefix: str | None, region: str | None
 ) -> Destination:
-    """Return the destination that has a bucket, and check what else was said of it.
+    """Return the destination with a bucket, after checking the other options.
 
-    Raises PublishError: templates, links and `verify` all go by the base URL, so a release is
-    published nowhere else.
+    Raises PublishError. Templates, links and `verify` use the base URL, so a release can be
+    published only there.
     """
     for each in known:
         if each.bucket == bucket:

@@ -1,9 +1,9 @@
-"""What publishing does, as data: groups of steps, one group after the other.
+"""Plan a publication as data: groups of steps, one group after the other.
 
-What `--dry-run` prints is what the publisher carries out. The first step claims the version:
-SHA256SUMS names every other byte of the release, so whoever wrote it has decided them all, and
-of several publishers with different bytes one goes on. Nothing points to a version before all of
-it is up and was fetched again as a customer would.
+`--dry-run` prints what the publisher carries out. The first step claims the version: SHA256SUMS
+names every other byte of the release, so of several publishers with different bytes only one
+continues. Nothing points to a version before all of it was uploaded and fetched again as a
+customer would.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from dt_logs_cfn.release.build import CHECKSUMS, Release
 from dt_logs_cfn.release.catalogue import LATEST, VERSIONS, Entry, Withdrawn
 from dt_logs_cfn.verify.signature import SIGNATURE
 
-# A version's objects never change; the two that do are asked for each time.
+# A version's objects never change; the two that do are not cached.
 FOR_EVER = "public, max-age=31536000, immutable"
 FRESH = "no-cache"
 
@@ -29,7 +29,7 @@ _TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True)
 class Upload:
-    """Write an object that is not there yet; the same bytes there are as good, others a failure."""
+    """Write an object unless it exists; the same bytes are accepted, others are a failure."""
 
     key: str
     content: bytes = field(repr=False)
@@ -43,7 +43,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class Sign(Upload):
-    """Write the signature, unless there is one that counts: most keys never sign alike twice."""
+    """Write the signature unless a valid one exists: most keys sign differently each time."""
 
     sums: bytes = field(kw_only=True, repr=False)
 
@@ -66,7 +66,7 @@ class CompareSignature:
 
 @dataclass(frozen=True)
 class Admit:
-    """Look whether `versions.json` would take a version, before anything is written."""
+    """Check that `versions.json` would accept a version, before anything is written."""
 
     entry: Entry
 
@@ -88,7 +88,7 @@ class Withdraw:
 
 @dataclass(frozen=True)
 class Point:
-    """Let `latest.json` name a version; with none, one before that which was withdrawn."""
+    """Point `latest.json` to a version; without one, to an earlier one than the withdrawn one."""
 
     version: str | None
 
@@ -99,7 +99,7 @@ Plan = tuple[tuple[Step, ...], ...]
 
 @dataclass(frozen=True)
 class Publication:
-    """A release that is to be published, and from which revision of the source, when (UTC)."""
+    """A release to publish, with the source's revision and the time (UTC)."""
 
     release: Release
     signature: bytes | None
@@ -116,7 +116,7 @@ class Publication:
 
 
 def publication_plan(publication: Publication, destination: Destination) -> Plan:
-    """Return the steps that publish a release at one destination, in their order."""
+    """Return the steps that publish a release at one destination, in order."""
     version, until = publication.release.version, publication.retain_until
     files = dict(publication.release.files)
     sums = files.pop(CHECKSUMS)
@@ -146,7 +146,7 @@ def publication_plan(publication: Publication, destination: Destination) -> Plan
 
 
 def withdrawal_plan(version: str, reason: str, at: datetime) -> Plan:
-    """Return the steps that withdraw a version. Raises ValueError for a reason that is no line."""
+    """Return the steps that withdraw a version. Raises ValueError if the reason is not one line."""
     return ((Withdraw(version, Withdrawn(timestamp(at), reason)),), (Point(None),))
 
 
@@ -180,5 +180,5 @@ def content_type(name: str) -> str:
 
 
 def timestamp(at: datetime) -> str:
-    """Return a time (UTC) as the catalogue has it."""
+    """Return a time (UTC) in the catalogue's format."""
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""Carrying out a plan at its destinations: each apart from the others, all at the same time."""
+"""Carry out plans at their destinations: independently, and all at the same time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LOOKS = 5
 
 Fetch = Callable[[str, int], "bytes | None"]
 Progress = Callable[[Destination, Step, str], None]
-Signer = Callable[[bytes, bytes], "str | None"]  # whose signature of these bytes it is
+Signer = Callable[[bytes, bytes], "str | None"]  # returns who signed these bytes, or None
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class DestinationAccess:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a destination: what each step came to, and why it stopped, if it did."""
+    """The result at a destination: that of each step, and why it stopped, if it did."""
 
     destination: Destination
     results: tuple[tuple[Step, str], ...]
@@ -59,9 +59,9 @@ def publish(
     signer: Signer,
     progress: Progress,
 ) -> tuple[Done, ...]:
-    """Carry out each plan at its destination; repeatable, also after it was interrupted.
+    """Carry out each plan at its destination; repeatable, also after an interruption.
 
-    A destination that fails does not stop the others: its failure is in what is returned.
+    A destination that fails does not stop the others: the result holds its failure.
     """
     stopped = Event()
 
@@ -72,13 +72,13 @@ def publish(
     pool = ThreadPoolExecutor(max(1, len(plans)))
     try:
         return tuple(pool.map(carry_out, plans))
-    finally:  # all is done, or Ctrl-C: a call that has begun may end, nothing new begins
+    finally:  # after the last step or Ctrl-C: running calls may end, no new one begins
         stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _Run:
-    """One destination's plan being carried out."""
+    """Carries out the plan of one destination."""
 
     def __init__(
         self,
@@ -141,8 +141,8 @@ class _Run:
     def _compared(self, step: Compare, at: DestinationAccess) -> str:
         if self._public(at, step.name, len(step.content)) != step.content:
             raise PublishError(
-                f"{at.public_url}/{step.name} gives other bytes than were published.",
-                "Find out what answers there: another bucket, or a cache.",
+                f"{at.public_url}/{step.name} returns other bytes than were published.",
+                "Check what answers there: another bucket or a cache.",
             )
         return "identical"
 
@@ -153,8 +153,8 @@ class _Run:
         name = self._signer(step.sums, self._public(at, step.name, SIGNATURE_LIMIT))
         if name is None:
             raise PublishError(
-                f"{at.public_url}/{step.name} is no signature that customers can verify.",
-                "Find out what answers there: another bucket, or a cache.",
+                f"{at.public_url}/{step.name} is not a signature that customers can verify.",
+                "Check what answers there: another bucket or a cache.",
             )
         return f"signed by {name}"
 
@@ -171,12 +171,12 @@ class _Run:
         if change(seen) != seen:
             raise PublishError(
                 f"{at.public_url}/{VERSIONS} does not show what was written.",
-                "Find out what answers there: another bucket, or a cache.",
+                "Check what answers there: another bucket or a cache.",
             )
         return result
 
     def _pointed(self, step: Point, at: DestinationAccess) -> str:
-        """Point to a version; again if it was withdrawn meanwhile."""
+        """Point to a version; try again if it was withdrawn meanwhile."""
 
         def changed(found: bytes | None) -> bytes | None:
             if found is None and step.version is None:

@@ -1,4 +1,4 @@
-"""What is told of publishing: the steps beforehand, each as it is done, and what came of them."""
+"""Report a publication: its steps in advance, each one's result, and a summary."""
 
 from collections.abc import Mapping
 from threading import Lock
@@ -10,7 +10,7 @@ from dt_logs_cfn.publish.publisher import Done
 
 
 class Progress:
-    """Counts the steps of each destination on stderr, as they are done."""
+    """Counts the finished steps of each destination on stderr."""
 
     def __init__(self, plans: Mapping[Destination, Plan]) -> None:
         self._left = {each: sum(map(len, plan)) for each, plan in plans.items()}
@@ -27,7 +27,7 @@ class Progress:
 
 
 def print_plans(plans: Mapping[Destination, Plan], as_json: bool) -> None:
-    """Print the steps that would be taken, those of each destination in their order."""
+    """Print the planned steps of each destination, in order."""
     listed = {
         each: [told(step, each) for group in plan for step in group] for each, plan in plans.items()
     }
@@ -44,7 +44,7 @@ def print_plans(plans: Mapping[Destination, Plan], as_json: bool) -> None:
 
 
 def summary(done: Done) -> str:
-    """Return what became of a destination, as one line."""
+    """Return the result at a destination, as one line."""
     results = [result for _, result in done.results]
     created = sum(result.startswith(("created", "changed")) for result in results)
     said = "stopped" if done.failure else "done"
@@ -54,7 +54,7 @@ def summary(done: Done) -> str:
 
 
 def data(done: Done) -> dict[str, object]:
-    """Return the same, and each step, for a program."""
+    """Return the result and each step, for a program."""
     return {
         "bucket": done.destination.bucket,
         "region": done.destination.region,

@@ -1,4 +1,4 @@
-"""From which revision of the source a release is published."""
+"""Find the revision of the source from which a release is published."""
 
 import re
 import subprocess
@@ -6,17 +6,17 @@ from pathlib import Path
 
 from dt_logs_cfn.errors import PublishError
 
-_OTHERWISE = "or say it with --revision, where the source is kept otherwise."
+_OTHERWISE = "or give --revision if the source is not in git."
 
 
 def revision(checkout: Path) -> str:
-    """Return the commit of a checkout that has nothing besides it. Raises PublishError."""
+    """Return the commit of a clean checkout. Raises PublishError."""
     status = _git(checkout, "status", "--porcelain", "--untracked-files=all")
     if status:
         changed = status.splitlines()[0].strip()
         raise PublishError(
             f"The checkout has more than its last commit ({changed[:80]}).",
-            f"Commit it or put it away, {_OTHERWISE}",
+            f"Commit or stash it, {_OTHERWISE}",
         )
     found = _git(checkout, "rev-parse", "HEAD").strip()
     if not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", found):
@@ -35,5 +35,5 @@ def _git(checkout: Path, *arguments: str) -> str:
         ) from error
     if done.returncode:
         said = " ".join(done.stderr.split())[:200] or "it says nothing"
-        raise PublishError(f"git does not tell the revision: {said}.", f"Mend that, {_OTHERWISE}")
+        raise PublishError(f"git did not name the revision: {said}.", f"Mend that, {_OTHERWISE}")
     return done.stdout

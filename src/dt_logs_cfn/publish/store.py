@@ -1,4 +1,4 @@
-"""The bucket of a destination: objects written once, and two that change, by compare and swap."""
+"""The bucket of a destination: objects written once, and two that change by compare-and-swap."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 Result = Literal["created", "there already", "changed"]
 
-# S3's answers where the condition of a write does not hold: something is there, or another writer
-# was at it at the same time [AWS, "Conditional writes"].
+# S3's answers if the condition of a write does not hold: the object exists, or somebody else wrote
+# at the same time [AWS, "Conditional writes"].
 _TAKEN = frozenset(("PreconditionFailed", "412"))
-# NoSuchKey: what If-Match was to match has been deleted since.
+# NoSuchKey: the object that If-Match names was deleted.
 _CONFLICT = frozenset(("ConditionalRequestConflict", "OperationAborted", "409", "NoSuchKey"))
 _TRIES = 20
 _LONGEST_PAUSE = 2.0  # seconds
@@ -35,7 +35,7 @@ _LONGEST_PAUSE = 2.0  # seconds
 
 @dataclass(frozen=True)
 class _Object:
-    """An object as it was read; `retained` is until when it is locked."""
+    """An object as it was read; it is locked until `retained`."""
 
     content: bytes
     tag: str
@@ -53,10 +53,10 @@ class Store:
     random: Random
 
     def create(self, upload: Upload, as_good: Callable[[bytes], bool] | None = None) -> Result:
-        """Write an object unless it is there; repeatable.
+        """Write an object unless it exists; repeatable.
 
-        S3 checks the SHA-256 before it keeps anything. Other bytes that are there are not
-        overwritten: they are `as_good`, or PublishError is raised. Raises ClientError.
+        S3 checks the SHA-256 before it stores anything. Existing other bytes are not overwritten:
+        they are accepted by `as_good`, or PublishError is raised. Raises ClientError.
         """
         request = self._request(upload.key, upload.content, FOR_EVER)
         request["IfNoneMatch"] = "*"
@@ -78,11 +78,11 @@ class Store:
     def change(
         self, key: str, change: Callable[[bytes | None], bytes | None]
     ) -> tuple[Result, bytes | None]:
-        """Replace an object by what `change` makes of what is there; returns what it then is.
+        """Replace an object by what `change` makes of it; return the new content.
 
-        Written only if it is still what was read; else it is read again. None stands for no
-        object; where `change` returns it, or what is there, nothing is written. Raises
-        PublishError if others write all the time, and ClientError.
+        It is written only if it is still what was read; otherwise it is read again. None means no
+        object. If `change` returns None or the same content, nothing is written. Raises
+        PublishError if others keep writing, and ClientError.
         """
         for number in range(_TRIES):
             there = self._index(key)
@@ -105,7 +105,7 @@ class Store:
         raise self._contended(key)
 
     def read(self, key: str) -> bytes | None:
-        """Return one of the two objects that change, or None if it is not there."""
+        """Return one of the two objects that change, or None if it does not exist."""
         found = self._index(key)
         return found.content if found else None
 
@@ -115,8 +115,8 @@ class Store:
         content = found.content if found else b""
         if content != upload.content and not (as_good and as_good(content)):
             raise PublishError(
-                f"s3://{self.bucket}/{upload.key} is there with other contents.",
-                "Raise __version__ in src/dt_logs_cfn/__init__.py: what is published stays.",
+                f"s3://{self.bucket}/{upload.key} exists with other contents.",
+                "Raise __version__ in src/dt_logs_cfn/__init__.py: published objects never change.",
             )
         until = upload.retain_until
         if until is None or (found and found.retained and found.retained >= until):
@@ -130,7 +130,7 @@ class Store:
         return "changed"
 
     def _get(self, key: str, limit: int) -> _Object | None:
-        """Return an object, a byte more than `limit` at most; None if it is not there."""
+        """Return an object, at most one byte more than `limit`; None if it does not exist."""
         try:
             answer = self.s3.get_object(Bucket=self.bucket, Key=key, ExpectedBucketOwner=self.owner)
         except ClientError as error:
@@ -147,7 +147,7 @@ class Store:
         if found and len(found.content) > LIMIT:
             raise PublishError(
                 f"s3://{self.bucket}/{key} has over {LIMIT:,} bytes.",
-                "It is none of ours: mend it.",
+                "This program did not write it. Correct it.",
             )
         return found
 

@@ -1,7 +1,7 @@
-"""Getting a file by its URL, as a customer's browser or CloudFormation would: without credentials.
+"""Fetch a file by its URL without credentials, as a browser or CloudFormation would.
 
-What is at the other end is not trusted: only https (or http on this machine), no redirects, so
-many bytes and no more, and a time limit.
+The server is not trusted: only https (or http on this machine), no redirects, a limit of bytes,
+and a time limit.
 """
 
 import ipaddress
@@ -24,10 +24,10 @@ _HEADERS = {"User-Agent": "dt-logs-cfn", "Accept-Encoding": "identity"}
 
 
 def fetch(url: str, limit: int) -> bytes:
-    """Return what is at a URL: `limit` bytes at most, as they were stored.
+    """Return the content of a URL as it was stored, at most `limit` bytes.
 
-    Repeatable. Raises FetchError, which shows the URL without its query, if it is none of ours to
-    get, cannot be had, or is larger.
+    Repeatable. Raises FetchError, which shows the URL without its query, if the URL is not
+    allowed, cannot be fetched, or has more bytes.
     """
     found = optional(url, limit)
     if found is None:
@@ -36,9 +36,9 @@ def fetch(url: str, limit: int) -> bytes:
 
 
 def optional(url: str, limit: int) -> bytes | None:
-    """Return the same, or None if nothing is there, or nothing that everybody may read.
+    """Return the same, or None if nothing is there that everybody may read.
 
-    S3 answers 403 for an object that does not exist to whoever may not list the bucket
+    To callers who may not list the bucket, S3 answers 403 for an object that does not exist
     [S3 API, GetObject: Permissions].
     """
     _check(url)
@@ -72,7 +72,7 @@ def optional(url: str, limit: int) -> bytes | None:
 
 
 def shown_url(url: str) -> str:
-    """Return a URL without what may be secret in it, short enough for a line."""
+    """Return a URL without what may be secret, short enough for one line."""
     text = re.sub(
         r"^([a-z0-9]+://)[^/]*@", r"\1", url.partition("?")[0].partition("#")[0], flags=re.I
     )
@@ -80,7 +80,7 @@ def shown_url(url: str) -> str:
 
 
 def is_url(text: str) -> bool:
-    """Tell whether a text on the command line means something to fetch, and no file."""
+    """Tell whether a command-line argument is a URL and not a file."""
     return text.lower().startswith(("https://", "http://"))
 
 
@@ -104,7 +104,7 @@ def _body(url: str, answer: urllib3.BaseHTTPResponse, limit: int, end: float) ->
     size = 0
     while part := answer.read1(
         _CHUNK, decode_content=False
-    ):  # what is there: a drip waits for none
+    ):  # what has arrived, so that a slow server cannot evade the time limit
         size += len(part)
         if size > limit:
             raise FetchError(f"{shown_url(url)} has more than {limit:,} bytes.", "Check the URL.")
@@ -120,11 +120,11 @@ def _check(url: str) -> None:
         host, _ = parts.hostname or "", parts.port
     except ValueError as error:
         raise FetchError(
-            f"{shown_url(url)} is no URL.", "Give one that begins with https://."
+            f"{shown_url(url)} is not a URL.", "Give one that begins with https://."
         ) from error
     if parts.username is not None or not host or not url.isascii() or not url.isprintable():
         raise FetchError(
-            f"{shown_url(url)} is no URL of a file.", "Give one like https://HOST/PATH."
+            f"{shown_url(url)} is not the URL of a file.", "Give one like https://HOST/PATH."
         )
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(host)):
         raise FetchError(f"{shown_url(url)} is not https.", "Give a URL that begins with https://.")

@@ -1,7 +1,7 @@
-"""Where a file says that it is from: the signature over its release, and whether that still counts.
+"""Check where a file is from: its release's signature, and whether the version was withdrawn.
 
 A release's SHA256SUMS lists its files, and SHA256SUMS.sig signs that list. `versions.json`, beside
-the release's folder, says which versions there are, and which of them were withdrawn.
+the release's folder, lists the versions, and which of them were withdrawn.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ Standing = Literal["published", "withdrawn", "unknown"]
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the files beside a given one say of it, each with its words.
+    """What the files beside a file say about it, each with its text.
 
-    `state` is that of the signature, `standing` that of the version. Where a signature is
-    `required`, one that is missing or could not be checked speaks against the file.
+    `state` is that of the signature, `standing` that of the version. If a signature is `required`,
+    a missing or unchecked one is a finding.
     """
 
     state: State
@@ -36,7 +36,7 @@ class Provenance:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing speaks against the file."""
+        """Whether there is no finding against the file."""
         good = self.state == "signed" or (self.state != "invalid" and not self.required)
         return good and self.standing != "withdrawn"
 
@@ -44,10 +44,10 @@ class Provenance:
 def provenance(
     given: Given, version: str | None, signers: Signers, required: bool = False
 ) -> Provenance:
-    """Check the signature over a file, and what became of its version.
+    """Check the signature over a file, and whether its version was withdrawn.
 
-    From elsewhere, a signature is required as soon as `signers` names anybody: who may write
-    there could have left it out. Raises what reading the files beside it raises.
+    A remote file must be signed if `signers` names anybody, because whoever may write there could
+    have left the signature out. Raises what reading the neighbouring files raises.
     """
     state, signature = _signature(given, version, signers)
     entry, told = entry_of(given, version)
@@ -59,9 +59,9 @@ def provenance(
 
 
 def standing_of(entry: Entry | None, otherwise: str) -> tuple[Standing, str]:
-    """Return what an entry of `versions.json` says of its version, or why there is none."""
+    """Return what an entry of `versions.json` says about its version, or why there is none."""
     if entry is None:
-        return "unknown", f"whether it was withdrawn is not known: {otherwise}"
+        return "unknown", f"unknown whether it was withdrawn: {otherwise}"
     if entry.withdrawn:
         return (
             "withdrawn",
@@ -71,7 +71,7 @@ def standing_of(entry: Entry | None, otherwise: str) -> tuple[Standing, str]:
 
 
 def entry_of(given: Given, version: str | None) -> tuple[Entry | None, str]:
-    """Return a version's entry in the `versions.json` beside its folder, and why there is none."""
+    """Return a version's entry in the `versions.json` beside its folder, or why there is none."""
     try:
         content = given.beside(f"../{VERSIONS}")
         found = Catalogue.parse(content, lenient=True) if content is not None else None
@@ -97,7 +97,7 @@ def _signature(given: Given, version: str | None, signers: Signers) -> tuple[Sta
     if given.remote and name not in names:
         return "invalid", f"listed in {CHECKSUMS} as {names[0]}, NOT as {name}"
     if given.remote and version and is_version(folder) and folder != version:
-        return "invalid", f"of version {version}, and NOT of {folder}, where it is"
+        return "invalid", f"of version {version}, NOT of {folder}, the folder that it is in"
     if signature is None:
         return "unsigned", f"not signed: there is no {SIGNATURE} beside it"
     try:
@@ -105,7 +105,7 @@ def _signature(given: Given, version: str | None, signers: Signers) -> tuple[Sta
     except SigningError as error:
         return "unchecked", f"signature not checked: {error}"
     if signer is None:
-        return "invalid", "the signature is NOT by anybody that this source names"
+        return "invalid", "the signature is NOT from a signer that this source names"
     return "signed", f"signed by {signer}" + ("" if name in names else f" as {names[0]}")
 
 

@@ -47,8 +47,8 @@ def verify_template(text: str) -> Verdict:
     source = origin(found)
     if source.version != __version__:
         raise VerifyError(
-            f"The template is of release {shown_ascii(source.version)}, and this is {__version__}.",
-            "Verify it with the release that it is of.",
+            f"The template is from release {shown_ascii(source.version)}, not {__version__}.",
+            "Verify it with that release.",
         )
     return Verdict(source, tuple(_differences(found, _built(source))))
 
@@ -106,7 +106,7 @@ def _handler_differences(found: Json, built: Json) -> Iterator[str]:
     except VerifyError as error:
         yield f"{'/'.join(_CODE)} changed ({error.what.rstrip('.')})"
         return
-    yield from _named(sources) or ["handler packed otherwise"]
+    yield from _named(sources) or ["handler packed differently"]
 
 
 def _named(sources: Mapping[str, bytes]) -> list[str]:

@@ -1,8 +1,8 @@
-"""Signatures over a release's SHA256SUMS, by OpenSSH: `ssh-keygen -Y` makes and verifies them.
+"""Sign a release's SHA256SUMS and verify the signature with OpenSSH: `ssh-keygen -Y`.
 
-Whoever has git has ssh-keygen (OpenSSH 8.2 or newer: every Linux, macOS, Windows), it works
-offline, and its list of signers is one file in which a key comes, goes and is revoked
-[ssh-keygen(1), ALLOWED SIGNERS]. The folder `signers` has that file, and the keys that are revoked.
+Every machine with git has ssh-keygen (OpenSSH 8.2 or newer on Linux, macOS, Windows). It works
+offline, and its list of signers is one file
+[ssh-keygen(1), ALLOWED SIGNERS]. The folder `signers` has that file and the revoked keys.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ from dt_logs_cfn.errors import SigningError
 
 SIGNATURE = "SHA256SUMS.sig"
 NAMESPACE = "dt-logs-cfn"  # a signature for another purpose does not count
-LIMIT = 20_000  # bytes; those of RSA keys have about two thousand
+LIMIT = 20_000  # bytes; a signature of an RSA key has about two thousand
 _SECONDS = 60
 
 
@@ -27,9 +27,9 @@ class Signers:
     revoked: Path
 
     def signer(self, content: bytes, signature: bytes) -> str | None:
-        """Return who signed these bytes, or None if it is nobody of them.
+        """Return which of them signed these bytes, or None.
 
-        Raises SigningError where ssh-keygen is missing, or the lists cannot be read.
+        Raises SigningError if ssh-keygen is missing or the lists cannot be read.
         """
         if len(signature) > LIMIT:
             return None
@@ -47,7 +47,7 @@ class Signers:
 
     @property
     def any(self) -> bool:
-        """Whether anybody may sign at all."""
+        """Whether anybody may sign."""
         lines = self._list(self.allowed).read_text("utf-8").splitlines()
         return any(line.strip() and not line.startswith("#") for line in lines)
 
@@ -59,13 +59,13 @@ class Signers:
 
 
 def signers() -> Signers:
-    """Return those that this project's source names."""
+    """Return the signers that this project's source names."""
     folder = Path(__file__).parents[1] / "signers"
     return Signers(folder / "allowed_signers", folder / "revoked_keys")
 
 
 def sign(content: bytes, key: Path) -> bytes:
-    """Sign bytes with a private key, or with a public one whose private key an agent has.
+    """Sign bytes with a private key, or with a public key whose private half is in an agent.
 
     An Ed25519 key gives the same signature each time. Raises SigningError.
     """
@@ -75,7 +75,7 @@ def sign(content: bytes, key: Path) -> bytes:
     if done.returncode or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
         said = " ".join(done.stderr.decode(errors="replace").split())[:200]
         raise SigningError(
-            f"ssh-keygen does not sign with {key}: {said}.",
+            f"ssh-keygen could not sign with {key}: {said}.",
             "Unlock the key, or add it to your ssh-agent and name its public half.",
         )
     return done.stdout
@@ -88,7 +88,7 @@ def _ran(arguments: Sequence[str], stdin: bytes) -> subprocess.CompletedProcess[
         )
     except FileNotFoundError as error:
         raise SigningError(
-            "ssh-keygen is not on this machine.", "Install OpenSSH (openssh-client)."
+            "ssh-keygen is not installed.", "Install OpenSSH (openssh-client)."
         ) from error
     except subprocess.TimeoutExpired as error:
         raise SigningError(

@@ -1,6 +1,6 @@
-"""What somebody wants verified, wherever it is: a file, a URL, an object of S3, and its neighbours.
+"""Load a file to verify from disk, a URL or S3, and its neighbours.
 
-Nothing of it is trusted: so many bytes are read, and no more.
+It is not trusted: the number of bytes is limited.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})")
 
 @dataclass(frozen=True)
 class Given:
-    """A file to verify: its path or URL, to be shown, and its bytes.
+    """A file to verify: its path or URL for display, and its bytes.
 
-    `beside` returns a file of its folder, by a relative name, or None, and raises what reading the
-    file itself does. `remote` is what others may have put there.
+    `beside` returns a file of its folder by a relative name, or None, and raises what reading the
+    file itself does. `remote` means that others may have put it there.
     """
 
     name: str
@@ -50,13 +50,13 @@ def from_file(path: Path) -> Given:
 
 
 def from_url(url: str) -> Given:
-    """Return what everybody may get at a URL. Raises FetchError."""
+    """Return the public content of a URL. Raises FetchError."""
     folder = url.partition("?")[0].rpartition("/")[0]
     return Given(fetching.shown_url(url), fetching.fetch(url, LIMIT), below_url(folder))
 
 
 def below_url(folder: str) -> Callable[[str], bytes | None]:
-    """Return what gets a file of a folder at a URL, by a relative name, or None."""
+    """Return a function that fetches a file of a folder at a URL by a relative name, or None."""
     return lambda name: fetching.optional(_joined(folder, name), LIMIT)
 
 
@@ -68,7 +68,7 @@ def from_s3(path: str, s3: S3Client, owner: str) -> Given:
     found = _S3.fullmatch(path)
     if found is None:
         raise VerifyError(
-            f"{fetching.shown_url(path)} is no object.", "Give one like s3://BUCKET/KEY."
+            f"{fetching.shown_url(path)} is not an S3 object.", "Give one like s3://BUCKET/KEY."
         )
     bucket, key = found[1], found[2]
     folder = key.rpartition("/")[0]

@@ -98,7 +98,7 @@ def _rollback(play: Play, arns: list[str]) -> None:
 def _delete(play: Play, arns: list[str]) -> None:
     with play.stack(*arns):
         pass
-    play.expect(len(play.account.world.buckets) == 0, "the bucket that was made and is empty stays")
+    play.expect(len(play.account.world.buckets) == 0, "the new empty bucket stays")
 
 
 SCENARIOS = tuple(

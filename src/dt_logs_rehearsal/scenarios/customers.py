@@ -1,4 +1,4 @@
-"""Accounts as customers have them: load balancers, and buckets that others have settled in."""
+"""Set up customers' accounts: load balancers, and buckets that other tools use."""
 
 from dt_logs_rehearsal.account import Account
 
@@ -16,7 +16,7 @@ def three(account: Account) -> list[str]:
 
 
 def customers_bucket(account: Account) -> None:
-    """A bucket that the customer's other tools have settled in."""
+    """A bucket that the customer's other tools use."""
     queue = f"arn:aws:sqs:{account.region}:{account.account_id}:audit"
     function = f"arn:aws:lambda:{account.region}:{account.account_id}:function:index"
     account.add_destination(queue)
@@ -82,7 +82,7 @@ def logging(account: Account) -> list[str]:
 
 
 def announced(account: Account) -> list[str]:
-    """An ALB whose log objects a topic of the customer's is told of already."""
+    """An ALB whose log objects are already announced to one of the customer's topics."""
     arns = logging(account)
     topic = account.add_topic(
         "everything",

@@ -1,4 +1,4 @@
-"""Whether logs flow: looked at, judged check by check, shown.
+"""Read an account, check whether logs flow, and show the checks.
 
 look ─► seen ─► checks ─► shown
 """

@@ -1,4 +1,4 @@
-"""Single reads of an account, of what hangs on no single load balancer; Unread if denied."""
+"""Read what does not depend on a single load balancer; Unread if denied."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def stack_names(client: CloudFormationClient) -> dict[str, str] | Unread:
 
 
 def load_balancer_arns(elbv2: ElasticLoadBalancingv2Client) -> list[str]:
-    """List the region's application load balancers; without the right to, there is no answer."""
+    """List the region's application load balancers. Raises OperatingError if there are none."""
     found = [
         each["LoadBalancerArn"]
         for page in elbv2.get_paginator("describe_load_balancers").paginate()
@@ -60,7 +60,7 @@ def load_balancer_arns(elbv2: ElasticLoadBalancingv2Client) -> list[str]:
 
 
 def requester_pays(through: Reading, bucket: str, account: str) -> bool:
-    """Tell whether whoever reads a bucket's objects has to pay. Raises botocore's errors."""
+    """Tell whether the readers of a bucket's objects pay for requests. Raises botocore's errors."""
     s3 = through.s3
     return (
         s3.get_bucket_request_payment(Bucket=bucket, ExpectedBucketOwner=account)["Payer"]
@@ -77,11 +77,11 @@ def on_outposts(through: Reading) -> Iterator[str]:
 
 
 def is_public(through: Reading, bucket: Bucket, account: str) -> bool:
-    """Tell whether S3 deems a bucket's policy public. Raises botocore's errors."""
+    """Tell whether S3 considers a bucket's policy public. Raises botocore's errors."""
     if bucket.public:
         return True
     if bucket.policy is None or bucket.public_access_block.get("RestrictPublicBuckets"):
-        return False  # the handler has asked for it
+        return False  # the handler has read it
     answer = through.s3.get_bucket_policy_status(Bucket=bucket.name, ExpectedBucketOwner=account)
     return answer["PolicyStatus"]["IsPublic"]
 
@@ -105,7 +105,7 @@ def account_block(client: S3ControlClient, account: str) -> dict[str, bool] | Un
 
 
 def optional(read: Callable[[], T], service: str, what: str) -> T | Unread:
-    """Return what a read returns that nothing else depends on, or why it returned nothing.
+    """Call a read that nothing else depends on; return its result, or why there is none.
 
     `service` is the prefix of its rights, and `what` names what is read. Raises botocore's error if
     the credentials have expired.

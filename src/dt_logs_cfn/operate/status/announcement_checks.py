@@ -1,4 +1,4 @@
-"""Whether new log objects are announced to the vendor, and to whom else; pure."""
+"""Check whether new log objects are announced to the vendor, and to whom else; pure."""
 
 from collections.abc import Iterator, Mapping
 
@@ -22,7 +22,7 @@ from dt_logs_handler.topics import ENDED, RETRIES, filtered, topic_policy
 
 
 def checks(logs: Logs) -> Iterator[Check]:
-    """Yield what is to be said of how a load balancer's logs are announced."""
+    """Yield the checks of how a load balancer's logs are announced."""
     name, seen = "notification", logs.seen
     if denied := seen.denial(logs.bucket.name, "GetBucketNotificationConfiguration"):
         yield denied_check(name, logs.subject, denied)
@@ -49,7 +49,7 @@ def checks(logs: Logs) -> Iterator[Check]:
 
 
 def _notification(logs: Logs, own: str) -> tuple[Check, str]:
-    """Return what announces the location, and the topic to which it does."""
+    """Check what announces the location; also return the topic, empty if there is none."""
     name, seen, configuration = "notification", logs.seen, logs.bucket.notifications
     wanted = notifications.entry(logs.location, own, seen.marks)
     if notifications.NotificationEdit((wanted,)).applied(configuration) == configuration:
@@ -65,12 +65,12 @@ def _notification(logs: Logs, own: str) -> tuple[Check, str]:
         saw = "nothing announces new logs"
         fix = RUN_AGAIN if seen.claims(logs.load_balancer) else "Onboard it: `plan` shows how."
         return Check(name, logs.subject, saw, "finding", fix), ""
-    saw = f"your own topic {topic} is told of all new objects"
+    saw = f"your own topic {topic} gets all new objects"
     return Check(name, logs.subject, saw, "ok"), topic
 
 
 def _others(logs: Logs) -> Check:
-    """Tell who else listens in the bucket, which is nobody's fault."""
+    """Show who else is notified of the bucket's objects; never a finding."""
     found = [
         next((str(item[key]) for key in item if key.endswith("Arn")), "somebody")
         for _, item in notifications.entries(logs.bucket.notifications)
@@ -82,7 +82,7 @@ def _others(logs: Logs) -> Check:
 
 
 def _other_logs(logs: Logs, *, announced: bool) -> Check:
-    """Tell which other logs are announced, because S3 filters by prefix and suffix alone."""
+    """Show which other logs are announced: S3 filters only by prefix and suffix."""
     name = "other logs"
     if denied := logs.seen.denial(logs.bucket.name, "ListObjectsV2"):
         return denied_check(name, logs.subject, denied)
@@ -100,26 +100,26 @@ def _topic(logs: Logs, arn: str, policy: str | None) -> Check:
     if policy is None:
         return Check(name, logs.subject, f"topic {arn} does not exist", "finding", RUN_AGAIN)
     if _same(policy, topic_policy(logs.bucket.name, logs.seen.marks)):
-        return Check(name, logs.subject, "S3 may publish, for this bucket alone", "ok")
+        return Check(name, logs.subject, "S3 may publish, for this bucket only", "ok")
     return Check(
         name,
         logs.subject,
-        f"the policy of topic {arn} is not the one it was made with",
+        f"the policy of topic {arn} was changed",
         "finding",
         f"Delete it (aws sns delete-topic --topic-arn {arn}). {RUN_AGAIN}",
     )
 
 
 def _retries(logs: Logs, topic: TopicSeen) -> Check:
-    """Whether SNS delivers an announcement again for as long as it can."""
+    """Check whether SNS retries a failed delivery for as long as it can."""
     name = "delivery retries"
     wanted, found = _retry_policy(RETRIES), _retry_policy(topic.delivery_policy)
     if wanted.items() <= found.items():
-        return Check(name, logs.subject, "announcements are delivered again for an hour", "ok")
+        return Check(name, logs.subject, "failed announcements are retried for an hour", "ok")
     return Check(
         name,
         logs.subject,
-        "announcements are not delivered again for as long as SNS can",
+        "failed announcements are not retried for as long as SNS can",
         "finding",
         f"aws sns set-topic-attributes --topic-arn {topic.arn} --attribute-name DeliveryPolicy"
         f" --attribute-value '{RETRIES}'",
@@ -127,7 +127,7 @@ def _retries(logs: Logs, topic: TopicSeen) -> Check:
 
 
 def _retry_policy(delivery_policy: str) -> Mapping[str, Json]:
-    """Return how a topic's announcements are delivered again over https."""
+    """Return a topic's retry policy for https."""
     try:
         found: Json = parsed(delivery_policy)
     except ValueError:
@@ -145,7 +145,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _subscriptions(logs: Logs, arn: str, *, foreign: bool) -> Iterator[Check]:
-    """Yield what is to be said of each stack's subscription; stacks may share an endpoint."""
+    """Yield a check of each stack's subscription; stacks may share an endpoint."""
     name, topic = "subscription", logs.seen.topics[arn]
     ends = {each.endpoint: each for each in logs.seen.claims(logs.load_balancer)}
     for claim in ends.values() if topic else ():
@@ -171,8 +171,8 @@ def _subscriptions(logs: Logs, arn: str, *, foreign: bool) -> Iterator[Check]:
                 logs.subject,
                 f"{shown} awaits confirmation",
                 "finding",
-                "Have Data Theorem's endpoint confirm it; SNS forgets it after some days, and then"
-                " the stack is to be run again.",
+                "Have Data Theorem's endpoint confirm it. SNS removes it after some days; then run"
+                " the stack again.",
             )
         elif foreign:
             yield _filter(logs, found, shown)
@@ -181,9 +181,9 @@ def _subscriptions(logs: Logs, arn: str, *, foreign: bool) -> Iterator[Check]:
 
 
 def _counts(logs: Logs, arn: str, *, foreign: bool) -> Check:
-    """Judge what SNS delivered in the last day; only failures for good are certainly a loss.
+    """Judge what SNS delivered in the last day; only a final failure is certainly a loss.
 
-    SNS repeats a delivery over https by the topic's delivery policy, but not after a 4xx, and
+    SNS retries a delivery over https by the topic's delivery policy, except after a 4xx, and
     counts each attempt [SNS guide, sns-message-delivery-retries.md].
     """
     name, counts, topic = "announcements", logs.seen.announced, logs.seen.topics[arn]
@@ -196,15 +196,17 @@ def _counts(logs: Logs, arn: str, *, foreign: bool) -> Check:
         return Check(name, logs.subject, saw, "ok")
     fix = "Have Data Theorem check its endpoint, and look again."
     if not any(each.protocol == "https" for each in (topic.subscriptions if topic else ())):
-        return Check(name, logs.subject, saw, "finding", f"What failed is lost. {fix}")
+        return Check(
+            name, logs.subject, saw, "finding", f"The failed announcements are lost. {fix}"
+        )
     fix = f"Over https these are attempts, which SNS repeats unless the answer was a 4xx. {fix}"
     if foreign:
-        fix = f"{fix} Your topic has a delivery policy of its own."
+        fix = f"{fix} Your topic has its own delivery policy."
     return Check(name, logs.subject, saw, "unknown" if found.delivered else "finding", fix)
 
 
 def _filter(logs: Logs, found: Subscription, shown: str) -> Check:
-    """Whether a subscription to a topic that is not ours lets this location's logs through."""
+    """Check whether a subscription to a foreign topic lets this location's logs through."""
     name, marks = "subscription", logs.seen.marks
     if denied := logs.seen.denial(found.arn, "GetSubscriptionAttributes"):
         return denied_check(name, logs.subject, denied)
@@ -215,5 +217,5 @@ def _filter(logs: Logs, found: Subscription, shown: str) -> Check:
         and encoded(logs.location.log_prefix(marks)) in passed[1]
     ):
         return Check(name, logs.subject, f"{shown} is subscribed, for these logs", "ok")
-    saw = f"the filter of {shown}'s subscription does not have these logs"
+    saw = f"the filter of {shown}'s subscription excludes these logs"
     return Check(name, logs.subject, saw, "finding", RUN_AGAIN)

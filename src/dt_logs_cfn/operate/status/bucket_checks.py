@@ -1,4 +1,4 @@
-"""Whether logs get into the bucket, and whether the vendor gets them out; pure."""
+"""Check whether logs get into the bucket, and whether the vendor can read them; pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,11 +14,11 @@ from dt_logs_handler.register import NONE, Registration
 from dt_logs_handler.usable import can_receive, delivery, usable, vendor
 
 RUN_AGAIN = "Run the stack again: update it with another RunToken."
-_RECENT = 3600.0  # seconds; ELB writes every five minutes, where there is traffic
+_RECENT = 3600.0  # seconds; ELB writes every five minutes if there is traffic
 
 
 def checks(logs: Logs) -> Iterator[Check]:
-    """Yield what is to be said of a bucket that a load balancer logs to."""
+    """Yield the checks of a bucket that a load balancer logs to."""
     yield _delivery(logs)
     yield _objects(logs)
     name, found = logs.bucket.name, logs.bucket
@@ -33,7 +33,7 @@ def checks(logs: Logs) -> Iterator[Check]:
 
 
 def _delivery(logs: Logs) -> Check:
-    """Whether ELB may write: by what it writes, or else by what the policy says."""
+    """Check whether ELB can write: by what it wrote, otherwise by the policy."""
     name, seen, policy = "delivery grant", logs.seen, logs.bucket.policy
     if denied := seen.denial(logs.bucket.name, "GetBucketPolicy"):
         return denied_check(name, logs.subject, denied)
@@ -60,9 +60,9 @@ def _delivery(logs: Logs) -> Check:
     return Check(
         name,
         logs.subject,
-        f"statement {sid} denies writing on a condition that cannot be judged from here"
+        f"statement {sid} denies writing, under a condition that cannot be checked here"
         if sid
-        else "a statement allows writing, to others or on a condition that may not hold",
+        else "a statement allows writing, to others or under a condition that may not hold",
         "unknown",
         "See whether it means Elastic Load Balancing, which writes as"
         " logdelivery.elasticloadbalancing.amazonaws.com.",
@@ -83,7 +83,7 @@ def _objects(logs: Logs) -> Check:
             # A lifecycle rule may have taken the test file, and without traffic there is no log;
             # what nobody may read of the policy says nothing against it.
             return Check(name, logs.subject, saw, "unknown", fix)
-        fix = f"{fix} If there is none then, let Elastic Load Balancing write to the bucket."
+        fix = f"{fix} If there is still no log, let Elastic Load Balancing write to the bucket."
         return Check(name, logs.subject, saw, "finding", fix)
     age = seen.now - found.newest
     saw = f"{file}, newest log {_age(age)} old"
@@ -104,7 +104,7 @@ def _age(seconds: float) -> str:
 
 
 def _payer(logs: Logs) -> Check:
-    """Whether the bucket lets the vendor read without paying."""
+    """Check whether the vendor can read without paying."""
     name, seen, bucket = "payer", logs.seen, logs.bucket.name
     if denied := seen.denial(bucket, "GetBucketRequestPayment"):
         return denied_check(name, logs.subject, denied)
@@ -121,14 +121,14 @@ def _payer(logs: Logs) -> Check:
 
 
 def _setting(logs: Logs, name: str, operation: str, alone: Bucket, value: str) -> Check:
-    """Judge one setting as the handler does, in a bucket where all others are as they should be."""
+    """Judge one setting as the handler does, as if all others of the bucket were right."""
     if denied := logs.seen.denial(logs.bucket.name, operation):
         return denied_check(name, logs.subject, denied)
     return _judged(logs, name, alone, value)
 
 
 def _ownership(logs: Logs) -> Check:
-    """Judge the setting, and where it leaves the owner open, whose the newest log is.
+    """Judge the setting; if it leaves the owner open, judge by the owner of the newest log.
 
     A bucket policy lets others read only what the bucket's owner owns [S3 guide,
     about-object-ownership.md].
@@ -225,9 +225,9 @@ def _denied(logs: Logs) -> Check:
             return Check(
                 name,
                 logs.subject,
-                f"statement {sid} denies reading on a condition that cannot be judged from here",
+                f"statement {sid} denies reading, under a condition that cannot be checked here",
                 "unknown",
-                "See whether its condition holds for Data Theorem's account; leave that out if so.",
+                "See whether its condition holds for Data Theorem's account. If so, exclude it.",
             )
     return judged
 
@@ -237,7 +237,7 @@ def _arn(logs: Logs, key: str) -> str:
 
 
 def _restricted(logs: Logs) -> Check:
-    """Whether RestrictPublicBuckets, of the bucket or the account, cuts other accounts off."""
+    """Check whether RestrictPublicBuckets, of bucket or account, excludes other accounts."""
     name, seen, bucket = "public access block", logs.seen, logs.bucket
     operations = ("GetBucketPolicy", "GetBucketPolicyStatus", "GetPublicAccessBlock")
     if denied := seen.denial(bucket.name, *operations):

@@ -1,4 +1,4 @@
-"""All that `status` checks: from what was seen to verdicts; pure."""
+"""Make every check of `status` from what was read; pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -26,9 +26,9 @@ def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
     yield Check(
         "organisation's policies",
         ACCOUNT,
-        "not readable from an account: a service or resource control policy may deny anything",
+        "cannot be read from an account: a service or resource control policy may deny anything",
         "unknown",
-        "Ask whoever runs the organisation whether one denies Data Theorem to read.",
+        "Ask whoever manages the organisation whether one denies Data Theorem's reads.",
     )
 
 
@@ -44,7 +44,7 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
     if denied := seen.denial("", "DescribeLoadBalancers"):
         yield denied_check("outpost", subject, denied)
     elif arn in seen.on_outposts:
-        saw = "it is on an Outpost, whose logs another service delivers, which is not supported"
+        saw = "it is on an Outpost: another service delivers its logs, which is not supported"
         yield Check("outpost", subject, saw, "finding", "Take it out of LoadBalancerArns.")
     logging = found.logging
     if not logging.enabled:
@@ -67,7 +67,7 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
 
 
 def _off(seen: Seen, arn: str, subject: str) -> Check:
-    """Tell that the S3 attribute is off, which need not mean that nothing is logged."""
+    """Check a load balancer whose S3 attribute is off; CloudWatch Logs may deliver its logs."""
     fix = "Onboard it: `plan` shows how. If a stack has it already, run that again."
     saw = "access logs are off"
     if by := seen.vended_to(arn):
@@ -79,7 +79,7 @@ def _off(seen: Seen, arn: str, subject: str) -> Check:
 
 
 def _vended(seen: Seen) -> Check:
-    """Count the load balancers that were looked at and whose logs CloudWatch Logs delivers."""
+    """Count the checked load balancers whose logs CloudWatch Logs delivers."""
     name = "vended logs"
     if isinstance(seen.vended, Unread):
         return unread_check(name, ACCOUNT, seen.vended)
@@ -89,7 +89,7 @@ def _vended(seen: Seen) -> Check:
 
 
 def _strays(seen: Seen) -> Iterator[Check]:
-    """Find marks of stacks that are not there any more, but those that another one takes over."""
+    """Find marks of deleted stacks, except those that another stack takes over."""
     name, names = "marks without a stack", seen.stack_names
     for bucket in seen.buckets.values():
         if not isinstance(bucket, Bucket):
@@ -109,23 +109,23 @@ def _strays(seen: Seen) -> Iterator[Check]:
             yield Check(
                 name,
                 subject,
-                f"{mark} is of a stack that is not there (tag {tag})"
-                + (f"; what it has left: {left}" if left else ""),
+                f"{mark} belongs to a stack that does not exist (tag {tag})"
+                + (f"; it left: {left}" if left else ""),
                 "finding",
-                "Take it out of the bucket by hand, if nobody needs it any more.",
+                "If nobody needs it any longer, remove it from the bucket.",
             )
         if marks and not strays and not denied:
-            saw = "every mark in it is of a stack that is there"
+            saw = "every mark in it belongs to an existing stack"
             if heirs:
-                saw = f"stack {min(heirs)} takes over what one that is not there has set up"
+                saw = f"stack {min(heirs)} takes over what a deleted stack has set up"
             yield Check(name, subject, saw, "ok")
 
 
 def _marks(seen: Seen, bucket: Bucket) -> Iterator[tuple[str, str, list[Registration]]]:
-    """Yield whose each mark is, by tag, what it is, and the claims that keep it in use."""
+    """Yield each mark: its stack's tag, what it is, and the claims that keep it in use."""
     claims = bucket.register(seen.marks)
     for claim in claims:
-        # Nobody takes over a statement: while it is there, what it claims goes with no other stack.
+        # Nobody takes over a statement: while it exists, no other stack removes what it claims.
         granting = "" if claim.vendor != seen.marks.account else ", which grants nothing,"
         yield claim.stack, f"statement {claim.sid}{granting}", []
     if bucket.maker:
@@ -138,10 +138,10 @@ def _marks(seen: Seen, bucket: Bucket) -> Iterator[tuple[str, str, list[Registra
 def _without_stack(
     marks: Iterable[tuple[str, str, list[Registration]]], names: Mapping[str, str]
 ) -> tuple[dict[str, str], set[str]]:
-    """Return a mark of each stack that is not there, by tag, and the names of stacks that inherit.
+    """Return a mark of each deleted stack, by tag, and the names of the stacks that inherit.
 
-    The handler removes what a stack that is gone has set up with the last stack that uses it; by
-    these marks it knows that it may.
+    With the last stack that uses it, the handler removes what a deleted stack has set up. These
+    marks allow it to.
     """
     strays: dict[str, str] = {}
     heirs: set[str] = set()

@@ -1,4 +1,4 @@
-"""Finding what ELB wrote last, in few calls however many objects there are."""
+"""Find what ELB wrote last, in few calls for any number of objects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def log_objects(through: Reading, found: LoadBalancer, marks: Stack, now: float)
     """Find the test file, and the newest log of a load balancer since yesterday.
 
     ELB names a log after its day, its load balancer and the end of its five minutes [ELB guide,
-    load-balancer-access-logs.md], so that those of the last hour can be listed alone. Raises
+    load-balancer-access-logs.md], so those of the last hour can be listed separately. Raises
     botocore's errors.
     """
     location = found.logging.location
@@ -81,7 +81,7 @@ def other_logs(through: Reading, location: Location, marks: Stack, now: float) -
 
 
 def _newest(through: Reading, request: ListObjectsV2RequestTypeDef) -> tuple[float, str] | None:
-    """Return when a listing's newest object was written and who owns it, in some pages at most."""
+    """Return when a listing's newest object was written, and its owner; reads few pages."""
     newest: tuple[float, str] | None = None
     for _ in range(_MOST_PAGES):
         page = through.s3.list_objects_v2(**request)

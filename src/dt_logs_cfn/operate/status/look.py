@@ -1,4 +1,4 @@
-"""Reading what `status` judges: each thing once, and on where something is denied."""
+"""Read what `status` judges: each thing once; a denial does not stop the rest."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Reach:
-    """What is read through: AWS's clients, a way to fetch a URL, and the time."""
+    """The means of reading: AWS's clients, a function that fetches a URL, and the time."""
 
     clients: Clients
     s3control: S3ControlClient
@@ -125,11 +125,11 @@ class _Look:
         self._marks = here
 
     def stack(self, stack: StackDescription) -> StackSeen | None:
-        """Read a stack, and what its own parameters would change now; None if it is not of ours."""
+        """Read a stack, and what its parameters would change now; None if it is not one of ours."""
         tagged = Stack.of(stack.id)
         record: Origin | Unread
         planned: Planned | Unread
-        record = planned = Unread("the stack was not made", "Launch it, and look again.")
+        record = planned = Unread("the stack was not created", "Launch it, and look again.")
         if stack.status == REVIEW:
             return StackSeen(stack, tagged, record, planned, record)
         try:
@@ -176,7 +176,7 @@ class _Look:
         if not base:
             return Unread(
                 "the template does not say where its releases are",
-                "Ask Data Theorem whether its release is still to be used.",
+                "Ask Data Theorem whether this release may still be used.",
             )
         try:
             return self._reach.fetch(f"{base}/{VERSIONS}", LIMIT)
@@ -195,7 +195,7 @@ class _Look:
         self.load_balancers |= self._each(read_load_balancer, wanted)
 
     def settle(self) -> None:
-        """Read what hangs on the load balancers: buckets, topics, log objects."""
+        """Read what depends on the load balancers: buckets, topics, log objects."""
         logging = {
             arn: found
             for arn, found in self.load_balancers.items()
@@ -238,7 +238,7 @@ class _Look:
         return self._through.s3.list_buckets(MaxBuckets=1).get("Owner", {}).get("ID", "")
 
     def _each(self, read: Callable[[Reading, K], T], names: Iterable[K]) -> dict[K, T]:
-        """Read things by their names, several at once."""
+        """Read things by name, several at once."""
         listed = list(names)
         found = self._through.each(lambda name: read(self._through, name), listed)
         return dict(zip(listed, found, strict=True))
@@ -259,8 +259,8 @@ def _check_local(arn: str, here: Stack) -> None:
     if not here.has(arn):
         _, _, _, region, account, _ = arn.split(":")
         raise OperatingError(
-            f"{arn[:200]} is not of account {here.account}, region {here.region}.",
-            f"Look with credentials of account {account}, and --region {region[:30]}.",
+            f"{arn[:200]} is not in account {here.account}, region {here.region}.",
+            f"Use credentials of account {account}, and --region {region[:30]}.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What a bucket's policy says of a call, and what only AWS can tell; pure."""
+"""Judge what a bucket's policy says about a call, as far as that is possible; pure."""
 
 import json
 
@@ -16,9 +16,9 @@ _JUDGED = frozenset(
 
 
 def allows(policy: str | None, caller: Caller | None, action: str, resource: str) -> bool:
-    """Tell whether a statement certainly allows a call; with no caller, one to anybody at all.
+    """Tell whether a statement certainly allows a call; without a caller, anybody's call.
 
-    It is told by the handler's own judgement of a Deny: an Allow of the same form holds as surely.
+    It uses the handler's judgement of a Deny: an Allow of the same form is as certain.
     """
     turned: list[Json] = []
     for each in statements(parsed(policy)) if policy else ():

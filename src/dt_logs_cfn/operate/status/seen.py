@@ -1,4 +1,4 @@
-"""What `status` has read of an account: plain data, with what could not be read among it."""
+"""What `status` has read of an account, and what it could not read; plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ Verdict = Literal["ok", "finding", "unknown"]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: what was seen of which subject, the verdict, and the fix.
+    """One check: its subject, what was seen, the verdict, and the fix.
 
-    `unknown` says that it could not be read. Only what is ok may have no fix.
+    `unknown` means that it could not be read. Only an ok check has no fix.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Announced:
 
 @dataclass(frozen=True)
 class StackSeen:
-    """A stack of ours, and what its own parameters would change now."""
+    """One of our stacks, and what its parameters would change now."""
 
     stack: StackDescription
     marks: Stack
@@ -80,7 +80,7 @@ class StackSeen:
 
 @dataclass(frozen=True)
 class Seen:
-    """All that was read; nothing of what was denied is in the rest, so ask `denial` first.
+    """All that was read. What was denied is missing from the rest, so ask `denial` first.
 
     `stack_names` are those of every stack of the account and region, by tag.
     """
@@ -92,7 +92,7 @@ class Seen:
     topics: Mapping[str, TopicSeen | None] = field(default_factory=dict)
     objects: Mapping[str, LogObjects] = field(default_factory=dict)  # by load balancer
     other_logs: Mapping[Location, tuple[str, ...]] = field(default_factory=dict)
-    public: frozenset[str] = frozenset()  # buckets whose policy S3 deems public
+    public: frozenset[str] = frozenset()  # buckets whose policy S3 considers public
     requester_pays: frozenset[str] = frozenset()  # buckets
     on_outposts: frozenset[str] = frozenset()  # load balancers
     account_block: Mapping[str, bool] | Unread = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Seen:
     denied: frozenset[Denied] = frozenset()
 
     def denial(self, named: str, *operations: str) -> Denied | None:
-        """Return the first of these reads that was denied, of what bears this name or ARN."""
+        """Return the first of these reads that was denied for this name or ARN."""
         found = (each for each in sorted(self.denied) if each.named == named)
         return next((each for each in found if each.operation in operations), None)
 
@@ -114,15 +114,15 @@ class Seen:
         return [each.destination for each in known if each.load_balancer == arn]
 
     def bucket(self, name: str) -> Bucket | None:
-        """Return a bucket that is there."""
+        """Return a bucket, or None if it does not exist or could not be read."""
         found = self.buckets.get(name)
         return found if isinstance(found, Bucket) else None
 
     def claims(self, found: LoadBalancer) -> list[Registration]:
-        """Return what stacks have registered of a load balancer where it logs.
+        """Return the registrations of a load balancer where it logs.
 
-        A Delete that did not come to its end leaves statements that name the account itself; they
-        grant nothing, and are not among these.
+        An interrupted Delete leaves statements that name the account itself. They grant nothing
+        and are not included.
         """
         bucket = self.bucket(found.logging.bucket)
         return [
@@ -132,14 +132,14 @@ class Seen:
         ]
 
     def called(self, tag: str) -> str:
-        """Return the name of the stack that has a tag, as far as it is known."""
+        """Return the name of the stack with a tag, or the tag if the name is unknown."""
         known = self.stack_names if not isinstance(self.stack_names, Unread) else {}
         return known.get(tag, f"with the tag {tag}")
 
 
 @dataclass(frozen=True)
 class Logs:
-    """One load balancer that logs to a bucket that is there."""
+    """One load balancer that logs to an existing bucket."""
 
     seen: Seen
     load_balancer: LoadBalancer
@@ -154,18 +154,18 @@ class Logs:
         return self.load_balancer.logging.location
 
     def topic(self) -> tuple[str, TopicSeen | None]:
-        """Return the ARN of our topic for the bucket, and the topic if it is there."""
+        """Return the ARN of our topic for the bucket, and the topic if it exists."""
         arn = self.seen.marks.topic_arn(self.bucket.name)
         return arn, self.seen.topics.get(arn)
 
     def subscribed(self, topic: Topic, claim: Registration) -> Subscription | None:
-        """Return the subscription of a claim's endpoint to a topic, one that has ended last."""
+        """Return the subscription of a claim's endpoint to a topic; one that ended comes last."""
         found = [e for e in topic.subscriptions if digest(e.endpoint, 8) == claim.endpoint]
         return min(found, key=lambda each: each.arn == ENDED, default=None)
 
 
 def denied_check(name: str, subject: str, denied: Denied) -> Check:
-    """Return a check that could not be made for want of a right."""
+    """Return a check that needs a permission that is missing."""
     return unread_check(name, subject, denied.unread)
 
 

@@ -1,6 +1,6 @@
-"""Checks in words: grouped by subject for people, as data for programs; pure.
+"""Show checks: grouped by subject for people, as data for programs; pure.
 
-What was seen may quote a policy or AWS, so that no address in it is shown whole.
+What was seen may quote a policy or AWS, so no address in it is shown in full.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from dt_logs_cfn.cli.terminal import printable, shown_line, shown_text
 from dt_logs_cfn.operate.status.seen import Check, Verdict
 
-_FEW = 20  # subjects of which everything is told
+_FEW = 20  # subjects for which every check is shown
 _MOST = 5  # subjects that a line names
 _COLOURS: dict[Verdict, str] = {"ok": "32", "finding": "31", "unknown": "33"}
 
@@ -30,9 +30,9 @@ def data(checks: Sequence[Check]) -> dict[str, object]:
 
 
 def told(checks: Sequence[Check], *, colour: bool) -> str:
-    """Return the checks for people: a line each, the fix beneath.
+    """Return the checks for people: one line each, with the fix below.
 
-    Of many subjects only what is not ok, and once where it is the same of several.
+    For many subjects, only checks that are not ok, and equal ones once.
     """
     width = max(len(each.name) for each in checks)
     by_subject: dict[str, list[Check]] = {}
@@ -48,7 +48,7 @@ def told(checks: Sequence[Check], *, colour: bool) -> str:
 
 
 def _alike(by_subject: Mapping[str, Sequence[Check]]) -> dict[tuple[str, ...], list[Check]]:
-    """Put subjects together of which the same is not ok; those with nothing but ok come last."""
+    """Group subjects with the same problems; those without any come last."""
     groups: dict[tuple[Check, ...], list[str]] = {}
     for name, found in by_subject.items():
         wrong = (replace(each, subject="") for each in found if each.verdict != "ok")
@@ -81,5 +81,5 @@ def _summary(checks: Sequence[Check]) -> str:
     findings = count["finding"]
     return (
         f"{len(checks)} checks: {count['ok']} ok, {findings or 'no'}"
-        f" finding{'' if findings == 1 else 's'}, {count['unknown']} could not be told."
+        f" finding{'' if findings == 1 else 's'}, {count['unknown']} unknown."
     )

@@ -1,4 +1,4 @@
-"""Whether a stack is as it was made, of this release, and still wanted; pure."""
+"""Check whether a stack is unchanged, of this release, and not withdrawn; pure."""
 
 from collections.abc import Iterator
 
@@ -13,15 +13,15 @@ from dt_logs_cfn.release.catalogue import VERSIONS, Catalogue
 from dt_logs_cfn.versions import is_version, numbers
 
 _UPDATE = "Update the stack with the template of this release."
-_ASK = "Ask Data Theorem whether its release is still to be used."
-_LONGEST = 40  # characters of a version that is none
+_ASK = "Ask Data Theorem whether this release may still be used."
+_LONGEST = 40  # characters shown of an invalid version
 _MOST = 3  # subjects that a line names
 
 
 def checks(seen: Seen, stack: StackSeen, version: str, sha256: str) -> Iterator[Check]:
-    """Yield what is to be said of a stack; `version` and `sha256` are those of this release.
+    """Yield the checks of a stack; `version` and `sha256` are those of this release.
 
-    Of one that cannot be updated nothing is said whose fix would be an update.
+    A stack that cannot be updated gets no check whose fix would be an update.
     """
     yield _status(stack)
     status = stack.stack.status
@@ -89,7 +89,7 @@ def _withdrawn(stack: StackSeen) -> Check:
 
 
 def _drift(stack: StackSeen) -> Check:
-    """Whether the stack's own parameters would change anything if it ran now."""
+    """Check whether the stack's own parameters would change anything if it ran now."""
     name, found = "drift", stack.planned
     if isinstance(found, Unread):
         return unread_check(name, stack.subject, found)
@@ -98,9 +98,9 @@ def _drift(stack: StackSeen) -> Check:
         return Check(
             name,
             stack.subject,
-            f"not all could be read: you lack {rights}",
+            f"not everything could be read: you lack {rights}",
             "unknown",
-            "Have it allowed for you, and look again.",
+            "Get that permission, and check again.",
         )
     if found.plan is None:
         first = found.conflicts[0]
@@ -113,7 +113,7 @@ def _drift(stack: StackSeen) -> Check:
             stack.subject,
             _changes(found),
             "finding",
-            f"See it by `dt-logs-cfn plan --stack {stack.stack.name}`. {RUN_AGAIN}",
+            f"See it with `dt-logs-cfn plan --stack {stack.stack.name}`. {RUN_AGAIN}",
         )
     if found.plan.refused:
         arn, why = next(iter(found.plan.refused.items()))
@@ -125,7 +125,7 @@ def _drift(stack: StackSeen) -> Check:
         more = len(found.plan.warnings) - 1
         saw = found.plan.warnings[0] + (f" And {more} more." if more else "")
         return Check(name, stack.subject, saw, "finding", "Correct that, and run the stack again.")
-    return Check(name, stack.subject, "all is as the stack set it up", "ok")
+    return Check(name, stack.subject, "everything is as the stack set it up", "ok")
 
 
 def _changes(found: Planned) -> str:
@@ -147,5 +147,5 @@ def _marks(seen: Seen, stack: StackSeen) -> Check:
         return Check(name, stack.subject, f"its statements are in {', '.join(buckets)}", "ok")
     if unread := [each for each in found.denied if each.operation == "GetBucketPolicy"]:
         return denied_check(name, stack.subject, unread[0])
-    saw = "no bucket's policy has a statement of this stack"
+    saw = "no bucket policy has a statement of this stack"
     return Check(name, stack.subject, saw, "finding", RUN_AGAIN)

@@ -20,6 +20,7 @@ _PARENT = "HandlerError"
 STAGES = {
     "request": "Checking the parameters",
     "main": "Accepting the event",
+    "refresh": "Refreshing on schedule",
     "aws": "Calling AWS",
     "place": "Deciding where a load balancer logs",
     "usable": "Checking the log bucket",

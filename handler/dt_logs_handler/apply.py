@@ -10,6 +10,7 @@ from functools import partial
 
 from botocore.exceptions import ClientError
 
+from . import model
 from .aws import (
     BUCKET_SPREADS,
     PASSING,
@@ -23,16 +24,6 @@ from .aws import (
 )
 from .buckets import ABSENT, POLICY
 from .errors import HandlerError, Refused
-from .model import (
-    DeleteBucket,
-    DeleteTestFile,
-    DeleteTopic,
-    EditPolicy,
-    LoadBalancer,
-    SetLogging,
-    Step,
-    Unsubscribe,
-)
 from .names import Stack, load_balancer_name
 from .register import Registration, registrations
 
@@ -49,20 +40,20 @@ class Effects:
     aws: Aws
     stack: Stack
     time: int  # of the event; what a later one has registered is another's
-    log: Callable[[Step, str], None]
+    log: Callable[[model.Step, str], None]
     began: bool = False  # a step was taken
     shared: bool = False  # configuration was changed that others may be changing too
     kept: list[str] = field(default_factory=list)  # what stays behind, in words
-    hopeless: list[Step] = field(default_factory=list)  # not to be tried again in this run
+    hopeless: list[model.Step] = field(default_factory=list)  # not to be tried again in this run
     made: set[str] = field(default_factory=set)  # buckets that this run created
     gone: set[str] = field(default_factory=set)  # buckets that this run deleted
     closed: set[str] = field(default_factory=set)  # buckets that ELB has waited for in vain
     fresh: dict[str, float] = field(default_factory=dict)  # buckets made new, and when
     before: set[str] = field(default_factory=set)  # buckets where the stack was registered
-    lenient: tuple[Step, ...] = ()  # the plan's steps that fail nothing
+    lenient: tuple[model.Step, ...] = ()  # the plan's steps that fail nothing
     put: dict[str, str | None] = field(default_factory=dict)  # policies as this run left them
     failed: dict[str, str] = field(default_factory=dict)  # those that failed apart, and why
-    answered: dict[str, LoadBalancer] = field(default_factory=dict)  # as ELB said it now is
+    answered: dict[str, model.LoadBalancer] = field(default_factory=dict)  # as ELB said it now is
     subscriptions: dict[tuple[str, str], str] = field(default_factory=dict)
     _policies: dict[str, tuple[float, str | None]] = field(default_factory=dict)
 
@@ -86,34 +77,34 @@ class Effects:
         """Return what passes by itself for this bucket: one just made is not there everywhere."""
         return (BUCKET_SPREADS,) if bucket in self.made else ()
 
-    def keep(self, step: Step, what: str) -> str:
+    def keep(self, step: model.Step, what: str) -> str:
         """Note what stays behind because a step cannot be taken."""
         self.hopeless.append(step)
         self.kept.append(what)
         return "kept"
 
-    def possible(self, steps: Iterable[Step]) -> tuple[Step, ...]:
+    def possible(self, steps: Iterable[model.Step]) -> tuple[model.Step, ...]:
         """Return the steps without those that have turned out to be hopeless in this run.
 
         Where a registration cannot go, its test file is planned for again each time.
         """
-        frozen = {each.bucket for each in self.hopeless if isinstance(each, EditPolicy)}
+        frozen = {each.bucket for each in self.hopeless if isinstance(each, model.EditPolicy)}
         return tuple(
             step
             for step in steps
             if step not in self.hopeless
-            and not (isinstance(step, DeleteTestFile) and step.bucket in frozen)
+            and not (isinstance(step, model.DeleteTestFile) and step.bucket in frozen)
         )
 
-    def needed(self, step: Step) -> bool:
+    def needed(self, step: model.Step) -> bool:
         """Tell whether another stack's registration needs what a step would take away."""
         match step:
-            case SetLogging(arn, was):
+            case model.SetLogging(arn, was):
                 name = load_balancer_name(arn)
                 return any(each.covers(was.location, name) for each in self.others(was.bucket))
-            case DeleteTestFile(location):
+            case model.DeleteTestFile(location):
                 return any(each.covers(location) for each in self.others(location.bucket))
-            case Unsubscribe(bucket=bucket):
+            case model.Unsubscribe(bucket=bucket):
                 end = step.endpoint.digest
                 return any(each.endpoint == end for each in self.others(bucket))
         return bool(self.others(step.bucket))
@@ -141,10 +132,10 @@ class Effects:
         ]
 
 
-Take = Callable[[Step, Effects], str]  # takes one step, and says what came of it
+Take = Callable[[model.Step, Effects], str]  # takes one step, and says what came of it
 
 
-def carry_out(steps: Iterable[Step], effects: Effects, take: Take) -> None:
+def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None:
     """Take the steps in order; raises at the first that fails, as CallFailed or Refused.
 
     Load balancers that follow each other are seen to several at once. Where one fails apart from
@@ -160,17 +151,19 @@ def carry_out(steps: Iterable[Step], effects: Effects, take: Take) -> None:
         effects.fresh.clear()
 
 
-def carry_out_all(steps: Iterable[Step], effects: Effects, take: Take) -> list[HandlerError]:
+def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> list[HandlerError]:
     """Take every step, also after one has failed; returns the failures.
 
     After logging or a notification could not be taken away, the registrations stay, so that they
     are found again; a policy that cannot be changed keeps nothing else.
     """
-    failures: list[tuple[Step, HandlerError]] = []
+    failures: list[tuple[model.Step, HandlerError]] = []
     for group in _groups(steps):
         step = group[0]
-        last = isinstance(step, DeleteBucket) or (isinstance(step, EditPolicy) and step.edit.drop)
-        if last and any(not isinstance(failed, EditPolicy) for failed, _ in failures):
+        last = isinstance(step, model.DeleteBucket) or (
+            isinstance(step, model.EditPolicy) and step.edit.drop
+        )
+        if last and any(not isinstance(failed, model.EditPolicy) for failed, _ in failures):
             effects.log(step, "kept for the next try")
             continue
         tried = effects.aws.each(partial(_tried, effects, take), group)
@@ -178,15 +171,15 @@ def carry_out_all(steps: Iterable[Step], effects: Effects, take: Take) -> list[H
     return [
         error
         for step, error in failures
-        if not (isinstance(step, EditPolicy) and step.bucket in effects.gone)
+        if not (isinstance(step, model.EditPolicy) and step.bucket in effects.gone)
     ]
 
 
-def _groups(steps: Iterable[Step]) -> Iterator[list[Step]]:
+def _groups(steps: Iterable[model.Step]) -> Iterator[list[model.Step]]:
     """Put load balancers that follow each other together, each once; other steps are alone."""
-    group: dict[str, Step] = {}
+    group: dict[str, model.Step] = {}
     for step in steps:
-        arn = step.load_balancer if isinstance(step, SetLogging) else ""
+        arn = step.load_balancer if isinstance(step, model.SetLogging) else ""
         if group and (not arn or arn in group or "" in group):
             yield [*group.values()]
             group = {}
@@ -195,7 +188,7 @@ def _groups(steps: Iterable[Step]) -> Iterator[list[Step]]:
         yield [*group.values()]
 
 
-def _tried(effects: Effects, take: Take, step: Step) -> HandlerError | None:
+def _tried(effects: Effects, take: Take, step: model.Step) -> HandlerError | None:
     try:
         _carry_out(effects, take, step)
     except HandlerError as error:
@@ -203,8 +196,9 @@ def _tried(effects: Effects, take: Take, step: Step) -> HandlerError | None:
     return None
 
 
-def _carry_out(effects: Effects, take: Take, step: Step) -> None:
+def _carry_out(effects: Effects, take: Take, step: model.Step) -> None:
     effects.began = True
+    effects.aws.proceed()
     try:
         outcome = take(step, effects)
     except Refused as refused:
@@ -221,10 +215,10 @@ def _carry_out(effects: Effects, take: Take, step: Step) -> None:
     effects.log(step, outcome)
 
 
-def _failed(effects: Effects, step: Step, error: ClientError) -> str:
+def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
     """Note a load balancer that fails apart from the others; raises any other failure."""
     failed = failure(error)
-    if isinstance(step, SetLogging) and step.to.enabled:
+    if isinstance(step, model.SetLogging) and step.to.enabled:
         if code(error) == POLICY_SPREADS.code and POLICY_SPREADS.text in str(error):
             effects.closed.add(step.to.bucket)
         refused = error.operation_name.startswith("Modify") and code(error) not in PASSING
@@ -237,13 +231,13 @@ def _failed(effects: Effects, step: Step, error: ClientError) -> str:
     raise failed from error
 
 
-def _worthless(step: Step, stack: Stack) -> str:
+def _worthless(step: model.Step, stack: Stack) -> str:
     """Name what is worth nothing once the stack has left, and may stay where it must."""
     match step:
-        case DeleteTestFile(location):
+        case model.DeleteTestFile(location):
             return f"the test file s3://{location.bucket}/{location.test_file(stack)}"
-        case DeleteTopic(topic):
+        case model.DeleteTopic(topic):
             return f"topic {topic} (aws sns delete-topic --topic-arn {topic})"
-        case Unsubscribe(arn, live=False):
+        case model.Unsubscribe(arn, live=False):
             return f"subscription {arn} (aws sns unsubscribe --subscription-arn {arn})"
     return ""

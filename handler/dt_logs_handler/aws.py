@@ -68,7 +68,7 @@ class Aws:
 
     After `deadline`, no call and no pause begins: OutOfTime. Until `fresh_until`, a denied call is
     taken for a role whose rights still spread, and repeated. `workers` is how many load balancers
-    are seen to at once.
+    are seen to at once. `proceed` raises where no further step may be taken.
     """
 
     elbv2: ElasticLoadBalancingv2Client
@@ -80,6 +80,7 @@ class Aws:
     deadline: float
     fresh_until: float = 0.0
     workers: int = 1
+    proceed: Callable[[], None] = lambda: None
 
     def until(self, deadline: float) -> Aws:
         """Return the same with another deadline."""
@@ -116,8 +117,8 @@ class Aws:
         fit = self.fit(seconds)
         if count > fit:
             raise Refused(
-                f"{count} {what} are too many for one run: {fit} fit into the time that is left, at"
-                f" {seconds} s each.",
+                f"{count} {what} are too many for one run: {fit} fit into its time, at {seconds} s"
+                " each.",
                 "Name fewer in LoadBalancerArns, in several stacks.",
             )
 
@@ -142,6 +143,7 @@ class Aws:
                 if self.clock() + pause > patient_until:
                     raise failure(error) from error
             self.pause(pause)
+            self.proceed()
             longest = 2.0  # longer ones starve a call among several at once that are throttled
 
     def _passes(self, error: ClientError, passing: tuple[Passing, ...]) -> bool:

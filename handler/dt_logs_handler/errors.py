@@ -54,7 +54,7 @@ class Overtaken(HandlerError):
 
     @classmethod
     def by_later_event(cls) -> "Overtaken":
-        return cls("A later event for this stack has been handled.", "Nothing is to be done.")
+        return cls("A later event for this stack has been handled.", "No action is needed.")
 
 
 class Vanished(Overtaken):

@@ -20,6 +20,7 @@ class Scope(Enum):
     OWN_TOPIC = "own-topic"  # topics that the handler names
     FOREIGN_TOPIC = "foreign-topic"  # a topic that already covers a log location
     LOG_GROUP = "log-group"  # the function's own log group
+    OWN_STACK = "own-stack"  # the stack that the function is of, if it has a RefreshSchedule
 
 
 @dataclass(frozen=True)
@@ -155,5 +156,11 @@ GRANTS: tuple[Grant, ...] = (
         ("sns:SetSubscriptionAttributes", "sns:Unsubscribe"),
         Scope.EVERYTHING,
         "Narrow or end our own subscription; AWS has no resource level for it.",
+    ),
+    Grant(
+        "read own stack",
+        ("cloudformation:DescribeStacks",),
+        Scope.OWN_STACK,
+        "See what the stack asks for, and that it is at rest, when the schedule runs the function.",
     ),
 )

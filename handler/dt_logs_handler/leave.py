@@ -2,26 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from . import notifications
-from .model import (
-    Absent,
-    Bucket,
-    DeleteBucket,
-    DeleteTestFile,
-    DeleteTopic,
-    EditNotifications,
-    EditPolicy,
-    LoadBalancer,
-    Logging,
-    SetFilter,
-    SetLogging,
-    State,
-    Step,
-    Subscription,
-    Topic,
-    Unreadable,
-    Unsubscribe,
-)
+from . import model, notifications
 from .names import unmarked
 from .notifications import NotificationEdit, encoded
 from .place import Placed, is_claimed
@@ -31,8 +12,8 @@ from .topics import endpoint_of, filtered, narrowed_filter
 
 
 def leaving(
-    request: Request, state: State, placed: Sequence[Placed], claimed: Sequence[Registration]
-) -> tuple[list[Step], tuple[str, ...]]:
+    request: Request, state: model.State, placed: Sequence[Placed], claimed: Sequence[Registration]
+) -> tuple[list[model.Step], tuple[str, ...]]:
     """Return the steps by which the stack leaves what it no longer claims, and what stays behind.
 
     The vendor's right to read goes first, the registration itself last. What several stacks share
@@ -41,13 +22,13 @@ def leaving(
     view = _View(request, state, placed, claimed)
     steps = [step for bucket in view.buckets.values() for step in view.rights_off(bucket)]
     for name, closed in state.buckets.items() if request.kind == "Delete" else ():
-        if isinstance(closed, Unreadable):
+        if isinstance(closed, model.Unreadable):
             edit = disarming(closed.registered(name, request.stack), request.stack)
             if edit.applied(closed.policy) != closed.policy:
-                steps.append(EditPolicy(name, edit))
+                steps.append(model.EditPolicy(name, edit))
     for each in view.off:
-        off = Logging(False, each.logging.bucket, unmarked(each.logging.prefix))
-        steps.append(SetLogging(each.arn, each.logging, off))
+        off = model.Logging(False, each.logging.bucket, unmarked(each.logging.prefix))
+        steps.append(model.SetLogging(each.arn, each.logging, off))
     for bucket in view.buckets.values():
         steps += view.notifications_off(bucket)
     steps += view.subscriptions_off()
@@ -62,7 +43,7 @@ class _View:
     def __init__(
         self,
         request: Request,
-        state: State,
+        state: model.State,
         placed: Sequence[Placed],
         claimed: Sequence[Registration],
     ) -> None:
@@ -80,7 +61,7 @@ class _View:
         to = {each.load_balancer.arn: each.to for each in placed}
         found = [each for each in state.load_balancers.values() if each]
         self.off = [each for each in found if each.arn not in to and self._goes(each)]
-        to |= {each.arn: Logging() for each in self.off}
+        to |= {each.arn: model.Logging() for each in self.off}
         after = [to.get(each.arn, each.logging) for each in found]
         self._logged_to = {each.bucket for each in after if each.enabled}
         # Of stacks that leave at once, each may have seen the other's claim: the endpoints of a
@@ -94,10 +75,10 @@ class _View:
             if each.name in self._left or self._made(each) or request.kind == "Delete"
         }
 
-    def _made(self, bucket: Bucket) -> bool:
+    def _made(self, bucket: model.Bucket) -> bool:
         return bucket.maker == self._stack.tag or bucket.name in self._stack.own_buckets
 
-    def _goes(self, found: LoadBalancer) -> bool:
+    def _goes(self, found: model.LoadBalancer) -> bool:
         """Tell whether logging that a stack of ours turned on is to be turned off."""
         tag = self._state.turned_on(found.logging, self._stack)
         return (
@@ -109,15 +90,15 @@ class _View:
     def _staying_in(self, bucket: str) -> list[Registration]:
         return [each for each in self._staying if each.location.bucket == bucket]
 
-    def _gone_from(self, bucket: Bucket) -> list[Registration]:
+    def _gone_from(self, bucket: model.Bucket) -> list[Registration]:
         return [each for each in self._gone if each.location.bucket == bucket.name]
 
-    def rights_off(self, bucket: Bucket) -> Iterator[Step]:
+    def rights_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
         """End what the vendor may read, and keep the registrations until all else is gone."""
         if gone := self._gone_from(bucket):
             yield from _edited(bucket, disarming(gone, self._stack))
 
-    def notifications_off(self, bucket: Bucket) -> Iterator[Step]:
+    def notifications_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
         """End our announcements of locations that nobody claims any more.
 
         Of stacks that leave at once, each may have seen the other's claim and left what they share.
@@ -128,13 +109,13 @@ class _View:
             if notifications.location_digest(each) not in self._used
         )
         if drop:
-            yield EditNotifications(bucket.name, NotificationEdit(drop=drop))
+            yield model.EditNotifications(bucket.name, NotificationEdit(drop=drop))
 
-    def subscriptions_off(self) -> Iterator[Step]:
+    def subscriptions_off(self) -> Iterator[model.Step]:
         topics = dict(self._state.topics or {})
         for name, bucket in self._state.buckets.items():
             topic = topics.pop(self._stack.topic_arn(name), None)
-            if isinstance(bucket, Unreadable):
+            if isinstance(bucket, model.Unreadable):
                 continue
             if self._state.topics is None:
                 self._keep_topic(name)
@@ -149,7 +130,7 @@ class _View:
         arn, staying = self._stack.topic_arn(bucket), self._staying_in(bucket)
         found = self.buckets.get(bucket)
         left = bucket in self._left or bool(found and notifications.own(found.notifications))
-        if isinstance(self._state.buckets[bucket], Absent):
+        if isinstance(self._state.buckets[bucket], model.Absent):
             left = self._state.lost
         ends = {each.endpoint for each in self._mine if each.location.bucket == bucket}
         if left and not staying:
@@ -164,19 +145,19 @@ class _View:
                 " --subscription-arn)"
             )
 
-    def _own_topic_off(self, bucket: str, topic: Topic) -> Iterator[Step]:
+    def _own_topic_off(self, bucket: str, topic: model.Topic) -> Iterator[model.Step]:
         """End our subscriptions to a bucket's topic, and the topic that nobody needs any more."""
         staying, properties = self._staying_in(bucket), self._request.properties
         used = {each.endpoint for each in staying}
         goes = bucket in self.buckets
-        if isinstance(self._state.buckets[bucket], Absent):
+        if isinstance(self._state.buckets[bucket], model.Absent):
             goes = properties is None or bucket not in self._logged_to
             if properties and not goes:
                 used.add(properties.endpoint.digest)
         ours = [e for e in topic.subscriptions if endpoint_of(e).digest in self._ends - used]
         if goes and not staying:
             if all(each in ours or not each.confirmed for each in topic.subscriptions):
-                yield DeleteTopic(topic.arn, bucket)
+                yield model.DeleteTopic(topic.arn, bucket)
                 return
             self.kept.append(f"topic {topic.arn}, to which somebody else is subscribed")
         for each in ours:
@@ -188,12 +169,16 @@ class _View:
                     " confirmation and which AWS removes by itself"
                 )
 
-    def _narrowed(self, found: Subscription) -> Iterator[Step]:
+    def _narrowed(self, found: model.Subscription) -> Iterator[model.Step]:
         """Narrow or end a subscription of ours to a topic that is not ours."""
         ours = filtered(found, self._stack) if found.confirmed else None
         end = endpoint_of(found).digest
         # Another bucket is another stack's, and not looked at here.
-        if ours and end in self._ends and isinstance(self._state.buckets.get(ours[0]), Bucket):
+        if (
+            ours
+            and end in self._ends
+            and isinstance(self._state.buckets.get(ours[0]), model.Bucket)
+        ):
             bucket, keys = ours
             wanted = keys & {
                 encoded(each.location.log_prefix(self._stack))
@@ -203,9 +188,9 @@ class _View:
             if not wanted:
                 yield _ended(found, bucket, live=True)
             elif wanted != keys:
-                yield SetFilter(bucket, found.arn, narrowed_filter(bucket, wanted))
+                yield model.SetFilter(bucket, found.arn, narrowed_filter(bucket, wanted))
 
-    def bucket_off(self, bucket: Bucket) -> Iterator[Step]:
+    def bucket_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
         """Delete a bucket of ours that nobody uses, and take our statements out of one that stays.
 
         A bucket of ours goes with its policy, or, where it holds logs, stays without our claims;
@@ -216,17 +201,17 @@ class _View:
         tested |= {e.logging.location for e in self.off if e.logging.bucket == bucket.name}
         for location in sorted(tested):
             if location.digest not in self._used:
-                yield DeleteTestFile(location)
+                yield model.DeleteTestFile(location)
         ours = bucket.maker is not None or self._made(bucket)
         if ours and not self._staying_in(bucket.name) and bucket.name not in self._logged_to:
-            yield DeleteBucket(bucket.name)
+            yield model.DeleteBucket(bucket.name)
         yield from _edited(bucket, PolicyEdit(drop=frozenset(each.sid for each in gone)))
 
 
-def _edited(bucket: Bucket, edit: PolicyEdit) -> Iterator[Step]:
+def _edited(bucket: model.Bucket, edit: PolicyEdit) -> Iterator[model.Step]:
     if edit.applied(bucket.policy) != bucket.policy:
-        yield EditPolicy(bucket.name, edit)
+        yield model.EditPolicy(bucket.name, edit)
 
 
-def _ended(found: Subscription, bucket: str, *, live: bool) -> Step:
-    return Unsubscribe(found.arn, found.topic, endpoint_of(found), bucket, live)
+def _ended(found: model.Subscription, bucket: str, *, live: bool) -> model.Step:
+    return model.Unsubscribe(found.arn, found.topic, endpoint_of(found), bucket, live)

@@ -1,4 +1,4 @@
-"""Where Lambda comes in: one event, one answer.
+"""Where Lambda comes in: one event of CloudFormation's, one answer; or a schedule's, and a line.
 
 CloudFormation sends a custom resource's events through Lambda's asynchronous queue: an event may
 arrive twice, late, or after a later one. Whatever happens, it gets an answer before the function's
@@ -14,6 +14,7 @@ import time
 import urllib.request
 from dataclasses import dataclass
 from functools import cache, partial
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
@@ -25,20 +26,25 @@ from . import answer
 from .aws import Aws
 from .errors import HandlerError, Overtaken
 from .names import Stack
-from .request import SERVICE_TIMEOUT, parse
+from .refresh import SECONDS, refresh
+from .request import SERVICE_TIMEOUT, parse, scheduled
 from .run import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Protocol, TypeAlias
+    from typing import Any, Protocol, TypeAlias, TypeVar
 
+    from botocore.session import Session
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
 
     from .model import Step
-    from .request import Request
+    from .request import Properties
     from .run import Outcome
+
+    T = TypeVar("T")
 
     class Context(Protocol):
         """What is used of Lambda's context."""
@@ -65,15 +71,19 @@ class World:
     sleep: Callable[[float], None]
     random: Random
     workers: int = 1
+    cloudformation: Callable[[], CloudFormationClient] = lambda: _cloudformation()
 
 
 def handler(event: object, context: Context) -> None:
-    """Handle one event of CloudFormation's; the function's entry point."""
+    """Handle one event; the function's entry point."""
     handle(event, context, World(_clients, _send, time.time, time.sleep, Random(), WORKERS))
 
 
 def handle(event: object, context: Context, world: World) -> None:
     """Carry out an event and answer it. Raises nothing, so that Lambda repeats nothing."""
+    if isinstance(event, dict) and event.get("RequestType") == "Refresh":
+        _refresh(event, context, world)
+        return
     url = event.get("ResponseURL") if isinstance(event, dict) else None
     if isinstance(event, dict) and isinstance(url, str) and answer.may_answer(url):
         body = _answered(event, context, world)
@@ -87,25 +97,59 @@ def _answered(event: Mapping[str, object], context: Context, world: World) -> by
     stack = Stack(str(event.get("StackId")), "", "", "")
     physical_id = stack.physical_id(str(event.get("LogicalResourceId", "")))
     hide = partial(_without_secrets, event)
-    try:
+
+    def work() -> tuple[Outcome, Properties | None]:
         request = parse(event, world.clock())
         _log(request.kind, stack=stack.id, request=event.get("RequestId"))
-        outcome = _run(request, context, world)
-        if what := answer.told(outcome):
-            _log("told", what=hide(what))
-        return answer.success(event, physical_id, outcome, request.properties, hide)
+        return run(request, _aws(request.time, inf, context, world), _log_step), request.properties
+
+    done = _attempted(work, hide, context)
+    if isinstance(done, HandlerError):
+        _log("failed", what=hide(done.what), fix=hide(done.fix))
+        return answer.failed(event, physical_id, done, hide)
+    if what := answer.told(done[0]):
+        _log("told", what=hide(what))
+    return answer.success(event, physical_id, *done, hide)
+
+
+def _refresh(event: Mapping[str, object], context: Context, world: World) -> None:
+    """Carry out a schedule's event, and log what came of it, as a metric of CloudWatch's, too."""
+    given: dict[str, object] = {}
+
+    def work() -> Outcome:
+        stack, at = scheduled(event, world.clock())
+        aws = _aws(at, SECONDS, context, world)
+        learn = partial(given.__setitem__, "ResourceProperties")
+        return refresh(stack, at, world.cloudformation(), aws, _log_step, learn)
+
+    hide = partial(_without_secrets, given)
+    done = _attempted(work, hide, context)
+    stopped = isinstance(done, Overtaken)
+    failed = isinstance(done, HandlerError) and not stopped
+    _log(
+        "refreshed",
+        outcome="stopped" if stopped else "failed" if failed else "in step",
+        what=hide(str(done) if isinstance(done, HandlerError) else answer.told(done)),
+        Stack=str(event.get("StackId")),
+        FailedRefreshes=int(failed),
+        _aws=answer.metric("FailedRefreshes", "Stack", world.clock()),
+    )
+
+
+def _attempted(work: Callable[[], T], hide: answer.Hide, context: Context) -> T | HandlerError:
+    """Return what work comes to, or why it failed."""
+    try:
+        return work()
     except HandlerError as error:
-        _log("failed", what=hide(error.what), fix=hide(error.fix))
-        failure = error
+        return error
     except Exception as error:
         import traceback  # which a cold start need not pay for
 
         _log("bug", traceback=hide(traceback.format_exc()))
-        failure = HandlerError(
+        return HandlerError(
             f"The function has a fault ({type(error).__name__}).",
             f"Send the log group {context.log_group_name} to Data Theorem.",
         )
-    return answer.failed(event, physical_id, failure, hide)
 
 
 def _log(event: str, **fields: object) -> None:
@@ -136,24 +180,23 @@ def _without_secrets(event: Mapping[str, object], text: str) -> str:
     return text
 
 
-def _run(request: Request, context: Context, world: World) -> Outcome:
-    now = world.clock()
-    over = request.time + SERVICE_TIMEOUT
+def _aws(at: float, most: float, context: Context, world: World) -> Aws:
+    """Return the clients with the time that there is for an event; raises Overtaken."""
+    now, over = world.clock(), at + SERVICE_TIMEOUT
     if now >= over:
         raise Overtaken(
-            "The event is older than CloudFormation waits for its answer.", "Nothing is to be done."
+            f"The event is older than {SERVICE_TIMEOUT} seconds.", "No action is needed."
         )
-    end = min(now + context.get_remaining_time_in_millis() / 1000, over)
-    aws = Aws(
+    end = min(now + min(most, context.get_remaining_time_in_millis() / 1000), over)
+    return Aws(
         *world.clients(),
         world.clock,
         world.sleep,
         world.random,
         deadline=max(now + 1, end - ANSWER_RESERVE),
-        fresh_until=request.time + FRESH,
+        fresh_until=at + FRESH,
         workers=world.workers,
     )
-    return run(request, aws, _log_step)
 
 
 @cache
@@ -162,16 +205,30 @@ def _clients() -> Clients:
 
     They are boto3's, without its additions to S3, which would take a fifth of a cold start.
     """
+    clients = tuple(map(_client, ("elbv2", "s3", "sns")))
+    gc.freeze()  # what is there by now stays, and need not be looked through
+    gc.enable()  # which the bootstrap has put off until here
+    return cast("Clients", clients)
+
+
+@cache
+def _session() -> Session:
+    return get_session()
+
+
+def _cloudformation() -> CloudFormationClient:
+    client: CloudFormationClient = _client("cloudformation")
+    return client
+
+
+@cache
+def _client(name: str) -> Any:
     config = Config(
         connect_timeout=5,
         read_timeout=20,
         retries={"mode": "standard", "total_max_attempts": 2},
     )
-    session = get_session()
-    clients = tuple(session.create_client(name, config=config) for name in ("elbv2", "s3", "sns"))
-    gc.freeze()  # what is there by now stays, and need not be looked through
-    gc.enable()  # which the bootstrap has put off until here
-    return cast("Clients", clients)
+    return _session().create_client(name, config=config)
 
 
 def _send(url: str, body: bytes) -> int:

@@ -38,9 +38,9 @@ class Placing:
 def place(request: Request, state: State) -> Placing:
     """Decide for each load balancer asked for where it logs; pure.
 
-    An Update keeps what the stack has onboarded before, also where it has become unusable, since
-    a rollback asks for it again. Raises Refused for a load balancer that was named and cannot be
-    onboarded, or for a Create of `*` if none can.
+    An Update or Refresh keeps what the stack has onboarded before, also where it has become
+    unusable, since a rollback asks for it again. Raises Refused for a load balancer that was named
+    and cannot be onboarded, or for a Create of `*` if none can.
     """
     properties = request.properties
     if properties is None:
@@ -64,10 +64,10 @@ def place(request: Request, state: State) -> Placing:
         claimed = is_claimed(found, request, state)
         there = state.buckets.get(to.bucket)
         gone = isinstance(there, Absent)
-        # Of one among all, the same request says nothing, unless what it had registered is gone.
+        # That all were asked for before tells of one only where the bucket it logged to is gone.
         again = state.again and (gone or not properties.every)
         known = (claimed or arn in state.known) and to.location == found.logging.location
-        before = request.kind == "Update" and (again or known)
+        before = request.kind != "Create" and (again or known)
         try:
             _check(found, to, request, properties, state)
             placed.append(Placed(found, to, before))

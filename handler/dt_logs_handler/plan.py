@@ -9,28 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from . import notifications
+from . import model, notifications
 from .documents import same
 from .errors import Refused
 from .leave import leaving
-from .model import (
-    Bucket,
-    CreateBucket,
-    EditNotifications,
-    EditPolicy,
-    EnsureTopic,
-    Placement,
-    Plan,
-    SecureBucket,
-    SetFilter,
-    SetLogging,
-    SetRetention,
-    SetTags,
-    State,
-    Step,
-    Subscribe,
-    Unreadable,
-)
 from .names import BUCKET_TAG, LEFT_TAG, Location, load_balancer_name
 from .notifications import NotificationEdit, covering_topic
 from .place import Placing, claims, place
@@ -46,7 +28,7 @@ from .request import Privileges, Properties, Request
 from .topics import endpoint_of, filter_policy, filtered, same_filter, tampered, topic_policy
 
 
-def plan(request: Request, state: State) -> Plan:
+def plan(request: Request, state: model.State) -> model.Plan:
     """Return the steps from the state to what the request asks for.
 
     Planning again after the steps were taken gives a plan without changes. Raises Refused where
@@ -57,17 +39,18 @@ def plan(request: Request, state: State) -> Plan:
     while True:
         try:
             result = _plan(request, state, placing, None)
-            return _plan(request, state, placing, request.time) if result.changes else result
+            timeless = request.kind == "Refresh" or not result.changes
+            return result if timeless else _plan(request, state, placing, request.time)
         except Refused as why:
             left = tuple(p for p in placing.placed if p.to.bucket != why.bucket or p.before)
             out = {p.load_balancer.arn: str(why) for p in placing.placed if p not in left}
             every = request.properties is not None and request.properties.every
-            if not every or not out or not (left or request.kind == "Update"):
+            if not every or not out or not (left or request.kind != "Create"):
                 raise
             placing = Placing(left, {**placing.refused, **out}, placing.warnings)
 
 
-def _check_readable(request: Request, state: State) -> None:
+def _check_readable(request: Request, state: model.State) -> None:
     """Refuse an Update that could not take away what a load balancer that leaves has there."""
     properties = request.properties
     if request.kind != "Update" or properties is None or properties.every or state.again:
@@ -76,7 +59,7 @@ def _check_readable(request: Request, state: State) -> None:
         found = state.load_balancers.get(arn)
         name = found.logging.bucket if found else ""
         bucket = state.buckets.get(name)
-        if isinstance(bucket, Unreadable):
+        if isinstance(bucket, model.Unreadable):
             raise Refused(
                 f"Nothing can be taken away where {load_balancer_name(arn)} logs:"
                 f" {bucket.told(name)}.",
@@ -85,17 +68,17 @@ def _check_readable(request: Request, state: State) -> None:
             )
 
 
-def _plan(request: Request, state: State, placing: Placing, time: int | None) -> Plan:
+def _plan(request: Request, state: model.State, placing: Placing, time: int | None) -> model.Plan:
     claimed = claims(request, placing.placed, state, time)
-    warnings, lenient = [*placing.warnings], list[Step]()
+    warnings, lenient = [*placing.warnings], list[model.Step]()
     entered = [*_entering(request, state, placing, claimed, warnings, lenient)]
     left, kept = leaving(request, state, placing.placed, claimed)
-    # What is subscribed stays where its filter changes to what else the stack claims.
-    changed = {step.subscription for step in entered if isinstance(step, SetFilter)}
+    # A subscription whose filter changes to what else the stack claims must not end.
+    changed = {step.subscription for step in entered if isinstance(step, model.SetFilter)}
     left = [step for step in left if getattr(step, "subscription", None) not in changed]
-    return Plan(
+    return model.Plan(
         (*entered, *left),
-        tuple(Placement(each.load_balancer.arn, each.to.location) for each in placing.placed),
+        tuple(model.Placement(each.load_balancer.arn, each.to.location) for each in placing.placed),
         placing.refused,
         kept,
         tuple(dict.fromkeys(warnings)),
@@ -105,12 +88,12 @@ def _plan(request: Request, state: State, placing: Placing, time: int | None) ->
 
 def _entering(
     request: Request,
-    state: State,
+    state: model.State,
     placing: Placing,
     claimed: Sequence[Registration],
     warnings: list[str],
-    lenient: list[Step],
-) -> Iterator[Step]:
+    lenient: list[model.Step],
+) -> Iterator[model.Step]:
     properties = request.properties
     if properties is None:
         return
@@ -122,21 +105,26 @@ def _entering(
             properties,
             state,
             bucket,
-            found if isinstance(found, Bucket) else None,
+            found if isinstance(found, model.Bucket) else None,
             [each for each in claimed if each.location.bucket == bucket],
             all(each.before for each in placing.placed if each.to.bucket == bucket),
             warnings,
             shared,
         )
         steps = [*entry.bucket_steps(), *entry.policy_steps(), *entry.announcement_steps()]
-        if entry.kept:
-            lenient += (s for s in steps if not (entry.narrows and isinstance(s, EditPolicy)))
+        # A bucket with ABAC takes no tags from us, and they decide nothing where the name is ours.
+        lenient += (
+            step
+            for step in steps
+            if isinstance(step, model.SetTags)
+            or (entry.kept and not (entry.narrows and isinstance(step, model.EditPolicy)))
+        )
         yield from steps
     for each in placing.placed:
         now = each.load_balancer.logging
         if now != each.to:
             apart = properties.every or each.before
-            yield SetLogging(each.load_balancer.arn, now, each.to, apart)
+            yield model.SetLogging(each.load_balancer.arn, now, each.to, apart)
 
 
 @dataclass(frozen=True)
@@ -149,9 +137,9 @@ class _Entry:
 
     request: Request
     properties: Properties
-    state: State
+    state: model.State
     bucket: str
-    found: Bucket | None
+    found: model.Bucket | None
     claimed: Sequence[Registration]
     kept: bool
     warnings: list[str]
@@ -167,25 +155,25 @@ class _Entry:
                 raise
             self.warnings.append(str(why))
 
-    def bucket_steps(self) -> Iterator[Step]:
+    def bucket_steps(self) -> Iterator[model.Step]:
         stack, found, name = self.request.stack, self.found, self.bucket
         tags = {**dict(self.properties.tags), BUCKET_TAG: stack.tag}
         ours = name in stack.own_buckets  # of others that we made, the role covers LogBucketName
         if found is None:
-            yield CreateBucket(name, tags)
+            yield model.CreateBucket(name, tags)
         elif (found.maker == stack.tag and (ours or name == self.request.bucket)) or (
             found.maker is None and ours
         ):
             drop = {LEFT_TAG, *self.request.traces.tags}.intersection(found.tags) - set(tags)
-            edit = SetTags(name, tags, frozenset(drop))
+            edit = model.SetTags(name, tags, frozenset(drop))
             if edit.applied(found.tags) != found.tags:
                 yield edit
             if not found.secure:
-                yield SecureBucket(name)
+                yield model.SecureBucket(name)
         else:
             return
         if found is None or found.retention != self.properties.retention_days:
-            yield SetRetention(name, self.properties.retention_days)
+            yield model.SetRetention(name, self.properties.retention_days)
 
     @property
     def replaced(self) -> list[Registration]:
@@ -205,7 +193,7 @@ class _Entry:
             for each in self.replaced
         )
 
-    def policy_steps(self) -> Iterator[Step]:
+    def policy_steps(self) -> Iterator[model.Step]:
         """Put the claims first of all, with what ELB needs to write where we turn logging on."""
         stack, found = self.request.stack, self.found
         now = found.policy if found else None
@@ -220,9 +208,9 @@ class _Entry:
             with self._refusing():
                 if not self.narrows:  # which is tried even where S3 refuses the policy
                     check_policy(after, self.bucket)
-                yield EditPolicy(self.bucket, edit)
+                yield model.EditPolicy(self.bucket, edit)
 
-    def announcement_steps(self) -> Iterator[Step]:
+    def announcement_steps(self) -> Iterator[model.Step]:
         """Subscribe to the topics that announce the claimed locations, then let S3 tell ours."""
         bucket, stack = self.bucket, self.request.stack
         now = self.found.notifications if self.found else {}
@@ -247,25 +235,27 @@ class _Entry:
                         bucket,
                     )
                 if after != now:
-                    yield EditNotifications(bucket, edit)
+                    yield model.EditNotifications(bucket, edit)
         for topic, locations in sorted(topics.items()):
             with self._refusing():
                 yield from self._foreign_topic_steps(topic, locations)
 
-    def _own_topic_steps(self, topic: str) -> Iterator[Step]:
+    def _own_topic_steps(self, topic: str) -> Iterator[model.Step]:
         known = self.state.topics
         found = known.get(topic) if known is not None else None
         tags = dict(self.properties.tags) if known is not None else {}
         endpoint = self.properties.endpoint
         if found is None:
-            yield EnsureTopic(self.bucket, topic, tags, known is not None, self.kept)
+            yield model.EnsureTopic(self.bucket, topic, tags, known is not None, self.kept)
         elif not _same_policy(found.policy, topic_policy(self.bucket, self.request.stack)):
             with self._refusing():
                 raise tampered(topic, self.bucket)
         if not found or endpoint not in map(endpoint_of, found.subscriptions):
-            yield Subscribe(self.bucket, topic, endpoint, None, known is not None)
+            yield model.Subscribe(self.bucket, topic, endpoint, None, known is not None)
 
-    def _foreign_topic_steps(self, topic: str, locations: Sequence[Location]) -> Iterator[Step]:
+    def _foreign_topic_steps(
+        self, topic: str, locations: Sequence[Location]
+    ) -> Iterator[model.Step]:
         """Subscribe to a topic that is not ours, to these locations' log objects only.
 
         There is one subscription for an endpoint and topic, so its filter names the locations of
@@ -292,7 +282,7 @@ class _Entry:
         )
         if not subscriptions:
             self._take(topic, bucket)
-            yield Subscribe(bucket, topic, endpoint, target, True)
+            yield model.Subscribe(bucket, topic, endpoint, target, True)
             return
         each = subscriptions[0]
         ours = filtered(each, stack)
@@ -315,7 +305,7 @@ class _Entry:
         else:
             self._take(topic, ours[0])
             if not same_filter(each.filter_policy, target):
-                yield SetFilter(bucket, each.arn, target)
+                yield model.SetFilter(bucket, each.arn, target)
 
     def _take(self, topic: str, bucket: str) -> None:
         """Take a topic that is not ours for one bucket; raises Refused if it has another."""

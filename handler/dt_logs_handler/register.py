@@ -247,7 +247,7 @@ def check_policy(policy: str | None, bucket: str) -> None:
         )
     if dead := dead_principal(policy):
         raise Refused(
-            f"The policy of bucket {bucket} can be changed by nobody: {dead}, which was deleted.",
+            f"S3 takes no change of the policy of bucket {bucket}: {dead}, which was deleted.",
             "Remove that principal, then run the stack again.",
             bucket,
         )

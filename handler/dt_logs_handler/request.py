@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
     from .names import Location
 
-    Kind = Literal["Create", "Update", "Delete"]
+    Kind = Literal["Create", "Update", "Delete", "Refresh"]
     C = TypeVar("C", bound=Enum)
 
 SERVICE_TIMEOUT = 1200  # seconds; the template's ServiceTimeout
+_FOREIGN = "Let the stack invoke the function."
 # AWS reserves the first prefix, and our marks have the second.
 _TAG = rf"(?!(?i:aws:)|{NAME}:)[\w +\-:/@.]{{1,128}}=[\w +\-=:/@.]{{0,256}}"
 
@@ -175,9 +176,8 @@ def parse(event: Mapping[str, object], now: float) -> Request:
     `now` stands in for the event's time where its answer URL carries no date. Raises
     InvalidRequest, which names the value and the fix.
     """
-    foreign = "Let CloudFormation invoke the function."
-    stack = Stack.of(_matching(event, "StackId", STACK_ID, foreign))
-    kind = cast("Kind", _matching(event, "RequestType", "Create|Update|Delete", foreign))
+    stack = Stack.of(_matching(event, "StackId", STACK_ID, _FOREIGN))
+    kind = cast("Kind", _matching(event, "RequestType", "Create|Update|Delete", _FOREIGN))
     given = _mapping(event, "ResourceProperties")
     properties = None if kind == "Delete" else properties_of(given, stack)
     traces = asked = _traces(given, stack)
@@ -188,11 +188,37 @@ def parse(event: Mapping[str, object], now: float) -> Request:
     return Request(kind, stack, int(now) if time is None else time, properties, traces, asked)
 
 
+def refreshing(stack: Stack, time: int, parameters: Mapping[str, str]) -> Request:
+    """Return the request for what a stack asks for already, by its parameters.
+
+    They have the names of the resource's properties. Raises InvalidRequest.
+    """
+    given = {**parameters, "Privileges": Privileges.LEAST_PRIVILEGE.value}
+    traces = _traces(given, stack)
+    return Request("Refresh", stack, time, properties_of(given, stack), traces, traces)
+
+
+def scheduled(event: Mapping[str, object], now: float) -> tuple[Stack, int]:
+    """Check a schedule's event; return the stack that it means, and its time, never in the future.
+
+    Raises InvalidRequest.
+    """
+    stack = Stack.of(_matching(event, "StackId", STACK_ID, _FOREIGN))
+    time = _moment(_text(event, "Time"), "%Y-%m-%dT%H:%M:%S%z")
+    if time is None:
+        raise _invalid("Time", _text(event, "Time"), _FOREIGN)
+    return stack, min(time, int(now))
+
+
 def event_time(event: Mapping[str, object]) -> int | None:
     """Return when CloudFormation signed the answer URL, in seconds since 1970, if it says so."""
     date = _text(event, "ResponseURL").partition("X-Amz-Date=")[2].partition("&")[0]
+    return _moment(date, "%Y%m%dT%H%M%S%z")
+
+
+def _moment(text: str, form: str) -> int | None:
     try:
-        return int(datetime.strptime(date, "%Y%m%dT%H%M%S%z").timestamp())
+        return int(datetime.strptime(text, form).timestamp())
     except ValueError:
         return None
 
@@ -204,8 +230,8 @@ def properties_of(given: Mapping[str, object], stack: Stack) -> Properties:
         _matching(
             given,
             "DataTheoremAccountId",
-            ACCOUNT_ID,
-            "Give the 12 digits that Data Theorem sent you.",
+            f"(?!{stack.account}){ACCOUNT_ID}",  # by which the register knows what grants nothing
+            "Give the 12 digits that Data Theorem sent you, not this account.",
         ),
         _endpoint(_text(given, "NotificationEndpoint"), stack),
         _bucket(given, stack),

@@ -54,7 +54,8 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
     """Carry out a request; repeatable. Raises HandlerError, and leaves the rest to CloudFormation.
 
     A Create or Update whose stack is deleted meanwhile takes all of it away. An Update that fails
-    leaves the buckets that its rollback could not, under the role of before.
+    leaves the buckets that its rollback could not, under the role of before. A Refresh undoes
+    nothing, and needs a registration to begin with.
     """
     if request.kind == "Delete":
         return _delete(request, aws, log)
@@ -63,7 +64,8 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
     try:
         return _converge(request, effects.aws, effects)
     except Exception as error:
-        if not effects.began or (isinstance(error, Overtaken) and not isinstance(error, Vanished)):
+        passed = isinstance(error, Overtaken) and not isinstance(error, Vanished)
+        if not effects.began or passed or request.kind == "Refresh":
             raise
         found = _after_failure(request, replace(effects, aws=aws))
         if not found or not isinstance(error, HandlerError):
@@ -86,8 +88,8 @@ def _after_failure(request: Request, effects: Effects) -> Outcome | list[str]:
         _check_claimed(request, state, effects)
         try:
             planned = plan(request, state)
-            if not planned.changes:
-                carry_out(planned.steps, effects, take)  # what this role may not look at
+            if not effects.possible(planned.changes):
+                carry_out(effects.possible(planned.steps), effects, take)
                 return _outcome(request, state, planned, effects)
         except Refused:
             pass  # which is what the run has failed with
@@ -105,6 +107,11 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     state = _first_look(request, aws)
     effects.before = {each.location.bucket for each in state.registered(request.stack)}
     _check_order(request, state)
+    if request.kind == "Refresh" and not effects.before:
+        raise Refused(
+            "No bucket policy has a statement of this stack any more.",
+            "Change RunToken, so that the stack sets everything up again.",
+        )
     planned = plan(request, state)
     steps, effects.lenient = planned.steps, planned.lenient
     if not planned.changes:

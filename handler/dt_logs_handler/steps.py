@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from botocore.exceptions import ClientError
 
-from . import notifications
+from . import model, notifications
 from .apply import Effects
 from .aws import POLICY_SPREADS, Passing, code, denied, message
 from .buckets import (
@@ -26,24 +26,6 @@ from .buckets import (
 )
 from .documents import Configuration
 from .errors import Overtaken, Refused
-from .model import (
-    CreateBucket,
-    DeleteBucket,
-    DeleteTestFile,
-    DeleteTopic,
-    EditNotifications,
-    EditPolicy,
-    EnsureTopic,
-    LoadBalancer,
-    SecureBucket,
-    SetFilter,
-    SetLogging,
-    SetRetention,
-    SetTags,
-    Step,
-    Subscribe,
-    Unsubscribe,
-)
 from .names import BUCKET_TAG, LEFT_TAG, is_own_bucket_name
 from .observe import logging_of, read_load_balancer
 from .register import check_policy, dead_principal, registrations
@@ -59,35 +41,36 @@ _NEEDED = "kept for another stack"
 _SAME = "already so"
 
 
-def take(step: Step, effects: Effects) -> str:
+def take(step: model.Step, effects: Effects) -> str:
     """Take a step, and say what came of it. Raises ClientError, CallFailed, Refused, Overtaken."""
     match step:
-        case CreateBucket():
+        case model.CreateBucket():
             return _create_bucket(step, effects)
-        case SecureBucket(bucket):
+        case model.SecureBucket(bucket):
             secure(effects.aws, bucket, effects.stack.account, *effects.spreads(bucket))
             return "secured"
-        case SetTags(bucket):
+        case model.SetTags(bucket):
             return _configure(TAGS, bucket, step.applied, effects)
-        case SetRetention(bucket):
+        case model.SetRetention(bucket):
             return _configure(LIFECYCLE, bucket, step.applied, effects)
-        case EditPolicy():
+        case model.EditPolicy():
             return _edit_policy(step, effects)
-        case EditNotifications():
+        case model.EditNotifications():
             return _edit_notifications(step, effects)
-        case EnsureTopic():
+        case model.EnsureTopic():
             return _ensure_topic(step, effects)
-        case Subscribe():
+        case model.Subscribe():
             return _subscribe(step, effects)
-        case SetFilter():
+        case model.SetFilter():
             return _set_filter(step, effects)
-        case SetLogging():
+        case model.SetLogging():
             return _set_logging(step, effects)
     return _take_away(step, effects)
 
 
 def _take_away(
-    step: Unsubscribe | DeleteTopic | DeleteTestFile | DeleteBucket, effects: Effects
+    step: model.Unsubscribe | model.DeleteTopic | model.DeleteTestFile | model.DeleteBucket,
+    effects: Effects,
 ) -> str:
     """Delete or end something of ours, unless another stack needs it."""
     aws, owner = effects.aws, effects.stack.account
@@ -95,18 +78,18 @@ def _take_away(
         if effects.needed(step):
             return _NEEDED
         match step:
-            case DeleteBucket():
+            case model.DeleteBucket():
                 return _delete_bucket(step, effects)
-            case DeleteTestFile(location):
+            case model.DeleteTestFile(location):
                 key = location.test_file(effects.stack)
                 aws.call(
                     lambda: aws.s3.delete_object(
                         Bucket=location.bucket, Key=key, ExpectedBucketOwner=owner
                     )
                 )
-            case DeleteTopic(topic):
+            case model.DeleteTopic(topic):
                 aws.call(lambda: aws.sns.delete_topic(TopicArn=topic))
-            case Unsubscribe(arn):
+            case model.Unsubscribe(arn):
                 aws.call(lambda: aws.sns.unsubscribe(SubscriptionArn=arn))
     return "gone"
 
@@ -140,7 +123,7 @@ def _configure(
     return "set"
 
 
-def _create_bucket(step: CreateBucket, effects: Effects) -> str:
+def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
     """Make the bucket; its tags are set with it where boto3 can, else right after it."""
     aws, stack, bucket = effects.aws, effects.stack, step.bucket
     own = is_own_bucket_name(bucket)
@@ -181,7 +164,7 @@ def _explain_refused(error: ClientError, bucket: str) -> None:
         raise _appeared(bucket) from error
     if bucket.endswith("-an") and not denied(error):
         raise Refused(
-            f"S3 made no bucket in this account's regional namespace ({code(error)}).",
+            f"S3 refused a bucket in this account's regional namespace ({code(error)}).",
             "Create a bucket yourself and name it in LogBucketName.",
         ) from error
     raise error
@@ -194,7 +177,7 @@ def _appeared(bucket: str) -> Refused:
     )
 
 
-def _edit_policy(step: EditPolicy, effects: Effects) -> str:
+def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
     """Merge our statements into the policy as it is now; the put follows its read at once."""
     bucket, stack, edit = step.bucket, effects.stack, step.edit
     before = None
@@ -241,7 +224,7 @@ def _edit_policy(step: EditPolicy, effects: Effects) -> str:
     return "edited"
 
 
-def _edit_notifications(step: EditNotifications, effects: Effects) -> str:
+def _edit_notifications(step: model.EditNotifications, effects: Effects) -> str:
     """Merge our entries into the notifications as they are now.
 
     Where entries only go, destinations are not validated: a dead one of somebody else must not
@@ -276,7 +259,7 @@ def _edit_notifications(step: EditNotifications, effects: Effects) -> str:
         raise
 
 
-def _delete_bucket(step: DeleteBucket, effects: Effects) -> str:
+def _delete_bucket(step: model.DeleteBucket, effects: Effects) -> str:
     """Delete a bucket that is ours and that nobody uses, if it is empty."""
     aws, bucket, owner = effects.aws, step.bucket, effects.stack.account
     try:
@@ -307,7 +290,7 @@ def _label(bucket: str, why: str, effects: Effects) -> None:
         _configure(TAGS, bucket, lambda tags: {**tags, LEFT_TAG: text}, effects)
 
 
-def _ensure_topic(step: EnsureTopic, effects: Effects) -> str:
+def _ensure_topic(step: model.EnsureTopic, effects: Effects) -> str:
     """Make the topic with its policy; the same call again changes nothing.
 
     A topic that is there keeps another delivery policy.
@@ -331,7 +314,7 @@ def _ensure_topic(step: EnsureTopic, effects: Effects) -> str:
     return effects.keep(step, str(why))
 
 
-def _subscribe(step: Subscribe, effects: Effects) -> str:
+def _subscribe(step: model.Subscribe, effects: Effects) -> str:
     """Subscribe the endpoint; AWS answers with the subscription that is there, if there is one."""
     aws, endpoint = effects.aws, step.endpoint
     attributes = {}
@@ -360,7 +343,7 @@ def _subscribe(step: Subscribe, effects: Effects) -> str:
     return "subscribed" if arn.startswith("arn:") else "awaits confirmation"
 
 
-def _set_filter(step: SetFilter, effects: Effects) -> str:
+def _set_filter(step: model.SetFilter, effects: Effects) -> str:
     sns = effects.aws.sns
     effects.aws.call(
         lambda: sns.set_subscription_attributes(
@@ -372,7 +355,7 @@ def _set_filter(step: SetFilter, effects: Effects) -> str:
     return "set"
 
 
-def _set_logging(step: SetLogging, effects: Effects) -> str:
+def _set_logging(step: model.SetLogging, effects: Effects) -> str:
     """Change an ALB's access-log attributes, if they are still as they were seen."""
     aws, arn, to = effects.aws, step.load_balancer, step.to
     effects.answered.pop(arn, None)
@@ -398,5 +381,5 @@ def _set_logging(step: SetLogging, effects: Effects) -> str:
         *([POLICY_SPREADS] if to.enabled and to.bucket not in effects.closed else []),
     )
     if logging_of(answer["Attributes"]) == to:
-        effects.answered[arn] = LoadBalancer(arn, to)
+        effects.answered[arn] = model.LoadBalancer(arn, to)
     return "logging is on" if to.enabled else "logging is off"

@@ -7,7 +7,7 @@ item a line, so a review shows each right that changes.
 
 import json
 
-WIDTH = 120
+WIDTH = 160
 
 # Keys with a usual place come in this order, wherever they are; the others follow by name.
 _FIRST = (

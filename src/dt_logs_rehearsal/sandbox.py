@@ -24,8 +24,9 @@ from dt_logs_rehearsal.account import Account, Consistency, Refused
 from dt_logs_rehearsal.account.iam.access import ApiCall
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Mailbox
+from dt_logs_rehearsal.cloudformation.described import describe_stacks
 from dt_logs_rehearsal.cloudformation.engine import CloudFormation
-from dt_logs_rehearsal.cloudformation.resource_types import Context
+from dt_logs_rehearsal.cloudformation.resource_types import RULE, Context, scheduled_event
 from dt_logs_rehearsal.cloudformation.stack import Stack
 from dt_logs_rehearsal.functions.processes import Function, Functions, Invocation, interpreter
 from dt_logs_rehearsal.http.endpoint import Endpoint
@@ -74,8 +75,10 @@ class Sandbox:
         custom = CustomResources(self.endpoint.url, self._mailbox, self.pace, self._invoke)
         place = PARTITION, REGION, ACCOUNT
         self.cloudformation = CloudFormation(place, self._context, custom, self._emit)
+        described = describe_stacks(self.cloudformation.stacks)
+        self.endpoint.operations["cloudformation"] = {"DescribeStacks": described}
         self._exits = ExitStack()
-        self._clients: dict[str, tuple[Any, Any, Any]] = {}  # by role
+        self._clients: dict[str, tuple[Any, Any, Any, Any]] = {}  # by role
         self._made: dict[str, Function] = {}
         self._logs: dict[str, Any] = {}
 
@@ -127,8 +130,9 @@ class Sandbox:
         role = stack.acting
         if role not in self._clients:
             who = self.endpoint.session(CLOUDFORMATION if role else ADMINISTRATOR, role=role)
-            iam, functions, logs = (self.client(each, who) for each in ("iam", "lambda", "logs"))
-            self._clients[role] = iam, functions, logs
+            services = ("iam", "lambda", "logs", "events")
+            iam, functions, logs, events = (self.client(each, who) for each in services)
+            self._clients[role] = iam, functions, logs, events
         decide = partial(self.endpoint.decide, CLOUDFORMATION, role)
 
         def name(logical: str) -> str:
@@ -146,6 +150,23 @@ class Sandbox:
     def _invoke(self, stack: Stack, arn: str, event: Mapping[str, Any]) -> Callable[[], None]:
         """Run a function with an event; return what waits for its end and writes its log."""
         self._context(stack).decide("lambda:InvokeFunction", {"FunctionName": arn})
+        return self._run(stack, arn, event)
+
+    def run_schedule(self, stack: Stack) -> None:
+        """Let EventBridge run a stack's function, as it does when the time of its rule has come.
+
+        The function's own policy has to allow it. Raises Refused.
+        """
+        (name,) = (k for k, e in stack.asked.template["Resources"].items() if e["Type"] == RULE)
+        rule = stack.resources[name].attributes["Arn"]
+        (target,) = stack.resources[name].properties["Targets"]
+        source = {"aws:sourcearn": rule, "aws:sourceaccount": ACCOUNT}
+        if not self.endpoint.lets(target["Arn"], "events.amazonaws.com", source):
+            raise Refused("AccessDeniedException", "EventBridge may not invoke the function", 403)
+        event = scheduled_event(target, self.pace())
+        self._run(stack, target["Arn"], event)()
+
+    def _run(self, stack: Stack, arn: str, event: Mapping[str, Any]) -> Callable[[], None]:
         made = stack.resources.values()
         (given,) = (each.properties for each in made if each.attributes.get("Arn") == arn)
         function = self._function(arn, given)

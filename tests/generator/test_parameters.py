@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.events import ENDPOINT, OWN_BUCKET, QUEUE, STACK, VENDOR, alb_arn, properties
 from support.strategies import STEADY
 
-from dt_logs_cfn.settings import Vendor
+from dt_logs_cfn.settings import Privileges, Vendor
 from dt_logs_cfn.template.declared import accepts
 from dt_logs_cfn.template.parameters import service_role_parameters, stack_parameters
 from dt_logs_handler.errors import InvalidRequest
@@ -19,7 +19,8 @@ from dt_logs_handler.request import properties_of
 
 HERE = HandlerStack(STACK, "aws", "us-east-1", "123456789012")
 WEB, API = alb_arn("web", 1), alb_arn("api", 2)
-PARAMETERS: dict[str, Any] = {each.title: each.to_dict() for each in stack_parameters(None)}
+LEAST = Privileges.LEAST_PRIVILEGE
+PARAMETERS: dict[str, Any] = {each.title: each.to_dict() for each in stack_parameters(None, LEAST)}
 
 GOOD = [
     ("DataTheoremAccountId", VENDOR),
@@ -157,7 +158,7 @@ def test_the_handler_takes_every_number_of_days(days: int) -> None:
     )
 
 
-@pytest.mark.parametrize("parameters", [stack_parameters(None), service_role_parameters()])
+@pytest.mark.parametrize("parameters", [stack_parameters(None, LEAST), service_role_parameters()])
 def test_patterns_mean_the_same_in_java(parameters: list[Any]) -> None:
     for parameter in parameters:
         pattern = parameter.to_dict().get("AllowedPattern", "^$")
@@ -168,7 +169,7 @@ def test_patterns_mean_the_same_in_java(parameters: list[Any]) -> None:
         assert not re.search(r"\\[wdWDbB]|&&|\(\?[P<a-z]|\[\[", pattern)
 
 
-@pytest.mark.parametrize("parameters", [stack_parameters(None), service_role_parameters()])
+@pytest.mark.parametrize("parameters", [stack_parameters(None, LEAST), service_role_parameters()])
 def test_each_parameter_says_what_it_is_and_its_default_is_taken(parameters: list[Any]) -> None:
     for parameter in parameters:
         declared = parameter.to_dict()
@@ -181,7 +182,7 @@ def test_each_parameter_says_what_it_is_and_its_default_is_taken(parameters: lis
 def test_what_a_vendor_sets_becomes_a_default() -> None:
     defaults = {
         each.title: each.to_dict().get("Default")
-        for each in stack_parameters(Vendor("aws", VENDOR, ENDPOINT))
+        for each in stack_parameters(Vendor("aws", VENDOR, ENDPOINT), LEAST)
     }
 
     assert (

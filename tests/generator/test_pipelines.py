@@ -36,6 +36,7 @@ VARIABLES = {
     "RunToken": "run_token",
     "LogBucketName": "log_bucket_name",
     "LogRetentionDays": "log_retention_days",
+    "RefreshSchedule": "refresh_schedule",
     "ExistingLogBucketNames": "existing_log_bucket_names",
     "LambdaExecutionRoleName": "lambda_execution_role_name",
     "LambdaExecutionRolePath": "lambda_execution_role_path",

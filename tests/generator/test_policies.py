@@ -14,14 +14,25 @@ from cfnlint.version import __version__ as cfn_lint
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template.execution_policies import Limits, least_privilege
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
-from dt_logs_cfn.template.service_policies import CUSTOM, FUNCTION, LOG_GROUP, NEEDS, ROLE, On
+from dt_logs_cfn.template.service_policies import (
+    CUSTOM,
+    FUNCTION,
+    LOG_GROUP,
+    NEEDS,
+    PERMISSION,
+    ROLE,
+    RULE,
+    On,
+)
 from dt_logs_cfn.template.statements import PolicyTarget, actions
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler.grants import GRANTS, Grant, Scope
 
 CONTRACT = Path(__file__).parent / "fixtures" / "contract"
 HERE = PolicyTarget("aws", "us-east-1", "123456789012")
-LIMITS = Limits("123456789012", "<log group>", "<endpoint>", ["<own>"], ["<log buckets>"])
+LIMITS = Limits(
+    "123456789012", "<log group>", "<endpoint>", ["<own>"], ["<log buckets>"], "<stack>"
+)
 
 # What CloudFormation's handlers declare beyond our needs, by the property that brings them to it
 # (the registry declares for every property at once). None of these may be in our templates.
@@ -84,8 +95,11 @@ NOT_OURS = {
         "KmsKeyId": {"logs:AssociateKmsKey", "logs:DisassociateKmsKey"},
         "ResourcePolicyDocument": {"logs:DeleteResourcePolicy", "logs:PutResourcePolicy"},
     },
+    RULE: {"RoleArn": {"iam:PassRole"}},
+    PERMISSION: {},
 }
 
+TYPES = (ROLE, FUNCTION, LOG_GROUP, RULE, PERMISSION)
 with_this_registry = pytest.mark.skipif(
     tuple(map(int, cfn_lint.split(".")[:2])) < (1, 58),
     reason="the registry's schemas in this cfn-lint are older than what we take our needs from",
@@ -103,8 +117,9 @@ def schema(resource_type: str) -> dict[str, Any]:
 def declared(resource_type: str) -> set[str]:
     """Return what the type's handlers need, and what its tags need besides."""
     found = schema(resource_type)
-    needs = [found["handlers"][name] for name in ("create", "read", "update", "delete")]
-    return {action for need in (*needs, found["tagging"]) for action in need["permissions"]}
+    names = ("create", "read", "update", "delete")
+    needs = [found["handlers"].get(name, {}) for name in names]
+    return {a for need in (*needs, found["tagging"]) for a in need.get("permissions", ())}
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -146,6 +161,8 @@ def test_given_values_fill_every_placeholder(name: str) -> None:
         role_name="team/role",
         function_name="function",
         log_group_name="group",
+        rule_name="rule",
+        stack_name="stack",
         notification_endpoint="https://logs.example.com",
     )
 
@@ -200,6 +217,7 @@ def test_each_scope_has_resources_of_its_own(scope: Scope) -> None:
         Scope.OWN_TOPIC: "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-*",
         Scope.FOREIGN_TOPIC: "arn:aws:sns:us-east-1:123456789012:*",
         Scope.LOG_GROUP: "<log group>",
+        Scope.OWN_STACK: "<stack>",
     }[scope] == statement["Resource"]
     in_account = {"StringEquals": {"aws:ResourceAccount": "123456789012"}}
     assert statement.get("Condition") == (
@@ -222,7 +240,7 @@ def test_only_the_vendors_endpoint_can_be_subscribed() -> None:
 
 
 @with_this_registry
-@pytest.mark.parametrize("resource_type", [ROLE, FUNCTION, LOG_GROUP])
+@pytest.mark.parametrize("resource_type", TYPES)
 def test_the_lifecycle_is_what_cloudformations_handlers_need(resource_type: str) -> None:
     ours = {a for need in NEEDS if need.resource_type == resource_type for a in need.actions}
     others = set[str]().union(*NOT_OURS[resource_type].values())
@@ -232,7 +250,7 @@ def test_the_lifecycle_is_what_cloudformations_handlers_need(resource_type: str)
 
 
 @with_this_registry
-@pytest.mark.parametrize("resource_type", [ROLE, FUNCTION, LOG_GROUP])
+@pytest.mark.parametrize("resource_type", TYPES)
 def test_no_template_has_a_property_that_was_left_out(resource_type: str) -> None:
     template = stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_dict()
     (properties,) = (
@@ -251,7 +269,7 @@ def test_each_need_is_in_the_lifecycle_policy_once() -> None:
     needed = [action for need in NEEDS for action in need.actions]
 
     assert sorted(needed) == sorted(allowed(policy_document("cloudformation-role-lifecycle")))
-    assert {ROLE, FUNCTION, LOG_GROUP, CUSTOM} == {need.resource_type for need in NEEDS}
+    assert {*TYPES, CUSTOM} == {need.resource_type for need in NEEDS}
 
 
 def test_the_execution_role_is_passed_to_lambda_alone() -> None:

@@ -255,6 +255,7 @@ def test_from_documented_to_least_privilege_no_covered_right_is_added() -> None:
         " sns:Unsubscribe on *",
         f"sns:DeleteTopic, sns:GetTopicAttributes, sns:TagResource on {own}dt-logs-analysis-*",
         f"sns:ListSubscriptionsByTopic on {own}*",
+        "cloudformation:DescribeStacks on ${AWS::StackId}, where HasRefreshSchedule",
     ]
     logs = "arn:${AWS::Partition}:logs:*:*:*"
     assert told == [

@@ -47,8 +47,12 @@ OWN = "arn:aws:s3:::dt-logs-analysis-????????????-123456789012-us-east-1*"
 
 
 def policy_of(stack: ResolvedTemplate, role: str) -> Any:
-    (policy,) = stack.properties(role)["Policies"]
-    return policy["PolicyDocument"]
+    """Return the role's statements in one document."""
+    policies = [each["PolicyDocument"] for each in stack.properties(role)["Policies"]]
+    return {
+        "Version": policies[0]["Version"],
+        "Statement": [statement for each in policies for statement in each["Statement"]],
+    }
 
 
 def resources_of(policy: Any, sid: str) -> Any:
@@ -65,15 +69,53 @@ def test_a_documented_stack_has_exactly_the_promised_resources() -> None:
 
 
 def test_a_least_privilege_stack_also_has_the_functions_log_group() -> None:
-    assert {LOG_GROUP} == LEAST["Resources"].keys() - DOCUMENTED["Resources"].keys()
+    more = LEAST["Resources"].keys() - DOCUMENTED["Resources"].keys()
+    assert {LOG_GROUP} == {name for name in more if "Condition" not in LEAST["Resources"][name]}
     assert LEAST["Resources"][LOG_GROUP]["Properties"]["RetentionInDays"] > 0
     function = ResolvedTemplate(LEAST, GIVEN).properties(FUNCTION)
     assert {"LogGroup": f"<{LOG_GROUP}>"} == function["LoggingConfig"]
 
 
+def test_a_schedule_runs_the_function_with_the_stacks_id_and_the_time() -> None:
+    rule, permission = "DTLogsAnalysisRefreshRule", "DTLogsAnalysisRefreshPermission"
+    conditions = {
+        name: each["Condition"] for name, each in LEAST["Resources"].items() if "Condition" in each
+    }
+    assert conditions == dict.fromkeys((rule, permission), "HasRefreshSchedule")
+    stack = ResolvedTemplate(
+        LEAST,
+        GIVEN | {"RefreshSchedule": "rate(6 hours)"},
+        pseudo={"AWS::StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1"},
+    )
+    assert not ResolvedTemplate(LEAST, GIVEN).condition("HasRefreshSchedule")
+    assert stack.condition("HasRefreshSchedule")
+
+    scheduled = stack.properties(rule)
+    (target,) = scheduled["Targets"]
+    template = target["InputTransformer"]["InputTemplate"]
+
+    assert LEAST["Resources"][rule]["DependsOn"] == "InvokeLambdaFunction"
+    assert scheduled["ScheduleExpression"] == "rate(6 hours)"
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+    assert target["InputTransformer"]["InputPathsMap"] == {"time": "$.time"}
+    assert json.loads(template.replace("<time>", '"2026-11-01T12:00:00Z"')) == {
+        "RequestType": "Refresh",
+        "StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1",
+        "Time": "2026-11-01T12:00:00Z",
+    }
+    assert stack.properties(permission) == {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": target["Arn"],
+        "Principal": "events.amazonaws.com",
+        "SourceAccount": "123456789012",
+        "SourceArn": f"<{rule}.Arn>",
+    }
+
+
 @STACKS
 def test_parameters_and_outputs_have_the_promised_names(template: Any) -> None:
     assert {
+        *(["RefreshSchedule"] if template is LEAST else []),
         "LoadBalancerArns",
         "DataTheoremAccountId",
         "NotificationEndpoint",
@@ -203,9 +245,17 @@ def test_a_least_privilege_role_has_the_published_policy(partition: str, region:
         account="123456789012",
         notification_endpoint=ENDPOINT,
     )
-    published["Statement"][-1]["Resource"] = f"<{LOG_GROUP}.Arn>"
+    (log_group,) = (each for each in published["Statement"] if each["Sid"] == "LogGroup")
+    log_group["Resource"] = f"<{LOG_GROUP}.Arn>"
+    *always, own_stack = published["Statement"]
 
-    assert published == policy_of(ResolvedTemplate(LEAST, GIVEN, partition, region), EXECUTION_ROLE)
+    stack = ResolvedTemplate(LEAST, GIVEN, partition, region)
+    assert {**published, "Statement": always} == policy_of(stack, EXECUTION_ROLE)
+
+    pseudo = {"AWS::StackId": own_stack["Resource"]}
+    given = GIVEN | {"RefreshSchedule": "rate(1 day)"}
+    stack = ResolvedTemplate(LEAST, given, partition, region, pseudo=pseudo)
+    assert published == policy_of(stack, EXECUTION_ROLE)
 
 
 @pytest.mark.parametrize(
@@ -257,6 +307,7 @@ def test_the_service_role_has_the_published_policies() -> None:
             account="123456789012",
             role_name=role,
             function_name=function,
+            rule_name=f"{prefix}*",
         )
         group = f"arn:aws:logs:us-east-1:123456789012:log-group:{prefix}*"
         (log_group,) = (each for each in published["Statement"] if each["Sid"] == "LogGroup")

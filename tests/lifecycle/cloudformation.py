@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from types import ModuleType
+from typing import Any
+
+from botocore.exceptions import ClientError
 
 from dt_logs_handler import main
 from dt_logs_rehearsal.account import Clock
@@ -46,6 +51,9 @@ class Stack:
     random: random.Random = field(default_factory=random.Random)
     code: ModuleType = main  # the handler's `main`, of this release or another
     workers: int = 1  # one after the other, so that calls come in the same order each time
+    status: str = ""  # as CloudFormation shows it, like the parameters and when they changed
+    parameters: Properties = field(default_factory=dict)
+    updated: float = 0.0
     _privileges: object = ""
 
     def __post_init__(self) -> None:
@@ -110,10 +118,13 @@ class Stack:
         self, properties: Properties, clients: Clients, follow: bool = True
     ) -> dict[str, object]:
         """Create; where that fails, CloudFormation sends a Delete."""
+        self.becomes("CREATE_IN_PROGRESS", properties)
         answer = self.send(self.event("Create", properties), clients)
         if answer["Status"] == "SUCCESS":
             self.properties = properties
+            self.becomes("CREATE_COMPLETE", properties)
         elif follow:
+            self.becomes("ROLLBACK_IN_PROGRESS", properties)
             self.send(self.event("Delete", properties), clients)
         return answer
 
@@ -123,21 +134,101 @@ class Stack:
         """Update; where that fails, CloudFormation sends an Update back."""
         assert self.properties is not None
         old = self.properties
+        self.becomes("UPDATE_IN_PROGRESS", properties)
         answer = self.send(self.event("Update", properties, old), clients)
         if answer["Status"] == "SUCCESS":
             self.properties = properties
+            self.becomes("UPDATE_COMPLETE", properties)
         elif follow:
+            self.becomes("UPDATE_ROLLBACK_IN_PROGRESS", old)
             back = self.send(self.event("Update", old, properties), clients)
             assert back["Status"] == "SUCCESS", back["Reason"]
+            self.becomes("UPDATE_ROLLBACK_COMPLETE", old)
         return answer
 
     def delete(self, clients: Clients) -> dict[str, object]:
         """Delete the stack."""
         assert self.properties is not None
+        self.becomes("DELETE_IN_PROGRESS", self.properties)
         answer = self.send(self.event("Delete", self.properties), clients)
         if answer["Status"] == "SUCCESS":
             self.properties = None
         return answer
+
+    def becomes(self, status: str, properties: Properties) -> None:
+        """Let CloudFormation show another status and other parameters."""
+        self.status, self.parameters, self.updated = status, properties, self.clock()
+
+    def refresh(self, clients: Clients, **event: Any) -> dict[str, Any]:
+        """Do what `refreshed` does and return the line of the log.
+
+        Not for threads: it takes what is printed.
+        """
+        with redirect_stdout(io.StringIO()) as printed:
+            self.refreshed(clients, **event)
+        line: dict[str, Any] = json.loads(printed.getvalue().splitlines()[-1])
+        return line
+
+    def refreshed(
+        self,
+        clients: Clients,
+        at: float | None = None,
+        stack: str = "",
+        allowed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Let the schedule's event arrive, of a time and for a stack.
+
+        `allowed` raises where the function may not describe stacks.
+        """
+        time = datetime.fromtimestamp(self.clock() if at is None else at, timezone.utc)
+        event = {
+            "RequestType": "Refresh",
+            "StackId": stack or self.id,
+            "Time": f"{time:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        client: Any = Describer(self, allowed)
+        world = main.World(
+            clients,
+            _refuse,
+            self.clock,
+            self.clock.sleep,
+            self.random,
+            self.workers,
+            lambda: client,
+        )
+        main.handle(event, Lambda(self.clock, self.clock()), world)
+
+
+@dataclass(frozen=True)
+class Describer:
+    """The part of CloudFormation's client that the function uses; it shows one stack alone."""
+
+    stack: Stack
+    allowed: Callable[[], None]
+
+    def describe_stacks(self, **params: str) -> dict[str, Any]:
+        self.allowed()
+        if params != {"StackName": self.stack.id}:
+            text = "no identity-based policy allows the cloudformation:DescribeStacks action"
+            error: Any = {"Error": {"Code": "AccessDenied", "Message": text}}
+            raise ClientError(error, "DescribeStacks")
+        shown = {
+            name: ",".join(value) if isinstance(value, list) else value
+            for name, value in self.stack.parameters.items()
+            if name not in ("ServiceToken", "ServiceTimeout", "Privileges")
+        }
+        found = {
+            "StackStatus": self.stack.status,
+            "LastUpdatedTime": self.stack.updated,
+            "Parameters": [
+                {"ParameterKey": name, "ParameterValue": value} for name, value in shown.items()
+            ],
+        }
+        return {"Stacks": [found]}
+
+
+def _refuse(url: str, body: bytes) -> int:
+    raise AssertionError("a refresh has nobody to answer")
 
 
 def properties(*load_balancers: str, **changed: object) -> Properties:

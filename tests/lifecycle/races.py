@@ -156,13 +156,18 @@ class Race:
         self.arns = prepare(self.account, stacks)
         self.stacks = [Stack(self.turns, seed=seed * 1000 + each) for each in range(stacks)]
         self.start = self.account.snapshot()
+        found = self.account.s3.get_bucket_notification_configuration
+        self.notifications = {
+            name: {k: v for k, v in found(Bucket=name).items() if k != "ResponseMetadata"}
+            for name in self.account.world.buckets
+        }
 
     def clients(self) -> tuple[object, object, object]:
         return clients_of(self.account, before=self.turns.call, after=self.turns.call)
 
     def create(self) -> None:
         """Create all stacks at once; CloudFormation deletes after a failure."""
-        self._at_once(
+        self.at_once(
             [
                 partial(stack.create, properties(arn), self.clients)
                 for arn, stack in zip(self.arns, self.stacks, strict=True)
@@ -172,13 +177,13 @@ class Race:
     def create_in_turn(self) -> None:
         """Create one stack after the other; each has to succeed, and its endpoint confirms."""
         for arn, stack in zip(self.arns, self.stacks, strict=True):
-            self._at_once([partial(stack.create, properties(arn), self.clients)])
+            self.at_once([partial(stack.create, properties(arn), self.clients)])
             assert stack.properties is not None
         self.account.confirm(ENDPOINT)
 
     def again(self) -> None:
         """Run all stacks again at once, changing nothing; those that failed are deleted again."""
-        self._at_once(
+        self.at_once(
             [
                 partial(stack.update, properties(arn, RunToken="again"), self.clients)
                 if stack.properties
@@ -192,11 +197,12 @@ class Race:
 
     def delete(self) -> None:
         """Delete all stacks at once."""
-        self._at_once(
+        self.at_once(
             [partial(stack.delete, self.clients) for stack in self.stacks if stack.properties]
         )
 
-    def _at_once(self, tasks: list[Callable[[], object]]) -> None:
+    def at_once(self, tasks: list[Callable[[], object]]) -> None:
+        """Run tasks at once; raises what the first that failed has raised."""
         for error in self.turns.run(tasks):
             raise error
 

@@ -25,7 +25,7 @@ def template(privileges: str) -> Any:
     return json.loads(dumps(stack_template(settings, Privileges(privileges)).to_dict()))
 
 
-def role(given: Mapping[str, Any], account: Account) -> list[Any]:
+def role(given: Mapping[str, Any], account: Account, stack_id: str = "") -> list[Any]:
     """Return the execution role's policies in a stack with these properties."""
     document = template(given["Privileges"])
     values = {
@@ -34,7 +34,12 @@ def role(given: Mapping[str, Any], account: Account) -> list[Any]:
         if name in given
     }
     stack = ResolvedTemplate(
-        document, values, account.partition, account.region, account.account_id
+        document,
+        values,
+        account.partition,
+        account.region,
+        account.account_id,
+        pseudo={"AWS::StackId": stack_id},
     )
     policies = stack.properties("DTLogsAnalysisLambdaExecutionRole")["Policies"]
     return [each["PolicyDocument"] for each in policies]

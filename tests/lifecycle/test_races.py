@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from support.looks import granted, reads
+from support.looks import granted, logging_of, reads
 
 from dt_logs_rehearsal.account import Account, Clock, Consistency
-from dt_logs_rehearsal.scenarios.customers import logging, new
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, logging, new
 from dt_logs_rehearsal.scenarios.differences import differences
 from lifecycle.cloudformation import ENDPOINT, Stack, properties
 from lifecycle.races import (
@@ -197,3 +197,30 @@ def test_an_event_that_arrives_twice_at_once(prepare: Callable[[Account], list[s
         stack = Stack(Clock(turns.now), seed=seed)
         stack.send(stack.event("Delete", properties(*arns)), partial(clients_of, account))
         assert differences(start, account.snapshot()) == []
+
+
+@pytest.mark.parametrize("meanwhile", ["deleted", "updated"])
+def test_refreshes_that_overlap_a_change_of_their_stack_leave_nothing(
+    meanwhile: str, full: bool, record_property: Callable[[str, object], None]
+) -> None:
+    wrong: dict[int, list[str]] = {}
+    for seed in range(SEEDS[full]):
+        race = Race(1, seed, prepare=one_location)
+        race.create_in_turn()
+        (stack,), (arn,) = race.stacks, race.arns
+        race.account.s3.put_bucket_notification_configuration(
+            Bucket=logging_of(race.account, arn)[1],
+            NotificationConfiguration=race.notifications[CUSTOMERS],
+        )
+        later = properties(arn, LogRetentionDays="90", VendorReadScope="Location")
+        change = partial(stack.update, later) if meanwhile == "updated" else stack.delete
+        refreshes = [partial(stack.refreshed, race.clients)] * 2
+        race.at_once([*refreshes, partial(change, race.clients)])
+        found = race.lost() if meanwhile == "updated" else []
+        race.delete()
+        if found := found + race.left():
+            wrong[seed] = found
+
+    record_property("stacks raced", SEEDS[full])
+    record_property("stacks raced wrong", len(wrong))
+    assert wrong == {}

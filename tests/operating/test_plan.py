@@ -354,7 +354,7 @@ def test_what_does_not_fit_into_a_run_is_told_with_its_number(account: Account) 
     found = plan(account, creation(account, "*"))
     (conflict,) = found.conflicts
     assert conflict.what.startswith(
-        "2176 load balancers to turn on are too many for one run: 2175 fit into the time"
+        "2176 load balancers to turn on are too many for one run: 2175 fit into its time"
     )
     # An Update does what fits, since a rollback is one; the rest is named.
     request = asked.update(template(), values("*"), made(), account.clock())

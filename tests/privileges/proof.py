@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.exceptions import ClientError
 from lifecycle.cloudformation import Properties, Stack, properties
 from lifecycle.scenarios import QUEUE, SCENARIOS
 from lifecycle.test_privileges import role
 
-from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.account import Account, Clock, Refused
+from dt_logs_rehearsal.account.iam.access import authorise
 from dt_logs_rehearsal.account.iam.rights import needed
 from dt_logs_rehearsal.account.world import Call
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced, customers_bucket, new
@@ -30,7 +32,8 @@ def unaltered(policies: Policies) -> Policies:
 class Life:
     """A stack's life: created as `first`, updated to `second` and back, and deleted.
 
-    `meanwhile` is what the customer does once the stack is there.
+    `meanwhile` is what the customer does once the stack is there; where it is `scheduled`, a
+    refresh puts that right.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Life:
     first: Callable[[list[str]], Properties]
     second: Callable[[list[str]], Properties]
     meanwhile: Callable[[Account, list[str]], None] = lambda account, arns: None
+    scheduled: bool = False
 
 
 @dataclass
@@ -70,6 +74,12 @@ def _loosened(account: Account, arns: list[str]) -> None:
     )
 
 
+def _wiped(account: Account, arns: list[str]) -> None:
+    """Take the notifications away, as another tool does that has only its own."""
+    (name,) = account.world.buckets
+    account.s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={})
+
+
 def _alone(account: Account) -> list[str]:
     """One load balancer in a bucket in which nobody else logs: moved, nothing points there."""
     customers_bucket(account)
@@ -98,6 +108,7 @@ EXTRA = (
     Life("loosened by hand", new, _all(), _all(RunToken="again"), _loosened),
     Life("a bucket without a policy", _bare, BARE, BARE),
     Life("tagged from the start", new, TAGGED, TAGGED),
+    Life("put right by its schedule", new, _all(), _all(), _wiped, scheduled=True),
     Life(
         "a second place on a foreign topic",
         _two_places,
@@ -139,7 +150,12 @@ def live(life: Life, alter: Alter = unaltered) -> Lived:
         if lived.wrong:
             return lived
         if kind == "Create":
+            created = account.snapshot()
             life.meanwhile(account, arns)
+            if life.scheduled:
+                _refreshed(account, stack, lived, given, alter)
+                left = differences(created, account.snapshot())
+                lived.wrong = lived.wrong or "".join(left[:1])
             if life.meanwhile is _moved:
                 start = _with(start, account, arns)
         other = str(second["LogBucketName"])
@@ -170,25 +186,46 @@ def _sent(
     alter: Alter,
 ) -> str:
     caller = account.caller(alter(json.loads(json.dumps(role(given, account)))))
-
-    def heard(service: str, operation: str, params: Mapping[str, Any]) -> None:
-        call = Call(service, operation, params, caller, account.region)
-        lived.used.update(each.action for each in needed(call, account.partition))
-
-    def clients() -> tuple[object, object, object]:
-        return (
-            account.client("elbv2", caller=caller, before=heard),
-            account.client("s3", caller=caller, before=heard),
-            account.client("sns", caller=caller, before=heard),
-        )
-
-    answer = stack.send(stack.event(kind, given, old), clients)
+    answer = stack.send(stack.event(kind, given, old), _clients(account, lived, caller))
     told = f"{answer.get('Reason')} {answer.get('Data')}"
     if answer["Status"] != "SUCCESS":
         lived.wrong = f"{kind} failed: {answer['Reason']}"
     elif "AccessDenied" in told:  # an Update leaves what it may not mend, and says so
         lived.wrong = f"{kind} left something: {told}"
     return told
+
+
+def _clients(account: Account, lived: Lived, caller: Any) -> Callable[[], Any]:
+    """Return clients of a role, which note the actions that are used."""
+
+    def heard(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        call = Call(service, operation, params, caller, account.region)
+        lived.used.update(each.action for each in needed(call, account.partition))
+
+    services = ("elbv2", "s3", "sns")
+    return lambda: tuple(account.client(e, caller=caller, before=heard) for e in services)
+
+
+def _refreshed(
+    account: Account, stack: Stack, lived: Lived, given: Properties, alter: Alter
+) -> None:
+    """Let the stack's schedule run its function under the role of such a stack."""
+    stack.becomes("CREATE_COMPLETE", given)
+    scheduled = {**given, "RefreshSchedule": "rate(1 day)"}
+    caller = account.caller(alter(json.loads(json.dumps(role(scheduled, account, stack.id)))))
+    call = Call("cloudformation", "DescribeStacks", {"StackName": stack.id}, caller, account.region)
+
+    def allowed() -> None:
+        lived.used.add("cloudformation:DescribeStacks")
+        try:
+            authorise(account.world, call)
+        except Refused as refused:
+            error: Any = {"Error": {"Code": refused.code, "Message": refused.message}}
+            raise ClientError(error, call.operation) from refused
+
+    line = stack.refresh(_clients(account, lived, caller), allowed=allowed)
+    if line["outcome"] != "in step":
+        lived.wrong = f"Refresh failed: {line['what']}"
 
 
 def without(action: str) -> Alter:

@@ -3,57 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from cloudformation_api.change_sets import ChangeSet
 from dt_logs_rehearsal.account.world import moment, present
-from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Stack
+from dt_logs_rehearsal.cloudformation.described import parameters, tags
+from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Stack
 from dt_logs_rehearsal.report.data import StackEvent
-
-
-def stack(found: Stack) -> dict[str, Any]:
-    """Return one of DescribeStacks' stacks. Drift, policies and protection are not emulated."""
-    own = [each for each in found.events if each.resource_type == STACK_TYPE]
-    declared = found.asked.template.get("Outputs", {})
-    return {
-        **summary(found),
-        **present(
-            Description=found.asked.template.get("Description"),
-            StackStatusReason=own[-1].reason if own else "",
-            RoleARN=found.role,
-        ),
-        "Parameters": parameters(found.asked),
-        "RollbackConfiguration": {},
-        "DisableRollback": False,
-        "NotificationARNs": [],
-        "Capabilities": list(found.capabilities),
-        "Outputs": [
-            {
-                "OutputKey": name,
-                "OutputValue": value,
-                **present(Description=declared[name].get("Description")),
-            }
-            for name, value in found.outputs.items()
-            if name in declared
-        ],
-        "Tags": _tags(found.asked),
-        "EnableTerminationProtection": False,
-    }
-
-
-def summary(found: Stack) -> dict[str, Any]:
-    """Return one of ListStacks' summaries, with when a stack was made, updated and deleted."""
-    named = {"UPDATE_IN_PROGRESS": "LastUpdatedTime", "DELETE_IN_PROGRESS": "DeletionTime"}
-    own = [each for each in found.events if each.resource_type == STACK_TYPE]
-    return {
-        "StackId": found.id,
-        "StackName": found.name,
-        "CreationTime": moment(own[0].at),
-        **{named[each.status]: moment(each.at) for each in own if each.status in named},
-        "StackStatus": found.status,
-        "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
-    }
 
 
 def event(found: Stack, number: int, happened: StackEvent) -> dict[str, Any]:
@@ -105,7 +61,7 @@ def change_set(found: ChangeSet, now: float) -> dict[str, Any]:
         "NotificationARNs": [],
         "RollbackConfiguration": {},
         "Capabilities": list(found.capabilities),
-        "Tags": _tags(found.asked),
+        "Tags": tags(found.asked),
         "Changes": found.changes if made else [],
     }
 
@@ -126,20 +82,3 @@ def change_set_summary(found: ChangeSet, now: float) -> dict[str, Any]:
             StatusReason=found.reason if status == "FAILED" else "",
         ),
     }
-
-
-def parameters(asked: Asked) -> list[dict[str, str]]:
-    """Return each parameter with its value; a NoEcho parameter's is shown as stars."""
-    declared = asked.template.get("Parameters", {})
-    return [
-        {"ParameterKey": name, "ParameterValue": "****" if _hidden(declared[name]) else value}
-        for name, value in asked.values.items()
-    ]
-
-
-def _hidden(declared: Mapping[str, Any]) -> bool:
-    return str(declared.get("NoEcho", "false")).lower() == "true"
-
-
-def _tags(asked: Asked) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in asked.tags.items()]

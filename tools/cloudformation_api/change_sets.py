@@ -60,7 +60,8 @@ def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dic
     """Return the changes to a stack's resources, as DescribeChangeSet has them."""
     resolved, resources = stack.resolved(asked, place), asked.template["Resources"]
     found = []
-    for logical in in_order(asked.template):
+    wanted = in_order(resolved)
+    for logical in wanted:
         kind, made = resources[logical]["Type"], stack.resources.get(logical)
         if made is None:
             found.append(_change("Add", logical, kind))
@@ -74,7 +75,7 @@ def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dic
             change["Replacement"] = str(any(name in of_kind for name in names))
             found.append({**change, "Scope": ["Properties"], "Details": details})
     for logical, made in stack.resources.items():
-        if logical not in resources:
+        if logical not in wanted:
             kind = stack.asked.template["Resources"][logical]["Type"]
             found.append(_change("Remove", logical, kind, made.physical_id))
     return [{"Type": "Resource", "ResourceChange": each} for each in found]

@@ -61,7 +61,7 @@ variable "load_balancer_arns" {
 }
 
 variable "vendor_read_scope" {
-  description = "Where other load balancers log to the same place: the logs of those named alone, or all that is there (a shorter bucket policy). LoadBalancer or Location."
+  description = "Where other load balancers log to the same place: the named ones' logs alone, or all that is there (a shorter bucket policy). LoadBalancer or Location."
   type        = string
   default     = "LoadBalancer"
 }
@@ -79,7 +79,7 @@ variable "run_token" {
 }
 
 variable "log_bucket_name" {
-  description = "For load balancers that do not log yet; made if not there. Empty: we choose a name. A bucket name that S3 takes."
+  description = "For load balancers that do not log yet; made if not there. Empty: we choose a name. A name that S3 takes."
   type        = string
   default     = ""
 }
@@ -96,6 +96,12 @@ variable "existing_log_bucket_names" {
   default     = []
 }
 
+variable "refresh_schedule" {
+  description = "How often the Lambda looks for new load balancers and puts back what was overwritten. rate(1 hour), rate(6 hours), rate(1 day), or empty for never."
+  type        = string
+  default     = ""
+}
+
 variable "lambda_execution_role_name" {
   description = "Empty: CloudFormation chooses. A role name."
   type        = string
@@ -109,7 +115,7 @@ variable "lambda_execution_role_path" {
 }
 
 variable "lambda_function_name" {
-  description = "Empty: CloudFormation chooses. It cannot be changed later: delete the stack and create it again. A function name."
+  description = "Empty: CloudFormation chooses. To change it later, create the stack anew. A function name."
   type        = string
   default     = ""
 }
@@ -145,6 +151,7 @@ resource "aws_cloudformation_stack" "logs_analysis" {
     LogBucketName           = var.log_bucket_name
     LogRetentionDays        = var.log_retention_days
     ExistingLogBucketNames  = join(",", var.existing_log_bucket_names)
+    RefreshSchedule         = var.refresh_schedule
     LambdaExecutionRoleName = var.lambda_execution_role_name
     LambdaExecutionRolePath = var.lambda_execution_role_path
     LambdaFunctionName      = var.lambda_function_name

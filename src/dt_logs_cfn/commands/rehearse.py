@@ -17,6 +17,8 @@ NAMES = (
     "update",
     "rollback",
     "delete",
+    "refresh",
+    "overwritten",
 )
 
 

@@ -18,6 +18,7 @@ from dt_logs_handler.documents import Json
 Tests = frozenset[str]
 
 _SYMBOL = re.compile(r"<[^<>]*>|.", re.DOTALL)
+_STACK = "AWS::StackId"
 _HERE = ("<AWS::Partition>", "<AWS::Region>", "<AWS::AccountId>")
 _LOG_GROUP = f"arn:{_HERE[0]}:logs:{_HERE[1]}:{_HERE[2]}:log-group:<%s>:*"
 
@@ -71,7 +72,8 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
         if mapping(each).get("Type") == "AWS::Logs::LogGroup"
     }
     # Without conditions, `Fn::If` within a text is a function that cannot be worked out.
-    symbolic = _Symbolic({**template, "Conditions": {}}, parameters, *_HERE, log_groups)
+    bare = {**template, "Conditions": {}}
+    symbolic = _Symbolic(bare, parameters, *_HERE, log_groups, {_STACK: f"<{_STACK}>"})
     properties = mapping(role.get("Properties"))
     for tests, arn in _items(properties.get("ManagedPolicyArns", []), Tests()):
         text = f"managed policy {exact(arn)}"

@@ -38,6 +38,7 @@ def check_given(given: Mapping[str, str]) -> None:
     Raises OperatingError for an unknown name, or a value that CloudFormation or the handler
     refuses.
     """
+    # The template that has every parameter.
     template = parse_template(from_installed(Privileges.LEAST_PRIVILEGE).text)
     _check_each(declared(template), given)
     place = _place(given.get("LoadBalancerArns", ""))

@@ -42,7 +42,7 @@ with open(path, "wb") as file:
     file.write(bz2.decompress(base64.b85decode(HANDLER_ZIP.replace(",", "$"))))
 sys.path.insert(0, path)
 
-gc.disable()  # nothing is garbage before there are clients
+gc.disable()  # until there are clients
 from dt_logs_handler.main import handler
 """
 _BEFORE, _AFTER = _BOOTSTRAP.split("{}")

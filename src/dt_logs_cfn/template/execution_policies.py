@@ -32,6 +32,7 @@ class Limits:
     endpoint: Resource
     own_buckets: Resource
     log_buckets: Resource
+    stack: Resource
 
 
 def documented(place: PolicyTarget) -> dict[str, Any]:
@@ -110,6 +111,8 @@ def _statements(
             return _topics(names, place, limits, sid)
         case Scope.LOG_GROUP:
             return [allow(names, [limits.log_group], sid=sid)]
+        case Scope.OWN_STACK:
+            return [allow(names, [limits.stack], sid=sid)]
 
 
 def _topics(names: list[str], place: PolicyTarget, limits: Limits, sid: str) -> list[Statement]:

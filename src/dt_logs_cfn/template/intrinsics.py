@@ -97,5 +97,10 @@ class ResolvedTemplate:
     def condition(self, name: str) -> bool:
         return bool(self.value(self.template["Conditions"][name]))
 
+    def has(self, resource: str) -> bool:
+        """Tell whether a resource of the template is to be: its condition, if any, holds."""
+        condition = self.template["Resources"][resource].get("Condition")
+        return condition is None or self.condition(condition)
+
     def properties(self, resource: str) -> Any:
         return self.value(self.template["Resources"][resource].get("Properties", {}))

@@ -1,6 +1,6 @@
 """How CloudFormation's console groups and orders the parameters, under their own names."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ STACK_GROUPS = (
             "LoadBalancerArns",
             "LogBucketName",
             "LogRetentionDays",
+            "RefreshSchedule",
             "VendorReadScope",
             "ExistingLogBucketNames",
             "ResourceTags",
@@ -43,11 +44,14 @@ SERVICE_ROLE_GROUPS = (
 )
 
 
-def interface(groups: Sequence[Group]) -> dict[str, Any]:
-    """Return the metadata AWS::CloudFormation::Interface: groups and their order."""
+def interface(groups: Sequence[Group], parameters: Collection[str]) -> dict[str, Any]:
+    """Return the metadata AWS::CloudFormation::Interface: groups of these parameters, in order."""
     return {
         "ParameterGroups": [
-            {"Label": {"default": group.title}, "Parameters": list(group.parameters)}
+            {
+                "Label": {"default": group.title},
+                "Parameters": [name for name in group.parameters if name in parameters],
+            }
             for group in groups
         ]
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from troposphere import Equals, Join, Not, Parameter, Ref
 
-from dt_logs_cfn.settings import Vendor
+from dt_logs_cfn.settings import Privileges, Vendor
 from dt_logs_handler.names import (
     ACCOUNT_ID,
     ARN,
@@ -24,15 +24,19 @@ from dt_logs_handler.request import ReadScope
 
 _TAG = r"(?![Aa][Ww][Ss]:)[^=]{1,128}=.{0,256}"
 _PATH = "/([A-Za-z0-9+=,.@_-]+/)*"  # of what IAM takes, what means nothing more in an ARN
+# EventBridge wants the singular for one [EventBridge guide, schedule expressions].
+_RATE = r"rate\((1 (hour|day)|([2-9]|[1-9][0-9]{1,3}) (hours|days))\)"
 _BOUNDARY = rf"{ARN}:iam::({ACCOUNT_ID}|aws):policy/[!-~]+"
 
 
-def stack_parameters(default: Vendor | None) -> list[Parameter]:
+def stack_parameters(default: Vendor | None, privileges: Privileges) -> list[Parameter]:
     """Return the parameters of a stack; a vendor's account and endpoint become their defaults."""
+    least = privileges is Privileges.LEAST_PRIVILEGE
     return [
         *_vendor(default),
         *_onboarding(),
         *_log_buckets(),
+        *([_schedule()] if least else []),
         *_names(),
         _boundary("the Lambda's role"),
     ]
@@ -96,7 +100,7 @@ def _onboarding() -> list[Parameter]:
         Parameter(
             "VendorReadScope",
             Type="String",
-            Description="Where other load balancers log to the same place: the logs of those named"
+            Description="Where other load balancers log to the same place: the named ones' logs"
             " alone, or all that is there (a shorter bucket policy).",
             AllowedValues=[scope.value for scope in ReadScope],
             Default=ReadScope.LOAD_BALANCER.value,
@@ -124,7 +128,7 @@ def _log_buckets() -> list[Parameter]:
             "LogBucketName",
             "For load balancers that do not log yet; made if not there. Empty: we choose a name.",
             f"({BUCKET_NAME})?",
-            "A bucket name that S3 takes.",
+            "A name that S3 takes.",
             Default="",
         ),
         Parameter(
@@ -143,6 +147,16 @@ def _log_buckets() -> list[Parameter]:
             Default="",
         ),
     ]
+
+
+def _schedule() -> Parameter:
+    return _text(
+        "RefreshSchedule",
+        "How often the Lambda looks for new load balancers and puts back what was overwritten.",
+        f"({_RATE})?",
+        "rate(1 hour), rate(6 hours), rate(1 day), or empty for never.",
+        Default="",
+    )
 
 
 def _names() -> list[Parameter]:
@@ -165,7 +179,7 @@ def _names() -> list[Parameter]:
         ),
         _text(
             "LambdaFunctionName",
-            f"{empty} It cannot be changed later: delete the stack and create it again.",
+            f"{empty} To change it later, create the stack anew.",
             "[A-Za-z0-9_-]{0,64}",
             "A function name.",
             Default="",

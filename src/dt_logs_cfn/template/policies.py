@@ -23,6 +23,8 @@ def policy_document(
     role_name: str = "${RoleNameWithPath}",
     function_name: str = "${FunctionName}",
     log_group_name: str = "${LogGroupName}",
+    rule_name: str = "${RuleName}",
+    stack_name: str = "${StackName}",
     notification_endpoint: str = "${NotificationEndpoint}",
 ) -> dict[str, Any]:
     """Return one of POLICY_NAMES, with a placeholder for each value that is not given.
@@ -42,6 +44,7 @@ def policy_document(
                 place.arn("iam", f"role/{role_name}"),
                 place.arn("lambda", f"function:{function_name}"),
                 [group, f"{group}:*"],
+                place.arn("events", f"rule/{rule_name}"),
             )
         case "lambda-execution-documented":
             return execution_policies.documented(place)
@@ -52,6 +55,7 @@ def policy_document(
                 endpoint=notification_endpoint,
                 own_buckets=[execution_policies.own_bucket(place)],
                 log_buckets=[place.arn("s3", "*")],
+                stack=place.arn("cloudformation", f"stack/{stack_name}/*"),
             )
             return execution_policies.least_privilege(place, limits)
     raise KeyError(name)

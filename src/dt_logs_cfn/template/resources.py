@@ -3,8 +3,9 @@
 from typing import Any, ClassVar
 
 from troposphere import GetAtt, If, Join, NoValue, Ref, Split, Sub
-from troposphere.awslambda import Code, Function, LoggingConfig
+from troposphere.awslambda import Code, Function, LoggingConfig, Permission
 from troposphere.cloudformation import AWSCustomObject
+from troposphere.events import InputTransformer, RetryPolicy, Rule, Target
 from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
 
@@ -12,12 +13,16 @@ from dt_logs_cfn import __version__
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template import embedding, execution_policies, service_policies
 from dt_logs_cfn.template.statements import STACK, Resource
+from dt_logs_handler.documents import compact
+from dt_logs_handler.grants import GRANTS, Scope
 from dt_logs_handler.request import SERVICE_TIMEOUT
 
 EXECUTION_ROLE = "DTLogsAnalysisLambdaExecutionRole"
 FUNCTION = "DTLogsAnalysisLambdaFunction"
 LOG_GROUP = "DTLogsAnalysisLambdaLogGroup"
 INVOCATION = "InvokeLambdaFunction"
+REFRESH_RULE = "DTLogsAnalysisRefreshRule"
+REFRESH_PERMISSION = "DTLogsAnalysisRefreshPermission"
 SERVICE_ROLE = "DTLogsAnalysisCloudFormationRole"
 
 RUNTIME = "python3.13"
@@ -66,11 +71,13 @@ def stack_resources(privileges: Privileges) -> list[Any]:
     """Return what a stack consists of.
 
     Under the documented privileges exactly the three resources that were promised; under the
-    least privilege also the function's log group, since that role may not create one.
+    least privilege also the function's log group, since that role may not create one, and with a
+    RefreshSchedule what runs the function by it.
     """
     resources = [_execution_role(privileges), _function(privileges), _invocation(privileges)]
     if privileges is Privileges.LEAST_PRIVILEGE:
         resources.append(LogGroup(LOG_GROUP, RetentionInDays=LOG_DAYS))
+        resources += _schedule()
     return resources
 
 
@@ -99,6 +106,7 @@ def service_role() -> Role:
                         Function=named["LambdaFunctionName"],
                     ),
                     [Sub(f"arn:${{AWS::Partition}}:logs:{here}:log-group:${{StackNamePrefix}}*")],
+                    Sub(f"arn:${{AWS::Partition}}:events:{here}:rule/${{StackNamePrefix}}*"),
                 ),
             )
         ],
@@ -106,11 +114,22 @@ def service_role() -> Role:
 
 
 def _execution_role(privileges: Privileges) -> Role:
+    more = []
     match privileges:
         case Privileges.DOCUMENTED:
             policy = execution_policies.documented(STACK)
         case Privileges.LEAST_PRIVILEGE:
-            policy = execution_policies.least_privilege(STACK, _limits())
+            scheduled = [grant for grant in GRANTS if grant.on is Scope.OWN_STACK]
+            always = [grant for grant in GRANTS if grant not in scheduled]
+            policy = execution_policies.least_privilege(STACK, _limits(), always)
+            refresh = execution_policies.least_privilege(STACK, _limits(), scheduled)
+            more.append(
+                If(
+                    "HasRefreshSchedule",
+                    Policy(PolicyName="Refresh", PolicyDocument=refresh),
+                    NoValue,
+                )
+            )
     return Role(
         EXECUTION_ROLE,
         RoleName=_if_given("LambdaExecutionRoleName"),
@@ -118,7 +137,7 @@ def _execution_role(privileges: Privileges) -> Role:
         PermissionsBoundary=_if_given("PermissionsBoundaryArn"),
         AssumeRolePolicyDocument=service_policies.function_trust(),
         # A policy of its own could be gone before the function runs for the last time.
-        Policies=[Policy(PolicyName="LogsAnalysis", PolicyDocument=policy)],
+        Policies=[Policy(PolicyName="LogsAnalysis", PolicyDocument=policy), *more],
     )
 
 
@@ -133,6 +152,7 @@ def _limits() -> execution_policies.Limits:
         log_buckets=If(
             "HasExistingLogBucketNames", _only_named(own), Sub("arn:${AWS::Partition}:s3:::*")
         ),
+        stack=Sub("${AWS::StackId}"),
     )
 
 
@@ -182,6 +202,42 @@ def _invocation(privileges: Privileges) -> DTLogsAnalysis:
         HandlerSha256=embedding.handler_sha256(),
         **{name: Ref(name) for name in _PASSED_ON},
     )
+
+
+def _schedule() -> list[Any]:
+    """Return the rule that runs the function again and again, and what lets it.
+
+    EventBridge puts the event's time, quoted, for `<time>` [EventBridge guide, input transformers].
+    """
+    event = {"RequestType": "Refresh", "StackId": "${AWS::StackId}", "Time": "<time>"}
+    function = GetAtt(FUNCTION, "Arn")
+    rule = Rule(
+        REFRESH_RULE,
+        Condition="HasRefreshSchedule",
+        DependsOn=INVOCATION,
+        ScheduleExpression=Ref("RefreshSchedule"),
+        Targets=[
+            Target(
+                Id="Function",
+                Arn=function,
+                InputTransformer=InputTransformer(
+                    InputPathsMap={"time": "$.time"},
+                    InputTemplate=Sub(compact(event).replace('"<time>"', "<time>")),
+                ),
+                RetryPolicy=RetryPolicy(MaximumRetryAttempts=0),
+            )
+        ],
+    )
+    permission = Permission(
+        REFRESH_PERMISSION,
+        Condition="HasRefreshSchedule",
+        Action="lambda:InvokeFunction",
+        FunctionName=function,
+        Principal="events.amazonaws.com",
+        SourceAccount=Ref("AWS::AccountId"),
+        SourceArn=GetAtt(REFRESH_RULE, "Arn"),
+    )
+    return [rule, permission]
 
 
 def _if_given(name: str) -> Any:

@@ -13,10 +13,12 @@ from awacs.aws import Allow, Condition, Principal, Statement, StringEquals
 
 from dt_logs_cfn.template.statements import EVERYTHING, PolicyTarget, Resource, allow, document
 
-ROLE, FUNCTION, LOG_GROUP, CUSTOM = (
+ROLE, FUNCTION, LOG_GROUP, RULE, PERMISSION, CUSTOM = (
     "AWS::IAM::Role",
     "AWS::Lambda::Function",
     "AWS::Logs::LogGroup",
+    "AWS::Events::Rule",
+    "AWS::Lambda::Permission",
     "Custom::DTLogsAnalysis",
 )
 
@@ -28,6 +30,7 @@ class On(Enum):
     PASSED_ROLE = "PassedRole"
     FUNCTION = "Function"
     LOG_GROUP = "LogGroup"
+    RULE = "Rule"
     EVERYTHING = "Everything"  # AWS has no resource level for the action
 
 
@@ -127,6 +130,18 @@ NEEDS: tuple[Need, ...] = (
         "give it the stack's tags, and CloudFormation's own",
     ),
     Need(LOG_GROUP, ("logs:DeleteLogGroup",), On.LOG_GROUP, "delete it"),
+    Need(RULE, ("events:PutRule", "events:PutTargets"), On.RULE, "create or update the schedule"),
+    Need(RULE, ("events:DescribeRule", "events:ListTargetsByRule"), On.RULE, "read it"),
+    Need(
+        RULE,
+        ("events:ListTagsForResource", "events:TagResource", "events:UntagResource"),
+        On.RULE,
+        "give it the stack's tags, and CloudFormation's own",
+    ),
+    Need(RULE, ("events:DeleteRule", "events:RemoveTargets"), On.RULE, "delete it"),
+    Need(PERMISSION, ("lambda:AddPermission",), On.FUNCTION, "let the schedule run the function"),
+    Need(PERMISSION, ("lambda:GetPolicy",), On.FUNCTION, "read that"),
+    Need(PERMISSION, ("lambda:RemovePermission",), On.FUNCTION, "delete it"),
 )
 
 
@@ -168,7 +183,9 @@ def documented(place: PolicyTarget, role: str, function: str) -> dict[str, Any]:
     )
 
 
-def lifecycle(role: Resource, function: Resource, log_group: list[Resource]) -> dict[str, Any]:
+def lifecycle(
+    role: Resource, function: Resource, log_group: list[Resource], rule: Resource
+) -> dict[str, Any]:
     """Return the policy under which CloudFormation runs the stack's whole life.
 
     Create, read, update, delete and rollback of every resource of ours, with stack tags and a
@@ -179,6 +196,7 @@ def lifecycle(role: Resource, function: Resource, log_group: list[Resource]) -> 
         On.PASSED_ROLE: [role],
         On.FUNCTION: [function],
         On.LOG_GROUP: log_group,
+        On.RULE: [rule],
         On.EVERYTHING: EVERYTHING,
     }
     to_lambda = Condition(StringEquals("iam:PassedToService", "lambda.amazonaws.com"))

@@ -6,7 +6,9 @@ from types import ModuleType
 from typing import Any
 
 import awacs.awslambda
+import awacs.cloudformation
 import awacs.elasticloadbalancing
+import awacs.events
 import awacs.iam
 import awacs.logs
 import awacs.s3
@@ -21,7 +23,9 @@ Resource = Any
 EVERYTHING = ["*"]
 
 _SERVICES: dict[str, ModuleType] = {
+    "cloudformation": awacs.cloudformation,
     "elasticloadbalancing": awacs.elasticloadbalancing,
+    "events": awacs.events,
     "iam": awacs.iam,
     "lambda": awacs.awslambda,
     "logs": awacs.logs,

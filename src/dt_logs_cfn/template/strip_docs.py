@@ -7,16 +7,19 @@ the syntax tree of a signature: a whole module's tree takes a sixth of a build's
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 _COMMENT = re.compile(rb"^ *#.*|  # .*", re.MULTILINE)
 _DOCSTRING = re.compile(rb'(\A\n*|:\n)( *)""".*?"""\n(?=\n*( *))', re.DOTALL)
 _FOR_TYPE_CHECKERS = re.compile(rb"^if TYPE_CHECKING:\n(?: .*\n|\n)+", re.MULTILINE)
 _SIGNATURE = re.compile(
-    rb"^( *)((?:async )?def .*?)(?=: \.\.\.\n|:\n\1 )", re.MULTILINE | re.DOTALL
+    rb"^( *)((?:async )?def .*?)(?=: \.\.\.\n|:\n\n?\1 )", re.MULTILINE | re.DOTALL
 )
 _IMPORT = re.compile(rb"^(from (?!__future__)\S+ import )(?:\(([^)]*)\)|(.*))\n", re.MULTILINE)
+_INDENTATION = re.compile(rb"^(?:    )+", re.MULTILINE)
+_OPENING, _CLOSING = (b"(", b"[", b"{"), (b")", b"]", b"}")
+_LONGEST = 160  # columns of a line that was put together
 _BLANK_LINES = re.compile(rb"\n(?: *\n)+(?=( *(?:async|def|class|@))?)")
 
 
@@ -24,17 +27,36 @@ def strip_docs(source: str) -> str:
     """Return a module's source without docstrings, comments and the annotations of signatures.
 
     `if TYPE_CHECKING` blocks and imports for annotations go as well, and blank lines but one before
-    each function and class.
-    What runs stays as it was written; a body that is only a docstring becomes `...`. The source
-    must be formatted by ruff, and none of its strings may have a blank line, or a `#` after two
-    spaces. The bytes do not depend on the version of Python.
+    each function and class; tabs indent, and most statements are on one line. What runs stays as
+    it was written; a body that is only a docstring becomes `...`. The source must be formatted by
+    ruff, and none of its strings may have a line feed, or a `#` after two spaces. The bytes do not
+    depend on the version of Python.
     """
     text = _COMMENT.sub(b"", source.encode())
     text = _DOCSTRING.sub(_without_docstring, text)
     text = _FOR_TYPE_CHECKERS.sub(b"", text)
     text = _BLANK_LINES.sub(lambda found: b"\n\n" if found[1] else b"\n", text)
     text = _SIGNATURE.sub(lambda found: found[1] + _without_annotations(found[2]), text)
-    return _without_unused_imports(text).lstrip(b"\n").decode()
+    text = _without_unused_imports(text).lstrip(b"\n")
+    text = _INDENTATION.sub(lambda found: b"\t" * (len(found[0]) // 4), text)
+    return b"\n".join(_joined(text.split(b"\n"))).decode()
+
+
+def _joined(lines: Iterable[bytes]) -> list[bytes]:
+    """Put what is in brackets over several lines on one line, where that is not too long."""
+    joined: list[bytes] = []
+    opened: list[int] = []  # the lines that end with a bracket that is still open
+    for line in lines:
+        joined.append(line)
+        if opened and line.lstrip()[:1] in _CLOSING:
+            first, *others = joined[opened[-1] :]
+            one = first + b" ".join(each.strip() for each in others[:-1]) + line.lstrip()
+            if len(one) <= _LONGEST:
+                joined[opened[-1] :] = [one]
+            opened.pop()
+        if joined[-1][-1:] in _OPENING:
+            opened.append(len(joined) - 1)
+    return joined
 
 
 def _without_unused_imports(text: bytes) -> bytes:

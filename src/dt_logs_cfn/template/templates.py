@@ -8,17 +8,21 @@ Equal settings give equal templates. Each records what it was built from, so tha
 build it again and compare.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from troposphere import GetAtt, Output, Template
+from troposphere import GetAtt, Output, Parameter, Template
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template import resources
-from dt_logs_cfn.template.parameter_groups import SERVICE_ROLE_GROUPS, STACK_GROUPS, interface
+from dt_logs_cfn.template.parameter_groups import (
+    SERVICE_ROLE_GROUPS,
+    STACK_GROUPS,
+    Group,
+    interface,
+)
 from dt_logs_cfn.template.parameters import (
     any_given,
     given,
@@ -44,13 +48,14 @@ def stack_template(settings: Settings, privileges: Privileges) -> Template:
     template = _template(
         "Onboards ALB access logs to Data Theorem Logs Analysis",
         Origin(__version__, settings, privileges),
-        interface(STACK_GROUPS),
+        STACK_GROUPS,
+        stack_parameters(settings.default, privileges),
     )
-    template.add_parameter(stack_parameters(settings.default))
     for name in _OPTIONAL:
         template.add_condition(f"Has{name}", given(name))
     if privileges is Privileges.LEAST_PRIVILEGE:
-        template.add_condition("HasLogBucketName", given("LogBucketName"))
+        for name in ("LogBucketName", "RefreshSchedule"):
+            template.add_condition(f"Has{name}", given(name))
         template.add_condition("HasExistingLogBucketNames", any_given("ExistingLogBucketNames"))
     template.add_resource(resources.stack_resources(privileges))
     template.add_output(
@@ -64,9 +69,9 @@ def service_role_template(settings: Settings) -> Template:
     template = _template(
         "The role through which CloudFormation runs stacks that onboard ALB access logs",
         Origin(__version__, settings, None),
-        interface(SERVICE_ROLE_GROUPS),
+        SERVICE_ROLE_GROUPS,
+        service_role_parameters(),
     )
-    template.add_parameter(service_role_parameters())
     for name in _OPTIONAL:
         template.add_condition(f"Has{name}", given(name))
     template.add_resource(resources.service_role())
@@ -105,7 +110,9 @@ def origin(template: Mapping[str, object]) -> Origin:
     )
 
 
-def _template(description: str, of: Origin, console: dict[str, Any]) -> Template:
+def _template(
+    description: str, of: Origin, groups: Sequence[Group], parameters: list[Parameter]
+) -> Template:
     privileges = {"Privileges": of.privileges.value} if of.privileges else {}
     template = Template(
         description,
@@ -115,8 +122,9 @@ def _template(description: str, of: Origin, console: dict[str, Any]) -> Template
                 "Settings": of.settings.to_metadata(),
                 **privileges,
             },
-            "AWS::CloudFormation::Interface": console,
+            "AWS::CloudFormation::Interface": interface(groups, [p.title for p in parameters]),
         },
     )
+    template.add_parameter(parameters)
     template.set_version("2010-09-09")
     return template

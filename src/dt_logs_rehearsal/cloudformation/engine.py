@@ -111,7 +111,7 @@ class CloudFormation:
         return lambda: self._delete(stack, retained)
 
     def _create(self, stack: Stack, asked: Asked) -> None:
-        failed = self._make(stack, asked, in_order(asked.template))
+        failed = self._make(stack, asked, self._order(stack, asked))
         if not failed:
             self._finish(stack, "CREATE_COMPLETE")
             return
@@ -120,13 +120,14 @@ class CloudFormation:
         self._at(stack, "ROLLBACK_FAILED" if left else "ROLLBACK_COMPLETE", _failed("delete", left))
 
     def _update(self, stack: Stack, asked: Asked) -> None:
-        failed = self._make(stack, asked, in_order(asked.template))
+        failed = self._make(stack, asked, self._order(stack, asked))
         if failed:
             self._at(stack, "UPDATE_ROLLBACK_IN_PROGRESS", _failed("update", failed))
             self._roll_back(stack)
             return
         self._at(stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
-        gone = [name for name in stack.resources if name not in asked.template["Resources"]]
+        order = self._order(stack, asked)
+        gone = [name for name in stack.resources if name not in order]
         self._remove(stack, gone[::-1])
         stack.asked = asked
         self._finish(stack, "UPDATE_COMPLETE")
@@ -135,7 +136,7 @@ class CloudFormation:
         """Make a stack again what it was before an update, and delete what is new in it."""
         for logical in skipped:
             self._emit(stack, logical, self._kind(stack, logical), "UPDATE_COMPLETE", "")
-        left = [name for name in in_order(stack.asked.template) if name not in skipped]
+        left = [name for name in self._order(stack, stack.asked) if name not in skipped]
         before = dict(stack.resources)
         failed = self._make(stack, stack.asked, left)
         if failed:
@@ -148,7 +149,7 @@ class CloudFormation:
         self._at(stack, "UPDATE_ROLLBACK_COMPLETE")
 
     def _delete(self, stack: Stack, retained: Collection[str]) -> None:
-        old = [name for name in in_order(stack.asked.template) if name in stack.resources]
+        old = [name for name in self._order(stack, stack.asked) if name in stack.resources]
         for logical in retained:
             self._emit(stack, logical, self._kind(stack, logical), "DELETE_SKIPPED", "")
             del stack.resources[logical]
@@ -158,7 +159,12 @@ class CloudFormation:
 
     def _new(self, stack: Stack) -> list[str]:
         """Return what an update made that the stack is not to have, the last one first."""
-        return [n for n in stack.resources if n not in stack.asked.template["Resources"]][::-1]
+        order = self._order(stack, stack.asked)
+        return [name for name in stack.resources if name not in order][::-1]
+
+    def _order(self, stack: Stack, asked: Asked) -> list[str]:
+        """Return the resources that a stack asked for this is to have, in the order of making."""
+        return in_order(stack.resolved(asked, self.place))
 
     def _kind(self, stack: Stack, logical: str) -> str:
         """Return a resource's type, by the template that has it."""

@@ -13,13 +13,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dt_logs_rehearsal.account.world import moment
 from dt_logs_rehearsal.cloudformation.stack import Made
 
 if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
 
+RULE = "AWS::Events::Rule"
 Properties = Mapping[str, Any]
 Keep = Callable[[Made], None]
 # Read handlers ask for these too, and moto does not know them.
@@ -40,6 +43,7 @@ class Context:
     iam: IAMClient
     functions: LambdaClient
     logs: CloudWatchLogsClient
+    events: EventBridgeClient
     decide: Callable[[str, Mapping[str, Any]], None]
     name: Callable[[str], str]
     tags: Mapping[str, str]
@@ -106,6 +110,9 @@ def _update_role(context: Context, made: Made, given: Properties) -> Made:
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
     if old.get("Policies") != given.get("Policies"):
         _put_policies(iam, name, given)
+        named = [{each["PolicyName"] for each in of.get("Policies", ())} for of in (old, given)]
+        for policy in sorted(named[0] - named[1]):
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
     if old.get("PermissionsBoundary") != given.get("PermissionsBoundary"):
         if "PermissionsBoundary" in given:
             iam.put_role_permissions_boundary(
@@ -205,6 +212,68 @@ def _delete_log_group(context: Context, made: Made) -> None:
     context.logs.delete_log_group(logGroupName=made.physical_id)
 
 
+def _create_rule(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
+    name = given.get("Name") or context.name(logical)
+    tags: dict[str, Any] = {"Tags": context.listed_tags()} if context.tags else {}
+    rule = {"Name": name, "ScheduleExpression": given["ScheduleExpression"], **tags}
+    made = Made(name, given, {"Arn": context.events.put_rule(**rule)["RuleArn"]})
+    keep(made)
+    return _update_rule(context, made, given)
+
+
+def _update_rule(context: Context, made: Made, given: Properties) -> Made:
+    events, name = context.events, made.physical_id
+    events.describe_rule(Name=name)
+    events.put_rule(Name=name, ScheduleExpression=given["ScheduleExpression"])
+    targets: list[Any] = [
+        {**each, "RetryPolicy": {k: int(v) for k, v in each.get("RetryPolicy", {}).items()}}
+        for each in given["Targets"]
+    ]
+    events.put_targets(Rule=name, Targets=targets)
+    events.list_targets_by_rule(Rule=name)
+    events.list_tags_for_resource(ResourceARN=made.attributes["Arn"])
+    return Made(name, given, made.attributes)
+
+
+def _delete_rule(context: Context, made: Made) -> None:
+    events, name = context.events, made.physical_id
+    events.describe_rule(Name=name)
+    targets = events.list_targets_by_rule(Rule=name)["Targets"]
+    events.remove_targets(Rule=name, Ids=[each["Id"] for each in targets])
+    events.delete_rule(Name=name)
+
+
+def scheduled_event(target: Mapping[str, Any], time: float) -> dict[str, Any]:
+    """Return what EventBridge sends to a rule's target: its template, filled from the event.
+
+    A text goes in with quotes [EventBridge guide, eb-transform-target-input.md].
+    """
+    transformer = target["InputTransformer"]
+    event = {"$.time": f"{moment(time):%Y-%m-%dT%H:%M:%SZ}"}
+    text: str = transformer["InputTemplate"]
+    for name, path in transformer["InputPathsMap"].items():
+        text = text.replace(f"<{name}>", json.dumps(event[path]))
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _create_permission(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
+    name = context.name(logical)
+    context.functions.add_permission(
+        StatementId=name, **{key: given[key] for key in _OF_PERMISSIONS if key in given}
+    )
+    keep(made := Made(name, given, {}))
+    context.functions.get_policy(FunctionName=given["FunctionName"])
+    return made
+
+
+def _delete_permission(context: Context, made: Made) -> None:
+    context.functions.remove_permission(
+        FunctionName=made.properties["FunctionName"], StatementId=made.physical_id
+    )
+
+
+_OF_PERMISSIONS = ("FunctionName", "Action", "Principal", "SourceArn", "SourceAccount")
 # [CloudFormation registry schemas, createOnlyProperties]
 TYPES = {
     "AWS::IAM::Role": ResourceType(("Path", "RoleName"), _create_role, _update_role, _delete_role),
@@ -213,6 +282,10 @@ TYPES = {
     ),
     "AWS::Logs::LogGroup": ResourceType(
         ("LogGroupName",), _create_log_group, _update_log_group, _delete_log_group
+    ),
+    RULE: ResourceType(("Name",), _create_rule, _update_rule, _delete_rule),
+    "AWS::Lambda::Permission": ResourceType(
+        _OF_PERMISSIONS, _create_permission, lambda context, made, given: made, _delete_permission
     ),
 }
 

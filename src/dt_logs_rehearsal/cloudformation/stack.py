@@ -89,5 +89,5 @@ class Stack:
             for name, each in self.resources.items()
         }
         return ResolvedTemplate(
-            asked.template, asked.parameters, *place, made, {"AWS::StackName": self.name}
+            asked.template, asked.parameters, *place, made, {"AWS::StackId": self.id}
         )

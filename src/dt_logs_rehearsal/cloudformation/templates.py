@@ -16,7 +16,13 @@ from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.cloudformation.stack import Asked
 
 ROLE_TYPE = "AWS::IAM::Role"
-_EMULATED = (ROLE_TYPE, "AWS::Lambda::Function", "AWS::Logs::LogGroup")
+_EMULATED = (
+    ROLE_TYPE,
+    "AWS::Events::Rule",
+    "AWS::Lambda::Function",
+    "AWS::Lambda::Permission",
+    "AWS::Logs::LogGroup",
+)
 _CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")
 
 
@@ -53,7 +59,7 @@ def check(asked: Asked, capabilities: Sequence[str]) -> None:
     missing = [k for k in declared.keys() - asked.parameters.keys() if "Default" not in declared[k]]
     if missing:
         raise invalid(f"Parameters: [{', '.join(sorted(missing))}] must have values")
-    stack = ResolvedTemplate(template, asked.parameters)
+    stack = ResolvedTemplate(template, asked.parameters, pseudo={"AWS::StackId": ""})
     try:
         refusals = [
             str(each.get("ConstraintDescription", f"{name} does not take this value"))
@@ -140,9 +146,12 @@ def _references(node: object) -> Iterator[str]:
                 yield from _references(value)
 
 
-def in_order(template: Mapping[str, Any]) -> list[str]:
-    """Return the logical ids, each after those that it refers to. Raises Refused for a circle."""
-    resources = template["Resources"]
+def in_order(stack: ResolvedTemplate) -> list[str]:
+    """Return the ids of the resources that are to be, each after those that it refers to.
+
+    Raises Refused for a circle.
+    """
+    resources = stack.template["Resources"]
     ordered: list[str] = []
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -157,4 +166,4 @@ def in_order(template: Mapping[str, Any]) -> list[str]:
 
     for name in resources:
         visit(name, ())
-    return ordered
+    return [name for name in ordered if stack.has(name)]

@@ -1,8 +1,8 @@
 """The emulated account's HTTP endpoint on the loopback: every call is decided by IAM first.
 
-`dt_logs_rehearsal.account` answers most services, `dt_logs_rehearsal.cloudformation` its own. IAM,
-Lambda and CloudWatch Logs keep their state in moto, behind the same decision. A caller that the
-account does not know is refused.
+`dt_logs_rehearsal.account` answers most services, `dt_logs_rehearsal.cloudformation` its own.
+EventBridge, IAM, Lambda and CloudWatch Logs keep their state in moto, behind the same decision. A
+caller that the account does not know is refused.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from werkzeug.wrappers import Response
 from dt_logs_rehearsal.account import Account, Caller, Refused
 from dt_logs_rehearsal.account.client import SERVICES, answers
 from dt_logs_rehearsal.account.iam.access import ApiCall, Decided, authorise
+from dt_logs_rehearsal.account.iam.conditions import Context
+from dt_logs_rehearsal.account.iam.policy import Decision, Principal, evaluate
+from dt_logs_rehearsal.account.iam.policy import Request as PolicyRequest
 from dt_logs_rehearsal.account.world import Call, Operations
 from dt_logs_rehearsal.http.loopback import Server
 from dt_logs_rehearsal.http.protocol import Answer, Parsed, parse, refusal, success
@@ -32,7 +35,12 @@ if TYPE_CHECKING:
 
 ANSWERS = "/cloudformation-custom-resource-response/"
 CODE = "/lambda-function-code/"
-_BY_MOTO: tuple[Literal["iam", "lambda", "logs"], ...] = ("iam", "lambda", "logs")
+_BY_MOTO: tuple[Literal["events", "iam", "lambda", "logs"], ...] = (
+    "events",
+    "iam",
+    "lambda",
+    "logs",
+)
 
 
 @dataclass(frozen=True)
@@ -105,11 +113,25 @@ class Endpoint:
         # Trust policies name no resource: it is the role.
         return json.dumps({"Statement": [{**each, "Resource": "*"} for each in statements]})
 
+    def lets(self, function: str, service: str, context: Context) -> bool:
+        """Tell whether a function's own policy lets a service invoke it."""
+        functions: Any = get_backend("lambda")[self.account.account_id][self.account.region]
+        policy = functions.get_function(function).policy
+        asked = PolicyRequest(
+            Principal(service=service), "lambda:InvokeFunction", function, context
+        )
+        return (
+            evaluate((json.dumps(policy.get_policy()["Policy"]),), asked) is Decision.ALLOW
+            if policy
+            else False
+        )
+
     def deployed(self) -> dict[str, Any]:
-        """Return the roles, functions and log groups that there are, as comparable data."""
+        """Return the roles, functions, log groups and rules that there are, as comparable data."""
         account, region = self.account.account_id, self.account.region
         functions: Any = get_backend("lambda")[account][region]
         logs: Any = get_backend("logs")[account][region]
+        rules: Any = get_backend("events")[account][region].event_buses["default"].rules
         return {
             "roles": {
                 each.name: {
@@ -123,6 +145,7 @@ class Endpoint:
                 for each in functions.list_functions()
             },
             "log_groups": {name: each.retention_in_days for name, each in logs.groups.items()},
+            "rules": {name: each.scheduled_expression for name, each in rules.items()},
         }
 
     def decide(self, name: str, role: str, action: str, params: Mapping[str, Any]) -> None:
@@ -161,7 +184,7 @@ class Endpoint:
 
     def _known(self, parsed: Parsed) -> Session:
         """Return whose the access key is. Raises Refused, as the service puts it."""
-        plain = parsed.service in ("lambda", "logs")
+        plain = parsed.service in ("events", "lambda", "logs")
         if parsed.access_key in self._expired:
             code = "ExpiredTokenException" if plain else "ExpiredToken"
             raise Refused(code, "The security token included in the request is expired", 403)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced, logging, new, three
 from dt_logs_rehearsal.scenarios.play import Play, Scenario
@@ -101,6 +102,25 @@ def _delete(play: Play, arns: list[str]) -> None:
     play.expect(len(play.account.world.buckets) == 0, "the new empty bucket stays")
 
 
+def _joined(play: Play, arns: list[str]) -> None:
+    with play.stack("*", **play.schedule) as stack:
+        later = play.account.add_load_balancer("later")
+        play.refresh(stack, "*")
+        _read(play, [*arns, later])
+    del play.account.world.load_balancers[later]
+
+
+def _overwritten(play: Play, arns: list[str]) -> None:
+    s3 = play.account.s3
+    before: Any = s3.get_bucket_notification_configuration(Bucket=CUSTOMERS)
+    del before["ResponseMetadata"]
+    with play.stack(*arns, **play.schedule) as stack:
+        s3.put_bucket_notification_configuration(Bucket=CUSTOMERS, NotificationConfiguration=before)
+        play.log(arns[0], reads=False)
+        play.refresh(stack, *arns)
+        _read(play, arns)
+
+
 SCENARIOS = tuple(
     Scenario(name, summary, prepare, play)
     for name, prepare, play, summary in (
@@ -128,5 +148,12 @@ SCENARIOS = tuple(
             "The organisation denies a change of the last of three load balancers.",
         ),
         ("delete", new, _delete, "A stack deleted before anything was logged."),
+        ("refresh", new, _joined, "A load balancer that is new under `*` joins by the schedule."),
+        (
+            "overwritten",
+            logging,
+            _overwritten,
+            "Another tool overwrites the notifications, and the schedule puts ours back.",
+        ),
     )
 )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from dt_logs_cfn.settings import Privileges
@@ -38,9 +39,9 @@ class Play:
         sandbox.calls.clear()
 
     @contextmanager
-    def stack(self, *load_balancers: str, name: str = STACK) -> Iterator[Stack]:
+    def stack(self, *load_balancers: str, name: str = STACK, **parameters: str) -> Iterator[Stack]:
         """Create a stack, which has to succeed, and delete it at the end."""
-        stack = self.create(*load_balancers, name=name)
+        stack = self.create(*load_balancers, name=name, **parameters)
         self.expect_status(stack, "CREATE_COMPLETE")
         yield stack
         self.delete(stack)
@@ -58,6 +59,20 @@ class Play:
         asked = self._asked(load_balancers, parameters)
         begun = self.sandbox.cloudformation.begin_update(stack, asked, _CAPABILITIES)
         self._stage(f"Update {stack.name}", stack, begun)
+
+    @property
+    def schedule(self) -> dict[str, str]:
+        """The parameter for a refresh now and then, which the documented privileges do not have."""
+        return {} if self.documented else {"RefreshSchedule": "rate(6 hours)"}
+
+    def refresh(self, stack: Stack, *load_balancers: str) -> None:
+        """Let the stack's schedule run the function, or somebody where there is no schedule."""
+        if self.documented:
+            self.update(stack, *load_balancers, RunToken="again")
+            self.expect_status(stack, "UPDATE_COMPLETE")
+        else:
+            run = partial(self.sandbox.run_schedule, stack)
+            self._stage(f"Refresh {stack.name}", stack, run)
 
     def delete(self, stack: Stack) -> None:
         """Delete a stack."""

@@ -7,6 +7,7 @@ from dt_logs_cfn.diff import Level, compare_templates
 from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
 from dt_logs_cfn.template.declared import declared, split
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_handler.documents import Json
 
 # What alone is no change to CloudFormation: a template differs by it and makes the same stack.
@@ -22,7 +23,9 @@ def stack_change(
     """
     subject = f"stack {name}"
     if existing is None:
-        return PlannedChange("CreateStack", subject, (f"+ the stack itself: {_made(template)}",))
+        return PlannedChange(
+            "CreateStack", subject, (f"+ the stack itself: {_made(template, values)}",)
+        )
     parameters = declared(template)
     old, new = (
         {name: _taken(parameters.get(name, {}), value) for name, value in each.items()}
@@ -52,6 +55,7 @@ def _taken(parameter: Mapping[str, Json], value: str) -> str:
     return found if isinstance(found, str) else ",".join(found)
 
 
-def _made(template: TemplateJson) -> str:
-    declared = template.get("Resources")
-    return ", ".join(declared) if isinstance(declared, dict) else ""
+def _made(template: TemplateJson, values: Mapping[str, str]) -> str:
+    """Name the resources that a stack with these values has."""
+    declared, stack = template.get("Resources"), ResolvedTemplate(template, values)
+    return ", ".join(filter(stack.has, declared)) if isinstance(declared, dict) else ""

@@ -8,6 +8,8 @@ from dt_logs_cfn.cli.terminal import changes, printable, shown_value
 from dt_logs_cfn.operate.stacks.change_sets import ResourceChange
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.diff import template_changes
+from dt_logs_cfn.template.json_tree import mappings
+from dt_logs_handler.documents import statements, texts
 
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 
@@ -18,9 +20,9 @@ def rights(template: Mapping[str, Any]) -> frozenset[str]:
         action
         for resource in _objects(template.get("Resources"))
         if resource.get("Type") == "AWS::IAM::Role"
-        for policy in resource.get("Properties", {}).get("Policies", ())
-        for statement in policy["PolicyDocument"]["Statement"]
-        for action in _listed(statement["Action"])
+        for _, policy in mappings(resource.get("Properties", {}).get("Policies", []))
+        for statement in statements(policy)
+        for action in texts(statement.get("Action"))
     )
 
 
@@ -87,7 +89,3 @@ def _objects(value: object) -> list[dict[str, Any]]:
         if isinstance(value, dict)
         else []
     )
-
-
-def _listed(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [value]

@@ -177,6 +177,7 @@ def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> 
 
 
 _CODES = {
+    "events": "AccessDeniedException",
     "sns": "AuthorizationError",
     "lambda": "AccessDeniedException",
     "logs": "AccessDeniedException",

@@ -60,6 +60,7 @@ _PASSED = {
 # What else a call needs where it has a parameter. [botocore, s3 CreateBucket, "Permissions"]
 _BESIDES = (
     ("CreateFunction", "Tags", "lambda:TagResource"),
+    ("PutRule", "Tags", "events:TagResource"),
     ("CreateLogGroup", "tags", "logs:TagResource"),
     ("CreateRole", "Tags", "iam:TagRole"),
     ("CreateTopic", "Tags", "sns:TagResource"),
@@ -142,6 +143,9 @@ def _resource(call: Call, partition: str) -> str:
         case "lambda":
             name = params.get("FunctionName") or params["Resource"]
             return name if name.startswith("arn:") else f"{scope}:function:{name}"
+        case "events":
+            rule = params.get("Rule") or params.get("Name")
+            return str(params.get("ResourceARN") or f"{scope}:rule/{rule}")
         case "cloudformation":
             name = params.get("StackName") or "*"  # a call about a change set may name no stack
             whole = name == "*" or name.startswith("arn:")

@@ -1,0 +1,69 @@
+"""Staying in step: a schedule asks for what the stack asks for already, and for nothing else.
+
+Whoever may invoke the function can send such an event, at any time and twice. So it says only which
+stack is meant, and when; the rest is read from CloudFormation, whether the stack is at rest, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from .aws import failure
+from .errors import Overtaken
+from .request import refreshing
+from .run import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+    from .aws import Aws
+    from .names import Stack
+    from .run import Log, Outcome
+
+    Parameters = Mapping[str, str]
+
+SECONDS = 300.0  # that a refresh may take
+_AT_REST = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+
+
+def refresh(
+    stack: Stack,
+    time: int,
+    cloudformation: CloudFormationClient,
+    aws: Aws,
+    log: Log,
+    learn: Callable[[Parameters], None],
+) -> Outcome:
+    """Bring the account in step with what a stack asks for, as long as the stack is at rest.
+
+    Before each step the stack is read again: it stops where the stack changes, and undoes nothing.
+    `learn` is given the stack's parameters, in which there may be a token, before anything is said
+    of them. Repeatable. Raises HandlerError: Overtaken where it stopped.
+    """
+
+    def look() -> tuple[str, object, Parameters]:
+        try:
+            answer = aws.call(lambda: cloudformation.describe_stacks(StackName=stack.id))
+        except ClientError as error:
+            raise failure(error) from error
+        (found,) = answer["Stacks"]
+        given = {
+            each["ParameterKey"]: each.get("ParameterValue", "")
+            for each in found.get("Parameters", ())
+        }
+        return found["StackStatus"], found.get("LastUpdatedTime"), given
+
+    first = look()
+    learn(first[2])
+
+    def proceed(now: object = None) -> None:
+        if first[0] not in _AT_REST or (now or look()) != first:
+            raise Overtaken("The stack is being changed.", "No action is needed.")
+
+    proceed(first)
+    return run(refreshing(stack, time, first[2]), replace(aws, proceed=proceed), log)

@@ -242,6 +242,7 @@ def test_what_is_wrong_in_every_account_is_refused_before_any_is_asked(
     [
         {},
         {"LoadBalancerArns": "*"},
+        {"DataTheoremAccountId": "111111111111"},
         {"LogBucketName": "logs-123456789012-eu-west-1-an"},
         {"NotificationEndpoint": "arn:aws-cn:sqs:cn-north-1:123456789012:q"},
         {

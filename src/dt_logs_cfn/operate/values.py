@@ -29,7 +29,8 @@ _EXAMPLES = {
     "LoadBalancerArns": "*",
     "NotificationEndpoint": "https://example.com/",
 }
-_OF_A_PLACE = ("LogBucketName", "NotificationEndpoint")
+_OF_A_PLACE = ("DataTheoremAccountId", "LogBucketName", "NotificationEndpoint")
+_SOMEWHERE = new_stack("aws", "us-east-1", "1" * 12)
 
 
 def check_given(given: Mapping[str, str]) -> None:
@@ -44,7 +45,7 @@ def check_given(given: Mapping[str, str]) -> None:
     place = _place(given.get("LoadBalancerArns", ""))
     known = dict(given) if place else _anywhere(given)
     values = complete(template, {**_EXAMPLES, **known}, {})
-    asked.creation(template, values, (place or new_stack("aws", "us-east-1", "0" * 12)).id, 0)
+    asked.creation(template, values, (place or _SOMEWHERE).id, 0)
 
 
 def check(

@@ -34,8 +34,8 @@ from curve import draw
 
 from dt_logs_cfn.operate.account import AT_ONCE, observed, reading
 from dt_logs_cfn.operate.plans.planned import decided
+from dt_logs_cfn.settings import FunctionSettings
 from dt_logs_cfn.template.embedding import bootstrap, handler_zip
-from dt_logs_cfn.template.resources import TIMEOUT
 from dt_logs_handler import main as function
 from dt_logs_handler.request import parse
 from dt_logs_rehearsal.account import Account
@@ -43,6 +43,7 @@ from dt_logs_rehearsal.account import Account
 SIZES = (1, 10, 100, 1000)
 LATENCY = 0.05
 PACE = 20.0
+TIMEOUT = FunctionSettings().timeout
 MOST_MEMORY = 128.0  # MiB that the largest fleet may take beyond the smallest
 MOST_COLD = 1.15  # of importing boto3 and making three clients
 CALLS_EACH = 3

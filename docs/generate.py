@@ -19,8 +19,8 @@ from typing import Any
 
 from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
-from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.template import embedding, explain, resources, service_policies
+from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings
+from dt_logs_cfn.template import embedding, explain, service_policies
 from dt_logs_cfn.template.parameter_groups import STACK_GROUPS
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.templates import stack_template
@@ -147,7 +147,7 @@ def statements() -> str:
 def figures() -> str:
     """Return the handler's time limits and sizes."""
     rows = [
-        ("time limit of a run", f"{resources.TIMEOUT} s", "the function's `Timeout`"),
+        ("time limit of a run", f"{FunctionSettings().timeout} s", "the function's `Timeout`"),
         ("CloudFormation waits for the answer", f"{request.SERVICE_TIMEOUT} s", "`ServiceTimeout`"),
         ("reserved for sending the answer", f"{main.ANSWER_RESERVE:.0f} s", "`ANSWER_RESERVE`"),
         ("retries of a transient failure", f"{aws.PATIENCE:.0f} s a call", "`PATIENCE`"),

@@ -1,13 +1,13 @@
 """Generate the CloudFormation release that onboards ALB access logs.
 
-    from pathlib import Path
     from dt_logs_cfn import Settings, build_release, write_release
 
-    release = build_release(Settings.load(Path("release.cfg")))
-    write_release(release, Path("build"))
+    release = build_release(Settings.load("release.cfg"))
+    write_release(release, "build")
 
-What is made is decided by the settings alone. Only `Settings.load`, `write_release` and `compare`
-touch the file system, and nothing the network. Expected failures are `DtLogsError`s.
+The settings alone decide what is built, unless you change the templates with a function. Only
+`Settings.load`, `write_release` and `compare` touch the file system, and nothing the network.
+Expected failures are `DtLogsError`s. docs/library.md has worked examples.
 
 To read the program, begin with `template`, then `release`; `cli.main` lists the commands.
 """
@@ -17,17 +17,30 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 __all__ = [
+    "Customize",
     "Difference",
     "DtLogsError",
     "Finding",
+    "FunctionSettings",
+    "Origin",
+    "PolicyLimits",
+    "Privileges",
     "Release",
     "Settings",
+    "TemplateKind",
     "Vendor",
     "Verdict",
     "__version__",
     "build_release",
     "compare",
+    "execution_policy",
+    "handler_zip",
     "lint_templates",
+    "refresh_policy",
+    "service_role_policy",
+    "service_role_template",
+    "service_role_trust",
+    "stack_template",
     "verify_template",
     "write_release",
 ]
@@ -38,20 +51,47 @@ if TYPE_CHECKING:
     from dt_logs_cfn.release.findings import Finding
     from dt_logs_cfn.release.folder import Difference, compare, write_release
     from dt_logs_cfn.release.lint import lint_templates
-    from dt_logs_cfn.settings import Settings, Vendor
+    from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings, Vendor
+    from dt_logs_cfn.template.customizing import Customize
+    from dt_logs_cfn.template.embedding import handler_zip
+    from dt_logs_cfn.template.execution_policies import (
+        PolicyLimits,
+        execution_policy,
+        refresh_policy,
+    )
+    from dt_logs_cfn.template.service_policies import service_role_policy, service_role_trust
+    from dt_logs_cfn.template.templates import (
+        Origin,
+        TemplateKind,
+        service_role_template,
+        stack_template,
+    )
     from dt_logs_cfn.verify.rebuild import Verdict, verify_template
 else:
     _HOMES = {
+        "Customize": "template.customizing",
         "Difference": "release.folder",
         "DtLogsError": "errors",
         "Finding": "release.findings",
+        "FunctionSettings": "settings",
+        "PolicyLimits": "template.execution_policies",
+        "Origin": "template.templates",
+        "Privileges": "settings",
         "Release": "release.build",
         "Settings": "settings",
+        "TemplateKind": "template.templates",
         "Vendor": "settings",
         "Verdict": "verify.rebuild",
         "build_release": "release.build",
         "compare": "release.folder",
+        "execution_policy": "template.execution_policies",
+        "handler_zip": "template.embedding",
         "lint_templates": "release.lint",
+        "refresh_policy": "template.execution_policies",
+        "service_role_policy": "template.service_policies",
+        "service_role_template": "template.templates",
+        "service_role_trust": "template.service_policies",
+        "stack_template": "template.templates",
         "verify_template": "verify.rebuild",
         "write_release": "release.folder",
     }
@@ -63,3 +103,7 @@ else:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+    def __dir__():
+        """Return the public names."""
+        return sorted(__all__)

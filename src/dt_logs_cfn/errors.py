@@ -18,7 +18,14 @@ Whatever else is raised is a bug.
 
 
 class DtLogsError(Exception):
-    """An expected failure: `what` and `fix` are one sentence each, without secrets."""
+    """An expected failure: `what` happened, and the `fix`, a sentence each and without secrets.
+
+    >>> try:
+    ...     Vendor("aws", "1234")
+    ... except DtLogsError as error:
+    ...     print(error.what)
+    vendor_account_id of partition aws is '1234', not an AWS account id of 12 digits.
+    """
 
     def __init__(self, what: str, fix: str) -> None:
         super().__init__(what, fix)

@@ -1,20 +1,30 @@
-"""What a vendor sets once for each AWS partition, read from `release.cfg`.
+"""What a vendor sets for its releases, read from `release.cfg`: itself, and the function.
 
 Nothing is invented: what is unset stays a parameter that the customer must fill in.
 """
 
 import configparser
+import os
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import cut
 from dt_logs_cfn.errors import SettingsError
+from dt_logs_cfn.function_settings import FunctionSettings
 from dt_logs_handler.names import ACCOUNT_ID, HTTPS_URL, QUEUE_ARN
 from dt_logs_handler.request import Privileges
 
-__all__ = ["DNS_SUFFIXES", "PARTITIONS", "Privileges", "Settings", "Vendor", "partition_of"]
+__all__ = [
+    "DNS_SUFFIXES",
+    "PARTITIONS",
+    "FunctionSettings",
+    "Privileges",
+    "Settings",
+    "Vendor",
+    "partition_of",
+]
 
 # How the names of a partition's endpoints end [botocore, endpoints.json].
 DNS_SUFFIXES = {
@@ -28,13 +38,18 @@ PARTITIONS = tuple(DNS_SUFFIXES)
 _NAMES = ("vendor_account_id", "notification_endpoint", "base_url")
 _FIX = "Correct release.cfg, or leave the value empty."
 _FOREIGN = "Take the template from a release."
+_FUNCTION = "function"  # the section; no partition is called so
 
 
 @dataclass(frozen=True)
 class Vendor:
-    """What holds in one partition; an empty value is unset.
+    """What a vendor has in one partition; an empty value is unset.
 
-    Raises SettingsError when made with a value that cannot be one.
+    `notification_endpoint` is an https URL or the ARN of an SQS queue, `base_url` is where the
+    releases are published. Raises SettingsError for a value that cannot be right.
+
+    >>> Vendor("aws", "111122223333", "https://logs.example.com/in").vendor_account_id
+    '111122223333'
     """
 
     partition: str
@@ -63,7 +78,7 @@ class Vendor:
 
     @property
     def is_set(self) -> bool:
-        """Whether anything is."""
+        """Whether any value is set."""
         return self != Vendor(self.partition)
 
     def _check(self, name: str, pattern: str, kind: str) -> None:
@@ -76,9 +91,17 @@ class Vendor:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the release is built with: at most one vendor a partition, in any order."""
+    """What a release is built with: at most one vendor for each partition, and the function.
+
+    Raises SettingsError if a partition comes twice.
+
+    >>> settings = Settings((Vendor("aws", "111122223333"),), FunctionSettings(memory=1024))
+    >>> settings.to_metadata()
+    {'aws': {'vendor_account_id': '111122223333'}, 'function': {'memory': '1024'}}
+    """
 
     vendors: tuple[Vendor, ...] = ()
+    function: FunctionSettings = field(default_factory=FunctionSettings)
 
     def __post_init__(self) -> None:
         partitions = [vendor.partition for vendor in self.vendors]
@@ -88,11 +111,14 @@ class Settings:
         object.__setattr__(self, "vendors", tuple(sorted(given, key=lambda each: each.partition)))
 
     @classmethod
-    def load(cls, path: Path) -> "Settings":
-        """Read a `release.cfg`: a section for each partition. Raises SettingsError."""
+    def load(cls, path: str | os.PathLike[str]) -> "Settings":
+        """Read a `release.cfg`: a section for each partition, and `[function]`.
+
+        Raises SettingsError if the file cannot be read, or has a value that cannot be right.
+        """
         parser = configparser.ConfigParser(interpolation=None, default_section="")
         try:
-            parser.read_string(path.read_text(encoding="utf-8"), str(path))
+            parser.read_string(Path(path).read_text(encoding="utf-8"), os.fspath(path))
         except OSError as error:
             raise SettingsError(
                 f"{path} cannot be read: {error.strerror or error}.",
@@ -116,8 +142,8 @@ class Settings:
         return cls._of(value.items())
 
     def to_metadata(self) -> dict[str, dict[str, str]]:
-        """Return what is set, by partition, to be recorded in a template."""
-        return {
+        """Return what is set, by section of `release.cfg`, to be recorded in a template."""
+        found = {
             vendor.partition: {
                 name: value
                 for name, value in asdict(vendor).items()
@@ -125,6 +151,8 @@ class Settings:
             }
             for vendor in self.vendors
         }
+        function = self.function.to_metadata()
+        return {**found, _FUNCTION: function} if function else found
 
     def vendor(self, partition: str) -> Vendor:
         """Return what is set for a partition, which may be nothing."""
@@ -149,7 +177,10 @@ class Settings:
 
     @classmethod
     def _of(cls, sections: Iterable[tuple[object, object]]) -> "Settings":
-        return cls(tuple(_vendor(partition, values) for partition, values in sections))
+        found = [(name, _texts(name, values)) for name, values in sections]
+        functions = [_function(values) for name, values in found if name == _FUNCTION]
+        vendors = [_vendor(name, values) for name, values in found if name != _FUNCTION]
+        return cls(tuple(vendors), *functions)
 
 
 def partition_of(region: str) -> str:
@@ -164,18 +195,32 @@ def partition_of(region: str) -> str:
     return "aws"
 
 
-def _vendor(partition: object, values: object) -> Vendor:
+def _texts(section: object, values: object) -> Mapping[str, str]:
+    """Check that a section's names and values are all text."""
     if not isinstance(values, Mapping) or not all(
         isinstance(text, str) for item in values.items() for text in item
     ):
-        raise SettingsError(f"The settings of {_shown(partition)} are not all text.", _FOREIGN)
-    unknown = sorted(values.keys() - set(_NAMES))
+        raise SettingsError(f"The settings of {_shown(section)} are not all text.", _FOREIGN)
+    return values
+
+
+def _check_names(section: object, values: Mapping[str, str], known: Collection[str]) -> None:
+    unknown = sorted(values.keys() - set(known))
     if unknown:
         raise SettingsError(
-            f"The settings of {_shown(partition)} have an unknown {_shown(unknown[0])}.",
-            f"Use {', '.join(_NAMES)}.",
+            f"The settings of {_shown(section)} have an unknown {_shown(unknown[0])}.",
+            f"Use {', '.join(known)}.",
         )
+
+
+def _vendor(partition: object, values: Mapping[str, str]) -> Vendor:
+    _check_names(partition, values, _NAMES)
     return Vendor(str(partition), **values)
+
+
+def _function(values: Mapping[str, str]) -> FunctionSettings:
+    _check_names(_FUNCTION, values, [each.name for each in fields(FunctionSettings)])
+    return FunctionSettings.parse(values)
 
 
 def _shown(value: object) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.errors import RehearsalError
+from dt_logs_cfn.release.customize_option import load_customize
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.report.data import Report, StackEvent
 from dt_logs_rehearsal.report.page import page
@@ -25,7 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     kind = arguments.service_role
     usual = Privileges.DOCUMENTED if kind == "documented" else Privileges.LEAST_PRIVILEGE
-    released = load(arguments.release, arguments.privileges or usual, kind)
+    customize = load_customize(arguments.customize)
+    released = load(arguments.release, arguments.privileges or usual, kind, customize)
     everything = arguments.scenario == "all"
     names = [each.name for each in SCENARIOS] if everything else [arguments.scenario]
     print(notice(), file=sys.stderr)

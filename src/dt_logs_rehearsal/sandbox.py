@@ -138,7 +138,8 @@ class Sandbox:
         def name(logical: str) -> str:
             return f"{stack.name[:24]}-{logical[:26]}-{stack.id[-12:]}"
 
-        return Context(*self._clients[role], decide, name, stack.asked.tags)
+        place = PARTITION, REGION, ACCOUNT
+        return Context(*self._clients[role], decide, name, stack.asked.tags, place)
 
     def _assume(self, role: str, service: str) -> None:
         """Let a service take a role, if the role's trust policy says so. Raises Refused."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cli.conftest import Run
 
+from dt_logs_cfn import Settings, build_release
 from dt_logs_handler.grants import GRANTS
 
 
@@ -39,3 +42,41 @@ def test_the_documented_role_is_measured_against_what_is_used(
     assert "sns:CreateTopic" in ran.out
     used = {a for grant in GRANTS for a in grant.actions if a.startswith("s3:")}
     assert str(len(used)) in ran.out
+
+
+BUCKET_POLICY = {
+    "Type": "AWS::S3::BucketPolicy",
+    "Properties": {
+        "Bucket": "audit",
+        "PolicyDocument": {
+            "Statement": {
+                "Effect": "Allow",
+                "Principal": {"AWS": "111122223333"},
+                "Action": "s3:GetObject",
+                "Resource": {"Fn::Sub": "arn:${AWS::Partition}:s3:::audit/*"},
+                "Condition": {"Bool": {"aws:SecureTransport": "true"}},
+            }
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("added", [{}, {"AuditPolicy": BUCKET_POLICY}])
+def test_what_a_template_allows_beyond_ours(run: Run, here: Path, added: dict[str, Any]) -> None:
+    template = json.loads(build_release(Settings()).templates["dt-logs-analysis.template.json"])
+    template["Resources"] |= added
+    (here / "t.json").write_text(json.dumps(template))
+
+    as_text = run("explain", "--added-in", "t.json").out.partition("t.json")[2]
+    as_data = json.loads(run("explain", "--added-in", "t.json", "--json").out)["added"]
+
+    if not added:
+        assert (as_text, as_data) == (" adds no policy statement.\n", [])
+        return
+    assert as_text == (
+        ":\n"
+        '  AuditPolicy allows {"AWS": "111122223333"} s3:GetObject\n'
+        "    on arn:${AWS::Partition}:s3:::audit/*\n"
+        '    if {"Bool": {"aws:SecureTransport": "true"}}\n'
+    )
+    assert [each["actions"] for each in as_data] == [["s3:GetObject"]]

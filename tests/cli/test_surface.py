@@ -1,5 +1,6 @@
 """The library's public surface: what is in it stays, and nothing joins it by accident."""
 
+import pkgutil
 import subprocess
 import sys
 
@@ -13,20 +14,40 @@ from dt_logs_cfn.verify import rebuild
 
 def test_public_names() -> None:
     assert dt_logs_cfn.__all__ == [
+        "Customize",
         "Difference",
         "DtLogsError",
         "Finding",
+        "FunctionSettings",
+        "Origin",
+        "PolicyLimits",
+        "Privileges",
         "Release",
         "Settings",
+        "TemplateKind",
         "Vendor",
         "Verdict",
         "__version__",
         "build_release",
         "compare",
+        "execution_policy",
+        "handler_zip",
         "lint_templates",
+        "refresh_policy",
+        "service_role_policy",
+        "service_role_template",
+        "service_role_trust",
+        "stack_template",
         "verify_template",
         "write_release",
     ]
+    assert dir(dt_logs_cfn) == dt_logs_cfn.__all__
+
+
+def test_no_name_shadows_a_module() -> None:
+    modules = {each.name for each in pkgutil.iter_modules(dt_logs_cfn.__path__)}
+
+    assert modules.isdisjoint(dt_logs_cfn.__all__)
 
 
 def test_each_name_leads_to_its_object() -> None:

@@ -115,6 +115,7 @@ def test_one_right_added(run: Run, here: Path) -> None:
                 "notification_endpoint": "https://logs.example.com/alb",
             }
         },
+        "customized_by": None,
         "signature": {"state": "unsigned", "told": UNSIGNED},
         "version_status": {"state": "unknown", "told": UNKNOWN},
     }
@@ -151,7 +152,7 @@ def test_a_default_that_the_settings_do_not_say_is_a_difference() -> None:
 
 def test_many_differences_stay_on_one_line(run: Run, here: Path) -> None:
     parsed = template()
-    for name in range(9):
+    for name in range(24):
         parsed["Outputs"][f"O{name}\n\x1b[2J"] = {"Value": "x"}
     (here / "t.json").write_text(json.dumps(parsed))
 

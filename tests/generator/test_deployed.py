@@ -96,6 +96,37 @@ def test_how_code_or_rights_come_in_otherwise(name: str, value: object, told: st
     assert changes(replace(found, configuration={**found.configuration, name: value})) == (told,)
 
 
+def customized(found: Deployed, logical: str, **resource: Any) -> Deployed:
+    """A stack whose template has one more resource, or other properties of one."""
+    template = json.loads(found.template)
+    old = template["Resources"].get(logical, {})
+    properties = {**old.get("Properties", {}), **resource.pop("Properties")}
+    template["Resources"][logical] = {**old, **resource, "Properties": properties}
+    return replace(found, template=json.dumps(template))
+
+
+def test_what_a_customized_template_gives_the_function_is_no_change() -> None:
+    environment = {"Variables": {"TEAM": "edge"}}
+    found = customized(deployed(), FUNCTION, Properties={"Environment": environment})
+
+    for variables, told in (
+        ({"TEAM": "edge"}, ()),
+        ({"TEAM": "x"}, ('the function has Environment: {"Variables": {"TEAM": "x"}}',)),
+    ):
+        configuration = {**found.configuration, "Environment": {"Variables": variables}}
+        assert changes(replace(found, configuration=configuration)) == told
+
+
+def test_a_policy_that_a_customized_template_gives_the_role_is_no_change() -> None:
+    document = {"Version": "2012-10-17", "Statement": []}
+    given = {"PolicyName": "Vpc", "Roles": [{"Ref": ROLE}], "PolicyDocument": document}
+    found = customized(deployed(), "Vpc", Type="AWS::IAM::Policy", Properties=given)
+    policies = {**found.role["Policies"], "Vpc": document}
+
+    assert changes(replace(found, role={**found.role, "Policies": policies})) == ()
+    assert changes(found) == ("the role has no policy Vpc",)
+
+
 def role_with(**parts: Any) -> tuple[str, ...]:
     found = deployed()
     return changes(replace(found, role={**found.role, **parts}))

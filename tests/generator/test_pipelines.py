@@ -105,15 +105,28 @@ def test_a_stack_set_is_for_all_load_balancers_of_units(settings: Settings) -> N
     }
     made = {kind: body for each in parsed["resource"] for kind, body in named([each]).items()}
     stack_set = named([made["aws_cloudformation_stack_set"]])["logs_analysis"]
+    (locals_,) = parsed["locals"]
     # The provider wants all parameters, also those with a default.
-    assert stack_set["parameters"].keys() == stack["Parameters"].keys()
-    assert stack_set["parameters"]["LoadBalancerArns"] == "*"
+    assert stack_set["parameters"] == "${local.parameters}"
+    assert locals_["values"].keys() == stack["Parameters"].keys()
+    assert locals_["values"]["LoadBalancerArns"] == "*"
     for name in stack["Parameters"].keys() - {"LoadBalancerArns"}:
-        assert f"var.{VARIABLES[name]}" in stack_set["parameters"][name]
+        assert f"var.{VARIABLES[name]}" in locals_["values"][name]
     stacks = named([made["aws_cloudformation_stack_instances"]])["logs_analysis"]
     assert stacks["deployment_targets"] == [
         {"organizational_unit_ids": "${var.organizational_unit_ids}"}
     ]
+
+
+@pytest.mark.parametrize("name", [TERRAFORM, TERRAFORM_STACK_SET])
+def test_the_documented_template_gets_only_the_parameters_that_it_has(name: str) -> None:
+    text, _ = module(UNSET, name)
+    documented = json.loads(build_release(UNSET).files["dt-logs-analysis-documented.template.json"])
+
+    (listed,) = re.findall(r"!contains\(\[(.*)\], name\)", text)
+
+    lacking = set(VARIABLES) - documented["Parameters"].keys()
+    assert {each.strip(' "') for each in listed.split(",")} == lacking == {"RefreshSchedule"}
 
 
 @pytest.mark.parametrize(("name", "up"), [(TERRAFORM, ".."), (TERRAFORM_STACK_SET, "../..")])

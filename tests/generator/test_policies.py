@@ -12,7 +12,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from cfnlint.version import __version__ as cfn_lint
 
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.template.execution_policies import Limits, least_privilege
+from dt_logs_cfn.template.execution_policies import PolicyLimits, least_privilege
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 from dt_logs_cfn.template.service_policies import (
     CUSTOM,
@@ -24,14 +24,14 @@ from dt_logs_cfn.template.service_policies import (
     RULE,
     On,
 )
-from dt_logs_cfn.template.statements import PolicyTarget, actions
+from dt_logs_cfn.template.statements import PolicyTarget, actions, plain
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler.grants import GRANTS, Grant, Scope
 
 CONTRACT = Path(__file__).parent / "fixtures" / "contract"
 HERE = PolicyTarget("aws", "us-east-1", "123456789012")
-LIMITS = Limits(
-    "123456789012", "<log group>", "<endpoint>", ["<own>"], ["<log buckets>"], "<stack>"
+LIMITS = PolicyLimits(
+    "<log group>", "<endpoint>", "123456789012", ["<own>"], ["<log buckets>"], "<stack>"
 )
 
 # What CloudFormation's handlers declare beyond our needs, by the property that brings them to it
@@ -202,7 +202,7 @@ def test_everything_is_open_only_where_a_grant_says_so() -> None:
 def test_each_scope_has_resources_of_its_own(scope: Scope) -> None:
     grant = Grant("step", ("s3:GetObject",), scope, "why")
 
-    (statement,) = least_privilege(HERE, LIMITS, [grant])["Statement"]
+    (statement,) = plain(least_privilege(HERE, LIMITS, [grant]))["Statement"]
 
     assert {
         Scope.EVERYTHING: "*",
@@ -230,7 +230,7 @@ def test_only_the_vendors_endpoint_can_be_subscribed() -> None:
         Grant("step", ("sns:Subscribe", "sns:GetTopicAttributes"), Scope.FOREIGN_TOPIC, "why")
     ]
 
-    look, subscribe = least_privilege(HERE, LIMITS, grants)["Statement"]
+    look, subscribe = plain(least_privilege(HERE, LIMITS, grants))["Statement"]
 
     assert (look["Action"], look.get("Condition")) == ("sns:GetTopicAttributes", None)
     assert subscribe["Action"] == "sns:Subscribe"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.strategies import STEADY, json_values
 
 from dt_logs_cfn.errors import DtLogsError, SettingsError
-from dt_logs_cfn.settings import PARTITIONS, Settings, Vendor
+from dt_logs_cfn.settings import PARTITIONS, FunctionSettings, Settings, Vendor
 
 ACCOUNT = "999988887777"
 URL = "https://logs.example.com/in?token=1"
@@ -23,8 +23,17 @@ vendors = st.builds(
     st.sampled_from(["", URL]),
     st.sampled_from(["", BASE]),
 )
-all_settings = st.lists(vendors, unique_by=lambda vendor: vendor.partition).map(
-    lambda found: Settings(tuple(found))
+functions = st.builds(
+    FunctionSettings,
+    st.sampled_from(["python3.12", "python3.13"]),
+    st.integers(128, 10_240),
+    st.integers(60, 900),
+    st.sampled_from([1, 90, 3653]),
+)
+all_settings = st.builds(
+    Settings,
+    st.lists(vendors, unique_by=lambda vendor: vendor.partition).map(tuple),
+    functions,
 )
 
 
@@ -55,6 +64,19 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
     assert loaded.vendor("aws-cn") == Vendor("aws-cn")
 
 
+def test_a_file_sets_the_function_and_its_path_is_any_path(tmp_path: Path) -> None:
+    text = "[function]\nruntime = python3.12\nmemory = 1024\ntimeout =\nlog_retention = 30\n"
+
+    loaded = load(tmp_path, text)
+
+    function = FunctionSettings("python3.12", 1024, 900, 30)
+    assert loaded == Settings(function=function)
+    assert loaded == Settings.load(str(tmp_path / "release.cfg"))
+    assert loaded.to_metadata() == {
+        "function": {"runtime": "python3.12", "memory": "1024", "log_retention": "30"}
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
@@ -67,6 +89,13 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
         (f"[aws]\nbase_url = {BASE}?versionId=1\n", "base_url"),
         ("[aws]\nbase_uri = https://x.example.com\n", "'base_uri'"),
         ("[azure]\n", "'azure'"),
+        ("[function]\nmemory = 64\n", "64"),
+        ("[function]\nmemory = 1 GB\n", "'1 GB'"),
+        ("[function]\ntimeout = 901\n", "60 to 900 seconds"),
+        ("[function]\ntimeout = 30\n", "60 to 900 seconds"),
+        ("[function]\nruntime = nodejs22.x\n", "'nodejs22.x'"),
+        ("[function]\nlog_retention = 91\n", "91"),
+        ("[function]\nretention = 90\n", "'retention'"),
         ("[DEFAULT]\nvendor_account_id = 999988887777\n", "'DEFAULT'"),
         ("vendor_account_id = 999988887777\n", "no configuration file"),
         ("[aws]\n[aws]\n", "no configuration file"),
@@ -75,7 +104,7 @@ def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
 def test_a_file_that_does_not_hold_is_refused_by_name(
     tmp_path: Path, text: str, names: str
 ) -> None:
-    with pytest.raises(SettingsError, match=r"release\.cfg|section|Name|Use") as refused:
+    with pytest.raises(SettingsError, match=r"release\.cfg|section|Name|Use|Give") as refused:
         load(tmp_path, text)
 
     assert names in str(refused.value)
@@ -107,17 +136,17 @@ def test_what_is_recorded_can_be_read_back(settings: Settings) -> None:
 @STEADY
 @given(all_settings)
 def test_the_order_of_vendors_does_not_matter(settings: Settings) -> None:
-    assert settings == Settings(tuple(reversed(settings.vendors)))
+    assert settings == Settings(tuple(reversed(settings.vendors)), settings.function)
 
 
 @STEADY
 @given(
     json_values
     | st.dictionaries(
-        st.sampled_from([*PARTITIONS, "x"]),
+        st.sampled_from([*PARTITIONS, "function", "x"]),
         st.dictionaries(
-            st.sampled_from(["vendor_account_id", "base_url", "partition", "x"]),
-            st.sampled_from(["", ACCOUNT, BASE]) | json_values,
+            st.sampled_from(["vendor_account_id", "base_url", "partition", "memory", "x"]),
+            st.sampled_from(["", ACCOUNT, BASE, "256"]) | json_values,
         )
         | json_values,
     )

@@ -14,15 +14,15 @@ from support.strategies import STEADY, json_values
 from dt_logs_cfn import __version__
 from dt_logs_cfn.canonical import dumps
 from dt_logs_cfn.errors import DtLogsError, VerifyError
-from dt_logs_cfn.settings import Privileges, Settings, Vendor
+from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings, Vendor
 from dt_logs_cfn.template.embedding import extract, handler_sha256, handler_zip
+from dt_logs_cfn.template.execution_policies import LOG_GROUP
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.resources import (
     EXECUTION_ROLE,
     FUNCTION,
     INVOCATION,
-    LOG_GROUP,
     SERVICE_ROLE,
 )
 from dt_logs_cfn.template.templates import Origin, origin, service_role_template, stack_template
@@ -58,6 +58,17 @@ def policy_of(stack: ResolvedTemplate, role: str) -> Any:
 def resources_of(policy: Any, sid: str) -> Any:
     (statement,) = (each for each in policy["Statement"] if each["Sid"] == sid)
     return statement["Resource"]
+
+
+def test_the_function_is_set_up_as_the_settings_say() -> None:
+    function = FunctionSettings("python3.12", 1024, 300, 30)
+    template = stack_template(Settings(function=function), Privileges.LEAST_PRIVILEGE).to_dict()
+
+    found = template["Resources"][FUNCTION]["Properties"]
+    names = ("Runtime", "MemorySize", "Timeout")
+    assert [found[name] for name in names] == ["python3.12", 1024, 300]
+    assert template["Resources"][LOG_GROUP]["Properties"] == {"RetentionInDays": 30}
+    assert origin(template).settings.function == function
 
 
 def test_a_documented_stack_has_exactly_the_promised_resources() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rehearsal.thing import template
 
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
 from dt_logs_rehearsal.cloudformation.templates import in_order
@@ -155,4 +156,4 @@ def test_a_role_that_does_not_trust_cloudformation_is_not_taken(sandbox: Sandbox
 def test_a_circle_is_refused() -> None:
     circle = {"Resources": {"A": {"P": {"Ref": "B"}}, "B": {"P": {"Fn::Sub": "${A.Arn}"}}}}
     with pytest.raises(Refused, match="Circular"):
-        in_order(circle)
+        in_order(ResolvedTemplate(circle, {}))

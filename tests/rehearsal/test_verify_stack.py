@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import zipfile
+from types import ModuleType
 
 import pytest
 from support.emulated import BOTH, Emulated
+from troposphere import Output, Tags, Template
 
-from dt_logs_cfn import __version__
+from dt_logs_cfn import Settings, TemplateKind, __version__, build_release
 from dt_logs_cfn.cli.main import main
 from dt_logs_cfn.settings import Privileges
 
@@ -17,7 +20,11 @@ NAME = "dt-logs-analysis"
 FUNCTION, ROLE = "DTLogsAnalysisLambdaFunction", "DTLogsAnalysisLambdaExecutionRole"
 
 
-def create(account: Emulated, privileges: Privileges = Privileges.LEAST_PRIVILEGE) -> None:
+def create(
+    account: Emulated,
+    privileges: Privileges = Privileges.LEAST_PRIVILEGE,
+    body: str = "",
+) -> None:
     values = {
         "LoadBalancerArns": account.load_balancers[0],
         "DataTheoremAccountId": "999988887777",
@@ -25,7 +32,7 @@ def create(account: Emulated, privileges: Privileges = Privileges.LEAST_PRIVILEG
     }
     account.client("cloudformation").create_stack(
         StackName=NAME,
-        TemplateBody=account.template(privileges),
+        TemplateBody=body or account.template(privileges),
         RoleARN=account.role,
         Capabilities=list(BOTH),
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()],
@@ -78,6 +85,32 @@ def test_code_and_rights_that_were_changed_since(
     out, _ = capsys.readouterr()
     assert "the function's code is not the template's" in out
     assert "the role has another policy More" in out
+
+
+def test_a_customized_stack_with_the_function_and_without(
+    account: Emulated, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = ModuleType("edge_rules")
+    rules.add = more_memory  # type: ignore[attr-defined]  # as a module's function
+    monkeypatch.setitem(sys.modules, "edge_rules", rules)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    release = build_release(Settings(), more_memory)
+    create(account, body=release.templates["dt-logs-analysis.template.json"])
+
+    assert main(["verify", "--stack", NAME, "--customize", "edge_rules:add"]) == 0
+    assert main(["verify", "--stack", NAME]) == 1
+
+    out, _ = capsys.readouterr()
+    assert f"identical to release {__version__}, customized by edge_rules:add" in out
+    assert f"Resources/{FUNCTION}/Properties/MemorySize changed" in out
+    assert main(["remove", "--stack", NAME, "--yes"]) == 0
+
+
+def more_memory(template: Template, kind: TemplateKind) -> None:
+    if kind is not TemplateKind.SERVICE_ROLE:
+        template.add_output(Output("Owner", Value="edge"))
+        template.resources[FUNCTION].MemorySize = 1024
+        template.resources[FUNCTION].Tags = Tags(team="edge")
 
 
 def test_a_stack_that_is_not_there(account: Emulated, capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,16 +132,8 @@ locals {
     least-privilege = "dt-logs-analysis.template.json"
     documented      = "dt-logs-analysis-documented.template.json"
   }[var.privileges]
-}
 
-resource "aws_cloudformation_stack" "logs_analysis" {
-  name          = var.stack_name
-  iam_role_arn  = var.service_role_arn
-  capabilities  = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
-  template_body = file("${path.module}/../${local.template}")
-  tags          = var.tags
-
-  parameters = {
+  values = {
     DataTheoremAccountId    = var.data_theorem_account_id
     NotificationEndpoint    = var.notification_endpoint
     LoadBalancerArns        = join(",", var.load_balancer_arns)
@@ -157,6 +149,20 @@ resource "aws_cloudformation_stack" "logs_analysis" {
     LambdaFunctionName      = var.lambda_function_name
     PermissionsBoundaryArn  = var.permissions_boundary_arn
   }
+  # The documented template lacks some of them.
+  parameters = {
+    for name, value in local.values : name => value
+    if var.privileges == "least-privilege" || !contains(["RefreshSchedule"], name)
+  }
+}
+
+resource "aws_cloudformation_stack" "logs_analysis" {
+  name          = var.stack_name
+  iam_role_arn  = var.service_role_arn
+  capabilities  = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+  template_body = file("${path.module}/../${local.template}")
+  tags          = var.tags
+  parameters    = local.parameters
 }
 
 output "log_buckets" {

@@ -7,6 +7,7 @@ from dt_logs_cfn.cli.terminal import result, tell
 from dt_logs_cfn.commands import vendor_settings
 from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT, Release, build_release
+from dt_logs_cfn.release.customize_option import add_customize, load_customize
 from dt_logs_cfn.release.folder import Difference, compare, write_release
 
 
@@ -30,13 +31,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=f"enter the version into DIR/{ledger.LEDGER}: its files never change from then on",
     )
+    add_customize(parser, "change the templates with this function; see docs/library.md")
     parser.add_argument("--json", action="store_true", help="print the result for a program")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Build the release; with `--check` answer 1 if the one on disk is another."""
     out: Path = arguments.out
-    release = build_release(vendor_settings.chosen(arguments.config))
+    settings = vendor_settings.chosen(arguments.config)
+    release = build_release(settings, load_customize(arguments.customize))
     if arguments.check:
         folder = out / release.version
         return _report_check(folder, compare(release, folder), arguments.json) or _gate(

@@ -4,11 +4,14 @@ import argparse
 import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import groupby
+from itertools import chain, groupby
+from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import result
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template import explain
+from dt_logs_cfn.template.added import AddedRight, added_to
+from dt_logs_cfn.template.parsing import parse_template, read_template
 
 _WIDTH = 100
 
@@ -23,17 +26,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SET",
         help="documented or least-privilege (default: least-privilege)",
     )
+    parser.add_argument(
+        "--added-in",
+        type=Path,
+        metavar="TEMPLATE",
+        help="a customized template: also explain what its policies allow beyond ours",
+    )
     parser.add_argument("--json", action="store_true", help="print it for a program")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every right, what it is for, and what is refused or left open."""
     least = arguments.privileges is Privileges.LEAST_PRIVILEGE
-    if least:
-        result(arguments.json, _least(), _least_lines())
-    else:
-        result(arguments.json, _documented(), _documented_lines())
+    data, lines = (_least, _least_lines) if least else (_documented, _documented_lines)
+    path: Path | None = arguments.added_in
+    if path is None:
+        result(arguments.json, data(), lines())
+        return 0
+    added = added_to(parse_template(read_template(path)))
+    found = {**data(), "added": [_as_data(each) for each in added]}
+    result(arguments.json, found, chain(lines(), _added_lines(path, added)))
     return 0
+
+
+def _as_data(added: AddedRight) -> dict[str, object]:
+    return {**asdict(added), "actions": list(added.actions), "on": list(added.on)}
+
+
+def _added_lines(path: Path, added: tuple[AddedRight, ...]) -> Iterator[str]:
+    yield ""
+    yield f"Added in {path}:" if added else f"{path} adds no policy statement."
+    for each in added:
+        what = "denies" if each.effect == "Deny" else "allows"
+        who = f" {each.who}" if each.who else ""
+        yield from _wrapped(f"{each.resource} {what}{who} {', '.join(each.actions)}", "  ")
+        if each.on:
+            yield from _wrapped(f"on {', '.join(each.on)}", "    ")
+        if each.condition:
+            yield from _wrapped(f"if {each.condition}", "    ")
 
 
 def _least() -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import result, tell
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if findings else 0
 
 
-def _templates(given: Path | None) -> dict[str, str]:
+def _templates(given: Path | None) -> Mapping[str, str]:
     if given is not None:
         return {str(given): read_template(given)}
     return installed_templates()

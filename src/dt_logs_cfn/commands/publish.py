@@ -21,6 +21,7 @@ from dt_logs_cfn.publish.revision import revision
 from dt_logs_cfn.publish.store import Store
 from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import CHECKSUMS, Release, build_release
+from dt_logs_cfn.release.customize_option import add_customize, load_customize
 from dt_logs_cfn.release.folder import compare
 from dt_logs_cfn.settings import DNS_SUFFIXES, Settings
 from dt_logs_cfn.verify.fetching import optional
@@ -77,6 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the releases (default: build)",
     )
+    add_customize(parser, "the function with which the release was built")
     parser.add_argument("--dry-run", action="store_true", help="print the steps; do none of them")
     parser.add_argument("--json", action="store_true", help="print the result for a program")
 
@@ -143,7 +145,7 @@ def _plans(
 def _publication(arguments: argparse.Namespace, settings: Settings, now: datetime) -> Publication:
     """Return what is published: what this source builds, which is also what is on disk."""
     out: Path = arguments.out
-    release = build_release(settings)
+    release = build_release(settings, load_customize(arguments.customize))
     if compare(release, out / release.version):
         raise PublishError(
             f"{out / release.version} is not what this source builds.",

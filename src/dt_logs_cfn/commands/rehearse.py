@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dt_logs_cfn.errors import RehearsalError
+from dt_logs_cfn.release.customize_option import add_customize
 from dt_logs_cfn.settings import Privileges
 
 NAMES = (
@@ -52,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the folder of a release (default: the release of the installed version)",
     )
+    add_customize(parser, "the function with which the release was built")
     parser.add_argument("--json", action="store_true", help="print the result for a program")
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write an HTML page of what was seen"

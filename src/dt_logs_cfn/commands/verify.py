@@ -10,6 +10,7 @@ from dt_logs_cfn.cli.terminal import result
 from dt_logs_cfn.errors import DtLogsError, ReleaseError, VerifyError
 from dt_logs_cfn.operate import stack_options
 from dt_logs_cfn.publish.destination import destination
+from dt_logs_cfn.release.customize_option import add_customize, load_customize
 from dt_logs_cfn.release.installed import installed_settings
 from dt_logs_cfn.settings import Settings, Vendor
 from dt_logs_cfn.template import embedding
@@ -27,17 +28,21 @@ from dt_logs_cfn.verify.signature import Signers, signers
 from dt_logs_cfn.verify.source import Given, below_url, from_file, from_s3, from_url
 from dt_logs_handler.names import Stack
 
-_MOST = 5
+_MOST = 20  # differences that are named; --json has all
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What is said of something that was verified; `origin` is None for a handler.zip."""
+    """What is said of something that was verified; `origin` is None for a handler.zip.
+
+    `customize` names the function with which it was built again, if there was one.
+    """
 
     name: str
     differences: tuple[str, ...]
     origin: Origin | None
     provenance: Provenance
+    customize: str | None = None
 
     @property
     def fine(self) -> bool:
@@ -77,6 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the settings of the vendor that it must be for (default: the installed version's)",
     )
+    add_customize(parser, "your copy of the function with which the release was built")
     aws.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the verdict for a program")
 
@@ -107,11 +113,11 @@ def _given(arguments: argparse.Namespace) -> _Answer:
     if arguments.extract is not None:
         _write(handler_sources(text), arguments.extract)
     try:
-        verdict = verify_template(text)
+        verdict = verify_template(text, load_customize(arguments.customize))
     except VerifyError as error:
         raise VerifyError(" ".join((error.what, *_against(found))), error.fix) from error
     differences = (*verdict.differences, *_other_vendor(verdict.origin, arguments.config))
-    return _Answer(given.name, differences, verdict.origin, found)
+    return _Answer(given.name, differences, verdict.origin, found, arguments.customize)
 
 
 def _archive(given: Given, known: Signers, arguments: argparse.Namespace) -> _Answer:
@@ -128,7 +134,7 @@ def _other_vendor(origin: Origin, config: Path | None) -> list[str]:
     What a template was built for is its own word: whoever made it may have put himself there.
     """
     ours = installed_settings() if config is None else Settings.load(config)
-    if not ours.vendors or ours == origin.settings:
+    if not ours.vendors or ours.vendors == origin.settings.vendors:
         return []
     return [f"it is for another vendor than {config or 'the installed release.cfg'} names"]
 
@@ -152,7 +158,7 @@ def _stack(arguments: argparse.Namespace) -> _Answer:
         found = deployed.read(session, arguments.stack, fetching.fetch)
     if arguments.extract is not None:
         _write(handler_sources(found.template), arguments.extract)
-    verdict = verify_template(found.template)
+    verdict = verify_template(found.template, load_customize(arguments.customize))
     vendor = verdict.origin.settings.vendor(Stack.of(found.stack_id).partition)
     return _Answer(
         f"stack {arguments.stack}",
@@ -163,6 +169,7 @@ def _stack(arguments: argparse.Namespace) -> _Answer:
         ),
         verdict.origin,
         _published(vendor, found.template),
+        arguments.customize,
     )
 
 
@@ -195,12 +202,20 @@ def _against(found: Provenance) -> list[str]:
 
 def _lines(answer: _Answer) -> Iterator[str]:
     yield f"{answer.name}: {_line(answer)}"
+    if answer.origin and answer.origin.customized_by and answer.customize is None:
+        by = shown_ascii(answer.origin.customized_by)
+        yield (
+            f"{answer.name}: it says that {by} customized it;"
+            " pass your copy of that function with --customize"
+        )
     yield f"{answer.name}: {answer.provenance.signature}"
     yield f"{answer.name}: {answer.provenance.told}"
 
 
 def _line(answer: _Answer) -> str:
-    what = _described(answer.origin) if answer.origin else f"the handler of release {__version__}"
+    what = f"the handler of release {__version__}"
+    if answer.origin:
+        what = _described(answer.origin, answer.customize)
     if not answer.differences:
         return f"identical to {what}"
     listed = ", ".join(answer.differences[:_MOST])
@@ -209,14 +224,22 @@ def _line(answer: _Answer) -> str:
     return f"differs from {what}: {listed}{rest}"
 
 
-def _described(origin: Origin) -> str:
+def _described(origin: Origin, customize: str | None) -> str:
     kind = origin.privileges.value if origin.privileges else "CloudFormation's role"
     vendors = [
         f"in {vendor.partition} account {vendor.vendor_account_id or 'to be given'}"
         f" and endpoint {shown_ascii(vendor.notification_endpoint) or 'to be given'}"
         for vendor in origin.settings.vendors
     ]
-    return f"release {origin.version}, {kind}, for {'; '.join(vendors) or 'no vendor yet'}"
+    function = origin.settings.function.to_metadata().items()
+    parts = [
+        f"release {origin.version}",
+        *([f"customized by {customize}"] if customize else []),
+        kind,
+        *([f"with {', '.join(f'{k} {v}' for k, v in function)}"] if function else []),
+        f"for {'; '.join(vendors) or 'no vendor yet'}",
+    ]
+    return ", ".join(parts)
 
 
 def _report(answer: _Answer) -> dict[str, object]:
@@ -228,6 +251,7 @@ def _report(answer: _Answer) -> dict[str, object]:
         "version": origin.version if origin else __version__,
         "privileges": privileges.value if privileges else None,
         "settings": origin.settings.to_metadata() if origin else None,
+        "customized_by": (origin.customized_by or None) if origin else None,
         "signature": {"state": answer.provenance.state, "told": answer.provenance.signature},
         "version_status": {"state": answer.provenance.standing, "told": answer.provenance.told},
     }

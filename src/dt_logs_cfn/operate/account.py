@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError, NoRegionError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.operate.plans.asked import new_stack
-from dt_logs_cfn.template.resources import TIMEOUT
+from dt_logs_cfn.settings import FunctionSettings
 from dt_logs_handler.aws import Aws, Passing, code, denied, message
 from dt_logs_handler.errors import CallFailed
 from dt_logs_handler.main import ANSWER_RESERVE, Clients
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_ONCE = 8  # load balancers that are read at a time
-_FUNCTION_SECONDS = TIMEOUT - ANSWER_RESERVE
+_FUNCTION_SECONDS = FunctionSettings().timeout - ANSWER_RESERVE
 # What an account without any of it would answer, so that reading goes on after a denial.
 _NOTHING: Mapping[str, Mapping[str, object]] = {
     "describe_load_balancer_attributes": {"Attributes": []},

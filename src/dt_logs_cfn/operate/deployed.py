@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from dt_logs_cfn import canonical
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.operate.stacks.stack import named
+from dt_logs_cfn.template.execution_policies import LOG_GROUP
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.json_tree import differences
 from dt_logs_cfn.template.parsing import LIMIT, parse_template
-from dt_logs_cfn.template.resources import EXECUTION_ROLE, FUNCTION, LOG_GROUP
+from dt_logs_cfn.template.resources import EXECUTION_ROLE, FUNCTION
 from dt_logs_cfn.verify.rebuild import shown_ascii
 from dt_logs_handler.names import Stack
 
@@ -97,6 +98,7 @@ def changes(found: Deployed) -> tuple[str, ...]:
     )
     try:
         function, role = stack.properties(FUNCTION), stack.properties(EXECUTION_ROLE)
+        role["Policies"] += _added_policies(stack, found.resources[EXECUTION_ROLE])
         return (*_function_changes(found, function), *_role_changes(found.role, role))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # Of a template that was edited, or is none of ours; that it differs is told beside.
@@ -117,8 +119,19 @@ def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[
         value = found.configuration.get(name)
         if isinstance(value, dict):
             value = {key: each for key, each in value.items() if each}
-        if value:
+        # Environment is written alike in both; of the others Lambda tells more than a template.
+        known = name in expected and (name != "Environment" or value == expected[name])
+        if value and not known:
             yield f"the function has {name}: {_told(value)}"
+
+
+def _added_policies(stack: ResolvedTemplate, role: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the policies that resources of a customized template give to the function's role."""
+    for name, resource in stack.template["Resources"].items():
+        if resource.get("Type") == "AWS::IAM::Policy":
+            policy = stack.properties(name)
+            if role in policy.get("Roles", ()):
+                yield policy
 
 
 def _role_changes(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 
 from dt_logs_cfn.pages.links import template_url
 from dt_logs_cfn.settings import Privileges, Settings
+from dt_logs_cfn.template.added import Customization
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The files of a release by name, and which of them are the templates."""
+    """The files of a release by name, which of them are the templates, and who changed those."""
 
     settings: Settings
     files: Mapping[str, bytes]
     templates: Mapping[Privileges, str]
     role_template: str
+    customization: Customization | None = None
 
     def url(self, partition: str, name: str) -> str:
         """Return where a file is published for a partition; empty where nothing is."""

@@ -9,6 +9,7 @@ from html import escape
 from dt_logs_cfn import __version__
 from dt_logs_cfn.pages import launch_commands
 from dt_logs_cfn.pages.contents import Contents
+from dt_logs_cfn.pages.customized import changed, notice
 from dt_logs_cfn.pages.drawing import drawings
 from dt_logs_cfn.pages.form import data, launcher, unpublished
 from dt_logs_cfn.pages.links import quick_create
@@ -53,7 +54,7 @@ def page(contents: Contents) -> str:
     bodies = (
         _flow(),
         _launch(contents),
-        rights(),
+        rights() + changed(contents.customization),
         _verify(contents),
         _undo(),
         _files(contents),
@@ -65,7 +66,8 @@ def page(contents: Contents) -> str:
     body = (
         "<header><h1>Load balancer logs for Data Theorem Logs Analysis</h1>"
         "<p>One CloudFormation stack, in the account and region of your application load"
-        f" balancers, run through a service role. Release {__version__} of dt-logs-cfn.</p>"
+        f" balancers, run through a service role. Release {__version__} of dt-logs-cfn."
+        f"{notice(contents.customization)}</p>"
         f'<nav aria-label="On this page"><ul>{links}</ul></nav></header>'
         f"<main>{sections}</main><footer><p>dt-logs-cfn {__version__}. This page loads nothing,"
         f" and sends nothing that you enter.</p></footer>{data(contents)}"
@@ -149,6 +151,7 @@ def _verify(contents: Contents) -> str:
     least = contents.templates[Privileges.LEAST_PRIVILEGE]
     urls = (contents.url(each.id, least) for each in PARTITIONS)
     place = next(filter(None, urls), least)
+    by = f" --customize {contents.customization.by}" if contents.customization else ""
     signature = (
         "ssh-keygen -Y verify -f allowed_signers -r revoked_keys -I IDENTITY -n dt-logs-cfn \\\n"
         "  -s SHA256SUMS.sig < SHA256SUMS"
@@ -163,7 +166,7 @@ def _verify(contents: Contents) -> str:
         + code(escape(signature))
         + "<p>That a template is what the source builds, the function inside it included; nothing"
         " of it is run. In a checkout of this version:</p>"
-        + code(escape(f"python -m dt_logs_cfn verify {place}"))
+        + code(escape(f"python -m dt_logs_cfn verify {place}{by}"))
     )
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.errors import BuildError
@@ -23,8 +24,14 @@ from dt_logs_cfn.release.pipelines import (
 )
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template import embedding
+from dt_logs_cfn.template.added import (
+    Customization,
+    added_service_statements,
+    customization,
+)
+from dt_logs_cfn.template.customizing import Customize, built
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
-from dt_logs_cfn.template.templates import service_role_template, stack_template
+from dt_logs_cfn.template.templates import TemplateKind
 
 MANIFEST = "manifest.json"
 CHECKSUMS = "SHA256SUMS"
@@ -36,41 +43,85 @@ STACK_TEMPLATES = {
     "dt-logs-analysis-documented.template.json": Privileges.DOCUMENTED,
 }
 
+_NAMES = {
+    **{TemplateKind(each.value): name for name, each in STACK_TEMPLATES.items()},
+    TemplateKind.SERVICE_ROLE: ROLE_TEMPLATE,
+}
+_LIFECYCLE = "cloudformation-role-lifecycle"
+
 # What CreateStack takes as TemplateBody; a larger one would have to be fetched from S3.
 TEMPLATE_LIMIT = 51_200
 TEMPLATE_WARNING = TEMPLATE_LIMIT * 9 // 10
 
 
+Templates = Mapping[TemplateKind, Mapping[str, Any]]
+
+
 @dataclass(frozen=True)
 class Release:
-    """The files of one version by their names inside its folder, and what to look at soon."""
+    """The files of one version, by their POSIX names inside its folder.
+
+    `warnings` are sentences about what to look at soon. `customized_by` names what changed the
+    templates, as MODULE:FUNCTION, and is empty where nothing did.
+    """
 
     version: str
     files: Mapping[str, bytes]
     warnings: tuple[str, ...] = ()
+    customized_by: str = ""
+
+    @property
+    def templates(self) -> dict[str, str]:
+        """The text of each CloudFormation template, by its file's name.
+
+        >>> [*build_release(Settings()).templates][0]
+        'dt-logs-analysis.template.json'
+        """
+        return {name: self.files[name].decode() for name in _NAMES.values()}
 
 
-def build_release(settings: Settings) -> Release:
-    """Build every file of a release.
+def build_release(settings: Settings, customize: Customize | None = None) -> Release:
+    """Build every file of a release, in memory.
 
-    Repeatable: equal settings give equal bytes. Raises BuildError if a template is larger than
-    CloudFormation takes directly.
+    `customize` is called with each template, a `troposphere.Template`, and its `TemplateKind`. It
+    may add resources, outputs, parameters, conditions, tags, and statements to the service role;
+    and it may change the function, but not its code, handler or role. It runs twice. The release
+    records its name.
+
+    Repeatable: equal arguments give equal bytes. Raises BuildError if a template is larger than
+    the 51,200 bytes that CloudFormation takes directly, or if `customize` does what it may not.
+
+    >>> release = build_release(Settings((Vendor("aws", "111122223333"),)))
+    >>> len(release.files["dt-logs-analysis.template.json"]) < 51_200
+    True
+    >>> def name_the_function(template, kind):
+    ...     if kind is not TemplateKind.SERVICE_ROLE:
+    ...         template.resources["DTLogsAnalysisLambdaFunction"].FunctionName = "alb-logs"
+    >>> build_release(Settings(), name_the_function).customized_by.endswith("name_the_function")
+    True
     """
-    templates = _templates(settings)
+    templates = {kind: built(settings, kind, customize) for kind in _NAMES}
+    ours = {kind: built(settings, kind) for kind in _NAMES} if customize else templates
+    changes = customization(templates, ours)
+    texts = {_NAMES[kind]: _text(kind, each) for kind, each in templates.items()}
     files = {
-        **templates,
-        **{f"policies/{name}.json": _json(policy_document(name)) for name in POLICY_NAMES},
+        **texts,
+        **_policies(templates, ours),
         HANDLER_ZIP: embedding.handler_zip(),
-        **_for_pipelines(settings),
+        **_for_pipelines(templates),
     }
     names = {kind: name for name, kind in STACK_TEMPLATES.items()}
-    files[LAUNCH_PAGE] = launch.page(Contents(settings, {**files}, names, ROLE_TEMPLATE)).encode()
-    files[MANIFEST] = _json(_manifest(files))
+    page = launch.page(Contents(settings, {**files}, names, ROLE_TEMPLATE, changes))
+    files[LAUNCH_PAGE] = page.encode()
+    files[MANIFEST] = _json(_manifest(files, changes))
     files[CHECKSUMS] = _checksums(files)
-    return Release(__version__, files, size_warnings(templates, settings))
+    warnings = size_warnings(texts, settings, changes)
+    return Release(__version__, files, warnings, changes.by if changes else "")
 
 
-def size_warnings(templates: Mapping[str, bytes], settings: Settings) -> tuple[str, ...]:
+def size_warnings(
+    templates: Mapping[str, bytes], settings: Settings, changes: Customization | None = None
+) -> tuple[str, ...]:
     """Return a sentence for each template that fills over 90 % of what CloudFormation takes.
 
     Raises BuildError if one is beyond it.
@@ -81,45 +132,63 @@ def size_warnings(templates: Mapping[str, bytes], settings: Settings) -> tuple[s
         if size > TEMPLATE_LIMIT:
             raise BuildError(
                 f"{name} has {size:,} bytes; CloudFormation takes {TEMPLATE_LIMIT:,} directly.",
-                _what_to_shorten(content, settings, size - TEMPLATE_LIMIT),
+                _what_to_shorten(content, settings, size - TEMPLATE_LIMIT, changes),
             )
         if size > TEMPLATE_WARNING:
             warnings.append(f"{name} has {size:,} bytes of {TEMPLATE_LIMIT:,}, over 90 %.")
     return tuple(warnings)
 
 
-def _what_to_shorten(template: bytes, settings: Settings, excess: int) -> str:
-    """Name the setting that takes most of a template, if all settings take at least the excess."""
-    settings_of = settings.to_metadata().items()
-    places = {text: (name, of) for of, values in settings_of for name, text in values.items()}
+def _what_to_shorten(
+    template: bytes, settings: Settings, excess: int, changes: Customization | None
+) -> str:
+    """Name what to shorten: a setting only if all settings together take at least the excess."""
+    vendors = Settings(settings.vendors).to_metadata().items()
+    places = {text: (name, of) for of, values in vendors for name, text in values.items()}
     taken = {text: template.count(json.dumps(text).encode()) * len(text) for text in places}
     if sum(taken.values()) < excess:
-        return "Shorten the handler or the descriptions."
+        whose = f"what {changes.by} adds" if changes else "the handler or the descriptions"
+        return f"Shorten {whose}."
     longest = max(taken, key=taken.__getitem__)
     name, of = places[longest]
     return f"Shorten {name} of partition {of} in release.cfg: it has {len(longest):,} characters."
 
 
-def _templates(settings: Settings) -> dict[str, bytes]:
-    stacks = {
-        name: canonical.dumps(stack_template(settings, kind).to_dict(), indentation="").encode()
-        for name, kind in STACK_TEMPLATES.items()
-    }
-    return {**stacks, ROLE_TEMPLATE: _json(service_role_template(settings).to_dict())}
+def _text(kind: TemplateKind, template: Mapping[str, Any]) -> bytes:
+    """Return a template as it is published; those with a limit are without indentation."""
+    indentation = " " if kind is TemplateKind.SERVICE_ROLE else ""
+    return canonical.dumps(template, indentation).encode()
 
 
-def _for_pipelines(settings: Settings) -> dict[str, bytes]:
-    template = stack_template(settings, Privileges.LEAST_PRIVILEGE).to_dict()
+def _policies(templates: Templates, ours: Templates) -> dict[str, bytes]:
+    """Return the policy files; what the service role may do besides is in its lifecycle policy."""
+    documents = {name: policy_document(name) for name in POLICY_NAMES}
+    role = TemplateKind.SERVICE_ROLE
+    documents[_LIFECYCLE]["Statement"] += added_service_statements(templates[role], ours[role])
+    return {f"policies/{name}.json": _json(each) for name, each in documents.items()}
+
+
+def _for_pipelines(templates: Templates) -> dict[str, bytes]:
+    """Return the Terraform modules, which take either stack template, and parameters."""
+    least, documented = (
+        templates[kind] for kind in (TemplateKind.LEAST_PRIVILEGE, TemplateKind.DOCUMENTED)
+    )
+    for name in sorted(documented["Parameters"].keys() - least["Parameters"].keys()):
+        raise BuildError(
+            f"Only the documented stack template has the parameter {name}.",
+            "Add it to both, because the Terraform modules take either template.",
+        )
     return {
-        TERRAFORM: terraform(template).encode(),
-        TERRAFORM_STACK_SET: terraform_stack_set(template).encode(),
-        STACK_SET_PARAMETERS: stack_set_parameters(template).encode(),
+        TERRAFORM: terraform(least, documented).encode(),
+        TERRAFORM_STACK_SET: terraform_stack_set(least, documented).encode(),
+        STACK_SET_PARAMETERS: stack_set_parameters(least).encode(),
     }
 
 
-def _manifest(files: Mapping[str, bytes]) -> dict[str, object]:
+def _manifest(files: Mapping[str, bytes], changes: Customization | None) -> dict[str, object]:
     return {
         "version": __version__,
+        **({"customized_by": changes.by} if changes else {}),
         "handler": {"sha256": embedding.handler_sha256()},
         "files": {
             name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}

@@ -11,6 +11,9 @@ class Finding:
     """One thing to mend in a template.
 
     `path` names the place by its keys, joined with `/`, and is empty for the template as a whole.
+
+    >>> str(Finding("it.json", "Resources/Alarm", "E3002", "error", "It has no such property."))
+    'it.json:Resources/Alarm: error E3002: It has no such property.'
     """
 
     template: str

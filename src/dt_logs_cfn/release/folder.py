@@ -15,19 +15,33 @@ from dt_logs_cfn.release.build import MANIFEST, Release
 
 @dataclass(frozen=True)
 class Difference:
-    """One file in which a folder is not the release; `diff` turns the folder's into ours."""
+    """A file in which a folder differs from the release.
+
+    `name` is its POSIX name inside the folder. `diff` is a unified diff that turns the folder's
+    file into the release's.
+
+    >>> Difference("manifest.json", "...").name
+    'manifest.json'
+    """
 
     name: str
     diff: str
 
 
-def write_release(release: Release, out: Path) -> Path:
+def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     """Write the release to `out/<version>` and return that folder.
 
     A reader finds the old release there, the new one, or for an instant none; never a mixture.
     Writing the same release again changes nothing. Raises ReleaseError if `out` cannot be
-    written, or if the folder holds something that is no release.
+    written, or if the folder holds something that is not a release.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as out:
+    ...     folder = write_release(build_release(Settings()), out)
+    ...     (folder / "manifest.json").is_file()
+    True
     """
+    out = Path(out)
     target = out / release.version
     # A link stays, and what it leads to is replaced; of one in a circle Path.resolve may raise.
     place = Path(os.path.realpath(target))
@@ -44,11 +58,20 @@ def write_release(release: Release, out: Path) -> Path:
     return target
 
 
-def compare(release: Release, folder: Path) -> tuple[Difference, ...]:
-    """Return what a folder has that the release has not, and the other way round, by file name.
+def compare(release: Release, folder: str | os.PathLike[str]) -> tuple[Difference, ...]:
+    """Return each file in which a folder and the release differ, sorted by name.
 
-    Raises ReleaseError if the folder is not there or cannot be read.
+    Raises ReleaseError if the folder does not exist or cannot be read.
+
+    >>> import tempfile
+    >>> release = build_release(Settings())
+    >>> with tempfile.TemporaryDirectory() as out:
+    ...     folder = write_release(release, out)
+    ...     _ = (folder / "manifest.json").write_text("{}")
+    ...     [each.name for each in compare(release, folder)]
+    ['manifest.json']
     """
+    folder = Path(folder)
     found = read_files(folder)
     names = sorted(found.keys() | release.files.keys())
     return tuple(

@@ -3,11 +3,13 @@
 The package carries the vendor's `release.cfg`; in a checkout, the one at the top is a link to it.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from dt_logs_cfn.release.build import build_release
 from dt_logs_cfn.settings import Settings
+from dt_logs_cfn.template.customizing import Customize
 
 _SETTINGS = Path(__file__).parents[1] / "release.cfg"
 
@@ -18,10 +20,9 @@ def installed_settings() -> Settings:
 
 
 @cache
-def installed_templates() -> dict[str, str]:
+def installed_templates(customize: Customize | None = None) -> Mapping[str, str]:
     """Build the templates from those settings, once, by their names in a release.
 
-    Raises SettingsError, BuildError.
+    Raises SettingsError, BuildError, and what `customize` raises.
     """
-    files = build_release(installed_settings()).files
-    return {name: text.decode() for name, text in files.items() if name.endswith(".template.json")}
+    return build_release(installed_settings(), customize).templates

@@ -18,17 +18,25 @@ from cfnlint.rules import Match
 from cfnlint.runner import Runner, run_template_by_data
 
 from dt_logs_cfn.release import rules, validate
+from dt_logs_cfn.release.build import Release
 from dt_logs_cfn.release.findings import Finding, Severity
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_cfn.template.templates import origin
 
 
-def lint_templates(templates: Mapping[str, str], today: date) -> tuple[Finding, ...]:
-    """Return what is to be mended in templates, given as texts by their names.
+def lint_templates(templates: Release | Mapping[str, str], today: date) -> tuple[Finding, ...]:
+    """Check templates with cfn-lint and our own rules, and return what is to be mended.
 
-    `today` decides how near a runtime's end is. Raises VerifyError or SettingsError for a text that
-    is no template of ours.
+    Give a release, or the texts of templates by name. `today` decides whether a runtime's end is
+    near. Takes seconds. Raises VerifyError or SettingsError for a text that is not a template of
+    ours.
+
+    >>> from datetime import date
+    >>> lint_templates(build_release(Settings()), date(2026, 1, 1))
+    ()
     """
+    if isinstance(templates, Release):
+        templates = templates.templates
     parsed = {name: parse_template(text) for name, text in templates.items()}
     for template in parsed.values():
         origin(template)

@@ -9,7 +9,6 @@ from typing import Any
 
 from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.pages.launch_commands import hcl_string
-from dt_logs_cfn.template.resources import ANSWERS
 from dt_logs_handler.names import EVERY_LOAD_BALANCER, NAME
 
 TERRAFORM = "terraform/main.tf"
@@ -55,6 +54,15 @@ locals {
     least-privilege = "dt-logs-analysis.template.json"
     documented      = "dt-logs-analysis-documented.template.json"
   }[var.privileges]
+
+  values = {
+%s
+  }
+  # The documented template lacks some of them.
+  parameters = {
+    for name, value in local.values : name => value
+    if var.privileges == "least-privilege" || !contains(%s, name)
+  }
 }
 """
 
@@ -85,10 +93,7 @@ resource "aws_cloudformation_stack" "logs_analysis" {
   capabilities  = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
   template_body = file("${path.module}/../${local.template}")
   tags          = var.tags
-
-  parameters = {
-%s
-  }
+  parameters    = local.parameters
 }
 """
 
@@ -150,10 +155,7 @@ resource "aws_cloudformation_stack_set" "logs_analysis" {
   capabilities     = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
   template_body    = file("${path.module}/../../${local.template}")
   tags             = var.tags
-
-  parameters = {
-%s
-  }
+  parameters       = local.parameters
 
   auto_deployment {
     enabled                          = var.auto_deployment
@@ -191,19 +193,21 @@ output "stack_set_id" {
 """
 
 
-def terraform(template: Mapping[str, Any]) -> str:
+def terraform(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str:
     """Return a Terraform module with a variable for each parameter, and an output for each output.
 
-    `template` is a stack template as plain data. The result is formatted as `terraform fmt` does.
+    The templates are the stack's as plain data: the least-privilege one, which has all parameters,
+    and the documented one. The result is formatted as `terraform fmt` does.
     """
     declared: Mapping[str, Mapping[str, Any]] = template["Parameters"]
     variables = (_variable(name, each) for name, each in declared.items())
-    outputs = (_output(name) for name in ANSWERS)
-    stack = _STACK % _values({name: _value(name, each) for name, each in declared.items()})
-    return "\n".join((_HEAD, _CHOICE, *variables, _TEMPLATE, stack, *outputs))
+    outputs = (_output(name) for name in template["Outputs"])
+    values = _values({name: _value(name, each) for name, each in declared.items()})
+    local = _TEMPLATE % (values, _lacking(template, documented))
+    return "\n".join((_HEAD, _CHOICE, *variables, local, _STACK, *outputs))
 
 
-def terraform_stack_set(template: Mapping[str, Any]) -> str:
+def terraform_stack_set(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str:
     """Return a Terraform module of a StackSet, with a variable for each parameter but one.
 
     It is for all load balancers, since ARNs are of one account. As `terraform` otherwise.
@@ -212,8 +216,8 @@ def terraform_stack_set(template: Mapping[str, Any]) -> str:
     given = {name: _value(name, each) for name, each in declared.items()}
     given[_LOAD_BALANCERS] = hcl_string(EVERY_LOAD_BALANCER)
     variables = (_variable(n, each) for n, each in declared.items() if n != _LOAD_BALANCERS)
-    stack_set = _STACK_SET % _values(given)
-    return "\n".join((_STACK_SET_HEAD, _CHOICE, *variables, _TEMPLATE, stack_set))
+    local = _TEMPLATE % (_values(given), _lacking(template, documented))
+    return "\n".join((_STACK_SET_HEAD, _CHOICE, *variables, local, _STACK_SET))
 
 
 def stack_set_parameters(template: Mapping[str, Any]) -> str:
@@ -230,9 +234,10 @@ def stack_set_parameters(template: Mapping[str, Any]) -> str:
 
 
 def _variable(name: str, declared: Mapping[str, Any]) -> str:
+    told = f"{declared.get('Description', '')} {_takes(declared)}".strip()
     lines = [
-        ("description", hcl_string(f"{declared['Description']} {_takes(declared)}".rstrip())),
-        ("type", _TYPES[declared["Type"]]),
+        ("description", hcl_string(told)),
+        ("type", _type(declared)),
     ]
     if "Default" in declared:
         lines.append(("default", _default(declared)))
@@ -240,7 +245,11 @@ def _variable(name: str, declared: Mapping[str, Any]) -> str:
     return f'variable "{_snake(name)}" {{\n{body}}}\n'
 
 
-_TYPES = {"String": "string", "Number": "number", "CommaDelimitedList": "list(string)"}
+def _type(declared: Mapping[str, Any]) -> str:
+    """Return the type of a variable; CloudFormation has more types of texts and of lists."""
+    if declared["Type"] == "CommaDelimitedList" or declared["Type"].startswith("List<"):
+        return "list(string)"
+    return "number" if declared["Type"] == "Number" else "string"
 
 
 def _takes(declared: Mapping[str, Any]) -> str:
@@ -250,18 +259,24 @@ def _takes(declared: Mapping[str, Any]) -> str:
 
 
 def _default(declared: Mapping[str, Any]) -> str:
-    match declared["Type"], declared["Default"]:
-        case "CommaDelimitedList", "":
-            return "[]"
-        case "Number", value:
-            return str(value)
-        case _, value:
-            return hcl_string(str(value))
+    value = str(declared["Default"])
+    match _type(declared):
+        case "list(string)":
+            return f"[{', '.join(hcl_string(each) for each in value.split(',') if value)}]"
+        case "number":
+            return value
+    return hcl_string(value)
 
 
 def _value(name: str, declared: Mapping[str, Any]) -> str:
     variable = f"var.{_snake(name)}"
-    return f'join(",", {variable})' if declared["Type"] == "CommaDelimitedList" else variable
+    return f'join(",", {variable})' if _type(declared) == "list(string)" else variable
+
+
+def _lacking(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str:
+    """Return the parameters that the documented template lacks, as a list in Terraform."""
+    lacking = (name for name in template["Parameters"] if name not in documented["Parameters"])
+    return f"[{', '.join(map(hcl_string, lacking))}]"
 
 
 def _values(given: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.release.findings import Finding, Severity
 from dt_logs_cfn.template import execution_policies, service_policies
 from dt_logs_cfn.template.json_tree import Path, mappings, strings
-from dt_logs_cfn.template.statements import STACK
+from dt_logs_cfn.template.statements import STACK, plain
 from dt_logs_handler.documents import Json, Statement, statements, texts
 from dt_logs_handler.grants import GRANTS, Scope
 
@@ -92,7 +92,7 @@ def descriptions(subject: Subject) -> Iterator[Finding]:
 
 def wildcards(subject: Subject) -> Iterator[Finding]:
     """Allow nothing on `*` but what was documented, or what AWS has no resource level for."""
-    documented = list(statements(execution_policies.documented(STACK)))
+    documented = list(statements(plain(execution_policies.documented(STACK))))
     for path, policy in mappings(subject.section("Resources")):
         if "Statement" not in policy:
             continue

@@ -7,6 +7,7 @@ Out: troposphere templates, the policies that we publish, and resolved or checke
     GRANTS ─► *_policies ───┼─► resources ─► templates
     handler ─► embedding ───┘
 
-Open `templates` first. `parsing` reads any template, `declared` checks values for its parameters,
+Open `templates` first. `customizing` lets a customer's function change a template, and `added`
+tells what that added. `parsing` reads any template, `declared` checks values for its parameters,
 and `intrinsics` resolves its functions.
 """

@@ -1,14 +1,17 @@
 """What the Lambda may do: as documented, or as little as its steps need."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import awacs.s3
-from awacs.aws import Allow, Condition, Statement, StringEquals
+from awacs.aws import Allow, Condition, PolicyDocument, Statement, StringEquals
+from troposphere import GetAtt, If, Join, Ref, Split, Sub
 
+from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.statements import (
     EVERYTHING,
+    STACK,
     PolicyTarget,
     Resource,
     actions,
@@ -23,19 +26,65 @@ _TAG = "?" * 12
 _SUBSCRIBE = "sns:Subscribe"
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What the least-privilege role is narrowed to, as far as the stack or parameters decide it."""
+LOG_GROUP = "DTLogsAnalysisLambdaLogGroup"
 
-    account: Resource
+
+def own_bucket(place: PolicyTarget) -> str:
+    """Return the ARN, with placeholders, of each bucket that a stack may create and name itself."""
+    return f"arn:{place.partition}:s3:::{NAME}-{_TAG}-{place.account}-{place.region}*"
+
+
+@dataclass(frozen=True)
+class PolicyLimits:
+    """What the least-privilege policy is narrowed to.
+
+    Each is a text, or a troposphere function that makes one, or a list of either. `log_group` is
+    the ARN of the function's log group, ending in `:*`. `endpoint` is the vendor's https URL or
+    SQS queue ARN. The defaults hold in any stack: its own account, the buckets that the handler
+    names itself, and every bucket of the account for existing logs.
+
+    >>> limits = PolicyLimits("arn:aws:logs:eu-west-1:111122223333:log-group:audit:*", "https://x.test/")
+    >>> limits.account.to_dict()
+    {'Ref': 'AWS::AccountId'}
+    """
+
     log_group: Resource
     endpoint: Resource
-    own_buckets: Resource
-    log_buckets: Resource
-    stack: Resource
+    account: Resource = field(default_factory=lambda: Ref("AWS::AccountId"))
+    own_buckets: Resource = field(default_factory=lambda: Sub(own_bucket(STACK)))
+    log_buckets: Resource = field(default_factory=lambda: Sub("arn:${AWS::Partition}:s3:::*"))
+    stack: Resource = field(default_factory=lambda: Sub("${AWS::StackId}"))
 
 
-def documented(place: PolicyTarget) -> dict[str, Any]:
+def execution_policy(privileges: Privileges, limits: PolicyLimits | None = None) -> PolicyDocument:
+    """Return the policy of the Lambda's role.
+
+    Without `limits` it is the stack template's own: it refers to that template's parameters and
+    conditions. With them it stands alone, in any stack. The documented policy has no limits.
+
+    >>> policy = execution_policy(Privileges.DOCUMENTED)
+    >>> [len(statement.Action) for statement in policy.Statement]
+    [3, 6]
+    """
+    match privileges:
+        case Privileges.DOCUMENTED:
+            return documented(STACK)
+        case Privileges.LEAST_PRIVILEGE:
+            always = [grant for grant in GRANTS if grant.on is not Scope.OWN_STACK]
+            return least_privilege(STACK, limits or _by_parameters(), always)
+
+
+def refresh_policy(limits: PolicyLimits | None = None) -> PolicyDocument:
+    """Return what the least-privilege role may do besides, where a schedule runs the function.
+
+    >>> [statement.Sid for statement in refresh_policy().Statement]
+    ['OwnStack']
+    """
+    scheduled = [grant for grant in GRANTS if grant.on is Scope.OWN_STACK]
+    return least_privilege(STACK, limits or _by_parameters(), scheduled)
+
+
+def documented(place: PolicyTarget) -> PolicyDocument:
     """Return the policy that customers were promised, exactly."""
     everywhere = PolicyTarget(place.partition, "*", "*", place.text)
     return document(
@@ -57,20 +106,15 @@ def documented(place: PolicyTarget) -> dict[str, Any]:
                     awacs.s3.Action("*"),
                     *actions(("sns:CreateTopic", _SUBSCRIBE)),
                 ],
-                Resource=EVERYTHING,
+                Resource=[*EVERYTHING],
             ),
         ]
     )
 
 
-def own_bucket(place: PolicyTarget) -> str:
-    """Return the ARN, with placeholders, of each bucket that a stack may create and name itself."""
-    return f"arn:{place.partition}:s3:::{NAME}-{_TAG}-{place.account}-{place.region}*"
-
-
 def least_privilege(
-    place: PolicyTarget, limits: Limits, grants: Iterable[Grant] = GRANTS
-) -> dict[str, Any]:
+    place: PolicyTarget, limits: PolicyLimits, grants: Iterable[Grant] = GRANTS
+) -> PolicyDocument:
     """Return the smallest policy under which every step of the handler runs.
 
     A statement for each scope. Conditions only where AWS documents that the action has the key:
@@ -87,8 +131,39 @@ def least_privilege(
     )
 
 
+def _by_parameters() -> PolicyLimits:
+    """Return the limits that a stack template's parameters decide."""
+    own = own_bucket(STACK)
+    named = Sub("arn:${AWS::Partition}:s3:::${LogBucketName}")
+    return PolicyLimits(
+        log_group=GetAtt(LOG_GROUP, "Arn"),
+        endpoint=Ref("NotificationEndpoint"),
+        own_buckets=If("HasLogBucketName", [Sub(own), named], Sub(own)),
+        log_buckets=If(
+            "HasExistingLogBucketNames", _only_named(own), Sub("arn:${AWS::Partition}:s3:::*")
+        ),
+    )
+
+
+def _only_named(own: str) -> Resource:
+    """Return the ARNs of the buckets that parameters name, and of the stack's own.
+
+    CloudFormation has no loop, but a delimiter can carry the beginning of an ARN. It must be a
+    literal, so the partition is a wildcard: the account that the statement asks for has but one.
+    """
+    before = ",arn:*:s3:::"
+    return Split(
+        ",",
+        Sub(
+            f"{own}${{LogBucket}}{before}${{Existing}}",
+            LogBucket=If("HasLogBucketName", Sub(f"{before}${{LogBucketName}}"), ""),
+            Existing=Join(before, Ref("ExistingLogBucketNames")),
+        ),
+    )
+
+
 def _statements(
-    scope: Scope, names: list[str], place: PolicyTarget, limits: Limits
+    scope: Scope, names: list[str], place: PolicyTarget, limits: PolicyLimits
 ) -> list[Statement]:
     ours = Condition(StringEquals("aws:ResourceAccount", limits.account))
     sid = "".join(word.title() for word in scope.value.split("-"))
@@ -115,7 +190,9 @@ def _statements(
             return [allow(names, [limits.stack], sid=sid)]
 
 
-def _topics(names: list[str], place: PolicyTarget, limits: Limits, sid: str) -> list[Statement]:
+def _topics(
+    names: list[str], place: PolicyTarget, limits: PolicyLimits, sid: str
+) -> list[Statement]:
     """Let the handler look at any topic, but subscribe the vendor's endpoint alone."""
     every = [place.arn("sns", "*")]
     endpoint: Mapping[str, Any] = {

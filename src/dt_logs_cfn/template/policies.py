@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from awacs.aws import PolicyDocument
+
 from dt_logs_cfn.template import execution_policies, service_policies
-from dt_logs_cfn.template.statements import PolicyTarget
+from dt_logs_cfn.template.statements import PolicyTarget, plain
 
 POLICY_NAMES = (
     "cloudformation-role-documented",
@@ -33,29 +35,40 @@ def policy_document(
     name.
     """
     place = PolicyTarget(partition, region, account)
+    role = place.arn("iam", f"role/{role_name}")
+    function = place.arn("lambda", f"function:{function_name}")
+    group = place.arn("logs", f"log-group:{log_group_name}")
+    limits = execution_policies.PolicyLimits(
+        log_group=f"{group}:*",
+        endpoint=notification_endpoint,
+        account=account,
+        own_buckets=[execution_policies.own_bucket(place)],
+        log_buckets=[place.arn("s3", "*")],
+        stack=place.arn("cloudformation", f"stack/{stack_name}/*"),
+    )
+    rule = place.arn("events", f"rule/{rule_name}")
+    return plain(_policy(name, place, role, function, group, rule, limits))
+
+
+def _policy(
+    name: str,
+    place: PolicyTarget,
+    role: str,
+    function: str,
+    group: str,
+    rule: str,
+    limits: execution_policies.PolicyLimits,
+) -> PolicyDocument:
     match name:
         case "cloudformation-role-trust":
-            return service_policies.trust()
+            return service_policies.service_role_trust()
         case "cloudformation-role-documented":
-            return service_policies.documented(place, role_name, function_name)
+            return service_policies.service_role_policy("documented", role, function)
         case "cloudformation-role-lifecycle":
-            group = place.arn("logs", f"log-group:{log_group_name}")
-            return service_policies.lifecycle(
-                place.arn("iam", f"role/{role_name}"),
-                place.arn("lambda", f"function:{function_name}"),
-                [group, f"{group}:*"],
-                place.arn("events", f"rule/{rule_name}"),
-            )
+            groups = [group, f"{group}:*"]
+            return service_policies.service_role_policy("lifecycle", role, function, groups, [rule])
         case "lambda-execution-documented":
             return execution_policies.documented(place)
         case "lambda-execution-least-privilege":
-            limits = execution_policies.Limits(
-                account=account,
-                log_group=place.arn("logs", f"log-group:{log_group_name}:*"),
-                endpoint=notification_endpoint,
-                own_buckets=[execution_policies.own_bucket(place)],
-                log_buckets=[place.arn("s3", "*")],
-                stack=place.arn("cloudformation", f"stack/{stack_name}/*"),
-            )
             return execution_policies.least_privilege(place, limits)
     raise KeyError(name)

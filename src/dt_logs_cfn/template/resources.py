@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from troposphere import GetAtt, If, Join, NoValue, Ref, Split, Sub
+from troposphere import GetAtt, If, NoValue, Ref, Sub
 from troposphere.awslambda import Code, Function, LoggingConfig, Permission
 from troposphere.cloudformation import AWSCustomObject
 from troposphere.events import InputTransformer, RetryPolicy, Rule, Target
@@ -10,25 +10,18 @@ from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.template import embedding, execution_policies, service_policies
-from dt_logs_cfn.template.statements import STACK, Resource
+from dt_logs_cfn.settings import FunctionSettings, Privileges
+from dt_logs_cfn.template import embedding, service_policies
+from dt_logs_cfn.template.execution_policies import LOG_GROUP, execution_policy, refresh_policy
 from dt_logs_handler.documents import compact
-from dt_logs_handler.grants import GRANTS, Scope
 from dt_logs_handler.request import SERVICE_TIMEOUT
 
 EXECUTION_ROLE = "DTLogsAnalysisLambdaExecutionRole"
 FUNCTION = "DTLogsAnalysisLambdaFunction"
-LOG_GROUP = "DTLogsAnalysisLambdaLogGroup"
 INVOCATION = "InvokeLambdaFunction"
 REFRESH_RULE = "DTLogsAnalysisRefreshRule"
 REFRESH_PERMISSION = "DTLogsAnalysisRefreshPermission"
 SERVICE_ROLE = "DTLogsAnalysisCloudFormationRole"
-
-RUNTIME = "python3.13"
-TIMEOUT = 900  # seconds; the most that Lambda has
-MEMORY = 512  # MB
-LOG_DAYS = 90
 
 # What the handler answers in every success.
 ANSWERS = (
@@ -67,16 +60,20 @@ class DTLogsAnalysis(AWSCustomObject):  # type: ignore[misc]  # troposphere ship
     }
 
 
-def stack_resources(privileges: Privileges) -> list[Any]:
+def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[Any]:
     """Return what a stack consists of.
 
     Under the documented privileges exactly the three resources that were promised; under the
     least privilege also the function's log group, since that role may not create one, and with a
     RefreshSchedule what runs the function by it.
     """
-    resources = [_execution_role(privileges), _function(privileges), _invocation(privileges)]
+    resources = [
+        _execution_role(privileges),
+        _function(privileges, function),
+        _invocation(privileges),
+    ]
     if privileges is Privileges.LEAST_PRIVILEGE:
-        resources.append(LogGroup(LOG_GROUP, RetentionInDays=LOG_DAYS))
+        resources.append(LogGroup(LOG_GROUP, RetentionInDays=function.log_retention))
         resources += _schedule()
     return resources
 
@@ -91,11 +88,12 @@ def service_role() -> Role:
     return Role(
         SERVICE_ROLE,
         PermissionsBoundary=_if_given("PermissionsBoundaryArn"),
-        AssumeRolePolicyDocument=service_policies.trust(),
+        AssumeRolePolicyDocument=service_policies.service_role_trust(),
         Policies=[
             Policy(
                 PolicyName="Lifecycle",
-                PolicyDocument=service_policies.lifecycle(
+                PolicyDocument=service_policies.service_role_policy(
+                    "lifecycle",
                     Sub(
                         "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${LambdaExecutionRolePath}"
                         "${Role}",
@@ -106,7 +104,7 @@ def service_role() -> Role:
                         Function=named["LambdaFunctionName"],
                     ),
                     [Sub(f"arn:${{AWS::Partition}}:logs:{here}:log-group:${{StackNamePrefix}}*")],
-                    Sub(f"arn:${{AWS::Partition}}:events:{here}:rule/${{StackNamePrefix}}*"),
+                    [Sub(f"arn:${{AWS::Partition}}:events:{here}:rule/${{StackNamePrefix}}*")],
                 ),
             )
         ],
@@ -114,22 +112,10 @@ def service_role() -> Role:
 
 
 def _execution_role(privileges: Privileges) -> Role:
-    more = []
-    match privileges:
-        case Privileges.DOCUMENTED:
-            policy = execution_policies.documented(STACK)
-        case Privileges.LEAST_PRIVILEGE:
-            scheduled = [grant for grant in GRANTS if grant.on is Scope.OWN_STACK]
-            always = [grant for grant in GRANTS if grant not in scheduled]
-            policy = execution_policies.least_privilege(STACK, _limits(), always)
-            refresh = execution_policies.least_privilege(STACK, _limits(), scheduled)
-            more.append(
-                If(
-                    "HasRefreshSchedule",
-                    Policy(PolicyName="Refresh", PolicyDocument=refresh),
-                    NoValue,
-                )
-            )
+    policies = [Policy(PolicyName="LogsAnalysis", PolicyDocument=execution_policy(privileges))]
+    if privileges is Privileges.LEAST_PRIVILEGE:
+        refresh = Policy(PolicyName="Refresh", PolicyDocument=refresh_policy())
+        policies.append(If("HasRefreshSchedule", refresh, NoValue))
     return Role(
         EXECUTION_ROLE,
         RoleName=_if_given("LambdaExecutionRoleName"),
@@ -137,53 +123,21 @@ def _execution_role(privileges: Privileges) -> Role:
         PermissionsBoundary=_if_given("PermissionsBoundaryArn"),
         AssumeRolePolicyDocument=service_policies.function_trust(),
         # A policy of its own could be gone before the function runs for the last time.
-        Policies=[Policy(PolicyName="LogsAnalysis", PolicyDocument=policy), *more],
+        Policies=policies,
     )
 
 
-def _limits() -> execution_policies.Limits:
-    own = execution_policies.own_bucket(STACK)
-    named = Sub("arn:${AWS::Partition}:s3:::${LogBucketName}")
-    return execution_policies.Limits(
-        account=Ref("AWS::AccountId"),
-        log_group=GetAtt(LOG_GROUP, "Arn"),
-        endpoint=Ref("NotificationEndpoint"),
-        own_buckets=If("HasLogBucketName", [Sub(own), named], Sub(own)),
-        log_buckets=If(
-            "HasExistingLogBucketNames", _only_named(own), Sub("arn:${AWS::Partition}:s3:::*")
-        ),
-        stack=Sub("${AWS::StackId}"),
-    )
-
-
-def _only_named(own: str) -> Resource:
-    """Return the ARNs of the buckets that parameters name, and of the stack's own.
-
-    CloudFormation has no loop, but a delimiter can carry the beginning of an ARN. It must be a
-    literal, so the partition is a wildcard: the account that the statement asks for has but one.
-    """
-    before = ",arn:*:s3:::"
-    return Split(
-        ",",
-        Sub(
-            f"{own}${{LogBucket}}{before}${{Existing}}",
-            LogBucket=If("HasLogBucketName", Sub(f"{before}${{LogBucketName}}"), ""),
-            Existing=Join(before, Ref("ExistingLogBucketNames")),
-        ),
-    )
-
-
-def _function(privileges: Privileges) -> Function:
+def _function(privileges: Privileges, settings: FunctionSettings) -> Function:
     return Function(
         FUNCTION,
         FunctionName=_if_given("LambdaFunctionName"),
         Description="Makes ALB access logs flow to Data Theorem, when the stack changes",
         Role=GetAtt(EXECUTION_ROLE, "Arn"),
-        Runtime=RUNTIME,
+        Runtime=settings.runtime,
         Handler="index.handler",
         Code=Code(ZipFile=embedding.bootstrap(embedding.handler_zip())),
-        MemorySize=MEMORY,
-        Timeout=TIMEOUT,
+        MemorySize=settings.memory,
+        Timeout=settings.timeout,
         **(
             {"LoggingConfig": LoggingConfig(LogGroup=Ref(LOG_GROUP))}
             if privileges is Privileges.LEAST_PRIVILEGE

@@ -4,14 +4,15 @@ The documented policy is published as it was promised. It cannot run the stack o
 lacks `iam:PassRole` and `lambda:InvokeFunction`; the lifecycle policy can, from Create to Delete.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Literal
 
 import awacs.sts
-from awacs.aws import Allow, Condition, Principal, Statement, StringEquals
+from awacs.aws import Allow, Condition, PolicyDocument, Principal, Statement, StringEquals
 
-from dt_logs_cfn.template.statements import EVERYTHING, PolicyTarget, Resource, allow, document
+from dt_logs_cfn.template.statements import EVERYTHING, Resource, allow, document
 
 ROLE, FUNCTION, LOG_GROUP, RULE, PERMISSION, CUSTOM = (
     "AWS::IAM::Role",
@@ -145,18 +146,51 @@ NEEDS: tuple[Need, ...] = (
 )
 
 
-def trust() -> dict[str, Any]:
-    """Return the trust policy that customers were promised: CloudFormation takes the role."""
+def service_role_trust() -> PolicyDocument:
+    """Return the service role's trust policy: CloudFormation may assume the role.
+
+    >>> service_role_trust().Statement[0].Principal.JSONrepr()
+    {'Service': 'cloudformation.amazonaws.com'}
+    """
     return document([_assumed_by("cloudformation.amazonaws.com", Sid="")])
 
 
-def function_trust() -> dict[str, Any]:
+def function_trust() -> PolicyDocument:
     """Return the execution role's trust policy: Lambda takes the role."""
     return document([_assumed_by("lambda.amazonaws.com")])
 
 
-def documented(place: PolicyTarget, role: str, function: str) -> dict[str, Any]:
-    """Return the policy that customers were promised, exactly."""
+def service_role_policy(
+    kind: Literal["documented", "lifecycle"],
+    role: Resource,
+    function: Resource,
+    log_groups: Sequence[Resource] = (),
+    rules: Sequence[Resource] = (),
+) -> PolicyDocument:
+    """Return the policy under which CloudFormation runs the stack.
+
+    `role`, `function`, and each of `log_groups` and `rules` are ARNs, as text or as a troposphere
+    function that makes one; they may end in `*`. "documented" is the policy that customers were
+    promised. It cannot run the stack on AWS, and has no log group and no rule. "lifecycle" can,
+    from Create to Delete; without `rules`, no stack with a RefreshSchedule.
+
+    >>> policy = service_role_policy(
+    ...     "lifecycle",
+    ...     "arn:aws:iam::111122223333:role/dt-logs-analysis*",
+    ...     "arn:aws:lambda:eu-west-1:111122223333:function:dt-logs-analysis*",
+    ...     ["arn:aws:logs:eu-west-1:111122223333:log-group:dt-logs-analysis*"],
+    ... )
+    >>> [statement.Sid for statement in policy.Statement]
+    ['Role', 'PassedRole', 'Function', 'LogGroup', 'Everything']
+    """
+    match kind:
+        case "documented":
+            return _documented(role, function)
+        case "lifecycle":
+            return _lifecycle(role, function, log_groups, rules)
+
+
+def _documented(role: Resource, function: Resource) -> PolicyDocument:
     return document(
         [
             allow(
@@ -168,7 +202,7 @@ def documented(place: PolicyTarget, role: str, function: str) -> dict[str, Any]:
                     "iam:ListRolePolicies",
                     "iam:PutRolePolicy",
                 ),
-                [place.arn("iam", f"role/{role}")],
+                [role],
             ),
             allow(
                 (
@@ -177,26 +211,29 @@ def documented(place: PolicyTarget, role: str, function: str) -> dict[str, Any]:
                     "lambda:GetFunctionCodeSigningConfig",
                     "lambda:GetRuntimeManagementConfig",
                 ),
-                [place.arn("lambda", f"function:{function}")],
+                [function],
             ),
         ]
     )
 
 
-def lifecycle(
-    role: Resource, function: Resource, log_group: list[Resource], rule: Resource
-) -> dict[str, Any]:
-    """Return the policy under which CloudFormation runs the stack's whole life.
+def _lifecycle(
+    role: Resource,
+    function: Resource,
+    log_groups: Sequence[Resource],
+    rules: Sequence[Resource],
+) -> PolicyDocument:
+    """Allow to create, read, update, delete and roll back each of our resources.
 
-    Create, read, update, delete and rollback of every resource of ours, with stack tags and a
-    permissions boundary. The execution role may be passed to Lambda and to no other service.
+    Stack tags and a permissions boundary are included. The execution role may be passed to Lambda
+    and to no other service.
     """
     resources = {
         On.ROLE: [role],
         On.PASSED_ROLE: [role],
         On.FUNCTION: [function],
-        On.LOG_GROUP: log_group,
-        On.RULE: [rule],
+        On.LOG_GROUP: [*log_groups],
+        On.RULE: [*rules],
         On.EVERYTHING: EVERYTHING,
     }
     to_lambda = Condition(StringEquals("iam:PassedToService", "lambda.amazonaws.com"))
@@ -208,6 +245,7 @@ def lifecycle(
             on.value,
         )
         for on, resource in resources.items()
+        if resource
     )
 
 

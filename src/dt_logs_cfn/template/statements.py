@@ -14,13 +14,13 @@ import awacs.logs
 import awacs.s3
 import awacs.sns
 import awacs.sts
-from awacs.aws import Action, Allow, Condition, Policy, Statement
+from awacs.aws import Action, Allow, Condition, PolicyDocument, Statement
 from troposphere import Sub, encode_to_dict
 
 # troposphere ships no types; this is a text, or one of its functions that CloudFormation makes one.
 Resource = Any
 
-EVERYTHING = ["*"]
+EVERYTHING = ("*",)
 
 _SERVICES: dict[str, ModuleType] = {
     "cloudformation": awacs.cloudformation,
@@ -79,20 +79,34 @@ def allow(
     return Statement(
         Effect=Allow,
         Action=actions(names),
-        Resource=on,
+        Resource=[*on] if isinstance(on, list | tuple) else on,
         **{name: value for name, value in optional.items() if value},
     )
 
 
-def document(statements: Iterable[Statement]) -> dict[str, Any]:
-    """Return a policy as plain data; a list of one item is that item, as IAM takes it, too."""
-    policy = encode_to_dict(Policy(Version="2012-10-17", Statement=list(statements)))
-    for statement in policy["Statement"]:
-        for name in ("Action", "Resource"):
-            value = statement.get(name)
-            if isinstance(value, list) and len(value) == 1:
-                statement[name] = value[0]
-    return dict(policy)
+class CompactPolicy(PolicyDocument):
+    """A policy document that is written with a list of one item as that item, as IAM allows."""
+
+    def JSONrepr(self) -> dict[str, Any]:
+        """Return the document as plain data."""
+        policy: dict[str, Any] = encode_to_dict(super().JSONrepr())
+        for statement in policy["Statement"]:
+            for name in ("Action", "Resource"):
+                value = statement.get(name)
+                if isinstance(value, list) and len(value) == 1:
+                    statement[name] = value[0]
+        return policy
+
+
+def document(statements: Iterable[Statement]) -> PolicyDocument:
+    """Return a policy document of these statements."""
+    return CompactPolicy(Version="2012-10-17", Statement=list(statements))
+
+
+def plain(policy: PolicyDocument) -> dict[str, Any]:
+    """Return a policy document as plain data."""
+    data: dict[str, Any] = encode_to_dict(policy)
+    return data
 
 
 def _action(name: str) -> Action:

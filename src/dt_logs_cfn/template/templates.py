@@ -10,6 +10,7 @@ build it again and compare.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from troposphere import GetAtt, Output, Parameter, Template
 
@@ -31,20 +32,63 @@ from dt_logs_cfn.template.parameters import (
 )
 
 RECORD = "DTLogsAnalysis"
+CUSTOMIZED = "CustomizedBy"
 _OPTIONAL = ("LambdaExecutionRoleName", "LambdaFunctionName", "PermissionsBoundaryArn")
+
+
+class TemplateKind(Enum):
+    """Which template it is: the stack's, under one set of privileges, or the service role's.
+
+    >>> TemplateKind("service-role") is TemplateKind.SERVICE_ROLE
+    True
+    """
+
+    LEAST_PRIVILEGE = "least-privilege"
+    DOCUMENTED = "documented"
+    SERVICE_ROLE = "service-role"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a template says that it was built from; `privileges` is None for the service role's."""
+    """What a template says that it was built from.
+
+    `privileges` is None for the service role's template. `customized_by` names what changed it,
+    as MODULE:FUNCTION, and is empty for a template that nothing changed. It is only ever shown.
+
+    >>> Origin("0.1.0", Settings(), Privileges.DOCUMENTED).kind.value
+    'documented'
+    """
 
     version: str
     settings: Settings
     privileges: Privileges | None
+    customized_by: str = ""
+
+    @property
+    def kind(self) -> TemplateKind:
+        """Which of the templates it is."""
+        return TemplateKind(self.privileges.value) if self.privileges else TemplateKind.SERVICE_ROLE
+
+
+def template_of(settings: Settings, kind: TemplateKind) -> Template:
+    """Return a new template of a kind."""
+    if kind is TemplateKind.SERVICE_ROLE:
+        return service_role_template(settings)
+    return stack_template(settings, Privileges(kind.value))
 
 
 def stack_template(settings: Settings, privileges: Privileges) -> Template:
-    """Return the template that onboards load balancers, under one set of privileges."""
+    """Return the template that onboards load balancers, as a new troposphere object.
+
+    Equal arguments give equal templates. Change the result as you like; to get a release with the
+    change in it, give the change to `build_release`.
+
+    >>> template = stack_template(Settings(), Privileges.DOCUMENTED)
+    >>> sorted(template.resources)
+    ['DTLogsAnalysisLambdaExecutionRole', 'DTLogsAnalysisLambdaFunction', 'InvokeLambdaFunction']
+    >>> template.resources["DTLogsAnalysisLambdaFunction"].Timeout  # seconds
+    900
+    """
     template = _template(
         "Onboards ALB access logs to Data Theorem Logs Analysis",
         Origin(__version__, settings, privileges),
@@ -57,7 +101,7 @@ def stack_template(settings: Settings, privileges: Privileges) -> Template:
         for name in ("LogBucketName", "RefreshSchedule"):
             template.add_condition(f"Has{name}", given(name))
         template.add_condition("HasExistingLogBucketNames", any_given("ExistingLogBucketNames"))
-    template.add_resource(resources.stack_resources(privileges))
+    template.add_resource(resources.stack_resources(privileges, settings.function))
     template.add_output(
         [Output(name, Value=GetAtt(resources.INVOCATION, name)) for name in resources.ANSWERS]
     )
@@ -65,7 +109,11 @@ def stack_template(settings: Settings, privileges: Privileges) -> Template:
 
 
 def service_role_template(settings: Settings) -> Template:
-    """Return the template of the role through which CloudFormation runs such stacks."""
+    """Return the template of the role through which CloudFormation runs such stacks.
+
+    >>> sorted(service_role_template(Settings()).parameters)[-1]
+    'StackNamePrefix'
+    """
     template = _template(
         "The role through which CloudFormation runs stacks that onboard ALB access logs",
         Origin(__version__, settings, None),
@@ -107,6 +155,7 @@ def origin(template: Mapping[str, object]) -> Origin:
         record["Version"],
         Settings.from_metadata(record.get("Settings")),
         Privileges(privileges) if privileges is not None else None,
+        str(record.get(CUSTOMIZED, "")),
     )
 
 

@@ -2,7 +2,8 @@
 
 The template says in its Metadata what it was built from. It is built again from that, here, and
 everything is compared. Nothing of it is trusted: what it says it was built with is part of the
-answer, sizes are bounded, and its code is unpacked and read, but never run.
+answer, sizes are bounded, and its code is unpacked and read, but never run. Nor is anything
+imported that it names: whoever wants a customized template built again hands the callable over.
 """
 
 import json
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template import embedding
+from dt_logs_cfn.template.customizing import Customize, built
 from dt_logs_cfn.template.json_tree import Path, differences
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_cfn.template.resources import FUNCTION
-from dt_logs_cfn.template.templates import Origin, origin, service_role_template, stack_template
+from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_handler.documents import Json
 
 _CODE = ("Resources", FUNCTION, "Properties", "Code", "ZipFile")
@@ -23,9 +25,13 @@ _CODE = ("Resources", FUNCTION, "Properties", "Code", "ZipFile")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a template was built from, by its own word, and where it differs from that.
+    """What a template says it was built from, and where it differs from that.
 
-    A difference is a path into the template, or a file of the handler, with what happened to it.
+    A difference is a path into the template, or a file of the handler, and what happened there:
+    added, missing or changed.
+
+    >>> Verdict(Origin("0.1.0", Settings(), None), ("Outputs/RoleArn missing",)).identical
+    False
     """
 
     origin: Origin
@@ -37,11 +43,23 @@ class Verdict:
         return not self.differences
 
 
-def verify_template(text: str) -> Verdict:
+def verify_template(text: str, customize: Customize | None = None) -> Verdict:
     """Compare a template's text with this release, built from the template's own settings.
 
-    White space and the order of keys do not count, as they do not for CloudFormation. Raises
-    VerifyError or SettingsError if the text is no template of ours, or one of another release.
+    `customize` is the callable that the release was built with, if it was: with the same one the
+    template is identical, and without it the differences are what it changed. Nothing that the
+    template names is imported or run. White space and the order of keys do not count, as they do
+    not for CloudFormation.
+
+    Raises VerifyError or SettingsError if the text is not a template of ours, or is of another
+    release, and BuildError if `customize` does what it may not.
+
+    >>> release = build_release(Settings())
+    >>> text = release.templates["dt-logs-analysis.template.json"]
+    >>> verify_template(text).identical
+    True
+    >>> verify_template(text.replace('"MemorySize":512', '"MemorySize":128')).differences
+    ('Resources/DTLogsAnalysisLambdaFunction/Properties/MemorySize changed',)
     """
     found = parse_template(text)
     source = origin(found)
@@ -50,7 +68,9 @@ def verify_template(text: str) -> Verdict:
             f"The template is from release {shown_ascii(source.version)}, not {__version__}.",
             "Verify it with that release.",
         )
-    return Verdict(source, tuple(_differences(found, _built(source))))
+    # What it calls the customization is its own word, which proves and disproves nothing.
+    again = built(source.settings, source.kind, customize, source.customized_by)
+    return Verdict(source, tuple(_differences(found, again)))
 
 
 def handler_sources(text: str) -> dict[str, bytes]:
@@ -77,16 +97,6 @@ def shown_ascii(text: str) -> str:
     """Return a text that anybody may have written as one short line of ASCII."""
     escaped = json.dumps(text)[1:-1]
     return escaped if len(escaped) <= 80 else f"{escaped[:77]}..."
-
-
-def _built(source: Origin) -> Mapping[str, Json]:
-    template = (
-        stack_template(source.settings, source.privileges)
-        if source.privileges
-        else service_role_template(source.settings)
-    )
-    built: dict[str, Json] = template.to_dict()
-    return built
 
 
 def _differences(found: Mapping[str, Json], built: Mapping[str, Json]) -> Iterator[str]:

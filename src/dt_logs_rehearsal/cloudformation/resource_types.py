@@ -47,10 +47,16 @@ class Context:
     decide: Callable[[str, Mapping[str, Any]], None]
     name: Callable[[str], str]
     tags: Mapping[str, str]
+    place: tuple[str, str, str]  # partition, region, account
 
-    def listed_tags(self) -> list[Any]:
-        """Return the stack's tags as IAM takes them."""
-        return [{"Key": key, "Value": value} for key, value in self.tags.items()]
+    def tagged(self, given: Properties) -> dict[str, str]:
+        """Return the tags of a resource: the stack's, and its own, which go before."""
+        return {**self.tags, **{each["Key"]: each["Value"] for each in given.get("Tags", ())}}
+
+    def tags_of(self, given: Properties) -> dict[str, Any]:
+        """Return the parameter `Tags` of a call as most services take it; none without tags."""
+        found = [{"Key": key, "Value": value} for key, value in self.tagged(given).items()]
+        return {"Tags": found} if found else {}
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class ResourceType:
 def _create_role(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
     iam, name = context.iam, given.get("RoleName") or context.name(logical)
     boundary = _only(given, "PermissionsBoundary")
-    tags: dict[str, Any] = {"Tags": context.listed_tags()} if context.tags else {}
+    tags = context.tags_of(given)
     arn = iam.create_role(
         RoleName=name,
         Path=given.get("Path", "/"),
@@ -110,8 +116,8 @@ def _update_role(context: Context, made: Made, given: Properties) -> Made:
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
     if old.get("Policies") != given.get("Policies"):
         _put_policies(iam, name, given)
-        named = [{each["PolicyName"] for each in of.get("Policies", ())} for of in (old, given)]
-        for policy in sorted(named[0] - named[1]):
+        there = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        for policy in set(there) - {each["PolicyName"] for each in given.get("Policies", ())}:
             iam.delete_role_policy(RoleName=name, PolicyName=policy)
     if old.get("PermissionsBoundary") != given.get("PermissionsBoundary"):
         if "PermissionsBoundary" in given:
@@ -131,7 +137,8 @@ def _delete_role(context: Context, made: Made) -> None:
 
 def _create_function(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
     name = given.get("FunctionName") or context.name(logical)
-    tags: dict[str, Any] = {"Tags": dict(context.tags)} if context.tags else {}
+    found = context.tagged(given)
+    tags: dict[str, Any] = {"Tags": found} if found else {}
     arn = context.functions.create_function(
         FunctionName=name,
         Code={"ZipFile": _zipped(given["Code"]["ZipFile"])},
@@ -193,7 +200,8 @@ def _delete_function(context: Context, made: Made) -> None:
 
 def _create_log_group(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
     name = given.get("LogGroupName") or context.name(logical)
-    tags: dict[str, Any] = {"tags": dict(context.tags)} if context.tags else {}
+    all_tags = context.tagged(given)
+    tags: dict[str, Any] = {"tags": all_tags} if all_tags else {}
     context.logs.create_log_group(logGroupName=name, **tags)
     (found,) = context.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     made = Made(name, given, {"Arn": found["arn"]})
@@ -212,11 +220,38 @@ def _delete_log_group(context: Context, made: Made) -> None:
     context.logs.delete_log_group(logGroupName=made.physical_id)
 
 
+def _create_alarm(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
+    """Decide what CloudFormation needs for an alarm; the account has none, so it never fires."""
+    name = given.get("AlarmName") or context.name(logical)
+    partition, region, account = context.place
+    arn = f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"
+    _decide_alarm(context, name, "PutMetricAlarm")
+    made = Made(name, given, {"Arn": arn})
+    keep(made)
+    tagging = ("TagResource",) if context.tagged(given) else ()
+    _decide_alarm(context, name, *tagging, "DescribeAlarms", "ListTagsForResource")
+    return made
+
+
+def _update_alarm(context: Context, made: Made, given: Properties) -> Made:
+    _decide_alarm(context, made.physical_id, "PutMetricAlarm", "DescribeAlarms")
+    return Made(made.physical_id, given, made.attributes)
+
+
+def _delete_alarm(context: Context, made: Made) -> None:
+    _decide_alarm(context, made.physical_id, "DescribeAlarms", "DeleteAlarms")
+
+
+def _decide_alarm(context: Context, name: str, *operations: str) -> None:
+    for operation in operations:
+        context.decide(f"cloudwatch:{operation}", {"AlarmName": name})
+
+
 def _create_rule(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
     name = given.get("Name") or context.name(logical)
-    tags: dict[str, Any] = {"Tags": context.listed_tags()} if context.tags else {}
-    rule = {"Name": name, "ScheduleExpression": given["ScheduleExpression"], **tags}
-    made = Made(name, given, {"Arn": context.events.put_rule(**rule)["RuleArn"]})
+    schedule = given["ScheduleExpression"]
+    rule = context.events.put_rule(Name=name, ScheduleExpression=schedule, **context.tags_of(given))
+    made = Made(name, given, {"Arn": rule["RuleArn"]})
     keep(made)
     return _update_rule(context, made, given)
 
@@ -276,6 +311,9 @@ def _delete_permission(context: Context, made: Made) -> None:
 _OF_PERMISSIONS = ("FunctionName", "Action", "Principal", "SourceArn", "SourceAccount")
 # [CloudFormation registry schemas, createOnlyProperties]
 TYPES = {
+    "AWS::CloudWatch::Alarm": ResourceType(
+        ("AlarmName",), _create_alarm, _update_alarm, _delete_alarm
+    ),
     "AWS::IAM::Role": ResourceType(("Path", "RoleName"), _create_role, _update_role, _delete_role),
     "AWS::Lambda::Function": ResourceType(
         ("FunctionName", "PackageType"), _create_function, _update_function, _delete_function

@@ -13,17 +13,16 @@ from typing import Any
 from dt_logs_cfn.template.declared import accepts
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.cloudformation.resource_types import TYPES
 from dt_logs_rehearsal.cloudformation.stack import Asked
 
 ROLE_TYPE = "AWS::IAM::Role"
-_EMULATED = (
-    ROLE_TYPE,
-    "AWS::Events::Rule",
-    "AWS::Lambda::Function",
-    "AWS::Lambda::Permission",
-    "AWS::Logs::LogGroup",
-)
 _CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")
+
+
+def is_emulated(kind: str) -> bool:
+    """Tell whether stacks may have resources of a type."""
+    return kind in TYPES or kind.startswith(_CUSTOM)
 
 
 def invalid(text: str) -> Refused:
@@ -98,7 +97,7 @@ def _check_shape(template: Any) -> None:
         if not isinstance(each.get("Properties", {}), dict):
             raise _malformed(f"[/Resources/{name}/Properties] 'expected type: JSONObject'")
         kind = each["Type"]
-        if kind not in _EMULATED and not kind.startswith(_CUSTOM):
+        if not is_emulated(kind):
             raise Refused("NotImplemented", f"{kind} is not emulated", 501)
     known = {*template["Resources"], *template.get("Parameters", {})}
     for block in ("Resources", "Outputs"):

@@ -11,11 +11,13 @@ from dt_logs_cfn.errors import RehearsalError, VerifyError
 from dt_logs_cfn.release.build import STACK_TEMPLATES
 from dt_logs_cfn.release.installed import installed_templates
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.template.parsing import read_template
+from dt_logs_cfn.template.customizing import Customize
+from dt_logs_cfn.template.parsing import parse_template, read_template
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.service_policies import NEEDS
 from dt_logs_cfn.verify.rebuild import verify_template
 from dt_logs_rehearsal.cloudformation.stack import Asked
+from dt_logs_rehearsal.cloudformation.templates import is_emulated
 from dt_logs_rehearsal.sandbox import ACCOUNT, ADMINISTRATOR, REGION, Sandbox
 
 RoleKind = Literal["documented", "lifecycle"]
@@ -68,28 +70,50 @@ class Released:
         return str(made["Role"]["Arn"])
 
 
-def load(folder: Path | None, privileges: Privileges, role_kind: RoleKind) -> Released:
+def load(
+    folder: Path | None,
+    privileges: Privileges,
+    role_kind: RoleKind,
+    customize: Customize | None = None,
+) -> Released:
     """Read a release from its folder, or build the installed version's.
 
-    What it says it is has to be true: only a template that this source builds is run. Raises
-    RehearsalError or another DtLogsError.
+    What it says it is has to be true: only a template that this source builds is run, changed by
+    `customize` if there is one. Raises RehearsalError or another DtLogsError.
     """
     names = {found: name for name, found in STACK_TEMPLATES.items()}
-    stack, role = (_template(folder, name) for name in (names[privileges], SERVICE_ROLE_TEMPLATE))
+    stack, role = (
+        _template(folder, name, customize) for name in (names[privileges], SERVICE_ROLE_TEMPLATE)
+    )
     return Released(stack, role, privileges, role_kind)
 
 
-def _template(folder: Path | None, name: str) -> str:
-    if folder is None:
-        return installed_templates()[name]
-    text = read_template(folder / name)
+def _template(folder: Path | None, name: str, customize: Customize | None) -> str:
+    path = Path(name) if folder is None else folder / name
+    text = installed_templates(customize)[name] if folder is None else _read(path, customize)
+    _check_emulated(path, parse_template(text))
+    return text
+
+
+def _read(path: Path, customize: Customize | None) -> str:
+    text = read_template(path)
     try:
-        verdict = verify_template(text)
+        verdict = verify_template(text, customize)
     except VerifyError as error:
-        raise RehearsalError(f"{folder / name}: {error.what}", error.fix) from error
+        raise RehearsalError(f"{path}: {error.what}", error.fix) from error
     if not verdict.identical:
         raise RehearsalError(
-            f"{folder / name} is not what this release builds: {verdict.differences[0]}.",
+            f"{path} is not what this release builds: {verdict.differences[0]}.",
             "Rehearse a release of this project; `build` writes it.",
         )
     return text
+
+
+def _check_emulated(path: Path, template: Any) -> None:
+    """Raise RehearsalError for a resource that somebody added, and that cannot be emulated."""
+    for logical, each in template["Resources"].items():
+        if not is_emulated(each["Type"]):
+            raise RehearsalError(
+                f"{path}: {logical} has the type {each['Type']}, which is not emulated.",
+                "Rehearse a release without it, and try this one in a test account.",
+            )

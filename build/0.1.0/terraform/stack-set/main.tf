@@ -157,17 +157,8 @@ locals {
     least-privilege = "dt-logs-analysis.template.json"
     documented      = "dt-logs-analysis-documented.template.json"
   }[var.privileges]
-}
 
-resource "aws_cloudformation_stack_set" "logs_analysis" {
-  name             = var.stack_set_name
-  permission_model = "SERVICE_MANAGED"
-  call_as          = var.call_as
-  capabilities     = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
-  template_body    = file("${path.module}/../../${local.template}")
-  tags             = var.tags
-
-  parameters = {
+  values = {
     DataTheoremAccountId    = var.data_theorem_account_id
     NotificationEndpoint    = var.notification_endpoint
     LoadBalancerArns        = "*"
@@ -183,6 +174,21 @@ resource "aws_cloudformation_stack_set" "logs_analysis" {
     LambdaFunctionName      = var.lambda_function_name
     PermissionsBoundaryArn  = var.permissions_boundary_arn
   }
+  # The documented template lacks some of them.
+  parameters = {
+    for name, value in local.values : name => value
+    if var.privileges == "least-privilege" || !contains(["RefreshSchedule"], name)
+  }
+}
+
+resource "aws_cloudformation_stack_set" "logs_analysis" {
+  name             = var.stack_set_name
+  permission_model = "SERVICE_MANAGED"
+  call_as          = var.call_as
+  capabilities     = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+  template_body    = file("${path.module}/../../${local.template}")
+  tags             = var.tags
+  parameters       = local.parameters
 
   auto_deployment {
     enabled                          = var.auto_deployment

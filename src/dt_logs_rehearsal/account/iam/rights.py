@@ -143,6 +143,8 @@ def _resource(call: Call, partition: str) -> str:
         case "lambda":
             name = params.get("FunctionName") or params["Resource"]
             return name if name.startswith("arn:") else f"{scope}:function:{name}"
+        case "cloudwatch":
+            return f"{scope}:alarm:{params['AlarmName']}"
         case "events":
             rule = params.get("Rule") or params.get("Name")
             return str(params.get("ResourceARN") or f"{scope}:rule/{rule}")

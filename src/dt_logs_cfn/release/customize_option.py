@@ -1,0 +1,60 @@
+"""The option `--customize MODULE:FUNCTION`: which function changes the templates of a release.
+
+Only what the command line names is imported, and never what a template or a release says.
+"""
+
+import argparse
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from dt_logs_cfn.cli.terminal import cut, one_line
+from dt_logs_cfn.errors import BuildError, UsageError
+from dt_logs_cfn.template.customizing import Customize
+
+_FORM = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
+
+
+def add_customize(parser: argparse.ArgumentParser, help: str) -> None:
+    """Declare `--customize`."""
+    parser.add_argument("--customize", metavar="MODULE:FUNCTION", help=help)
+
+
+def load_customize(named: str | None) -> Customize | None:
+    """Import the function that the option names, from this folder too; None for no option.
+
+    Raises UsageError if it does not exist, and BuildError if its module cannot be imported.
+    """
+    if named is None:
+        return None
+    form = _FORM.fullmatch(named)
+    if form is None:
+        raise UsageError(
+            f"{cut(repr(named), 80)} is not a function.", "Give --customize MODULE:FUNCTION."
+        )
+    folder = str(Path.cwd())
+    if folder not in sys.path:  # as `python -m` has it; behind what is installed
+        sys.path.append(folder)
+    module, name = form.groups()
+    found = getattr(_imported(module), name, None)
+    if not callable(found):
+        raise UsageError(
+            f"There is no function {name} in a module {module} here.",
+            "Name a function of a module in this folder, or of one that is installed.",
+        )
+    customize: Customize = found
+    return customize
+
+
+def _imported(module: str) -> ModuleType | None:
+    """Import a module; None if it does not exist. Raises BuildError for whatever goes wrong."""
+    try:
+        return import_module(module)
+    except Exception as error:  # it is a customer's code
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{module}.".startswith(f"{missing}."):
+            return None
+        why = cut(one_line(f"{type(error).__name__}: {error}"), 200).rstrip(".")
+        raise BuildError(f"{module} cannot be imported: {why}.", "Correct it first.") from error

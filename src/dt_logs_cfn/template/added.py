@@ -1,0 +1,138 @@
+"""Find what a customized template has beyond ours, for its reviewers and for the policy files.
+
+Templates are compared with templates; the function that changed them is not looked at.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dt_logs_cfn.errors import BuildError
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_cfn.template.json_tree import differences, mappings
+from dt_logs_cfn.template.resources import SERVICE_ROLE
+from dt_logs_cfn.template.templates import CUSTOMIZED, RECORD, TemplateKind, origin, template_of
+from dt_logs_handler.documents import Json, listed, statements
+
+Plain = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class AddedRight:
+    """A policy statement beyond ours: in which resource, and what it says, as text.
+
+    `who` is its principal, and empty where that is whoever has the policy.
+    """
+
+    resource: str
+    effect: str
+    who: str
+    actions: tuple[str, ...]
+    on: tuple[str, ...]
+    condition: str
+
+
+@dataclass(frozen=True)
+class Customization:
+    """Who changed a release's templates, which places of each, and which rights were added.
+
+    A place is a path into the template, and what happened there: added or changed.
+    """
+
+    by: str
+    places: Mapping[TemplateKind, tuple[str, ...]]
+    rights: Mapping[TemplateKind, tuple[AddedRight, ...]]
+
+
+def customization(
+    found: Mapping[TemplateKind, Plain], ours: Mapping[TemplateKind, Plain]
+) -> Customization | None:
+    """Return what templates have beyond ours, or None if it is nothing."""
+    names = (each["Metadata"][RECORD].get(CUSTOMIZED, "") for each in found.values())
+    by = next(filter(None, names), "")
+    if not by:
+        return None
+    return Customization(
+        by,
+        {kind: tuple(_places(found[kind], ours[kind])) for kind in found},
+        {kind: added_rights(found[kind], ours[kind]) for kind in found},
+    )
+
+
+def added_to(template: Plain) -> tuple[AddedRight, ...]:
+    """Return each policy statement that a template has beyond ours of the same settings.
+
+    Raises VerifyError or SettingsError for what is not a template of ours.
+    """
+    source = origin(template)
+    return added_rights(template, template_of(source.settings, source.kind).to_dict())
+
+
+def added_rights(found: Plain, ours: Plain) -> tuple[AddedRight, ...]:
+    """Return each policy statement of a template that is not in ours, resource by resource."""
+    return tuple(
+        AddedRight(
+            name,
+            str(statement.get("Effect", "")),
+            ", ".join(_texts(statement, "Principal")),
+            tuple(_texts(statement, "Action")),
+            tuple(_texts(statement, "Resource")),
+            _text(statement["Condition"]) if "Condition" in statement else "",
+        )
+        for name, resource in found["Resources"].items()
+        for statement in _added(resource, ours["Resources"].get(name, {}))
+    )
+
+
+def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
+    """Return the statements that the service role has beyond ours, as a policy file has them.
+
+    Placeholders like `${Region}` stand for what differs from stack to stack. Raises BuildError for
+    a function of CloudFormation's that a file cannot have.
+    """
+    parameters = {name: f"${{{name}}}" for name in found["Parameters"]}
+    pseudo = {f"AWS::{name}": f"${{{name}}}" for name in ("StackId", "StackName", "URLSuffix")}
+    resolved = ResolvedTemplate(
+        found, parameters, region="${Region}", account="${Account}", pseudo=pseudo
+    )
+    role = found["Resources"][SERVICE_ROLE]
+    try:
+        return [resolved.value(each) for each in _added(role, ours["Resources"][SERVICE_ROLE])]
+    except KeyError as error:
+        raise BuildError(
+            f"A statement of the service role uses {error.args[0]}, which a policy file cannot.",
+            "Write it with Ref, Fn::Sub, Fn::Join, Fn::If or Fn::GetAtt.",
+        ) from error
+
+
+def _places(found: Plain, ours: Plain) -> Iterator[str]:
+    for path, what in differences(dict(found), dict(ours)):
+        if path != ("Metadata", RECORD, CUSTOMIZED):
+            yield f"{'/'.join(path)} {what}"
+
+
+def _added(resource: Json, ours: Json) -> Iterator[dict[str, Any]]:
+    known = list(_statements(ours))
+    yield from (each for each in _statements(resource) if each not in known)
+
+
+def _statements(resource: Json) -> Iterator[dict[str, Any]]:
+    for _, policy in mappings(resource):
+        yield from statements(policy)
+
+
+def _texts(statement: Mapping[str, Any], name: str) -> Iterator[str]:
+    for key in (name, f"Not{name}"):
+        if key in statement:
+            start = "all but " if key != name else ""
+            yield from (f"{start}{_text(each)}" for each in listed(statement[key]))
+
+
+def _text(value: Any) -> str:
+    match value:
+        case str():
+            return value
+        case {"Fn::Sub": str() as text}:
+            return text
+    return json.dumps(value, sort_keys=True)

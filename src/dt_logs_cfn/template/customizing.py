@@ -1,0 +1,128 @@
+"""Let a customer's function change a template, within limits, and so that it can be built again.
+
+The function is given a template and its kind. It may add to the template, and change how the Lambda
+function is set up. What we promise about our own resources stays. Whoever has the function can
+build the same template again.
+"""
+
+import json
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from troposphere import Template
+
+from dt_logs_cfn import canonical
+from dt_logs_cfn.cli.terminal import cut, one_line
+from dt_logs_cfn.errors import BuildError
+from dt_logs_cfn.settings import Settings
+from dt_logs_cfn.template.json_tree import Path, differences
+from dt_logs_cfn.template.resources import FUNCTION, SERVICE_ROLE
+from dt_logs_cfn.template.templates import CUSTOMIZED, RECORD, TemplateKind, template_of
+
+Customize = Callable[[Template, TemplateKind], None]
+
+_SECTIONS = ("Conditions", "Mappings", "Outputs", "Parameters", "Resources", "Rules")
+# What makes the function ours: its code, its entry point, and the role whose rights we explain.
+_PROMISED = ("Code", "Handler", "Role")
+
+
+def built(
+    settings: Settings, kind: TemplateKind, customize: Customize | None = None, name: str = ""
+) -> dict[str, Any]:
+    """Return a template as plain data, changed by `customize` if there is one.
+
+    A changed template records `name`, or what `name_of` returns if that is empty. Raises BuildError
+    if `customize` fails, changes what it may not, or gives another template when it runs again.
+    """
+    ours: dict[str, Any] = template_of(settings, kind).to_dict()
+    if customize is None:
+        return ours
+    by = name_of(customize)
+    text, again = (_customized(customize, template_of(settings, kind), kind) for _ in range(2))
+    if text != again:
+        raise BuildError(
+            f"{by} gave two different {kind.value} templates when it ran twice.",
+            "Let it depend on nothing but the template and the kind: no clock, no random value.",
+        )
+    found: dict[str, Any] = json.loads(text)
+    for place in _not_allowed(found, ours):
+        raise BuildError(
+            f"{by} removes or changes {place} in the {kind.value} template.",
+            "Only add to the template; docs/library.md lists what a customization may change.",
+        )
+    if text != json.dumps(ours):  # in another order, the Terraform modules are others
+        found["Metadata"][RECORD][CUSTOMIZED] = name or by
+    return found
+
+
+def name_of(customize: Customize) -> str:
+    """Return the name of a callable as MODULE:FUNCTION."""
+    named = customize if hasattr(customize, "__qualname__") else type(customize)
+    return f"{named.__module__}:{named.__qualname__}"
+
+
+def _customized(customize: Customize, template: Template, kind: TemplateKind) -> str:
+    """Return a changed template as JSON, in its own order, which the Terraform modules keep.
+
+    Raises BuildError for whatever goes wrong: this is a customer's code, and troposphere raises
+    errors of many types for it.
+    """
+    by = name_of(customize)
+    try:
+        returned: object = customize(template, kind)  # type: ignore[func-returns-value]  # checked
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        at = frames[1] if len(frames) > 1 else frames[0]
+        raise BuildError(
+            f"{by} failed for the {kind.value} template: {_shown(error)}.",
+            f"Correct line {at.lineno} of {at.filename}.",
+        ) from error
+    if returned is not None:
+        raise BuildError(
+            f"{by} returned a {type(returned).__name__}, which would be ignored.",
+            "Change the template that it is given, and return nothing.",
+        )
+    try:
+        found = template.to_dict()
+        canonical.dumps(found)  # which refuses what has no form of its own
+        return json.dumps(found)
+    except Exception as error:
+        raise BuildError(
+            f"{by} made a {kind.value} template that cannot be written: {_shown(error)}.",
+            "Correct what it adds. Write a fraction as text, like '0.5'.",
+        ) from error
+
+
+def _shown(error: Exception) -> str:
+    return cut(one_line(f"{type(error).__name__}: {error}"), 300).rstrip(".")
+
+
+def _not_allowed(found: Any, ours: Any) -> Iterator[str]:
+    for path, what in differences(found, ours):
+        if not _may(path, what):
+            yield "/".join(path)
+
+
+def _may(path: Path, what: str) -> bool:
+    """Tell whether a difference from our template is one that a customer may make."""
+    match path:
+        case (section,) | (section, _) if section in _SECTIONS:
+            return what == "added"
+        case ("Metadata", name, *_):
+            return what == "added" and name != RECORD
+        case ("Resources", name, "Properties", "Tags", *_):
+            return True
+        case ("Resources", name, "Metadata", *_):
+            return what == "added"
+        case ("Resources", name, "Properties", property_name, *_) if name == FUNCTION:
+            return property_name not in _PROMISED
+        case ("Resources", name, "DependsOn", *_) if name == FUNCTION:
+            return what == "added"
+        case ("Resources", name, "Properties", "Policies", _) if name == SERVICE_ROLE:
+            return what == "added"
+        case ("Resources", name, "Properties", "Policies", _, _, "Statement", _) if (
+            name == SERVICE_ROLE
+        ):
+            return what == "added"
+    return False

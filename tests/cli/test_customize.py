@@ -1,0 +1,96 @@
+"""`--customize`: the commands with a function of one's own."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from cli.running import Run
+
+TEMPLATE = "build/0.1.0/dt-logs-analysis.template.json"
+MODULE = """\
+from troposphere import Output
+
+
+def add(template, kind):
+    template.add_output(Output("Owner", Value="edge"))
+
+
+def fails(template, kind):
+    return template.no_such_thing
+"""
+
+
+@pytest.fixture
+def module(here: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Put a module with functions into the folder; each test has its own, under its own name."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    name = f"changes_of_{here.parent.name}"
+    (here / f"{name}.py").write_text(MODULE)
+    return name
+
+
+def test_a_customized_release_is_built_checked_and_verified(run: Run, module: str) -> None:
+    by = f"{module}:add"
+    built = run("build", "--customize", by)
+
+    assert built.code == 0
+    assert json.loads(Path("build/0.1.0/manifest.json").read_text())["customized_by"] == by
+    assert run("build", "--check", "--customize", by).code == 0
+    assert run("build", "--check").code == 1
+    assert run("lint", TEMPLATE).code == 0
+
+    same = run("verify", TEMPLATE, "--customize", by)
+    assert same.code == 0
+    assert f"identical to release 0.1.0, customized by {by}, least-privilege, for " in same.out
+
+    other = run("verify", TEMPLATE)
+    assert other.code == 1
+    first, second, *_ = other.out.splitlines()
+    assert first.endswith("Metadata/DTLogsAnalysis/CustomizedBy added, Outputs/Owner added")
+    assert second == (
+        f"{TEMPLATE}: it says that {by} customized it; pass your copy of that function with"
+        " --customize"
+    )
+    as_data = json.loads(run("verify", TEMPLATE, "--json").out)
+    assert (as_data["result"], as_data["customized_by"]) == ("differs", by)
+
+
+def test_verify_imports_nothing_that_a_template_names(run: Run, here: Path, module: str) -> None:
+    assert run("build", "--customize", f"{module}:add").code == 0
+    text = Path(TEMPLATE).read_text().replace(f"{module}:add", "booby_trap:spring")
+    (here / "t.json").write_text(text)
+    (here / "booby_trap.py").write_text("open('sprung', 'w').close()")
+
+    assert run("verify", "t.json").code == 1
+    assert run("verify", "t.json", "--customize", f"{module}:add").code == 0
+    assert not (here / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("add", "'add' is not a function. Give --customize MODULE:FUNCTION."),
+        ("no_such_module:add", "There is no function add in a module no_such_module here."),
+        ("no.such.module:add", "There is no function add in a module no.such.module here."),
+        ("json:no_such_function", "There is no function no_such_function in a module json here."),
+        ("json:__doc__", "There is no function __doc__ in a module json here."),
+    ],
+)
+def test_what_is_no_function_is_wrong_usage(run: Run, given: str, told: str) -> None:
+    ran = run("build", "--customize", given)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert told in ran.err
+    assert not Path("build").exists()
+
+
+def test_a_module_or_function_that_fails_is_one_line(run: Run, here: Path, module: str) -> None:
+    (here / "broken_changes.py").write_text("raise ValueError('not\\nnow')")
+
+    assert "broken_changes cannot be imported: ValueError: not now." in (
+        run("build", "--customize", "broken_changes:add").failure
+    )
+    failure = run("build", "--customize", f"{module}:fails").failure
+    assert f"{module}:fails failed for the least-privilege template: AttributeError" in failure
+    assert f"Correct line 9 of {here / module}.py" in failure

@@ -1,0 +1,105 @@
+"""The alarm of docs/library.md, rehearsed: made through the service role, gone with the stack."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from troposphere import Template
+from troposphere.sns import Topic
+
+from dt_logs_cfn import Customize, Privileges, Settings, TemplateKind, build_release, write_release
+from dt_logs_cfn.errors import RehearsalError
+from dt_logs_rehearsal.report.data import Report
+from dt_logs_rehearsal.scenarios.catalogue import SCENARIOS
+from dt_logs_rehearsal.scenarios.play import rehearse
+from dt_logs_rehearsal.scenarios.released import load
+
+GUIDE = Path(__file__).parents[2] / "docs" / "library.md"
+(SCENARIO,) = (each for each in SCENARIOS if each.name == "delete")
+LEAST = Privileges.LEAST_PRIVILEGE
+
+
+def alarm() -> dict[str, Any]:
+    """Return what the guide's module has in it."""
+    (code,) = re.findall(r"^```python\n(# alarm\.py\n.*?)^```$", GUIDE.read_text(), re.M | re.S)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    return names
+
+
+def rehearsed(customize: Customize, folder: Path) -> Report:
+    release = write_release(build_release(Settings(), customize), folder / "build")
+    released = load(release, LEAST, "lifecycle", customize)
+    return rehearse(SCENARIO, released, folder)
+
+
+def test_the_alarm_is_made_through_the_service_role(tmp_path: Path) -> None:
+    report = rehearsed(alarm()["add"], tmp_path)
+
+    assert report.unexpected == []
+    statuses = [
+        event.status
+        for stage in report.stages
+        for event in stage.events
+        if event.resource_type == "AWS::CloudWatch::Alarm"
+    ]
+    assert statuses[-1] == "DELETE_COMPLETE"
+    assert "CREATE_COMPLETE" in statuses
+    by = {
+        decided.by
+        for call in report.calls
+        for decided in call.decisions
+        if decided.action == "cloudwatch:PutMetricAlarm"
+    }
+    assert len(by) == 1
+    assert all(
+        decided.resource.startswith("arn:aws:cloudwatch:us-east-1:123456789012:alarm:dt-logs-")
+        for call in report.calls
+        for decided in call.decisions
+        if decided.action.startswith("cloudwatch:")
+    )
+
+
+def test_a_right_that_the_service_role_lacks_is_seen(tmp_path: Path) -> None:
+    add_alarm = alarm()["add_alarm"]
+
+    def without_rights(template: Template, kind: TemplateKind) -> None:
+        if kind is not TemplateKind.SERVICE_ROLE:
+            add_alarm(template)
+
+    report = rehearsed(without_rights, tmp_path)
+
+    assert report.denied == ("cloudwatch:PutMetricAlarm",)
+    assert not report.passed
+
+
+def test_a_changed_function_runs_as_it_was_changed(tmp_path: Path) -> None:
+    def renamed(template: Template, kind: TemplateKind) -> None:
+        if kind is not TemplateKind.SERVICE_ROLE:
+            function = template.resources["DTLogsAnalysisLambdaFunction"]
+            function.FunctionName = "dt-logs-analysis-of-the-edge-team"
+            function.MemorySize = 1024
+
+    report = rehearsed(renamed, tmp_path)
+
+    assert report.unexpected == []
+    ids = {event.physical_id for stage in report.stages for event in stage.events}
+    assert "dt-logs-analysis-of-the-edge-team" in ids
+
+
+def test_what_cannot_be_emulated_is_refused_by_name(tmp_path: Path) -> None:
+    def with_topic(template: Template, kind: TemplateKind) -> None:
+        template.add_resource(Topic("Operators"))
+
+    with pytest.raises(RehearsalError, match="Operators has the type AWS::SNS::Topic"):
+        rehearsed(with_topic, tmp_path)
+
+
+def test_a_customized_release_is_rehearsed_with_its_function_only(tmp_path: Path) -> None:
+    release = write_release(build_release(Settings(), alarm()["add"]), tmp_path)
+
+    with pytest.raises(RehearsalError, match="is not what this release builds"):
+        load(release, LEAST, "lifecycle")

@@ -7,7 +7,8 @@ with aws.errors():
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ import boto3
 from botocore import exceptions as botocore
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
+from botocore.utils import parse_timestamp
 
 from dt_logs_cfn.cli.terminal import cut, one_line
 from dt_logs_cfn.errors import AwsError
@@ -69,6 +71,12 @@ class _Session(boto3.Session):
 
     _signed_in = False
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        # dateutil, which botocore uses, takes most of the time that a long listing takes.
+        parsers = self._session.get_component("response_parser_factory")
+        parsers.set_parser_defaults(timestamp_parser=_time)
+
     def client(self, *args: Any, **given: Any) -> Any:
         """Return a client. Raises botocore's errors, AwsError."""
         if not self._signed_in:
@@ -96,6 +104,14 @@ class _Session(boto3.Session):
         except Exception as error:
             raise _no_credentials(error) from error
         self._signed_in = True
+
+
+def _time(value: Any) -> datetime:
+    """Return a time of an answer; what is not written as S3 writes it is left to botocore."""
+    if isinstance(value, str) and value.endswith("Z"):
+        with suppress(ValueError):
+            return datetime.fromisoformat(f"{value[:-1]}+00:00")
+    return parse_timestamp(value)
 
 
 @contextmanager

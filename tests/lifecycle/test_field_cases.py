@@ -10,7 +10,7 @@ from support.looks import reads, statements
 
 from dt_logs_rehearsal.account import Account, Refused
 from dt_logs_rehearsal.account.errors import client_error
-from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced
+from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, announced, new
 from lifecycle.cases import Case, data
 from lifecycle.cloudformation import properties
 
@@ -192,4 +192,21 @@ def test_too_many_locations_for_one_filter_are_refused_by_name() -> None:
     assert "has 11 access-log prefixes" in told  # another load balancer logs there, too
     assert [each for each in case.arns if reads(case.account, each)] == case.arns[-1:]
     case.sent("Delete", everything)
+    assert case.left() == []
+
+
+def test_a_bucket_with_abac_keeps_its_tags_and_fails_nothing() -> None:
+    """Tags cannot be put there any more by the call that the role may make."""
+    case = Case(new)
+    first, second = (properties(*case.arns, ResourceTags=[f"team={each}"]) for each in "ab")
+    case.sent("Create", first)
+    (bucket,) = case.account.world.buckets.values()
+    bucket.abac = "Enabled"
+
+    answer = case.sent("Update", second, first)
+
+    assert "ABAC" in answer["Data"]["Warnings"]
+    assert dict(bucket.tags)["team"] == "a"
+    case.sent("Update", first, second)
+    case.sent("Delete", first)
     assert case.left() == []

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from operating.account import ACCOUNT, ENDPOINT, REGION
 from operating.looking import Looking
 
+from dt_logs_cfn.operate.replay.window import Window, window
 from dt_logs_cfn.operate.status.announcement_counts import announcement_counts
 from dt_logs_cfn.operate.status.seen import Announced
 from dt_logs_rehearsal.account import Account
 
 QUEUE = f"arn:aws:sqs:{REGION}:999988887777:logs"
 DAY = 24 * 3600
+# Of failures between 12:00 and 12:05: S3 may have stored the logs a little earlier.
+GAP = Window(*(datetime(2026, 11, 28, *each, tzinfo=timezone.utc) for each in ((11, 55), (12, 5))))
 
 
 @pytest.fixture
@@ -74,6 +79,38 @@ def test_what_a_queue_did_not_take_is_lost(looking: Looking) -> None:
     assert found.fix.startswith("The failed announcements are lost.")
 
 
+def test_the_window_in_which_announcements_failed_is_offered_for_a_replay(looking: Looking) -> None:
+    arn = onboarded(looking)
+    write(looking, arn, 2)
+    looking.account.clock.sleep(1800)
+    begin = looking.account.clock()
+    write(looking, arn, 3, arrives=False)
+    looking.account.clock.sleep(2 * 3600)
+    write(looking, arn, 3, arrives=False)
+    end = looking.account.clock()
+    looking.account.clock.sleep(1800)
+    write(looking, arn, 2)
+
+    fix = looking.check("announcements", arn).fix
+
+    found = re.search("`dt-logs-cfn replay --stack dt-logs --since (\\S+) --until (\\S+)`", fix)
+    assert found
+    gap = window(found[1], found[2], looking.account.clock())
+    first, last = (datetime.fromtimestamp(each, timezone.utc) for each in (begin, end - 60))
+    assert first - timedelta(minutes=10) <= gap.since <= first
+    assert last < gap.until <= last + timedelta(minutes=5)
+
+
+def test_no_replay_is_offered_where_nothing_failed_or_no_stack_is_known(looking: Looking) -> None:
+    arn = onboarded(looking)
+    write(looking, arn, 2)
+    assert "replay" not in looking.check("announcements", arn).fix
+    write(looking, arn, 2, arrives=False)
+    assert "replay" in looking.check("announcements", arn).fix
+    looking.cloudformation.denied = ("ListStacks",)
+    assert "replay" not in looking.check("announcements", arn).fix
+
+
 def test_without_the_right_it_is_unknown(looking: Looking) -> None:
     arn = onboarded(looking)
     found = looking.check("announcements", arn, denied=("cloudwatch:GetMetricData",))
@@ -96,7 +133,9 @@ class Metrics:
     def paginate(self, **given: Any) -> list[dict[str, Any]]:
         queries = given["MetricDataQueries"]
         self.sizes.append(len(queries))
-        results = [{"Id": each["Id"], "Values": [1.0]} for each in queries]
+        noon = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
+        found = {"Values": [1.0], "Timestamps": [noon]}
+        results = [{"Id": each["Id"], **found} for each in queries]
         return [{"MetricDataResults": results}, {"MetricDataResults": results[:1]}]
 
 
@@ -110,6 +149,6 @@ def test_many_topics_are_asked_for_in_calls_that_cloudwatch_takes() -> None:
     assert client.sizes == [500, 2]
     assert (len(found), found[topics[0]], found[topics[1]]) == (
         251,
-        Announced(2, 1),
-        Announced(1, 1),
+        Announced(2, 1, GAP),
+        Announced(1, 1, GAP),
     )

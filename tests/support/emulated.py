@@ -19,6 +19,7 @@ from typing import Any
 from cloudformation_api.api import serve
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account import Consistency
+from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
 from dt_logs_rehearsal.scenarios.released import RoleKind, load
 
@@ -80,9 +81,10 @@ def emulated(
     release: Path | None,
     role_kind: RoleKind = "lifecycle",
     consistency: Consistency | None = None,
+    pace: Pace | None = None,
 ) -> Iterator[Emulated]:
     """Run an account until the block ends; `folder` holds its functions."""
-    with Sandbox(folder, consistency) as sandbox:
+    with Sandbox(folder, consistency, pace) as sandbox:
         serve(sandbox)
         role = load(release, Privileges.LEAST_PRIVILEGE, role_kind).service_role(sandbox)
         yield Emulated(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 # Those of ours that speak to AWS; `aws configure` writes profiles, and may not find this one.
 _COMMAND = re.compile(
-    r"`((?:aws (?!configure)|dt-logs-cfn (?:deploy|plan|remove|status|verify)\b)[^`]*)`"
+    r"`((?:aws (?!configure)|dt-logs-cfn (?:deploy|plan|remove|replay|status|verify)\b)[^`]*)`"
 )
 
 

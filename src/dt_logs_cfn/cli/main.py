@@ -30,6 +30,7 @@ COMMANDS = {
     "publish": "put the release where customers launch it from, once; or withdraw one",
     "rehearse": "run the released template in an emulated AWS account on this machine",
     "remove": "delete the stack, followed live, and check that the account is clean",
+    "replay": "announce the log objects of a time window to Data Theorem again",
     "status": "tell whether logs flow to Data Theorem, and what to do where they do not",
     "verify": "tell whether a template, or what a stack runs, is this release",
 }
@@ -134,6 +135,10 @@ def _load(name: str) -> Command:
             from dt_logs_cfn.commands import remove
 
             return remove
+        case "replay":
+            from dt_logs_cfn.commands import replay
+
+            return replay
         case "status":
             from dt_logs_cfn.commands import status
 

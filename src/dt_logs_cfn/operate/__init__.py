@@ -9,6 +9,7 @@ what the commands show. Data comes first, apart from the calls; clients, clock a
     stacks       one stack, deployed and removed     deploy, remove
     stack_sets   one in each account and region      deploy --stack-set
     status       whether logs flow                   status
+    replay       the logs of a time window again     replay
     deployed     what a stack runs by now            verify --stack
 
 Open the package of your command first. These serve them all:

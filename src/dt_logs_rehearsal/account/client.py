@@ -20,7 +20,7 @@ from dt_logs_rehearsal.account.models import (
     validate,
 )
 from dt_logs_rehearsal.account.s3 import buckets, notifications, objects, policies, settings
-from dt_logs_rehearsal.account.sns import subscriptions, topics
+from dt_logs_rehearsal.account.sns import publishing, subscriptions, topics
 from dt_logs_rehearsal.account.world import Call, Caller, Operation, Operations, Response, World
 
 Hook = Callable[[str, str, Mapping[str, Any]], None]
@@ -31,7 +31,7 @@ SERVICES: Mapping[str, tuple[ModuleType, ...]] = {
     "logs": (small_services,),
     "s3": (buckets, notifications, objects, policies, settings),
     "s3control": (small_services,),
-    "sns": (topics, subscriptions),
+    "sns": (topics, subscriptions, publishing),
     "sts": (small_services,),
 }
 

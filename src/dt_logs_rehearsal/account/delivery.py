@@ -103,12 +103,16 @@ def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]
         if destination in world.destinations:
             world.deliveries[destination].append(message)
     elif admits_s3(world, topic, bucket):
-        publish(world, topic, message)
+        publish(world, topic, json.dumps(message))
 
 
-def publish(world: World, topic: Topic, message: dict[str, Any]) -> None:
-    """Hand a message to every confirmed subscription of the topic whose filter passes it."""
-    name = topic.arn.rpartition(":")[2]
+def publish(world: World, topic: Topic, text: str) -> None:
+    """Hand a message to every confirmed subscription of the topic whose filter passes it.
+
+    An endpoint that cannot be reached answers with a 4xx, after which SNS does not try again: the
+    message is lost [SNS guide, sns-message-delivery-retries.md].
+    """
+    message, name = json.loads(text), topic.arn.rpartition(":")[2]
     for each in world.subscriptions.values():
         if each.topic == topic.arn and each.confirmed and passes(each.attributes, message):
             failed = each.endpoint in world.unreachable
@@ -117,11 +121,7 @@ def publish(world: World, topic: Topic, message: dict[str, Any]) -> None:
             if failed:
                 continue
             raw = each.attributes.get("RawMessageDelivery") == "true"
-            envelope = {
-                "Type": "Notification",
-                "TopicArn": topic.arn,
-                "Message": json.dumps(message),
-            }
+            envelope = {"Type": "Notification", "TopicArn": topic.arn, "Message": text}
             world.deliveries[each.endpoint].append(message if raw else envelope)
 
 

@@ -154,7 +154,7 @@ class World:
     ended: dict[str, tuple[Subscription, float]] = field(default_factory=dict)  # and when
     log_deliveries: list[LogDelivery] = field(default_factory=list)
     metrics: list[tuple[float, str, str]] = field(default_factory=list)  # when, topic, which
-    unreachable: set[str] = field(default_factory=set)  # endpoints that answer with an error
+    unreachable: set[str] = field(default_factory=set)  # endpoints that answer with a 4xx
     account_blocks: dict[str, dict[str, bool]] = field(default_factory=dict)
     destinations: set[str] = field(default_factory=set)
     unknown_principals: set[str] = field(default_factory=set)

@@ -90,6 +90,8 @@ def every_call(account: Account, arn: str) -> Iterator[tuple[str, str, dict[str,
     yield "s3", "delete_bucket_tagging", bucket
     yield "sns", "create_topic", {"Name": "t", "Attributes": {"Policy": topic}}
     yield "sns", "get_topic_attributes", {"TopicArn": TOPIC}
+    batch = [{"Id": "1", "Message": "{}"}]
+    yield "sns", "publish_batch", {"TopicArn": TOPIC, "PublishBatchRequestEntries": batch}
     endpoint = {"Protocol": "sqs", "Endpoint": f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"}
     yield "sns", "subscribe", {"TopicArn": TOPIC, **endpoint}
     yield "sns", "list_subscriptions", {}

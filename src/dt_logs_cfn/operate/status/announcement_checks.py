@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from dt_logs_cfn.operate.account import TopicSeen, Unread
+from dt_logs_cfn.operate.replay.window import Window
 from dt_logs_cfn.operate.status.bucket_checks import RUN_AGAIN
 from dt_logs_cfn.operate.status.seen import (
     Announced,
@@ -194,7 +195,7 @@ def _counts(logs: Logs, arn: str, *, foreign: bool) -> Check:
     saw = f"{found.delivered:,} delivered in the last day, {found.failed:,} failed{of}"
     if not found.failed:
         return Check(name, logs.subject, saw, "ok")
-    fix = "Have Data Theorem check its endpoint, and look again."
+    fix = f"Have Data Theorem check its endpoint, and look again.{_replay(logs, found.gap)}"
     if not any(each.protocol == "https" for each in (topic.subscriptions if topic else ())):
         return Check(
             name, logs.subject, saw, "finding", f"The failed announcements are lost. {fix}"
@@ -203,6 +204,16 @@ def _counts(logs: Logs, arn: str, *, foreign: bool) -> Check:
     if foreign:
         fix = f"{fix} Your topic has its own delivery policy."
     return Check(name, logs.subject, saw, "unknown" if found.delivered else "finding", fix)
+
+
+def _replay(logs: Logs, gap: Window | None) -> str:
+    """Offer to announce again what was not delivered, for each stack whose name is known."""
+    known = {} if isinstance(logs.seen.stack_names, Unread) else logs.seen.stack_names
+    tags = {each.stack for each in logs.seen.claims(logs.load_balancer)}
+    commands = [f"`dt-logs-cfn replay --stack {known[tag]} {gap}`" for tag in tags & known.keys()]
+    if gap is None or not commands:
+        return ""
+    return f" Once it answers, announce again what it missed: {' and '.join(sorted(commands))}."
 
 
 def _filter(logs: Logs, found: Subscription, shown: str) -> Check:

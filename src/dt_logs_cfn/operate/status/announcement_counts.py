@@ -1,4 +1,4 @@
-"""How many announcements SNS delivered in the last day, and how many deliveries failed."""
+"""How many announcements SNS delivered in the last day, and when how many deliveries failed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from dt_logs_cfn.operate.account import Unread
+from dt_logs_cfn.operate.replay.window import Window
 from dt_logs_cfn.operate.status.account_reads import optional
 from dt_logs_cfn.operate.status.seen import Announced
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _METRICS = ("NumberOfNotificationsDelivered", "NumberOfNotificationsFailed")
 _QUERIES = 500  # in a call [CloudWatch API, GetMetricData]
+_PERIOD = timedelta(minutes=5)  # for which a sum is asked
 
 
 def announcement_counts(
@@ -31,21 +33,35 @@ def announcement_counts(
 
 def _counts(client: CloudWatchClient, topics: list[str], now: float) -> dict[str, Announced]:
     end = datetime.fromtimestamp(now, timezone.utc)
+    start = datetime.fromtimestamp(now - now % _PERIOD.total_seconds(), timezone.utc)
     queries = list(_queries(topics))
     sums: Counter[str] = Counter()
+    times: dict[str, list[datetime]] = {}
     for begin in range(0, len(queries), _QUERIES):
         pages = client.get_paginator("get_metric_data").paginate(
             MetricDataQueries=queries[begin : begin + _QUERIES],
-            StartTime=end - timedelta(days=1),
+            StartTime=start - timedelta(days=1),
             EndTime=end,
         )
         for page in pages:
             for result in page["MetricDataResults"]:
-                sums[result.get("Id", "")] += round(sum(result.get("Values", [])))
+                query, values = result.get("Id", ""), result.get("Values", [])
+                sums[query] += round(sum(values))
+                counted = zip(result.get("Timestamps", []), values, strict=True)
+                times.setdefault(query, []).extend(time for time, value in counted if value)
     return {
-        topic: Announced(*(sums[_id(number, metric)] for metric in _METRICS))
+        topic: Announced(sums[delivered], sums[failed], _gap(times.get(failed, [])))
         for number, topic in enumerate(topics)
+        for delivered, failed in [[_id(number, metric) for metric in _METRICS]]
     }
+
+
+def _gap(times: list[datetime]) -> Window | None:
+    """Return in which window those logs were stored whose announcements failed at these times.
+
+    S3 may take a minute or longer to announce an object [S3 guide, EventNotifications.md].
+    """
+    return Window(min(times) - _PERIOD, max(times) + _PERIOD) if times else None
 
 
 def _queries(topics: list[str]) -> Iterator[MetricDataQueryTypeDef]:
@@ -59,7 +75,7 @@ def _queries(topics: list[str]) -> Iterator[MetricDataQueryTypeDef]:
                         "MetricName": metric,
                         "Dimensions": [{"Name": "TopicName", "Value": topic.rpartition(":")[2]}],
                     },
-                    "Period": 3600,
+                    "Period": int(_PERIOD.total_seconds()),
                     "Stat": "Sum",
                 },
             }

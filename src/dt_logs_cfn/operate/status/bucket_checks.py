@@ -185,7 +185,7 @@ def _grant(logs: Logs) -> Check:
             "finding",
             "Onboard it: `plan` shows what that would change.",
         )
-    changed = [each for each in claims if not _as_written(each, bucket, seen.marks)]
+    changed = [each for each in claims if not as_written(each, bucket, seen.marks)]
     if changed:
         return Check(
             name,
@@ -204,7 +204,8 @@ def _grant(logs: Logs) -> Check:
     return Check(name, logs.subject, told, "ok")
 
 
-def _as_written(claim: Registration, bucket: Bucket, marks: Stack) -> bool:
+def as_written(claim: Registration, bucket: Bucket, marks: Stack) -> bool:
+    """Tell whether the vendor's read statement is in the policy as the stack wrote it."""
     wanted = claim.statement(marks)
     return any(same_statement(each, wanted) for each in statements(parsed(bucket.policy or "{}")))
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from dt_logs_cfn.operate.account import Denied, TopicSeen, Unread
 from dt_logs_cfn.operate.plans.planned import Planned
+from dt_logs_cfn.operate.replay.window import Window
 from dt_logs_cfn.operate.stacks.stack import StackDescription
 from dt_logs_cfn.template.templates import Origin
 from dt_logs_handler.model import Absent, Bucket, LoadBalancer, Subscription, Topic, Unreadable
@@ -61,6 +62,7 @@ class Announced:
 
     delivered: int = 0
     failed: int = 0
+    gap: Window | None = None  # in which the logs were stored whose deliveries failed
 
 
 @dataclass(frozen=True)

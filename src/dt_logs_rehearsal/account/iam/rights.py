@@ -26,6 +26,7 @@ _ACTIONS = {
     "Invoke": "InvokeFunction",
     "ListBuckets": "ListAllMyBuckets",
     "ListObjectsV2": "ListBucket",
+    "PublishBatch": "Publish",
     "PutBucketEncryption": "PutEncryptionConfiguration",
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "PutBucketNotificationConfiguration": "PutBucketNotification",

@@ -1,0 +1,251 @@
+"""Measure a replay of 100,000 log objects against the bare calls of PublishBatch.
+
+    python benchmarks/replay.py [OBJECTS]
+
+boto3's own clients make the calls; their network is replaced by one that answers after 50 ms. The
+bare calls are PublishBatch by 8 callers at once, ten times the same event, and nothing else.
+The ratio counts; the goal is 1.3. Exit code 1 if it is missed, or if not each object is announced.
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import resource
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from random import Random
+from typing import Any, cast
+from urllib.parse import parse_qs, quote, urlsplit
+
+from botocore.awsrequest import AWSResponse
+from build import compile_package
+
+from dt_logs_cfn import aws
+from dt_logs_cfn.cli.terminal import Operator
+from dt_logs_cfn.operate.plans import asked
+from dt_logs_cfn.operate.plans.asked import new_stack
+from dt_logs_cfn.operate.replay.objects import LogObject, event
+from dt_logs_cfn.operate.replay.replaying import Wanted, replay
+from dt_logs_cfn.operate.replay.sending import AT_ONCE, ENTRIES
+from dt_logs_cfn.operate.replay.sources import Source
+from dt_logs_cfn.operate.replay.window import Window
+from dt_logs_cfn.settings import Privileges, Settings
+from dt_logs_cfn.template.declared import complete
+from dt_logs_cfn.template.templates import stack_template
+from dt_logs_handler.aws import Aws
+from dt_logs_handler.names import Location
+from dt_logs_handler.run import run
+from dt_logs_rehearsal.account import Account
+
+OBJECTS = 100_000
+LATENCY = 0.05
+GOAL = 1.3
+PAGE = 1000  # keys [S3 API, ListObjectsV2]
+REGION, NUMBER = "eu-west-1", "123456789012"
+STACK = new_stack("aws", REGION, NUMBER)
+ENDPOINT = "https://logs.example.com/in"
+NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
+
+
+class Network:
+    """Answers S3's listings of one day's folder, and takes what is published."""
+
+    def __init__(self, folder: str, load_balancer: str, objects: int) -> None:
+        self.published = 0
+        self.calls = 0
+        self._seen = 0  # the sum of the announced keys' digests: which they are, without a list
+        self._lock = threading.Lock()
+        name = load_balancer.partition(":loadbalancer/")[2].replace("/", ".")
+        self._start = f"{folder}{NUMBER}_elasticloadbalancing_{REGION}_{name}_20261128T1000Z_"
+        self._objects = objects
+
+    def key(self, number: int) -> str:
+        return f"{self._start}192.0.2.1_{number:08}.log.gz"
+
+    @property
+    def complete(self) -> bool:
+        """Whether each object was announced, and announced once."""
+        keys = (quote(self.key(number), safe="") for number in range(self._objects))
+        wanted = sum(map(_digest, keys))
+        return (self.published, self._seen) == (self._objects, wanted)
+
+    def client(self, service: Any) -> Any:
+        """Return boto3's client of a service, with this network."""
+        made: Any = aws.session(None, REGION).client(service, config=aws.CONFIG)
+        made.meta.events.register(f"before-send.{service}", self._answer)
+        return made
+
+    def _answer(self, request: Any, **given: object) -> AWSResponse:
+        time.sleep(LATENCY)
+        listing = "list-type=2" in request.url
+        body = self._listed(request.url) if listing else self._taken(str(request.body))
+        headers: Any = {"Content-Type": "text/xml"}
+        return AWSResponse(request.url, 200, headers, _Raw(body.encode()))
+
+    def _listed(self, url: str) -> str:
+        query = {name: each[0] for name, each in parse_qs(urlsplit(url).query).items()}
+        begin = int(query.get("continuation-token", 0))
+        here = self._start.startswith(query["prefix"])
+        end = min(begin + PAGE, self._objects) if here else begin
+        more = (
+            f"<NextContinuationToken>{end}</NextContinuationToken>" if end < self._objects else ""
+        )
+        keys = "".join(
+            f"<Contents><Key>{quote(self.key(number))}</Key><Size>2048</Size>"
+            '<LastModified>2026-11-28T10:05:00.000Z</LastModified><ETag>"d41d8cd98f00b204"</ETag>'
+            "<StorageClass>STANDARD</StorageClass></Contents>"
+            for number in range(begin, end)
+        )
+        truncated = str(bool(more) and here).lower()
+        return (
+            f"<ListBucketResult><IsTruncated>{truncated}</IsTruncated>"
+            f"<EncodingType>url</EncodingType>{more if here else ''}{keys}</ListBucketResult>"
+        )
+
+    def _taken(self, body: str) -> str:
+        found = re.findall("%22key%22%3A%22(.+?)%22", body)
+        with self._lock:
+            self.calls += 1
+            self.published += len(found)
+            self._seen += sum(map(_digest, found))
+        members = "".join(
+            f"<member><Id>{number}</Id><MessageId>m</MessageId></member>"
+            for number in range(len(found))
+        )
+        return (
+            "<PublishBatchResponse><PublishBatchResult><Failed/>"
+            f"<Successful>{members}</Successful></PublishBatchResult></PublishBatchResponse>"
+        )
+
+
+class _Raw(io.BytesIO):
+    """A body as urllib3 hands it over."""
+
+    def stream(self, *given: object, **more: object) -> Iterator[bytes]:
+        yield self.read()
+
+
+def _digest(key: str) -> int:
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
+
+
+class Through:
+    """A client of the emulated account, of which some methods are another client's."""
+
+    def __init__(self, client: object, other: object, *names: str) -> None:
+        self._client, self._other, self._names = client, other, names
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._other if name in self._names else self._client, name)
+
+
+class Stacks:
+    """CloudFormation, with the one stack that there is."""
+
+    def __init__(self, template: object, values: dict[str, str]) -> None:
+        self._template, self._values = template, values
+
+    def describe_stacks(self, **given: object) -> object:
+        parameters = [{"ParameterKey": k, "ParameterValue": v} for k, v in self._values.items()]
+        named = {"StackName": "dt-logs-analysis", "StackStatus": "CREATE_COMPLETE"}
+        return {"Stacks": [{**named, "StackId": STACK.id, "Parameters": parameters}]}
+
+    def get_template(self, **given: object) -> object:
+        return {"TemplateBody": self._template}
+
+
+def onboarded(account: Account) -> tuple[str, Stacks]:
+    """Let the handler onboard a load balancer; returns it, and its stack."""
+    arn = account.add_load_balancer("web")
+    template = stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_dict()
+    given = {"LoadBalancerArns": arn, "DataTheoremAccountId": "999988887777"}
+    values = complete(template, {**given, "NotificationEndpoint": ENDPOINT}, {})
+    request = asked.creation(template, values, STACK.id, account.clock())
+    clients = account.elbv2, account.s3, account.sns
+    clock = account.clock
+    way = Aws(*clients, clock, clock.sleep, Random(1), clock() + 800)
+    with contextlib.redirect_stdout(io.StringIO()):
+        run(request, way, lambda step, result: None)
+    account.confirm(ENDPOINT)
+    return arn, Stacks(template, values)
+
+
+def bare(client: Any, topic: str, message: str, objects: int) -> float:
+    """Return the seconds that the bare calls take: batches of ten, 8 callers, one message."""
+    entries = [{"Id": str(number), "Message": message} for number in range(ENTRIES)]
+
+    def call(number: int) -> None:
+        client.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)
+
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for _ in pool.map(call, range(-(-objects // ENTRIES))):
+            pass
+    return time.perf_counter() - begin
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of a replay and of the bare calls, MiB of the replay; whether it was complete."""
+
+    seconds: float
+    bare: float
+    memory: float
+    complete: bool
+
+
+def replayed(objects: int) -> Measured:
+    """Replay so many objects, between two halves of the bare calls."""
+    account = Account(NUMBER, REGION)
+    arn, stacks = onboarded(account)
+    prefix = account.world.load_balancers[arn].attributes["access_logs.s3.prefix"]
+    folder = f"{prefix}/AWSLogs/{NUMBER}/elasticloadbalancing/{REGION}/2026/11/28/"
+    network = Network(folder, arn, objects)
+    clients: Any = (
+        account.elbv2,
+        Through(account.s3, network.client("s3"), "get_paginator"),
+        Through(account.sns, network.client("sns"), "publish_batch"),
+    )
+    wanted = Wanted(STACK.id, Window(NOW - timedelta(hours=3), NOW), yes=True)
+    operator = Operator(tell=lambda line: None)
+    (topic,) = account.world.topics
+    alone = Network(folder, arn, 0).client("sns")
+    log = LogObject(network.key(0), "app/web/1", 2048, "d41d8cd98f00b204", NOW)
+    message = event(log, Source(Location("logs", prefix), topic), STACK)
+    calls = bare(alone, topic, message, objects // 2)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begin = time.perf_counter()
+    replay(cast(Any, stacks), clients, wanted, operator, NOW.timestamp)
+    seconds = time.perf_counter() - begin
+    unit = 1024 if sys.platform == "linux" else 1024 * 1024
+    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / unit
+    calls += bare(alone, topic, message, objects - objects // 2)
+    return Measured(seconds, calls, memory, network.complete)
+
+
+def main(objects: int) -> int:
+    """Print what was measured; returns the exit code."""
+    for package in ("boto3", "botocore", "dt_logs_cfn", "dt_logs_handler", "urllib3"):
+        compile_package(package)
+    os.environ |= {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}
+    found = replayed(objects)
+    print(f"{objects:,} log objects, {LATENCY * 1000:.0f} ms a call, {AT_ONCE} at once")
+    least = -(-objects // ENTRIES) / AT_ONCE * LATENCY
+    rows = {"nothing but waiting": least, "PublishBatch": found.bare, "replay": found.seconds}
+    for name, seconds in rows.items():
+        print(f"{name:<20} {seconds:8.1f} s   {seconds / found.bare:5.2f}")
+    print(f"replay, goal {GOAL}; {found.memory:.1f} MiB beyond its start")
+    if not found.complete:
+        print("MISSED  each object is announced once")
+    return 0 if found.complete and found.seconds <= found.bare * GOAL else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else OBJECTS))

@@ -1,0 +1,168 @@
+"""Announcing logs again: read the stack, count its logs, show, confirm, send."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn.cli.terminal import EVERY, Operator, printable
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operate.account import Reading, observed, reading
+from dt_logs_cfn.operate.plans import asked
+from dt_logs_cfn.operate.replay.objects import LogObject, event, log_objects
+from dt_logs_cfn.operate.replay.outcome import Counted, Replayed
+from dt_logs_cfn.operate.replay.sending import publish, sent
+from dt_logs_cfn.operate.replay.sources import LeftOut, Source, sources
+from dt_logs_cfn.operate.replay.window import Window, check_kept
+from dt_logs_cfn.operate.retry import failure
+from dt_logs_cfn.operate.stacks.stack import made_from, named
+from dt_logs_handler.aws import code, denied
+from dt_logs_handler.buckets import LIFECYCLE
+from dt_logs_handler.main import Clients
+from dt_logs_handler.names import Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+_DUPLICATES = (
+    "Every subscriber of these topics receives each announcement again. Data Theorem has to accept"
+    " duplicates: what arrived before arrives twice."
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to announce: a stack's logs of a window, or only those `after` s3://BUCKET/KEY."""
+
+    stack: str
+    window: Window
+    after: str = ""
+    dry_run: bool = False
+    yes: bool = False
+
+
+def replay(
+    cloudformation: CloudFormationClient,
+    clients: Clients,
+    wanted: Wanted,
+    operator: Operator,
+    clock: Callable[[], float],
+) -> Replayed:
+    """Announce logs again once it is confirmed; may be repeated. `clock` is seconds since 1970.
+
+    Raises OperatingError, botocore's errors, and KeyboardInterrupt. If it stops while it sends, the
+    operator is told how to continue.
+    """
+    existing = made_from(cloudformation, named(cloudformation, wanted.stack))
+    now = clock()
+    request = asked.update(existing.template, existing.stack.parameters, existing, now)
+    through = reading(clients, [], clock)
+    with asked.expected():
+        state = observed(request, through)
+    there = list(sources(through, request, state))
+    work = _Work(through, wanted, operator, request.stack)
+    found = [each for each in there if isinstance(each, Source)]
+    counted = [work.count(each, after, now) for each, after in work.rest(found)]
+    result = Replayed(
+        tuple(each for each in counted if isinstance(each, Counted)),
+        tuple(each for each in (*there, *counted) if isinstance(each, LeftOut)),
+    )
+    if wanted.dry_run or not result.total:
+        return result
+    for line in (*result.lines(), _DUPLICATES):
+        operator.advise(printable(line))
+    question = f"Announce {result.total:,} log objects again?"
+    operator.confirm(question, wanted.yes, "nothing was sent")
+    return work.announce(result)
+
+
+class _Work:
+    """Counts a stack's logs, and announces them."""
+
+    def __init__(self, through: Reading, wanted: Wanted, operator: Operator, stack: Stack) -> None:
+        self._through, self._wanted, self._operator = through, wanted, operator
+        self._stack = stack
+        self._told = operator.clock()
+
+    def rest(self, found: Sequence[Source]) -> Iterator[tuple[Source, str]]:
+        """Yield the locations that are left, each with the key to begin after."""
+        after = self._wanted.after
+        for each in found:
+            start = f"s3://{each.location.bucket}/"
+            begun = after.startswith(start + each.location.log_prefix(self._stack))
+            if begun or not after:
+                yield each, after.removeprefix(start)
+                after = ""
+        if after:
+            raise OperatingError(
+                f"--after {after[:200]!r} is not in a location that this stack can announce.",
+                "Give the last object that was printed, as s3://BUCKET/KEY, or leave it out.",
+            )
+
+    def count(self, source: Source, after: str, now: float) -> Counted | LeftOut:
+        """Count a location's logs. Raises OperatingError if some of them have expired."""
+        bucket, logs = source.location.bucket, source.location.log_prefix(self._stack)
+        found = Counter(dict.fromkeys(source.load_balancers, 0))
+        try:
+            lifecycle = LIFECYCLE.read(self._through, bucket, self._stack.account)
+            check_kept(bucket, lifecycle, logs, self._wanted.window, now)
+            for number, each in enumerate(self._objects(source, after), 1):
+                found[each.load_balancer] += 1
+                self._progress(f"{number:,} log objects found in {source}")
+        except ClientError as error:
+            return LeftOut(str(source), _why(error))
+        return Counted(source, after, dict(found))
+
+    def announce(self, found: Replayed) -> Replayed:
+        """Announce what was counted; if that stops early, tell how to continue."""
+        done, last = list(found.counted), self._wanted.after
+        try:
+            for number, each in enumerate(found.counted):
+                for done[number], key in self._batches(each):
+                    last = key or last
+                    now = replace(found, counted=tuple(done))
+                    self._progress(f"{now.announced:,} of {now.total:,} announced, up to {last}")
+        except BaseException:
+            again = f"dt-logs-cfn replay --stack {self._wanted.stack} {self._wanted.window}"
+            again += f" --after {shlex.quote(last)}" if last else ""
+            self._operator.advise(printable(f"The replay stopped. To continue it: `{again}`"))
+            raise
+        return replace(found, counted=tuple(done))
+
+    def _batches(self, found: Counted) -> Iterator[tuple[Counted, str]]:
+        """Announce a location's logs; yield what is done after each batch, and its last object."""
+        source, last = found.source, ""
+
+        def send(batch: Sequence[LogObject]) -> None:
+            messages = (event(each, source, self._stack) for each in batch)
+            publish(self._through.sns, source.topic, messages, self._operator.sleep)
+
+        try:
+            with closing(sent(self._objects(source, found.after), send)) as batches:
+                for batch in batches:
+                    found = replace(found, announced=found.announced + len(batch))
+                    last = f"s3://{source.location.bucket}/{batch[-1].key}"
+                    yield found, last
+        except ClientError as error:
+            yield replace(found, stopped=_why(error)), last
+
+    def _objects(self, source: Source, after: str) -> Iterator[LogObject]:
+        return log_objects(self._through.s3, source, self._stack, self._wanted.window, after)
+
+    def _progress(self, line: str) -> None:
+        if self._operator.clock() - self._told >= EVERY:
+            self._told = self._operator.clock()
+            self._operator.tell(printable(line))
+
+
+def _why(error: ClientError) -> str:
+    """Return why one location's logs are not announced. Raises an error that concerns them all."""
+    if denied(error) or code(error) in ("NotFound", "NotFoundException", "NoSuchBucket"):
+        return str(failure(error))
+    raise error

@@ -1,0 +1,104 @@
+"""What a stack may announce again: its locations with their topics, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dt_logs_cfn.operate.account import Reading, topic
+from dt_logs_cfn.operate.status.bucket_checks import RUN_AGAIN, as_written
+from dt_logs_handler.errors import Refused
+from dt_logs_handler.model import Bucket, State, Unreadable
+from dt_logs_handler.names import Location, Stack, digest, load_balancer_name
+from dt_logs_handler.notifications import covering_topic, own
+from dt_logs_handler.register import Registration
+from dt_logs_handler.request import Request
+
+
+@dataclass(frozen=True)
+class Source:
+    """A location, the topic for it, and whose logs the stack lets the vendor read there.
+
+    `load_balancers` are like `app/NAME/ID`; none means every one that logs there.
+    """
+
+    location: Location
+    topic: str
+    load_balancers: frozenset[str] = frozenset()
+
+    def covers(self, load_balancer: str) -> bool:
+        """Tell whether the stack lets the vendor read this load balancer's logs here."""
+        return not self.load_balancers or load_balancer in self.load_balancers
+
+    def __str__(self) -> str:
+        return f"s3://{self.location.bucket}/{self.location.prefix}"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What is not announced, or not all of it; why, and what to do about it."""
+
+    what: str
+    why: str
+
+
+def sources(through: Reading, request: Request, state: State) -> Iterator[Source | LeftOut]:
+    """Yield the stack's locations in order, and what is left out. Raises botocore's errors."""
+    claims = sorted(state.registered(request.stack), key=lambda each: each.location)
+    if not claims:
+        yield LeftOut("all", f"No bucket's policy has a statement of this stack. {RUN_AGAIN}")
+    for claim in claims:
+        bucket = state.buckets[claim.location.bucket]
+        assert isinstance(bucket, Bucket)  # its policy was read
+        source = Source(claim.location, _topic(claim, bucket, request.stack), claim.load_balancers)
+        why = _in_the_way(through, source, claim, bucket, request.stack)
+        yield LeftOut(str(source), why) if why else source
+    for name, found in state.buckets.items():
+        if isinstance(found, Unreadable):
+            yield LeftOut(f"bucket {name}", f"It could not be read: {found.why}.")
+    yield from (LeftOut("other buckets", f"Not all were searched: {why}.") for why in state.unread)
+    yield from _left(request, state, claims)
+
+
+def _topic(claim: Registration, bucket: Bucket, stack: Stack) -> str:
+    """Return the topic that announces a location: ours, unless the customer's own covers it."""
+    found = None
+    if claim.location.notification_id not in own(bucket.notifications):
+        with suppress(Refused):
+            found = covering_topic(bucket.notifications, claim.location, stack, share=True)
+    return found or stack.topic_arn(bucket.name)
+
+
+def _in_the_way(
+    through: Reading, source: Source, claim: Registration, bucket: Bucket, stack: Stack
+) -> str:
+    """Return why nothing can be announced there, empty if it can."""
+    if claim.vendor == stack.account or not as_written(claim, bucket, stack):
+        return f"The statement {claim.sid} is not as the stack wrote it. {RUN_AGAIN}"
+    found = topic(through, source.topic)
+    if found is None:
+        return f"Topic {source.topic} does not exist. {RUN_AGAIN}"
+    confirmed = {digest(each.endpoint, 8) for each in found.subscriptions if each.confirmed}
+    if claim.endpoint in confirmed:
+        return ""
+    why = f"The stack's endpoint has no confirmed subscription to topic {source.topic}."
+    return f"{why} See `dt-logs-cfn status`."
+
+
+def _left(request: Request, state: State, claims: list[Registration]) -> Iterator[LeftOut]:
+    """Yield the stack's load balancers that no longer log where it registered them."""
+    found = {load_balancer_name(arn): each for arn, each in state.load_balancers.items()}
+    names = {name for each in claims for name in each.load_balancers}
+    names |= {load_balancer_name(arn) for arn in request.asked.load_balancers}
+    for name in sorted(names):
+        there, fix = found.get(name), RUN_AGAIN
+        if there is None:
+            now, fix = "does not exist any more", "Take it out of the stack's LoadBalancerArns."
+        elif not there.logging.enabled:
+            now = "does not log any more"
+        elif any(each.covers(there.logging.location, name) for each in claims):
+            continue
+        else:
+            now = f"logs to s3://{there.logging.bucket}/{there.logging.prefix} now, unregistered"
+        yield LeftOut(f"later logs of {name}", f"It {now}. {fix}")

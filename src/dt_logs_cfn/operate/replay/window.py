@@ -1,0 +1,85 @@
+"""The time window of a replay, and whether the logs of that time still exist; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+
+from dt_logs_cfn.errors import OperatingError, UsageError
+from dt_logs_handler.documents import Configuration, Json, listed
+
+_LATE = timedelta(hours=1)  # after its five minutes, by when ELB has surely stored a log
+_FIRST = datetime(2016, 8, 11, tzinfo=timezone.utc)  # the first application load balancers
+_FORM = "Give one such as 2026-11-28T10:00Z."
+
+
+@dataclass(frozen=True)
+class Window:
+    """From `since` until just before `until`, both in UTC, by when S3 stored an object."""
+
+    since: datetime
+    until: datetime
+
+    def days(self) -> Iterator[date]:
+        """Return the days whose folders may hold the window's objects, in order."""
+        first = (self.since - _LATE).date()
+        count = (self.until.date() - first).days + 1
+        return (first + timedelta(days=each) for each in range(count))
+
+    def __str__(self) -> str:
+        """Return the options of `replay` that ask for it."""
+        return f"--since {shown(self.since)} --until {shown(self.until)}"
+
+
+def shown(time: datetime) -> str:
+    """Return a time as `replay` takes it."""
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def window(since: str, until: str | None, now: float) -> Window:
+    """Return the window that the options ask for; it ends now at the latest.
+
+    Raises OperatingError for a time without a zone or in the future, UsageError for other texts.
+    """
+    begin, present = _time("--since", since), datetime.fromtimestamp(int(now), timezone.utc)
+    end = min(_time("--until", until), present) if until else present
+    if begin >= present:
+        raise OperatingError(f"--since {since} is in the future.", f"It is {shown(present)} now.")
+    if begin >= end:
+        raise UsageError(f"--until {until} is not after --since {since}.", "Give a later --until.")
+    return Window(max(begin, _FIRST), end)
+
+
+def _time(option: str, text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text[:-1] + "+00:00" if text[-1:] in "zZ" else text)
+        if found.tzinfo:
+            return found.astimezone(timezone.utc).replace(microsecond=0)
+    except (OverflowError, ValueError) as error:
+        raise UsageError(f"{option} {text[:80]!r} is not a time.", _FORM) from error
+    raise OperatingError(f"{option} {text} has no time zone.", _FORM)
+
+
+def check_kept(bucket: str, lifecycle: Configuration, logs: str, found: Window, now: float) -> None:
+    """Raise OperatingError if a bucket's lifecycle has let logs of the window expire.
+
+    `logs` is how their keys begin. A rule for some of them only, by tag or size, says nothing.
+    """
+    for rule in map(_fields, listed(lifecycle.get("Rules"))):
+        below = _fields(rule.get("Filter") or {"Prefix": rule.get("Prefix", "")})
+        days = _fields(rule.get("Expiration")).get("Days")
+        matches = [*below] in ([], ["Prefix"]) and logs.startswith(str(below.get("Prefix", "")))
+        if rule.get("Status") != "Enabled" or not matches or not isinstance(days, int):
+            continue
+        kept = datetime.fromtimestamp(now, timezone.utc) - timedelta(days=days)
+        if found.since < kept:
+            raise OperatingError(
+                f"Bucket {bucket} keeps logs for {days} days, and --since {shown(found.since)} is"
+                " longer ago.",
+                f"Give --since {shown(kept + timedelta(minutes=1))} or later.",
+            )
+
+
+def _fields(value: Json) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}

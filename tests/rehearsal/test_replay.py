@@ -1,0 +1,185 @@
+"""An outage of the vendor's endpoint, and its replay, against an emulated account over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+
+import pytest
+from rehearsal.test_remove import NAME, deployed
+from support.commands import Runner
+from support.emulated import Emulated, emulated
+
+from dt_logs_cfn.commands import replay
+from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.elbv2.access_log import Visit, log_file
+from dt_logs_rehearsal.account.world import Call
+from dt_logs_rehearsal.pace import Pace
+from dt_logs_rehearsal.vendor import ENDPOINT
+
+HOUR = 3600.0
+# A command whose clock is ahead of this machine's, as the account's is.
+AHEAD = """
+import sys, time
+clock, ahead = time.time, float(sys.argv.pop(1))
+time.time = lambda: clock() + ahead
+from dt_logs_cfn.__main__ import run
+run()
+"""
+
+
+@dataclass(frozen=True)
+class Jumping(Pace):
+    """The account's pace, with hours that pass at once."""
+
+    jumps: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return super().__call__() + sum(self.jumps)
+
+    def jump(self, seconds: float) -> None:
+        self.jumps.append(seconds)
+
+
+@dataclass
+class Outage:
+    """A stack whose load balancers log, the vendor that is told of it, and what it has read."""
+
+    account: Emulated
+    pace: Jumping
+    visits: int = 0
+
+    def log(self, count: int, every: float = 300.0) -> None:
+        """Let both load balancers write logs in turn; each is of a visit of its own."""
+        for _ in range(count):
+            self.visits += 1
+            arn = self.account.load_balancers[self.visits % 2]
+            body = log_file(arn, [Visit("192.0.2.7", f"/visit-{self.visits}")], self.pace())
+            assert self.account.sandbox.account.write_log(arn, body)
+            self.pace.jump(every)
+
+    def read(self) -> Counter[str]:
+        """Let the vendor take what it was told of, and count which visits it has read of."""
+        vendor = self.account.sandbox.vendor
+        vendor.receive()
+        return Counter(re.findall(r"/visit-\d+", "\n".join(vendor.received)))
+
+    def visited(self, first: int, last: int) -> Counter[str]:
+        return Counter(f"/visit-{number}" for number in range(first, last + 1))
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as a process of its own, at the account's time."""
+        ahead = str(sum(self.pace.jumps) + HOUR)  # more, since the account's time passes faster
+        return subprocess.run(
+            [sys.executable, "-c", AHEAD, ahead, *argv],
+            env=self.account.environment,
+            capture_output=True,
+            text=True,
+        )
+
+
+@pytest.fixture
+def outage(tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outage]:
+    pace = Jumping()
+    with emulated(tmp_path, release, pace=pace) as account:
+        for name, value in account.environment.items():
+            monkeypatch.setenv(name, value)
+        deployed(
+            account,
+            NotificationEndpoint=ENDPOINT,
+            LoadBalancerArns=",".join(account.load_balancers),
+        )
+        account.sandbox.vendor.receive()
+        pace.jump(HOUR)
+        yield Outage(account, pace)
+
+
+def test_an_outage_of_two_hours_is_found_replayed_and_received_once(outage: Outage) -> None:
+    unreachable = outage.account.sandbox.account.world.unreachable
+    outage.log(4)
+    outage.pace.jump(HOUR / 4)
+    unreachable.add(ENDPOINT)
+    outage.log(24)
+    unreachable.clear()
+    outage.pace.jump(HOUR / 4)
+    outage.log(4)
+    assert outage.read() == outage.visited(1, 4) + outage.visited(29, 32)
+
+    looked = json.loads(outage.run("status", "--stack", NAME, "--json").stdout)
+    found = [each for each in looked["checks"] if each["name"] == "announcements"]
+    assert len(found) == 2  # for each load balancer
+    assert {re.sub(r"^\d+ delivered", "… delivered", each["saw"]) for each in found} == {
+        "… delivered in the last day, 24 failed"
+    }
+    offered = re.search("`dt-logs-cfn (replay [^`]+)`", found[0]["fix"])
+    assert offered
+    ran = outage.run(*shlex.split(offered[1]), "--yes", "--json")
+
+    assert (ran.returncode, json.loads(ran.stdout)["announced"]) == (0, 24), ran.stderr
+    assert outage.read() == outage.visited(1, 32)
+
+
+def run(outage: Outage, capsys: pytest.CaptureFixture[str]) -> Runner:
+    edge = partial(replay.replayed, clock=outage.pace)
+    return Runner(replay.configure, edge, capsys, sleep=lambda seconds: None)
+
+
+def ago(outage: Outage, seconds: float) -> str:
+    at = datetime.fromtimestamp(outage.pace() - seconds, timezone.utc)
+    return f"--since={at.isoformat()}"
+
+
+def test_throttled_batches_are_sent_again(
+    outage: Outage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outage.log(12, every=10.0)
+    outage.read()
+    calls: list[str] = []
+
+    def before(call: Call) -> None:
+        if call.operation == "PublishBatch":
+            calls.append(call.operation)
+            if len(calls) <= 2:
+                raise Refused("Throttling", "Rate exceeded")
+
+    outage.account.sandbox.endpoint.before = before
+    runner = run(outage, capsys).answering("yes")
+    ran = runner(ago(outage, 2 * HOUR))
+
+    assert (ran.code, ran.failure) == (0, "")
+    assert runner.asked == ["Announce 12 log objects again? [y/N]"]
+    assert ran.out.splitlines()[-1] == "12 of 12 log objects announced again"
+    assert outage.read() == outage.visited(1, 12) + outage.visited(1, 12)
+    assert len(calls) == 4
+
+
+def test_a_right_to_publish_that_is_missing_is_said(
+    outage: Outage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outage.log(3, every=10.0)
+    outage.read()
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": "sns:Publish", "Resource": "*"}
+    for name, value in outage.account.person(everything, deny).items():
+        monkeypatch.setenv(name.upper(), value)
+    ran = run(outage, capsys)(ago(outage, 2 * HOUR), "--yes")
+    assert (ran.code, ran.out.splitlines()[-1]) == (1, "0 of 3 log objects announced again")
+    assert "STOPPED    after 0: AWS denies PublishBatch: User: arn:aws:sts::" in ran.out
+    assert outage.read() == outage.visited(1, 3)
+
+
+def test_logs_longer_ago_than_the_bucket_keeps_them(
+    outage: Outage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outage.pace.jump(100 * 24 * HOUR)
+    ran = run(outage, capsys)(ago(outage, 31 * 24 * HOUR), "--dry-run")
+    assert (ran.code, "keeps logs for 30 days, and --since" in ran.failure) == (3, True)

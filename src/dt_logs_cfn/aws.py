@@ -46,9 +46,15 @@ _LONGEST = 300
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `--profile` and `--region`, which mean what they mean in the AWS CLI."""
+    """Declare `--profile` and `--region`, as the AWS CLI has them, and `--show-settings`."""
     parser.add_argument("--profile", metavar="NAME", help="the profile of the AWS CLI to use")
     parser.add_argument("--region", metavar="REGION", help="the AWS region to work in")
+    parser.add_argument(
+        "--show-settings",
+        action="store_true",
+        help="print where each setting comes from (an option, dt-logs-cfn.cfg in this folder, or a"
+        " default), and do nothing else",
+    )
 
 
 def session(profile: str | None, region: str | None) -> boto3.Session:

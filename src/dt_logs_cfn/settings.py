@@ -122,7 +122,7 @@ class Settings:
         except OSError as error:
             raise SettingsError(
                 f"{path} cannot be read: {error.strerror or error}.",
-                "Run in a checkout of the project.",
+                "Name a file that you may read.",
             ) from error
         except (configparser.Error, UnicodeDecodeError) as error:
             raise SettingsError(

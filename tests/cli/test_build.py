@@ -217,9 +217,28 @@ def test_settings_that_are_missing_or_wrong_are_told_in_a_line(run: Run, here: P
     (here / "release.cfg").write_text("[aws]\nvendor_account_id = 12\n")
     assert "vendor_account_id of partition aws is '12'" in run("build").failure
 
-    (here / "release.cfg").unlink()
-    assert "release.cfg cannot be read" in run("build").failure
+    assert "other.cfg cannot be read" in run("build", "--config", "other.cfg").failure
     assert not (here / "build").exists()
+
+
+def test_without_settings_every_vendor_value_is_left_to_the_customer(run: Run, here: Path) -> None:
+    (here / "release.cfg").unlink()
+
+    ran = run("build", "--out", "out")
+
+    assert ran.code == 0
+    assert "There is no release.cfg here, so the release is for no vendor." in ran.err
+    assert compare(build_release(Settings()), here / "out" / __version__) == ()
+
+
+def test_settings_may_be_in_another_file(run: Run, here: Path) -> None:
+    (here / "release.cfg").rename(here / "ours.cfg")
+
+    ran = run("build", "--config", "ours.cfg")
+
+    assert (ran.code, "There is no release.cfg" in ran.err) == (0, False)
+    ours = Settings.load(here / "ours.cfg")
+    assert compare(build_release(ours), here / "build" / __version__) == ()
 
 
 def test_check_is_silent_about_what_is_current(run: Run) -> None:

@@ -13,6 +13,7 @@ from cli.running import Ran, Run
 from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.commands import diff
 from dt_logs_cfn.errors import FetchError
+from dt_logs_cfn.release.installed import installed_templates
 from dt_logs_cfn.template import embedding
 
 FILES = build_release(Settings()).files
@@ -221,7 +222,19 @@ def test_what_is_not_there(run: Run, here: Path) -> None:
 
     assert "new.json cannot be read" in run("diff", "old.json", "new.json").failure
     assert "no template in build/9.9.9" in run("diff", "old.json", "9.9.9").failure
-    assert run("diff", "old.json").code == 2
+    assert run("diff").code == 2
+
+
+def test_the_installed_version_is_what_others_are_compared_with(run: Run, here: Path) -> None:
+    text = installed_templates()[NAME]
+    (here / NAME).write_text(text)
+    same = run("diff", NAME)
+    (here / NAME).write_text(text.replace('"Timeout":900', '"Timeout":899'))
+    changed = run("diff", NAME)
+
+    end = f" -> the installed version {__version__}: "
+    assert (same.code, same.out) == (0, f"{NAME}{end}identical\n")
+    assert (changed.code, changed.out.splitlines()[0]) == (1, f"{NAME}{end}patch")
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,8 @@ from dt_logs_cfn import Settings, __version__, build_release, write_release
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with a release in it, and a temporary folder of its own."""
+    """Give a folder with nothing in it but a temporary folder of its own."""
     folder = tmp_path_factory.mktemp("here")
-    write_release(build_release(Settings()), folder / "build")
     (folder / "tmp").mkdir()
     return folder
 

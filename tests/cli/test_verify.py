@@ -125,11 +125,20 @@ def test_another_vendor_is_another_vendor_even_if_all_agrees(run: Run, here: Pat
     other = Settings((Vendor("aws", "666677778888", "https://evil.example.com/"),))
     (here / "t.json").write_bytes(build_release(other).files[NAME])
 
-    ran = run("verify", "t.json")
+    ran = run("verify", "t.json", "--config", "release.cfg")
 
     assert ran.code == 1
     assert "in aws account 666677778888 and endpoint https://evil.example.com/" in ran.out
-    assert "it is for another vendor than this release.cfg" in ran.out
+    assert "it is for another vendor than release.cfg names" in ran.out
+
+
+def test_the_folder_s_release_cfg_does_not_decide_whom_a_template_is_for(
+    run: Run, here: Path
+) -> None:
+    other = Settings((Vendor("aws", "666677778888", "https://logs.example.org/"),))
+    (here / "t.json").write_bytes(build_release(other).files[NAME])
+
+    assert run("verify", "t.json").code == 0
 
 
 def test_a_default_that_the_settings_do_not_say_is_a_difference() -> None:

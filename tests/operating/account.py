@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -47,7 +46,6 @@ class Served:
     """An account behind its endpoint, and the command line in a shell of its own."""
 
     sandbox: Sandbox
-    release: Path
     shell: pytest.MonkeyPatch
     printed: pytest.CaptureFixture[str]
 
@@ -90,8 +88,6 @@ class Served:
         """Run a command as from a shell; nothing may be changed by it."""
         before = self.account.snapshot()
         self.printed.readouterr()
-        if argv[0] == "plan" and "--template-url" not in argv and "--release" not in argv:
-            argv = (*argv, "--release", str(self.release))
         try:
             code = main(argv)
         except SystemExit as stop:

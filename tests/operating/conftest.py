@@ -22,7 +22,6 @@ def account() -> Account:
 @pytest.fixture
 def served(
     tmp_path: Path,
-    release: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Served]:
@@ -38,6 +37,6 @@ def served(
         monkeypatch.setenv("AWS_ENDPOINT_URL", sandbox.endpoint.url)
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
         monkeypatch.delenv("AWS_PROFILE", raising=False)
-        found = Served(sandbox, release, monkeypatch, capsys)
+        found = Served(sandbox, monkeypatch, capsys)
         found.sign_in(sandbox.endpoint.session(ADMINISTRATOR))
         yield found

@@ -29,6 +29,7 @@ from dt_logs_cfn.operate.plans.planned import Planned, planned
 from dt_logs_cfn.operate.plans.shown import Preview, data, told
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
 from dt_logs_cfn.settings import Privileges
+from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account import Account, client_error
 from dt_logs_rehearsal.account.errors import Refused
 
@@ -188,7 +189,10 @@ def test_a_bucket_that_the_caller_may_not_read_is_told_apart_from_a_conflict(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--load-balancer", "web", *ASKED), "The value of LoadBalancerArns is not what it takes."),
+        (
+            ("--load-balancer", "web", *ASKED),
+            "LoadBalancerArns 'web' is not valid. It takes",
+        ),
         (ASKED, "These parameters must have values: LoadBalancerArns."),
         (("--load-balancer", "*"), "These parameters must have values: DataTheoremAccountId"),
         (("--parameter", "Nope=1"), "The template has no parameter 'Nope'."),
@@ -384,3 +388,67 @@ def test_what_the_caller_may_not_read_is_not_said_of_the_function(served: Served
     assert (ran.code, "It cannot work" in ran.out) == (3, False)
     assert "Whether it can work cannot be told, since you may not read all of it:" in ran.out
     assert "You may not read, so what is said of it may not hold" in ran.out
+
+
+def test_load_balancers_that_leave_are_named_first(served: Served) -> None:
+    ours = served.account.add_load_balancer("ours")
+    served.account.add_bucket("own-logs")
+    theirs = served.account.add_load_balancer("theirs", bucket="own-logs")
+    stays = served.account.add_load_balancer("stays")
+    served.create("dt-logs-analysis", ours, theirs, stays)
+    words = ("plan", "--remove-load-balancer", ours, "--remove-load-balancer", theirs)
+
+    ran, found = served.run(*words), json.loads(served.run(*words, "--json").out)
+
+    assert ran.code == 1
+    assert ran.out.splitlines()[2:5] == [
+        "These load balancers leave the stack. Data Theorem no longer gets their logs:",
+        f"  {load_balancer_name(ours)}: its access logging stops",
+        f"  {load_balancer_name(theirs)}: its access logging does not change",
+    ]
+    assert found["leaving"] == [
+        {"load_balancer": ours, "logging_stops": True},
+        {"load_balancer": theirs, "logging_stops": False},
+    ]
+
+
+def test_of_every_load_balancer_all_that_leave_are_named(served: Served) -> None:
+    web, api = (served.account.add_load_balancer(name) for name in ("web", "api"))
+    served.create("dt-logs-analysis", "*")
+
+    found = json.loads(served.run("plan", "--load-balancer", web, "--json").out)
+
+    assert found["leaving"] == [{"load_balancer": api, "logging_stops": True}]
+    again = json.loads(served.run("plan", "--load-balancer", "*", "--json").out)
+    assert again["leaving"] == []
+
+
+def test_the_folder_s_settings_are_what_is_planned(served: Served, tmp_path: Path) -> None:
+    arn = served.account.add_load_balancer("web")
+    words = ("--load-balancer", arn, "--parameter", "LogBucketName=named-logs")
+    expected = served.run("plan", "--stack", "dt-logs-analysis-2", *ASKED, *words)
+    (tmp_path / "dt-logs-cfn.cfg").write_text(
+        f"[options]\nstack = dt-logs-analysis-2\nregion = {REGION}\n[parameters]\n"
+        f"LoadBalancerArns = {arn}\nDataTheoremAccountId = {VENDOR}\n"
+        f"NotificationEndpoint = {ENDPOINT}\nLogBucketName = other-logs\n"
+    )
+
+    ran = served.run("plan", "--parameter", "LogBucketName=named-logs")
+
+    assert (ran.code, ran.out) == (expected.code, expected.out)
+    assert "bucket named-logs" in ran.out
+    assert ran.err.startswith("dt-logs-cfn.cfg sets stack, region, LoadBalancerArns, ")
+
+
+def test_no_release_cfg_of_the_folder_is_read(served: Served, tmp_path: Path) -> None:
+    arn = served.account.add_load_balancer("web")
+    evil = (
+        "[aws]\nvendor_account_id = 666677778888\nnotification_endpoint = https://a.example.com/\n"
+    )
+    (tmp_path / "release.cfg").write_text(evil)
+
+    ran = served.run("plan", "--load-balancer", arn)
+
+    assert ran.failure.startswith(
+        "These parameters must have values: DataTheoremAccountId, NotificationEndpoint."
+    )

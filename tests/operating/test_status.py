@@ -422,8 +422,7 @@ def test_a_stack_that_only_looks_like_ours_is_left_alone(served: Served) -> None
         Parameters=[{"ParameterKey": key, "ParameterValue": each} for key, each in given.items()],
     )
     served.sandbox.cloudformation.join()
-    release = ("--release", str(served.release))
-    for command in (("plan",), ("deploy", "--yes", *release), ("remove", "--yes"), ("status",)):
+    for command in (("plan",), ("deploy", "--yes"), ("remove", "--yes"), ("status",)):
         failure = served.run(*command, "--stack", NAME).failure
         assert failure.startswith(f"The stack {NAME} is none that onboards load balancers.")
     assert served.run("status").failure.startswith("There is no stack of Data Theorem's")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dt_logs_cfn.errors import OperatingError, UsageError
-from dt_logs_cfn.operate import values
+from dt_logs_cfn.operate import value_sources
+from dt_logs_cfn.operate.values import check, check_given
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.template.declared import check
 from dt_logs_cfn.template.templates import stack_template
 
 TEMPLATE: dict[str, Any] = json.loads(
@@ -52,18 +52,19 @@ def written(tmp_path: Path, content: object) -> Path:
     ],
 )
 def test_an_arn_that_was_copied_badly_is_told_with_what_is_wrong(copied: str, told: str) -> None:
-    assert told in refusal(values.check_copied, copied)
+    assert told in refusal(check_given, {"LoadBalancerArns": copied})
 
 
 @pytest.mark.parametrize("other", [f"{BALANCER}0", BALANCER.replace("/app", "/net")])
 def test_an_arn_of_another_form_is_refused_by_the_template(other: str) -> None:
-    values.check_copied(other)
-    told = refusal(check, TEMPLATE, {**GIVEN, "LoadBalancerArns": other}, {})
-    assert "is not what it takes. It takes: Whole ARNs (arn:..." in told
+    told = refusal(check, TEMPLATE, {**GIVEN, "LoadBalancerArns": f"{BALANCER}, {other}"}, {})
+    assert told.startswith(
+        f"LoadBalancerArns '{other}' is not valid. It takes: Whole ARNs (arn:..."
+    )
 
 
 def test_options_may_hold_further_equals_signs() -> None:
-    assert values.pairs(["a=b=c", "d="], "--parameter") == {"a": "b=c", "d": ""}
+    assert value_sources.pairs(["a=b=c", "d="], "--parameter") == {"a": "b=c", "d": ""}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_options_may_hold_further_equals_signs() -> None:
     ],
 )
 def test_options_are_complete_and_name_each_key_once(given: list[str], told: str) -> None:
-    assert refusal(values.pairs, given, "--tag").startswith(told)
+    assert refusal(value_sources.pairs, given, "--tag").startswith(told)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_a_name_that_is_nearly_right_is_recognised_without_being_shown() -> None
     ],
 )
 def test_files_are_the_aws_cli_s_or_objects(tmp_path: Path, content: object) -> None:
-    assert values.read(written(tmp_path, content)) == {"a": "b", "n": "1", "l": "x,y"}
+    assert value_sources.read(written(tmp_path, content)) == {"a": "b", "n": "1", "l": "x,y"}
 
 
 @pytest.mark.parametrize(
@@ -149,11 +150,11 @@ def test_files_are_the_aws_cli_s_or_objects(tmp_path: Path, content: object) -> 
     ],
 )
 def test_what_is_no_file_of_parameters_is_told(tmp_path: Path, content: object) -> None:
-    assert "is no file of parameters" in refusal(values.read, written(tmp_path, content))
+    assert "is no file of parameters" in refusal(value_sources.read, written(tmp_path, content))
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    assert "No such file or directory" in refusal(values.read, tmp_path / "none.json")
+    assert "No such file or directory" in refusal(value_sources.read, tmp_path / "none.json")
 
 
 def test_what_a_stack_has_need_not_be_given() -> None:
@@ -167,14 +168,28 @@ def test_what_a_stack_has_need_not_be_given() -> None:
     ("changed", "told"),
     [
         ({"ResourceTags": ",".join(["k=v"] * 1100)}, "ResourceTags has 4,399 bytes, and a param"),
-        ({"DataTheoremAccountId": "1"}, "The value of DataTheoremAccountId is not what it takes."),
-        ({"NotificationEndpoint": "http://SECRET.example.com/"}, "It takes: An https URL"),
+        (
+            {"DataTheoremAccountId": "1"},
+            "DataTheoremAccountId '1' is not valid. It takes: 12",
+        ),
+        (
+            {"NotificationEndpoint": "http://me:SECRET@logs.example.com/SECRET"},
+            "NotificationEndpoint 'http://logs.example.com/…' is not valid. It takes: An https URL",
+        ),
+        (
+            {"NotificationEndpoint": "logs.example.com/SECRET"},
+            "NotificationEndpoint '…' is not",
+        ),
+        (
+            {"NotificationEndpoint": "arn:aws:sqs:us-east-1:1:q"},
+            "NotificationEndpoint 'arn:aws:sqs:us-east-1:1:q' is not valid.",
+        ),
         ({"VendorReadScope": "All"}, "It takes LoadBalancer or Location."),
         ({"LogRetentionDays": "0"}, "It takes 1 to 36500."),
         ({"LogRetentionDays": "ten"}, "It takes 1 to 36500."),
         ({"RunToken": "x" * 129}, "It takes up to 128 characters."),
         ({"LoadBalancerArns": ",".join([BALANCER] * 60)}, "bytes, and a parameter holds 4,096."),
-        ({"RunToken": "\udcff"}, "It takes text that is UTF-8."),
+        ({"RunToken": "\udcff"}, "The value of RunToken is not text in UTF-8."),
         ({"RunTokens": "x"}, "Did you mean RunToken?"),
         ({"Q": "x"}, "There are DataTheoremAccountId, "),
     ],
@@ -194,4 +209,47 @@ def test_everything_that_is_lacking_is_named_at_once() -> None:
 
 def test_a_value_of_before_that_is_taken_no_more_is_named() -> None:
     told = refusal(check, TEMPLATE, GIVEN, {"LogRetentionDays": "0"})
-    assert told == "The value of LogRetentionDays is not what it takes. It takes 1 to 36500."
+    assert told == "LogRetentionDays '0' is not valid. It takes 1 to 36500."
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"LogRetentionDays": "0"}, "LogRetentionDays '0' is not valid. It takes 1 to 36500."),
+        ({"Nope": "1"}, "The template has no parameter 'Nope'."),
+        ({"ResourceTags": "a=1,a=2"}, "ResourceTags 'a=2' is not valid. Give at most 40 tags"),
+        (
+            {"LoadBalancerArns": f"{BALANCER},{BALANCER.replace('us-east-1', 'eu-west-1')}"},
+            "eu-west-1:123456789012:loadbalancer/app/web/0123456789abcdef' is not valid. Give the",
+        ),
+        (
+            {
+                "LoadBalancerArns": BALANCER,
+                "NotificationEndpoint": "arn:aws-cn:sqs:cn-north-1:123456789012:q",
+            },
+            "Give the https URL, or the ARN of a standard SQS queue of partition aws",
+        ),
+    ],
+)
+def test_what_is_wrong_in_every_account_is_refused_before_any_is_asked(
+    given: dict[str, str], told: str
+) -> None:
+    assert told in refusal(check_given, given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"LoadBalancerArns": "*"},
+        {"DataTheoremAccountId": "111111111111"},
+        {"LogBucketName": "logs-123456789012-eu-west-1-an"},
+        {"NotificationEndpoint": "arn:aws-cn:sqs:cn-north-1:123456789012:q"},
+        {
+            "LoadBalancerArns": BALANCER.replace("us-east-1", "eu-west-1"),
+            "LogBucketName": "logs-123456789012-eu-west-1-an",
+        },
+    ],
+)
+def test_what_is_right_somewhere_is_not_refused_before_aws_is_asked(given: dict[str, str]) -> None:
+    check_given(given)

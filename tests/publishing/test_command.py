@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 from cli.running import Ran, Run
-from publishing.conftest import BASE_URL, BUCKET, SETTINGS, make_bucket, there
+from publishing.conftest import BASE_URL, BUCKET, make_bucket, there
 from support.s3_server import OWNER, Server
 
-from dt_logs_cfn import __version__, build_release
+from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.cli.main import main
 from dt_logs_cfn.template import embedding
 
@@ -75,6 +75,19 @@ def test_it_publishes_and_what_is_there_is_verified(run: Run, server: Server) ->
     by_s3 = run("verify", f"s3://{BUCKET}/logs-analysis/{__version__}/{TEMPLATE}")
     assert (by_s3.code, f"identical to release {__version__}" in by_s3.out) == (0, True)
     assert run("verify", url(server, "handler.zip")).code == 0
+
+
+def test_settings_and_releases_may_be_anywhere(run: Run, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "release.cfg").rename(tmp_path / "elsewhere" / "ours.cfg")
+    (tmp_path / "build").rename(tmp_path / "elsewhere" / "releases")
+    where = ("--config", "elsewhere/ours.cfg", "--out", "elsewhere/releases")
+
+    assert "No base_url of release.cfg names the bucket" in publish(run).err
+    assert publish(run, *where).code == 0
+
+    files = build_release(Settings.load(tmp_path / "elsewhere" / "ours.cfg")).files
+    assert there(server)[f"logs-analysis/{__version__}/{TEMPLATE}"] == files[TEMPLATE]
 
 
 def test_a_dry_run_prints_the_steps_that_are_then_done(run: Run, server: Server) -> None:
@@ -381,7 +394,7 @@ def test_a_publisher_that_is_killed(run: Run, server: Server, tmp_path: Path) ->
 
     assert publish(run).code == 0
 
-    files = build_release(type(SETTINGS).load(tmp_path / "release.cfg")).files
+    files = build_release(Settings.load(tmp_path / "release.cfg")).files
     found = there(server)
     assert all(found[f"logs-analysis/{__version__}/{name}"] == files[name] for name in files)
 

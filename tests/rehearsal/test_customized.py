@@ -103,3 +103,11 @@ def test_a_customized_release_is_rehearsed_with_its_function_only(tmp_path: Path
 
     with pytest.raises(RehearsalError, match="is not what this release builds"):
         load(release, LEAST, "lifecycle")
+
+
+def test_without_a_folder_the_installed_release_is_customized(tmp_path: Path) -> None:
+    release = write_release(build_release(Settings(), alarm()["add"]), tmp_path)
+    add = alarm()["add"]
+
+    assert load(None, LEAST, "lifecycle", add) == load(release, LEAST, "lifecycle", add)
+    assert load(None, LEAST, "lifecycle") != load(None, LEAST, "lifecycle", add)

@@ -40,7 +40,6 @@ class Tried:
 
     account: Emulated
     gate: Gate
-    release: Path
     capsys: pytest.CaptureFixture[str]
 
     def run(self, command: Any, *argv: str) -> Ran:
@@ -54,8 +53,6 @@ class Tried:
                 arguments, hurried(operator), self.account.sandbox.pace
             ),
         }[command]
-        if command in (deploy, plan):
-            argv = ("--release", str(self.release), *argv)
         if command is deploy:
             argv = ("--role-arn", self.account.role, *argv)
         if command in (deploy, remove, replay):
@@ -194,7 +191,7 @@ def tried(
         )
         inside.add_load_balancer("shop", bucket=LOGS)
         inside.add_bucket("attic", policy=document())
-        yield Tried(account, gate, release, capsys)
+        yield Tried(account, gate, capsys)
 
 
 def fine(tried: Tried) -> None:

@@ -138,6 +138,102 @@ def test_an_update_keeps_what_is_left_out_and_shows_old_and_new(
     assert sorted(each["Key"] for each in stack(account)["Tags"]) == ["cost", "team"]
 
 
+def logs(account: Emulated, arn: str) -> bool:
+    """Tell whether access logging of a load balancer is on."""
+    found = account.sandbox.account.world.load_balancers[arn].attributes
+    return found["access_logs.s3.enabled"] == "true"
+
+
+NOT_AGREED = (
+    "Load balancers would leave the stack, so nothing was changed."
+    " Add --allow-removal to --yes, or keep them in the list."
+)
+
+
+def test_load_balancers_are_added_and_removed(account: Emulated, run: Runner) -> None:
+    web, api = account.load_balancers
+    assert run(*options(account), "--yes").code == 0
+
+    assert run(*again(account, "--add-load-balancer", api)).code == 0
+    assert parameters(account)["LoadBalancerArns"] == f"{web},{api}"
+    assert (logs(account, web), logs(account, api)) == (True, True)
+    before = account.sandbox.account.snapshot()
+    ran = run(*again(account, "--remove-load-balancer", web))
+    assert (ran.code, ran.out, ran.failure) == (3, "", NOT_AGREED)
+    assert ran.told.splitlines() == [
+        "These load balancers leave the stack. Data Theorem no longer gets their logs,",
+        "and the access logging that the stack turned on stops:",
+        f"  {web.partition(':loadbalancer/')[2]}",
+    ]
+    assert account.sandbox.account.snapshot() == before
+    assert parameters(account)["LoadBalancerArns"] == f"{web},{api}"
+
+    ran = run(*again(account, "--remove-load-balancer", web, "--allow-removal"))
+
+    assert (ran.code, ran.told.splitlines()[2]) == (0, f"  {web.partition(':loadbalancer/')[2]}")
+    assert parameters(account)["LoadBalancerArns"] == api
+    assert (logs(account, web), logs(account, api)) == (False, True)
+
+
+def test_a_list_that_drops_a_load_balancer_is_agreed_to_by_hand(
+    account: Emulated, run: Runner
+) -> None:
+    web, api = account.load_balancers
+    run(*options(account, web, api), "--yes")
+    wanted = ("--release", str(account.release), "--load-balancer", api)
+
+    assert run(*wanted, "--yes").failure == NOT_AGREED
+    ran = run.answering("y")(*wanted)
+
+    assert (ran.code, run.asked) == (0, ["Go ahead? [y/N]"])
+    assert ran.told.splitlines()[2] == f"  {web.partition(':loadbalancer/')[2]}"
+    assert (logs(account, web), logs(account, api)) == (False, True)
+
+
+def test_of_every_load_balancer_those_that_leave_are_listed(
+    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web, api = account.load_balancers
+    run(*options(account, "*"), "--yes")
+
+    ran = run(*again(account, "--load-balancer", web))
+
+    assert (ran.failure, ran.told.splitlines()[2:]) == (
+        NOT_AGREED,
+        [f"  {api.partition(':loadbalancer/')[2]}"],
+    )
+    may = {"Effect": "Allow", "Action": list(RIGHTS), "Resource": "*"}
+    for name, value in account.person(may).items():
+        monkeypatch.setenv(name.upper(), value)
+    ran = run(*again(account, "--load-balancer", web))
+    assert (ran.failure, ran.told.splitlines()[2:]) == (
+        NOT_AGREED,
+        ["  every other load balancer in this region (you are not allowed to list them)"],
+    )
+    assert (logs(account, web), logs(account, api)) == (True, True)
+
+
+def test_a_list_that_cannot_be_is_refused(account: Emulated, run: Runner) -> None:
+    web, api = account.load_balancers
+    assert "It has none yet." in run(*options(account)[:-2], "--remove-load-balancer", web).failure
+    run(*options(account), "--yes")
+
+    other = run(*again(account, "--remove-load-balancer", api)).failure
+    last = run(*again(account, "--remove-load-balancer", web)).failure
+    run(*again(account, "--load-balancer", "*"))
+    every = run(*again(account, "--add-load-balancer", web)).failure
+
+    assert other == f"The stack does not have the load balancer '{api}'. It has {web}."
+    assert last == (
+        "That leaves the stack without a load balancer. To remove the whole stack, use"
+        f" `dt-logs-cfn remove --stack {NAME}`."
+    )
+    assert every.startswith(
+        "The stack's LoadBalancerArns is '*', which covers every load balancer."
+    )
+    assert parameters(account)["LoadBalancerArns"] == "*"
+
+
 def test_load_balancer_that_was_left_out_is_named_and_fails(account: Emulated, run: Runner) -> None:
     account.sandbox.account.add_bucket("kms", kms=True)
     api = account.sandbox.account.add_load_balancer("kms", bucket="kms")
@@ -219,7 +315,7 @@ def test_a_failure_tells_the_function_s_own_reason_first(account: Emulated, run:
 def test_a_failed_update_goes_back_and_says_why(account: Emulated, run: Runner) -> None:
     run(*options(account), "--yes")
     gone = account.load_balancers[0].replace("/web/", "/wob/")
-    ran = run(*again(account, "--load-balancer", gone))
+    ran = run(*again(account, "--load-balancer", gone, "--allow-removal"))
     assert ran.failure.startswith("InvokeLambdaFunction failed: ")
     assert ran.failure.endswith(
         f"The stack {NAME} is in UPDATE_ROLLBACK_COMPLETE. Correct that, and deploy again."
@@ -306,7 +402,7 @@ def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
         (
             3,
             ("--parameter", "LogRetentionDays=0"),
-            "The value of LogRetentionDays is not what it takes. It takes 1 to 36500.",
+            "LogRetentionDays '0' is not valid. It takes 1 to 36500.",
         ),
         (
             3,
@@ -327,17 +423,26 @@ def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
         ),
         (
             2,
+            ("--stack", "logs-of-web"),
+            "The service role manages only stacks whose names begin with 'dt-logs-analysis', and"
+            " 'logs-of-web' does not. Choose another --stack, or give the role's StackNamePrefix"
+            " by --stack-name-prefix.",
+        ),
+        (
+            2,
             ("--role-arn", "role/x"),
-            "--role-arn is not the ARN of a role. Give the service role's ARN.",
+            "'role/x' is not the ARN of a role. Give the service role's:"
+            " arn:…:iam::ACCOUNT:role/NAME.",
         ),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_is_asked_of_aws(
     account: Emulated, run: Runner, code: int, more: tuple[str, ...], failure: str
 ) -> None:
+    before = len(account.sandbox.calls)
     ran = run(*options(account), "--yes", *more)
     assert (ran.code, ran.out, ran.failure) == (code, "", failure)
-    assert stacks(account) == []
+    assert len(account.sandbox.calls) == before
 
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"

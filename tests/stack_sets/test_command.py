@@ -138,7 +138,7 @@ def test_nothing_is_done_without_a_yes(run: Run, aws: Aws) -> None:
 
 def test_the_template_on_disk_is_verified_first(run: Run) -> None:
     Path(FOLDER, NAME).write_text(TEMPLATE.text)
-    told = run(*WHERE).failure
+    told = run(*WHERE, "--release", FOLDER).failure
     assert "does not say which release it is of" in told or "is not what this release" in told
 
 
@@ -147,16 +147,20 @@ def test_the_template_on_disk_is_verified_first(run: Run) -> None:
     [
         (("--regions", OHIO), "--stack-set needs --accounts or --ou"),
         (("--accounts", ONE), "--stack-set needs --regions"),
-        (("--accounts", "12", "--regions", OHIO), "'12' is not such a value"),
+        (("--accounts", "12", "--regions", OHIO), "'12' is not valid. Give 12 digits."),
         ((*WHERE, "--call-as", "DELEGATED_ADMIN"), "--call-as needs --ou"),
         ((*WHERE, "--no-auto-deployment"), "--auto-deployment needs --ou"),
         (
             (*WHERE, "--ou", "r-root", "--execution-role-name", "mine"),
             "--execution-role-name does not go with --ou",
         ),
-        ((*WHERE, "--max-concurrent", "many"), "'many' is not such a value"),
+        (
+            (*WHERE, "--max-concurrent", "many"),
+            "'many' is not valid. Give a number, or a percentage like 10%.",
+        ),
         ((*WHERE, "--parameter", "RunToken"), "--parameter 'RunToken' has no value"),
         ((*WHERE, "--role-arn", "arn:aws:iam::1:role/r"), "a stack set has no --role-arn"),
+        ((*WHERE, "--add-load-balancer", "a"), "a stack set has no list of load balancers"),
     ],
 )
 def test_wrong_usage_is_told_as_such(run: Run, words: tuple[str, ...], what: str) -> None:
@@ -171,7 +175,10 @@ def test_wrong_usage_is_told_as_such(run: Run, words: tuple[str, ...], what: str
         ((*WHERE, "--parameter", "A=1"), "The template has no parameter 'A'."),
         ((*WHERE, "--release", "none"), f"none/{NAME} cannot be read"),
         ((*WHERE, "--template-url", "http://example.com/t"), "is not https"),
-        ((*WHERE, "--privileges", "documented"), "documented.template.json cannot be read"),
+        (
+            (*WHERE, "--release", FOLDER, "--privileges", "documented"),
+            "documented.template.json cannot be read",
+        ),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(run: Run, words: tuple[str, ...], what: str) -> None:

@@ -445,7 +445,7 @@ def test_ctrl_c_before_anything_began(terminal: Terminal) -> None:
     [
         (WHERE, {**VALUES, "LoadBalancerArns": "arn:aws:x"}, "names load balancers, which are of"),
         (WHERE, {"LoadBalancerArns": "*"}, "must have values: DataTheoremAccountId"),
-        (WHERE, {**VALUES, "LogRetentionDays": "x"}, "value of LogRetentionDays is not what it"),
+        (WHERE, {**VALUES, "LogRetentionDays": "x"}, "LogRetentionDays .x. is not valid"),
     ],
 )
 def test_what_would_fail_is_refused_before_anything_is_begun(

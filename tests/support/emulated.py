@@ -31,7 +31,7 @@ class Emulated:
     """An account with two load balancers that do not log, and a service role for the stack."""
 
     sandbox: Sandbox
-    release: Path
+    release: Path | None
     role: str  # the service role's ARN
     load_balancers: tuple[str, str]
     credentials: Mapping[str, str]  # an administrator's, as boto3 takes them
@@ -78,7 +78,7 @@ class Emulated:
 @contextmanager
 def emulated(
     folder: Path,
-    release: Path,
+    release: Path | None,
     role_kind: RoleKind = "lifecycle",
     consistency: Consistency | None = None,
     pace: Pace | None = None,

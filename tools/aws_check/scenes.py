@@ -111,6 +111,7 @@ def _first(stage: Stage) -> tuple[str, ...]:
     tag = f"{TAG}={stage.run.names.run}"
     return (
         *("--load-balancer", stage.made.load_balancer, "--role-arn", stage.made.role),
+        *("--stack-name-prefix", stage.run.names.base),
         *("--parameter", f"DataTheoremAccountId={stage.vendor}"),
         *("--parameter", f"NotificationEndpoint={stage.made.queue}"),
         *("--parameter", f"ResourceTags={tag}", "--tag", tag),

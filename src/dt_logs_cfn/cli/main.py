@@ -61,6 +61,14 @@ def main(argv: Sequence[str]) -> int:
     if unknown:
         parser.error(f"unrecognized arguments: {_options(unknown)}")
     try:
+        if hasattr(arguments, "show_settings"):
+            from dt_logs_cfn.operate import operator_settings
+
+            given = parser.parse_args(chosen.arguments, operator_settings.nothing_given())
+            settings = operator_settings.fill(arguments, given)
+            if arguments.show_settings:
+                operator_settings.show(settings, arguments)
+                return 0
         return command.run(arguments)
     except DtLogsError as error:
         # What happened may quote anybody, and what to do is our own.

@@ -8,11 +8,11 @@ import argparse
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.cli.terminal import Operator, at_terminal, printable, result, shown_line
-from dt_logs_cfn.operate import account, stack_options, values
+from dt_logs_cfn.operate import account, load_balancers, stack_options, value_sources
 from dt_logs_cfn.operate.stack_sets import options as stack_set_options
 from dt_logs_cfn.operate.stack_sets.command import roll_out
-from dt_logs_cfn.operate.stacks.deploying import DeployResult, deploy, settled
-from dt_logs_cfn.operate.stacks.deployment import Deployment
+from dt_logs_cfn.operate.stacks.deploying import Consent, DeployResult, deploy, settled
+from dt_logs_cfn.operate.status.account_reads import load_balancer_arns
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,11 +21,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     stack_options.add_role(
         parser, "the service role through which CloudFormation acts; a stack keeps the one it has"
     )
+    stack_options.add_prefix(parser)
     stack_options.add_wanted(parser)
     parser.add_argument(
         "--tag", action="append", default=[], metavar="KEY=VALUE", help="a stack tag; repeatable"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--allow-removal",
+        action="store_true",
+        help="with --yes: go ahead also if load balancers leave the stack",
+    )
     parser.add_argument("--json", action="store_true", help="print the result for a program")
     aws.add_arguments(parser)
     stack_set_options.add_arguments(parser)
@@ -39,10 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
 def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
     """Deploy for an operator."""
     stack_set_options.check(arguments)
-    stack_options.check_stack(arguments.stack)
-    stack_options.check_role(arguments.role_arn)
+    stack_options.check_names(arguments)
     parameters = stack_options.parameters(arguments)
-    tags = values.pairs(arguments.tag, "--tag")
+    tags = value_sources.pairs(arguments.tag, "--tag")
     if arguments.stack_set is not None:
         template = stack_options.template(arguments)
         return roll_out(arguments, template, parameters, tags, operator)
@@ -51,17 +56,14 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
         client = session.client("cloudformation", config=aws.CONFIG)
         here = account.here(session)
         before = settled(client, arguments.stack, operator)
-        template = stack_options.template(arguments, before)
-        deployment = Deployment(
-            arguments.stack,
-            here,
-            template,
-            parameters,
-            tags,
-            arguments.role_arn or "",
+        deployment = stack_options.deployment(arguments, here, before, parameters, tags)
+        dropped = load_balancers.dropped(
             before,
+            deployment.values[load_balancers.LIST],
+            lambda: load_balancer_arns(session.client("elbv2", config=aws.CONFIG)),
         )
-        found = deploy(client, deployment, operator, arguments.yes)
+        consent = Consent(arguments.yes, arguments.allow_removal)
+        found = deploy(client, deployment, dropped, operator, consent)
     result(arguments.json, _data(found), map(printable, _lines(found, Here.of(arguments))))
     return 1 if _left_out(found) else 0
 

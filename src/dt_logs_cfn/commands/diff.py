@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from dt_logs_cfn import __version__
 from dt_logs_cfn.cli.terminal import result
 from dt_logs_cfn.diff import Change, Level, Object, compare_templates
 from dt_logs_cfn.errors import VerifyError
+from dt_logs_cfn.release.installed import installed_templates
 from dt_logs_cfn.template.parsing import LIMIT, decoded, parse_template, read_template
 from dt_logs_cfn.verify import fetching
 from dt_logs_cfn.versions import is_version
@@ -23,7 +25,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `diff`."""
     what = "a template, a release's folder, a version in build/, or a template's https URL"
     parser.add_argument("old", metavar="OLD", help=what)
-    parser.add_argument("new", metavar="NEW", help="likewise")
+    parser.add_argument(
+        "new", metavar="NEW", nargs="?", help="likewise (default: the installed version)"
+    )
     parser.add_argument("--json", action="store_true", help="print it for a program")
 
 
@@ -32,13 +36,21 @@ def run(arguments: argparse.Namespace, fetch: Fetch = fetching.fetch) -> int:
     changes = _compared(_read(arguments.old, fetch), _read(arguments.new, fetch))
     level = max((each.level for found in changes.values() for each in found), default=Level(0))
     given = (arguments.old, arguments.new)
-    names = [fetching.shown_url(each) if fetching.is_url(each) else each for each in given]
+    names = [_name(each) for each in given]
     head = f"{' -> '.join(map(_line, names))}: {level}"
     result(arguments.json, _data(changes, level), [head, *_lines(changes)])
     return 1 if level else 0
 
 
-def _read(given: str, fetch: Fetch) -> Templates:
+def _name(given: str | None) -> str:
+    if given is None:
+        return f"the installed version {__version__}"
+    return fetching.shown_url(given) if fetching.is_url(given) else given
+
+
+def _read(given: str | None, fetch: Fetch) -> Templates:
+    if given is None:
+        return {name: parse_template(text) for name, text in installed_templates().items()}
     if fetching.is_url(given):
         name = given.partition("?")[0].rpartition("/")[2]
         return {name: parse_template(decoded(fetch(given, LIMIT), fetching.shown_url(given)))}

@@ -2,13 +2,13 @@
 
 import argparse
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import result, tell
-from dt_logs_cfn.commands.build import SETTINGS_FILE
-from dt_logs_cfn.release.build import TEMPLATE_LIMIT, build_release
+from dt_logs_cfn.release.build import TEMPLATE_LIMIT
+from dt_logs_cfn.release.installed import installed_templates
 from dt_logs_cfn.release.lint import lint_templates
-from dt_logs_cfn.settings import Settings
 from dt_logs_cfn.template.parsing import read_template
 
 
@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="TEMPLATE",
-        help="one of our templates (default: those that `build` would write)",
+        help="one of our templates (default: those of the installed version)",
     )
     parser.add_argument("--json", action="store_true", help="print the findings for a program")
 
@@ -37,12 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if findings else 0
 
 
-def _templates(given: Path | None) -> dict[str, str]:
+def _templates(given: Path | None) -> Mapping[str, str]:
     if given is not None:
         return {str(given): read_template(given)}
-    release = build_release(Settings.load(SETTINGS_FILE))
-    return {
-        name: content.decode()
-        for name, content in release.files.items()
-        if name.endswith(".template.json")
-    }
+    return installed_templates()

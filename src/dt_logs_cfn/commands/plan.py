@@ -2,10 +2,11 @@
 
 import argparse
 import time
+from dataclasses import replace
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import Operator, result, watch
-from dt_logs_cfn.operate import account, stack_options
+from dt_logs_cfn.operate import account, load_balancers, stack_options
 from dt_logs_cfn.operate.plans.asked import properties
 from dt_logs_cfn.operate.plans.planned import planned
 from dt_logs_cfn.operate.plans.shown import Preview, data, told
@@ -19,6 +20,10 @@ from dt_logs_handler.names import Stack
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `plan`: those of `deploy` that say what is wanted."""
     stack_options.add_stack(parser)
+    stack_options.add_role(
+        parser, "the service role that `deploy` will be given; only its name is checked"
+    )
+    stack_options.add_prefix(parser)
     stack_options.add_wanted(parser)
     aws.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print it for a program")
@@ -27,21 +32,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Show what would change; answer 0 for nothing, 1 for changes, 3 if it cannot work."""
     name = arguments.stack
-    stack_options.check_stack(name)
+    stack_options.check_names(arguments)
     given = stack_options.parameters(arguments)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
         here = account.here(session)
         stack = existing(session.client("cloudformation", config=aws.CONFIG), name)
-        template = stack_options.template(arguments, stack)
-        deployment = Deployment(name, here, template, given, before=stack)
+        deployment = stack_options.deployment(arguments, here, stack, given, {})
         itself = stack_change(name, stack, deployment.document, deployment.values)
         request = deployment.request(time.time())
         clients = account.clients(session)
         watch(clients, time.monotonic, Operator().tell)
         found = planned(request, clients, time.time)
         vended = vended_logs(session.client("logs", config=aws.CONFIG))
-    preview = Preview(found, itself, stack is not None, _runs(deployment), vended)
+    wanted = deployment.values[load_balancers.LIST]
+    dropped = load_balancers.dropped(stack, wanted, lambda: sorted(found.state.load_balancers))
+    dropped = replace(dropped, stops=found.stops)
+    preview = Preview(found, itself, stack is not None, _runs(deployment), dropped, vended)
     result(arguments.json, data(preview), [told(preview, _what(name, here, stack))])
     return preview.code
 

@@ -12,10 +12,13 @@ from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 from dt_logs_handler.names import ACCOUNT_ID
 
 # The values of IAM and Lambda; a role's name comes with its path.
-_REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+"
-_ROLE = r"/?(?:[A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}\*?"
-_LOG_GROUP = r"[A-Za-z0-9_./#-]{1,512}\*?"
-_ENDPOINT = r"(?:https://|arn:aws)[!-#%-~]+"
+_ACCOUNT = matching(ACCOUNT_ID, "12 digits")
+_REGION = matching("[a-z]{2,4}(?:-[a-z]+)+-[0-9]+", "a region like eu-west-1")
+_ROLE = matching(r"/?(?:[A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}\*?", "a name that IAM takes")
+_LOG_GROUP = matching(r"[A-Za-z0-9_./#-]{1,512}\*?", "a name that CloudWatch Logs takes")
+_ENDPOINT = matching(r"(?:https://|arn:aws)[!-#%-~]+", "an https URL or an ARN")
+_STACK = matching(r"[A-Za-z][A-Za-z0-9-]{0,127}\*?", "letters, digits and hyphens")
+_FUNCTION = matching(r"[A-Za-z0-9_-]{1,64}\*?", "up to 64 letters, digits, hyphens and underscores")
 _VALUES = (
     "account",
     "region",
@@ -26,8 +29,6 @@ _VALUES = (
     "stack_name",
     "notification_endpoint",
 )
-_STACK = r"[A-Za-z][A-Za-z0-9-]{0,127}\*?"
-_FUNCTION = r"[A-Za-z0-9_-]{1,64}\*?"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"one of {', '.join(POLICY_NAMES)} (default: list them)",
     )
-    for option, pattern, what in (
-        ("--account", ACCOUNT_ID, "the account of the stack, 12 digits"),
+    for option, kind, what in (
+        ("--account", _ACCOUNT, "the account of the stack, 12 digits"),
         ("--region", _REGION, "the region of the stack; it decides the partition, too"),
         ("--role-name", _ROLE, "the Lambda's role, with its path; may end in *"),
         ("--function-name", _FUNCTION, "the Lambda's function; may end in *"),
@@ -49,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("--stack-name", _STACK, "the stack; may end in *"),
         ("--notification-endpoint", _ENDPOINT, "the vendor's endpoint"),
     ):
-        parser.add_argument(option, type=matching(pattern), metavar="VALUE", help=what)
+        parser.add_argument(option, type=kind, metavar="VALUE", help=what)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import result, tell
-from dt_logs_cfn.commands.build import SETTINGS_FILE
+from dt_logs_cfn.commands import vendor_settings
 from dt_logs_cfn.errors import PublishError, SigningError, UsageError
 from dt_logs_cfn.publish.destination import Destination, chosen, destinations
 from dt_logs_cfn.publish.plan import Plan, Publication, publication_plan, withdrawal_plan
@@ -32,6 +32,7 @@ from dt_logs_handler.names import ACCOUNT_ID
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `publish`."""
+    vendor_settings.add_argument(parser)
     parser.add_argument(
         "--bucket",
         nargs="+",
@@ -85,9 +86,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Publish or withdraw; answer 3 if a destination failed."""
     _check_usage(arguments)
-    places = _destinations(arguments)
+    settings = vendor_settings.chosen(arguments.config)
+    places = _destinations(arguments, settings)
     now = datetime.now(timezone.utc)
-    plans = _plans(arguments, places, now)
+    plans = _plans(arguments, settings, places, now)
     if arguments.dry_run:
         print_plans(plans, arguments.json)
         return 0
@@ -119,8 +121,8 @@ def _check_usage(arguments: argparse.Namespace) -> None:
             raise UsageError(f"{option} is for publishing, not for --withdraw.", "Leave it out.")
 
 
-def _destinations(arguments: argparse.Namespace) -> list[Destination]:
-    known = destinations(Settings.load(SETTINGS_FILE))
+def _destinations(arguments: argparse.Namespace, settings: Settings) -> list[Destination]:
+    known = destinations(settings)
     return [
         chosen(known, bucket, arguments.prefix, _nth(arguments.region, number))
         for number, bucket in enumerate(arguments.bucket)
@@ -128,19 +130,22 @@ def _destinations(arguments: argparse.Namespace) -> list[Destination]:
 
 
 def _plans(
-    arguments: argparse.Namespace, places: Sequence[Destination], now: datetime
+    arguments: argparse.Namespace,
+    settings: Settings,
+    places: Sequence[Destination],
+    now: datetime,
 ) -> dict[Destination, Plan]:
     if arguments.withdraw is not None:
         plan = withdrawal_plan(arguments.withdraw, arguments.reason, now)
         return dict.fromkeys(places, plan)
-    publication = _publication(arguments, now)
+    publication = _publication(arguments, settings, now)
     return {each: publication_plan(publication, each) for each in places}
 
 
-def _publication(arguments: argparse.Namespace, now: datetime) -> Publication:
+def _publication(arguments: argparse.Namespace, settings: Settings, now: datetime) -> Publication:
     """Return what is published: what this source builds, which is also what is on disk."""
     out: Path = arguments.out
-    release = build_release(Settings.load(SETTINGS_FILE), load_customize(arguments.customize))
+    release = build_release(settings, load_customize(arguments.customize))
     if compare(release, out / release.version):
         raise PublishError(
             f"{out / release.version} is not what this source builds.",
@@ -151,7 +156,7 @@ def _publication(arguments: argparse.Namespace, now: datetime) -> Publication:
             f"{release.version} is not marked as released.",
             f"Run `dt-logs-cfn build --mark-released`, and commit {out / ledger.LEDGER}.",
         )
-    at = arguments.revision or revision(SETTINGS_FILE.resolve().parent)
+    at = arguments.revision or revision(Path.cwd())
     signature = _signature(release, arguments.sign)
     return Publication(release, signature, at, now, arguments.latest, arguments.retain_until)
 

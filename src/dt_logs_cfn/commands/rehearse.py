@@ -4,7 +4,6 @@ import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
-from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import RehearsalError
 from dt_logs_cfn.release.customize_option import add_customize
 from dt_logs_cfn.settings import Privileges
@@ -51,9 +50,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--release",
         type=Path,
-        default=Path("build") / __version__,
         metavar="DIR",
-        help=f"the release (default: build/{__version__})",
+        help="the folder of a release (default: the release of the installed version)",
     )
     parser.add_argument(
         "--verbose", action="store_true", help="print stack events, changes and API calls as well"

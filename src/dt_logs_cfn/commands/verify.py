@@ -7,11 +7,11 @@ from pathlib import Path
 
 from dt_logs_cfn import __version__, aws
 from dt_logs_cfn.cli.terminal import result
-from dt_logs_cfn.commands.build import SETTINGS_FILE
 from dt_logs_cfn.errors import DtLogsError, ReleaseError, VerifyError
 from dt_logs_cfn.operate import stack_options
 from dt_logs_cfn.publish.destination import destination
 from dt_logs_cfn.release.customize_option import add_customize, load_customize
+from dt_logs_cfn.release.installed import installed_settings
 from dt_logs_cfn.settings import Settings, Vendor
 from dt_logs_cfn.template import embedding
 from dt_logs_cfn.template.parsing import decoded, parse_template
@@ -76,6 +76,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bucket-owner", metavar="ID", help="the account of an s3:// path (default: your own)"
     )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the settings of the vendor that it must be for (default: the installed version's)",
+    )
     add_customize(parser, "your copy of the function with which the release was built")
     aws.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the verdict for a program")
@@ -110,7 +116,7 @@ def _given(arguments: argparse.Namespace) -> _Answer:
         verdict = verify_template(text, load_customize(arguments.customize))
     except VerifyError as error:
         raise VerifyError(" ".join((error.what, *_against(found))), error.fix) from error
-    differences = (*verdict.differences, *_other_vendor(verdict.origin))
+    differences = (*verdict.differences, *_other_vendor(verdict.origin, arguments.config))
     return _Answer(given.name, differences, verdict.origin, found, arguments.customize)
 
 
@@ -122,17 +128,15 @@ def _archive(given: Given, known: Signers, arguments: argparse.Namespace) -> _An
     return _Answer(given.name, differences, None, found)
 
 
-def _other_vendor(origin: Origin) -> list[str]:
-    """Tell where a template is for another vendor than the release.cfg of this checkout sets.
+def _other_vendor(origin: Origin, config: Path | None) -> list[str]:
+    """Tell whether a template is for another vendor than the one that it must be for.
 
     What a template was built for is its own word: whoever made it may have put himself there.
     """
-    if not SETTINGS_FILE.is_file():
-        return []
-    ours = Settings.load(SETTINGS_FILE)
+    ours = installed_settings() if config is None else Settings.load(config)
     if not ours.vendors or ours.vendors == origin.settings.vendors:
         return []
-    return [f"it is for another vendor than this {SETTINGS_FILE}"]
+    return [f"it is for another vendor than {config or 'the installed release.cfg'} names"]
 
 
 def _read(arguments: argparse.Namespace) -> Given:
@@ -160,7 +164,7 @@ def _stack(arguments: argparse.Namespace) -> _Answer:
         f"stack {arguments.stack}",
         (
             *verdict.differences,
-            *_other_vendor(verdict.origin),
+            *_other_vendor(verdict.origin, arguments.config),
             *deployed.changes(found),
         ),
         verdict.origin,

@@ -12,5 +12,10 @@ what the commands show. Data comes first, apart from the calls; clients, clock a
     replay       the logs of a time window again     replay
     deployed     what a stack runs by now            verify --stack
 
-Open the package of your command first; `templates`, `values` and `stack_options` serve them all.
+Open the package of your command first. These serve them all:
+
+    stack_options, operator_settings   what a command is given, by options and by dt-logs-cfn.cfg
+    value_sources, values              parameters as they are written, and the one check of them
+    load_balancers                     the stack's list, and what leaves it
+    templates                          the template to deploy
 """

@@ -2,19 +2,21 @@
 
 import argparse
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import UsageError
-from dt_logs_cfn.operate import values
+from dt_logs_cfn.operate import load_balancers, value_sources, values
+from dt_logs_cfn.operate.load_balancers import LIST
+from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.stack import Existing
-from dt_logs_cfn.operate.templates import Template, from_release, from_url
+from dt_logs_cfn.operate.templates import Template, from_installed, from_release, from_url
 from dt_logs_cfn.settings import Privileges
-from dt_logs_handler.names import ACCOUNT_ID, ARN, STACK_ID
+from dt_logs_handler.names import ACCOUNT_ID, ARN, NAME, STACK_ID, Stack
 
-STACK = "dt-logs-analysis"
+STACK = NAME
+SETTINGS_FILE = "dt-logs-cfn.cfg"  # of an operator, in the folder
 ROLE_ARN = f"{ARN}:iam::{ACCOUNT_ID}:role/[!-~]{{1,1024}}"
-_LIST = "LoadBalancerArns"
 # [CloudFormation API, CreateStack: StackName]
 _NAME = re.compile(r"[A-Za-z][-A-Za-z0-9]{0,127}")
 
@@ -33,15 +35,20 @@ def add_role(parser: argparse.ArgumentParser, help_: str) -> None:
     parser.add_argument("--role-arn", metavar="ARN", help=help_)
 
 
+def add_prefix(parser: argparse.ArgumentParser) -> None:
+    """Declare `--stack-name-prefix`."""
+    parser.add_argument(
+        "--stack-name-prefix",
+        default=NAME,
+        metavar="PREFIX",
+        help=f"StackNamePrefix of the service role, if it is another than {NAME}",
+    )
+
+
 def add_wanted(parser: argparse.ArgumentParser) -> None:
     """Declare what says what a stack is to be: its template, and its parameters."""
-    parser.add_argument(
-        "--load-balancer",
-        action="append",
-        default=[],
-        metavar="ARN",
-        help=f"a load balancer to onboard, or * for all; repeatable ({_LIST})",
-    )
+    load_balancers.add_arguments(parser)
+    parser.set_defaults(file_parameters={})
     parser.add_argument(
         "--parameter",
         action="append",
@@ -67,9 +74,8 @@ def add_wanted(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--release",
         type=Path,
-        default=Path("build") / __version__,
         metavar="DIR",
-        help=f"the release (default: build/{__version__})",
+        help="the folder of a release (default: the release of the installed version)",
     )
     where.add_argument(
         "--template-url",
@@ -90,23 +96,79 @@ def check_stack(name: str, *, or_id: bool = False) -> None:
 def check_role(arn: str | None) -> None:
     """Raise UsageError unless this is a role's ARN, if it is given."""
     if arn is not None and not re.fullmatch(ROLE_ARN, arn):
-        raise UsageError("--role-arn is not the ARN of a role.", "Give the service role's ARN.")
+        raise UsageError(
+            f"{arn[:200]!r} is not the ARN of a role.",
+            "Give the service role's: arn:…:iam::ACCOUNT:role/NAME.",
+        )
 
 
-def parameters(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the values that are given; an option counts more than a file.
+def check_names(arguments: argparse.Namespace) -> None:
+    """Check the names of the stack that is to be deployed, and of its service role.
+
+    Raises UsageError, also for a name that the service role may not manage.
+    """
+    name, prefix = arguments.stack, arguments.stack_name_prefix
+    check_stack(name)
+    check_role(arguments.role_arn)
+    if arguments.role_arn is not None and not name.startswith(prefix):
+        raise UsageError(
+            f"The service role manages only stacks whose names begin with {prefix!r}, and {name!r}"
+            " does not.",
+            "Choose another --stack, or give the role's StackNamePrefix by --stack-name-prefix.",
+        )
+
+
+def sources(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the parameters that are given by where they are from; a later one counts more.
 
     Raises UsageError, OperatingError.
     """
-    found = values.read(arguments.parameters) if arguments.parameters else {}
-    found |= values.pairs(arguments.parameter, "--parameter")
+    yield SETTINGS_FILE, arguments.file_parameters
+    if arguments.parameters:
+        yield str(arguments.parameters), value_sources.read(arguments.parameters)
+    yield "--parameter", value_sources.pairs(arguments.parameter, "--parameter")
     if arguments.load_balancer:
-        if any(each.startswith(f"{_LIST}=") for each in arguments.parameter):
+        yield "--load-balancer", {LIST: ",".join(arguments.load_balancer)}
+
+
+def parameters(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the values that are given, checked as far as they can be without AWS.
+
+    Raises UsageError, OperatingError.
+    """
+    changing = load_balancers.changing(arguments)
+    found: dict[str, str] = {}
+    for source, given in sources(arguments):
+        if LIST in given and changing:
             raise UsageError(
-                f"--load-balancer and --parameter {_LIST} are both given.", "Give one of them."
+                f"{source} sets {LIST}, so the stack's list cannot be changed by options.",
+                "Change the list there, or take it out.",
             )
-        found[_LIST] = ",".join(arguments.load_balancer)
+        if LIST in given and source == "--parameter" and arguments.load_balancer:
+            raise UsageError(
+                f"--load-balancer and --parameter {LIST} are both given.", "Give one of them."
+            )
+        found |= given
+    values.check_given({**found, LIST: ",".join(changing)} if changing else found)
     return found
+
+
+def deployment(
+    arguments: argparse.Namespace,
+    here: Stack,
+    before: Existing | None,
+    given: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> Deployment:
+    """Return what a stack is to become; `given` are its checked parameters.
+
+    Raises FetchError, VerifyError, OperatingError.
+    """
+    if load_balancers.changing(arguments):
+        add, remove = arguments.add_load_balancer, arguments.remove_load_balancer
+        given = {**given, LIST: load_balancers.changed(before, add, remove)}
+    role = arguments.role_arn or ""
+    return Deployment(arguments.stack, here, template(arguments, before), given, tags, role, before)
 
 
 def template(arguments: argparse.Namespace, existing: Existing | None = None) -> Template:
@@ -118,4 +180,6 @@ def template(arguments: argparse.Namespace, existing: Existing | None = None) ->
         return from_url(arguments.template_url, arguments.privileges)
     present = existing.privileges if existing else None
     wanted = arguments.privileges or present or Privileges.LEAST_PRIVILEGE
-    return from_release(arguments.release, wanted)
+    if arguments.release is not None:
+        return from_release(arguments.release, wanted)
+    return from_installed(wanted)

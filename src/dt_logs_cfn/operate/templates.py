@@ -1,12 +1,13 @@
-"""Which template is deployed: of a release on disk, or by its URL; verified either way."""
+"""Load the template to deploy: the installed version's, or a verified one from a folder or URL."""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from dt_logs_cfn import canonical
+from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.release.build import STACK_TEMPLATES, TEMPLATE_LIMIT
+from dt_logs_cfn.release.installed import installed_templates
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.declared import Declared, declared
 from dt_logs_cfn.template.parsing import LIMIT, parse_template, read_template
@@ -14,6 +15,7 @@ from dt_logs_cfn.verify.fetching import fetch, shown_url
 from dt_logs_cfn.verify.rebuild import verify_template
 
 _MOST = 5  # differences that are named
+_NAMES = {privileges: name for name, privileges in STACK_TEMPLATES.items()}
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,15 @@ class Template:
         return declared(parse_template(self.text))
 
 
+def from_installed(privileges: Privileges) -> Template:
+    """Return a template that the installed version builds. Raises SettingsError, BuildError."""
+    text = installed_templates()[_NAMES[privileges]]
+    return Template(text, f"release {__version__}, {privileges.value}, of the installed version")
+
+
 def from_release(folder: Path, privileges: Privileges) -> Template:
     """Return a template of a release on disk. Raises VerifyError, OperatingError."""
-    names = {found: name for name, found in STACK_TEMPLATES.items()}
-    path = folder / names[privileges]
+    path = folder / _NAMES[privileges]
     return _verified(read_template(path), str(path), privileges)
 
 

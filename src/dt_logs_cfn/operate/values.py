@@ -1,88 +1,169 @@
-"""Values for a template's parameters, read from options and files."""
+"""The one check of values for a template's parameters, before anything is asked of AWS; pure.
 
-import json
+What CloudFormation takes is in the template, whose patterns are the handler's; what the handler
+takes is checked by the handler itself.
+"""
+
+import difflib
 import re
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-from dt_logs_cfn.errors import OperatingError, UsageError
-from dt_logs_cfn.template.declared import shown_name
-from dt_logs_handler.names import ARN
+from dt_logs_cfn.cli.terminal import cut, shown_value
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operate.plans import asked
+from dt_logs_cfn.operate.plans.asked import new_stack
+from dt_logs_cfn.operate.templates import from_installed
+from dt_logs_cfn.settings import Privileges
+from dt_logs_cfn.template.declared import Declared, accepts, complete, declared, split
+from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_handler.documents import Json
+from dt_logs_handler.names import ARN, LOAD_BALANCER_ARN, Stack
 
-_LIMIT = 1_000_000  # bytes of a file: 200 parameters of 4,096 bytes are fewer
+_LONGEST = 4096  # bytes [CloudFormation quotas]
+_ALIKE, _SAME = 0.6, 0.85  # how near another name is to be meant, and to be all but the same
 # An ARN without its end, as far as it can be an application load balancer's.
 _CUT_OFF = rf"{ARN}:elasticloadbalancing:[^/]*(/app(/[^/]*(/[0-9a-f]{{0,15}})?)?)?/?"
-_FORM = (
-    'Write it as the AWS CLI takes it: [{"ParameterKey": "…", "ParameterValue": "…"}], or as'
-    ' {"name": "value"}.'
-)
+# What a handler asks for besides, in a check of single values.
+_EXAMPLES = {
+    "DataTheoremAccountId": "0" * 12,
+    "LoadBalancerArns": "*",
+    "NotificationEndpoint": "https://example.com/",
+}
+_OF_A_PLACE = ("DataTheoremAccountId", "LogBucketName", "NotificationEndpoint")
+_SOMEWHERE = new_stack("aws", "us-east-1", "1" * 12)
 
 
-def pairs(given: list[str], option: str) -> dict[str, str]:
-    """Return `KEY=VALUE` options by key. Raises UsageError, which shows no token given by slip."""
-    found: dict[str, str] = {}
-    for number, each in enumerate(given, 1):
-        key, equals, value = each.partition("=")
-        which = shown_name(key) or f"number {number}"
-        if not key or not equals:
-            raise UsageError(
-                f"{option} {which} has no {'value' if key else 'key'}.",
-                f"Write it as {option} KEY=VALUE.",
-            )
-        if each.encode(errors="ignore").decode() != each:  # what the terminal could not decode
-            raise UsageError(
-                f"{option} {which} is no text in UTF-8.",
-                f"Write it as {option} KEY=VALUE in UTF-8.",
-            )
-        if key in found:
-            raise UsageError(f"{option} {which} is there twice.", "Name each key once.")
-        found[key] = value
-    return found
+def check_given(given: Mapping[str, str]) -> None:
+    """Check values before anything is asked of AWS: the rest of a stack's may not be known yet.
+
+    Raises OperatingError for an unknown name, or a value that CloudFormation or the handler
+    refuses.
+    """
+    # The template that has every parameter.
+    template = parse_template(from_installed(Privileges.LEAST_PRIVILEGE).text)
+    _check_each(declared(template), given)
+    place = _place(given.get("LoadBalancerArns", ""))
+    known = dict(given) if place else _anywhere(given)
+    values = complete(template, {**_EXAMPLES, **known}, {})
+    asked.creation(template, values, (place or _SOMEWHERE).id, 0)
 
 
-def read(path: Path) -> dict[str, str]:
-    """Return the values in a file: the AWS CLI's list, or an object. Raises OperatingError."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LIMIT + 1)
-    except OSError as error:
+def check(
+    template: Mapping[str, Json], given: Mapping[str, str], kept: Mapping[str, str]
+) -> dict[str, str]:
+    """Check values as CloudFormation does, and return each parameter's, as `complete` does.
+
+    `kept` are the values of before. Raises OperatingError for an unknown name, a value that its
+    parameter does not take, or a missing one.
+    """
+    parameters = declared(template)
+    values = complete(template, given, kept)
+    _check_each(parameters, {**values, **given})
+    if missing := [name for name in parameters if name not in values]:
         raise OperatingError(
-            f"{path} cannot be read: {error.strerror or error}.",
-            "Give a file of parameters with --parameters.",
-        ) from error
+            f"These parameters must have values: {', '.join(missing)}.",
+            "Give each with --parameter NAME=VALUE, or in a file with --parameters.",
+        )
+    return values
+
+
+def _check_each(parameters: Declared, values: Mapping[str, str]) -> None:
+    for name in values:
+        if name not in parameters:
+            raise _unknown(name, parameters)
+    _check_copied(values.get("LoadBalancerArns", ""))
+    for name, value in values.items():
+        _check_value(name, parameters[name], value)
+
+
+def _check_value(name: str, parameter: Mapping[str, Json], value: str) -> None:
+    """Raise OperatingError for a value that CloudFormation refuses, with the rule it breaks."""
     try:
-        data = json.loads(content) if len(content) <= _LIMIT else None
-        return _values(data)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise OperatingError(f"{path} is no file of parameters.", _FORM) from error
+        size = len(value.encode())
+    except UnicodeEncodeError as error:  # the terminal handed over what is not text
+        raise OperatingError(
+            f"The value of {name} is not text in UTF-8.", "Write it in UTF-8."
+        ) from error
+    if size > _LONGEST:
+        raise OperatingError(
+            f"The value of {name} has {size:,} bytes, and a parameter holds {_LONGEST:,}.",
+            "Several stacks share the work, or LoadBalancerArns=* takes all load balancers.",
+        )
+    if not accepts(parameter, value):
+        shown = _shown(name, _refused_part(parameter, value))
+        raise OperatingError(f"{name} {shown} is not valid.", _rule(parameter))
 
 
-def _values(data: Any) -> dict[str, str]:
-    """Return names with their texts. Raises KeyError, TypeError or ValueError."""
-    match data:
-        case dict():
-            return {str(name): _text(value) for name, value in data.items()}
-        case list():
-            given = [each for each in data if each.get("UsePreviousValue") is not True]
-            found = {str(e["ParameterKey"]): _text(e["ParameterValue"]) for e in given}
-            if len(found) < len(given):
-                raise ValueError("a name comes twice")
-            return found
-    raise TypeError("neither a list nor an object")
+def _refused_part(parameter: Mapping[str, Json], value: str) -> str:
+    """Return the item of a list that is refused, or the whole value."""
+    items = split(parameter, value)
+    if isinstance(items, str):
+        return value
+    return next((each for each in items if not accepts(parameter, each)), value)
 
 
-def _text(value: Any) -> str:
-    match value:
-        case bool():
-            raise TypeError("no parameter is a truth value")
-        case str() | int():
-            return str(value)
-        case list():
-            return ",".join(map(_text, value))
-    raise TypeError("neither a text, a number nor a list of them")
+def _shown(name: str, value: str) -> str:
+    """Return a refused value as it may be shown: an endpoint that is not an address may be a token.
+
+    Of an address only the host is shown.
+    """
+    hidden = name == "NotificationEndpoint" and not re.match(r"arn:|[a-z]+://", value)
+    return "'…'" if hidden and value else repr(cut(shown_value(value), 120))
 
 
-def check_copied(load_balancers: str) -> None:
+def _rule(parameter: Mapping[str, Json]) -> str:
+    match parameter:
+        case {"AllowedValues": [*allowed]}:
+            return f"It takes {' or '.join(map(str, allowed))}."
+        case {"MinValue": least, "MaxValue": most}:
+            return f"It takes {least} to {most}."
+        case {"ConstraintDescription": str() as wanted}:
+            return f"It takes: {wanted.rstrip('.')}."
+        case {"MaxLength": most}:
+            return f"It takes up to {most} characters."
+    return "It takes another form of text."
+
+
+def _place(load_balancers: str) -> Stack | None:
+    """Return a new stack where the first load balancer is, None if none is named."""
+    found = re.search(LOAD_BALANCER_ARN, load_balancers)
+    if found is None:
+        return None
+    _, partition, _, region, account, _ = found[0].split(":", 5)
+    return new_stack(partition, region, account)
+
+
+def _anywhere(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that are right or wrong wherever the stack is."""
+    return {name: value for name, value in given.items() if name not in _OF_A_PLACE}
+
+
+def shown_name(name: str, known: Iterable[str] = ()) -> str | None:
+    """Return a name that somebody gave as it may be shown, None if it may be a token by slip.
+
+    Whoever writes a token where a name belongs has no close match among the known ones. Where none
+    are known, or none is near, a few letters are shown: a token is longer or has digits in it.
+    """
+    near = re.fullmatch("[A-Za-z0-9]{1,80}", name) and _near(name, known, _SAME)
+    return repr(name) if near or re.fullmatch("[A-Za-z]{1,12}", name) else None
+
+
+def _unknown(name: str, parameters: Declared) -> OperatingError:
+    shown = shown_name(name, parameters)
+    near = _near(name[:80], parameters, _ALIKE)
+    return OperatingError(
+        f"The template has no parameter {shown}."
+        if shown
+        else "A parameter was given that the template does not have.",
+        f"Did you mean {near}?" if near else f"There are {', '.join(parameters)}.",
+    )
+
+
+def _near(name: str, known: Iterable[str], how: float) -> str | None:
+    return next(iter(difflib.get_close_matches(name, list(known), 1, how)), None)
+
+
+def _check_copied(load_balancers: str) -> None:
     """Raise OperatingError for an ARN with quotes or blanks in it, or without its end."""
     for each in load_balancers.split(","):
         arn = re.sub(r"[\s'\"`\u2018-\u201d]", "", each)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from dt_logs_cfn.errors import RehearsalError, VerifyError
 from dt_logs_cfn.release.build import STACK_TEMPLATES
+from dt_logs_cfn.release.installed import installed_templates
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.customizing import Customize
 from dt_logs_cfn.template.parsing import parse_template, read_template
@@ -70,24 +71,31 @@ class Released:
 
 
 def load(
-    folder: Path,
+    folder: Path | None,
     privileges: Privileges,
     role_kind: RoleKind,
     customize: Customize | None = None,
 ) -> Released:
-    """Read a release from its folder. Raises RehearsalError or another DtLogsError.
+    """Read a release from its folder, or build the installed version's.
 
     What it says it is has to be true: only a template that this source builds is run, changed by
-    `customize` if there is one.
+    `customize` if there is one. Raises RehearsalError or another DtLogsError.
     """
     names = {found: name for name, found in STACK_TEMPLATES.items()}
     stack, role = (
-        _template(folder / name, customize) for name in (names[privileges], SERVICE_ROLE_TEMPLATE)
+        _template(folder, name, customize) for name in (names[privileges], SERVICE_ROLE_TEMPLATE)
     )
     return Released(stack, role, privileges, role_kind)
 
 
-def _template(path: Path, customize: Customize | None) -> str:
+def _template(folder: Path | None, name: str, customize: Customize | None) -> str:
+    path = Path(name) if folder is None else folder / name
+    text = installed_templates(customize)[name] if folder is None else _read(path, customize)
+    _check_emulated(path, parse_template(text))
+    return text
+
+
+def _read(path: Path, customize: Customize | None) -> str:
     text = read_template(path)
     try:
         verdict = verify_template(text, customize)
@@ -98,7 +106,6 @@ def _template(path: Path, customize: Customize | None) -> str:
             f"{path} is not what this release builds: {verdict.differences[0]}.",
             "Rehearse a release of this project; `build` writes it.",
         )
-    _check_emulated(path, parse_template(text))
     return text
 
 

@@ -11,7 +11,7 @@ from dt_logs_cfn.operate.plans.asked import expected
 from dt_logs_handler.aws import denied
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.main import Clients
-from dt_logs_handler.model import Bucket, Plan, State, Unreadable
+from dt_logs_handler.model import Bucket, Plan, SetLogging, State, Unreadable
 from dt_logs_handler.names import is_own_bucket_name
 from dt_logs_handler.plan import plan
 from dt_logs_handler.request import Privileges, Request
@@ -39,6 +39,16 @@ class Planned:
     plan: Plan | None
     conflicts: tuple[Conflict, ...] = ()
     denied: tuple[Denied, ...] = ()
+
+    @property
+    def stops(self) -> frozenset[str] | None:
+        """The load balancers whose access logging stops; None without a plan."""
+        if self.plan is None:
+            return None
+        changes = (each for each in self.plan.steps if isinstance(each, SetLogging))
+        return frozenset(
+            each.load_balancer for each in changes if each.was.enabled and not each.to.enabled
+        )
 
     @property
     def works(self) -> bool:

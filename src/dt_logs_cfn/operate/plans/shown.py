@@ -4,12 +4,13 @@ Nothing secret is in it: an endpoint is shown without its path and query.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import groupby
 
 from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.operate.account import Unread
+from dt_logs_cfn.operate.load_balancers import Dropped
 from dt_logs_cfn.operate.plans.diff import PlannedChange, changes
 from dt_logs_cfn.operate.plans.planned import Conflict, Planned
 from dt_logs_cfn.operate.status.seen import VendedLogs
@@ -50,6 +51,7 @@ class Preview:
     itself: PlannedChange | None
     exists: bool
     runs: bool
+    dropped: Dropped = field(default_factory=Dropped)
     vended: tuple[VendedLogs, ...] | Unread = ()
 
     @property
@@ -108,6 +110,7 @@ def data(preview: Preview) -> dict[str, object]:
     return {
         "works": found.works,
         "runs": preview.runs,
+        "leaving": preview.dropped.data(),
         "changes": listed(preview.changes),
         "drift": listed(preview.drift),
         "conflicts": [
@@ -143,6 +146,8 @@ def told(preview: Preview, what: str) -> str:
     """Return what was planned for people; `what` is planned, in words."""
     found = preview.planned
     lines = [f"{what}; nothing was changed by this look.", ""]
+    if preview.dropped:
+        lines += [*preview.dropped.lines(), ""]
     if preview.runs and found.plan is None:
         unsure = "Whether it can work cannot be told, since you may not read all of it:"
         lines += [unsure if found.denied else "It cannot work:", *_conflict_lines(found.conflicts)]

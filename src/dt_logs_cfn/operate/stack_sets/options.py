@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackSetOperationPreferencesTypeDef
 
 # The patterns of CloudFormation's API model; a region's is narrower there than here.
-_NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
-_UNIT = "(?:ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32})"
-_REGION = "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+"
-_ROLE_NAME = "[A-Za-z0-9_+=,.@-]{1,64}"
-_AMOUNT = "[0-9]{1,6}%?"
+_NAME = matching("[A-Za-z][A-Za-z0-9-]{0,127}", "up to 128 letters, digits and hyphens")
+_ACCOUNT = matching(ACCOUNT_ID, "12 digits")
+_UNIT = matching(
+    "(?:ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32})",
+    "an ID like ou-ab12-34cd56ef, or a root's like r-ab12",
+)
+_REGION = matching("[a-z]{2,4}(?:-[a-z]+)+-[0-9]+", "a region like eu-west-1")
+_ROLE = matching(ROLE_ARN, "arn:…:iam::ACCOUNT:role/NAME")
+_ROLE_NAME = matching("[A-Za-z0-9_+=,.@-]{1,64}", "the name of a role, without its path")
+_AMOUNT = matching("[0-9]{1,6}%?", "a number, or a percentage like 10%")
 
 _OF_UNITS = ("auto_deployment", "call_as")
 _OF_ACCOUNTS = ("administration_role_arn", "execution_role_name")
@@ -32,12 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("rolling out to an organisation")
     # What belongs together is known only after parsing; wrong usage ends as argparse ends it.
     parser.set_defaults(refuse=parser.error)
-    for option, count, pattern, metavar, what in (
+    for option, count, kind, metavar, what in (
         ("--stack-set", None, _NAME, "NAME", "the stack set; created if there is none"),
         (
             "--accounts",
             "+",
-            ACCOUNT_ID,
+            _ACCOUNT,
             "ACCOUNT",
             "account IDs; with --ou, only these of its accounts",
         ),
@@ -45,10 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--regions", "+", _REGION, "REGION", "where the load balancers are, in this order"),
         ("--failure-tolerance", None, _AMOUNT, "N|N%", "accounts per region that may fail"),
         ("--max-concurrent", None, _AMOUNT, "N|N%", "accounts per region at a time"),
-        ("--administration-role-arn", None, ROLE_ARN, "ARN", "your own role; without --ou"),
+        ("--administration-role-arn", None, _ROLE, "ARN", "your own role; without --ou"),
         ("--execution-role-name", None, _ROLE_NAME, "NAME", "your own role; without --ou"),
     ):
-        group.add_argument(option, nargs=count, type=matching(pattern), metavar=metavar, help=what)
+        group.add_argument(option, nargs=count, type=kind, metavar=metavar, help=what)
     group.add_argument(
         "--auto-deployment",
         action=argparse.BooleanOptionalAction,
@@ -71,6 +76,8 @@ def check(arguments: argparse.Namespace) -> None:
         return
     if arguments.role_arn is not None:
         refuse("a stack set has no --role-arn: its execution role acts in each account")
+    if arguments.add_load_balancer or arguments.remove_load_balancer:
+        refuse("a stack set has no list of load balancers to change: give --load-balancer '*'")
     if not arguments.accounts and not arguments.ou:
         refuse("--stack-set needs --accounts or --ou")
     if not arguments.regions:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from dt_logs_cfn.cli.terminal import changes, shown_value
 from dt_logs_cfn.errors import DtLogsError, OperatingError
+from dt_logs_cfn.operate import values
 from dt_logs_cfn.operate.templates import Template
-from dt_logs_cfn.template import declared
 from dt_logs_cfn.template.declared import default
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_cfn.template.templates import origin
@@ -101,7 +101,7 @@ def check(rollout: Rollout, there: types.StackSetTypeDef | None) -> None:
                 f"The stack set {rollout.name} is {model}; these targets are not.",
                 "Use --accounts alone for SELF_MANAGED, --ou for SERVICE_MANAGED, or a new name.",
             )
-    declared.check(template, rollout.parameters, parameters_of(there))
+    values.check(template, rollout.parameters, parameters_of(there))
 
 
 def steps(

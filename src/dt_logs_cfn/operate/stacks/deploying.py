@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dt_logs_cfn.cli.terminal import Operator
+from dt_logs_cfn.cli.terminal import Operator, printable
 from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operate.load_balancers import Dropped
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.following import Ended, follow, seen, seen_before
 from dt_logs_cfn.operate.stacks.proposing import execute, proposed
@@ -32,6 +33,14 @@ class DeployResult:
     stack: StackDescription
 
 
+@dataclass(frozen=True)
+class Consent:
+    """What an operator agrees to without being asked: the change, and that load balancers leave."""
+
+    yes: bool = False
+    removal: bool = False
+
+
 def settled(client: CloudFormationClient, name: str, operator: Operator) -> Existing | None:
     """Return the stack that is to be updated, None if it is to be made; one at work is followed.
 
@@ -49,7 +58,11 @@ def settled(client: CloudFormationClient, name: str, operator: Operator) -> Exis
 
 
 def deploy(
-    client: CloudFormationClient, deployment: Deployment, operator: Operator, yes: bool
+    client: CloudFormationClient,
+    deployment: Deployment,
+    dropped: Dropped,
+    operator: Operator,
+    consent: Consent,
 ) -> DeployResult:
     """Make a stack what is wanted, once it is confirmed; repeatable.
 
@@ -57,19 +70,31 @@ def deploy(
     KeyboardInterrupt, with the stack going on.
     """
     deployment.check()
+    _tell_first(dropped, operator, consent)
     stack = deployment.stack
     with proposed(client, deployment, operator) as found:
         if found.changes is None:
             assert stack is not None  # a stack that is to be made is a change
             return DeployResult("unchanged", stack)
         operator.tell(told(deployment, found.changes))
-        operator.confirm("Go ahead?", yes)
+        operator.confirm("Go ahead?", consent.yes)
         known = seen(client, found.stack)
         execute(client, found)
     ended = follow(client, found.stack, known, operator)
     if ended.stack.status not in SETTLED:
         raise _failure(ended)
     return DeployResult("updated" if stack else "created", ended.stack)
+
+
+def _tell_first(dropped: Dropped, operator: Operator, consent: Consent) -> None:
+    """Name the load balancers that leave. Raises OperatingError unless that is agreed to."""
+    for line in dropped.lines():
+        operator.tell(printable(line))
+    if dropped and consent.yes and not consent.removal:
+        raise OperatingError(
+            "Load balancers would leave the stack, so nothing was changed.",
+            "Add --allow-removal to --yes, or keep them in the list.",
+        )
 
 
 def _failure(ended: Ended) -> OperatingError:

@@ -9,8 +9,7 @@ from functools import cached_property
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription, TemplateJson
 from dt_logs_cfn.operate.templates import Template
-from dt_logs_cfn.operate.values import check_copied
-from dt_logs_cfn.template.declared import check
+from dt_logs_cfn.operate.values import check
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_handler.names import Stack
 from dt_logs_handler.request import Request
@@ -44,7 +43,6 @@ class Deployment:
     @cached_property
     def values(self) -> dict[str, str]:
         """Each parameter's value. Raises OperatingError for one that cannot be."""
-        check_copied(self.given.get("LoadBalancerArns", ""))
         return check(self.document, self.given, self.stack.parameters if self.stack else {})
 
     @property

@@ -1,0 +1,135 @@
+"""The stack's list of load balancers: how options change it, and what an update drops from it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn.errors import OperatingError, UsageError
+from dt_logs_cfn.operate.stacks.stack import Existing
+from dt_logs_handler.names import EVERY_LOAD_BALANCER, load_balancer_name
+
+LIST = "LoadBalancerArns"
+_CHANGE = ("--add-load-balancer", "--remove-load-balancer")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that set the list, or change it."""
+    for option, what in (
+        ("--load-balancer", f"a load balancer to onboard, or * for all; sets the list ({LIST})"),
+        ("--add-load-balancer", "a load balancer to add to the stack's list"),
+        ("--remove-load-balancer", "a load balancer to remove from the stack's list"),
+    ):
+        parser.add_argument(
+            option, action="append", default=[], metavar="ARN", help=f"{what}; repeatable"
+        )
+
+
+def changing(arguments: argparse.Namespace) -> list[str]:
+    """Return what is added and removed. Raises UsageError for what does not go together."""
+    add, remove = arguments.add_load_balancer, arguments.remove_load_balancer
+    if (add or remove) and arguments.load_balancer:
+        raise UsageError(
+            f"--load-balancer sets the list, and {' and '.join(_CHANGE)} change it.",
+            "Use one or the other.",
+        )
+    if EVERY_LOAD_BALANCER in (*add, *remove):
+        raise UsageError(
+            "'*' is not the ARN of a load balancer.", "For all of them, use --load-balancer '*'."
+        )
+    if both := set(add) & set(remove):
+        raise UsageError(f"{min(both)!r} is both added and removed.", "Do one of them.")
+    return [*add, *remove]
+
+
+def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) -> str:
+    """Return a stack's list after a change by options. Raises OperatingError."""
+    named = _listed(before)
+    if EVERY_LOAD_BALANCER in named:
+        raise OperatingError(
+            f"The stack's {LIST} is '*', which covers every load balancer.",
+            "Set a list with --load-balancer instead.",
+        )
+    for arn in remove:
+        if arn not in named:
+            raise OperatingError(
+                f"The stack does not have the load balancer {arn!r}.",
+                f"It has {', '.join(named) or 'none yet'}.",
+            )
+    found = [arn for arn in dict.fromkeys((*named, *add)) if arn not in remove]
+    if not found and before:
+        raise OperatingError(
+            "That leaves the stack without a load balancer.",
+            f"To remove the whole stack, use `dt-logs-cfn remove --stack {before.stack.name}`.",
+        )
+    return ",".join(found)
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """The load balancers that an update drops; `unnamed` if there are more, which nobody may list.
+
+    `stops` has those whose logging stops, None where that was not looked up.
+    """
+
+    arns: tuple[str, ...] = ()
+    unnamed: bool = False
+    stops: frozenset[str] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.arns) or self.unnamed
+
+    def lines(self) -> Iterator[str]:
+        """Yield what to know of them before anything else."""
+        if not self:
+            return
+        if self.stops is None:
+            yield "These load balancers leave the stack. Data Theorem no longer gets their logs,"
+            yield "and the access logging that the stack turned on stops:"
+        else:
+            yield "These load balancers leave the stack. Data Theorem no longer gets their logs:"
+        for arn in self.arns:
+            yield f"  {load_balancer_name(arn)}{self._logging(arn)}"
+        if self.unnamed:
+            yield "  every other load balancer in this region (you are not allowed to list them)"
+
+    def data(self) -> list[dict[str, object]]:
+        """Return the same for programs."""
+        return [
+            {
+                "load_balancer": arn,
+                "logging_stops": None if self.stops is None else arn in self.stops,
+            }
+            for arn in self.arns
+        ]
+
+    def _logging(self, arn: str) -> str:
+        if self.stops is None:
+            return ""
+        return f": its access logging {'stops' if arn in self.stops else 'does not change'}"
+
+
+def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable[str]]) -> Dropped:
+    """Return what a new list drops; `present` lists all that are there, if the stack has all."""
+    named, kept = _listed(before), _split(wanted)
+    if EVERY_LOAD_BALANCER in kept:
+        return Dropped()
+    if EVERY_LOAD_BALANCER not in named:
+        return Dropped(tuple(arn for arn in named if arn not in kept))
+    try:
+        return Dropped(tuple(arn for arn in present() if arn not in kept))
+    except OperatingError:  # there is none any more
+        return Dropped()
+    except ClientError:
+        return Dropped(unnamed=True)
+
+
+def _listed(before: Existing | None) -> list[str]:
+    return _split(before.stack.parameters.get(LIST, "")) if before else []
+
+
+def _split(value: str) -> list[str]:
+    return list(dict.fromkeys(arn for each in value.split(",") if (arn := each.strip())))

@@ -1,0 +1,159 @@
+"""What an operator sets once for a folder, in its `dt-logs-cfn.cfg`; an option counts more.
+
+    [options]
+    stack = dt-logs-analysis
+    role_arn = arn:aws:iam::123456789012:role/…
+    region = eu-west-1
+
+    [parameters]
+    NotificationEndpoint = https://…
+
+The format is that of `release.cfg`, except that keys keep their case: parameters need it. What
+confirms a change may not stand there.
+"""
+
+import argparse
+import configparser
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from dt_logs_cfn.cli.terminal import cut, printable, result, shown_value, tell
+from dt_logs_cfn.errors import SettingsError
+from dt_logs_cfn.operate import stack_options
+
+FILE = Path(stack_options.SETTINGS_FILE)
+OPTIONS = ("stack", "role_arn", "stack_name_prefix", "region", "profile")
+_SECTIONS = ("options", "parameters")
+_CONFIRMING = ("yes", "allow-removal", "allow_removal")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value as it may be shown, and where it is from; both empty where nothing sets it."""
+
+    value: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class OperatorSettings:
+    """What the file sets."""
+
+    options: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+def load(path: Path = FILE) -> OperatorSettings:
+    """Read the file, if there is one. Raises SettingsError."""
+    parser = configparser.ConfigParser(interpolation=None, default_section="")
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # as its documentation does
+    try:
+        parser.read_string(path.read_text(encoding="utf-8"), str(path))
+    except FileNotFoundError:
+        return OperatorSettings()
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error.strerror or error}.", "Make it readable, or move it."
+        ) from error
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{path} is not a settings file: {str(error).splitlines()[0]}.",
+            f"Give it sections ({', '.join(_SECTIONS)}) with lines of `name = value`.",
+        ) from error
+    for name in parser.sections():
+        _check(name in _SECTIONS, path, f"a section {_quoted(name)}", _SECTIONS)
+    options, parameters = (dict(parser[name]) if name in parser else {} for name in _SECTIONS)
+    for name in options:
+        if name in _CONFIRMING:
+            raise SettingsError(
+                f"{path} sets {name}, which may not stand in a file.",
+                f"Take it out, and pass --{name.replace('_', '-')} with each command instead.",
+            )
+        _check(name in OPTIONS, path, f"an option {_quoted(name)}", OPTIONS)
+    return OperatorSettings(
+        {name: value for name, value in options.items() if value},
+        {name: _joined(value) for name, value in parameters.items() if value},
+    )
+
+
+def nothing_given() -> argparse.Namespace:
+    """Return what is parsed into to see which options are given: the others stay None."""
+    return argparse.Namespace(**dict.fromkeys(OPTIONS))
+
+
+def fill(arguments: argparse.Namespace, given: argparse.Namespace) -> dict[str, Setting]:
+    """Put what the file sets in place of options that were left out; return where each is from.
+
+    Raises SettingsError.
+    """
+    file, found = load(), {}
+    for name in OPTIONS:
+        if not hasattr(arguments, name):
+            continue
+        source = "default" if getattr(arguments, name) is not None else ""
+        if getattr(given, name) is not None:
+            source = f"--{name.replace('_', '-')}"
+        elif name in file.options and _applies(name, arguments):
+            setattr(arguments, name, file.options[name])
+            source = str(FILE)
+        found[name] = Setting(getattr(arguments, name) or "", source)
+    used = [name for name, each in found.items() if each.source == str(FILE)]
+    if hasattr(arguments, "file_parameters"):
+        arguments.file_parameters = file.parameters
+        used += file.parameters
+    if used:
+        names = printable(cut(", ".join(used)))
+        tell(f"{FILE} sets {names}; --show-settings has all values.")
+    return found
+
+
+def show(options: Mapping[str, Setting], arguments: argparse.Namespace) -> None:
+    """Print where each option and parameter of a command is from.
+
+    Raises UsageError, OperatingError.
+    """
+    takes = hasattr(arguments, "file_parameters")
+    sources = stack_options.sources(arguments) if takes else ()
+    given = {
+        name: Setting(shown_value(value), source)
+        for source, values in sources
+        for name, value in values.items()
+    }
+    data = {"options": _data(options), "parameters": _data(given)}
+    result(arguments.json, data, _lines({**options, **given}))
+
+
+def _data(settings: Mapping[str, Setting]) -> dict[str, object]:
+    return {name: asdict(each) for name, each in settings.items()}
+
+
+def _lines(settings: Mapping[str, Setting]) -> Iterator[str]:
+    width = max(map(len, settings))
+    for name, each in settings.items():
+        where = f"  ({each.source})" if each.source else ""
+        yield printable(f"{name:<{width}}  {each.value or 'not set'}{where}")
+
+
+def _applies(name: str, arguments: argparse.Namespace) -> bool:
+    """Tell whether an option of the file is for this command as it was called."""
+    if name == "stack":  # of `verify`, something else was named
+        return getattr(arguments, "given", None) is None
+    if name in ("role_arn", "stack_name_prefix"):
+        return getattr(arguments, "stack_set", None) is None
+    return True
+
+
+def _check(known: bool, path: Path, what: str, names: tuple[str, ...]) -> None:
+    if not known:
+        raise SettingsError(f"{path} has {what}.", f"Use {', '.join(names)}.")
+
+
+def _joined(value: str) -> str:
+    """Return a value as one line; a list may have one item a line."""
+    lines = value.splitlines()
+    return ",".join(filter(None, (each.strip(" \t,") for each in lines))) if lines[1:] else value
+
+
+def _quoted(name: str) -> str:
+    return cut(repr(name), 80)

@@ -1,0 +1,78 @@
+"""Values for parameters and tags, as they are written in options and files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dt_logs_cfn.errors import OperatingError, UsageError
+from dt_logs_cfn.operate.values import shown_name
+
+_LIMIT = 1_000_000  # bytes of a file: 200 parameters of 4,096 bytes are fewer
+_FORM = (
+    'Write it as the AWS CLI takes it: [{"ParameterKey": "…", "ParameterValue": "…"}], or as'
+    ' {"name": "value"}.'
+)
+
+
+def pairs(given: list[str], option: str) -> dict[str, str]:
+    """Return `KEY=VALUE` options by key. Raises UsageError, which shows no token given by slip."""
+    found: dict[str, str] = {}
+    for number, each in enumerate(given, 1):
+        key, equals, value = each.partition("=")
+        which = shown_name(key) or f"number {number}"
+        if not key or not equals:
+            raise UsageError(
+                f"{option} {which} has no {'value' if key else 'key'}.",
+                f"Write it as {option} KEY=VALUE.",
+            )
+        if each.encode(errors="ignore").decode() != each:  # what the terminal could not decode
+            raise UsageError(
+                f"{option} {which} is no text in UTF-8.",
+                f"Write it as {option} KEY=VALUE in UTF-8.",
+            )
+        if key in found:
+            raise UsageError(f"{option} {which} is there twice.", "Name each key once.")
+        found[key] = value
+    return found
+
+
+def read(path: Path) -> dict[str, str]:
+    """Return the values in a file: the AWS CLI's list, or an object. Raises OperatingError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LIMIT + 1)
+    except OSError as error:
+        raise OperatingError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            "Give a file of parameters with --parameters.",
+        ) from error
+    try:
+        data = json.loads(content) if len(content) <= _LIMIT else None
+        return _values(data)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise OperatingError(f"{path} is no file of parameters.", _FORM) from error
+
+
+def _values(data: Any) -> dict[str, str]:
+    """Return names with their texts. Raises KeyError, TypeError or ValueError."""
+    match data:
+        case dict():
+            return {str(name): _text(value) for name, value in data.items()}
+        case list():
+            given = [each for each in data if each.get("UsePreviousValue") is not True]
+            found = {str(e["ParameterKey"]): _text(e["ParameterValue"]) for e in given}
+            if len(found) < len(given):
+                raise ValueError("a name comes twice")
+            return found
+    raise TypeError("neither a list nor an object")
+
+
+def _text(value: Any) -> str:
+    match value:
+        case bool():
+            raise TypeError("no parameter is a truth value")
+        case str() | int():
+            return str(value)
+        case list():
+            return ",".join(map(_text, value))
+    raise TypeError("neither a text, a number nor a list of them")

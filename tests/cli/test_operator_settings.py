@@ -1,0 +1,236 @@
+"""`dt-logs-cfn.cfg`: what an operator sets once for a folder, and `--show-settings`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cli.running import Run
+
+ROLE = "arn:aws:iam::123456789012:role/service-role"
+FILE = f"""\
+# What this folder's stack is.
+[options]
+stack = dt-logs-analysis-web
+role_arn = {ROLE}
+region = eu-west-1
+profile =
+
+[parameters]
+NotificationEndpoint = https://logs.example.com/in?token=SECRET
+LoadBalancerArns =
+    arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/web/0123456789abcdef,
+    arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/api/0123456789abcdef
+LogRetentionDays = 90
+"""
+WEB, API = (
+    f"arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/{name}/0123456789abcdef"
+    for name in ("web", "api")
+)
+CFG = "dt-logs-cfn.cfg"
+
+
+@pytest.fixture
+def settings(here: Path) -> Path:
+    (here / CFG).write_text(FILE)
+    return here / CFG
+
+
+def shown(run: Run, *argv: str) -> dict[str, dict[str, tuple[str, str]]]:
+    ran = run(*argv, "--show-settings", "--json")
+    assert ran.code == 0
+    assert "SECRET" not in ran.out + ran.err
+    found = json.loads(ran.out)
+    return {
+        kind: {name: (each["value"], each["source"]) for name, each in found[kind].items()}
+        for kind in ("options", "parameters")
+    }
+
+
+def test_each_setting_is_shown_with_where_it_is_from(run: Run, settings: Path) -> None:
+    assert shown(run, "deploy") == {
+        "options": {
+            "stack": ("dt-logs-analysis-web", CFG),
+            "role_arn": (ROLE, CFG),
+            "stack_name_prefix": ("dt-logs-analysis", "default"),
+            "region": ("eu-west-1", CFG),
+            "profile": ("", ""),
+        },
+        "parameters": {
+            "NotificationEndpoint": ("https://logs.example.com/…", CFG),
+            "LoadBalancerArns": (f"{WEB},{API}", CFG),
+            "LogRetentionDays": ("90", CFG),
+        },
+    }
+
+
+def test_people_get_the_same_as_lines(run: Run, settings: Path) -> None:
+    ran = run("deploy", "--show-settings", "--region", "eu-central-1")
+
+    lines = ran.out.splitlines()
+    assert f"stack                 dt-logs-analysis-web  ({CFG})" in lines
+    assert "region                eu-central-1  (--region)" in lines
+    assert "profile               not set" in lines
+    assert f"NotificationEndpoint  https://logs.example.com/…  ({CFG})" in lines
+    assert ran.err == (
+        f"{CFG} sets stack, role_arn, NotificationEndpoint, LoadBalancerArns, LogRetentionDays;"
+        " --show-settings has all values.\n"
+    )
+
+
+def test_options_win(run: Run, settings: Path, here: Path) -> None:
+    (here / "values.json").write_text('{"LogRetentionDays": 60, "RunToken": "1"}')
+    words = ("--stack", "dt-logs-analysis-2", "--profile", "p", "--load-balancer", WEB)
+    more = ("--parameters", "values.json", "--parameter", "RunToken=2")
+
+    found = shown(run, "plan", *words, *more)
+
+    assert found["options"]["stack"] == ("dt-logs-analysis-2", "--stack")
+    assert found["options"]["profile"] == ("p", "--profile")
+    assert found["options"]["region"] == ("eu-west-1", CFG)
+    assert found["parameters"]["LoadBalancerArns"] == (WEB, "--load-balancer")
+    assert found["parameters"]["LogRetentionDays"] == ("60", "values.json")
+    assert found["parameters"]["RunToken"] == ("2", "--parameter")
+
+
+def test_an_option_that_repeats_the_default_wins_too(run: Run, settings: Path) -> None:
+    found = shown(run, "remove", "--stack", "dt-logs-analysis")
+
+    assert found["options"]["stack"] == ("dt-logs-analysis", "--stack")
+
+
+@pytest.mark.parametrize(
+    ("argv", "takes"),
+    [
+        (("plan",), {"stack", "role_arn", "stack_name_prefix", "region", "profile"}),
+        (("remove",), {"stack", "role_arn", "region", "profile"}),
+        (("status",), {"stack", "region", "profile"}),
+        (("verify", "t.json"), {"stack", "region", "profile"}),
+    ],
+)
+def test_each_command_takes_the_settings_that_it_has_options_for(
+    run: Run, settings: Path, argv: tuple[str, ...], takes: set[str]
+) -> None:
+    found = shown(run, *argv)["options"]
+
+    assert found.keys() == takes
+    assert found["region"] == ("eu-west-1", CFG)
+
+
+def test_verify_takes_no_stack_from_the_file_beside_what_it_is_given(
+    run: Run, settings: Path
+) -> None:
+    assert shown(run, "verify", "t.json")["options"]["stack"] == ("", "")
+
+
+def test_a_stack_set_takes_no_service_role(run: Run, settings: Path) -> None:
+    words = ("--stack-set", "all", "--accounts", "123456789012", "--regions", "eu-west-1")
+
+    assert shown(run, "deploy", *words)["options"]["role_arn"] == ("", "")
+
+
+def test_without_a_file_there_are_options_and_defaults(run: Run, here: Path) -> None:
+    found = shown(run, "plan", "--load-balancer", "*")
+
+    assert found["options"]["stack"] == ("dt-logs-analysis", "default")
+    assert found["parameters"] == {"LoadBalancerArns": ("*", "--load-balancer")}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[options]\nyes = true\n", f"{CFG} sets yes, which may not stand in a file. Take it out,"),
+        ("[options]\nallow-removal =\n", f"{CFG} sets allow-removal, which may not stand in"),
+        ("[options]\nallow_removal = 1\n", "and pass --allow-removal with each command instead."),
+        ("[options]\nStack = a\n", f"{CFG} has an option 'Stack'. Use stack, role_arn, "),
+        ("[aws]\nstack = a\n", f"{CFG} has a section 'aws'. Use options, parameters."),
+        ("stack = a\n", f"{CFG} is not a settings file: File contains no section headers."),
+        ("[parameters]\nA = 1\nA = 2\n", f"{CFG} is not a settings file: "),
+    ],
+)
+def test_what_may_not_stand_there_is_told(run: Run, here: Path, text: str, told: str) -> None:
+    (here / CFG).write_text(text)
+
+    assert told in run("plan").failure
+
+
+def test_a_name_in_the_file_drives_no_terminal(run: Run, here: Path) -> None:
+    (here / CFG).write_text("[parameters]\nRun\x1b[2J = 1,\nRunToken = 2,\n")
+
+    ran = run("plan", "--show-settings")
+
+    assert (ran.code, "\x1b" in ran.out + ran.err) == (0, False)
+    assert f"RunToken           2,  ({CFG})" in ran.out.splitlines()
+
+
+def test_a_value_of_the_file_is_checked_like_any_other(run: Run, here: Path) -> None:
+    (here / CFG).write_text("[parameters]\nlogRetentionDays = 1\n")
+    assert "has no parameter" in run("deploy").err.splitlines()[-1]
+
+    (here / CFG).write_text("[options]\nstack = a_b\n")
+    ran = run("deploy")
+    assert (ran.code, "'a_b' is no name of a stack." in ran.err) == (2, True)
+
+
+def test_a_stack_that_the_service_role_may_not_manage_is_refused(run: Run, here: Path) -> None:
+    words = ("--role-arn", ROLE, "--stack", "logs-of-web")
+
+    ran = run("plan", *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (
+        "dt-logs-cfn: The service role manages only stacks whose names begin with"
+        " 'dt-logs-analysis', and 'logs-of-web' does not. Choose another --stack, or give the"
+        " role's StackNamePrefix by --stack-name-prefix.\n"
+    )
+    assert (
+        "LogRetentionDays '0'"
+        in run(
+            "plan", *words, "--stack-name-prefix", "logs-", "--parameter", "LogRetentionDays=0"
+        ).failure
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("--add-load-balancer", WEB, "--load-balancer", API),
+            "--load-balancer sets the list, and --add-load-balancer and --remove-load-balancer"
+            " change it. Use one or the other.",
+        ),
+        (("--add-load-balancer", "*"), "For all of them, use --load-balancer '*'."),
+        (
+            ("--add-load-balancer", WEB, "--remove-load-balancer", WEB),
+            f"'{WEB}' is both added and removed. Do one of them.",
+        ),
+        (
+            ("--remove-load-balancer", WEB, "--parameter", f"LoadBalancerArns={API}"),
+            "--parameter sets LoadBalancerArns, so the stack's list cannot be changed by options.",
+        ),
+        (
+            ("--load-balancer", WEB, "--parameter", f"LoadBalancerArns={API}"),
+            "--load-balancer and --parameter LoadBalancerArns are both given. Give one of them.",
+        ),
+    ],
+)
+def test_a_list_is_either_set_or_changed(
+    run: Run, here: Path, words: tuple[str, ...], told: str
+) -> None:
+    ran = run("deploy", *words)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert told in ran.err
+
+
+def test_a_list_in_the_file_is_changed_there(run: Run, settings: Path) -> None:
+    ran = run("deploy", "--add-load-balancer", WEB)
+
+    assert ran.code == 2
+    assert f"{CFG} sets LoadBalancerArns, so the stack's list cannot be changed" in ran.err
+
+
+def test_a_load_balancer_to_add_is_checked_at_once(run: Run, here: Path) -> None:
+    told = run("deploy", "--add-load-balancer", WEB[:-1]).failure
+
+    assert told == (
+        f"'{WEB[:-1]}' is cut off. Give the whole ARN: /app/, a name, / and 16 digits or a-f."
+    )

@@ -1,0 +1,93 @@
+"""How options change a stack's list of load balancers, and what a new list drops."""
+
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import ClientError
+from operating.account import STACK
+
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operate.load_balancers import LIST, Dropped, changed, dropped
+from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
+
+
+def made(named: str) -> Existing:
+    return Existing(
+        StackDescription(STACK, "dt-logs", "CREATE_COMPLETE", "", {LIST: named}, {}, {}), {}
+    )
+
+
+def nobody() -> Iterator[str]:
+    raise AssertionError("the account is listed only where the stack has every load balancer")
+    yield
+
+
+def forbidden() -> Iterator[str]:
+    raise ClientError({"Error": {"Code": "AccessDenied"}}, "DescribeLoadBalancers")
+    yield
+
+
+def none_left() -> Iterator[str]:
+    raise OperatingError("There is none.", "")
+    yield
+
+
+@pytest.mark.parametrize(
+    ("before", "add", "remove", "after"),
+    [
+        (None, ("a",), (), "a"),
+        (made("a"), ("b",), (), "a,b"),
+        (made("a, b"), ("b", "c"), (), "a,b,c"),
+        (made("a,b,c"), ("d",), ("a", "c"), "b,d"),
+        (made("a"), ("b",), ("a",), "b"),
+    ],
+)
+def test_a_list_is_changed_and_keeps_its_order(
+    before: Existing | None, add: tuple[str, ...], remove: tuple[str, ...], after: str
+) -> None:
+    assert changed(before, add, remove) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "add", "remove", "told"),
+    [
+        (
+            made("*"),
+            ("a",),
+            (),
+            "'*', which covers every load balancer. Set a list with --load-balancer instead.",
+        ),
+        (made("a"), (), ("b",), "The stack does not have the load balancer 'b'. It has a."),
+        (None, (), ("b",), "The stack does not have the load balancer 'b'. It has none yet."),
+        (made("a"), (), ("a",), "use `dt-logs-cfn remove --stack dt-logs`."),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused(
+    before: Existing | None, add: tuple[str, ...], remove: tuple[str, ...], told: str
+) -> None:
+    with pytest.raises(OperatingError) as error:
+        changed(before, add, remove)
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "found"),
+    [
+        (None, "a", Dropped()),
+        (made("a,b"), "b, a", Dropped()),
+        (made("a,b,a"), "b", Dropped(("a",))),
+        (made("a,b"), "*", Dropped()),
+    ],
+)
+def test_what_is_dropped_is_in_the_old_list_only(
+    before: Existing | None, wanted: str, found: Dropped
+) -> None:
+    assert dropped(before, wanted, nobody) == found
+
+
+def test_of_every_load_balancer_all_others_are_dropped() -> None:
+    assert dropped(made("*"), "*", nobody) == Dropped()
+    assert dropped(made("*"), "b", lambda: ["a", "b", "c"]) == Dropped(("a", "c"))
+    assert dropped(made("*"), "b", none_left) == Dropped()
+    assert dropped(made("*"), "b", forbidden) == Dropped(unnamed=True)
+    assert bool(Dropped(unnamed=True)) is True

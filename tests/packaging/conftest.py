@@ -1,0 +1,53 @@
+"""The packages under test, built once from a copy of the source."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dt_logs_cfn import __version__
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what git has or would add: setuptools leaves files, and takes what it once left."""
+    folder = tmp_path_factory.mktemp("source")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in listed.stdout.decode().split("\0"):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def releases_before(source: Path) -> set[Path]:
+    return set((source / "build").rglob("*"))
+
+
+@pytest.fixture(scope="session")
+def dist(
+    source: Path, releases_before: set[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with the sdist, and with the wheel that was built from the sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(source)]
+    mine = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=mine)
+    told = [line for line in (done.stdout + done.stderr).splitlines() if "warn" in line.lower()]
+    assert told == []
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(dist: Path) -> Path:
+    return dist / f"dt_logs_cfn-{__version__}-py3-none-any.whl"

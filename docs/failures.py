@@ -175,7 +175,7 @@ def _texts(node: ast.expr, scope: _Scope) -> list[str]:
             given = [
                 text for value in _values(name, scope.function) for text in _texts(value, scope)
             ]
-            return given or [f"<{_plain(name)}>"]
+            return given or [scope.constants.get(name, f"<{_plain(name)}>")]
     return [f"<{_plain(ast.unparse(node))}>"]
 
 

@@ -50,7 +50,7 @@ class Effects:
     closed: set[str] = field(default_factory=set)  # buckets that ELB has waited for in vain
     fresh: dict[str, float] = field(default_factory=dict)  # buckets made new, and when
     before: set[str] = field(default_factory=set)  # buckets where the stack was registered
-    lenient: tuple[model.Step, ...] = ()  # the plan's steps that fail nothing
+    plan: model.Plan = field(default_factory=model.Plan)  # by which it goes on
     put: dict[str, str | None] = field(default_factory=dict)  # policies as this run left them
     failed: dict[str, str] = field(default_factory=dict)  # those that failed apart, and why
     answered: dict[str, model.LoadBalancer] = field(default_factory=dict)  # as ELB said it now is
@@ -82,6 +82,14 @@ class Effects:
         self.hopeless.append(step)
         self.kept.append(what)
         return "kept"
+
+    def tolerate(self, step: model.Step, why: HandlerError) -> str:
+        """Note what a tolerated step has failed; return an empty text if it fails the run."""
+        for each, arns in self.plan.tolerated:
+            if each == step:
+                self.failed |= dict.fromkeys(arns, str(why))
+                return "failed" if arns else self.keep(step, str(why))
+        return ""
 
     def possible(self, steps: Iterable[model.Step]) -> tuple[model.Step, ...]:
         """Return the steps without those that have turned out to be hopeless in this run.
@@ -202,9 +210,8 @@ def _carry_out(effects: Effects, take: Take, step: model.Step) -> None:
     try:
         outcome = take(step, effects)
     except Refused as refused:
-        if step not in effects.lenient:
+        if not (outcome := effects.tolerate(step, refused)):
             raise
-        outcome = effects.keep(step, str(refused))
     except ClientError as error:
         worthless = _worthless(step, effects.stack)
         if not (worthless and denied(error)):
@@ -216,17 +223,12 @@ def _carry_out(effects: Effects, take: Take, step: model.Step) -> None:
 
 
 def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
-    """Note a load balancer that fails apart from the others; raises any other failure."""
+    """Note what a tolerated step has failed; raises any other failure."""
     failed = failure(error)
-    if isinstance(step, model.SetLogging) and step.to.enabled:
-        if code(error) == POLICY_SPREADS.code and POLICY_SPREADS.text in str(error):
-            effects.closed.add(step.to.bucket)
-        refused = error.operation_name.startswith("Modify") and code(error) not in PASSING
-        if step.apart and refused:
-            effects.failed[step.load_balancer] = str(failed)
-            return "failed"
-    if step in effects.lenient and code(error) not in PASSING:
-        return effects.keep(step, str(failed))
+    if isinstance(step, model.SetLogging) and POLICY_SPREADS.text in message(error):
+        effects.closed.add(step.to.bucket)
+    if code(error) not in PASSING and (outcome := effects.tolerate(step, failed)):
+        return outcome
     effects.log(step, "failed")
     raise failed from error
 

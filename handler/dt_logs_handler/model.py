@@ -292,7 +292,6 @@ class SetLogging:
     load_balancer: str
     was: Logging
     to: Logging
-    apart: bool = False  # it may fail without failing the others
 
     @property
     def bucket(self) -> str:
@@ -367,7 +366,8 @@ class Plan:
     """Steps in order, where each load balancer will log, and what cannot or will not be done.
 
     `refused` has a reason for each load balancer that is left out; `warnings` say what is unusable
-    and stays as it is, `kept` what stays behind. The `lenient` steps fail nothing.
+    and stays as it is, `kept` what stays behind. A step that is `tolerated` fails only the load
+    balancers beside it, or nothing if there are none.
     """
 
     steps: tuple[Step, ...] = ()
@@ -375,7 +375,7 @@ class Plan:
     refused: Mapping[str, str] = field(default_factory=dict)
     kept: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    lenient: tuple[Step, ...] = ()
+    tolerated: tuple[tuple[Step, tuple[str, ...]], ...] = ()
 
     @property
     def changes(self) -> tuple[Step, ...]:

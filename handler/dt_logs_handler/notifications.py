@@ -107,7 +107,10 @@ def covering_topic(
             f"Bucket {location.bucket} announces objects below {location.prefix or 'its root'} by"
             f" the notification {_named(item)} ({kind}), and S3 allows no second one for them.",
             "Give it a prefix or suffix that leaves out the load balancer's logs, or send it to an"
-            " SNS topic for all created objects, then run the stack again.",
+            " SNS topic for all created objects, then run the stack again."
+            if share
+            else "Give it a prefix or suffix that leaves out the load balancer's logs, then run the"
+            " stack again.",
             location.bucket,
         )
     return None

@@ -70,19 +70,19 @@ def _check_readable(request: Request, state: model.State) -> None:
 
 def _plan(request: Request, state: model.State, placing: Placing, time: int | None) -> model.Plan:
     claimed = claims(request, placing.placed, state, time)
-    warnings, lenient = [*placing.warnings], list[model.Step]()
-    entered = [*_entering(request, state, placing, claimed, warnings, lenient)]
+    warnings = [*placing.warnings]
+    entered = [*_entering(request, state, placing, claimed, warnings)]
     left, kept = leaving(request, state, placing.placed, claimed)
     # A subscription whose filter changes to what else the stack claims must not end.
-    changed = {step.subscription for step in entered if isinstance(step, model.SetFilter)}
+    changed = {step.subscription for step, _ in entered if isinstance(step, model.SetFilter)}
     left = [step for step in left if getattr(step, "subscription", None) not in changed]
     return model.Plan(
-        (*entered, *left),
+        (*(step for step, _ in entered), *left),
         tuple(model.Placement(each.load_balancer.arn, each.to.location) for each in placing.placed),
         placing.refused,
         kept,
         tuple(dict.fromkeys(warnings)),
-        tuple(lenient),
+        tuple((step, arns) for step, arns in entered if arns is not None),
     )
 
 
@@ -92,8 +92,8 @@ def _entering(
     placing: Placing,
     claimed: Sequence[Registration],
     warnings: list[str],
-    lenient: list[model.Step],
-) -> Iterator[model.Step]:
+) -> Iterator[tuple[model.Step, tuple[str, ...] | None]]:
+    """Yield the steps on the way in; beside one that is tolerated, the load balancers it fails."""
     properties = request.properties
     if properties is None:
         return
@@ -111,20 +111,19 @@ def _entering(
             warnings,
             shared,
         )
-        steps = [*entry.bucket_steps(), *entry.policy_steps(), *entry.announcement_steps()]
-        # A bucket with ABAC takes no tags from us, and they decide nothing where the name is ours.
-        lenient += (
-            step
-            for step in steps
-            if isinstance(step, model.SetTags)
-            or (entry.kept and not (entry.narrows and isinstance(step, model.EditPolicy)))
-        )
-        yield from steps
+        here = [e for e in placing.placed if properties.every and e.to.bucket == bucket]
+        new = tuple(each.load_balancer.arn for each in here if not each.before)
+        for step in (*entry.bucket_steps(), *entry.policy_steps(), *entry.announcement_steps()):
+            narrows = entry.narrows and isinstance(step, model.EditPolicy)
+            # A bucket with ABAC takes no tags from us; they decide nothing where the name is ours.
+            nothing = isinstance(step, model.SetTags) or (entry.kept and not narrows)
+            yield step, () if nothing else new or None
     for each in placing.placed:
         now = each.load_balancer.logging
         if now != each.to:
-            apart = properties.every or each.before
-            yield model.SetLogging(each.load_balancer.arn, now, each.to, apart)
+            arn = each.load_balancer.arn
+            alone = properties.every or each.before
+            yield model.SetLogging(arn, now, each.to), (arn,) if alone else None
 
 
 @dataclass(frozen=True)

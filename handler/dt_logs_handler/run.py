@@ -113,12 +113,12 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
             "Change RunToken, so that the stack sets everything up again.",
         )
     planned = plan(request, state)
-    steps, effects.lenient = planned.steps, planned.lenient
+    steps, effects.plan = planned.steps, planned
     if not planned.changes:
         carry_out(steps, effects, take)
         return _outcome(request, state, planned, effects)
     planned = fitting(request, aws, state, planned, effects.failed)
-    steps, effects.lenient = planned.steps, planned.lenient
+    steps, effects.plan = planned.steps, planned
     kept = planned.kept
     doubts = 0
     for number in range(_ROUNDS):
@@ -134,7 +134,7 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
             state, planned = _agreed(request, aws, state, planned, effects)
         _check_order(request, state)
         _check_claimed(request, state, effects)
-        steps, effects.lenient = effects.possible(planned.changes), planned.lenient
+        steps, effects.plan = effects.possible(planned.changes), planned
         if not steps and doubts < AGREEING and _doubtful(state, request.stack):
             doubts += 1  # another stack may be about to repair its registration
             effects.shared = True

@@ -28,7 +28,7 @@ from .documents import Configuration
 from .errors import Overtaken, Refused
 from .names import BUCKET_TAG, LEFT_TAG, is_own_bucket_name
 from .observe import logging_of, read_load_balancer
-from .register import check_policy, dead_principal, registrations
+from .register import check_policy, dead_principal, registrations, sids
 from .topics import RETRIES, tampered, topic_policy
 
 if TYPE_CHECKING:
@@ -207,18 +207,18 @@ def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
         if edit.put or not (denied(error) or code(error) == "MalformedPolicy"):
             raise
         why = f"cannot be changed ({dead_principal(after) or message(error)})"
-        left = [e for e in mine if e.sid in edit.drop | edit.disarm]
-        sids = ", ".join(each.sid for each in left)
-        readers = {each.vendor for each in left} - {stack.account}
+        there = sids(before)
+        left = ", ".join(sorted((there - sids(after)) | (there & edit.disarm)))
+        readers = {e.vendor for e in mine if e.sid in edit.drop | edit.disarm} - {stack.account}
         if readers:
             raise Refused(
                 f"The policy of bucket {bucket} {why}, so account {', '.join(readers)} may still"
                 " read there.",
-                f"Remove the statement {sids} from it, or let the function's role change it, then"
+                f"Remove the statement {left} from it, or let the function's role change it, then"
                 " delete the stack again.",
             ) from error
-        text = f"statement {sids}, which grants nothing, in the policy of bucket {bucket}: it {why}"
-        return effects.keep(step, text)
+        text = f"by which Data Theorem reads nothing, in the policy of bucket {bucket}: it {why}"
+        return effects.keep(step, f"statement {left}, {text}")
     if edit.put or bucket in effects.put:
         effects.put[bucket] = after
     return "edited"

@@ -136,7 +136,7 @@ def violations(
     reason = str(answer.get("Reason"))
     if mode == "denied" and status == "SUCCESS" and "could not be read" in reason:
         return []  # what may not be read on the way out is reported, and strands no stack
-    told = ("may not be deleted", "grants nothing", "if it is there")
+    told = ("may not be deleted", "reads nothing", "if it is there")
     if status == "SUCCESS" and mode == "denied" and any(each in reason for each in told):
         if readers := _readers(world):
             return [f"the vendor still reads: {readers}"]

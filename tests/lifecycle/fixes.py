@@ -189,7 +189,9 @@ class Reader:
     def tidies(self, text: str) -> None:
         """Remove what a Delete has told that it left."""
         for sids, bucket in re.findall(
-            r"statement ([^;]*?), which grants nothing, in the policy of bucket (\S+):", text
+            r"statement ([^;]*?), by which Data Theorem reads nothing, in the policy of bucket"
+            r" (\S+):",
+            text,
         ):
             self.remove_own(bucket, sids)
 

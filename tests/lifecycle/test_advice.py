@@ -36,12 +36,7 @@ def by_a_topic(account: Account) -> None:
     "privileges",
     [
         "least-privilege",
-        pytest.param(
-            "documented",
-            marks=pytest.mark.xfail(
-                strict=True, reason="the documented role shares no topic, and is told to have one"
-            ),
-        ),
+        "documented",
     ],
 )
 def test_a_topic_for_all_objects_cures_an_overlap_where_that_is_advised(privileges: str) -> None:
@@ -59,7 +54,6 @@ def test_a_topic_for_all_objects_cures_an_overlap_where_that_is_advised(privileg
     case.sent("Create", given)
 
 
-@pytest.mark.xfail(strict=True, reason="it names no statement, and leaves one that grants")
 def test_what_is_left_in_a_frozen_policy_is_named() -> None:
     """A role that somebody else's statement names is deleted; the read statement is removed."""
     role = "arn:aws:iam::123456789012:role/gone"

@@ -36,7 +36,6 @@ def web_in(kind: str) -> Callable[[Account], object]:
     return change
 
 
-@pytest.mark.xfail(strict=True, reason="what fails at the put fails a Create of all")
 @EACH
 def test_a_create_onboards_the_others(kind: str) -> None:
     case = Case(shop)
@@ -48,7 +47,6 @@ def test_a_create_onboards_the_others(kind: str) -> None:
     assert reads(case.account, case.arns[0])
 
 
-@pytest.mark.xfail(strict=True, reason="what fails at the put fails every Update of all")
 @EACH
 def test_a_new_one_fails_no_update(kind: str) -> None:
     """With the closed account, not even the Update back would succeed: the stack would be stuck."""

@@ -80,9 +80,9 @@ def _vendor(default: Vendor | None) -> list[Parameter]:
         ),
         _text(
             "NotificationEndpoint",
-            "Where new logs are announced: an https URL or the ARN of an SQS queue.",
+            "Where new logs are announced: an https URL or an SQS queue's ARN.",
             f"({HTTPS_URL}|{QUEUE_ARN})",
-            "An https URL, or the ARN of a standard SQS queue.",
+            "An https URL, or a standard SQS queue's ARN.",
             MaxLength=2048,
             **({"Default": endpoint} if endpoint else {}),
         ),
@@ -100,8 +100,8 @@ def _onboarding() -> list[Parameter]:
         Parameter(
             "VendorReadScope",
             Type="String",
-            Description="Where other load balancers log to the same place: the named ones' logs"
-            " alone, or all that is there (a shorter bucket policy).",
+            Description="Where other load balancers log to the same place: read the named ones'"
+            " logs alone, or all (a shorter bucket policy).",
             AllowedValues=[scope.value for scope in ReadScope],
             Default=ReadScope.LOAD_BALANCER.value,
         ),
@@ -109,7 +109,7 @@ def _onboarding() -> list[Parameter]:
             "ResourceTags",
             "For what the Lambda makes: key=value,key=value.",
             f"({_TAG})?",
-            "A list of key=value; a key does not begin with aws:.",
+            "A list of key=value; no key begins with aws:.",
             Default="",
         ),
         Parameter(
@@ -126,7 +126,7 @@ def _log_buckets() -> list[Parameter]:
     return [
         _text(
             "LogBucketName",
-            "For load balancers that do not log yet; made if not there. Empty: we choose a name.",
+            "For load balancers that do not log yet; made if missing. Empty: we choose a name.",
             f"({BUCKET_NAME})?",
             "A name that S3 takes.",
             Default="",
@@ -141,7 +141,7 @@ def _log_buckets() -> list[Parameter]:
         ),
         _list(
             "ExistingLogBucketNames",
-            "The only buckets of yours that the Lambda may touch; empty: any that is logged to.",
+            "Your only buckets that the Lambda may touch; empty: any that is logged to.",
             "([A-Za-z0-9._-]{3,255})?",
             "Bucket names.",
             Default="",
@@ -190,7 +190,7 @@ def _names() -> list[Parameter]:
 def _boundary(whom: str) -> Parameter:
     return _text(
         "PermissionsBoundaryArn",
-        f"The policy that bounds {whom}, if roles here need one.",
+        f"The policy that bounds {whom}, if your roles need one.",
         f"({_BOUNDARY})?",
         "The ARN of a policy.",
         Default="",

@@ -131,7 +131,7 @@ def _function(privileges: Privileges, settings: FunctionSettings) -> Function:
     return Function(
         FUNCTION,
         FunctionName=_if_given("LambdaFunctionName"),
-        Description="Makes ALB access logs flow to Data Theorem, when the stack changes",
+        Description="Makes ALB access logs flow to Data Theorem",
         Role=GetAtt(EXECUTION_ROLE, "Arn"),
         Runtime=settings.runtime,
         Handler="index.handler",

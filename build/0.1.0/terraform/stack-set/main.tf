@@ -81,18 +81,18 @@ variable "data_theorem_account_id" {
 }
 
 variable "notification_endpoint" {
-  description = "Where new logs are announced: an https URL or the ARN of an SQS queue. An https URL, or the ARN of a standard SQS queue."
+  description = "Where new logs are announced: an https URL or an SQS queue's ARN. An https URL, or a standard SQS queue's ARN."
   type        = string
 }
 
 variable "vendor_read_scope" {
-  description = "Where other load balancers log to the same place: the named ones' logs alone, or all that is there (a shorter bucket policy). LoadBalancer or Location."
+  description = "Where other load balancers log to the same place: read the named ones' logs alone, or all (a shorter bucket policy). LoadBalancer or Location."
   type        = string
   default     = "LoadBalancer"
 }
 
 variable "resource_tags" {
-  description = "For what the Lambda makes: key=value,key=value. A list of key=value; a key does not begin with aws:."
+  description = "For what the Lambda makes: key=value,key=value. A list of key=value; no key begins with aws:."
   type        = list(string)
   default     = []
 }
@@ -104,7 +104,7 @@ variable "run_token" {
 }
 
 variable "log_bucket_name" {
-  description = "For load balancers that do not log yet; made if not there. Empty: we choose a name. A name that S3 takes."
+  description = "For load balancers that do not log yet; made if missing. Empty: we choose a name. A name that S3 takes."
   type        = string
   default     = ""
 }
@@ -116,7 +116,7 @@ variable "log_retention_days" {
 }
 
 variable "existing_log_bucket_names" {
-  description = "The only buckets of yours that the Lambda may touch; empty: any that is logged to. Bucket names."
+  description = "Your only buckets that the Lambda may touch; empty: any that is logged to. Bucket names."
   type        = list(string)
   default     = []
 }
@@ -146,7 +146,7 @@ variable "lambda_function_name" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "The policy that bounds the Lambda's role, if roles here need one. The ARN of a policy."
+  description = "The policy that bounds the Lambda's role, if your roles need one. The ARN of a policy."
   type        = string
   default     = ""
 }

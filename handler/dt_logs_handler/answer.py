@@ -89,17 +89,18 @@ def cut(items: Sequence[str], limit: int) -> str:
     return _shortened(items[0], limit, f" … and {rest} more" if rest else " …") if items else ""
 
 
-def metric(name: str, dimension: str, time: float) -> dict[str, object]:
-    """Return what lets CloudWatch count a field of a log's line [embedded metric format].
+def metric(name: str, value: int, stack: object, time: float) -> dict[str, object]:
+    """Return the fields by which CloudWatch takes a metric from a line [embedded metric format].
 
-    `time` is in seconds since 1970; the line has the fields `name` and `dimension` beside this.
+    `time` is in seconds since 1970. There is no metric without the stack that it is of.
     """
     counted = {
         "Namespace": NAME,
-        "Dimensions": [[dimension]],
+        "Dimensions": [["Stack"]],
         "Metrics": [{"Name": name, "Unit": "Count"}],
     }
-    return {"Timestamp": int(time * 1000), "CloudWatchMetrics": [counted]}
+    about = {"Timestamp": int(time * 1000), "CloudWatchMetrics": [counted]}
+    return {"_aws": about, "Stack": stack, name: value} if stack else {}
 
 
 def _size(text: str) -> int:

@@ -118,6 +118,7 @@ def _refresh(event: Mapping[str, object], context: Context, world: World) -> Non
 
     def work() -> Outcome:
         stack, at = scheduled(event, world.clock())
+        given["StackId"] = stack.id
         aws = _aws(at, SECONDS, context, world)
         learn = partial(given.__setitem__, "ResourceProperties")
         return refresh(stack, at, world.cloudformation(), aws, _log_step, learn)
@@ -130,9 +131,7 @@ def _refresh(event: Mapping[str, object], context: Context, world: World) -> Non
         "refreshed",
         outcome="stopped" if stopped else "failed" if failed else "in step",
         what=hide(str(done) if isinstance(done, HandlerError) else answer.told(done)),
-        Stack=str(event.get("StackId")),
-        FailedRefreshes=int(failed),
-        _aws=answer.metric("FailedRefreshes", "Stack", world.clock()),
+        **answer.metric("FailedRefreshes", int(failed), given.get("StackId"), world.clock()),
     )
 
 

@@ -72,7 +72,10 @@ def _plan(request: Request, state: model.State, placing: Placing, time: int | No
     claimed = claims(request, placing.placed, state, time)
     warnings = [*placing.warnings]
     entered = [*_entering(request, state, placing, claimed, warnings)]
-    left, kept = leaving(request, state, placing.placed, claimed)
+    left: list[model.Step] = []
+    kept: tuple[str, ...] = ()
+    if request.kind != "Refresh":  # which takes nothing away: one look may have missed something
+        left, kept = leaving(request, state, placing.placed, claimed)
     # A subscription whose filter changes to what else the stack claims must not end.
     changed = {step.subscription for step, _ in entered if isinstance(step, model.SetFilter)}
     left = [step for step in left if getattr(step, "subscription", None) not in changed]
@@ -266,7 +269,8 @@ class _Entry:
             for each in self.state.register(stack)
             if each.endpoint == endpoint.digest and each.location.bucket == bucket
         ]
-        others = {each.location for each in registered if each.stack != stack.tag}
+        keeps = self.request.kind == "Refresh"
+        others = {each.location for each in registered if keeps or each.stack != stack.tag}
         if len(others := others.union(locations)) > 9:  # 150 combinations, each value 4 deep
             raise Refused(
                 f"Bucket {bucket} has {len(others)} access-log prefixes, and a filter of topic"

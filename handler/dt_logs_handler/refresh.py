@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from .aws import failure
-from .errors import Overtaken
+from .errors import Overtaken, Refused
 from .request import refreshing
 from .run import run
 
@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     Parameters = Mapping[str, str]
 
 SECONDS = 300.0  # that a refresh may take
-_AT_REST = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+_AT_REST = (
+    "CREATE_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+)
 
 
 def refresh(
@@ -62,8 +68,10 @@ def refresh(
     learn(first[2])
 
     def proceed(now: object = None) -> None:
-        if first[0] not in _AT_REST or (now or look()) != first:
+        if first[0].endswith("_IN_PROGRESS") or (now or look()) != first:
             raise Overtaken("The stack is being changed.", "No action is needed.")
+        if first[0] not in _AT_REST:
+            raise Refused(f"The stack is in {first[0]}.", "Correct what its events name.")
 
     proceed(first)
     return run(refreshing(stack, time, first[2]), replace(aws, proceed=proceed), log)

@@ -173,8 +173,8 @@ class Request:
 def parse(event: Mapping[str, object], now: float) -> Request:
     """Check an event and return it as a request.
 
-    `now` stands in for the event's time where its answer URL carries no date. Raises
-    InvalidRequest, which names the value and the fix.
+    `now` stands in for the event's time where its answer URL carries no date, or a later one.
+    Raises InvalidRequest, which names the value and the fix.
     """
     stack = Stack.of(_matching(event, "StackId", STACK_ID, _FOREIGN))
     kind = cast("Kind", _matching(event, "RequestType", "Create|Update|Delete", _FOREIGN))
@@ -184,8 +184,8 @@ def parse(event: Mapping[str, object], now: float) -> Request:
     if kind == "Update":
         before = _traces(_mapping(event, "OldResourceProperties"), stack)
         traces = replace(before, every=before.every or asked.every)
-    time = event_time(event)
-    return Request(kind, stack, int(now) if time is None else time, properties, traces, asked)
+    time = min(int(now), event_time(event) or int(now))
+    return Request(kind, stack, time, properties, traces, asked)
 
 
 def refreshing(stack: Stack, time: int, parameters: Mapping[str, str]) -> Request:

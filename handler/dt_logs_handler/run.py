@@ -122,6 +122,7 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     kept = planned.kept
     doubts = 0
     for number in range(_ROUNDS):
+        known = len(effects.failed)
         carry_out(steps, effects, take)
         request = _remembering(request, effects)
         if effects.shared:
@@ -134,13 +135,16 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
             state, planned = _agreed(request, aws, state, planned, effects)
         _check_order(request, state)
         _check_claimed(request, state, effects)
-        steps, effects.plan = effects.possible(planned.changes), planned
+        # What failed apart has cut the round off, before what this role cannot look at was made.
+        cut = len(effects.failed) > known
+        steps = effects.possible(planned.steps if cut else planned.changes)
+        effects.plan = planned
         if not steps and doubts < AGREEING and _doubtful(state, request.stack):
             doubts += 1  # another stack may be about to repair its registration
             effects.shared = True
         elif not steps:
             return _outcome(request, state, replace(planned, kept=kept + planned.kept), effects)
-    raise Overtaken(
+    raise Refused(
         "Somebody else keeps changing what this run sets.",
         "Find out who changes the bucket's policy or notifications, then run the stack again.",
     )

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from support.looks import logging_of, reads
+from support.verdicts import can_read
 
 from dt_logs_handler.request import SERVICE_TIMEOUT
 from dt_logs_rehearsal.account import Account, Clock
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, logging, new, three
 from dt_logs_rehearsal.scenarios.differences import differences
-from lifecycle.cloudformation import Clients, Stack, properties
+from lifecycle.cloudformation import VENDOR, Clients, Stack, properties
 from lifecycle.failure_points import MODES, Faults, Killed
 from lifecycle.scenarios import clients_of
 
@@ -153,21 +154,27 @@ def test_a_policy_without_the_stack_is_told_and_not_written() -> None:
         "UPDATE_IN_PROGRESS",
         "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
         "UPDATE_ROLLBACK_IN_PROGRESS",
-        "UPDATE_ROLLBACK_FAILED",
         "DELETE_IN_PROGRESS",
+        "REVIEW_IN_PROGRESS",
+        "UPDATE_FAILED",
+        "UPDATE_ROLLBACK_FAILED",
         "DELETE_FAILED",
         "ROLLBACK_COMPLETE",
-        "REVIEW_IN_PROGRESS",
     ],
 )
 def test_a_stack_that_is_not_at_rest_is_left_alone(status: str) -> None:
+    """One that stays so until somebody acts counts as failed, so that an alarm tells of it."""
     world = World(new)
     _wiped(world.account, world.arns)
     world.stack.status = status
+    passes = status.endswith("_IN_PROGRESS")
 
     line = world.refresh()
 
-    assert (line["outcome"], line["FailedRefreshes"]) == ("stopped", 0)
+    assert (line["outcome"], line["FailedRefreshes"]) == (
+        "stopped" if passes else "failed",
+        not passes,
+    )
     assert world.faults.calls == []
 
 
@@ -229,7 +236,8 @@ def test_a_forged_event_can_name_no_other_stack_and_no_later_time() -> None:
     before = world.account.snapshot()
 
     assert world.refresh(stack=other.id)["outcome"] == "failed"
-    assert world.refresh(stack="arn:aws:s3:::x")["outcome"] == "failed"
+    nowhere = world.refresh(stack="arn:aws:s3:::x")
+    assert (nowhere["outcome"], "_aws" in nowhere) == ("failed", False)
     assert world.account.snapshot() == before
 
     _switched_off(world.account, world.arns)
@@ -317,3 +325,93 @@ def test_whichever_call_of_a_refresh_fails_a_delete_leaves_nothing(mode: str, fu
         if answer["Status"] != "SUCCESS" or left:
             wrong[at] = (answer["Reason"], left)
     assert wrong == {}
+
+
+def test_one_empty_listing_takes_nothing_away() -> None:
+    world = World(three, "*")
+    there = dict(world.account.world.load_balancers)
+    answers = iter([{}])  # one stale answer
+
+    def before(service: str, operation: str, params: object) -> None:
+        if operation == "DescribeLoadBalancers":
+            found = next(answers, there)
+            world.account.world.load_balancers.clear()
+            world.account.world.load_balancers.update(found)
+
+    def after(service: str, operation: str, params: object) -> None:
+        world.account.world.load_balancers.update(there)
+
+    world.clock.sleep(3600)
+    world.stack.refresh(lambda: clients_of(world.account, before=before, after=after))
+
+    assert not world.differs()
+
+
+@pytest.mark.parametrize("prepare", [new, logging], ids=["own", "customers"])
+def test_who_removes_all_and_adds_one_is_onboarded(
+    prepare: Callable[[Account], list[str]],
+) -> None:
+    world = World(prepare, "*")
+    for arn in world.arns:
+        del world.account.world.load_balancers[arn]
+    world.refresh()
+    where = {"bucket": CUSTOMERS} if prepare is logging else {}
+    morning = world.account.add_load_balancer("morning", **where)
+
+    line = world.refresh()
+
+    assert (line["outcome"], reads(world.account, morning)) == ("in step", True)
+
+
+def test_logs_of_a_deleted_load_balancer_can_still_be_read() -> None:
+    world = World(logging, "*")
+    other = world.account.add_load_balancer("other", bucket=CUSTOMERS)
+    world.refresh()
+    key = world.account.write_log(other)
+    assert key and can_read(world.account, VENDOR, CUSTOMERS, key)
+    del world.account.world.load_balancers[other]
+
+    world.refresh()
+
+    assert can_read(world.account, VENDOR, CUSTOMERS, key)
+
+
+def test_a_date_in_the_future_blocks_no_later_event() -> None:
+    world = World(three)
+    forged = world.stack.event(
+        "Update",
+        properties(*world.arns, DataTheoremAccountId="666666666666"),
+        world.stack.properties,
+    )
+    forged["ResponseURL"] = "https://answers.example.com/a?X-Amz-Date=20990101T000000Z"
+    world.stack.send(forged, world.clients())
+
+    assert world.stack.delete(world.clients())["Status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("status", ["IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"])
+def test_a_stack_after_an_import_is_at_rest(status: str) -> None:
+    world = World(new)
+    world.stack.status = status
+
+    assert world.refresh()["outcome"] == "in step"
+
+
+def test_a_fight_that_is_lost_is_a_failed_refresh() -> None:
+    world = World(new)
+    bucket = logging_of(world.account, world.arns[0])[1]
+
+    def wipe(
+        service: str = "",
+        operation: str = "PutBucketNotificationConfiguration",
+        params: object = None,
+    ) -> None:
+        if operation == "PutBucketNotificationConfiguration":
+            world.account.s3.put_bucket_notification_configuration(
+                Bucket=bucket, NotificationConfiguration={}
+            )
+
+    wipe()
+    line = world.stack.refresh(lambda: clients_of(world.account, after=wipe))
+
+    assert line["FailedRefreshes"] == 1

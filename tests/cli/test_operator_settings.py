@@ -221,6 +221,11 @@ def test_a_stack_that_the_service_role_may_not_manage_is_refused(run: Run, here:
             f"'{WEB}' is both added and removed. Do one of them.",
         ),
         (
+            ("--add-load-balancer", f"{WEB},{API}", "--remove-load-balancer", WEB),
+            f"'{WEB}' is both added and removed. Do one of them.",
+        ),
+        (("--add-load-balancer", WEB, "--remove-load-balancer", ""), "names no load balancer."),
+        (
             ("--remove-load-balancer", WEB, "--parameter", f"LoadBalancerArns={API}"),
             "--parameter sets LoadBalancerArns, so the stack's list cannot be changed by options.",
         ),

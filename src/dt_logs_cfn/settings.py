@@ -118,7 +118,7 @@ class Settings:
         """
         parser = configparser.ConfigParser(interpolation=None, default_section="")
         try:
-            parser.read_string(Path(path).read_text(encoding="utf-8"), os.fspath(path))
+            parser.read_string(Path(path).read_text(encoding="utf-8-sig"), os.fspath(path))
         except OSError as error:
             raise SettingsError(
                 f"{path} cannot be read: {error.strerror or error}.",

@@ -91,6 +91,10 @@ def test_a_module_or_function_that_fails_is_one_line(run: Run, here: Path, modul
     assert "broken_changes cannot be imported: ValueError: not now." in (
         run("build", "--customize", "broken_changes:add").failure
     )
+    (here / "leaving_changes.py").write_text("raise SystemExit(0)")
+    assert "leaving_changes cannot be imported: SystemExit: 0." in (
+        run("build", "--customize", "leaving_changes:add").failure
+    )
     failure = run("build", "--customize", f"{module}:fails").failure
     assert f"{module}:fails failed for the least-privilege template: AttributeError" in failure
     assert f"Correct line 9 of {here / module}.py" in failure

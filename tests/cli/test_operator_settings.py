@@ -143,7 +143,8 @@ def test_without_a_file_there_are_options_and_defaults(run: Run, here: Path) -> 
         ("[options]\nallow_removal = 1\n", "and pass --allow-removal with each command instead."),
         ("[options]\nStack = a\n", f"{CFG} has an option 'Stack'. Use stack, role_arn, "),
         ("[aws]\nstack = a\n", f"{CFG} has a section 'aws'. Use options, parameters."),
-        ("stack = a\n", f"{CFG} is not a settings file: File contains no section headers."),
+        ("stack = a\n", f"{CFG} is not a settings file: Line 1 is in no section. Give"),
+        ("[options]\n\nstack\n", f"{CFG} is not a settings file: Line 3 cannot be read. Give"),
         ("[parameters]\nA = 1\nA = 2\n", f"{CFG} is not a settings file: "),
     ],
 )
@@ -153,13 +154,30 @@ def test_what_may_not_stand_there_is_told(run: Run, here: Path, text: str, told:
     assert told in run("plan").failure
 
 
-def test_a_name_in_the_file_drives_no_terminal(run: Run, here: Path) -> None:
-    (here / CFG).write_text("[parameters]\nRun\x1b[2J = 1,\nRunToken = 2,\n")
+def test_a_file_of_a_windows_editor_is_read(run: Run, here: Path) -> None:
+    (here / CFG).write_bytes(
+        b"\xef\xbb\xbf[options]\r\nstack = a\r\n\r\n[parameters]\r\nRunToken = 1\r\n"
+    )
+
+    found = shown(run, "plan")
+
+    assert found["options"]["stack"] == ("a", CFG)
+    assert found["parameters"] == {"RunToken": ("1", CFG)}
+
+
+def test_a_forgotten_equals_sign_shows_no_token(run: Run, here: Path) -> None:
+    (here / CFG).write_text("[parameters]\nNotificationEndpoint https://a.example.com/SECRET\n")
 
     ran = run("plan", "--show-settings")
 
-    assert (ran.code, "\x1b" in ran.out + ran.err) == (0, False)
-    assert f"RunToken           2,  ({CFG})" in ran.out.splitlines()
+    assert "SECRET" not in ran.out + ran.err
+    assert "parameter number 1 in dt-logs-cfn.cfg is not letters and digits" in ran.failure
+
+
+def test_a_name_in_the_file_drives_no_terminal(run: Run, here: Path) -> None:
+    (here / CFG).write_text("[parameters]\nRun\x1b[2J = 1,\nRunToken = 2,\n")
+
+    assert "\x1b" not in run("plan", "--show-settings").failure
 
 
 def test_a_value_of_the_file_is_checked_like_any_other(run: Run, here: Path) -> None:
@@ -202,6 +220,11 @@ def test_a_stack_that_the_service_role_may_not_manage_is_refused(run: Run, here:
             ("--add-load-balancer", WEB, "--remove-load-balancer", WEB),
             f"'{WEB}' is both added and removed. Do one of them.",
         ),
+        (
+            ("--add-load-balancer", f"{WEB},{API}", "--remove-load-balancer", WEB),
+            f"'{WEB}' is both added and removed. Do one of them.",
+        ),
+        (("--add-load-balancer", WEB, "--remove-load-balancer", ""), "names no load balancer."),
         (
             ("--remove-load-balancer", WEB, "--parameter", f"LoadBalancerArns={API}"),
             "--parameter sets LoadBalancerArns, so the stack's list cannot be changed by options.",

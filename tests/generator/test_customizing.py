@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 from datetime import date
 from typing import Any
 
@@ -344,6 +345,10 @@ def raises(template: Template, kind: TemplateKind) -> None:
     raise KeyError("no\nsuch")
 
 
+def leaves(template: Template, kind: TemplateKind) -> None:
+    sys.exit(0)
+
+
 def adds_no_resource(template: Template, kind: TemplateKind) -> None:
     template.add_resource(Alarm("Empty"))
 
@@ -360,6 +365,7 @@ def returns_another(template: Template, kind: TemplateKind) -> Template:
     ("change", "told"),
     [
         (raises, r"raises failed for the least-privilege template: KeyError: .*line \d+ of .*"),
+        (leaves, "leaves failed for the least-privilege template: SystemExit: 0"),
         (adds_no_resource, "adds_no_resource made a least-privilege template that cannot be"),
         (adds_a_fraction, "Write a fraction as text, like '0.5'"),
         (returns_another, "returned a Template, which would be ignored"),

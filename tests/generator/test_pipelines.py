@@ -11,8 +11,10 @@ from typing import Any
 
 import hcl2
 import pytest
+from troposphere import Parameter, Template
 
-from dt_logs_cfn import Settings, Vendor, build_release
+from dt_logs_cfn import Customize, Settings, TemplateKind, Vendor, build_release
+from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.release.pipelines import STACK_SET_PARAMETERS, TERRAFORM, TERRAFORM_STACK_SET
 from dt_logs_cfn.template.declared import accepts
 
@@ -53,6 +55,14 @@ def module(settings: Settings, name: str = TERRAFORM) -> tuple[str, Any]:
 def named(blocks: list[dict[str, Any]]) -> dict[str, Any]:
     """What hcl2 has as a list of blocks, by their names without quotes."""
     return {name.strip('"'): body for block in blocks for name, body in block.items()}
+
+
+def adding(*parameters: Parameter) -> Customize:
+    def add(template: Template, kind: TemplateKind) -> None:
+        for each in parameters if kind is not TemplateKind.SERVICE_ROLE else ():
+            template.add_parameter(each)
+
+    return add
 
 
 def template(settings: Settings) -> Any:
@@ -168,3 +178,44 @@ def test_a_stack_set_takes_the_parameters_once_they_are_filled_in(settings: Sett
     assert refused == {name for name, each in declared.items() if "Default" not in each} - {
         "LoadBalancerArns"
     }
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["StackName"], "no variable 'stack_name' for the parameter StackName"),
+        (["Regions"], "no variable 'regions' for the parameter Regions"),
+        (["Version"], "no variable 'version' for the parameter Version"),
+        (["ABc", "aBc"], "no variable 'a_bc' for the parameter ABc, aBc"),
+    ],
+    ids=["the module's", "the stack set's", "reserved", "twice"],
+)
+def test_a_parameter_that_cannot_be_a_variable_is_refused(names: list[str], told: str) -> None:
+    with pytest.raises(BuildError, match=told):
+        build_release(UNSET, adding(*(Parameter(name, Type="String") for name in names)))
+
+
+@pytest.mark.parametrize("name", [TERRAFORM, TERRAFORM_STACK_SET])
+def test_a_value_that_cloudformation_hides_is_hidden_by_terraform(name: str) -> None:
+    secret = Parameter("ApiToken", Type="String", NoEcho=True)
+
+    files = build_release(UNSET, adding(secret)).files
+
+    variables = named(hcl2.loads(files[name].decode())["variable"])
+    assert [each for each, body in variables.items() if body.get("sensitive")] == ["api_token"]
+
+
+@pytest.mark.parametrize("name", [TERRAFORM, TERRAFORM_STACK_SET])
+def test_a_value_that_the_documented_template_cannot_take_fails_the_plan(name: str) -> None:
+    _, parsed = module(UNSET, name)
+
+    (resource,) = (
+        named([body])["logs_analysis"]
+        for each in parsed["resource"]
+        for kind, body in named([each]).items()
+        if kind in ("aws_cloudformation_stack", "aws_cloudformation_stack_set")
+    )
+    (lifecycle,) = resource["lifecycle"]
+    (condition,) = lifecycle["precondition"]
+    assert "RefreshSchedule" in condition["error_message"]
+    assert 'var.refresh_schedule == ""' in condition["condition"]

@@ -43,6 +43,10 @@ def load(folder: Path, text: str) -> Settings:
     return Settings.load(path)
 
 
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    assert load(tmp_path, "\ufeff[aws]\nvendor_account_id = 111122223333\n").vendor("aws").is_set
+
+
 def test_the_committed_file_sets_nobody() -> None:
     assert Settings() == Settings.load(Path(__file__).parents[2] / "release.cfg")
 

@@ -40,6 +40,8 @@ def none_left() -> Iterator[str]:
         (made("a, b"), ("b", "c"), (), "a,b,c"),
         (made("a,b,c"), ("d",), ("a", "c"), "b,d"),
         (made("a"), ("b",), ("a",), "b"),
+        (made("a,b"), ("b, c", " a"), (), "a,b,c"),
+        (made("a,b,c"), (), ("b,c ",), "a"),
     ],
 )
 def test_a_list_is_changed_and_keeps_its_order(

@@ -145,6 +145,7 @@ def test_files_are_the_aws_cli_s_or_objects(tmp_path: Path, content: object) -> 
         {"a": True},
         {"a": {"b": "c"}},
         [{"ParameterKey": "a", "ParameterValue": "1"}] * 2,
+        '{"a": "1", "a": "2"}',
         "x" * 1_000_001,
         "\x00",
     ],

@@ -163,6 +163,13 @@ resource "aws_cloudformation_stack" "logs_analysis" {
   template_body = file("${path.module}/../${local.template}")
   tags          = var.tags
   parameters    = local.parameters
+
+  lifecycle {
+    precondition {
+      condition     = var.privileges == "least-privilege" || (var.refresh_schedule == "")
+      error_message = "The documented template does not have RefreshSchedule."
+    }
+  }
 }
 
 output "log_buckets" {

@@ -30,7 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def changing(arguments: argparse.Namespace) -> list[str]:
     """Return what is added and removed. Raises UsageError for what does not go together."""
-    add, remove = arguments.add_load_balancer, arguments.remove_load_balancer
+    given = (arguments.add_load_balancer, arguments.remove_load_balancer)
+    add, remove = map(_named, given)
+    if any(not each.strip(" ,") for option in given for each in option):
+        raise UsageError(
+            f"{' or '.join(_CHANGE)} names no load balancer.", "Give the ARN of one, or more."
+        )
     if (add or remove) and arguments.load_balancer:
         raise UsageError(
             f"--load-balancer sets the list, and {' and '.join(_CHANGE)} change it.",
@@ -47,7 +52,7 @@ def changing(arguments: argparse.Namespace) -> list[str]:
 
 def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) -> str:
     """Return a stack's list after a change by options. Raises OperatingError."""
-    named = _listed(before)
+    named, add, remove = _listed(before), _named(add), _named(remove)
     if EVERY_LOAD_BALANCER in named:
         raise OperatingError(
             f"The stack's {LIST} is '*', which covers every load balancer.",
@@ -129,6 +134,11 @@ def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable
 
 def _listed(before: Existing | None) -> list[str]:
     return _split(before.stack.parameters.get(LIST, "")) if before else []
+
+
+def _named(option: Sequence[str]) -> list[str]:
+    """Return what a repeatable option names; each may be a list, as of `--load-balancer`."""
+    return _split(",".join(option))
 
 
 def _split(value: str) -> list[str]:

@@ -14,6 +14,7 @@ confirms a change may not stand there.
 
 import argparse
 import configparser
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -49,7 +50,7 @@ def load(path: Path = FILE) -> OperatorSettings:
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # as its documentation does
     try:
-        parser.read_string(path.read_text(encoding="utf-8"), str(path))
+        parser.read_string(path.read_text(encoding="utf-8-sig"), str(path))
     except FileNotFoundError:
         return OperatorSettings()
     except OSError as error:
@@ -58,7 +59,7 @@ def load(path: Path = FILE) -> OperatorSettings:
         ) from error
     except (configparser.Error, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"{path} is not a settings file: {str(error).splitlines()[0]}.",
+            f"{path} is not a settings file: {_why(error)}.",
             f"Give it sections ({', '.join(_SECTIONS)}) with lines of `name = value`.",
         ) from error
     for name in parser.sections():
@@ -71,6 +72,12 @@ def load(path: Path = FILE) -> OperatorSettings:
                 f"Take it out, and pass --{name.replace('_', '-')} with each command instead.",
             )
         _check(name in OPTIONS, path, f"an option {_quoted(name)}", OPTIONS)
+    for number, name in enumerate(parameters, 1):
+        if not re.fullmatch("[A-Za-z0-9]+", name):  # of a line without `=`, it can hold a token
+            raise SettingsError(
+                f"The name of parameter number {number} in {path} is not letters and digits.",
+                "Write each parameter as `name = value`.",
+            )
     return OperatorSettings(
         {name: value for name, value in options.items() if value},
         {name: _joined(value) for name, value in parameters.items() if value},
@@ -147,6 +154,16 @@ def _applies(name: str, arguments: argparse.Namespace) -> bool:
 def _check(known: bool, path: Path, what: str, names: tuple[str, ...]) -> None:
     if not known:
         raise SettingsError(f"{path} has {what}.", f"Use {', '.join(names)}.")
+
+
+def _why(error: Exception) -> str:
+    """Return what is wrong with a file, without its lines, which may hold a token."""
+    match error:
+        case configparser.MissingSectionHeaderError():
+            return f"Line {error.lineno} is in no section"
+        case configparser.ParsingError():
+            return f"Line {error.errors[0][0]} cannot be read"
+    return str(error).splitlines()[0]
 
 
 def _joined(value: str) -> str:

@@ -47,10 +47,18 @@ def read(path: Path) -> dict[str, str]:
             "Give a file of parameters with --parameters.",
         ) from error
     try:
-        data = json.loads(content) if len(content) <= _LIMIT else None
+        short = len(content) <= _LIMIT
+        data = json.loads(content, object_pairs_hook=_once) if short else None
         return _values(data)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise OperatingError(f"{path} is no file of parameters.", _FORM) from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of a file. Raises ValueError for a name that comes twice."""
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a name comes twice")
+    return found
 
 
 def _values(data: Any) -> dict[str, str]:

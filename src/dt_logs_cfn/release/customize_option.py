@@ -52,7 +52,7 @@ def _imported(module: str) -> ModuleType | None:
     """Import a module; None if it does not exist. Raises BuildError for whatever goes wrong."""
     try:
         return import_module(module)
-    except Exception as error:  # it is a customer's code
+    except (Exception, SystemExit) as error:  # it is a customer's code
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{module}.".startswith(f"{missing}."):
             return None

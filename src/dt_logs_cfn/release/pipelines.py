@@ -4,10 +4,12 @@ Both are made from the stack's parameters and outputs, so they cannot name other
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from dt_logs_cfn import __version__, canonical
+from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.pages.launch_commands import hcl_string
 from dt_logs_handler.names import EVERY_LOAD_BALANCER, NAME
 
@@ -66,6 +68,17 @@ locals {
 }
 """
 
+# A value that would be left out in silence.
+_PRECONDITION = """\
+    precondition {
+      condition     = var.privileges == "least-privilege" || (%s)
+      error_message = "The documented template does not have %s."
+    }"""
+# [Terraform language, Variable block reference: label]
+_RESERVED = frozenset(
+    ("count", "depends_on", "for_each", "lifecycle", "locals", "providers", "source", "version")
+)
+
 _HEAD = f"""\
 # Data Theorem Logs Analysis {__version__}: one CloudFormation stack as a Terraform module.
 #
@@ -94,6 +107,10 @@ resource "aws_cloudformation_stack" "logs_analysis" {
   template_body = file("${path.module}/../${local.template}")
   tags          = var.tags
   parameters    = local.parameters
+
+  lifecycle {
+%s
+  }
 }
 """
 
@@ -169,6 +186,8 @@ resource "aws_cloudformation_stack_set" "logs_analysis" {
 
   lifecycle {
     ignore_changes = [administration_role_arn] # CloudFormation fills in its own
+
+%s
   }
 }
 
@@ -204,7 +223,8 @@ def terraform(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str
     outputs = (_output(name) for name in template["Outputs"])
     values = _values({name: _value(name, each) for name, each in declared.items()})
     local = _TEMPLATE % (values, _lacking(template, documented))
-    return "\n".join((_HEAD, _CHOICE, *variables, local, _STACK, *outputs))
+    stack = _STACK % _precondition(template, documented)
+    return _module(declared, _HEAD, _CHOICE, *variables, local, stack, *outputs)
 
 
 def terraform_stack_set(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str:
@@ -217,7 +237,8 @@ def terraform_stack_set(template: Mapping[str, Any], documented: Mapping[str, An
     given[_LOAD_BALANCERS] = hcl_string(EVERY_LOAD_BALANCER)
     variables = (_variable(n, each) for n, each in declared.items() if n != _LOAD_BALANCERS)
     local = _TEMPLATE % (_values(given), _lacking(template, documented))
-    return "\n".join((_STACK_SET_HEAD, _CHOICE, *variables, local, _STACK_SET))
+    stack_set = _STACK_SET % _precondition(template, documented)
+    return _module(declared, _STACK_SET_HEAD, _CHOICE, *variables, local, stack_set)
 
 
 def stack_set_parameters(template: Mapping[str, Any]) -> str:
@@ -233,6 +254,20 @@ def stack_set_parameters(template: Mapping[str, Any]) -> str:
     )
 
 
+def _module(declared: Mapping[str, Any], *blocks: str) -> str:
+    """Join blocks. Raises BuildError for a parameter whose variable Terraform does not take."""
+    text = "\n".join(blocks)
+    for variable, number in Counter(re.findall(r'(?m)^variable "(\w+)"', text)).items():
+        if number > 1 or variable in _RESERVED:
+            names = (name for name in declared if _snake(name) == variable)
+            raise BuildError(
+                f"The Terraform modules can have no variable {variable!r} for the parameter"
+                f" {', '.join(names)}.",
+                "Give the parameter another name.",
+            )
+    return text
+
+
 def _variable(name: str, declared: Mapping[str, Any]) -> str:
     told = f"{declared.get('Description', '')} {_takes(declared)}".strip()
     lines = [
@@ -241,6 +276,8 @@ def _variable(name: str, declared: Mapping[str, Any]) -> str:
     ]
     if "Default" in declared:
         lines.append(("default", _default(declared)))
+    if str(declared.get("NoEcho")).lower() == "true":
+        lines.append(("sensitive", "true"))
     body = "".join(f"  {key:<11} = {value}\n" for key, value in lines)
     return f'variable "{_snake(name)}" {{\n{body}}}\n'
 
@@ -273,10 +310,27 @@ def _value(name: str, declared: Mapping[str, Any]) -> str:
     return f'join(",", {variable})' if _type(declared) == "list(string)" else variable
 
 
+def _only_in(template: Mapping[str, Any], documented: Mapping[str, Any]) -> list[str]:
+    return [name for name in template["Parameters"] if name not in documented["Parameters"]]
+
+
 def _lacking(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str:
     """Return the parameters that the documented template lacks, as a list in Terraform."""
-    lacking = (name for name in template["Parameters"] if name not in documented["Parameters"])
-    return f"[{', '.join(map(hcl_string, lacking))}]"
+    return f"[{', '.join(map(hcl_string, _only_in(template, documented)))}]"
+
+
+def _precondition(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str:
+    """Return what fails a plan if a parameter that the documented template lacks is given."""
+    declared = template["Parameters"]
+    names = [each for each in _only_in(template, documented) if "Default" in declared[each]]
+    unset = (f"{_value(each, declared[each])} == {_unset(declared[each])}" for each in names)
+    return _PRECONDITION % (" && ".join(unset) or "true", ", ".join(names) or "them")
+
+
+def _unset(declared: Mapping[str, Any]) -> str:
+    """Return the default as what `_value` is then: a list is never equal to one in brackets."""
+    number = _type(declared) == "number"
+    return _default(declared) if number else hcl_string(str(declared["Default"]))
 
 
 def _values(given: Mapping[str, str]) -> str:

@@ -71,7 +71,7 @@ def _customized(customize: Customize, template: Template, kind: TemplateKind) ->
     by = name_of(customize)
     try:
         returned: object = customize(template, kind)  # type: ignore[func-returns-value]  # checked
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # with an exit of 0, a build would seem done
         frames = traceback.extract_tb(error.__traceback__)
         at = frames[1] if len(frames) > 1 else frames[0]
         raise BuildError(
@@ -94,7 +94,7 @@ def _customized(customize: Customize, template: Template, kind: TemplateKind) ->
         ) from error
 
 
-def _shown(error: Exception) -> str:
+def _shown(error: BaseException) -> str:
     return cut(one_line(f"{type(error).__name__}: {error}"), 300).rstrip(".")
 
 

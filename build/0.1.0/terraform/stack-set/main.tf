@@ -202,6 +202,11 @@ resource "aws_cloudformation_stack_set" "logs_analysis" {
 
   lifecycle {
     ignore_changes = [administration_role_arn] # CloudFormation fills in its own
+
+    precondition {
+      condition     = var.privileges == "least-privilege" || (var.refresh_schedule == "")
+      error_message = "The documented template does not have RefreshSchedule."
+    }
   }
 }
 

@@ -35,7 +35,7 @@ def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
     """Return the value as JSON: ASCII, LF, keys in a fixed order, one line feed at the end.
 
     Without indentation the lines are nearly the same, and a stack template is 1,300 bytes smaller.
-    Raises TypeError for what JSON has no form for, floating-point numbers included.
+    Raises TypeError for values that JSON cannot hold, and for floating-point numbers.
     """
     return f"{_render(_ordered(value), indentation, width)}\n"
 

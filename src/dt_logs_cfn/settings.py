@@ -46,7 +46,7 @@ class Vendor:
     """What a vendor has in one partition; an empty value is unset.
 
     `notification_endpoint` is an https URL or the ARN of an SQS queue, `base_url` is where the
-    releases are published. Raises SettingsError for a value that cannot be right.
+    releases are published. Raises SettingsError for an invalid value.
 
     >>> Vendor("aws", "111122223333", "https://logs.example.com/in").vendor_account_id
     '111122223333'
@@ -114,7 +114,7 @@ class Settings:
     def load(cls, path: str | os.PathLike[str]) -> "Settings":
         """Read a `release.cfg`: a section for each partition, and `[function]`.
 
-        Raises SettingsError if the file cannot be read, or has a value that cannot be right.
+        Raises SettingsError if the file cannot be read or has an invalid value.
         """
         parser = configparser.ConfigParser(interpolation=None, default_section="")
         try:
@@ -133,7 +133,7 @@ class Settings:
 
     @classmethod
     def from_metadata(cls, value: object) -> "Settings":
-        """Check what `to_metadata` returned, after anybody may have edited it.
+        """Check what `to_metadata` returned; it may have been edited since.
 
         Raises SettingsError.
         """
@@ -155,7 +155,7 @@ class Settings:
         return {**found, _FUNCTION: function} if function else found
 
     def vendor(self, partition: str) -> Vendor:
-        """Return what is set for a partition, which may be nothing."""
+        """Return a partition's settings, which may be empty."""
         for vendor in self.vendors:
             if vendor.partition == partition:
                 return vendor

@@ -1,4 +1,4 @@
-"""Tell what happens to a stack's resources: created, changed in place, replaced or removed."""
+"""Work out which of a stack's resources are created, changed, replaced or removed."""
 
 import re
 from collections.abc import Iterator
@@ -101,7 +101,7 @@ def _property(name: str, resource: Object, changed: str, before: Json) -> Change
 
 
 def _gives_rights(resource: Object) -> bool:
-    """Tell whether a resource may hand out rights."""
+    """Return whether a resource may grant permissions."""
     kind = _type(resource)
     return (
         not kind

@@ -1,4 +1,4 @@
-"""What a stack really runs: its template, and the function and the role as they are by now.
+"""What a stack really runs: its template, and the current function and role.
 
 CloudFormation keeps the template that a stack was made from. Somebody with other rights may have
 changed the function's code or the role since: so both are read from Lambda and IAM, and compared
@@ -51,8 +51,8 @@ class Deployed:
 def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Deployed:
     """Read a stack, its function with the code, and its role; changes nothing.
 
-    Raises OperatingError where there is none, VerifyError where it is none of ours, FetchError, and
-    boto3's errors.
+    Raises OperatingError if it does not exist, VerifyError if it is not one of our stacks,
+    FetchError, and boto3's errors.
     """
     cloudformation = session.client("cloudformation")
     stack = named(cloudformation, name)
@@ -78,7 +78,7 @@ def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Dep
 
 
 def changes(found: Deployed) -> tuple[str, ...]:
-    """Return where function and role are not what the stack's own template makes of them."""
+    """Return where the function and role differ from what the stack's template sets."""
     where = Stack.of(found.stack_id)
     name = found.stack_id.partition(":stack/")[2].partition("/")[0]
     group = found.resources.get(LOG_GROUP, "")
@@ -101,7 +101,7 @@ def changes(found: Deployed) -> tuple[str, ...]:
         role["Policies"] += _added_policies(stack, found.resources[EXECUTION_ROLE])
         return (*_function_changes(found, function), *_role_changes(found.role, role))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # Of a template that was edited, or is none of ours; that it differs is told beside.
+        # An edited or foreign template; that it differs is reported separately.
         return (f"what the template makes cannot be told ({type(error).__name__})",)
 
 

@@ -26,7 +26,7 @@ def add_stack(
     help_: str = f"the stack (default: {STACK})",
     default: str | None = STACK,
 ) -> None:
-    """Declare `--stack`, which is called as in the AWS CLI, too."""
+    """Declare `--stack`, and the AWS CLI's name for it."""
     parser.add_argument("--stack", "--stack-name", default=default, metavar="NAME", help=help_)
 
 
@@ -46,7 +46,7 @@ def add_prefix(parser: argparse.ArgumentParser) -> None:
 
 
 def add_wanted(parser: argparse.ArgumentParser) -> None:
-    """Declare what says what a stack is to be: its template, and its parameters."""
+    """Declare the options for a stack's template and parameters."""
     load_balancers.add_arguments(parser)
     parser.set_defaults(file_parameters={})
     parser.add_argument(
@@ -172,7 +172,7 @@ def deployment(
 
 
 def template(arguments: argparse.Namespace, existing: Existing | None = None) -> Template:
-    """Return the template that is asked for; a stack keeps its privileges unless told otherwise.
+    """Return the template to use; a stack keeps its privileges unless the options change them.
 
     Raises FetchError, VerifyError, OperatingError.
     """

@@ -50,7 +50,7 @@ def data(contents: Contents) -> str:
 
 
 def unpublished(contents: Contents, partition: str) -> str:
-    """Return what is said where there is no address to launch from."""
+    """Return the text for a partition in which the release is not published."""
     least, documented = (
         contents.templates[each] for each in (Privileges.LEAST_PRIVILEGE, Privileges.DOCUMENTED)
     )

@@ -63,7 +63,7 @@ def customization(
 def added_to(template: Plain) -> tuple[AddedRight, ...]:
     """Return each policy statement that a template has beyond ours of the same settings.
 
-    Raises VerifyError or SettingsError for what is not a template of ours.
+    Raises VerifyError or SettingsError if a text is not one of our templates.
     """
     source = origin(template)
     return added_rights(template, template_of(source.settings, source.kind).to_dict())
@@ -89,7 +89,7 @@ def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
     """Return the statements that the service role has beyond ours, as a policy file has them.
 
     Placeholders like `${Region}` stand for what differs from stack to stack. Raises BuildError for
-    a function of CloudFormation's that a file cannot have.
+    a CloudFormation function that a policy file cannot have.
     """
     parameters = {name: f"${{{name}}}" for name in found["Parameters"]}
     pseudo = {f"AWS::{name}": f"${{{name}}}" for name in ("StackId", "StackName", "URLSuffix")}

@@ -192,13 +192,13 @@ class World:
         value.put(new, now, now + self.lag(self.consistency.spreading))
 
     def seen(self, value: Spreading[T]) -> T:
-        """Return what a read shows now."""
+        """Return the value that a read shows now."""
         if not self.consistency.stale_reads:
             return value.latest
         return value.as_of(self.clock() - self.lag(self.consistency.stale_reads))
 
     def restricts(self, bucket: Bucket, flag: str) -> bool:
-        """Tell whether a Block Public Access setting holds, by the bucket or its account."""
+        """Return whether a Block Public Access setting holds, by the bucket or its account."""
         of_account = self.account_blocks.get(bucket.owner, {})
         return (bucket.public_access_block or {}).get(flag, False) or of_account.get(flag, False)
 

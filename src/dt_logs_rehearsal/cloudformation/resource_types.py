@@ -1,7 +1,7 @@
 """How CloudFormation makes, changes and deletes what our stacks consist of, call by call.
 
 The calls are those of the handlers in CloudFormation's registry schemas, as far as our properties
-lead to them. What moto has no operation for is decided by IAM all the same.
+lead to them. IAM also decides operations that moto does not have.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class Stack:
     id: str
     asked: Asked
     role: str  # its ARN; empty for whoever calls
-    caller: str = ""  # the ARN of the role that calls, where there is no other
+    caller: str = ""  # the calling role's ARN, if the stack has no role
     status: str = ""
     events: list[StackEvent] = field(default_factory=list)
     resources: dict[str, Made] = field(default_factory=dict)

@@ -45,7 +45,7 @@ from awslambdaric.__main__ import main
 main(["awslambdaric", sys.argv[4]])
 """
 _PROBE = "import awslambdaric, boto3"
-_PATIENCE = 300  # seconds; a busy machine takes over half a minute, and is not without them
+_PATIENCE = 300  # seconds; a busy machine takes over half a minute
 
 
 @dataclass(frozen=True)
@@ -148,14 +148,14 @@ class Functions:
                 folder = self._folder / f"{function.name}-{uuid.uuid4().hex[:8]}"
                 found = _Process(function, folder, self._endpoint_url, self._pace)
                 self._processes[function.name] = found
-            if self._closing.is_set():  # it waited for a thread: nothing is to start any more
+            if self._closing.is_set():  # it waited for a thread: nothing may start any more
                 found.kill()
             return found
 
 
 @cache
 def _importable(python: str) -> bool:
-    """Tell whether a Python has what a function needs."""
+    """Return whether a Python has what a function needs."""
     try:
         command = [python, "-I", "-c", _PROBE]
         return subprocess.run(command, capture_output=True, timeout=_PATIENCE).returncode == 0
@@ -236,7 +236,7 @@ class _Process:
             )
 
         def ended() -> None:
-            """Let nobody wait for a process that has ended; what it answered before comes first."""
+            """Release everybody who waits for an ended process, after its last answers."""
             text = f"Runtime exited with error: exit status {running.wait()}"
             api.results.put(Result("exited", text))
 

@@ -33,7 +33,7 @@ class StackEvent:
 
 @dataclass(frozen=True)
 class Attempt:
-    """Something that the vendor tried beyond its right, and whether AWS refused it."""
+    """An attempt of the vendor beyond its permissions, and whether AWS refused it."""
 
     what: str
     refused: bool
@@ -91,7 +91,7 @@ class Report:
 
     @property
     def stack_status(self) -> str:
-        """The status in which the stack was left before it was deleted, or failed."""
+        """The stack's status at the end of the last stage."""
         return self.stages[-1].stack_status if self.stages else ""
 
     @property

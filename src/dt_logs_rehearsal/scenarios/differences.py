@@ -1,4 +1,4 @@
-"""What differs between two pictures of an account, but for the exceptions that are stated."""
+"""Compare two snapshots of an account, apart from the exceptions stated here."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
     topic nor the subscription that it made: both stay, and nothing publishes to them, until a
     stack under the other role leaves the bucket and takes them along.
     Nobody can end a subscription that was never confirmed; AWS removes it after some days.
-    A Sid of ours tells when it was asked for and what was asked for before, which no rollback
-    restores, and the order of our own statements means nothing.
+    Our Sids record when a statement was asked for and what was asked for before. No rollback
+    restores that. The order of our own statements means nothing.
     """
     before, after = copy.deepcopy(before), copy.deepcopy(after)
     for arn, attributes in after["load_balancers"].items():

@@ -48,7 +48,7 @@ class Released:
         return tuple(sorted(needed - has))
 
     def service_role(self, sandbox: Sandbox) -> str:
-        """Make the service role as an administrator does, and return its ARN."""
+        """Create the service role as an administrator, and return its ARN."""
         if self.role_kind == "lifecycle":
             made = sandbox.cloudformation.create(
                 _STACK, Asked(self.role, {}), ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")

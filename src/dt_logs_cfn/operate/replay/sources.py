@@ -28,7 +28,7 @@ class Source:
     load_balancers: frozenset[str] = frozenset()
 
     def covers(self, load_balancer: str) -> bool:
-        """Tell whether the stack lets the vendor read this load balancer's logs here."""
+        """Return whether the stack lets the vendor read this load balancer's logs here."""
         return not self.load_balancers or load_balancer in self.load_balancers
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from dt_logs_cfn.cli.main import main
 
 
 class _Stream(io.TextIOWrapper):
-    """A stream of the process that raises nothing; what cannot be written is lost.
+    """A process stream that never raises; what cannot be written is lost.
 
     If the reader goes away, the stack and the process that follows it go on.
     `failure` is why it is lost, unless the reader has only closed the pipe.

@@ -1,6 +1,6 @@
 """What a vendor sets for its releases, read from `release.cfg`: itself, and the function.
 
-Nothing is invented: what is unset stays a parameter that the customer must fill in.
+An unset value stays a parameter that the customer must fill in.
 """
 
 import configparser
@@ -43,7 +43,7 @@ _FUNCTION = "function"  # the section; no partition is called so
 
 @dataclass(frozen=True)
 class Vendor:
-    """What a vendor has in one partition; an empty value is unset.
+    """A vendor's settings in one partition; an empty value is unset.
 
     `notification_endpoint` is an https URL or the ARN of an SQS queue, `base_url` is where the
     releases are published. Raises SettingsError for an invalid value.
@@ -165,8 +165,8 @@ class Settings:
     def default(self) -> Vendor | None:
         """The vendor whose account and endpoint become the parameters' defaults.
 
-        A parameter has one default for all partitions, but an account and a queue are of one: so
-        there is none unless exactly one partition sets them.
+        A parameter has one default for all partitions, but an account and a queue belong to one. So
+        there is a default only if exactly one partition sets them.
         """
         found = [
             vendor

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 Pattern = tuple[str, ...]
 
-_FRESH = "\uffff"  # which IAM accepts in no policy
+_FRESH = "\uffff"  # which IAM does not accept in a policy
 _RUN = [_FRESH] * 16  # longer than what ours spell with `?`
 
 

@@ -13,14 +13,14 @@ from dt_logs_handler.documents import Json
 
 FUNCTION, ROLE = "AWS::Lambda::Function", "AWS::IAM::Role"
 
-# What is compared in parts, and what runs other code, or the code under other rights.
+# Compared in parts: changes of these run other code, or run it with other permissions.
 _ELSEWHERE = {FUNCTION: {"Code"}, ROLE: {"ManagedPolicyArns", "Policies"}}
 _RUNS = {"Environment", "Handler", "Layers", "Role"}
 
 
 @cache
 def create_only(kind: str) -> frozenset[str] | None:
-    """Return the properties of a type that a replacement alone changes, or None if not known.
+    """Return the properties of a type that only a replacement changes, or None if unknown.
 
     Those for which only a part, or only some conditions, make it so count as well. [CloudFormation
     CLI user guide, resource type schema: createOnlyProperties, conditionalCreateOnlyProperties]

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AT_ONCE = 8  # load balancers that are read at a time
+AT_ONCE = 8  # load balancers that are read at once
 _FUNCTION_SECONDS = FunctionSettings().timeout - ANSWER_RESERVE
-# What an account without any of it would answer, so that reading goes on after a denial.
+# The answer of an account that has none of it, so that reading continues after a denial.
 _NOTHING: Mapping[str, Mapping[str, object]] = {
     "describe_load_balancer_attributes": {"Attributes": []},
     "describe_load_balancers": {"LoadBalancers": []},
@@ -152,7 +152,7 @@ class Reading(Aws):
 def here(session: boto3.Session) -> Stack:
     """Return a new stack of the session's account and region. Raises botocore's errors.
 
-    Nobody needs a right for it [STS API, GetCallerIdentity].
+    It needs no permission [STS API, GetCallerIdentity].
     """
     if not session.region_name:
         raise NoRegionError()
@@ -232,7 +232,7 @@ def topic(through: Aws, arn: str, filtered: Container[str] = ()) -> TopicSeen | 
 
 
 def _denial(error: ClientError, service: str, given: Mapping[str, object]) -> Denied:
-    """Say which right is missing: AWS's words have it, at times only that access was denied."""
+    """Name the missing permission: AWS's text usually has it, and sometimes only says "denied"."""
     said = re.search(
         r'not authorized to perform: ([A-Za-z0-9-]+:\w+)(?: on resource: "?([^\s"]+))?',
         message(error),

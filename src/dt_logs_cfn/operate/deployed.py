@@ -1,8 +1,8 @@
 """What a stack really runs: its template, and the current function and role.
 
-CloudFormation keeps the template that a stack was made from. Somebody with other rights may have
-changed the function's code or the role since: so both are read from Lambda and IAM, and compared
-with what the template makes of the stack's parameters.
+CloudFormation keeps the template that a stack was created from. Somebody may have changed the
+function's code or the role since. So both are read from Lambda and IAM, and compared with what the
+template makes of the stack's parameters.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from boto3 import Session
 
 _FILE = "index.py"  # what CloudFormation makes of Code.ZipFile
-# What the template sets of the function, and what it leaves empty, by which code could come in.
+# Function properties that the template sets, and those it leaves empty that could add code.
 _SET = ("Handler", "Runtime", "MemorySize", "Timeout")
 _EMPTY = ("Environment", "FileSystemConfigs", "Layers", "VpcConfig")
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """A stack as AWS has it: texts and plain data, nothing checked yet."""
+    """A stack as AWS returns it: texts and plain data, not yet checked."""
 
     stack_id: str
     template: str
@@ -119,7 +119,7 @@ def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[
         value = found.configuration.get(name)
         if isinstance(value, dict):
             value = {key: each for key, each in value.items() if each}
-        # Environment is written alike in both; of the others Lambda tells more than a template.
+        # Lambda returns Environment in a template's form; for the others it returns more.
         known = name in expected and (name != "Environment" or value == expected[name])
         if value and not known:
             yield f"the function has {name}: {_told(value)}"

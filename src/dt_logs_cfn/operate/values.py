@@ -1,7 +1,7 @@
 """The one check of values for a template's parameters, before anything is asked of AWS; pure.
 
-What CloudFormation takes is in the template, whose patterns are the handler's; what the handler
-takes is checked by the handler itself.
+CloudFormation's rules are in the template, and its patterns are the handler's. The handler's own
+code checks what the handler accepts.
 """
 
 import difflib
@@ -23,7 +23,7 @@ _LONGEST = 4096  # bytes [CloudFormation quotas]
 _ALIKE, _SAME = 0.6, 0.85  # how similar a name is to be suggested, and to count as a near copy
 # An ARN without its end, as far as it can be an application load balancer's.
 _CUT_OFF = rf"{ARN}:elasticloadbalancing:[^/]*(/app(/[^/]*(/[0-9a-f]{{0,15}})?)?)?/?"
-# What a handler asks for besides, in a check of single values.
+# Other values that the handler requires, for a check of single values.
 _EXAMPLES = {
     "DataTheoremAccountId": "0" * 12,
     "LoadBalancerArns": "*",
@@ -134,14 +134,14 @@ def _place(load_balancers: str) -> Stack | None:
 
 
 def _anywhere(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that are right or wrong wherever the stack is."""
+    """Return the values that are right or wrong for any stack."""
     return {name: value for name, value in given.items() if name not in _OF_A_PLACE}
 
 
 def shown_name(name: str, known: Iterable[str] = ()) -> str | None:
     """Return a given name for display, or None if it may be a token by mistake.
 
-    Whoever writes a token where a name belongs has no close match among the known ones. Where none
+    A token in place of a name does not resemble a known name. Where none
     are known, or none is near, a few letters are shown: a token is longer or has digits in it.
     """
     near = re.fullmatch("[A-Za-z0-9]{1,80}", name) and _near(name, known, _SAME)

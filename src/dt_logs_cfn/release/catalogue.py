@@ -132,8 +132,8 @@ class Catalogue:
     def parse(cls, content: bytes, lenient: bool = False) -> "Catalogue":
         """Read data that is not trusted. Raises PublishError.
 
-        `lenient` passes over what a later version of this project may add to an entry: for those
-        who only read, since whoever writes would lose it.
+        `lenient` ignores fields that a later version of this project may add to an entry. Only
+        readers may use it, because a writer would lose them.
         """
         try:
             entries = _loaded(content)["versions"]

@@ -1,7 +1,7 @@
-"""Our own rules for a template: what cfn-lint does not know, and what we promise a customer.
+"""Check a template with our own rules: what cfn-lint does not know, and what we promise.
 
-Each rule is a function from a template to findings. The reasons why a right may be on `*` are the
-model's: an action that has none there may not.
+Each rule is a function from a template to findings. The model gives the reasons why an action may
+be on `*`; an action without one may not.
 """
 
 import re

@@ -22,7 +22,7 @@ Plain = Mapping[str, Any]
 class AddedRight:
     """A policy statement beyond ours: in which resource, and what it says, as text.
 
-    `who` is its principal, and empty where that is whoever has the policy.
+    `who` is its principal; empty in a policy that is attached to an identity.
     """
 
     resource: str
@@ -48,7 +48,7 @@ class Customization:
 def customization(
     found: Mapping[TemplateKind, Plain], ours: Mapping[TemplateKind, Plain]
 ) -> Customization | None:
-    """Return what templates have beyond ours, or None if it is nothing."""
+    """Return what templates have beyond ours, or None."""
     names = (each["Metadata"][RECORD].get(CUSTOMIZED, "") for each in found.values())
     by = next(filter(None, names), "")
     if not by:

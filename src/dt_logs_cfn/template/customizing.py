@@ -23,7 +23,7 @@ from dt_logs_cfn.template.templates import CUSTOMIZED, RECORD, TemplateKind, tem
 Customize = Callable[[Template, TemplateKind], None]
 
 _SECTIONS = ("Conditions", "Mappings", "Outputs", "Parameters", "Resources", "Rules")
-# What makes the function ours: its code, its entry point, and the role whose rights we explain.
+# What makes the function ours: its code, its entry point, and the role that we explain.
 _PROMISED = ("Code", "Handler", "Role")
 
 

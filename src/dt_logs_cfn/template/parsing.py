@@ -11,7 +11,7 @@ from dt_logs_handler.documents import Json
 # CloudFormation takes no larger template, from S3 either.
 LIMIT = 1_000_000
 
-# Ours have a dozen; whoever walks through more would run out of stack.
+# Ours have a dozen levels; walking through many more would exceed the recursion limit.
 MOST_LEVELS = 100
 
 _FIX = "Give the template as it was published; it may be damaged or another file."
@@ -51,7 +51,7 @@ def decoded(content: bytes, name: str) -> str:
 def parse_template(text: str) -> dict[str, Json]:
     """Return a template as JSON values.
 
-    A name that comes twice in an object is refused, since a reader may see one of the values and
+    A duplicate name in an object is refused, because a reader may see one of the values and
     CloudFormation the other. Raises VerifyError if the text is not a JSON object with resources.
     """
     try:

@@ -63,9 +63,9 @@ class DTLogsAnalysis(AWSCustomObject):  # type: ignore[misc]  # troposphere ship
 def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[Any]:
     """Return a stack's resources.
 
-    Under the documented privileges exactly the three resources that were promised; under the
-    least privilege also the function's log group, since that role may not create one, and with a
-    RefreshSchedule what runs the function by it.
+    The documented privileges have exactly the three promised resources. The least privilege also
+    has the function's log group, because that role may not create one. A RefreshSchedule adds the
+    rule and the permission that run the function.
     """
     resources = [
         _execution_role(privileges),

@@ -1,7 +1,7 @@
 """What CloudFormation may do for the stack, through its service role.
 
-The documented policy is published as it was promised. It cannot run the stack on AWS, since it
-lacks `iam:PassRole` and `lambda:InvokeFunction`; the lifecycle policy can, from Create to Delete.
+The documented policy is published as it was promised. It cannot run the stack on AWS, because it
+lacks `iam:PassRole` and `lambda:InvokeFunction`. The lifecycle policy can, from Create to Delete.
 """
 
 from collections.abc import Sequence

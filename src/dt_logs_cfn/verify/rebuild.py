@@ -1,9 +1,9 @@
 """Check whether a template from any source is what this release would have built.
 
-The template says in its Metadata what it was built from. It is built again from that, here, and
+The template says in its Metadata what it was built from. It is rebuilt here from that, and
 everything is compared. Nothing of it is trusted: what it says it was built with is part of the
-answer, sizes are bounded, and its code is unpacked and read, but never run. Nor is anything
-imported that it names: whoever wants a customized template built again hands the callable over.
+answer, sizes are bounded, and its code is unpacked and read, but never run. Nothing that it names
+is imported: to rebuild a customized template, pass the callable.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Events on their way: S3 -> topic -> the subscriptions whose filter lets them through."""
+"""Deliver events: S3 -> topic -> the subscriptions that let them through their filter."""
 
 import json
 from typing import Any
@@ -97,7 +97,7 @@ def test_message(world: World, bucket: Bucket) -> dict[str, Any]:
 
 
 def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]) -> None:
-    """Deliver a message of S3's; what is not admitted is lost, as on AWS."""
+    """Deliver a message from S3; one that is not admitted is lost, as on AWS."""
     topic = world.topics.get(destination)
     if topic is None:
         if destination in world.destinations:

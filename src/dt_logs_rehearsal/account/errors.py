@@ -16,7 +16,7 @@ class Refused(Exception):
         self.details = details
 
 
-# HEAD has no body: boto3 makes code and text of the status alone.
+# An answer to HEAD has no body, so boto3 makes code and text from the status.
 _BODILESS = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 412: "Precondition Failed"}
 
 

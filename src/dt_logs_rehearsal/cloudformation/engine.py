@@ -52,13 +52,13 @@ class CloudFormation:
         return stack
 
     def named(self, name: str, asked: Asked, role: str = "") -> Stack:
-        """Return a stack with an id of its own, of which nothing exists."""
+        """Return a stack with a new ID and no resources."""
         partition, region, account = self.place
         stack_id = f"arn:{partition}:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
         return Stack(name, stack_id, asked, role)
 
     def review(self, stack: Stack) -> None:
-        """Keep a stack that has a change set, and nothing else so far."""
+        """Add a stack that so far has only a change set."""
         self.stacks[stack.id] = stack
         self._at(stack, "REVIEW_IN_PROGRESS", _INITIATED)
 
@@ -100,7 +100,7 @@ class CloudFormation:
         thread.start()
 
     def join(self) -> None:
-        """Wait until no stack is worked on in a thread any more."""
+        """Wait until no thread works on a stack."""
         for each in self._threads:
             each.join()
 
@@ -158,7 +158,7 @@ class CloudFormation:
         self._at(stack, "DELETE_FAILED" if left else "DELETE_COMPLETE", _failed("delete", left))
 
     def _new(self, stack: Stack) -> list[str]:
-        """Return what an update made that the stack is not to have, the last one first."""
+        """Return the resources that an update created and the stack must not keep, last first."""
         order = self._order(stack, stack.asked)
         return [name for name in stack.resources if name not in order][::-1]
 
@@ -174,7 +174,7 @@ class CloudFormation:
 
     def _at(self, stack: Stack, status: str, reason: str = "") -> None:
         self._emit(stack, stack.name, STACK_TYPE, status, reason)
-        stack.status = status  # last: whoever sees it sees all of the events
+        stack.status = status  # last, so that a reader who sees it sees all events
 
     def _finish(self, stack: Stack, status: str) -> None:
         resolved = stack.resolved(stack.asked, self.place)

@@ -28,7 +28,7 @@ from dt_logs_cfn.errors import RehearsalError
 from dt_logs_rehearsal.functions.runtime_api import Event, Result, RuntimeApi
 from dt_logs_rehearsal.pace import Pace
 
-# The code is unchanged; what passes faster for it is time, as for the account around it. Only what
+# The code is unchanged; only its time passes faster, like the account's. Only what
 # Lambda has is importable: this folder's packages are not on the path.
 _START = """
 import sys, time
@@ -50,7 +50,7 @@ _PATIENCE = 300  # seconds; a busy machine takes over half a minute
 
 @dataclass(frozen=True)
 class Function:
-    """What CreateFunction was given: `code` is the text of index.py, `timeout` in seconds."""
+    """CreateFunction's arguments: `code` is the text of index.py, `timeout` is in seconds."""
 
     name: str
     arn: str
@@ -299,7 +299,7 @@ def _end(running: subprocess.Popen[bytes] | None) -> None:
 
 @cache
 def _ours() -> tuple[str, ...]:
-    """Return where the project itself is imported from: the embedded copy has to run."""
+    """Return the folders of the project, which a function must not import from."""
     import dt_logs_handler
     import dt_logs_rehearsal
 

@@ -63,11 +63,12 @@ class Endpoint:
     ) -> None:
         """Prepare to serve; moto's state of the account begins anew.
 
-        `heard` is given each call, `answered` what was put to CloudFormation: a token, a body.
+        `heard` is called with each call, `answered` with each answer to CloudFormation: token,
+        body.
         """
         self.account = account
         self.operations: dict[str, Operations] = {}  # of services beside those of the account
-        # Hears of each call before it is decided, and may raise Refused: a throttle, for tests.
+        # Called before each call is authorized; may raise Refused, such as a throttle in tests.
         self.before: Callable[[Call], None] = lambda call: None
         self._heard = heard
         self._answered = answered
@@ -204,7 +205,7 @@ class Endpoint:
     def _called(
         self, session: Session, call: Call, environ: WSGIEnvironment, body: bytes
     ) -> Answer:
-        """Answer a call of somebody who is known. Raises Refused."""
+        """Answer a known caller's call. Raises Refused."""
         known = answers(call.service) if call.service in SERVICES else {}
         operation = self.operations.get(call.service, known).get(call.operation)
         if operation is not None:

@@ -107,7 +107,7 @@ class Report:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What a table of scenarios has of this one, by column."""
+        """This scenario's row in the table, by column."""
         return {
             "Scenario": self.scenario,
             "Result": "as expected" if self.passed else "NOT AS EXPECTED",

@@ -13,7 +13,7 @@ _BUCKET = "access_logs.s3.bucket"
 
 
 def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) -> list[str]:
-    """Return what differs, readable, without what AWS or the documented role cannot undo.
+    """Return the differences as text, without what AWS or the documented role cannot undo.
 
     AWS refuses to empty an ALB's bucket attribute: where logging is off as it was, the name of a
     bucket may stay in it that was not there before. The documented role may delete neither the

@@ -152,7 +152,7 @@ class Play:
         return {**self.account.snapshot(), **self.sandbox.endpoint.deployed()}
 
     def tidy(self, before: Snapshot) -> list[str]:
-        """Do what the answers say remains to be done, note it, and return what still differs."""
+        """Do what the stacks' answers ask for, note it, and return what still differs."""
         told = " ".join(self.sandbox.answers())
         after = self.snapshot()
         for name in after["buckets"].keys() - before["buckets"].keys():

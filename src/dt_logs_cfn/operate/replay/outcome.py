@@ -19,7 +19,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What was found, what was announced of it, and what was left out."""
+    """What was found, announced and left out."""
 
     counted: tuple[Counted, ...]
     left_out: tuple[LeftOut, ...]

@@ -1,4 +1,4 @@
-"""What a stack may announce again: its locations with their topics, and what is left out."""
+"""Find what a stack may announce again: its locations with their topics, and what is left out."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What is not announced, or not all of it; why, and what to do about it."""
+    """A location that is not announced in full, the reason and the fix."""
 
     what: str
     why: str

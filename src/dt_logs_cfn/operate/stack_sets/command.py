@@ -108,7 +108,7 @@ def _carry_out(
 def _settled(
     stack_set: StackSet, rollout: Rollout, course: _Course, operator: Operator
 ) -> StackSetTypeDef | None:
-    """Return the stack set once no operation is under way, whoever began one."""
+    """Wait until no operation is running, whoever began it, and return the stack set."""
     while True:
         there = stack_set.found()
         check(rollout, there)

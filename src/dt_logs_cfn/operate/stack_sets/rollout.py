@@ -1,4 +1,4 @@
-"""A roll-out by a StackSet as it is asked for, and the steps that it takes; pure.
+"""Define a roll-out by a StackSet, and work out the steps that it takes; pure.
 
 Rollout, the stack set as it is, its instances ─► steps ─► Step …
 """

@@ -49,7 +49,7 @@ class Progress:
 
 
 class StackSet:
-    """A roll-out's stack set, by a client for the account and region that it is in.
+    """A roll-out's stack set; the client is for its account and region.
 
     Every method raises botocore's errors.
     """
@@ -103,7 +103,7 @@ class StackSet:
 
         CloudFormation performs what has the same id only once [CloudFormation API, OperationId
         and ClientRequestToken], so it can be repeated with the same one. Creating a stack set is
-        not an operation; its request has the id for a token.
+        not an operation; its request takes the ID as a token.
         """
         client, rollout = self._client, self._rollout
         if step.kind == "instances":

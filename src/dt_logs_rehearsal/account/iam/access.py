@@ -82,8 +82,8 @@ def request(
 ) -> Request:
     """Return a request with AWS's context keys for the principal and the resource's owner.
 
-    `more` are further keys of its context. Keys of an organisation are absent where there is none
-    [IAM reference, reference_policies_condition-keys.md].
+    `more` are further keys of its context. Without an organisation, its keys are absent [IAM
+    reference, reference_policies_condition-keys.md].
     """
     service = bool(principal.service)
     context = {"aws:securetransport": "true", "aws:principalisawsservice": str(service).lower()}
@@ -185,7 +185,7 @@ _CODES = {
 
 
 def _denied(call: Call, right: Right, why: str) -> Refused:
-    """Put a denial as the service does: S3 quotes the resource, SNS has a code of its own."""
+    """Format a denial as the service does: S3 quotes the resource, SNS has its own code."""
     quoted = f'"{right.resource}"' if call.service == "s3" else right.resource
     on = "" if right.resource == "*" else f" on resource: {quoted}"
     text = f"perform: {right.action}{on} {why}"

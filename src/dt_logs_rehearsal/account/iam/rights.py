@@ -100,7 +100,7 @@ def needed(call: Call, partition: str) -> Iterator[Right]:
     """Yield every right that the call needs."""
     params, operation, service = call.params, call.operation, call.service
     if service == "sts" or operation == "ConfirmSubscription":
-        return  # everybody may ask who they are; whoever has the token may confirm
+        return  # everybody may call GetCallerIdentity; anybody with the token may confirm
     if service == "s3control":
         yield Right("s3:GetAccountPublicAccessBlock", "*")
         return

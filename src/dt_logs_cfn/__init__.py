@@ -6,7 +6,7 @@
     write_release(release, "build")
 
 The settings alone decide what is built, unless you change the templates with a function. Only
-`Settings.load`, `write_release` and `compare` touch the file system, and nothing the network.
+`Settings.load`, `write_release` and `compare` use the file system. Nothing uses the network.
 Expected failures are `DtLogsError`s. docs/library.md has worked examples.
 
 To read the program, begin with `template`, then `release`; `cli.main` lists the commands.
@@ -97,7 +97,7 @@ else:
     }
 
     def __getattr__(name):
-        """Import a public name when it is first asked for: cfn-lint and troposphere take long."""
+        """Import a public name on first use, because cfn-lint and troposphere load slowly."""
         from importlib import import_module
 
         if name not in _HOMES:

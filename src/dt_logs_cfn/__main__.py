@@ -13,9 +13,9 @@ from dt_logs_cfn.cli.main import main
 
 
 class _Stream(io.TextIOWrapper):
-    """A stream of the process that raises nothing; what cannot be written is lost.
+    """A process stream that never raises; what cannot be written is lost.
 
-    A stack that is followed goes on without a reader, and so does whoever follows it.
+    If the reader goes away, the stack and the process that follows it go on.
     `failure` is why it is lost, unless the reader has only closed the pipe.
     """
 
@@ -23,7 +23,7 @@ class _Stream(io.TextIOWrapper):
     seen = True
 
     def writable(self) -> bool:
-        """Tell whether somebody sees what is written, as far as is known."""
+        """Return whether somebody can see the output, as far as we know."""
         return self.seen
 
     def write(self, text: str, /) -> int:
@@ -43,7 +43,7 @@ class _Stream(io.TextIOWrapper):
         self.seen = False
         if not isinstance(error, BrokenPipeError):
             self.failure = error
-        # What is still to be written, and what is written from here on, has somewhere to go.
+        # The buffered output and all later output go to the null device.
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
 
 

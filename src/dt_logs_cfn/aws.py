@@ -1,4 +1,4 @@
-"""AWS with the caller's own credentials: clients, and AWS's errors as one line of what and of fix.
+"""Make clients with the caller's credentials, and turn AWS's errors into one line with a fix.
 
 with aws.errors():
     session = aws.session(arguments)
@@ -22,7 +22,7 @@ from dt_logs_cfn.cli.terminal import cut, one_line
 from dt_logs_cfn.errors import AwsError
 from dt_logs_handler.aws import PASSING, code, denied, message
 
-# Retries with a growing pause, as AWS recommends them for throttling.
+# Retries with a growing pause, as AWS recommends for throttling.
 CONFIG = Config(
     connect_timeout=10,
     read_timeout=60,
@@ -58,22 +58,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def session(profile: str | None, region: str | None) -> boto3.Session:
-    """Return a session, as the AWS CLI would have it. Raises botocore's errors."""
+    """Return the session that the AWS CLI would use. Raises botocore's errors."""
     return _Session(profile_name=profile, region_name=region)
 
 
 class _Session(boto3.Session):
-    """A session whose clients either can be used, or are told in one line why they cannot.
+    """A session that returns usable clients, or raises an AwsError with one line.
 
-    Of settings that it cannot use the SDK raises whatever it meets: ValueError of an endpoint, an
-    OSError of a credential process. So credentials are had before the first client is made.
+    For settings that it cannot use, the SDK raises errors of many types: ValueError for an
+    endpoint, OSError for a credential process. So the credentials are loaded before the first
+    client is made.
     """
 
     _signed_in = False
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        # dateutil, which botocore uses, takes most of the time that a long listing takes.
+        # A long listing spends most of its time in dateutil, which botocore uses.
         parsers = self._session.get_component("response_parser_factory")
         parsers.set_parser_defaults(timestamp_parser=_time)
 
@@ -83,7 +84,7 @@ class _Session(boto3.Session):
             self._sign_in()
         try:
             made: Any = super().client(*args, **given)
-            _ = urlsplit(made.meta.endpoint_url).port  # else seen only when a call is signed
+            _ = urlsplit(made.meta.endpoint_url).port  # otherwise seen only when signing
             return made
         except (botocore.BotoCoreError, botocore.ClientError):
             raise
@@ -107,7 +108,7 @@ class _Session(boto3.Session):
 
 
 def _time(value: Any) -> datetime:
-    """Return a time of an answer; what is not written as S3 writes it is left to botocore."""
+    """Parse a time in an answer; leave any format other than S3's to botocore."""
     if isinstance(value, str) and value.endswith("Z"):
         with suppress(ValueError):
             return datetime.fromisoformat(f"{value[:-1]}+00:00")
@@ -130,12 +131,12 @@ def errors() -> Iterator[None]:
 
 
 def expired(error: botocore.ClientError) -> bool:
-    """Tell whether the call was refused since the credentials have expired."""
+    """Return whether the call was refused because the credentials have expired."""
     return code(error) in _EXPIRED
 
 
 def passes(error: botocore.ClientError) -> bool:
-    """Tell whether the same call may succeed a little later: it was throttled, or AWS failed."""
+    """Return whether the same call may succeed later: it was throttled, or AWS failed."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
     return code(error) in PASSING or status >= 500
 
@@ -181,7 +182,7 @@ def _failed(error: botocore.BotoCoreError) -> AwsError:
 
 
 def _unreachable(error: botocore.BotoCoreError) -> AwsError:
-    """Return which host cannot be reached, without the rest of its address, or a proxy's."""
+    """Return the host, or the proxy's host, that cannot be reached, without the rest of its URL."""
     host, why = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname, type(error).__name__
     fix = "Check the network, the proxy and the region, then try again."
     if type(error) is botocore.HTTPClientError:

@@ -35,13 +35,13 @@ def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
     """Return the value as JSON: ASCII, LF, keys in a fixed order, one line feed at the end.
 
     Without indentation the lines are nearly the same, and a stack template is 1,300 bytes smaller.
-    Raises TypeError for what JSON has no form for, floating-point numbers included.
+    Raises TypeError for values that JSON cannot hold, and for floating-point numbers.
     """
     return f"{_render(_ordered(value), indentation, width)}\n"
 
 
 def readable(value: object) -> str:
-    """Return a value for people: text as it is, and JSON, also out of a text, in short lines."""
+    """Return a value for people: text unchanged, and JSON, even inside a text, in short lines."""
     if isinstance(value, str):
         with suppress(ValueError):  # a text may begin like JSON
             return readable(json.loads(value, parse_float=str)) if value[:1] == "{" else value
@@ -69,7 +69,7 @@ def _place(key: str) -> tuple[int, str]:
 def _render(value: object, step: str, width: int, indent: str = "") -> str:
     """Return a value on one line if it fits, else one item a line.
 
-    What holds one other thing opens with it on one line, and what ends together closes together.
+    An object or list with one member opens and closes on the same lines as that member.
     """
     line = json.dumps(value, separators=(",", ":"))
     if not value or not isinstance(value, dict | list) or len(indent) + len(line) <= width:

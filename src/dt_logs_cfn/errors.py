@@ -1,24 +1,24 @@
-"""Failures that we expect, each told in one line: what happened, and what to do.
+"""Define the expected failures: each says in one line what happened and what to do.
 
     DtLogsError         exit code 3 on the command line
     ├── UsageError      options that do not go together; exit code 2
-    ├── SettingsError   release.cfg, or the settings that a template records, do not hold
-    ├── BuildError      the release cannot be made, since a template outgrew its limit, say
+    ├── SettingsError   release.cfg, or the settings that a template records, are invalid
+    ├── BuildError      the release cannot be built, for example because a template is too large
     ├── ReleaseError    a release on disk is missing or damaged, or cannot be written
-    ├── VerifyError     what we were given to check is no template of ours, or is damaged
-    ├── FetchError      a file cannot be had by its URL
-    ├── PublishError    a release cannot be published as it is, or there
+    ├── VerifyError     the file to verify is not one of our templates, or is damaged
+    ├── FetchError      a file cannot be fetched from its URL
+    ├── PublishError    a release cannot be published, or not there
     ├── SigningError    a signature cannot be made, or the key is not one that customers know
-    ├── OperatingError  a stack cannot be operated as asked, or came to rest otherwise
-    ├── AwsError        AWS refused a call of ours, or could not be reached
-    └── RehearsalError  a rehearsal cannot be run here
+    ├── OperatingError  a stack operation is not possible, or ended in another state
+    ├── AwsError        AWS refused a call, or could not be reached
+    └── RehearsalError  a rehearsal cannot run here
 
 Whatever else is raised is a bug.
 """
 
 
 class DtLogsError(Exception):
-    """An expected failure: `what` happened, and the `fix`, a sentence each and without secrets.
+    """An expected failure: `what` happened and the `fix`, one sentence each, without secrets.
 
     >>> try:
     ...     Vendor("aws", "1234")
@@ -37,15 +37,15 @@ class DtLogsError(Exception):
 
 
 class UsageError(DtLogsError):
-    """What the command line says cannot be meant; argparse finds the rest of that."""
+    """The options contradict each other; argparse reports other wrong usage."""
 
 
 class SettingsError(DtLogsError):
-    """Settings are missing a part, or a value is not what it should be."""
+    """A setting is missing or has a wrong value."""
 
 
 class BuildError(DtLogsError):
-    """The model cannot be turned into a release."""
+    """A release cannot be built from the model."""
 
 
 class ReleaseError(DtLogsError):
@@ -53,15 +53,15 @@ class ReleaseError(DtLogsError):
 
 
 class VerifyError(DtLogsError):
-    """What was given to check cannot be read as a template of ours."""
+    """The file to verify cannot be read as one of our templates."""
 
 
 class FetchError(DtLogsError):
-    """A file cannot be had by its URL, or is not one that we take."""
+    """A file cannot be fetched from its URL, or its URL is not allowed."""
 
 
 class PublishError(DtLogsError):
-    """A release cannot be published: what is there is another one, or something is missing."""
+    """A release cannot be published: another one is there, or something is missing."""
 
 
 class SigningError(DtLogsError):
@@ -69,12 +69,12 @@ class SigningError(DtLogsError):
 
 
 class AwsError(DtLogsError):
-    """AWS refused a call that we made with the caller's credentials, or could not be reached."""
+    """AWS refused a call with the caller's credentials, or could not be reached."""
 
 
 class OperatingError(DtLogsError):
-    """A stack cannot be operated as it was asked, or came to rest in another state."""
+    """A stack operation is not possible, or the stack ended in another state."""
 
 
 class RehearsalError(DtLogsError):
-    """A rehearsal cannot be run: something that it needs is missing, or in the way."""
+    """A rehearsal cannot run, because something is missing or in the way."""

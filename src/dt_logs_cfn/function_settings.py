@@ -17,7 +17,7 @@ _RETENTIONS = (
 
 @dataclass(frozen=True)
 class FunctionSettings:
-    """How the Lambda function is set up.
+    """Settings of the Lambda function.
 
     `runtime` is a Python of Lambda's. `memory` is in MB. `timeout` is in seconds; the function
     keeps 30 of them for its answer. `log_retention` is in days, and holds for the least-privilege

@@ -1,6 +1,6 @@
 """What a vendor sets for its releases, read from `release.cfg`: itself, and the function.
 
-Nothing is invented: what is unset stays a parameter that the customer must fill in.
+An unset value stays a parameter that the customer must fill in.
 """
 
 import configparser
@@ -43,10 +43,10 @@ _FUNCTION = "function"  # the section; no partition is called so
 
 @dataclass(frozen=True)
 class Vendor:
-    """What a vendor has in one partition; an empty value is unset.
+    """A vendor's settings in one partition; an empty value is unset.
 
     `notification_endpoint` is an https URL or the ARN of an SQS queue, `base_url` is where the
-    releases are published. Raises SettingsError for a value that cannot be right.
+    releases are published. Raises SettingsError for an invalid value.
 
     >>> Vendor("aws", "111122223333", "https://logs.example.com/in").vendor_account_id
     '111122223333'
@@ -114,7 +114,7 @@ class Settings:
     def load(cls, path: str | os.PathLike[str]) -> "Settings":
         """Read a `release.cfg`: a section for each partition, and `[function]`.
 
-        Raises SettingsError if the file cannot be read, or has a value that cannot be right.
+        Raises SettingsError if the file cannot be read or has an invalid value.
         """
         parser = configparser.ConfigParser(interpolation=None, default_section="")
         try:
@@ -133,7 +133,7 @@ class Settings:
 
     @classmethod
     def from_metadata(cls, value: object) -> "Settings":
-        """Check what `to_metadata` returned, after anybody may have edited it.
+        """Check what `to_metadata` returned; it may have been edited since.
 
         Raises SettingsError.
         """
@@ -155,7 +155,7 @@ class Settings:
         return {**found, _FUNCTION: function} if function else found
 
     def vendor(self, partition: str) -> Vendor:
-        """Return what is set for a partition, which may be nothing."""
+        """Return a partition's settings, which may be empty."""
         for vendor in self.vendors:
             if vendor.partition == partition:
                 return vendor
@@ -165,8 +165,8 @@ class Settings:
     def default(self) -> Vendor | None:
         """The vendor whose account and endpoint become the parameters' defaults.
 
-        A parameter has one default for all partitions, but an account and a queue are of one: so
-        there is none unless exactly one partition sets them.
+        A parameter has one default for all partitions, but an account and a queue belong to one. So
+        there is a default only if exactly one partition sets them.
         """
         found = [
             vendor

@@ -6,7 +6,7 @@ _VERSION = re.compile("(0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]{0,8})[.](0|[1-9][0-9]
 
 
 def is_version(text: str) -> bool:
-    """Tell whether a text is a version like 1.2.3."""
+    """Return whether a text is a version like 1.2.3."""
     return _VERSION.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""What `rehearse` does once the extra is known to be installed."""
+"""Carry out `rehearse`, once its extra is installed."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Time in the emulated account: it passes faster than here, for everybody in it alike."""
+"""Keep the emulated account's time, which passes faster than real time for everybody in it."""
 
 import time
 from dataclasses import dataclass, field
@@ -19,5 +19,5 @@ class Pace:
         return self.began + (time.monotonic() - self._mark) * self.rate
 
     def sleep(self, seconds: float) -> None:
-        """Wait for that long in the account's time."""
+        """Wait for a number of seconds of the account's time."""
         time.sleep(seconds / self.rate)

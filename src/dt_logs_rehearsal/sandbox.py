@@ -84,7 +84,7 @@ class Sandbox:
         self._logs: dict[str, Any] = {}
 
     def __enter__(self) -> Sandbox:
-        # What runs in threads ends before the endpoint that it calls: whoever waits is told first.
+        # On exit, in reverse: release who waits, end the threads, close the endpoint they call.
         self._exits.enter_context(self.endpoint)
         self._exits.callback(self.cloudformation.join)
         self._exits.enter_context(self.functions)
@@ -143,7 +143,7 @@ class Sandbox:
         return Context(*self._clients[role], decide, name, stack.asked.tags, place)
 
     def _assume(self, role: str, service: str) -> None:
-        """Let a service take a role, if the role's trust policy says so. Raises Refused."""
+        """Let a service assume a role, if the role's trust policy allows it. Raises Refused."""
         request = Request(Principal(service=service), "sts:AssumeRole", role)
         if evaluate((self.endpoint.trust(role),), request) is not Decision.ALLOW:
             text = f"Role {role} is invalid or cannot be assumed by {service}"

@@ -1,6 +1,6 @@
 """The vendor's side: a small stand-in for the Logs Analysis service, in an account of its own.
 
-It confirms subscriptions, reads the log objects that it is told of, and tries what it may not.
+It confirms subscriptions, reads announced log objects, and tries what it is not allowed to do.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Vendor:
         for record in message.get("Records", ()):  # a test event has none
             bucket = record["s3"]["bucket"]["name"]
             key = unquote_plus(record["s3"]["object"]["key"])
-            # What is refused is a neighbour's: S3 announces what lies in the same place.
+            # S3 also announces other load balancers' files in the same place; reading them is
+            # refused.
             _refused(partial(self._read, bucket, key))
 
     def _read(self, bucket: str, key: str) -> None:
@@ -101,13 +102,13 @@ def _refused(attempt: Callable[[], object]) -> bool:
 def lines(body: bytes) -> Iterator[str]:
     """Yield the lines of a log file that are access-log lines; others raise ValueError.
 
-    What comes from elsewhere is unpacked to a megabyte at most.
+    Logs written by others are unpacked to a megabyte at most.
     """
     try:
         with gzip.open(io.BytesIO(body)) as opened:
             text = opened.read(_LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError("a log file is no gzip") from error
+        raise ValueError("a log file is not gzip") from error
     if len(text) > _LARGEST:
         raise ValueError("a log file is too large")
     for line in text.decode().splitlines():

@@ -26,7 +26,7 @@ class Level(IntEnum):
 class Change:
     """One change. `kind` is the part of the template; all other texts may quote untrusted ones.
 
-    Of a source of the handler, `file` is the name and `diff` a unified diff.
+    For a handler source, `file` is its name and `diff` a unified diff.
     """
 
     level: Level

@@ -9,7 +9,7 @@ from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template import embedding
 from dt_logs_handler.documents import Json
 
-# Ours has fewer than 4,000; comparing takes longer than linearly.
+# Our handler has fewer than 4,000 lines; comparing is slower than linear.
 _MOST_LINES = 20_000
 
 

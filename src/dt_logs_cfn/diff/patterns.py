@@ -8,19 +8,19 @@ from functools import lru_cache
 
 Pattern = tuple[str, ...]
 
-_FRESH = "\uffff"  # which IAM accepts in no policy
+_FRESH = "\uffff"  # which IAM does not accept in a policy
 _RUN = [_FRESH] * 16  # longer than what ours spell with `?`
 
 
 def covers(wide: Pattern, narrow: Pattern) -> bool:
-    """Tell whether one pattern matches all that the other matches; never wrongly true."""
+    """Return whether one pattern matches all that the other matches; never wrongly true."""
     # Only `*` matches the letter that stands for `*`; only `*` and `?` the one for `?`.
     letters = {"*": "**", "?": _FRESH}
     return _meet(wide, tuple(letters.get(each, each) for each in narrow))
 
 
 def may_cover(wide: Pattern, narrow: Pattern) -> bool:
-    """Tell whether one pattern may match all that the other matches; never wrongly false.
+    """Return whether one pattern may match all that the other matches; never wrongly false.
 
     If it does not, then whatever the symbols are, the other matches a text that it does not match.
     """
@@ -32,7 +32,7 @@ def may_cover(wide: Pattern, narrow: Pattern) -> bool:
 
 @lru_cache(1 << 16)
 def _meet(one: Pattern, other: Pattern) -> bool:
-    """Tell whether some text matches both patterns; a symbol is a letter of its own."""
+    """Return whether some text matches both patterns; a symbol is a letter of its own."""
     reached = [True] + [False] * len(other)
     for a in (*one, ""):
         following = [False] * len(reached)

@@ -38,7 +38,7 @@ class Right:
     spelled: str = field(default="", compare=False)
 
     def covers(self, other: "Right") -> bool:
-        """Tell whether this covers every request of the other; never wrongly true."""
+        """Return whether this covers every request of the other; never wrongly true."""
         if self.effect != other.effect or self.tests - other.tests:
             return False
         if self.resource is None or other.resource is None:
@@ -46,7 +46,7 @@ class Right:
         return covers(self.action, other.action) and covers(self.resource, other.resource)
 
     def may_cover(self, other: "Right") -> bool:
-        """Tell whether this may cover every request of the other; never wrongly false."""
+        """Return whether this may cover every request of the other; never wrongly false."""
         if self.resource is None or other.resource is None:
             return True
         return may_cover(self.action, other.action) and may_cover(self.resource, other.resource)

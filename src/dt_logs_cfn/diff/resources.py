@@ -1,4 +1,4 @@
-"""Tell what happens to a stack's resources: created, changed in place, replaced or removed."""
+"""Work out which of a stack's resources are created, changed, replaced or removed."""
 
 import re
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from dt_logs_handler.documents import Json
 
 FUNCTION, ROLE = "AWS::Lambda::Function", "AWS::IAM::Role"
 
-# What is compared in parts, and what runs other code, or the code under other rights.
+# Compared in parts: changes of these run other code, or run it with other permissions.
 _ELSEWHERE = {FUNCTION: {"Code"}, ROLE: {"ManagedPolicyArns", "Policies"}}
 _RUNS = {"Environment", "Handler", "Layers", "Role"}
 
 
 @cache
 def create_only(kind: str) -> frozenset[str] | None:
-    """Return the properties of a type that a replacement alone changes, or None if not known.
+    """Return the properties of a type that only a replacement changes, or None if unknown.
 
     Those for which only a part, or only some conditions, make it so count as well. [CloudFormation
     CLI user guide, resource type schema: createOnlyProperties, conditionalCreateOnlyProperties]
@@ -101,7 +101,7 @@ def _property(name: str, resource: Object, changed: str, before: Json) -> Change
 
 
 def _gives_rights(resource: Object) -> bool:
-    """Tell whether a resource may hand out rights."""
+    """Return whether a resource may grant permissions."""
     kind = _type(resource)
     return (
         not kind

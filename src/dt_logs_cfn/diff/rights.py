@@ -1,6 +1,6 @@
 """Compare the rights of a role in two templates.
 
-A right is added if no old right can cover it, in any account. A right that an old one certainly
+A permission is added if no old one can cover it in any account. A right that an old one certainly
 covers is not shown. Anything in between is shown as a changed statement: major.
 """
 

@@ -43,7 +43,7 @@ def required(old_templates: Mapping[str, str], new_templates: Mapping[str, str])
 
 
 def enough(old: str, new: str, level: Level) -> bool:
-    """Tell whether a version may follow another, given how much changed between them.
+    """Return whether a version may follow another, given how much changed between them.
 
     Before 1.0.0, a major change raises the minor number, and any other change the patch number.
     Raises ValueError for a text that is not a version.

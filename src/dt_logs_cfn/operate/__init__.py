@@ -1,7 +1,7 @@
 """Plan, deploy, check and remove stacks with the operator's own credentials.
 
 In: a template, parameter values, and an account that boto3 reaches. Out: changed stacks, and
-what the commands show. Data comes first, apart from the calls; clients, clock and the operator
+what the commands show. Data and calls are separate. Clients, the clock and the operator
 (`cli.terminal.Operator`) are passed in.
 
     account      the one reader of an account        plan, status, remove

@@ -1,6 +1,6 @@
 """The one way to read an account: as the handler reads it, with the caller's credentials.
 
-What the caller may not read is noted, as it says nothing about what the Lambda may.
+Denied reads are only noted, because the Lambda may have the permission.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AT_ONCE = 8  # load balancers that are read at a time
+AT_ONCE = 8  # load balancers that are read at once
 _FUNCTION_SECONDS = FunctionSettings().timeout - ANSWER_RESERVE
-# What an account without any of it would answer, so that reading goes on after a denial.
+# The answer of an account that has none of it, so that reading continues after a denial.
 _NOTHING: Mapping[str, Mapping[str, object]] = {
     "describe_load_balancer_attributes": {"Attributes": []},
     "describe_load_balancers": {"LoadBalancers": []},
@@ -59,7 +59,7 @@ _NOTHING: Mapping[str, Mapping[str, object]] = {
     "list_subscriptions": {"Subscriptions": []},
     "list_subscriptions_by_topic": {"Subscriptions": []},
 }
-# Where S3's right is not called as the operation is [Service Authorization Reference].
+# Where S3's permission has another name than the operation [Service Authorization Reference].
 _RIGHTS = {
     "GetBucketEncryption": "GetEncryptionConfiguration",
     "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
@@ -80,7 +80,7 @@ class Unread:
 
     @classmethod
     def lacking(cls, right: str, on: str = "") -> Unread:
-        """Return what could not be read for want of a right."""
+        """Return what could not be read because a permission is missing."""
         what = f"{right} on {on}" if on else right
         fix = f"Have {right} allowed for you, and look again."
         return cls(f"not readable: you lack {what}", fix)
@@ -88,7 +88,7 @@ class Unread:
 
 @dataclass(frozen=True, order=True)
 class Denied:
-    """A read that the caller was denied: which right is missing, on what.
+    """A denied read: the missing permission, and the resource.
 
     `named` is what the call named: a bucket, or an ARN.
     """
@@ -100,7 +100,7 @@ class Denied:
 
     @property
     def unread(self) -> Unread:
-        """What could not be read by it."""
+        """This denial, as a reason and what to do."""
         return Unread.lacking(self.right, self.on)
 
     def __str__(self) -> str:
@@ -108,7 +108,7 @@ class Denied:
 
 
 class Noting:
-    """A client that notes what is denied; a `lenient` one answers as if nothing were there."""
+    """A client that notes denied calls; a `lenient` one then answers as if nothing existed."""
 
     def __init__(self, client: object, noted: list[Denied], *, lenient: bool = False) -> None:
         self._client = client
@@ -137,10 +137,10 @@ class Noting:
 
 
 class Reading(Aws):
-    """The handler's way to AWS with clients that repeat by themselves what passes."""
+    """The handler's `Aws`, with clients that retry transient errors by themselves."""
 
     def fit(self, seconds: float) -> int:
-        """Return for how many things the function has the time, if it is as quick as can be."""
+        """Return how many things the function has time for at its fastest."""
         return int(_FUNCTION_SECONDS / seconds)
 
     def call(self, operation: Callable[[], T], *passing: Passing) -> T:
@@ -152,7 +152,7 @@ class Reading(Aws):
 def here(session: boto3.Session) -> Stack:
     """Return a new stack of the session's account and region. Raises botocore's errors.
 
-    Nobody needs a right for it [STS API, GetCallerIdentity].
+    It needs no permission [STS API, GetCallerIdentity].
     """
     if not session.region_name:
         raise NoRegionError()
@@ -176,7 +176,7 @@ def reading(
     *,
     lenient: bool = False,
 ) -> Reading:
-    """Return the way to AWS through these clients; what is denied is added to `noted`."""
+    """Return an `Aws` with these clients; denied reads are added to `noted`."""
     elbv2, s3, sns = (Noting(each, noted, lenient=lenient) for each in given)
     return Reading(
         elbv2=cast("ElasticLoadBalancingv2Client", elbv2),
@@ -232,7 +232,7 @@ def topic(through: Aws, arn: str, filtered: Container[str] = ()) -> TopicSeen | 
 
 
 def _denial(error: ClientError, service: str, given: Mapping[str, object]) -> Denied:
-    """Say which right is missing: AWS's words have it, at times only that access was denied."""
+    """Name the missing permission: AWS's text usually has it, and sometimes only says "denied"."""
     said = re.search(
         r'not authorized to perform: ([A-Za-z0-9-]+:\w+)(?: on resource: "?([^\s"]+))?',
         message(error),

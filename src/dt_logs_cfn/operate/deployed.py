@@ -1,8 +1,8 @@
-"""What a stack really runs: its template, and the function and the role as they are by now.
+"""What a stack really runs: its template, and the current function and role.
 
-CloudFormation keeps the template that a stack was made from. Somebody with other rights may have
-changed the function's code or the role since: so both are read from Lambda and IAM, and compared
-with what the template makes of the stack's parameters.
+CloudFormation keeps the template that a stack was created from. Somebody may have changed the
+function's code or the role since. So both are read from Lambda and IAM, and compared with what the
+template makes of the stack's parameters.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from boto3 import Session
 
 _FILE = "index.py"  # what CloudFormation makes of Code.ZipFile
-# What the template sets of the function, and what it leaves empty, by which code could come in.
+# Function properties that the template sets, and those it leaves empty that could add code.
 _SET = ("Handler", "Runtime", "MemorySize", "Timeout")
 _EMPTY = ("Environment", "FileSystemConfigs", "Layers", "VpcConfig")
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """A stack as AWS has it: texts and plain data, nothing checked yet."""
+    """A stack as AWS returns it: texts and plain data, not yet checked."""
 
     stack_id: str
     template: str
@@ -51,8 +51,8 @@ class Deployed:
 def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Deployed:
     """Read a stack, its function with the code, and its role; changes nothing.
 
-    Raises OperatingError where there is none, VerifyError where it is none of ours, FetchError, and
-    boto3's errors.
+    Raises OperatingError if it does not exist, VerifyError if it is not one of our stacks,
+    FetchError, and boto3's errors.
     """
     cloudformation = session.client("cloudformation")
     stack = named(cloudformation, name)
@@ -78,7 +78,7 @@ def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Dep
 
 
 def changes(found: Deployed) -> tuple[str, ...]:
-    """Return where function and role are not what the stack's own template makes of them."""
+    """Return where the function and role differ from what the stack's template sets."""
     where = Stack.of(found.stack_id)
     name = found.stack_id.partition(":stack/")[2].partition("/")[0]
     group = found.resources.get(LOG_GROUP, "")
@@ -101,7 +101,7 @@ def changes(found: Deployed) -> tuple[str, ...]:
         role["Policies"] += _added_policies(stack, found.resources[EXECUTION_ROLE])
         return (*_function_changes(found, function), *_role_changes(found.role, role))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # Of a template that was edited, or is none of ours; that it differs is told beside.
+        # An edited or foreign template; that it differs is reported separately.
         return (f"what the template makes cannot be told ({type(error).__name__})",)
 
 
@@ -119,7 +119,7 @@ def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[
         value = found.configuration.get(name)
         if isinstance(value, dict):
             value = {key: each for key, each in value.items() if each}
-        # Environment is written alike in both; of the others Lambda tells more than a template.
+        # Lambda returns Environment in a template's form; for the others it returns more.
         known = name in expected and (name != "Environment" or value == expected[name])
         if value and not known:
             yield f"the function has {name}: {_told(value)}"

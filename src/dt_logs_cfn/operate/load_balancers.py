@@ -75,7 +75,7 @@ def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) 
 
 @dataclass(frozen=True)
 class Dropped:
-    """The load balancers that an update drops; `unnamed` if there are more, which nobody may list.
+    """The load balancers that an update drops; `unnamed` if there are more that cannot be listed.
 
     `stops` has those whose logging stops, None where that was not looked up.
     """
@@ -88,7 +88,7 @@ class Dropped:
         return bool(self.arns) or self.unnamed
 
     def lines(self) -> Iterator[str]:
-        """Yield what to know of them before anything else."""
+        """Yield the lines that warn of the drop, to be shown first."""
         if not self:
             return
         if self.stops is None:
@@ -126,7 +126,7 @@ def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable
         return Dropped(tuple(arn for arn in named if arn not in kept))
     try:
         return Dropped(tuple(arn for arn in present() if arn not in kept))
-    except OperatingError:  # there is none any more
+    except OperatingError:  # it no longer exists
         return Dropped()
     except ClientError:
         return Dropped(unnamed=True)

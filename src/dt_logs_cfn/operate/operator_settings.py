@@ -8,8 +8,8 @@
     [parameters]
     NotificationEndpoint = https://…
 
-The format is that of `release.cfg`, except that keys keep their case: parameters need it. What
-confirms a change may not stand there.
+The format is that of `release.cfg`, except that keys keep their case: parameters need it.
+Confirmations of a change are not allowed in the file.
 """
 
 import argparse
@@ -31,7 +31,7 @@ _CONFIRMING = ("yes", "allow-removal", "allow_removal")
 
 @dataclass(frozen=True)
 class Setting:
-    """A value as it may be shown, and where it is from; both empty where nothing sets it."""
+    """A displayable value and its source; both are empty if nothing sets it."""
 
     value: str = ""
     source: str = ""
@@ -85,7 +85,7 @@ def load(path: Path = FILE) -> OperatorSettings:
 
 
 def nothing_given() -> argparse.Namespace:
-    """Return what is parsed into to see which options are given: the others stay None."""
+    """Return a namespace to parse into; options that were not given stay None."""
     return argparse.Namespace(**dict.fromkeys(OPTIONS))
 
 
@@ -116,7 +116,7 @@ def fill(arguments: argparse.Namespace, given: argparse.Namespace) -> dict[str, 
 
 
 def show(options: Mapping[str, Setting], arguments: argparse.Namespace) -> None:
-    """Print where each option and parameter of a command is from.
+    """Print the source of each option and parameter of a command.
 
     Raises UsageError, OperatingError.
     """
@@ -143,7 +143,7 @@ def _lines(settings: Mapping[str, Setting]) -> Iterator[str]:
 
 
 def _applies(name: str, arguments: argparse.Namespace) -> bool:
-    """Tell whether an option of the file is for this command as it was called."""
+    """Return whether an option in the file applies to this call of the command."""
     if name == "stack":  # of `verify`, something else was named
         return getattr(arguments, "given", None) is None
     if name in ("role_arn", "stack_name_prefix"):

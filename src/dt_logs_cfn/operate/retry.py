@@ -1,4 +1,4 @@
-"""Calls through a network that fails now and then: what may be repeated, and what AWS did."""
+"""Retry calls over an unreliable network: which may be repeated, and what AWS did."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 def patiently(look: Callable[[], T], operator: Operator, what: str) -> T:
-    """Return what is seen, after a lost connection or throttling; `look` may be repeated.
+    """Return what `look` returns; repeat it after a lost connection or throttling.
 
-    `what` is followed, as "The stack": raises OperatingError if it cannot be any more, and says
-    that it goes on.
+    `what` names what is followed, such as "The stack". Raises OperatingError, which says that it
+    goes on, if it can no longer be followed.
     """
     try:
         return looked_at(look, operator)
@@ -38,7 +38,7 @@ def patiently(look: Callable[[], T], operator: Operator, what: str) -> T:
 def looked_at(look: Callable[[], T], operator: Operator) -> T:
     """Return what is seen, after a lost connection or throttling; `look` may be repeated.
 
-    Raises the last of FAILURES if it does not come back.
+    Raises the last of FAILURES if AWS does not answer again.
     """
     failures = 0
     while True:
@@ -53,14 +53,14 @@ def looked_at(look: Callable[[], T], operator: Operator) -> T:
 
 
 def passes(error: Exception) -> bool:
-    """Tell whether the same call may be answered later, or was taken in spite of this."""
+    """Return whether the same call may succeed later, or succeeded despite the error."""
     if isinstance(error, ClientError):
         return aws.passes(error)
     return isinstance(error, _PASSING)
 
 
 def refused(error: Exception) -> bool:
-    """Tell whether AWS surely did nothing; a call that was repeated may have been taken before."""
+    """Return whether AWS surely did nothing; an earlier attempt may have succeeded."""
     if not isinstance(error, ClientError):
         return False
     found = error.response.get("ResponseMetadata", {})
@@ -68,7 +68,7 @@ def refused(error: Exception) -> bool:
 
 
 def failure(error: Exception) -> AwsError:
-    """Return one of FAILURES as what happened, and what to do."""
+    """Describe one of FAILURES: what happened, and what to do."""
     try:
         with aws.errors():
             raise error

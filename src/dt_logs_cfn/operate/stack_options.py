@@ -26,7 +26,7 @@ def add_stack(
     help_: str = f"the stack (default: {STACK})",
     default: str | None = STACK,
 ) -> None:
-    """Declare `--stack`, which is called as in the AWS CLI, too."""
+    """Declare `--stack`, and the AWS CLI's name for it."""
     parser.add_argument("--stack", "--stack-name", default=default, metavar="NAME", help=help_)
 
 
@@ -46,7 +46,7 @@ def add_prefix(parser: argparse.ArgumentParser) -> None:
 
 
 def add_wanted(parser: argparse.ArgumentParser) -> None:
-    """Declare what says what a stack is to be: its template, and its parameters."""
+    """Declare the options for a stack's template and parameters."""
     load_balancers.add_arguments(parser)
     parser.set_defaults(file_parameters={})
     parser.add_argument(
@@ -94,7 +94,7 @@ def check_stack(name: str, *, or_id: bool = False) -> None:
 
 
 def check_role(arn: str | None) -> None:
-    """Raise UsageError unless this is a role's ARN, if it is given."""
+    """Raise UsageError if a value is given that is not a role's ARN."""
     if arn is not None and not re.fullmatch(ROLE_ARN, arn):
         raise UsageError(
             f"{arn[:200]!r} is not the ARN of a role.",
@@ -119,7 +119,7 @@ def check_names(arguments: argparse.Namespace) -> None:
 
 
 def sources(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the parameters that are given by where they are from; a later one counts more.
+    """Yield the given parameters by source; a later source overrides an earlier one.
 
     Raises UsageError, OperatingError.
     """
@@ -160,7 +160,7 @@ def deployment(
     given: Mapping[str, str],
     tags: Mapping[str, str],
 ) -> Deployment:
-    """Return what a stack is to become; `given` are its checked parameters.
+    """Return the deployment that is asked for; `given` are its checked parameters.
 
     Raises FetchError, VerifyError, OperatingError.
     """
@@ -172,7 +172,7 @@ def deployment(
 
 
 def template(arguments: argparse.Namespace, existing: Existing | None = None) -> Template:
-    """Return the template that is asked for; a stack keeps its privileges unless told otherwise.
+    """Return the template to use; a stack keeps its privileges unless the options change them.
 
     Raises FetchError, VerifyError, OperatingError.
     """

@@ -20,10 +20,10 @@ _NAMES = {privileges: name for name, privileges in STACK_TEMPLATES.items()}
 
 @dataclass(frozen=True)
 class Template:
-    """A template's text, which AWS is handed over, and where it is from, in words.
+    """A template's text, which is sent to AWS, and a description of its source.
 
-    AWS gets no URL: what is there may be another template by then. Raises OperatingError when made
-    with a text that CloudFormation does not take.
+    AWS gets the text, not the URL: the file there may have changed by then. Raises OperatingError
+    when made with a text that CloudFormation does not take.
     """
 
     text: str
@@ -44,7 +44,7 @@ class Template:
 
     @property
     def parameters(self) -> Declared:
-        """What it takes. Raises VerifyError if it is no template."""
+        """The parameters that it declares. Raises VerifyError if it is not a template."""
         return declared(parse_template(self.text))
 
 
@@ -63,7 +63,7 @@ def from_release(folder: Path, privileges: Privileges) -> Template:
 def from_url(url: str, privileges: Privileges | None) -> Template:
     """Return what is at a URL. Raises FetchError, VerifyError, OperatingError.
 
-    CloudFormation is handed the text that was verified, and not the URL: what is there may change.
+    CloudFormation gets the verified text, not the URL, because the file at the URL may change.
     """
     try:
         text = fetch(url, LIMIT).decode()
@@ -92,7 +92,7 @@ def _verified(text: str, where: str, privileges: Privileges | None) -> Template:
             f"{where} has {found.value} privileges, not {privileges.value}.",
             "Leave --privileges out, or give the other template.",
         )
-    # White space does not count when it is verified, and does for CloudFormation's limit.
+    # Verification ignores white space; CloudFormation's size limit counts it.
     fits = len(text.encode()) <= TEMPLATE_LIMIT
     body = text if fits else canonical.dumps(parse_template(text), indentation="")
     return Template(body, f"release {verdict.origin.version}, {found.value}, {where}")

@@ -1,7 +1,7 @@
 """The one check of values for a template's parameters, before anything is asked of AWS; pure.
 
-What CloudFormation takes is in the template, whose patterns are the handler's; what the handler
-takes is checked by the handler itself.
+CloudFormation's rules are in the template, and its patterns are the handler's. The handler's own
+code checks what the handler accepts.
 """
 
 import difflib
@@ -20,10 +20,10 @@ from dt_logs_handler.documents import Json
 from dt_logs_handler.names import ARN, LOAD_BALANCER_ARN, Stack
 
 _LONGEST = 4096  # bytes [CloudFormation quotas]
-_ALIKE, _SAME = 0.6, 0.85  # how near another name is to be meant, and to be all but the same
+_ALIKE, _SAME = 0.6, 0.85  # how similar a name is to be suggested, and to count as a near copy
 # An ARN without its end, as far as it can be an application load balancer's.
 _CUT_OFF = rf"{ARN}:elasticloadbalancing:[^/]*(/app(/[^/]*(/[0-9a-f]{{0,15}})?)?)?/?"
-# What a handler asks for besides, in a check of single values.
+# Other values that the handler requires, for a check of single values.
 _EXAMPLES = {
     "DataTheoremAccountId": "0" * 12,
     "LoadBalancerArns": "*",
@@ -53,7 +53,7 @@ def check(
 ) -> dict[str, str]:
     """Check values as CloudFormation does, and return each parameter's, as `complete` does.
 
-    `kept` are the values of before. Raises OperatingError for an unknown name, a value that its
+    `kept` holds the previous values. Raises OperatingError for an unknown name, a value that its
     parameter does not take, or a missing one.
     """
     parameters = declared(template)
@@ -80,7 +80,7 @@ def _check_value(name: str, parameter: Mapping[str, Json], value: str) -> None:
     """Raise OperatingError for a value that CloudFormation refuses, with the rule it breaks."""
     try:
         size = len(value.encode())
-    except UnicodeEncodeError as error:  # the terminal handed over what is not text
+    except UnicodeEncodeError as error:  # the terminal passed bytes that are not text
         raise OperatingError(
             f"The value of {name} is not text in UTF-8.", "Write it in UTF-8."
         ) from error
@@ -103,9 +103,9 @@ def _refused_part(parameter: Mapping[str, Json], value: str) -> str:
 
 
 def _shown(name: str, value: str) -> str:
-    """Return a refused value as it may be shown: an endpoint that is not an address may be a token.
+    """Return a refused value for display; an endpoint that is not a URL may be a token.
 
-    Of an address only the host is shown.
+    Of a URL, only the host is shown.
     """
     hidden = name == "NotificationEndpoint" and not re.match(r"arn:|[a-z]+://", value)
     return "'…'" if hidden and value else repr(cut(shown_value(value), 120))
@@ -134,14 +134,14 @@ def _place(load_balancers: str) -> Stack | None:
 
 
 def _anywhere(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that are right or wrong wherever the stack is."""
+    """Return the values that are right or wrong for any stack."""
     return {name: value for name, value in given.items() if name not in _OF_A_PLACE}
 
 
 def shown_name(name: str, known: Iterable[str] = ()) -> str | None:
-    """Return a name that somebody gave as it may be shown, None if it may be a token by slip.
+    """Return a given name for display, or None if it may be a token by mistake.
 
-    Whoever writes a token where a name belongs has no close match among the known ones. Where none
+    A token in place of a name does not resemble a known name. Where none
     are known, or none is near, a few letters are shown: a token is longer or has digits in it.
     """
     near = re.fullmatch("[A-Za-z0-9]{1,80}", name) and _near(name, known, _SAME)

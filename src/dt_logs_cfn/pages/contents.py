@@ -19,7 +19,7 @@ class Contents:
     customization: Customization | None = None
 
     def url(self, partition: str, name: str) -> str:
-        """Return where a file is published for a partition; empty where nothing is."""
+        """Return a file's URL in a partition; empty if it is not published there."""
         return template_url(self.settings.vendor(partition).base_url, name)
 
     def parameters(self, partition: str) -> dict[str, str]:

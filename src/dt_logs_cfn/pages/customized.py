@@ -1,4 +1,4 @@
-"""What the launch page says of a release whose templates somebody changed."""
+"""Write what the launch page says about a release with customized templates."""
 
 from collections.abc import Iterator
 from html import escape

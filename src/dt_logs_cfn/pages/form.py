@@ -1,4 +1,4 @@
-"""The launch page's form and what the script makes of it; hidden until the script runs."""
+"""Make the launch page's form and what its script fills in; hidden until the script runs."""
 
 import json
 from html import escape
@@ -26,7 +26,7 @@ def launcher(contents: Contents) -> str:
 
 
 def data(contents: Contents) -> str:
-    """Return what the script knows of this release, as a block that is not run."""
+    """Return the script's data about this release, as a block that is not run."""
     found = {
         "version": __version__,
         "httpsUrl": HTTPS_URL,
@@ -50,7 +50,7 @@ def data(contents: Contents) -> str:
 
 
 def unpublished(contents: Contents, partition: str) -> str:
-    """Return what is said where there is no address to launch from."""
+    """Return the text for a partition in which the release is not published."""
     least, documented = (
         contents.templates[each] for each in (Privileges.LEAST_PRIVILEGE, Privileges.DOCUMENTED)
     )

@@ -1,6 +1,6 @@
 """The launch page: what a customer reads, checks and launches from, made with the release.
 
-Nothing but the settings and the release's other files decides it: no clock, no botocore.
+Only the settings and the release's other files decide its content: no clock, no botocore.
 """
 
 import hashlib

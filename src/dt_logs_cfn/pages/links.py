@@ -12,7 +12,7 @@ from dt_logs_cfn.pages.regions import Partition
 
 
 def template_url(base_url: str, name: str) -> str:
-    """Return where a file of this release is published; empty where nothing is."""
+    """Return a published file's URL; empty if it is not published."""
     return f"{base_url}/{__version__}/{name}" if base_url else ""
 
 

@@ -48,12 +48,12 @@ def table(
 
 
 def mono(text: str) -> str:
-    """Return text that is a name of AWS's."""
+    """Return text that is an AWS name."""
     return f'<span class="mono">{escape(text)}</span>'
 
 
 def code(markup: str, name: str = "") -> str:
-    """Return lines as they are, wrapped as a terminal does; by its name a script finds them."""
+    """Return lines verbatim, wrapped as a terminal does; a script finds them by name."""
     found = f' id="{name}"' if name else ""
     return f'<pre class="wrapped"{found}>{markup}</pre>'
 

@@ -1,6 +1,6 @@
 """The regions that a page offers, by partition, with the names that AWS gives them.
 
-Written down, not asked of botocore: another botocore must not make another page. A region that is
+They are listed here, because another version of botocore must not change the page. A region that is
 missing here can still be launched in by the command line. Consoles: each region has its own host.
 """
 

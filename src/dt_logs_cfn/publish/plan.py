@@ -2,8 +2,7 @@
 
 `--dry-run` prints what the publisher carries out. The first step claims the version: SHA256SUMS
 names every other byte of the release, so of several publishers with different bytes only one
-continues. Nothing points to a version before all of it was uploaded and fetched again as a
-customer would.
+continues. Nothing points to a version until all of it was uploaded and fetched as a customer would.
 """
 
 import hashlib

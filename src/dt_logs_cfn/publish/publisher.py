@@ -61,7 +61,7 @@ def publish(
 ) -> tuple[Done, ...]:
     """Carry out each plan at its destination; repeatable, also after an interruption.
 
-    A destination that fails does not stop the others: the result holds its failure.
+    A failed destination does not stop the others; its result holds the failure.
     """
     stopped = Event()
 

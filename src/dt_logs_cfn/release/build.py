@@ -1,4 +1,4 @@
-"""Everything that a vendor releases, made in memory from the settings and nothing else.
+"""Build everything that a vendor releases, in memory and only from the settings.
 
 The same settings give the same bytes on every machine: no clock, no path, no environment. So a
 customer who rebuilds a release can compare it byte by byte.
@@ -61,7 +61,7 @@ Templates = Mapping[TemplateKind, Mapping[str, Any]]
 class Release:
     """The files of one version, by their POSIX names inside its folder.
 
-    `warnings` are sentences about what to look at soon. `customized_by` names what changed the
+    `warnings` are sentences about what needs attention soon. `customized_by` names what changed the
     templates, as MODULE:FUNCTION, and is empty where nothing did.
     """
 
@@ -155,7 +155,7 @@ def _what_to_shorten(
 
 
 def _text(kind: TemplateKind, template: Mapping[str, Any]) -> bytes:
-    """Return a template as it is published; those with a limit are without indentation."""
+    """Return a template's published form; those with a size limit have no indentation."""
     indentation = " " if kind is TemplateKind.SERVICE_ROLE else ""
     return canonical.dumps(template, indentation).encode()
 

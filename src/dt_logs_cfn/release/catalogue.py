@@ -28,7 +28,7 @@ _LONGEST = 500
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """That a version must not be used any more, since when (UTC) and why."""
+    """When (UTC) and why a version was withdrawn."""
 
     at: str
     reason: str
@@ -76,7 +76,7 @@ class Catalogue:
         return next((each for each in self.entries if each.version == version), None)
 
     def entered(self, entry: Entry) -> "Catalogue":
-        """Return it with a version; the one that is there stays. Raises PublishError.
+        """Return the catalogue with a version added; an existing entry stays. Raises PublishError.
 
         A version is not published twice: neither with other bytes, nor after it was withdrawn.
         """
@@ -95,7 +95,7 @@ class Catalogue:
         return self
 
     def withdrawn(self, version: str, withdrawal: Withdrawn) -> "Catalogue":
-        """Return it with a version marked; one that is marked already stays so."""
+        """Return the catalogue with a version marked as withdrawn; an existing mark stays."""
         found = self.find(version)
         if found is None:
             raise PublishError(
@@ -107,7 +107,7 @@ class Catalogue:
         return Catalogue(tuple(marked if each is found else each for each in self.entries))
 
     def latest(self, current: str | None, candidate: str | None) -> Entry | None:
-        """Return what `latest.json` is to have, which now has `current`.
+        """Return the new entry of `latest.json`; `current` is the present one.
 
         It moves to the candidate, but never back to an older version. From one that was withdrawn
         it goes back to the newest before it that was not.
@@ -120,7 +120,7 @@ class Catalogue:
         return max(good, key=lambda each: numbers(each.version), default=None)
 
     def to_json(self) -> dict[str, object]:
-        """Return it as `versions.json` has it."""
+        """Return it in the format of `versions.json`."""
         return {
             "versions": [
                 {name: value for name, value in asdict(each).items() if value is not None}
@@ -130,10 +130,10 @@ class Catalogue:
 
     @classmethod
     def parse(cls, content: bytes, lenient: bool = False) -> "Catalogue":
-        """Read what may be anybody's. Raises PublishError.
+        """Read data that is not trusted. Raises PublishError.
 
-        `lenient` passes over what a later version of this project may add to an entry: for those
-        who only read, since whoever writes would lose it.
+        `lenient` ignores fields that a later version of this project may add to an entry. Only
+        readers may use it, because a writer would lose them.
         """
         try:
             entries = _loaded(content)["versions"]

@@ -1,6 +1,6 @@
 """The option `--customize MODULE:FUNCTION`: which function changes the templates of a release.
 
-Only what the command line names is imported, and never what a template or a release says.
+Only the module on the command line is imported, never one that a template or release names.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def load_customize(named: str | None) -> Customize | None:
             f"{cut(repr(named), 80)} is not a function.", "Give --customize MODULE:FUNCTION."
         )
     folder = str(Path.cwd())
-    if folder not in sys.path:  # as `python -m` has it; behind what is installed
+    if folder not in sys.path:  # as with `python -m`; after installed modules
         sys.path.append(folder)
     module, name = form.groups()
     found = getattr(_imported(module), name, None)

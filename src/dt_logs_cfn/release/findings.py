@@ -8,7 +8,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One thing to mend in a template.
+    """One thing to correct in a template.
 
     `path` names the place by its keys, joined with `/`, and is empty for the template as a whole.
 

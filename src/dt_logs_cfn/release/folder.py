@@ -43,7 +43,7 @@ def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     """
     out = Path(out)
     target = out / release.version
-    # A link stays, and what it leads to is replaced; of one in a circle Path.resolve may raise.
+    # A link stays, and its target is replaced; Path.resolve may raise for a circular link.
     place = Path(os.path.realpath(target))
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def compare(release: Release, folder: str | os.PathLike[str]) -> tuple[Differenc
 def read_files(folder: Path) -> dict[str, bytes]:
     """Read every file below a folder, by its relative POSIX name.
 
-    What is there and can be none, a pipe or a link to nowhere, counts as an empty one. Raises
+    An entry that cannot be a file, such as a pipe or a broken link, counts as an empty file. Raises
     ReleaseError if the folder is not there or cannot be read.
     """
     if not folder.is_dir():

@@ -37,9 +37,9 @@ def released(out: Path) -> dict[str, str]:
 
 
 def is_released(release: Release, out: Path) -> bool:
-    """Tell whether exactly these files are marked as released.
+    """Return whether exactly these files are marked as released.
 
-    Raises ReleaseError where others are, of this version.
+    Raises ReleaseError if other files are marked for this version.
     """
     marked = released(out).get(release.version)
     if marked is not None and marked != _digest(release.files[CHECKSUMS]):
@@ -51,7 +51,7 @@ def is_released(release: Release, out: Path) -> bool:
 
 
 def mark(release: Release, out: Path) -> bool:
-    """Mark a release as released; repeatable. Tells whether it was not before.
+    """Mark a release as released; repeatable. Returns whether this is new.
 
     Raises ReleaseError where other files of the version are, or if it cannot be written.
     """
@@ -71,7 +71,7 @@ def mark(release: Release, out: Path) -> bool:
 
 
 def changed(out: Path) -> tuple[str, ...]:
-    """Return what is not as it was released, as names below `out`.
+    """Return the files that differ from the release, as names below `out`.
 
     Raises ReleaseError if the list, or a released version, cannot be read.
     """

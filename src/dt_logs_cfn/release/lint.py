@@ -25,11 +25,11 @@ from dt_logs_cfn.template.templates import origin
 
 
 def lint_templates(templates: Release | Mapping[str, str], today: date) -> tuple[Finding, ...]:
-    """Check templates with cfn-lint and our own rules, and return what is to be mended.
+    """Check templates with cfn-lint and our own rules, and return the findings.
 
     Give a release, or the texts of templates by name. `today` decides whether a runtime's end is
-    near. Takes seconds. Raises VerifyError or SettingsError for a text that is not a template of
-    ours.
+    near. Takes seconds. Raises VerifyError or SettingsError for a text that is not one of our
+    templates.
 
     >>> from datetime import date
     >>> lint_templates(build_release(Settings()), date(2026, 1, 1))

@@ -230,7 +230,7 @@ def terraform(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str
 def terraform_stack_set(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str:
     """Return a Terraform module of a StackSet, with a variable for each parameter but one.
 
-    It is for all load balancers, since ARNs are of one account. As `terraform` otherwise.
+    It covers all load balancers, because an ARN belongs to one account. As `terraform` otherwise.
     """
     declared: Mapping[str, Mapping[str, Any]] = template["Parameters"]
     given = {name: _value(name, each) for name, each in declared.items()}
@@ -244,8 +244,8 @@ def terraform_stack_set(template: Mapping[str, Any], documented: Mapping[str, An
 def stack_set_parameters(template: Mapping[str, Any]) -> str:
     """Return every parameter as `--parameters file://…` of the AWS CLI takes them.
 
-    For all load balancers, since ARNs are of one account; what has no default is empty, and
-    CloudFormation refuses it until it is filled in.
+    Covers all load balancers, because an ARN belongs to one account. A parameter without a default
+    is empty, and CloudFormation refuses it until it is filled in.
     """
     values = {name: str(each.get("Default", "")) for name, each in template["Parameters"].items()}
     values[_LOAD_BALANCERS] = EVERY_LOAD_BALANCER

@@ -1,7 +1,7 @@
-"""Our own rules for a template: what cfn-lint does not know, and what we promise a customer.
+"""Check a template with our own rules: what cfn-lint does not know, and what we promise.
 
-Each rule is a function from a template to findings. The reasons why a right may be on `*` are the
-model's: an action that has none there may not.
+Each rule is a function from a template to findings. The model gives the reasons why an action may
+be on `*`; an action without one may not.
 """
 
 import re
@@ -35,7 +35,7 @@ class Subject:
     runtime_ends: Mapping[str, date]
 
     def finding(self, rule: str, path: Path, message: str, severity: Severity = "error") -> Finding:
-        """Return a finding of a rule of ours at a path of this template."""
+        """Return one of our rules' findings at a path of this template."""
         return Finding(self.name, "/".join(path), rule, severity, message)
 
     def section(self, name: str) -> dict[str, Json]:
@@ -50,7 +50,7 @@ def check(subject: Subject) -> tuple[Finding, ...]:
 
 
 def size(subject: Subject) -> Iterator[Finding]:
-    """Keep a template small enough to be handed over directly."""
+    """Keep a template small enough for CreateStack's TemplateBody."""
     found = len(subject.text.encode())
     if found > TEMPLATE_LIMIT:
         yield subject.finding(
@@ -91,7 +91,7 @@ def descriptions(subject: Subject) -> Iterator[Finding]:
 
 
 def wildcards(subject: Subject) -> Iterator[Finding]:
-    """Allow nothing on `*` but what was documented, or what AWS has no resource level for."""
+    """Allow `*` only for documented permissions and for actions without a resource level."""
     documented = list(statements(plain(execution_policies.documented(STACK))))
     for path, policy in mappings(subject.section("Resources")):
         if "Statement" not in policy:
@@ -166,7 +166,7 @@ def _resources(value: Json) -> Iterator[str]:
 
 
 def _is_everything(arn: str) -> bool:
-    """Tell whether an ARN leaves both the account and the resource open."""
+    """Return whether an ARN leaves both the account and the resource open."""
     parts = _SUBSTITUTED.sub("-", arn).split(":", 5)
     return len(parts) < 6 or (parts[4] in ("", "*") and parts[5].startswith("*"))
 

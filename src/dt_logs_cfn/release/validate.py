@@ -10,7 +10,7 @@ from dt_logs_cfn.release.findings import Finding, Severity
 
 PACKAGE = "cloudformation_validate"
 _SEVERITIES: Mapping[str, Severity] = {"FATAL": "error", "ERROR": "error", "WARN": "warning"}
-# A finding that does not hold, by its rule and a part of its text, and why it does not.
+# A false finding, by its rule and a part of its text, and why it is false.
 EXPLAINED = {
     ("W1030", "default ''"): "The property is set only if the parameter is not empty (Fn::If); the"
     " rule tries the default without the condition.",
@@ -18,7 +18,7 @@ EXPLAINED = {
 
 
 def installed() -> bool:
-    """Tell whether cloudformation-validate can be used."""
+    """Return whether cloudformation-validate can be used."""
     return find_spec(PACKAGE) is not None
 
 

@@ -22,7 +22,7 @@ Plain = Mapping[str, Any]
 class AddedRight:
     """A policy statement beyond ours: in which resource, and what it says, as text.
 
-    `who` is its principal, and empty where that is whoever has the policy.
+    `who` is its principal; empty in a policy that is attached to an identity.
     """
 
     resource: str
@@ -48,7 +48,7 @@ class Customization:
 def customization(
     found: Mapping[TemplateKind, Plain], ours: Mapping[TemplateKind, Plain]
 ) -> Customization | None:
-    """Return what templates have beyond ours, or None if it is nothing."""
+    """Return what templates have beyond ours, or None."""
     names = (each["Metadata"][RECORD].get(CUSTOMIZED, "") for each in found.values())
     by = next(filter(None, names), "")
     if not by:
@@ -63,7 +63,7 @@ def customization(
 def added_to(template: Plain) -> tuple[AddedRight, ...]:
     """Return each policy statement that a template has beyond ours of the same settings.
 
-    Raises VerifyError or SettingsError for what is not a template of ours.
+    Raises VerifyError or SettingsError if a text is not one of our templates.
     """
     source = origin(template)
     return added_rights(template, template_of(source.settings, source.kind).to_dict())
@@ -89,7 +89,7 @@ def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
     """Return the statements that the service role has beyond ours, as a policy file has them.
 
     Placeholders like `${Region}` stand for what differs from stack to stack. Raises BuildError for
-    a function of CloudFormation's that a file cannot have.
+    a CloudFormation function that a policy file cannot have.
     """
     parameters = {name: f"${{{name}}}" for name in found["Parameters"]}
     pseudo = {f"AWS::{name}": f"${{{name}}}" for name in ("StackId", "StackName", "URLSuffix")}

@@ -23,7 +23,7 @@ from dt_logs_cfn.template.templates import CUSTOMIZED, RECORD, TemplateKind, tem
 Customize = Callable[[Template, TemplateKind], None]
 
 _SECTIONS = ("Conditions", "Mappings", "Outputs", "Parameters", "Resources", "Rules")
-# What makes the function ours: its code, its entry point, and the role whose rights we explain.
+# What makes the function ours: its code, its entry point, and the role that we explain.
 _PROMISED = ("Code", "Handler", "Role")
 
 
@@ -85,7 +85,7 @@ def _customized(customize: Customize, template: Template, kind: TemplateKind) ->
         )
     try:
         found = template.to_dict()
-        canonical.dumps(found)  # which refuses what has no form of its own
+        canonical.dumps(found)  # which refuses values that JSON cannot hold
         return json.dumps(found)
     except Exception as error:
         raise BuildError(
@@ -105,7 +105,7 @@ def _not_allowed(found: Any, ours: Any) -> Iterator[str]:
 
 
 def _may(path: Path, what: str) -> bool:
-    """Tell whether a difference from our template is one that a customer may make."""
+    """Return whether a difference from our template is one that a customer may make."""
     match path:
         case (section,) | (section, _) if section in _SECTIONS:
             return what == "added"

@@ -1,4 +1,4 @@
-"""A template's parameters, and what CloudFormation makes of values for them; pure."""
+"""Read a template's parameters, and resolve their values as CloudFormation does; pure."""
 
 import re
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ def split(parameter: Mapping[str, Json], value: str) -> list[str] | str:
 
 
 def accepts(parameter: Mapping[str, Any], value: str) -> bool:
-    """Tell whether a parameter takes a value: a list's pattern is for each of its items."""
+    """Return whether a parameter takes a value: a list's pattern is for each of its items."""
     if parameter["Type"] == "Number":
         number = int(value) if re.fullmatch("-?[0-9]{1,18}", value) else None
         return number is not None and (

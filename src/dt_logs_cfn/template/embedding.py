@@ -136,7 +136,7 @@ def unpack(archive: bytes) -> dict[str, bytes]:
 
 
 def _pack(sources: Mapping[str, bytes]) -> bytes:
-    """Zip with nothing in it that a machine, a day or a zlib could change."""
+    """Make a zip that does not depend on the machine, the date or the zlib version."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as opened:
         for name, content in sorted(sources.items()):

@@ -1,4 +1,4 @@
-"""What the Lambda may do: as documented, or as little as its steps need."""
+"""Make the Lambda's policy: as documented, or as little as its steps need."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -75,7 +75,7 @@ def execution_policy(privileges: Privileges, limits: PolicyLimits | None = None)
 
 
 def refresh_policy(limits: PolicyLimits | None = None) -> PolicyDocument:
-    """Return what the least-privilege role may do besides, where a schedule runs the function.
+    """Return the least-privilege role's additional permissions if a schedule runs the function.
 
     >>> [statement.Sid for statement in refresh_policy().Statement]
     ['OwnStack']
@@ -149,7 +149,7 @@ def _only_named(own: str) -> Resource:
     """Return the ARNs of the buckets that parameters name, and of the stack's own.
 
     CloudFormation has no loop, but a delimiter can carry the beginning of an ARN. It must be a
-    literal, so the partition is a wildcard: the account that the statement asks for has but one.
+    literal, so the partition is a wildcard; the account in the statement exists in only one.
     """
     before = ",arn:*:s3:::"
     return Split(

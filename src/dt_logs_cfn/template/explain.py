@@ -13,7 +13,7 @@ from dt_logs_handler.grants import GRANTS
 _LEAST = "lambda-execution-least-privilege"
 _DOCUMENTED = "lambda-execution-documented"
 
-# What a security team asks for first, by what stands in the policy: nothing allows it.
+# What a security team asks about first; no statement of the policy allows it.
 REFUSED = (
     "reading any object: no s3:GetObject, so the function cannot read a log",
     "deleting or writing an object, but for the test file that Elastic Load Balancing wrote",
@@ -102,7 +102,7 @@ def _statements(name: str) -> list[dict[str, Any]]:
 def _by_action(
     statements: Iterable[dict[str, Any]],
 ) -> dict[str, list[tuple[tuple[str, ...], str]]]:
-    """Return on what, and under which condition, each action is allowed."""
+    """Return each action's resources and conditions."""
     found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for statement in statements:
         on = tuple(_listed(statement["Resource"]))

@@ -1,6 +1,6 @@
 """CloudFormation's functions, as far as our templates use them.
 
-What is not known here raises KeyError, so that a template cannot use it unseen.
+A function that is not known here raises KeyError, so no template uses one unnoticed.
 """
 
 import re
@@ -98,7 +98,7 @@ class ResolvedTemplate:
         return bool(self.value(self.template["Conditions"][name]))
 
     def has(self, resource: str) -> bool:
-        """Tell whether a resource of the template is to be: its condition, if any, holds."""
+        """Return whether a resource is to exist: its condition, if any, holds."""
         condition = self.template["Resources"][resource].get("Condition")
         return condition is None or self.condition(condition)
 

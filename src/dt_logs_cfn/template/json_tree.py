@@ -35,7 +35,7 @@ def strings(value: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
 def differences(found: Json, expected: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Yield the places where two values differ, and how: added, missing or changed.
 
-    A number is no truth value here, as in JSON and unlike in Python.
+    A number never equals a boolean, as in JSON and unlike in Python.
     """
     if type(found) is type(expected) and isinstance(found, dict | list):
         ours, theirs = dict(children(expected)), dict(children(found))

@@ -2,7 +2,7 @@
 
 CloudFormation matches a pattern against a whole value, and of a list against each item (an empty
 list has one empty item). Its regular expressions are Java's; these mean the same in Python. The
-handler checks everything again, since an older stack may hand it anything.
+handler checks everything again, because an older stack may send it anything.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reading a template that somebody hands us: nothing in it is trusted, and nothing is run."""
+"""Read an untrusted template; nothing in it is run."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from dt_logs_handler.documents import Json
 # CloudFormation takes no larger template, from S3 either.
 LIMIT = 1_000_000
 
-# Ours have a dozen; whoever walks through more would run out of stack.
+# Ours have a dozen levels; walking through many more would exceed the recursion limit.
 MOST_LEVELS = 100
 
 _FIX = "Give the template as it was published; it may be damaged or another file."
@@ -20,7 +20,7 @@ _FIX = "Give the template as it was published; it may be damaged or another file
 def read_template(path: Path) -> str:
     """Return the text of a template file.
 
-    Raises VerifyError if the file cannot be read, is larger than CloudFormation takes, or is no
+    Raises VerifyError if the file cannot be read, is larger than CloudFormation takes, or is not
     UTF-8 text.
     """
     return decoded(read_bytes(path), str(path))
@@ -41,7 +41,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decoded(content: bytes, name: str) -> str:
-    """Return bytes as text. Raises VerifyError if they are none."""
+    """Return bytes as text. Raises VerifyError if they are not UTF-8."""
     try:
         return content.decode()
     except UnicodeDecodeError as error:
@@ -51,8 +51,8 @@ def decoded(content: bytes, name: str) -> str:
 def parse_template(text: str) -> dict[str, Json]:
     """Return a template as JSON values.
 
-    A name that comes twice in an object is refused, since a reader may see one of the values and
-    CloudFormation the other. Raises VerifyError if the text is no JSON object with resources.
+    A duplicate name in an object is refused, because a reader may see one of the values and
+    CloudFormation the other. Raises VerifyError if the text is not a JSON object with resources.
     """
     try:
         template: Json = json.loads(text, object_pairs_hook=_once, parse_constant=_no_json)
@@ -82,4 +82,4 @@ def _nests_deeper(value: Json, levels: int) -> bool:
 
 
 def _no_json(constant: str) -> Json:
-    raise ValueError(f"{constant} is no JSON value")
+    raise ValueError(f"{constant} is not a JSON value")

@@ -61,11 +61,11 @@ class DTLogsAnalysis(AWSCustomObject):  # type: ignore[misc]  # troposphere ship
 
 
 def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[Any]:
-    """Return what a stack consists of.
+    """Return a stack's resources.
 
-    Under the documented privileges exactly the three resources that were promised; under the
-    least privilege also the function's log group, since that role may not create one, and with a
-    RefreshSchedule what runs the function by it.
+    The documented privileges have exactly the three promised resources. The least privilege also
+    has the function's log group, because that role may not create one. A RefreshSchedule adds the
+    rule and the permission that run the function.
     """
     resources = [
         _execution_role(privileges),
@@ -122,7 +122,7 @@ def _execution_role(privileges: Privileges) -> Role:
         Path=Ref("LambdaExecutionRolePath"),
         PermissionsBoundary=_if_given("PermissionsBoundaryArn"),
         AssumeRolePolicyDocument=service_policies.function_trust(),
-        # A policy of its own could be gone before the function runs for the last time.
+        # A separate policy resource could be deleted before the function's last run.
         Policies=policies,
     )
 

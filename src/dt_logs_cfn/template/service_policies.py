@@ -1,7 +1,7 @@
 """What CloudFormation may do for the stack, through its service role.
 
-The documented policy is published as it was promised. It cannot run the stack on AWS, since it
-lacks `iam:PassRole` and `lambda:InvokeFunction`; the lifecycle policy can, from Create to Delete.
+The documented policy is published as it was promised. It cannot run the stack on AWS, because it
+lacks `iam:PassRole` and `lambda:InvokeFunction`. The lifecycle policy can, from Create to Delete.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ ROLE, FUNCTION, LOG_GROUP, RULE, PERMISSION, CUSTOM = (
 
 
 class On(Enum):
-    """On what a right holds."""
+    """The kind of resource that a permission is for."""
 
     ROLE = "Role"
     PASSED_ROLE = "PassedRole"
@@ -37,7 +37,7 @@ class On(Enum):
 
 @dataclass(frozen=True)
 class Need:
-    """Actions that CloudFormation takes for a resource type of ours, and what for."""
+    """Actions that CloudFormation uses for one of our resource types, and what for."""
 
     resource_type: str
     actions: tuple[str, ...]
@@ -45,8 +45,8 @@ class Need:
     why: str
 
 
-# What the handlers in CloudFormation's registry schemas declare, as far as a property of ours or
-# the stack's tags bring them to it, and what the schemas declare for tagging. A read handler reads
+# What the handlers in CloudFormation's registry schemas declare, as far as our properties or
+# the stack's tags lead to it, and what the schemas declare for tagging. A read handler reads
 # every property, set or not.
 NEEDS: tuple[Need, ...] = (
     Need(ROLE, ("iam:CreateRole",), On.ROLE, "create the execution role"),

@@ -1,4 +1,4 @@
-"""Python sources without what only readers and type checkers need.
+"""Remove from Python sources what only readers and type checkers need.
 
 Every byte of a template counts. Most of it is cut by patterns, and annotations by the positions in
 the syntax tree of a signature: a whole module's tree takes a sixth of a build's time, and

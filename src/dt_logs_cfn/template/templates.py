@@ -136,7 +136,7 @@ def service_role_template(settings: Settings) -> Template:
 def origin(template: Mapping[str, object]) -> Origin:
     """Return what a parsed template, which may come from anywhere, says that it was built from.
 
-    Raises VerifyError if it says nothing, SettingsError if what it says cannot be.
+    Raises VerifyError if it does not say, SettingsError if what it says is invalid.
     """
     metadata = template.get("Metadata")
     record = metadata.get(RECORD) if isinstance(metadata, dict) else None

@@ -80,7 +80,7 @@ def shown_url(url: str) -> str:
 
 
 def is_url(text: str) -> bool:
-    """Tell whether a command-line argument is a URL and not a file."""
+    """Return whether a command-line argument is a URL and not a file."""
     return text.lower().startswith(("https://", "http://"))
 
 
@@ -131,7 +131,7 @@ def _check(url: str) -> None:
 
 
 def _is_here(host: str) -> bool:
-    """Tell whether a host is this machine, where emulated accounts listen."""
+    """Return whether a host is this machine, where emulated accounts listen."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

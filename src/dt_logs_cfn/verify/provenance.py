@@ -22,7 +22,7 @@ Standing = Literal["published", "withdrawn", "unknown"]
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the files beside a file say about it, each with its text.
+    """What the neighbouring files say about a file, each with its text.
 
     `state` is that of the signature, `standing` that of the version. If a signature is `required`,
     a missing or unchecked one is a finding.
@@ -46,8 +46,8 @@ def provenance(
 ) -> Provenance:
     """Check the signature over a file, and whether its version was withdrawn.
 
-    A remote file must be signed if `signers` names anybody, because whoever may write there could
-    have left the signature out. Raises what reading the neighbouring files raises.
+    A remote file must be signed if `signers` names anybody, because anyone who may write there
+    could have left the signature out. Raises what reading the neighbouring files raises.
     """
     state, signature = _signature(given, version, signers)
     entry, told = entry_of(given, version)

@@ -1,9 +1,9 @@
-"""Telling whether a template, from wherever it came, is what this release would have built.
+"""Check whether a template from any source is what this release would have built.
 
-The template says in its Metadata what it was built from. It is built again from that, here, and
+The template says in its Metadata what it was built from. It is rebuilt here from that, and
 everything is compared. Nothing of it is trusted: what it says it was built with is part of the
-answer, sizes are bounded, and its code is unpacked and read, but never run. Nor is anything
-imported that it names: whoever wants a customized template built again hands the callable over.
+answer, sizes are bounded, and its code is unpacked and read, but never run. Nothing that it names
+is imported: to rebuild a customized template, pass the callable.
 """
 
 import json
@@ -51,8 +51,8 @@ def verify_template(text: str, customize: Customize | None = None) -> Verdict:
     template names is imported or run. White space and the order of keys do not count, as they do
     not for CloudFormation.
 
-    Raises VerifyError or SettingsError if the text is not a template of ours, or is of another
-    release, and BuildError if `customize` does what it may not.
+    Raises VerifyError or SettingsError if the text is not one of our templates, or is from
+    another release, and BuildError if `customize` does what it may not.
 
     >>> release = build_release(Settings())
     >>> text = release.templates["dt-logs-analysis.template.json"]
@@ -68,7 +68,7 @@ def verify_template(text: str, customize: Customize | None = None) -> Verdict:
             f"The template is from release {shown_ascii(source.version)}, not {__version__}.",
             "Verify it with that release.",
         )
-    # What it calls the customization is its own word, which proves and disproves nothing.
+    # The name of the customization comes from the template, so it proves nothing.
     again = built(source.settings, source.kind, customize, source.customized_by)
     return Verdict(source, tuple(_differences(found, again)))
 
@@ -94,7 +94,7 @@ def handler_differences(archive: bytes) -> tuple[str, ...]:
 
 
 def shown_ascii(text: str) -> str:
-    """Return a text that anybody may have written as one short line of ASCII."""
+    """Return an untrusted text as one short line of ASCII."""
     escaped = json.dumps(text)[1:-1]
     return escaped if len(escaped) <= 80 else f"{escaped[:77]}..."
 

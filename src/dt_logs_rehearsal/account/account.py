@@ -57,7 +57,7 @@ class Clock:
 class Account:
     """One account in one region, in a world that may hold others' buckets and topics too.
 
-    Calls are safe from several threads. What is not a client's call changes the world unchecked.
+    Calls are safe from several threads. Other methods change the world without checks.
     `old_boto3` gives S3 clients that are two years old.
     """
 
@@ -123,7 +123,7 @@ class Account:
         account: str | None = None,
         role: str = "handler",
     ) -> Caller:
-        """Return a role's session; with policies it may do what they allow, without, everything."""
+        """Return a role's session. It may do what its policies allow, or everything without any."""
         owner = account or self.account_id
         arn = f"arn:{self.partition}:sts::{owner}:assumed-role/{role}/session"
         own = None if policies is None else tuple(json.dumps(each) for each in policies)
@@ -171,7 +171,7 @@ class Account:
         tags: Mapping[str, str] | None = None,
         versioned: bool = False,
     ) -> None:
-        """Add a bucket as it may have come to be over the years: nothing is checked.
+        """Add a bucket in any state that old buckets may have; nothing is checked.
 
         `ownership` and `block` None were never set, which means ObjectWriter and public.
         """

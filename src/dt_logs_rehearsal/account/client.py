@@ -54,9 +54,8 @@ def no_hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
 class Client:
     """A service's client: boto3's method names, keyword arguments, answers and errors.
 
-    The hooks run around each call, outside every lock. What `before` raises happens before the call
-    has an effect; `after` runs when it took effect, and what that raises is a call that worked and
-    looks as if it had not.
+    The hooks run around each call, outside every lock. If `before` raises, the call has no effect.
+    If `after` raises, the call took effect and looks as if it had failed.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Events on their way: S3 -> topic -> the subscriptions whose filter lets them through."""
+"""Deliver events: S3 -> topic -> the subscriptions that let them through their filter."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ EVENT_BRIDGE = "events.amazonaws.com"
 
 
 def admits_s3(world: World, topic: Topic, bucket: Bucket) -> bool:
-    """Tell whether a topic's policy lets S3 publish for the bucket.
+    """Return whether a topic's policy lets S3 publish for the bucket.
 
     [SNS guide, grant-destinations-permissions-to-s3.md]: s3.amazonaws.com, aws:SourceArn the
     bucket, aws:SourceAccount its owner.
@@ -68,7 +68,7 @@ def announce(
 
 
 def matches(entry: dict[str, Any], event: str, key: str) -> bool:
-    """Tell whether a notification is about the event on the key."""
+    """Return whether a notification is about the event on the key."""
     prefix, suffix = filters(entry)
     return (
         any(event == each or event.startswith(each.removesuffix("*")) for each in entry["Events"])
@@ -97,7 +97,7 @@ def test_message(world: World, bucket: Bucket) -> dict[str, Any]:
 
 
 def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]) -> None:
-    """Deliver a message of S3's; what is not admitted is lost, as on AWS."""
+    """Deliver a message from S3; one that is not admitted is lost, as on AWS."""
     topic = world.topics.get(destination)
     if topic is None:
         if destination in world.destinations:

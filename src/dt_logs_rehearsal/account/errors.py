@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 
 class Refused(Exception):
-    """What a service answers instead of doing the call; the client turns it into a ClientError."""
+    """A service's refusal of a call; the client turns it into a ClientError."""
 
     def __init__(self, code: str, message: str, status: int = 400, /, **details: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -16,7 +16,7 @@ class Refused(Exception):
         self.details = details
 
 
-# HEAD has no body: boto3 makes code and text of the status alone.
+# An answer to HEAD has no body, so boto3 makes code and text from the status.
 _BODILESS = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 412: "Precondition Failed"}
 
 

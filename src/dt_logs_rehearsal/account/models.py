@@ -76,7 +76,7 @@ _HONOURED = {
 
 
 def check_honoured(operation: OperationModel, params: Mapping[str, Any]) -> None:
-    """Raise NotImplementedError for a parameter that would be passed over in silence."""
+    """Raise NotImplementedError for a parameter that would be ignored silently."""
     honoured = _HONOURED.get(operation.name)
     strange = set(params) - _HARMLESS - set(honoured or ())
     if honoured is not None and strange:

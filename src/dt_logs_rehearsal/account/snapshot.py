@@ -12,7 +12,7 @@ Snapshot = dict[str, Any]
 
 
 def snapshot(world: World) -> Snapshot:
-    """Return everything that lasts, in one form for what means the same.
+    """Return all lasting state; equal meaning has equal form.
 
     Left out are times, and the ids that AWS gives to subscriptions and to versions. `versions` are
     those that a plain list does not show: old ones and delete markers.

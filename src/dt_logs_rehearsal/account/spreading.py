@@ -1,4 +1,4 @@
-"""Eventual consistency: values that everybody learns in time."""
+"""Emulate eventual consistency: values that spread over time."""
 
 from dataclasses import dataclass
 from math import inf
@@ -22,7 +22,7 @@ class Consistency:
 
 
 class Spreading(Generic[T]):
-    """A value that everybody learns in time; `latest` is what S3 itself decides by."""
+    """A value that spreads over time; S3 itself decides by `latest`."""
 
     def __init__(self, value: T) -> None:
         self.latest = value
@@ -34,9 +34,9 @@ class Spreading(Generic[T]):
         self.latest = value
 
     def as_of(self, moment: float) -> T:
-        """Return what was put last until then."""
+        """Return the last value that was put by then."""
         return next(value for put, _, value in reversed(self._puts) if put <= moment)
 
     def effective(self, now: float) -> T:
-        """Return what another service knows by now."""
+        """Return the value that another service sees now."""
         return next(value for _, known, value in reversed(self._puts) if known <= now)

@@ -1,4 +1,4 @@
-"""What there is in the emulated cloud: plain state, changed by the services' modules alone."""
+"""The emulated cloud's plain state; only the services' modules change it."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -140,7 +140,7 @@ class LogDelivery:
 
 @dataclass(frozen=True)
 class Metric:
-    """A value of a metric of CloudWatch's, which is of one thing, and when it came."""
+    """A CloudWatch metric's value for one dimension, and its time."""
 
     at: float
     namespace: str
@@ -192,18 +192,18 @@ class World:
         value.put(new, now, now + self.lag(self.consistency.spreading))
 
     def seen(self, value: Spreading[T]) -> T:
-        """Return what a read shows now."""
+        """Return the value that a read shows now."""
         if not self.consistency.stale_reads:
             return value.latest
         return value.as_of(self.clock() - self.lag(self.consistency.stale_reads))
 
     def restricts(self, bucket: Bucket, flag: str) -> bool:
-        """Tell whether a Block Public Access setting holds, by the bucket or its account."""
+        """Return whether a Block Public Access setting holds, by the bucket or its account."""
         of_account = self.account_blocks.get(bucket.owner, {})
         return (bucket.public_access_block or {}).get(flag, False) or of_account.get(flag, False)
 
     def root(self, account: str) -> Principal:
-        """Return a whole account as a principal: what it is granted, its identities may have."""
+        """Return a whole account as a principal; its identities may have what it is granted."""
         return Principal(account, f"arn:{self.partition}:iam::{account}:root")
 
 
@@ -236,7 +236,7 @@ def page(items: Sequence[T], token: str | None, size: int) -> tuple[Sequence[T],
 
 
 def present(**members: Any) -> Response:
-    """Return the members that have a value: an answer of AWS's lacks the others."""
+    """Return the members that have a value; AWS's answers omit the others."""
     return {name: value for name, value in members.items() if value}
 
 

@@ -47,7 +47,7 @@ class Mailbox:
             return None
 
     def close(self) -> None:
-        """Let nobody wait any more."""
+        """Release everybody who waits."""
         self.closed = True
         for each in list(self._answers.values()):
             each.cancel()
@@ -117,7 +117,7 @@ class CustomResources:
 def _taken(
     event: Mapping[str, Any], given: Mapping[str, Any], body: bytes | None, physical_id: str
 ) -> Made:
-    """Return what an answer says was made. Raises Failed."""
+    """Return the resource that an answer describes. Raises Failed."""
     if body is None:
         raise Failed(
             "CloudFormation did not receive a response from your Custom Resource. Please check your"

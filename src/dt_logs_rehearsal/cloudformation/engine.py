@@ -52,18 +52,18 @@ class CloudFormation:
         return stack
 
     def named(self, name: str, asked: Asked, role: str = "") -> Stack:
-        """Return a stack with an id of its own, of which nothing exists."""
+        """Return a stack with a new ID and no resources."""
         partition, region, account = self.place
         stack_id = f"arn:{partition}:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
         return Stack(name, stack_id, asked, role)
 
     def review(self, stack: Stack) -> None:
-        """Keep a stack that has a change set, and nothing else so far."""
+        """Add a stack that so far has only a change set."""
         self.stacks[stack.id] = stack
         self._at(stack, "REVIEW_IN_PROGRESS", _INITIATED)
 
     def begin_create(self, stack: Stack, capabilities: Sequence[str] = ()) -> Rest:
-        """Accept to create what a stack was asked to be. Raises Refused."""
+        """Accept the creation of a stack. Raises Refused."""
         check(stack.asked, capabilities)
         self._context(stack)  # a role that cannot be assumed is refused before anything begins
         stack.tried, stack.capabilities = stack.asked, tuple(capabilities)
@@ -72,7 +72,7 @@ class CloudFormation:
         return lambda: self._create(stack, stack.asked)
 
     def begin_update(self, stack: Stack, asked: Asked, capabilities: Sequence[str] = ()) -> Rest:
-        """Accept to update a stack; replacements are not emulated. Raises Refused."""
+        """Accept the update of a stack; replacements are not emulated. Raises Refused."""
         check(asked, capabilities)
         self._check_replaced(stack, asked)
         self._context(stack)
@@ -88,24 +88,24 @@ class CloudFormation:
                 raise Refused("NotImplemented", "replacement of a resource is not emulated", 501)
 
     def begin_continue(self, stack: Stack, skipped: Collection[str] = ()) -> Rest:
-        """Accept to go on with a rollback that failed, without some resources. Raises Refused."""
+        """Accept the continuation of a failed rollback, without some resources. Raises Refused."""
         self._context(stack)
         self._at(stack, "UPDATE_ROLLBACK_IN_PROGRESS", _INITIATED)
         return lambda: self._roll_back(stack, skipped)
 
     def go_on(self, work: Rest) -> None:
-        """Let an operation that was begun go on in a thread."""
+        """Continue an accepted operation in a thread."""
         thread = Thread(target=work, name="stack", daemon=True)
         self._threads.append(thread)
         thread.start()
 
     def join(self) -> None:
-        """Wait until no stack is worked on in a thread any more."""
+        """Wait until no thread works on a stack."""
         for each in self._threads:
             each.join()
 
     def begin_delete(self, stack: Stack, retained: Collection[str] = ()) -> Rest:
-        """Accept to delete a stack, but not some of its resources. Raises Refused."""
+        """Accept the deletion of a stack, without some of its resources. Raises Refused."""
         self._context(stack)
         self._at(stack, "DELETE_IN_PROGRESS", _INITIATED)
         return lambda: self._delete(stack, retained)
@@ -133,7 +133,7 @@ class CloudFormation:
         self._finish(stack, "UPDATE_COMPLETE")
 
     def _roll_back(self, stack: Stack, skipped: Collection[str] = ()) -> None:
-        """Make a stack again what it was before an update, and delete what is new in it."""
+        """Restore a stack's state before an update, and delete its new resources."""
         for logical in skipped:
             self._emit(stack, logical, self._kind(stack, logical), "UPDATE_COMPLETE", "")
         left = [name for name in self._order(stack, stack.asked) if name not in skipped]
@@ -158,7 +158,7 @@ class CloudFormation:
         self._at(stack, "DELETE_FAILED" if left else "DELETE_COMPLETE", _failed("delete", left))
 
     def _new(self, stack: Stack) -> list[str]:
-        """Return what an update made that the stack is not to have, the last one first."""
+        """Return the resources that an update created and the stack must not keep, last first."""
         order = self._order(stack, stack.asked)
         return [name for name in stack.resources if name not in order][::-1]
 
@@ -174,7 +174,7 @@ class CloudFormation:
 
     def _at(self, stack: Stack, status: str, reason: str = "") -> None:
         self._emit(stack, stack.name, STACK_TYPE, status, reason)
-        stack.status = status  # last: whoever sees it sees all of the events
+        stack.status = status  # last, so that a reader who sees it sees all events
 
     def _finish(self, stack: Stack, status: str) -> None:
         resolved = stack.resolved(stack.asked, self.place)
@@ -196,7 +196,8 @@ class CloudFormation:
                 self._made(stack, logical, kind, given, made)
             except (ClientError, Refused, Failed) as error:
                 self._emit(stack, logical, kind, f"{action}_FAILED", _reason(error))
-                # What may be half done is kept: a rollback changes it back, or deletes it, too.
+                # A resource that may be half done is kept, so that a rollback restores or deletes
+                # it.
                 if made is not None:
                     stack.resources[logical] = Made(made.physical_id, given, made.attributes)
                 elif isinstance(error, Failed):

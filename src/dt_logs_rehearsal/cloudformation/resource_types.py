@@ -1,7 +1,7 @@
-"""How CloudFormation makes, changes and deletes what our stacks consist of, call by call.
+"""Create, change and delete our stacks' resources as CloudFormation does, call by call.
 
 The calls are those of the handlers in CloudFormation's registry schemas, as far as our properties
-lead to them. What moto has no operation for is decided by IAM all the same.
+lead to them. IAM also decides operations that moto does not have.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _READ = (
 
 @dataclass(frozen=True)
 class Context:
-    """Who acts, on what: clients under the stack's role, its name for resources, its tags.
+    """What a handler works with: clients under the stack's role, resource names, tags.
 
     `decide` asks IAM about an action without a call, and raises Refused.
     """
@@ -63,8 +63,8 @@ class Context:
 class ResourceType:
     """How resources of a type are made, changed and deleted.
 
-    A change of a `create_only` property replaces the resource. `create` keeps what it has made
-    before it goes on, since it has to be deleted if the rest fails.
+    A change of a `create_only` property replaces the resource. `create` records each thing before
+    it goes on, so that it is deleted if the rest fails.
     """
 
     create_only: tuple[str, ...]

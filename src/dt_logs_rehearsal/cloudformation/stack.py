@@ -61,14 +61,14 @@ class Asked:
 class Stack:
     """A stack, its resources by logical id, and the role through which it runs, for good.
 
-    `tried` is what it was last asked to be, `asked` what it has become, or goes back to.
+    `tried` is the last request; `asked` is the state that it reached, or returns to.
     """
 
     name: str
     id: str
     asked: Asked
-    role: str  # its ARN; empty for whoever calls
-    caller: str = ""  # the ARN of the role that calls, where there is no other
+    role: str  # its ARN; empty if the caller's permissions are used
+    caller: str = ""  # the calling role's ARN, if the stack has no role
     status: str = ""
     events: list[StackEvent] = field(default_factory=list)
     resources: dict[str, Made] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What CloudFormation refuses of a template and its parameters before it makes anything.
+"""Refuse what CloudFormation refuses of a template and parameters before it creates anything.
 
 The texts are those that its users quote, unverified, but where a recording is named.
 """
@@ -21,7 +21,7 @@ _CUSTOM = ("AWS::CloudFormation::CustomResource", "Custom::")
 
 
 def is_emulated(kind: str) -> bool:
-    """Tell whether stacks may have resources of a type."""
+    """Return whether stacks may have resources of a type."""
     return kind in TYPES or kind.startswith(_CUSTOM)
 
 
@@ -35,7 +35,7 @@ def _malformed(text: str) -> Refused:
 
 
 def check(asked: Asked, capabilities: Sequence[str]) -> None:
-    """Refuse what CloudFormation refuses before it makes anything. Raises Refused.
+    """Refuse what CloudFormation refuses before it creates anything. Raises Refused.
 
     [botocore, CreateStack: TemplateBody, Capabilities; JSON errors: localstack
     tests/aws/services/cloudformation/api/test_templates]

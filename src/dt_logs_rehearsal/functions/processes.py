@@ -28,7 +28,7 @@ from dt_logs_cfn.errors import RehearsalError
 from dt_logs_rehearsal.functions.runtime_api import Event, Result, RuntimeApi
 from dt_logs_rehearsal.pace import Pace
 
-# The code is unchanged; what passes faster for it is time, as for the account around it. Only what
+# The code is unchanged; only its time passes faster, like the account's. Only what
 # Lambda has is importable: this folder's packages are not on the path.
 _START = """
 import sys, time
@@ -45,12 +45,12 @@ from awslambdaric.__main__ import main
 main(["awslambdaric", sys.argv[4]])
 """
 _PROBE = "import awslambdaric, boto3"
-_PATIENCE = 300  # seconds; a busy machine takes over half a minute, and is not without them
+_PATIENCE = 300  # seconds; a busy machine takes over half a minute
 
 
 @dataclass(frozen=True)
 class Function:
-    """What CreateFunction was given: `code` is the text of index.py, `timeout` in seconds."""
+    """CreateFunction's arguments: `code` is the text of index.py, `timeout` is in seconds."""
 
     name: str
     arn: str
@@ -148,14 +148,14 @@ class Functions:
                 folder = self._folder / f"{function.name}-{uuid.uuid4().hex[:8]}"
                 found = _Process(function, folder, self._endpoint_url, self._pace)
                 self._processes[function.name] = found
-            if self._closing.is_set():  # it waited for a thread: nothing is to start any more
+            if self._closing.is_set():  # it waited for a thread: nothing may start any more
                 found.kill()
             return found
 
 
 @cache
 def _importable(python: str) -> bool:
-    """Tell whether a Python has what a function needs."""
+    """Return whether a Python has what a function needs."""
     try:
         command = [python, "-I", "-c", _PROBE]
         return subprocess.run(command, capture_output=True, timeout=_PATIENCE).returncode == 0
@@ -236,7 +236,7 @@ class _Process:
             )
 
         def ended() -> None:
-            """Let nobody wait for a process that has ended; what it answered before comes first."""
+            """Release everybody who waits for an ended process, after its last answers."""
             text = f"Runtime exited with error: exit status {running.wait()}"
             api.results.put(Result("exited", text))
 
@@ -299,7 +299,7 @@ def _end(running: subprocess.Popen[bytes] | None) -> None:
 
 @cache
 def _ours() -> tuple[str, ...]:
-    """Return where the project itself is imported from: the embedded copy has to run."""
+    """Return the folders of the project, which a function must not import from."""
     import dt_logs_handler
     import dt_logs_rehearsal
 

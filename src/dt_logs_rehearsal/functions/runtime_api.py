@@ -32,7 +32,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of an event, or of the process's start; `text` tells of errors."""
+    """The result of an event or of the process's start; `text` describes errors."""
 
     kind: Literal["returned", "raised", "timed out", "exited"]
     text: str = ""
@@ -50,7 +50,7 @@ class RuntimeApi:
         self._server.start()
 
     def close(self) -> None:
-        """Stop serving; whoever waits for an event is released."""
+        """Stop serving; release threads that wait for an event."""
         self.events.put(None)
         self._server.close()
 

@@ -45,7 +45,7 @@ _BY_MOTO: tuple[Literal["events", "iam", "lambda", "logs"], ...] = (
 
 @dataclass(frozen=True)
 class Session:
-    """Whom an access key stands for; a role's policies are those that it has at each call."""
+    """An access key's owner; a role's policies are read at each call."""
 
     name: str
     account: str
@@ -63,11 +63,12 @@ class Endpoint:
     ) -> None:
         """Prepare to serve; moto's state of the account begins anew.
 
-        `heard` is given each call, `answered` what was put to CloudFormation: a token, a body.
+        `heard` is called with each call, `answered` with each answer to CloudFormation: token,
+        body.
         """
         self.account = account
         self.operations: dict[str, Operations] = {}  # of services beside those of the account
-        # Hears of each call before it is decided, and may raise Refused: a throttle, for tests.
+        # Called before each call is authorized; may raise Refused, such as a throttle in tests.
         self.before: Callable[[Call], None] = lambda call: None
         self._heard = heard
         self._answered = answered
@@ -114,7 +115,7 @@ class Endpoint:
         return json.dumps({"Statement": [{**each, "Resource": "*"} for each in statements]})
 
     def lets(self, function: str, service: str, context: Context) -> bool:
-        """Tell whether a function's own policy lets a service invoke it."""
+        """Return whether a function's own policy lets a service invoke it."""
         functions: Any = get_backend("lambda")[self.account.account_id][self.account.region]
         policy = functions.get_function(function).policy
         asked = PolicyRequest(
@@ -189,7 +190,7 @@ class Endpoint:
             return refusal(parsed.service, refused, request.method == "HEAD")
 
     def _known(self, parsed: Parsed) -> Session:
-        """Return whose the access key is. Raises Refused, as the service puts it."""
+        """Return the access key's owner. Raises Refused, with the service's code and text."""
         plain = parsed.service in ("events", "lambda", "logs")
         if parsed.access_key in self._expired:
             code = "ExpiredTokenException" if plain else "ExpiredToken"
@@ -204,7 +205,7 @@ class Endpoint:
     def _called(
         self, session: Session, call: Call, environ: WSGIEnvironment, body: bytes
     ) -> Answer:
-        """Answer a call of somebody who is known. Raises Refused."""
+        """Answer a known caller's call. Raises Refused."""
         known = answers(call.service) if call.service in SERVICES else {}
         operation = self.operations.get(call.service, known).get(call.operation)
         if operation is not None:
@@ -232,7 +233,7 @@ class Endpoint:
         return Answer(200, {"Content-Type": "application/json"}, json.dumps(found).encode())
 
     def _made(self, session: Session, call: Call, effect: Callable[[], Any]) -> Any:
-        """Decide a call, let it take effect, and report it. Raises Refused."""
+        """Authorize a call, carry it out, and report it. Raises Refused."""
         decisions: list[Decided] = []
         error = ""
         try:
@@ -270,7 +271,7 @@ class Endpoint:
         return list(iam.roles.values())
 
     def _spread(self, role: str) -> bool:
-        """Tell whether a role that was made is known everywhere by now."""
+        """Return whether a new role is known everywhere by now."""
         now = self.account.clock()
         made = self._made_at.setdefault(role, now)
         return now >= made + self.account.world.consistency.new_rights

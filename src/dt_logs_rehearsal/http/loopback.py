@@ -37,7 +37,7 @@ class Server:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop; connections that are open lead nowhere."""
+        """Stop serving; open connections get no more answers."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

@@ -94,7 +94,7 @@ def _body(request: Request, body: bytes) -> bytes:
 
 
 def success(service: str, operation: str, result: Mapping[str, Any]) -> Answer:
-    """Return the answer of a call that worked; an object's content goes as it is."""
+    """Return the answer to a successful call; an object's content stays as it is."""
     model = get_service_model(service).operation_model(operation)
     members = dict(result)
     content = members.pop("Body").read() if "Body" in members else None
@@ -110,7 +110,7 @@ def _protocol(service: str) -> str:
 
 
 def refusal(service: str, refused: Refused, head: bool = False) -> Answer:
-    """Return the answer of a call that was refused, as its service puts it."""
+    """Return the answer to a refused call, in its service's format."""
     code, message = escape(refused.code), escape(refused.message)
     plain = {"__type": refused.code, "message": refused.message}
     headers = {"x-amzn-RequestId": REQUEST_ID}

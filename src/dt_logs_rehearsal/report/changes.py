@@ -1,4 +1,4 @@
-"""What differs between two snapshots of an account, in AWS's words."""
+"""Compare two snapshots of an account, in AWS's words."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Change:
         return "+" if self.before is None else "-" if self.after is None else "~"
 
     def lines(self) -> Iterator[str]:
-        """Yield it as a line, or, with long JSON, what was and what is on lines of their own."""
+        """Yield it as one line; for long JSON, before and after are on separate lines."""
         old, new = readable(self.before), readable(self.after)
         if "\n" not in old + new:
             yield f"{self.sign} {self.name}: {' -> '.join(filter(None, (old, new)))}"
@@ -76,7 +76,7 @@ def lines(changes: Changes) -> Iterator[str]:
 
 
 def _properties(resources: Snapshot, name: str) -> Snapshot:
-    """Return what is set of a resource, by AWS's names; nothing if there is none of this name."""
+    """Return a resource's settings by AWS's names; empty if it does not exist."""
     entries = (each for item in resources.get(name, {}).items() for each in _entries(*item))
     return {name: value for name, value in entries if value not in (None, "", [], {})}
 

@@ -33,7 +33,7 @@ class StackEvent:
 
 @dataclass(frozen=True)
 class Attempt:
-    """Something that the vendor tried beyond its right, and whether AWS refused it."""
+    """An attempt of the vendor beyond its permissions, and whether AWS refused it."""
 
     what: str
     refused: bool
@@ -91,7 +91,7 @@ class Report:
 
     @property
     def stack_status(self) -> str:
-        """The status in which the stack was left before it was deleted, or failed."""
+        """The stack's status at the end of the last stage."""
         return self.stages[-1].stack_status if self.stages else ""
 
     @property
@@ -107,7 +107,7 @@ class Report:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What a table of scenarios has of this one, by column."""
+        """This scenario's row in the table, by column."""
         return {
             "Scenario": self.scenario,
             "Result": "as expected" if self.passed else "NOT AS EXPECTED",

@@ -1,4 +1,4 @@
-"""What differs between two pictures of an account, but for the exceptions that are stated."""
+"""Compare two snapshots of an account, apart from the exceptions stated here."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _BUCKET = "access_logs.s3.bucket"
 
 
 def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) -> list[str]:
-    """Return what differs, readable, without what AWS or the documented role cannot undo.
+    """Return the differences as text, without what AWS or the documented role cannot undo.
 
     AWS refuses to empty an ALB's bucket attribute: where logging is off as it was, the name of a
     bucket may stay in it that was not there before. The documented role may delete neither the
     topic nor the subscription that it made: both stay, and nothing publishes to them, until a
     stack under the other role leaves the bucket and takes them along.
     Nobody can end a subscription that was never confirmed; AWS removes it after some days.
-    A Sid of ours tells when it was asked for and what was asked for before, which no rollback
-    restores, and the order of our own statements means nothing.
+    Our Sids record when a statement was asked for and what was asked for before. No rollback
+    restores that. The order of our own statements means nothing.
     """
     before, after = copy.deepcopy(before), copy.deepcopy(after)
     for arn, attributes in after["load_balancers"].items():

@@ -1,4 +1,4 @@
-"""A scenario being played: what a customer does, step by step, and what is written down of it."""
+"""A running scenario: what a customer does, step by step, and what was observed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Play:
         return {} if self.documented else {"RefreshSchedule": "rate(6 hours)"}
 
     def refresh(self, stack: Stack, *load_balancers: str) -> None:
-        """Let the stack's schedule run the function, or somebody where there is no schedule."""
+        """Refresh by the stack's schedule, or update with a new RunToken if it has none."""
         if self.documented:
             self.update(stack, *load_balancers, RunToken="again")
             self.expect_status(stack, "UPDATE_COMPLETE")
@@ -116,7 +116,7 @@ class Play:
         return key or ""
 
     def overstep(self, load_balancer: str, key: str) -> None:
-        """Let the vendor try what it may not."""
+        """Let the vendor try what its permissions do not allow."""
         bucket = self.logging(load_balancer)["bucket"]
         self.account.s3.put_object(Bucket=bucket, Key="elsewhere/secret.txt", Body=b"secret")
         tried = self.sandbox.vendor.attempts(bucket, key)
@@ -132,12 +132,12 @@ class Play:
         return {each: found[f"access_logs.s3.{each}"] for each in ("enabled", "bucket", "prefix")}
 
     def expect(self, holds: bool, otherwise: str) -> None:
-        """Note what was not as it should be."""
+        """Note an unexpected result."""
         if not holds:
             self.report.unexpected.append(otherwise)
 
     def expect_status(self, stack: Stack, status: str) -> None:
-        """End the scenario if a stack is not in this status, with the first reason of why."""
+        """End the scenario with the first reason if a stack is not in this status."""
         if stack.status != status:
             self.report.unexpected.append(f"{stack.name} is {stack.status}: {self.reason()}")
             raise Over
@@ -152,7 +152,7 @@ class Play:
         return {**self.account.snapshot(), **self.sandbox.endpoint.deployed()}
 
     def tidy(self, before: Snapshot) -> list[str]:
-        """Do what the answers say remains to be done, note it, and return what still differs."""
+        """Do what the stacks' answers ask for, note it, and return what still differs."""
         told = " ".join(self.sandbox.answers())
         after = self.snapshot()
         for name in after["buckets"].keys() - before["buckets"].keys():
@@ -173,7 +173,7 @@ class Play:
 
 
 class Over(Exception):
-    """What comes next in the scenario makes no sense any more."""
+    """The rest of the scenario no longer makes sense."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ _NAMES = "dt-logs-analysis*"
 
 @dataclass(frozen=True)
 class Released:
-    """A stack template of a release, its service role's, and which of the roles is to run it."""
+    """A release's stack template, its service role's template, and the role to use."""
 
     stack: str
     role: str
@@ -48,7 +48,7 @@ class Released:
         return tuple(sorted(needed - has))
 
     def service_role(self, sandbox: Sandbox) -> str:
-        """Make the service role as an administrator does, and return its ARN."""
+        """Create the service role as an administrator, and return its ARN."""
         if self.role_kind == "lifecycle":
             made = sandbox.cloudformation.create(
                 _STACK, Asked(self.role, {}), ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
@@ -78,8 +78,8 @@ def load(
 ) -> Released:
     """Read a release from its folder, or build the installed version's.
 
-    What it says it is has to be true: only a template that this source builds is run, changed by
-    `customize` if there is one. Raises RehearsalError or another DtLogsError.
+    It must be what it claims: only a template that this source builds, changed by `customize` if
+    given, is run. Raises RehearsalError or another DtLogsError.
     """
     names = {found: name for name, found in STACK_TEMPLATES.items()}
     stack, role = (

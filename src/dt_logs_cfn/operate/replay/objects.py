@@ -55,8 +55,8 @@ def log_objects(
 def event(found: LogObject, source: Source, stack: Stack) -> str:
     """Return the message by which S3 announces an object.
 
-    What only S3 knows is empty. The sequencer is lower than any of S3's, so an announcement that
-    arrived before counts as newer [S3 guide, notification-content-structure.md].
+    Fields that only S3 knows are empty. The sequencer is lower than any of S3's, so an announcement
+    that arrived before counts as newer [S3 guide, notification-content-structure.md].
     """
     bucket, key = source.location.bucket, encoded(found.key)
     arn = f"arn:{stack.partition}:s3:::{bucket}"

@@ -19,7 +19,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What was found, what was announced of it, and what was left out."""
+    """What was found, announced and left out."""
 
     counted: tuple[Counted, ...]
     left_out: tuple[LeftOut, ...]
@@ -38,7 +38,7 @@ class Replayed:
         return not self.left_out and not any(each.stopped for each in self.counted)
 
     def lines(self) -> Iterator[str]:
-        """Yield what people read of it, except the summary."""
+        """Yield the lines for people, without the summary."""
         for each in self.counted:
             yield f"{each.source} through {each.source.topic}"
             yield from (f"{count:>11,}  {name}" for name, count in sorted(each.found.items()))

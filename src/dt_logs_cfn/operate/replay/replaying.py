@@ -54,10 +54,10 @@ def replay(
     operator: Operator,
     clock: Callable[[], float],
 ) -> Replayed:
-    """Announce logs again once it is confirmed; may be repeated. `clock` is seconds since 1970.
+    """Announce logs again after a confirmation; repeatable. `clock` is seconds since 1970.
 
-    Raises OperatingError, botocore's errors, and KeyboardInterrupt. If it stops while it sends, the
-    operator is told how to continue.
+    Raises OperatingError, botocore's errors, and KeyboardInterrupt. If it stops while sending, it
+    prints how to continue.
     """
     existing = made_from(cloudformation, named(cloudformation, wanted.stack))
     now = clock()
@@ -91,7 +91,7 @@ class _Work:
         self._told = operator.clock()
 
     def rest(self, found: Sequence[Source]) -> Iterator[tuple[Source, str]]:
-        """Yield the locations that are left, each with the key to begin after."""
+        """Yield the remaining locations, each with the key to start after."""
         after = self._wanted.after
         for each in found:
             start = f"s3://{each.location.bucket}/"
@@ -120,7 +120,7 @@ class _Work:
         return Counted(source, after, dict(found))
 
     def announce(self, found: Replayed) -> Replayed:
-        """Announce what was counted; if that stops early, tell how to continue."""
+        """Announce the counted logs; if this stops early, print how to continue."""
         done, last = list(found.counted), self._wanted.after
         try:
             for number, each in enumerate(found.counted):

@@ -52,7 +52,7 @@ def sent(
 def publish(
     sns: SNSClient, topic: str, messages: Iterable[str], sleep: Callable[[float], None]
 ) -> None:
-    """Publish up to ten messages, and again those that SNS does not take for now.
+    """Publish up to ten messages, and retry those that SNS refuses for now.
 
     Ten events are far below the 262,144 bytes that SNS takes, because a key has at most 1,024.
     Raises OperatingError for messages that SNS does not take, botocore's errors.

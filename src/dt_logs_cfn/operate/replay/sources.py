@@ -1,4 +1,4 @@
-"""What a stack may announce again: its locations with their topics, and what is left out."""
+"""Find what a stack may announce again: its locations with their topics, and what is left out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Source:
     load_balancers: frozenset[str] = frozenset()
 
     def covers(self, load_balancer: str) -> bool:
-        """Tell whether the stack lets the vendor read this load balancer's logs here."""
+        """Return whether the stack lets the vendor read this load balancer's logs here."""
         return not self.load_balancers or load_balancer in self.load_balancers
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What is not announced, or not all of it; why, and what to do about it."""
+    """A location that is not announced in full, the reason and the fix."""
 
     what: str
     why: str

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_handler.documents import Configuration, Json, listed
 
-_LATE = timedelta(hours=1)  # after its five minutes, by when ELB has surely stored a log
+_LATE = timedelta(hours=1)  # after a log's five minutes, until ELB has surely stored it
 _FIRST = datetime(2016, 8, 11, tzinfo=timezone.utc)  # the first application load balancers
 _FORM = "Give one such as 2026-11-28T10:00Z."
 
@@ -28,7 +28,7 @@ class Window:
         return (first + timedelta(days=each) for each in range(count))
 
     def __str__(self) -> str:
-        """Return the options of `replay` that ask for it."""
+        """Return the `replay` options for this window."""
         return f"--since {shown(self.since)} --until {shown(self.until)}"
 
 
@@ -64,7 +64,8 @@ def _time(option: str, text: str) -> datetime:
 def check_kept(bucket: str, lifecycle: Configuration, logs: str, found: Window, now: float) -> None:
     """Raise OperatingError if a bucket's lifecycle has let logs of the window expire.
 
-    `logs` is how their keys begin. A rule for some of them only, by tag or size, says nothing.
+    `logs` is the prefix of their keys. A rule for only some of them, by tag or size, does not
+    count.
     """
     for rule in map(_fields, listed(lifecycle.get("Rules"))):
         below = _fields(rule.get("Filter") or {"Prefix": rule.get("Prefix", "")})

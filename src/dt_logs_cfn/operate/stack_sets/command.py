@@ -1,4 +1,4 @@
-"""A roll-out from what is asked for to the last stack: shown, confirmed, done, followed."""
+"""Carry out a roll-out: show it, confirm it, do it and follow it to the last stack."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LONGEST = 300
 
 @dataclass
 class _Course:
-    """How far a roll-out is; `note` is what is told after Ctrl-C, which may come at any moment."""
+    """A roll-out's progress; `note` is printed after Ctrl-C, which may come at any moment."""
 
     steps: tuple[Step, ...] = ()
     done: list[Progress] = field(default_factory=list)
@@ -55,8 +55,8 @@ def roll_out(
 ) -> int:
     """Show what will be done, ask, do it and follow it; return 0 if every stack is there.
 
-    Repeatable: what is as it should be stays. Raises DtLogsError, and KeyboardInterrupt once
-    it is told what goes on.
+    Repeatable: changes only what is not as asked. Raises DtLogsError, and KeyboardInterrupt after
+    printing what goes on.
     """
     rollout, course = options.rollout(arguments, template, parameters, tags), _Course()
     # AWS's texts may hold the token in an endpoint, and anything that drives a terminal.
@@ -108,7 +108,7 @@ def _carry_out(
 def _settled(
     stack_set: StackSet, rollout: Rollout, course: _Course, operator: Operator
 ) -> StackSetTypeDef | None:
-    """Return the stack set once no operation is under way, whoever began one."""
+    """Wait until no operation is running, whoever began it, and return the stack set."""
     while True:
         there = stack_set.found()
         check(rollout, there)
@@ -142,7 +142,7 @@ def _done(
 
 @contextmanager
 def _advised() -> Iterator[None]:
-    """Say what to do where we know more about AWS's refusal than AWS says."""
+    """Add what to do, if we know more about AWS's refusal than AWS says."""
     try:
         yield
     except ClientError as error:

@@ -8,7 +8,7 @@ from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stack_sets.stack_set import Progress, Result
 from dt_logs_cfn.operate.stacks import events
 
-# What StackSets says of its own roles and rights, and what to do about it.
+# What StackSets says about its own roles and permissions, and the fix.
 _ROLES = (
     (
         r"should have '[^']+' role|not authorized to perform: sts:AssumeRole",
@@ -26,7 +26,7 @@ _ROLES = (
         " --administration-role-arn; you need iam:PassRole on it.",
     ),
 )
-# What it says of stacks. Everything else is the stack's own reason.
+# What StackSets says about stacks. Everything else is the stack's own reason.
 _STACKS = (
     (
         r"[Ff]ailure tolerance|[Cc]ancelled since|operation was stopped",
@@ -56,7 +56,7 @@ def failures(done: Iterable[Progress]) -> tuple[Result, ...]:
 
 
 def own_reason(reason: str) -> str:
-    """Return a stack's own reason out of what StackSets puts around it, on one line."""
+    """Extract a stack's own reason from StackSets' text, on one line."""
     inner = re.search(r"ResourceStatusReason: ?(.+)", one_line(reason))
     return shown_text(events.reason((inner[1] if inner else reason).rstrip(".")))
 
@@ -67,7 +67,7 @@ def advice(reason: str) -> str:
 
 
 def call_advice(message: str) -> str | None:
-    """Return what to do about AWS's refusal of a call, or None if there is nothing to add."""
+    """Return the fix for AWS's refusal of a call, or None if AWS's text says enough."""
     return _found(message, _ROLES)
 
 

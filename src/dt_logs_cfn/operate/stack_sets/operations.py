@@ -1,4 +1,4 @@
-"""Beginning an operation on a stack set once, and following it to its end."""
+"""Begin an operation on a stack set once, and follow it to its end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackSetTypeDef
 
 SECONDS = 5.0  # between two looks
-SILENCE = 60.0  # seconds without a change, after which that is told
+SILENCE = 60.0  # seconds without a change before a message
 
 
 def begin(
@@ -29,7 +29,7 @@ def begin(
     operation_id: str,
     operator: Operator,
 ) -> str:
-    """Begin a step once, also if AWS's answer is lost, and return the id of its operation.
+    """Begin a step once, even if AWS's answer is lost, and return its operation's ID.
 
     Raises OperatingError where it may have begun, or where another operation is in the way, and
     botocore's errors where it has not begun.
@@ -68,7 +68,7 @@ def begin(
 
 
 def follow(stack_set: StackSet, operation_id: str, operator: Operator) -> Progress:
-    """Tell what changes in an operation until it has ended.
+    """Report an operation's progress until it has ended.
 
     A lost connection is waited for; raises OperatingError if it does not come back, with the
     operation going on.

@@ -35,7 +35,7 @@ _OF_BOTH = ("accounts", "failure_tolerance", "max_concurrent", "ou", "regions")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare them, as a group; `check` says how they go together."""
     group = parser.add_argument_group("rolling out to an organisation")
-    # What belongs together is known only after parsing; wrong usage ends as argparse ends it.
+    # Options that belong together are checked after parsing; wrong usage exits like argparse.
     parser.set_defaults(refuse=parser.error)
     for option, count, kind, metavar, what in (
         ("--stack-set", None, _NAME, "NAME", "the stack set; created if there is none"),

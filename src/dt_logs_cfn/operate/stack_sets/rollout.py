@@ -1,4 +1,4 @@
-"""A roll-out by a StackSet as it is asked for, and the steps that it takes; pure.
+"""Define a roll-out by a StackSet, and work out the steps that it takes; pure.
 
 Rollout, the stack set as it is, its instances ─► steps ─► Step …
 """
@@ -58,7 +58,7 @@ class Rollout:
 
     @property
     def permission_model(self) -> literals.PermissionModelsType:
-        """Whose roles work in the accounts."""
+        """Which roles StackSets uses in the accounts."""
         return "SERVICE_MANAGED" if self.units else "SELF_MANAGED"
 
     @property
@@ -82,7 +82,7 @@ class Step:
 
 
 def check(rollout: Rollout, there: types.StackSetTypeDef | None) -> None:
-    """Refuse what would fail, and a stack set that was not made from a template of ours.
+    """Refuse what would fail, and a stack set that was not made from our template.
 
     Raises OperatingError.
     """
@@ -109,7 +109,7 @@ def steps(
     there: types.StackSetTypeDef | None,
     instances: Mapping[Place, types.StackInstanceSummaryTypeDef],
 ) -> Iterator[Step]:
-    """Yield what turns what is there into what is asked for, in the order to be done.
+    """Yield the steps that turn what exists into what is asked for, in order.
 
     Asked to create stacks, CloudFormation expands units, skips the stacks that are there, and
     retries those that are OUTDATED [CloudFormation API, CreateStackInstances].
@@ -128,7 +128,7 @@ def steps(
 
 
 def parameters_of(there: types.StackSetTypeDef | None) -> dict[str, str]:
-    """Return the parameters of a stack set, none of one that is not there."""
+    """Return a stack set's parameters; empty if it does not exist."""
     found = there.get("Parameters", []) if there else []
     return {each["ParameterKey"]: each.get("ParameterValue", "") for each in found}
 

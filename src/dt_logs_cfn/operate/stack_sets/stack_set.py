@@ -1,4 +1,4 @@
-"""A stack set's calls to AWS: what there is, what begins an operation, and how far one is."""
+"""Make a stack set's AWS calls: read it, begin an operation, and read its progress."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _USUAL_ADMINISTRATION = ":role/AWSCloudFormationStackSetAdministrationRole"
 
 @dataclass(frozen=True)
 class Result:
-    """What an operation came to so far for one stack."""
+    """An operation's result so far for one stack."""
 
     place: Place
     status: str
@@ -34,7 +34,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an operation is; each stack comes once, in the order of accounts and regions."""
+    """An operation's progress; each stack once, ordered by account and region."""
 
     operation_id: str
     status: str
@@ -43,13 +43,13 @@ class Progress:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many stacks have each status that any has."""
+        """How many stacks have each status."""
         found = Counter(each.status for each in self.results)
         return dict(sorted(found.items()))
 
 
 class StackSet:
-    """A roll-out's stack set, by a client for the account and region that it is in.
+    """A roll-out's stack set; the client is for its account and region.
 
     Every method raises botocore's errors.
     """
@@ -73,18 +73,18 @@ class StackSet:
         return None if found.get("Status") == "DELETED" else found
 
     def instances(self) -> dict[Place, types.StackInstanceSummaryTypeDef]:
-        """Read what stacks there are."""
+        """Read which stacks exist."""
         pages = self._client.get_paginator("list_stack_instances").paginate(**self._this)
         listed = [each for page in pages for each in page["Summaries"]]
         return {(each["Account"], each["Region"]): each for each in listed}
 
     def running(self) -> str | None:
-        """Return the id of an operation that is under way, whoever began it."""
+        """Return the ID of a running operation, whoever began it."""
         listed = self._client.list_stack_set_operations(**self._this)["Summaries"]
         return next((e["OperationId"] for e in listed if e["Status"] not in ENDED), None)
 
     def look(self, operation_id: str) -> Progress:
-        """Look how far an operation is."""
+        """Read an operation's progress."""
         answer = self._client.describe_stack_set_operation(**self._this, OperationId=operation_id)
         pages = self._client.get_paginator("list_stack_set_operation_results").paginate(
             **self._this, OperationId=operation_id
@@ -103,7 +103,7 @@ class StackSet:
 
         CloudFormation performs what has the same id only once [CloudFormation API, OperationId
         and ClientRequestToken], so it can be repeated with the same one. Creating a stack set is
-        not an operation; its request has the id for a token.
+        not an operation; its request takes the ID as a token.
         """
         client, rollout = self._client, self._rollout
         if step.kind == "instances":

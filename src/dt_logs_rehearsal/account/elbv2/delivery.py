@@ -14,7 +14,7 @@ LogKind = Literal["access", "connection", "health check"]
 
 @dataclass(frozen=True)
 class Log:
-    """One kind of logs: where its attributes, its test file and its files' names begin."""
+    """One kind of logs: the prefixes of its attributes, its test file and its file names."""
 
     attributes: str
     test_file: str

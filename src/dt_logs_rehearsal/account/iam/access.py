@@ -42,7 +42,7 @@ def authorise(
 ) -> None:
     """Raise Refused, in AWS's words, unless the caller may make the call.
 
-    `heard` is given each decision, the denied one included.
+    `heard` is called with each decision, also with a denial.
     """
     bucket = _bucket(world, call)
     for right in needed(call, world.partition):
@@ -80,10 +80,10 @@ def request(
     more: Context,
     owner: str = "",
 ) -> Request:
-    """Return a request with what AWS tells about the principal and the resource's owner.
+    """Return a request with AWS's context keys for the principal and the resource's owner.
 
-    `more` are further keys of its context. Keys of an organisation are absent where there is none
-    [IAM reference, reference_policies_condition-keys.md].
+    `more` are further keys of its context. Without an organisation, its keys are absent [IAM
+    reference, reference_policies_condition-keys.md].
     """
     service = bool(principal.service)
     context = {"aws:securetransport": "true", "aws:principalisawsservice": str(service).lower()}
@@ -102,9 +102,9 @@ def request(
 
 
 def _bucket(world: World, call: Call) -> Bucket | None:
-    """Find the bucket of a call; S3 says that there is none to whoever asks.
+    """Find a call's bucket; S3 reports a missing bucket to every caller.
 
-    [localstack tests/aws/services/s3/test_s3: ExpectedBucketOwner, also one that is no account id]
+    [localstack tests/aws/services/s3/test_s3: ExpectedBucketOwner, also a value that is not an ID]
     """
     if call.service != "s3" or "Bucket" not in call.params or call.operation == "CreateBucket":
         return None
@@ -138,7 +138,7 @@ def _resource(
 
 
 def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> tuple[Decided, str]:
-    """Return what IAM decides, and in AWS's words why it denies; an empty text if it does not.
+    """Return IAM's decision, and AWS's reason for a denial; empty if it allows.
 
     Within an account one Allow suffices, across accounts both sides must allow.
     """
@@ -185,7 +185,7 @@ _CODES = {
 
 
 def _denied(call: Call, right: Right, why: str) -> Refused:
-    """Put a denial as the service does: S3 quotes the resource, SNS has a code of its own."""
+    """Format a denial as the service does: S3 quotes the resource, SNS has its own code."""
     quoted = f'"{right.resource}"' if call.service == "s3" else right.resource
     on = "" if right.resource == "*" else f" on resource: {quoted}"
     text = f"perform: {right.action}{on} {why}"

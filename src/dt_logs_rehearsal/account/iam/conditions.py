@@ -96,7 +96,7 @@ def check_operator(name: str) -> None:
 
 
 def holds(name: str, key: str, wanted: tuple[str, ...], context: Context) -> bool:
-    """Tell whether one key of one operator matches; context keys are in lower case."""
+    """Return whether one key of one operator matches; context keys are in lower case."""
     quantifier, plain, if_exists = _taken_apart(name)
     found = context.get(key.lower())
     values = (found,) if isinstance(found, str) else found

@@ -29,7 +29,7 @@ _POSITIVE = frozenset(("StringEquals", "StringLike", "ArnEquals", "ArnLike", "Ip
 
 @lru_cache(maxsize=8192)
 def is_public(document: str) -> bool:
-    """Tell whether S3 takes a bucket policy for public: one public statement is enough."""
+    """Return whether S3 takes a bucket policy for public: one public statement is enough."""
     return any(_is_public(each) for each in statements(document))
 
 

@@ -1,4 +1,4 @@
-"""Evaluates IAM policies: does this statement speak of that request, and what does it say."""
+"""Evaluate IAM policies: whether a statement matches a request, and its effect."""
 
 import json
 import re
@@ -30,11 +30,11 @@ class Principal:
     service: str = ""
 
     def root(self) -> bool:
-        """Tell whether the whole account asks, not an identity in it."""
+        """Return whether the principal is the whole account, not an identity in it."""
         return self.arn.endswith(":root")
 
     def is_named(self, value: str) -> bool:
-        """Tell whether an `AWS` principal names this very identity; a role also its sessions."""
+        """Return whether an `AWS` principal names this very identity; a role also its sessions."""
         if value == self.arn:
             return True
         _, kind, rest = self.arn.partition(":assumed-role/")
@@ -42,7 +42,7 @@ class Principal:
         return bool(kind) and f":{self.account}:role" in prefix and name == rest.split("/")[0]
 
     def is_of(self, value: str) -> bool:
-        """Tell whether an `AWS` principal names the account."""
+        """Return whether an `AWS` principal names the account."""
         return bool(self.account) and (
             value == self.account or value.endswith(f":iam::{self.account}:root")
         )
@@ -73,7 +73,7 @@ class Statement:
     conditions: tuple[tuple[str, str, tuple[str, ...]], ...]
 
     def speaks_of(self, request: Request) -> bool:
-        """Tell whether every element of the statement matches the request."""
+        """Return whether every element of the statement matches the request."""
         return (
             (self.action.fullmatch(request.action) is not None) != self.all_but_action
             and self._names(request.principal)
@@ -104,7 +104,7 @@ class Statement:
 
 
 def _exempt(listed: Mapping[str, tuple[str, ...]], principal: Principal) -> bool:
-    """Tell whether NotPrincipal spares the principal.
+    """Return whether NotPrincipal spares the principal.
 
     An identity is spared only where its account is listed beside it [IAM reference,
     reference_policies_elements_notprincipal.md].

@@ -11,9 +11,9 @@ from typing import Any
 from dt_logs_rehearsal.account.iam.conditions import Context
 from dt_logs_rehearsal.account.world import Call
 
-# How IAM calls a service, where it is not as boto3 does.
+# Services with another name in IAM than in boto3.
 _SERVICES = {"elbv2": "elasticloadbalancing"}
-# Where the action is not named as the operation is.
+# Where the action has another name than the operation.
 _ACTIONS = {
     "DeleteBucketLifecycle": "PutLifecycleConfiguration",
     "DeleteBucketTagging": "PutBucketTagging",
@@ -58,7 +58,7 @@ _PASSED = {
     "cloudformation": ("RoleARN", "cloudformation.amazonaws.com"),
     "lambda": ("Role", "lambda.amazonaws.com"),
 }
-# What else a call needs where it has a parameter. [botocore, s3 CreateBucket, "Permissions"]
+# Permissions that a call's parameter adds. [botocore, s3 CreateBucket, "Permissions"]
 _BESIDES = (
     ("CreateFunction", "Tags", "lambda:TagResource"),
     ("PutRule", "Tags", "events:TagResource"),
@@ -100,7 +100,7 @@ def needed(call: Call, partition: str) -> Iterator[Right]:
     """Yield every right that the call needs."""
     params, operation, service = call.params, call.operation, call.service
     if service == "sts" or operation == "ConfirmSubscription":
-        return  # everybody may ask who they are; whoever has the token may confirm
+        return  # everybody may call GetCallerIdentity; anybody with the token may confirm
     if service == "s3control":
         yield Right("s3:GetAccountPublicAccessBlock", "*")
         return

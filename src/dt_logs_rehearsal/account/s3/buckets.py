@@ -26,7 +26,7 @@ _REGIONAL = re.compile(r".+-(\d{12})-((?:[a-z]+-){2,3}\d)-an")
 
 
 def create_bucket(world: World, call: Call) -> Response:
-    """Make a bucket with the defaults of 2023, or say whose it is already."""
+    """Create a bucket with the defaults of 2023, or say who owns the existing one."""
     name, params = call.params["Bucket"], call.params
     _check_name(call)
     _check_location(call)
@@ -175,7 +175,7 @@ def head_bucket(world: World, call: Call) -> Response:
 
 
 def get_bucket_location(world: World, call: Call) -> Response:
-    """Say where the bucket is, in the old way: us-east-1 is None."""
+    """Return the bucket's location in the old way: us-east-1 is None."""
     region = world.buckets[call.params["Bucket"]].region
     return {"LocationConstraint": None if region == "us-east-1" else region}
 

@@ -84,7 +84,7 @@ def _destinations(configuration: Entry) -> list[str]:
 
 
 def _check(configuration: Entry) -> None:
-    """Refuse what S3 refuses whatever destinations are there; the texts of arguments as recorded.
+    """Refuse what S3 refuses for any destination; argument texts are as recorded.
 
     [localstack tests/aws/services/s3/test_s3_notifications_sqs, _sns, _lambda]
     """
@@ -156,7 +156,7 @@ def _same_event(one: str, other: str) -> bool:
 
 
 def _wrong(world: World, bucket: Bucket, arn: str) -> tuple[str, str] | None:
-    """Return what S3 says of a destination to which it may not send, as the error's arguments.
+    """Return S3's refusal of a destination that does not admit it, as the error's arguments.
 
     It has to exist, in this region, must not be FIFO, and must admit S3 [S3 guide,
     notification-how-to-event-types-and-destinations.md; for a topic encrypted with the key

@@ -62,7 +62,7 @@ def etag(stored: StoredObject) -> str:
 
 
 def readable(bucket: Bucket, stored: StoredObject | None, account: str, pays: bool = False) -> bool:
-    """Tell whether what the policy grants may also be read by ownership, encryption and payment.
+    """Return whether what the policy grants may also be read by ownership, encryption and payment.
 
     A bucket policy holds for the bucket owner's own objects only; what KMS encrypted needs the
     key, which no other account has here; `pays` is whether the caller offers to pay [S3 guide,
@@ -102,7 +102,7 @@ def put_object(world: World, call: Call) -> Response:
 
 
 def _found(world: World, call: Call) -> StoredObject:
-    """Find an object; whoever may not list is not told that there is none."""
+    """Find an object; a caller who may not list gets 403 for a missing one."""
     bucket = world.buckets[call.params["Bucket"]]
     stored = bucket.current(call.params["Key"])
     if stored is None:

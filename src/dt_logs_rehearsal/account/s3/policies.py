@@ -1,7 +1,8 @@
 """S3: bucket policies, and what S3 refuses as one: everything is MalformedPolicy but the size.
 
-Texts from [GH versitygw#646, #1176] and years of reports of real calls; the one for equal Sids is
-IAM's and unverified for S3. Actions are not looked up in a list of those that S3 has.
+The error texts come from [GH versitygw#646, #1176] and from users' reports of real calls. The text
+for equal Sids is IAM's, and unverified for S3. Actions are not looked up in a list of those that S3
+has.
 """
 
 import json
@@ -210,7 +211,7 @@ def _check_scope(place: Place, statement: dict[str, Any]) -> None:
 
 
 def _applies(action: str, resources: tuple[str, ...]) -> bool:
-    """Tell whether an action on objects, or on the bucket, has such a resource."""
+    """Return whether an action on objects, or on the bucket, has such a resource."""
     name = action.lower()
     if name in _OBJECT_ACTIONS or ("object" in name and "bucket" not in name):
         return any("/" in each or each.endswith("*") for each in resources)

@@ -39,7 +39,7 @@ def malformed() -> Refused:
 def _read(
     field: str, shown: Callable[[Any], Response], missing: tuple[str, str] | None = None
 ) -> Operation:
-    """Make the operation that returns a setting; `missing` is the error where there is none."""
+    """Make the operation that returns a setting; `missing` is the error if it is unset."""
 
     def read(world: World, call: Call) -> Response:
         bucket = world.buckets[call.params["Bucket"]]
@@ -118,7 +118,7 @@ put_bucket_ownership_controls = _write("ownership", _checked_ownership)
 
 
 def public_access_block(settings: Mapping[str, bool] | None) -> Response:
-    """Show Block Public Access settings; that they were never set is an error."""
+    """Return Block Public Access settings; it is an error if they were never set."""
     if settings is None:
         raise Refused(
             "NoSuchPublicAccessBlockConfiguration",

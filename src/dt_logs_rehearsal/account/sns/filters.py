@@ -68,7 +68,7 @@ def _check_rule(rule: Any) -> None:
 
 
 def passes(attributes: Mapping[str, str], message: Mapping[str, Any]) -> bool:
-    """Tell whether a subscription's filter lets a message of S3's through.
+    """Return whether a subscription's filter lets a message of S3's through.
 
     S3 sends no message attributes: a filter on those lets nothing through but by `exists: false`.
     """

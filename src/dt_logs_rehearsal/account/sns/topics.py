@@ -9,7 +9,7 @@ from dt_logs_rehearsal.account.iam.policy import listed, texts
 from dt_logs_rehearsal.account.spreading import Spreading
 from dt_logs_rehearsal.account.world import Call, Response, Topic, World
 
-# What S3 knows of a topic's policy before it has spread.
+# The policy that S3 sees until a new topic's own has spread.
 _NOBODY = '{"Version":"2012-10-17","Statement":[]}'
 # [SNS API, CreateTopic, SetTopicAttributes]
 _SETTABLE = frozenset(
@@ -58,7 +58,7 @@ def found_topic(world: World, arn: str) -> Topic:
 def create_topic(world: World, call: Call) -> Response:
     """Make a topic, or find the caller's one of that name.
 
-    What is sent must then be as it is. Only what is sent is compared; policies as texts.
+    What is sent must then equal what it has. Only what is sent is compared; policies as texts.
     [localstack tests/aws/services/sns/test_sns; GH MassTransit#3720 for attributes]
     """
     name, attributes, tags = _checked(call)

@@ -21,7 +21,7 @@ from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings
 from dt_logs_cfn.template import embedding, explain, service_policies
-from dt_logs_cfn.template.parameter_groups import STACK_GROUPS
+from dt_logs_cfn.template.parameter_groups import STACK_GROUPS, Group
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler import answer, aws, main, observe, register, request, run
@@ -50,7 +50,9 @@ def parameters() -> str:
     """Return the stack's parameters as the console groups them."""
     declared = stack_template(Settings.load(SETTINGS), Privileges.LEAST_PRIVILEGE).to_dict()
     rows = []
-    for group in STACK_GROUPS:
+    grouped = {name for group in STACK_GROUPS for name in group.parameters}
+    others = tuple(name for name in declared["Parameters"] if name not in grouped)
+    for group in (*STACK_GROUPS, Group("Other parameters", others)):
         rows.append((f"**{group.title}**", "", "", ""))
         for name in group.parameters:
             found = declared["Parameters"][name]
@@ -74,7 +76,8 @@ def lacking() -> str:
     rows = [
         (f"`{need.resource_type}`", need.why, _actions(lacks))
         for need in service_policies.NEEDS
-        if need.resource_type != service_policies.LOG_GROUP
+        if need.resource_type
+        in (service_policies.ROLE, service_policies.FUNCTION, service_policies.CUSTOM)
         and (lacks := [each for each in need.actions if each not in documented])
     ]
     return _table(("For", "To", "It lacks"), rows)

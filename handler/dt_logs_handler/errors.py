@@ -6,6 +6,7 @@
     ├── CallFailed       AWS refused a call, or did not answer for too long
     ├── OutOfTime        the function's time is used up
     └── Overtaken        another event for the same stack has gone past this one
+        ├── Contested    something else keeps undoing what this one does
         └── Vanished     the stack was deleted meanwhile
 
 Each says what happened and what to do. Everything else is a bug.
@@ -55,6 +56,10 @@ class Overtaken(HandlerError):
     @classmethod
     def by_later_event(cls) -> "Overtaken":
         return cls("A later event for this stack has been handled.", "No action is needed.")
+
+
+class Contested(Overtaken):
+    """Something else keeps undoing what this run does."""
 
 
 class Vanished(Overtaken):

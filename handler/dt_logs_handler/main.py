@@ -24,7 +24,7 @@ from botocore.session import get_session
 
 from . import answer
 from .aws import Aws
-from .errors import HandlerError, Overtaken
+from .errors import Contested, HandlerError, Overtaken
 from .names import Stack
 from .refresh import SECONDS, refresh
 from .request import SERVICE_TIMEOUT, parse, scheduled
@@ -125,7 +125,7 @@ def _refresh(event: Mapping[str, object], context: Context, world: World) -> Non
 
     hide = partial(_without_secrets, given)
     done = _attempted(work, hide, context)
-    stopped = isinstance(done, Overtaken)
+    stopped = isinstance(done, Overtaken) and not isinstance(done, Contested)
     failed = isinstance(done, HandlerError) and not stopped
     _log(
         "refreshed",

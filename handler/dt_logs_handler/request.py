@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     C = TypeVar("C", bound=Enum)
 
 SERVICE_TIMEOUT = 1200  # seconds; the template's ServiceTimeout
+_SKEW = 60.0  # seconds by which AWS's clocks may differ
 _FOREIGN = "Let the stack invoke the function."
 # AWS reserves the first prefix, and our marks have the second.
 _TAG = rf"(?!(?i:aws:)|{NAME}:)[\w +\-:/@.]{{1,128}}=[\w +\-=:/@.]{{0,256}}"
@@ -173,7 +174,7 @@ class Request:
 def parse(event: Mapping[str, object], now: float) -> Request:
     """Check an event and return it as a request.
 
-    `now` stands in for the event's time where its answer URL carries no date, or a later one.
+    `now` stands in for the event's time where its answer URL carries no date, or one to come.
     Raises InvalidRequest, which names the value and the fix.
     """
     stack = Stack.of(_matching(event, "StackId", STACK_ID, _FOREIGN))
@@ -184,7 +185,9 @@ def parse(event: Mapping[str, object], now: float) -> Request:
     if kind == "Update":
         before = _traces(_mapping(event, "OldResourceProperties"), stack)
         traces = replace(before, every=before.every or asked.every)
-    time = min(int(now), event_time(event) or int(now))
+    time = event_time(event)
+    if time is None or time > now + _SKEW:
+        time = int(now)
     return Request(kind, stack, time, properties, traces, asked)
 
 

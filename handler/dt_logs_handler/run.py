@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from .apply import Effects, carry_out, carry_out_all
 from .aws import Aws
 from .documents import same
-from .errors import HandlerError, OutOfTime, Overtaken, Refused, Vanished
+from .errors import Contested, HandlerError, OutOfTime, Overtaken, Refused, Vanished
 from .leave import leaving
 from .model import Bucket, Placement, Plan, SetLogging, State, Step, Unreadable
 from .names import Stack, is_kept
@@ -144,7 +144,7 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
             effects.shared = True
         elif not steps:
             return _outcome(request, state, replace(planned, kept=kept + planned.kept), effects)
-    raise Refused(
+    raise Contested(
         "Somebody else keeps changing what this run sets.",
         "Find out who changes the bucket's policy or notifications, then run the stack again.",
     )

@@ -29,11 +29,7 @@ STACK_GROUPS = (
             "RunToken",
         ),
     ),
-    Group(
-        "If your account has rules for names",
-        ("LambdaExecutionRoleName", "LambdaExecutionRolePath", _BOUNDARY, "LambdaFunctionName"),
-    ),
-)
+)  # the console shows the names, which few need, under its own title
 SERVICE_ROLE_GROUPS = (
     Group("Which stacks the role may run", ("StackNamePrefix",)),
     Group(

@@ -29,6 +29,12 @@ from dt_logs_cfn.verify.signature import sign, signers
 from dt_logs_cfn.versions import is_version
 from dt_logs_handler.names import ACCOUNT_ID
 
+EXAMPLES = (
+    "dt-logs-cfn publish --bucket my-releases --dry-run",
+    "dt-logs-cfn publish --bucket my-releases --withdraw 0.1.0"
+    " --reason 'A newer version replaces it'",
+)
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `publish`."""
@@ -81,6 +87,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_customize(parser, "the function with which the release was built")
     parser.add_argument("--dry-run", action="store_true", help="print the steps; do none of them")
     parser.add_argument("--json", action="store_true", help="print the result for a program")
+    aws.add_debug(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

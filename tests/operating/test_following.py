@@ -48,7 +48,8 @@ class Fake:
             raise step
         step(self)
         status, self.status = self.status or self.events[-1]["ResourceStatus"], ""
-        return {"Stacks": [{"StackName": "s", "StackStatus": status}]}
+        made = datetime.fromtimestamp(0, timezone.utc)
+        return {"Stacks": [{"StackName": "s", "StackStatus": status, "CreationTime": made}]}
 
     def get_paginator(self, name: str) -> Fake:
         assert name == "describe_stack_events"

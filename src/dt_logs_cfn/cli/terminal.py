@@ -28,10 +28,10 @@ EVERY = 5.0  # seconds between two lines of progress
 _LONGEST = 1_500  # characters of somebody else's text in a line
 # Whatever is coloured says in words, or by its sign, what its colour means.
 _MEANING = re.compile(
-    r"(?P<good>^ *\+ .*|\b(?:as expected|restored|allowed|refused)\b"
+    r"(?P<good>^ *\+ .*|^  ok\b|\b(?:as expected|restored|allowed|refused)\b"
     r"|\b(?:CREATE|UPDATE|DELETE)_COMPLETE\b)"
-    r"|(?P<bad>^ *- .*|\b(?:NOT AS EXPECTED|CHANGED|ALLOWED|DENIED|\w+_FAILED)\b)"
-    r"|(?P<warm>^ *~ .*|\b\w*ROLLBACK\w*\b)"
+    r"|(?P<bad>^ *- .*|^  finding\b|\b(?:NOT AS EXPECTED|CHANGED|ALLOWED|DENIED|\w+_FAILED)\b)"
+    r"|(?P<warm>^ *~ .*|^  (?:waiting|unknown)\b|\b\w*ROLLBACK\w*\b)"
 )
 _COLOURS = {"good": "32", "bad": "31", "warm": "33"}
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*")
@@ -41,9 +41,11 @@ def result(as_json: bool, data: object, lines: Iterable[str]) -> None:
     """Print what a command found on stdout: as JSON for a program, else as lines for people."""
     if as_json:
         sys.stdout.write(canonical.dumps(data))
-        return
-    for line in lines:
-        print(line)
+    elif columns(sys.stdout) is None:
+        for line in lines:
+            print(line)
+    else:
+        show((part for line in lines for part in line.split("\n")), sys.stdout)
 
 
 def tell(line: str) -> None:

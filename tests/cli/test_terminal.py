@@ -12,7 +12,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from dt_logs_cfn.cli.terminal import coloured, columns, meaning, result, rewriter, show, wrapped
+from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.cli.terminal import (
+    at_terminal,
+    coloured,
+    columns,
+    meaning,
+    result,
+    rewriter,
+    show,
+    wrapped,
+)
 
 _END = "(end)"
 ARN = f"arn:aws:s3:::{'logs-of-a-customer/' * 12}*"
@@ -114,6 +124,24 @@ def test_progress_stays_on_its_line(terminal: Terminal, monkeypatch: pytest.Monk
     rewriter(terminal.stream)("never shown")
 
     assert terminal.shown() == ["", f"\x1b[K{'x' * 59}", "\x1b[K"]
+
+
+def test_what_is_told_stands_above_what_is_waited_for(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", terminal.stream)
+    operator = at_terminal(Here())
+    assert operator.wait is not None
+    operator.wait("00:02  waiting")
+    operator.tell(f"00:03  CREATE_FAILED       Invoke: {'why ' * 20}")
+    operator.wait("")
+    head, *event = terminal.shown()
+    assert head == ""
+    assert event[0] == "\x1b[K00:02  waiting"
+    assert event[1].startswith("\x1b[K00:03  \x1b[31mCREATE_FAILED\x1b[0m       Invoke: why")
+    assert event[2].startswith("    why") and max(map(len, event[2:])) <= 60
+    monkeypatch.setenv("TERM", "dumb")
+    assert at_terminal(Here()).wait is None
 
 
 @pytest.mark.parametrize(

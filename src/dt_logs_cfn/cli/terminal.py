@@ -49,8 +49,8 @@ def result(as_json: bool, data: object, lines: Iterable[str]) -> None:
 
 
 def tell(line: str) -> None:
-    """Print a line that is not the result on stderr, at once."""
-    print(line, file=sys.stderr, flush=True)
+    """Print lines that are not the result on stderr, at once."""
+    show(line.split("\n"), sys.stderr)
 
 
 def show(lines: Iterable[str], stream: TextIO) -> None:
@@ -58,7 +58,7 @@ def show(lines: Iterable[str], stream: TextIO) -> None:
     width, colour = columns(stream), coloured(stream)
     for line in lines:
         for part in wrapped(printable(line), width):
-            print(_MEANING.sub(_painted, part) if colour else part, file=stream)
+            print(_MEANING.sub(_painted, part) if colour else part, file=stream, flush=True)
 
 
 def meaning(text: str) -> str:
@@ -190,6 +190,7 @@ def _ask(question: str) -> str | None:
 class Operator:
     """Clock and sleep in seconds; `tell` shows a line of progress; `ask` returns an answer.
 
+    `wait` puts what is waited for in place of what it showed before, on a terminal that can do so.
     `here` is what the command was given that ours suggest.
     """
 
@@ -197,7 +198,7 @@ class Operator:
     sleep: Callable[[float], None] = time.sleep
     tell: Callable[[str], None] = tell
     ask: Callable[[str], str | None] = _ask
-    colour: bool = False
+    wait: Callable[[str], None] | None = None
     here: Here = field(default_factory=Here)
 
     def advise(self, text: str) -> None:
@@ -228,8 +229,23 @@ class Operator:
 
 
 def at_terminal(here: Here) -> Operator:
-    """Return the operator of this process; colours only where stderr is a terminal."""
-    return Operator(colour=coloured(sys.stderr), here=here)
+    """Return the operator of this process."""
+    if not live(sys.stderr):
+        return Operator(here=here)
+    rewrite = rewriter(sys.stderr)
+
+    def above(line: str) -> None:
+        rewrite("")
+        tell(line)
+
+    return Operator(tell=above, wait=rewrite, here=here)
+
+
+def elapsed(seconds: float) -> str:
+    """Return a span of time as 00:42 or 1:02:03."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
 def watch(

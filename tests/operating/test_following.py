@@ -146,9 +146,9 @@ def test_on_a_terminal_what_is_waited_for_is_always_seen_and_goes_at_the_end() -
     follow(fake, STACK, frozenset(), operator, 4)  # type: ignore[arg-type]
     assert waits == [
         "00:00  CREATE_IN_PROGRESS",
-        "00:02  CREATE_IN_PROGRESS, 0 of 4 resources done, waiting for Role",
-        "00:04  CREATE_IN_PROGRESS, 1 of 4 resources done",
-        "00:06  CREATE_COMPLETE, 1 of 4 resources done",
+        "00:02  0 of 4 resources done, waiting for Role",
+        "00:04  1 of 4 resources done",
+        "00:06  1 of 4 resources done",
         "",
     ]
     lost = [refused("AccessDenied")]

@@ -64,15 +64,14 @@ def lines(events: Sequence[Event], known: int) -> Iterator[str]:
 
 
 def under_way(events: Sequence[Event], status: str, total: int) -> str:
-    """Return how far a stack is: its status, its resources that are done, what is waited for.
+    """Return how many resources of a stack are done, and which are waited for.
 
-    `total` is how many resources are to change, as far as is known.
+    `total` is how many are to change, as far as is known. That is not known of a rollback, nor
+    before the first resource: then it is the stack's status.
     """
     now = {each.logical_id: each.status for each in events if not each.of_stack}
     waited = [name for name, each in now.items() if each.endswith("_IN_PROGRESS")]
-    parts = [status]
-    if now and "ROLLBACK" not in status:  # of which nobody knows how many resources it changes
-        parts.append(f"{len(now) - len(waited)} of {max(total, len(now))} resources done")
-    if waited:
-        parts.append(f"waiting for {', '.join(waited)}")
-    return ", ".join(parts)
+    done = f"{len(now) - len(waited)} of {max(total, len(now))} resources done"
+    known = now and "ROLLBACK" not in status
+    waits = f", waiting for {', '.join(waited)}" if waited else ""
+    return f"{done if known else status}{waits}"

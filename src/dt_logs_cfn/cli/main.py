@@ -14,7 +14,8 @@ from typing import Protocol
 from dt_logs_cfn import __version__
 from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.cli.completion import SHELLS
-from dt_logs_cfn.cli.parsing import Parser, examples, suggestion
+from dt_logs_cfn.cli.examples import examples
+from dt_logs_cfn.cli.parsing import Parser, suggestion
 from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.errors import DtLogsError, UsageError
 
@@ -39,8 +40,6 @@ COMMANDS = {
 
 class Command(Protocol):
     """What a module of `dt_logs_cfn.commands` offers."""
-
-    EXAMPLES: tuple[str, str]  # command lines, below its help
 
     def configure(self, parser: argparse.ArgumentParser, /) -> None:
         """Declare the command's arguments."""
@@ -83,13 +82,9 @@ def main(argv: Sequence[str]) -> int:
 
 def command_parser(name: str) -> Parser:
     """Return the parser of a command."""
-    command = _load(name)
-    parser = Parser(
-        prog=f"{PROGRAM} {name}",
-        description=_sentence(COMMANDS[name]),
-        epilog=examples(command.EXAMPLES),
-    )
-    command.configure(parser)
+    does, below = _sentence(COMMANDS[name]), examples(PROGRAM, name)
+    parser = Parser(prog=f"{PROGRAM} {name}", description=does, epilog=below)
+    _load(name).configure(parser)
     return parser
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser for one command, with examples below its help.
+    """A parser that keeps the lines of what stands below its help.
 
     Options are not abbreviated: argparse repeats the value of one that is ambiguous.
     """
@@ -35,11 +35,6 @@ def suggestion(words: Iterable[str], known: Iterable[str]) -> str:
     listed = list(known)
     near = [each for word in words for each in difflib.get_close_matches(word, listed, 1)]
     return f". Did you mean {' and '.join(dict.fromkeys(near))}?" if near else ""
-
-
-def examples(commands: Sequence[str]) -> str:
-    """Return what stands below a command's help."""
-    return "\n".join(("examples:", *(f"  {each}" for each in commands)))
 
 
 def _options(names: Sequence[str]) -> str:

@@ -10,11 +10,6 @@ from dt_logs_cfn.release.build import TEMPLATE_LIMIT, Release, build_release
 from dt_logs_cfn.release.customize_option import add_customize, load_customize
 from dt_logs_cfn.release.folder import Difference, compare, write_release
 
-EXAMPLES = (
-    "dt-logs-cfn build --config release.cfg",
-    "dt-logs-cfn build --check",
-)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `build`."""

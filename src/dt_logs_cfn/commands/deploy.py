@@ -14,12 +14,6 @@ from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.stacks.deploying import Consent, DeployResult, deploy, settled
 from dt_logs_cfn.operate.status.account_reads import load_balancer_arns
 
-EXAMPLES = (
-    "dt-logs-cfn deploy --load-balancer '*'"
-    " --role-arn arn:aws:iam::123456789012:role/dt-logs-cfn-service",
-    "dt-logs-cfn deploy --stack dt-logs-analysis --add-load-balancer ARN --yes",
-)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `deploy`."""

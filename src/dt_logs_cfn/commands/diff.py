@@ -20,11 +20,6 @@ Changes = Mapping[str, tuple[Change, ...]]
 
 _WIDTH = 400
 
-EXAMPLES = (
-    "dt-logs-cfn diff 0.1.0",
-    "dt-logs-cfn diff old.template.json new.template.json --json",
-)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `diff`."""

@@ -15,11 +15,6 @@ from dt_logs_cfn.template.parsing import parse_template, read_template
 
 _WIDTH = 100
 
-EXAMPLES = (
-    "dt-logs-cfn explain",
-    "dt-logs-cfn explain --privileges documented",
-)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `explain`."""

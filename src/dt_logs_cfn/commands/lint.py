@@ -11,11 +11,6 @@ from dt_logs_cfn.release.installed import installed_templates
 from dt_logs_cfn.release.lint import lint_templates
 from dt_logs_cfn.template.parsing import read_template
 
-EXAMPLES = (
-    "dt-logs-cfn lint",
-    "dt-logs-cfn lint build/0.1.0/dt-logs-analysis.template.json --json",
-)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `lint`."""

@@ -16,11 +16,6 @@ from dt_logs_cfn.operate.stacks.stack import Existing, existing
 from dt_logs_cfn.operate.status.vended_logs import vended_logs
 from dt_logs_handler.names import Stack
 
-EXAMPLES = (
-    "dt-logs-cfn plan --load-balancer '*'",
-    "dt-logs-cfn plan --stack dt-logs-analysis --add-load-balancer ARN",
-)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `plan`: those of `deploy` that say what is wanted."""

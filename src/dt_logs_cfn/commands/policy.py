@@ -30,11 +30,6 @@ _VALUES = (
     "notification_endpoint",
 )
 
-EXAMPLES = (
-    "dt-logs-cfn policy lambda-execution-least-privilege",
-    "dt-logs-cfn policy cloudformation-role-lifecycle --account 123456789012 --region eu-west-1",
-)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `policy`."""

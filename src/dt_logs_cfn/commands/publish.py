@@ -29,12 +29,6 @@ from dt_logs_cfn.verify.signature import sign, signers
 from dt_logs_cfn.versions import is_version
 from dt_logs_handler.names import ACCOUNT_ID
 
-EXAMPLES = (
-    "dt-logs-cfn publish --bucket my-releases --dry-run",
-    "dt-logs-cfn publish --bucket my-releases --withdraw 0.1.0"
-    " --reason 'A newer version replaces it'",
-)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `publish`."""

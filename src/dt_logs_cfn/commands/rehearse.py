@@ -22,11 +22,6 @@ NAMES = (
     "overwritten",
 )
 
-EXAMPLES = (
-    "dt-logs-cfn rehearse",
-    "dt-logs-cfn rehearse --scenario all --report rehearsal.html",
-)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `rehearse`."""

@@ -11,11 +11,6 @@ from dt_logs_cfn.operate.stacks.marks import Left
 from dt_logs_cfn.operate.stacks.marks_read import Access
 from dt_logs_cfn.operate.stacks.removing import Options, Removed, remove
 
-EXAMPLES = (
-    "dt-logs-cfn remove --stack dt-logs-analysis",
-    "dt-logs-cfn remove --stack dt-logs-analysis --yes --leftovers",
-)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `remove`."""

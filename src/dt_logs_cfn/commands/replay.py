@@ -11,11 +11,6 @@ from dt_logs_cfn.operate import account, stack_options
 from dt_logs_cfn.operate.replay.replaying import Wanted, replay
 from dt_logs_cfn.operate.replay.window import window
 
-EXAMPLES = (
-    "dt-logs-cfn replay --since 2026-11-28T10:00Z --dry-run",
-    "dt-logs-cfn replay --since 2026-11-28T10:00Z --until 2026-11-28T12:00Z",
-)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `replay`."""

@@ -30,11 +30,6 @@ _NONE = OperatingError(
 # For what only a verdict depends on.
 _SOON = Config(retries={"mode": "standard", "total_max_attempts": 2})
 
-EXAMPLES = (
-    "dt-logs-cfn status",
-    "dt-logs-cfn status --load-balancer '*' --json",
-)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `status`."""

@@ -49,12 +49,6 @@ class _Answer:
         return not self.differences and self.provenance.sound
 
 
-EXAMPLES = (
-    "dt-logs-cfn verify dt-logs-analysis.template.json",
-    "dt-logs-cfn verify --stack dt-logs-analysis",
-)
-
-
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `verify`."""
     what = parser.add_mutually_exclusive_group(required=True)

@@ -64,11 +64,7 @@ def lines(events: Sequence[Event], known: int) -> Iterator[str]:
 
 
 def under_way(events: Sequence[Event], status: str, total: int) -> str:
-    """Return how many resources of a stack are done, and which are waited for.
-
-    `total` is how many are to change, as far as is known. That is not known of a rollback, nor
-    before the first resource: then it is the stack's status.
-    """
+    """Return how many resources of a `total` are done, or the status, and what is waited for."""
     now = {each.logical_id: each.status for each in events if not each.of_stack}
     waited = [name for name, each in now.items() if each.endswith("_IN_PROGRESS")]
     done = f"{len(now) - len(waited)} of {max(total, len(now))} resources done"

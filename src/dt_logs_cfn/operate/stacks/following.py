@@ -61,9 +61,8 @@ def follow(
     A lost connection is waited for; raises OperatingError when it does not come back, with the
     stack going on. So it does after Ctrl-C, and it is told how to follow it.
     """
-    screen = _Screen(operator, total)
     try:
-        return _followed(client, stack, known, operator, screen)
+        return _followed(client, stack, known, operator, total)
     except KeyboardInterrupt:
         operator.advise(
             "The stack goes on by itself. The same command follows it again, and so does:"
@@ -71,13 +70,14 @@ def follow(
         )
         raise
     finally:
-        screen.clear()
+        if operator.wait is not None:
+            operator.wait("")
 
 
 def _followed(
-    client: CloudFormationClient, stack: str, known: Set[str], operator: Operator, screen: _Screen
+    client: CloudFormationClient, stack: str, known: Set[str], operator: Operator, total: int
 ) -> Ended:
-    told = list[Event]()
+    screen, told = _Screen(operator, total), list[Event]()
 
     def look() -> tuple[StackDescription, list[Event]]:
         (found,) = client.describe_stacks(StackName=stack)["Stacks"]
@@ -118,11 +118,6 @@ class _Screen:
         if wait is not None:
             how_far = stack_events.under_way(told, status, self._total)
             wait(f"{elapsed(now - self._began)}  {how_far}")
-
-    def clear(self) -> None:
-        """Take away what is waited for."""
-        if self._operator.wait is not None:
-            self._operator.wait("")
 
 
 def _events(client: CloudFormationClient, stack: str, known: Set[str]) -> Iterator[Event]:

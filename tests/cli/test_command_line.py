@@ -178,8 +178,8 @@ def test_without_a_command_the_help_is_shown(run: Run) -> None:
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
-        (("staus",), "there is no such command. Did you mean status?"),
-        (("T0KEN",), "there is no such command"),
+        (("staus",), "unknown command. Did you mean status?"),
+        (("T0KEN",), "unknown command"),
         (("--vresion=T0KEN", "plan"), "unrecognized arguments: --vresion. Did you mean --version?"),
         (
             ("plan", "--regoin=T0KEN", "--profil", "T0KEN"),

@@ -107,7 +107,7 @@ def _chosen(argv: Sequence[str]) -> argparse.Namespace:
     chosen = parser.parsed(argv)
     if chosen.command not in COMMANDS:
         hint = suggestion([chosen.command], COMMANDS)
-        parser.error(f"there is no such command{hint}")
+        parser.error(f"unknown command{hint}")
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""An argparse parser that suggests the nearest word, and repeats no value that it does not know."""
+"""An argparse parser that suggests the nearest word and never repeats an unknown value."""
 
 import argparse
 import difflib
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that keeps the lines of what stands below its help.
+    """A parser that keeps the line breaks of its epilog.
 
     Options are not abbreviated: argparse repeats the value of one that is ambiguous.
     """
@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def suggestion(words: Iterable[str], known: Iterable[str]) -> str:
-    """Return which known words are meant by mistyped ones, as a question; empty if none is near."""
+    """Ask whether the nearest known words were meant; empty if none is near."""
     listed = list(known)
     near = [each for word in words for each in difflib.get_close_matches(word, listed, 1)]
     return f". Did you mean {' and '.join(dict.fromkeys(near))}?" if near else ""

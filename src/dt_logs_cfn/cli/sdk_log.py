@@ -1,4 +1,4 @@
-"""Show the SDK's log on stderr, without secrets: more is hidden than would have to be."""
+"""Show the SDK's log on stderr without secrets; where in doubt, hide."""
 
 import logging
 import re

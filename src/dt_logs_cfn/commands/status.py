@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a load balancer by its ARN, or * for all of the region; repeat it for more",
     )
     parser.add_argument(
-        "--strict", action="store_true", help="exit with 1 also while a confirmation is awaited"
+        "--strict", action="store_true", help="also exit with 1 while a confirmation is pending"
     )
     aws.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print it for a program")

@@ -126,6 +126,14 @@ def test_progress_stays_on_its_line(terminal: Terminal, monkeypatch: pytest.Monk
     assert terminal.shown() == ["", f"\x1b[K{'x' * 59}", "\x1b[K"]
 
 
+def test_a_change_is_coloured_to_its_end(terminal: Terminal) -> None:
+    show([f"  + policy {ARN}"], terminal.stream)
+
+    lines = terminal.shown()
+    assert len(lines) > 3
+    assert all(each.startswith("\x1b[32m  ") and each.endswith("\x1b[0m") for each in lines)
+
+
 def test_what_is_told_stands_above_what_is_waited_for(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,8 +57,11 @@ def show(lines: Iterable[str], stream: TextIO) -> None:
     """Print lines; to a terminal in its width with a hanging indent, and in colours."""
     width, colour = columns(stream), coloured(stream)
     for line in lines:
-        for part in wrapped(printable(line), width):
-            print(_MEANING.sub(_painted, part) if colour else part, file=stream, flush=True)
+        text = printable(line)
+        whole = _MEANING.fullmatch(text) if colour else None  # also where it goes on below
+        for part in wrapped(text, width):
+            shown = _MEANING.sub(_painted, part) if colour else part
+            print(_painted(whole, part) if whole else shown, file=stream, flush=True)
 
 
 def meaning(text: str) -> str:
@@ -67,8 +70,8 @@ def meaning(text: str) -> str:
     return found.lastgroup or "" if found else ""
 
 
-def _painted(found: re.Match[str]) -> str:
-    return f"\x1b[{_COLOURS[found.lastgroup or '']}m{found[0]}\x1b[0m"
+def _painted(found: re.Match[str], text: str = "") -> str:
+    return f"\x1b[{_COLOURS[found.lastgroup or '']}m{text or found[0]}\x1b[0m"
 
 
 def rewriter(stream: TextIO) -> Callable[[str], None]:

@@ -46,7 +46,7 @@ _LONGEST = 300
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `--profile` and `--region`, as the AWS CLI has them, and `--show-settings`."""
+    """Declare `--profile`, `--region` and `--debug`, as in the AWS CLI, and `--show-settings`."""
     parser.add_argument("--profile", metavar="NAME", help="the profile of the AWS CLI to use")
     parser.add_argument("--region", metavar="REGION", help="the AWS region to work in")
     parser.add_argument(
@@ -54,6 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print where each setting comes from (an option, dt-logs-cfn.cfg in this folder, or a"
         " default), and do nothing else",
+    )
+    add_debug(parser)
+
+
+def add_debug(parser: argparse.ArgumentParser) -> None:
+    """Declare `--debug`."""
+    parser.add_argument(
+        "--debug", action="store_true", help="show the AWS SDK's log on stderr, without secrets"
     )
 
 

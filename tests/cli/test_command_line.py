@@ -10,7 +10,8 @@ import pytest
 from cli.running import Run
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.cli.main import COMMANDS, main
+from dt_logs_cfn.cli import completion
+from dt_logs_cfn.cli.main import COMMANDS, command_parser, main
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -29,7 +30,6 @@ def loaded_by(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "argv",
     [
-        (),
         ("no-such-command",),
         ("build", "--no-such-option"),
         ("build", "superfluous"),
@@ -85,7 +85,9 @@ def test_a_reader_may_close_the_pipe_early() -> None:
 
 
 def test_a_bug_is_a_traceback(here: Path) -> None:
-    code = "from dt_logs_cfn import cli; cli.COMMANDS['broken'] = '...'; cli.main(['broken'])"
+    code = (
+        "from dt_logs_cfn.cli import main; main.COMMANDS['broken'] = '...'; main.main(['broken'])"
+    )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
     assert process.returncode == 1
@@ -162,5 +164,74 @@ def test_words_that_nobody_asked_for_are_not_repeated(capsys: pytest.CaptureFixt
         main(["plan", "--parametr", "T0KEN", "--x=T0KEN", "--ghp_T0KEN", "T0KEN"])
     assert stop.value.code == 2
     told = capsys.readouterr().err
-    assert told.endswith("error: unrecognized arguments: --parametr, --x, 3 more words\n")
+    assert told.endswith(
+        "unrecognized arguments: --parametr, --x, 3 more words. Did you mean --parameter?\n"
+    )
     assert "T0KEN" not in told
+
+
+def test_without_a_command_the_help_is_shown(run: Run) -> None:
+    ran = run()
+    assert (ran.code, ran.out, ran.err) == (0, run("--help").out, "")
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (("staus",), "unknown command. Did you mean status?"),
+        (("T0KEN",), "unknown command"),
+        (("--vresion=T0KEN", "plan"), "unrecognized arguments: --vresion. Did you mean --version?"),
+        (
+            ("plan", "--regoin=T0KEN", "--profil", "T0KEN"),
+            "unrecognized arguments: --regoin, --profil, 1 more word."
+            " Did you mean --region and --profile?",
+        ),
+        # An abbreviation that fits two options would otherwise be repeated with its value.
+        (
+            ("plan", "--parame=T0KEN"),
+            "unrecognized arguments: --parame. Did you mean --parameter?",
+        ),
+    ],
+)
+def test_a_mistyped_word_is_told_with_the_nearest(
+    run: Run, argv: tuple[str, ...], told: str
+) -> None:
+    ran = run(*argv)
+    assert ran.code == 2
+    assert ran.err.endswith(f"error: {told}\n")
+    assert "T0KEN" not in ran.err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_ends_with_two_examples_that_it_takes(run: Run, name: str) -> None:
+    _, examples = run(name, "--help").out.split("\nexamples:\n")
+    lines = examples.splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        program, command, *words = shlex.split(line)
+        assert (program, command) == ("dt-logs-cfn", name)
+        assert command_parser(name).parsed(words)
+
+
+def test_completion_knows_commands_options_and_choices(run: Run) -> None:
+    script = run("--print-completion", "bash").out
+    probe = """
+COMP_WORDS=(dt-logs-cfn {words}); COMP_CWORD={count}; _shtab_dt_logs_cfn
+echo "${{COMPREPLY[@]}}"
+"""
+    for words, expected in (
+        (["st"], "status"),
+        (["plan", "--load"], "--load-balancer"),
+        (["plan", "--privileges", "''"], "documented least-privilege"),
+        (["policy", "cloudformation-role-t"], "cloudformation-role-trust"),
+    ):
+        code = script + probe.format(words=" ".join(words), count=len(words))
+        done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == expected
+
+
+@pytest.mark.parametrize("shell", completion.SHELLS)
+def test_each_shell_gets_a_script_with_every_command(run: Run, shell: str) -> None:
+    ran = run("--print-completion", shell)
+    assert (ran.code, ran.err) == (0, "")
+    assert all(name in ran.out for name in COMMANDS)

@@ -12,8 +12,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from dt_logs_cfn.cli.terminal import coloured, columns, meaning, rewriter, show, wrapped
+from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.cli.terminal import (
+    at_terminal,
+    coloured,
+    columns,
+    meaning,
+    result,
+    rewriter,
+    show,
+    wrapped,
+)
 
+_END = "(end)"
 ARN = f"arn:aws:s3:::{'logs-of-a-customer/' * 12}*"
 
 
@@ -26,8 +37,11 @@ class Terminal:
         self.stream = os.fdopen(end, "w")
 
     def shown(self) -> list[str]:
-        self.stream.flush()
-        return os.read(self._screen, 65536).decode().splitlines()
+        print(_END, file=self.stream, flush=True)
+        found = b""
+        while not found.endswith(f"{_END}\r\n".encode()):  # a terminal may pass it on in parts
+            found += os.read(self._screen, 65536)
+        return found.decode().removesuffix(f"{_END}\r\n").splitlines()
 
     def close(self) -> None:
         self.stream.close()
@@ -78,6 +92,19 @@ def test_a_terminal_gets_lines_that_fit_in_colours(terminal: Terminal) -> None:
     assert max(map(len, arn)) == 60
 
 
+def test_a_result_fits_a_terminal_and_is_whole_elsewhere(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["head\n  ok  \x1b[2J", ARN]
+    result(False, {}, lines)
+    assert capsys.readouterr().out == "head\n  ok  \x1b[2J\n" + f"{ARN}\n"
+    monkeypatch.setattr("sys.stdout", terminal.stream)
+    result(False, {}, lines)
+    head, check, *arn = terminal.shown()
+    assert (head, check) == ("head", "\x1b[32m  ok\x1b[0m   [2J")
+    assert len(arn) > 3 and max(map(len, arn)) == 60
+
+
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
 def test_colours_can_be_refused(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, name: str, value: str
@@ -99,6 +126,32 @@ def test_progress_stays_on_its_line(terminal: Terminal, monkeypatch: pytest.Monk
     assert terminal.shown() == ["", f"\x1b[K{'x' * 59}", "\x1b[K"]
 
 
+def test_a_change_is_coloured_to_its_end(terminal: Terminal) -> None:
+    show([f"  + policy {ARN}"], terminal.stream)
+
+    lines = terminal.shown()
+    assert len(lines) > 3
+    assert all(each.startswith("\x1b[32m  ") and each.endswith("\x1b[0m") for each in lines)
+
+
+def test_what_is_told_stands_above_what_is_waited_for(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", terminal.stream)
+    operator = at_terminal(Here())
+    assert operator.wait is not None
+    operator.wait("00:02  waiting")
+    operator.tell(f"00:03  CREATE_FAILED       Invoke: {'why ' * 20}")
+    operator.wait("")
+    head, *event = terminal.shown()
+    assert head == ""
+    assert event[0] == "\x1b[K00:02  waiting"
+    assert event[1].startswith("\x1b[K00:03  \x1b[31mCREATE_FAILED\x1b[0m       Invoke: why")
+    assert event[2].startswith("    why") and max(map(len, event[2:])) <= 60
+    monkeypatch.setenv("TERM", "dumb")
+    assert at_terminal(Here()).wait is None
+
+
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
@@ -109,6 +162,11 @@ def test_progress_stays_on_its_line(terminal: Terminal, monkeypatch: pytest.Monk
         ("UPDATE_ROLLBACK_FAILED", "bad"),
         ("CREATE_IN_PROGRESS", ""),
         ("~ tags", "warm"),
+        ("  ok       topic", "good"),
+        ("  finding  topic", "bad"),
+        ("  waiting  topic", "warm"),
+        ("  unknown  topic", "warm"),
+        ("it is ok", ""),
         ("91", ""),
     ],
 )

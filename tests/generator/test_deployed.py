@@ -8,6 +8,7 @@ import json
 import struct
 import zipfile
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -191,8 +192,9 @@ class Client:
             {"ParameterKey": key, "ParameterValue": value}
             for key, value in self._found.parameters.items()
         ]
+        made = datetime.fromtimestamp(0, timezone.utc)
         named = {"StackId": STACK_ID, "StackName": "s", "StackStatus": "CREATE_COMPLETE"}
-        return {"Stacks": [{**named, "Parameters": parameters}]}
+        return {"Stacks": [{**named, "Parameters": parameters, "CreationTime": made}]}
 
     def get_template(self, StackName: str, TemplateStage: str) -> Any:
         return {"TemplateBody": json.loads(self._found.template)}

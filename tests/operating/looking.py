@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any, cast
 
 from operating.account import ACCOUNT, REGION, STACK, carry_out, template, values
@@ -84,6 +85,7 @@ class Looking:
             "StackName": name,
             "StackId": stack,
             "StackStatus": "CREATE_COMPLETE",
+            "CreationTime": datetime.fromtimestamp(0, timezone.utc),
             "Outputs": outputs,
             "Parameters": [
                 {"ParameterKey": key, "ParameterValue": value} for key, value in given.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -48,7 +48,8 @@ class Fake:
             raise step
         step(self)
         status, self.status = self.status or self.events[-1]["ResourceStatus"], ""
-        return {"Stacks": [{"StackName": "s", "StackStatus": status}]}
+        made = datetime.fromtimestamp(0, timezone.utc)
+        return {"Stacks": [{"StackName": "s", "StackStatus": status, "CreationTime": made}]}
 
     def get_paginator(self, name: str) -> Fake:
         assert name == "describe_stack_events"
@@ -77,10 +78,10 @@ def test_new_events_are_told_once_in_their_order() -> None:
     assert ended.stack.status == "UPDATE_COMPLETE"
     assert [each.id for each in ended.events] == ["2", "3", "4", "5"]
     assert [line.split() for line in seat.lines] == [
-        ["0.0s", "UPDATE_IN_PROGRESS", "s"],
-        ["1.0s", "A", "s"],
-        ["2.0s", "B_IN_PROGRESS", "s"],
-        ["3.0s", "UPDATE_COMPLETE", "s"],
+        ["00:00", "UPDATE_IN_PROGRESS", "s"],
+        ["00:01", "A", "s"],
+        ["00:02", "B_IN_PROGRESS", "s"],
+        ["00:03", "UPDATE_COMPLETE", "s"],
     ]
 
 
@@ -115,7 +116,7 @@ def test_somebody_elses_reason_is_told_without_a_token_and_is_cut() -> None:
     fake.events[0]["ResourceStatusReason"] = f"https://h.example.com/SECRET {'x' * 3000}"
     seat = Seat()
     ended = follow(fake, STACK, frozenset(), seat.operator)  # type: ignore[arg-type]
-    why = seat.lines[0].splitlines()[1].strip()
+    why = seat.lines[0].partition("s: ")[2]
     assert why.startswith("https://h.example.com/… xxx") and len(why) == 1500
     assert ended.failure.startswith("s failed: https://h.example.com/… xxx")
     assert len(ended.failure) < 1600
@@ -126,10 +127,34 @@ def test_silence_is_told_now_and_then() -> None:
     fake = Fake([happens("CREATE_IN_PROGRESS"), *nothing, happens("CREATE_COMPLETE")])
     seat = Seat()
     follow(fake, STACK, frozenset(), seat.operator)  # type: ignore[arg-type]
-    assert [line.split() for line in seat.lines[1:-1]] == [
-        ["30.0s", "still", "CREATE_IN_PROGRESS"],
-        ["60.0s", "still", "CREATE_IN_PROGRESS"],
+    assert seat.lines[1:-1] == ["00:30  CREATE_IN_PROGRESS", "01:00  CREATE_IN_PROGRESS"]
+
+
+def test_on_a_terminal_what_is_waited_for_is_always_seen_and_goes_at_the_end() -> None:
+    def resource(status: str) -> Step:
+        def step(fake: Fake) -> None:
+            happens(status)(fake)
+            fake.events[-1] |= {"LogicalResourceId": "Role", "ResourceType": "AWS::IAM::Role"}
+            fake.status = "CREATE_IN_PROGRESS"
+
+        return step
+
+    steps = [resource("CREATE_IN_PROGRESS"), resource("CREATE_COMPLETE")]
+    fake = Fake([happens("CREATE_IN_PROGRESS"), *steps, happens("CREATE_COMPLETE")])
+    seat, waits = Seat(), list[str]()
+    operator = replace(seat.operator, wait=waits.append)
+    follow(fake, STACK, frozenset(), operator, 4)  # type: ignore[arg-type]
+    assert waits == [
+        "00:00  CREATE_IN_PROGRESS",
+        "00:02  0 of 4 resources done, waiting for Role",
+        "00:04  1 of 4 resources done",
+        "00:06  1 of 4 resources done",
+        "",
     ]
+    lost = [refused("AccessDenied")]
+    with pytest.raises(OperatingError):
+        follow(Fake([happens("CREATE_IN_PROGRESS"), *lost]), STACK, frozenset(), operator)  # type: ignore[arg-type]
+    assert waits[-1] == ""
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,17 @@ from dt_logs_rehearsal.account.errors import Refused
 
 ONCE = Config(retries={"total_max_attempts": 1})
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+            "Action": "s3:PutObject",
+            "Resource": "arn:aws:s3:::logs/*",
+        }
+    ],
+}
 KMS = "Set its default encryption to SSE-S3 (AES256), or set another bucket."
 
 
@@ -81,6 +92,49 @@ def test_a_new_load_balancer_is_told_as_a_diff(served: Served) -> None:
     assert "only if the boto3 of Lambda's runtime knows" in ran.out
     assert "Whether the Lambda's role, a permissions boundary or an organisation's" in ran.out
     assert "\x1b" not in ran.out
+
+
+def test_what_happens_to_a_load_balancer_is_said_before_anything_else(served: Served) -> None:
+    web = served.account.add_load_balancer("web")
+    ran = served.run("plan", "--load-balancer", web, *ASKED)
+    lines = ran.out.splitlines()
+    at = lines.index(f"load balancer {web.partition(':loadbalancer/')[2]}")
+    assert lines[at + 1 : at + 5] == [
+        f"  Turn on access logs to s3://dt-logs-analysis-<tag>-{ACCOUNT}-{REGION}-an"
+        "/dt-logs-analysis/<tag>",
+        f"  Let Data Theorem's account {VENDOR} read them",
+        "  Announce new ones to its endpoint",
+        "  ~ access_logs.s3.enabled: false -> true",
+    ]
+    kinds = [line.split()[0] for line in lines[2:] if line and line[0] not in " <"]
+    assert kinds[:4] == ["stack", "load", "bucket", "topic"]
+
+
+def test_a_load_balancer_that_joins_a_grant_adds_its_pattern_alone(account: Account) -> None:
+    account.add_bucket("logs", policy=POLICY)
+    one, two = (account.add_load_balancer(name, bucket="logs") for name in ("one", "two"))
+    carry_out(creation(account, one), account)
+    request = asked.update(template(), values(one, two), made(one), account.clock() + 5)
+    preview = Preview(plan(account, request), None, True, True)
+    lines = told(preview, "An update").splitlines()
+    at = lines.index(f"load balancer {two.partition(':loadbalancer/')[2]}")
+    assert lines[at : at + 4] == [
+        f"load balancer {two.partition(':loadbalancer/')[2]}",
+        "  Leave access logs on, to s3://logs/",
+        f"  Let Data Theorem's account {VENDOR} read them",
+        "  Announce new ones to its endpoint",
+    ]
+    assert one.partition(":loadbalancer/")[2] not in "".join(lines)
+    name = two.partition(":loadbalancer/")[2].replace("/", ".")
+    changed = [line for line in lines if line.startswith(("  +", "  -"))]
+    assert [line.split("_app.")[0][:14] for line in changed] == ["  +   resource"]
+    assert f"{ACCOUNT}_elasticloadbalancing_{REGION}_{name}_*" in changed[0]
+    assert sum(line.startswith("  ~ policy statement DTLogsAnalysis1Read") for line in lines) == 1
+    # Its leaving takes the pattern away, and says that nothing else changes.
+    carry_out(request, account)
+    back = asked.update(template(), values(one), made(one, two), account.clock() + 9)
+    lines = told(Preview(plan(account, back), None, True, True), "An update").splitlines()
+    assert [line[:14] for line in lines if "   resource " in line] == ["  -   resource"]
 
 
 def test_a_program_gets_the_same(served: Served) -> None:

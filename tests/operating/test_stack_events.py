@@ -1,11 +1,13 @@
 """Which event is the cause, when a stack is at rest, how an event is shown."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dt_logs_cfn.cli.terminal import one_line
-from dt_logs_cfn.operate.stacks.events import Event, cause, line, reason
+from dt_logs_cfn.operate.stacks.events import Event, cause, lines, reason, under_way
 from dt_logs_cfn.operate.stacks.states import at_rest
 
 STACK = "AWS::CloudFormation::Stack"
@@ -81,11 +83,28 @@ def test_what_came_from_elsewhere_cannot_steer_a_terminal(text: str) -> None:
     assert shown == shown.strip() and "  " not in shown
 
 
-def test_a_line_has_time_status_name_and_reason() -> None:
-    assert line(12.34, "CREATE_FAILED", "Invoke", "because") == (
-        f"    12.3s  {'CREATE_FAILED':<44} Invoke\n           because"
+def test_an_event_is_a_line_of_time_status_name_and_reason() -> None:
+    events = [
+        replace(event("s", "CREATE_IN_PROGRESS", kind=STACK), at=100.0),
+        replace(event("Invoke", "CREATE_FAILED", "because\nof https://h/SECRET"), at=165.9),
+        replace(event("s", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", kind=STACK), at=4000.0),
+        replace(event("Role", "DELETE_COMPLETE"), at=4001.0),
+    ]
+    assert list(lines(events, 1)) == [
+        "01:05  CREATE_FAILED       Invoke: because of https://h/…",
+        "1:05:00  UPDATE_COMPLETE_CLEANUP_IN_PROGRESS  s",
+        "1:05:01  DELETE_COMPLETE                      Role",
+    ]
+
+
+def test_how_far_a_stack_is() -> None:
+    begun = event("s", "CREATE_IN_PROGRESS", kind=STACK)
+    assert under_way([], "CREATE_IN_PROGRESS", 3) == "CREATE_IN_PROGRESS"
+    events = [begun, event("A", "CREATE_IN_PROGRESS"), event("B", "CREATE_IN_PROGRESS")]
+    assert under_way([*events, event("A", "CREATE_COMPLETE")], "CREATE_IN_PROGRESS", 3) == (
+        "1 of 3 resources done, waiting for B"
     )
-    assert line(0, "CREATE_COMPLETE", "Role", "", colour=True) == (
-        f"     0.0s  \x1b[32m{'CREATE_COMPLETE':<44}\x1b[0m Role"
+    assert under_way(events, "CREATE_IN_PROGRESS", 0) == ("0 of 2 resources done, waiting for A, B")
+    assert under_way(events, "ROLLBACK_IN_PROGRESS", 3) == (
+        "ROLLBACK_IN_PROGRESS, waiting for A, B"
     )
-    assert "\x1b[0m" in line(0, "SOMETHING_NEW", "Role", "", colour=True)

@@ -100,7 +100,7 @@ def test_what_somebody_else_wrote_is_told_without_tokens(served: Served) -> None
 
 def test_what_aws_says_is_told_in_a_line_and_whole_for_a_program() -> None:
     check = Check("stack status", "stack a", f"{ENDPOINT} {'x' * 3000}", "finding", ENDPOINT)
-    lines = told([check], colour=False).splitlines()
+    lines = told([check]).splitlines()
     assert "  https://logs.example.com/… xxx" in lines[1]
     assert len(lines[1]) < 1600
     for text in (*lines, str(data([check]))):
@@ -276,7 +276,7 @@ def test_a_stack_that_may_not_be_read_is_told(served: Served) -> None:
 
 
 def test_checks_are_grouped_aligned_and_counted() -> None:
-    assert told(CHECKS, colour=False).splitlines() == [
+    assert told(CHECKS).splitlines() == [
         "app/web/1",
         "  finding  logging                  access logs are off",
         "                                    fix: Onboard it.",
@@ -293,7 +293,7 @@ def test_checks_are_grouped_aligned_and_counted() -> None:
 def test_of_many_subjects_what_is_the_same_is_told_once() -> None:
     off = [replace(CHECKS[0], subject=f"app/web/{number}") for number in range(30)]
     fine = [replace(CHECKS[1], subject=f"app/api/{number}") for number in range(30)]
-    assert told([*off, *fine], colour=False).splitlines() == [
+    assert told([*off, *fine]).splitlines() == [
         "app/web/0, app/web/1, app/web/2, app/web/3, app/web/4 and 25 more",
         "  finding  logging     access logs are off",
         "                       fix: Onboard it.",
@@ -307,12 +307,27 @@ def test_of_many_subjects_what_is_the_same_is_told_once() -> None:
 
 def test_what_somebody_wrote_into_the_account_is_text_to_a_terminal() -> None:
     check = Check("logging", "app/web/1", "off\x1b[2J\u202e", "finding", "See \x1b[8m.")
-    assert "finding  logging  off [2J\n" in told([check], colour=False)
-    assert "\x1b" not in told([check], colour=False)
+    assert "finding  logging  off [2J\n" in told([check])
+    assert "\x1b" not in told([check])
 
 
-def test_colour_marks_the_verdict_alone() -> None:
-    assert "\x1b[31mfinding\x1b[0m  logging " in told(CHECKS, colour=True)
+def test_what_waits_is_counted_and_no_finding() -> None:
+    waiting = replace(CHECKS[0], verdict="waiting")
+    lines = told([waiting, CHECKS[1]]).splitlines()
+    assert lines[1].startswith("  waiting  logging ")
+    assert lines[-1] == "2 checks: 1 ok, 1 waiting, no findings, 0 unknown."
+
+
+def test_an_endpoint_has_an_hour_to_confirm(served: Served) -> None:
+    arn = served.account.add_load_balancer("web")
+    served.create(NAME, arn)
+    served.account.write_log(arn)
+    for each in served.account.world.subscriptions.values():
+        each.confirmed = False
+    ran = served.run("status")
+    assert ran.code == 0
+    assert "  waiting  subscription " in ran.out
+    assert served.run("status", "--strict").code == 1
 
 
 def test_a_program_gets_the_checks() -> None:
@@ -328,6 +343,7 @@ def test_a_program_gets_the_checks() -> None:
             for each in CHECKS
         ],
         "ok": 1,
+        "waiting": 0,
         "findings": 1,
         "unknown": 1,
     }

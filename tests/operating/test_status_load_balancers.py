@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -565,6 +566,20 @@ def test_a_subscription_that_is_pending_or_gone(looking: Looking) -> None:
         "finding",
         "https://logs.example.com/… awaits confirmation",
     )
+    stack = looking.cloudformation.stacks[0]
+    for name, age, verdict in (
+        ("CreationTime", 3599, "waiting"),
+        ("CreationTime", 3601, "finding"),
+        ("LastUpdatedTime", 10, "waiting"),
+        ("LastUpdatedTime", 3601, "finding"),
+    ):
+        at = looking.account.clock() - age
+        stack[name] = datetime.fromtimestamp(at, timezone.utc)
+        found = looking.of(arn, stacks=("dt-logs",))[subject(arn), "subscription"]
+        assert (found.verdict, found.saw) == (
+            verdict,
+            "https://logs.example.com/… awaits confirmation",
+        )
     looking.account.world.subscriptions.clear()
     found = looking.check("subscription", arn)
     assert (found.verdict, found.saw) == (

@@ -76,7 +76,10 @@ def test_a_stack_is_shown_confirmed_made_and_followed(account: Emulated, run: Ru
         ["CREATE_COMPLETE", "InvokeLambdaFunction"],
         ["CREATE_COMPLETE", NAME],
     ]
-    assert ran.out.startswith(f"{NAME}: created, CREATE_COMPLETE\n  HandlerSha256: ")
+    assert ran.out.startswith(f"{NAME}: created, CREATE_COMPLETE\n  HandlerSha256     ")
+    assert ran.out.endswith(
+        f"\nNext: `dt-logs-cfn status --stack {NAME}` tells whether logs flow.\n"
+    )
     assert "SECRET" not in ran.told + ran.out
     found = stack(account)
     assert (found["StackStatus"], found["RoleARN"]) == ("CREATE_COMPLETE", account.role)
@@ -244,9 +247,9 @@ def test_load_balancer_that_was_left_out_is_named_and_fails(account: Emulated, r
     assert (ran.code, ran.failure) == (1, "")
     lines = ran.out.splitlines()
     assert lines[0] == f"{NAME}: created, CREATE_COMPLETE"
-    (told,) = (line for line in lines if line.startswith("  NotOnboarded: "))
-    assert told.startswith(f"  NotOnboarded: {name}: Bucket kms encrypts with aws:kms")
-    assert lines[-1] == "Some load balancers were not onboarded: NotOnboarded, above, says why."
+    (told,) = (line for line in lines if line.startswith("  NotOnboarded "))
+    assert told.startswith(f"  NotOnboarded      {name}: Bucket kms encrypts with aws:kms")
+    assert lines[-2] == "Some load balancers were not onboarded: NotOnboarded, above, says why."
     assert run(*again(account)).code == 1
 
 

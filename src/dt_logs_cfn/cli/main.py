@@ -7,13 +7,15 @@ than a whole build.
 """
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from typing import Protocol
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.cli.completion import SHELLS
+from dt_logs_cfn.cli.examples import examples
+from dt_logs_cfn.cli.parsing import Parser, suggestion
 from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.errors import DtLogsError, UsageError
 
@@ -47,24 +49,25 @@ class Command(Protocol):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command and return the exit code.
+    """Run one command and return the exit code; without one, print help.
 
     Raises SystemExit as argparse does: 2 for wrong usage, 0 after `--help` and `--version`.
     """
-    chosen = _parser().parse_args(argv)
-    command = _load(chosen.command)
-    parser = argparse.ArgumentParser(
-        prog=f"{PROGRAM} {chosen.command}", description=_sentence(COMMANDS[chosen.command])
-    )
-    command.configure(parser)
-    arguments, unknown = parser.parse_known_args(chosen.arguments)
-    if unknown:
-        parser.error(f"unrecognized arguments: {_options(unknown)}")
+    if not argv:
+        _parser().print_help()
+        return 0
+    chosen = _chosen(argv)
+    command, parser = _load(chosen.command), command_parser(chosen.command)
+    arguments = parser.parsed(chosen.arguments)
+    if getattr(arguments, "debug", False):
+        from dt_logs_cfn.cli import sdk_log
+
+        sdk_log.show()
     try:
         if hasattr(arguments, "show_settings"):
             from dt_logs_cfn.operate import operator_settings
 
-            given = parser.parse_args(chosen.arguments, operator_settings.nothing_given())
+            given = parser.parsed(chosen.arguments, operator_settings.nothing_given())
             settings = operator_settings.fill(arguments, given)
             if arguments.show_settings:
                 operator_settings.show(settings, arguments)
@@ -77,19 +80,62 @@ def main(argv: Sequence[str]) -> int:
         return 2 if isinstance(error, UsageError) else 3
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser(name: str) -> Parser:
+    """Return the parser of a command."""
+    does, below = _sentence(COMMANDS[name]), examples(PROGRAM, name)
+    parser = Parser(prog=f"{PROGRAM} {name}", description=does, epilog=below)
+    _load(name).configure(parser)
+    return parser
+
+
+class _PrintCompletion(argparse.Action):
+    """Print the completion script and exit, as `--version` does."""
+
+    def __call__(self, _parser: object, _into: object, shell: object, _option: object = "") -> None:
+        from dt_logs_cfn.cli import completion
+
+        parser = _program()
+        commands = parser.add_subparsers()
+        for name, does in COMMANDS.items():
+            _load(name).configure(commands.add_parser(name, help=does))
+        print(completion.script(parser, commands.choices, str(shell)))
+        raise SystemExit(0)
+
+
+def _chosen(argv: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    chosen = parser.parsed(argv)
+    if chosen.command not in COMMANDS:
+        hint = suggestion([chosen.command], COMMANDS)
+        parser.error(f"unknown command{hint}")
+    return chosen
+
+
+def _parser() -> Parser:
+    parser = _program()
+    parser.add_argument("command", metavar="COMMAND", help="one of those below")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="its arguments")
+    return parser
+
+
+def _program() -> Parser:
+    """Return the parser of the program's own options."""
     width = max(map(len, COMMANDS))
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=PROGRAM,
         description="Build, check and explain the templates that onboard ALB access logs.",
         epilog="commands:\n"
         + "\n".join(f"  {name:<{width}}  {does}" for name, does in COMMANDS.items())
         + f"\n\n`{PROGRAM} COMMAND --help` has the arguments of each.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="its arguments")
+    parser.add_argument(
+        "--print-completion",
+        action=_PrintCompletion,
+        choices=SHELLS,
+        metavar="SHELL",
+        help=f"print a script that completes the command line in {', '.join(SHELLS)}",
+    )
     return parser
 
 
@@ -148,15 +194,6 @@ def _load(name: str) -> Command:
 
             return verify
     raise AssertionError(f"no module for the command {name}")
-
-
-def _options(unknown: Sequence[str]) -> str:
-    """Return options that nobody declared, without their values: one may be a secret by a slip."""
-    names = [each.partition("=")[0] for each in unknown]
-    known = [each for each in names if re.fullmatch("--?[a-z][a-z-]{0,30}", each)]
-    others = len(unknown) - len(known)
-    words = [f"{others} more word{'' if others == 1 else 's'}"] if others else []
-    return ", ".join([*known, *words])
 
 
 def _sentence(text: str) -> str:

@@ -28,10 +28,10 @@ EVERY = 5.0  # seconds between two lines of progress
 _LONGEST = 1_500  # characters of somebody else's text in a line
 # Whatever is coloured says in words, or by its sign, what its colour means.
 _MEANING = re.compile(
-    r"(?P<good>^ *\+ .*|\b(?:as expected|restored|allowed|refused)\b"
+    r"(?P<good>^ *\+ .*|^  ok\b|\b(?:as expected|restored|allowed|refused)\b"
     r"|\b(?:CREATE|UPDATE|DELETE)_COMPLETE\b)"
-    r"|(?P<bad>^ *- .*|\b(?:NOT AS EXPECTED|CHANGED|ALLOWED|DENIED|\w+_FAILED)\b)"
-    r"|(?P<warm>^ *~ .*|\b\w*ROLLBACK\w*\b)"
+    r"|(?P<bad>^ *- .*|^  finding\b|\b(?:NOT AS EXPECTED|CHANGED|ALLOWED|DENIED|\w+_FAILED)\b)"
+    r"|(?P<warm>^ *~ .*|^  (?:waiting|unknown)\b|\b\w*ROLLBACK\w*\b)"
 )
 _COLOURS = {"good": "32", "bad": "31", "warm": "33"}
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*")
@@ -41,22 +41,27 @@ def result(as_json: bool, data: object, lines: Iterable[str]) -> None:
     """Print what a command found on stdout: as JSON for a program, else as lines for people."""
     if as_json:
         sys.stdout.write(canonical.dumps(data))
-        return
-    for line in lines:
-        print(line)
+    elif columns(sys.stdout) is None:
+        for line in lines:
+            print(line)
+    else:
+        show((part for line in lines for part in line.split("\n")), sys.stdout)
 
 
 def tell(line: str) -> None:
-    """Print a line that is not the result on stderr, at once."""
-    print(line, file=sys.stderr, flush=True)
+    """Print lines that are not the result on stderr, at once."""
+    show(line.split("\n"), sys.stderr)
 
 
 def show(lines: Iterable[str], stream: TextIO) -> None:
     """Print lines; to a terminal in its width with a hanging indent, and in colours."""
     width, colour = columns(stream), coloured(stream)
     for line in lines:
-        for part in wrapped(printable(line), width):
-            print(_MEANING.sub(_painted, part) if colour else part, file=stream)
+        text = printable(line)
+        whole = _MEANING.fullmatch(text) if colour else None  # also where it goes on below
+        for part in wrapped(text, width):
+            shown = _MEANING.sub(_painted, part) if colour else part
+            print(_painted(whole, part) if whole else shown, file=stream, flush=True)
 
 
 def meaning(text: str) -> str:
@@ -65,8 +70,8 @@ def meaning(text: str) -> str:
     return found.lastgroup or "" if found else ""
 
 
-def _painted(found: re.Match[str]) -> str:
-    return f"\x1b[{_COLOURS[found.lastgroup or '']}m{found[0]}\x1b[0m"
+def _painted(found: re.Match[str], text: str = "") -> str:
+    return f"\x1b[{_COLOURS[found.lastgroup or '']}m{text or found[0]}\x1b[0m"
 
 
 def rewriter(stream: TextIO) -> Callable[[str], None]:
@@ -188,6 +193,7 @@ def _ask(question: str) -> str | None:
 class Operator:
     """Clock and sleep in seconds; `tell` shows a line of progress; `ask` returns an answer.
 
+    `wait` puts what is waited for in place of what it showed before, on a terminal that can do so.
     `here` is what the command was given that ours suggest.
     """
 
@@ -195,7 +201,7 @@ class Operator:
     sleep: Callable[[float], None] = time.sleep
     tell: Callable[[str], None] = tell
     ask: Callable[[str], str | None] = _ask
-    colour: bool = False
+    wait: Callable[[str], None] | None = None
     here: Here = field(default_factory=Here)
 
     def advise(self, text: str) -> None:
@@ -226,8 +232,23 @@ class Operator:
 
 
 def at_terminal(here: Here) -> Operator:
-    """Return the operator of this process; colours only where stderr is a terminal."""
-    return Operator(colour=coloured(sys.stderr), here=here)
+    """Return the operator of this process."""
+    if not live(sys.stderr):
+        return Operator(here=here)
+    rewrite = rewriter(sys.stderr)
+
+    def above(line: str) -> None:
+        rewrite("")
+        tell(line)
+
+    return Operator(tell=above, wait=rewrite, here=here)
+
+
+def elapsed(seconds: float) -> str:
+    """Return a span of time as 00:42 or 1:02:03."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
 def watch(

@@ -77,12 +77,16 @@ def _lines(found: DeployResult, here: Here) -> list[str]:
     stack, waits = found.stack, "awaits confirmation"
     result = "nothing to do" if found.result == "unchanged" else found.result
     lines = [f"{stack.name}: {result}, {stack.status}"]
-    lines += [f"  {name}: {shown_line(value)}" for name, value in sorted(stack.outputs.items())]
+    width = max(map(len, stack.outputs), default=0)
+    lines += [
+        f"  {name:<{width}}  {shown_line(each)}" for name, each in sorted(stack.outputs.items())
+    ]
     if any(waits in value for value in stack.outputs.values()):
-        look = here.command(f"dt-logs-cfn status --stack {stack.name}")
-        lines.append(f"Data Theorem's endpoint has to confirm; `{look}` tells when it has.")
+        lines.append("Data Theorem's endpoint has to confirm its subscription.")
     if _left_out(found):
         lines.append("Some load balancers were not onboarded: NotOnboarded, above, says why.")
+    look = here.command(f"dt-logs-cfn status --stack {stack.name}")
+    lines.append(f"Next: `{look}` tells whether logs flow.")
     return lines
 
 

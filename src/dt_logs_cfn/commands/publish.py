@@ -81,6 +81,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_customize(parser, "the function with which the release was built")
     parser.add_argument("--dry-run", action="store_true", help="print the steps; do none of them")
     parser.add_argument("--json", action="store_true", help="print the result for a program")
+    aws.add_debug(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,7 +1,6 @@
 """`status`: whether logs flow from load balancers to Data Theorem, and what to do if not."""
 
 import argparse
-import sys
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from botocore.config import Config
 
 from dt_logs_cfn import __version__, aws
 from dt_logs_cfn.cli.aws_options import Here
-from dt_logs_cfn.cli.terminal import Operator, coloured, result, watch
+from dt_logs_cfn.cli.terminal import Operator, result, watch
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate import account, stack_options
 from dt_logs_cfn.operate.stacks.stack import StackDescription, foreign, named, ours
@@ -47,12 +46,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ARN",
         help="a load balancer by its ARN, or * for all of the region; repeat it for more",
     )
+    parser.add_argument(
+        "--strict", action="store_true", help="also exit with 1 while a confirmation is pending"
+    )
     aws.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print it for a program")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check and tell; answer 1 if there is a finding."""
+    """Check and tell; answer 1 if there is a finding; with `--strict` also while one waits."""
     if arguments.stack is not None:
         stack_options.check_stack(arguments.stack, or_id=True)
     with aws.errors():
@@ -80,8 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
         replace(each, fix=here.text(each.fix))
         for each in checks(seen, __version__, embedding.handler_sha256())
     ]
-    result(arguments.json, data(found), [told(found, colour=coloured(sys.stdout))])
-    return 1 if any(each.verdict == "finding" for each in found) else 0
+    result(arguments.json, data(found), [told(found)])
+    wrong = ("finding", "waiting") if arguments.strict else ("finding",)
+    return 1 if any(each.verdict in wrong for each in found) else 0
 
 
 def _stacks(client: "CloudFormationClient", name: str | None) -> list[StackDescription]:

@@ -4,12 +4,21 @@ Policies and notifications are shown whole, since somebody judges them; of a tag
 anything, what may be a token is not.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dt_logs_cfn.cli.terminal import changed, shown_value
 from dt_logs_handler import notifications
-from dt_logs_handler.documents import Configuration, compact, parsed, same_statement, statements
+from dt_logs_handler.documents import (
+    Configuration,
+    Statement,
+    compact,
+    parsed,
+    same_statement,
+    statements,
+    texts,
+)
 from dt_logs_handler.model import (
     Bucket,
     CreateBucket,
@@ -32,6 +41,7 @@ from dt_logs_handler.model import (
     Unsubscribe,
 )
 from dt_logs_handler.names import Stack, load_balancer_name
+from dt_logs_handler.register import SID
 
 
 @dataclass(frozen=True)
@@ -121,11 +131,16 @@ class _Shown:
         after = step.edit.applied(before)
         self.policies[step.bucket] = after
         old, new = (list(statements(parsed(each))) if each else [] for each in (before, after))
-        for each in old:
-            if not any(same_statement(each, other) for other in new):
+        gone = [each for each in old if not any(same_statement(each, other) for other in new)]
+        come = [each for each in new if not any(same_statement(each, other) for other in old)]
+        pairs = [(was, to) for was in gone if (to := _rewritten(was, come)) is not None]
+        for each in gone:
+            if not any(each is was for was, _ in pairs):
                 yield f"- policy {compact(each)}"
-        for each in new:
-            if not any(same_statement(each, other) for other in old):
+        for was, to in pairs:
+            yield from _amended(was, to)
+        for each in come:
+            if not any(each is to for _, to in pairs):
                 yield f"+ policy {compact(each)}"
 
     def _notifications(self, step: EditNotifications) -> Iterator[str]:
@@ -143,6 +158,31 @@ class _Shown:
                 if each.arn == step.subscription:
                     yield f"- filter {each.filter_policy}"
         yield f"+ filter {step.filter_policy}"
+
+
+def _rewritten(was: Statement, come: Sequence[Statement]) -> Statement | None:
+    """Return what a statement of ours becomes: one that differs only in Sid and resources.
+
+    A Sid of ours begins with the stack and the location, and ends with the time of the run.
+    """
+    for each in come:
+        same = {**each, "Sid": "", "Resource": ""} == {**was, "Sid": "", "Resource": ""}
+        if same and _stem(each) == _stem(was) != "":
+            return each
+    return None
+
+
+def _stem(statement: Statement) -> str:
+    found = re.match(f"{SID}[0-9]+Read[0-9a-f]{{12}}[0-9a-f]{{8}}", str(statement.get("Sid", "")))
+    return found[0] if found else ""
+
+
+def _amended(was: Statement, to: Statement) -> Iterator[str]:
+    """Yield how a statement changes, by the patterns of objects that come and go."""
+    yield f"~ policy statement {was['Sid']}: now {to['Sid']}"
+    old, new = (texts(each.get("Resource")) for each in (was, to))
+    yield from (f"-   resource {each}" for each in old if each not in new)
+    yield from (f"+   resource {each}" for each in new if each not in old)
 
 
 def _secured(found: Bucket | None) -> Iterator[str]:

@@ -3,7 +3,7 @@
 Nothing secret is in it: an endpoint is shown without its path and query.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -13,6 +13,7 @@ from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.load_balancers import Dropped
 from dt_logs_cfn.operate.plans.diff import PlannedChange, changes
 from dt_logs_cfn.operate.plans.planned import Conflict, Planned
+from dt_logs_cfn.operate.plans.sentences import sentences
 from dt_logs_cfn.operate.status.seen import VendedLogs
 from dt_logs_handler.model import CreateBucket, Plan
 from dt_logs_handler.names import load_balancer_name
@@ -152,7 +153,7 @@ def told(preview: Preview, what: str) -> str:
         unsure = "Whether it can work cannot be told, since you may not read all of it:"
         lines += [unsure if found.denied else "It cannot work:", *_conflict_lines(found.conflicts)]
     else:
-        lines += _change_lines(preview.changes)
+        lines += _change_lines(preview.changes, sentences(found) if preview.runs else {})
         if found.plan is not None and not found.works:
             lines.append("Whether more is to be done cannot be told: not all could be read.")
         elif found.plan is not None and not found.plan.changes:
@@ -173,7 +174,7 @@ def _drift_lines(preview: Preview) -> Iterator[str]:
     elif preview.drift:
         yield "The function would not run; with `--parameter RunToken=…` it would do this:"
         yield ""
-        yield from _change_lines(preview.drift)
+        yield from _change_lines(preview.drift, sentences(preview.planned))
 
 
 def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
@@ -184,12 +185,16 @@ def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
         yield f"  fix: {each.fix}"
 
 
-def _change_lines(found: Sequence[PlannedChange]) -> Iterator[str]:
+def _change_lines(
+    found: Sequence[PlannedChange], said: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Yield the changes by subject, after what is said of it: first the stack, load balancers."""
     if not found:
         return
-    by_subject: dict[str, list[str]] = {}
+    listed = {subject: list(lines) for subject, lines in said.items()}
     for each in found:
-        by_subject.setdefault(each.subject, []).extend(each.diff)
+        listed.setdefault(each.subject, []).extend(each.diff)
+    by_subject = {name: listed[name] for name in sorted(listed, key=_rank)}
     # Hundreds of load balancers that get the same are named one by one, with that once beneath.
     for diff, subjects in groupby(by_subject, by_subject.__getitem__):
         yield from subjects
@@ -197,6 +202,11 @@ def _change_lines(found: Sequence[PlannedChange]) -> Iterator[str]:
     count = sum(line[0] in "+-~" for each in found for line in each.diff)
     yield ""
     yield f"{count} change{'' if count == 1 else 's'}."
+
+
+def _rank(subject: str) -> int:
+    """Return where a subject stands: sorting by it keeps the order of the steps otherwise."""
+    return {"stack": 0, "load": 1}.get(subject.partition(" ")[0], 2)
 
 
 def _vended_lines(preview: Preview) -> Iterator[str]:

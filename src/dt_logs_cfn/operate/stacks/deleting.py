@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 
 
 def delete(
-    client: CloudFormationClient, stack: StackDescription, operator: Operator, role: str
+    client: CloudFormationClient,
+    stack: StackDescription,
+    operator: Operator,
+    role: str,
+    total: int = 0,
 ) -> None:
     """Delete a stack and follow it until it is gone; `role` is in place of its own, if given.
+
+    `total` is how many resources it has.
 
     Raises OperatingError if it comes to rest otherwise, botocore's errors, and KeyboardInterrupt,
     with the stack going on.
@@ -38,7 +44,7 @@ def delete(
             " it if so, and asks again if not."
         )
         raise
-    ended = follow(client, stack.id, known, operator)
+    ended = follow(client, stack.id, known, operator, total)
     if ended.stack.status != GONE:
         raise _failure(ended)
 

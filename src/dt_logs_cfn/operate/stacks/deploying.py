@@ -80,7 +80,7 @@ def deploy(
         operator.confirm("Go ahead?", consent.yes)
         known = seen(client, found.stack)
         execute(client, found)
-    ended = follow(client, found.stack, known, operator)
+    ended = follow(client, found.stack, known, operator, len(found.changes))
     if ended.stack.status not in SETTLED:
         raise _failure(ended)
     return DeployResult("updated" if stack else "created", ended.stack)

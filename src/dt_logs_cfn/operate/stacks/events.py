@@ -1,13 +1,12 @@
 """Stack events as data: which one tells the cause, and how one is shown."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dt_logs_cfn.cli.terminal import cut, one_line, shown_text
+from dt_logs_cfn.cli.terminal import cut, elapsed, one_line, shown_line, shown_text
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
-_COLOURS = {"FAILED": "31", "ROLLBACK": "33", "COMPLETE": "32", "PROGRESS": "36"}
 # What CloudFormation puts around a custom resource's own reason; the texts have changed over time.
 _WRAPPED = re.compile(
     r"from custom resource\. Message returned: (.*?)"
@@ -50,11 +49,25 @@ def reason(text: str) -> str:
     return cut(found[1] if found else told)
 
 
-def line(at: float, status: str, logical_id: str, why: str, colour: bool = False) -> str:
-    """Return one event as a line, `at` seconds after the beginning, with its reason below it."""
-    shown = f"{status:<44}"
-    if colour:
-        code = next((value for name, value in _COLOURS.items() if name in status), "0")
-        shown = f"\x1b[{code}m{shown}\x1b[0m"
-    below = f"\n{'':>9}  {why}" if why else ""
-    return f"{at:>8.1f}s  {shown} {logical_id}{below}"
+def lines(events: Sequence[Event], known: int) -> Iterator[str]:
+    """Yield a line for each event after the known ones, with its time since the first.
+
+    The column of a status is as wide as the longest so far.
+    """
+    width = len("CREATE_IN_PROGRESS")
+    for number, each in enumerate(events):
+        width = max(width, len(each.status))
+        if number >= known:
+            why = f": {shown_line(each.reason)}" if each.reason else ""
+            at = elapsed(each.at - events[0].at)
+            yield f"{at}  {each.status:<{width}}  {each.logical_id}{why}"
+
+
+def under_way(events: Sequence[Event], status: str, total: int) -> str:
+    """Return how many resources of a `total` are done, or the status, and what is waited for."""
+    now = {each.logical_id: each.status for each in events if not each.of_stack}
+    waited = [name for name, each in now.items() if each.endswith("_IN_PROGRESS")]
+    done = f"{len(now) - len(waited)} of {max(total, len(now))} resources done"
+    known = now and "ROLLBACK" not in status
+    waits = f", waiting for {', '.join(waited)}" if waited else ""
+    return f"{done if known else status}{waits}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dt_logs_cfn.cli.terminal import Operator, shown_line
+from dt_logs_cfn.cli.terminal import Operator, elapsed
 from dt_logs_cfn.operate.retry import patiently
 from dt_logs_cfn.operate.stacks import events as stack_events
 from dt_logs_cfn.operate.stacks.events import Event
@@ -52,27 +52,32 @@ def seen_before(client: CloudFormationClient, stack: str) -> frozenset[str]:
     return frozenset()
 
 
-def follow(client: CloudFormationClient, stack: str, known: Set[str], operator: Operator) -> Ended:
+def follow(
+    client: CloudFormationClient, stack: str, known: Set[str], operator: Operator, total: int = 0
+) -> Ended:
     """Tell a stack's events after the known ones as they come, until the stack is at rest.
 
-    `stack` is its id, since a deleted one has no name. A lost connection is waited for; raises
-    OperatingError when it does not come back, with the stack going on. So it does after Ctrl-C,
-    and it is told how to follow it.
+    `stack` is its id, since a deleted one has no name. `total` is how many resources are to change.
+    A lost connection is waited for; raises OperatingError when it does not come back, with the
+    stack going on. So it does after Ctrl-C, and it is told how to follow it.
     """
     try:
-        return _followed(client, stack, known, operator)
+        return _followed(client, stack, known, operator, total)
     except KeyboardInterrupt:
         operator.advise(
             "The stack goes on by itself. The same command follows it again, and so does:"
             f" `aws cloudformation describe-stack-events --stack-name {stack}`"
         )
         raise
+    finally:
+        if operator.wait is not None:
+            operator.wait("")
 
 
 def _followed(
-    client: CloudFormationClient, stack: str, known: Set[str], operator: Operator
+    client: CloudFormationClient, stack: str, known: Set[str], operator: Operator, total: int
 ) -> Ended:
-    screen, told = _Screen(operator), list[Event]()
+    screen, told = _Screen(operator, total), list[Event]()
 
     def look() -> tuple[StackDescription, list[Event]]:
         (found,) = client.describe_stacks(StackName=stack)["Stacks"]
@@ -81,7 +86,7 @@ def _followed(
     while True:
         now, new = patiently(look, operator, "The stack")
         told += new
-        screen.show(told, new, now.status)
+        screen.show(told, len(new), now.status)
         if _over(now.status, told):
             return Ended(now, tuple(told))
         operator.sleep(EVERY)
@@ -94,24 +99,25 @@ def _over(status: str, told: Sequence[Event]) -> bool:
 
 
 class _Screen:
-    """Shows events as they come, and now and then that none came."""
+    """Shows events as they come, and what is waited for while none come."""
 
-    def __init__(self, operator: Operator) -> None:
-        self._operator = operator
+    def __init__(self, operator: Operator, total: int) -> None:
+        self._operator, self._total = operator, total
         self._began = self._shown = operator.clock()
 
-    def show(self, told: Sequence[Event], new: Sequence[Event], status: str) -> None:
-        """Show new events, each by its time since the first that was told."""
-        now = self._operator.clock()
-        for each in new:
-            why, at = shown_line(each.reason), each.at - told[0].at
-            colour = self._operator.colour
-            self._operator.tell(stack_events.line(at, each.status, each.logical_id, why, colour))
+    def show(self, told: Sequence[Event], new: int, status: str) -> None:
+        """Show the last `new` events, and, on a terminal or now and then, how far the stack is."""
+        now, operator = self._operator.clock(), self._operator
+        for line in stack_events.lines(told, len(told) - new):
+            operator.tell(line)
         if new:
             self._shown = now
-        elif now - self._shown >= SILENCE:
-            self._shown = now
-            self._operator.tell(f"{now - self._began:>8.1f}s  still {status}")
+        wait = operator.wait
+        if wait is None and now - self._shown >= SILENCE:
+            self._shown, wait = now, operator.tell
+        if wait is not None:
+            how_far = stack_events.under_way(told, status, self._total)
+            wait(f"{elapsed(now - self._began)}  {how_far}")
 
 
 def _events(client: CloudFormationClient, stack: str, known: Set[str]) -> Iterator[Event]:

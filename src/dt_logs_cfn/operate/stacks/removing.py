@@ -82,7 +82,8 @@ def remove(
     if stack.status != GONE:
         operator.tell(_told(stack, listed, before, documented))
         operator.confirm(f"Delete the stack {stack.name}?", options.yes)
-        delete(client, stack, operator, options.role)
+        there = sum(each.status != "DELETE_COMPLETE" for each in listed)
+        delete(client, stack, operator, options.role, there)
         operator.tell("looking whether the account is clean")
     hints = hints.after(before)
 

@@ -44,6 +44,7 @@ class StackDescription:
     tags: Mapping[str, str]
     outputs: Mapping[str, str]
     reason: str = ""
+    changed: float = 0.0  # when it was created or last updated, in seconds since 1970
 
 
 @dataclass(frozen=True)
@@ -224,4 +225,5 @@ def parsed(found: StackTypeDef) -> StackDescription:
             for each in found.get("Outputs", ())
         },
         reason=found.get("StackStatusReason", ""),
+        changed=found.get("LastUpdatedTime", found["CreationTime"]).timestamp(),
     )

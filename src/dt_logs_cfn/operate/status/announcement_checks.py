@@ -21,6 +21,8 @@ from dt_logs_handler.notifications import encoded
 from dt_logs_handler.request import Endpoint
 from dt_logs_handler.topics import ENDED, RETRIES, filtered, topic_policy
 
+_CONFIRMED_WITHIN = 3600.0  # seconds in which a pending confirmation is normal
+
 
 def checks(logs: Logs) -> Iterator[Check]:
     """Yield the checks of how a load balancer's logs are announced."""
@@ -167,18 +169,21 @@ def _subscriptions(logs: Logs, arn: str, *, foreign: bool) -> Iterator[Check]:
             continue
         shown = Endpoint("sqs" if found.protocol == "sqs" else "https", found.endpoint).shown
         if not found.confirmed:
-            yield Check(
-                name,
-                logs.subject,
-                f"{shown} awaits confirmation",
-                "finding",
-                "Have Data Theorem's endpoint confirm it. SNS removes it after some days; then run"
-                " the stack again.",
-            )
+            yield _pending(logs, shown, logs.seen.changed(claim.stack))
         elif foreign:
             yield _filter(logs, found, shown)
         else:
             yield Check(name, logs.subject, f"{shown} is subscribed", "ok")
+
+
+def _pending(logs: Logs, shown: str, since: float) -> Check:
+    """Judge a subscription that is not confirmed, of a stack that was changed last at `since`."""
+    name, saw = "subscription", f"{shown} awaits confirmation"
+    if logs.seen.now - since <= _CONFIRMED_WITHIN:
+        fix = "Data Theorem's endpoint confirms it by itself. Look again within the hour."
+        return Check(name, logs.subject, saw, "waiting", fix)
+    fix = "Have Data Theorem's endpoint confirm it. SNS removes it after some days; then run"
+    return Check(name, logs.subject, saw, "finding", f"{fix} the stack again.")
 
 
 def _counts(logs: Logs, arn: str, *, foreign: bool) -> Check:

@@ -28,7 +28,9 @@ def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
         ACCOUNT,
         "cannot be read from an account: a service or resource control policy may deny anything",
         "unknown",
-        "Ask whoever manages the organisation whether one denies Data Theorem's reads.",
+        "Ask whoever manages the organisation whether one denies Data Theorem's reads. In its"
+        " management account, organizations:ListPoliciesForTarget and organizations:DescribePolicy"
+        " would tell.",
     )
 
 

@@ -15,14 +15,14 @@ from dt_logs_handler.names import Location, Stack, digest
 from dt_logs_handler.register import Registration
 from dt_logs_handler.topics import ENDED
 
-Verdict = Literal["ok", "finding", "unknown"]
+Verdict = Literal["ok", "waiting", "finding", "unknown"]
 
 
 @dataclass(frozen=True)
 class Check:
     """One check: its subject, what was seen, the verdict, and the fix.
 
-    `unknown` means that it could not be read. Only an ok check has no fix.
+    `waiting` will be ok by itself, and `unknown` could not be read. Only an ok check has no fix.
     """
 
     name: str
@@ -134,6 +134,10 @@ class Seen:
             for each in (bucket.register(self.marks) if bucket else [])
             if each.vendor != self.marks.account and each.covers(found.logging.location, found.name)
         ]
+
+    def changed(self, tag: str) -> float:
+        """Return when the stack with a tag was created or updated; 0 if it was not looked at."""
+        return max((e.stack.changed for e in self.stacks if e.marks.tag == tag), default=0.0)
 
     def called(self, tag: str) -> str:
         """Return the name of the stack with a tag, or the tag if the name is unknown."""

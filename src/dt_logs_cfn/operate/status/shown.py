@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from dt_logs_cfn.cli.terminal import printable, shown_line, shown_text
-from dt_logs_cfn.operate.status.seen import Check, Verdict
+from dt_logs_cfn.operate.status.seen import Check
 
 _FEW = 20  # subjects for which every check is shown
 _MOST = 5  # subjects that a line names
-_COLOURS: dict[Verdict, str] = {"ok": "32", "finding": "31", "unknown": "33"}
 
 
 def data(checks: Sequence[Check]) -> dict[str, object]:
@@ -24,12 +23,13 @@ def data(checks: Sequence[Check]) -> dict[str, object]:
             for each in checks
         ],
         "ok": count["ok"],
+        "waiting": count["waiting"],
         "findings": count["finding"],
         "unknown": count["unknown"],
     }
 
 
-def told(checks: Sequence[Check], *, colour: bool) -> str:
+def told(checks: Sequence[Check]) -> str:
     """Return the checks for people: one line each, with the fix below.
 
     For many subjects, only checks that are not ok, and equal ones once.
@@ -43,7 +43,7 @@ def told(checks: Sequence[Check], *, colour: bool) -> str:
         groups = _alike(by_subject)
     lines = []
     for subjects, found in groups.items():
-        lines += [printable(_named(subjects)), *_lines(found, width, colour), ""]
+        lines += [printable(_named(subjects)), *_lines(found, width), ""]
     return "\n".join([*lines, _summary(checks)])
 
 
@@ -67,11 +67,9 @@ def _named(subjects: Sequence[str]) -> str:
     return ", ".join(subjects[:_MOST]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _lines(checks: Iterable[Check], width: int, colour: bool) -> Iterator[str]:
+def _lines(checks: Iterable[Check], width: int) -> Iterator[str]:
     for each in checks:
-        word = f"{each.verdict:<7}"
-        shown = f"\x1b[{_COLOURS[each.verdict]}m{word}\x1b[0m" if colour else word
-        yield f"  {shown}  {each.name:<{width}}  {shown_line(each.saw)}"
+        yield f"  {each.verdict:<7}  {each.name:<{width}}  {shown_line(each.saw)}"
         if each.fix:
             yield f"  {'':<7}  {'':<{width}}  fix: {printable(shown_text(each.fix))}"
 
@@ -80,6 +78,7 @@ def _summary(checks: Sequence[Check]) -> str:
     count = Counter(each.verdict for each in checks)
     findings = count["finding"]
     return (
-        f"{len(checks)} checks: {count['ok']} ok, {findings or 'no'}"
+        f"{len(checks)} checks: {count['ok']} ok,"
+        f"{f' {waiting} waiting,' if (waiting := count['waiting']) else ''} {findings or 'no'}"
         f" finding{'' if findings == 1 else 's'}, {count['unknown']} unknown."
     )

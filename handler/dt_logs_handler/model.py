@@ -156,6 +156,11 @@ class State:
     lost: bool = False  # somebody has moved what the stack had registered
     unread: tuple[str, ...] = ()  # what a search could not read, in words
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the load balancers that exist."""
+        return frozenset(each.name for each in self.load_balancers.values() if each)
+
     def present(self) -> list[Bucket]:
         """Return the buckets that exist and can be read."""
         return [each for each in self.buckets.values() if isinstance(each, Bucket)]

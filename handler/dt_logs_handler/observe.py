@@ -203,11 +203,15 @@ def _lost(request: Request, state: State) -> bool:
     """Tell whether something may be registered where nothing points to any more.
 
     That is so where a load balancer that was onboarded has no registration of this stack where it
-    logs now: somebody has moved it to another bucket since.
+    logs now: somebody has moved it to another bucket since. A whole location's does not tell.
     """
     if request.kind == "Create":
         return False
-    mine = state.registered(request.stack)
+    mine, tag = state.registered(request.stack), request.stack.tag
+    if request.kind == "Delete" and any(
+        not each.load_balancers and each.location.mark != tag for each in mine
+    ):
+        return True
     for arn in request.traces.load_balancers:
         found, name = state.load_balancers.get(arn), load_balancer_name(arn)
         if not any(

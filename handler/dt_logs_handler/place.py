@@ -181,8 +181,9 @@ def claims(
     for location in sorted({each.to.location for each in placed if each.claimed}):
         here = [each for each in placed if each.to.location == location]
         names = frozenset(each.load_balancer.name for each in here)
-        if request.kind == "Refresh":  # which takes nothing away
-            names |= {n for each in mine if each.covers(location) for n in each.load_balancers}
+        if request.kind == "Refresh":  # which keeps those that it does not see
+            found = (each.load_balancers for each in mine if each.covers(location))
+            names |= frozenset().union(*found) - state.names
         turned_on = any(
             each.to != each.load_balancer.logging or state.turned_on(each.to, stack) is not None
             for each in here

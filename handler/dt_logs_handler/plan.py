@@ -72,10 +72,8 @@ def _plan(request: Request, state: model.State, placing: Placing, time: int | No
     claimed = claims(request, placing.placed, state, time)
     warnings = [*placing.warnings]
     entered = [*_entering(request, state, placing, claimed, warnings)]
-    left: list[model.Step] = []
-    kept: tuple[str, ...] = ()
-    if request.kind != "Refresh":  # which takes nothing away: one look may have missed something
-        left, kept = leaving(request, state, placing.placed, claimed)
+    staying = [*claimed, *_of_unseen(request, state, claimed)]
+    left, kept = leaving(request, state, placing.placed, staying)
     # A subscription whose filter changes to what else the stack claims must not end.
     changed = {step.subscription for step, _ in entered if isinstance(step, model.SetFilter)}
     left = [step for step in left if getattr(step, "subscription", None) not in changed]
@@ -87,6 +85,20 @@ def _plan(request: Request, state: model.State, placing: Placing, time: int | No
         tuple(dict.fromkeys(warnings)),
         tuple((step, arns) for step, arns in entered if arns is not None),
     )
+
+
+def _of_unseen(
+    request: Request, state: model.State, claimed: Sequence[Registration]
+) -> Iterator[Registration]:
+    """Yield what a Refresh leaves to an Update: what may be of load balancers that it did not see.
+
+    One look may have missed them, and the vendor may not have read their last logs yet.
+    """
+    digests = {each.location_digest for each in claimed}
+    for each in state.registered(request.stack) if request.kind == "Refresh" else ():
+        unseen = not each.load_balancers or each.load_balancers - state.names
+        if unseen and each.location_digest not in digests:
+            yield each
 
 
 def _entering(

@@ -107,9 +107,9 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
     state = _first_look(request, aws)
     effects.before = {each.location.bucket for each in state.registered(request.stack)}
     _check_order(request, state)
-    if request.kind == "Refresh" and not effects.before:
+    if request.kind == "Refresh" and (state.lost or not effects.before):
         raise Refused(
-            "No bucket policy has a statement of this stack any more.",
+            "No statement of this stack is left where its load balancers log.",
             "Change RunToken, so that the stack sets everything up again.",
         )
     planned = plan(request, state)

@@ -130,7 +130,7 @@ def test_every_refusal_can_be_cured_and_nothing_of_others_is_changed(
     kind: Kind, full: bool
 ) -> None:
     @settings(
-        max_examples=40 if full else 5,
+        max_examples=20 if full else 5,
         deadline=None,
         derandomize=True,
         database=None,

@@ -80,7 +80,7 @@ def _vendor(default: Vendor | None) -> list[Parameter]:
         ),
         _text(
             "NotificationEndpoint",
-            "Where new logs are announced: an https URL or an SQS queue's ARN.",
+            "Where new logs are announced.",
             f"({HTTPS_URL}|{QUEUE_ARN})",
             "An https URL, or a standard SQS queue's ARN.",
             MaxLength=2048,
@@ -93,9 +93,9 @@ def _onboarding() -> list[Parameter]:
     return [
         _list(
             "LoadBalancerArns",
-            "ARNs of application load balancers of this account and region, or * for all.",
+            "Application load balancers of this account and region; * is all.",
             rf"(\{EVERY_LOAD_BALANCER}|{LOAD_BALANCER_ARN})",
-            "Whole ARNs (arn:...:loadbalancer/app/NAME/ID) without quotes, or *.",
+            "ARNs (arn:...:loadbalancer/app/NAME/ID), or *.",
         ),
         Parameter(
             "VendorReadScope",
@@ -173,7 +173,7 @@ def _names() -> list[Parameter]:
             "LambdaExecutionRolePath",
             "Begins and ends with a slash.",
             _PATH,
-            "A path like / or /teams/logs/.",
+            "Like / or /teams/logs/.",
             MaxLength=512,
             Default="/",
         ),

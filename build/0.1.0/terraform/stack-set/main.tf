@@ -81,7 +81,7 @@ variable "data_theorem_account_id" {
 }
 
 variable "notification_endpoint" {
-  description = "Where new logs are announced: an https URL or an SQS queue's ARN. An https URL, or a standard SQS queue's ARN."
+  description = "Where new logs are announced. An https URL, or a standard SQS queue's ARN."
   type        = string
 }
 
@@ -134,7 +134,7 @@ variable "lambda_execution_role_name" {
 }
 
 variable "lambda_execution_role_path" {
-  description = "Begins and ends with a slash. A path like / or /teams/logs/."
+  description = "Begins and ends with a slash. Like / or /teams/logs/."
   type        = string
   default     = "/"
 }

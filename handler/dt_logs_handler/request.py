@@ -233,8 +233,8 @@ def properties_of(given: Mapping[str, object], stack: Stack) -> Properties:
         _matching(
             given,
             "DataTheoremAccountId",
-            f"(?!{stack.account}){ACCOUNT_ID}",  # by which the register knows what grants nothing
-            "Give the 12 digits that Data Theorem sent you, not this account.",
+            ACCOUNT_ID,
+            "Give the 12 digits that Data Theorem sent you.",
         ),
         _endpoint(_text(given, "NotificationEndpoint"), stack),
         _bucket(given, stack),

@@ -20,10 +20,10 @@ def test_it_reads_the_lines_of_a_log_file() -> None:
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        (b"plain", "no gzip"),
+        (b"plain", "not gzip"),
         (gzip.compress(b"x" * 2_000_000, mtime=0), "too large"),
         (gzip.compress(b"a line of a few words\n", mtime=0), "fewer fields"),
-        (gzip.compress(b"x" * 100, mtime=0)[:-9], "no gzip"),
+        (gzip.compress(b"x" * 100, mtime=0)[:-9], "not gzip"),
     ],
 )
 def test_it_takes_nothing_else(body: bytes, what: str) -> None:

@@ -129,9 +129,10 @@ def _entering(
         here = [e for e in placing.placed if properties.every and e.to.bucket == bucket]
         new = tuple(each.load_balancer.arn for each in here if not each.before)
         for step in (*entry.bucket_steps(), *entry.policy_steps(), *entry.announcement_steps()):
-            narrows = entry.narrows and isinstance(step, model.EditPolicy)
             # A bucket with ABAC takes no tags from us; they decide nothing where the name is ours.
-            nothing = isinstance(step, model.SetTags) or (entry.kept and not narrows)
+            nothing = isinstance(step, model.SetTags) or (
+                entry.kept and not (isinstance(step, model.EditPolicy) and entry.narrows)
+            )
             yield step, () if nothing else new or None
     for each in placing.placed:
         now = each.load_balancer.logging

@@ -1,4 +1,4 @@
-"""The answer to CloudFormation: always one, in time, within its size, and nothing secret in it."""
+"""The answer to CloudFormation: always sent, within its size, and without secrets."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from .request import Properties
     from .run import Outcome
 
-LIMIT = 4096  # bytes of the whole body; CloudFormation takes no longer one
+LIMIT = 4096  # bytes of the whole body; CloudFormation refuses a longer one
 Send = Callable[[str, bytes], int]  # puts a body to a URL and returns the HTTP status
-Hide = Callable[[str], str]  # takes out of a text what is secret in it
+Hide = Callable[[str], str]  # removes secrets from a text
 
 
 def success(
@@ -28,10 +28,10 @@ def success(
     properties: Properties | None,
     hide: Hide = str,
 ) -> bytes:
-    """Return the answer that a request was carried out, with the values for the outputs.
+    """Return the answer for a request that was carried out, with the outputs' values.
 
-    CloudFormation shows no reason for a success, so the outputs say what was left out or could not
-    be done. A Delete has no outputs: its reason is for the function's log.
+    CloudFormation does not show the reason of a success, so the outputs say what was left out or
+    failed. A Delete has no outputs; its reason is for the function's log.
     """
     if properties is None:
         return _body(event, physical_id, "SUCCESS", hide(told(outcome)), {})
@@ -47,7 +47,7 @@ def success(
     data = dict.fromkeys(texts, "")
     room = LIMIT - len(_body(event, physical_id, "SUCCESS", "", data))
     lists = [(name, [hide(each).rstrip(".") for each in items]) for name, items in texts.items()]
-    lists.sort(key=lambda each: _size(",".join(each[1])))  # what the short ones leave, others take
+    lists.sort(key=lambda each: _size(",".join(each[1])))  # shortest first: they leave room
     for left, (name, items) in enumerate(lists):
         data[name] = cut(items, room // (len(lists) - left)) or "none"
         room -= _size(data[name])
@@ -57,12 +57,12 @@ def success(
 def failed(
     event: Mapping[str, object], physical_id: str, error: HandlerError, hide: Hide = str
 ) -> bytes:
-    """Return the answer that a request failed: what happened, and what to do."""
+    """Return the answer for a request that failed: what happened, and what to do."""
     return _body(event, physical_id, "FAILED", hide(f"{error.what} {error.fix}"), {})
 
 
 def told(outcome: Outcome) -> str:
-    """Put into words what was left out and what stays behind."""
+    """Describe what was left out and what stays behind."""
     parts = {
         "Left in place": outcome.kept,
         "Not looked into": outcome.unread,
@@ -77,9 +77,9 @@ def told(outcome: Outcome) -> str:
 
 
 def cut(items: Sequence[str], limit: int) -> str:
-    """Join items by commas within `limit` encoded bytes, counting those that did not fit.
+    """Join items with commas, within `limit` encoded bytes; count those that do not fit.
 
-    The first item, where it alone is too long, is cut.
+    If the first item alone is too long, it is shortened.
     """
     for rest in range(len(items)):
         shown = ",".join(items[: len(items) - rest])
@@ -90,9 +90,9 @@ def cut(items: Sequence[str], limit: int) -> str:
 
 
 def metric(name: str, value: int, stack: object, time: float) -> dict[str, object]:
-    """Return the fields by which CloudWatch takes a metric from a line [embedded metric format].
+    """Return the fields of CloudWatch's embedded metric format, for one line of the log.
 
-    `time` is in seconds since 1970. There is no metric without the stack that it is of.
+    `time` is in seconds since 1970. Without a stack, there is no metric.
     """
     counted = {
         "Namespace": NAME,
@@ -108,7 +108,7 @@ def _size(text: str) -> int:
 
 
 def _shortened(text: str, room: int, end: str = " …") -> str:
-    """Cut a text until it takes, with its new end, at most `room` bytes in JSON."""
+    """Shorten a text until it needs, with its new end, at most `room` bytes in JSON."""
     text = text[:room]
     while text and _size(text + end) > room:
         text = text[:-1]
@@ -122,7 +122,7 @@ def _body(
     reason: str,
     data: Mapping[str, str],
 ) -> bytes:
-    """Serialise, cutting the reason until the whole fits."""
+    """Serialise the answer; shorten the reason until everything fits."""
     answer: dict[str, object] = {
         "Status": status,
         "Reason": "",
@@ -132,22 +132,22 @@ def _body(
     }
     for name in ("StackId", "RequestId", "LogicalResourceId"):
         value = event.get(name, "")
-        answer[name] = value if len(json.dumps(value)) <= 1024 else ""  # longer ones are not AWS's
+        answer[name] = value if len(json.dumps(value)) <= 1024 else ""  # AWS's are shorter
     room = LIMIT - len(json.dumps(answer))
     answer["Reason"] = reason if _size(reason) <= room else _shortened(reason, room)
     return json.dumps(answer).encode()
 
 
 def may_answer(url: str) -> bool:
-    """Tell whether a URL can be CloudFormation's: https, or on this machine for an emulation."""
+    """Tell whether a URL can be CloudFormation's: https, or this machine's in an emulation."""
     return bool(re.match(r"https://[^/[]|http://(localhost|127\.0\.0\.1|\[::1])(:\d+)?/", url))
 
 
 def deliver(url: str, body: bytes, send: Send, sleep: Callable[[float], None]) -> bool:
-    """Put the answer to its URL, again after a failure that may pass; tell whether it arrived.
+    """Put the answer to its URL, retry temporary failures, and tell whether it arrived.
 
-    Takes at most half a minute, as long as `send` takes at most five seconds. The URL is a
-    credential: it goes into no message.
+    Takes at most half a minute if `send` takes at most five seconds. The URL is a credential, so
+    no message contains it.
     """
     for pause in (0, 1, 2, 4):
         if pause:

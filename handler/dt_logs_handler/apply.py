@@ -1,7 +1,7 @@
 """Carrying out steps: each reads again before it writes.
 
-Nothing here decides what is to be so; that is the plan's. A step whose end is already reached, or
-whose object somebody else has changed since it was seen, changes nothing.
+Nothing is decided here; the plan decides. A step changes nothing if its goal is already reached, or
+if somebody else has changed its object since we looked.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,14 +27,14 @@ from .errors import HandlerError, Refused
 from .names import Stack, load_balancer_name
 from .register import Registration, registrations
 
-_FRESH = 2.0  # seconds for which a policy that was read serves to look for others, a bucket is new
+_FRESH = 2.0  # seconds for which a bucket is new, and a policy that was read shows its users
 
 
 @dataclass
 class Effects:
-    """The one mutable thing of a run: what it has done and learnt.
+    """What a run has done and learnt: its only mutable state.
 
-    `log` is told of each step and what came of it.
+    `log` is called with each step and its outcome.
     """
 
     aws: Aws
@@ -43,22 +43,24 @@ class Effects:
     log: Callable[[model.Step, str], None]
     began: bool = False  # a step was taken
     shared: bool = False  # configuration was changed that others may be changing too
-    kept: list[str] = field(default_factory=list)  # what stays behind, in words
-    hopeless: list[model.Step] = field(default_factory=list)  # not to be tried again in this run
+    kept: list[str] = field(default_factory=list)  # what stays behind, as sentences
+    hopeless: list[model.Step] = field(default_factory=list)  # not tried again in this run
     made: set[str] = field(default_factory=set)  # buckets that this run created
     gone: set[str] = field(default_factory=set)  # buckets that this run deleted
-    closed: set[str] = field(default_factory=set)  # buckets that ELB has waited for in vain
-    fresh: dict[str, float] = field(default_factory=dict)  # buckets made new, and when
+    closed: set[str] = field(default_factory=set)  # buckets that ELB could not use
+    fresh: dict[str, float] = field(default_factory=dict)  # when a bucket was created
     before: set[str] = field(default_factory=set)  # buckets where the stack was registered
-    plan: model.Plan = field(default_factory=model.Plan)  # by which it goes on
+    plan: model.Plan = field(default_factory=model.Plan)  # the current plan
     put: dict[str, str | None] = field(default_factory=dict)  # policies as this run left them
-    failed: dict[str, str] = field(default_factory=dict)  # those that failed apart, and why
-    answered: dict[str, model.LoadBalancer] = field(default_factory=dict)  # as ELB said it now is
+    failed: dict[str, str] = field(default_factory=dict)  # that failed, and why
+    answered: dict[str, model.LoadBalancer] = field(
+        default_factory=dict
+    )  # as ELB answered a change
     subscriptions: dict[tuple[str, str], str] = field(default_factory=dict)
     _policies: dict[str, tuple[float, str | None]] = field(default_factory=dict)
 
     def policy(self, bucket: str, age: float = 0.0) -> str | None:
-        """Return a bucket's policy, read at most `age` seconds ago; None where there is none."""
+        """Return a bucket's policy, read at most `age` seconds ago, or None if it has none."""
         read_at, known = self._policies.get(bucket, (float("-inf"), None))
         if self.aws.clock() - read_at > age:
             known = POLICY.read(self.aws, bucket, self.stack.account, *self.spreads(bucket))
@@ -66,25 +68,25 @@ class Effects:
         return known
 
     def forget(self, bucket: str) -> None:
-        """Let the bucket's policy be read again the next time."""
+        """Read the bucket's policy again the next time."""
         self._policies.pop(bucket, None)
 
     def empty(self, bucket: str) -> bool:
-        """Tell whether a bucket was made a moment ago, so that there can be nothing in it yet."""
+        """Tell whether a bucket was created so recently that nothing can be configured yet."""
         return self.aws.clock() - self.fresh.get(bucket, float("-inf")) < _FRESH
 
     def spreads(self, bucket: str) -> tuple[Passing, ...]:
-        """Return what passes by itself for this bucket: one just made is not there everywhere."""
+        """Return the temporary errors of this bucket: a new one is not visible everywhere."""
         return (BUCKET_SPREADS,) if bucket in self.made else ()
 
     def keep(self, step: model.Step, what: str) -> str:
-        """Note what stays behind because a step cannot be taken."""
+        """Record what stays behind because a step cannot be taken."""
         self.hopeless.append(step)
         self.kept.append(what)
         return "kept"
 
     def tolerate(self, step: model.Step, why: HandlerError) -> str:
-        """Note what a tolerated step has failed; return an empty text if it fails the run."""
+        """Record the failure of a tolerated step; return an empty text if it is not tolerated."""
         for each, arns in self.plan.tolerated:
             if each == step:
                 self.failed |= dict.fromkeys(arns, str(why))
@@ -92,9 +94,9 @@ class Effects:
         return ""
 
     def possible(self, steps: Iterable[model.Step]) -> tuple[model.Step, ...]:
-        """Return the steps without those that have turned out to be hopeless in this run.
+        """Return the steps that have not turned out to be hopeless in this run.
 
-        Where a registration cannot go, its test file is planned for again each time.
+        As long as a registration cannot be removed, each plan deletes its test file again.
         """
         frozen = {each.bucket for each in self.hopeless if isinstance(each, model.EditPolicy)}
         return tuple(
@@ -105,7 +107,7 @@ class Effects:
         )
 
     def needed(self, step: model.Step) -> bool:
-        """Tell whether another stack's registration needs what a step would take away."""
+        """Tell whether another stack's registration needs what a step would remove."""
         match step:
             case model.SetLogging(arn, was):
                 name = load_balancer_name(arn)
@@ -118,9 +120,9 @@ class Effects:
         return bool(self.others(step.bucket))
 
     def others(self, bucket: str) -> list[Registration]:
-        """Return what others have registered in a bucket; nothing, if the bucket is gone.
+        """Return what others have registered in a bucket; nothing if the bucket is gone.
 
-        Others are the other stacks, and this one as of a later event.
+        Others are other stacks, and later events of this one.
         """
         try:
             policy = self.policy(bucket, _FRESH)
@@ -140,30 +142,30 @@ class Effects:
         ]
 
 
-Take = Callable[[model.Step, Effects], str]  # takes one step, and says what came of it
+Take = Callable[[model.Step, Effects], str]  # takes one step, and returns its outcome
 
 
 def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None:
     """Take the steps in order; raises at the first that fails, as CallFailed or Refused.
 
-    Load balancers that follow each other are seen to several at once. Where one fails apart from
-    the others, what would follow is left to the next plan.
+    Consecutive load balancers are changed several at a time. After a tolerated failure of one, the
+    remaining steps are left to the next plan.
     """
     try:
         for group in _groups(steps):
             known = len(effects.failed)
             effects.aws.each(partial(_carry_out, effects, take), group)
             if len(effects.failed) > known:
-                return  # what was to follow was planned as if all had come in
+                return  # the remaining steps assume that all succeeded
     finally:
         effects.fresh.clear()
 
 
 def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> list[HandlerError]:
-    """Take every step, also after one has failed; returns the failures.
+    """Take every step, even after one has failed; return the failures.
 
-    After logging or a notification could not be taken away, the registrations stay, so that they
-    are found again; a policy that cannot be changed keeps nothing else.
+    If logging or a notification could not be removed, the registrations stay, so that it is found
+    again. A policy that cannot be changed does not hold up other steps.
     """
     failures: list[tuple[model.Step, HandlerError]] = []
     for group in _groups(steps):
@@ -184,7 +186,7 @@ def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> 
 
 
 def _groups(steps: Iterable[model.Step]) -> Iterator[list[model.Step]]:
-    """Put load balancers that follow each other together, each once; other steps are alone."""
+    """Group consecutive load balancers, each once in a group; every other step is alone."""
     group: dict[str, model.Step] = {}
     for step in steps:
         arn = step.load_balancer if isinstance(step, model.SetLogging) else ""
@@ -223,7 +225,7 @@ def _carry_out(effects: Effects, take: Take, step: model.Step) -> None:
 
 
 def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
-    """Note what a tolerated step has failed; raises any other failure."""
+    """Record the failure of a tolerated step; raise any other failure."""
     failed = failure(error)
     if isinstance(step, model.SetLogging) and POLICY_SPREADS.text in message(error):
         effects.closed.add(step.to.bucket)
@@ -234,7 +236,7 @@ def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
 
 
 def _worthless(step: model.Step, stack: Stack) -> str:
-    """Name what is worth nothing once the stack has left, and may stay where it must."""
+    """Describe what a step removes if that has no effect any more, and so may stay."""
     match step:
         case model.DeleteTestFile(location):
             return f"the test file s3://{location.bucket}/{location.test_file(stack)}"

@@ -1,4 +1,4 @@
-"""Calls to AWS: which failures pass by themselves, how long we wait for that, and when to stop."""
+"""Calls to AWS: which failures to retry, for how long, and when to stop."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     P = TypeVar("P", bound=Mapping[str, Any])
 
-PATIENCE = 60.0  # seconds for what AWS documents as passing
+PATIENCE = 60.0  # seconds in which a failure that AWS calls temporary is retried
 _DENIED = frozenset(
     ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403")
 )
-# Codes of throttling, of a fault at AWS, and of S3's conflict between two changes of one bucket.
+# Throttling, faults at AWS, and S3's conflict between two changes of one bucket.
 PASSING = frozenset(
     (
         "InternalError",
@@ -50,25 +50,25 @@ PASSING = frozenset(
 
 @dataclass(frozen=True)
 class Passing:
-    """An error that passes by itself for one operation: its code, and a pattern of its text."""
+    """A temporary error of one operation: its code, and a pattern for the start of its text."""
 
     code: str
     text: str = ""
 
 
-# A new bucket policy spreads before ELB sees it; the text is the same for a permanent cause.
+# ELB does not see a new bucket policy at once; a permanent cause has the same text.
 POLICY_SPREADS = Passing("InvalidConfigurationRequest", "Access Denied for bucket")
-# A bucket that was just made is not there everywhere at once.
+# A new bucket is not visible everywhere at once.
 BUCKET_SPREADS = Passing("NoSuchBucket")
 
 
 @dataclass(frozen=True)
 class Aws:
-    """The clients, and what bounds their use; times are seconds since 1970.
+    """The clients and their limits; times are seconds since 1970.
 
     After `deadline`, no call and no pause begins: OutOfTime. Until `fresh_until`, a denied call is
-    taken for a role whose rights still spread, and repeated. `workers` is how many load balancers
-    are seen to at once. `proceed` raises where no further step may be taken.
+    retried, because a new role's rights are not in force at once. `workers` is how many load
+    balancers are handled at the same time. `proceed` raises if no further step may be taken.
     """
 
     elbv2: ElasticLoadBalancingv2Client
@@ -83,11 +83,11 @@ class Aws:
     proceed: Callable[[], None] = lambda: None
 
     def until(self, deadline: float) -> Aws:
-        """Return the same with another deadline."""
+        """Return a copy with another deadline."""
         return replace(self, deadline=deadline)
 
     def pause(self, seconds: float) -> None:
-        """Wait, unless the deadline comes first; raises OutOfTime then."""
+        """Wait; raises OutOfTime if the deadline comes first."""
         if self.clock() + seconds >= self.deadline:
             raise OutOfTime(
                 "The function's time is used up.",
@@ -97,23 +97,23 @@ class Aws:
             self.sleep(seconds)
 
     def each(self, operation: Callable[[S], T], items: Sequence[S]) -> list[T]:
-        """Return an operation's results for some items, in their order, `workers` at once.
+        """Return an operation's results for some items, in their order, `workers` at a time.
 
-        Raises what the first that failed in that order raised, once those that had begun are over.
+        Raises the error of the first item that failed, after all that had begun have ended.
         """
         if self.workers == 1 or len(items) < 2:
             return [operation(item) for item in items]
-        from concurrent.futures import ThreadPoolExecutor  # which a cold start need not pay for
+        from concurrent.futures import ThreadPoolExecutor  # here, since it slows a cold start
 
         with ThreadPoolExecutor(self.workers) as pool:
             return list(pool.map(operation, items))
 
     def fit(self, seconds: float) -> int:
-        """Return how many things there is time for, at so many seconds each."""
+        """Return how many items there is time for, at so many seconds each."""
         return max(0, int((self.deadline - self.clock()) / seconds))
 
     def admit(self, count: int, what: str, seconds: float) -> None:
-        """Refuse more than there is time for, at so many seconds each; raises Refused."""
+        """Raise Refused if there is not time for so many items, at so many seconds each."""
         fit = self.fit(seconds)
         if count > fit:
             raise Refused(
@@ -123,11 +123,11 @@ class Aws:
             )
 
     def call(self, operation: Callable[[], T], *passing: Passing) -> T:
-        """Make a call, and repeat it while its failure passes by itself.
+        """Make a call, and retry it while its failure is temporary.
 
-        Throttling, faults of AWS's, and `passing` are waited for up to PATIENCE in all, with
-        growing, jittered pauses. Raises ClientError for what AWS refuses, also when it did not
-        pass, CallFailed where AWS does not answer, OutOfTime.
+        Throttling, faults at AWS and `passing` errors are retried for PATIENCE seconds, with
+        jittered pauses. Raises ClientError if AWS refuses, or the failure lasted; CallFailed if
+        AWS does not answer; OutOfTime.
         """
         patient_until = self.clock() + PATIENCE
         longest = 1.0
@@ -144,7 +144,7 @@ class Aws:
                     raise failure(error) from error
             self.pause(pause)
             self.proceed()
-            longest = 2.0  # longer ones starve a call among several at once that are throttled
+            longest = 2.0  # longer ones starve one of several calls that are throttled together
 
     def _passes(self, error: ClientError, passing: tuple[Passing, ...]) -> bool:
         text = message(error)
@@ -156,9 +156,9 @@ class Aws:
 
 
 def pages(aws: Aws, listing: Callable[..., P], name: str, following: str = "") -> Iterator[P]:
-    """Yield every page of a listing: a page's token goes by `name`, the next one's by `following`.
+    """Yield every page of a listing.
 
-    Without `following`, both have one name.
+    `name` is the token's name in the request, `following` its name in the response, if different.
     """
     page = aws.call(listing)
     yield page
@@ -173,18 +173,18 @@ def code(error: ClientError) -> str:
 
 
 def message(error: ClientError) -> str:
-    """Return AWS's error text, with the arguments that it is about."""
+    """Return AWS's error text, with the arguments that it names."""
     found = error.response.get("Error", {}).items()
     return ": ".join(str(each) for key, each in found if key[:3] in ("Mes", "Arg"))
 
 
 def denied(error: ClientError) -> bool:
-    """Tell whether the call was refused for want of a right."""
+    """Tell whether the call was denied."""
     return code(error) in _DENIED
 
 
 def failure(error: Exception) -> CallFailed:
-    """Put an error of a call's into words, with what to do about it."""
+    """Return the failure that describes a call's error, with what to do about it."""
     if not isinstance(error, ClientError):
         return CallFailed(
             f"AWS could not be reached: {type(error).__name__}.",

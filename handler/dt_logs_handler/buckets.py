@@ -1,4 +1,4 @@
-"""A bucket's configuration: one table of how each setting is read and put."""
+"""A bucket's configuration: how each setting is read and put, in one table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .documents import Configuration
 
     class At(TypedDict):
-        """Which bucket a call is about, and whose it must be."""
+        """A call's bucket, and the account that must own it."""
 
         Bucket: str
         ExpectedBucketOwner: str
@@ -40,9 +40,9 @@ ABSENT = ("NoSuchBucket", "404")
 
 @dataclass(frozen=True)
 class Reading(Generic[T]):
-    """How to read one thing of a bucket's configuration.
+    """How to read one part of a bucket's configuration.
 
-    The error code `unset`, and no other, means that the value is `default`.
+    Only the error code `unset` means that the value is `default`.
     """
 
     unset: str | None
@@ -61,12 +61,12 @@ class Reading(Generic[T]):
 
 @dataclass(frozen=True)
 class Setting(Reading[T]):
-    """One setting of a bucket: how to read it, and how to put all of it."""
+    """One setting of a bucket: how to read it, and how to replace it."""
 
     put: Callable[[S3Client, At, T], object]
 
     def write(self, aws: Aws, bucket: str, owner: str, value: T, *passing: Passing) -> None:
-        """Put the value in place of what is there. Raises ClientError, CallFailed, OutOfTime."""
+        """Replace the value. Raises ClientError, CallFailed, OutOfTime."""
         aws.call(lambda: self.put(aws.s3, _at(bucket, owner), value), *passing)
 
 
@@ -87,7 +87,7 @@ def _algorithm(s3: S3Client, at: At) -> ServerSideEncryptionType:
 
 
 def _region(answer: Mapping[str, object]) -> str:
-    """Return the bucket's region; S3 answers us-east-1 as null and old eu-west-1 as EU."""
+    """Return the bucket's region; S3 returns null for us-east-1, and EU for an old eu-west-1."""
     named = answer.get("LocationConstraint")
     return "eu-west-1" if named == "EU" else str(named or "us-east-1")
 
@@ -131,7 +131,7 @@ POLICY: Setting[str | None] = Setting(
     "NoSuchBucketPolicy", None, lambda s3, at: s3.get_bucket_policy(**at)["Policy"], _put_policy
 )
 NOTIFICATIONS = _notifications(False)
-# Where entries only go: somebody else's dead destination must not keep ours in place.
+# For removing entries: a foreign destination that is gone must not keep ours in place.
 NOTIFICATIONS_UNCHECKED = _notifications(True)
 LIFECYCLE: Setting[Configuration] = Setting(
     "NoSuchLifecycleConfiguration",
@@ -141,7 +141,7 @@ LIFECYCLE: Setting[Configuration] = Setting(
 )
 _ENCRYPTION: Setting[ServerSideEncryptionType] = Setting(
     "ServerSideEncryptionConfigurationNotFoundError",
-    "AES256",  # since 2023 S3 encrypts with SSE-S3 whatever is configured
+    "AES256",  # S3 encrypts with SSE-S3 by default since 2023
     _algorithm,
     lambda s3, at, value: s3.put_bucket_encryption(
         **at,
@@ -152,7 +152,7 @@ _ENCRYPTION: Setting[ServerSideEncryptionType] = Setting(
 )
 _OWNERSHIP: Setting[ObjectOwnershipType] = Setting(
     "OwnershipControlsNotFoundError",
-    "ObjectWriter",  # what a bucket has that was made before the setting existed
+    "ObjectWriter",  # of a bucket that is older than the setting
     lambda s3, at: s3.get_bucket_ownership_controls(**at)["OwnershipControls"]["Rules"][0][
         "ObjectOwnership"
     ],
@@ -177,7 +177,7 @@ _REGION: Reading[str] = Reading(None, "", lambda s3, at: _region(s3.get_bucket_l
 
 
 def secure(aws: Aws, bucket: str, owner: str, *passing: Passing) -> None:
-    """Set what S3 gives to new buckets since 2023. Repeatable."""
+    """Set what new buckets have by default since 2023. Repeatable."""
     block = cast("PublicAccessBlockConfigurationTypeDef", PRIVATE)
     _PUBLIC_ACCESS_BLOCK.write(aws, bucket, owner, block, *passing)
     _ENCRYPTION.write(aws, bucket, owner, "AES256", *passing)
@@ -193,13 +193,12 @@ def read_bucket(
     region: bool = False,
     made: bool = False,
 ) -> Bucket | Absent | Unreadable:
-    """Read a bucket that belongs to the account; with `region`, also where it is.
+    """Read a bucket of the account; with `region`, also the bucket's region.
 
-    `settings` are those that decide whether logs can flow, which the way out does not need. S3 is
-    not asked whether the policy is public where the bucket was `made` since the last look: made
-    with Block Public Access, it takes no public one. A bucket of another account is Unreadable,
-    like one that denies us. Any other error than the documented ways of saying "not configured" is
-    raised as ClientError or CallFailed.
+    `settings` are those that decide whether logs can flow, which the way out does not need. If the
+    bucket was `made` since the last look, S3 is not asked whether its policy is public: Block
+    Public Access refuses a public one. A bucket of another account is Unreadable, like one that
+    denies us. Raises ClientError or CallFailed, except for the documented "not configured" errors.
     """
     policy = None
     try:
@@ -238,7 +237,7 @@ def _with_settings(aws: Aws, found: Bucket, owner: str, made: bool) -> Bucket:
 
 
 def supports(aws: Aws, member: str) -> bool:
-    """Tell whether the boto3 in use knows a parameter; a Lambda runtime's own is older."""
+    """Tell whether this boto3 knows a parameter; a Lambda runtime's is older."""
     model = aws.s3.meta.service_model
     names = {"CreateBucketRequest", "CreateBucketConfiguration", "ListBucketsRequest"}
     return any(

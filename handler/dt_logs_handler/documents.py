@@ -1,4 +1,4 @@
-"""JSON documents as AWS writes them: parsing, and comparing by meaning."""
+"""JSON documents as AWS writes them: parse them, and compare their meaning."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 # `X | Y` cannot hold the forward references at run time.
 Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]  # noqa: UP007
 Statement: TypeAlias = dict[str, Json]
-Configuration: TypeAlias = Mapping[str, Json]  # a part of a bucket's, as boto3 shows it
+Configuration: TypeAlias = Mapping[str, Json]  # one setting of a bucket, as boto3 returns it
 
 # An account as a principal; S3 shows it as the ARN of its root.
 ACCOUNT = re.compile("(?:arn:[^:]+:iam::)?([0-9]{12})(?::root)?")
 
 
 def parsed(text: str) -> dict[str, Json]:
-    """Parse a policy document; raises ValueError where it is no JSON object."""
+    """Parse a policy document; raises ValueError if it is not a JSON object."""
     document: Json = json.loads(text)
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")
@@ -28,20 +28,20 @@ def parsed(text: str) -> dict[str, Json]:
 
 
 def compact(value: object) -> str:
-    """Serialise without white space, which counts towards AWS's size limits, and in UTF-8."""
+    """Serialise in UTF-8, without the white space that counts towards AWS's size limits."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return text.encode(errors="backslashreplace").decode()  # which escapes half a character
+    return text.encode(errors="backslashreplace").decode()  # escapes a lone surrogate
 
 
 def listed(value: Json) -> list[Json]:
-    """Return a value that AWS lets one write singly or as a list as a list."""
+    """Return a value as a list; AWS accepts a single one without a list."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
 def texts(value: Json) -> list[str]:
-    """Return the strings of a value that is one string or a list of them."""
+    """Return the strings of a value that is a string or a list."""
     return [item for item in listed(value) if isinstance(item, str)]
 
 
@@ -51,12 +51,12 @@ def statements(document: Mapping[str, Json]) -> list[Statement]:
 
 
 def principals(value: Json, kind: str = "AWS") -> list[str]:
-    """Return the principals of a kind that a value names; `*` alone is of every kind."""
+    """Return the principals of one kind that a value names; `*` alone is of every kind."""
     return texts(value.get(kind) if isinstance(value, dict) else value)
 
 
 def same(one: str | None, other: str | None) -> bool:
-    """Tell whether two policies mean the same, statement order included."""
+    """Tell whether two policies mean the same, with their statements in the same order."""
     return same_statement(parsed(one or "{}"), parsed(other or "{}"))
 
 

@@ -1,15 +1,15 @@
-"""What can go wrong in a way that is expected.
+"""The expected failures.
 
     HandlerError
     ├── InvalidRequest   a property is not what it should be
-    ├── Refused          the account is in a state in which the request cannot be carried out
+    ├── Refused          the account's state does not allow the request
     ├── CallFailed       AWS refused a call, or did not answer for too long
     ├── OutOfTime        the function's time is used up
-    └── Overtaken        another event for the same stack has gone past this one
-        ├── Contested    something else keeps undoing what this one does
-        └── Vanished     the stack was deleted meanwhile
+    └── Overtaken        another event of the same stack was handled first
+        ├── Contested    something else keeps undoing what this run does
+        └── Vanished     the stack was deleted during the run
 
-Each says what happened and what to do. Everything else is a bug.
+Each says what happened and what to do. Every other exception is a bug.
 """
 
 ALLOW = (
@@ -19,7 +19,7 @@ ALLOW = (
 
 
 class HandlerError(Exception):
-    """An expected failure: `what` happened and `fix`, what to do about it, a sentence each."""
+    """An expected failure: `what` happened, and how to `fix` it, a sentence each."""
 
     def __init__(self, what: str, fix: str) -> None:
         super().__init__(f"{what} {fix}")
@@ -32,9 +32,9 @@ class InvalidRequest(HandlerError):
 
 
 class Refused(HandlerError):
-    """The account is in a state in which the request cannot be carried out.
+    """The account's state does not allow the request.
 
-    `bucket` names the bucket that it is about, if it is one bucket alone.
+    `bucket` names the bucket that the failure is about, if it is about one bucket.
     """
 
     def __init__(self, what: str, fix: str, bucket: str | None = None) -> None:
@@ -47,11 +47,11 @@ class CallFailed(HandlerError):
 
 
 class OutOfTime(HandlerError):
-    """The function's time is used up, but for what the answer needs."""
+    """The function's time is used up, except for what the answer needs."""
 
 
 class Overtaken(HandlerError):
-    """Another event for the same stack has gone past this one."""
+    """Another event of the same stack was handled first."""
 
     @classmethod
     def by_later_event(cls) -> "Overtaken":
@@ -63,4 +63,4 @@ class Contested(Overtaken):
 
 
 class Vanished(Overtaken):
-    """This run's registration was taken away: the stack was deleted meanwhile."""
+    """This run's registration was removed: the stack was deleted during the run."""

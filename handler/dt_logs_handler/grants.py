@@ -1,8 +1,7 @@
 """What each step of the handler may do, declared beside the code that does it.
 
-The generator renders the least-privilege role from this table; nothing here talks to AWS. A step
-that makes a call which is not listed here fails the privilege tests, and so does a line that no
-step needs.
+The generator makes the least-privilege role from this table; nothing here calls AWS. The privilege
+tests fail for a call that is not listed here, and for a line that no step needs.
 """
 
 from dataclasses import dataclass
@@ -10,22 +9,22 @@ from enum import Enum
 
 
 class Scope(Enum):
-    """On what a grant holds; the generator turns each into ARNs and conditions."""
+    """What a grant applies to; the generator turns each into ARNs and conditions."""
 
-    EVERYTHING = "everything"  # AWS has no resource level for the action
+    EVERYTHING = "everything"  # the action has no resource-level permissions
     LOAD_BALANCERS = "load-balancers"  # application load balancers of the account and region
     OWN_BUCKET = "own-bucket"  # the bucket that this stack may create
     LOG_BUCKETS = "log-buckets"  # any bucket of the account that an ALB may log to
-    TEST_FILE = "test-file"  # ELBAccessLogTestFile below a prefix of ours
+    TEST_FILE = "test-file"  # ELBAccessLogTestFile below one of our prefixes
     OWN_TOPIC = "own-topic"  # topics that the handler names
     FOREIGN_TOPIC = "foreign-topic"  # a topic that already covers a log location
     LOG_GROUP = "log-group"  # the function's own log group
-    OWN_STACK = "own-stack"  # the stack that the function is of, if it has a RefreshSchedule
+    OWN_STACK = "own-stack"  # the function's own stack, if it has a RefreshSchedule
 
 
 @dataclass(frozen=True)
 class Grant:
-    """IAM actions that one step needs, on what, and why."""
+    """The IAM actions that one step needs, on what, and why."""
 
     step: str
     actions: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Planning the way out: what nobody needs any more goes, in the order that can be interrupted."""
+"""Planning the way out: remove what nobody needs, in an order that can be interrupted; pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,10 +14,10 @@ from .topics import endpoint_of, filtered, narrowed_filter
 def leaving(
     request: Request, state: model.State, placed: Sequence[Placed], claimed: Sequence[Registration]
 ) -> tuple[list[model.Step], tuple[str, ...]]:
-    """Return the steps by which the stack leaves what it no longer claims, and what stays behind.
+    """Return the steps that remove what the stack no longer claims, and what stays behind.
 
-    The vendor's right to read goes first, the registration itself last. What several stacks share
-    stays as long as another stack's registration covers it.
+    The vendor's right to read goes first, the registration last. What stacks share stays as long as
+    another stack's registration covers it.
     """
     view = _View(request, state, placed, claimed)
     steps = [step for bucket in view.buckets.values() for step in view.rights_off(bucket)]
@@ -38,7 +38,7 @@ def leaving(
 
 
 class _View:
-    """Who claims what, once the stack's claims are those given."""
+    """Who will claim what, once the stack has only the given claims."""
 
     def __init__(
         self,
@@ -64,8 +64,8 @@ class _View:
         to |= {each.arn: model.Logging() for each in self.off}
         after = [to.get(each.arn, each.logging) for each in found]
         self._logged_to = {each.bucket for each in after if each.enabled}
-        # Of stacks that leave at once, each may have seen the other's claim: the endpoints of a
-        # Delete are known without a registration, too.
+        # Of stacks that leave at the same time, each may have seen the other's claim. So a Delete
+        # also knows its endpoints without a registration.
         self._ends = request.endpoints | {each.endpoint for each in self._mine}
         self._left = {each.location.bucket for each in self._gone}
         self._left |= {each.logging.bucket for each in self.off}
@@ -79,7 +79,7 @@ class _View:
         return bucket.maker == self._stack.tag or bucket.name in self._stack.own_buckets
 
     def _goes(self, found: model.LoadBalancer) -> bool:
-        """Tell whether logging that a stack of ours turned on is to be turned off."""
+        """Tell whether to turn off logging that one of our stacks turned on."""
         tag = self._state.turned_on(found.logging, self._stack)
         return (
             tag is not None
@@ -94,14 +94,15 @@ class _View:
         return [each for each in self._gone if each.location.bucket == bucket.name]
 
     def rights_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
-        """End what the vendor may read, and keep the registrations until all else is gone."""
+        """End the vendor's right to read; keep the registrations until all else is gone."""
         if gone := self._gone_from(bucket):
             yield from _edited(bucket, disarming(gone, self._stack))
 
     def notifications_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
-        """End our announcements of locations that nobody claims any more.
+        """Remove our notifications for locations that nobody claims any more.
 
-        Of stacks that leave at once, each may have seen the other's claim and left what they share.
+        They may be other stacks' too: of stacks that leave at the same time, each may have seen the
+        other's claim, and left what they share.
         """
         drop = frozenset(
             each
@@ -126,7 +127,7 @@ class _View:
                 yield from self._narrowed(each)
 
     def _keep_topic(self, bucket: str) -> None:
-        """Name the topic or subscription that the role may not take away."""
+        """Name the topic or subscription that the role may not delete."""
         arn, staying = self._stack.topic_arn(bucket), self._staying_in(bucket)
         found = self.buckets.get(bucket)
         left = bucket in self._left or bool(found and notifications.own(found.notifications))
@@ -146,7 +147,7 @@ class _View:
             )
 
     def _own_topic_off(self, bucket: str, topic: model.Topic) -> Iterator[model.Step]:
-        """End our subscriptions to a bucket's topic, and the topic that nobody needs any more."""
+        """End our subscriptions to a bucket's topic; delete the topic if nobody needs it."""
         staying, properties = self._staying_in(bucket), self._request.properties
         used = {each.endpoint for each in staying}
         goes = bucket in self.buckets
@@ -170,10 +171,10 @@ class _View:
                 )
 
     def _narrowed(self, found: model.Subscription) -> Iterator[model.Step]:
-        """Narrow or end a subscription of ours to a topic that is not ours."""
+        """Narrow or end one of our subscriptions to a foreign topic."""
         ours = filtered(found, self._stack) if found.confirmed else None
         end = endpoint_of(found).digest
-        # Another bucket is another stack's, and not looked at here.
+        # If it is for a bucket that was not read, it is another stack's.
         if (
             ours
             and end in self._ends
@@ -191,10 +192,10 @@ class _View:
                 yield model.SetFilter(bucket, found.arn, narrowed_filter(bucket, wanted))
 
     def bucket_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
-        """Delete a bucket of ours that nobody uses, and take our statements out of one that stays.
+        """Delete our unused bucket, or remove our statements from a bucket that stays.
 
-        A bucket of ours goes with its policy, or, where it holds logs, stays without our claims;
-        so the register is the last thing to go either way.
+        Our bucket is deleted with its policy. If it holds logs, it stays, and loses our statements.
+        So the register is removed last in both cases.
         """
         gone = self._gone_from(bucket)
         tested = {each.location for each in gone if each.turned_on}

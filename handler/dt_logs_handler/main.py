@@ -1,8 +1,8 @@
-"""Where Lambda comes in: one event of CloudFormation's, one answer; or a schedule's, and a line.
+"""The function's entry point: answer each CloudFormation event, and log each schedule's event.
 
 CloudFormation sends a custom resource's events through Lambda's asynchronous queue: an event may
-arrive twice, late, or after a later one. Whatever happens, it gets an answer before the function's
-time or the resource's ServiceTimeout is over, whichever comes first.
+arrive twice, late, or after a later one. It always gets an answer, before the function's timeout
+and the resource's ServiceTimeout.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
     class Context(Protocol):
-        """What is used of Lambda's context."""
+        """The part of Lambda's context that is used."""
 
         log_group_name: str
 
@@ -55,9 +55,9 @@ if TYPE_CHECKING:
 
 
 ANSWER_RESERVE = 30.0  # seconds kept for delivering the answer
-WORKERS = 8  # load balancers that are seen to at once
+WORKERS = 8  # load balancers that are handled at the same time
 _LOGGED = ("load_balancer", "bucket", "location", "topic", "subscription", "endpoint")
-FRESH = 60.0  # seconds after an event in which the role's rights may still spread
+FRESH = 60.0  # seconds after an event in which the role's new rights may not be in force
 Clients: TypeAlias = "tuple[ElasticLoadBalancingv2Client, S3Client, SNSClient]"
 
 
@@ -80,7 +80,7 @@ def handler(event: object, context: Context) -> None:
 
 
 def handle(event: object, context: Context, world: World) -> None:
-    """Carry out an event and answer it. Raises nothing, so that Lambda repeats nothing."""
+    """Carry out an event and answer it. Raises nothing, so that Lambda does not retry."""
     if isinstance(event, dict) and event.get("RequestType") == "Refresh":
         _refresh(event, context, world)
         return
@@ -93,7 +93,7 @@ def handle(event: object, context: Context, world: World) -> None:
 
 
 def _answered(event: Mapping[str, object], context: Context, world: World) -> bytes:
-    # The same for every event of a resource, also for one that is refused at once.
+    # The same for every event of a resource, even one that is refused at once.
     stack = Stack(str(event.get("StackId")), "", "", "")
     physical_id = stack.physical_id(str(event.get("LogicalResourceId", "")))
     hide = partial(_without_secrets, event)
@@ -113,7 +113,7 @@ def _answered(event: Mapping[str, object], context: Context, world: World) -> by
 
 
 def _refresh(event: Mapping[str, object], context: Context, world: World) -> None:
-    """Carry out a schedule's event, and log what came of it, as a metric of CloudWatch's, too."""
+    """Carry out a schedule's event; log the outcome, also as a CloudWatch metric."""
     given: dict[str, object] = {}
 
     def work() -> Outcome:
@@ -136,13 +136,13 @@ def _refresh(event: Mapping[str, object], context: Context, world: World) -> Non
 
 
 def _attempted(work: Callable[[], T], hide: answer.Hide, context: Context) -> T | HandlerError:
-    """Return what work comes to, or why it failed."""
+    """Return the result of the work, or why it failed."""
     try:
         return work()
     except HandlerError as error:
         return error
     except Exception as error:
-        import traceback  # which a cold start need not pay for
+        import traceback  # here, since it slows a cold start
 
         _log("bug", traceback=hide(traceback.format_exc()))
         return HandlerError(
@@ -152,21 +152,21 @@ def _attempted(work: Callable[[], T], hide: answer.Hide, context: Context) -> T 
 
 
 def _log(event: str, **fields: object) -> None:
-    """Write one line of JSON; Lambda sends what is printed to the log group."""
+    """Write one line of JSON; Lambda sends it to the log group."""
     text = json.dumps({"event": event, **fields}, default=str)
-    print(f"{text}\n", end="", flush=True)  # at once: several threads write
+    print(f"{text}\n", end="", flush=True)  # in one call, because several threads write
 
 
 def _log_step(step: Step, outcome: str) -> None:
-    """Write what a step was about and what came of it."""
+    """Log what a step was about, and its outcome."""
     about = ((name, getattr(step, name, None)) for name in _LOGGED)
     _log(type(step).__name__, outcome=outcome, **{name: each for name, each in about if each})
 
 
 def _without_secrets(event: Mapping[str, object], text: str) -> str:
-    """Take out of a text the answer's URL, and endpoints, which may hold a token.
+    """Remove the answer URL, and endpoints with their tokens, from a text.
 
-    AWS or an exception may have repeated them in it.
+    AWS or an exception may have repeated them there.
     """
     for each in (event, event.get("ResourceProperties"), event.get("OldResourceProperties")):
         for name in ("ResponseURL", "NotificationEndpoint"):
@@ -180,7 +180,7 @@ def _without_secrets(event: Mapping[str, object], text: str) -> str:
 
 
 def _aws(at: float, most: float, context: Context, world: World) -> Aws:
-    """Return the clients with the time that there is for an event; raises Overtaken."""
+    """Return the clients, with the time that is left for an event; raises Overtaken."""
     now, over = world.clock(), at + SERVICE_TIMEOUT
     if now >= over:
         raise Overtaken(
@@ -200,13 +200,13 @@ def _aws(at: float, most: float, context: Context, world: World) -> Aws:
 
 @cache
 def _clients() -> Clients:
-    """Make the clients once, one after the other from one session, which is the fastest way.
+    """Create the clients once, one after the other from one session, which is fastest.
 
-    They are boto3's, without its additions to S3, which would take a fifth of a cold start.
+    They are botocore's: what boto3 adds to S3's would take a fifth of a cold start.
     """
     clients = tuple(map(_client, ("elbv2", "s3", "sns")))
-    gc.freeze()  # what is there by now stays, and need not be looked through
-    gc.enable()  # which the bootstrap has put off until here
+    gc.freeze()  # the modules and clients stay, so collecting skips them
+    gc.enable()  # the bootstrap disabled it until here
     return cast("Clients", clients)
 
 
@@ -231,7 +231,7 @@ def _client(name: str) -> Any:
 
 
 def _send(url: str, body: bytes) -> int:
-    """Put the body; 0 stands for no answer at all. The URL is signed for no content type."""
+    """Put the body; return 0 if nothing answers. The URL is signed without a content type."""
     request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")
     try:
         with urllib.request.urlopen(request, timeout=5) as response:

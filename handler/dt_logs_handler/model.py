@@ -1,4 +1,4 @@
-"""The data between the stages: the state that is observed, and the plan that is made from it."""
+"""The data between the stages: the observed state, and the plan made from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class LoadBalancer:
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket of this account, with all of its configuration that matters here."""
+    """A bucket of this account, with the configuration that matters here."""
 
     name: str
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -52,18 +52,18 @@ class Bucket:
     encryption: str = "AES256"
     ownership: str = "BucketOwnerEnforced"
     public_access_block: Mapping[str, bool] = field(default_factory=dict)
-    public: bool = False  # S3 deems the policy public
+    public: bool = False  # S3 considers the policy public
     region: str = ""  # read only where no load balancer logs to it yet
     lifecycle: Configuration = field(default_factory=dict)  # read only for a bucket that we made
 
     @property
     def maker(self) -> str | None:
-        """The tag of the stack that made the bucket, if one of our stacks did."""
+        """The tag of the stack that made the bucket, or None if it was not one of our stacks."""
         return self.tags.get(BUCKET_TAG)
 
     @property
     def secure(self) -> bool:
-        """Whether it is private, encrypts with SSE-S3 and owns its objects."""
+        """Whether it blocks public access, encrypts with SSE-S3 and owns its objects."""
         return (
             all(self.public_access_block.get(key) for key in PRIVATE)
             and self.encryption == "AES256"
@@ -72,7 +72,7 @@ class Bucket:
 
     @property
     def retention(self) -> int | None:
-        """After how many days our lifecycle rule, if it is on, lets objects and versions expire."""
+        """Days after which our lifecycle rule, if enabled, expires objects and versions."""
         for rule in map(_fields, listed(self.lifecycle.get("Rules"))):
             if rule.get("ID") == RETENTION_RULE and rule.get("Status") == "Enabled":
                 days = _fields(rule.get("Expiration")).get("Days")
@@ -95,7 +95,7 @@ class Absent:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A bucket that we may not read, what AWS said, and the policy where that could be read."""
+    """A bucket that we cannot read: AWS's reason, and the policy if we could read that."""
 
     why: str
     policy: str | None = None
@@ -104,14 +104,14 @@ class Unreadable:
         return f"bucket {name} could not be read ({self.why})"
 
     def registered(self, name: str, stack: Stack) -> list[Registration]:
-        """Return this stack's registrations, as far as the policy could be read."""
+        """Return this stack's registrations; none if the policy could not be read."""
         found = registrations(self.policy, name, stack)
         return [each for each in found if each.stack == stack.tag]
 
 
 @dataclass(frozen=True)
 class Subscription:
-    """A subscription to a topic; `arn` is AWS's word for it while it awaits confirmation."""
+    """A subscription to a topic; until it is confirmed, `arn` is AWS's placeholder."""
 
     arn: str
     topic: str
@@ -135,14 +135,14 @@ class Topic:
 
 @dataclass(frozen=True)
 class State:
-    """All that a plan is made from.
+    """Everything that a plan is made from.
 
-    `load_balancers` holds None for an ARN that does not exist. `topics` is None where the role
-    may not look, and holds None for a topic that does not exist. `regional` tells whether a bucket
-    of ours can have a name in the account-regional namespace. `known` are the ARNs that the stack
-    had registered when the run began; `again` tells that the request asks for what the stack was
-    asked for before. `ours` are locations to which only this stack can have turned on logging.
-    `failed` says why the logging of some could not be turned on, by ARN.
+    `load_balancers` holds None for an ARN that does not exist. `topics` is None if the role may
+    not read topics, and holds None for a topic that does not exist. `regional` is whether our
+    bucket can have a name in the account-regional namespace. `known` holds the ARNs that the stack
+    had registered when the run began. `again` is whether the stack was asked for the same before.
+    `ours` holds locations to which only this stack can have turned on logging. `failed` maps the
+    ARNs whose logging could not be turned on to the reason.
     """
 
     load_balancers: Mapping[str, LoadBalancer | None]
@@ -153,8 +153,8 @@ class State:
     again: bool = False
     ours: frozenset[Location] = frozenset()
     failed: Mapping[str, str] = field(default_factory=dict)
-    lost: bool = False  # somebody has moved what the stack had registered
-    unread: tuple[str, ...] = ()  # what a search could not read, in words
+    lost: bool = False  # a registered load balancer now logs elsewhere
+    unread: tuple[str, ...] = ()  # what the search could not read, as sentences
 
     @property
     def names(self) -> frozenset[str]:
@@ -166,7 +166,7 @@ class State:
         return [each for each in self.buckets.values() if isinstance(each, Bucket)]
 
     def register(self, stack: Stack) -> list[Registration]:
-        """Return this stack's registrations, and those of others that still grant something."""
+        """Return this stack's registrations, and the other stacks' that still grant something."""
         found = (each for bucket in self.present() for each in bucket.register(stack))
         return [each for each in found if each.stack == stack.tag or not each.inert(stack)]
 
@@ -175,10 +175,10 @@ class State:
         return [each for each in self.register(stack) if each.stack == stack.tag]
 
     def turned_on(self, logging: Logging, stack: Stack) -> str | None:
-        """Return the tag of the stack that turned on this logging, None if no stack of ours did.
+        """Return the tag of the stack that turned on this logging, or None if none of ours did.
 
         A mark in the prefix is not enough: a controller that sets another bucket and leaves the
-        prefix has made the logging its own. Of a bucket that is gone, nobody has.
+        prefix has taken the logging over. If the bucket no longer exists, the mark is enough.
         """
         location, bucket = logging.location, self.buckets.get(logging.bucket)
         ours = location in self.ours or is_own_bucket_name(location.bucket)
@@ -191,7 +191,7 @@ class State:
 
 @dataclass(frozen=True)
 class CreateBucket:
-    """Make the bucket with the tags that say whose it is."""
+    """Create the bucket, with the tags that say whose it is."""
 
     bucket: str
     tags: Mapping[str, str]
@@ -199,14 +199,14 @@ class CreateBucket:
 
 @dataclass(frozen=True)
 class SecureBucket:
-    """Block public access, encrypt with SSE-S3 and enforce the owner's ownership."""
+    """Block public access, encrypt with SSE-S3 and set BucketOwnerEnforced."""
 
     bucket: str
 
 
 @dataclass(frozen=True)
 class SetTags:
-    """Set and drop some of the bucket's tags, keeping the others."""
+    """Set and remove some of the bucket's tags, and keep the others."""
 
     bucket: str
     tags: Mapping[str, str]
@@ -218,7 +218,7 @@ class SetTags:
 
 @dataclass(frozen=True)
 class SetRetention:
-    """Let objects expire after some days, keeping other lifecycle rules."""
+    """Expire objects after some days, and keep other lifecycle rules."""
 
     bucket: str
     days: int
@@ -235,14 +235,14 @@ class SetRetention:
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
         }
         if any("Prefix" in _fields(each) for each in others):
-            rule["Prefix"] = ""  # S3 takes no rule with a filter beside rules without
+            rule["Prefix"] = ""  # S3 refuses rules with a filter beside rules without one
             del rule["Filter"]
         return {**lifecycle, "Rules": [*others, rule]}
 
 
 @dataclass(frozen=True)
 class EditPolicy:
-    """Put, drop and disarm our statements in a bucket's policy."""
+    """Put, remove and disarm our statements in a bucket's policy."""
 
     bucket: str
     edit: PolicyEdit
@@ -250,9 +250,9 @@ class EditPolicy:
 
 @dataclass(frozen=True)
 class EnsureTopic:
-    """Make the bucket's topic; `known_absent` tells that it was not there when we looked.
+    """Create the bucket's topic; `known_absent` means that it did not exist when we looked.
 
-    One that was made `before`, and has been changed since, stays as it is.
+    A topic that was made `before`, and was changed since, stays as it is.
     """
 
     bucket: str
@@ -264,7 +264,7 @@ class EnsureTopic:
 
 @dataclass(frozen=True)
 class Subscribe:
-    """Subscribe the endpoint; `known_absent` tells that it was not there when we looked."""
+    """Subscribe the endpoint; `known_absent` means that it was not subscribed when we looked."""
 
     bucket: str
     topic: str
@@ -275,7 +275,7 @@ class Subscribe:
 
 @dataclass(frozen=True)
 class SetFilter:
-    """Change the filter of our own subscription to a topic that is not ours."""
+    """Change the filter of our subscription to a foreign topic."""
 
     bucket: str
     subscription: str
@@ -284,7 +284,7 @@ class SetFilter:
 
 @dataclass(frozen=True)
 class EditNotifications:
-    """Put and drop our notifications in a bucket's configuration."""
+    """Put and remove our notifications in a bucket's configuration."""
 
     bucket: str
     edit: NotificationEdit
@@ -292,7 +292,7 @@ class EditNotifications:
 
 @dataclass(frozen=True)
 class SetLogging:
-    """Change where a load balancer logs; only if it is still as it was seen."""
+    """Change where a load balancer logs, if it still logs where we saw it log."""
 
     load_balancer: str
     was: Logging
@@ -305,7 +305,7 @@ class SetLogging:
 
 @dataclass(frozen=True)
 class Unsubscribe:
-    """End our subscription; `live` tells that something still publishes to its topic."""
+    """End our subscription; `live` means that something still publishes to its topic."""
 
     subscription: str
     topic: str
@@ -324,7 +324,7 @@ class DeleteTopic:
 
 @dataclass(frozen=True)
 class DeleteTestFile:
-    """Delete the object that ELB wrote when logging was turned on."""
+    """Delete the test file that ELB wrote when logging was turned on."""
 
     location: Location
 
@@ -335,7 +335,7 @@ class DeleteTestFile:
 
 @dataclass(frozen=True)
 class DeleteBucket:
-    """Delete the bucket, unless it holds anything."""
+    """Delete the bucket if it is empty."""
 
     bucket: str
 
@@ -360,7 +360,7 @@ Step: TypeAlias = (
 
 @dataclass(frozen=True)
 class Placement:
-    """Where one load balancer logs once the plan is carried out."""
+    """Where one load balancer logs after the plan was carried out."""
 
     load_balancer: str
     location: Location
@@ -368,11 +368,11 @@ class Placement:
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps in order, where each load balancer will log, and what cannot or will not be done.
+    """The steps in order, where each load balancer will log, and what will not be done.
 
-    `refused` has a reason for each load balancer that is left out; `warnings` say what is unusable
-    and stays as it is, `kept` what stays behind. A step that is `tolerated` fails only the load
-    balancers beside it, or nothing if there are none.
+    `refused` maps each load balancer that is left out to the reason. `warnings` name what cannot be
+    used and stays as it is, `kept` what stays behind. If a step that is `tolerated` fails, only the
+    load balancers beside it fail; with none beside it, nothing fails.
     """
 
     steps: tuple[Step, ...] = ()
@@ -386,7 +386,7 @@ class Plan:
     def changes(self) -> tuple[Step, ...]:
         """The steps that are known to change something.
 
-        Where the role may not look at topics, making sure of them is part of every plan.
+        If the role may not read topics, every plan creates them again, which changes nothing.
         """
         return tuple(
             step

@@ -1,10 +1,10 @@
-"""Names: how AWS writes the values that we are given, and how we mark what is ours.
+"""Names: how AWS spells the values that we are given, and how we mark what is ours.
 
-The template's patterns and the command line's checks use the same definitions. The patterns mean
-the same in Python and in Java, whose syntax CloudFormation uses.
+The template's patterns and the command line's checks use these definitions. Each pattern means
+the same in Python and in Java, because CloudFormation uses Java's syntax.
 
-The marks are the only state there is. They carry a format version, so that each release
-recognises what earlier ones left.
+The marks are the only state. They carry a format version, so that each release recognises what
+earlier releases left.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ LOAD_BALANCER_ARN = (
 QUEUE_ARN = rf"{ARN}:sqs:{_PLACE}:[A-Za-z0-9_-]{{1,80}}"
 HTTPS_URL = r"https://[A-Za-z0-9.-]+\.[A-Za-z0-9-]+(?::[0-9]{1,5})?(?:[/?][!-~]*)?"
 STACK_ID = rf"{ARN}:cloudformation:{_PLACE}:stack/[A-Za-z0-9-]+/[^/\s]+"
-# A name that S3 takes for a new bucket.
+# A name that S3 accepts for a new bucket.
 BUCKET_NAME = (
     r"(?!([0-9]+\.){3}[0-9]+$|xn--|sthree-|amzn-s3-demo-|.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$)"
     r"[a-z0-9]([a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]"
@@ -30,7 +30,7 @@ EVERY_LOAD_BALANCER = "*"
 FORMAT = "1"
 NAME = "dt-logs-analysis"
 BUCKET_TAG = f"{NAME}:stack"
-LEFT_TAG = f"{NAME}:left"  # on a bucket that stays: what a deleted stack left
+LEFT_TAG = f"{NAME}:left"  # on a bucket that stays: what the deleted stack left
 TEST_FILE = "ELBAccessLogTestFile"
 
 _TAG = "([0-9a-f]{12})"  # a stack's
@@ -43,13 +43,13 @@ def digest(text: str, length: int) -> str:
 
 
 def load_balancer_name(arn: str) -> str:
-    """Return the `app/NAME/ID` that ends a load balancer's ARN; another text as it is."""
+    """Return the `app/NAME/ID` at the end of a load balancer's ARN; any other text unchanged."""
     return arn.partition(":loadbalancer/")[2] or arn
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The stack that the handler works for, with what its ID says of where it is."""
+    """The stack that the handler works for, with its partition, region and account."""
 
     id: str
     partition: str
@@ -64,12 +64,12 @@ class Stack:
 
     @property
     def tag(self) -> str:
-        """The stack's digest: it cannot be guessed, because a stack ID contains a UUID."""
+        """The stack's digest, which cannot be guessed: a stack ID contains a UUID."""
         return digest(self.id, 12)
 
     @property
     def own_buckets(self) -> tuple[str, str]:
-        """Names of the bucket it may create: in the account-regional namespace, then global."""
+        """The names of the bucket that it may create: account-regional, then global."""
         name = f"{NAME}-{self.tag}-{self.account}-{self.region}"
         return f"{name}-an", name
 
@@ -79,13 +79,13 @@ class Stack:
         return bool(re.match(f"arn:{self.partition}:[a-z]+:{place}:", arn))
 
     def physical_id(self, logical_id: str) -> str:
-        """Return the custom resource's ID: it never changes, so it never means a replacement."""
+        """Return the custom resource's ID. It never changes, so nothing is ever replaced."""
         return f"{NAME}-{digest(f'{self.id}|{logical_id}', 24)}"
 
     def topic_arn(self, bucket: str) -> str:
         """Return the ARN of a bucket's topic.
 
-        A bucket's name that a topic's cannot contain is cut, and its digest appended with a `_`.
+        If a topic's name cannot contain the bucket's, it contains a part of it, `_` and a digest.
         """
         name = re.sub(r"[\W_]", "-", bucket)[:63]
         name += f"_{digest(bucket, 16)}" * (name != bucket)
@@ -94,7 +94,7 @@ class Stack:
 
 @dataclass(frozen=True, order=True)
 class Location:
-    """Where a load balancer logs to: a bucket and an access-log prefix, which may be empty."""
+    """Where a load balancer logs: a bucket and an access-log prefix, which may be empty."""
 
     bucket: str
     prefix: str
@@ -104,7 +104,7 @@ class Location:
         return f"{self.prefix}/{rest}" if self.prefix else rest
 
     def log_prefix(self, stack: Stack) -> str:
-        """Return how the keys of the account's log objects in the region begin."""
+        """Return the key prefix of the account's log objects in the region."""
         return self.key(f"AWSLogs/{stack.account}/elasticloadbalancing/{stack.region}/")
 
     def test_file(self, stack: Stack) -> str:
@@ -113,7 +113,7 @@ class Location:
 
     @property
     def mark(self) -> str | None:
-        """The stack tag at the prefix's end, if there is one."""
+        """The stack tag at the end of the prefix, or None."""
         found = re.search(_MARK, self.prefix)
         return found[1] if found else None
 
@@ -123,15 +123,16 @@ class Location:
 
     @property
     def notification_id(self) -> str:
-        """The ID of this location's notification, which all stacks that use it share."""
+        """The ID of this location's notification, which all stacks here share."""
         return f"{NAME}-{FORMAT}-{digest(f'{self.bucket}/{self.prefix}', 16)}"
 
 
 def marked(prefix: str, tag: str, *, kept: bool) -> str:
-    """Append a stack's mark to an access-log prefix, in place of a mark that is there.
+    """Append a stack's mark to an access-log prefix; replace a mark that it has.
 
-    `kept` tells that the customer chose bucket and prefix, though logging was off: then something
-    stands before the mark, `_` for an empty prefix. Nothing does where we chose the bucket.
+    `kept` means that the customer chose bucket and prefix, although logging was off. Then the
+    customer's prefix stands before the mark, or `_` if it is empty. If we chose the bucket, the
+    prefix is the mark alone.
     """
     if not kept:
         return f"{NAME}/{tag}"
@@ -140,20 +141,20 @@ def marked(prefix: str, tag: str, *, kept: bool) -> str:
 
 
 def is_kept(prefix: str) -> bool:
-    """Tell of a marked prefix whether the customer chose the bucket."""
+    """Tell whether a marked prefix means that the customer chose the bucket."""
     return re.sub(_MARK, "", prefix) != ""
 
 
 def unmarked(prefix: str) -> str:
-    """Strip the mark from an access-log prefix: what it was before."""
+    """Return an access-log prefix as it was before it was marked."""
     return re.sub(f"^_?(.*?){_MARK}", r"\1", prefix)
 
 
 def is_own_notification(identifier: str) -> bool:
-    """Tell whether a notification's ID is one of our own, of any format."""
+    """Tell whether a notification's ID is ours, of any format."""
     return bool(re.fullmatch(f"{NAME}-[0-9]+-[0-9a-f]{{16}}", identifier))
 
 
 def is_own_bucket_name(name: str) -> bool:
-    """Tell whether only one of our stacks can have given this name: it contains a stack tag."""
+    """Tell whether only our stacks give such a name: it contains a stack tag."""
     return bool(re.fullmatch(f"{NAME}-{_TAG}-{ACCOUNT_ID}-[a-z0-9-]+", name))

@@ -1,4 +1,4 @@
-"""Editing a bucket's notifications, and finding out beforehand what S3 would refuse."""
+"""Editing a bucket's notifications, and finding out what S3 would refuse; pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class NotificationEdit:
 
 
 def entry(location: Location, topic: str, stack: Stack) -> dict[str, Json]:
-    """Return our notification: log objects of the account and region at a location."""
+    """Return our notification for a location: the account's log objects in the region."""
     return {
         "Id": location.notification_id,
         "TopicArn": topic,
@@ -73,19 +73,19 @@ def own(configuration: Configuration) -> dict[str, dict[str, Json]]:
 
 
 def location_digest(identifier: str) -> str:
-    """Return the digest of the location that a notification of ours, by its Id, is for."""
+    """Return the digest of the location that one of our notifications, by its Id, is for."""
     return identifier[-16:-8]
 
 
 def covering_topic(
     configuration: Configuration, location: Location, stack: Stack, *, share: bool
 ) -> str | None:
-    """Find out who announces a location already.
+    """Return the foreign topic that already announces a location, or None.
 
-    Returns None where our own notification can be put, or, if the role may `share` one, the ARN of
-    a foreign topic that is told of every log object there. S3 refuses two entries that share an
-    event type where both prefix and suffix overlap (the error `ambiguously defined`). Raises
-    Refused, which names the entry in the way, where neither is possible.
+    None means that our own notification can be put. S3 refuses two entries that share an event type
+    if both prefix and suffix overlap (the error `ambiguously defined`). If one is in the way, only
+    a topic that gets every log object there will do, and only if the role may `share` it. Otherwise
+    raises Refused, which names the entry.
     """
     ours = location.log_prefix(stack)
     in_the_way = []
@@ -117,7 +117,7 @@ def covering_topic(
 
 
 def foreign_topics(configuration: Configuration, stack: Stack) -> set[str]:
-    """Return the topics of this account, not ours, that are told of every created object."""
+    """Return the account's foreign topics that are notified of every created object."""
     local = f"arn:{stack.partition}:sns:{stack.region}:{stack.account}:"
     return {
         topic
@@ -129,7 +129,7 @@ def foreign_topics(configuration: Configuration, stack: Stack) -> set[str]:
 
 
 def _others(configuration: Configuration) -> list[tuple[str, dict[str, Json]]]:
-    """Return the entries that are not ours, each with its kind."""
+    """Return the foreign entries, each with its kind."""
     found = entries(configuration)
     return [(kind, item) for kind, item in found if not is_own_notification(_id(item))]
 
@@ -145,7 +145,7 @@ def encoded(key: str) -> str:
 
 
 def _rule(item: Mapping[str, Json]) -> tuple[list[str], str, str]:
-    """Return an entry's events, prefix and suffix; S3 gives filter names a capital, at times."""
+    """Return an entry's events, prefix and suffix; S3 may capitalise filter names."""
     found = {"prefix": "", "suffix": ""}
     rules: Json = item.get("Filter")
     for key in ("Key", "FilterRules"):

@@ -1,4 +1,4 @@
-"""Reading the account: everything that a plan depends on, and nothing that changes it."""
+"""Reading the account: everything that a plan depends on; changes nothing."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from .names import Stack
     from .request import Request
 
-# Seconds for reading a load balancer three times: ELB lets an account make 10 calls a second.
+# Seconds to read a load balancer three times: ELB allows an account 10 calls a second.
 LOOK_EACH = 0.3
-_SWEEP_SHARE = 0.25  # of the time left that a search through all buckets may take
+_SWEEP_SHARE = 0.25  # of the remaining time, for a search through all buckets
 # The regions without the account-regional namespace for bucket names.
 _NO_NAMESPACE = ("me-south-1", "me-central-1")
 
@@ -38,11 +38,11 @@ def observe(
     before: State | None = None,
     answered: Mapping[str, LoadBalancer] | None = None,
 ) -> State:
-    """Read what a request is about: load balancers, where they log, and what hangs on that.
+    """Read a request's load balancers, where they log, and what depends on that.
 
-    With the State that was observed `before` in the same run, no search is made again. What ELB
-    has `answered` to a change since is not asked again. Raises CallFailed where AWS fails,
-    Refused where there are more load balancers than time, OutOfTime.
+    `before` is the State from earlier in the run, if any: then nothing is searched for again.
+    What ELB has `answered` to a change since is not read again. Raises CallFailed if AWS fails,
+    Refused if there are too many load balancers for the time, OutOfTime.
     """
     try:
         return _observe(aws, request, before, answered or {})
@@ -66,13 +66,13 @@ def _observe(
     chosen = (request.bucket, *request.traces.buckets)
     names = [
         *(each.name for each in (before.present() if before else ())),
-        # The other name is for an older boto3: a stack that is being created has no bucket of it.
+        # An older boto3 used the other name; a stack that is being created has no such bucket.
         *stack.own_buckets[: 1 if request.kind == "Create" and regional else 2],
         *chosen,
         *(each.bucket for each in loggings),
     ]
     coming = {request.bucket, *(each.bucket for each in loggings if not each.enabled)}
-    settings = request.properties is not None  # which the way out does not need
+    settings = request.properties is not None  # not needed on the way out
     buckets = {
         name: read_bucket(
             aws,
@@ -98,7 +98,7 @@ def _observe(
 
 
 def _named(request: Request) -> dict[str, None]:
-    """Return the ARNs that a request names, now or before, in their order."""
+    """Return the ARNs that a request names, new and old, in their order."""
     named = dict.fromkeys(request.traces.load_balancers)
     if request.properties and not request.properties.every:
         named.update(dict.fromkeys(request.properties.load_balancers))
@@ -112,10 +112,10 @@ def _load_balancers(
     before: State | None,
     answered: Mapping[str, LoadBalancer],
 ) -> dict[str, LoadBalancer | None]:
-    """Read the load balancers that matter, after a change those that it may have touched.
+    """Read the load balancers that matter; after a change, those that it may have touched.
 
-    All matter for `*`, and before a bucket of ours may go, to which nothing may log any more:
-    whoever took its name would get the logs.
+    All of them matter for `*`, and before our bucket is deleted: nothing may log to it then, or
+    whoever takes its name would get the logs.
     """
     every = request.properties is not None and request.properties.every
     known = {**before.load_balancers, **answered} if before else {}
@@ -144,7 +144,7 @@ def _all_load_balancers(aws: Aws) -> Iterator[str]:
 
 
 def read_load_balancer(aws: Aws, arn: str) -> LoadBalancer | None:
-    """Read where an ALB logs; its attributes also tell whether it exists."""
+    """Read where an ALB logs; return None if it does not exist."""
     try:
         answer = aws.call(lambda: aws.elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn))
     except ClientError as error:
@@ -155,7 +155,7 @@ def read_load_balancer(aws: Aws, arn: str) -> LoadBalancer | None:
 
 
 def logging_of(attributes: Iterable[LoadBalancerAttributeTypeDef]) -> Logging:
-    """Return what an ALB's attributes say of its access logs."""
+    """Return the access-log settings among an ALB's attributes."""
     values = {each.get("Key", ""): each.get("Value", "") for each in attributes}
     return Logging(
         values.get("access_logs.s3.enabled") == "true",
@@ -167,9 +167,9 @@ def logging_of(attributes: Iterable[LoadBalancerAttributeTypeDef]) -> Logging:
 def _sweep(
     aws: Aws, request: Request, buckets: dict[str, Bucket | Absent | Unreadable]
 ) -> tuple[str, ...]:
-    """Add all buckets of the region with this stack's registrations; say what was not read.
+    """Add the region's buckets that have our registrations; return what could not be read.
 
-    Bounded in time. Where the role may touch only some buckets, only those are searched.
+    Bounded in time. If the role may touch only some buckets, only those are searched.
     """
     stack = request.stack
     unread = []
@@ -191,7 +191,7 @@ def _sweep(
 
 
 def bucket_names(aws: Aws, stack: Stack) -> Iterator[str]:
-    """Yield the names of the region's buckets, or of all where an older boto3 cannot tell."""
+    """Yield the names of the region's buckets; with an older boto3, of all buckets."""
     listing = aws.s3.list_buckets
     if supports(aws, "BucketRegion"):
         listing = partial(listing, BucketRegion=stack.region, MaxBuckets=1000)
@@ -200,10 +200,10 @@ def bucket_names(aws: Aws, stack: Stack) -> Iterator[str]:
 
 
 def _lost(request: Request, state: State) -> bool:
-    """Tell whether something may be registered where nothing points to any more.
+    """Tell whether this stack may have registrations that nothing points to any more.
 
-    That is so where a load balancer that was onboarded has no registration of this stack where it
-    logs now: somebody has moved it to another bucket since. A whole location's does not tell.
+    That is so if an onboarded load balancer has no registration of this stack where it logs now:
+    it was moved to another bucket. A registration of a whole location does not name it.
     """
     if request.kind == "Create":
         return False

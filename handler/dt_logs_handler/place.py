@@ -1,4 +1,4 @@
-"""Deciding where each load balancer logs, and what the stack registers there."""
+"""Deciding where each load balancer logs, and what the stack registers there; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,14 +10,14 @@ from .register import Registration
 from .request import Properties, ReadScope, Request
 from .usable import can_receive, usable
 
-_SHOWN = 5  # reasons, where there may be hundreds
+_SHOWN = 5  # reasons of what may be hundreds
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A load balancer, and how it is to log; one that was onboarded `before` is not refused.
+    """A load balancer, and how it will log; one that was onboarded `before` is not refused.
 
-    Without `claimed`, its bucket is gone or cannot be read: it is left alone.
+    If it is not `claimed`, its bucket is gone or cannot be read, and it is left alone.
     """
 
     load_balancer: LoadBalancer
@@ -28,7 +28,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Placing:
-    """What was decided: load balancers to onboard, reasons for those left out, and warnings."""
+    """The decision: load balancers to onboard, reasons for those left out, and warnings."""
 
     placed: tuple[Placed, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -36,11 +36,11 @@ class Placing:
 
 
 def place(request: Request, state: State) -> Placing:
-    """Decide for each load balancer asked for where it logs; pure.
+    """Decide where each requested load balancer logs.
 
-    An Update or Refresh keeps what the stack has onboarded before, also where it has become
-    unusable, since a rollback asks for it again. Raises Refused for a load balancer that was named
-    and cannot be onboarded, or for a Create of `*` if none can.
+    An Update or Refresh keeps what the stack has onboarded before, even if it cannot be used any
+    more, because a rollback asks for it again. Raises Refused if a named load balancer cannot be
+    onboarded, or if a Create of `*` can onboard none.
     """
     properties = request.properties
     if properties is None:
@@ -64,7 +64,7 @@ def place(request: Request, state: State) -> Placing:
         claimed = is_claimed(found, request, state)
         there = state.buckets.get(to.bucket)
         gone = isinstance(there, Absent)
-        # That all were asked for before tells of one only where the bucket it logged to is gone.
+        # For `*`, an earlier request includes this one only if the bucket it logged to is gone.
         again = state.again and (gone or not properties.every)
         known = (claimed or arn in state.known) and to.location == found.logging.location
         before = request.kind != "Create" and (again or known)
@@ -90,10 +90,10 @@ def place(request: Request, state: State) -> Placing:
 
 
 def recognised(request: Request, state: State) -> tuple[frozenset[str], bool]:
-    """Return the ARNs that this stack may have registered before, and whether all was asked before.
+    """Return the ARNs that this stack may have registered, and whether it asked for all before.
 
-    A rollback asks for what was there before: the register has the digest of that request. A
-    stack that has no registration left has lost all load balancers, so nothing can be told apart.
+    A rollback asks for what was there before: the register has the digest of that request. If the
+    stack has no registration left, any of its load balancers may have been registered.
     """
     known, properties = set(request.traces.load_balancers), request.properties
     if properties is None:
@@ -120,10 +120,10 @@ def is_claimed(
 
 
 def target(found: LoadBalancer, request: Request, state: State) -> Logging:
-    """Return how a load balancer is to log.
+    """Return how a load balancer will log.
 
-    A bucket that the customer set stays. One that we set, or that is gone, is as good as unset:
-    AWS refuses to empty the attribute again.
+    A bucket that the customer set stays. A bucket that we set, or that is gone, counts as unset,
+    because AWS refuses to empty the attribute.
     """
     now, stack = found.logging, request.stack
     ours = state.turned_on(now, stack) == stack.tag
@@ -136,7 +136,7 @@ def target(found: LoadBalancer, request: Request, state: State) -> Logging:
 
 
 def _bucket(request: Request, state: State) -> str:
-    """Return the bucket for load balancers that have none."""
+    """Return the bucket for load balancers without one."""
     if request.bucket:
         return request.bucket
     regional, plain = request.stack.own_buckets
@@ -152,7 +152,7 @@ def _check(
     bucket = state.buckets.get(to.bucket, Absent())
     stays = to == found.logging and state.turned_on(to, stack) != stack.tag
     if isinstance(bucket, Absent) and not stays:
-        return  # it will be made
+        return  # it will be created
     names = frozenset((found.name,))
     endpoint = properties.endpoint.digest
     claim = Registration(stack.tag, to.location, properties.vendor, endpoint, names)
@@ -164,11 +164,11 @@ def _check(
 def claims(
     request: Request, placed: Sequence[Placed], state: State, time: int | None
 ) -> list[Registration]:
-    """Return the registrations that the stack is to have, one a location.
+    """Return the registrations that the stack will have, one for each location.
 
-    With `time` None, one that is there keeps its time. Where one of our stacks turned logging on,
-    nothing else logs, so this one claims all at its own location, unless another stack has a load
-    balancer there that this one does not. Elsewhere it names its load balancers, unless asked for
+    If `time` is None, existing registrations keep theirs. At the stack's own location nothing else
+    logs, so the stack claims all of it, unless another stack registered a load balancer there that
+    this one does not have. Elsewhere the stack names its load balancers, unless it was asked for
     the whole location.
     """
     properties = request.properties
@@ -181,7 +181,7 @@ def claims(
     for location in sorted({each.to.location for each in placed if each.claimed}):
         here = [each for each in placed if each.to.location == location]
         names = frozenset(each.load_balancer.name for each in here)
-        if request.kind == "Refresh":  # which keeps those that it does not see
+        if request.kind == "Refresh":  # keeps those that it does not see
             found = (each.load_balancers for each in mine if each.covers(location))
             names |= frozenset().union(*found) - state.names
         turned_on = any(

@@ -1,8 +1,8 @@
-"""From what was asked for and what is there to the steps between them; pure.
+"""Planning the steps from the observed state to what was requested; pure.
 
-The same plan is carried out by the Lambda and shown by the command line. On the way in, the
-register comes first and logging last; on the way out, logging goes off first and the register last,
-so that whatever is interrupted can be found again.
+The Lambda carries out the plan that the command line shows. On the way in, the register is written
+first and logging is turned on last; on the way out, logging is turned off first and the register is
+removed last. So whatever is interrupted can be found again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,8 +31,8 @@ from .topics import endpoint_of, filter_policy, filtered, same_filter, tampered,
 def plan(request: Request, state: model.State) -> model.Plan:
     """Return the steps from the state to what the request asks for.
 
-    Planning again after the steps were taken gives a plan without changes. Raises Refused where
-    it cannot be done; for `*`, load balancers that cannot be onboarded are left out instead.
+    A plan made after the steps were taken has no changes. Raises Refused if the request cannot be
+    carried out; for `*`, leaves out the load balancers that cannot be onboarded instead.
     """
     _check_readable(request, state)
     placing = place(request, state)
@@ -51,7 +51,7 @@ def plan(request: Request, state: model.State) -> model.Plan:
 
 
 def _check_readable(request: Request, state: model.State) -> None:
-    """Refuse an Update that could not take away what a load balancer that leaves has there."""
+    """Refuse an Update that could not remove what a load balancer that leaves has set up."""
     properties = request.properties
     if request.kind != "Update" or properties is None or properties.every or state.again:
         return
@@ -74,7 +74,7 @@ def _plan(request: Request, state: model.State, placing: Placing, time: int | No
     entered = [*_entering(request, state, placing, claimed, warnings)]
     staying = [*claimed, *_of_unseen(request, state, claimed)]
     left, kept = leaving(request, state, placing.placed, staying)
-    # A subscription whose filter changes to what else the stack claims must not end.
+    # If a subscription's filter changes to what the stack still claims, it must not end.
     changed = {step.subscription for step, _ in entered if isinstance(step, model.SetFilter)}
     left = [step for step in left if getattr(step, "subscription", None) not in changed]
     return model.Plan(
@@ -90,9 +90,10 @@ def _plan(request: Request, state: model.State, placing: Placing, time: int | No
 def _of_unseen(
     request: Request, state: model.State, claimed: Sequence[Registration]
 ) -> Iterator[Registration]:
-    """Yield what a Refresh leaves to an Update: what may be of load balancers that it did not see.
+    """Yield what a Refresh keeps: registrations that may be of load balancers it did not see.
 
-    One look may have missed them, and the vendor may not have read their last logs yet.
+    One look may have missed them, and the vendor may not have read their last logs. An Update
+    removes these registrations.
     """
     digests = {each.location_digest for each in claimed}
     for each in state.registered(request.stack) if request.kind == "Refresh" else ():
@@ -108,7 +109,7 @@ def _entering(
     claimed: Sequence[Registration],
     warnings: list[str],
 ) -> Iterator[tuple[model.Step, tuple[str, ...] | None]]:
-    """Yield the steps on the way in; beside one that is tolerated, the load balancers it fails."""
+    """Yield the steps on the way in; beside a tolerated one, the load balancers that it fails."""
     properties = request.properties
     if properties is None:
         return
@@ -129,7 +130,7 @@ def _entering(
         here = [e for e in placing.placed if properties.every and e.to.bucket == bucket]
         new = tuple(each.load_balancer.arn for each in here if not each.before)
         for step in (*entry.bucket_steps(), *entry.policy_steps(), *entry.announcement_steps()):
-            # A bucket with ABAC takes no tags from us; they decide nothing where the name is ours.
+            # A bucket with ABAC refuses our tags; they decide nothing if its name is ours.
             nothing = isinstance(step, model.SetTags) or (
                 entry.kept and not (isinstance(step, model.EditPolicy) and entry.narrows)
             )
@@ -146,8 +147,8 @@ def _entering(
 class _Entry:
     """The way in to one bucket.
 
-    `kept` tells that the stack was there before with all that it asks for: then what is in the way
-    by now is a warning. `shared` has the buckets whose objects topics that are not ours announce.
+    `kept` means that the stack has onboarded everything here before: then an obstacle is a
+    warning. `shared` maps foreign topics to the bucket whose objects they announce to us.
     """
 
     request: Request
@@ -162,7 +163,7 @@ class _Entry:
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
-        """Let a refusal through, or note it where the stack was there before."""
+        """Let a refusal through, or turn it into a warning if the stack was here before."""
         try:
             yield
         except Refused as why:
@@ -226,7 +227,7 @@ class _Entry:
                 yield model.EditPolicy(self.bucket, edit)
 
     def announcement_steps(self) -> Iterator[model.Step]:
-        """Subscribe to the topics that announce the claimed locations, then let S3 tell ours."""
+        """Subscribe to the topics that announce the claimed locations, then let S3 notify ours."""
         bucket, stack = self.bucket, self.request.stack
         now = self.found.notifications if self.found else {}
         share = self.request.privileges is Privileges.LEAST_PRIVILEGE
@@ -271,10 +272,10 @@ class _Entry:
     def _foreign_topic_steps(
         self, topic: str, locations: Sequence[Location]
     ) -> Iterator[model.Step]:
-        """Subscribe to a topic that is not ours, to these locations' log objects only.
+        """Subscribe to a foreign topic, for these locations' log objects only.
 
-        There is one subscription for an endpoint and topic, so its filter names the locations of
-        all stacks that announce to that endpoint.
+        An endpoint has one subscription to a topic, so its filter names the locations of all
+        stacks that announce to that endpoint.
         """
         bucket, stack, endpoint = self.bucket, self.request.stack, self.properties.endpoint
         registered = [
@@ -303,7 +304,7 @@ class _Entry:
         each = subscriptions[0]
         ours = filtered(each, stack)
         if not each.confirmed:
-            # Its filter can be neither read nor changed: it is for what was registered before.
+            # Its filter cannot be read or changed, so it covers what was registered before.
             if not set(locations) <= {claim.location for claim in registered}:
                 raise Refused(
                     f"The endpoint's subscription to topic {topic} awaits confirmation, and cannot"
@@ -324,7 +325,7 @@ class _Entry:
                 yield model.SetFilter(bucket, each.arn, target)
 
     def _take(self, topic: str, bucket: str) -> None:
-        """Take a topic that is not ours for one bucket; raises Refused if it has another."""
+        """Use a foreign topic for this bucket; raises Refused if we use it for another."""
         other = self.shared.setdefault(topic, bucket)
         if other != self.bucket:
             raise Refused(

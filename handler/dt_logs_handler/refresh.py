@@ -1,7 +1,7 @@
-"""Staying in step: a schedule asks for what the stack asks for already, and for nothing else.
+"""Staying in step: a schedule asks for what the stack already asks for, and nothing else.
 
-Whoever may invoke the function can send such an event, at any time and twice. So it says only which
-stack is meant, and when; the rest is read from CloudFormation, whether the stack is at rest, too.
+Whoever may invoke the function can send such an event, at any time, and twice. So the event only
+has a stack and a time. CloudFormation says what the stack asks for, and whether it is at rest.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def refresh(
     log: Log,
     learn: Callable[[Parameters], None],
 ) -> Outcome:
-    """Bring the account in step with what a stack asks for, as long as the stack is at rest.
+    """Set up again what a stack asks for, as long as the stack is at rest.
 
-    Before each step the stack is read again: it stops where the stack changes, and undoes nothing.
-    `learn` is given the stack's parameters, in which there may be a token, before anything is said
-    of them. Repeatable. Raises HandlerError: Overtaken where it stopped.
+    Reads the stack again before each step; stops if the stack changes, and undoes nothing. Calls
+    `learn` with the stack's parameters, which may contain a token, before any message can repeat
+    them. Repeatable. Raises HandlerError; Overtaken if it stopped.
     """
 
     def look() -> tuple[str, object, Parameters]:

@@ -1,8 +1,8 @@
-"""The register: what each stack has asked for, kept in the log bucket's own policy.
+"""The register: what each stack has asked for, kept in the log bucket's policy.
 
-A registration is the vendor's read statement of one stack at one location. Its Sid says whose it
-is, so that every stack sees who uses a location, and what is shared can go with the last one.
-Everything else in the policy is not ours, and comes out of an edit as it went in.
+A registration is one stack's read statement for the vendor at one location. Its Sid names the
+stack, so that every stack sees who uses a location, and what they share goes with the last one.
+Everything else in the policy is not ours, and no edit changes it.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ LIMIT = 20 * 1024  # bytes; S3's limit for a bucket policy
 SID = "DTLogsAnalysis"
 NONE = "0" * 8  # the digest of no request
 _DIGEST = "([0-9a-f]{8})"
-# Whose, where, the endpoint, the time, asked, previous, turned on.
+# The stack, location, endpoint, time, asked, previous, turned on.
 _READ = re.compile(f"{SID}[0-9]+Read([0-9a-f]{{12}}){_DIGEST * 5}([01])")
 _DELIVERY = re.compile(f"{SID}[0-9]+Deliver{_DIGEST}")
 LOG_DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
-# China's regions did not accept the service principal when it was last tried (2023), and still
-# document these accounts of Elastic Load Balancing.
+# China's regions did not accept the service principal when last tried (2023). They still document
+# these accounts of Elastic Load Balancing.
 _ELB_ACCOUNTS = {"cn-north-1": "638102146993", "cn-northwest-1": "037604701340"}
 
 
@@ -47,9 +47,9 @@ _ELB_ACCOUNTS = {"cn-north-1": "638102146993", "cn-northwest-1": "037604701340"}
 class Registration:
     """One stack's claim on one location: who may read which load balancers' objects there.
 
-    `load_balancers` holds names like `app/NAME/ID`; empty means the whole location. `time` is
-    when CloudFormation asked for it, by which an older event is recognised. `asked` and `previous`
-    are digests of what the stack was asked for, now and before. `turned_on` tells that one of our
+    `load_balancers` holds names like `app/NAME/ID`; empty means the whole location. `time` is when
+    CloudFormation sent the event, so that an older event is recognised. `asked` and `previous` are
+    digests of what the stack was asked for, now and before. `turned_on` is whether one of our
     stacks turned on the logging to this location.
     """
 
@@ -72,21 +72,21 @@ class Registration:
 
     @property
     def location_digest(self) -> str:
-        """The digest of its location, also where its statement no longer tells the location."""
+        """The digest of its location, even if its statement no longer names the location."""
         prefix = self.location.prefix
         return prefix[1:] if prefix.startswith("/") else self.location.digest
 
     def covers(self, location: Location, load_balancer: str | None = None) -> bool:
-        """Tell whether it claims the location, and there the load balancer if one is given."""
+        """Tell whether it claims the location and, if one is given, the load balancer there."""
         named = load_balancer is None or load_balancer in (self.load_balancers or {load_balancer})
         return named and self.location_digest == location.digest
 
     def inert(self, stack: Stack) -> bool:
-        """Tell whether it grants nothing any more: its stack was deleted."""
+        """Tell whether it no longer grants anything, because its stack was deleted."""
         return self.vendor == stack.account
 
     def statement(self, stack: Stack) -> Statement:
-        """Render it as the statement that lets the vendor's account read, and nothing more."""
+        """Return the statement that lets the vendor's account read, and nothing more."""
         base = object_arn(self.location.bucket, _literally(self.location.log_prefix(stack)), stack)
         base += f"*/{stack.account}_elasticloadbalancing_{stack.region}_"
         names = [name.replace("/", ".") + "_" for name in sorted(self.load_balancers)]
@@ -100,10 +100,10 @@ class Registration:
 
 
 def registrations(policy: str | None, bucket: str, stack: Stack) -> list[Registration]:
-    """Read the register out of a bucket's policy.
+    """Read the register from a bucket's policy.
 
-    Where somebody has edited the resources of such a statement beyond recognition, its Sid still
-    tells the digest of its location: it counts as a claim on all of it, and nothing shared goes.
+    If somebody has edited a statement's resources beyond recognition, its Sid still contains the
+    digest of its location. It then counts as a claim on the whole location.
     """
     return [
         _registration(each, sid, bucket, stack)
@@ -121,7 +121,7 @@ def _registration(
         rf"\*/{stack.account}_elasticloadbalancing_{stack.region}_(?:app\.\*|(app\.[^_/]+)_\*)"
     )
     account = ACCOUNT.fullmatch("".join(principals(statement.get("Principal"))[:1]))
-    location = Location(bucket, f"/{digest}")  # which no prefix begins with
+    location = Location(bucket, f"/{digest}")  # no prefix begins with a slash
     names = set()
     for resource in texts(statement.get("Resource")):
         if found := re.fullmatch(shape, resource):
@@ -143,7 +143,7 @@ def _registration(
 def delivery_statement(location: Location, stack: Stack) -> Statement:
     """Let Elastic Load Balancing write the account's logs to a location.
 
-    Without a condition: AWS documents none that works for ALBs; the account is in the path.
+    It has no condition: AWS documents none that works for ALBs. The account is in the path.
     """
     principal: dict[str, Json] = {"Service": LOG_DELIVERY}
     if account := _ELB_ACCOUNTS.get(stack.region):
@@ -159,7 +159,7 @@ def delivery_statement(location: Location, stack: Stack) -> Statement:
 
 
 def tls_statement(bucket: str, stack: Stack) -> Statement:
-    """Refuse every access without TLS; for buckets that we made."""
+    """Return the statement that denies access without TLS, for buckets that we made."""
     every = object_arn(bucket, "*", stack)
     return {
         "Sid": f"{SID}{FORMAT}TlsOnly",
@@ -175,8 +175,8 @@ def tls_statement(bucket: str, stack: Stack) -> Statement:
 class PolicyEdit:
     """Statements to put, by Sid, and Sids to drop or to disarm.
 
-    A disarmed statement keeps its Sid, and names `owner`, the bucket's own account, as its
-    principal: it grants nothing, and what it registers is still found.
+    A disarmed statement keeps its Sid; its principal becomes `owner`, the bucket's own account. So
+    it grants nothing, but what it registers is still found.
     """
 
     put: tuple[Statement, ...] = ()
@@ -185,11 +185,10 @@ class PolicyEdit:
     owner: str = ""
 
     def applied(self, policy: str | None) -> str | None:
-        """Return the policy after the edit, or None where no statement is left.
+        """Return the policy after the edit, or None if no statement is left.
 
-        Repeatable. Delivery statements are shared: each stays as long as any stack's registration
-        for its location does, and goes with the last one, whoever made it. A policy in which
-        nothing changes is returned as it is, to the letter.
+        Repeatable. Stacks share delivery statements: each goes with the last registration of its
+        location, whoever made it. If nothing changes, the policy is returned byte for byte.
         """
         document = parsed(policy or '{"Version":"2012-10-17"}')
         before = listed(document.get("Statement"))
@@ -233,10 +232,10 @@ def sids(policy: str | None) -> frozenset[str]:
 
 
 def check_policy(policy: str | None, bucket: str) -> None:
-    """Refuse, before the put, a policy that S3 would not take; raises Refused.
+    """Raise Refused for a policy that S3 would not accept.
 
-    S3 takes no principal of which only the unique ID is left, since whoever it was is deleted:
-    the whole put would fail with MalformedPolicy.
+    A principal that was deleted becomes its unique ID. With one of those in the policy, the whole
+    put fails with MalformedPolicy.
     """
     size = len((policy or "").encode())
     if size > LIMIT:
@@ -269,10 +268,10 @@ def root(account: str, partition: str) -> str:
 
 
 def object_arn(bucket: str, key: str, stack: Stack) -> str:
-    """Return the ARN of a bucket's objects with this key, in which wildcards may stand."""
+    """Return the ARN of a bucket's objects with this key, which may contain wildcards."""
     return f"arn:{stack.partition}:s3:::{bucket}/{key}"
 
 
 def _literally(key: str) -> str:
-    """Return what stands for this key in an ARN with wildcards."""
+    """Escape a key for an ARN that may contain wildcards."""
     return re.sub(r"[*?$]", r"${\g<0>}", key)

@@ -1,4 +1,4 @@
-"""Events to requests: everything that CloudFormation sends is checked here, once."""
+"""Events to requests: the one place that checks what CloudFormation sends."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 SERVICE_TIMEOUT = 1200  # seconds; the template's ServiceTimeout
 _SKEW = 60.0  # seconds by which AWS's clocks may differ
 _FOREIGN = "Let the stack invoke the function."
-# AWS reserves the first prefix, and our marks have the second.
+# AWS reserves the first prefix, our marks use the second.
 _TAG = rf"(?!(?i:aws:)|{NAME}:)[\w +\-:/@.]{{1,128}}=[\w +\-=:/@.]{{0,256}}"
 
 
 class Privileges(Enum):
-    """The execution role that the handler runs under: it plans only what that role may do."""
+    """The execution role that the handler runs under; it plans only what that role may do."""
 
     DOCUMENTED = "documented"
     LEAST_PRIVILEGE = "least-privilege"
 
 
 class ReadScope(Enum):
-    """How the vendor's read statement names objects outside the stack's own location."""
+    """Which objects the vendor's read statement names outside the stack's own location."""
 
     LOAD_BALANCER = "LoadBalancer"
     LOCATION = "Location"
@@ -55,7 +55,7 @@ class ReadScope(Enum):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where announcements go; the address may hold a token, so only `shown` is ever printed."""
+    """Where announcements go; the address may contain a token, so print only `shown`."""
 
     protocol: Literal["https", "sqs"]
     address: str
@@ -66,7 +66,7 @@ class Endpoint:
 
     @property
     def shown(self) -> str:
-        """The address without anything that may be secret."""
+        """The address without what may be secret."""
         https = self.protocol == "https"
         return f"https://{urlsplit(self.address).hostname}/…" if https else self.address
 
@@ -95,13 +95,13 @@ class Properties:
 
     @property
     def digest(self) -> str:
-        """The digest of what decides where load balancers log: an Update back asks for it again."""
+        """The digest of what decides where load balancers log; a rollback asks for it again."""
         return digest("\n".join((*sorted(self.load_balancers), self.bucket)), 8)
 
 
 @dataclass(frozen=True)
 class Traces:
-    """Where to look for what earlier requests left; read leniently, from any properties."""
+    """Where earlier requests may have left something; read from any properties, even invalid."""
 
     load_balancers: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
@@ -114,9 +114,9 @@ class Traces:
 
 @dataclass(frozen=True)
 class Request:
-    """One event, checked. `properties` is None for Delete, which needs only traces.
+    """One checked event. `properties` is None for a Delete, which needs only traces.
 
-    The traces of an Update are those of the properties before it; `every` is of both.
+    An Update's traces are those of its old properties, but `every` is of old and new ones.
     """
 
     kind: Kind
@@ -124,17 +124,17 @@ class Request:
     time: int  # seconds since 1970, from the answer URL's date
     properties: Properties | None
     traces: Traces
-    asked: Traces = Traces()  # of the properties as they are now
-    turned_on: tuple[Location, ...] = ()  # to which an earlier part of this run turned logging on
+    asked: Traces = Traces()  # the traces of the new properties
+    turned_on: tuple[Location, ...] = ()  # where this run has turned on logging
 
     @property
     def bucket(self) -> str:
-        """The LogBucketName as it is now, which the role covers."""
+        """The new LogBucketName, which the role covers."""
         return next(iter(self.asked.buckets), "")
 
     @property
     def narrowed(self) -> tuple[str, ...]:
-        """ExistingLogBucketNames as they are now."""
+        """The new ExistingLogBucketNames."""
         return self.asked.narrowed
 
     @property
@@ -143,16 +143,16 @@ class Request:
 
     @property
     def every(self) -> bool:
-        """Whether every load balancer matters: for `*`, now or before, and for a Delete."""
+        """Whether every load balancer matters: for `*`, old or new, and for a Delete."""
         return self.properties is None or self.traces.every
 
     @property
     def endpoints(self) -> set[str]:
-        """The digests of the endpoints that the stack subscribes, now or before."""
+        """The digests of the endpoints that the stack subscribes, old and new."""
         return {*self.asked.endpoints, *self.traces.endpoints}
 
     def strays(self, bucket: str) -> bool:
-        """Tell whether the role of before this Update could not leave a bucket again."""
+        """Tell whether the role from before this Update could not leave a bucket again."""
         before = self.traces
         return (
             self.kind == "Update"
@@ -174,7 +174,7 @@ class Request:
 def parse(event: Mapping[str, object], now: float) -> Request:
     """Check an event and return it as a request.
 
-    `now` stands in for the event's time where its answer URL carries no date, or one to come.
+    `now` is taken as the event's time if its answer URL has no date, or a date in the future.
     Raises InvalidRequest, which names the value and the fix.
     """
     stack = Stack.of(_matching(event, "StackId", STACK_ID, _FOREIGN))
@@ -192,9 +192,9 @@ def parse(event: Mapping[str, object], now: float) -> Request:
 
 
 def refreshing(stack: Stack, time: int, parameters: Mapping[str, str]) -> Request:
-    """Return the request for what a stack asks for already, by its parameters.
+    """Return the request for what a stack's parameters already ask for.
 
-    They have the names of the resource's properties. Raises InvalidRequest.
+    The parameters have the names of the resource's properties. Raises InvalidRequest.
     """
     given = {**parameters, "Privileges": Privileges.LEAST_PRIVILEGE.value}
     traces = _traces(given, stack)
@@ -202,7 +202,7 @@ def refreshing(stack: Stack, time: int, parameters: Mapping[str, str]) -> Reques
 
 
 def scheduled(event: Mapping[str, object], now: float) -> tuple[Stack, int]:
-    """Check a schedule's event; return the stack that it means, and its time, never in the future.
+    """Check a schedule's event; return its stack, and its time, but none in the future.
 
     Raises InvalidRequest.
     """
@@ -214,7 +214,7 @@ def scheduled(event: Mapping[str, object], now: float) -> tuple[Stack, int]:
 
 
 def event_time(event: Mapping[str, object]) -> int | None:
-    """Return when CloudFormation signed the answer URL, in seconds since 1970, if it says so."""
+    """Return when CloudFormation signed the answer URL, in seconds since 1970, or None."""
     date = _text(event, "ResponseURL").partition("X-Amz-Date=")[2].partition("&")[0]
     return _moment(date, "%Y%m%dT%H%M%S%z")
 
@@ -227,7 +227,7 @@ def _moment(text: str, form: str) -> int | None:
 
 
 def properties_of(given: Mapping[str, object], stack: Stack) -> Properties:
-    """Check a resource's properties; every value arrives as text. Raises InvalidRequest."""
+    """Check a resource's properties, which all arrive as text. Raises InvalidRequest."""
     return Properties(
         _load_balancers(_list(given, "LoadBalancerArns"), stack),
         _matching(
@@ -294,7 +294,7 @@ def _endpoint(text: str, stack: Stack) -> Endpoint:
 
 
 def _bucket(given: Mapping[str, object], stack: Stack) -> str:
-    """Return LogBucketName; one that ends as a regional name does has to be of this region."""
+    """Return LogBucketName; if it looks account-regional, it must be of this region."""
     regional = f"-{stack.account}-{stack.region}-an"
     return _matching(
         given,
@@ -334,7 +334,7 @@ def _choice(choices: type[C], given: Mapping[str, object], name: str) -> C:
 
 
 def _matching(given: Mapping[str, object], name: str, pattern: str, fix: str) -> str:
-    """Return a text that matches a pattern as a whole; raises InvalidRequest."""
+    """Return a text that matches the whole pattern; raises InvalidRequest."""
     text = _text(given, name)
     if not re.fullmatch(pattern, text):
         raise _invalid(name, text, fix)
@@ -352,7 +352,7 @@ def _text(given: Mapping[str, object], name: str) -> str:
 
 
 def _list(given: Mapping[str, object], name: str) -> tuple[str, ...]:
-    """Return the texts of a list, or of one text with commas, each once and none empty."""
+    """Return the texts of a list or a comma-delimited text, without repetitions and empty ones."""
     value = given.get(name)
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list):

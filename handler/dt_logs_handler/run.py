@@ -1,13 +1,12 @@
-"""One request from beginning to end: observe, plan, apply, and again until nothing is left to do.
+"""One request from beginning to end: observe, plan and apply until nothing is left to do.
 
-Reading again after writing is part of the same circle: a run has succeeded when a plan made from
-what AWS answers then has no changes. S3 has no compare-and-swap for a bucket's policy and
-notifications, so another writer may undo our change with its own; after such a change the run waits
-SETTLE seconds before it looks, and repairs what was lost. What is lost later than that is found by
-the next run.
+Reading back is part of the same loop: a run has succeeded when a plan from what AWS now answers has
+no changes. S3 has no compare-and-swap for a bucket's policy and notifications, so another writer
+may overwrite our change. After such a change the run waits SETTLE seconds, looks again, and repairs
+what was lost. The next run finds what is lost later.
 
-A run that fails leaves the rest to CloudFormation, which sends a Delete after a failed Create and
-an Update back after a failed Update. It takes away only what those could not.
+A run that fails leaves the rest to CloudFormation, which sends a Delete after a failed Create, and
+rolls back a failed Update with another one. It removes only what those could not.
 """
 
 from collections.abc import Callable
@@ -27,19 +26,19 @@ from .register import PolicyEdit, registrations, sids
 from .request import Request
 from .steps import take
 
-SETTLE = 4.0  # seconds in which writes that others began before ours have come through
-AGREEING = 3  # equal looks in a row, a moment apart, before something lost is repaired
+SETTLE = 4.0  # seconds after which writes that others began before ours are visible
+AGREEING = 3  # equal plans in a row, a moment apart, before a loss is repaired
 _ROUNDS = 10
 _LONGEST_APART = 20.0  # seconds
-# Seconds for turning one on: ELB lets an account change 3 load balancers a second.
+# Seconds to turn one on: ELB lets an account change 3 load balancers a second.
 TURN_EACH = 0.4
-LEAVE_RESERVE = 60.0  # seconds kept in an Update for leaving what its rollback could not leave
+LEAVE_RESERVE = 60.0  # seconds an Update keeps for leaving the buckets that its rollback cannot
 Log = Callable[[Step, str], None]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a request came to; `subscriptions` are ARNs, or AWS's word for one not confirmed."""
+    """The result of a request; a subscription is its ARN, or says that it awaits confirmation."""
 
     placements: tuple[Placement, ...] = ()
     topics: tuple[str, ...] = ()
@@ -53,9 +52,9 @@ class Outcome:
 def run(request: Request, aws: Aws, log: Log) -> Outcome:
     """Carry out a request; repeatable. Raises HandlerError, and leaves the rest to CloudFormation.
 
-    A Create or Update whose stack is deleted meanwhile takes all of it away. An Update that fails
-    leaves the buckets that its rollback could not, under the role of before. A Refresh undoes
-    nothing, and needs a registration to begin with.
+    A Create or Update whose stack is deleted during the run removes everything. An Update that
+    fails leaves the buckets that its rollback, under the old role, cannot leave. A Refresh undoes
+    nothing, and needs a registration to start from.
     """
     if request.kind == "Delete":
         return _delete(request, aws, log)
@@ -77,10 +76,10 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
 
 
 def _after_failure(request: Request, effects: Effects) -> Outcome | list[str]:
-    """Look what a failure came to: return what is to be said of it, or what was done all the same.
+    """Find out what a failure left: return what to say about it, or the outcome if all is done.
 
-    Where all is as asked, another run of the same event has succeeded, or only reading back has
-    failed. Of a stack that was deleted, all is taken away.
+    If everything is as requested, another run of the same event has succeeded, or only the reading
+    back failed. If the stack was deleted, everything is removed.
     """
     try:
         state = observe(effects.aws, request)
@@ -92,7 +91,7 @@ def _after_failure(request: Request, effects: Effects) -> Outcome | list[str]:
                 carry_out(effects.possible(planned.steps), effects, take)
                 return _outcome(request, state, planned, effects)
         except Refused:
-            pass  # which is what the run has failed with
+            pass  # as in the run, which reports it
         failures = _leave_strays(request, state, effects)
     except Vanished:
         _delete(_remembering(request, effects).deleted(), effects.aws, effects.log)
@@ -135,12 +134,12 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
             state, planned = _agreed(request, aws, state, planned, effects)
         _check_order(request, state)
         _check_claimed(request, state, effects)
-        # What failed apart has cut the round off, before what this role cannot look at was made.
+        # A tolerated failure ended the round early, before the topics that this role cannot read.
         cut = len(effects.failed) > known
         steps = effects.possible(planned.steps if cut else planned.changes)
         effects.plan = planned
         if not steps and doubts < AGREEING and _doubtful(state, request.stack):
-            doubts += 1  # another stack may be about to repair its registration
+            doubts += 1  # another stack may be repairing its registration
             effects.shared = True
         elif not steps:
             return _outcome(request, state, replace(planned, kept=kept + planned.kept), effects)
@@ -153,10 +152,10 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
 def fitting(
     request: Request, aws: Aws, state: State, planned: Plan, failed: dict[str, str]
 ) -> Plan:
-    """Refuse a Create for which the time is too short; leave out of an Update what does not fit.
+    """Refuse a Create that has too little time; leave out of an Update what does not fit.
 
-    An Update may be CloudFormation's way back, which has to succeed. What is left out is added to
-    `failed`; `planned` is what the state alone would come to. Raises Refused.
+    The Update may be a rollback, which must succeed. `failed` gets what is left out; `planned` is
+    the plan for the whole state. Raises Refused.
     """
     new = [s.load_balancer for s in planned.steps if isinstance(s, SetLogging) and s.to.enabled]
     if request.kind == "Create":
@@ -167,12 +166,12 @@ def fitting(
 
 
 def _settle(aws: Aws, number: int) -> None:
-    """Wait until others' writes have come through; longer each time, so that two get apart."""
+    """Wait until others' writes are visible; longer each time, so that two runs diverge."""
     aws.pause(SETTLE + aws.random.uniform(0, min(2.0**number, _LONGEST_APART)))
 
 
 def _remembering(request: Request, effects: Effects) -> Request:
-    """Return the request with where this run has turned logging on: the register may lose it."""
+    """Add to the request where this run has turned on logging, since the register may lose it."""
     stack = request.stack
     put = [
         each for name, policy in effects.put.items() for each in registrations(policy, name, stack)
@@ -182,9 +181,9 @@ def _remembering(request: Request, effects: Effects) -> Request:
 
 
 def _first_look(request: Request, aws: Aws) -> State:
-    """Observe, and again where logging has a mark and is not known as turned on by one of ours.
+    """Observe; again if a load balancer's prefix has a mark, and no stack of ours claims it.
 
-    That it is somebody else's by now is believed only after AGREEING looks: one may be stale.
+    One look may be stale, so it takes AGREEING looks to conclude that the logging is not ours.
     """
     state = observe(aws, request)
     for _ in range(AGREEING - 1):
@@ -196,7 +195,7 @@ def _first_look(request: Request, aws: Aws) -> State:
 
 
 def _doubtful(state: State, stack: Stack) -> bool:
-    """Tell whether logging has a mark, and no stack is known to have turned it on."""
+    """Tell whether a prefix has a mark, and no stack is known to have turned on the logging."""
     return any(
         each
         and each.logging.enabled
@@ -207,14 +206,14 @@ def _doubtful(state: State, stack: Stack) -> bool:
 
 
 def _look(request: Request, aws: Aws, state: State, effects: Effects) -> State:
-    """Look again; what ELB has answered to a change is its reading back."""
+    """Look again; what ELB answered to a change counts as read back."""
     return replace(observe(aws, request, state, effects.answered), failed={**effects.failed})
 
 
 def _agreed(
     request: Request, aws: Aws, state: State, planned: Plan, effects: Effects
 ) -> tuple[State, Plan]:
-    """Look again until plans agree: a read may be older than what it is a reading of."""
+    """Look again until plans agree, because a read may be stale."""
     agreeing = 1
     while agreeing < AGREEING and planned.changes:
         aws.pause(aws.random.uniform(0.5, 1))
@@ -226,17 +225,16 @@ def _agreed(
 
 
 def _check_order(request: Request, state: State) -> None:
-    """Stop where an event that CloudFormation sent later has been handled."""
+    """Raise Overtaken if an event that CloudFormation sent later was handled."""
     if any(each.time > request.time for each in state.registered(request.stack)):
         raise Overtaken.by_later_event()
 
 
 def _check_claimed(request: Request, state: State, effects: Effects) -> None:
-    """Stop where a Delete of this stack has taken its claims away; raises Vanished.
+    """Raise Vanished if a Delete of this stack has removed its claims.
 
-    Another writer may have overwritten our claims with its own update, which is then repaired. A
-    Delete is certain where the bucket is gone, and where exactly our statements are missing in
-    what this run put.
+    Another writer may have overwritten our claims, which is repaired. It was a Delete if the bucket
+    is gone, or if exactly our statements are missing from the policy that this run put.
     """
     tag = request.stack.tag
     for name, put in effects.put.items():
@@ -281,12 +279,11 @@ def _unread(state: State) -> tuple[str, ...]:
 
 
 def _leave_strays(request: Request, state: State, effects: Effects) -> list[HandlerError]:
-    """Leave the buckets that the role of before may not touch; return what failed.
+    """Leave the buckets that the old role may not touch; return what failed.
 
-    Logging goes off there. A prefix of ours stays where we chose the bucket: by that, the Update
-    back knows that the bucket is not the customer's choice.
+    Logging goes off there. Where we chose the bucket, our prefix stays: it tells the rollback that
+    the bucket is not the customer's choice.
     """
-
     strays = {name for name in state.buckets if request.strays(name)} - effects.before
     claimed = [
         each for each in state.registered(request.stack) if each.location.bucket not in strays
@@ -307,10 +304,10 @@ def _leave_strays(request: Request, state: State, effects: Effects) -> list[Hand
 
 
 def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
-    """Take away what is the stack's, until two looks, SETTLE apart, find nothing of it.
+    """Remove what is the stack's, until two looks, SETTLE seconds apart, find nothing.
 
-    A Create that still runs may put something back in between; it finds its statements gone then,
-    and takes the rest back itself. Every step is tried, also after one has failed.
+    A Create that still runs may put something back in between. It then finds its statements gone,
+    and removes the rest itself. Every step is tried, even after one has failed.
     """
     effects = Effects(aws, request.stack, request.time, log)
     state = _first_look(request, aws)

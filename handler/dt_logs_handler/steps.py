@@ -1,4 +1,4 @@
-"""How each step is taken: what it reads again, what it writes, and what it leaves alone."""
+"""How each step is taken: what it reads again, writes, and leaves alone."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import CreateTopicInputTypeDef
 
 T = TypeVar("T")
-_NEW_TOPIC_SPREADS = Passing("NotFound")  # a topic that was just made is not there everywhere
+_NEW_TOPIC_SPREADS = Passing("NotFound")  # a new topic is not visible everywhere at once
 _NEEDED = "kept for another stack"
 _SAME = "already so"
 
 
 def take(step: model.Step, effects: Effects) -> str:
-    """Take a step, and say what came of it. Raises ClientError, CallFailed, Refused, Overtaken."""
+    """Take a step; return its outcome. Raises ClientError, CallFailed, Refused, Overtaken."""
     match step:
         case model.CreateBucket():
             return _create_bucket(step, effects)
@@ -72,7 +72,7 @@ def _take_away(
     step: model.Unsubscribe | model.DeleteTopic | model.DeleteTestFile | model.DeleteBucket,
     effects: Effects,
 ) -> str:
-    """Delete or end something of ours, unless another stack needs it."""
+    """Delete or end something that is ours, unless another stack needs it."""
     aws, owner = effects.aws, effects.stack.account
     with _ignoring(*ABSENT, "NotFound", "NotFoundException"):
         if effects.needed(step):
@@ -96,7 +96,7 @@ def _take_away(
 
 @contextmanager
 def _ignoring(*codes: str) -> Iterator[None]:
-    """Pass over these errors: what a step would take away is not there."""
+    """Ignore these errors: what a step would remove does not exist."""
     try:
         yield
     except ClientError as error:
@@ -111,7 +111,7 @@ def _configure(
     effects: Effects,
     *passing: Passing,
 ) -> str:
-    """Read a setting, merge our change into it, and put it; the put follows its read at once."""
+    """Read a setting, merge our change, and put it immediately after the read."""
     aws, owner = effects.aws, effects.stack.account
     spreads = effects.spreads(bucket)
     new = effects.empty(bucket) and setting is not TAGS
@@ -124,11 +124,11 @@ def _configure(
 
 
 def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
-    """Make the bucket; its tags are set with it where boto3 can, else right after it."""
+    """Create the bucket with its tags; an older boto3 sets them right after it."""
     aws, stack, bucket = effects.aws, effects.stack, step.bucket
     own = is_own_bucket_name(bucket)
     configuration: dict[str, object] = {}
-    if stack.region != "us-east-1":  # which S3 does not accept by name
+    if stack.region != "us-east-1":  # S3 does not accept it by name
         configuration["LocationConstraint"] = stack.region
     tagged = supports(aws, "Tags")
     if tagged:
@@ -140,7 +140,7 @@ def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
         given["BucketNamespace"] = "account-regional"
     try:
         aws.call(lambda: aws.s3.create_bucket(**cast("CreateBucketRequestTypeDef", given)))
-        # Only there does S3 answer in the same way for a bucket that is there already.
+        # In us-east-1, S3 answers in the same way for a bucket that exists already.
         if stack.region != "us-east-1" and own:
             effects.fresh[bucket] = aws.clock()
     except ClientError as error:
@@ -149,7 +149,7 @@ def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
     if own and tagged:
         return "made"
     tags = TAGS.read(aws, bucket, stack.account, *effects.spreads(bucket))
-    if tags and tags.get(BUCKET_TAG) != stack.tag:  # us-east-1 "makes" one that is there
+    if tags and tags.get(BUCKET_TAG) != stack.tag:  # us-east-1 "creates" one that exists
         raise _appeared(bucket)
     if BUCKET_TAG not in tags:
         TAGS.write(aws, bucket, stack.account, step.tags, *effects.spreads(bucket))
@@ -157,7 +157,7 @@ def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
 
 
 def _explain_refused(error: ClientError, bucket: str) -> None:
-    """Raise Refused for a bucket that cannot be made, unless we made it a moment ago."""
+    """Raise Refused for a bucket that cannot be created, unless an earlier try created it."""
     if code(error) == "BucketAlreadyOwnedByYou" and is_own_bucket_name(bucket):
         return
     if code(error) in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
@@ -178,7 +178,7 @@ def _appeared(bucket: str) -> Refused:
 
 
 def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
-    """Merge our statements into the policy as it is now; the put follows its read at once."""
+    """Merge our statements into the current policy, and put it immediately after the read."""
     bucket, stack, edit = step.bucket, effects.stack, step.edit
     before = None
     with _ignoring(*([] if edit.put else ABSENT)):
@@ -225,10 +225,10 @@ def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
 
 
 def _edit_notifications(step: model.EditNotifications, effects: Effects) -> str:
-    """Merge our entries into the notifications as they are now.
+    """Merge our entries into the current notifications.
 
-    Where entries only go, destinations are not validated: a dead one of somebody else must not
-    keep ours in place.
+    If entries are only removed, S3 does not validate destinations: a foreign one that is gone must
+    not keep ours in place.
     """
     bucket, edit = step.bucket, step.edit
     if edit.drop:
@@ -242,7 +242,7 @@ def _edit_notifications(step: model.EditNotifications, effects: Effects) -> str:
         return after
 
     setting = NOTIFICATIONS if edit.put else NOTIFICATIONS_UNCHECKED
-    # Our new topic's policy spreads before S3 sees it; another destination is gone for good.
+    # S3 does not see our new topic's policy at once; another destination is gone for good.
     unsound = f"Unable to validate [^:]*($|: {effects.stack.topic_arn(bucket)}:)"
     try:
         return _configure(setting, bucket, merged, effects, Passing("InvalidArgument", unsound))
@@ -260,7 +260,7 @@ def _edit_notifications(step: model.EditNotifications, effects: Effects) -> str:
 
 
 def _delete_bucket(step: model.DeleteBucket, effects: Effects) -> str:
-    """Delete a bucket that is ours and that nobody uses, if it is empty."""
+    """Delete a bucket that is ours and unused, if it is empty."""
     aws, bucket, owner = effects.aws, step.bucket, effects.stack.account
     try:
         if not is_own_bucket_name(bucket) and BUCKET_TAG not in TAGS.read(aws, bucket, owner):
@@ -283,7 +283,7 @@ def _delete_bucket(step: model.DeleteBucket, effects: Effects) -> str:
 
 
 def _label(bucket: str, why: str, effects: Effects) -> None:
-    """Say on a bucket that stays what a stack has left; where S3 takes no tag, nothing fails."""
+    """Tag a bucket that stays with what the stack has left; ignore it if S3 refuses the tag."""
     left = [why, *(each.partition(",")[0] for each in effects.kept)]
     text = re.sub(r"[^\w +\-=.:/@]", "", " - ".join(left))[:256]
     with suppress(ClientError):
@@ -291,9 +291,9 @@ def _label(bucket: str, why: str, effects: Effects) -> None:
 
 
 def _ensure_topic(step: model.EnsureTopic, effects: Effects) -> str:
-    """Make the topic with its policy; the same call again changes nothing.
+    """Create the topic with its policy; repeating the call changes nothing.
 
-    A topic that is there keeps another delivery policy.
+    A topic that exists with another delivery policy keeps it.
     """
     topic, sns = step.topic, effects.aws.sns
     request: dict[str, object] = {"Name": topic.rpartition(":")[2]}
@@ -315,7 +315,7 @@ def _ensure_topic(step: model.EnsureTopic, effects: Effects) -> str:
 
 
 def _subscribe(step: model.Subscribe, effects: Effects) -> str:
-    """Subscribe the endpoint; AWS answers with the subscription that is there, if there is one."""
+    """Subscribe the endpoint; if it is already subscribed, AWS returns that subscription."""
     aws, endpoint = effects.aws, step.endpoint
     attributes = {}
     if step.filter_policy is not None:
@@ -356,7 +356,7 @@ def _set_filter(step: model.SetFilter, effects: Effects) -> str:
 
 
 def _set_logging(step: model.SetLogging, effects: Effects) -> str:
-    """Change an ALB's access-log attributes, if they are still as they were seen."""
+    """Change an ALB's access-log attributes, if they are still as we saw them."""
     aws, arn, to = effects.aws, step.load_balancer, step.to
     effects.answered.pop(arn, None)
     if not to.enabled and effects.needed(step):
@@ -369,7 +369,7 @@ def _set_logging(step: model.SetLogging, effects: Effects) -> str:
     if found.logging != step.was:
         return "changed by somebody else since"
     attributes = [("enabled", str(to.enabled).lower()), ("prefix", to.prefix)]
-    if to.bucket:  # which AWS does not let be emptied
+    if to.bucket:  # AWS refuses an empty one
         attributes.append(("bucket", to.bucket))
     answer = aws.call(
         lambda: aws.elbv2.modify_load_balancer_attributes(

@@ -1,4 +1,4 @@
-"""Topics and subscriptions: what they are to be, and reading what they are."""
+"""Topics and subscriptions: what they should be, and reading what they are."""
 
 from __future__ import annotations
 
@@ -32,18 +32,19 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     Buckets = Mapping[str, Bucket | Absent | Unreadable]
 
-# The most that SNS takes for https is 100 retries and 3,600 s; how it sums a backoff, nobody says.
+# SNS allows 100 retries and 3,600 s for https, and does not document how it sums a backoff.
 RETRIES = (
     '{"http":{"defaultHealthyRetryPolicy":'
     '{"minDelayTarget":40,"maxDelayTarget":40,"numRetries":85}}}'
 )
-ENDED = "Deleted"  # what SNS lists for 72 hours as the ARN of a subscription that was ended
+ENDED = "Deleted"  # what SNS lists as the ARN of an ended subscription for 72 hours
 
 
 def topic_policy(bucket: str, stack: Stack) -> str:
-    """Return the policy of a bucket's topic: S3 may publish, for this account's bucket alone.
+    """Return the policy of a bucket's topic: S3 may publish, for this account's bucket only.
 
-    It is fixed for the marks' format: CreateTopic with another one fails on a topic that exists.
+    It must not change within a format of the marks: CreateTopic fails if the topic exists with
+    another policy.
     """
     return compact(
         {
@@ -66,7 +67,7 @@ def topic_policy(bucket: str, stack: Stack) -> str:
 
 
 def tampered(topic: str, bucket: str) -> Refused:
-    """Return the refusal of a topic that is not as we made it."""
+    """Return the failure for a topic that is not as we made it."""
     return Refused(
         f"Topic {topic} exists with a policy or tags that are not those it was made with.",
         f"Delete it (aws sns delete-topic --topic-arn {topic}), then run the stack again.",
@@ -75,26 +76,26 @@ def tampered(topic: str, bucket: str) -> Refused:
 
 
 def endpoint_of(subscription: Subscription) -> Endpoint:
-    """Return where a subscription's messages go."""
+    """Return the endpoint of a subscription."""
     return Endpoint("sqs" if subscription.protocol == "sqs" else "https", subscription.endpoint)
 
 
 def filter_policy(bucket: str, locations: Iterable[Location], stack: Stack) -> str:
-    """Return the filter for a subscription to a topic that is not ours: log objects, no others.
+    """Return the filter for a subscription to a foreign topic: these locations' log objects.
 
-    For the scope MessageBody, since S3's events carry no attributes; their keys are encoded.
+    Its scope is MessageBody, because S3's events have no attributes; their keys are encoded.
     """
     return narrowed_filter(bucket, {encoded(each.log_prefix(stack)) for each in locations})
 
 
 def narrowed_filter(bucket: str, keys: Iterable[str]) -> str:
-    """Return our filter with these key prefixes alone."""
+    """Return our filter for these key prefixes."""
     prefixes = [{"prefix": key} for key in sorted(keys)]
     return compact({"Records": {"s3": {"bucket": {"name": [bucket]}, "object": {"key": prefixes}}}})
 
 
 def filtered(subscription: Subscription, stack: Stack) -> tuple[str, frozenset[str]] | None:
-    """Return the bucket and the key prefixes of a filter that has exactly our form, else None."""
+    """Return the bucket and key prefixes of a filter in exactly our form, or None."""
     policy = subscription.filter_policy
     try:
         found = parsed(policy or "")
@@ -110,7 +111,7 @@ def filtered(subscription: Subscription, stack: Stack) -> tuple[str, frozenset[s
 
 
 def _at(value: Json, *names: str) -> Json:
-    """Return what is below these names, None where there is nothing."""
+    """Return the value below these names, or None."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
@@ -124,7 +125,7 @@ def same_filter(one: str | None, other: str | None) -> bool:
 def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic | None] | None:
     """Read the topics that announce, or may come to announce, these buckets' objects.
 
-    Returns None where the role may not read topics. Raises ClientError.
+    Returns None if the role may not read topics. Raises ClientError.
     """
     if request.privileges is Privileges.DOCUMENTED:
         return None
@@ -145,8 +146,8 @@ def _read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topi
         arn: _unless_gone(lambda: _own_topic(aws, arn))
         for name, each in buckets.items()
         if isinstance(each, Bucket)
-        # The topic of an earlier life; a stack that is being created can have none: the topic
-        # goes before the bucket.
+        # A bucket that is gone may have left its topic, but not for a stack that is being created:
+        # a Delete removes the topic before the bucket.
         or (isinstance(each, Absent) and (request.kind != "Create" or name == request.bucket))
         for arn in [stack.topic_arn(name)]
     }
@@ -155,7 +156,7 @@ def _read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topi
             topics[arn] = _unless_gone(
                 lambda: Topic(arn, "", (*_filtered(aws, of_topic(aws, arn), ours),))
             )
-    # A location that no notification of ours announces may be announced by any topic.
+    # If our notification for a location is missing, any topic may announce it.
     if request.kind != "Create" and any(
         each.location.notification_id not in own(bucket.notifications) for bucket, each in mine
     ):
@@ -168,7 +169,7 @@ def _read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topi
 
 
 def _unless_gone(read: Callable[[], T]) -> T | None:
-    """Read something of SNS's that may be gone, or may go while it is read."""
+    """Read something of SNS that may not exist, or may be deleted during the read."""
     try:
         return read()
     except ClientError as error:
@@ -183,9 +184,9 @@ def _own_topic(aws: Aws, arn: str) -> Topic:
 
 
 def of_topic(aws: Aws, arn: str = "", left_out: str = ENDED) -> Iterator[Subscription]:
-    """Yield a topic's subscriptions, or all of the region, without their filters.
+    """Yield the subscriptions of a topic, or of the whole region, without their filters.
 
-    What the endpoint's owner has ended is `left_out`: it can be subscribed again.
+    Those with the ARN `left_out` are skipped: their endpoint can be subscribed again.
     """
     listing: Callable[..., ListSubscriptionsResponseTypeDef] = aws.sns.list_subscriptions
     if arn:
@@ -199,7 +200,7 @@ def of_topic(aws: Aws, arn: str = "", left_out: str = ENDED) -> Iterator[Subscri
 def _filtered(
     aws: Aws, found: Iterable[Subscription], endpoints: set[str]
 ) -> Iterator[Subscription]:
-    """Read the filters of the subscriptions of ours among these; the others' are not read."""
+    """Yield subscriptions, ours with their filters."""
     for each in found:
         read = partial(aws.sns.get_subscription_attributes, SubscriptionArn=each.arn)
         if not each.confirmed or endpoint_of(each).digest not in endpoints:

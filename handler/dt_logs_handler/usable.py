@@ -1,8 +1,8 @@
-"""Whether logs can flow from a bucket to the vendor, and what to do where they cannot.
+"""Whether logs can flow from a bucket to the vendor, and what to do if they cannot.
 
-Of the customer's Deny statements only what is certain is reported: one applies if its principal,
-action and resource match and each of its conditions is known to hold for a caller from outside the
-organisation and its networks. A condition on anything else is taken not to hold.
+Only a Deny statement that certainly applies is reported: its principal, action and resource match,
+and each condition is known to hold for a caller outside the organisation and its networks. Any
+other condition counts as not met.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def usable(
     registration: Registration,
     stack: Stack,
 ) -> Bucket:
-    """Return the bucket if the vendor can read there what ELB writes; raises Refused.
+    """Return the bucket if the vendor can read what ELB writes there; raises Refused.
 
-    The reason names the fix, with the exact setting or statement where that is the fix.
+    The failure's fix names the exact setting or statement.
     """
     bucket = location.bucket
     if isinstance(found, Absent):
@@ -47,7 +47,7 @@ def usable(
             f"Bucket {bucket} cannot be read ({found.why}).",
             f"{ALLOW}, or set a bucket of this account, then run the stack again.",
         )
-    ours = found.maker == stack.tag  # the plan sets its settings right
+    ours = found.maker == stack.tag  # the plan corrects its settings
     if found.encryption != "AES256" and not ours:
         raise Refused(
             f"Bucket {bucket} encrypts with {found.encryption} by default; load balancers log only"
@@ -80,7 +80,7 @@ def usable(
 
 
 def can_receive(bucket: Bucket, location: Location, stack: Stack) -> None:
-    """Check what ELB needs to begin to log to a bucket that nothing logs to yet; raises Refused."""
+    """Check what ELB needs to start logging to a bucket; raises Refused."""
     if bucket.region not in ("", stack.region):
         raise Refused(
             f"Bucket {bucket.name} is in region {bucket.region}; load balancers log only to"
@@ -103,9 +103,9 @@ def can_receive(bucket: Bucket, location: Location, stack: Stack) -> None:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls, with the context keys that are known of it; None is known to be absent.
+    """A caller, with its known context keys; None means known to be absent.
 
-    `principals` are all the ways in which a policy can name the caller.
+    `principals` holds all the ways in which a policy can name the caller.
     """
 
     kind: str  # the key under Principal: AWS or Service
@@ -113,7 +113,7 @@ class Caller:
     context: Mapping[str, str | None]
 
 
-# Of a call over the internet.
+# The context of a call over the internet.
 _OUTSIDE = {
     "aws:securetransport": "true",
     "aws:sourcevpc": None,
@@ -126,11 +126,11 @@ _OUTSIDE = {
 
 
 def vendor(account: str, partition: str) -> Caller:
-    """Return the vendor's account as a caller: not of the customer's organisation or network."""
+    """Return the vendor's account as a caller from outside the organisation and its network."""
     arn = root(account, partition)
     known = {
         "aws:principalaccount": account,
-        "aws:principalarn": arn.removesuffix("root"),  # of a role whose name is not known
+        "aws:principalarn": arn.removesuffix("root"),  # a role whose name is unknown
         "aws:principalisawsservice": "false",
         "aws:principalorgid": "another organisation",
         "aws:viaawsservice": "false",
@@ -149,7 +149,7 @@ def delivery() -> Caller:
 
 
 def denying(policy: str | None, caller: Caller, action: str, resource: str) -> str | None:
-    """Name the first statement that certainly denies the call, by its Sid or its number."""
+    """Return the Sid or number of the first statement that certainly denies the call, or None."""
     named = ("*", *caller.principals)
     for number, statement in enumerate(statements(parsed(policy or "{}")), 1):
         if (
@@ -158,7 +158,7 @@ def denying(policy: str | None, caller: Caller, action: str, resource: str) -> s
                 statement,
                 "Principal",
                 lambda each: each in named,
-                # The `*` among accounts is every service, too.
+                # `*` among accounts includes every service.
                 lambda each: principals(each, caller.kind) + principals(each),
             )
             and _lists(statement, "Action", lambda each: _like(each.lower(), action.lower()))
@@ -175,7 +175,7 @@ def _lists(
     matches: Callable[[str], bool],
     read: Callable[[Json], list[str]] = texts,
 ) -> bool:
-    """Tell whether an element, or its Not form, is met by a call."""
+    """Tell whether a call matches an element or its Not form."""
     negated = f"Not{key}" in statement
     return any(map(matches, read(statement.get(f"Not{key}" if negated else key)))) != negated
 
@@ -196,7 +196,7 @@ _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "stringlike": _like,
     "arnequals": _like,
     "arnlike": _like,
-    "ipaddress": _same,  # of which only absent ones are known
+    "ipaddress": _same,  # only absent ones are known
 }
 
 
@@ -221,6 +221,6 @@ def _compares(operator: str, wanted: list[Json], value: str | None) -> bool:
     negated = "not" in name
     if value is None:
         return negated or name != operator
-    if negated:  # an exception for somebody of an account may be one for the vendor's role
+    if negated:  # an exception for a role of the account may be one for the vendor's
         texts = [re.sub(r"((.*?:){5})[^*]*(\*?).*", r"\1\3", each) for each in texts]
     return any(compare(each, value) for each in texts) != negated

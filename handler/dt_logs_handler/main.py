@@ -225,7 +225,7 @@ def _client(name: str) -> Any:
     config = Config(
         connect_timeout=5,
         read_timeout=20,
-        retries={"mode": "standard", "total_max_attempts": 2},
+        retries={"total_max_attempts": 1},  # `Aws.call` retries
     )
     return _session().create_client(name, config=config)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from .aws import code, denied, pages
-from .documents import compact, listed, parsed, texts
+from .documents import compact, listed, parsed, same, texts
 from .errors import Refused
 from .model import Absent, Bucket, Subscription, Topic
 from .names import Location
@@ -64,6 +64,14 @@ def topic_policy(bucket: str, stack: Stack) -> str:
             ],
         }
     )
+
+
+def is_ours(topic: Topic, bucket: str, stack: Stack) -> bool:
+    """Tell whether a bucket's topic has the policy that we gave it."""
+    try:
+        return same(topic.policy, topic_policy(bucket, stack))
+    except ValueError:
+        return False
 
 
 def tampered(topic: str, bucket: str) -> Refused:

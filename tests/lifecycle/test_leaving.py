@@ -224,6 +224,32 @@ def test_a_topic_that_the_documented_role_may_not_delete_is_told_by_a_tag() -> N
     assert case.left() == []
 
 
+def test_a_topic_that_had_our_name_before_stays() -> None:
+    """The Create is refused, and the Delete after it leaves the customer's topic alone."""
+    case = Case(logs_there)
+    name = f"dt-logs-analysis-1-{CUSTOMERS}"
+    case.customer(lambda account: account.add_topic(name))
+    given = properties(*case.arns)
+    assert name in case.send("Create", given)["Reason"]
+
+    case.sent("Delete", given)
+
+    assert case.left() == []
+
+
+def test_a_topic_that_is_not_as_we_made_it_stays_and_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    case = Leaving(logs_there)
+    (topic,) = case.topics()
+    case.customer(lambda account: account.add_topic(topic.rpartition(":")[2]))
+
+    answer = case.sent("Delete", case.given)
+
+    assert topic in told(answer, capsys.readouterr().out)
+    assert case.left() == []
+
+
 def test_a_tag_that_may_not_be_put_fails_nothing() -> None:
     case = Leaving(set_there)
     case.forbidden = [denies("s3:PutBucketTagging", "s3:TagResource")]

@@ -4,9 +4,11 @@ Nothing is decided here; the plan decides. A step changes nothing if its goal is
 if somebody else has changed its object since we looked.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -27,6 +29,12 @@ from .errors import HandlerError, Refused
 from .names import Stack, load_balancer_name
 from .register import Registration, registrations
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    Take = Callable[[model.Step, "Effects"], str]  # takes a step; returns its outcome
+    Log = Callable[[model.Step, str], None]  # is told of a step and its outcome
+
 _FRESH = 2.0  # seconds for which a bucket is new, and a policy that was read shows its users
 
 
@@ -40,7 +48,7 @@ class Effects:
     aws: Aws
     stack: Stack
     time: int  # of the event; what a later one has registered is another's
-    log: Callable[[model.Step, str], None]
+    log: Log
     began: bool = False  # a step was taken
     shared: bool = False  # configuration was changed that others may be changing too
     kept: list[str] = field(default_factory=list)  # what stays behind, as sentences
@@ -140,9 +148,6 @@ class Effects:
                 else not each.inert(self.stack)
             )
         ]
-
-
-Take = Callable[[model.Step, Effects], str]  # takes one step, and returns its outcome
 
 
 def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None:

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cloudformation import CloudFormationClient
 
+    from .apply import Log
     from .aws import Aws
     from .names import Stack
-    from .run import Log, Outcome
+    from .run import Outcome
 
     Parameters = Mapping[str, str]
 

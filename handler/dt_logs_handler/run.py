@@ -9,15 +9,17 @@ A run that fails leaves the rest to CloudFormation, which sends a Delete after a
 rolls back a failed Update with another one. It removes only what those could not.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from .apply import Effects, carry_out, carry_out_all
 from .aws import Aws
 from .documents import same
 from .errors import Contested, HandlerError, OutOfTime, Overtaken, Refused, Vanished
 from .leave import leaving
-from .model import Bucket, Placement, Plan, SetLogging, State, Step, Unreadable
+from .model import Bucket, Placement, Plan, SetLogging, State, Unreadable
 from .names import Stack, is_kept
 from .observe import observe
 from .place import Placed
@@ -26,6 +28,9 @@ from .register import PolicyEdit, registrations, sids
 from .request import Request
 from .steps import take
 
+if TYPE_CHECKING:
+    from .apply import Log
+
 SETTLE = 4.0  # seconds after which writes that others began before ours are visible
 AGREEING = 3  # equal plans in a row, a moment apart, before a loss is repaired
 _ROUNDS = 10
@@ -33,7 +38,6 @@ _LONGEST_APART = 20.0  # seconds
 # Seconds to turn one on: ELB lets an account change 3 load balancers a second.
 TURN_EACH = 0.4
 LEAVE_RESERVE = 60.0  # seconds an Update keeps for leaving the buckets that its rollback cannot
-Log = Callable[[Step, str], None]
 
 
 @dataclass(frozen=True)

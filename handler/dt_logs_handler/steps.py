@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
@@ -32,10 +32,13 @@ from .register import check_policy, dead_principal, registrations, sids
 from .topics import RETRIES, tampered, topic_policy
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from mypy_boto3_s3.type_defs import CreateBucketRequestTypeDef
     from mypy_boto3_sns.type_defs import CreateTopicInputTypeDef
 
-T = TypeVar("T")
+    T = TypeVar("T")
+
 _NEW_TOPIC_SPREADS = Passing("NotFound")  # a new topic is not visible everywhere at once
 _NEEDED = "kept for another stack"
 _SAME = "already so"

@@ -1,4 +1,4 @@
-"""The least that a vendor could write: one such template, with bare troposphere."""
+"""The shortest script that makes one such template, with bare troposphere."""
 
 import base64
 import io

@@ -2,8 +2,8 @@
 
     python benchmarks/build.py [RUNS]
 
-Both run as processes of their own, in turn, so that what else the machine does hits both alike.
-Seconds differ from machine to machine; the ratio of the medians is what counts. The goal is 2.
+Both run alternately, in their own processes, so that other load affects both alike.
+Seconds differ between machines, so compare the ratio of the medians. The goal is 2.
 """
 
 import compileall
@@ -38,7 +38,7 @@ def main(runs: int) -> None:
 
 
 def compile_package(name: str) -> None:
-    """Compile to bytecode beforehand; otherwise the first run would pay for it."""
+    """Compile to bytecode, so that the first run need not."""
     spec = find_spec(name)
     if spec is None or spec.submodule_search_locations is None:
         raise SystemExit(f"{name} is not installed: pip install -e .")

@@ -1,4 +1,4 @@
-"""Measure the function on 1, 10, 100 and 1,000 load balancers, its cold start, and its planning.
+"""Measure the function with 1, 10, 100 and 1,000 load balancers, its cold start, and planning.
 
     python benchmarks/fleet.py [--quick] [--plot FILE.svg]
 
@@ -44,14 +44,14 @@ SIZES = (1, 10, 100, 1000)
 LATENCY = 0.05
 PACE = 20.0
 TIMEOUT = FunctionSettings().timeout
-MOST_MEMORY = 128.0  # MiB that the largest fleet may take beyond the smallest
-MOST_COLD = 1.15  # of importing boto3 and making three clients
+MOST_MEMORY = 128.0  # MiB that the largest fleet may need beyond the smallest
+MOST_COLD = 1.15  # relative to importing boto3 and creating three clients
 CALLS_EACH = 3
-# Of the least time in which ELB's limits let a fleet be read, and then changed.
+# Relative to the shortest time in which ELB's limits allow reading and changing a fleet.
 MOST_ABOVE_LIMITS = 1.15
 # (capacity, refill a second) [ELB user guide, "Request throttling for the ELB API"]
 LIMITS = {"account": (40, 10), "Describe": (40, 10), "Modify": (20, 3)}
-# AWS documents none for changes of buckets; this is far below what is known of them.
+# AWS documents no limit for changes of buckets; this one is far below what users report.
 S3_LIMIT = (20, 10)
 
 
@@ -76,7 +76,7 @@ class Tokens:
         self._left, self._at = capacity, clock()
 
     def refill(self) -> bool:
-        """Add what has come in since; tell whether there is one."""
+        """Refill the bucket; tell whether it holds a token."""
         now = self._clock()
         self._left = min(self._capacity, self._left + (now - self._at) * self._rate)
         self._at = now
@@ -87,7 +87,7 @@ class Tokens:
 
 
 class Service:
-    """What is around each call: its latency, and throttling where it is on."""
+    """What each call goes through: latency and, if enabled, throttling."""
 
     def __init__(self, clock: Clock, *, throttled: bool) -> None:
         self.calls: Counter[str] = Counter()
@@ -114,7 +114,7 @@ class Service:
 
 @dataclass
 class Context:
-    """Lambda's context of an invocation."""
+    """The context that Lambda passes to an invocation."""
 
     clock: Clock
     end: float
@@ -125,7 +125,7 @@ class Context:
 
 
 class Fleet:
-    """An account with load balancers, and a stack that is to onboard all of them."""
+    """An account with load balancers, and a stack that onboards all of them."""
 
     def __init__(self, count: int, *, throttled: bool = True, workers: int) -> None:
         self.clock = Clock()
@@ -135,7 +135,7 @@ class Fleet:
         self.throttled, self.workers = throttled, workers
 
     def send(self, kind: str) -> tuple[float, Counter[str]]:
-        """Let the function handle an event; returns its seconds, and its calls."""
+        """Let the function handle an event; return its seconds and calls."""
         service = Service(self.clock, throttled=self.throttled)
         bodies: list[bytes] = []
         account = self.account
@@ -184,7 +184,7 @@ class Fleet:
 
 
 def measured(count: int) -> dict[str, float]:
-    """Return what one size takes; for a process of its own, whose memory is counted."""
+    """Measure one size, in its own process because its memory is measured."""
     fleet = Fleet(count, workers=function.WORKERS)
     seconds, calls = fleet.send("Create")
     deleting, _ = fleet.send("Delete")
@@ -204,13 +204,13 @@ def measured(count: int) -> dict[str, float]:
 
 
 def least(count: float) -> float:
-    """Return the seconds that ELB's limits alone make of reading a fleet and then changing it."""
+    """Return the seconds that reading and changing a fleet takes at ELB's limits."""
     (burst, rate), (changes, changing) = LIMITS["Describe"], LIMITS["Modify"]
     return max(0.0, count - burst) / rate + max(0.0, count - changes) / changing
 
 
 def planned(count: int, at_once: int) -> tuple[float, int]:
-    """Return what `plan` takes of a fleet: seconds at its pace, not throttled, and calls."""
+    """Measure `plan` for a fleet: seconds at PACE without throttling, and calls."""
     fleet = Fleet(count, throttled=False, workers=at_once)
     service = Service(fleet.clock, throttled=False)
     clients = (
@@ -231,7 +231,7 @@ EMBEDDED = "import index; from dt_logs_handler import main; main._clients()"
 
 
 def cold_start(runs: int) -> dict[str, float]:
-    """Return the median CPU seconds of a process that has the clients, by what makes them."""
+    """Return the median CPU seconds of creating the clients, for each way to do it."""
     for package in ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "urllib3"):
         compile_package(package)
     times: dict[str, list[float]] = {CLIENTS: [], EMBEDDED: []}
@@ -261,14 +261,14 @@ def _cpu_seconds(command: Sequence[str], settings: Mapping[str, str]) -> float:
 
 
 def run(sizes: Sequence[int]) -> Iterator[dict[str, float]]:
-    """Yield what each size takes."""
+    """Yield the measurements of each size."""
     for count in sizes:
         command = [sys.executable, __file__, "--one", str(count)]
         yield json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 def report(rows: Sequence[Mapping[str, float]], cold: Mapping[str, float]) -> list[str]:
-    """Print what was measured; returns the bounds that were missed."""
+    """Print the measurements; return the bounds that were missed."""
     first, last = rows[0], rows[-1]
     print(f"Python {sys.version.split()[0]}, {LATENCY * 1000:.0f} ms a call; seconds at its pace")
     print(
@@ -314,7 +314,7 @@ def report(rows: Sequence[Mapping[str, float]], cold: Mapping[str, float]) -> li
 
 
 def main() -> int:
-    """Measure and print; returns the exit code."""
+    """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="up to 100 load balancers")
     parser.add_argument("--plot", type=Path, help="write the growth curve there, as SVG")

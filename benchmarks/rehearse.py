@@ -1,8 +1,8 @@
-"""Measure the rehearsal: one scenario, and all of them, as a customer runs them.
+"""Measure `rehearse` with one scenario and with all, as a customer runs it.
 
     python benchmarks/rehearse.py [RUNS]
 
-Seconds differ from machine to machine; the goals, on two cores, are 4 s for one scenario and 60 s
+Seconds differ between machines. The goals on two cores are 4 s for one scenario and 60 s
 for all. The ratio is to `import boto3` and three clients, in the same run.
 """
 

@@ -4,7 +4,7 @@
 
 boto3's own clients make the calls; their network is replaced by one that answers after 50 ms. The
 bare calls are PublishBatch by 8 callers at once, ten times the same event, and nothing else.
-The ratio counts; the goal is 1.3. Exit code 1 if it is missed, or if not each object is announced.
+The goal is a ratio of 1.3. Exit code 1 if it is missed, or if an object is not announced.
 """
 
 import contextlib
@@ -55,12 +55,12 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 
 
 class Network:
-    """Answers S3's listings of one day's folder, and takes what is published."""
+    """Answers S3's listings of one day's folder, and receives what is published."""
 
     def __init__(self, folder: str, load_balancer: str, objects: int) -> None:
         self.published = 0
         self.calls = 0
-        self._seen = 0  # the sum of the announced keys' digests: which they are, without a list
+        self._seen = 0  # the sum of the announced keys' digests, to compare them without a list
         self._lock = threading.Lock()
         name = load_balancer.partition(":loadbalancer/")[2].replace("/", ".")
         self._start = f"{folder}{NUMBER}_elasticloadbalancing_{REGION}_{name}_20261128T1000Z_"
@@ -71,13 +71,13 @@ class Network:
 
     @property
     def complete(self) -> bool:
-        """Whether each object was announced, and announced once."""
+        """Whether each object was announced exactly once."""
         keys = (quote(self.key(number), safe="") for number in range(self._objects))
         wanted = sum(map(_digest, keys))
         return (self.published, self._seen) == (self._objects, wanted)
 
     def client(self, service: Any) -> Any:
-        """Return boto3's client of a service, with this network."""
+        """Return boto3's client of a service, connected to this network."""
         made: Any = aws.session(None, REGION).client(service, config=aws.CONFIG)
         made.meta.events.register(f"before-send.{service}", self._answer)
         return made
@@ -126,7 +126,7 @@ class Network:
 
 
 class _Raw(io.BytesIO):
-    """A body as urllib3 hands it over."""
+    """A response body, as urllib3 returns it."""
 
     def stream(self, *given: object, **more: object) -> Iterator[bytes]:
         yield self.read()
@@ -137,7 +137,7 @@ def _digest(key: str) -> int:
 
 
 class Through:
-    """A client of the emulated account, of which some methods are another client's."""
+    """A client of the emulated account, with some methods of another client."""
 
     def __init__(self, client: object, other: object, *names: str) -> None:
         self._client, self._other, self._names = client, other, names
@@ -147,7 +147,7 @@ class Through:
 
 
 class Stacks:
-    """CloudFormation, with the one stack that there is."""
+    """CloudFormation with a single stack."""
 
     def __init__(self, template: object, values: dict[str, str]) -> None:
         self._template, self._values = template, values
@@ -162,7 +162,7 @@ class Stacks:
 
 
 def onboarded(account: Account) -> tuple[str, Stacks]:
-    """Let the handler onboard a load balancer; returns it, and its stack."""
+    """Let the handler onboard a load balancer; return it and its stack."""
     arn = account.add_load_balancer("web")
     template = stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_dict()
     given = {"LoadBalancerArns": arn, "DataTheoremAccountId": "999988887777"}
@@ -178,7 +178,7 @@ def onboarded(account: Account) -> tuple[str, Stacks]:
 
 
 def bare(client: Any, topic: str, message: str, objects: int) -> float:
-    """Return the seconds that the bare calls take: batches of ten, 8 callers, one message."""
+    """Measure the bare calls in seconds: batches of ten, 8 callers, one message."""
     entries = [{"Id": str(number), "Message": message} for number in range(ENTRIES)]
 
     def call(number: int) -> None:
@@ -193,7 +193,7 @@ def bare(client: Any, topic: str, message: str, objects: int) -> float:
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of a replay and of the bare calls, MiB of the replay; whether it was complete."""
+    """Seconds of a replay and of the bare calls, the replay's MiB, and whether it was complete."""
 
     seconds: float
     bare: float
@@ -202,7 +202,7 @@ class Measured:
 
 
 def replayed(objects: int) -> Measured:
-    """Replay so many objects, between two halves of the bare calls."""
+    """Replay this number of objects, between two halves of the bare calls."""
     account = Account(NUMBER, REGION)
     arn, stacks = onboarded(account)
     prefix = account.world.load_balancers[arn].attributes["access_logs.s3.prefix"]
@@ -231,7 +231,7 @@ def replayed(objects: int) -> Measured:
 
 
 def main(objects: int) -> int:
-    """Print what was measured; returns the exit code."""
+    """Print the measurements; return the exit code."""
     for package in ("boto3", "botocore", "dt_logs_cfn", "dt_logs_handler", "urllib3"):
         compile_package(package)
     os.environ |= {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}

@@ -1,9 +1,9 @@
-"""Measure how long `--help` takes, against a Python that does nothing.
+"""Measure how long `--help` takes, compared with a Python that does nothing.
 
     python benchmarks/startup.py [RUNS] [OTHER_SOURCES]
 
-All run as processes of their own, in turn, so that what else the machine does hits all alike.
-`OTHER_SOURCES` is the `src` folder of another version. Its `--help` is then measured, too, and the
+All run alternately, in their own processes, so that other load affects all alike.
+`OTHER_SOURCES` is the `src` folder of another version. Its `--help` is measured as well, and the
 ratios are to that; the goal is 1.3.
 """
 

@@ -1,4 +1,4 @@
-"""The process edge: `python -m aws_check`. SIGTERM removes what was made, as Ctrl-C does."""
+"""The entry point of `python -m aws_check`. SIGTERM removes what was created, as Ctrl-C does."""
 
 import signal
 import sys

@@ -1,6 +1,6 @@
 """The command line: `main(argv)` plans, runs or sweeps, and returns the exit code.
 
-0 all is as expected; 1 something is not, or is left; 2 usage; 3 an expected failure; 130 Ctrl-C.
+0 all as expected; 1 a difference or a leftover; 2 usage; 3 an expected failure; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _FLAGS = {
     "--sweep": "remove what killed runs left",
     "--yes": "do not ask",
 }
-# By the name that it has in the code: option, placeholder, default (None: required), help.
+# By its name in the code: option, placeholder, default (None: required), help.
 _VALUES: dict[str, tuple[str, str, object, str]] = {
     "account": ("--account", "ID", None, "the account, which the credentials must be of"),
     "region": ("--aws-region", "REGION", None, "the region"),
@@ -54,7 +54,7 @@ _VALUES: dict[str, tuple[str, str, object, str]] = {
 
 
 def main(argv: Sequence[str], operator: Operator | None = None) -> int:
-    """Do what the command line says; raises SystemExit as argparse does."""
+    """Carry out the command line; raises SystemExit as argparse does."""
     options = _parser().parse_args(argv)
     try:
         with aws.errors():
@@ -136,7 +136,7 @@ def _session(profile: str, region: str) -> boto3.Session:
 
 
 def _account(profile: str, region: str) -> str:
-    """Return the account of a profile; empty: of AWS_PROFILE."""
+    """Return the account of a profile, or of AWS_PROFILE if it is empty."""
     sts = _session(profile, region).client("sts", config=aws.CONFIG)
     return sts.get_caller_identity()["Account"]
 
@@ -144,21 +144,21 @@ def _account(profile: str, region: str) -> str:
 def _run(
     options: argparse.Namespace, ledger: Ledger, operator: Operator, known: dict[str, str]
 ) -> Run:
-    """Return a run whose calls are watched and written down; `known` is hidden there."""
+    """Return a run that records its calls, with `known` values hidden."""
     path = options.folder / f"{ledger.names.run}.transcript.jsonl"
     transcript = Transcript(path, Scrubber({**known, ledger.names.run: "<run>"}))
     return Run(ledger, _clients("", "customer", ledger, transcript), operator, transcript)
 
 
 def _clients(profile: str, by: str, ledger: Ledger, transcript: Transcript) -> Any:
-    """Return what makes a watched client of a service, once."""
+    """Return a function that creates a watched client of each service, once."""
     session = _session(profile, ledger.region)
     watch(session, by, ledger, transcript)
     return cache(partial(session.client, config=aws.CONFIG))
 
 
 def _checked(run: Run, options: argparse.Namespace, source: str, vendor: str) -> int:
-    """Play all scenes, then remove what they made, also after Ctrl-C."""
+    """Play all scenes, then remove what they created, even after Ctrl-C."""
     versions = {"release": __version__, "boto3": boto3.__version__, "region": run.region}
     run.transcript.write(versions)
     reader, interrupted = None, False
@@ -180,7 +180,7 @@ def _checked(run: Run, options: argparse.Namespace, source: str, vendor: str) ->
 
 
 def _played(run: Run, options: argparse.Namespace, source: str, vendor: str, reader: Any) -> None:
-    """Play all scenes; one that cannot go on is a finding, and the next one is played."""
+    """Play all scenes; if one cannot continue, record a finding and play the next one."""
     try:
         with aws.errors():
             made = make(run, options.release, source)
@@ -198,7 +198,7 @@ def _played(run: Run, options: argparse.Namespace, source: str, vendor: str, rea
 
 
 def _requested(url: str) -> None:
-    """Request a URL of the load balancer; without an answer, the next request is soon enough."""
+    """Request a URL of the load balancer; ignore a failure, because more requests follow."""
     try:
         _fetched(url)
     except OperatingError:
@@ -206,7 +206,7 @@ def _requested(url: str) -> None:
 
 
 def _swept(options: argparse.Namespace, operator: Operator) -> int:
-    """Remove what the recorded runs of this account and region left."""
+    """Remove what recorded runs left in this account and region."""
     left: list[str] = []
     for ledger in Ledger.all(options.folder):
         if (ledger.account, ledger.region) != (options.account, options.region):

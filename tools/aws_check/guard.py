@@ -1,4 +1,4 @@
-"""Watch a session's calls: write each down, and stop one that would change what is not ours."""
+"""Watch a session's calls: record each one, and stop one that would change what is not ours."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _READS = ("Describe", "Get", "Head", "List")
 
 
 def watch(session: boto3.Session, by: str, ledger: Ledger, transcript: Transcript) -> None:
-    """Hold the clients that a session makes from now on; `by` is whose calls they are.
+    """Watch the clients that a session creates from now on; `by` names the caller.
 
-    A call that would change a bucket or load balancer that the run has not made raises
+    A call that would change a bucket or load balancer that the run did not create raises
     AssertionError before it is sent: it is a bug.
     """
 
@@ -48,7 +48,7 @@ def watch(session: boto3.Session, by: str, ledger: Ledger, transcript: Transcrip
 
 
 def changed(service: str, operation: str, params: Mapping[str, Any]) -> Thing | None:
-    """Return the bucket or load balancer that a call would change."""
+    """Return the bucket or load balancer that a call would change, or None."""
     if operation.startswith(_READS):
         return None
     if service == "s3":

@@ -1,4 +1,4 @@
-"""What a run makes, recorded on disk before it is made, so that a killed run can be swept.
+"""What a run creates, recorded on disk beforehand, so that a killed run can be swept.
 
 One file a run, one JSON list a line: the run, account and region; then `making` or `removed`, kind
 and name. It holds the account's id, so only its owner may read it. Half a line at the end means
@@ -20,7 +20,7 @@ _SUFFIX = ".ledger.jsonl"
 
 @dataclass(frozen=True)
 class Ledger:
-    """The record of one run. Its state is the file's alone."""
+    """The record of one run. Its only state is the file."""
 
     path: Path
     names: Names
@@ -53,7 +53,7 @@ class Ledger:
             ) from error
 
     def making(self, thing: Thing) -> None:
-        """Record that a thing is about to be made; on disk when this returns."""
+        """Record that a thing is about to be created; it is on disk when this returns."""
         self._write("making", thing.kind, thing.name)
 
     def removed(self, thing: Thing) -> None:
@@ -61,7 +61,7 @@ class Ledger:
         self._write("removed", thing.kind, thing.name)
 
     def left(self) -> list[Thing]:
-        """Return what has been made and not removed, oldest first."""
+        """Return what was created and not removed, oldest first."""
         found: dict[Thing, str] = {}
         for event, kind, name in _lines(self.path)[1:]:
             found[Thing(kind, name)] = event
@@ -70,7 +70,7 @@ class Ledger:
     def _write(self, *words: str) -> None:
         whole = self.path.read_text("utf-8")
         with self.path.open("r+", encoding="utf-8") as file:
-            file.seek(len(whole[: whole.rfind("\n") + 1].encode()))  # over half a line
+            file.seek(len(whole[: whole.rfind("\n") + 1].encode()))  # which may end in half a line
             file.write(json.dumps(words) + "\n")
             file.truncate()
             file.flush()

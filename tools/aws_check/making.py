@@ -1,4 +1,4 @@
-"""Make what the scenes need. Each thing is in the ledger before the call that makes it."""
+"""Create what the scenes need. Each thing is in the ledger before the call that creates it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ANSWER = {"StatusCode": "200", "ContentType": "text/plain", "MessageBody": "ok"
 
 @dataclass(frozen=True)
 class Made:
-    """What every scene uses: ARNs, where the load balancer answers, the queue's URL."""
+    """What every scene uses: ARNs, the load balancer's address, the queue's URL."""
 
     role: str
     load_balancer: str
@@ -27,7 +27,7 @@ class Made:
 
 
 def make(run: Run, release: Path, source: str) -> Made:
-    """Make the service role, load balancer and queue; `source` is the CIDR that gets in.
+    """Create the service role, load balancer and queue; `source` is the CIDR that is let in.
 
     Raises OperatingError, botocore's errors.
     """
@@ -64,12 +64,12 @@ def role_template(release: Path) -> str:
 
 
 def role_parameters(names: Names) -> list[dict[str, str]]:
-    """Return its parameters: it may act on the run's stacks alone."""
+    """Return its parameters: it may act only on the run's stacks."""
     return [{"ParameterKey": "StackNamePrefix", "ParameterValue": names.base}]
 
 
 def _role(run: Run, release: Path) -> str:
-    """Make the service role by the release's own template."""
+    """Create the service role with the release's own template."""
     name = run.names.role_stack
     run.make(
         Thing("service role stack", name),
@@ -110,7 +110,7 @@ def _security_group(run: Run, vpc: str, source: str) -> str:
 
 
 def _load_balancer(run: Run, subnets: list[str], group: str) -> tuple[str, str]:
-    """Make a load balancer that answers by itself, and wait, some minutes, until it does."""
+    """Create a load balancer with a fixed response, and wait some minutes until it answers."""
     name, elbv2 = run.names.base, run.client("elbv2")
     made = run.make(
         Thing("load balancer", name),
@@ -130,7 +130,7 @@ def _load_balancer(run: Run, subnets: list[str], group: str) -> tuple[str, str]:
 
 
 def _queue(run: Run, arn: str) -> str:
-    """Make a queue that takes messages only from the account's topics and the run's buckets.
+    """Create a queue that accepts messages only from the account's topics and the run's buckets.
 
     [SQS guide, subscribe a queue; S3 guide, grant-destinations-permissions-to-s3.md: aws:SourceArn]
     """
@@ -153,7 +153,7 @@ def _queue(run: Run, arn: str) -> str:
 
 
 def make_bucket(run: Run, name: str) -> None:
-    """Make a bucket, tagged from its first moment. Raises botocore's errors."""
+    """Create a bucket together with its tags. Raises botocore's errors."""
     configuration = bucket_configuration(run.region, run.tags)
     run.make(
         Thing("bucket", name),
@@ -164,5 +164,5 @@ def make_bucket(run: Run, name: str) -> None:
 
 
 def bucket_configuration(region: str, tags: list[dict[str, str]]) -> dict[str, Any]:
-    """Return where a bucket is to be, and its tags; us-east-1 must not be named."""
+    """Return a bucket's region, which must not be us-east-1, and its tags."""
     return {"Tags": tags} | ({} if region == "us-east-1" else {"LocationConstraint": region})

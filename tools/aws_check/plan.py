@@ -1,10 +1,10 @@
-"""What a run makes, what it is called, and what it costs: known before the first call."""
+"""What a run creates, the names and the costs, all known before the first call."""
 
 import re
 from dataclasses import dataclass
 
 TAG = "dt-logs-check"
-# In the order of removal: what comes first uses what comes after it.
+# In the order of removal: each uses what follows it.
 KINDS = (
     *("stack", "load balancer", "topic", "bucket", "queue", "security group"),
     "service role stack",
@@ -14,7 +14,7 @@ KINDS = (
 # one capacity unit, and a public IPv4 address in each of two subnets]
 _HOUR, _UNIT, _ADDRESSES = 0.0225, 0.008, 2 * 0.005
 _REQUESTS = 0.01  # S3, SNS, SQS and Lambda together, generously
-_RUN = 2 * (_HOUR + _UNIT + _ADDRESSES) + _REQUESTS  # half an hour may touch two that are billed
+_RUN = 2 * (_HOUR + _UNIT + _ADDRESSES) + _REQUESTS  # half an hour may fall into two billed hours
 _DAY = 24 * (_HOUR + _ADDRESSES)
 
 
@@ -32,7 +32,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Names:
-    """What a run's resources are called; `run` is 6 hexadecimal digits. Raises ValueError."""
+    """The names of a run's resources; `run` is 6 hexadecimal digits. Raises ValueError."""
 
     run: str
 
@@ -42,12 +42,12 @@ class Names:
 
     @property
     def base(self) -> str:
-        """The name of what there is one of; names of stacks begin with it."""
+        """The name of what exists once; names of stacks begin with it."""
         return f"{TAG}-{self.run}"
 
     @property
     def role_stack(self) -> str:
-        """The service role's stack, with a name that the role itself has no right to."""
+        """The service role's stack, whose name the role itself has no right to."""
         return f"dt-check-role-{self.run}"
 
     def named(self, what: str) -> str:
@@ -56,9 +56,9 @@ class Names:
 
 
 def planned(names: Names) -> dict[Thing, str]:
-    """Return what a run makes, in this order, and what for.
+    """Return what a run creates, in this order, and what for.
 
-    The stacks make a bucket and topics under names of their own; these are recorded once known.
+    The stacks name the bucket and topics that they create; these are recorded once known.
     """
     return {
         Thing("service role stack", names.role_stack): "the role that CloudFormation acts by",

@@ -1,4 +1,4 @@
-"""Remove what a run made, and nothing else: by exact names of its ledger that carry its tag."""
+"""Remove only what a run created: by exact names from its ledger, and with its tag."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_handler.aws import code
 
-# Something still uses it, or came meanwhile: the same call succeeds a little later.
+# Something still uses it, or was just added: the same call succeeds a little later.
 _LATER = frozenset(("BucketNotEmpty", "DependencyViolation", "ResourceInUse"))
 
 
 def remove(run: Run) -> list[str]:
-    """Remove all that is left of a run; return what could not be removed, and why. Repeatable."""
+    """Remove what is left of a run; return what could not be removed, and why. Repeatable."""
     failures: list[str] = []
     for step, kind in ((_settle, "stack"), *((_remove, kind) for kind in KINDS)):
         for thing in [each for each in run.ledger.left() if each.kind == kind]:
@@ -32,23 +32,23 @@ def remove(run: Run) -> list[str]:
 
 
 def _settle(run: Run, thing: Thing) -> None:
-    """Wait for a stack at work, and record what it made under names of its own."""
+    """Wait until a stack is at rest, and record what it created under its own names."""
 
     def at_rest() -> dict[str, Any] | None:
         stack = run.stack(thing.name) or {"StackStatus": "REVIEW_IN_PROGRESS"}
-        rests = stack["StackStatus"] == "REVIEW_IN_PROGRESS"  # a change set that was not run
+        rests = stack["StackStatus"] == "REVIEW_IN_PROGRESS"  # an unexecuted change set
         return stack if rests or not stack["StackStatus"].endswith("_IN_PROGRESS") else None
 
     record_made(run, run.until(at_rest, 40 * MINUTES, f"The change of stack '{thing.name}'"))
 
 
 def record_made(run: Run, stack: dict[str, Any]) -> None:
-    """Record the buckets and topics that a stack made: those that carry the run's tag."""
+    """Record the buckets and topics that a stack created: those with the run's tag."""
     buckets, topics = (
         {each.strip() for each in outputs(stack).get(key, "none").split(",")} - {"none"}
         for key in ("LogBuckets", "TopicArns")
     )
-    if balancer := _balancer(run, run.names.base):  # a stack that failed has no outputs
+    if balancer := _balancer(run, run.names.base):  # a failed stack has no outputs
         buckets |= {run.logging(balancer)["bucket"]} - {""}
     things = [Thing("bucket", each) for each in buckets]
     things += [Thing("topic", each.rpartition(":")[2]) for each in topics]
@@ -86,7 +86,7 @@ def _remove(run: Run, thing: Thing) -> None:
 
 
 def _tags(run: Run, thing: Thing) -> Mapping[str, str] | None:
-    """Return a thing's tags; None if it is gone."""
+    """Return a thing's tags, or None if it is gone."""
     try:
         found = absent(lambda: _READ[thing.kind](run, thing.name))
     except ClientError as error:
@@ -101,7 +101,7 @@ def _tags(run: Run, thing: Thing) -> Mapping[str, str] | None:
 def _stack(run: Run, name: str) -> Any:
     stack = run.stack(name)
     if stack is not None and stack["StackStatus"] == "REVIEW_IN_PROGRESS":
-        return {TAG: run.names.run}  # holds nothing, and may show no tags
+        return {TAG: run.names.run}  # is empty, and may have no readable tags
     return stack and stack.get("Tags", [])
 
 

@@ -1,4 +1,4 @@
-"""What one run knows and shares: clients, ledger, findings; our commands, and waiting."""
+"""One run's state: clients, ledger and findings; running our commands, and waiting."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from dt_logs_handler.aws import code
 
 T = TypeVar("T")
 MINUTES = 60.0
-_LONGEST_PAUSE = 15.0  # seconds between two looks
-# How each service says that there is no such thing.
+_LONGEST_PAUSE = 15.0  # seconds between two checks
+# Each service's errors for something that does not exist.
 _ABSENT = frozenset(
     (
         "AWS.SimpleQueueService.NonExistentQueue",
@@ -42,8 +42,8 @@ _ABSENT = frozenset(
 class Run:
     """One run of the check.
 
-    `client` returns boto3's client of a service; `findings` are sentences of what was not as it
-    should be.
+    `client` returns boto3's client of a service; `findings` describe each difference from what
+    was expected.
     """
 
     ledger: Ledger
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def names(self) -> Names:
-        """What the run's resources are called."""
+        """The names of the run's resources."""
         return self.ledger.names
 
     @property
@@ -74,7 +74,7 @@ class Run:
 
     @property
     def tags(self) -> list[dict[str, str]]:
-        """The tag of everything that the run makes, as most of AWS takes it."""
+        """The tag of everything that the run creates, in the form that most services accept."""
         return [{"Key": TAG, "Value": self.names.run}]
 
     def arn(self, service: str, name: str) -> str:
@@ -82,19 +82,19 @@ class Run:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{name}"
 
     def make(self, thing: Thing, make: Callable[[], T]) -> T:
-        """Record a thing, then make it."""
+        """Record a thing, then create it."""
         self.operator.tell(f"making {thing.kind} {thing.name}")
         self.ledger.making(thing)
         return make()
 
     def expect(self, holds: bool, otherwise: str) -> None:
-        """Note, and tell, what is not as it should be."""
+        """Record and print a difference from what was expected."""
         if not holds:
             self.findings.append(otherwise)
             self.operator.tell(f"NOT AS EXPECTED: {otherwise}")
 
     def until(self, look: Callable[[], T | None], seconds: float, what: str) -> T:
-        """Return what `look` finds, once it is not None. Raises OperatingError when time is up."""
+        """Call `look` until it returns something. Raises OperatingError when time is up."""
         pause, end = 1.0, self.operator.clock() + seconds
         while (found := look()) is None:
             if self.operator.clock() >= end:
@@ -117,7 +117,7 @@ class Run:
         return code, found
 
     def stack(self, name: str) -> dict[str, Any] | None:
-        """Return a stack as CloudFormation describes it; None if there is none."""
+        """Return a stack as CloudFormation describes it, or None."""
         describe = self.client("cloudformation").describe_stacks
         found = absent(lambda: describe(StackName=name)["Stacks"])
         return found[0] if found else None
@@ -136,11 +136,11 @@ def outputs(stack: dict[str, Any]) -> dict[str, str]:
 
 
 def absent(call: Callable[[], T]) -> T | None:
-    """Return what a call answers; None if AWS says that there is no such thing."""
+    """Return a call's answer, or None if AWS says that the thing does not exist."""
     try:
         return call()
     except ClientError as error:
-        # CloudFormation has one code for everything that is wrong with a call.
+        # CloudFormation has one error code for everything that is wrong with a call.
         if code(error) in _ABSENT or str(error).endswith("does not exist"):
             return None
         raise

@@ -1,4 +1,4 @@
-"""What a customer does, done on AWS: create, read a log, update, delete; adopt a bucket."""
+"""What a customer does, on AWS: create, read a log, update, delete; adopt a bucket."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SETTINGS = (
     *("bucket_tagging", "bucket_encryption", "bucket_ownership_controls", "public_access_block"),
 )
 _POLICY, _NOTIFICATIONS, _LIFECYCLE = _SETTINGS[:3]
-# What has somebody settled in: their rule, and their announcements below `audit/`.
+# A bucket's foreign settings: a lifecycle rule, and notifications below `audit/`.
 _RULE = {"ID": "foreign", "Status": "Enabled", "Filter": {"Prefix": "old/"}}
 _AUDIT = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "audit/"}]}}
 
@@ -36,7 +36,7 @@ _AUDIT = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "audit/"}]}}
 class Stage:
     """What the scenes act on.
 
-    `vendor` is the account that may read, `reader` its client of S3, None without a profile of it.
+    `vendor` is the account that may read; `reader` is its S3 client, or None without a profile.
     `get` requests a URL; `wait` is how long a log may take, in seconds.
     """
 
@@ -145,7 +145,7 @@ def _removed(stage: Stage, name: str) -> None:
 
 
 def _record_events(run: Run, stack: dict[str, Any]) -> None:
-    """Have a stack's events in the transcript."""
+    """Write a stack's events to the transcript."""
     pages = run.client("cloudformation").get_paginator("describe_stack_events")
     list(pages.paginate(StackName=stack["StackId"]))
 
@@ -163,7 +163,7 @@ def _announced(stage: Stage, bucket: str) -> str:
 
 
 def _messages(stage: Stage) -> Iterator[tuple[str, str]]:
-    """Yield bucket and key of each object that was announced since."""
+    """Yield the bucket and key of each object that was announced since."""
     sqs, queue = stage.run.client("sqs"), {"QueueUrl": stage.made.queue_url}
     got = sqs.receive_message(**queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
     for message in got.get("Messages", []):
@@ -175,7 +175,7 @@ def _messages(stage: Stage) -> Iterator[tuple[str, str]]:
 
 
 def _read(stage: Stage, bucket: str, key: str) -> None:
-    """Read the log as the vendor, or, without a profile of one, as the owner."""
+    """Read the log as the vendor, or as the owner without the vendor's profile."""
     run, s3 = stage.run, stage.reader or stage.run.client("s3")
     text = gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()).decode()
     run.expect(_PATH in text, "The log object does not have our request.")
@@ -205,7 +205,7 @@ def _denied(attempt: Callable[[], object]) -> bool:
 
 
 def _foreign(stage: Stage) -> str:
-    """Make a bucket that others have settled in, and let the load balancer log there."""
+    """Create a bucket with foreign settings, and let the load balancer log there."""
     run, bucket = stage.run, stage.run.names.named("foreign")
     make_bucket(run, bucket)
     s3, where = run.client("s3"), {"Bucket": bucket, "ExpectedBucketOwner": run.account}

@@ -1,6 +1,6 @@
-"""AWS's refusals beside the emulated account's: the same calls to both, and what each answers.
+"""AWS's refusals compared with the emulated account's: the same calls to both.
 
-A probe changes nothing where AWS refuses it, and only what the run has made where AWS does not.
+A probe that AWS refuses changes nothing; one that AWS accepts changes only what the run created.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from aws_check.run import Run
 from aws_check.scenes import Stage
 from aws_check.transcript import Scrubber
 
-Outcome = tuple[str, str]  # AWS's code and message; ("accepted", "") where it takes the call
+Outcome = tuple[str, str]  # AWS's code and message; ("accepted", "") if it accepts the call
 
 
 @dataclass(frozen=True)
 class Side:
-    """An account that is asked: its clients by service, and what the probes are about."""
+    """One of the two accounts: its clients by service, and what the probes name."""
 
     client: Callable[[str], Any]
     names: Names
@@ -44,11 +44,11 @@ class Side:
         return self.names.named("texts")
 
     def missing(self) -> str:
-        """Return the name of a bucket that is never made."""
+        """Return the name of a bucket that is never created."""
         return self.names.named("missing")
 
     def stack(self) -> str:
-        """Return the name of a stack that is there."""
+        """Return the name of a stack that exists."""
         return self.names.role_stack
 
     def region(self) -> str:
@@ -65,7 +65,7 @@ class Side:
         return self.arn("sns", self.name())
 
     def no_topic(self) -> str:
-        """Return the ARN of a topic that is not there."""
+        """Return the ARN of a topic that does not exist."""
         return f"{self.topic()}-missing"
 
     def queue(self) -> str:
@@ -77,7 +77,7 @@ Ask = Callable[[Side], object]
 
 
 def _ask(service: str, operation: str, **given: Any) -> Ask:
-    """Return a call; what is given as a function is what that returns for the side."""
+    """Return a call; a parameter that is a function is called with the side."""
 
     def ask(side: Side) -> object:
         known = {key: each(side) if callable(each) else each for key, each in given.items()}
@@ -105,7 +105,7 @@ def _notify(*topics: Callable[[Side], str], skip: bool = False, **more: Any) -> 
 
 
 def _create(name: Callable[[Side], str], location: str = "") -> Ask:
-    """Return a call that makes a bucket; without a location, where the others are."""
+    """Return a call that creates a bucket; without a location, in the run's region."""
 
     def configuration(side: Side) -> dict[str, Any]:
         return bucket_configuration(location or side.region(), side.tags)
@@ -146,7 +146,7 @@ def _log_to(bucket: Callable[[Side], str], prefix: str = "", **more: str) -> Ask
 
 
 def _stack(operation: str) -> Ask:
-    """Return a change of the service role's stack to what it is."""
+    """Return an update of the service role's stack that changes nothing."""
     return _ask(
         "cloudformation",
         operation,
@@ -226,7 +226,7 @@ PROBES: Mapping[str, Ask] = {
 
 
 def outcome(ask: Ask, side: Side) -> Outcome:
-    """Return what an account answers."""
+    """Return an account's answer to a probe."""
     try:
         ask(side)
     except ClientError as error:
@@ -236,9 +236,9 @@ def outcome(ask: Ask, side: Side) -> Outcome:
 
 
 def compare(stage: Stage) -> None:
-    """Ask AWS and the emulated account the same; each difference is a finding.
+    """Make the same calls to AWS and the emulated account; each difference is a finding.
 
-    Every pair is in the transcript as one line with `probe`. Raises botocore's errors.
+    The transcript has every pair of answers as a line with `probe`. Raises botocore's errors.
     """
     run, name = stage.run, stage.run.names.named("texts")
     make_bucket(run, name)
@@ -264,7 +264,7 @@ def _shown(run: Run, found: Outcome, side: Side) -> Outcome:
 
 @contextmanager
 def _emulated(like: Side) -> Iterator[Side]:
-    """Give an emulated account that holds the same as a real one."""
+    """Provide an emulated account with the same content as the real one."""
     from cloudformation_api.api import serve
     from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox  # loads moto
 
@@ -279,5 +279,5 @@ def _emulated(like: Side) -> Iterator[Side]:
         side = Side(clients.__getitem__, like.names, arn, like.tags, like.template)
         for make in (_create(Side.name), _topic(Tags=like.tags), _stack("create_stack")):
             make(side)
-        sandbox.cloudformation.join()  # until the stack is there
+        sandbox.cloudformation.join()  # until the stack exists
         yield side

@@ -1,4 +1,4 @@
-"""Calls and answers as JSON lines, without account ids and secrets: the material for recordings."""
+"""Calls and answers as JSON lines, without account IDs and secrets, for recordings."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_LONGEST = 4000  # characters of a text: a template is longer, and is in the release
-# What names a secret or somebody, wherever it stands.
+_LONGEST = 4000  # characters of a text; a template is longer, but is in the release
+# Keys of secrets and of identities.
 _PATTERNS = (
     (re.compile(r"(X-Amz-[A-Za-z-]+)=[^&\s\"'\\]+"), r"\1=<secret>"),
     (re.compile(r"\bA(?:KI|SI|RO|ID|GP|NP|BI)A[A-Z0-9]{12,}\b"), "<key>"),
@@ -25,12 +25,12 @@ _DROPPED = frozenset(("ResponseMetadata", "HostId", "RequestId"))
 
 @dataclass(frozen=True)
 class Scrubber:
-    """Replaces what a reader may not know, or what differs in each run; `known` first."""
+    """Replaces what must not be published, and what differs in each run; `known` values first."""
 
     known: Mapping[str, str] = field(default_factory=dict)
 
     def also(self, value: str, instead: str) -> Scrubber:
-        """Return one that replaces one more value."""
+        """Return a copy that replaces one more value."""
         return Scrubber({value: instead, **self.known})
 
     def text(self, text: str) -> str:
@@ -42,7 +42,7 @@ class Scrubber:
         return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
     def data(self, value: object) -> object:
-        """Return the same for what boto3 takes and gives; what is not JSON becomes its type."""
+        """Scrub what boto3 takes and returns; a value that is not JSON becomes its type's name."""
         match value:
             case bool() | int() | float() | None:
                 return value

@@ -1,4 +1,4 @@
-"""CloudFormation's API over the rehearsal's engine, for what operates stacks in it.
+"""CloudFormation's API for the rehearsal's engine, for commands that operate stacks.
 
 `api.serve` lets an emulated account answer it: to the check on AWS, the documentation and the tests
 of the commands. A rehearsal runs stacks by the engine and needs none of it.

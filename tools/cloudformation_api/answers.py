@@ -30,7 +30,7 @@ def event(found: Stack, number: int, happened: StackEvent) -> dict[str, Any]:
 
 
 def resources(found: Stack, timestamp: str) -> list[dict[str, Any]]:
-    """Return each resource's last state; AWS keeps those that are gone, too."""
+    """Return each resource's last state; AWS also keeps deleted ones."""
     last = {e.logical_id: e for e in list(found.events) if e.resource_type != STACK_TYPE}
     return [
         {
@@ -53,7 +53,7 @@ def _resource(happened: StackEvent, timestamp: str) -> dict[str, Any]:
 
 
 def change_set(found: ChangeSet, now: float) -> dict[str, Any]:
-    """Return DescribeChangeSet's answer; a change set takes a moment to be made."""
+    """Return DescribeChangeSet's answer; a change set takes a moment to be created."""
     made = found.status(now)[0] != "CREATE_IN_PROGRESS"
     return {
         **change_set_summary(found, now),

@@ -1,4 +1,4 @@
-"""The part of CloudFormation's API that is about change sets, and the whole of it."""
+"""CloudFormation's API: change sets, and all of it together."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class CloudFormationApi(StacksApi):
         return {"Id": made.id, "StackId": stack.id}
 
     def _made_before(self, world: World, call: Call, made: ChangeSet) -> Response:
-        """Answer a call that comes again as the first one was. Raises Refused.
+        """Answer a repeated call as the first one. Raises Refused.
 
         [CloudFormation API, CreateChangeSet: ClientToken; the refusal as users quote it]
         """

@@ -16,12 +16,12 @@ from dt_logs_rehearsal.cloudformation.resource_types import create_only
 from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Stack
 from dt_logs_rehearsal.cloudformation.templates import in_order
 
-_SPREAD = 1.0  # seconds that a change set takes to be made
+_SPREAD = 1.0  # seconds until a change set is created
 
 
 @dataclass
 class ChangeSet:
-    """What somebody wants a stack to become, and what that changes; `made` in seconds."""
+    """The requested state of a stack, and what it changes; `made` in seconds."""
 
     name: str
     id: str
@@ -35,7 +35,7 @@ class ChangeSet:
     changes: list[dict[str, Any]]
     reason: str
     token: str
-    executed: int | None = None  # how many events its stack had before, once it is
+    executed: int | None = None  # the number of events its stack had before, once executed
 
     def status(self, now: float) -> tuple[str, str]:
         """Return the status, and whether the change set can be executed."""
@@ -57,7 +57,7 @@ class ChangeSet:
 
 
 def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dict[str, Any]]:
-    """Return the changes to a stack's resources, as DescribeChangeSet has them."""
+    """Return the changes to a stack's resources, in DescribeChangeSet's form."""
     resolved, resources = stack.resolved(asked, place), asked.template["Resources"]
     found = []
     wanted = in_order(resolved)
@@ -82,7 +82,7 @@ def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dic
 
 
 def unchanged(stack: Stack, asked: Asked, changed: list[dict[str, Any]]) -> bool:
-    """Tell whether an update would do nothing: resources, outputs and tags stay as they are."""
+    """Tell whether an update would change nothing: not resources, outputs or tags."""
     old, new = stack.asked, asked
     same = old.template.get("Outputs") == new.template.get("Outputs") and old.tags == new.tags
     return not changed and same

@@ -1,4 +1,4 @@
-"""What a call asks a stack to be, and what CloudFormation refuses to do with a stack."""
+"""The stack that a call asks for, and what CloudFormation refuses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NOT_EMULATED = (
 
 
 def asked(world: World, call: Call, before: Stack | None) -> Asked:
-    """Return what a call asks a stack to be. Raises Refused."""
+    """Return the stack that a call asks for. Raises Refused."""
     check_emulated(call)
     old, params = before.asked if before else None, call.params
     text, limit = _body(world, call, old)
@@ -58,7 +58,7 @@ def asked(world: World, call: Call, before: Stack | None) -> Asked:
 
 
 def _body(world: World, call: Call, old: Asked | None) -> tuple[str, int]:
-    """Return a template's text, and how long it may be. Raises Refused."""
+    """Return a template's text and its size limit. Raises Refused."""
     if call.params.get("UsePreviousTemplate"):
         if old is None:
             raise invalid("Stack does not exist, so it has no previous template")
@@ -95,13 +95,13 @@ def _fetched(world: World, call: Call, url: str) -> str:
 
 
 def check_updatable(stack: Stack) -> None:
-    """Refuse to update a stack that is not at rest, or whose creation failed. Raises Refused."""
+    """Raise Refused for a stack that is not at rest, or whose creation failed."""
     if stack.status not in _UPDATABLE:
         raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
 
 
 def retained(stack: Stack, call: Call) -> tuple[str, ...]:
-    """Return the resources that a deletion leaves, after one that failed. Raises Refused.
+    """Return the resources that a deletion retains after a failed one. Raises Refused.
 
     [CloudFormation API, DeleteStack: RetainResources; the second text as users quote it]
     """
@@ -120,7 +120,7 @@ def retained(stack: Stack, call: Call) -> tuple[str, ...]:
 
 
 def skipped(stack: Stack, call: Call) -> tuple[str, ...]:
-    """Return the resources that a rollback goes on without. Raises Refused.
+    """Return the resources that a continued rollback skips. Raises Refused.
 
     [CloudFormation API, ContinueUpdateRollback: ResourcesToSkip; the texts are unverified]
     """
@@ -136,7 +136,7 @@ def skipped(stack: Stack, call: Call) -> tuple[str, ...]:
 
 
 def check_emulated(call: Call) -> None:
-    """Refuse what would otherwise be ignored. Raises Refused."""
+    """Raise Refused for parameters that would otherwise be ignored."""
     defaults = {"DeletionMode": "STANDARD", "OnFailure": "ROLLBACK"}
     for name in _NOT_EMULATED + tuple(defaults):
         if call.params.get(name) not in (None, False, [], defaults.get(name)):
@@ -144,5 +144,5 @@ def check_emulated(call: Call) -> None:
 
 
 def not_emulated(what: str) -> Refused:
-    """Return the error for what AWS accepts, and the emulated account does not."""
+    """Return the error for what AWS accepts and the emulated account does not."""
     return Refused("NotImplemented", f"{what} is not emulated", 501)

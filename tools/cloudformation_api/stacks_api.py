@@ -1,4 +1,4 @@
-"""The part of CloudFormation's API that is about stacks: the work goes on in a thread."""
+"""CloudFormation's API for stacks; operations run in a thread."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NO_STACK = "Stack [{}] does not exist"
 
 
 class StacksApi:
-    """Answers calls about an engine's stacks, in its region, by methods named as boto3's."""
+    """Answers calls about an engine's stacks, in its region, by methods with boto3's names."""
 
     def __init__(
         self, engine: CloudFormation, clock: Callable[[], float], page_size: int = 100
     ) -> None:
-        """Prepare to answer; events come in pages of that size."""
+        """Prepare to answer, with pages of this many events."""
         self.page_size = page_size
         self._engine = engine
         self._clock = clock
@@ -63,7 +63,7 @@ class StacksApi:
         return {"StackId": stack.id}
 
     def delete_stack(self, world: World, call: Call) -> Response:
-        """Delete a stack at rest; AWS accepts this for one that is being made, too."""
+        """Delete a stack at rest; AWS also accepts this for one that is being created."""
         name = call.params["StackName"]
         stack = self._engine.stacks.get(name) or self._live(name, call)
         requests.check_emulated(call)
@@ -80,7 +80,7 @@ class StacksApi:
         return {}
 
     def continue_update_rollback(self, world: World, call: Call) -> Response:
-        """Go on with a rollback that failed; `ResourcesToSkip` stay as they are."""
+        """Continue a failed rollback; `ResourcesToSkip` stay as they are."""
         stack = self._find(call)
         requests.check_emulated(call)
         if not self._repeated(stack, call):
@@ -105,7 +105,7 @@ class StacksApi:
         return {"StackSummaries": found}
 
     def describe_stack_events(self, world: World, call: Call) -> Response:
-        """Return events, newest first; what happens between two pages is on neither."""
+        """Return events, newest first; an event that happens between two pages is on neither."""
         stack = self._find(call, _NO_STACK)
         events = list(stack.events)
         end = int(call.params.get("NextToken") or len(events))
@@ -127,13 +127,13 @@ class StacksApi:
         return {"StackResourceSummaries": found}
 
     def get_template(self, world: World, call: Call) -> Response:
-        """Return a template as it was handed over."""
+        """Return a template as it was passed in."""
         of_change_set = "ChangeSetName" in call.params
         asked = self._change_set(call).asked if of_change_set else self._find(call).asked
         return {"TemplateBody": asked.body, "StagesAvailable": ["Original", "Processed"]}
 
     def _live(self, name: str, call: Call) -> Stack | None:
-        """Return the stack that has this name now, if one has; in another region none does."""
+        """Return the stack that has this name now, or None; another region has none."""
         if call.region != self._engine.place[1]:
             return None
         for each in list(self._engine.stacks.values()):
@@ -142,7 +142,7 @@ class StacksApi:
         return None
 
     def _find(self, call: Call, otherwise: str = "Stack with id {} does not exist") -> Stack:
-        """Return a call's stack by name, or by id, which finds deleted ones. Raises Refused."""
+        """Return a call's stack, by name or ID; an ID also finds deleted ones. Raises Refused."""
         name = call.params["StackName"]
         found = self._engine.stacks.get(name) or self._live(name, call)
         if found is None:
@@ -152,16 +152,16 @@ class StacksApi:
     def _begin(
         self, stack: Stack, call: Call, begin: Callable[[], Rest], of: str = "", role: str = ""
     ) -> None:
-        """Begin an operation and let it go on in a thread. Raises Refused.
+        """Start an operation, and run it in a thread. Raises Refused.
 
-        Its events have the call's token, and the call is known again. A stack keeps its role unless
-        one is given.
+        Its events have the call's token, so that a repeated call is recognised. A stack keeps its
+        role unless the call names one.
         """
         before = stack.token, stack.role, stack.caller
         stack.token = call.params.get("ClientRequestToken", "")
         stack.role = role or call.params.get("RoleARN", "") or stack.role
         name = call.caller.arn.partition(":assumed-role/")[2].partition("/")[0]
-        stack.caller = call.roles.get(name, "") if name else ""  # nothing for an administrator
+        stack.caller = call.roles.get(name, "") if name else ""  # None for an administrator
         try:
             work = begin()
         except Refused:
@@ -172,7 +172,7 @@ class StacksApi:
         self._engine.go_on(work)
 
     def _repeated(self, stack: Stack, call: Call, of: str = "") -> bool:
-        """Tell whether this very call was accepted before, by its token. Raises Refused.
+        """Tell whether this call, by its token, was accepted before. Raises Refused.
 
         [CloudFormation API, ClientRequestToken of each operation; TokenAlreadyExistsException]
         """
@@ -184,7 +184,7 @@ class StacksApi:
         return known is not None
 
     def _change_set(self, call: Call) -> ChangeSet:
-        """Return a call's change set by id, or by name and stack. Raises Refused."""
+        """Return a call's change set, by ID or by name and stack. Raises Refused."""
         name = call.params["ChangeSetName"]
         if name.startswith("arn:"):
             every = [each for of in self._change_sets.values() for each in of.values()]

@@ -8,7 +8,7 @@ from .notifications import NotificationEdit, encoded
 from .place import Placed, is_claimed
 from .register import PolicyEdit, Registration, disarming
 from .request import Request
-from .topics import endpoint_of, filtered, is_ours, narrowed_filter
+from .topics import TOPIC_SID, endpoint_of, filtered, narrowed_filter
 
 
 def leaving(
@@ -157,8 +157,8 @@ class _View:
                 used.add(properties.endpoint.digest)
         ours = [e for e in topic.subscriptions if endpoint_of(e).digest in self._ends - used]
         if goes and not staying:
-            if not is_ours(topic, bucket, self._stack):
-                self.kept.append(f"topic {topic.arn}, whose policy is not ours")
+            if TOPIC_SID not in topic.policy:
+                self.kept.append(f"topic {topic.arn}, which is not ours")
             elif all(each in ours or not each.confirmed for each in topic.subscriptions):
                 yield model.DeleteTopic(topic.arn, bucket)
                 return

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from . import model, notifications
+from .documents import same
 from .errors import Refused
 from .leave import leaving
 from .names import BUCKET_TAG, LEFT_TAG, Location, load_balancer_name
@@ -24,7 +25,7 @@ from .register import (
     tls_statement,
 )
 from .request import Privileges, Properties, Request
-from .topics import endpoint_of, filter_policy, filtered, is_ours, same_filter, tampered
+from .topics import endpoint_of, filter_policy, filtered, same_filter, tampered, topic_policy
 
 
 def plan(request: Request, state: model.State) -> model.Plan:
@@ -262,7 +263,7 @@ class _Entry:
         endpoint = self.properties.endpoint
         if found is None:
             yield model.EnsureTopic(self.bucket, topic, tags, known is not None, self.kept)
-        elif not is_ours(found, self.bucket, self.request.stack):
+        elif not _same_policy(found.policy, topic_policy(self.bucket, self.request.stack)):
             with self._refusing():
                 raise tampered(topic, self.bucket)
         if not found or endpoint not in map(endpoint_of, found.subscriptions):
@@ -334,3 +335,10 @@ class _Entry:
                 " again.",
                 self.bucket,
             )
+
+
+def _same_policy(one: str, other: str) -> bool:
+    try:
+        return same(one, other)
+    except ValueError:
+        return False

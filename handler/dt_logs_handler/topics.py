@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from .aws import code, denied, pages
-from .documents import compact, listed, parsed, same, texts
+from .documents import compact, listed, parsed, texts
 from .errors import Refused
 from .model import Absent, Bucket, Subscription, Topic
 from .names import Location
@@ -37,6 +37,7 @@ RETRIES = (
     '{"http":{"defaultHealthyRetryPolicy":'
     '{"minDelayTarget":40,"maxDelayTarget":40,"numRetries":85}}}'
 )
+TOPIC_SID = "S3PublishesNewLogObjects"
 ENDED = "Deleted"  # what SNS lists as the ARN of an ended subscription for 72 hours
 
 
@@ -51,7 +52,7 @@ def topic_policy(bucket: str, stack: Stack) -> str:
             "Version": "2012-10-17",
             "Statement": [
                 {
-                    "Sid": "S3PublishesNewLogObjects",
+                    "Sid": TOPIC_SID,
                     "Effect": "Allow",
                     "Principal": {"Service": "s3.amazonaws.com"},
                     "Action": "sns:Publish",
@@ -64,14 +65,6 @@ def topic_policy(bucket: str, stack: Stack) -> str:
             ],
         }
     )
-
-
-def is_ours(topic: Topic, bucket: str, stack: Stack) -> bool:
-    """Tell whether a bucket's topic has the policy that we gave it."""
-    try:
-        return same(topic.policy, topic_policy(bucket, stack))
-    except ValueError:
-        return False
 
 
 def tampered(topic: str, bucket: str) -> Refused:

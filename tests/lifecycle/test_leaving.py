@@ -237,7 +237,7 @@ def test_a_topic_that_had_our_name_before_stays() -> None:
     assert case.left() == []
 
 
-def test_a_topic_that_is_not_as_we_made_it_stays_and_is_told(
+def test_a_topic_that_is_not_ours_any_more_stays_and_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     case = Leaving(logs_there)

@@ -19,7 +19,7 @@ _SIGNATURE = re.compile(
 _IMPORT = re.compile(rb"^(from (?!__future__)\S+ import )(?:\(([^)]*)\)|(.*))\n", re.MULTILINE)
 _INDENTATION = re.compile(rb"^(?:    )+", re.MULTILINE)
 _OPENING, _CLOSING = (b"(", b"[", b"{"), (b")", b"]", b"}")
-_LONGEST = 205  # columns of a line that was put together
+_LONGEST = 215  # columns of a line that was put together
 _BLANK_LINES = re.compile(rb"\n(?: *\n)+(?=( *(?:async|def|class|@))?)")
 
 

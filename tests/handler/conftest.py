@@ -8,7 +8,7 @@ from support.running import Clock
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let an older botocore, under a newer Python, ask for the time in its own way."""
+    """Ignore a deprecation warning that an older botocore causes on a newer Python."""
     config.addinivalue_line(
         "filterwarnings", r"ignore:datetime.datetime.utcnow\(\):DeprecationWarning:botocore"
     )
@@ -23,5 +23,5 @@ def account() -> Iterator[Account]:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Give a clock at noon, for which nobody waits."""
+    """Give a simulated clock that starts at noon."""
     return Clock()

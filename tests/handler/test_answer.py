@@ -1,4 +1,4 @@
-"""The answer: valid and small whatever happened, retried, and silent about its URL."""
+"""The answer is always valid and small, is retried, and never shows its URL."""
 
 import json
 import re
@@ -59,7 +59,7 @@ SAME = {"TemplateVersion": "0.1.0", "HandlerSha256": "0" * 64}
 
 
 def checked(body: bytes) -> dict[str, Any]:
-    """Check what CloudFormation demands, and return the answer."""
+    """Check what CloudFormation requires, and return the answer."""
     assert len(body) <= LIMIT == 4096
     answer: dict[str, Any] = json.loads(body)
     assert set(answer) == {
@@ -80,7 +80,7 @@ def checked(body: bytes) -> dict[str, Any]:
 
 
 def outputs(outcome: Outcome, hide: Hide = str) -> dict[str, str]:
-    """Return what a success tells; CloudFormation shows no reason for one."""
+    """Return the output values of a success; CloudFormation does not show its reason."""
     answer = checked(success(EVENT, PHYSICAL_ID, outcome, PROPERTIES, hide))
     assert (answer["Status"], answer["Reason"]) == ("SUCCESS", "")
     found: dict[str, str] = answer["Data"]
@@ -91,7 +91,7 @@ def outputs(outcome: Outcome, hide: Hide = str) -> dict[str, str]:
 @given(outcomes)
 @example(MANY)
 def test_success_fits_whatever_was_done(outcome: Outcome) -> None:
-    """All outputs are there in every success, for the template refers to them."""
+    """Every success has a value for each output, because the template refers to all of them."""
     assert outputs(outcome).keys() == {*LISTS, *SAME}
 
 
@@ -117,7 +117,7 @@ def test_failure_fits_whatever_the_reason(what: str, fix: str) -> None:
 
 
 def test_long_reason_uses_the_room_that_there_is() -> None:
-    """What is cut is the end; the first sentence says what failed."""
+    """The end is cut, because the first sentence says what failed."""
     body = failed(EVENT, PHYSICAL_ID, Refused("It failed.", "Do " + "this and " * 2000))
     assert LIMIT - 30 <= len(body) <= LIMIT
     assert json.loads(body)["Reason"].startswith("It failed. Do this and this")
@@ -147,7 +147,7 @@ def test_outputs_of_a_run_without_a_word_say_none() -> None:
 
 
 def test_secret_is_hidden_in_outputs_before_they_are_cut() -> None:
-    """So that no half of it is left at the end."""
+    """Otherwise a cut could leave a part of the secret at the end."""
     outcome = Outcome(warnings=("x" * 450 + "s3cr3t" * 200,), refused=(("arn", "to s3cr3t"),))
     data = outputs(outcome, lambda text: text.replace("s3cr3t" * 200, "…").replace("s3cr3t", "…"))
     assert data["NotOnboarded"] == "arn: to …"
@@ -182,7 +182,7 @@ def test_outputs_are_told_once_each_and_in_order() -> None:
     ],
 )
 def test_deletion_is_told_without_data(outcome: Outcome, reason: str) -> None:
-    """Nobody sees its reason but in the function's log."""
+    """Its reason is shown only in the function's log."""
     answer = checked(success(EVENT, PHYSICAL_ID, outcome, None))
     assert (answer["Status"], answer["Data"], answer["Reason"]) == ("SUCCESS", {}, reason)
     assert told(outcome) == reason
@@ -207,7 +207,7 @@ def test_what_is_logged_names_load_balancers_by_their_arns() -> None:
     ],
 )
 def test_what_does_not_fit_is_counted(items: list[str], limit: int, text: str) -> None:
-    """The first is shown in part at least; an ellipsis takes six bytes in the answer."""
+    """At least a part of the first item is shown; an ellipsis takes six bytes in JSON."""
     assert cut(items, limit) == text
 
 
@@ -241,7 +241,7 @@ def test_answer_goes_only_where_cloudformation_can_be(url: str, allowed: bool) -
 
 
 class CloudFormation:
-    """Receives answers with the statuses given, the last one for ever."""
+    """Responds to answers with the given statuses, and repeats the last one."""
 
     def __init__(self, *statuses: int) -> None:
         self.statuses = list(statuses)
@@ -270,7 +270,7 @@ def test_answer_is_sent_again_after_what_may_pass(status: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 404, 412])
 def test_answer_that_is_refused_is_not_sent_again(status: int) -> None:
-    """An expired or foreign URL stays so."""
+    """A URL that has expired, or is somebody else's, does not become valid later."""
     there, clock = CloudFormation(status), Clock()
     assert not deliver(URL, b"{}", there, clock.sleep)
     assert len(there.received) == 1 and clock.slept == []
@@ -285,7 +285,7 @@ def test_sending_comes_to_an_end(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 class Server:
-    """Answers each connection on the loopback with fixed bytes."""
+    """Answers one connection on the loopback with fixed bytes."""
 
     def __init__(self, answer: bytes) -> None:
         self.answer = answer
@@ -331,7 +331,7 @@ def test_status_is_the_servers_and_nothing_is_raised(server: Server, status: int
     server.thread.join(5)
     head, _, _ = server.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"PUT /a HTTP/1.1\r\n")
-    # S3 checks the signature with the content type; CloudFormation signs none.
+    # S3 includes the content type in the signature, and CloudFormation signs without one.
     assert b"content-type: \r\n" in head.lower() + b"\r\n"
 
 

@@ -1,4 +1,4 @@
-"""Carrying out steps: which failure stops what, what is kept and told, and what others need."""
+"""Carrying out steps: what a failure stops, what is kept and reported, and what others need."""
 
 import json
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def error(code: str, operation: str = "PutSomething", text: str = "no") -> Clien
 
 @dataclass
 class Bench:
-    """Takes steps by noting them; those in `failing` fail."""
+    """Records the steps that it takes; those in `failing` fail. It is also the S3 client."""
 
     failing: dict[Step, Exception] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
@@ -119,7 +119,7 @@ SPREADING = "Access Denied for bucket: logs. Please check S3bucket permission"
 def test_load_balancer_that_elb_refuses_may_fail_apart(
     apart: bool, cause: ClientError, passes: bool
 ) -> None:
-    """What follows was planned as if all had come in, so it is left to the next plan."""
+    """The remaining steps assume that all were onboarded, so they are left to the next plan."""
     odd = turned_on(API)
     bench = Bench({odd: cause})
     effects = bench.effects()
@@ -161,7 +161,7 @@ WAY_OUT: list[Step] = [DISARM, OUT, QUIET, FIRST, UNMADE, DROP]
 def test_way_out_goes_on_after_a_failure_and_keeps_the_register(
     failing: list[Step], left: list[Step]
 ) -> None:
-    """A policy that cannot be changed keeps nothing else; what matters is found again by it."""
+    """A policy that cannot be changed stops no other step; any other failure keeps the register."""
     bench = Bench({each: error("MalformedXML") for each in failing})
     failures = carry_out_all(WAY_OUT, bench.effects(), bench.take)
     assert len(failures) == len(failing)
@@ -213,7 +213,7 @@ def test_what_is_worth_nothing_and_may_not_go_is_kept_and_told(
     ids=lambda each: each if isinstance(each, str) else type(each).__name__,
 )
 def test_what_matters_or_may_pass_fails_the_way_out(step: Step, code: str) -> None:
-    """A subscription with a publisher goes on announcing."""
+    """A live subscription matters, because its topic still gets announcements."""
     bench = Bench({step: error(code)})
     effects = bench.effects()
     assert len(carry_out_all([step, DROP], effects, bench.take)) == 1

@@ -1,4 +1,4 @@
-"""Calls to AWS: what passes is waited for, within bounds; what does not pass is not."""
+"""Calls to AWS: temporary errors are retried for a limited time, other errors are not."""
 
 import threading
 from dataclasses import replace
@@ -47,7 +47,7 @@ def error(code: str, message: str = "Rate exceeded") -> ClientError:
 
 
 def aws(clock: Clock, *, deadline: float = 900.0, fresh: float = 0.0) -> Aws:
-    """Return calls without clients, `deadline` and `fresh` seconds from now."""
+    """Return an Aws without clients; `deadline` and `fresh` are seconds from now."""
     nobody: Any = None
     return Aws(
         elbv2=nobody,
@@ -62,7 +62,7 @@ def aws(clock: Clock, *, deadline: float = 900.0, fresh: float = 0.0) -> Aws:
 
 
 class Operation:
-    """Fails with the errors given, one a call, and then returns; or fails for ever with one."""
+    """Raises the given errors, one for each call, and then returns; or always raises `always`."""
 
     def __init__(self, *errors: Exception, always: Exception | None = None) -> None:
         self.errors = iter(errors)
@@ -97,12 +97,12 @@ def test_waiting_is_bounded(code: str) -> None:
 
 
 def test_pauses_grow_and_are_jittered() -> None:
-    """Twenty stacks at once must not come back at the same moment."""
+    """Many stacks that are throttled together must not retry at the same moment."""
     clock, other = Clock(), Clock()
     for each in (clock, other):
         with pytest.raises(ClientError):
             aws(each).call(Operation(always=error("SlowDown")))
-    assert clock.slept == other.slept  # for the same seed
+    assert clock.slept == other.slept  # because their seeds are the same
     assert len(set(clock.slept)) == len(clock.slept)
     assert clock.slept[0] < 1 < clock.slept[4] <= max(clock.slept) <= 8
 
@@ -249,7 +249,7 @@ def several(workers: int) -> Aws:
 
 @pytest.mark.parametrize("workers", [1, 3, 8])
 def test_results_come_in_the_order_of_their_items(workers: int) -> None:
-    """Here the first ones wait for the last, as far as so many at once can."""
+    """With several workers, some items wait for the next one, so results arrive out of order."""
     begun = [threading.Event() for _ in range(20)]
 
     def late(number: int) -> int:

@@ -1,4 +1,4 @@
-"""How many calls to AWS a run makes, exactly; docs/how-it-works.md says what each is for."""
+"""Exactly which calls to AWS a run makes; docs/how-it-works.md says what each is for."""
 
 from collections import Counter
 from typing import Any
@@ -42,7 +42,7 @@ TOPIC_READS = ["GetTopicAttributes", "ListSubscriptionsByTopic"]
 
 
 class World:
-    """An account with load balancers that do not log, a stack, and the calls it makes."""
+    """An account with load balancers that do not log, and a stack whose calls are counted."""
 
     def __init__(self, count: int, region: str = "eu-west-1", old_boto3: bool = False) -> None:
         self.account = Account(
@@ -52,7 +52,7 @@ class World:
         self.stack = Stack(clock, region=region, seed=1)
 
     def send(self, kind: str, given: Properties, old: Properties | None = None) -> Counter[str]:
-        """Send an event, which has to succeed; returns the calls."""
+        """Send an event, which must succeed; return how often each operation was called."""
         calls: Counter[str] = Counter()
 
         def heard(service: str, operation: str, params: object) -> None:
@@ -66,16 +66,16 @@ class World:
 
     @property
     def tells_new_buckets(self) -> bool:
-        """Whether the boto3 here knows the account-regional namespace and tags at creation."""
+        """Whether the installed boto3 knows the account-regional namespace and tags at creation."""
         known: Any = self.account.s3.meta.service_model.shape_for("CreateBucketRequest")
         return "BucketNamespace" in known.members
 
 
 def fixed(world: World) -> list[str]:
-    """Return what one new bucket takes, whatever the number of its load balancers."""
+    """Return the calls for one new bucket, however many load balancers log to it."""
     if world.tells_new_buckets:
         return FIXED
-    # Its tags are put after it was made, and read before that; the other name is looked at, twice.
+    # The tags are put after creation, and read before that. The bucket's other name is read twice.
     return [*FIXED, *["GetBucketTagging"] * 3, "PutBucketTagging"]
 
 
@@ -97,7 +97,7 @@ def test_all_of_an_account_take_one_call_more_for_400(count: int, listings: int)
 
 
 def test_us_east_1_does_not_tell_a_new_bucket_from_one_that_is_there() -> None:
-    """So what is in it is read before it is put: three calls for safety."""
+    """So the bucket's settings are read before they are put, which takes three more calls."""
     world = World(1, region="us-east-1")
     calls = world.send("Create", properties(*world.arns))
     assert calls == Counter(fixed(world)) + Counter(EACH) + Counter(UNREAD)
@@ -117,10 +117,10 @@ def test_an_older_boto3_takes_4_calls_more() -> None:
 
 
 def test_a_named_bucket_may_be_somebody_elses_by_now() -> None:
-    """Others can know its name: all of it is read before it is put, and its topic and region."""
+    """Others may know its name, so its settings, topic and region are read before it is changed."""
     world = World(1)
     calls = world.send("Create", properties(*world.arns, LogBucketName="customers-own-name"))
-    # The stack's own bucket, by each of its names, before and after.
+    # The stack's own bucket is looked for under each of its names, before and after the changes.
     own = ["GetBucketTagging"] * (2 if world.tells_new_buckets else 4)
     tags = ["GetBucketTagging"] + ([] if world.tells_new_buckets else ["PutBucketTagging"])
     safety = [

@@ -1,4 +1,4 @@
-"""Which statements certainly shut out the vendor or ELB; a wrong refusal is as bad as a miss."""
+"""Which statements certainly deny the vendor or ELB; a wrong refusal is as bad as a miss."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ EVERYONE: dict[str, Any] = {
 
 
 def deny(**changed: object) -> dict[str, Any]:
-    """Return a Deny on everything for everyone, with elements changed or, by None, left out."""
+    """Return a Deny on everything for everyone, with some elements changed; None omits one."""
     return {key: value for key, value in {**EVERYONE, **changed}.items() if value is not None}
 
 
@@ -61,7 +61,7 @@ SHUT = [
     deny(Condition={"Bool": {"aws:PrincipalIsAWSService": "false"}}),
     deny(Condition={"Bool": {"aws:PrincipalIsAWSService": False}}),
     deny(Condition={"Bool": {"aws:ViaAWSService": "false"}}),
-    deny(  # a perimeter, as AWS's examples have it
+    deny(  # a data perimeter like those in AWS's examples
         Condition={
             "StringNotEqualsIfExists": {
                 "aws:PrincipalOrgID": "o-123",
@@ -73,7 +73,7 @@ SHUT = [
             },
         }
     ),
-    # Without Like, a wildcard is a character.
+    # Without Like, a wildcard stands for itself.
     deny(Condition={"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::999988887777:*"}}),
     deny(Condition={"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::*:role/reader"}}),
     deny(Condition={"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/*"}}),
@@ -116,7 +116,7 @@ OPEN = [
     deny(Condition={"StringEqualsIfExists": {"aws:PrincipalAccount": "123456789012"}}),
     deny(Condition={"Null": {"aws:SourceVpc": "false"}}),
     deny(Condition={"Bool": {"aws:PrincipalIsAWSService": "true"}}),
-    # The vendor reads by a role whose name is not known here.
+    # The vendor reads with a role whose name is unknown here.
     deny(Condition={"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::999988887777:role/*"}}),
     deny(Condition={"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::999988887777:role/reader"}}),
     deny(Condition={"StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/reader"}}),
@@ -151,7 +151,7 @@ UNCERTAIN = [
     {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}},
     {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}},
     {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
-    # Nobody here knows the ID of the vendor's role.
+    # The ID of the vendor's role is unknown here.
     {"StringNotLike": {"aws:userId": ["AROAEXAMPLEID0000001:*", "123456789012"]}},
     {"StringEquals": {"s3:ExistingObjectTag/secret": "yes"}},
     {"StringNotEquals": {"aws:PrincipalTag/team": "logs"}},
@@ -179,7 +179,7 @@ def test_condition_that_may_not_hold_is_no_denial(condition: dict[str, Any]) -> 
         (deny(Condition={"Bool": {"aws:PrincipalIsAWSService": "false"}}), False),
         (deny(Condition={"Bool": {"aws:SecureTransport": "false"}}), False),
         (deny(Condition={"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}), True),
-        # A service is of no organisation.
+        # A service does not belong to an organisation.
         (deny(Condition={"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}}), True),
         (deny(Condition={"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-123"}}), True),
         (deny(Condition={"StringEquals": {"aws:PrincipalOrgID": "o-123"}}), False),

@@ -1,4 +1,4 @@
-"""Policies are compared by what they mean: AWS writes the same thing in several ways."""
+"""Policies are compared by meaning, because AWS writes the same thing in several ways."""
 
 import json
 from typing import Any
@@ -66,7 +66,7 @@ def test_other_content_is_another_policy(other: str | None) -> None:
 
 
 def test_two_statements_in_another_order_are_another_policy() -> None:
-    """S3 keeps the order; what is a customer's must come out as it went in."""
+    """S3 keeps the order, so a customer's statements must stay in the order that they had."""
     first, second = {"Sid": "1", "Effect": "Allow"}, {"Sid": "2", "Effect": "Allow"}
     one, other = ({"Statement": [*each]} for each in ((first, second), (second, first)))
     assert not same(json.dumps(one), json.dumps(other))

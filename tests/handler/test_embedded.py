@@ -1,8 +1,8 @@
-"""The released templates' own code, with nothing but itself and boto3, onboarding an ALB.
+"""The code in the released templates onboards an ALB without anything but boto3.
 
-Each stack template is built in memory, its function's code is taken out as CloudFormation would
-take it, and run in a process that can import neither the project nor its dependencies. Both moto
-and the place where CloudFormation waits for answers are servers on the loopback.
+Each stack template is built in memory. Its function's code is extracted as CloudFormation does it,
+and runs in a process that can import neither the project nor its dependencies. moto and the URL
+that CloudFormation expects the answer at are servers on the loopback.
 """
 
 import json
@@ -25,10 +25,10 @@ from support.moto_account import Account, make_clients, put_right
 from dt_logs_cfn.release.build import STACK_TEMPLATES, build_release
 from dt_logs_cfn.settings import Settings
 
-# What a Lambda runtime has of boto3, and what a process may have loaded after the import.
+# boto3's packages in a Lambda runtime; the function's process may load these and no others.
 BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 
-# Pauses are cut short before the code is there: nothing here takes time to spread.
+# Pauses are cut short before the code is imported, because changes in moto apply at once.
 DRIVER = """
 import importlib.util, json, sys, time
 sleep = time.sleep
@@ -54,14 +54,14 @@ else:
 
 @pytest.fixture(scope="module")
 def release() -> dict[str, Any]:
-    """Build the release as a vendor would, without settings; returns its stack templates."""
+    """Build a release without settings, and return its stack templates."""
     files = build_release(Settings()).files
     return {name: json.loads(files[name]) for name in STACK_TEMPLATES}
 
 
 @pytest.fixture(scope="module")
 def boto3_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with boto3 and what it needs, and nothing else that is installed here."""
+    """Give a folder with boto3 and its dependencies, and with no other installed package."""
     folder = tmp_path_factory.mktemp("boto3")
     for name in BOTO3:
         spec = find_spec(name)
@@ -74,7 +74,7 @@ def boto3_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    """Serve an emulated account; returns its URL."""
+    """Serve an account in moto, and give its URL."""
     with pytest.MonkeyPatch.context() as patch:
         put_right(patch)
         server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -86,7 +86,7 @@ def moto() -> Iterator[str]:
 
 @pytest.fixture
 def account(moto: str) -> Iterator[Account]:
-    """Give the served account, empty again after each test."""
+    """Give the served account, and delete its load balancers after the test."""
     clients = make_clients(moto)
     yield Account(clients)
     for arn in (each["LoadBalancerArn"] for each in _balancers(clients)):
@@ -98,7 +98,7 @@ def _balancers(clients: Any) -> Any:
 
 
 class CloudFormation(ThreadingHTTPServer):
-    """Waits for answers; keeps each with the path and the content type that it came with."""
+    """Receives answers, and keeps each with its path and content type."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Receive)
@@ -124,7 +124,7 @@ class _Receive(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def cloudformation() -> Iterator[CloudFormation]:
 
 
 def resource_properties(template: Any, given: dict[str, str]) -> dict[str, Any]:
-    """Return the custom resource's properties as CloudFormation fills them in from parameters."""
+    """Return the custom resource's properties as CloudFormation derives them from parameters."""
     parameters = template["Parameters"]
 
     def value(found: Any) -> Any:
@@ -158,7 +158,7 @@ def resource_properties(template: Any, given: dict[str, str]) -> dict[str, Any]:
 
 
 class Function:
-    """A stack template's function, in a process of its own for each invocation."""
+    """A stack template's function; each invocation runs in a new process."""
 
     def __init__(self, template: Any, folder: Path, boto3: Path, endpoint: str = "") -> None:
         properties = template["Resources"]["DTLogsAnalysisLambdaFunction"]["Properties"]
@@ -177,7 +177,7 @@ class Function:
         }
 
     def __call__(self, event: object) -> str:
-        """Invoke it; returns what it logged."""
+        """Invoke the function, and return what it logged."""
         done = subprocess.run(
             [*self._arguments, "dt_logs_cfn dt_logs_handler moto troposphere support"],
             input=json.dumps(event),

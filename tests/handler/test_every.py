@@ -1,4 +1,4 @@
-"""All load balancers of an account: several at once, each for itself, and no more than fit."""
+"""Many load balancers: handled in parallel, failing separately, and limited by the time."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Fleet:
         old: Properties | None = None,
         seconds: float = 900,
     ) -> Answer:
-        """Send an event to a function that has so many seconds; returns the answer."""
+        """Send an event to a function with a timeout of so many seconds; return the answer."""
         answers: list[bytes] = []
 
         def receive(url: str, body: bytes) -> int:
@@ -73,16 +73,16 @@ class Fleet:
     def succeed(
         self, kind: str, given: Properties, old: Properties | None = None, seconds: float = 900
     ) -> dict[str, str]:
-        """Send an event that has to succeed; returns the values for the outputs."""
+        """Send an event that must succeed; return the values for the outputs."""
         answer = self.send(kind, given, old, seconds)
         assert answer["Status"] == "SUCCESS", answer["Reason"]
         data: dict[str, str] = answer["Data"]
         return data
 
     def fail(self, given: Properties, seconds: float = 900) -> str:
-        """Send a Create that has to fail, and the Delete that follows; returns the reason.
+        """Send a Create that must fail, and the Delete that follows; return the reason.
 
-        The account has to be as it was before.
+        The account must then be as it was before.
         """
         start = self.account.snapshot()
         answer = self.send("Create", given, seconds=seconds)
@@ -92,12 +92,12 @@ class Fleet:
         return reason
 
     def leave(self, given: Properties, start: Snapshot, seconds: float = 900) -> None:
-        """Send a Delete, after which the account has to be as it was at the start."""
+        """Send a Delete, after which the account must be as it was at the start."""
         self.succeed("Delete", given, seconds=seconds)
         assert not differences(start, self.account.snapshot())
 
     def logs(self) -> list[bool]:
-        """Tell of each load balancer whether it logs."""
+        """Tell for each load balancer whether it logs."""
         found = self.account.world.load_balancers
         return [found[arn].attributes["access_logs.s3.enabled"] == "true" for arn in self.arns]
 
@@ -111,7 +111,7 @@ class Fleet:
 
 
 def refused(fleet: Fleet, *numbers: int, code: str = "OperationNotPermitted") -> Hook:
-    """Return a hook in which ELB refuses to change some load balancers."""
+    """Return a hook that makes ELB refuse to change some load balancers."""
 
     def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
         if operation == "ModifyLoadBalancerAttributes" and params["LoadBalancerArn"] in {
@@ -125,7 +125,7 @@ def refused(fleet: Fleet, *numbers: int, code: str = "OperationNotPermitted") ->
 
 @pytest.mark.parametrize("every", [True, False])
 def test_several_at_once_come_to_the_same(every: bool) -> None:
-    """Whatever the number of workers: the same account, and the same answers."""
+    """The account and the answers are the same for any number of workers."""
     told = []
     for workers in (1, 8):
         fleet = Fleet(30, workers)
@@ -154,7 +154,7 @@ def test_several_at_once_come_to_the_same(every: bool) -> None:
 
 @pytest.mark.parametrize("workers", [1, 8])
 def test_the_first_error_in_order_is_the_one_that_is_told(workers: int) -> None:
-    """Also where a later one comes first; the Delete that follows takes back what had begun."""
+    """Another load balancer may fail earlier. The Delete that follows undoes what was done."""
     fleet = Fleet(20, workers)
     fleet.before = refused(fleet, 3, 4, 17)
     reason = fleet.fail(properties(*fleet.arns))
@@ -178,8 +178,8 @@ def test_one_that_cannot_be_changed_is_left_out_and_told(workers: int) -> None:
     fleet.leave(properties("*"), start)
 
 
-def test_what_was_set_up_for_it_alone_is_taken_back() -> None:
-    """Its claim, and the bucket, topic and notification that nobody else needs."""
+def test_what_was_set_up_only_for_a_refused_load_balancer_is_removed() -> None:
+    """Its claim is removed, and so are the bucket, topic and notification that only it needs."""
     fleet = Fleet(2)
     customers_bucket(fleet.account)
     fleet.set(0, CUSTOMERS, "alb", enabled=True)
@@ -191,8 +191,8 @@ def test_what_was_set_up_for_it_alone_is_taken_back() -> None:
     fleet.leave(properties("*"), start)
 
 
-def test_its_pattern_goes_out_of_a_shared_claim() -> None:
-    """Elsewhere than at the stack's own location the vendor reads by load balancer."""
+def test_refused_load_balancer_is_removed_from_a_shared_claim() -> None:
+    """Outside the stack's own location, the vendor's read statement names each load balancer."""
     fleet = Fleet(2)
     customers_bucket(fleet.account)
     for number in range(2):
@@ -235,7 +235,7 @@ def test_none_onboarded_is_a_failure(workers: int) -> None:
 
 
 def test_a_bucket_that_elb_may_not_write_to_is_waited_for_once() -> None:
-    """A minute for a policy that spreads, and not one for each load balancer."""
+    """The bucket's policy gets one minute to take effect, not one for each load balancer."""
     fleet = Fleet(40)
     fleet.before = refused(fleet, *range(39), code="InvalidConfigurationRequest")
     started = fleet.clock()
@@ -251,7 +251,7 @@ def test_a_named_one_that_cannot_be_changed_fails_all() -> None:
 
 
 def test_logging_that_is_turned_on_meanwhile_is_not_moved() -> None:
-    """It is read once more right before it is changed, also among many."""
+    """Each load balancer is read again right before it is changed, even if there are many."""
     fleet = Fleet(12, workers=8)
     customers_bucket(fleet.account)
 
@@ -268,7 +268,7 @@ def test_logging_that_is_turned_on_meanwhile_is_not_moved() -> None:
 
 
 class Deaf:
-    """ELB, of which the first change has no effect: its answer shows what still is."""
+    """An ELB client whose first change has no effect, which its response shows."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -286,7 +286,7 @@ class Deaf:
 
 
 def test_an_answer_that_does_not_show_the_change_is_not_believed() -> None:
-    """Then the load balancer is read back, and set again."""
+    """The load balancer is read back, and set again."""
     fleet = Fleet(2)
     deaf = Deaf(fleet.account.elbv2)
     fleet.clients = lambda: (deaf, fleet.account.s3, fleet.account.sns)
@@ -296,13 +296,13 @@ def test_an_answer_that_does_not_show_the_change_is_not_believed() -> None:
 
 
 def test_more_than_can_be_looked_at_in_time_are_refused_with_a_number() -> None:
-    """60 s, less 30 for the answer: 30 s, at 0.3 s each."""
+    """Of 60 s, 30 s are kept for the answer. The rest is enough for 100, at 0.3 s each."""
     reason = Fleet(101).fail(properties("*"), seconds=60)
     assert "101 load balancers are too many for one run: 100 fit" in reason
 
 
 def test_more_than_can_be_set_in_time_are_refused_with_a_number() -> None:
-    """At 0.4 s each."""
+    """The 30 s that are left are enough for 75, at 0.4 s each."""
     reason = Fleet(76).fail(properties("*"), seconds=60)
     assert "76 load balancers to turn on are too many for one run: 75 fit" in reason
 
@@ -314,7 +314,7 @@ def test_as_many_as_fit_are_taken() -> None:
 
 
 def test_only_what_is_to_be_set_counts_as_setting() -> None:
-    """So an Update of an account that is onboarded fits, and a rollback does."""
+    """Otherwise an Update of an account that is already onboarded, or a rollback, would not fit."""
     fleet = Fleet(100)
     given = properties("*")
     fleet.succeed("Create", given)
@@ -330,7 +330,7 @@ def test_a_delete_is_never_refused() -> None:
 
 
 def test_delete_covers_every_load_balancer_with_the_mark() -> None:
-    """Also those that the parameters do not name."""
+    """It also covers load balancers that the parameters do not name."""
     fleet = Fleet(5)
     start = fleet.account.snapshot()
     fleet.succeed("Create", properties("*"))

@@ -1,4 +1,4 @@
-"""What goes wrong in the middle of many: nobody's bucket is lost, and no way back is refused."""
+"""Failures during a run over many load balancers: no bucket is lost, no rollback is refused."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_the_way_back_from_all_to_one_is_not_refused() -> None:
 
 
 def test_an_update_takes_what_fits_and_tells_the_rest() -> None:
-    """120 s, less 30 for the answer and 60 for leaving: 30 s, at 0.4 s each."""
+    """Of 120 s, 30 s are kept for the answer, 60 s for leaving. So 75 fit, at 0.4 s each."""
     fleet = Fleet(5)
     fleet.send("Create", properties("*"))
     fleet.arns += [fleet.account.add_load_balancer(f"new{each}") for each in range(78)]
@@ -114,7 +114,7 @@ def test_leaving_many_is_not_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["refused", "changed by the customer"])
 def test_one_odd_load_balancer_costs_a_thousand_no_time(kind: str) -> None:
-    """At the rates that ELB documents: ten calls a second, three of them changes."""
+    """Calls take as long as ELB's documented rates imply: ten a second, three of them changes."""
     fleet = Fleet(1000)
     customers_bucket(fleet.account)
     fleet.set(7, CUSTOMERS, "alb", enabled=False)
@@ -138,7 +138,7 @@ RULE = {"ID": "org", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration"
 
 
 def remediated(fleet: Fleet, bucket: str) -> None:
-    """Put on a bucket what an account's automation puts on each new one."""
+    """Configure a bucket as an account's automation configures every new one."""
     s3 = fleet.account.s3
     rules: Any = {"Rules": [RULE]}
     s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=rules)
@@ -148,7 +148,7 @@ def remediated(fleet: Fleet, bucket: str) -> None:
 
 
 def kept(fleet: Fleet) -> tuple[bool, bool]:
-    """Tell whether the automation's rule and EventBridge are still there."""
+    """Tell whether the automation's lifecycle rule and EventBridge setting are still there."""
     (name,) = fleet.account.world.buckets
     s3 = fleet.account.s3
     rules = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
@@ -161,7 +161,7 @@ def test_what_automation_puts_on_a_new_bucket_later_is_read() -> None:
 
     def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
         if operation == "CreateTopic":
-            fleet.clock.sleep(45)  # throttled, say
+            fleet.clock.sleep(45)  # for example because of throttling
             (name,) = fleet.account.world.buckets
             fleet.account.s3.put_bucket_notification_configuration(
                 Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
@@ -200,7 +200,7 @@ def test_a_bucket_of_our_own_name_that_appears_is_not_taken_for_empty(region: st
     ],
 )
 def test_a_new_bucket_is_named_as_its_region_allows(region: str, ending: str) -> None:
-    """Two regions have no account-regional namespace; nor has an older boto3 a name for it."""
+    """Two regions lack the account-regional namespace, and an older boto3 does not know it."""
     fleet = fleet_in(region)
     start = fleet.account.snapshot()
     known: Any = fleet.account.s3.meta.service_model.shape_for("CreateBucketRequest")
@@ -251,7 +251,7 @@ def test_a_new_bucket_that_is_not_there_everywhere_yet(region: str) -> None:
 
 
 def test_a_bucket_that_takes_no_more_tags_fails_no_delete() -> None:
-    """What stays is told on it where that can be; S3 takes 50 tags."""
+    """A Delete writes what stays into a tag of the bucket, but S3 allows only 50 tags."""
     fleet = Fleet(1)
     given = properties(*fleet.arns)
     fleet.succeed("Create", given)
@@ -281,7 +281,7 @@ def test_an_odd_text_does_not_stop_the_waiting_for_others() -> None:
 
 
 def test_a_fault_is_logged_also_where_all_is_as_asked(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is looked once more after a failure; that must not hide what nobody expected."""
+    """After a failure the run looks once more; that must not hide an unexpected exception."""
     fleet = Fleet(1)
     done: list[str] = []
 
@@ -321,7 +321,7 @@ def test_throttling_is_no_refusal_of_one_that_works(operation: str) -> None:
 
     assert answer["Status"] == "FAILED"
     assert "Throttling" in answer["Reason"]
-    assert list(fleet.account.world.buckets) == ["bucket-one"]  # the role of before covers no other
+    assert list(fleet.account.world.buckets) == ["bucket-one"]  # the old role covers no other
     fleet.succeed("Update", ONE, TWO)
     assert fleet.logs() == [True] * 4
     assert not differences(before, fleet.account.snapshot())

@@ -1,4 +1,4 @@
-"""What the handler's sources import: the standard library, boto3 and themselves."""
+"""The handler's sources import only the standard library, boto3 and each other."""
 
 import ast
 import sys
@@ -16,7 +16,7 @@ ALLOWED = {"boto3", "botocore", *sys.stdlib_module_names}
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
-    """Yield the top-level names of all imports but those for type checkers and of siblings."""
+    """Yield the top-level names of all imports, except those for type checkers and of siblings."""
     for node in ast.iter_child_nodes(tree):
         match node:
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):

@@ -1,4 +1,4 @@
-"""The way out: what is the stack's goes, what others use or had stays, by the marks alone."""
+"""Planning the way out: what our marks show as the stack's is removed, unless others use it."""
 
 import json
 from dataclasses import replace
@@ -64,9 +64,9 @@ SHARED = "arn:aws:sns:us-east-1:123456789012:theirs"
 
 
 def off(before: State, arn: str, found: State) -> LoadBalancer:
-    """Return a load balancer as it is to be: as before, but for a bucket's name that was empty.
+    """Return a load balancer as it must be after the stack has released it: as it was before.
 
-    AWS does not let the attribute be emptied again.
+    If it had no bucket, the stack's stays set, because AWS refuses to empty the attribute.
     """
     was, now = before.load_balancers[arn], found.load_balancers[arn]
     assert was and now
@@ -86,7 +86,7 @@ def off(before: State, arn: str, found: State) -> LoadBalancer:
 def test_customers_bucket_is_left_as_it_was_found(
     policy: str | None, configuration: dict[str, Any], prefix: str, enabled: bool, scope: str
 ) -> None:
-    """Create then delete is the identity, on whatever somebody has in a bucket."""
+    """A Create and then a Delete change nothing, whatever somebody has configured in the bucket."""
     logs = Bucket("logs", policy=policy, notifications=configuration, region="us-east-1")
     before = state(alb(bucket="logs", prefix=prefix, enabled=enabled), buckets=(logs,))
     try:
@@ -135,7 +135,7 @@ def test_vendors_right_goes_first_then_logging_and_the_register_last() -> None:
 
 @pytest.mark.parametrize("before", [ADOPTED, state(alb())], ids=["adopted", "new"])
 def test_delete_goes_on_from_where_another_has_stopped(before: State) -> None:
-    """After each of its steps, what is left is found by the registration that grants nothing."""
+    """After each step, the registration, which no longer grants anything, shows what is left."""
     there = after(request("Create", WEB), before)
     steps = plan(request("Delete", WEB), there).steps
     for number in range(len(steps) + 1):
@@ -177,7 +177,7 @@ def test_deleting_twice_or_what_never_was_does_nothing() -> None:
     ],
 )
 def test_load_balancer_that_somebody_changed_is_left_alone(changed: Logging) -> None:
-    """The mark is gone, and so is our right to it."""
+    """The prefix no longer ends with our mark, so the logging is not ours to change."""
     there = after(request("Create", WEB), state(alb(), buckets=(LOGS,)))
     elsewhere = moved(there, WEB, changed)
     back = after(request("Delete", WEB, at=NOON + 60), elsewhere)
@@ -200,7 +200,7 @@ def test_mark_is_taken_off_where_somebody_switched_logging_off(now: Logging, lef
 
 
 def test_bucket_of_ours_stays_while_anything_logs_to_it() -> None:
-    """Whoever took its name would get the logs."""
+    """If it were deleted, whoever took its name would get the logs."""
     there = after(request("Create", WEB), state(alb()))
     guest = alb("guest", 9, bucket=OWN_BUCKET, prefix="guest")
     crowded = moved(there, guest.arn, guest.logging)
@@ -244,7 +244,7 @@ def test_each_stack_ends_its_own_endpoint_on_a_shared_topic() -> None:
 
 @pytest.mark.parametrize("other", [ENDPOINT, QUEUE])
 def test_subscription_goes_also_where_its_registration_is_gone(other: str) -> None:
-    """Of two stacks that leave at once, each may have seen the other's claim and left the rest."""
+    """If two stacks leave at once, each may see the other's claim, and leave what they share."""
     one = after(request("Create", WEB), ADOPTED)
     both = after(request("Create", WEB, NotificationEndpoint=other, stack=THERE), one)
     unclaimed = reset(both, "logs", policy=None)
@@ -260,7 +260,7 @@ def test_subscription_goes_also_where_its_registration_is_gone(other: str) -> No
 @pytest.mark.parametrize("before", [ADOPTED, state(alb())], ids=["adopted", "new"])
 @pytest.mark.parametrize("kind", ["Update", "Delete"])
 def test_topic_of_a_bucket_that_cannot_be_read_stays(before: State, kind: str) -> None:
-    """Who else needs it stands in the bucket's policy."""
+    """Only the bucket's policy shows who else needs the topic."""
     there = after(request("Create", WEB), before)
     unread = dict.fromkeys(there.buckets, Unreadable("GetBucketPolicy: no"))
     asked = request(kind, "*", old=properties(WEB), NotificationEndpoint=QUEUE, at=NOON + 60)
@@ -335,7 +335,7 @@ def test_subscription_that_was_never_confirmed_goes_with_its_topic() -> None:
 
 
 def shared(*locations: str) -> State:
-    """Return load balancers that log to one bucket, whose objects a foreign topic is told of."""
+    """Return load balancers that log to one bucket, which announces objects to a foreign topic."""
     entry: Any = {"Id": "theirs", "TopicArn": SHARED, "Events": ["s3:ObjectCreated:*"]}
     logs = replace(LOGS, notifications={"TopicConfigurations": [entry]})
     albs = [alb(f"n{i}", i, bucket="logs", prefix=each) for i, each in enumerate(locations)]
@@ -366,7 +366,7 @@ def test_subscription_to_a_foreign_topic_is_narrowed_to_what_stays() -> None:
 
 
 def test_subscription_to_a_foreign_topic_changes_its_filter_with_the_load_balancers() -> None:
-    """What leaves would end the subscription to which what comes in gives another filter."""
+    """The new load balancer changes the subscription's filter; the old one must not end it."""
     web, api = alb_arn("n0", 0), alb_arn("n1", 1)
     there = after(request("Create", web), shared("web", "api"))
     asked = request("Update", api, old=properties(web), at=NOON + 60)
@@ -390,7 +390,7 @@ def test_stacks_that_share_a_subscription_leave_each_others_filter() -> None:
 
 
 def test_statement_edited_by_somebody_keeps_what_is_shared() -> None:
-    """Its location can only be told by the Sid's digest; that is a claim on all of it."""
+    """Only the digest in the Sid still shows its location, so it claims all of that location."""
     one = after(request("Create", WEB), ADOPTED)
     both = after(request("Create", WEB, stack=THERE), one)
     policy = json.loads(bucket(both, "logs").policy or "")

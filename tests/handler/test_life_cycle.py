@@ -1,4 +1,4 @@
-"""Create, Update and Delete of the plain cases, each shown by the account that is read back."""
+"""Create, Update and Delete in ordinary cases, each checked by reading the account back."""
 
 import json
 from typing import Any
@@ -23,12 +23,12 @@ from support.running import Answer, Clock, run_event
 from support.states import PRIVATE
 
 BELOW = f"AWSLogs/{ACCOUNT}/elasticloadbalancing/{REGION}/"
-ANY = f"{BELOW}*/{ACCOUNT}_elasticloadbalancing_{REGION}_"  # then the load balancer's name
+ANY = f"{BELOW}*/{ACCOUNT}_elasticloadbalancing_{REGION}_"  # followed by the load balancer's name
 PRIVILEGES = ["least-privilege", "documented"]
 
 
 class Stack:
-    """One stack in an account, a minute between its events."""
+    """One stack in an account; its events come a minute apart."""
 
     def __init__(self, account: Account, clock: Clock, identifier: str = STACK) -> None:
         self.account, self.clock, self.id = account, clock, identifier
@@ -95,7 +95,7 @@ def test_one_load_balancer_without_logging(account: Account, stack: Stack, privi
 
     deleted = stack.succeed("Delete", given)
     after = account.snapshot()
-    if privileges == "documented":  # that role may delete neither topics nor subscriptions
+    if privileges == "documented":  # its role may delete neither topics nor subscriptions
         assert set(after.pop("topics")) == {topic_arn(account.own_bucket)}
         assert f"aws sns delete-topic --topic-arn {topic_arn(account.own_bucket)}" in str(
             deleted["Reason"]
@@ -133,7 +133,7 @@ def test_star_takes_in_load_balancers_made_since(
 
 @pytest.fixture
 def logging(account: Account) -> str:
-    """Give a load balancer that logs to a bucket in which others have all that can be there."""
+    """Give a load balancer that logs to a bucket with everything that others may have there."""
     arn = account.add_load_balancer("busy")
     account.add_bucket("company-logs")
     s3, name = account.s3, "company-logs"
@@ -292,7 +292,7 @@ def test_bucket_with_logs_stays_and_the_answer_says_so(
 def test_versions_of_the_test_file_keep_the_bucket_and_are_told(
     account: Account, stack: Stack
 ) -> None:
-    """In a bucket with versioning a delete adds a marker; both go after the days of retention."""
+    """With versioning, deleting the file only adds a marker; both expire after LogRetentionDays."""
     web = account.add_load_balancer()
     stack.succeed("Create", properties(web))
     test_file = f"dt-logs-analysis/{TAG}/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"
@@ -370,7 +370,7 @@ def test_deleting_twice_or_what_never_was_succeeds(account: Account, stack: Stac
 
 
 def test_event_from_before_changes_nothing(account: Account, stack: Stack) -> None:
-    """One that is older than CloudFormation waits, and one that a later one has overtaken."""
+    """A later event has overtaken it, or it is older than CloudFormation waits for an answer."""
     web, api = account.add_load_balancer("web"), account.add_load_balancer("api")
     started = stack.clock.now
     stack.succeed("Create", properties(web))
@@ -389,7 +389,7 @@ def test_event_from_before_changes_nothing(account: Account, stack: Stack) -> No
 def test_load_balancer_that_was_moved_since_leaves_nothing_behind(
     account: Account, stack: Stack, logging: str, privileges: str, narrowed: list[str]
 ) -> None:
-    """The register is no longer where it logs, and is found by a search through the buckets."""
+    """The register is not in the bucket where it logs now; a search of all buckets finds it."""
     given = properties(logging, Privileges=privileges, ExistingLogBucketNames=narrowed)
     account.add_bucket("new-logs")
     before = account.snapshot()

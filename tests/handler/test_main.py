@@ -1,4 +1,4 @@
-"""Where Lambda comes in: any event at all, one answer or none, and nothing secret in the log."""
+"""The entry point: it takes any event, sends at most one answer, and logs nothing secret."""
 
 import json
 from random import Random
@@ -30,7 +30,7 @@ FIELDS = [*recorded("update"), "Unknown"]
 
 @st.composite
 def malformed_events(draw: st.DrawFn) -> dict[str, object]:
-    """Draw an event with some parts changed or gone; its answer URL is left alone."""
+    """Draw an event with some fields changed or missing, but with its answer URL."""
     found: dict[str, Any] = recorded(draw(st.sampled_from(["create", "update", "delete"])))
     for name in draw(st.lists(st.sampled_from(FIELDS), max_size=3)):
         if name != "ResponseURL":
@@ -49,7 +49,7 @@ def malformed_events(draw: st.DrawFn) -> dict[str, object]:
 @STEADY
 @given(malformed_events())
 def test_any_event_with_an_answer_url_gets_one_answer(given_event: dict[str, object]) -> None:
-    """In an account without load balancers, nothing comes of any."""
+    """The account has no load balancers, so nothing is created."""
     with emulated_account() as account:
         (answer,) = answers(given_event, account.clients, Clock())
         assert account.buckets() == [] and account.topics() == []
@@ -78,7 +78,7 @@ def test_event_without_an_answer_url_gets_none(url: object) -> None:
 @STEADY
 @given(json_values | st.dictionaries(st.sampled_from(FIELDS), json_values))
 def test_no_event_raises(given_event: object) -> None:
-    """Lambda would repeat it."""
+    """Lambda would retry the event."""
     assert answers(given_event, _no_clients, Clock()) == []
 
 
@@ -90,7 +90,7 @@ def _no_clients() -> Clients:
 def test_nothing_secret_is_logged_or_answered(
     account: Account, clock: Clock, capsys: pytest.CaptureFixture[str], privileges: str
 ) -> None:
-    """Neither the endpoint's token nor the answer URL's signature, whatever happens."""
+    """Neither the endpoint's token nor the answer URL's signature appears, even after a failure."""
     web = account.add_load_balancer()
     given = properties(web, Privileges=privileges)
     moved = {**given, "NotificationEndpoint": f"https://other.example.com/{SECRET}"}
@@ -133,7 +133,7 @@ def test_log_is_a_json_object_a_line_that_can_be_followed(
 
 @pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
 def test_resource_keeps_its_id_where_its_event_is_refused_at_once(kind: str) -> None:
-    """Another one would mean a replacement, and a Delete of the first."""
+    """CloudFormation would take another ID for a replacement, and send a Delete for the first."""
     sent = event(kind, properties(WEB, LoadBalancerArns="nonsense"), at=NOON - 1200)
     answer = run_event(sent, _no_clients, Clock())
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", PHYSICAL_ID)
@@ -143,7 +143,7 @@ def test_resource_keeps_its_id_where_its_event_is_refused_at_once(kind: str) -> 
 def test_resource_keeps_its_id_where_its_event_is_refused_later(
     account: Account, clock: Clock, kind: str
 ) -> None:
-    """By what is in the account, or by another's values."""
+    """The event names a load balancer that does not exist, or one in another region."""
     web = account.add_load_balancer()
     first = run_event(event("Create", properties(web), at=clock.now), account.clients, clock)
     assert (first["Status"], first["PhysicalResourceId"]) == ("SUCCESS", PHYSICAL_ID)
@@ -175,7 +175,7 @@ def test_what_was_left_out_of_a_success_is_logged_too(
 
 
 class Failing:
-    """A client whose every call fails with one error."""
+    """A client of which every call fails with the same error."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -216,7 +216,7 @@ def test_denied_call_is_answered_with_what_to_do(kind: str) -> None:
 
 @pytest.mark.parametrize("seconds", [900.0, 120.0, 45.0, 5.0])
 def test_answer_comes_before_the_functions_time_is_over(seconds: float) -> None:
-    """Throttled for ever, it leaves time to answer."""
+    """Even if every call is throttled, enough time is left to answer."""
     throttled = ClientError({"Error": {"Code": "Throttling"}}, "DescribeLoadBalancers")
     clock = Clock()
     answer = run_event(event("Create", properties(WEB)), failing(throttled), clock, seconds)
@@ -225,7 +225,7 @@ def test_answer_comes_before_the_functions_time_is_over(seconds: float) -> None:
 
 
 def test_answer_comes_before_cloudformation_gives_up() -> None:
-    """An event that waited in Lambda's queue has less than the function's time."""
+    """An event that waited in Lambda's queue has less time than the function's timeout."""
     throttled = ClientError({"Error": {"Code": "Throttling"}}, "DescribeLoadBalancers")
     clock = Clock(NOON + 1150)
     run_event(event("Delete", properties(WEB)), failing(throttled), clock)

@@ -1,4 +1,4 @@
-"""What a state tells: whose logging it is, how long logs stay, and what a setting becomes."""
+"""What a state shows: who turned logging on, how long logs are kept, what a step changes."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -79,7 +79,7 @@ TURNED_ON: list[tuple[str, State, str, str, str | None]] = [
 def test_logging_is_ours_by_its_mark_and_what_is_registered_there(
     found: State, bucket: str, prefix: str, tag: str | None, enabled: bool
 ) -> None:
-    """A controller that sets another bucket and leaves the prefix has made it its own."""
+    """A controller that sets another bucket and leaves the prefix has taken the logging over."""
     assert found.turned_on(Logging(enabled, bucket, prefix), HERE) == tag
 
 
@@ -119,7 +119,7 @@ SIZE = {"TransitionDefaultMinimumObjectSize": "varies_by_storage_class"}
 def test_retention_comes_beside_the_rules_of_others(
     lifecycle: dict[str, Any], after: dict[str, Any]
 ) -> None:
-    """S3 takes no rule with a filter beside one without, and forgets what a put leaves out."""
+    """S3 refuses to mix rules with and without a filter, and a put replaces everything."""
     step = SetRetention("logs", 30)
     assert step.applied(lifecycle) == after
     assert step.applied(after) == after
@@ -142,7 +142,7 @@ def test_retention_comes_beside_the_rules_of_others(
     ],
 )
 def test_retention_is_read_where_it_holds_for_versions_too(rule: Any, days: int | None) -> None:
-    """Otherwise nothing would ever be deleted once somebody turns on versioning."""
+    """Otherwise nothing would ever be deleted after somebody has turned on versioning."""
     rules = rule if isinstance(rule, list) else [rule]
     assert Bucket("logs", lifecycle={"Rules": [THEIRS, *rules]}).retention == days
 

@@ -1,4 +1,4 @@
-"""Names, and the marks by which the handler knows its own: each release must know them again."""
+"""Names, and the marks that show what is ours. Every release must recognise all of them."""
 
 import re
 
@@ -22,7 +22,7 @@ from dt_logs_handler.names import (
 
 WEB = alb_arn("web")
 
-# ELB accepts no prefix that begins or ends with a slash.
+# ELB refuses a prefix that begins or ends with a slash.
 prefixes = st.from_regex(r"(?:[a-zA-Z0-9!_.*'()?$-][a-zA-Z0-9!_.*'()?$/ -]{0,20})?", fullmatch=True)
 prefixes = prefixes.filter(lambda prefix: not prefix.endswith("/"))
 
@@ -86,7 +86,7 @@ TOPICS = "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-1-"
     [
         (HERE, "logs", "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-1-logs"),
         (HERE, "my.logs", f"{TOPICS}my-logs_708feaf211901512"),
-        # Until March 2018, us-east-1 took these names, too.
+        # Until March 2018, us-east-1 accepted these names, too.
         (HERE, "my_logs", f"{TOPICS}my-logs_c95a47dce1078038"),
         (HERE, "My.Logs", f"{TOPICS}My-Logs_976a77b6e9693705"),
         (HERE, "My-Logs", f"{TOPICS}My-Logs"),
@@ -98,7 +98,7 @@ def test_topic_is_named_by_its_bucket(stack: Stack, bucket: str, arn: str) -> No
     assert stack.topic_arn(bucket) == arn
 
 
-# Every name that S3 has ever taken.
+# Every name that S3 has ever accepted.
 bucket_names = st.from_regex(r"[A-Za-z0-9._-]{3,255}", fullmatch=True)
 
 
@@ -145,7 +145,7 @@ def test_mark_is_at_the_end_of_the_prefix(prefix: str, mark: str | None) -> None
 @example("_", TAG, True)
 @example("_/web", TAG, True)
 def test_mark_is_put_once_and_taken_off_again(prefix: str, tag: str, kept: bool) -> None:
-    """It tells whether bucket and prefix were the customer's, who gets them back as they were."""
+    """The mark shows whether the customer chose bucket and prefix; if so, both can be restored."""
     there = marked(prefix, tag, kept=kept)
     assert Location("logs", there).mark == tag
     assert is_kept(there) is kept
@@ -163,7 +163,7 @@ def test_prefix_without_a_mark_has_none_to_take_off(prefix: str) -> None:
     ("identifier", "own"),
     [
         ("dt-logs-analysis-1-0123456789abcdef", True),
-        ("dt-logs-analysis-27-0123456789abcdef", True),  # of a release to come
+        ("dt-logs-analysis-27-0123456789abcdef", True),  # of a future release
         ("dt-logs-analysis-1-0123456789abcde", False),
         ("dt-logs-analysis-x-0123456789abcdef", False),
         ("dt-logs-analysis", False),
@@ -190,6 +190,6 @@ def test_bucket_of_any_stack_is_known_by_its_name(name: str, own: bool) -> None:
 
 
 def test_location_has_one_notification_whoever_asks() -> None:
-    """Two stacks at one location share the entry; other locations have others."""
+    """Stacks at one location share its notification; every location has its own."""
     assert Location("logs", "").notification_id == "dt-logs-analysis-1-2beb4a5283f1446f"
     assert Location("logs", "a").notification_id != Location("logs", "b").notification_id

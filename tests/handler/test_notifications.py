@@ -1,4 +1,4 @@
-"""Editing notifications, and finding what S3 would refuse before it is put."""
+"""Editing notifications, and finding what S3 would refuse before anything is written."""
 
 import copy
 import json
@@ -26,7 +26,7 @@ def ours(prefix: str, topic: str = TOPIC) -> dict[str, Any]:
 
 
 def coming(*prefixes: str) -> NotificationEdit:
-    """Return the edit by which our entries for these prefixes come."""
+    """Return the edit that adds our entries for these prefixes."""
     return NotificationEdit(put=tuple(map(ours, prefixes)))
 
 
@@ -35,7 +35,7 @@ def going(*prefixes: str) -> NotificationEdit:
 
 
 def unordered(configuration: Any) -> Any:
-    """Return a configuration to be compared without the order in its lists."""
+    """Return a configuration in a form for comparison that ignores the order of its lists."""
     return {
         kind: sorted(json.dumps(each, sort_keys=True) for each in value)
         if isinstance(value, list)
@@ -100,7 +100,7 @@ def test_foreign_entries_keep_their_order_and_content(
 def test_edits_of_two_stacks_commute(
     configuration: dict[str, Any], mine: list[str], others: list[str]
 ) -> None:
-    """At one location both put the same entry; elsewhere neither sees the other's."""
+    """At the same location both put the same entry; elsewhere neither touches the other's."""
     first, second = coming(*mine), coming(*others)
     one = second.applied(first.applied(configuration))
     two = first.applied(second.applied(configuration))
@@ -118,14 +118,14 @@ def test_edit_is_repeatable(configuration: dict[str, Any], prefixes: list[str]) 
 
 
 def test_eventbridge_stays_on() -> None:
-    """S3 turns it off with a configuration that leaves it out."""
+    """S3 turns EventBridge off if a new configuration leaves it out."""
     there = coming("web").applied({"EventBridgeConfiguration": {}})
     assert there["EventBridgeConfiguration"] == {}
     assert going("web").applied(there) == {"EventBridgeConfiguration": {}}
 
 
 def test_entry_in_another_form_is_left_alone() -> None:
-    """S3 answers filter names with a capital, and may order rules otherwise."""
+    """S3 returns filter names with a capital letter, and may reorder the rules."""
     answered = ours("web")
     rules = answered["Filter"]["Key"]["FilterRules"]
     answered["Filter"] = {
@@ -143,7 +143,7 @@ def test_entry_to_another_topic_is_put_right_in_its_place() -> None:
 
 
 def foreign(events: list[str], kind: str = "Topic", **rules: str) -> dict[str, Any]:
-    """Return a configuration with one entry of somebody else's."""
+    """Return a configuration with one entry that is somebody else's."""
     arns = {
         "Topic": ("TopicArn", THEIRS),
         "Queue": ("QueueArn", "arn:aws:sqs:us-east-1:123456789012:theirs"),
@@ -242,7 +242,7 @@ def test_topic_that_we_may_not_use_is_in_the_way(topic: str) -> None:
 
 
 def test_two_entries_in_the_way_are_not_shared() -> None:
-    """None of them is told of every object."""
+    """A topic is shared only if its entry is the only one in the way."""
     configuration = {
         "TopicConfigurations": [
             *foreign([CREATED], prefix="web/")["TopicConfigurations"],
@@ -276,7 +276,7 @@ def test_entry_without_an_id_is_named_by_its_destination() -> None:
 def test_what_is_found_free_has_no_overlap_by_aws_rule(
     configuration: dict[str, Any], prefix: str
 ) -> None:
-    """S3 refuses a common event type where one prefix and one suffix contain the other's."""
+    """S3 refuses two entries with a common event type if both prefixes and suffixes overlap."""
     location = Location("logs", prefix.strip("/"))
     try:
         free = covering_topic(configuration, location, HERE, share=True) is None

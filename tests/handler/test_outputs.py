@@ -38,7 +38,7 @@ KEYS = {
     "HandlerSha256",
 }
 TOKEN = "s3cr3t"
-LIMIT = 4096  # bytes that CloudFormation takes
+LIMIT = 4096  # bytes that CloudFormation accepts
 EVERY = properties("*")
 PRIVILEGES = pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
 
@@ -48,7 +48,7 @@ def never(account: Account) -> list[str]:
 
 
 def one_that_cannot(account: Account) -> list[str]:
-    """An ALB that can be onboarded, and one whose bucket is encrypted by KMS."""
+    """Add an ALB that can be onboarded, and one whose bucket is encrypted with KMS."""
     log_bucket(account, "kms-logs")
     encrypted_by_kms(account, "kms-logs")
     return [
@@ -58,7 +58,7 @@ def one_that_cannot(account: Account) -> list[str]:
 
 
 def many_that_cannot(account: Account) -> list[str]:
-    """300 ALBs with a long non-ASCII prefix that ELB refuses, and one that can be onboarded."""
+    """Add 300 ALBs with a long non-ASCII prefix, which ELB refuses, and return one without."""
     customers_bucket(account)
     prefix = "журнал-доступа/" * 40 + "AWSLogs/\U0001f4e6"
     for number in range(300):
@@ -68,7 +68,7 @@ def many_that_cannot(account: Account) -> list[str]:
 
 
 def many_buckets(account: Account) -> list[str]:
-    """60 ALBs, each with a bucket of its own."""
+    """Add 60 ALBs, each with its own bucket."""
     arns = []
     for number in range(60):
         bucket = f"a-log-bucket-with-a-long-name-{number:02}-{'x' * 20}"
@@ -78,7 +78,7 @@ def many_buckets(account: Account) -> list[str]:
 
 
 def checked(answer: Answer) -> Answer:
-    """Check what holds for the values of every success, and return the answer."""
+    """Check what must hold for the values of every success, and return the answer."""
     assert answer["Status"] == "SUCCESS", answer["Reason"]
     assert set(answer["Data"]) == KEYS
     assert all(isinstance(each, str) and each for each in answer["Data"].values())
@@ -149,7 +149,7 @@ def test_one_that_is_refused_only_when_it_is_changed_is_named_too() -> None:
 
 
 def refusing(arn: str, text: str) -> Any:
-    """Return a hook in which ELB refuses to change a load balancer, with a text."""
+    """Return a hook that makes ELB refuse to change a load balancer, with this message."""
 
     def before(service: str, operation: str, params: Mapping[str, Any]) -> None:
         changes = operation == "ModifyLoadBalancerAttributes"
@@ -211,7 +211,7 @@ def test_everything_at_once_fits() -> None:
     "identifier", [ENDPOINT, ENDPOINT.partition("?")[2], f"to {ENDPOINT} since May"]
 )
 def test_a_warning_that_contains_the_endpoint_hides_it(identifier: str) -> None:
-    """Somebody has replaced our notification by one whose Id contains the endpoint."""
+    """Somebody has replaced our notification with one whose Id contains the endpoint."""
     case = Case(adopted)
     given = properties(case.arns[0])
     checked(case.send("Create", given))

@@ -1,4 +1,4 @@
-"""Where each load balancer is to log: what a customer has stays, the rest goes to a bucket."""
+"""Where each load balancer will log: the customer's choice stays, the others get a bucket."""
 
 from dataclasses import replace
 from random import Random
@@ -41,7 +41,7 @@ def logging(found: State, arn: str = WEB) -> Logging:
 
 
 def claim(found: State, name: str, tag: str = TAG) -> Registration:
-    """Return the one registration that a stack has in a bucket."""
+    """Return the only registration that a stack has in a bucket."""
     (mine,) = (each for each in bucket(found, name).register(HERE) if each.stack == tag)
     return mine
 
@@ -66,7 +66,7 @@ def test_older_boto3_makes_the_bucket_under_its_global_name() -> None:
 
 
 def test_bucket_that_is_there_is_used_whatever_boto3_knows() -> None:
-    """A runtime's boto3 may come to know the namespace between two runs."""
+    """An update of the runtime may bring a boto3 that knows the namespace."""
     own = Bucket(GLOBAL_BUCKET, tags={"dt-logs-analysis:stack": TAG})
     found = after(request("Update", WEB), state(alb(), buckets=(own,)))
     assert logging(found).bucket == GLOBAL_BUCKET
@@ -114,7 +114,7 @@ def test_whole_location_is_claimed_where_it_is_asked_for() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "web", "_web", "a/b"])
 def test_bucket_that_was_set_is_kept_while_logging_was_off(prefix: str) -> None:
-    """Bucket and prefix come back as they were when the stack goes."""
+    """A Delete restores bucket and prefix as they were."""
     off = alb(bucket="logs", prefix=prefix, enabled=False)
     before = state(off, buckets=(LOGS,))
     there = after(request("Create", WEB), before)
@@ -127,7 +127,7 @@ def test_bucket_that_was_set_is_kept_while_logging_was_off(prefix: str) -> None:
 
 @pytest.mark.parametrize("gone", ["gone", OTHER_BUCKET])
 def test_bucket_that_is_gone_or_was_ours_is_as_good_as_unset(gone: str) -> None:
-    """AWS does not let the attribute be emptied, so it stays after a stack has gone."""
+    """AWS refuses to empty the attribute, so the name stays after its stack was deleted."""
     found = after(request("Create", WEB), state(alb(bucket=gone, enabled=False)))
     assert logging(found).bucket == OWN_BUCKET
     assert logging(found).location.mark == TAG
@@ -142,17 +142,17 @@ def test_bucket_of_ours_that_somebody_deleted_is_made_again() -> None:
 
 
 def test_another_stacks_own_location_is_shared_by_load_balancer() -> None:
-    """It goes on logging there; each stack names what it reads where they differ."""
+    """The load balancer keeps logging there. This stack has fewer of them, so it names its own."""
     theirs = after(request("Create", WEB, API, stack=THERE), state(alb(), alb("api", 2)))
     found = after(request("Create", WEB), theirs)
     assert logging(found) == Logging(True, OTHER_BUCKET, f"dt-logs-analysis/{OTHER_TAG}")
     mine = claim(found, OTHER_BUCKET)
     assert mine.load_balancers == {"app/web/0000000000000001"}
-    assert mine.turned_on  # by the other stack: copied, for when that one leaves first
+    assert mine.turned_on  # by the other stack; copied, because that one may leave first
 
 
 def test_own_location_is_not_read_whole_once_another_stack_needs_it_for_others() -> None:
-    """The load balancer that was taken out goes on logging there, for the other stack alone."""
+    """The load balancer that was removed keeps logging there, only for the other stack."""
     there = after(request("Create", WEB, API), state(alb(), alb("api", 2)))
     both = after(request("Create", API, stack=THERE), there)
     found = after(request("Update", WEB, old=properties(WEB, API), at=NOON + 60), both)
@@ -168,7 +168,7 @@ TEAM = Bucket("team-logs", region="us-east-1")
 def test_logging_of_which_somebody_changed_the_bucket_alone_is_the_customers(
     kept: bool, kind: str
 ) -> None:
-    """A controller sets `enabled` and `bucket`, and leaves our prefix where it is."""
+    """A controller sets `enabled` and `bucket`, and leaves our prefix as it is."""
     first = alb(bucket="logs", enabled=False) if kept else alb()
     there = after(request("Create", WEB), state(first, buckets=(LOGS, TEAM)))
     prefix = logging(there).prefix
@@ -195,7 +195,7 @@ def test_logging_of_which_somebody_changed_the_bucket_alone_is_the_customers(
 def test_logging_to_the_bucket_that_was_given_is_known_without_a_registration(
     bucket: str, ours: set[Location]
 ) -> None:
-    """A run that failed may have left the prefix, and nothing in the register."""
+    """A failed run may have left the prefix, but no registration."""
     for asked in (
         request("Update", WEB, LogBucketName=bucket),
         request("Delete", WEB, LogBucketName=bucket),
@@ -205,14 +205,14 @@ def test_logging_to_the_bucket_that_was_given_is_known_without_a_registration(
 
 
 def test_logging_is_known_to_the_run_that_turned_it_on() -> None:
-    """The register may be lost meanwhile, with the Delete of the stack or by another writer."""
+    """The stack's Delete or another writer may have removed the registration meanwhile."""
     there = Location("logs", f"web/{MARK}")
     asked = replace(request("Delete", WEB), turned_on=(there,))
     assert observed(asked).ours == {there}
 
 
 def observed(asked: Request) -> State:
-    """Return what is read of an account with one load balancer and the bucket `logs`."""
+    """Return the observed state of an account with one load balancer and the bucket `logs`."""
     clock = Clock()
     account = Account(ACCOUNT, REGION, clock=clock)
     account.add_load_balancer("web")
@@ -295,7 +295,7 @@ def test_load_balancer_that_never_was_fails_an_update() -> None:
 
 
 def test_rollback_goes_back_to_a_load_balancer_that_vanished_meanwhile() -> None:
-    """Its ARN is only in the properties of before; the register remembers their digest."""
+    """The event's old properties do not name it; the register has the earlier request's digest."""
     there = after(request("Create", WEB, API), state(alb(), alb("api", 2)))
     updated = after(request("Update", WEB, old=properties(WEB, API), at=NOON + 60), there)
     back = request("Update", WEB, API, old=properties(WEB), at=NOON + 120)
@@ -305,7 +305,7 @@ def test_rollback_goes_back_to_a_load_balancer_that_vanished_meanwhile() -> None
 
 @pytest.mark.parametrize("old", [properties(WEB), properties(API)])
 def test_update_succeeds_where_all_load_balancers_have_vanished(old: dict[str, object]) -> None:
-    """A rollback to a single load balancer that is deleted by now must not strand the stack."""
+    """A rollback to a single load balancer that no longer exists must not strand the stack."""
     there = after(request("Create", WEB), state(alb()))
     if old != properties(WEB):
         before = moved(there, API, Logging())
@@ -334,7 +334,7 @@ RECOGNISED: list[tuple[str, list[str], dict[str, object], list[str], bool]] = [
 def test_request_is_recognised_by_what_the_register_remembers(
     arns: list[str], given: dict[str, object], known: list[str], again: bool
 ) -> None:
-    """Names are remembered where the vendor reads by load balancer, else a digest of all."""
+    """The register has names if the vendor reads by load balancer, and a digest of the request."""
     before = state(alb(bucket="logs"), alb("api", 2), alb("new", 9), buckets=(LOGS,))
     there = after(request("Create", WEB, API), before)
     nothing = properties(alb_arn("x", 7))

@@ -1,4 +1,4 @@
-"""The way in: what a plan adds to an account, and how two stacks share it."""
+"""Planning the way in: what a plan adds to an account, and how two stacks share it."""
 
 import json
 from dataclasses import replace
@@ -71,7 +71,7 @@ def subscriptions(found: State, arn: str) -> list[tuple[str, str]]:
 
 
 def notified(name: str, topic: str = SHARED, **changed: Any) -> Bucket:
-    """Return a bucket that announces every object to a topic of the customer's."""
+    """Return a bucket that announces every object to the customer's topic."""
     entry: dict[str, Any] = {
         "Id": "theirs",
         "TopicArn": topic,
@@ -135,7 +135,7 @@ def test_new_bucket_lets_the_vendor_read_elb_write_and_nobody_without_tls() -> N
 
 
 def test_log_bucket_of_the_customers_gets_the_read_statement_alone() -> None:
-    """ELB writes there already; who may connect how is the customer's to say."""
+    """ELB can already write there, and whether to require TLS is the customer's decision."""
     found = after(request("Create", WEB), LOGGING)
     first, read = statements(found, "logs")
     assert first == THEIRS
@@ -162,7 +162,7 @@ def test_queue_is_subscribed_by_its_arn() -> None:
 
 
 def test_register_comes_first_and_logging_last() -> None:
-    """Whatever is interrupted can be found again by the register."""
+    """Whatever an interrupted run leaves can then be found by the register."""
     steps = planned(request("Create", WEB, API), state(alb(), alb("api", 2)))[0].steps
     kinds = [type(step) for step in steps]
     assert kinds[0] is CreateBucket
@@ -180,7 +180,7 @@ def test_second_plan_changes_nothing(before: State, privileges: str) -> None:
 
 
 def test_documented_role_makes_sure_without_looking() -> None:
-    """It may create topics and subscribe, and no more; tags on a topic would need a right."""
+    """It may only create topics and subscribe; to tag a topic, it would need a permission."""
     asked = request("Create", WEB, Privileges="documented", ResourceTags=["team=logs"])
     plan, _ = planned(asked, state(alb(), documented=True))
     (made,) = (step for step in plan.steps if isinstance(step, EnsureTopic))
@@ -207,7 +207,7 @@ def test_topic_that_is_told_already_is_shared_with_a_filter() -> None:
 
 
 def test_documented_role_shares_no_topic() -> None:
-    """It may not unsubscribe again."""
+    """It could not end the subscription again."""
     before = state(alb(bucket="logs"), buckets=(notified("logs"),), documented=True)
     with pytest.raises(Refused, match="by the notification theirs to"):
         planned(request("Create", WEB, Privileges="documented"), before)
@@ -226,7 +226,7 @@ def test_our_endpoint_on_a_foreign_topic_without_our_filter_is_in_the_way() -> N
 
 
 def test_topic_is_shared_for_one_bucket_alone() -> None:
-    """A topic takes one subscription of an endpoint, and a run sees its own buckets only."""
+    """A topic has only one subscription for an endpoint, and a run sees only its own buckets."""
     one, two = notified("one"), notified("two")
     before = state(alb(bucket="one"), buckets=(one,), topics=(Topic(SHARED, "", ()),))
     known = topic(after(request("Create", WEB), before), SHARED)
@@ -261,7 +261,7 @@ def test_topic_with_another_policy_is_refused(policy: str) -> None:
 
 
 def test_policy_that_would_grow_beyond_its_limit_is_refused_with_the_fix() -> None:
-    """By location there is room; that is never decided in silence."""
+    """VendorReadScope=Location would fit, but that is the customer's decision."""
     albs = [alb("x" * 32, number, bucket="logs") for number in range(150)]
     before = state(*albs, buckets=(LOGS,))
     arns = [each.arn for each in albs]
@@ -316,7 +316,7 @@ def asked(kind: str, new: Any, old: Any = None, at: float = NOON) -> Request:
 
 
 def meaning(found: State) -> Any:
-    """Return a state to be compared, without what the register knows of time and history."""
+    """Return a state in a form for comparison, without the register's times and digests."""
     claims = {replace(each, time=0, asked="", previous="") for each in found.register(HERE)}
     rest = {
         there.name: (there.tags, there.lifecycle, own(there.notifications))
@@ -333,7 +333,7 @@ def meaning(found: State) -> Any:
 
 @pytest.mark.parametrize("changed", UPDATES, ids=str)
 def test_update_leads_to_what_a_create_would_and_back(changed: dict[str, object]) -> None:
-    """Each property from the old value to the new, and on a rollback the old state again."""
+    """Each property takes its new value, and a rollback leads back to the old state."""
     shop = alb("shop", 3, bucket="logs", prefix="web")
     before = state(alb(), alb("api", 2), shop, buckets=(LOGS,))
     old = properties(WEB, shop.arn)

@@ -1,4 +1,4 @@
-"""Editing bucket policies: ours come and go, everybody else's stay as they are."""
+"""Editing bucket policies: our statements come and go, all others stay as they are."""
 
 import json
 from dataclasses import replace
@@ -33,7 +33,7 @@ def claim(stack: str = TAG, prefix: str = "web", time: int = 1772366400) -> Regi
 
 
 def coming(*claims: Registration) -> PolicyEdit:
-    """Return the edit by which claims come, each with its delivery statement."""
+    """Return the edit that adds claims, each with its delivery statement."""
     put: list[Any] = [each.statement(HERE) for each in claims]
     put += [delivery_statement(each.location, HERE) for each in claims]
     return PolicyEdit(tuple(put))
@@ -47,13 +47,13 @@ OURSELVES = {"AWS": "arn:aws:iam::123456789012:root"}  # the principal that gran
 
 
 def statements(policy: str | None) -> list[Any]:
-    """Return the statements as a list, however they are written."""
+    """Return the statements as a list, even if the policy has a single one without a list."""
     found = json.loads(policy)["Statement"] if policy else []
     return found if isinstance(found, list) else [found]
 
 
 def rest(policy: str | None) -> dict[str, Any]:
-    """Return all of a policy but its statements."""
+    """Return everything in a policy except its statements."""
     document = json.loads(policy) if policy else {"Version": "2012-10-17"}
     return {key: value for key, value in document.items() if key != "Statement"}
 
@@ -111,7 +111,7 @@ def test_edit_without_effect_returns_the_policy_to_the_letter(policy: str | None
 def test_edits_of_two_stacks_commute(
     policy: str | None, mine: list[Registration], others: list[Registration]
 ) -> None:
-    """Whoever comes first, and whoever leaves, the same statements are there in the end."""
+    """Whichever stack comes first, the statements are the same, even after one has left."""
     one = coming(*others).applied(coming(*mine).applied(policy))
     two = coming(*mine).applied(coming(*others).applied(policy))
     assert unordered(one) == unordered(two)
@@ -123,7 +123,7 @@ def test_edits_of_two_stacks_commute(
 @STEADY
 @given(policies(), prefixes)
 def test_delivery_stays_as_long_as_any_registration(policy: str | None, prefix: str) -> None:
-    """It goes with the last one for its location, whichever stack put it."""
+    """The statement goes with the last registration for its location, whichever stack put it."""
     first, second, elsewhere = claim(prefix=prefix), claim(OTHER_TAG, prefix), claim(prefix="x")
     delivery = delivery_statement(first.location, HERE)
     both = coming(second, elsewhere).applied(coming(first).applied(policy))
@@ -164,7 +164,7 @@ def test_disarmed_registration_grants_nothing_and_is_found_until_it_is_dropped(
 
 
 def test_disarmed_statement_in_another_form_is_left_alone() -> None:
-    """S3 may answer the root of an account as the account."""
+    """S3 may return the ARN of an account's root as the account's ID."""
     answered = {**claim().statement(HERE), "Principal": {"AWS": ["123456789012"]}}
     policy = json.dumps({"Statement": answered})
     assert disarming([claim()], HERE).applied(policy) is policy
@@ -178,7 +178,7 @@ def test_registration_that_is_gone_is_not_put_again_by_disarming_it() -> None:
 
 @pytest.mark.parametrize("principal", ["*", {"AWS": "*"}, {"AWS": ["123456789012"]}, {"AWS": "x"}])
 def test_forms_of_a_principal_stay_as_they_are(principal: object) -> None:
-    """A public statement must not come out as another form, nor a text as a list."""
+    """A public statement must keep its form, and a string must not become a list."""
     theirs = {"Effect": "Allow", "Principal": principal, "Action": "s3:*", "Resource": ["*"]}
     policy = json.dumps({"Version": "2008-10-17", "Id": "theirs", "Statement": theirs})
     there = coming(claim()).applied(policy)
@@ -195,7 +195,7 @@ def test_statement_of_ours_is_replaced_in_its_place() -> None:
 
 
 def test_statement_that_means_the_same_is_left_alone() -> None:
-    """S3 may answer a list of one as a text, and a boolean as a text."""
+    """S3 may return a list of one as a string, or the other way round, and "false" as a boolean."""
     tls = tls_statement("logs", HERE)
     mine = claim().statement(HERE)
     resource = mine["Resource"]
@@ -224,7 +224,7 @@ def test_first_statement_makes_a_policy_of_the_current_version() -> None:
 
 
 def test_policy_is_written_without_white_space() -> None:
-    """White space counts towards the limit of 20 KB."""
+    """White space counts towards S3's limit of 20 KB."""
     policy = json.dumps({"Statement": [{"Sid": "übrig", "Effect": "Allow"}]}, indent=8)
     after = coming(claim()).applied(policy) or ""
     assert after == json.dumps(json.loads(after), separators=(",", ":"), ensure_ascii=False)
@@ -257,7 +257,7 @@ DEAD = "AROAEXAMPLEIDOFAROLE1"
     ],
 )
 def test_dead_principal_is_named_before_the_put(statement: dict[str, Any], name: str) -> None:
-    """S3 would refuse every put of this policy as malformed."""
+    """S3 would refuse this policy as malformed, whatever else is changed."""
     alive = {"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}
     policy = json.dumps({"Statement": [alive, {"Effect": "Deny", **statement}]})
     with pytest.raises(Refused) as refused:

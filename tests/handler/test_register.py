@@ -1,4 +1,4 @@
-"""The register in the bucket's policy: what is written there is read again, and nothing else."""
+"""The register in the bucket's policy: it reads what it has written, and nothing else."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ WEB, API = "app/web/0000000000000001", "app/api/0000000000000002"
 
 
 def registration(prefix: str = "", *names: str, **changed: Any) -> Registration:
-    """Return a claim of the stack's on a location of the bucket `logs`."""
+    """Return the stack's claim on a location in the bucket `logs`."""
     given: dict[str, Any] = {
         "stack": TAG,
         "location": Location("logs", prefix),
@@ -69,7 +69,7 @@ claims = st.builds(
 
 @pytest.mark.parametrize("turned_on", [False, True])
 def test_whole_location_is_read_by_one_statement(turned_on: bool) -> None:
-    """Of all that may be logged there, application load balancers' access logs alone."""
+    """It covers only application load balancers' access logs, whatever else is logged there."""
     sid = "DTLogsAnalysis1Read558d71137e721a808a46e0e0e0e069a42a40ababababcdcdcdcd"
     assert registration("web", turned_on=turned_on).statement(HERE) == {
         "Sid": f"{sid}{'1' if turned_on else '0'}",
@@ -132,7 +132,7 @@ def test_registration_is_found_among_foreign_statements(
 @pytest.mark.parametrize(
     "change",
     [
-        {"Resource": f"arn:aws:s3:::logs/web/{BELOW}*"},  # one text, as S3 may answer it
+        {"Resource": f"arn:aws:s3:::logs/web/{BELOW}*"},  # a string, as S3 may return it
         {"Principal": {"AWS": "999988887777"}},
         {"Principal": {"AWS": ["arn:aws:iam::999988887777:root"]}},
         {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
@@ -156,7 +156,7 @@ def test_statement_in_another_form_is_the_same_registration(change: dict[str, ob
     ],
 )
 def test_edited_statement_still_claims_its_location(change: dict[str, object]) -> None:
-    """Nothing that is shared may go while it stands, whatever somebody has made of it."""
+    """While the statement exists, however it was edited, nothing that is shared may go."""
     claim = registration("web", WEB)
     (found,) = registrations(policy({**claim.statement(HERE), **change}), "logs", HERE)
     assert found.sid == claim.sid
@@ -222,7 +222,7 @@ def test_claim_covers_its_location_and_load_balancers() -> None:
 def test_delivery_is_granted_as_elb_documents_it(
     region: str, partition: str, principal: dict[str, str]
 ) -> None:
-    """China's regions do not accept the service principal alone."""
+    """China's regions do not accept the service principal on its own."""
     stack = Stack(STACK, partition, region, "123456789012")
     statement = delivery_statement(Location("logs", "we?b"), stack)
     assert statement["Effect"] == "Allow"

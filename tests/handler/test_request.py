@@ -1,4 +1,4 @@
-"""Events become requests, or are refused with the value and the fix."""
+"""Checking events: each becomes a request, or is refused with the value and the fix."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ ARNS = [
 
 @pytest.mark.parametrize(("arn", "fix"), [case[1:] for case in ARNS], ids=[a[0] for a in ARNS])
 def test_wrong_load_balancer_is_named_with_its_fix(arn: str, fix: str) -> None:
-    """One wrong ARN among good ones is the one that the customer reads of."""
+    """If only one of several ARNs is wrong, the failure names that one."""
     with pytest.raises(InvalidRequest) as refused:
         properties_of(properties(API, arn), HERE)
     assert arn in refused.value.what
@@ -157,7 +157,7 @@ ENDPOINTS = [
 
 @pytest.mark.parametrize("address", ENDPOINTS)
 def test_wrong_endpoint_is_refused_and_not_repeated(address: str) -> None:
-    """It may hold a token, so the reason does without the value."""
+    """It may contain a token, so the failure does not show the value."""
     with pytest.raises(InvalidRequest) as refused:
         properties_of(properties(WEB, NotificationEndpoint=address), HERE)
     assert refused.value.what.startswith("NotificationEndpoint ")
@@ -262,13 +262,13 @@ DIGESTS: list[tuple[str, dict[str, object], dict[str, object], bool]] = [
 def test_digest_is_of_what_decides_where_load_balancers_log(
     one: dict[str, object], other: dict[str, object], same: bool
 ) -> None:
-    """An Update back is recognised by it, whatever else was changed and is changed back."""
+    """A rollback is recognised by it, whatever else was changed and is changed back."""
     first, second = (properties_of(properties(WEB, **each), HERE) for each in (one, other))
     assert (first.digest == second.digest) is same
 
 
 def test_digest_is_written_out() -> None:
-    """It is in the register, where each release must know it again."""
+    """It is in the register, where every release must recognise it."""
     assert properties_of(properties(WEB), HERE).digest == "4ee7ff5e"
     assert properties_of(properties("*", LogBucketName="logs"), HERE).digest == "447517a9"
 
@@ -340,7 +340,7 @@ STRAYS: list[tuple[str, dict[str, object], dict[str, object], str, bool]] = [
 def test_stray_is_a_bucket_that_the_role_of_before_cannot_leave(
     old: dict[str, object], new: dict[str, object], bucket: str, stray: bool
 ) -> None:
-    """The role covers the stack's own buckets, LogBucketName and ExistingLogBucketNames."""
+    """A role covers the stack's own buckets, LogBucketName and ExistingLogBucketNames."""
     assert request("Update", WEB, old=properties(WEB, **old), **new).strays(bucket) is stray
     assert not request("Create", WEB, **new).strays(bucket)
     assert not request("Delete", WEB, **new).strays(bucket)
@@ -371,14 +371,14 @@ def test_request_knows_the_delete_of_an_update_with_what_was_before() -> None:
 
 
 def test_delete_of_all_load_balancers_names_none_of_them() -> None:
-    """AWS knows no load balancer of the ARN `*`: they are found by their marks."""
+    """`*` is not the ARN of a load balancer; a Delete finds them by their marks."""
     assert request("Create", "*").deleted().traces.load_balancers == ()
     asked = request("Update", "*", old=properties(API))
     assert asked.deleted().traces.load_balancers == (API,)
 
 
 def test_delete_takes_any_properties() -> None:
-    """What a failed Create was given comes back with its Delete, however wrong it is."""
+    """After a failed Create, its Delete has the same properties, however wrong they are."""
     given = {
         "LoadBalancerArns": [WEB, 7, "nonsense", WEB.replace("us-east-1", "eu-west-1")],
         "LogBucketName": "Not A Bucket",
@@ -427,7 +427,7 @@ NAMES = sorted(properties(WEB))
 @STEADY
 @given(st.dictionaries(st.sampled_from(NAMES), json_values))
 def test_any_properties_are_taken_or_refused(changed: dict[str, Any]) -> None:
-    """Nothing that CloudFormation could send ends in another error."""
+    """Whatever CloudFormation sends, the only possible error is InvalidRequest."""
     for kind in ("Create", "Update", "Delete"):
         try:
             parse(event(kind, properties(WEB, **changed)), NOON)

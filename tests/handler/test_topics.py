@@ -1,4 +1,4 @@
-"""Topics' policies, and the filters by which a subscription to a foreign topic is ours."""
+"""Topics' policies, and the filters that show that a subscription to a foreign topic is ours."""
 
 import json
 from typing import Any
@@ -60,7 +60,7 @@ def test_topic_policy_is_of_the_partition() -> None:
 
 
 def test_filter_lets_log_objects_of_the_locations_through() -> None:
-    """S3's events carry a record a message; keys in them are encoded."""
+    """S3 sends one record in each message, and encodes the keys."""
     assert json.loads(filter_policy("logs", [WEB, ODD], HERE)) == {
         "Records": {
             "s3": {
@@ -98,7 +98,7 @@ OURS = json.loads(filter_policy("logs", [WEB], HERE))
 
 
 def changed(**inner: object) -> dict[str, Any]:
-    """Return our filter with keys beside or in place of those within `s3`."""
+    """Return our filter with some keys of its `s3` object added or replaced."""
     return {"Records": {"s3": {**OURS["Records"]["s3"], **inner}}}
 
 
@@ -142,7 +142,7 @@ def test_filters_are_compared_by_meaning() -> None:
 
 
 def with_a_subscriber(account: Account) -> list[str]:
-    """A topic of the customer's that is told of all new logs, with a subscription before ours."""
+    """Announce all new logs to a customer's topic, which has a subscription before ours."""
     arns = announced(account)
     (topic,) = account.world.topics
     account.sns.subscribe(TopicArn=topic, Protocol="https", Endpoint="https://team.example.com/")
@@ -155,7 +155,7 @@ def no_more_announced(account: Account) -> None:
 
 
 def test_subscription_is_found_by_itself_among_others_to_its_topic() -> None:
-    """Nothing points to the topic any more: the customer's bucket tells it nothing."""
+    """The customer's bucket no longer announces to the topic, so nothing else points to it."""
     case = Case(with_a_subscriber)
     given = properties(*case.arns)
     case.sent("Create", given)
@@ -170,7 +170,7 @@ def test_subscription_is_found_by_itself_among_others_to_its_topic() -> None:
     assert case.left() == []
 
 
-OLD_NAMES = ("my_logs", "My.Logs", "my.logs", "x" * 255)  # us-east-1 took them until March 2018
+OLD_NAMES = ("my_logs", "My.Logs", "my.logs", "x" * 255)  # us-east-1 accepted them until March 2018
 
 
 def with_old_buckets(account: Account) -> list[str]:
@@ -200,7 +200,7 @@ def test_every_bucket_has_its_own_topic_whatever_its_name() -> None:
 
 
 def test_subscription_that_its_owner_ended_is_made_again() -> None:
-    """SNS lists it as Deleted for three days."""
+    """SNS lists the ended subscription as Deleted for three days."""
     case = Case(adopted)
     given = properties(case.arns[WEB_ALB])
     case.sent("Create", given)
@@ -232,7 +232,7 @@ def test_announcements_are_delivered_again_for_nearly_an_hour(privileges: str) -
 
 @EACH_ROLE
 def test_topic_with_another_delivery_policy_is_used_as_it_is(privileges: str) -> None:
-    """SNS may show a policy in another form than the one that it was given."""
+    """SNS may return a delivery policy in another form than the one that was set."""
     case = Case(adopted)
     given = properties(case.arns[WEB_ALB], Privileges=privileges)
     case.sent("Create", given)

@@ -1,6 +1,6 @@
-"""What an Update may refuse: only what is new. What was there before is kept, with a warning.
+"""An Update refuses only what is new; it keeps what was there before, with a warning.
 
-An Update that fails is followed by an Update back, which would be refused for the same reason.
+Otherwise the rollback of a failed Update would be refused for the same reason.
 """
 
 import json
@@ -50,9 +50,9 @@ Change = Callable[[State], State]
 
 
 def prepared(enabled: bool) -> State:
-    """Return a state with one that logs to the customer's bucket, or is set to; the second is new.
+    """Return a state with three load balancers, of which a stack onboards the first two.
 
-    The third, to be added later, logs there, too.
+    The first and third have the customer's bucket, and log if `enabled`. The second has none.
     """
     web = alb("web", 1, bucket="logs", prefix="web", enabled=enabled)
     api = alb("api", 3, bucket="logs", prefix="api", enabled=enabled)
@@ -74,7 +74,7 @@ def setting(**changed: Any) -> Change:
 
 
 def stated(effect: str, action: str, principal: Any = "*") -> Change:
-    """Return the change by which a statement is added to the bucket's policy."""
+    """Return the change that adds a statement to the bucket's policy."""
 
     def change(found: State) -> State:
         document = json.loads(bucket(found, "logs").policy or '{"Statement": []}')
@@ -113,7 +113,7 @@ DRIFTS: dict[str, tuple[Change, str]] = {
     "gone": (gone, "does not exist"),
 }
 EACH = [(True, *DRIFTS[name]) for name in DRIFTS]
-# Where the stack turned logging on, it may choose another bucket for one that is gone.
+# If the stack turned logging on and the bucket is gone, it may choose another bucket.
 EACH += [(False, *DRIFTS[name]) for name in DRIFTS if name != "gone"]
 EACH += [(False, stated("Deny", "s3:PutObject", DELIVERY), "denies Elastic Load Balancing")]
 each_drift = pytest.mark.parametrize(
@@ -124,7 +124,7 @@ each_drift = pytest.mark.parametrize(
 
 
 def comes_to_rest(asked: Request, before: State) -> tuple[Plan, State]:
-    """Plan, and plan again from what that leads to, which has to change nothing more."""
+    """Plan, and plan again from the state after that, which must not change anything more."""
     plan, found = planned(asked, before)
     assert planned(asked, found)[0].changes == ()
     return plan, found
@@ -158,7 +158,7 @@ def test_bucket_that_is_gone_is_no_obstacle_where_the_stack_turned_logging_on() 
 
 @pytest.mark.parametrize("enabled", [True, False], ids=["adopted", "turned on"])
 def test_bucket_that_cannot_be_read_fails_nothing_and_is_told(enabled: bool) -> None:
-    """What is registered there is not known, so it is neither kept nor taken away."""
+    """Its registrations are unknown, so what the stack has there is left alone."""
     there = created(enabled)
     unread = {**there.buckets, "logs": Unreadable("GetBucketPolicy: no")}
     asked = request("Update", WEB, SHOP, LogRetentionDays="60", at=NOON + 60)
@@ -171,7 +171,7 @@ def test_bucket_that_cannot_be_read_fails_nothing_and_is_told(enabled: bool) -> 
 
 
 def test_update_to_all_load_balancers_takes_nothing_out_of_a_bucket_that_cannot_be_read() -> None:
-    """All that was named is still asked for, so that there is nothing to refuse."""
+    """`*` still asks for everything that was named, so there is nothing to refuse."""
     there = created(True)
     unread = {**there.buckets, "logs": Unreadable("GetBucketPolicy: no")}
     asked = request("Update", "*", old=properties(WEB, SHOP), at=NOON + 60)
@@ -188,7 +188,7 @@ def test_what_is_new_there_is_refused(enabled: bool, drift: Change, text: str) -
     assert text in refused.value.what
 
 
-# Of a bucket that is gone nobody knows any more which load balancers were registered there.
+# If the bucket is gone, nobody knows any more which load balancers were registered there.
 @pytest.mark.parametrize("name", [each for each in DRIFTS if each != "gone"])
 def test_of_all_load_balancers_the_new_one_there_is_left_out(name: str) -> None:
     drift, text = DRIFTS[name]
@@ -207,16 +207,16 @@ def test_of_all_load_balancers_the_new_one_there_is_left_out(name: str) -> None:
 
 @each_drift
 def test_an_update_back_asks_for_what_was_given_up(enabled: bool, drift: Change, text: str) -> None:
-    """Another resource of the stack failed after the Update that took it out."""
+    """Another resource of the stack failed after the Update that removed a load balancer."""
     left = after(request("Update", SHOP, old=properties(WEB, SHOP), at=NOON + 60), created(enabled))
     back = request("Update", WEB, SHOP, old=properties(SHOP), at=NOON + 120)
     plan, _ = comes_to_rest(back, drift(left))
     told = any(text in each for each in (*plan.warnings, *plan.refused.values()))
-    assert told is (drift is not topic_changed)  # the topic had gone with it, and is made anew
+    assert told is (drift is not topic_changed)  # the topic was deleted, too, and is created again
 
 
 def test_an_update_back_asks_for_the_bucket_that_was_given_up() -> None:
-    """What logged to the old LogBucketName would move back to a bucket that is unusable."""
+    """The load balancer would move back to the old LogBucketName, which has become unusable."""
     there = created(True, SHOP, LogBucketName="logs")
     named, other = (properties(SHOP, LogBucketName=each) for each in ("logs", "new"))
     there = after(request("Update", SHOP, old=named, LogBucketName="new", at=NOON + 60), there)
@@ -236,7 +236,7 @@ def test_an_update_back_asks_for_the_bucket_that_was_given_up() -> None:
 def test_another_vendor_and_endpoint_take_the_place_of_the_first(
     enabled: bool, drift: Change, text: str
 ) -> None:
-    """What takes rights away is done whatever has become unusable."""
+    """Rights are taken away even if something has become unusable."""
     asked = request(
         "Update",
         WEB,
@@ -268,7 +268,7 @@ DEAD = stated("Allow", "s3:ListBucket", {"AWS": "AROAEXAMPLEIDOFAROLE1"})
 def test_policy_that_cannot_be_put_any_more_is_told_and_left_as_it_is() -> None:
     there = DEAD(created(True))
     plan, found = comes_to_rest(request("Update", WEB, SHOP, at=NOON + 60), there)
-    assert plan.warnings == ()  # nothing is to be put
+    assert plan.warnings == ()  # the policy stays as it is
     asked = request("Update", WEB, SHOP, VendorReadScope="Location", at=NOON + 60)
     plan, found = comes_to_rest(asked, there)
     assert any("S3 takes no change" in each for each in plan.warnings)
@@ -281,14 +281,14 @@ def test_policy_that_cannot_be_put_any_more_is_told_and_left_as_it_is() -> None:
 def test_policy_that_cannot_be_put_is_tried_where_it_takes_a_right_away(
     given: dict[str, object],
 ) -> None:
-    """An Update that leaves the first vendor in must not succeed."""
+    """An Update must not succeed while the vendor keeps a right that it should lose."""
     asked = request("Update", WEB, SHOP, old=properties(WEB, SHOP), at=NOON + 60, **given)
     plan, _ = planned(asked, DEAD(created(True)))
     assert any(isinstance(each, EditPolicy) and each.bucket == "logs" for each in plan.steps)
 
 
 def test_logging_that_was_there_before_may_fail_to_be_set_again_without_failing_the_rest() -> None:
-    """Somebody switched it off, and it cannot be turned on: the Update back must not fail."""
+    """Somebody turned it off, and turning it on may fail; a rollback must not fail then."""
     there = moved(created(False), WEB, Logging(False, "logs", "web"))
     back = request("Update", WEB, SHOP, API, old=properties(WEB, SHOP), at=NOON + 60)
     plan, _ = planned(back, there)

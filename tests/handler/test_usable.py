@@ -1,4 +1,4 @@
-"""Whether logs can flow from a bucket; each refusal names the fix."""
+"""Whether logs can flow from a bucket to the vendor; each refusal names the fix."""
 
 import json
 from typing import Any
@@ -82,7 +82,7 @@ def test_statement_named_as_the_fix_for_a_deny_is_one() -> None:
 
 
 def test_bucket_that_cannot_be_read_is_refused_without_a_statement_to_paste() -> None:
-    """A statement with our Sid would count as a registration, which no Delete takes away."""
+    """A pasted statement with our Sid would count as a registration that no Delete removes."""
     with pytest.raises(Refused) as refused:
         usable(Unreadable("GetBucketPolicy: Access Denied"), WEB, CLAIM, HERE)
     assert str(refused.value) == (

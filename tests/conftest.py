@@ -1,4 +1,4 @@
-"""What all tests share: options, a release, and nobody's own AWS settings."""
+"""What all tests share: options, a release, and botocore's service models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import settings
 from dt_logs_cfn import Settings, build_release, write_release
 
 _TESTS = Path(__file__).parent
-# What starts servers, processes or a browser, and takes most of the time.
+# Tests that start servers, processes or a browser, which take most of the time.
 _SLOW = (
     "browser/",
     "cli/test_rehearse.py",
@@ -25,7 +25,7 @@ _SLOW = (
     "rehearsal/test_",
     "tools/test_check.py",
 )
-# A busy machine must fail no test: Hypothesis would by default, after 200 ms for an example.
+# By default, Hypothesis fails an example that takes over 200 ms, as it may on a busy machine.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
@@ -52,15 +52,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of a release as a vendor builds it."""
+    """Build a release as a vendor does, and give its folder."""
     return write_release(build_release(Settings()), tmp_path_factory.mktemp("release"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _models_are_read_once() -> Iterator[None]:
-    """Let botocore's sessions share the service models that they read, as its clients share them.
+    """Let botocore's sessions share the service models that they read, as a session's clients do.
 
-    Only what is read from disk is shared: sessions, clients and their event handlers are not.
+    Only what is read from disk is shared, not sessions, clients and their event handlers.
     """
     read: defaultdict[str | None, dict[Any, Any]] = defaultdict(dict)
 

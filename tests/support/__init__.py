@@ -1,1 +1,1 @@
-"""What several test suites share: CloudFormation's events, a run of one, an account in moto."""
+"""What several test suites share: accounts, CloudFormation's events, and runs of commands."""

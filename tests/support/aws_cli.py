@@ -1,4 +1,4 @@
-"""The AWS CLI, an independent client: installed beside this Python, or on PATH."""
+"""The AWS CLI as an independent client, installed beside this Python or on PATH."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import pytest
 
 
 def aws_cli() -> str:
-    """Return its path; without one skip, but never in CI."""
+    """Return its path. If there is none, skip the test, or fail it in CI."""
     beside = str(Path(sys.executable).parent)
     found = shutil.which("aws", path=beside) or shutil.which("aws")
     if found is None:

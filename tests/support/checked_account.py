@@ -1,7 +1,7 @@
-"""An emulated account with what the check on AWS needs besides: EC2, SQS and load balancers made.
+"""An emulated account with what else the check on AWS needs: EC2, SQS and new load balancers.
 
 EC2 and SQS are moto's, with a default VPC. The load balancer's address is a server on the loopback
-that writes a log of each request, and hands what S3 announces to the queue.
+that writes a log of each request, and delivers S3's announcements to the queue.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def checked(folder: Path, release: Path) -> Iterator[Checked]:
 
 
 def _add_operations(sandbox: Sandbox, address: str) -> None:
-    """Add calls that the emulated account has no use for itself."""
+    """Add operations that the emulated account does not need otherwise."""
     known = dict(answers("elbv2"))
     describe = known["DescribeLoadBalancers"]
     tags: dict[str, list[dict[str, str]]] = {}
@@ -140,7 +140,7 @@ def _queues() -> list[Any]:
 
 
 def _prepare(sandbox: Sandbox, call: Call) -> None:
-    """Let S3 know the queues that there are, and IAM whose tags are asked for."""
+    """Tell S3 which queues exist, and IAM which topic's tags are listed."""
     if call.operation == "ListTagsForResource" and isinstance(call.params, dict):
         call.params["TopicArn"] = call.params["ResourceArn"]
     for queue in _queues():
@@ -149,7 +149,7 @@ def _prepare(sandbox: Sandbox, call: Call) -> None:
 
 @contextmanager
 def _answering(sandbox: Sandbox) -> Iterator[str]:
-    """Answer requests as the load balancers do: logged at once, and announced."""
+    """Serve the load balancers' address: log each request at once, and announce the log."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""A command that operates stacks, run in this process against an emulated account."""
+"""Run a command that operates stacks in this process, against an emulated account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Configure = Callable[[argparse.ArgumentParser], None]
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command did: its result, the progress that it told, the one line of its failure."""
+    """What a command did: its exit code, output, progress, and the one line of its failure."""
 
     code: int
     out: str
@@ -28,17 +28,17 @@ class Ran:
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs a command; waiting takes a twentieth of its time, as in the emulated account."""
+    """Runs a command; waiting is 20 times as fast, as in the emulated account."""
 
     configure: Configure
     edge: Edge
     capsys: pytest.CaptureFixture[str]
-    answers: Sequence[str] = ()  # of whoever is asked; nobody is there without one
-    asked: list[str] = field(default_factory=list)  # the questions
+    answers: Sequence[str] = ()  # to its questions; without any, nobody is there to answer
+    asked: list[str] = field(default_factory=list)  # the questions so far
     sleep: Callable[[float], None] = lambda seconds: time.sleep(seconds / 20)
 
     def answering(self, *answers: str) -> Runner:
-        """Return the same with somebody there, who answers."""
+        """Return a copy with an operator who gives these answers."""
         return replace(self, answers=answers)
 
     def __call__(self, *argv: str) -> Ran:

@@ -1,4 +1,4 @@
-"""What a command does where AWS refuses one of its calls; it tells itself which calls it makes."""
+"""Find out what a command does if AWS refuses one of its calls, which are recorded first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.iam.rights import needed
 from dt_logs_rehearsal.account.world import Call
 
-# The code that a service has for it, where AWS documents another one than AccessDenied.
+# A service's code for a denied call, if AWS documents another one than AccessDenied.
 _CODES = {
     "elbv2": "UnauthorizedOperation",
     "logs": "AccessDeniedException",
@@ -24,22 +24,22 @@ THROTTLED, LOST = "Throttling", "no answer"
 
 
 class Operation(NamedTuple):
-    """An operation of a service, and the rights that it needs."""
+    """An operation of a service, and the permissions that it needs."""
 
     service: str
     name: str
     rights: tuple[str, ...] = ()
 
     def named_in(self, text: str) -> bool:
-        """Tell whether a text says which operation it was, or which right is missing."""
+        """Tell whether a text names the operation, or a permission that it needs."""
         return any(each in text for each in (self.name, *self.rights))
 
 
 @dataclass(frozen=True)
 class Denial:
-    """An operation that fails, by which code; `after` is the operation that comes before it does.
+    """An operation that fails with a code; if there is an `after`, only after that operation.
 
-    The code LOST stands for a connection that is closed without an answer.
+    The code LOST means that the connection is closed without an answer.
     """
 
     operation: Operation
@@ -53,9 +53,9 @@ class Denial:
 
 @dataclass
 class Gate:
-    """Stands before the account: hears what an administrator calls, and refuses some of it.
+    """Stands in front of the account: records an administrator's calls, and refuses some of them.
 
-    What the stack's role and the vendor call is let through unheard.
+    It ignores the calls of the stack's role and of the vendor.
     """
 
     account: str
@@ -76,25 +76,23 @@ class Gate:
             raise _error(self._denial)
 
     def lose(self, request: Any, event_name: str, **more: object) -> None:
-        """Close the connection of a call without an answer; botocore's event before it sends."""
+        """Close a call's connection without an answer; handles botocore's event before-send."""
         lost = self._denial if self._denial and self._denial.code == LOST else None
         if lost and event_name.endswith(f".{lost.operation.name}"):
             self.refused += 1
             raise ConnectionClosedError(endpoint_url=request.url)
 
     def refuse(self, denial: Denial | None) -> None:
-        """Refuse this and nothing else from now on."""
+        """From now on, refuse this and nothing else."""
         self.heard.clear()
         self.refused, self._denial = 0, denial
 
 
 def denials(heard: list[Operation], *, both: bool = False) -> Iterator[Denial]:
-    """Yield a denial of each operation that was heard, and of each one late.
+    """Yield a denial of each recorded operation, and of each that follows a change of the account.
 
-    By the code of its service, or by `both` that AWS has.
-
-    Late is after what changes the account. Whoever is known at all may ask STS who they are [STS
-    API, GetCallerIdentity].
+    A denial has the service's own code, or `both` yields one with each code that AWS has. The first
+    denials leave out STS: GetCallerIdentity needs no permission [STS API, GetCallerIdentity].
     """
     for each in dict.fromkeys(heard):
         if each.service != "sts":
@@ -106,13 +104,13 @@ def denials(heard: list[Operation], *, both: bool = False) -> Iterator[Denial]:
 
 
 def codes(operation: Operation) -> tuple[str, str]:
-    """Return what a service may answer where a right is missing, its own code last."""
+    """Return the codes with which a service may deny a call, its own code last."""
     return "AccessDenied", _CODES.get(operation.service, "AccessDeniedException")
 
 
 @dataclass
 class Kept:
-    """A session whose clients are made once; it costs more than all that a command does."""
+    """A session that makes each client only once, which takes longer than a whole command."""
 
     gate: Gate
     region_name: str
@@ -136,7 +134,7 @@ def _error(denial: Denial) -> Exception:
     if denial.code == THROTTLED:
         return Refused(denial.code, "Rate exceeded", 400)
     if denial.code == "AccessDenied":
-        return Refused(denial.code, "Access Denied", 403)  # the least that any service says
+        return Refused(denial.code, "Access Denied", 403)  # the shortest text of any service
     right = next(iter(operation.rights), operation.name)
     who = "User: arn:aws:iam::123456789012:user/op"
     return Refused(denial.code, f"{who} is not authorized to perform: {right}", 403)

@@ -1,9 +1,8 @@
-"""What customers change under a running stack, and what they forbid it.
+"""What customers change while a stack uses it, and what they forbid the stack to do.
 
-`prepare` of each kind returns three load balancers. A stack is meant to onboard the first two,
-`WEB` and `SHOP`: the first uses the customer's bucket and will be affected, the second does not log
-and gets a bucket of the stack's own. The third, `API`, is there to be added later; it is set to log
-to the customer's bucket, too.
+Each `prepare` returns three load balancers. A stack onboards the first two, `WEB` and `SHOP`. `WEB`
+uses the customer's bucket, and will be affected. `SHOP` does not log, and gets a bucket from the
+stack. A test can add the third, `API`, later; it is set to log to the customer's bucket, too.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from dt_logs_rehearsal.account import Account
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
 
 WEB, SHOP, API = range(3)
-TOPICS = "dt-logs-analysis-"  # what the names of our topics begin with
+TOPICS = "dt-logs-analysis-"  # the beginning of our topics' names
 DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
 EVERYTHING: dict[str, Any] = {
     "Version": "2012-10-17",
@@ -46,7 +45,7 @@ def denies(*actions: str, resource: str = "*") -> dict[str, Any]:
 
 
 def write_once(bucket: str) -> dict[str, Any]:
-    """Return a statement that denies everybody to delete objects of a bucket."""
+    """Return a statement that forbids everybody to delete a bucket's objects."""
     return {
         "Sid": "WriteOnce",
         "Effect": "Deny",
@@ -84,7 +83,7 @@ def add_statement(account: Account, bucket: str, statement: Mapping[str, Any]) -
 
 
 def encrypted_by_kms(account: Account, bucket: str = CUSTOMERS) -> None:
-    """Let new objects of a bucket be encrypted with a KMS key, which ELB cannot use."""
+    """Make a bucket encrypt new objects with a KMS key, which ELB cannot use."""
     rule: Any = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
     account.s3.put_bucket_encryption(
         Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]}
@@ -92,14 +91,14 @@ def encrypted_by_kms(account: Account, bucket: str = CUSTOMERS) -> None:
 
 
 def owned_by_writers(account: Account, bucket: str = CUSTOMERS) -> None:
-    """Let the objects of a bucket belong to their writer, ELB, and not to the customer."""
+    """Let a bucket's objects belong to their writer, ELB, instead of the customer."""
     account.s3.put_bucket_ownership_controls(
         Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
     )
 
 
 def closed_to_others(account: Account) -> None:
-    """Deny every other account, and so the vendor, to read the customer's bucket."""
+    """Forbid every other account, and so the vendor, to read the customer's bucket."""
     add_statement(
         account,
         CUSTOMERS,
@@ -115,7 +114,7 @@ def closed_to_others(account: Account) -> None:
 
 
 def closed_to_delivery(account: Account) -> None:
-    """Deny Elastic Load Balancing to write to the customer's bucket."""
+    """Forbid Elastic Load Balancing to write to the customer's bucket."""
     add_statement(
         account,
         CUSTOMERS,
@@ -130,7 +129,7 @@ def closed_to_delivery(account: Account) -> None:
 
 
 def announced_elsewhere(account: Account, identifier: str = "audit") -> None:
-    """Replace the notifications by one that covers the whole bucket, and drop ours."""
+    """Replace all notifications, including ours, with one that covers the whole bucket."""
     found: Any = dict(account.s3.get_bucket_notification_configuration(Bucket=CUSTOMERS))
     (audit,) = found["QueueConfigurations"]
     entry: Any = {"Id": identifier, "QueueArn": audit["QueueArn"], "Events": ["s3:ObjectCreated:*"]}
@@ -140,7 +139,7 @@ def announced_elsewhere(account: Account, identifier: str = "audit") -> None:
 
 
 def topic_demands_tls(account: Account) -> None:
-    """Add to the policy of our topic for the customer's bucket that publishers must use TLS."""
+    """Require TLS of publishers in the policy of our topic for the customer's bucket."""
     for topic in account.world.topics.values():
         if TOPICS in topic.arn and topic.arn.endswith(CUSTOMERS):
             policy = json.loads(topic.policy.latest)
@@ -159,22 +158,22 @@ def topic_demands_tls(account: Account) -> None:
 
 
 def bucket_deleted(account: Account) -> None:
-    """Delete the customer's bucket with everything in it, though load balancers log there."""
+    """Delete the customer's bucket with everything in it, although load balancers log there."""
     del account.world.buckets[CUSTOMERS]
 
 
 def two_at_once(account: Account) -> None:
-    """Let two things change at the same bucket."""
+    """Make two changes to the same bucket."""
     owned_by_writers(account)
     announced_elsewhere(account)
 
 
 @dataclass(frozen=True)
 class Drift:
-    """A change that makes the customer's bucket unusable, where a stack uses it already.
+    """A change that makes the customer's bucket unusable after a stack has begun to use it.
 
-    `reads` tells whether the vendor may read objects there in spite of it; `adds` whether the load
-    balancer that is added later can be onboarded in spite of it.
+    `reads` tells whether the vendor may still read objects there; `adds` tells whether the load
+    balancer that is added later can still be onboarded.
     """
 
     name: str

@@ -1,9 +1,9 @@
-"""An emulated AWS account that other programs may use: its endpoint, by environment variables.
+"""An emulated AWS account that other programs can use through environment variables.
 
     with emulated(folder, release) as account:
         subprocess.run([..., "deploy", "--role-arn", account.role], env=account.environment)
 
-Whatever speaks to AWS (boto3, the AWS CLI, a command of ours) then speaks to it.
+Every program that calls AWS (boto3, the AWS CLI, our commands) then calls this account.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Emulated:
     release: Path | None
     role: str  # the service role's ARN
     load_balancers: tuple[str, str]
-    credentials: Mapping[str, str]  # an administrator's, as boto3 takes them
+    credentials: Mapping[str, str]  # an administrator's, as boto3's arguments
 
     @property
     def environment(self) -> dict[str, str]:
@@ -42,7 +42,7 @@ class Emulated:
         return self.environment_of(self.credentials)
 
     def environment_of(self, credentials: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment of a program with these credentials, and no others."""
+        """Return the environment of a program that has these credentials and no others."""
         mine = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         return {
             **mine,
@@ -57,7 +57,7 @@ class Emulated:
         }
 
     def person(self, *statements: Mapping[str, object]) -> dict[str, str]:
-        """Return credentials of somebody who may do this and nothing else."""
+        """Return credentials that allow this and nothing else."""
         iam, name = self.client("iam"), f"person-{len(self.sandbox.calls)}"
         trust = '{"Version":"2012-10-17","Statement":[]}'
         role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]

@@ -1,4 +1,4 @@
-"""CloudFormation's events: recorded ones as files, and a builder of others in their likeness."""
+"""CloudFormation's events: recorded ones from files, and others that are built from them."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ ENDPOINT = f"https://logs.example.com/in?token={SECRET}"
 QUEUE = "arn:aws:sqs:us-east-1:999988887777:logs"
 NOON = 1772366400.0  # 2026-03-01T12:00:00Z, the date in the recorded events
 
-# Two stacks, their tags, and the topics and buckets that these give, all written out.
+# Two stacks, and the tags, buckets and physical ID that follow from their IDs, all written out.
 STACK = (
     "arn:aws:cloudformation:us-east-1:123456789012:stack/dt-logs/"
     "6b5d2f40-5c1e-11f0-9a3b-0242ac120002"
@@ -54,7 +54,7 @@ def topic_arn(bucket: str) -> str:
 
 
 def properties(*load_balancers: str, **changed: object) -> Properties:
-    """Return the resource's properties as CloudFormation sends them: texts and lists of texts."""
+    """Return the properties as CloudFormation sends them: strings and lists of strings."""
     given = recorded("create")["ResourceProperties"]
     assert isinstance(given, dict)
     return {**given, "LoadBalancerArns": list(load_balancers), **changed}
@@ -68,7 +68,7 @@ def event(
     at: float = NOON,
     stack: str = STACK,
 ) -> Event:
-    """Return an event as it is recorded, with other properties, another date or another stack."""
+    """Return a recorded event with other properties, and with another date or another stack."""
     result = recorded(kind.lower())
     date = datetime.fromtimestamp(at, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     result["ResponseURL"] = str(result["ResponseURL"]).replace("20260301T120000Z", date)

@@ -12,7 +12,7 @@ from support.verdicts import can_read
 
 VENDOR = "999988887777"
 TEST_FILE = "ELBAccessLogTestFile"
-LEFT = "dt-logs-analysis:left"  # a bucket's tag that says what a Delete has left
+LEFT = "dt-logs-analysis:left"  # the bucket tag that says what a Delete has left
 
 
 def logging_of(account: Account, arn: str) -> tuple[str, str, str]:
@@ -25,7 +25,7 @@ def logging_of(account: Account, arn: str) -> tuple[str, str, str]:
 
 
 def log_key(account: Account, arn: str, prefix: str) -> str:
-    """Return the key of a log object of a load balancer below a prefix."""
+    """Return the key of a load balancer's log object below a prefix."""
     name = arn.partition(":loadbalancer/")[2].replace("/", ".")
     owner, region = account.account_id, account.region
     return (
@@ -37,7 +37,7 @@ def log_key(account: Account, arn: str, prefix: str) -> str:
 def reads(
     account: Account, arn: str, vendor: str = VENDOR, at: tuple[str, str] | None = None
 ) -> bool:
-    """Tell whether a vendor may read a load balancer's logs, where it logs or `at` a location."""
+    """Tell whether a vendor may read a load balancer's logs where it logs, or `at` a location."""
     bucket, prefix = at or logging_of(account, arn)[1:]
     if bucket not in account.world.buckets:
         return False
@@ -45,7 +45,7 @@ def reads(
 
 
 def statements(account: Account, bucket: str) -> list[dict[str, Any]]:
-    """Return the statements of a bucket's policy; none where there is no policy or no bucket."""
+    """Return the statements of a bucket's policy; an empty list without a policy or bucket."""
     found = account.world.buckets.get(bucket)
     if found is None or found.policy.latest is None:
         return []
@@ -64,7 +64,7 @@ def granted(account: Account, vendor: str = VENDOR) -> list[str]:
 
 
 def told_by_tag(account: Account) -> dict[str, str]:
-    """Return what the tags on buckets say that a Delete has left, by bucket."""
+    """Return what a Delete has left according to the buckets' tags, by bucket."""
     buckets = account.world.buckets.values()
     return {each.name: each.tags[LEFT] for each in buckets if LEFT in each.tags}
 

@@ -1,7 +1,7 @@
-"""A network on the loopback that loses calls, or the answers of calls that were carried out.
+"""A network on the loopback that loses calls, or the answers to calls that were carried out.
 
 with lossy(account.url) as network:
-    network.answers.add(("ExecuteChangeSet", 1))  # the answer of the first such call
+    network.answers.add(("ExecuteChangeSet", 1))  # the answer to the first such call
     boto3.client("cloudformation", endpoint_url=network.url)
 """
 
@@ -16,12 +16,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
-EVERY = 0  # in place of a number: each call of the operation
+EVERY = 0  # instead of a number: every call of the operation
 
 
 @dataclass
 class Network:
-    """What is lost: calls before they come to AWS, and answers; by operation and number."""
+    """What is lost: calls before they reach AWS, and answers; each by operation and number."""
 
     url: str = ""
     calls: set[tuple[str, int]] = field(default_factory=set)
@@ -64,7 +64,7 @@ def lossy(endpoint: str) -> Iterator[Network]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Keep quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Forwarded)
     thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)

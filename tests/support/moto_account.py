@@ -1,4 +1,4 @@
-"""An AWS account in moto, with real boto3 clients, and all of it as plain data to compare."""
+"""An AWS account in moto with real boto3 clients, and its state as plain data to compare."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,14 +24,14 @@ Snapshot = dict[str, Any]
 
 @cache
 def make_clients(url: str | None = None, region: str = REGION) -> Any:
-    """Make clients once for all tests: moto answers them only while it is on."""
+    """Make the clients once for all tests; moto answers them only while it is on."""
     session: Any = boto3.Session("id", "key", region_name=region)
     names = ("ec2", "elbv2", "s3", "sns", "sqs")
     return {name: session.client(name, endpoint_url=url) for name in names}
 
 
 class Account:
-    """The account, arranged and read back through its public API alone."""
+    """The account, set up and read back only through its public API."""
 
     def __init__(self, clients: Any) -> None:
         self.ec2, self.elbv2, self.s3, self.sns, self.sqs = (
@@ -41,7 +41,7 @@ class Account:
 
     @property
     def own_bucket(self) -> str:
-        """The name of the bucket that the stack makes: it depends on what the boto3 here knows."""
+        """The name of the bucket that the stack makes, which depends on the installed boto3."""
         known = self.s3.meta.service_model.shape_for("CreateBucketRequest").members
         return OWN_BUCKET if "BucketNamespace" in known else GLOBAL_BUCKET
 
@@ -50,7 +50,7 @@ class Account:
         return self.elbv2, self.s3, self.sns
 
     def add_load_balancer(self, name: str = "web", kind: str = "application") -> str:
-        """Make a load balancer that does not log; returns its ARN."""
+        """Make a load balancer that does not log, and return its ARN."""
         made = self.elbv2.create_load_balancer(Name=name, Subnets=self._subnet_ids(), Type=kind)
         arn: str = made["LoadBalancers"][0]["LoadBalancerArn"]
         return arn
@@ -63,7 +63,7 @@ class Account:
         )
 
     def add_bucket(self, name: str) -> None:
-        """Make a bucket with what AWS gives to every new one since 2023, and moto does not."""
+        """Make a bucket with the settings that AWS, unlike moto, has given new ones since 2023."""
         self.s3.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced")
         self.s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=PRIVATE)
 
@@ -106,9 +106,9 @@ class Account:
         return [each["TopicArn"] for each in self.sns.list_topics()["Topics"]]
 
     def snapshot(self) -> Snapshot:
-        """Return all that the handler could change.
+        """Return everything that the handler could change.
 
-        The name of a bucket that an ALB does not log to is left out: AWS lets nobody empty it.
+        If an ALB does not log, its bucket's name is left out, because AWS refuses to empty it.
         """
         found = self.elbv2.describe_load_balancers()["LoadBalancers"]
         logging = {each["LoadBalancerArn"]: self.logging(each["LoadBalancerArn"]) for each in found}
@@ -119,7 +119,7 @@ class Account:
         }
 
     def settings(self, name: str) -> Snapshot:
-        """Return a bucket's configuration, as far as the handler can change it."""
+        """Return the part of a bucket's configuration that the handler can change."""
         s3 = self.s3
         return {
             "policy": self.policy(name),
@@ -186,18 +186,17 @@ def _unless(unset: str, read: Callable[[], Any]) -> Any:
 
 @contextmanager
 def emulated_account() -> Iterator[Account]:
-    """Turn moto on with an empty account, its S3 put right."""
+    """Turn moto on with an empty account, and correct its S3."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         put_right(patch)
         yield Account(make_clients())
 
 
 def put_right(patch: pytest.MonkeyPatch) -> None:
-    """Put right in moto's S3 what would hide what the handler does.
+    """Correct moto's S3 where it would hide what the handler does.
 
-    It evaluates a bucket's policy on its objects, but no condition in it: a statement that denies
-    whoever comes without TLS denies everybody there, while AWS lets every client in. And it keeps
-    the switch for EventBridge, but does not tell of it.
+    moto ignores the conditions in a bucket's policy, so that a statement that denies access without
+    TLS denies everybody. It also stores the switch for EventBridge, but does not return it.
     """
 
     def get_permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:

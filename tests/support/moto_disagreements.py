@@ -1,7 +1,7 @@
-"""Where moto and the emulated account disagree, each with the reason; all else they answer alike.
+"""Where moto and the emulated account disagree, and why. All other answers are the same.
 
-What they are asked is in `rehearsal/account/test_conformance.py` and, by the function's own calls,
-in `lifecycle/test_against_moto.py`.
+`rehearsal/account/test_conformance.py` compares them, and so does, with the function's own calls,
+`lifecycle/test_against_moto.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-# Members of an answer, by why they differ or are there on one side only.
+# Members of an answer, by the reason why they differ, or are only on one side.
 MEMBERS = {
     "Each account makes its own IDs, addresses and times.": (
         "CanonicalHostedZoneId",
@@ -30,7 +30,7 @@ MEMBERS = {
     "The emulated account shows the owner as S3 and SNS do; moto shows a fixed one.": ("Owner",),
 }
 _LEFT_OUT = {name for names in MEMBERS.values() for name in names}
-# S3 encrypts every bucket since 2023 [S3 guide, default-encryption-faq.md]; moto where it is set.
+# Since 2023, S3 encrypts every bucket [S3 guide, default-encryption-faq.md]; moto only if set.
 _ENCRYPTION = {
     "Rules": [
         {
@@ -42,9 +42,9 @@ _ENCRYPTION = {
 
 
 def agreed(value: Any) -> Any:
-    """Return what the two have to agree on in an answer."""
+    """Return the part of an answer on which the two must agree."""
     if isinstance(value, dict):
-        if "FilterRules" in value:  # S3 shows names with a capital; moto takes none
+        if "FilterRules" in value:  # S3 shows names with a capital, which moto refuses
             rules = {each["Name"].lower(): each["Value"] for each in value["FilterRules"]}
             value = {**value, "FilterRules": rules}
         return {key: agreed(each) for key, each in value.items() if key not in _LEFT_OUT}
@@ -52,9 +52,9 @@ def agreed(value: Any) -> Any:
 
 
 def agreed_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return what the two have to agree on in a bucket's settings.
+    """Return the part of a bucket's settings on which the two must agree.
 
-    A block that a scenario has set up unchecked has only the switches that are on.
+    A public access block that a scenario sets directly has only the switches that are on.
     """
     block = settings["public access block"] or {}
     on = {name: True for name, value in block.items() if value}

@@ -1,4 +1,4 @@
-"""One run of the handler, with everything around it made up: time, Lambda, CloudFormation."""
+"""One run of the handler with a simulated clock, Lambda and CloudFormation."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ Answer = dict[str, object]
 
 @dataclass
 class Clock:
-    """A clock that nobody waits for: it moves by a hundredth a look, and by what is slept."""
+    """A simulated clock: a look advances it by 0.01 s, and sleeping by the time slept."""
 
     now: float = NOON
     slept: list[float] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Clock:
 
 @dataclass
 class Context:
-    """Lambda's context of an invocation that has just begun."""
+    """Lambda's context for an invocation that has just begun."""
 
     seconds: float = 900.0
     log_group_name: str = "/aws/lambda/dt-logs-DTLogsAnalysisLambdaFunction-9HqT3cVwXyZ1"
@@ -42,7 +42,7 @@ class Context:
 def run_event(
     event: object, clients: Callable[[], Clients], clock: Clock, seconds: float = 900.0
 ) -> Answer:
-    """Let the handler handle an event, and return its one answer, checked and parsed."""
+    """Let the handler handle an event, and return its only answer, checked and parsed."""
     (answer,) = answers(event, clients, clock, seconds)
     return answer
 
@@ -50,7 +50,7 @@ def run_event(
 def answers(
     event: object, clients: Callable[[], Clients], clock: Clock, seconds: float = 900.0
 ) -> list[Answer]:
-    """Let the handler handle an event, and return what reached CloudFormation, checked."""
+    """Let the handler handle an event, and return all its answers, checked and parsed."""
     bodies: list[tuple[str, bytes]] = []
 
     def receive(url: str, body: bytes) -> int:
@@ -62,7 +62,7 @@ def answers(
 
 
 def _checked(event: object, url: str, body: bytes) -> Answer:
-    """Check what CloudFormation demands of every answer."""
+    """Check what CloudFormation requires of every answer, and return the answer."""
     assert isinstance(event, Mapping)
     assert url == event["ResponseURL"]
     assert len(body) <= 4096

@@ -1,7 +1,6 @@
-"""S3 over HTTP on the loopback: moto's, made as strict as S3 is about what publishing relies on.
+"""moto's S3 over HTTP on the loopback, made as strict as S3 where publishing relies on it.
 
-moto honours conditional writes, but takes them one after another only if nobody else writes; it
-checks neither the expected owner nor a checksum.
+moto's conditional writes are not atomic, and it checks neither the expected owner nor a checksum.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ OWNER = "123456789012"
 
 
 class Refusal(Exception):
-    """An answer of S3's that a test wants: a status and a code."""
+    """A failure that a test wants from S3: a status and a code."""
 
 
 @dataclass
 class Server:
-    """The server: what it was asked, and what a test does before a write takes effect."""
+    """The server: which objects were put, and what a test does before a put takes effect."""
 
     moto: DomainDispatcherApplication
     url: str = ""
@@ -43,7 +42,7 @@ class Server:
     before_put: Callable[[str], None] = lambda key: None
 
     def environment(self) -> dict[str, str]:
-        """Return what lets boto3 and the AWS CLI find it."""
+        """Return the environment variables by which boto3 and the AWS CLI find it."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "test",
@@ -57,7 +56,7 @@ class Server:
         return self.client()
 
     def client(self) -> Any:
-        """Return a client of its own."""
+        """Return a new client."""
         session: Any = boto3.Session("test", "test", region_name="us-east-1")
         return session.client("s3", endpoint_url=self.url)
 
@@ -85,7 +84,7 @@ class Server:
 
 @contextmanager
 def s3_server() -> Iterator[Server]:
-    """Serve an account with nothing in it."""
+    """Serve an empty account."""
     found = Server(DomainDispatcherApplication(create_backend_app))
     server = loopback.Server(found.serve)
     found.url = f"http://{server.address}"

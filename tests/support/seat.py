@@ -1,4 +1,4 @@
-"""Somebody who looks on, for tests of what is waited for."""
+"""An operator who looks on, for tests of commands that wait."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""CloudFormation's StackSets in memory, behind a client of boto3's, for what moto has not.
+"""CloudFormation's StackSets in memory, behind a boto3 client, with what moto lacks.
 
-moto's operations have succeeded as soon as they are begun, on every stack; it knows no failures and
-no failure tolerance, no operation in progress, no filter of accounts, no auto-deployment, no pages
-and no ids of ours. This has them. boto3 checks each request by CloudFormation's API model.
+moto's operations succeed on every stack as soon as they begin. It does not have failures, a failure
+tolerance, operations in progress, a filter of accounts, auto-deployment, pages, or operation IDs
+from the caller. This has them. boto3 checks each request against CloudFormation's API model.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class FakeOperation:
 
 
 class FakeStackSets:
-    """One stack set at most; `fails` says why the stack at a place cannot be made.
+    """At most one stack set; `fails` returns why the stack at a place cannot be created.
 
-    `before` and `after` are told each call's name, before and after it is done, and may raise: then
-    it is not done, or its answer is lost. AWS documents that it performs an operation of the same
-    id once, and not how it answers the second time: `repeated` is the error's code, or empty for
-    the same answer.
+    `before` and `after` get each call's name, before and after it takes effect. If one of them
+    raises, the call has no effect, or its answer is lost. AWS performs operations with the same ID
+    only once, but does not document the second answer: `repeated` is its error code, or empty if
+    it is the same answer.
     """
 
     def __init__(self, units: Mapping[str, list[str]] | None = None) -> None:
@@ -59,7 +59,7 @@ class FakeStackSets:
         self._asked: Mapping[str, Any] = {}
 
     def client(self) -> Any:
-        """Return a client whose calls come here."""
+        """Return a boto3 client whose calls are answered here."""
         made: Any = boto3.Session("id", "key", region_name="eu-west-1").client("cloudformation")
         made.meta.events.register("before-parameter-build.cloudformation", self._note)
         made.meta.events.register("before-call.cloudformation", self._answer)
@@ -69,7 +69,7 @@ class FakeStackSets:
         self._asked = params
 
     def _answer(self, model: Any, **_: Any) -> Any:
-        """Answer a call, or raise, in place of the network."""
+        """Answer a call instead of the network, or raise."""
         self.before(model.name)
         name = re.sub("(?<!^)(?=[A-Z])", "_", model.name).lower()
         found = getattr(self, name)(self._asked)
@@ -96,7 +96,7 @@ class FakeStackSets:
         return {"OperationId": given["OperationId"]}
 
     def create_stack_instances(self, given: Any) -> Any:
-        """Create stacks where there are none, and retry those that failed."""
+        """Create the stacks that do not exist, and retry those that failed."""
         if self._is_new("CreateStackInstances", given):
             places = [(a, r) for r in given["Regions"] for a in self._accounts(given)]
             self.stacks = {each: FakeStack() for each in places} | self.stacks
@@ -153,11 +153,11 @@ class FakeStackSets:
         raise error("OperationNotFoundException", "DescribeStackSetOperation")
 
     def _done_one_more(self, operation: FakeOperation) -> None:
-        """Do the next stack, as CloudFormation does from one look to the next."""
+        """Finish the next stack, as CloudFormation does between two looks."""
         for place in operation.waiting[:1]:
             stack, reason = self.stacks[place], self.fails(place)
             stack.status, stack.reason = ("OUTDATED", reason) if reason else ("CURRENT", "")
-            # At times AWS gives the reason on the stack alone.
+            # Sometimes AWS gives the reason only on the stack.
             own = "" if reason.startswith("stack: ") else reason
             operation.results[place] = ("FAILED", own) if reason else ("SUCCEEDED", "")
         operation.waiting = operation.waiting[1:]
@@ -179,7 +179,7 @@ class FakeStackSets:
         return [each for each in found if each in only]
 
     def _is_new(self, name: str, given: Any) -> bool:
-        """Tell whether an operation is to be begun, and has not been with this id."""
+        """Tell whether an operation must begin, because there is none with its ID."""
         if any(each.id == given["OperationId"] for each in self.operations):
             if self.repeated:
                 raise error(self.repeated, name)
@@ -199,7 +199,7 @@ def error(code: str, operation: str, message: str = "", status: int = 400) -> Cl
 
 
 def _page(found: list[Any], given: Any) -> Any:
-    """Return a page of what was found, two at a time."""
+    """Return a page with the next two results."""
     start = int(given.get("NextToken", 0))
     more = {"NextToken": str(start + PAGE)} if start + PAGE < len(found) else {}
     return {"Summaries": found[start : start + PAGE], **more}

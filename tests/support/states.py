@@ -1,4 +1,4 @@
-"""States of an account made by hand, and what they are once the steps of a plan were taken."""
+"""States of an account that are written by hand, and the states after the steps of a plan."""
 
 from dataclasses import replace
 from typing import Any
@@ -64,7 +64,7 @@ def alb(
     prefix: str = "",
     enabled: bool | None = None,
 ) -> LoadBalancer:
-    """Return a load balancer; it logs where a bucket is given, unless told otherwise."""
+    """Return a load balancer; it logs if it has a bucket, unless `enabled` says otherwise."""
     logging = Logging(bool(bucket) if enabled is None else enabled, bucket, prefix)
     return LoadBalancer(alb_arn(name, number), logging)
 
@@ -79,7 +79,7 @@ def state(
     documented: bool = False,
     regional: bool = True,
 ) -> State:
-    """Return what is observed of an account; `gone` are ARNs of load balancers that are not."""
+    """Return an observed state; `gone` are ARNs of load balancers that do not exist."""
     found: dict[str, Bucket | Absent | Unreadable] = {
         OWN_BUCKET: Absent(),
         GLOBAL_BUCKET: Absent(),
@@ -97,26 +97,26 @@ def state(
 
 
 def bucket(found: State, name: str) -> Bucket:
-    """Return a bucket that has to be there."""
+    """Return a bucket that must exist."""
     there = found.buckets[name]
     assert isinstance(there, Bucket)
     return there
 
 
 def topic(found: State, arn: str) -> Topic:
-    """Return a topic that has to be there."""
+    """Return a topic that must exist."""
     there = (found.topics or {})[arn]
     assert there is not None
     return there
 
 
 def reset(found: State, name: str, **settings: Any) -> State:
-    """Return a state in which settings of a bucket were changed."""
+    """Return the state after somebody changed settings of a bucket."""
     return _with_bucket(found, replace(bucket(found, name), **settings))
 
 
 def moved(found: State, arn: str, logging: Logging | None) -> State:
-    """Return a state in which a load balancer logs elsewhere, or was deleted for None."""
+    """Return the state after a load balancer's logging changed; None means that it was deleted."""
     there = LoadBalancer(arn, logging) if logging else None
     return replace(found, load_balancers={**found.load_balancers, arn: there})
 
@@ -129,7 +129,7 @@ def request(
     stack: Stack = HERE,
     **values: object,
 ) -> Request:
-    """Return a checked request for load balancers, with other values of properties."""
+    """Return a checked request for load balancers, with other values for some properties."""
     given = properties(*arns, **values)
     return parse(event(kind, given, old, at=at, stack=stack.id), at)
 
@@ -145,12 +145,12 @@ def planned(asked: Request, before: State) -> tuple[Plan, State]:
 
 
 def after(asked: Request, before: State) -> State:
-    """Return the state to which the plan for a request leads."""
+    """Return the state after the plan for a request."""
     return planned(asked, before)[1]
 
 
 def taken(step: Step, before: State, stack: Stack = HERE) -> State:
-    """Return the state once a step was taken."""
+    """Return the state after a step."""
     match step:
         case SetLogging():
             return moved(before, step.load_balancer, step.to)

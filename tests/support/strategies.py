@@ -1,4 +1,4 @@
-"""Hypothesis strategies: what customers have in their buckets, and what nobody expects."""
+"""Hypothesis strategies for what customers have in their buckets, and for arbitrary JSON."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-# The same examples in every run, and no clock: these tests must not fail on a slow machine.
+# The same examples in every run and no deadline, so that a slow machine fails no test.
 STEADY = settings(derandomize=True, deadline=None, max_examples=100)
 
 json_values: st.SearchStrategy[Any] = st.recursive(
@@ -49,7 +49,7 @@ _sids = st.sampled_from(
 
 @st.composite
 def foreign_statements(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw a statement of somebody else's, in any of the forms that AWS takes."""
+    """Draw somebody else's statement, in any of the forms that AWS accepts."""
     statement: dict[str, Any] = {}
     if draw(st.booleans()):
         statement["Sid"] = draw(_sids)
@@ -60,13 +60,13 @@ def foreign_statements(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()):
         statement["Condition"] = draw(_conditions)
     if draw(st.booleans()):
-        statement["Comment"] = draw(json_values)  # a key that AWS may come to know
+        statement["Comment"] = draw(json_values)  # a key that AWS may introduce
     return statement
 
 
 @st.composite
 def policies(draw: st.DrawFn, empty: bool = True) -> str | None:
-    """Draw a bucket's policy as somebody wrote it, or none."""
+    """Draw a bucket's policy as somebody else wrote it, or None."""
     statements = draw(st.lists(foreign_statements(), min_size=0 if empty else 1, max_size=4))
     if not statements:
         return None
@@ -81,7 +81,7 @@ def policies(draw: st.DrawFn, empty: bool = True) -> str | None:
 
 @st.composite
 def foreign_entries(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
-    """Draw a notification of somebody else's with the kind of list that it is in."""
+    """Draw somebody else's notification, with the name of the list that it is in."""
     kind, key, service = draw(
         st.sampled_from(
             [

@@ -2,8 +2,8 @@
 
     python tests/support/summary.py .tox py310 py311 slow lifecycle
 
-Each environment leaves pytest's report (JUnit's XML) in its temporary folder. The names are those
-of the environments that are missed where there is no report.
+Each environment leaves pytest's report (JUnit XML) in its temporary folder. The summary says which
+of the named environments have no report.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _REPORT = "tmp/tests.xml"
 
 @dataclass(frozen=True)
 class Report:
-    """What an environment's tests came to; skipped ones have a reason each."""
+    """The results of an environment's tests; each skipped test has its reason."""
 
     name: str
     python: str
@@ -68,7 +68,7 @@ def _python(environment: Path) -> str:
 
 
 def left_out(folder: Path, reports: Sequence[Report], expected: Sequence[str]) -> Iterator[str]:
-    """Yield a line for whatever ran nowhere, with the way to run it."""
+    """Yield a line for everything that ran nowhere, with how to run it."""
     ran = frozenset[str]().union(*(each.passed | each.failed for each in reports))
     reasons = {name: why for each in reports for name, why in each.skipped.items()}
     for why, count in Counter(reasons[name] for name in reasons.keys() - ran).most_common():

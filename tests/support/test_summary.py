@@ -16,7 +16,7 @@ SKIPPED = (
 
 
 def environment(folder: Path, name: str, *cases: str) -> None:
-    """Leave what tox and pytest leave of an environment."""
+    """Create the files that tox and pytest leave for an environment."""
     (folder / name / "bin").mkdir(parents=True)
     (folder / name / "bin" / "python").touch()
     (folder / name / "pyvenv.cfg").write_text("home = /usr/bin\nversion_info = 3.13.1.final.0\n")

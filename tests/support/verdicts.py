@@ -1,4 +1,4 @@
-"""What can be tried on an emulated account: who may read, write and list, and who was told."""
+"""Questions about an emulated account: who may read, write and list, and what was delivered."""
 
 import json
 from typing import Any
@@ -42,7 +42,7 @@ def _allowed(
 
 
 def delivered(on: Account, endpoint: str) -> list[dict[str, Any]]:
-    """Return the messages that an endpoint, a queue or a function got, S3's as it sent them."""
+    """Return the messages that an endpoint, queue or function got; S3's without SNS's envelope."""
     return [
         json.loads(each["Message"]) if each.get("Type") == "Notification" else each
         for each in on.world.deliveries[endpoint]
@@ -51,9 +51,9 @@ def delivered(on: Account, endpoint: str) -> list[dict[str, Any]]:
 
 
 def forget_principal(on: Account, arn: str, unique_id: str) -> None:
-    """Delete a role or user: bucket policies show its unique id from now on.
+    """Delete a role or user; from now on, bucket policies show its unique ID.
 
-    No policy with that id, or the ARN, can be put again.
+    A policy with that ID, or with the ARN, cannot be put any more.
     """
     on.world.unknown_principals.add(arn)
     for bucket in on.world.buckets.values():

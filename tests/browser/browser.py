@@ -22,12 +22,12 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    # Nothing is asked of the network, so a link leads to an error that keeps the link's address.
+    # No name resolves, so a link leads to an error page that keeps the link's address.
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
 SCREENSHOTS = Path(__file__).parents[2] / ".screenshots"
 
-# Text that is seen, and how it stands out: WCAG's contrast of each element that has text itself.
+# Lists the visible elements with text of their own whose contrast, as WCAG defines it, is too low.
 CONTRAST = """
 const light = c => { c /= 255; return c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4; };
 const parse = s => (s.match(/[\\d.]+/g) || []).map(Number);
@@ -58,7 +58,7 @@ return [...new Set(found)];
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
-    """Start a browser with an empty profile; without Chromium skip, but never in CI."""
+    """Start a browser with an empty profile. Without Chromium, skip the test, or fail it in CI."""
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser is None or driver is None:
         text = "needs Chromium: apt-get install chromium chromium-driver"
@@ -79,7 +79,7 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
 
 
 def resize(driver: webdriver.Chrome, width: int, scheme: str) -> None:
-    """Show the page as a screen of this width does, in a colour scheme."""
+    """Show the page as on a screen of this width, in a colour scheme."""
     driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": 1400, "deviceScaleFactor": 1, "mobile": False},
@@ -104,6 +104,6 @@ def heading_levels(driver: webdriver.Chrome) -> list[int]:
 
 
 def screenshot(driver: webdriver.Chrome, name: str) -> None:
-    """Keep a picture for people to look at."""
+    """Save a screenshot for people to look at."""
     SCREENSHOTS.mkdir(exist_ok=True)
     driver.save_screenshot(str(SCREENSHOTS / f"{name}.png"))

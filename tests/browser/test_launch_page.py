@@ -1,4 +1,4 @@
-"""The launch page in a real browser: what it makes of what is entered, and that it can be used."""
+"""The launch page in a real browser: what it makes of the user's input, and that it is usable."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BASES = {
     "aws-eusc": "https://releases-eusc.s3.eusc-de-east-1.amazonaws.eu/dt-logs",
 }
 PUBLISHED = Settings(tuple(Vendor(name, base_url=base) for name, base in BASES.items()))
-# Of its vendor one partition knows everything, one the account, and one is not published.
+# aws has every setting of its vendor, aws-us-gov lacks the endpoint, the others are not published.
 VENDORS = Settings(
     (
         Vendor("aws", "999988887777", "https://logs.example.com/in?t=1", BASES["aws"]),
@@ -77,7 +77,7 @@ def chrome(folder: Path) -> Iterator[webdriver.Chrome]:
 
 
 class LaunchPage:
-    """The page as somebody uses it."""
+    """The page as a user operates it."""
 
     def __init__(self, driver: webdriver.Chrome, folder: Path) -> None:
         self.driver = driver
@@ -120,7 +120,7 @@ def page(chrome: webdriver.Chrome, folder: Path) -> Iterator[LaunchPage]:
     resize(chrome, 1280, "light")
     chrome.get_log("browser")
     yield found
-    assert chrome.get_log("browser") == []  # neither an error nor something that the policy refused
+    assert chrome.get_log("browser") == []  # nor did the policy refuse anything
 
 
 def test_what_is_not_entered_stands_in_capitals(page: LaunchPage) -> None:
@@ -195,7 +195,7 @@ def test_the_link_leads_to_the_right_console_filled_in(
         "stackName": ["dt-logs-analysis-2"],
         **{f"param_{name}": [value] for name, value in values.items()},
     }
-    page.driver.get_log("browser")  # that the name is not resolved
+    page.driver.get_log("browser")  # discard that the name does not resolve
 
 
 @pytest.mark.parametrize(("number", "region", "host"), PLACES)
@@ -543,7 +543,7 @@ def test_without_javascript_everything_is_there_as_plain_links_and_text(
 
 
 def test_the_policy_refuses_what_is_not_of_the_page(page: LaunchPage) -> None:
-    """What the other tests find nothing of, would be found."""
+    """This shows that the other tests would notice a violation of the policy."""
     page.open("unset")
 
     page.run(

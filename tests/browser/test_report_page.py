@@ -1,4 +1,4 @@
-"""The rehearsal's page in a real browser: what it says, that it fits, that it can be read."""
+"""The rehearsal's report in a real browser: what it says, and that it fits and is readable."""
 
 from __future__ import annotations
 
@@ -125,11 +125,11 @@ def test_it_fits_and_can_be_read(browser: webdriver.Chrome, width: int, scheme: 
         ".map(s => 16 * s.getBoundingClientRect().width / s.viewBox.baseVal.width)"
     )
     assert len(shown) == 1
-    assert shown[0] > 9  # pixels of the drawing's smallest text
+    assert shown[0] > 9  # pixels, the size of the drawing's smallest text
 
 
 def test_text_that_cannot_be_read_is_found(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    """The check of contrast can fail."""
+    """This shows that the contrast check can fail."""
     (tmp_path / "pale.html").write_text("<body><p style='color:#999'>pale</p></body>")
     browser.get((tmp_path / "pale.html").as_uri())
     assert browser.execute_script(CONTRAST) == ["P  2.85"]

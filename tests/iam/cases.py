@@ -1,4 +1,4 @@
-"""Cases of policy evaluation as data: one JSON list per file, each case with its source page."""
+"""Cases of policy evaluation as data: each file is a list, each case names its source page."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent / "cases"
 
 
 def cases() -> list[dict[str, Any]]:
-    """Read every case; its `file` tells where it is written."""
+    """Read every case; its `file` is the name of the file that it is in."""
     return [
         {"file": path.stem, **case}
         for path in sorted(FOLDER.glob("*.json"))
@@ -23,12 +23,12 @@ def cases() -> list[dict[str, Any]]:
 
 
 def policy(statements: list[dict[str, Any]]) -> str:
-    """Return a policy of the statements."""
+    """Return a policy with these statements."""
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def context(case: dict[str, Any]) -> Context:
-    """Return the context of a case; several values are a tuple."""
+    """Return a case's context; a key with several values has a tuple."""
     raw = case.get("context", {})
     return {key: value if isinstance(value, str) else tuple(value) for key, value in raw.items()}
 
@@ -36,7 +36,7 @@ def context(case: dict[str, Any]) -> Context:
 def allowed(case: dict[str, Any]) -> bool:
     """Tell whether the case's request is allowed.
 
-    Within an account one side suffices, across accounts both must allow, a Deny ends it.
+    Within an account, one side must allow it; across accounts, both must. A Deny always wins.
     """
     name = case.get("principal", SESSION)
     service = name if not name.startswith("arn:") else ""
@@ -50,7 +50,7 @@ def allowed(case: dict[str, Any]) -> bool:
     identity, resource = (
         evaluate((policy(case.get(side, [])),), request) for side in ("identity", "resource_policy")
     )
-    if service:  # has no policies of its own
+    if service:  # a service has no policies of its own
         return resource is Decision.ALLOW
     if Decision.DENY in (identity, resource):
         return False

@@ -1,4 +1,4 @@
-"""Our own policies, and requests inside and just outside each of their statements."""
+"""Our own policies, with requests inside and just outside each of their statements."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ _OTHERS = (
     "elasticloadbalancing:DeleteLoadBalancer",
 )
 
-# A resource of each type that our actions name, for statements whose pattern reaches over types.
+# A resource of each type that our actions use, for statements with a pattern that spans types.
 _HERE = f"eu-west-1:{ACCOUNT}"
 _REAL = (
     f"arn:aws:logs:{_HERE}:log-group:/aws/lambda/dt-logs",
@@ -52,7 +52,7 @@ _REAL = (
 
 
 def listed(raw: Any) -> list[Any]:
-    """Return a value that may be single as a list."""
+    """Return a list as it is, and a single value as a list of one."""
     return raw if isinstance(raw, list) else [raw]
 
 
@@ -71,7 +71,7 @@ def identity_requests() -> Iterator[dict[str, Any]]:
 
 
 def resource_requests() -> Iterator[dict[str, Any]]:
-    """Yield requests about a bucket's policy with grants, and about its topic's policy."""
+    """Yield requests about the policies of a bucket with our statements, and of its topic."""
     location = Location("logs", "web")
     some = Registration(
         stack=STACK.tag,

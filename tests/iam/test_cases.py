@@ -1,4 +1,4 @@
-"""The evaluator decides as AWS's documents say; a new case is an entry in cases/*.json."""
+"""The evaluator decides as AWS documents it. To add a case, add an entry to cases/*.json."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Our decisions are those of an independent simulator; `tox -e iam` installs and runs it."""
+"""Our decisions match those of an independent simulator; `tox -e iam` installs and runs it."""
 
 import json
 import os
@@ -23,7 +23,7 @@ DIFFERENCES = {
 
 
 def simulation(case: dict[str, Any]) -> dict[str, Any]:
-    """Put a case as the simulator takes it."""
+    """Return a case in the form that the simulator takes."""
     principal = case.get("principal", SESSION)
     own = [{"name": "own", "policy": json.loads(policy(case.get("identity", [])))}]
     asked: dict[str, Any] = {
@@ -46,7 +46,7 @@ def simulation(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def compared(asked: Iterable[dict[str, Any]], at_least: int) -> None:
-    """Fail where the two decide differently, and where too few were judged to mean anything."""
+    """Fail if the two decide differently, or if the simulator judged too few to be meaningful."""
     every = [*asked]
     done = subprocess.run(
         ["node", str(Path(__file__).with_name("simulate.mjs"))],

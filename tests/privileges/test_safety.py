@@ -1,4 +1,4 @@
-"""What nobody may: the claims of `explain` and docs/security.md, decided."""
+"""What nobody is allowed to do: tests of the claims in `explain` and docs/security.md."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_lambda_may_not(action: str, resource: str, context: dict[str, str])
 
 
 def test_a_little_inside_it_may() -> None:
-    """A test of the test above: the same question, asked of what is granted."""
+    """This shows that the test above can fail: an action that is granted is allowed."""
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:dt-logs-analysis-1-a"
     assert decision("sns:DeleteTopic", topic) is Decision.ALLOW
 

@@ -1,9 +1,9 @@
-"""What an independent scanner finds in the least-privilege template, against what is explained.
+"""Compare what a scanner finds in the least-privilege template with the explained findings.
 
     python tests/scanners/scan.py parliament|checkov|cfripper
 
-Exits 1 on a finding without an explanation in docs/scanner-findings.json, and on an explanation
-without a finding. Each scanner is installed in an environment of its own: see tox.ini.
+Exits 1 if a finding has no explanation in docs/scanner-findings.json, or an explanation has no
+finding. Each scanner is installed in its own environment, see tox.ini.
 """
 
 import json
@@ -51,7 +51,7 @@ def cfripper() -> set[str]:
 
 
 def _printed(*command: str) -> Any:
-    """Return what a scanner prints about the template; its exit code tells only whether."""
+    """Return a scanner's output; its exit code says only whether there are findings."""
     template = str(release() / "dt-logs-analysis.template.json")
     done = subprocess.run(
         [*command, template], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
@@ -60,7 +60,7 @@ def _printed(*command: str) -> Any:
 
 
 def main(scanner: str) -> int:
-    """Compare; print what is not explained, or explains nothing."""
+    """Compare, and print findings without an explanation and explanations without a finding."""
     found = {"parliament": parliament, "checkov": checkov, "cfripper": cfripper}[scanner]()
     explained = json.loads((ROOT / "docs" / "scanner-findings.json").read_text("utf-8"))[scanner]
     for name in sorted(found - set(explained)):

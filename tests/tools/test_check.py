@@ -1,4 +1,4 @@
-"""The check on AWS, run as whoever has an account runs it, against the emulated account."""
+"""The check on AWS, run as its users run it, but against the emulated account."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run(account: Checked, folder: Path, *words: str) -> subprocess.CompletedProc
 
 
 def resources(account: Checked) -> dict[str, Any]:
-    """Return everything that there is in the account, by kind."""
+    """Return everything in the account, by kind."""
     world, sandbox = account.world, account.account.sandbox
     groups = account.ec2.describe_security_groups()["SecurityGroups"]
     return {
@@ -108,7 +108,7 @@ def test_a_run_checks_everything_and_leaves_nothing(account: Checked, tmp_path: 
 
 
 def start(account: Checked, folder: Path, until: str) -> tuple[subprocess.Popen[str], str]:
-    """Start a run and return it, with what it told, once it has told a line."""
+    """Start a run; return it, with what it has printed, once a line contains `until`."""
     process = subprocess.Popen(
         command(account, folder),
         env=environment(account),
@@ -159,7 +159,7 @@ def test_a_killed_run_is_swept_by_what_it_recorded(account: Checked, tmp_path: P
     (ledger,) = Ledger.all(folder)
     kinds = {each.kind for each in ledger.left()}
     assert kinds >= {"service role stack", "security group", "load balancer", "queue", "stack"}
-    # Somebody else's, with the same beginning; and one of the run's that is not as it was made.
+    # Somebody else's bucket whose name begins like the run's, and a queue that lost its tag.
     account.account.sandbox.account.add_bucket(f"{ledger.names.base}-precious")
     (url,) = account.sqs.list_queues()["QueueUrls"]
     account.sqs.untag_queue(QueueUrl=url, TagKeys=[TAG])

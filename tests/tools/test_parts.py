@@ -25,7 +25,7 @@ BUCKET, QUEUE = Thing("bucket", "dt-logs-check-0a1b2c-x"), Thing("queue", "dt-lo
 def test_the_plan_says_what_is_made_and_what_it_costs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # any call fails
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # so that any call fails
     monkeypatch.chdir(tmp_path)
     assert main([*HERE, "--plan", "--from", "203.0.113.7/32"]) == 0
     first, *rows, tagged, more, others, source, cost = capsys.readouterr().out.splitlines()

@@ -1,4 +1,4 @@
-"""The library as a user calls it: never run, but type-checked with the sources."""
+"""The library as its users call it: type-checked with the sources, but never run."""
 
 import datetime
 from pathlib import Path

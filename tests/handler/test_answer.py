@@ -142,7 +142,7 @@ def test_outputs_tell_what_was_left_out_and_what_stays() -> None:
     }
 
 
-def test_outputs_of_a_run_without_a_word_say_none() -> None:
+def test_outputs_say_none_if_there_is_nothing_to_report() -> None:
     assert outputs(Outcome()) == {**NONE, **SAME}
 
 

@@ -190,7 +190,7 @@ WORTHLESS: list[tuple[Step, str]] = [
 
 @pytest.mark.parametrize(("step", "told"), WORTHLESS, ids=lambda each: type(each).__name__)
 @pytest.mark.parametrize("code", ["AccessDenied", "AuthorizationError"])
-def test_what_is_worth_nothing_and_may_not_go_is_kept_and_told(
+def test_worthless_thing_that_may_not_be_deleted_is_kept_and_reported(
     step: Step, told: str, code: str
 ) -> None:
     bench = Bench({step: error(code, text="explicit deny")})
@@ -212,7 +212,7 @@ def test_what_is_worth_nothing_and_may_not_go_is_kept_and_told(
     ],
     ids=lambda each: each if isinstance(each, str) else type(each).__name__,
 )
-def test_what_matters_or_may_pass_fails_the_way_out(step: Step, code: str) -> None:
+def test_failure_that_matters_or_is_temporary_fails_the_way_out(step: Step, code: str) -> None:
     """A live subscription matters, because its topic still gets announcements."""
     bench = Bench({step: error(code)})
     effects = bench.effects()
@@ -275,7 +275,7 @@ def test_bucket_that_is_gone_is_needed_by_nobody() -> None:
     assert not any(map(Bench().effects().needed, STEPS.values()))
 
 
-def test_policy_that_was_read_serves_to_look_for_others_for_a_moment_alone() -> None:
+def test_policy_is_reused_for_a_moment_to_look_for_others() -> None:
     bench = Bench(policies={"logs": claims()})
     effects = bench.effects()
     assert effects.others("logs") == []

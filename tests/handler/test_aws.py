@@ -128,7 +128,7 @@ def test_broken_connection_is_tried_again(trouble: Exception) -> None:
 
 
 @pytest.mark.parametrize(("passing", "code", "text"), SPREADING)
-def test_what_spreads_is_waited_for_where_it_may(passing: Passing, code: str, text: str) -> None:
+def test_spreading_is_waited_for_if_expected(passing: Passing, code: str, text: str) -> None:
     spreading = error(code, text)
     assert aws(Clock()).call(Operation(spreading, spreading), passing) == "done"
     with pytest.raises(ClientError):

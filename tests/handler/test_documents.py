@@ -87,11 +87,11 @@ def test_what_is_no_object_is_no_policy(text: str) -> None:
 
 @STEADY
 @given(json_values)
-def test_values_are_written_shortly_and_read_again(value: object) -> None:
+def test_compact_json_keeps_the_value(value: object) -> None:
     assert json.loads(compact(value)) == value
 
 
-def test_half_a_character_is_escaped_as_utf_8_has_none() -> None:
+def test_lone_surrogate_is_escaped_because_utf_8_cannot_encode_it() -> None:
     text = compact({"Resource": "\ud83d/ü"})
     assert text.encode() == b'{"Resource":"\\ud83d/\xc3\xbc"}'
     assert json.loads(text) == {"Resource": "\ud83d/ü"}

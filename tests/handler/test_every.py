@@ -124,7 +124,7 @@ def refused(fleet: Fleet, *numbers: int, code: str = "OperationNotPermitted") ->
 
 
 @pytest.mark.parametrize("every", [True, False])
-def test_several_at_once_come_to_the_same(every: bool) -> None:
+def test_number_of_workers_does_not_change_the_result(every: bool) -> None:
     """The account and the answers are the same for any number of workers."""
     told = []
     for workers in (1, 8):

@@ -280,7 +280,7 @@ def test_an_odd_text_does_not_stop_the_waiting_for_others() -> None:
     assert fleet.logs() == [False] + [True] * 5
 
 
-def test_a_fault_is_logged_also_where_all_is_as_asked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fault_is_logged_even_if_all_is_as_requested(capsys: pytest.CaptureFixture[str]) -> None:
     """After a failure the run looks once more; that must not hide an unexpected exception."""
     fleet = Fleet(1)
     done: list[str] = []
@@ -311,7 +311,7 @@ def throttled(fleet: Fleet, name: str) -> Hook:
 
 
 @pytest.mark.parametrize("operation", [MODIFY, "DescribeLoadBalancerAttributes"])
-def test_throttling_is_no_refusal_of_one_that_works(operation: str) -> None:
+def test_throttling_of_a_load_balancer_that_works_is_not_a_refusal(operation: str) -> None:
     fleet = Fleet(4)
     fleet.send("Create", ONE)
     before = fleet.account.snapshot()

@@ -369,7 +369,7 @@ def test_deleting_twice_or_what_never_was_succeeds(account: Account, stack: Stac
         assert account.snapshot() == before
 
 
-def test_event_from_before_changes_nothing(account: Account, stack: Stack) -> None:
+def test_outdated_event_changes_nothing(account: Account, stack: Stack) -> None:
     """A later event has overtaken it, or it is older than CloudFormation waits for an answer."""
     web, api = account.add_load_balancer("web"), account.add_load_balancer("api")
     started = stack.clock.now

@@ -96,7 +96,7 @@ def counted(text: str, names: str) -> tuple[int, int]:
 
 
 @PRIVILEGES
-def test_where_there_is_nothing_to_tell_it_says_none(privileges: str) -> None:
+def test_outputs_say_none_if_there_is_nothing_to_report(privileges: str) -> None:
     case = Case(never)
     given = properties(*case.arns, Privileges=privileges)
     again = {**given, "RunToken": "2"}
@@ -232,7 +232,7 @@ def test_a_refusal_that_contains_the_endpoint_hides_it() -> None:
     assert "app/api/" in data(answer, "NotOnboarded")
 
 
-def test_the_endpoint_of_before_is_hidden_too() -> None:
+def test_the_old_endpoint_is_hidden_too() -> None:
     case = Case(adopted)
     given = properties(case.arns[0])
     checked(case.send("Create", given))

@@ -165,7 +165,7 @@ TEAM = Bucket("team-logs", region="us-east-1")
 
 @pytest.mark.parametrize("kept", [False, True], ids=["our bucket", "customer's bucket"])
 @pytest.mark.parametrize("kind", ["Update", "Delete"])
-def test_logging_of_which_somebody_changed_the_bucket_alone_is_the_customers(
+def test_logging_of_which_somebody_changed_only_the_bucket_is_the_customers(
     kept: bool, kind: str
 ) -> None:
     """A controller sets `enabled` and `bucket`, and leaves our prefix as it is."""

@@ -179,7 +179,7 @@ def test_second_plan_changes_nothing(before: State, privileges: str) -> None:
     assert planned(again, there)[0].changes == ()
 
 
-def test_documented_role_makes_sure_without_looking() -> None:
+def test_documented_role_creates_topics_without_reading_them() -> None:
     """It may only create topics and subscribe; to tag a topic, it would need a permission."""
     asked = request("Create", WEB, Privileges="documented", ResourceTags=["team=logs"])
     plan, _ = planned(asked, state(alb(), documented=True))
@@ -191,7 +191,7 @@ def test_documented_role_makes_sure_without_looking() -> None:
     assert made.tags == {"team": "logs"}
 
 
-def test_topic_that_is_told_already_is_shared_with_a_filter() -> None:
+def test_topic_that_already_gets_the_objects_is_shared_with_a_filter() -> None:
     logs = notified("logs")
     there = Topic(SHARED, "", (Subscription(f"{SHARED}:1", SHARED, "email", "a@example.com"),))
     before = state(alb(bucket="logs", prefix="web"), buckets=(logs,), topics=(there,))

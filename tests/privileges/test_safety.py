@@ -61,7 +61,7 @@ def test_the_lambda_may_not(action: str, resource: str, context: dict[str, str])
     assert decision(action, resource, **context) is Decision.SILENT
 
 
-def test_a_little_inside_it_may() -> None:
+def test_the_lambda_may_do_what_is_granted() -> None:
     """This shows that the test above can fail: an action that is granted is allowed."""
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:dt-logs-analysis-1-a"
     assert decision("sns:DeleteTopic", topic) is Decision.ALLOW

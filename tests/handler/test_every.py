@@ -114,10 +114,9 @@ def refused(fleet: Fleet, *numbers: int, code: str = "OperationNotPermitted") ->
     """Return a hook that makes ELB refuse to change some load balancers."""
 
     def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
-        if operation == "ModifyLoadBalancerAttributes" and params["LoadBalancerArn"] in {
-            fleet.arns[number] for number in numbers
-        }:
-            error = {"Code": code, "Message": "Access Denied for bucket: refused for the test"}
+        arn = params.get("LoadBalancerArn", "")
+        if operation == "ModifyLoadBalancerAttributes" and arn in [fleet.arns[n] for n in numbers]:
+            error = {"Code": code, "Message": f"Access Denied for bucket: test of {arn}"}
             raise ClientError({"Error": error}, operation)
 
     return hook
@@ -159,6 +158,7 @@ def test_the_first_error_in_order_is_the_one_that_is_told(workers: int) -> None:
     fleet.before = refused(fleet, 3, 4, 17)
     reason = fleet.fail(properties(*fleet.arns))
     assert reason.startswith("ModifyLoadBalancerAttributes failed with OperationNotPermitted: ")
+    assert fleet.arns[3] in reason
     assert "stays until the stack is rolled back or deleted" in reason
 
 

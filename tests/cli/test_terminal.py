@@ -67,6 +67,24 @@ def test_a_line_that_is_too_long_hangs_below_its_beginning() -> None:
     assert "".join(each.strip() for each in found).replace(" ", "") == f"+policy{ARN}"
 
 
+def test_what_is_in_columns_goes_on_in_the_last_one_if_that_leaves_half_of_the_width() -> None:
+    line = "  ok       drift                    everything is as the stack has set it up"
+
+    assert wrapped(line, 72) == [
+        "  ok       drift                    everything is as the stack has set",
+        "                                    it up",
+    ]
+    assert wrapped(line, 71)[1] == "      it up"
+    assert wrapped(f"  ok       {ARN}", 60)[0] == f"  ok       {ARN[:49]}"
+
+
+def test_what_begins_in_the_right_half_is_moved_to_the_left() -> None:
+    found = wrapped(f"{' ' * 36}fix: {'Send a request. ' * 4}", 60)
+
+    assert found[0].startswith("      fix: Send")
+    assert found[1].startswith("          ") and max(map(len, found)) <= 60
+
+
 @pytest.mark.parametrize("width", [1, 5, 10])
 def test_a_narrow_terminal_loses_nothing(width: int) -> None:
     assert "".join(each.strip() for each in wrapped(f"{' ' * 20}{ARN}", width)) == ARN
@@ -123,7 +141,7 @@ def test_progress_stays_on_its_line(terminal: Terminal, monkeypatch: pytest.Monk
     monkeypatch.setenv("TERM", "dumb")
     rewriter(terminal.stream)("never shown")
 
-    assert terminal.shown() == ["", f"\x1b[K{'x' * 59}", "\x1b[K"]
+    assert terminal.shown() == ["", f"\x1b[K{'x' * 58}…", "\x1b[K"]
 
 
 def test_a_change_is_coloured_to_its_end(terminal: Terminal) -> None:
@@ -147,7 +165,7 @@ def test_what_is_told_stands_above_what_is_waited_for(
     assert head == ""
     assert event[0] == "\x1b[K00:02  waiting"
     assert event[1].startswith("\x1b[K00:03  \x1b[31mCREATE_FAILED\x1b[0m       Invoke: why")
-    assert event[2].startswith("    why") and max(map(len, event[2:])) <= 60
+    assert event[2].startswith(f"{' ' * 27}why") and max(map(len, event[2:])) <= 60
     monkeypatch.setenv("TERM", "dumb")
     assert at_terminal(Here()).wait is None
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 EVERY = 5.0  # seconds between two lines of progress
+_INDENT = 6  # columns, of what would otherwise begin in the right half of a terminal
 _LONGEST = 1_500  # characters of somebody else's text in a line
 # Whatever is coloured says in words, or by its sign, what its colour means.
 _MEANING = re.compile(
@@ -34,6 +35,7 @@ _MEANING = re.compile(
     r"|(?P<warm>^ *~ .*|^  (?:waiting|unknown)\b|\b\w*ROLLBACK\w*\b)"
 )
 _COLOURS = {"good": "32", "bad": "31", "warm": "33"}
+_LAST_COLUMN = re.compile(r".*\S {2,}(?=\S)")
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*")
 
 
@@ -55,13 +57,18 @@ def tell(line: str) -> None:
 
 def show(lines: Iterable[str], stream: TextIO) -> None:
     """Print lines; to a terminal in its width with a hanging indent, and in colours."""
-    width, colour = columns(stream), coloured(stream)
+    for line in rendered(lines, columns(stream), coloured(stream)):
+        print(line, file=stream, flush=True)
+
+
+def rendered(lines: Iterable[str], width: int | None, colour: bool) -> Iterator[str]:
+    """Yield lines as a terminal of a width shows them; whole if there is no width."""
     for line in lines:
         text = printable(line)
         whole = _MEANING.fullmatch(text) if colour else None  # also where it goes on below
         for part in wrapped(text, width):
             shown = _MEANING.sub(_painted, part) if colour else part
-            print(_painted(whole, part) if whole else shown, file=stream, flush=True)
+            yield _painted(whole, part) if whole else shown
 
 
 def meaning(text: str) -> str:
@@ -80,7 +87,7 @@ def rewriter(stream: TextIO) -> Callable[[str], None]:
 
     def rewrite(line: str) -> None:
         if width is not None:
-            print(f"\r\x1b[K{line[: width - 1]}", end="", file=stream, flush=True)
+            print(f"\r\x1b[K{cut(line, width - 1)}", end="", file=stream, flush=True)
 
     return rewrite
 
@@ -103,13 +110,23 @@ def columns(stream: TextIO) -> int | None:
 
 
 def wrapped(line: str, width: int | None) -> list[str]:
-    """Return a line as several that fit, with a hanging indent; whole where there is no width."""
+    """Return a line as several that fit, with a hanging indent; whole where there is no width.
+
+    What is in columns goes on in its last column, if that leaves half of the width.
+    """
     if width is None or len(line) <= width:
         return [line]
-    text = line.lstrip()
-    start = " " * min(len(line) - len(text), width // 2)
+    half = width // 2
+    column = _LAST_COLUMN.match(line)
+    if column and column.end() <= half:
+        text, head, hang = line[column.end() :], column[0], column.end()
+    else:
+        text = line.lstrip()
+        start = len(line) - len(text)
+        head = " " * (start if start <= half else min(_INDENT, half))
+        hang = len(head) + 4
     return textwrap.wrap(
-        text, width, initial_indent=start, subsequent_indent=f"{start}    ", break_on_hyphens=False
+        text, width, initial_indent=head, subsequent_indent=" " * hang, break_on_hyphens=False
     )
 
 

@@ -128,7 +128,7 @@ def test_what_is_not_entered_stands_in_capitals(page: LaunchPage) -> None:
 
     assert page.text("status") == (
         "For us-east-1. Still missing: Load balancer ARNs, AWS account ID, Endpoint, Service role"
-        " ARN. The commands have capitals in their place."
+        " ARN. Words in capitals stand for them in the commands."
     )
     assert '"ParameterValue": "ARN,ARN"' in page.text("stack-cli")
     assert "--role-arn ARN_OF_THE_SERVICE_ROLE" in page.text("stack-cli")

@@ -1,4 +1,4 @@
-"""Make HTML pages that load nothing from elsewhere: no font, no image, no script.
+"""Make HTML pages that load no font, image or script from elsewhere.
 
 In: the settings and the release's other files (`Contents`). Out: the text of a page.
 

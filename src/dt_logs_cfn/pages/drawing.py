@@ -25,7 +25,7 @@ _SETUP = "The Lambda function sets this up when the stack changes, or on a Refre
 
 
 def drawings() -> str:
-    """Return two SVG drawings, of which the page's style shows one, and what the numbers mean."""
+    """Return two SVG drawings, of which the page's style shows one, and a legend."""
     wide = (
         _Box(20, 50, "Load balancer", "logs every 5 minutes"),
         _Box(290, 50, "S3 bucket", "read-only policy"),

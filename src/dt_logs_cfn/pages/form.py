@@ -15,7 +15,7 @@ _FIRST = "us-east-1"
 
 
 def launcher(contents: Contents) -> str:
-    """Return the form, and the link and the commands that follow from it."""
+    """Return the form, and the links and commands made from it."""
     return (
         '<div id="launcher" class="launcher" hidden>'
         f'<form id="form" aria-label="What to launch">{_where()}{_privileges()}'
@@ -98,7 +98,7 @@ def _privileges() -> str:
         f"<span>{name} <small>{hint}</small></span></label>"
         for each, name, hint in choices
     )
-    return f"<fieldset><legend>Permissions of the Lambda function</legend>{radios}</fieldset>"
+    return f"<fieldset><legend>Permissions of the Lambda</legend>{radios}</fieldset>"
 
 
 def _vendor() -> str:

@@ -7,8 +7,8 @@ const release = JSON.parse(byId("release").textContent);
 const vendor = ["DataTheoremAccountId", "NotificationEndpoint"];
 const parameters = [...vendor, "LoadBalancerArns"];
 const fields = ["LoadBalancerArns", ...vendor, "RoleArn", "StackName"];
-const left = new Set(); // fields that were left once: unfinished input is not marked as wrong
-const stray = { // characters that no value of a field has: marked at once
+const left = new Set(); // fields that lost focus once: unfinished input is not marked as wrong
+const stray = { // characters that a field never has: marked at once
   LoadBalancerArns: /[^\w:/*,-]/,
   DataTheoremAccountId: /[^0-9]/,
   NotificationEndpoint: /[^!-~]/,
@@ -16,7 +16,7 @@ const stray = { // characters that no value of a field has: marked at once
   StackName: /[^A-Za-z0-9-]/,
 };
 
-// Quoting: for a POSIX shell, for JSON inside single quotes of it, for Terraform, for a URL.
+// Quoting: for a POSIX shell, for JSON in its single quotes, for Terraform, and for a URL.
 
 function shellWord(value) {
   return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'"'"'`)}'`;
@@ -181,7 +181,7 @@ function status(wrong, missing, at) {
   const said = [`For ${at.region}.`];
   if (names.length) said.push(`Correct this first: ${names.map(label).join(", ")}.`);
   if (missing.length) said.push(`Still missing: ${missing.map(label).join(", ")}.`);
-  return `${said.join(" ")} The commands have capitals in their place.`;
+  return `${said.join(" ")} Words in capitals stand for them in the commands.`;
 }
 
 function option(template, at) {
@@ -239,7 +239,7 @@ function update() {
   }
   byId("console-link").hidden = published;
   byId("console-link").href = consoleHome(at.partition, at.region);
-  for (const name of Object.keys(wrong)) values[name] = ""; // a wrong value is in no command
+  for (const name of Object.keys(wrong)) values[name] = ""; // no command contains a wrong value
   fill(values, at);
 }
 

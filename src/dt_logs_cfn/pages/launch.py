@@ -35,7 +35,8 @@ _PROMISES = (
     " write or read anything else in the bucket.",
     "Your own policies, notifications, tags and lifecycle rules stay unchanged. If a run fails,"
     " CloudFormation rolls it back.",
-    "The function runs when the stack changes or on a RefreshSchedule. The template has its code.",
+    "The function runs when the stack changes or on a RefreshSchedule. The template contains its"
+    " code.",
 )
 _FILES = (
     ("dt-logs-analysis.template.json", "the stack with least privilege (recommended)"),
@@ -85,10 +86,10 @@ def _launch(contents: Contents) -> str:
     plain = "".join(_plain(contents, each) for each in PARTITIONS)
     return (
         "<p>Four steps: service role, plan, deploy, status. CloudFormation acts through the"
-        " <strong>service role</strong>, so that nobody else needs its permissions. Allow"
-        " <code>iam:PassRole</code> on it only to people who may launch this stack. The"
-        f" <strong>stack</strong>&#x27;s name must start with <code>{_STACK}</code>: the role may"
-        " run no other. Install <code>dt-logs-cfn</code> by"
+        " <strong>service role</strong>, so nobody else needs its permissions. Allow"
+        " <code>iam:PassRole</code> on it only for people who may launch this stack. The"
+        f" <strong>stack</strong>&#x27;s name must start with <code>{_STACK}</code>, because the"
+        " role cannot run any other. Install <code>dt-logs-cfn</code> with"
         " <code>pipx install dt-logs-cfn</code>; it needs Python 3.10 or newer.</p>"
         f"{launcher(contents)}"
         f"<h3>Links and commands for every region</h3>{plain}"
@@ -119,8 +120,8 @@ def _plain(contents: Contents, partition: Partition) -> str:
     )
     return folded(
         f"{escape(partition.name)}: {count}",
-        f"{said}<p>The same as commands; replace what is in capitals. Service role, plan, deploy,"
-        " status; then the stack by the AWS CLI, and by Terraform.</p>"
+        f"{said}<p>The same steps as commands; replace the words in capitals. First come service"
+        " role, plan, deploy and status, then the stack with the AWS CLI and with Terraform.</p>"
         f"{''.join(map(code, commands))}",
     )
 
@@ -172,27 +173,27 @@ def _verify(contents: Contents) -> str:
     )
     return (
         "<p>You need not trust this page. In the release&#x27;s folder, check that all files are"
-        " complete:</p>"
+        " intact:</p>"
         + code("sha256sum -c SHA256SUMS")
         + "<p>Check that the checksums are signed. <code>allowed_signers</code> has the identities"
         " and their keys; it is in the project&#x27;s source, in"
         " <code>src/dt_logs_cfn/signers</code>:</p>"
         + code(escape(signature))
-        + "<p>Check that the source builds this template, with the function inside it. Nothing in"
-        " the template is run. In a checkout of this version:</p>"
+        + "<p>Check that the source builds exactly this template, including the function. Nothing"
+        " in the template is run. In a checkout of this version:</p>"
         + code(escape(f"python -m dt_logs_cfn verify {place}{by}"))
     )
 
 
 def _undo() -> str:
     return (
-        "<p>Delete the stack. Keep the service role until it is gone: CloudFormation needs it for"
-        " that.</p>"
+        "<p>Delete the stack. Keep the service role until then: CloudFormation deletes the stack"
+        " through it.</p>"
         + code(f"aws cloudformation delete-stack --region REGION --stack-name {_STACK}")
         + "<p>Logging that the stack turned on is turned off, and the prefix is restored. The"
         " notification, the subscription, the topic, the policy statements and an empty bucket are"
-        " removed. Logging that was on before stays as it is, and so do load balancers that"
-        " somebody changed since.</p>"
+        " removed. Logging that was on before stays unchanged, and so do load balancers that"
+        " somebody has changed since.</p>"
         "<p>A bucket with logs stays, private, and the logs expire. The documented template also"
         " leaves the topic, its subscription and the function&#x27;s log group, because its role"
         " may not delete them. <code>dt-logs-cfn status</code> names what stays.</p>"

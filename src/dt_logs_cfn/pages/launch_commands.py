@@ -1,4 +1,4 @@
-"""The commands and the Terraform block that launch a stack: text in which each value is quoted.
+"""Make the commands and the Terraform block that launch a stack, with each value quoted.
 
 Every value stands in an element that says what it is and how it is quoted, so that launch.js puts
 a customer's own in its place. Unknown values are in capitals.
@@ -68,7 +68,7 @@ def create_stack(template: str, url: str, values: Mapping[str, str]) -> str:
 
 
 def ours(command: str, values: Mapping[str, str]) -> str:
-    """Return, as markup, one of our commands: `plan`, `deploy`, or `status` with fewer options."""
+    """Return, as markup, the command `plan`, `deploy`, or `status`, which has fewer options."""
     word, pair = _filler(values, "word"), _filler(values, "pair")
     options = [f"dt-logs-cfn {command} --region {word('Region')} --stack {word('StackName')}"]
     if command != "status":

@@ -1,4 +1,4 @@
-"""The addresses that a customer launches from: of a template, and of the console's form for it.
+"""Make the addresses that a customer launches from: a template's, and its form's in the console.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-create-stacks-quick-create-links.html
 names the parameters; there is none for the service role, nor for capabilities.
@@ -35,5 +35,5 @@ def console(partition: Partition, region: str) -> str:
 
 
 def _encoded(value: str) -> str:
-    """Encode as encodeURIComponent of JavaScript does."""
+    """Encode like JavaScript's encodeURIComponent."""
     return quote(value, safe="!~*'()")

@@ -1,4 +1,4 @@
-"""What the pages share: a document that may load nothing, and the parts that it is made of."""
+"""What the pages share: a document that may load nothing, and its parts."""
 
 import base64
 import hashlib
@@ -36,7 +36,7 @@ def asset(name: str) -> str:
 def table(
     caption: str, names: Iterable[str], rows: Iterable[Sequence[str]], where: str = ""
 ) -> str:
-    """Return a table that scrolls by itself where it is too wide; names and cells are markup."""
+    """Return a table that scrolls on its own if it is too wide; names and cells are markup."""
     label = escape(f"{caption}: {where}" if where else caption)
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
@@ -59,12 +59,12 @@ def code(markup: str, name: str = "") -> str:
 
 
 def meant(text: str, kind: str = "") -> str:
-    """Return text in the colour of what it says, as the terminal shows it; a `badge` stands out."""
+    """Return text in the colour of its meaning, as in the terminal; a `badge` stands out."""
     return f'<span class="{kind} {meaning(text)}">{escape(text)}</span>'
 
 
 def listed(title: str, lines: Iterable[str]) -> str:
-    """Return lines, which may be of a diff, below a heading."""
+    """Return lines below a heading, coloured like a diff."""
     items = "".join(f"<li>{meant(each)}</li>" for each in lines)
     return f'<h4>{escape(title)}</h4><ul class="diff">{items}</ul>'
 

@@ -1,7 +1,7 @@
 """The regions that a page offers, by partition, with the names that AWS gives them.
 
-They are listed here, because another version of botocore must not change the page. A region that is
-missing here can still be launched in by the command line. Consoles: each region has its own host.
+They are listed here, because another version of botocore must not change the page. The command line
+also launches in regions that are missing here. Each region has its own host of the console.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""List for a security team who may do what, and every permission of the Lambda function."""
+"""List, for a security team, who may do what, and every permission of the Lambda function."""
 
 from collections.abc import Iterable
 from html import escape

@@ -26,7 +26,7 @@ _ENTRIES |= {"versions": "versions of", "attributes": "", "notifications": "", "
 
 @dataclass(frozen=True)
 class Change:
-    """A property of a resource, or a policy's statement, before and after; None for nothing."""
+    """A resource's property, or a policy's statement, before and after; None if absent."""
 
     name: str
     before: Any
@@ -53,7 +53,7 @@ Changes = Mapping[str, Sequence[Change]]
 
 
 def diff(before: Snapshot, after: Snapshot) -> Changes:
-    """Return what changed of each resource, which has a sign, too; empty if nothing differs."""
+    """Return the changes by resource, each with a sign before its name; empty if there are none."""
     found: dict[str, Sequence[Change]] = {}
     for kind in before | after:
         old, new = before.get(kind, {}), after.get(kind, {})
@@ -69,7 +69,7 @@ def diff(before: Snapshot, after: Snapshot) -> Changes:
 
 
 def lines(changes: Changes) -> Iterator[str]:
-    """Yield each resource, and what changed of it below."""
+    """Yield a line for each resource, followed by its changes."""
     for resource, found in changes.items():
         yield resource
         yield from (f"    {line}" for each in found for line in each.lines())

@@ -79,10 +79,10 @@ class Report:
     vendor_received: list[str] = field(default_factory=list)  # the log lines that the vendor read
     attempts: list[Attempt] = field(default_factory=list)
     restored: bool = False
-    left: list[str] = field(default_factory=list)  # what differs, but for the stated exceptions
+    left: list[str] = field(default_factory=list)  # what differs, except for the stated exceptions
     exceptions: list[str] = field(default_factory=list)  # what stays and is named in the answer
     unexpected: list[str] = field(default_factory=list)  # expectations that do not hold
-    missing: tuple[str, ...] = ()  # rights that the service role lacks
+    missing: tuple[str, ...] = ()  # permissions that the service role lacks
 
     @property
     def passed(self) -> bool:
@@ -124,7 +124,7 @@ class Report:
             "What Data Theorem tried beyond its permissions": [
                 f"{'refused' if each.refused else 'ALLOWED'}: {each.what}" for each in self.attempts
             ],
-            "What stays, as the stack says": self.exceptions,
+            "What stays, as the stack reports": self.exceptions,
             "Permissions that the service role lacks": self.missing,
             "How the account differs from before": self.left,
             "Not as expected": self.unexpected,

@@ -1,7 +1,8 @@
-"""A rehearsal as one HTML page that needs nothing else: no script, no font, no network."""
+"""Show a rehearsal as one HTML page, without script, font or network."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from itertools import count
@@ -21,12 +22,12 @@ def page(reports: Sequence[Report]) -> str:
     title = f"Rehearsal of dt-logs-cfn {__version__}"
     body = (
         f"<header><h1>{title}</h1>"
-        "<p>What the released template does to an AWS account, call by call, and whether the"
-        " account is afterwards what it was before.</p>"
+        "<p>What the released template does to an AWS account, call by call, and whether deleting"
+        " the stack restores the account.</p>"
         f'<div class="notice" role="note">{notice}</div></header><main>'
         f"<h2>Overview</h2>{_overview(reports)}<h2>How logs flow</h2>{drawings()}"
         f"<h2>Scenarios</h2>{''.join(map(_scenario, count(), reports))}</main>"
-        "<footer><p>Made by <code>python -m dt_logs_cfn rehearse --report</code>.</p></footer>"
+        "<footer><p>Made by <code>dt-logs-cfn rehearse --report</code>.</p></footer>"
     )
     return document(title, asset("page.css"), body)
 
@@ -36,19 +37,24 @@ def _overview(reports: Sequence[Report]) -> str:
     for number, each in enumerate(reports):
         name, *rest = each.facts.values()
         link = f'<a href="#scenario-{number}">{escape(name)}</a>'
-        rows.append((f"{link}<br><small>{escape(each.summary)}</small>", *map(meant, rest)))
+        rows.append((f"{link}<br><small>{_prose(each.summary)}</small>", *map(meant, rest)))
     return table("The scenarios that were rehearsed", reports[0].facts if reports else (), rows)
+
+
+def _prose(text: str) -> str:
+    """Return a sentence as markup; text between backticks is code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _scenario(number: int, report: Report) -> str:
     name, result, account, *_ = report.facts.values()
     badges = f"{meant(result, 'badge')} {meant(f'account {account}', 'badge')}"
     title = f"<h3>{escape(name)}</h3> {badges}"
-    under = f"{report.privileges} privileges, {report.service_role} service role, {report.runtime}"
+    under = f"{report.privileges} template, {report.service_role} service role, {report.runtime}"
     stages = "".join(_stage(each, report.scenario) for each in report.stages)
     lists = "".join(listed(title, items) for title, items in report.lists.items() if items)
     body = (
-        f'<p id="scenario-{number}">{escape(report.summary)}<br>{escape(under)}</p>{stages}{lists}'
+        f'<p id="scenario-{number}">{_prose(report.summary)}<br>{escape(under)}</p>{stages}{lists}'
     )
     return folded(title, body, opened=not report.passed)
 

@@ -1,4 +1,4 @@
-"""A rehearsal as lines: a table of its scenarios, and on request all that was seen of each."""
+"""Show a rehearsal as lines: a table of its scenarios and, on request, all details."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def overview(reports: Sequence[Report]) -> Iterator[str]:
 def details(report: Report) -> Iterator[str]:
     """Yield everything about one scenario."""
     yield f"{report.scenario}: {report.summary}"
-    yield f"  {report.privileges} privileges, {report.service_role} service role, {report.runtime}"
+    yield f"  {report.privileges} template, {report.service_role} service role, {report.runtime}"
     for stage in report.stages:
         yield from _stage(stage)
     for title, items in report.lists.items():

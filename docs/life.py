@@ -49,6 +49,8 @@ def sessions() -> str:
                 run(1, "plan", *given),
                 "Launch it. Without `--yes` it shows this and asks:\n",
                 run(0, "deploy", "--role-arn", role, *given, "--yes"),
+                "Check whether logs flow. Data Theorem's endpoint has not confirmed yet:\n",
+                run(0, "status"),
                 "Deploy again. Parameters that you leave out keep their values:\n",
                 run(0, "deploy", "--yes"),
                 "See what a second run would change:\n",

@@ -1,30 +1,24 @@
-"""docs/operations.md has every reason that the handler can give: none escapes its reading."""
+"""docs/operations.md has every reason that the handler can give for a failure."""
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from support.generators import generator
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def failures() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("failures", ROOT / "docs" / "failures.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["failures"] = module
-    spec.loader.exec_module(module)
-    return module
+    return generator("failures")
 
 
 def test_every_place_that_makes_an_error_is_read(failures: ModuleType) -> None:
-    """Counted once more, as text: each `Kind(` outside of errors.py, but for the classes."""
+    """Count them again as text: each `Kind(` outside errors.py, except the classes."""
     names = "HandlerError|InvalidRequest|Refused|CallFailed|OutOfTime|Overtaken"
     made = {
         path.stem: len(re.findall(rf"(?:raise|return|=) (?:{names})\(", path.read_text("utf-8")))

@@ -23,7 +23,7 @@ class Cost:
 
     @property
     def files(self) -> int:
-        """The number of log files; as many announcements and reads."""
+        """The number of log files, which is also that of announcements and reads."""
         return self.load_balancers * FILES
 
     @property

@@ -47,7 +47,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class _Scope:
-    """Where a text is put together: the function, and its module's constants as texts."""
+    """Where a text is composed: the function, and its module's constants as texts."""
 
     function: ast.FunctionDef
     constants: Mapping[str, str]
@@ -141,13 +141,13 @@ def _is_made(call: ast.Call, kinds: frozenset[str]) -> bool:
 
 
 def _takes_fix(function: ast.FunctionDef) -> bool:
-    """Tell whether a function is given a property's name and, as the last, the fix."""
+    """Return whether a function takes a property's name first and the fix last."""
     names = [each.arg for each in function.args.args]
     return names[-1:] == ["fix"] and "name" in names
 
 
 def _made_for(call: ast.Call, scope: _Scope, maker: ast.FunctionDef) -> Iterator[tuple[str, str]]:
-    """Yield what a property's value is refused with; the value itself is filled in."""
+    """Yield the reasons for which a property's value is refused, with its name filled in."""
     position = [each.arg for each in maker.args.args].index("name")
     for name in _texts(call.args[position], scope):
         for fix in _texts(call.args[-1], scope):
@@ -161,7 +161,7 @@ def _sentences(call: ast.Call, scope: _Scope) -> Iterator[tuple[str, str]]:
 
 
 def _texts(node: ast.expr, scope: _Scope) -> list[str]:
-    """Return the texts that an expression may be: one for each value that a name is given."""
+    """Return the texts that an expression can have, one for each value of a name in it."""
     match node:
         case ast.Constant(value=str() as text):
             return [text]
@@ -180,7 +180,7 @@ def _texts(node: ast.expr, scope: _Scope) -> list[str]:
 
 
 def _values(name: str, function: ast.FunctionDef) -> Iterator[ast.expr]:
-    """Yield what a name is given in a function, alone or as one of several."""
+    """Yield what is assigned to a name in a function, alone or in a tuple."""
     given = (each for each in ast.walk(function) if isinstance(each, ast.Assign))
     for target, value in ((target, each.value) for each in given for target in each.targets):
         pairs = [(target, value)]
@@ -201,7 +201,7 @@ def _part(node: ast.expr, scope: _Scope) -> str:
 
 
 def _plain(code: str) -> str:
-    """Return an expression as a reader takes it: the last name in it that says something."""
+    """Return the name that stands for an expression: the last one that says something."""
     words = [word for word in "".join(c if c.isalnum() else " " for c in code).split() if word]
     useful = [word for word in words if word not in _NOISE and not word.isdigit()]
     return (useful or words or ["…"])[-1]

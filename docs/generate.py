@@ -62,7 +62,7 @@ def parameters() -> str:
 
 
 def quoted_session(*arguments: str) -> str:
-    """Return a command line and what it prints, run beside a release that was just built."""
+    """Return a command line and what it prints, run in a folder with a new release."""
     return _block("console", f"$ dt-logs-cfn {' '.join(arguments)}\n", _printed(*arguments))
 
 
@@ -84,7 +84,7 @@ def lacking() -> str:
 
 
 def rights() -> str:
-    """Return what each right of the least-privilege role is for, as `explain` prints it."""
+    """Return what each permission of the least-privilege role is for, as `explain` prints it."""
     rows = [
         (step, _actions([*dict.fromkeys(each.action for each in found)]), on, why)
         for (step, why, on), found in groupby(
@@ -135,7 +135,7 @@ def uses() -> str:
 
 
 def statements() -> str:
-    """Return the statements that the handler adds to a bucket policy, for an example."""
+    """Return example statements that the handler adds to a bucket policy."""
     own = Location(EXAMPLE.own_buckets[0], f"dt-logs-analysis/{EXAMPLE.tag}")
     adopted = Location("customers-logs", "alb")
     found = [

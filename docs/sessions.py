@@ -1,6 +1,6 @@
-"""Quote commands that read an account, run against an emulated one in memory.
+"""Run commands that read an account against one in memory, and quote their output.
 
-cog calls these as it calls those of `generate`.
+cog calls these functions, as it does those of `generate`.
 """
 
 import json
@@ -56,7 +56,7 @@ class _Stacks:
 
 
 def status() -> str:
-    """Return what `status` says of a load balancer that somebody has closed to the vendor."""
+    """Return what `status` prints after somebody has denied the vendor the logs."""
     account = Account(_HERE.account, _HERE.region)
     account.add_bucket(_BUCKET, policy={"Version": "2012-10-17", "Statement": [_DELIVERY]})
     arn = account.add_load_balancer("web", bucket=_BUCKET)

@@ -28,9 +28,7 @@ AWKWARD = re.compile(
     r"|\bof (?:ours|yours|theirs)\b|\bto be had\b|\bas it is\b|, say[,.)]",
     re.IGNORECASE,
 )
-LONGEST = 25  # words of a sentence
-# Described before it is there; delete these two lines once it is.
-PENDING = {"library.md"}
+LONGEST = 25  # words in a sentence
 
 
 def ids(value: object) -> str:
@@ -38,12 +36,12 @@ def ids(value: object) -> str:
 
 
 def code_blocks(document: Path) -> list[str]:
-    """Return the fenced blocks of a document, commands that go on in the next line as one line."""
+    """Return the fenced blocks of a document, with continued command lines joined."""
     return [block.replace("\\\n", " ") for block in CODE_BLOCK.findall(document.read_text("utf-8"))]
 
 
 def anchors(document: Path) -> set[str]:
-    """Return what GitHub calls a document's headings in links."""
+    """Return the anchors that GitHub gives a document's headings."""
     prose = CODE_BLOCK.sub("", document.read_text("utf-8"))
     headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
@@ -53,18 +51,18 @@ def links() -> Iterator[tuple[Path, str]]:
     for document in DOCUMENTS:
         prose = CODE_BLOCK.sub("", document.read_text("utf-8"))
         for target in re.findall(r"\]\(([^)\s]+)\)", prose):
-            if "://" not in target and Path(target).name not in PENDING:
+            if "://" not in target:
                 yield document, target
 
 
 def prose(document: Path) -> str:
-    """Return a document's own words: no code, nothing generated, no targets of links."""
+    """Return a document's own words, without code, generated parts and link targets."""
     text = CODE_BLOCK.sub("", GENERATED.sub("", document.read_text("utf-8")))
     return re.sub(r"\]\([^)]*\)", "]", re.sub(r"`[^`]*`", "`code`", text))
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Yield the sentences of a text; items, cells, colons and semicolons end one, too."""
+    """Yield the sentences of a text; list items, cells, colons and semicolons also end one."""
     for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*>#|]|\d+\.) )| \| ", text):
         yield from re.split(r"(?<=[.!?:;])[*`)\]]*\s+", " ".join(block.split()))
 
@@ -79,7 +77,7 @@ def help_text(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> str:
-    """Return what `--help` of a command prints, without the usage; a paragraph an argument."""
+    """Return what a command's `--help` prints, without the usage: one paragraph an argument."""
     monkeypatch.setenv("COLUMNS", "1000")
     with pytest.raises(SystemExit):
         main([request.param, "--help"])

@@ -1,4 +1,4 @@
-"""docs/library.md and the docstrings of the public names: what they show runs, and prints that."""
+"""The examples in docs/library.md and in public docstrings run and print what they show."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import dt_logs_cfn
 from dt_logs_cfn.cli.main import main
 
 GUIDE = Path(__file__).parents[2] / "docs" / "library.md"
-# What needs an AWS account, or takes long; `tests/rehearsal` rehearses the guide's alarm.
+# These need an AWS account or take long; `tests/rehearsal` rehearses the guide's alarm.
 NOT_HERE = ("publish", "rehearse")
 EXAMPLES = {
     title: re.findall(r"^```(\w+)\n(.*?)^```$", body, re.MULTILINE | re.DOTALL)
@@ -32,7 +32,7 @@ WORKED = [title for title, blocks in EXAMPLES.items() if blocks]
 
 
 def vars_of_library() -> dict[str, Any]:
-    """Return what the library gives, by its public names."""
+    """Return what the library exports, by name."""
     return {name: getattr(dt_logs_cfn, name) for name in dt_logs_cfn.__all__}
 
 
@@ -47,7 +47,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def run(code: str, names: dict[str, Any]) -> str:
-    """Run a block of Python and return what it prints; one with a name is a file to be written."""
+    """Run a block of Python and return what it prints; if it has a file name, write the file."""
     named = re.match(r"# (\w+\.py)\n", code)
     if named:
         Path(named[1]).write_text(code)

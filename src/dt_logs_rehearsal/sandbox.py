@@ -22,14 +22,13 @@ from botocore.exceptions import ClientError
 
 from dt_logs_rehearsal.account import Account, Consistency, Refused
 from dt_logs_rehearsal.account.iam.access import ApiCall
-from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
 from dt_logs_rehearsal.account.small_services import embedded_metrics
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Mailbox
-from dt_logs_rehearsal.cloudformation.described import describe_stacks
 from dt_logs_rehearsal.cloudformation.engine import CloudFormation
 from dt_logs_rehearsal.cloudformation.resource_types import RULE, Context, scheduled_event
 from dt_logs_rehearsal.cloudformation.stack import Stack
-from dt_logs_rehearsal.functions.processes import Function, Functions, Invocation, interpreter
+from dt_logs_rehearsal.functions.processes import Function, Functions, interpreter
+from dt_logs_rehearsal.functions.runtime_api import Invocation
 from dt_logs_rehearsal.http.endpoint import Endpoint
 from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.report.data import StackEvent
@@ -76,8 +75,8 @@ class Sandbox:
         custom = CustomResources(self.endpoint.url, self._mailbox, self.pace, self._invoke)
         place = PARTITION, REGION, ACCOUNT
         self.cloudformation = CloudFormation(place, self._context, custom, self._emit)
-        described = describe_stacks(self.cloudformation.stacks)
-        self.endpoint.operations["cloudformation"] = {"DescribeStacks": described}
+        described = {"DescribeStacks": self.cloudformation.describe_stacks}
+        self.endpoint.operations["cloudformation"] = described
         self._exits = ExitStack()
         self._clients: dict[str, tuple[Any, Any, Any, Any]] = {}  # by role
         self._made: dict[str, Function] = {}
@@ -144,8 +143,7 @@ class Sandbox:
 
     def _assume(self, role: str, service: str) -> None:
         """Let a service assume a role, if the role's trust policy allows it. Raises Refused."""
-        request = Request(Principal(service=service), "sts:AssumeRole", role)
-        if evaluate((self.endpoint.trust(role),), request) is not Decision.ALLOW:
+        if not self.endpoint.lets_assume(role, service):
             text = f"Role {role} is invalid or cannot be assumed by {service}"
             raise Refused("ValidationError", text)
 
@@ -163,7 +161,7 @@ class Sandbox:
         rule = stack.resources[name].attributes["Arn"]
         (target,) = stack.resources[name].properties["Targets"]
         source = {"aws:sourcearn": rule, "aws:sourceaccount": ACCOUNT}
-        if not self.endpoint.lets(target["Arn"], "events.amazonaws.com", source):
+        if not self.endpoint.lets_invoke(target["Arn"], "events.amazonaws.com", source):
             raise Refused("AccessDeniedException", "EventBridge may not invoke the function", 403)
         event = scheduled_event(target, self.pace())
         self._run(stack, target["Arn"], event)()

@@ -362,6 +362,8 @@ def test_a_template_in_s3_may_be_longer_and_needs_the_right_to_get_it(
     account: Emulated, cfn: Any
 ) -> None:
     long = json.dumps({**json.loads(BODY), "Description": "x" * 51_200})
+    body = {"StackName": "thing", "TemplateBody": long, "Capabilities": IAM}
+    assert "less than or equal to 51200" in refusal(cfn.create_stack, **body)[1]
     s3 = account.client("s3")
     s3.create_bucket(Bucket="templates")
     s3.put_object(Bucket="templates", Key="a/t.json", Body=long.encode())

@@ -7,9 +7,47 @@ from typing import Any
 
 from cloudformation_api.change_sets import ChangeSet
 from dt_logs_rehearsal.account.world import moment, present
-from dt_logs_rehearsal.cloudformation.described import parameters, tags
-from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Stack
+from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Stack
 from dt_logs_rehearsal.report.data import StackEvent
+
+
+def stack(found: Stack) -> dict[str, Any]:
+    """Return one of DescribeStacks' stacks. Drift, policies and protection are not emulated."""
+    own = [each for each in found.events if each.resource_type == STACK_TYPE]
+    declared = found.asked.template.get("Outputs", {})
+    return {
+        **summary(found),
+        **present(
+            Description=found.asked.template.get("Description"),
+            StackStatusReason=own[-1].reason if own else "",
+            RoleARN=found.role,
+        ),
+        "Parameters": found.asked.described(),
+        "RollbackConfiguration": {},
+        "DisableRollback": False,
+        "NotificationARNs": [],
+        "Capabilities": list(found.capabilities),
+        "Outputs": [
+            {
+                "OutputKey": name,
+                "OutputValue": value,
+                **present(Description=declared[name].get("Description")),
+            }
+            for name, value in found.outputs.items()
+            if name in declared
+        ],
+        "Tags": _tags(found.asked),
+        "EnableTerminationProtection": False,
+    }
+
+
+def summary(found: Stack) -> dict[str, Any]:
+    """Return one of ListStacks' summaries."""
+    return {**found.described(), "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"}}
+
+
+def _tags(asked: Asked) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in asked.tags.items()]
 
 
 def event(found: Stack, number: int, happened: StackEvent) -> dict[str, Any]:
@@ -57,11 +95,11 @@ def change_set(found: ChangeSet, now: float) -> dict[str, Any]:
     made = found.status(now)[0] != "CREATE_IN_PROGRESS"
     return {
         **change_set_summary(found, now),
-        "Parameters": parameters(found.asked),
+        "Parameters": found.asked.described(),
         "NotificationARNs": [],
         "RollbackConfiguration": {},
         "Capabilities": list(found.capabilities),
-        "Tags": tags(found.asked),
+        "Tags": _tags(found.asked),
         "Changes": found.changes if made else [],
     }
 

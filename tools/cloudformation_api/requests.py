@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import cast
 
+from cloudformation_api.well_formed import check_template
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.template.parsing import LIMIT
 from dt_logs_rehearsal.account import Refused
@@ -38,7 +39,7 @@ def asked(world: World, call: Call, before: Stack | None) -> Asked:
     """Return the stack that a call asks for. Raises Refused."""
     check_emulated(call)
     old, params = before.asked if before else None, call.params
-    text, limit = _body(world, call, old)
+    text = _body(world, call, old)
     given = {}
     for each in params.get("Parameters", ()):
         key = each["ParameterKey"]
@@ -54,23 +55,26 @@ def asked(world: World, call: Call, before: Stack | None) -> Asked:
     tags = {each["Key"]: each["Value"] for each in params.get("Tags", ())}
     if "Tags" not in params and old is not None:
         tags = dict(old.tags)
-    return Asked(text, given, tags, limit)
+    return Asked(text, given, tags)
 
 
-def _body(world: World, call: Call, old: Asked | None) -> tuple[str, int]:
-    """Return a template's text and its size limit. Raises Refused."""
+def _body(world: World, call: Call, old: Asked | None) -> str:
+    """Return a well-formed template's text. Raises Refused."""
     if call.params.get("UsePreviousTemplate"):
         if old is None:
             raise invalid("Stack does not exist, so it has no previous template")
-        return old.body, old.limit
+        return old.body
     match call.params:
         case {"TemplateBody": str(), "TemplateURL": str()}:
             raise invalid("Either Template URL or Template Body must be specified, not both.")
         case {"TemplateBody": str() as text}:
-            return text, TEMPLATE_LIMIT
+            limit = TEMPLATE_LIMIT
         case {"TemplateURL": str() as url}:
-            return _fetched(world, call, url), LIMIT
-    raise invalid("Either Template URL or Template Body must be specified.")
+            text, limit = _fetched(world, call, url), LIMIT
+        case _:
+            raise invalid("Either Template URL or Template Body must be specified.")
+    check_template(text, limit)
+    return text
 
 
 def _fetched(world: World, call: Call, url: str) -> str:

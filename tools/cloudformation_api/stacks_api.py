@@ -10,7 +10,6 @@ from cloudformation_api.change_sets import ChangeSet, changes, unchanged
 from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.models import operations
 from dt_logs_rehearsal.account.world import Call, Operations, Response, World, present
-from dt_logs_rehearsal.cloudformation.described import described, summary
 from dt_logs_rehearsal.cloudformation.engine import CloudFormation, Rest
 from dt_logs_rehearsal.cloudformation.stack import Stack
 from dt_logs_rehearsal.cloudformation.templates import check, invalid
@@ -90,15 +89,15 @@ class StacksApi:
 
     def describe_stacks(self, world: World, call: Call) -> Response:
         if call.params.get("StackName"):
-            return {"Stacks": [described(self._find(call))]}
+            return {"Stacks": [answers.stack(self._find(call))]}
         here = call.region == self._engine.place[1]
         found = [e for e in self._engine.stacks.values() if here and e.status != "DELETE_COMPLETE"]
-        return {"Stacks": [described(each) for each in found]}
+        return {"Stacks": [answers.stack(each) for each in found]}
 
     def list_stacks(self, world: World, call: Call) -> Response:
         wanted = call.params.get("StackStatusFilter")
         found = [
-            summary(each)
+            answers.summary(each)
             for each in reversed(self._engine.stacks.values())
             if call.region == self._engine.place[1] and (not wanted or each.status in wanted)
         ]

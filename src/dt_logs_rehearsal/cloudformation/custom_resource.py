@@ -85,8 +85,11 @@ class CustomResources:
         resource_type: str,
         given: Mapping[str, Any],
         made: Made | None = None,
-    ) -> Made:
-        """Send an event and wait for its answer. Raises Failed; Refused if it may not invoke."""
+    ) -> tuple[str, Mapping[str, Any]]:
+        """Send an event, wait for its answer, and return its physical ID and data.
+
+        Raises Failed; Refused if the stack's role may not invoke the function.
+        """
         token, now = str(uuid.uuid4()), moment(self.pace())
         properties = _as_texts(given)
         event = {
@@ -111,13 +114,13 @@ class CustomResources:
         seconds = float(given.get("ServiceTimeout", _DEFAULT_TIMEOUT))
         body = self.mailbox.wait(token, seconds / self.pace.rate)
         settle()
-        return _taken(event, given, body, physical_id)
+        return _taken(event, body, physical_id)
 
 
 def _taken(
-    event: Mapping[str, Any], given: Mapping[str, Any], body: bytes | None, physical_id: str
-) -> Made:
-    """Return the resource that an answer describes. Raises Failed."""
+    event: Mapping[str, Any], body: bytes | None, physical_id: str
+) -> tuple[str, Mapping[str, Any]]:
+    """Return the physical ID and the data of an answer. Raises Failed."""
     if body is None:
         raise Failed(
             "CloudFormation did not receive a response from your Custom Resource. Please check your"
@@ -140,7 +143,7 @@ def _taken(
             f"{answer.get('Reason')} (RequestId: {event['RequestId']})",
             identifier,
         )
-    return Made(identifier, given, answer.get("Data", {}))
+    return identifier, answer.get("Data", {})
 
 
 def _as_texts(value: Any) -> Any:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from threading import Thread
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.world import Call, Response, World
 from dt_logs_rehearsal.cloudformation.custom_resource import CustomResources, Failed
 from dt_logs_rehearsal.cloudformation.resource_types import TYPES, Context, create_only
 from dt_logs_rehearsal.cloudformation.stack import STACK_TYPE, Asked, Given, Made, Stack
-from dt_logs_rehearsal.cloudformation.templates import check, in_order
+from dt_logs_rehearsal.cloudformation.templates import check, in_order, invalid
 
 Emit = Callable[[Stack, str, str, str, str], None]  # stack, logical id, type, status, reason
 Rest = Callable[[], None]
@@ -56,6 +58,12 @@ class CloudFormation:
         partition, region, account = self.place
         stack_id = f"arn:{partition}:cloudformation:{region}:{account}:stack/{name}/{uuid.uuid4()}"
         return Stack(name, stack_id, asked, role)
+
+    def describe_stacks(self, world: World, call: Call) -> Response:
+        """Describe one stack, named by its ID, as a function reads its own. Raises Refused."""
+        if (found := self.stacks.get(name := str(call.params.get("StackName")))) is None:
+            raise invalid(f"Stack with id {name} does not exist")
+        return {"Stacks": [{**found.described(), "Parameters": found.asked.described()}]}
 
     def review(self, stack: Stack) -> None:
         """Add a stack that so far has only a change set."""
@@ -199,7 +207,7 @@ class CloudFormation:
                 # A resource that may be half done is kept, so that a rollback restores or deletes
                 # it.
                 if made is not None:
-                    stack.resources[logical] = Made(made.physical_id, given, made.attributes)
+                    stack.resources[logical] = replace(made, properties=given)
                 elif isinstance(error, Failed):
                     stack.resources[logical] = Made(error.physical_id, given, {})
                 return logical
@@ -215,20 +223,22 @@ class CloudFormation:
         """
         context, known = self._context(stack), TYPES.get(kind)
 
-        def keep(found: Made) -> None:
+        def keep(physical_id: str, attributes: Mapping[str, Any]) -> Made:
             new = logical not in stack.resources
-            stack.resources[logical] = found
+            found = stack.resources[logical] = Made(physical_id, given, attributes)
             if new:
                 reason = "Resource creation Initiated"
                 self._emit(stack, logical, kind, "CREATE_IN_PROGRESS", reason)
+            return found
 
         if known is None:
             event = "Update" if made else "Create"
-            keep(self._custom.send(event, stack, logical, kind, given, made))
+            keep(*self._custom.send(event, stack, logical, kind, given, made))
         elif made is None:
-            keep(known.create(context, logical, given, keep))
+            known.create(context, logical, given, keep)
         else:
-            keep(known.update(context, made, given))
+            known.update(context, made, given)
+            keep(made.physical_id, made.attributes)
 
     def _remove(self, stack: Stack, names: Iterable[str]) -> str:
         """Delete resources in turn, until one cannot be deleted; return that, or nothing.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dt_logs_rehearsal.account.world import moment
+from dt_logs_rehearsal.account.world import moment, present
 from dt_logs_rehearsal.cloudformation.stack import Made
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RULE = "AWS::Events::Rule"
 Properties = Mapping[str, Any]
-Keep = Callable[[Made], None]
+Keep = Callable[[str, Mapping[str, str]], Made]  # records a physical id and attributes
 # Read handlers ask for these too, and moto does not know them.
 _READ = (
     "lambda:GetRuntimeManagementConfig",
@@ -55,40 +55,35 @@ class Context:
 
     def tags_of(self, given: Properties) -> dict[str, Any]:
         """Return the parameter `Tags` of a call as most services take it; none without tags."""
-        found = [{"Key": key, "Value": value} for key, value in self.tagged(given).items()]
-        return {"Tags": found} if found else {}
+        return present(Tags=[{"Key": k, "Value": v} for k, v in self.tagged(given).items()])
 
 
 @dataclass(frozen=True)
 class ResourceType:
     """How resources of a type are made, changed and deleted.
 
-    A change of a `create_only` property replaces the resource. `create` records each thing before
-    it goes on, so that it is deleted if the rest fails.
+    A change of a `create_only` property replaces the resource. `create` records the resource as
+    soon as it exists, so that it is deleted if the rest fails.
     """
 
     create_only: tuple[str, ...]
-    create: Callable[[Context, str, Properties, Keep], Made]
-    update: Callable[[Context, Made, Properties], Made]
+    create: Callable[[Context, str, Properties, Keep], object]
+    update: Callable[[Context, Made, Properties], None]
     delete: Callable[[Context, Made], None]
 
 
-def _create_role(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
+def _create_role(context: Context, logical: str, given: Properties, keep: Keep) -> None:
     iam, name = context.iam, given.get("RoleName") or context.name(logical)
-    boundary = _only(given, "PermissionsBoundary")
-    tags = context.tags_of(given)
     arn = iam.create_role(
         RoleName=name,
         Path=given.get("Path", "/"),
         AssumeRolePolicyDocument=json.dumps(given["AssumeRolePolicyDocument"]),
-        **boundary,
-        **tags,
+        **_only(given, "PermissionsBoundary"),
+        **context.tags_of(given),
     )["Role"]["Arn"]
-    made = Made(name, given, {"Arn": arn})
-    keep(made)
+    keep(name, {"Arn": arn})
     _put_policies(iam, name, given)
     _read_role(iam, name)
-    return made
 
 
 def _put_policies(iam: IAMClient, name: str, given: Properties) -> None:
@@ -109,7 +104,7 @@ def _read_role(iam: IAMClient, name: str) -> list[str]:
     return names
 
 
-def _update_role(context: Context, made: Made, given: Properties) -> Made:
+def _update_role(context: Context, made: Made, given: Properties) -> None:
     iam, name, old = context.iam, made.physical_id, made.properties
     if old["AssumeRolePolicyDocument"] != given["AssumeRolePolicyDocument"]:
         trust = json.dumps(given["AssumeRolePolicyDocument"])
@@ -120,13 +115,10 @@ def _update_role(context: Context, made: Made, given: Properties) -> Made:
         for policy in set(there) - {each["PolicyName"] for each in given.get("Policies", ())}:
             iam.delete_role_policy(RoleName=name, PolicyName=policy)
     if old.get("PermissionsBoundary") != given.get("PermissionsBoundary"):
-        if "PermissionsBoundary" in given:
-            iam.put_role_permissions_boundary(
-                RoleName=name, PermissionsBoundary=given["PermissionsBoundary"]
-            )
+        if boundary := _only(given, "PermissionsBoundary"):
+            iam.put_role_permissions_boundary(RoleName=name, **boundary)
         else:
             iam.delete_role_permissions_boundary(RoleName=name)
-    return Made(name, given, made.attributes)
 
 
 def _delete_role(context: Context, made: Made) -> None:
@@ -135,24 +127,16 @@ def _delete_role(context: Context, made: Made) -> None:
     context.iam.delete_role(RoleName=made.physical_id)
 
 
-def _create_function(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
+def _create_function(context: Context, logical: str, given: Properties, keep: Keep) -> None:
     name = given.get("FunctionName") or context.name(logical)
-    found = context.tagged(given)
-    tags: dict[str, Any] = {"Tags": found} if found else {}
     arn = context.functions.create_function(
         FunctionName=name,
         Code={"ZipFile": _zipped(given["Code"]["ZipFile"])},
         Runtime=given["Runtime"],
         **_configuration(given),
-        **tags,
+        **present(Tags=context.tagged(given)),
     )["FunctionArn"]
-    made = Made(name, given, {"Arn": arn})
-    keep(made)
-    _read_function(context, name)
-    return made
-
-
-def _read_function(context: Context, name: str) -> None:
+    keep(name, {"Arn": arn})
     context.functions.get_function(FunctionName=name)
     context.functions.get_function_code_signing_config(FunctionName=name)
     for action in _READ:
@@ -165,13 +149,12 @@ def _configuration(given: Properties) -> dict[str, Any]:
         "Handler": given["Handler"],
         "Timeout": int(given["Timeout"]),
         "MemorySize": int(given["MemorySize"]),
-        **_only(given, "Description"),
-        **_only(given, "LoggingConfig"),
+        **_only(given, "Description", "LoggingConfig"),
     }
 
 
-def _only(given: Properties, name: str) -> dict[str, Any]:
-    return {name: given[name]} if name in given else {}
+def _only(given: Properties, *names: str) -> dict[str, Any]:
+    return {name: given[name] for name in names if name in given}
 
 
 def _zipped(code: str) -> bytes:
@@ -182,7 +165,7 @@ def _zipped(code: str) -> bytes:
     return packed.getvalue()
 
 
-def _update_function(context: Context, made: Made, given: Properties) -> Made:
+def _update_function(context: Context, made: Made, given: Properties) -> None:
     name, old = made.physical_id, made.properties
     if old["Code"] != given["Code"]:
         context.functions.update_function_code(
@@ -190,7 +173,6 @@ def _update_function(context: Context, made: Made, given: Properties) -> Made:
         )
     if _configuration(old) != _configuration(given):
         context.functions.update_function_configuration(FunctionName=name, **_configuration(given))
-    return Made(name, given, made.attributes)
 
 
 def _delete_function(context: Context, made: Made) -> None:
@@ -198,44 +180,35 @@ def _delete_function(context: Context, made: Made) -> None:
     context.functions.delete_function(FunctionName=made.physical_id)
 
 
-def _create_log_group(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
+def _create_log_group(context: Context, logical: str, given: Properties, keep: Keep) -> None:
     name = given.get("LogGroupName") or context.name(logical)
-    all_tags = context.tagged(given)
-    tags: dict[str, Any] = {"tags": all_tags} if all_tags else {}
-    context.logs.create_log_group(logGroupName=name, **tags)
+    context.logs.create_log_group(logGroupName=name, **present(tags=context.tagged(given)))
     (found,) = context.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    made = Made(name, given, {"Arn": found["arn"]})
-    keep(made)
-    return _update_log_group(context, made, given)
+    _update_log_group(context, keep(name, {"Arn": found["arn"]}), given)
 
 
-def _update_log_group(context: Context, made: Made, given: Properties) -> Made:
+def _update_log_group(context: Context, made: Made, given: Properties) -> None:
     if "RetentionInDays" in given:
         days: Any = int(given["RetentionInDays"])
         context.logs.put_retention_policy(logGroupName=made.physical_id, retentionInDays=days)
-    return Made(made.physical_id, given, made.attributes)
 
 
 def _delete_log_group(context: Context, made: Made) -> None:
     context.logs.delete_log_group(logGroupName=made.physical_id)
 
 
-def _create_alarm(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
+def _create_alarm(context: Context, logical: str, given: Properties, keep: Keep) -> None:
     """Decide what CloudFormation needs for an alarm; the account has none, so it never fires."""
     name = given.get("AlarmName") or context.name(logical)
     partition, region, account = context.place
-    arn = f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"
     _decide_alarm(context, name, "PutMetricAlarm")
-    made = Made(name, given, {"Arn": arn})
-    keep(made)
+    keep(name, {"Arn": f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"})
     tagging = ("TagResource",) if context.tagged(given) else ()
     _decide_alarm(context, name, *tagging, "DescribeAlarms", "ListTagsForResource")
-    return made
 
 
-def _update_alarm(context: Context, made: Made, given: Properties) -> Made:
+def _update_alarm(context: Context, made: Made, given: Properties) -> None:
     _decide_alarm(context, made.physical_id, "PutMetricAlarm", "DescribeAlarms")
-    return Made(made.physical_id, given, made.attributes)
 
 
 def _delete_alarm(context: Context, made: Made) -> None:
@@ -247,16 +220,14 @@ def _decide_alarm(context: Context, name: str, *operations: str) -> None:
         context.decide(f"cloudwatch:{operation}", {"AlarmName": name})
 
 
-def _create_rule(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
+def _create_rule(context: Context, logical: str, given: Properties, keep: Keep) -> None:
     name = given.get("Name") or context.name(logical)
     schedule = given["ScheduleExpression"]
     rule = context.events.put_rule(Name=name, ScheduleExpression=schedule, **context.tags_of(given))
-    made = Made(name, given, {"Arn": rule["RuleArn"]})
-    keep(made)
-    return _update_rule(context, made, given)
+    _update_rule(context, keep(name, {"Arn": rule["RuleArn"]}), given)
 
 
-def _update_rule(context: Context, made: Made, given: Properties) -> Made:
+def _update_rule(context: Context, made: Made, given: Properties) -> None:
     events, name = context.events, made.physical_id
     events.describe_rule(Name=name)
     events.put_rule(Name=name, ScheduleExpression=given["ScheduleExpression"])
@@ -267,7 +238,6 @@ def _update_rule(context: Context, made: Made, given: Properties) -> Made:
     events.put_targets(Rule=name, Targets=targets)
     events.list_targets_by_rule(Rule=name)
     events.list_tags_for_resource(ResourceARN=made.attributes["Arn"])
-    return Made(name, given, made.attributes)
 
 
 def _delete_rule(context: Context, made: Made) -> None:
@@ -292,14 +262,11 @@ def scheduled_event(target: Mapping[str, Any], time: float) -> dict[str, Any]:
     return found
 
 
-def _create_permission(context: Context, logical: str, given: Properties, keep: Keep) -> Made:
+def _create_permission(context: Context, logical: str, given: Properties, keep: Keep) -> None:
     name = context.name(logical)
-    context.functions.add_permission(
-        StatementId=name, **{key: given[key] for key in _OF_PERMISSIONS if key in given}
-    )
-    keep(made := Made(name, given, {}))
+    context.functions.add_permission(StatementId=name, **_only(given, *_OF_PERMISSIONS))
+    keep(name, {})
     context.functions.get_policy(FunctionName=given["FunctionName"])
-    return made
 
 
 def _delete_permission(context: Context, made: Made) -> None:
@@ -323,7 +290,7 @@ TYPES = {
     ),
     RULE: ResourceType(("Name",), _create_rule, _update_rule, _delete_rule),
     "AWS::Lambda::Permission": ResourceType(
-        _OF_PERMISSIONS, _create_permission, lambda context, made, given: made, _delete_permission
+        _OF_PERMISSIONS, _create_permission, lambda context, made, given: None, _delete_permission
     ),
 }
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_rehearsal.account import Refused
+from dt_logs_rehearsal.account.world import moment
 from dt_logs_rehearsal.report.data import StackEvent
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
@@ -42,7 +42,6 @@ class Asked:
     body: str
     parameters: Mapping[str, str]
     tags: Mapping[str, str] = field(default_factory=dict)
-    limit: int = TEMPLATE_LIMIT  # bytes of the body; more by URL
 
     @cached_property
     def template(self) -> Mapping[str, Any]:
@@ -55,6 +54,15 @@ class Asked:
         """The value of each parameter, given or by default."""
         declared = self.template.get("Parameters", {})
         return {k: str(self.parameters.get(k, declared[k].get("Default"))) for k in declared}
+
+    def described(self) -> list[dict[str, str]]:
+        """Return each parameter with its value; a NoEcho parameter's is shown as stars."""
+        declared = self.template.get("Parameters", {})
+        hidden = {k for k, each in declared.items() if str(each.get("NoEcho")).lower() == "true"}
+        return [
+            {"ParameterKey": name, "ParameterValue": "****" if name in hidden else value}
+            for name, value in self.values.items()
+        ]
 
 
 @dataclass
@@ -76,6 +84,18 @@ class Stack:
     capabilities: tuple[str, ...] = ()
     tried: Asked | None = None
     token: str = ""  # of the operation that is running, or was the last
+
+    def described(self) -> dict[str, Any]:
+        """Return what DescribeStacks and ListStacks have of a stack, but for what it declares."""
+        named = {"UPDATE_IN_PROGRESS": "LastUpdatedTime", "DELETE_IN_PROGRESS": "DeletionTime"}
+        own = [each for each in self.events if each.resource_type == STACK_TYPE]
+        return {
+            "StackId": self.id,
+            "StackName": self.name,
+            "CreationTime": moment(own[0].at),
+            **{named[each.status]: moment(each.at) for each in own if each.status in named},
+            "StackStatus": self.status,
+        }
 
     @property
     def acting(self) -> str:

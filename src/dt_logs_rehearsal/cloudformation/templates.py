@@ -1,14 +1,13 @@
-"""Refuse what CloudFormation refuses of a template and parameters before it creates anything.
+"""Refuse what CloudFormation refuses before it creates anything, and order resources.
 
-The texts are those that its users quote, unverified, but where a recording is named.
+The texts are those that its users quote, unverified. `tools/cloudformation_api` also refuses
+malformed templates: here they are our own.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from dt_logs_cfn.template.declared import accepts
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
@@ -30,28 +29,12 @@ def invalid(text: str) -> Refused:
     return Refused("ValidationError", text, Type="Sender")
 
 
-def _malformed(text: str) -> Refused:
-    return invalid(f"Template format error: {text}")
-
-
 def check(asked: Asked, capabilities: Sequence[str]) -> None:
-    """Refuse what CloudFormation refuses before it creates anything. Raises Refused.
+    """Refuse what CloudFormation refuses of a well-formed template's values. Raises Refused.
 
-    [botocore, CreateStack: TemplateBody, Capabilities; JSON errors: localstack
-    tests/aws/services/cloudformation/api/test_templates]
+    [botocore, CreateStack: Capabilities]
     """
-    if len(asked.body.encode()) > asked.limit:
-        raise invalid(
-            f"1 validation error detected: Value at 'templateBody' failed to satisfy constraint:"
-            f" Member must have length less than or equal to {asked.limit}"
-        )
-    try:
-        template = asked.template
-    except json.JSONDecodeError as error:
-        # AWS counts the character that is wrong as read.
-        where = f"line {error.lineno}, column {error.colno + 1}"
-        raise _malformed(f"JSON not well-formed. ({where})") from error
-    _check_shape(template)
+    template = asked.template
     declared = template.get("Parameters", {})
     if unknown := sorted(asked.parameters.keys() - declared.keys()):
         raise invalid(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
@@ -82,50 +65,11 @@ def _check_capabilities(stack: ResolvedTemplate, capabilities: Sequence[str]) ->
         raise Refused("InsufficientCapabilitiesException", text, Type="Sender")
 
 
-def _check_shape(template: Any) -> None:
-    """Refuse what is not a template, or names what is not in it. Raises Refused.
-
-    [CloudFormation guide, template-anatomy.md: Resources is the only required section]
-    """
-    if not isinstance(template, dict):
-        raise _malformed("unsupported structure.")
-    if not _section(template, "Resources", "Type"):
-        raise _malformed("At least one Resources member must be defined.")
-    _section(template, "Parameters", "Type")
-    _section(template, "Outputs", "Value")
-    for name, each in template["Resources"].items():
-        if not isinstance(each.get("Properties", {}), dict):
-            raise _malformed(f"[/Resources/{name}/Properties] 'expected type: JSONObject'")
-        kind = each["Type"]
-        if not is_emulated(kind):
-            raise Refused("NotImplemented", f"{kind} is not emulated", 501)
-    known = {*template["Resources"], *template.get("Parameters", {})}
-    for block in ("Resources", "Outputs"):
-        named = {*_references(template.get(block, {}))} - known
-        unknown = ", ".join(sorted(each for each in named if not each.startswith("AWS::")))
-        if unknown:
-            text = f"Unresolved resource dependencies [{unknown}] in the {block} block of the"
-            raise _malformed(f"{text} template")
-
-
-def _section(template: Mapping[str, Any], name: str, key: str) -> bool:
-    """Refuse a section if a member lacks a key; tell whether the section has any."""
-    found = template.get(name, {})
-    if not isinstance(found, dict):
-        raise _malformed(f"{name} is not an object.")
-    for member, each in found.items():
-        if not isinstance(each, dict) or (key != "Value" and not isinstance(each.get(key), str)):
-            raise _malformed(f"[/{name}/{member}] 'null' values are not allowed in templates")
-        if key not in each:
-            raise _malformed(f"Every {name} object must contain a {key} member.")
-    return bool(found)
-
-
-def _references(node: object) -> Iterator[str]:
+def references(node: object) -> Iterator[str]:
     """Yield the names of resources and parameters that a part of a template needs."""
     if isinstance(node, list):
         for each in node:
-            yield from _references(each)
+            yield from references(each)
     if not isinstance(node, dict):
         return
     for key, value in node.items():
@@ -140,9 +84,9 @@ def _references(node: object) -> Iterator[str]:
                 text, values = (value, {}) if isinstance(value, str) else value
                 named = (each.partition(".")[0] for each in re.findall(r"\$\{([^!}]+)\}", text))
                 yield from (each for each in named if each not in values)
-                yield from _references(values)
+                yield from references(values)
             case _:
-                yield from _references(value)
+                yield from references(value)
 
 
 def in_order(stack: ResolvedTemplate) -> list[str]:
@@ -158,7 +102,7 @@ def in_order(stack: ResolvedTemplate) -> list[str]:
             raise invalid(f"Circular dependency between resources: [{', '.join(path)}]")
         if name in ordered:
             return
-        for other in _references(resources[name]):
+        for other in references(resources[name]):
             if other in resources:
                 visit(other, (*path, name))
         ordered.append(name)

@@ -16,16 +16,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from queue import Empty
 from threading import Event as Flag
 from threading import Lock, Thread
-from typing import Literal
 
 from dt_logs_cfn.errors import RehearsalError
-from dt_logs_rehearsal.functions.runtime_api import Event, Result, RuntimeApi
+from dt_logs_rehearsal.functions.runtime_api import Event, Invocation, RuntimeApi
 from dt_logs_rehearsal.pace import Pace
 
 # The code is unchanged; only its time passes faster, like the account's. Only what
@@ -64,16 +63,7 @@ class Function:
     credentials: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Invocation:
-    """How one attempt to run a function ended, and what it wrote meanwhile."""
-
-    outcome: Literal["returned", "raised", "timed out", "exited"]
-    output: str
-    error: str = ""
-
-
-_STOPPED = Invocation("exited", "", "the function was stopped")
+_STOPPED = Invocation("exited", "the function was stopped")
 
 
 class Functions:
@@ -178,19 +168,19 @@ def interpreter(runtime: str) -> tuple[str, str]:
     return sys.executable, f"{here} ({runtime} with awslambdaric not found)"
 
 
+@dataclass
 class _Process:
     """A function's process, started when it is first needed and kept warm."""
 
-    def __init__(self, function: Function, folder: Path, endpoint_url: str, pace: Pace) -> None:
-        self.function = function
-        self._folder = folder
-        self._endpoint_url = endpoint_url
-        self._pace = pace
-        self._lock = Lock()
-        self._running: subprocess.Popen[bytes] | None = None
-        self._api: RuntimeApi | None = None
-        self._dead = Flag()
-        self._read = 0
+    function: Function
+    _folder: Path
+    _endpoint_url: str
+    _pace: Pace
+    _lock: Lock = field(default_factory=Lock)
+    _running: subprocess.Popen[bytes] | None = None
+    _api: RuntimeApi | None = None
+    _dead: Flag = field(default_factory=Flag)
+    _read: int = 0
 
     def invoke(self, body: bytes) -> Invocation:
         with self._lock:
@@ -207,10 +197,10 @@ class _Process:
                 found = api.results.get(timeout=timeout / self._pace.rate)
             except Empty:
                 text = f"{request_id} Task timed out after {timeout:.2f} seconds"
-                found = Result("timed out", text)
-            if found.kind != "returned":
+                found = Invocation("timed out", text)
+            if found.outcome != "returned":
                 self._stop()
-            return Invocation(found.kind, self._output(), found.text)
+            return replace(found, output=self._output())
 
     def _started(self) -> RuntimeApi:
         if self._api is not None and self._running is not None and self._running.poll() is None:
@@ -238,7 +228,7 @@ class _Process:
         def ended() -> None:
             """Release everybody who waits for an ended process, after its last answers."""
             text = f"Runtime exited with error: exit status {running.wait()}"
-            api.results.put(Result("exited", text))
+            api.results.put(Invocation("exited", text))
 
         Thread(target=ended, name="function's end", daemon=True).start()
         return api

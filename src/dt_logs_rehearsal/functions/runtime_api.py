@@ -31,11 +31,12 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Result:
-    """The result of an event or of the process's start; `text` describes errors."""
+class Invocation:
+    """How one attempt to run a function ended, and what it wrote meanwhile."""
 
-    kind: Literal["returned", "raised", "timed out", "exited"]
-    text: str = ""
+    outcome: Literal["returned", "raised", "timed out", "exited"]
+    error: str = ""
+    output: str = ""
 
 
 class RuntimeApi:
@@ -44,7 +45,7 @@ class RuntimeApi:
     def __init__(self) -> None:
         """Listen on a free port of the loopback; `address` is for AWS_LAMBDA_RUNTIME_API."""
         self.events: Queue[Event | None] = Queue()
-        self.results: Queue[Result] = Queue()
+        self.results: Queue[Invocation] = Queue()
         self._server = Server(self._serve)
         self.address = self._server.address
         self._server.start()
@@ -65,9 +66,9 @@ class RuntimeApi:
             status, body = ("200 OK", event.body) if event else ("404 Not Found", b"")
             headers += _headers(event) if event else []
         elif path.endswith("/response"):
-            self.results.put(Result("returned"))
+            self.results.put(Invocation("returned"))
         elif path.endswith("/error"):
-            self.results.put(Result("raised", _error(text)))
+            self.results.put(Invocation("raised", _error(text)))
         start(status, [*headers, ("Content-Length", str(len(body)))])
         return [body]
 

@@ -106,26 +106,21 @@ class Endpoint:
         """Let credentials expire."""
         self._expired.add(credentials["aws_access_key_id"])
 
-    def trust(self, role: str) -> str:
-        """Return who may assume a role, as a policy that can be evaluated; empty for no role."""
+    def lets_assume(self, role: str, service: str) -> bool:
+        """Return whether a role's trust policy lets a service assume it; no role lets anybody."""
         name = role.rpartition("/")[2]
         trusts = [each.assume_role_policy_document for each in self._roles() if each.name == name]
         statements = json.loads(trusts[0])["Statement"] if trusts else []
         # Trust policies name no resource: it is the role.
-        return json.dumps({"Statement": [{**each, "Resource": "*"} for each in statements]})
+        trust = {"Statement": [{**each, "Resource": "*"} for each in statements]}
+        return _allows(trust, service, "sts:AssumeRole", role, {})
 
-    def lets(self, function: str, service: str, context: Context) -> bool:
+    def lets_invoke(self, function: str, service: str, context: Context) -> bool:
         """Return whether a function's own policy lets a service invoke it."""
         functions: Any = get_backend("lambda")[self.account.account_id][self.account.region]
         policy = functions.get_function(function).policy
-        asked = PolicyRequest(
-            Principal(service=service), "lambda:InvokeFunction", function, context
-        )
-        return (
-            evaluate((json.dumps(policy.get_policy()["Policy"]),), asked) is Decision.ALLOW
-            if policy
-            else False
-        )
+        found = policy.get_policy()["Policy"] if policy else {"Statement": []}
+        return _allows(found, service, "lambda:InvokeFunction", function, context)
 
     def deployed(self) -> dict[str, Any]:
         """Return the roles, functions, log groups and rules that there are, as comparable data."""
@@ -275,6 +270,13 @@ class Endpoint:
         now = self.account.clock()
         made = self._made_at.setdefault(role, now)
         return now >= made + self.account.world.consistency.new_rights
+
+
+def _allows(
+    policy: Mapping[str, Any], service: str, action: str, resource: str, context: Context
+) -> bool:
+    request = PolicyRequest(Principal(service=service), action, resource, context)
+    return evaluate((json.dumps(policy),), request) is Decision.ALLOW
 
 
 def _text(policy: object) -> str:

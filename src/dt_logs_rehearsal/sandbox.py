@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -33,9 +33,6 @@ from dt_logs_rehearsal.http.endpoint import Endpoint
 from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.report.data import StackEvent
 from dt_logs_rehearsal.vendor import VENDOR, Vendor
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 ACCOUNT, REGION, PARTITION = "123456789012", "us-east-1", "aws"
 CLOUDFORMATION, LAMBDA, DATA_THEOREM, ADMINISTRATOR = (
@@ -95,13 +92,8 @@ class Sandbox:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._exits.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self._exits.close()
 
     def answers(self) -> list[str]:
         """Return what functions answered to CloudFormation, which shows it only of failures."""

@@ -19,7 +19,7 @@ from urllib.parse import unquote_plus
 from botocore.exceptions import ClientError
 
 from dt_logs_rehearsal.account import Account
-from dt_logs_rehearsal.account.elbv2.access_log import FIELDS
+from dt_logs_rehearsal.account.elbv2.delivery import FIELDS
 from dt_logs_rehearsal.report.data import Attempt
 
 if TYPE_CHECKING:

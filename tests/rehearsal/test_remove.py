@@ -19,7 +19,7 @@ from dt_logs_cfn.commands import deploy, remove
 from dt_logs_cfn.operate.stacks.deleting import delete
 from dt_logs_cfn.operate.stacks.stack import describe
 from dt_logs_cfn.settings import Privileges
-from dt_logs_rehearsal.account.elbv2.access_log import Visit, log_file
+from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
 
 NAME = "dt-logs-analysis"
 ENDPOINT = "https://logs.example.com/in?token=SECRET"

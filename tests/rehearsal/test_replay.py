@@ -21,7 +21,7 @@ from support.emulated import Emulated, emulated
 
 from dt_logs_cfn.commands import replay
 from dt_logs_rehearsal.account import Refused
-from dt_logs_rehearsal.account.elbv2.access_log import Visit, log_file
+from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
 from dt_logs_rehearsal.account.world import Call
 from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.vendor import ENDPOINT

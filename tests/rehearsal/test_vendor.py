@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from dt_logs_rehearsal.account.elbv2.access_log import Visit, log_file
+from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
 from dt_logs_rehearsal.vendor import lines
 
 WEB = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"

@@ -11,7 +11,6 @@ does not know (an operation, a paging style) fails at once rather than passing q
 from dt_logs_rehearsal.account.account import Account, Clock
 from dt_logs_rehearsal.account.client import Hook
 from dt_logs_rehearsal.account.errors import Refused, client_error
-from dt_logs_rehearsal.account.iam.conditions import UnknownOperator
 from dt_logs_rehearsal.account.iam.policy import Decision, Principal, Request, evaluate
 from dt_logs_rehearsal.account.snapshot import Snapshot
 from dt_logs_rehearsal.account.spreading import Consistency
@@ -29,7 +28,6 @@ __all__ = [
     "Refused",
     "Request",
     "Snapshot",
-    "UnknownOperator",
     "client_error",
     "evaluate",
 ]

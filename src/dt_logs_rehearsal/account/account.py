@@ -28,7 +28,6 @@ from dt_logs_rehearsal.account.world import (
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3control import S3ControlClient
     from mypy_boto3_sns import SNSClient
 
 
@@ -93,11 +92,6 @@ class Account:
     def elbv2(self) -> ElasticLoadBalancingv2Client:
         """Return an administrator's client."""
         return cast("ElasticLoadBalancingv2Client", self.client("elbv2"))
-
-    @property
-    def s3control(self) -> S3ControlClient:
-        """Return an administrator's client."""
-        return cast("S3ControlClient", self.client("s3control"))
 
     def client(
         self,
@@ -169,7 +163,6 @@ class Account:
         policy: Mapping[str, Any] | None = None,
         notifications: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
-        versioned: bool = False,
     ) -> None:
         """Add a bucket in any state that old buckets may have; nothing is checked.
 
@@ -188,7 +181,6 @@ class Account:
             policy=Spreading(text),
             notifications=Spreading(kept(self.world, dict(notifications or {}))),
             tags=dict(tags or {}),
-            versioning="Enabled" if versioned else "",
         )
 
     def add_topic(self, name: str, policy: Mapping[str, Any] | None = None) -> str:

@@ -12,15 +12,9 @@ from dt_logs_rehearsal.account import small_services
 from dt_logs_rehearsal.account.elbv2 import load_balancers
 from dt_logs_rehearsal.account.errors import Refused, client_error, metadata
 from dt_logs_rehearsal.account.iam.access import authorise
-from dt_logs_rehearsal.account.models import (
-    check_honoured,
-    operations,
-    paginators,
-    service_model,
-    validate,
-)
+from dt_logs_rehearsal.account.models import operations, paginators, service_model, validate
 from dt_logs_rehearsal.account.s3 import buckets, notifications, objects, policies, settings
-from dt_logs_rehearsal.account.sns import publishing, subscriptions, topics
+from dt_logs_rehearsal.account.sns import subscriptions, topics
 from dt_logs_rehearsal.account.world import Call, Caller, Operation, Operations, Response, World
 
 Hook = Callable[[str, str, Mapping[str, Any]], None]
@@ -31,7 +25,7 @@ SERVICES: Mapping[str, tuple[ModuleType, ...]] = {
     "logs": (small_services,),
     "s3": (buckets, notifications, objects, policies, settings),
     "s3control": (small_services,),
-    "sns": (topics, subscriptions, publishing),
+    "sns": (topics, subscriptions),
     "sts": (small_services,),
 }
 
@@ -96,7 +90,6 @@ class Client:
 
     def _call(self, model: OperationModel, operation: Operation, /, **params: Any) -> Response:
         validate(self._service, model, params)
-        check_honoured(model, params)
         self._before(self._service, model.name, params)
         call = Call(self._service, model.name, params, self._caller, self.meta.region_name)
         try:

@@ -1,22 +1,29 @@
 """Deliver events: S3 -> topic -> the subscriptions that let them through their filter."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote_plus
 
 from dt_logs_rehearsal.account.iam.access import request
-from dt_logs_rehearsal.account.iam.policy import Decision, evaluate
-from dt_logs_rehearsal.account.iam.policy import Principal as PolicyPrincipal
+from dt_logs_rehearsal.account.iam.policy import Decision, Principal, evaluate
 from dt_logs_rehearsal.account.sns.filters import passes
-from dt_logs_rehearsal.account.world import Bucket, Metric, Topic, World, moment
+from dt_logs_rehearsal.account.world import Bucket, Metric, Params, Topic, World, moment
 
-_S3 = PolicyPrincipal(service="s3.amazonaws.com")
+_S3 = Principal(service="s3.amazonaws.com")
 DESTINATIONS = {
     "TopicConfigurations": "TopicArn",
     "QueueConfigurations": "QueueArn",
     "LambdaFunctionConfigurations": "LambdaFunctionArn",
 }
 EVENT_BRIDGE = "events.amazonaws.com"
+
+
+def entries(configuration: Params) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the kind, the destination's ARN and the entry of each notification to one."""
+    for kind, name in DESTINATIONS.items():
+        for entry in configuration.get(kind, ()):
+            yield kind, entry[name], entry
 
 
 def admits_s3(world: World, topic: Topic, bucket: Bucket) -> bool:
@@ -58,11 +65,10 @@ def announce(
         },
     }
     configuration = bucket.notifications.latest
-    for kind, name in DESTINATIONS.items():
-        for each in configuration.get(kind, []):
-            if matches(each, f"s3:{event}", encoded):
-                found = {**record["s3"], "configurationId": each["Id"]}
-                send(world, bucket, each[name], {"Records": [{**record, "s3": found}]})
+    for _, arn, entry in entries(configuration):
+        if matches(entry, f"s3:{event}", encoded):
+            found = {**record["s3"], "configurationId": entry["Id"]}
+            send(world, bucket, arn, {"Records": [{**record, "s3": found}]})
     if "EventBridgeConfiguration" in configuration:
         world.deliveries[EVENT_BRIDGE].append(record)
 

@@ -16,17 +16,10 @@ class Refused(Exception):
         self.details = details
 
 
-# An answer to HEAD has no body, so boto3 makes code and text from the status.
-_BODILESS = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 412: "Precondition Failed"}
-
-
 def client_error(operation: str, refused: Refused) -> ClientError:
     """Return the error that boto3 raises for a refused operation, named as AWS names it."""
-    code, message, details = refused.code, refused.message, refused.details
-    if operation.startswith("Head"):
-        code, message, details = str(refused.status), _BODILESS[refused.status], {}
     response: Any = {
-        "Error": {"Code": code, "Message": message, **details},
+        "Error": {"Code": refused.code, "Message": refused.message, **refused.details},
         "ResponseMetadata": metadata(refused.status),
     }
     return ClientError(response, operation)

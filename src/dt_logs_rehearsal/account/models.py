@@ -51,42 +51,27 @@ _HARMLESS = frozenset(
     ("Bucket", "Key", "ChecksumAlgorithm", "ContentMD5", "ContentType", "ExpectedBucketOwner")
 )
 _HONOURED = {
-    "CreateBucket": (
-        "ACL",
-        "BucketNamespace",
-        "CreateBucketConfiguration",
-        "ObjectLockEnabledForBucket",
-        "ObjectOwnership",
-    ),
+    "CreateBucket": ("BucketNamespace", "CreateBucketConfiguration", "ObjectOwnership"),
     "CreateTopic": ("Name", "Attributes", "Tags"),
     "DeleteObject": ("VersionId",),
     "DescribeLoadBalancers": ("LoadBalancerArns", "Marker", "PageSize"),
-    "GetObject": ("RequestPayer",),
-    "HeadObject": ("RequestPayer",),
-    "ListObjectsV2": (
-        "ContinuationToken",
-        "Delimiter",
-        "FetchOwner",
-        "MaxKeys",
-        "Prefix",
-        "StartAfter",
-    ),
-    "PutObject": ("ACL", "Body", "IfMatch", "IfNoneMatch"),
+    "GetObject": (),
+    "ListObjectsV2": ("ContinuationToken", "FetchOwner", "MaxKeys", "Prefix", "StartAfter"),
+    "PutObject": ("Body",),
 }
 
 
-def check_honoured(operation: OperationModel, params: Mapping[str, Any]) -> None:
-    """Raise NotImplementedError for a parameter that would be ignored silently."""
-    honoured = _HONOURED.get(operation.name)
-    strange = set(params) - _HARMLESS - set(honoured or ())
-    if honoured is not None and strange:
-        raise NotImplementedError(f"{operation.name}: {', '.join(sorted(strange))}")
-
-
 def validate(service: str, operation: OperationModel, params: dict[str, Any]) -> None:
-    """Raise ParamValidationError where boto3 would, before anything is sent."""
+    """Raise ParamValidationError where boto3 would, before anything is sent.
+
+    Raises NotImplementedError for a parameter that would otherwise be ignored silently.
+    """
     shape = operation.input_shape
     if shape is not None and (report := _VALIDATOR.validate(params, shape)).has_errors():
         raise ParamValidationError(report=report.generate_report())
     if service == "s3":
         validate_bucket_name(params)
+    honoured = _HONOURED.get(operation.name)
+    strange = set(params) - _HARMLESS - set(honoured or ())
+    if honoured is not None and strange:
+        raise NotImplementedError(f"{operation.name}: {', '.join(sorted(strange))}")

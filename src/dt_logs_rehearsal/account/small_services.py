@@ -1,6 +1,7 @@
 """A few operations of services that are hardly used: CloudWatch, its Logs, S3 Control, STS."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -97,21 +98,15 @@ def get_metric_data(world: World, call: Call) -> Response:
             raise Refused("NotImplemented", "Other statistics are not emulated", 501)
         values = [each["Value"] for each in metric.get("Dimensions", ())]
         of = (metric["Namespace"], metric["MetricName"], *values)
-        sums: dict[float, float] = {}
+        sums: defaultdict[float, float] = defaultdict(float)
         for each in world.metrics:
             if begin <= each.at < end and (each.namespace, each.name, each.of) == of:
                 time = begin + (each.at - begin) // period * period
-                sums[time] = sums.get(time, 0) + (each.value if stat["Stat"] == "Sum" else 1)
+                sums[time] += each.value if stat["Stat"] == "Sum" else 1
         times = sorted(sums, reverse=True)
-        results.append(
-            {
-                "Id": query["Id"],
-                "Label": metric["MetricName"],
-                "Timestamps": [moment(each) for each in times],
-                "Values": [float(sums[each]) for each in times],
-                "StatusCode": "Complete",
-            }
-        )
+        found = {"Id": query["Id"], "Label": metric["MetricName"], "StatusCode": "Complete"}
+        found["Timestamps"] = [moment(each) for each in times]
+        results.append({**found, "Values": [sums[each] for each in times]})
     return {"MetricDataResults": results, "Messages": []}
 
 

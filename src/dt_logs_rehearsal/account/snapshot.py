@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from dt_logs_rehearsal.account.delivery import DESTINATIONS, filters
+from dt_logs_rehearsal.account.delivery import entries, filters
 from dt_logs_rehearsal.account.iam.documents import canonical
 from dt_logs_rehearsal.account.s3.objects import etag
 from dt_logs_rehearsal.account.world import Bucket, StoredObject, Subscription, Topic, World
@@ -61,13 +61,12 @@ def _notifications(configuration: dict[str, Any]) -> Snapshot:
     """Return a configuration by entries' Ids: their order, and that of events, means nothing."""
     found: Snapshot = {
         f"{kind} {entry['Id']}": {
-            "to": entry[name],
+            "to": arn,
             "events": sorted(entry["Events"]),
             "prefix": filters(entry)[0],
             "suffix": filters(entry)[1],
         }
-        for kind, name in DESTINATIONS.items()
-        for entry in configuration.get(kind, [])
+        for kind, arn, entry in entries(configuration)
     }
     return {**found, "EventBridge": "EventBridgeConfiguration" in configuration}
 

@@ -182,7 +182,7 @@ class Endpoint:
             self.before(call)
             return self._called(session, call, request.environ, body)
         except Refused as refused:
-            return refusal(parsed.service, refused, request.method == "HEAD")
+            return refusal(parsed.service, refused)
 
     def _known(self, parsed: Parsed) -> Session:
         """Return the access key's owner. Raises Refused, with the service's code and text."""

@@ -109,7 +109,7 @@ def _protocol(service: str) -> str:
     return _PROTOCOLS.get(service) or str(get_service_model(service).protocol)
 
 
-def refusal(service: str, refused: Refused, head: bool = False) -> Answer:
+def refusal(service: str, refused: Refused) -> Answer:
     """Return the answer to a refused call, in its service's format."""
     code, message = escape(refused.code), escape(refused.message)
     plain = {"__type": refused.code, "message": refused.message}
@@ -129,4 +129,4 @@ def refusal(service: str, refused: Refused, head: bool = False) -> Answer:
                 "</ErrorResponse>"
             )
             headers["Content-Type"] = "text/xml"
-    return Answer(refused.status, headers, b"" if head else text.encode())
+    return Answer(refused.status, headers, text.encode())

@@ -3,7 +3,7 @@
 import gzip
 import shlex
 
-from dt_logs_rehearsal.account.elbv2.access_log import FIELDS, Visit, log_file
+from dt_logs_rehearsal.account.elbv2.delivery import FIELDS, Visit, log_file
 
 NAMES = (
     *("type", "time", "elb", "client:port", "target:port", "request_processing_time"),

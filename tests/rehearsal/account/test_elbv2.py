@@ -36,22 +36,17 @@ def arn(account: Account) -> str:
     return account.add_load_balancer("web")
 
 
-def test_enabling_writes_the_test_file(account: Account, arn: str) -> None:
-    put_policy(account, statement(path=f"/p/AWSLogs/{ACCOUNT}/*"))
+@pytest.mark.parametrize(("prefix", "folder"), [("p", "p/AWSLogs"), ("", "AWSLogs")])
+def test_enabling_writes_the_test_file(
+    account: Account, arn: str, prefix: str, folder: str
+) -> None:
+    put_policy(account, statement(path=f"/{folder}/{ACCOUNT}/*"))
 
-    enable(account, arn)
+    enable(account, arn, prefix=prefix)
 
     assert attributes(account, arn)["access_logs.s3.bucket"] == "logs"
     listed = account.s3.list_objects_v2(Bucket="logs")["Contents"]
-    assert [each["Key"] for each in listed] == [f"p/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"]
-
-
-def test_no_prefix_means_no_slash(account: Account, arn: str) -> None:
-    put_policy(account, statement(path=f"/AWSLogs/{ACCOUNT}/*"))
-
-    enable(account, arn, prefix="")
-
-    assert account.s3.head_object(Bucket="logs", Key=f"AWSLogs/{ACCOUNT}/ELBAccessLogTestFile")
+    assert [each["Key"] for each in listed] == [f"{folder}/{ACCOUNT}/ELBAccessLogTestFile"]
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,8 @@ def test_a_bucket_without_tags_is_named(account: Account) -> None:
 
 def test_a_bucket_whose_versions_are_left_says_so() -> None:
     account = Account()
-    account.add_bucket("old", versioned=True)
+    account.add_bucket("old")
+    account.world.buckets["old"].versioning = "Enabled"
     text = (
         "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
     )

@@ -116,7 +116,7 @@ def test_a_snapshot_is_a_copy() -> None:
     account.add_bucket("logs", tags={"a": "b"})
     before = account.snapshot()
 
-    account.s3.delete_bucket_tagging(Bucket="logs")
+    account.s3.put_bucket_tagging(Bucket="logs", Tagging={"TagSet": []})
     account.s3.put_public_access_block(Bucket="logs", PublicAccessBlockConfiguration={})
 
     assert before["buckets"]["logs"]["tags"] == {"a": "b"}

@@ -1,6 +1,7 @@
-"""How Elastic Load Balancing writes access logs into a bucket."""
+"""What Elastic Load Balancing writes into access logs, and how it delivers them to a bucket."""
 
-from collections.abc import Mapping
+import gzip
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,7 @@ LOGS: Mapping[LogKind, Log] = {
     "connection": Log("connection_logs.s3.", "ELBConnectionLogTestFile", "conn_log_"),
     "health check": Log("health_check_logs.s3.", "ELBHealthCheckLogTestFile", "health_check_log_"),
 }
+FIELDS = 30  # of a line
 _SERVICE = Principal(service="logdelivery.elasticloadbalancing.amazonaws.com")
 _OUTPOSTS = Principal(service="logdelivery.elb.amazonaws.com")
 # The accounts that write in the regions opened before 2022; others know the service alone.
@@ -113,3 +115,37 @@ def _may(world: World, bucket: Bucket, principal: Principal, key: str) -> bool:
     asked = request(world, principal, "s3:PutObject", arn, acl, bucket.owner)
     policy = bucket.policy.effective(world.clock())
     return bucket_says(world, bucket, policy, asked) is Decision.ALLOW
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request that a client made; `path` is what it asked for."""
+
+    client: str
+    path: str
+    status: int = 200
+
+
+def log_file(load_balancer: str, visits: Sequence[Visit], now: float) -> bytes:
+    """Return a log file of a load balancer, by its ARN, that reports visits.
+
+    [ELB guide, load-balancer-access-logs.md]: a gzipped line for each request, with fields in a
+    fixed order, separated by spaces.
+    """
+    lines = "".join(f"{_line(load_balancer, visit, now)}\n" for visit in visits)
+    return gzip.compress(lines.encode(), mtime=0)
+
+
+def _line(load_balancer: str, visit: Visit, now: float) -> str:
+    stamp = f"{moment(now):%Y-%m-%dT%H:%M:%S.%fZ}"
+    scope, _, name = load_balancer.partition(":loadbalancer/")
+    short = name.split("/")[1]
+    host, certificate = f"{short}.example.com", scope.replace("elasticloadbalancing", "acm")
+    return (
+        f"https {stamp} {name} {visit.client}:49152 10.0.0.10:8080 0.001 0.024 0.000"
+        f" {visit.status} {visit.status} 218 1043"
+        f' "GET https://{host}:443{visit.path} HTTP/1.1" "curl/8.9.1"'
+        f" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 {scope}:targetgroup/{short}/0123456789abcdef"
+        f' "Root=1-{int(now):08x}-{0x5EED:024x}" "{host}" "{certificate}:certificate/0"'
+        f' 0 {stamp} "forward" "-" "-" "10.0.0.10:8080" "{visit.status}" "-" "-" TID_0000'
+    )

@@ -16,13 +16,10 @@ _SERVICES = {"elbv2": "elasticloadbalancing"}
 # Where the action has another name than the operation.
 _ACTIONS = {
     "DeleteBucketLifecycle": "PutLifecycleConfiguration",
-    "DeleteBucketTagging": "PutBucketTagging",
     "GetBucketEncryption": "GetEncryptionConfiguration",
     "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
     "GetBucketNotificationConfiguration": "GetBucketNotification",
     "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
-    "HeadBucket": "ListBucket",
-    "HeadObject": "GetObject",
     "Invoke": "InvokeFunction",
     "ListBuckets": "ListAllMyBuckets",
     "ListObjectsV2": "ListBucket",
@@ -65,10 +62,7 @@ _BESIDES = (
     ("CreateLogGroup", "tags", "logs:TagResource"),
     ("CreateRole", "Tags", "iam:TagRole"),
     ("CreateTopic", "Tags", "sns:TagResource"),
-    ("CreateBucket", "ACL", "s3:PutBucketAcl"),
     ("CreateBucket", "ObjectOwnership", "s3:PutBucketOwnershipControls"),
-    ("CreateBucket", "ObjectLockEnabledForBucket", "s3:PutBucketObjectLockConfiguration"),
-    ("CreateBucket", "ObjectLockEnabledForBucket", "s3:PutBucketVersioning"),
     ("CreateBucket", "CreateBucketConfiguration.Tags", "s3:TagResource"),
 )
 # Condition keys that come from a call's parameters, and where its tags are.
@@ -77,11 +71,7 @@ _CONTEXT = {
         "s3:locationconstraint": "CreateBucketConfiguration.LocationConstraint",
         "s3:x-amz-bucket-namespace": "BucketNamespace",
     },
-    "ListObjectsV2": {
-        "s3:prefix": "Prefix",
-        "s3:delimiter": "Delimiter",
-        "s3:max-keys": "MaxKeys",
-    },
+    "ListObjectsV2": {"s3:prefix": "Prefix", "s3:max-keys": "MaxKeys"},
     "Subscribe": {"sns:protocol": "Protocol", "sns:endpoint": "Endpoint"},
 }
 _TAGS = {"CreateBucket": "CreateBucketConfiguration.Tags", "CreateTopic": "Tags"}
@@ -114,7 +104,7 @@ def needed(call: Call, partition: str) -> Iterator[Right]:
     if name in params:
         yield Right("iam:PassRole", params[name], {"iam:passedtoservice": receiver})
     for name, where, besides in _BESIDES:
-        if name == operation and _at(params, where) not in (None, False, [], "private"):
+        if name == operation and _at(params, where):
             yield Right(besides, resource, context)
 
 

@@ -34,21 +34,13 @@ def create_bucket(world: World, call: Call) -> Response:
     location = {"Location": f"/{name}"}
     if existing is not None:
         return {**location, **_again(existing, call)}
-    ownership = params.get("ObjectOwnership", "BucketOwnerEnforced")
-    if params.get("ACL", "private") != "private" and ownership == "BucketOwnerEnforced":
-        # [GH hashicorp/terraform-provider-aws#28353]
-        raise Refused(
-            "InvalidBucketAclWithObjectOwnership",
-            "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
-        )
     world.buckets[name] = Bucket(
         name=name,
         owner=call.caller.account,
         region=call.region,
         created=world.clock(),
-        ownership=ownership,
+        ownership=params.get("ObjectOwnership", "BucketOwnerEnforced"),
         tags=new_tags(params.get("CreateBucketConfiguration", {}).get("Tags", ())),
-        versioning="Enabled" if params.get("ObjectLockEnabledForBucket") else "",
     )
     return location
 
@@ -166,12 +158,6 @@ def delete_bucket(world: World, call: Call) -> Response:
         raise Refused("BucketNotEmpty", text, 409, BucketName=bucket.name)
     del world.buckets[bucket.name]
     return {}
-
-
-def head_bucket(world: World, call: Call) -> Response:
-    """Say where the bucket is."""
-    region = world.buckets[call.params["Bucket"]].region
-    return {"BucketRegion": region, "AccessPointAlias": False}
 
 
 def get_bucket_location(world: World, call: Call) -> Response:

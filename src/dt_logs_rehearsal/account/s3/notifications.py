@@ -5,7 +5,14 @@ from copy import deepcopy
 from itertools import combinations
 from typing import Any
 
-from dt_logs_rehearsal.account.delivery import DESTINATIONS, admits_s3, filters, send, test_message
+from dt_logs_rehearsal.account.delivery import (
+    DESTINATIONS,
+    admits_s3,
+    entries,
+    filters,
+    send,
+    test_message,
+)
 from dt_logs_rehearsal.account.errors import Refused
 from dt_logs_rehearsal.account.models import service_model
 from dt_logs_rehearsal.account.s3.settings import malformed
@@ -36,13 +43,14 @@ def put_bucket_notification_configuration(world: World, call: Call) -> Response:
     new = kept(world, call.params["NotificationConfiguration"])
     _check(new)
     if not call.params.get("SkipDestinationValidation", False):
-        wrong = [pair for each in _destinations(new) if (pair := _wrong(world, bucket, each))]
+        destinations = dict.fromkeys(arn for _, arn, _ in entries(new))
+        wrong = [pair for each in destinations if (pair := _wrong(world, bucket, each))]
         if wrong:
             named = {f"ArgumentName{n}": name for n, (name, _) in enumerate(wrong, 1)}
             said = {f"ArgumentValue{n}": text for n, (_, text) in enumerate(wrong, 1)}
             text = "Unable to validate the following destination configurations"
             raise _invalid(text, **named, **said)
-        for each in _destinations(new):
+        for each in destinations:
             send(world, bucket, each, test_message(world, bucket))
     world.change(bucket.notifications, new)
     return {}
@@ -76,32 +84,23 @@ def _invalid(text: str, **details: str) -> Refused:
     return Refused("InvalidArgument", text, **details)
 
 
-def _destinations(configuration: Entry) -> list[str]:
-    found = (
-        each[name] for kind, name in DESTINATIONS.items() for each in configuration.get(kind, [])
-    )
-    return list(dict.fromkeys(found))
-
-
 def _check(configuration: Entry) -> None:
     """Refuse what S3 refuses for any destination; argument texts are as recorded.
 
     [localstack tests/aws/services/s3/test_s3_notifications_sqs, _sns, _lambda]
     """
-    for kind, argument in _ARGUMENTS.items():
-        for each in configuration.get(kind, []):
-            arn = each[DESTINATIONS[kind]]
-            if not re.fullmatch(r"arn(:[^:]*){4}:.+", arn):
-                named = {"ArgumentName": argument, "ArgumentValue": arn}
-                raise _invalid("The ARN could not be parsed", **named)
-    entries = [each for kind in DESTINATIONS for each in configuration.get(kind, [])]
-    if len(entries) > MOST:
+    for kind, arn, _ in entries(configuration):
+        if not re.fullmatch(r"arn(:[^:]*){4}:.+", arn):
+            named = {"ArgumentName": _ARGUMENTS[kind], "ArgumentValue": arn}
+            raise _invalid("The ARN could not be parsed", **named)
+    every = [entry for _, _, entry in entries(configuration)]
+    if len(every) > MOST:
         raise _invalid(f"The number of configurations exceeds the limit of {MOST}")
-    if len({each["Id"] for each in entries}) != len(entries):
+    if len({each["Id"] for each in every}) != len(every):
         raise _invalid("Same ID used for multiple configurations. IDs must be unique")
-    for each in entries:
+    for each in every:
         _check_entry(each)
-    for one, other in combinations(entries, 2):
+    for one, other in combinations(every, 2):
         _check_overlap(one, other)
 
 

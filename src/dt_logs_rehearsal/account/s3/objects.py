@@ -61,41 +61,27 @@ def etag(stored: StoredObject) -> str:
     return hashlib.md5(stored.body or b"", usedforsecurity=False).hexdigest()
 
 
-def readable(bucket: Bucket, stored: StoredObject | None, account: str, pays: bool = False) -> bool:
-    """Return whether what the policy grants may also be read by ownership, encryption and payment.
+def readable(bucket: Bucket, stored: StoredObject | None, account: str) -> bool:
+    """Return whether an account that the policy lets read can read the object.
 
-    A bucket policy holds for the bucket owner's own objects only; what KMS encrypted needs the
-    key, which no other account has here; `pays` is whether the caller offers to pay [S3 guide,
-    RequesterPaysBuckets.md].
+    A bucket policy covers only the bucket owner's own objects. Another account has no KMS key here,
+    and does not offer to pay as a requester [S3 guide, RequesterPaysBuckets.md].
     """
     if account == bucket.owner:
         return stored is None or stored.owner == bucket.owner or stored.for_bucket_owner
-    if bucket.payer == "Requester" and not pays:
+    if bucket.payer == "Requester":
         return False
     return stored is None or (stored.owner == bucket.owner and stored.encryption == "AES256")
 
 
 def put_object(world: World, call: Call) -> Response:
-    """Write an object, if its conditions hold."""
-    bucket, params = world.buckets[call.params["Bucket"]], call.params
-    key = params["Key"]
-    current = bucket.current(key)
-    if (params.get("IfNoneMatch") == "*" and current) or (
-        "IfMatch" in params and (not current or params["IfMatch"].strip('"') != etag(current))
-    ):
-        raise Refused(
-            "PreconditionFailed",
-            "At least one of the pre-conditions you specified did not hold",
-            412,
-        )
-    acl = params.get("ACL")
-    if bucket.ownership == "BucketOwnerEnforced" and acl not in (None, "bucket-owner-full-control"):
-        raise Refused("AccessControlListNotSupported", "The bucket does not allow ACLs")
-    body = params.get("Body", b"")
+    """Write an object, without an ACL."""
+    bucket, writer = world.buckets[call.params["Bucket"]], call.caller.account
+    body = call.params.get("Body", b"")
     data = body.encode() if isinstance(body, str) else body
     data = data if isinstance(data, bytes | bytearray) else data.read()
-    owner_reads = acl == "bucket-owner-full-control" or call.caller.account == bucket.owner
-    stored = store(world, bucket, key, bytes(data), call.caller.account, acl=owner_reads)
+    own = writer == bucket.owner
+    stored = store(world, bucket, call.params["Key"], bytes(data), writer, acl=own)
     version = stored.version if bucket.versioning == "Enabled" else ""
     answer = {"ETag": f'"{etag(stored)}"', "ServerSideEncryption": stored.encryption}
     return {**answer, **present(VersionId=version)}
@@ -109,7 +95,7 @@ def _found(world: World, call: Call) -> StoredObject:
         if not _may_list(world, call):
             raise Refused("AccessDenied", "Access Denied", 403)
         raise Refused("NoSuchKey", "The specified key does not exist.", 404, Key=call.params["Key"])
-    if not readable(bucket, stored, call.caller.account, "RequestPayer" in call.params):
+    if not readable(bucket, stored, call.caller.account):
         raise Refused("AccessDenied", "Access Denied", 403)
     return stored
 
@@ -123,22 +109,21 @@ def _may_list(world: World, call: Call) -> bool:
     return True
 
 
-def head_object(world: World, call: Call) -> Response:
-    """Describe an object."""
-    stored = _found(world, call)
-    size, encryption = len(stored.body or b""), stored.encryption
-    about = {"ContentLength": size, "ServerSideEncryption": encryption, "Metadata": {}}
-    return {**_state(stored), **about}
-
-
 def _state(stored: StoredObject) -> Response:
     return {"ETag": f'"{etag(stored)}"', "LastModified": moment(stored.modified)}
 
 
 def get_object(world: World, call: Call) -> Response:
     """Read an object."""
-    body = _found(world, call).body or b""
-    return {**head_object(world, call), "Body": StreamingBody(io.BytesIO(body), len(body))}
+    stored = _found(world, call)
+    body = stored.body or b""
+    return {
+        **_state(stored),
+        "ContentLength": len(body),
+        "ServerSideEncryption": stored.encryption,
+        "Metadata": {},
+        "Body": StreamingBody(io.BytesIO(body), len(body)),
+    }
 
 
 def delete_object(world: World, call: Call) -> Response:
@@ -165,29 +150,21 @@ def delete_object(world: World, call: Call) -> Response:
 def list_objects_v2(world: World, call: Call) -> Response:
     """List keys, a page at a time; `Contents` is absent where there is none."""
     bucket, params = world.buckets[call.params["Bucket"]], call.params
-    prefix, delimiter = params.get("Prefix", ""), params.get("Delimiter")
-    entries: dict[str, bool] = {}
-    for key in bucket.listing():
-        if key.startswith(prefix) and key > params.get("StartAfter", ""):
-            rest = key[len(prefix) :]
-            folder = delimiter is not None and delimiter in rest
-            shown = f"{prefix}{rest.split(delimiter)[0]}{delimiter}" if folder else key
-            entries[shown] = folder
+    prefix, after = params.get("Prefix", ""), params.get("StartAfter", "")
+    keys = [key for key in bucket.listing() if key.startswith(prefix) and key > after]
     size = min(params.get("MaxKeys", 1000), 1000)
-    shown_keys, token = page(sorted(entries), params.get("ContinuationToken"), size)
+    shown, token = page(keys, params.get("ContinuationToken"), size)
     owner = params.get("FetchOwner", False)
     return {
         "Name": bucket.name,
         "Prefix": prefix,
         "MaxKeys": size,
-        "KeyCount": len(shown_keys),
+        "KeyCount": len(shown),
         "IsTruncated": token is not None,
         "EncodingType": "url",  # boto3 asks for it, and decodes
         **present(
-            Contents=[_listed(bucket, key, owner) for key in shown_keys if not entries[key]],
-            CommonPrefixes=[{"Prefix": key} for key in shown_keys if entries[key]],
+            Contents=[_listed(bucket, key, owner) for key in shown],
             NextContinuationToken=token,
-            Delimiter=delimiter,
         ),
     }
 

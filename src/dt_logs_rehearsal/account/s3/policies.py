@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from dt_logs_rehearsal.account.errors import Refused
-from dt_logs_rehearsal.account.iam.conditions import UnknownOperator, check_operator, glob
+from dt_logs_rehearsal.account.iam.conditions import glob, is_operator
 from dt_logs_rehearsal.account.iam.documents import is_public
 from dt_logs_rehearsal.account.iam.policy import listed, principals, texts
 from dt_logs_rehearsal.account.world import Call, Response, World
@@ -54,12 +54,8 @@ def _text(world: World, call: Call) -> str:
     bucket = world.buckets[call.params["Bucket"]]
     text = world.seen(bucket.policy)
     if text is None:
-        raise Refused(
-            "NoSuchBucketPolicy",
-            "The bucket policy does not exist",
-            404,
-            BucketName=bucket.name,
-        )
+        absent = "The bucket policy does not exist"
+        raise Refused("NoSuchBucketPolicy", absent, 404, BucketName=bucket.name)
     return text
 
 
@@ -225,9 +221,7 @@ def _check_conditions(statement: dict[str, Any]) -> None:
         if "*" not in action and "?" not in action
     }
     for operator, keys in statement.get("Condition", {}).items():
-        try:
-            check_operator(operator)
-        except UnknownOperator:
+        if not is_operator(operator):
             _reject(f"Invalid Condition type : {operator}")
         for key in keys:
             if not re.match(r"(aws|s3|saml|accounts\.\w+):", key, re.IGNORECASE):

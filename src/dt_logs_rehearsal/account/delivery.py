@@ -43,6 +43,9 @@ def announce(
 ) -> None:
     """Send an event to every destination whose notification matches; keys are URL-encoded."""
     encoded = quote_plus(key, safe="/*-._")
+    owner = {"principalId": bucket.owner}
+    arn = f"arn:{world.partition}:s3:::{bucket.name}"
+    stored = {"key": encoded, "size": size, "eTag": etag, "sequencer": "0055AED6DCD90281E5"}
     record: dict[str, Any] = {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
@@ -51,24 +54,15 @@ def announce(
         "eventName": event,
         "s3": {
             "s3SchemaVersion": "1.0",
-            "bucket": {
-                "name": bucket.name,
-                "ownerIdentity": {"principalId": bucket.owner},
-                "arn": f"arn:{world.partition}:s3:::{bucket.name}",
-            },
-            "object": {
-                "key": encoded,
-                "size": size,
-                "eTag": etag,
-                "sequencer": "0055AED6DCD90281E5",
-            },
+            "bucket": {"name": bucket.name, "ownerIdentity": owner, "arn": arn},
+            "object": stored,
         },
     }
     configuration = bucket.notifications.latest
-    for _, arn, entry in entries(configuration):
+    for _, destination, entry in entries(configuration):
         if matches(entry, f"s3:{event}", encoded):
             found = {**record["s3"], "configurationId": entry["Id"]}
-            send(world, bucket, arn, {"Records": [{**record, "s3": found}]})
+            send(world, bucket, destination, {"Records": [{**record, "s3": found}]})
     if "EventBridgeConfiguration" in configuration:
         world.deliveries[EVENT_BRIDGE].append(record)
 

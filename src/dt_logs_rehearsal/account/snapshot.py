@@ -6,7 +6,7 @@ from typing import Any
 from dt_logs_rehearsal.account.delivery import entries, filters
 from dt_logs_rehearsal.account.iam.documents import canonical
 from dt_logs_rehearsal.account.s3.objects import etag
-from dt_logs_rehearsal.account.world import Bucket, StoredObject, Subscription, Topic, World
+from dt_logs_rehearsal.account.world import Bucket, StoredObject, Subscription, World
 
 Snapshot = dict[str, Any]
 
@@ -20,7 +20,14 @@ def snapshot(world: World) -> Snapshot:
     return {
         "load_balancers": {arn: dict(lb.attributes) for arn, lb in world.load_balancers.items()},
         "buckets": {name: _bucket(each) for name, each in world.buckets.items()},
-        "topics": {arn: _topic(each) for arn, each in world.topics.items()},
+        "topics": {
+            arn: {
+                "policy": canonical(each.policy.latest),
+                "attributes": {k: v for k, v in each.attributes.items() if k != "Policy"},
+                "tags": dict(each.tags),
+            }
+            for arn, each in world.topics.items()
+        },
         "subscriptions": {
             " ".join((each.topic, each.protocol, each.endpoint)): _subscription(each)
             for each in world.subscriptions.values()
@@ -59,33 +66,17 @@ def _version(stored: StoredObject) -> list[str]:
 
 def _notifications(configuration: dict[str, Any]) -> Snapshot:
     """Return a configuration by entries' Ids: their order, and that of events, means nothing."""
-    found: Snapshot = {
-        f"{kind} {entry['Id']}": {
-            "to": arn,
-            "events": sorted(entry["Events"]),
-            "prefix": filters(entry)[0],
-            "suffix": filters(entry)[1],
-        }
-        for kind, arn, entry in entries(configuration)
-    }
-    return {**found, "EventBridge": "EventBridgeConfiguration" in configuration}
-
-
-def _topic(topic: Topic) -> Snapshot:
-    attributes = {key: value for key, value in topic.attributes.items() if key != "Policy"}
-    return {
-        "policy": canonical(topic.policy.latest),
-        "attributes": attributes,
-        "tags": dict(topic.tags),
-    }
+    found: Snapshot = {"EventBridge": "EventBridgeConfiguration" in configuration}
+    for kind, arn, entry in entries(configuration):
+        prefix, suffix = filters(entry)
+        about = {"events": sorted(entry["Events"]), "prefix": prefix, "suffix": suffix}
+        found[f"{kind} {entry['Id']}"] = {"to": arn, **about}
+    return found
 
 
 def _subscription(subscription: Subscription) -> Snapshot:
     attributes: Snapshot = dict(subscription.attributes)
     if "FilterPolicy" in attributes:
         attributes["FilterPolicy"] = json.loads(attributes["FilterPolicy"])
-    return {
-        "owner": subscription.owner,
-        "confirmed": subscription.confirmed,
-        "attributes": attributes,
-    }
+    own = {"owner": subscription.owner, "confirmed": subscription.confirmed}
+    return {**own, "attributes": attributes}

@@ -74,7 +74,7 @@ class CloudFormation:
         """Accept the creation of a stack. Raises Refused."""
         check(stack.asked, capabilities)
         self._context(stack)  # a role that cannot be assumed is refused before anything begins
-        stack.tried, stack.capabilities = stack.asked, tuple(capabilities)
+        stack.capabilities = tuple(capabilities)
         self.stacks[stack.id] = stack
         self._at(stack, "CREATE_IN_PROGRESS", _INITIATED)
         return lambda: self._create(stack, stack.asked)
@@ -84,7 +84,7 @@ class CloudFormation:
         check(asked, capabilities)
         self._check_replaced(stack, asked)
         self._context(stack)
-        stack.tried, stack.capabilities = asked, tuple(capabilities)
+        stack.capabilities = tuple(capabilities)
         self._at(stack, "UPDATE_IN_PROGRESS", _INITIATED)
         return lambda: self._update(stack, asked)
 
@@ -143,7 +143,7 @@ class CloudFormation:
     def _roll_back(self, stack: Stack, skipped: Collection[str] = ()) -> None:
         """Restore a stack's state before an update, and delete its new resources."""
         for logical in skipped:
-            self._emit(stack, logical, self._kind(stack, logical), "UPDATE_COMPLETE", "")
+            self._emit(stack, logical, stack.resources[logical].kind, "UPDATE_COMPLETE", "")
         left = [name for name in self._order(stack, stack.asked) if name not in skipped]
         before = dict(stack.resources)
         failed = self._make(stack, stack.asked, left)
@@ -159,8 +159,8 @@ class CloudFormation:
     def _delete(self, stack: Stack, retained: Collection[str]) -> None:
         old = [name for name in self._order(stack, stack.asked) if name in stack.resources]
         for logical in retained:
-            self._emit(stack, logical, self._kind(stack, logical), "DELETE_SKIPPED", "")
-            del stack.resources[logical]
+            made = stack.resources.pop(logical)
+            self._emit(stack, logical, made.kind, "DELETE_SKIPPED", "")
         order = [name for name in (*self._new(stack), *old[::-1]) if name not in retained]
         left = self._remove(stack, order)
         self._at(stack, "DELETE_FAILED" if left else "DELETE_COMPLETE", _failed("delete", left))
@@ -173,12 +173,6 @@ class CloudFormation:
     def _order(self, stack: Stack, asked: Asked) -> list[str]:
         """Return the resources that a stack asked for this is to have, in the order of making."""
         return in_order(stack.resolved(asked, self.place))
-
-    def _kind(self, stack: Stack, logical: str) -> str:
-        """Return a resource's type, by the template that has it."""
-        templates = [each.template["Resources"] for each in (stack.asked, stack.tried) if each]
-        kind: str = next(each[logical]["Type"] for each in templates if logical in each)
-        return kind
 
     def _at(self, stack: Stack, status: str, reason: str = "") -> None:
         self._emit(stack, stack.name, STACK_TYPE, status, reason)
@@ -209,7 +203,7 @@ class CloudFormation:
                 if made is not None:
                     stack.resources[logical] = replace(made, properties=given)
                 elif isinstance(error, Failed):
-                    stack.resources[logical] = Made(error.physical_id, given, {})
+                    stack.resources[logical] = Made(kind, error.physical_id, given, {})
                 return logical
             self._emit(stack, logical, kind, f"{action}_COMPLETE", "")
         return ""
@@ -225,7 +219,7 @@ class CloudFormation:
 
         def keep(physical_id: str, attributes: Mapping[str, Any]) -> Made:
             new = logical not in stack.resources
-            found = stack.resources[logical] = Made(physical_id, given, attributes)
+            found = stack.resources[logical] = Made(kind, physical_id, given, attributes)
             if new:
                 reason = "Resource creation Initiated"
                 self._emit(stack, logical, kind, "CREATE_IN_PROGRESS", reason)
@@ -247,7 +241,8 @@ class CloudFormation:
         deployment's events].
         """
         for logical in names:
-            kind, made = self._kind(stack, logical), stack.resources[logical]
+            made = stack.resources[logical]
+            kind = made.kind
             self._emit(stack, logical, kind, "DELETE_IN_PROGRESS", "")
             try:
                 if kind in TYPES:

@@ -18,8 +18,9 @@ STACK_TYPE = "AWS::CloudFormation::Stack"
 
 @dataclass(frozen=True)
 class Made:
-    """A resource that exists: its physical id, what it was made with, and its attributes."""
+    """A resource that exists: its type, physical ID, properties and attributes."""
 
+    kind: str
     physical_id: str
     properties: Mapping[str, Any]
     attributes: Mapping[str, Any]
@@ -67,9 +68,9 @@ class Asked:
 
 @dataclass
 class Stack:
-    """A stack, its resources by logical id, and the role through which it runs, for good.
+    """A stack, its resources by logical ID, and the role through which it always runs.
 
-    `tried` is the last request; `asked` is the state that it reached, or returns to.
+    `asked` is the state that it reached, or returns to.
     """
 
     name: str
@@ -82,7 +83,6 @@ class Stack:
     resources: dict[str, Made] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     capabilities: tuple[str, ...] = ()
-    tried: Asked | None = None
     token: str = ""  # of the operation that is running, or was the last
 
     def described(self) -> dict[str, Any]:

@@ -29,6 +29,15 @@ class Event:
     deadline: int
     body: bytes
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers by which the process is told about the event."""
+        return {
+            "Lambda-Runtime-Aws-Request-Id": self.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(self.deadline),
+            "Lambda-Runtime-Invoked-Function-Arn": self.arn,
+        }
+
 
 @dataclass(frozen=True)
 class Invocation:
@@ -60,25 +69,17 @@ class RuntimeApi:
         size = min(int(environ.get("CONTENT_LENGTH") or 0), _LARGEST)
         text = environ["wsgi.input"].read(size).decode(errors="replace")
         status, body = "202 Accepted", b""
-        headers = [("Content-Type", "application/json")]
+        headers = {"Content-Type": "application/json"}
         if environ["REQUEST_METHOD"] == "GET":
             event = self.events.get() if path == _NEXT else None
             status, body = ("200 OK", event.body) if event else ("404 Not Found", b"")
-            headers += _headers(event) if event else []
+            headers |= event.headers if event else {}
         elif path.endswith("/response"):
             self.results.put(Invocation("returned"))
         elif path.endswith("/error"):
             self.results.put(Invocation("raised", _error(text)))
-        start(status, [*headers, ("Content-Length", str(len(body)))])
+        start(status, [*headers.items(), ("Content-Length", str(len(body)))])
         return [body]
-
-
-def _headers(event: Event) -> list[tuple[str, str]]:
-    return [
-        ("Lambda-Runtime-Aws-Request-Id", event.request_id),
-        ("Lambda-Runtime-Deadline-Ms", str(event.deadline)),
-        ("Lambda-Runtime-Invoked-Function-Arn", event.arn),
-    ]
 
 
 def _error(body: str) -> str:

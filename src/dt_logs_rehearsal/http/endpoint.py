@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from moto.backends import get_backend
 from moto.core.request import Request
@@ -35,12 +35,7 @@ if TYPE_CHECKING:
 
 ANSWERS = "/cloudformation-custom-resource-response/"
 CODE = "/lambda-function-code/"
-_BY_MOTO: tuple[Literal["events", "iam", "lambda", "logs"], ...] = (
-    "events",
-    "iam",
-    "lambda",
-    "logs",
-)
+_BY_MOTO = get_args(Literal["events", "iam", "lambda", "logs"])
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,7 @@ class Endpoint:
         """
         self.account = account
         self.operations: dict[str, Operations] = {}  # of services beside those of the account
-        # Called before each call is authorized; may raise Refused, such as a throttle in tests.
+        # Called before each call is authorized; may raise Refused, as a throttled call does.
         self.before: Callable[[Call], None] = lambda call: None
         self._heard = heard
         self._answered = answered
@@ -154,8 +149,8 @@ class Endpoint:
         """Decide what AWS does for a role without a call to this endpoint. Raises Refused."""
         service, _, operation = action.partition(":")
         session = Session(name, self.account.account_id, role)
-        call = self._call(session, service, operation, params, self.account.region)
-        self._made(session, call, lambda: None)
+        asked = Parsed("", service, self.account.region, operation, params)
+        self._made(session, self._call(session, asked), lambda: None)
 
     def _serve(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -177,8 +172,7 @@ class Endpoint:
             return Answer(403, {}, b"not signed by anybody who is known here")
         try:
             session = self._known(parsed)
-            where = parsed.region or self.account.region
-            call = self._call(session, parsed.service, parsed.operation, parsed.params, where)
+            call = self._call(session, parsed)
             self.before(call)
             return self._called(session, call, request.environ, body)
         except Refused as refused:
@@ -242,9 +236,7 @@ class Endpoint:
             made = (session.name, call.service, call.operation)
             self._heard(ApiCall(*made, tuple(decisions), error))
 
-    def _call(
-        self, session: Session, service: str, operation: str, params: Mapping[str, Any], region: str
-    ) -> Call:
+    def _call(self, session: Session, asked: Parsed) -> Call:
         roles = self._roles(session.account)
         known = {each.arn for each in roles if self._spread(each.arn)}
         arn = f"arn:{self.account.partition}:iam::{session.account}:root"
@@ -258,7 +250,8 @@ class Endpoint:
             own = [each for each in roles if each.name == name and each.arn in known]
             policies = tuple(_text(each) for role in own for each in role.policies.values())
         caller = Caller(session.account, arn, policies)
-        return Call(service, operation, params, caller, region, {e.name: e.arn for e in roles})
+        arns = {each.name: each.arn for each in roles}
+        return Call(asked.service, asked.operation, asked.params, caller, asked.region, arns)
 
     def _roles(self, account: str = "") -> list[Any]:
         """Return the roles of an account, as moto keeps them."""

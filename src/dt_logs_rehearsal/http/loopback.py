@@ -21,14 +21,8 @@ class Server:
         """Listen, on the loopback alone. Raises RehearsalError."""
         self._socket = _listener()
         host, port = self._socket.getsockname()
-        self._server = make_server(
-            host,
-            port,
-            application,
-            threaded=True,
-            request_handler=_Quiet,
-            fd=self._socket.fileno(),
-        )
+        fd = self._socket.fileno()
+        self._server = make_server(host, port, application, True, request_handler=_Quiet, fd=fd)
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self.address = f"{host}:{port}"
 
@@ -45,17 +39,13 @@ class Server:
 
 
 def _listener() -> socket.socket:
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        found.bind(("127.0.0.1", 0))
-        found.listen(64)
+        return socket.create_server(("127.0.0.1", 0), backlog=64)
     except OSError as error:
-        found.close()
         raise RehearsalError(
-            f"No port of the loopback can be had: {error.strerror or error}.",
+            f"No loopback port is available: {error.strerror or error}.",
             "Close programs that hold many connections, and try again.",
         ) from error
-    return found
 
 
 class _Quiet(WSGIRequestHandler):

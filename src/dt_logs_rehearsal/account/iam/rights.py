@@ -28,7 +28,6 @@ _ACTIONS = {
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "PutBucketNotificationConfiguration": "PutBucketNotification",
     "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
-    "TagLogGroup": "TagResource",
 }
 _WITHOUT_RESOURCE = frozenset(
     (
@@ -43,8 +42,6 @@ _WITHOUT_RESOURCE = frozenset(
         "GetMetricData",
         "GetSubscriptionAttributes",
         "ListBuckets",
-        "ListFunctions",
-        "ListRoles",
         "ListSubscriptions",
         "SetSubscriptionAttributes",
         "Unsubscribe",

@@ -28,7 +28,9 @@ _REGIONAL = re.compile(r".+-(\d{12})-((?:[a-z]+-){2,3}\d)-an")
 def create_bucket(world: World, call: Call) -> Response:
     """Create a bucket with the defaults of 2023, or say who owns the existing one."""
     name, params = call.params["Bucket"], call.params
-    _check_name(call)
+    if not _well_formed(name):
+        raise Refused("InvalidBucketName", "The specified bucket is not valid.", BucketName=name)
+    _check_namespace(call)
     _check_location(call)
     existing = world.buckets.get(name)
     location = {"Location": f"/{name}"}
@@ -45,13 +47,6 @@ def create_bucket(world: World, call: Call) -> Response:
     return location
 
 
-def _check_name(call: Call) -> None:
-    name = call.params["Bucket"]
-    if not _well_formed(name):
-        raise Refused("InvalidBucketName", "The specified bucket is not valid.", BucketName=name)
-    _check_namespace(call, name)
-
-
 def _well_formed(name: str) -> bool:
     if not _FORM.fullmatch(name) or ".." in name:
         return False
@@ -64,7 +59,7 @@ def _well_formed(name: str) -> bool:
     return False
 
 
-def _check_namespace(call: Call, name: str) -> None:
+def _check_namespace(call: Call) -> None:
     """Check name and header against each other.
 
     Codes from third parties' reports of real calls (MissingNamespaceHeader,
@@ -73,7 +68,7 @@ def _check_namespace(call: Call, name: str) -> None:
     """
     account, region = call.caller.account, call.region
     wanted = call.params.get("BucketNamespace", "global") == "account-regional"
-    found = _REGIONAL.fullmatch(name)
+    found = _REGIONAL.fullmatch(call.params["Bucket"])
     if wanted and region in _WITHOUT_NAMESPACE:
         text = f"Account-regional namespaces are not available in {region}."
         raise Refused("InvalidBucketNamespace", text)

@@ -28,14 +28,19 @@ class Case:
     `before` hears each call of the function before it has an effect, and may raise.
     """
 
-    def __init__(self, prepare: Callable[[Account], list[str]]) -> None:
+    def __init__(
+        self,
+        prepare: Callable[[Account], list[str]],
+        region: str = "eu-west-1",
+        partition: str = "aws",
+    ) -> None:
         self.clock = Clock()
         self.account, self.untouched = (
-            Account("123456789012", "eu-west-1", clock=self.clock) for _ in range(2)
+            Account("123456789012", region, partition, clock=self.clock) for _ in range(2)
         )
         self.arns = prepare(self.account)
         assert prepare(self.untouched) == self.arns
-        self.stack = Stack(self.clock, seed=1)
+        self.stack = Stack(self.clock, region=region, partition=partition, seed=1)
         self.forbidden: Sequence[Mapping[str, Any]] = ()
         self.before: Hook = no_hook
 

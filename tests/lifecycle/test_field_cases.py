@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
 from support.drifts import WEB, add_statement, adopted, log_bucket
 from support.looks import reads, statements
 
@@ -38,6 +39,27 @@ def test_policy_with_half_a_character_keeps_it() -> None:
     assert reads(case.account, case.arns[WEB])
     (theirs,) = (e for e in statements(case.account, CUSTOMERS) if e.get("Sid") == "Cut")
     assert theirs["Resource"] == f"arn:aws:s3:::{CUSTOMERS}/\ud83d"
+    case.sent("Delete", given)
+    assert case.left() == []
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [
+        ("us-gov-west-1", "aws-us-gov"),
+        ("cn-north-1", "aws-cn"),
+        ("eusc-de-east-1", "aws-eusc"),
+    ],
+)
+def test_stack_comes_and_goes_in_each_partition(region: str, partition: str) -> None:
+    case = Case(new, region, partition)
+    given = properties(*case.arns)
+
+    case.sent("Create", given)
+
+    assert reads(case.account, case.arns[0])
+    topics = f"arn:{partition}:sns:{region}:123456789012:"
+    assert case.topics() and all(each.startswith(topics) for each in case.topics())
     case.sent("Delete", given)
     assert case.left() == []
 

@@ -17,7 +17,7 @@ from dt_logs_rehearsal.cloudformation.stack import Asked, Stack
 from dt_logs_rehearsal.cloudformation.templates import invalid
 
 REVIEW = "REVIEW_IN_PROGRESS"
-_HOST = r"https://(?:(?P<host>[a-z0-9.-]+)\.)?s3[.-][a-z0-9-]*\.?amazonaws\.com(?:\.cn)?/"
+_HOST = r"https://(?:(?P<host>[a-z0-9.-]+)\.)?s3[.-][a-z0-9-]*\.?amazonaws\.(?:com|com\.cn|eu)/"
 _S3 = re.compile(rf"{_HOST}(?P<path>[^?]+)(?:\?.*)?")
 _UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 _NOT_EMULATED = (

@@ -8,6 +8,7 @@ from random import Random
 from threading import RLock
 from typing import Any, TypeVar
 
+from dt_logs_cfn.settings import DNS_SUFFIXES
 from dt_logs_rehearsal.account.iam.policy import Principal
 from dt_logs_rehearsal.account.spreading import Consistency, Spreading
 
@@ -177,8 +178,13 @@ class World:
     )
     _count: int = 0
 
+    @property
+    def domain(self) -> str:
+        """The domain of the partition's endpoints."""
+        return DNS_SUFFIXES[self.partition]
+
     def unique(self) -> str:
-        """Return a UUID that was not given out before, the same in every run."""
+        """Return a new UUID, the same in every run."""
         self._count += 1
         return f"{self._count:08x}-{self.random.getrandbits(16):04x}-4000-8000-{self._count:012x}"
 

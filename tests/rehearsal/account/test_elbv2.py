@@ -90,6 +90,27 @@ def test_other_grants_that_suffice(account: Account, arn: str, grant: dict[str, 
     assert attributes(account, arn)["access_logs.s3.enabled"] == "true"
 
 
+@pytest.mark.parametrize(
+    ("region", "partition", "suffix"),
+    [
+        ("us-east-1", "aws", "amazonaws.com"),
+        ("us-gov-west-1", "aws-us-gov", "amazonaws.com"),
+        ("cn-north-1", "aws-cn", "amazonaws.com.cn"),
+        ("eusc-de-east-1", "aws-eusc", "amazonaws.eu"),
+    ],
+)
+def test_each_partition_has_its_arns_and_domain(region: str, partition: str, suffix: str) -> None:
+    account = Account(region=region, partition=partition)
+    arn = account.add_load_balancer("web")
+    (found,) = account.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+    assert arn.startswith(f"arn:{partition}:elasticloadbalancing:{region}:{ACCOUNT}:loadbalancer/")
+    assert found["DNSName"].endswith(f".{region}.elb.{suffix}")
+    topic = account.sns.create_topic(Name="t")["TopicArn"]
+    account.sns.subscribe(TopicArn=topic, Protocol="https", Endpoint="https://a")
+    url = account.world.deliveries["https://a"][0]["SubscribeURL"]
+    assert url.startswith(f"https://sns.{region}.{suffix}/?Action=ConfirmSubscription&")
+
+
 def test_china_needs_the_account() -> None:
     account = Account(region="cn-north-1", partition="aws-cn")
     path = "arn:aws-cn:s3:::logs/*"

@@ -66,7 +66,7 @@ def describe_load_balancers(world: World, call: Call) -> Response:
     if arns:
         own = [_found(world, call, arn) for arn in dict.fromkeys(arns)]
     shown, marker = page(own, params.get("Marker"), min(params.get("PageSize", 400), 400))
-    return {"LoadBalancers": [_described(e) for e in shown], **present(NextMarker=marker)}
+    return {"LoadBalancers": [_described(world, e) for e in shown], **present(NextMarker=marker)}
 
 
 def _invalid(text: str) -> Refused:
@@ -82,12 +82,12 @@ def _found(world: World, call: Call, arn: str) -> LoadBalancer:
     return found
 
 
-def _described(found: LoadBalancer) -> dict[str, Any]:
+def _described(world: World, found: LoadBalancer) -> dict[str, Any]:
     outpost = present(OutpostId=found.outpost)
     return {
         "LoadBalancerArn": found.arn,
         "LoadBalancerName": found.name,
-        "DNSName": f"{found.name}-1234567890.{found.region}.elb.amazonaws.com",
+        "DNSName": f"{found.name}-1234567890.{found.region}.elb.{world.domain}",
         "CanonicalHostedZoneId": "Z0000000000000",
         "Scheme": "internet-facing",
         "VpcId": "vpc-00000000000000000",

@@ -121,7 +121,7 @@ def _new(world: World, call: Call, topic: Topic, attributes: dict[str, str]) -> 
             "Token": _token(found),
             "TopicArn": topic.arn,
             "Message": f"You have chosen to subscribe to the topic {topic.arn}.",
-            "SubscribeURL": f"https://sns.{topic.arn.split(':')[3]}.amazonaws.com/?{query}",
+            "SubscribeURL": f"https://sns.{topic.arn.split(':')[3]}.{world.domain}/?{query}",
         }
         world.deliveries[endpoint].append(message)
     return found

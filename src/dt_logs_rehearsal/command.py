@@ -1,4 +1,4 @@
-"""Carry out `rehearse`, once its extra is installed."""
+"""Run the command `rehearse`; this module needs its extra."""
 
 import argparse
 import sys
@@ -21,7 +21,7 @@ from dt_logs_rehearsal.scenarios.released import Released, load
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Rehearse as the command line asks; answer 1 if anything was not as expected.
+    """Rehearse as the command line asks, and return 1 if anything was not as expected.
 
     Raises RehearsalError, or another DtLogsError, if the release or the report's file is unusable.
     """
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _rehearsed(scenario: Scenario, released: Released, title: str) -> Report:
-    """Play one scenario in a temporary folder that is gone afterwards; tell how far it is."""
+    """Play one scenario in a temporary folder, and show its progress."""
     rewrite = rewriter(sys.stderr)
     if not live(sys.stderr):
         show([f"{title}: {scenario.summary}"], sys.stderr)

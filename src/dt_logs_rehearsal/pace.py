@@ -1,14 +1,14 @@
-"""Keep the emulated account's time, which passes faster than real time for everybody in it."""
+"""Keep the emulated account's time, which passes faster than real time."""
 
 import time
 from dataclasses import dataclass, field
 
-RATE = 20  # so that the handler's pauses of seconds take fractions of one
+RATE = 20  # a pause of the handler's of 20 seconds takes one second
 
 
 @dataclass(frozen=True)
 class Pace:
-    """A clock that runs `rate` times as fast as this machine's, from now on."""
+    """A clock that from now on runs `rate` times as fast as this machine's."""
 
     rate: int = RATE
     began: float = field(default_factory=time.time)

@@ -1,4 +1,4 @@
-"""One emulated AWS account with everything in it, on the loopback, until it is closed.
+"""One complete emulated AWS account on the loopback.
 
     with Sandbox(folder) as sandbox:
         stack = sandbox.cloudformation.create("dt-logs-analysis", asked, capabilities, role)
@@ -80,7 +80,7 @@ class Sandbox:
         self._logs: dict[str, Any] = {}
 
     def __enter__(self) -> Sandbox:
-        # On exit, in reverse: release who waits, end the threads, close the endpoint they call.
+        # On exit, in reverse: release waiting threads, end them, and close the endpoint they call.
         self._exits.enter_context(self.endpoint)
         self._exits.callback(self.cloudformation.join)
         self._exits.enter_context(self.functions)
@@ -101,7 +101,7 @@ class Sandbox:
 
     def client(self, service: Any, credentials: Mapping[str, str]) -> Any:
         """Return a boto3 client of the account's endpoint."""
-        with _SESSION_LOCK:  # making clients is the one thing that a session does not share
+        with _SESSION_LOCK:  # a session may not make clients in two threads at once
             return _session().client(
                 service, endpoint_url=self.endpoint.url, config=_CONFIG, **credentials
             )
@@ -145,9 +145,9 @@ class Sandbox:
         return self._run(stack, arn, event)
 
     def run_schedule(self, stack: Stack) -> None:
-        """Let EventBridge run a stack's function, as it does when the time of its rule has come.
+        """Run a stack's function as its EventBridge rule does.
 
-        The function's own policy has to allow it. Raises Refused.
+        Raises Refused unless the function's own policy allows it.
         """
         (name,) = (k for k, e in stack.asked.template["Resources"].items() if e["Type"] == RULE)
         rule = stack.resources[name].attributes["Arn"]
@@ -195,7 +195,7 @@ class Sandbox:
         logs, stream = self._logs[function.arn], f"2026/11/01/[$LATEST]{function.name}"
         there = suppress(logs.exceptions.ResourceAlreadyExistsException)
         where: dict[str, Any] = {"logGroupName": function.log_group}
-        with suppress(ClientError):  # Lambda goes without a log then, and says nothing
+        with suppress(ClientError):  # then there is no log, and Lambda does not report it
             if function.log_group.startswith("/aws/lambda/"):
                 with there:
                     logs.create_log_group(**where)
@@ -211,5 +211,5 @@ class Sandbox:
 
 @cache
 def _session() -> Any:
-    """Make one session for all: botocore's models, which take long to read, are kept in it."""
+    """Make one session for all clients: it keeps botocore's models, which take long to read."""
     return boto3.Session(region_name=REGION)

@@ -4,8 +4,8 @@
     balancer = account.add_load_balancer("web")
     account.s3.create_bucket(Bucket="logs", CreateBucketConfiguration={...})
 
-It refuses what AWS refuses, with AWS's codes and texts; each strict rule names its source. What it
-does not know (an operation, a paging style) fails at once rather than passing quietly.
+It refuses what AWS refuses, with AWS's codes and texts; each rule names its source. What is not
+emulated (an operation, a parameter) fails at once.
 """
 
 from dt_logs_rehearsal.account.account import Account, Clock

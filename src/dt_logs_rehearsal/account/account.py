@@ -54,10 +54,10 @@ class Clock:
 
 
 class Account:
-    """One account in one region, in a world that may hold others' buckets and topics too.
+    """One account in one region, in a world that may also hold others' buckets and topics.
 
-    Calls are safe from several threads. Other methods change the world without checks.
-    `old_boto3` gives S3 clients that are two years old.
+    Clients may be used in several threads. Other methods change the world without checks.
+    `old_boto3` makes S3 clients like those of a boto3 that is two years old.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Account:
     ) -> Any:
         """Return a client; hooks run around each of its calls, outside every lock.
 
-        `caller` is an administrator of this account unless given.
+        The default caller is an administrator of this account.
         """
         who = caller or self.caller()
         where = region or self.region
@@ -117,7 +117,7 @@ class Account:
         account: str | None = None,
         role: str = "handler",
     ) -> Caller:
-        """Return a role's session. It may do what its policies allow, or everything without any."""
+        """Return a role's session, which may do what its policies allow; without any, all."""
         owner = account or self.account_id
         arn = f"arn:{self.partition}:sts::{owner}:assumed-role/{role}/session"
         own = None if policies is None else tuple(json.dumps(each) for each in policies)
@@ -164,9 +164,9 @@ class Account:
         notifications: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Add a bucket in any state that old buckets may have; nothing is checked.
+        """Add a bucket in any state that an old bucket may have; nothing is checked.
 
-        `ownership` and `block` None were never set, which means ObjectWriter and public.
+        None as `ownership` or `block` means never set: ObjectWriter, or public.
         """
         text = None if policy is None else json.dumps(policy, separators=(",", ":"))
         encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
@@ -192,16 +192,16 @@ class Account:
         return arn
 
     def add_destination(self, arn: str) -> None:
-        """Let a queue or a function be there, admitting S3, for notifications to name."""
+        """Add a queue or a function that admits S3, as a destination of notifications."""
         self.world.destinations.add(arn)
 
     def confirm(self, subscription: str) -> None:
-        """Confirm a subscription as its endpoint would; by ARN, or by endpoint for all of its."""
+        """Confirm subscriptions as their endpoint would; by ARN, or all of an endpoint."""
         for each in self._subscriptions(subscription):
             each.confirmed = True
 
     def unsubscribe(self, subscription: str) -> None:
-        """End a subscription as its endpoint's owner would; by ARN, or by endpoint."""
+        """End subscriptions as their endpoint's owner would; by ARN, or all of an endpoint."""
         for each in self._subscriptions(subscription):
             self.world.ended[each.arn] = self.world.subscriptions.pop(each.arn), self.world.clock()
 
@@ -214,7 +214,7 @@ class Account:
     ) -> str | None:
         """Let a load balancer write a log object and S3 announce it; return its key.
 
-        None if logging is off or the bucket does not accept it: ELB drops such logs silently.
+        Return None if logging is off or the bucket does not accept it: ELB drops the log silently.
         """
         with self.world.lock:
             return write_log(self.world, self.world.load_balancers[load_balancer], kind, body)

@@ -32,7 +32,7 @@ SERVICES: Mapping[str, tuple[ModuleType, ...]] = {
 
 @cache
 def answers(service: str) -> Operations:
-    """Return what answers each operation of a service: the function named as boto3's method."""
+    """Return the function that answers each operation of a service, named as boto3's method."""
     return {
         model.name: getattr(module, method)
         for module in SERVICES[service]
@@ -49,7 +49,7 @@ class Client:
     """A service's client: boto3's method names, keyword arguments, answers and errors.
 
     The hooks run around each call, outside every lock. If `before` raises, the call has no effect.
-    If `after` raises, the call took effect and looks as if it had failed.
+    If `after` raises, the call has taken effect, but appears to have failed.
     """
 
     def __init__(

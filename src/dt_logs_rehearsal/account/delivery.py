@@ -1,4 +1,4 @@
-"""Deliver events: S3 -> topic -> the subscriptions that let them through their filter."""
+"""Deliver S3's events to topics, and from there to the subscriptions whose filter passes them."""
 
 import json
 from collections.abc import Iterator
@@ -97,7 +97,7 @@ def test_message(world: World, bucket: Bucket) -> dict[str, Any]:
 
 
 def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]) -> None:
-    """Deliver a message from S3; one that is not admitted is lost, as on AWS."""
+    """Deliver a message from S3; if the topic does not admit S3 it is lost, as on AWS."""
     topic = world.topics.get(destination)
     if topic is None:
         if destination in world.destinations:
@@ -107,10 +107,10 @@ def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]
 
 
 def publish(world: World, topic: Topic, text: str) -> None:
-    """Hand a message to every confirmed subscription of the topic whose filter passes it.
+    """Deliver a message to every confirmed subscription of the topic whose filter passes it.
 
-    An endpoint that cannot be reached answers with a 4xx, after which SNS does not try again: the
-    message is lost [SNS guide, sns-message-delivery-retries.md].
+    An unreachable endpoint answers with a 4xx, after which SNS does not retry: the message is lost
+    [SNS guide, sns-message-delivery-retries.md].
     """
     message, name = json.loads(text), topic.arn.rpartition(":")[2]
     for each in world.subscriptions.values():

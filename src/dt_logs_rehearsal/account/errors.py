@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 
 class Refused(Exception):
-    """A service's refusal of a call; the client turns it into a ClientError."""
+    """A service's refusal of a call; clients turn it into a ClientError."""
 
     def __init__(self, code: str, message: str, status: int = 400, /, **details: str) -> None:
         super().__init__(f"{code}: {message}")

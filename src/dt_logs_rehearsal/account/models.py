@@ -14,7 +14,7 @@ from botocore.validate import ParamValidator
 
 _LOADER = Loader()
 _VALIDATOR = ParamValidator()
-# What S3 learned since late 2024, and a Lambda runtime's boto3 may not know.
+# What S3 has added since late 2024, which a Lambda runtime's boto3 may not know.
 _NEWER = {"CreateBucketRequest": ("BucketNamespace",), "CreateBucketConfiguration": ("Tags",)}
 
 
@@ -46,7 +46,7 @@ def paginators(service: str) -> PaginatorModel:
     return PaginatorModel(document)
 
 
-# Of operations that are emulated in part: what is honoured, or changes nothing here. Others fail.
+# The parameters of partly emulated operations that are honoured, or change nothing. Others fail.
 _HARMLESS = frozenset(
     ("Bucket", "Key", "ChecksumAlgorithm", "ContentMD5", "ContentType", "ExpectedBucketOwner")
 )
@@ -56,6 +56,7 @@ _HONOURED = {
     "DeleteObject": ("VersionId",),
     "DescribeLoadBalancers": ("LoadBalancerArns", "Marker", "PageSize"),
     "GetObject": (),
+    "ListBuckets": ("BucketRegion", "ContinuationToken", "MaxBuckets"),
     "ListObjectsV2": ("ContinuationToken", "FetchOwner", "MaxKeys", "Prefix", "StartAfter"),
     "PutObject": ("Body",),
 }

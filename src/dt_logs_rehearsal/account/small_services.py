@@ -1,4 +1,4 @@
-"""A few operations of services that are hardly used: CloudWatch, its Logs, S3 Control, STS."""
+"""The few operations that we use of CloudWatch, CloudWatch Logs, S3 Control and STS."""
 
 import json
 from collections import defaultdict
@@ -28,7 +28,7 @@ def get_public_access_block(world: World, call: Call) -> Response:
 
 
 def get_caller_identity(world: World, call: Call) -> Response:
-    """Say who calls (STS); everybody may ask."""
+    """Return who the caller is (STS); this needs no permission."""
     caller = call.caller
     session = caller.arn.partition(":assumed-role/")[2]
     user = f"AROAEMULATED:{session.rpartition('/')[2]}" if session else caller.account
@@ -36,10 +36,10 @@ def get_caller_identity(world: World, call: Call) -> Response:
 
 
 def _describe(key: str, shown: Callable[[str, str, LogDelivery], Response]) -> Operation:
-    """Make the operation that lists a part of the region's log deliveries (Logs).
+    """Make the operation that lists one part of the region's log deliveries (Logs).
 
-    `shown` makes an entry of an ARN's begin, a name and a delivery; a page has up to 50 [Logs API,
-    DescribeDeliveries].
+    `shown` makes an entry from the start of its ARN, a name and a delivery. [Logs API,
+    DescribeDeliveries: up to 50 a page]
     """
 
     def describe(world: World, call: Call) -> Response:

@@ -12,10 +12,10 @@ Snapshot = dict[str, Any]
 
 
 def snapshot(world: World) -> Snapshot:
-    """Return all lasting state; equal meaning has equal form.
+    """Return all lasting state, in a form that is equal for equal meaning.
 
-    Left out are times, and the ids that AWS gives to subscriptions and to versions. `versions` are
-    those that a plain list does not show: old ones and delete markers.
+    It has no times, and no IDs of subscriptions or versions. `versions` are those that a plain list
+    does not show: old ones and delete markers.
     """
     return {
         "load_balancers": {arn: dict(lb.attributes) for arn, lb in world.load_balancers.items()},
@@ -65,7 +65,7 @@ def _version(stored: StoredObject) -> list[str]:
 
 
 def _notifications(configuration: dict[str, Any]) -> Snapshot:
-    """Return a configuration by entries' Ids: their order, and that of events, means nothing."""
+    """Return a configuration by its entries' Ids: their order has no meaning."""
     found: Snapshot = {"EventBridge": "EventBridgeConfiguration" in configuration}
     for kind, arn, entry in entries(configuration):
         prefix, suffix = filters(entry)

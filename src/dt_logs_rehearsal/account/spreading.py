@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Consistency:
-    """How long bucket configuration takes to spread, in seconds; the least is always 0.
+    """The longest time that changes take to spread, in seconds; the shortest is 0.
 
     A read of a policy or of notifications shows the bucket as it was up to `stale_reads` ago.
     ELB, and S3 for a topic's policy, know a new policy up to `spreading` after it was put.
-    A role's rights hold `new_rights` after it was made, where roles are emulated, too.
+    If roles are emulated, a new role has no permissions for `new_rights`.
     """
 
     stale_reads: float = 0.0
@@ -34,7 +34,7 @@ class Spreading(Generic[T]):
         self.latest = value
 
     def as_of(self, moment: float) -> T:
-        """Return the last value that was put by then."""
+        """Return the value that was the last one at that moment."""
         return next(value for put, _, value in reversed(self._puts) if put <= moment)
 
     def effective(self, now: float) -> T:

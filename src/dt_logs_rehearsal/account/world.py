@@ -99,7 +99,7 @@ class LoadBalancer:
     account: str
     region: str
     attributes: dict[str, str]
-    outpost: str = ""  # its id, where it is on one
+    outpost: str = ""  # the ID of the Outpost that it is on, if any
 
 
 @dataclass
@@ -128,7 +128,7 @@ class Subscription:
 
 @dataclass(frozen=True)
 class LogDelivery:
-    """Logs of a load balancer that CloudWatch Logs delivers, beside the S3 attributes or instead.
+    """A delivery of a load balancer's logs by CloudWatch Logs, independent of its S3 attributes.
 
     [ELB guide, load-balancer-cloudwatch-logs.md]
     """

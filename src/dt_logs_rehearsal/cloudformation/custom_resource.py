@@ -23,7 +23,7 @@ _DEFAULT_TIMEOUT = 3600  # seconds
 
 
 class Mailbox:
-    """Where answers are put, until it is closed: each URL takes one, the first."""
+    """Holds answers until it is closed; each URL takes only the first."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -35,19 +35,19 @@ class Mailbox:
             self._answer(token).set_result(body)
 
     def answers(self) -> list[str]:
-        """Return all answers that have arrived, as texts; no rehearsal shows them."""
+        """Return all answers that have arrived, as texts, which no rehearsal shows."""
         found = [each for each in self._answers.values() if each.done() and not each.cancelled()]
         return [each.result().decode(errors="replace") for each in found]
 
     def wait(self, token: str, seconds: float) -> bytes | None:
-        """Return the answer, or None where none came in time."""
+        """Return the answer, or None if none came in time."""
         try:
             return self._answer(token).result(seconds)
         except (TimeoutError, CancelledError):
             return None
 
     def close(self) -> None:
-        """Release everybody who waits."""
+        """Release all waiting threads."""
         self.closed = True
         for each in list(self._answers.values()):
             each.cancel()
@@ -61,7 +61,7 @@ class Mailbox:
 
 @dataclass(frozen=True)
 class Failed(Exception):
-    """The resource's answer was FAILED, is not one that CloudFormation takes, or never came."""
+    """The resource's answer was FAILED, is not a valid answer, or never came."""
 
     reason: str
     physical_id: str
@@ -74,7 +74,7 @@ class CustomResources:
     url: str  # of the emulated endpoint
     mailbox: Mailbox
     pace: Pace
-    # Begins to run a stack's function, by its ARN, with an event; returns what waits for its end.
+    # Runs a stack's function, by its ARN, with an event; returns what waits for its end.
     invoke: Callable[[Stack, str, Mapping[str, Any]], Callable[[], None]]
 
     def send(

@@ -1,8 +1,7 @@
-"""CloudFormation: stacks created, updated and deleted in order, rolled back if that fails.
+"""CloudFormation: create, update and delete stacks in order, and roll back if that fails.
 
-`begin_…` returns when an operation is accepted, with the work that remains until the stack is at
-rest. Every call is made through the stack's role, which it keeps for good
-[botocore, CreateStack: RoleARN].
+`begin_…` accepts an operation, and returns the work that remains until the stack is at rest. A
+stack makes every call through its role, which it always keeps [botocore, CreateStack: RoleARN].
 """
 
 from __future__ import annotations
@@ -148,7 +147,7 @@ class CloudFormation:
         before = dict(stack.resources)
         failed = self._make(stack, stack.asked, left)
         if failed:
-            if failed in before:  # as it was, so that it is tried again
+            if failed in before:  # restored, so that it is tried again
                 stack.resources[failed] = before[failed]
             self._at(stack, "UPDATE_ROLLBACK_FAILED", _failed("update", failed))
             return
@@ -166,12 +165,12 @@ class CloudFormation:
         self._at(stack, "DELETE_FAILED" if left else "DELETE_COMPLETE", _failed("delete", left))
 
     def _new(self, stack: Stack) -> list[str]:
-        """Return the resources that an update created and the stack must not keep, last first."""
+        """Return the resources that an update created and a rollback deletes, last first."""
         order = self._order(stack, stack.asked)
         return [name for name in stack.resources if name not in order][::-1]
 
     def _order(self, stack: Stack, asked: Asked) -> list[str]:
-        """Return the resources that a stack asked for this is to have, in the order of making."""
+        """Return the resources that a stack should have, in the order of their creation."""
         return in_order(stack.resolved(asked, self.place))
 
     def _at(self, stack: Stack, status: str, reason: str = "") -> None:
@@ -185,7 +184,7 @@ class CloudFormation:
         self._at(stack, status)
 
     def _make(self, stack: Stack, asked: Asked, order: Iterable[str]) -> str:
-        """Make or change each resource; return the one that failed, or nothing."""
+        """Create or change each resource; return the one that failed, or nothing."""
         for logical in order:
             kind = asked.template["Resources"][logical]["Type"]
             given = Given(stack.resolved(asked, self.place).properties(logical))
@@ -198,8 +197,7 @@ class CloudFormation:
                 self._made(stack, logical, kind, given, made)
             except (ClientError, Refused, Failed) as error:
                 self._emit(stack, logical, kind, f"{action}_FAILED", _reason(error))
-                # A resource that may be half done is kept, so that a rollback restores or deletes
-                # it.
+                # A half-done resource is kept, so that a rollback restores or deletes it.
                 if made is not None:
                     stack.resources[logical] = replace(made, properties=given)
                 elif isinstance(error, Failed):
@@ -211,7 +209,7 @@ class CloudFormation:
     def _made(
         self, stack: Stack, logical: str, kind: str, given: Mapping[str, Any], made: Made | None
     ) -> None:
-        """Make or change one resource; a new one has a second event once its id is known.
+        """Create or change one resource; a new one has a second event once its ID is known.
 
         [localstack tests/aws/services/cloudformation/api/test_stacks]
         """
@@ -235,10 +233,9 @@ class CloudFormation:
             keep(made.physical_id, made.attributes)
 
     def _remove(self, stack: Stack, names: Iterable[str]) -> str:
-        """Delete resources in turn, until one cannot be deleted; return that, or nothing.
+        """Delete resources in turn; return the first that cannot be deleted, or nothing.
 
-        What a custom resource answers to a successful event is not shown [a public CDK
-        deployment's events].
+        A custom resource's reason is not shown after success [a public CDK deployment's events].
         """
         for logical in names:
             made = stack.resources[logical]
@@ -258,7 +255,7 @@ class CloudFormation:
 
 
 def _failed(verb: str, logical: str) -> str:
-    """Return a stack's reason, with its space at the end; nothing if nothing failed.
+    """Return a stack's reason with a space at the end, or nothing if nothing failed.
 
     [localstack tests/aws/services/cloudformation/api/test_stacks]
     """

@@ -1,7 +1,7 @@
-"""Create, change and delete our stacks' resources as CloudFormation does, call by call.
+"""Create, change and delete our stacks' resources with the calls that CloudFormation makes.
 
-The calls are those of the handlers in CloudFormation's registry schemas, as far as our properties
-lead to them. IAM also decides operations that moto does not have.
+The calls are those that CloudFormation's registry schemas list for our properties. IAM also decides
+operations that moto does not have.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RULE = "AWS::Events::Rule"
 Properties = Mapping[str, Any]
 Keep = Callable[[str, Mapping[str, str]], Made]  # records a physical id and attributes
-# Read handlers ask for these too, and moto does not know them.
+# Read handlers also call these, which moto does not know.
 _READ = (
     "lambda:GetRuntimeManagementConfig",
     "lambda:GetFunctionRecursionConfig",
@@ -198,7 +198,7 @@ def _delete_log_group(context: Context, made: Made) -> None:
 
 
 def _create_alarm(context: Context, logical: str, given: Properties, keep: Keep) -> None:
-    """Decide what CloudFormation needs for an alarm; the account has none, so it never fires."""
+    """Let IAM decide the calls for an alarm; the account has no alarms, so it never fires."""
     name = given.get("AlarmName") or context.name(logical)
     partition, region, account = context.place
     _decide_alarm(context, name, "PutMetricAlarm")
@@ -251,7 +251,7 @@ def _delete_rule(context: Context, made: Made) -> None:
 def scheduled_event(target: Mapping[str, Any], time: float) -> dict[str, Any]:
     """Return what EventBridge sends to a rule's target: its template, filled from the event.
 
-    A text goes in with quotes [EventBridge guide, eb-transform-target-input.md].
+    Texts are inserted with quotes [EventBridge guide, eb-transform-target-input.md].
     """
     transformer = target["InputTransformer"]
     event = {"$.time": f"{moment(time):%Y-%m-%dT%H:%M:%SZ}"}
@@ -296,5 +296,5 @@ TYPES = {
 
 
 def create_only(kind: str) -> tuple[str, ...]:
-    """Return the properties whose change replaces a resource of a type, or a custom resource."""
+    """Return the properties whose change replaces a resource of a type."""
     return TYPES[kind].create_only if kind in TYPES else ("ServiceToken",)

@@ -1,4 +1,4 @@
-"""Stacks as data: what CloudFormation keeps of one."""
+"""Stacks as data: what CloudFormation keeps about each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Made:
 
 
 class Given(dict[str, Any]):
-    """A resource's properties; a required one that is missing fails it. Raises Refused."""
+    """A resource's properties; reading a missing one raises Refused."""
 
     def __missing__(self, key: str) -> Any:
         raise Refused(
@@ -38,7 +38,7 @@ class Given(dict[str, Any]):
 
 @dataclass(frozen=True)
 class Asked:
-    """What somebody asks a stack to be: a template, values for its parameters, and tags."""
+    """A request for a stack: a template, values for its parameters, and tags."""
 
     body: str
     parameters: Mapping[str, str]

@@ -90,9 +90,9 @@ def references(node: object) -> Iterator[str]:
 
 
 def in_order(stack: ResolvedTemplate) -> list[str]:
-    """Return the ids of the resources that are to be, each after those that it refers to.
+    """Return the IDs of the resources to create, each after those that it refers to.
 
-    Raises Refused for a circle.
+    Raises Refused for a circular dependency.
     """
     resources = stack.template["Resources"]
     ordered: list[str] = []

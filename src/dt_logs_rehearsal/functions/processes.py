@@ -1,7 +1,7 @@
-"""AWS Lambda without Docker: a function's code runs under awslambdaric, in a process of its own.
+"""AWS Lambda without Docker: a function's code runs under awslambdaric in its own process.
 
-The process gets what it would get in Lambda: the code alone, its role's credentials, a deadline.
-Its memory is not limited and nothing isolates it. Its time passes at the account's pace.
+As in Lambda, the process has only the code, its role's credentials and a deadline. Its memory has
+no limit, and nothing isolates it. Its time passes at the account's pace.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from dt_logs_cfn.errors import RehearsalError
 from dt_logs_rehearsal.functions.runtime_api import Event, Invocation, RuntimeApi
 from dt_logs_rehearsal.pace import Pace
 
-# The code is unchanged; only its time passes faster, like the account's. Only what
-# Lambda has is importable: this folder's packages are not on the path.
+# The code is unchanged; only its time passes faster, like the account's. As in Lambda, it cannot
+# import this project's packages.
 _START = """
 import sys, time
 began, rate = float(sys.argv[1]), int(sys.argv[2])
@@ -67,7 +67,7 @@ _STOPPED = Invocation("exited", "the function was stopped")
 
 
 class Functions:
-    """Runs functions until it is closed; none of their processes outlives it."""
+    """Runs functions until it is closed, and then ends all their processes."""
 
     def __init__(
         self,
@@ -76,9 +76,9 @@ class Functions:
         pace: Pace,
         retry_after: Sequence[float] = (60, 120),
     ) -> None:
-        """Keep code and temporary files in `folder`; a failed event is repeated after pauses.
+        """Keep code and temporary files in `folder`; retry a failed event after these seconds.
 
-        [Lambda guide, invocation-async.md]: twice more, after one and two minutes.
+        [Lambda guide, invocation-async.md: twice, after one and two minutes]
         """
         if not _importable(sys.executable):
             raise RehearsalError(
@@ -111,7 +111,7 @@ class Functions:
         return process.invoke(json.dumps(event).encode())
 
     def invoke_async(self, function: Function, event: object) -> Future[tuple[Invocation, ...]]:
-        """Queue an event: what fails is repeated; the future holds every attempt."""
+        """Queue an event, and retry it if it fails; the future holds every attempt."""
         try:
             return self._pool.submit(self._attempts, function, event)
         except RuntimeError:  # the pool is shut down
@@ -138,7 +138,7 @@ class Functions:
                 folder = self._folder / f"{function.name}-{uuid.uuid4().hex[:8]}"
                 found = _Process(function, folder, self._endpoint_url, self._pace)
                 self._processes[function.name] = found
-            if self._closing.is_set():  # it waited for a thread: nothing may start any more
+            if self._closing.is_set():  # the event waited for a thread until nothing may start
                 found.kill()
             return found
 
@@ -155,9 +155,9 @@ def _importable(python: str) -> bool:
 
 @cache
 def interpreter(runtime: str) -> tuple[str, str]:
-    """Return the Python for a runtime, and a sentence that says which it is.
+    """Return the Python for a runtime, and its description.
 
-    The runtime's own version where this machine has it with awslambdaric; else this one.
+    It is the runtime's own version if this machine has it with awslambdaric, otherwise this one.
     """
     here = f"python{sys.version_info.major}.{sys.version_info.minor}"
     if runtime == here:
@@ -226,7 +226,7 @@ class _Process:
             )
 
         def ended() -> None:
-            """Release everybody who waits for an ended process, after its last answers."""
+            """Tell waiting threads that the process has ended, after its last answers."""
             text = f"Runtime exited with error: exit status {running.wait()}"
             api.results.put(Invocation("exited", text))
 

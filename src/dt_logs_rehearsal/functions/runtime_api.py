@@ -1,6 +1,6 @@
-"""Lambda's Runtime API on the loopback: a function's process fetches events, and answers them.
+"""Lambda's Runtime API on the loopback: a function's process fetches events and answers them.
 
-[Lambda guide, runtimes-api.md; OpenAPI of 2018-06-01]. Each process has a server of its own.
+[Lambda guide, runtimes-api.md; OpenAPI of 2018-06-01]. Each process has its own server.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LARGEST = 6 * 1024 * 1024  # bytes of a response [Lambda quotas]
 
 @dataclass(frozen=True)
 class Event:
-    """An invocation that the process is given; `deadline` is in milliseconds since 1970."""
+    """An invocation for the process; `deadline` is in milliseconds since 1970."""
 
     request_id: str
     arn: str
@@ -31,7 +31,7 @@ class Event:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers by which the process is told about the event."""
+        """The headers that describe the event to the process."""
         return {
             "Lambda-Runtime-Aws-Request-Id": self.request_id,
             "Lambda-Runtime-Deadline-Ms": str(self.deadline),
@@ -41,7 +41,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Invocation:
-    """How one attempt to run a function ended, and what it wrote meanwhile."""
+    """How one attempt to run a function ended, and what it printed."""
 
     outcome: Literal["returned", "raised", "timed out", "exited"]
     error: str = ""

@@ -1,8 +1,7 @@
-"""The emulated account's HTTP endpoint on the loopback: every call is decided by IAM first.
+"""The emulated account's HTTP endpoint on the loopback; IAM decides every call first.
 
-`dt_logs_rehearsal.account` answers most services, `dt_logs_rehearsal.cloudformation` its own.
-EventBridge, IAM, Lambda and CloudWatch Logs keep their state in moto, behind the same decision. A
-caller that the account does not know is refused.
+`dt_logs_rehearsal.account` answers most services, `dt_logs_rehearsal.cloudformation` its own. moto
+keeps the state of EventBridge, IAM, Lambda and CloudWatch Logs. Unknown callers are refused.
 """
 
 from __future__ import annotations
@@ -56,10 +55,9 @@ class Endpoint:
         heard: Callable[[ApiCall], None],
         answered: Callable[[str, bytes], None],
     ) -> None:
-        """Prepare to serve; moto's state of the account begins anew.
+        """Prepare to serve; drop what moto has of the account.
 
-        `heard` is called with each call, `answered` with each answer to CloudFormation: token,
-        body.
+        `heard` gets each call, `answered` the token and body of each answer to CloudFormation.
         """
         self.account = account
         self.operations: dict[str, Operations] = {}  # of services beside those of the account
@@ -102,7 +100,7 @@ class Endpoint:
         self._expired.add(credentials["aws_access_key_id"])
 
     def lets_assume(self, role: str, service: str) -> bool:
-        """Return whether a role's trust policy lets a service assume it; no role lets anybody."""
+        """Return whether a role exists and its trust policy lets a service assume it."""
         name = role.rpartition("/")[2]
         trusts = [each.assume_role_policy_document for each in self._roles() if each.name == name]
         statements = json.loads(trusts[0])["Statement"] if trusts else []
@@ -146,7 +144,7 @@ class Endpoint:
         }
 
     def decide(self, name: str, role: str, action: str, params: Mapping[str, Any]) -> None:
-        """Decide what AWS does for a role without a call to this endpoint. Raises Refused."""
+        """Let IAM decide a call that AWS makes itself for a role. Raises Refused."""
         service, _, operation = action.partition(":")
         session = Session(name, self.account.account_id, role)
         asked = Parsed("", service, self.account.region, operation, params)
@@ -169,7 +167,7 @@ class Endpoint:
             return Answer(200, {}, found) if found else Answer(403, {}, b"")
         parsed = parse(request, body)
         if parsed is None:
-            return Answer(403, {}, b"not signed by anybody who is known here")
+            return Answer(403, {}, b"not signed by a known caller")
         try:
             session = self._known(parsed)
             call = self._call(session, parsed)

@@ -18,7 +18,7 @@ class Server:
     """Serves a WSGI application until it is closed, each connection in a thread of its own."""
 
     def __init__(self, application: WSGIApplication) -> None:
-        """Listen, on the loopback alone. Raises RehearsalError."""
+        """Listen on the loopback only. Raises RehearsalError."""
         self._socket = _listener()
         host, port = self._socket.getsockname()
         fd = self._socket.fileno()

@@ -1,7 +1,7 @@
-"""AWS's wire protocols, by moto's parsers and serializers: HTTP request <-> operation and answer.
+"""Read requests and write answers in AWS's wire protocols, with moto's parsers and serializers.
 
-They are moto's own, not promised to stay; `tests/rehearsal/test_canaries.py` says what to do when
-a release of moto changes them.
+They are not part of moto's API. If a release of moto changes them,
+`tests/rehearsal/test_canaries.py` says what to do.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from dt_logs_rehearsal.account import Refused
 _SCOPE = re.compile(
     r"Credential=(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"
 )
-# Where a signature names the service otherwise than botocore does.
+# Services that have another name in a signature than in botocore.
 _SERVICES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch"}
-# What boto3 speaks to a service that has several protocols.
+# The protocol that boto3 uses, for services that have several.
 _PROTOCOLS = {"cloudwatch": "json"}
 REQUEST_ID = "00000000-0000-4000-8000-000000000000"
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """A request: who signed it, for which service and region, and what it asks for."""
+    """A request: its access key, service, region, operation and parameters."""
 
     access_key: str
     service: str
@@ -53,10 +53,12 @@ class Answer:
 
 
 def parse(request: Request, body: bytes) -> Parsed | None:
-    """Return what a signed request asks for; None if it is not signed, or asks for nothing known.
+    """Return what a signed request asks for; None if it is not signed, or of an unknown operation.
 
-    Signatures are not checked.
+    Signatures are not checked. Raises NotImplementedError for a body in chunks.
     """
+    if "aws-chunked" in request.headers.get("Content-Encoding", ""):
+        raise NotImplementedError("a body in chunks")
     scope = _SCOPE.search(request.headers.get("Authorization", ""))
     if scope is None:
         return None
@@ -71,7 +73,7 @@ def parse(request: Request, body: bytes) -> Parsed | None:
             "method": request.method,
             "values": request.values,
             "headers": request.headers,
-            "body": _body(request, body),
+            "body": body,
             "url_path": request.path,
             "url_params": uri,
         }
@@ -79,22 +81,8 @@ def parse(request: Request, body: bytes) -> Parsed | None:
     return Parsed(scope["key"], service, scope["region"], operation.name, params)
 
 
-def _body(request: Request, body: bytes) -> bytes:
-    """Return the body itself: SDKs send objects in chunks with a checksum behind them."""
-    if "aws-chunked" not in request.headers.get("Content-Encoding", ""):
-        return body
-    whole = b""
-    while body:
-        size, _, rest = body.partition(b"\r\n")
-        length = int(size.partition(b";")[0], 16)
-        if length == 0:
-            break
-        whole, body = whole + rest[:length], rest[length + 2 :]
-    return whole
-
-
 def success(service: str, operation: str, result: Mapping[str, Any]) -> Answer:
-    """Return the answer to a successful call; an object's content stays as it is."""
+    """Return the answer to a successful call; an object's content is not changed."""
     model = get_service_model(service).operation_model(operation)
     members = dict(result)
     content = members.pop("Body").read() if "Body" in members else None

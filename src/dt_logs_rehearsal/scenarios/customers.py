@@ -66,7 +66,7 @@ def logging(account: Account) -> list[str]:
 
 
 def announced(account: Account) -> list[str]:
-    """An ALB whose log objects are already announced to one of the customer's topics."""
+    """An ALB whose log objects one of the customer's topics already announces."""
     arns = logging(account)
     condition = {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{CUSTOMERS}"}}
     publish = _allow({"Service": "s3.amazonaws.com"}, "sns:Publish", "*", Condition=condition)

@@ -15,13 +15,12 @@ _BUCKET = "access_logs.s3.bucket"
 def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) -> list[str]:
     """Return the differences as text, without what AWS or the documented role cannot undo.
 
-    AWS refuses to empty an ALB's bucket attribute: where logging is off as it was, the name of a
-    bucket may stay in it that was not there before. The documented role may delete neither the
-    topic nor the subscription that it made: both stay, and nothing publishes to them, until a
-    stack under the other role leaves the bucket and takes them along.
-    Nobody can end a subscription that was never confirmed; AWS removes it after some days.
-    Our Sids record when a statement was asked for and what was asked for before. No rollback
-    restores that. The order of our own statements means nothing.
+    AWS refuses to empty an ALB's bucket attribute, so a new bucket's name may stay in it while
+    logging is off. The documented role may not delete the topic and subscription that it made:
+    both stay, without a publisher, until a stack under the other role leaves the bucket. A
+    subscription that was never confirmed cannot be ended; AWS removes it after some days. Our Sids
+    record times and earlier requests, which no rollback restores. The order of our own statements
+    has no meaning.
     """
     before, after = copy.deepcopy(before), copy.deepcopy(after)
     for arn, attributes in after["load_balancers"].items():

@@ -40,7 +40,7 @@ class Play:
 
     @contextmanager
     def stack(self, *load_balancers: str, name: str = STACK, **parameters: str) -> Iterator[Stack]:
-        """Create a stack, which has to succeed, and delete it at the end."""
+        """Create a stack, and delete it at the end; both must succeed."""
         stack = self.create(*load_balancers, name=name, **parameters)
         self.expect_status(stack, "CREATE_COMPLETE")
         yield stack
@@ -62,7 +62,7 @@ class Play:
 
     @property
     def schedule(self) -> dict[str, str]:
-        """The parameter for a refresh now and then, which the documented privileges do not have."""
+        """The parameter for a regular refresh, which the documented privileges do not have."""
         return {} if self.documented else {"RefreshSchedule": "rate(6 hours)"}
 
     def refresh(self, stack: Stack, *load_balancers: str) -> None:
@@ -86,12 +86,12 @@ class Play:
             "NotificationEndpoint": ENDPOINT,
             **parameters,
         }
-        # The documented service role may not tag anything: its stacks have no tags.
+        # The documented service role may not add tags, so its stacks have none.
         tags = {"owner": "edge-team"} if self.released.role_kind == "lifecycle" else {}
         return Asked(self.released.stack, given, tags)
 
     def _stage(self, title: str, stack: Stack, work: Callable[[], None]) -> None:
-        """Let an operation that was begun go on to its end, and keep what was seen of it."""
+        """Finish an operation that has begun, and report what happened."""
         sandbox, before = self.sandbox, self.snapshot()
         work()
         sandbox.vendor.receive()
@@ -102,7 +102,7 @@ class Play:
         self.report.stages.append(Stage(title, stack.status, events, calls, changes))
 
     def log(self, load_balancer: str, reads: bool = True) -> str:
-        """Let a load balancer write a log file; the vendor is to read it, or not to be able to."""
+        """Let a load balancer write a log file, and expect that the vendor reads it, or not."""
         self._visits += 1
         path = f"/visit/{self._visits}"
         body = log_file(load_balancer, [Visit("192.0.2.7", path)], self.sandbox.pace())
@@ -116,7 +116,7 @@ class Play:
         return key or ""
 
     def overstep(self, load_balancer: str, key: str) -> None:
-        """Let the vendor try what its permissions do not allow."""
+        """Let the vendor try what its permissions do not allow, and expect refusals."""
         bucket = self.logging(load_balancer)["bucket"]
         self.account.s3.put_object(Bucket=bucket, Key="elsewhere/secret.txt", Body=b"secret")
         tried = self.sandbox.vendor.attempts(bucket, key)
@@ -152,7 +152,7 @@ class Play:
         return {**self.account.snapshot(), **self.sandbox.endpoint.deployed()}
 
     def tidy(self, before: Snapshot) -> list[str]:
-        """Do what the stacks' answers ask for, note it, and return what still differs."""
+        """Remove what the stacks' answers name, report it, and return what still differs."""
         told = " ".join(self.sandbox.answers())
         after = self.snapshot()
         for name in after["buckets"].keys() - before["buckets"].keys():

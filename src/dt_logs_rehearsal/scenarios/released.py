@@ -78,8 +78,8 @@ def load(
 ) -> Released:
     """Read a release from its folder, or build the installed version's.
 
-    It must be what it claims: only a template that this source builds, changed by `customize` if
-    given, is run. Raises RehearsalError or another DtLogsError.
+    Only a template that this source builds, changed by `customize` if given, is rehearsed. Raises
+    RehearsalError or another DtLogsError.
     """
     names = {found: name for name, found in STACK_TEMPLATES.items()}
     stack, role = (
@@ -110,7 +110,7 @@ def _read(path: Path, customize: Customize | None) -> str:
 
 
 def _check_emulated(path: Path, template: Any) -> None:
-    """Raise RehearsalError for a resource that somebody added, and that cannot be emulated."""
+    """Raise RehearsalError for an added resource that cannot be emulated."""
     for logical, each in template["Resources"].items():
         if not is_emulated(each["Type"]):
             raise RehearsalError(

@@ -3,7 +3,7 @@
 import gzip
 import shlex
 
-from dt_logs_rehearsal.account.elbv2.delivery import FIELDS, Visit, log_file
+from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
 
 NAMES = (
     *("type", "time", "elb", "client:port", "target:port", "request_processing_time"),
@@ -21,7 +21,6 @@ def test_a_line_has_every_field_in_the_documented_order() -> None:
     body = log_file(WEB, [Visit("192.0.2.7", "/a?b=c", 404)], 1_800_000_000.0)
     (line,) = gzip.decompress(body).decode().splitlines()
     found = dict(zip(NAMES, shlex.split(line), strict=True))
-    assert len(NAMES) == FIELDS
     assert found["elb"] == "app/web/0123456789abcdef"
     assert found["time"] == "2027-01-15T08:00:00.000000Z"
     assert found["client:port"] == "192.0.2.7:49152"

@@ -29,10 +29,9 @@ LOGS: Mapping[LogKind, Log] = {
     "connection": Log("connection_logs.s3.", "ELBConnectionLogTestFile", "conn_log_"),
     "health check": Log("health_check_logs.s3.", "ELBHealthCheckLogTestFile", "health_check_log_"),
 }
-FIELDS = 30  # of a line
 _SERVICE = Principal(service="logdelivery.elasticloadbalancing.amazonaws.com")
 _OUTPOSTS = Principal(service="logdelivery.elb.amazonaws.com")
-# The accounts that write in the regions opened before 2022; others know the service alone.
+# The accounts that write in regions opened before 2022; newer regions have only the service.
 # [ELB guide, enable-access-logging.md; China: hashicorp/terraform-provider-aws, service account
 # data source]
 ELB_ACCOUNTS = {
@@ -71,12 +70,12 @@ def log_key(found: LoadBalancer, prefix: str, name: str) -> str:
 
 
 def deliver(world: World, bucket: Bucket, found: LoadBalancer, key: str, body: bytes) -> bool:
-    """Write an object as Elastic Load Balancing, if the bucket lets it.
+    """Write an object as Elastic Load Balancing, if the bucket's policy allows it.
 
-    [ELB guide, enable-access-logging.md]: by the service principal, in China not [GH
-    terraform-aws-modules/terraform-aws-s3-bucket#263]; by the region's ELB account where there is
-    one; on an Outpost by another service, with an ACL. Whether ELB sends aws:SourceAccount and
-    aws:SourceArn is not documented: it does not here.
+    It writes as a service, but not in China [GH terraform-aws-modules/terraform-aws-s3-bucket#263],
+    and as the region's ELB account, if there is one. On an Outpost it writes as another service,
+    with an ACL [ELB guide, enable-access-logging.md]. AWS does not document that it sends
+    aws:SourceAccount or aws:SourceArn, so here it does not.
     """
     account = ELB_ACCOUNTS.get(found.region, "")
     if found.outpost:
@@ -86,13 +85,13 @@ def deliver(world: World, bucket: Bucket, found: LoadBalancer, key: str, body: b
         writers += [world.root(account)] if account else []
     if bucket.algorithm() != "AES256" or not any(_may(world, bucket, e, key) for e in writers):
         return False
-    # ELB hands its objects over with bucket-owner-full-control, which ObjectWriter disregards.
+    # ELB sends the ACL bucket-owner-full-control, which does not change the owner in ObjectWriter.
     store(world, bucket, key, body, account or "elasticloadbalancing")
     return True
 
 
 def write_log(world: World, found: LoadBalancer, kind: LogKind, body: bytes) -> str | None:
-    """Write a log file as a load balancer; return its key, or None where nothing was written."""
+    """Write a log file as a load balancer; return its key, or None if nothing was written."""
     log = LOGS[kind]
     bucket = world.buckets.get(found.attributes.get(f"{log.attributes}bucket", ""))
     on = found.attributes.get(f"{log.attributes}enabled") == "true"

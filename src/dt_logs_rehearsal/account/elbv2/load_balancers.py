@@ -52,7 +52,7 @@ def new_load_balancer(
 
 
 def describe_load_balancers(world: World, call: Call) -> Response:
-    """List all, or those named; one that is missing fails the call.
+    """List all load balancers, or those named; a missing one fails the call.
 
     [botocore, elbv2 DescribeLoadBalancers: up to 20 by ARN, PageSize up to 400]
     """
@@ -100,7 +100,7 @@ def _described(world: World, found: LoadBalancer) -> dict[str, Any]:
 
 
 def describe_load_balancer_attributes(world: World, call: Call) -> Response:
-    """Return all attributes; what was never set is an empty text."""
+    """Return all attributes; one that was never set is empty."""
     return _attributes(_found(world, call, call.params["LoadBalancerArn"]))
 
 
@@ -111,7 +111,7 @@ def _attributes(found: LoadBalancer) -> Response:
 
 
 def modify_load_balancer_attributes(world: World, call: Call) -> Response:
-    """Set some attributes, or none of them; enabling logs checks the bucket.
+    """Set all attributes that are sent, or none; enabling logs checks the bucket.
 
     [botocore, elbv2 ModifyLoadBalancerAttributes: what is not sent keeps its value]
     """
@@ -164,7 +164,7 @@ def _check_logging(world: World, found: LoadBalancer, log: Log, new: Mapping[str
             f"S3Bucket: {name} is not located in the same region with ELB: {found.name}"
         )
     key, body = log_key(found, prefix, log.test_file), f"Enable {log.test_file[3:-8]} for ELB"
-    # [ELB guide: SSE-S3 alone; GH aws/aws-cdk#5758, #22031: one text for every cause]
+    # [ELB guide: only SSE-S3; GH aws/aws-cdk#5758, #22031: one text for every cause]
     if not deliver(world, bucket, found, key, body.encode()):
         raise _rejected(f"Access Denied for bucket: {name}. Please check S3bucket permission")
 

@@ -16,8 +16,8 @@ from dt_logs_rehearsal.account.world import Bucket, Call, World
 class Decided:
     """What IAM decided about one action that a call needs.
 
-    `by` names the statement that decided, and says if it is in the resource's own policy. It is
-    empty where no statement matched.
+    `by` names the statement that decided, and says if it is in the resource's own policy; it is
+    empty if no statement matched.
     """
 
     action: str
@@ -28,7 +28,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class ApiCall:
-    """One API call: by whom, what, what IAM decided, and AWS's error if it was refused."""
+    """One API call: its caller, what IAM decided, and AWS's error if it was refused."""
 
     caller: str  # "CloudFormation", "Lambda", "Data Theorem"
     service: str
@@ -42,7 +42,7 @@ def authorise(
 ) -> None:
     """Raise Refused, in AWS's words, unless the caller may make the call.
 
-    `heard` is called with each decision, also with a denial.
+    `heard` gets each decision, also a denial.
     """
     bucket = _bucket(world, call)
     for right in needed(call, world.partition):
@@ -55,8 +55,8 @@ def authorise(
 def bucket_says(world: World, bucket: Bucket, policy: str | None, asked: Request) -> Decision:
     """Return what the bucket's policy says, Block Public Access included.
 
-    RestrictPublicBuckets cuts every other account off while one statement is public, AWS's
-    services excepted [S3 guide, access-control-block-public-access.md].
+    RestrictPublicBuckets shuts out every other account, but no AWS service, while one statement is
+    public [S3 guide, access-control-block-public-access.md].
     """
     if policy is None:
         return Decision.SILENT
@@ -82,8 +82,8 @@ def request(
 ) -> Request:
     """Return a request with AWS's context keys for the principal and the resource's owner.
 
-    `more` are further keys of its context. Without an organisation, its keys are absent [IAM
-    reference, reference_policies_condition-keys.md].
+    `more` are further context keys. Those of an organisation are absent outside one [IAM reference,
+    reference_policies_condition-keys.md].
     """
     service = bool(principal.service)
     context = {"aws:securetransport": "true", "aws:principalisawsservice": str(service).lower()}

@@ -1,8 +1,8 @@
 """The operators of a policy's Condition block.
 
-[IAM reference, reference_policies_elements_condition_operators.md]: values of one key are
-alternatives, keys and operators must all match; a key that the request does not have matches no
-operator but the negated ones, ...IfExists, Null and ForAllValues.
+The values of a key are alternatives; all keys and operators must match. A key that the request
+lacks matches only negated operators, ...IfExists, Null and ForAllValues [IAM reference,
+reference_policies_elements_condition_operators.md].
 """
 
 import operator
@@ -38,7 +38,7 @@ def _arn_like(actual: str, wanted: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Return a literal value: in StringEquals, too, `${*}` stands for a star."""
+    """Return a literal value: `${*}` stands for a star, also in StringEquals."""
     return re.sub(r"\$\{([*?$])\}", r"\1", text)
 
 

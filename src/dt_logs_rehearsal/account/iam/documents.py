@@ -1,4 +1,4 @@
-"""Policies as values: one form for what means the same, and whether S3 calls it public."""
+"""Compare policies by meaning, and decide whether S3 considers one public."""
 
 import json
 import re
@@ -29,7 +29,7 @@ _POSITIVE = frozenset(("StringEquals", "StringLike", "ArnEquals", "ArnLike", "Ip
 
 @lru_cache(maxsize=8192)
 def is_public(document: str) -> bool:
-    """Return whether S3 takes a bucket policy for public: one public statement is enough."""
+    """Return whether S3 considers a bucket policy public: one public statement is enough."""
     return any(_is_public(each) for each in statements(document))
 
 
@@ -47,13 +47,13 @@ def _is_public(statement: Statement) -> bool:
 
 
 def _is_fixed(key: str, value: str) -> bool:
-    if key == "aws:sourceip":  # wider than /8 counts as everybody
+    if key == "aws:sourceip":  # wider than /8 counts as everyone
         return int(value.partition("/")[2] or 32) >= 8
     return re.search(r"[*?]|\$\{", value) is None
 
 
 def canonical(document: str | None) -> Any:
-    """Return a policy so that two that mean the same are equal; statements keep their order."""
+    """Return a policy in a form that is equal for equal meaning; statements keep their order."""
     if document is None:
         return None
     raw = json.loads(document)

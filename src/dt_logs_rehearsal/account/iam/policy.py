@@ -14,7 +14,7 @@ _VARIABLE = re.compile(r"\$\{([^}*?$,][^},]*)(?:, *'([^']*)')?\}")
 
 
 class Decision(Enum):
-    """What a set of policies says of a request: an explicit Deny wins over every Allow."""
+    """What policies decide about a request: an explicit Deny overrides every Allow."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -60,7 +60,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement of a policy, ready to be matched; `name` is its Sid, or else its number."""
+    """A compiled statement of a policy; `name` is its Sid, or its number if it has none."""
 
     name: str
     allow: bool
@@ -87,7 +87,7 @@ class Statement:
     def _names(self, principal: Principal) -> bool:
         if self.exempt is not None:
             return not _exempt(self.exempt, principal)
-        if self.principals is None:  # an identity's own policy names nobody
+        if self.principals is None:  # an identity's own policy names no principal
             return True
         named = self.principals.get("AWS", ())
         if "*" in named:
@@ -104,9 +104,9 @@ class Statement:
 
 
 def _exempt(listed: Mapping[str, tuple[str, ...]], principal: Principal) -> bool:
-    """Return whether NotPrincipal spares the principal.
+    """Return whether NotPrincipal exempts the principal.
 
-    An identity is spared only where its account is listed beside it [IAM reference,
+    An identity is exempt only if its account is listed, too [IAM reference,
     reference_policies_elements_notprincipal.md].
     """
     named = listed.get("AWS", ())
@@ -119,9 +119,10 @@ def _exempt(listed: Mapping[str, tuple[str, ...]], principal: Principal) -> bool
 
 
 def _resolved(patterns: tuple[str, ...], context: Context) -> tuple[str, ...]:
-    """Put in policy variables; a pattern with one that the request lacks matches nothing.
+    """Fill in policy variables, and drop patterns with a variable that has no value.
 
-    It may bring a default, `${key, 'value'}` [IAM reference, reference_policies_variables.md].
+    A variable may have a default, `${key, 'value'}` [IAM reference,
+    reference_policies_variables.md].
     """
     if not any("${" in pattern for pattern in patterns):
         return patterns
@@ -138,12 +139,12 @@ def _resolved(patterns: tuple[str, ...], context: Context) -> tuple[str, ...]:
 
 
 def evaluate(documents: Iterable[str], request: Request) -> Decision:
-    """Return what the policies, JSON texts, say together of the request."""
+    """Return what policies, as JSON texts, together decide about the request."""
     return decided(documents, request)[0]
 
 
 def decided(documents: Iterable[str], request: Request) -> tuple[Decision, str]:
-    """Return what the policies say of the request, and the name of the statement that decided."""
+    """Return what policies decide about the request, and the name of the deciding statement."""
     decision, name = Decision.SILENT, ""
     for document in documents:
         for statement in statements(document):

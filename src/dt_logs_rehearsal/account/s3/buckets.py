@@ -26,7 +26,7 @@ _REGIONAL = re.compile(r".+-(\d{12})-((?:[a-z]+-){2,3}\d)-an")
 
 
 def create_bucket(world: World, call: Call) -> Response:
-    """Create a bucket with the defaults of 2023, or say who owns the existing one."""
+    """Create a bucket with the defaults of 2023. Raises Refused, also for an existing bucket."""
     name, params = call.params["Bucket"], call.params
     if not _well_formed(name):
         raise Refused("InvalidBucketName", "The specified bucket is not valid.", BucketName=name)
@@ -60,11 +60,11 @@ def _well_formed(name: str) -> bool:
 
 
 def _check_namespace(call: Call) -> None:
-    """Check name and header against each other.
+    """Check name and header against each other [S3 guide, gpbucketnamespaces.html].
 
-    Codes from third parties' reports of real calls (MissingNamespaceHeader,
-    InvalidBucketNamespace) and moto 5.2.5 (InvalidNamespaceHeader); the first text is unverified,
-    as is the error of regions that have no such names [S3 guide, gpbucketnamespaces.html].
+    Codes from users' reports (MissingNamespaceHeader, InvalidBucketNamespace) and moto 5.2.5
+    (InvalidNamespaceHeader). The text of the first, and the error of regions without such names,
+    are unverified.
     """
     account, region = call.caller.account, call.region
     wanted = call.params.get("BucketNamespace", "global") == "account-regional"
@@ -118,8 +118,8 @@ def _check_location(call: Call) -> None:
 def _again(existing: Bucket, call: Call) -> Response:
     """Answer for a bucket that exists [botocore, s3 BucketAlreadyOwnedByYou].
 
-    us-east-1 says yes to its owner, but not in an account's regional namespace, nor where tags are
-    sent, the same or others [localstack tests/aws/services/s3/test_s3_api].
+    In us-east-1 the call succeeds for the owner, except in an account's regional namespace or with
+    tags, equal or not [localstack tests/aws/services/s3/test_s3_api].
     """
     if existing.owner != call.caller.account:
         raise Refused(
@@ -156,13 +156,13 @@ def delete_bucket(world: World, call: Call) -> Response:
 
 
 def get_bucket_location(world: World, call: Call) -> Response:
-    """Return the bucket's location in the old way: us-east-1 is None."""
+    """Return the bucket's location; us-east-1 is None."""
     region = world.buckets[call.params["Bucket"]].region
     return {"LocationConstraint": None if region == "us-east-1" else region}
 
 
 def list_buckets(world: World, call: Call) -> Response:
-    """List the caller's own buckets; regions only if paging or a filter is asked for."""
+    """List the caller's own buckets; with their regions only if the call has parameters."""
     params = call.params
     region = params.get("BucketRegion")
     if region not in (None, call.region):
@@ -170,16 +170,13 @@ def list_buckets(world: World, call: Call) -> Response:
         raise Refused("InvalidArgument", "Argument value " + region + " is not a valid AWS Region")
     found = [
         bucket
-        for name, bucket in sorted(world.buckets.items())
-        if bucket.owner == call.caller.account
-        and name.startswith(params.get("Prefix", ""))
-        and region in (None, bucket.region)
+        for _, bucket in sorted(world.buckets.items())
+        if bucket.owner == call.caller.account and region in (None, bucket.region)
     ]
     shown, token = page(found, params.get("ContinuationToken"), params.get("MaxBuckets", 10_000))
     entries = [{"Name": each.name, "CreationDate": moment(each.created)} for each in shown]
-    if params.keys() & {"MaxBuckets", "Prefix", "BucketRegion", "ContinuationToken"}:
+    if params:
         for entry, bucket in zip(entries, shown, strict=True):
             entry["BucketRegion"] = bucket.region
     owner = {"ID": canonical_id(call.caller.account)}
-    more = present(ContinuationToken=token, Prefix=params.get("Prefix"))
-    return {"Buckets": entries, "Owner": owner, **more}
+    return {"Buckets": entries, "Owner": owner, **present(ContinuationToken=token)}

@@ -20,7 +20,7 @@ from dt_logs_rehearsal.account.world import Bucket, Call, Response, World
 
 Entry = dict[str, Any]
 MOST = 100  # configurations a bucket; well known, AWS's own wording unverified
-# What an error calls the destination of each kind.
+# The destination's name in an error, for each kind.
 _ARGUMENTS = {
     "TopicConfigurations": "Topic",
     "QueueConfigurations": "Queue",
@@ -34,10 +34,10 @@ def get_bucket_notification_configuration(world: World, call: Call) -> Response:
 
 
 def put_bucket_notification_configuration(world: World, call: Call) -> Response:
-    """Replace the whole configuration, EventBridge included, or nothing of it.
+    """Replace the whole configuration, EventBridge included, or nothing.
 
-    [botocore, s3 PutBucketNotificationConfiguration]: every destination is checked, old ones too,
-    unless SkipDestinationValidation, and is sent a test event.
+    Every destination, also an old one, is checked and sent a test event, unless
+    SkipDestinationValidation is sent [botocore, s3 PutBucketNotificationConfiguration].
     """
     bucket = world.buckets[call.params["Bucket"]]
     new = kept(world, call.params["NotificationConfiguration"])
@@ -155,13 +155,13 @@ def _same_event(one: str, other: str) -> bool:
 
 
 def _wrong(world: World, bucket: Bucket, arn: str) -> tuple[str, str] | None:
-    """Return S3's refusal of a destination that does not admit it, as the error's arguments.
+    """Return the arguments of S3's error for a destination that does not admit it, or None.
 
-    It has to exist, in this region, must not be FIFO, and must admit S3 [S3 guide,
-    notification-how-to-event-types-and-destinations.md; for a topic encrypted with the key
-    alias/aws/sns, grant-destinations-permissions-to-s3.md#key-policy]. Recorded are the texts for
-    a missing queue or function [localstack tests/aws/services/s3/test_s3_notifications_sqs,
-    _lambda]; those for topics are as users quote them.
+    A destination must be in this region, must not be FIFO, and must admit S3, which a topic under
+    the key alias/aws/sns cannot [S3 guide, notification-how-to-event-types-and-destinations.md,
+    grant-destinations-permissions-to-s3.md#key-policy]. The texts for queues and functions are
+    recorded [localstack tests/aws/services/s3/test_s3_notifications_sqs, _lambda]; users quote
+    those for topics.
     """
     service, region = arn.split(":")[2:4]
     here = region == bucket.region and not arn.endswith(".fifo")

@@ -1,4 +1,4 @@
-"""S3: objects, versions and who owns them."""
+"""S3: objects, their versions and owners."""
 
 import hashlib
 import io
@@ -25,10 +25,10 @@ from dt_logs_rehearsal.account.world import (
 def store(
     world: World, bucket: Bucket, key: str, body: bytes, writer: str, *, acl: bool = True
 ) -> StoredObject:
-    """Write an object and announce it; `writer` is the account that writes.
+    """Write an object as the account `writer`, and announce it.
 
-    The bucket owner owns it unless the bucket's object ownership says otherwise
-    [S3 guide, about-object-ownership.md]; `acl` is bucket-owner-full-control.
+    The bucket's object ownership decides who owns it [S3 guide, about-object-ownership.md]; `acl`
+    is bucket-owner-full-control.
     """
     owned = bucket.ownership == "BucketOwnerEnforced" or (
         bucket.ownership == "BucketOwnerPreferred" and acl
@@ -88,7 +88,7 @@ def put_object(world: World, call: Call) -> Response:
 
 
 def _found(world: World, call: Call) -> StoredObject:
-    """Find an object; a caller who may not list gets 403 for a missing one."""
+    """Find an object; a caller who may not list the bucket gets 403 for a missing one."""
     bucket = world.buckets[call.params["Bucket"]]
     stored = bucket.current(call.params["Key"])
     if stored is None:
@@ -148,7 +148,7 @@ def delete_object(world: World, call: Call) -> Response:
 
 
 def list_objects_v2(world: World, call: Call) -> Response:
-    """List keys, a page at a time; `Contents` is absent where there is none."""
+    """List keys, a page at a time; without any, `Contents` is absent."""
     bucket, params = world.buckets[call.params["Bucket"]], call.params
     prefix, after = params.get("Prefix", ""), params.get("StartAfter", "")
     keys = [key for key in bucket.listing() if key.startswith(prefix) and key > after]

@@ -1,8 +1,7 @@
-"""S3: bucket policies, and what S3 refuses as one: everything is MalformedPolicy but the size.
+"""S3: bucket policies, and what S3 refuses in one, all as MalformedPolicy except the size.
 
-The error texts come from [GH versitygw#646, #1176] and from users' reports of real calls. The text
-for equal Sids is IAM's, and unverified for S3. Actions are not looked up in a list of those that S3
-has.
+The error texts come from [GH versitygw#646, #1176] and from users' reports. The text for equal Sids
+is IAM's, unverified for S3. Unknown actions of S3 are not refused.
 """
 
 import json
@@ -46,7 +45,7 @@ def get_bucket_policy(world: World, call: Call) -> Response:
 
 
 def get_bucket_policy_status(world: World, call: Call) -> Response:
-    """Say whether S3 takes the policy for public."""
+    """Return whether S3 considers the policy public."""
     return {"PolicyStatus": {"IsPublic": is_public(_text(world, call))}}
 
 
@@ -89,7 +88,7 @@ def _reject(message: str) -> NoReturn:
 
 @dataclass(frozen=True)
 class Place:
-    """What a policy is checked against: its bucket, and whom AWS does not know."""
+    """What a policy is checked against: its bucket, and principals that do not exist."""
 
     partition: str
     bucket: str
@@ -149,7 +148,7 @@ def _check(place: Place, statement: dict[str, Any]) -> None:
 
 
 def _checked_principals(place: Place, raw: Any) -> Any:
-    """Check that everybody exists; a deleted role's AROA... id is nobody."""
+    """Check that all principals exist; a deleted role's AROA... ID does not."""
     if raw == "*":
         return raw
     if not isinstance(raw, dict) or not raw or not all(principals(raw).values()):

@@ -1,7 +1,6 @@
 """S3: the settings of a bucket, each with the operations that read, replace and remove it.
 
-A setting is a field of `Bucket`. `_read` and `_write` make its operations, so that a new setting
-is a few lines.
+A setting is a field of `Bucket`; `_read` and `_write` make its operations.
 """
 
 import re
@@ -148,7 +147,7 @@ get_bucket_abac = _read("abac", lambda status: {"AbacStatus": {"Status": status}
 
 
 def _checked_lifecycle(world: World, bucket: Bucket, params: Params) -> Response:
-    """Check lifecycle rules; one without an ID is given one.
+    """Check lifecycle rules, and give each an ID.
 
     A put without TransitionDefaultMinimumObjectSize resets it [localstack
     tests/aws/services/s3/test_s3].
@@ -194,7 +193,7 @@ delete_bucket_lifecycle = _write("lifecycle", lambda world, bucket, params: None
 
 
 def new_tags(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Check the tags of a bucket that is made: CreateBucket has errors of its own.
+    """Check the tags of a new bucket, with CreateBucket's own errors.
 
     [localstack tests/aws/services/s3/test_s3_api]
     """

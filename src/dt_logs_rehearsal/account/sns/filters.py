@@ -1,4 +1,4 @@
-"""Filter policies of SNS subscriptions: which are accepted, and what they let through.
+"""Filter policies of SNS subscriptions: which ones SNS accepts, and what they let through.
 
 [SNS guide, subscription-filter-policy-constraints.html and string-value-matching.md]
 """
@@ -68,9 +68,9 @@ def _check_rule(rule: Any) -> None:
 
 
 def passes(attributes: Mapping[str, str], message: Mapping[str, Any]) -> bool:
-    """Return whether a subscription's filter lets a message of S3's through.
+    """Return whether a subscription's filter lets one of S3's messages through.
 
-    S3 sends no message attributes: a filter on those lets nothing through but by `exists: false`.
+    S3 sends no message attributes, so a filter on those lets nothing through.
     """
     if "FilterPolicy" not in attributes:
         return True
@@ -104,7 +104,7 @@ def _flat(value: Any) -> Iterator[Any]:
 
 
 def _rule(rule: Any, found: list[Any]) -> bool:
-    """Match a value, or a prefix; other operators are accepted, and not emulated."""
+    """Match a value or a prefix. SNS accepts other operators; they are not emulated here."""
     if not isinstance(rule, dict):
         return any(
             each == rule and isinstance(each, bool) == isinstance(rule, bool) for each in found

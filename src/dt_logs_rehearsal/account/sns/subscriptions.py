@@ -36,10 +36,9 @@ _STARTS = {"http": "http://", "https": "https://", "sqs": "arn:", "lambda": "arn
 
 
 def subscribe(world: World, call: Call) -> Response:
-    """Subscribe an endpoint, once for each topic, protocol and endpoint.
+    """Subscribe an endpoint once; a repeated call must send equal attributes, defaults included.
 
-    [SNS API, Subscribe; localstack tests/aws/services/sns/test_sns for other attributes; only what
-    is sent is compared, defaults included]
+    [SNS API, Subscribe; localstack tests/aws/services/sns/test_sns]
     """
     params = call.params
     topic = found_topic(world, params["TopicArn"])
@@ -71,7 +70,7 @@ def _check_endpoint(protocol: str, endpoint: str) -> None:
 
 
 def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:
-    """Return attributes as SNS keeps them; `where` is what its refusal says of their place.
+    """Return attributes as SNS keeps them. A refusal begins with `where`.
 
     [localstack tests/aws/services/sns/test_sns, test_sns_filter_policy]
     """
@@ -97,7 +96,7 @@ def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:
 
 
 def _new(world: World, call: Call, topic: Topic, attributes: dict[str, str]) -> Subscription:
-    """Add a subscription; an endpoint that has to confirm is sent what it confirms by.
+    """Add a subscription; an endpoint that must confirm is sent a token.
 
     [SNS guide, SendMessageToHttp.confirm.md]
     """
@@ -141,8 +140,8 @@ def confirm_subscription(world: World, call: Call) -> Response:
     raise invalid("Token")
 
 
-def _found(world: World, call: Call) -> Subscription | None:
-    """Return the subscription of a call, if it exists. Raises Refused.
+def _named(world: World, call: Call) -> Subscription | None:
+    """Return the subscription that a call names, if it exists. Raises Refused.
 
     [localstack tests/aws/services/sns/test_sns]
     """
@@ -160,7 +159,7 @@ def _found(world: World, call: Call) -> Subscription | None:
 
 
 def _existing(world: World, call: Call) -> Subscription:
-    found = _found(world, call)
+    found = _named(world, call)
     if found is None:
         raise Refused("NotFound", "Subscription does not exist", 404, Type="Sender")
     return found
@@ -203,11 +202,10 @@ def unsubscribe(world: World, call: Call) -> Response:
 
     [GH hashicorp/terraform-provider-aws, sns topic subscription, has the text]
     """
-    found = _found(world, call)
+    found = _named(world, call)
     if found is not None and not found.confirmed:
-        raise invalid(
-            "SubscriptionArn Reason: Cannot unsubscribe a subscription that is pending confirmation"
-        )
+        text = "Cannot unsubscribe a subscription that is pending confirmation"
+        raise invalid(f"SubscriptionArn Reason: {text}")
     world.subscriptions.pop(call.params["SubscriptionArn"], None)
     return {}
 
@@ -225,7 +223,7 @@ def list_subscriptions(world: World, call: Call) -> Response:
 
 
 def _listed(world: World, call: Call, wanted: Callable[[Subscription], bool]) -> Response:
-    """Return one page; what its endpoint's owner ended is listed as Deleted for 72 hours.
+    """Return one page; what an endpoint's owner ended is listed as Deleted for 72 hours.
 
     [SNS guide, sns-delete-subscription-topic.md]
     """

@@ -28,7 +28,7 @@ _SETTABLE = frozenset(
         "TracingConfig",
     )
 )
-# What a topic's owner may do by its default policy.
+# What a topic's default policy allows its owner.
 _OWNERS = (
     "GetTopicAttributes",
     "SetTopicAttributes",
@@ -59,10 +59,10 @@ def found_topic(world: World, arn: str) -> Topic:
 
 
 def create_topic(world: World, call: Call) -> Response:
-    """Make a topic, or find the caller's one of that name.
+    """Create a topic, or find the caller's topic of that name if it has what is sent.
 
-    What is sent must then equal what it has. Only what is sent is compared; policies as texts.
-    [localstack tests/aws/services/sns/test_sns; GH MassTransit#3720 for attributes]
+    Policies are compared as texts. [localstack tests/aws/services/sns/test_sns; GH
+    MassTransit#3720 for attributes]
     """
     name, attributes, tags = _checked(call)
     arn = f"arn:{world.partition}:sns:{call.region}:{call.caller.account}:{name}"
@@ -113,7 +113,7 @@ def _check_policy(text: str) -> None:
 
 
 def default_policy(arn: str) -> str:
-    """Return the policy of a topic made without one: its owner, which S3 is not.
+    """Return the policy of a topic created without one; it admits the owner, and not S3.
 
     [localstack tests/aws/services/sns/test_sns; GH aws/aws-cdk#28915]
     """

@@ -119,7 +119,7 @@ class Sandbox:
     def _context(self, stack: Stack) -> Context:
         if stack.role:
             self._assume(stack.role, "cloudformation.amazonaws.com")
-        role = stack.acting
+        role = stack.role or stack.caller  # nobody's for an administrator
         if role not in self._clients:
             who = self.endpoint.session(CLOUDFORMATION if role else ADMINISTRATOR, role=role)
             services = ("iam", "lambda", "logs", "events")

@@ -135,16 +135,15 @@ class Account:
         *,
         bucket: str = "",
         prefix: str = "",
-        enabled: bool | None = None,
+        enabled: bool = True,
         outpost: str = "",
     ) -> str:
         """Add a load balancer and return its ARN; with a bucket it logs there, unchecked."""
         found = new_load_balancer(self.world, name, kind, self.account_id, self.region)
         found.outpost = outpost
         if bucket:
-            on = str(enabled is not False).lower()
             found.attributes |= {
-                "access_logs.s3.enabled": on,
+                "access_logs.s3.enabled": str(enabled).lower(),
                 "access_logs.s3.bucket": bucket,
                 "access_logs.s3.prefix": prefix,
             }

@@ -77,10 +77,15 @@ def matches(entry: dict[str, Any], event: str, key: str) -> bool:
     )
 
 
+def rules(entry: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the filter rules of a notification."""
+    found: list[dict[str, str]] = entry.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+    return found
+
+
 def filters(entry: dict[str, Any]) -> tuple[str, str]:
     """Return a notification's prefix and suffix; S3 takes the rules' names in either case."""
-    rules = entry.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-    found = {rule.get("Name", "").lower(): rule.get("Value", "") for rule in rules}
+    found = {rule.get("Name", "").lower(): rule.get("Value", "") for rule in rules(entry)}
     return found.get("prefix", ""), found.get("suffix", "")
 
 

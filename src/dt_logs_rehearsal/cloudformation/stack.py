@@ -86,7 +86,7 @@ class Stack:
     token: str = ""  # of the operation that is running, or was the last
 
     def described(self) -> dict[str, Any]:
-        """Return what DescribeStacks and ListStacks have of a stack, but for what it declares."""
+        """Return what both DescribeStacks and ListStacks return of a stack."""
         named = {"UPDATE_IN_PROGRESS": "LastUpdatedTime", "DELETE_IN_PROGRESS": "DeletionTime"}
         own = [each for each in self.events if each.resource_type == STACK_TYPE]
         return {
@@ -97,17 +97,12 @@ class Stack:
             "StackStatus": self.status,
         }
 
-    @property
-    def acting(self) -> str:
-        """The ARN of the role under which CloudFormation acts; empty for an administrator."""
-        return self.role or self.caller
-
     def resolved(self, asked: Asked, place: tuple[str, str, str]) -> ResolvedTemplate:
-        """Return the template with everything that exists filled in; `place` as intrinsics has."""
-        made = {
-            name: {"Ref": each.physical_id, **each.attributes}
-            for name, each in self.resources.items()
-        }
-        return ResolvedTemplate(
-            asked.template, asked.parameters, *place, made, {"AWS::StackId": self.id}
-        )
+        """Return the template with everything that exists filled in.
+
+        `place` is the partition, region and account.
+        """
+        known = self.resources.items()
+        made = {name: {"Ref": each.physical_id, **each.attributes} for name, each in known}
+        pseudo = {"AWS::StackId": self.id}
+        return ResolvedTemplate(asked.template, asked.parameters, *place, made, pseudo)

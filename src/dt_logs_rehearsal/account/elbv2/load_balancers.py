@@ -136,7 +136,7 @@ def _check_attribute(found: LoadBalancer, key: str, value: str) -> None:
     if len(value) > 1024:  # [botocore, LoadBalancerAttributeValue]
         raise _invalid(f"The value of '{key}' is too long")
     if key.endswith(".s3.bucket") and not value:
-        raise _empty(key)
+        raise _invalid(f"The value of '{key}' cannot be empty")
     if key.endswith(".enabled") and value not in ("true", "false"):
         raise _invalid(f"The value of '{key}' must be 'true' or 'false'")
     if not key.endswith(".s3.prefix"):
@@ -147,15 +147,11 @@ def _check_attribute(found: LoadBalancer, key: str, value: str) -> None:
         raise _invalid(f"The value of '{key}' cannot contain 'AWSLogs'")
 
 
-def _empty(key: str) -> Refused:
-    return _invalid(f"The value of '{key}' cannot be empty")
-
-
 def _check_logging(world: World, found: LoadBalancer, log: Log, new: Mapping[str, str]) -> None:
     """Write the test file as ELB does before it turns logging on."""
     name, prefix = new[f"{log.attributes}bucket"], new[f"{log.attributes}prefix"]
     if not name:
-        raise _empty(f"{log.attributes}bucket")
+        raise _invalid(f"The value of '{log.attributes}bucket' cannot be empty")
     bucket = world.buckets.get(name)
     if bucket is None:  # text from reports of classic load balancers
         raise _rejected(f"S3Bucket: {name} does not exist")

@@ -59,11 +59,11 @@ def canonical(document: str | None) -> Any:
     raw = json.loads(document)
     result = {key: value for key, value in raw.items() if key != "Statement"}
     result.setdefault("Version", "2008-10-17")
-    return {**result, "Statement": [_canonical(each) for each in listed(raw["Statement"])]}
-
-
-def _canonical(raw: dict[str, Any]) -> dict[str, Any]:
-    return {key: _element(key, value) for key, value in raw.items()}
+    result["Statement"] = [
+        {key: _element(key, value) for key, value in each.items()}
+        for each in listed(raw["Statement"])
+    ]
+    return result
 
 
 def _element(key: str, value: Any) -> Any:

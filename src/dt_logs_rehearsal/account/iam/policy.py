@@ -29,10 +29,6 @@ class Principal:
     arn: str = ""
     service: str = ""
 
-    def root(self) -> bool:
-        """Return whether the principal is the whole account, not an identity in it."""
-        return self.arn.endswith(":root")
-
     def is_named(self, value: str) -> bool:
         """Return whether an `AWS` principal names this very identity; a role also its sessions."""
         if value == self.arn:
@@ -114,7 +110,7 @@ def _exempt(listed: Mapping[str, tuple[str, ...]], principal: Principal) -> bool
         return principal.service in listed.get("Service", ())
     return "*" in named or (
         any(map(principal.is_of, named))
-        and (principal.root() or any(map(principal.is_named, named)))
+        and (principal.arn.endswith(":root") or any(map(principal.is_named, named)))
     )
 
 

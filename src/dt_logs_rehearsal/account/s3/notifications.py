@@ -10,6 +10,7 @@ from dt_logs_rehearsal.account.delivery import (
     admits_s3,
     entries,
     filters,
+    rules,
     send,
     test_message,
 )
@@ -69,15 +70,10 @@ def kept(world: World, configuration: Entry) -> Entry:
 
 def _entry(world: World, given: Entry) -> Entry:
     entry = {"Id": world.unique(), **deepcopy(given)}
-    for rule in _rules(entry):
+    for rule in rules(entry):
         known = {"prefix": "Prefix", "suffix": "Suffix"}
         rule["Name"] = known.get(rule.get("Name", "").lower(), rule.get("Name", ""))
     return entry
-
-
-def _rules(entry: Entry) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = entry.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-    return found
 
 
 def _invalid(text: str, **details: str) -> Refused:
@@ -110,12 +106,12 @@ def _check_entry(entry: Entry) -> None:
     known = service_model("s3").shape_for("Event").metadata["enum"]
     if not set(known).issuperset(entry["Events"]):
         raise _invalid("The event is not supported for notifications")
-    names = [rule["Name"] for rule in _rules(entry)]
+    names = [rule["Name"] for rule in rules(entry)]
     for name in names:
         if name not in ("Prefix", "Suffix"):
             named = {"ArgumentName": "FilterRule.Name", "ArgumentValue": name}
             raise _invalid("filter rule name must be either prefix or suffix", **named)
-    if not all("Value" in rule for rule in _rules(entry)):
+    if not all("Value" in rule for rule in rules(entry)):
         raise malformed()  # [localstack tests/aws/services/s3/test_s3_api]
     if len(set(names)) != len(names):
         raise _invalid(f"Cannot specify more than one {names[0].lower()} rule in a filter.")

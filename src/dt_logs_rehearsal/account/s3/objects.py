@@ -117,13 +117,9 @@ def get_object(world: World, call: Call) -> Response:
     """Read an object."""
     stored = _found(world, call)
     body = stored.body or b""
-    return {
-        **_state(stored),
-        "ContentLength": len(body),
-        "ServerSideEncryption": stored.encryption,
-        "Metadata": {},
-        "Body": StreamingBody(io.BytesIO(body), len(body)),
-    }
+    about = {"ServerSideEncryption": stored.encryption, "Metadata": {}}
+    content = {"ContentLength": len(body), "Body": StreamingBody(io.BytesIO(body), len(body))}
+    return {**_state(stored), **about, **content}
 
 
 def delete_object(world: World, call: Call) -> Response:

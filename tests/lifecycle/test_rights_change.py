@@ -8,7 +8,7 @@ the same Update again, or by a rollback.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -159,6 +159,25 @@ def done(step: Step) -> Snapshot:
     return run.account.snapshot()
 
 
+@dataclass(frozen=True)
+class Failed:
+    """An Update that failed at a call, in a mode, and the properties before and after it."""
+
+    at: tuple[int, str]
+    run: Run
+    answer: Answer
+    before: Properties
+    after: Properties
+
+
+def failures(step: Step, tried: Iterable[tuple[int, str]]) -> Iterator[Failed]:
+    """Yield the Updates that fail, of those in which a call fails."""
+    for at, mode in tried:
+        run, answer = updated(step, at, mode)
+        if answer["Status"] != "SUCCESS":
+            yield Failed((at, mode), run, answer, *run.given)
+
+
 def points(step: Step, each: int) -> list[tuple[int, str]]:
     """Return one failure point in so many."""
     run, _ = updated(step)
@@ -222,20 +241,16 @@ def test_it_fails_and_is_rolled_back(
 ) -> None:
     wrong: dict[tuple[int, str], list[str]] = {}
     tried = points(step, EACH[full])
-    for at, mode in tried:
-        run, answer = updated(step, at, mode)
-        before, after = run.given
-        if answer["Status"] == "SUCCESS":
-            continue
-        back = run.send("Update", before, after)
+    for each in failures(step, tried):
+        back = each.run.send("Update", each.before, each.after)
         assert back
-        left = changed(run.start, run.account.snapshot())
-        lasting = mode in ("denied", "throttled", "unanswered")
-        found = _unless_told(step, left, answer, back, lasting=lasting)
+        left = changed(each.run.start, each.run.account.snapshot())
+        lasting = each.at[1] in ("denied", "throttled", "unanswered")
+        found = _unless_told(step, left, each.answer, back, lasting=lasting)
         if back["Status"] != "SUCCESS":
             found.append(f"not rolled back: {back['Reason']}")
         if found:
-            wrong[at, mode] = found
+            wrong[each.at] = found
 
     record_property("changes of rights failed", len(tried))
     record_property("changes of rights failed wrong", len(wrong))
@@ -245,22 +260,19 @@ def test_it_fails_and_is_rolled_back(
 @pytest.mark.parametrize("step", [each for each in STEPS if not each.beyond], ids=str)
 def test_it_fails_where_rollback_is_disabled_and_is_sent_again(step: Step, full: bool) -> None:
     wrong: dict[tuple[int, str], list[str]] = {}
-    for at, mode in points(step, SOME[full]):
-        run, answer = updated(step, at, mode)
-        before, after = run.given
-        if answer["Status"] == "SUCCESS":
-            continue
-        found = list(_silent(run, answer))
-        again = run.send("Update", after, before)
+    for each in failures(step, points(step, SOME[full])):
+        run, after = each.run, each.after
+        found = list(_silent(run, each.answer))
+        again = run.send("Update", after, each.before)
         assert again
         if again["Status"] == "SUCCESS":
             found += _but_for_what_is_inert(changed(done(step), run.account.snapshot()))
         else:
             found.append(f"not done: {again['Reason']}")
         run.send("Delete", after, after)
-        found += [f"left: {each}" for each in run.account.world.topics if TOPICS in each]
+        found += [f"left: {topic}" for topic in run.account.world.topics if TOPICS in topic]
         if found:
-            wrong[at, mode] = found
+            wrong[each.at] = found
 
     assert wrong == {}
 
@@ -282,27 +294,20 @@ def _silent(run: Run, answer: Answer) -> Iterator[str]:
 def test_the_operator_rolls_back_much_later(step: Step) -> None:
     """The operator decides an hour after the Update failed."""
     calls = len(updated(step)[0].faults.calls)
-    for at in range(calls // 3, calls):
-        run, answer = updated(step, at, "lost")
-        if answer["Status"] == "SUCCESS":
-            continue
-        before, after = run.given
-        run.clock.sleep(3600)
-        back = run.send("Update", before, after)
+    for each in failures(step, ((at, "lost") for at in range(calls // 3, calls))):
+        each.run.clock.sleep(3600)
+        back = each.run.send("Update", each.before, each.after)
         assert back and back["Status"] == "SUCCESS", back
-        left = changed(run.start, run.account.snapshot())
-        assert _unless_told(step, left, answer, back) == [], at
+        left = changed(each.run.start, each.run.account.snapshot())
+        assert _unless_told(step, left, each.answer, back) == [], each.at
 
 
 @pytest.mark.parametrize("step", [each for each in STEPS if not each.beyond], ids=str)
 def test_no_right_is_left_where_the_role_no_longer_reaches(step: Step) -> None:
     """After a failed Update, the rollback and the Delete leave no right."""
-    for at in range(0, len(updated(step)[0].faults.calls), 3):
-        run, failed = updated(step, at, "lost")
-        if failed["Status"] == "SUCCESS":
-            continue
-        before, after = run.given
-        run.send("Update", before, after)
-        answer = run.send("Delete", before, before)
+    calls = len(updated(step)[0].faults.calls)
+    for each in failures(step, ((at, "lost") for at in range(0, calls, 3))):
+        each.run.send("Update", each.before, each.after)
+        answer = each.run.send("Delete", each.before, each.before)
         assert answer and answer["Status"] == "SUCCESS", answer
-        assert granted(run.account) == [], at
+        assert granted(each.run.account) == [], each.at

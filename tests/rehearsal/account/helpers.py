@@ -26,6 +26,17 @@ needs_new_boto3 = pytest.mark.skipif(
 ELB = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
 
 
+def create(account: Account, name: str, region: str = "", **params: Any) -> None:
+    """Create a bucket as an administrator; `tags` are a mapping."""
+    tags = params.pop("tags", {})
+    configuration: Any = {"LocationConstraint": region} if region else {}
+    if tags:
+        configuration["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+    if configuration:
+        params["CreateBucketConfiguration"] = configuration
+    account.s3.create_bucket(Bucket=name, **params)
+
+
 @contextmanager
 def refused(code: str, text: str = "", status: int = 400) -> Iterator[None]:
     """Expect a ClientError of a code and status, whose text contains this."""

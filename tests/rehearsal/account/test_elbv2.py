@@ -137,16 +137,14 @@ def test_a_public_statement_cuts_off_the_account_but_not_the_service(
     enable(account, arn)
 
 
-def test_kms_is_refused(account: Account, arn: str) -> None:
+def test_a_bucket_that_is_gone_elsewhere_or_under_kms_is_refused(
+    account: Account, arn: str
+) -> None:
+    account.add_bucket("far", region="eu-west-1", policy={"Statement": [statement("far")]})
     account.add_bucket("logs", kms=True, policy={"Statement": [statement()]})
 
     with refused("InvalidConfigurationRequest", DENIED):
         enable(account, arn)
-
-
-def test_a_bucket_that_is_not_there_or_elsewhere_is_refused(account: Account, arn: str) -> None:
-    account.add_bucket("far", region="eu-west-1", policy={"Statement": [statement("far")]})
-
     with refused("InvalidConfigurationRequest", "not located in the same region"):
         enable(account, arn, bucket="far")
     with refused("InvalidConfigurationRequest"):

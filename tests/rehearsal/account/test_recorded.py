@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from rehearsal.account.helpers import (
     ACCOUNT,
     VENDOR,
+    create,
     needs_new_boto3,
     notify,
     refused,
@@ -47,25 +48,15 @@ def error(code: str, message: str, status: int = 400, **details: str) -> Iterato
 # s3/test_s3_api: a bucket created again in us-east-1.
 
 
-def create(account: Account, name: str = "new", location: str = "", **tags: str) -> None:
-    configuration: Any = {}
-    if location:
-        configuration["LocationConstraint"] = location
-    if tags:
-        configuration["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
-    params: Any = {"CreateBucketConfiguration": configuration} if configuration else {}
-    account.s3.create_bucket(Bucket=name, **params)
-
-
 @needs_new_boto3
 @pytest.mark.parametrize("tags", [{"a": "b"}, {"a": "c"}])
 def test_us_east_1_refuses_a_bucket_again_where_tags_are_sent(tags: dict[str, str]) -> None:
     account = Account()
-    create(account, a="b")
+    create(account, "new", tags={"a": "b"})
 
-    create(account)
+    create(account, "new")
     with refused("BucketAlreadyOwnedByYou", "you already own it", 409):
-        create(account, **tags)
+        create(account, "new", tags=tags)
 
 
 @needs_new_boto3
@@ -78,7 +69,7 @@ def test_tags_at_creation_have_errors_of_their_own() -> None:
     tags: Any = [{"Key": "a", "Value": "b"}] * 2
 
     with error("InvalidTag", reserved, TagKey="aws:a"):
-        create(account, **{"aws:a": "b"})
+        create(account, "new", tags={"aws:a": "b"})
     with error("InternalError", "We encountered an internal error. Please try again.", 500):
         account.s3.create_bucket(Bucket="new", CreateBucketConfiguration={"Tags": tags})
 
@@ -99,7 +90,7 @@ def test_tags_at_creation_have_errors_of_their_own() -> None:
 )
 def test_a_location_constraint_of_elsewhere(region: str, location: str, code: str) -> None:
     with refused(code, location or "unspecified" if code[:2] == "Il" else "is not valid"):
-        create(Account(region=region), location=location)
+        create(Account(region=region), "new", location)
 
 
 # s3/test_s3_notifications_sqs, _sns, _lambda: ARNs that cannot be parsed, unreachable destinations.

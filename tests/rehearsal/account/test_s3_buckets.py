@@ -7,6 +7,7 @@ from botocore.exceptions import ParamValidationError
 from rehearsal.account.helpers import (
     ACCOUNT,
     VENDOR,
+    create,
     knows_namespaces,
     needs_new_boto3,
     put_policy,
@@ -16,16 +17,6 @@ from rehearsal.account.helpers import (
 from support.verdicts import can_read
 
 from dt_logs_rehearsal.account import Account, Caller
-
-
-def create(account: Account, name: str, region: str = "", **params: Any) -> None:
-    tags = params.pop("tags", {})
-    configuration: Any = {"LocationConstraint": region} if region else {}
-    if tags:
-        configuration["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
-    if configuration:
-        params["CreateBucketConfiguration"] = configuration
-    account.s3.create_bucket(Bucket=name, **params)
 
 
 def test_a_new_bucket_has_the_defaults_of_2023() -> None:
@@ -50,8 +41,6 @@ def test_an_old_bucket_may_have_nothing() -> None:
         account.s3.get_bucket_ownership_controls(Bucket="logs")
     with refused("NoSuchPublicAccessBlockConfiguration", status=404):
         account.s3.get_public_access_block(Bucket="logs")
-    with refused("NoSuchTagSet", status=404):
-        account.s3.get_bucket_tagging(Bucket="logs")
     with refused("NoSuchLifecycleConfiguration", status=404):
         account.s3.get_bucket_lifecycle_configuration(Bucket="logs")
     with refused("NoSuchBucketPolicy", status=404):

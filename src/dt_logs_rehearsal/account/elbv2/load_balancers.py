@@ -11,7 +11,7 @@ from dt_logs_rehearsal.account.world import Call, LoadBalancer, Response, World,
 _ARN = re.compile(
     r"arn:[\w-]+:elasticloadbalancing:[\w-]+:\d{12}:loadbalancer/(app|net|gwy)/[\w-]+/[0-9a-f]+"
 )
-_KINDS = {"application": "app", "network": "net", "gateway": "gwy"}
+_KINDS = {"application": "app", "network": "net"}
 # [botocore, elbv2 LoadBalancerAttribute$Key], as a new load balancer has them
 _COMMON = {"deletion_protection.enabled": "false", "load_balancing.cross_zone.enabled": "true"}
 
@@ -37,15 +37,13 @@ _APPLICATION = {
 def new_load_balancer(
     world: World, name: str, kind: str, account: str, region: str
 ) -> LoadBalancer:
-    """Return a new `application`, `network` or `gateway` load balancer."""
+    """Return a new `application` or `network` load balancer."""
     unique = world.unique().replace("-", "")[:16]
     arn = (
         f"arn:{world.partition}:elasticloadbalancing:{region}:{account}:loadbalancer/"
         f"{_KINDS[kind]}/{name}/{unique}"
     )
-    attributes = dict(_COMMON)
-    if kind != "gateway":
-        attributes |= _logging(LOGS["access"])
+    attributes = {**_COMMON, **_logging(LOGS["access"])}
     if kind == "application":
         attributes |= _APPLICATION
     return LoadBalancer(arn, name, kind, account, region, attributes)

@@ -34,7 +34,7 @@ from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.report.data import StackEvent
 from dt_logs_rehearsal.vendor import VENDOR, Vendor
 
-ACCOUNT, REGION, PARTITION = "123456789012", "us-east-1", "aws"
+PARTITION, REGION, ACCOUNT = PLACE = "aws", "us-east-1", "123456789012"
 CLOUDFORMATION, LAMBDA, DATA_THEOREM, ADMINISTRATOR = (
     "CloudFormation",
     "Lambda",
@@ -66,12 +66,11 @@ class Sandbox:
         self.calls: list[ApiCall] = []
         self.logged: list[str] = []  # what functions wrote to their logs
         self.tell: Callable[[StackEvent], None] = lambda event: None
-        self._mailbox = Mailbox()
-        self.endpoint = Endpoint(self.account, self.calls.append, self._mailbox.put)
+        self.mailbox = Mailbox()  # what functions answered to CloudFormation
+        self.endpoint = Endpoint(self.account, self.calls.append, self.mailbox.put)
         self.functions = Functions(folder, self.endpoint.url, self.pace)
-        custom = CustomResources(self.endpoint.url, self._mailbox, self.pace, self._invoke)
-        place = PARTITION, REGION, ACCOUNT
-        self.cloudformation = CloudFormation(place, self._context, custom, self._emit)
+        custom = CustomResources(self.endpoint.url, self.mailbox, self.pace, self._invoke)
+        self.cloudformation = CloudFormation(PLACE, self._context, custom, self._emit)
         described = {"DescribeStacks": self.cloudformation.describe_stacks}
         self.endpoint.operations["cloudformation"] = described
         self._exits = ExitStack()
@@ -84,7 +83,7 @@ class Sandbox:
         self._exits.enter_context(self.endpoint)
         self._exits.callback(self.cloudformation.join)
         self._exits.enter_context(self.functions)
-        self._exits.callback(self._mailbox.close)
+        self._exits.callback(self.mailbox.close)
         self.vendor = Vendor(
             self.account,
             self.client("s3", self.endpoint.session(DATA_THEOREM, VENDOR)),
@@ -94,10 +93,6 @@ class Sandbox:
 
     def __exit__(self, *error: object) -> None:
         self._exits.close()
-
-    def answers(self) -> list[str]:
-        """Return what functions answered to CloudFormation, which shows it only of failures."""
-        return self._mailbox.answers()
 
     def client(self, service: Any, credentials: Mapping[str, str]) -> Any:
         """Return a boto3 client of the account's endpoint."""
@@ -130,8 +125,7 @@ class Sandbox:
         def name(logical: str) -> str:
             return f"{stack.name[:24]}-{logical[:26]}-{stack.id[-12:]}"
 
-        place = PARTITION, REGION, ACCOUNT
-        return Context(*self._clients[role], decide, name, stack.asked.tags, place)
+        return Context(*self._clients[role], decide, name, stack.asked.tags, PLACE)
 
     def _assume(self, role: str, service: str) -> None:
         """Let a service assume a role, if the role's trust policy allows it. Raises Refused."""

@@ -59,7 +59,7 @@ def test_what_a_successful_answer_says_is_not_shown(sandbox: Sandbox) -> None:
     """Recorded: a public CDK deployment's events of custom resources have no reason."""
     stack = create(sandbox)
     sandbox.cloudformation.begin_delete(stack)()
-    assert all('"Reason": "done"' in each for each in sandbox.answers())
+    assert all('"Reason": "done"' in each for each in sandbox.mailbox.answers())
     shown = {each.reason for each in sandbox.events if each.status.endswith("_COMPLETE")}
     assert shown == {""}
 

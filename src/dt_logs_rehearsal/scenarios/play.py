@@ -153,7 +153,7 @@ class Play:
 
     def tidy(self, before: Snapshot) -> list[str]:
         """Remove what the stacks' answers name, report it, and return what still differs."""
-        told = " ".join(self.sandbox.answers())
+        told = " ".join(self.sandbox.mailbox.answers())
         after = self.snapshot()
         for name in after["buckets"].keys() - before["buckets"].keys():
             self.expect(name in told, f"{name} stays, and no answer says so")

@@ -62,11 +62,6 @@ def _check_endpoint(protocol: str, endpoint: str) -> None:
         raise invalid("Endpoint Reason: Please use FQDN or ARN" if endpoint else "Endpoint")
     if protocol in ("sqs", "lambda") and len(endpoint.split(":")) < 6:
         raise invalid(f"{protocol.upper()} endpoint ARN")
-    if protocol == "sqs" and endpoint.endswith(".fifo"):
-        raise invalid(
-            "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard"
-            " SNS topics"
-        )
 
 
 def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:

@@ -11,8 +11,7 @@ from operating.account import ACCOUNT, ENDPOINT, REGION
 from operating.looking import Looking
 
 from dt_logs_cfn.operate.replay.window import Window, window
-from dt_logs_cfn.operate.status.announcement_counts import announcement_counts
-from dt_logs_cfn.operate.status.seen import Announced
+from dt_logs_cfn.operate.status.metrics import Announced, announcement_counts
 from dt_logs_rehearsal.account import Account
 
 QUEUE = f"arn:aws:sqs:{REGION}:999988887777:logs"

@@ -7,13 +7,14 @@ from botocore.exceptions import ClientError
 from operating.account import STACK
 
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.load_balancers import LIST, Dropped, changed, dropped
-from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
+from dt_logs_cfn.operate.load_balancers import Dropped, changed, dropped
+from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing, StackDescription
 
 
 def made(named: str) -> Existing:
     return Existing(
-        StackDescription(STACK, "dt-logs", "CREATE_COMPLETE", "", {LIST: named}, {}, {}), {}
+        StackDescription(STACK, "dt-logs", "CREATE_COMPLETE", "", {LOAD_BALANCERS: named}, {}, {}),
+        {},
     )
 
 

@@ -13,10 +13,9 @@ from lifecycle.scenarios import clients_of
 
 from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.stacks.stack import StackDescription
-from dt_logs_cfn.operate.status.refreshes import Refreshes, refreshes
+from dt_logs_cfn.operate.status.metrics import Refreshes, refreshes
 from dt_logs_cfn.operate.status.seen import Check, StackSeen
 from dt_logs_cfn.operate.status.stack_checks import schedule
-from dt_logs_handler.names import Stack
 from dt_logs_rehearsal.account import Account, Clock
 from dt_logs_rehearsal.account.small_services import embedded_metrics
 
@@ -54,7 +53,7 @@ class World:
         return self.checked(refreshes(client, self.stack, self.clock()))
 
     def checked(self, found: Refreshes | Unread | None) -> Check | None:
-        seen = StackSeen(self.stack, Stack.of(self.stack.id), NOT_READ, NOT_READ, NOT_READ, found)
+        seen = StackSeen(self.stack, NOT_READ, NOT_READ, NOT_READ, found)
         return next(schedule(seen, self.clock()), None)
 
 

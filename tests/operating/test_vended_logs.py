@@ -9,7 +9,7 @@ import pytest
 from operating.account import ACCOUNT, ASKED, REGION, Served
 from operating.looking import Looking
 
-from dt_logs_cfn.operate.status.vended_logs import vended_logs
+from dt_logs_cfn.operate.status.reads import vended_logs
 from dt_logs_rehearsal.account import Account, LogDelivery
 
 STREAM = f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/aws-waf-logs"

@@ -12,7 +12,8 @@ from dt_logs_cfn.operate import account, load_balancers, stack_options, value_so
 from dt_logs_cfn.operate.stack_sets import options as stack_set_options
 from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.stacks.deploying import Consent, DeployResult, deploy, settled
-from dt_logs_cfn.operate.status.account_reads import load_balancer_arns
+from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS
+from dt_logs_cfn.operate.status.reads import load_balancer_arns
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +60,7 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
         deployment = stack_options.deployment(arguments, here, before, parameters, tags)
         dropped = load_balancers.dropped(
             before,
-            deployment.values[load_balancers.LIST],
+            deployment.values[LOAD_BALANCERS],
             lambda: load_balancer_arns(session.client("elbv2", config=aws.CONFIG)),
         )
         consent = Consent(arguments.yes, arguments.allow_removal)

@@ -12,8 +12,8 @@ from dt_logs_cfn.operate.plans.planned import planned
 from dt_logs_cfn.operate.plans.shown import Preview, data, told
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.diff import stack_change
-from dt_logs_cfn.operate.stacks.stack import Existing, existing
-from dt_logs_cfn.operate.status.vended_logs import vended_logs
+from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing, existing
+from dt_logs_cfn.operate.status.reads import vended_logs
 from dt_logs_handler.names import Stack
 
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         watch(clients, time.monotonic, Operator().tell)
         found = planned(request, clients, time.time)
         vended = vended_logs(session.client("logs", config=aws.CONFIG))
-    wanted = deployment.values[load_balancers.LIST]
+    wanted = deployment.values[LOAD_BALANCERS]
     dropped = load_balancers.dropped(stack, wanted, lambda: sorted(found.state.load_balancers))
     dropped = replace(dropped, stops=found.stops)
     preview = Preview(found, itself, stack is not None, _runs(deployment), dropped, vended)

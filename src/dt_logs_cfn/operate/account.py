@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import boto3
-from botocore.exceptions import ClientError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.operate.plans.asked import new_stack
@@ -84,6 +84,25 @@ class Unread:
         what = f"{right} on {on}" if on else right
         fix = f"Have {right} allowed for you, and look again."
         return cls(f"not readable: you lack {what}", fix)
+
+
+def optional(read: Callable[[], T], service: str, what: str, right: str = "") -> T | Unread:
+    """Call a read that nothing else depends on; return its result, or why there is none.
+
+    `service` is the prefix of its permissions; `right` is the permission's name if the operation
+    has another. `what` names what is read. Raises botocore's error for expired credentials.
+    """
+    try:
+        return read()
+    except ClientError as error:
+        if aws.expired(error):
+            raise
+        if denied(error):
+            return Unread.lacking(f"{service}:{right or error.operation_name}")
+        why = code(error)
+    except BotoCoreError as error:
+        why = type(error).__name__
+    return Unread(f"{what} cannot be read ({why})", "Check the network, and look again.")
 
 
 @dataclass(frozen=True, order=True)

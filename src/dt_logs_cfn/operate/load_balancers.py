@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn.errors import OperatingError, UsageError
-from dt_logs_cfn.operate.stacks.stack import Existing
+from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing, listed
 from dt_logs_handler.names import EVERY_LOAD_BALANCER, load_balancer_name
 
-LIST = "LoadBalancerArns"
 _CHANGE = ("--add-load-balancer", "--remove-load-balancer")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that set the list, or change it."""
     for option, what in (
-        ("--load-balancer", f"a load balancer to onboard, or * for all; sets the list ({LIST})"),
+        (
+            "--load-balancer",
+            f"a load balancer to onboard, or * for all; sets {LOAD_BALANCERS}",
+        ),
         ("--add-load-balancer", "a load balancer to add to the stack's list"),
         ("--remove-load-balancer", "a load balancer to remove from the stack's list"),
     ):
@@ -52,10 +54,11 @@ def changing(arguments: argparse.Namespace) -> list[str]:
 
 def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) -> str:
     """Return a stack's list after a change by options. Raises OperatingError."""
-    named, add, remove = _listed(before), _named(add), _named(remove)
+    named = before.stack.load_balancers if before else []
+    add, remove = _named(add), _named(remove)
     if EVERY_LOAD_BALANCER in named:
         raise OperatingError(
-            f"The stack's {LIST} is '*', which covers every load balancer.",
+            f"The stack's {LOAD_BALANCERS} is '*', which covers every load balancer.",
             "Set a list with --load-balancer instead.",
         )
     for arn in remove:
@@ -119,7 +122,7 @@ class Dropped:
 
 def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable[str]]) -> Dropped:
     """Return what a new list drops; `present` lists all that are there, if the stack has all."""
-    named, kept = _listed(before), _split(wanted)
+    named, kept = before.stack.load_balancers if before else [], listed(wanted)
     if EVERY_LOAD_BALANCER in kept:
         return Dropped()
     if EVERY_LOAD_BALANCER not in named:
@@ -132,14 +135,6 @@ def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable
         return Dropped(unnamed=True)
 
 
-def _listed(before: Existing | None) -> list[str]:
-    return _split(before.stack.parameters.get(LIST, "")) if before else []
-
-
 def _named(option: Sequence[str]) -> list[str]:
     """Return what a repeatable option names; each may be a list, as of `--load-balancer`."""
-    return _split(",".join(option))
-
-
-def _split(value: str) -> list[str]:
-    return list(dict.fromkeys(arn for each in value.split(",") if (arn := each.strip())))
+    return listed(",".join(option))

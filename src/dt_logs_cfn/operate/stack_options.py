@@ -7,9 +7,8 @@ from pathlib import Path
 
 from dt_logs_cfn.errors import UsageError
 from dt_logs_cfn.operate import load_balancers, value_sources, values
-from dt_logs_cfn.operate.load_balancers import LIST
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.stack import Existing
+from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing
 from dt_logs_cfn.operate.templates import Template, from_installed, from_release, from_url
 from dt_logs_cfn.settings import Privileges
 from dt_logs_handler.names import ACCOUNT_ID, ARN, NAME, STACK_ID, Stack
@@ -128,7 +127,7 @@ def sources(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, str]
         yield str(arguments.parameters), value_sources.read(arguments.parameters)
     yield "--parameter", value_sources.pairs(arguments.parameter, "--parameter")
     if arguments.load_balancer:
-        yield "--load-balancer", {LIST: ",".join(arguments.load_balancer)}
+        yield "--load-balancer", {LOAD_BALANCERS: ",".join(arguments.load_balancer)}
 
 
 def parameters(arguments: argparse.Namespace) -> dict[str, str]:
@@ -139,17 +138,18 @@ def parameters(arguments: argparse.Namespace) -> dict[str, str]:
     changing = load_balancers.changing(arguments)
     found: dict[str, str] = {}
     for source, given in sources(arguments):
-        if LIST in given and changing:
+        if LOAD_BALANCERS in given and changing:
             raise UsageError(
-                f"{source} sets {LIST}, so the stack's list cannot be changed by options.",
-                "Change the list there, or take it out.",
+                f"{source} sets {LOAD_BALANCERS}, so options cannot change the list.",
+                "Change the list there, or remove it from there.",
             )
-        if LIST in given and source == "--parameter" and arguments.load_balancer:
+        if LOAD_BALANCERS in given and source == "--parameter" and arguments.load_balancer:
             raise UsageError(
-                f"--load-balancer and --parameter {LIST} are both given.", "Give one of them."
+                f"--load-balancer and --parameter {LOAD_BALANCERS} are both given.",
+                "Give one of them.",
             )
         found |= given
-    values.check_given({**found, LIST: ",".join(changing)} if changing else found)
+    values.check_given({**found, LOAD_BALANCERS: ",".join(changing)} if changing else found)
     return found
 
 
@@ -166,7 +166,7 @@ def deployment(
     """
     if load_balancers.changing(arguments):
         add, remove = arguments.add_load_balancer, arguments.remove_load_balancer
-        given = {**given, LIST: load_balancers.changed(before, add, remove)}
+        given = {**given, LOAD_BALANCERS: load_balancers.changed(before, add, remove)}
     role = arguments.role_arn or ""
     return Deployment(arguments.stack, here, template(arguments, before), given, tags, role, before)
 

@@ -14,7 +14,7 @@ from dt_logs_cfn.operate.load_balancers import Dropped
 from dt_logs_cfn.operate.plans.diff import PlannedChange, changes
 from dt_logs_cfn.operate.plans.planned import Conflict, Planned
 from dt_logs_cfn.operate.plans.sentences import sentences
-from dt_logs_cfn.operate.status.seen import VendedLogs
+from dt_logs_cfn.operate.status.reads import VendedLogs
 from dt_logs_handler.model import CreateBucket, Plan
 from dt_logs_handler.names import load_balancer_name
 from dt_logs_handler.request import Request

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dt_logs_cfn.operate.account import Reading, topic
-from dt_logs_cfn.operate.status.bucket_checks import RUN_AGAIN, as_written
+from dt_logs_cfn.operate.status.bucket_checks import as_written
+from dt_logs_cfn.operate.status.seen import RUN_AGAIN
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.model import Bucket, State, Unreadable
 from dt_logs_handler.names import Location, Stack, digest, load_balancer_name

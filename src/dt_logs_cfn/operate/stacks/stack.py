@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _TOKEN = "dt-logs-cfn-"  # how the tokens of our calls, and the names of our change sets, begin
 # What the template of every stack of ours has, with these types; names alone may be anybody's.
 _OURS = {FUNCTION: "AWS::Lambda::Function", INVOCATION: "Custom::DTLogsAnalysis"}
-_PARAMETERS = frozenset(("DataTheoremAccountId", "LoadBalancerArns", "NotificationEndpoint"))
+LOAD_BALANCERS = "LoadBalancerArns"
+_PARAMETERS = frozenset(("DataTheoremAccountId", LOAD_BALANCERS, "NotificationEndpoint"))
 
 TemplateJson = Mapping[str, Json]
 
@@ -45,6 +46,16 @@ class StackDescription:
     outputs: Mapping[str, str]
     reason: str = ""
     changed: float = 0.0  # when it was created or last updated, in seconds since 1970
+
+    @property
+    def identity(self) -> Stack:
+        """The stack as the handler knows it: where it is, and its marks."""
+        return Stack.of(self.id)
+
+    @property
+    def load_balancers(self) -> list[str]:
+        """The ARNs in its list of load balancers, or `*`."""
+        return listed(self.parameters.get(LOAD_BALANCERS, ""))
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,11 @@ class Resource:
     physical_id: str
     resource_type: str
     status: str
+
+
+def listed(value: str) -> list[str]:
+    """Return the items of a comma-delimited list, each once."""
+    return list(dict.fromkeys(item for each in value.split(",") if (item := each.strip())))
 
 
 def describe(client: CloudFormationClient, name: str) -> StackDescription | None:

@@ -4,12 +4,21 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.status import announcement_checks, bucket_checks, stack_checks
-from dt_logs_cfn.operate.status.seen import Check, Logs, Seen, denied_check, unread_check
+from dt_logs_cfn.operate.status.seen import (
+    Check,
+    Judged,
+    Logs,
+    Seen,
+    finding,
+    ok,
+    unknown,
+    unread,
+)
 from dt_logs_handler.model import Bucket, LoadBalancer
 from dt_logs_handler.names import LEFT_TAG, load_balancer_name
 from dt_logs_handler.register import Registration
 
-ACCOUNT = "account"
+_ACCOUNT = "account"
 
 
 def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
@@ -20,56 +29,54 @@ def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
     for arn, found in seen.load_balancers.items():
         yield from _load_balancer(seen, arn, found)
     for stack in seen.stacks:
-        yield from stack_checks.checks(seen, stack, version, sha256)
-    yield from _strays(seen)
-    yield _vended(seen)
-    yield Check(
-        "organisation's policies",
-        ACCOUNT,
+        yield from stack_checks.checks(stack, seen.now, version, sha256)
+    for bucket in seen.buckets.values():
+        if isinstance(bucket, Bucket):
+            for each in _strays(seen, bucket):
+                yield each.of("marks without a stack", f"bucket {bucket.name}")
+    yield _vended(seen).of("vended logs", _ACCOUNT)
+    yield unknown(
         "cannot be read from an account: a service or resource control policy may deny anything",
-        "unknown",
         "Ask whoever manages the organisation whether one denies Data Theorem's reads. In its"
         " management account, organizations:ListPoliciesForTarget and organizations:DescribePolicy"
         " would tell.",
-    )
+    ).of("organisation's policies", _ACCOUNT)
 
 
 def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator[Check]:
-    name, subject = "logging", load_balancer_name(arn)
+    subject = load_balancer_name(arn)
     if denied := seen.denial(arn, "DescribeLoadBalancerAttributes"):
-        yield denied_check(name, subject, denied)
+        yield unread(denied).of("logging", subject)
         return
     if found is None:
         fix = "Correct the ARN, or take it out of the stack's LoadBalancerArns."
-        yield Check(name, subject, "the load balancer does not exist", "finding", fix)
+        yield finding("the load balancer does not exist", fix).of("logging", subject)
         return
     if denied := seen.denial("", "DescribeLoadBalancers"):
-        yield denied_check("outpost", subject, denied)
+        yield unread(denied).of("outpost", subject)
     elif arn in seen.on_outposts:
         saw = "it is on an Outpost: another service delivers its logs, which is not supported"
-        yield Check("outpost", subject, saw, "finding", "Take it out of LoadBalancerArns.")
+        yield finding(saw, "Take it out of LoadBalancerArns.").of("outpost", subject)
     logging = found.logging
     if not logging.enabled:
-        yield _off(seen, arn, subject)
+        yield _off(seen, arn).of("logging", subject)
         return
-    place = f"s3://{logging.bucket}/{logging.prefix}"
-    yield Check(name, subject, f"access logs go to {place}", "ok")
+    yield ok(f"access logs go to s3://{logging.bucket}/{logging.prefix}").of("logging", subject)
     if also := seen.vended_to(arn):
         saw = f"CloudWatch Logs delivers its access logs, too: to {', '.join(also)}"
-        yield Check("vended logs", subject, saw, "ok")
+        yield ok(saw).of("vended logs", subject)
     bucket = seen.buckets.get(logging.bucket)
     if not isinstance(bucket, Bucket):
         fix = "Create it again, or set another bucket for the load balancer's access logs."
-        saw = f"bucket {logging.bucket} does not exist"
-        yield Check("bucket", subject, saw, "finding", fix)
+        yield finding(f"bucket {logging.bucket} does not exist", fix).of("bucket", subject)
         return
     logs = Logs(seen, found, bucket)
     yield from bucket_checks.checks(logs)
     yield from announcement_checks.checks(logs)
 
 
-def _off(seen: Seen, arn: str, subject: str) -> Check:
-    """Check a load balancer whose S3 attribute is off; CloudWatch Logs may deliver its logs."""
+def _off(seen: Seen, arn: str) -> Judged:
+    """Judge a load balancer whose S3 attribute is off; CloudWatch Logs may deliver its logs."""
     fix = "Onboard it: `plan` shows how. If a stack has it already, run that again."
     saw = "access logs are off"
     if by := seen.vended_to(arn):
@@ -77,58 +84,47 @@ def _off(seen: Seen, arn: str, subject: str) -> Check:
         fix += " Both deliveries can be on; Data Theorem reads those of access_logs.s3."
     elif isinstance(seen.vended, Unread):
         saw = "access_logs.s3 is off; whether CloudWatch Logs delivers access logs is not known"
-    return Check("logging", subject, saw, "finding", fix)
+    return finding(saw, fix)
 
 
-def _vended(seen: Seen) -> Check:
+def _vended(seen: Seen) -> Judged:
     """Count the checked load balancers whose logs CloudWatch Logs delivers."""
-    name = "vended logs"
     if isinstance(seen.vended, Unread):
-        return unread_check(name, ACCOUNT, seen.vended)
+        return unread(seen.vended)
     count = sum(bool(seen.vended_to(arn)) for arn in seen.load_balancers)
     those = "1 load balancer" if count == 1 else f"{count or 'no'} load balancers"
-    return Check(name, ACCOUNT, f"CloudWatch Logs delivers access logs of {those} here", "ok")
+    return ok(f"CloudWatch Logs delivers access logs of {those} here")
 
 
-def _strays(seen: Seen) -> Iterator[Check]:
+def _strays(seen: Seen, bucket: Bucket) -> Iterator[Judged]:
     """Find marks of deleted stacks, except those that another stack takes over."""
-    name, names = "marks without a stack", seen.stack_names
-    for bucket in seen.buckets.values():
-        if not isinstance(bucket, Bucket):
-            continue
-        marks = list(_marks(seen, bucket))
-        subject = f"bucket {bucket.name}"
-        denied = seen.denial(bucket.name, "GetBucketPolicy", "GetBucketTagging")
-        if denied:
-            yield denied_check(name, subject, denied)
-        if isinstance(names, Unread):
-            if marks and not denied:
-                yield unread_check(name, subject, names)
-            continue
-        strays, heirs = _without_stack(marks, names)
-        for tag, mark in strays.items():
-            left = bucket.tags.get(LEFT_TAG) if tag == bucket.maker else None
-            yield Check(
-                name,
-                subject,
-                f"{mark} belongs to a stack that does not exist (tag {tag})"
-                + (f"; it left: {left}" if left else ""),
-                "finding",
-                "If nobody needs it any longer, remove it from the bucket.",
-            )
-        if marks and not strays and not denied:
-            saw = "every mark in it belongs to an existing stack"
-            if heirs:
-                saw = f"stack {min(heirs)} takes over what a deleted stack has set up"
-            yield Check(name, subject, saw, "ok")
+    marks, names = list(_marks(seen, bucket)), seen.stack_names
+    denied = seen.denial(bucket.name, "GetBucketPolicy", "GetBucketTagging")
+    if denied:
+        yield unread(denied)
+    if isinstance(names, Unread):
+        if marks and not denied:
+            yield unread(names)
+        return
+    strays, heirs = _without_stack(marks, names)
+    for tag, mark in strays.items():
+        left = bucket.tags.get(LEFT_TAG) if tag == bucket.maker else None
+        yield finding(
+            f"{mark} belongs to a stack that does not exist (tag {tag})"
+            + (f"; it left: {left}" if left else ""),
+            "If nobody needs it any longer, remove it from the bucket.",
+        )
+    if marks and not strays and not denied:
+        heir = f"stack {min(heirs)} takes over what a deleted stack has set up" if heirs else ""
+        yield ok(heir or "every mark in it belongs to an existing stack")
 
 
 def _marks(seen: Seen, bucket: Bucket) -> Iterator[tuple[str, str, list[Registration]]]:
     """Yield each mark: its stack's tag, what it is, and the claims that keep it in use."""
-    claims = bucket.register(seen.marks)
+    claims = bucket.register(seen.here)
     for claim in claims:
         # Nobody takes over a statement: while it exists, no other stack removes what it claims.
-        granting = "" if claim.vendor != seen.marks.account else ", which grants nothing,"
+        granting = "" if not claim.inert(seen.here) else ", which grants nothing,"
         yield claim.stack, f"statement {claim.sid}{granting}", []
     if bucket.maker:
         yield bucket.maker, "its tag", claims

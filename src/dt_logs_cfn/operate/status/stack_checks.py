@@ -7,177 +7,162 @@ from dt_logs_cfn.errors import PublishError
 from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.plans.diff import changes
 from dt_logs_cfn.operate.plans.planned import Planned
+from dt_logs_cfn.operate.stacks.stack import StackDescription
 from dt_logs_cfn.operate.stacks.states import SETTLED, at_rest, before_update, made
-from dt_logs_cfn.operate.status.bucket_checks import RUN_AGAIN
-from dt_logs_cfn.operate.status.refreshes import interval
-from dt_logs_cfn.operate.status.seen import Check, Seen, StackSeen, denied_check, unread_check
+from dt_logs_cfn.operate.status.metrics import interval
+from dt_logs_cfn.operate.status.seen import (
+    RUN_AGAIN,
+    Check,
+    Judged,
+    StackSeen,
+    finding,
+    ok,
+    unknown,
+    unread,
+)
 from dt_logs_cfn.release.catalogue import VERSIONS, Catalogue
 from dt_logs_cfn.versions import is_version, numbers
 
 _UPDATE = "Update the stack with the template of this release."
 _ASK = "Ask Data Theorem whether this release may still be used."
+_CORRECT = "Correct that, and run the stack again."
 _RULE = "DTLogsAnalysisRefreshRule"
 _LONGEST = 40  # characters shown of an invalid version
 _MOST = 3  # subjects that a line names
 
 
-def checks(seen: Seen, stack: StackSeen, version: str, sha256: str) -> Iterator[Check]:
+def checks(found: StackSeen, now: float, version: str, sha256: str) -> Iterator[Check]:
     """Yield the checks of a stack; `version` and `sha256` are those of this release.
 
-    A stack that cannot be updated gets no check whose fix would be an update.
+    A stack that cannot be updated gets no check with an update as its fix.
     """
-    yield _status(stack)
-    status = stack.stack.status
-    if not before_update(status, stack.stack.name) or (made(status) and not at_rest(status)):
-        yield _release(stack, version, sha256)
-        yield _withdrawn(stack)
-        yield _drift(stack)
-        yield from schedule(stack, seen.now)
-        yield _marks(seen, stack)
-
-
-def _status(stack: StackSeen) -> Check:
-    name, saw = "stack status", stack.stack.status
-    if saw in SETTLED:
-        return Check(name, stack.subject, saw, "ok")
-    first = before_update(saw, stack.stack.name)
-    if not at_rest(saw):
-        return Check(name, stack.subject, saw, "unknown", first)
-    why = f"{saw}: {stack.stack.reason}" if stack.stack.reason else saw
-    fix = first or "The last change failed; correct what its events name, and deploy again."
-    return Check(name, stack.subject, why, "finding", fix)
-
-
-def _release(stack: StackSeen, version: str, sha256: str) -> Check:
-    name = "release"
-    theirs, code = (
-        stack.stack.outputs.get("TemplateVersion"),
-        stack.stack.outputs.get("HandlerSha256"),
+    stack = found.stack
+    yield _status(stack).of("stack status", found.subject)
+    if before_update(stack.status, stack.name) and (
+        not made(stack.status) or at_rest(stack.status)
+    ):
+        return
+    yield _release(stack, version, sha256).of("release", found.subject)
+    yield _withdrawn(found).of("withdrawn release", found.subject)
+    planned = found.planned
+    drift, marks = (
+        (unread(planned), unread(planned))
+        if isinstance(planned, Unread)
+        else (_drift(planned, stack.name), _marks(planned))
     )
+    yield drift.of("drift", found.subject)
+    yield from schedule(found, now)
+    yield marks.of("marks", found.subject)
+
+
+def _status(stack: StackDescription) -> Judged:
+    if stack.status in SETTLED:
+        return ok(stack.status)
+    first = before_update(stack.status, stack.name)
+    if not at_rest(stack.status):
+        return unknown(stack.status, first)
+    why = f"{stack.status}: {stack.reason}" if stack.reason else stack.status
+    fix = "The last change failed; correct what its events name, and deploy again."
+    return finding(why, first or fix)
+
+
+def _release(stack: StackDescription, version: str, sha256: str) -> Judged:
+    theirs, code = (stack.outputs.get(name) for name in ("TemplateVersion", "HandlerSha256"))
     if theirs is None or code is None:
-        saw = "the stack's outputs do not name its release"
-        return Check(name, stack.subject, saw, "unknown", _UPDATE)
+        return unknown("the stack's outputs do not name its release", _UPDATE)
     if code == sha256:
-        return Check(name, stack.subject, f"{theirs}, the handler of this source", "ok")
+        return ok(f"{theirs}, the handler of this source")
     theirs = theirs[:_LONGEST]
     saw = f"{theirs} with the handler {code[:12]}; this source is {version} with {sha256[:12]}"
     if theirs == version:
-        fix = "See what it is with `verify`, or update the stack with the template of this release."
-        return Check(name, stack.subject, saw, "finding", fix)
+        return finding(saw, f"See what it is with `verify`, or: {_UPDATE}")
     if is_version(theirs) and numbers(theirs) > numbers(version):
-        return Check(name, stack.subject, saw, "unknown", "Look with the newest dt-logs-cfn.")
-    return Check(name, stack.subject, saw, "finding", _UPDATE)
+        return unknown(saw, "Look with the newest dt-logs-cfn.")
+    return finding(saw, _UPDATE)
 
 
-def _withdrawn(stack: StackSeen) -> Check:
-    name = "withdrawn release"
+def _withdrawn(stack: StackSeen) -> Judged:
     for each in (stack.origin, stack.versions):
         if isinstance(each, Unread):
-            return unread_check(name, stack.subject, each)
+            return unread(each)
     assert not isinstance(stack.origin, Unread) and not isinstance(stack.versions, Unread)
     version = stack.origin.version
     try:
         catalogue = Catalogue.parse(stack.versions, lenient=True)
     except PublishError as error:
-        return Check(name, stack.subject, error.what, "unknown", _ASK)
+        return unknown(error.what, _ASK)
     found = catalogue.find(version)
     if found is None:
-        saw = f"{VERSIONS} does not list {version}"
-        return Check(name, stack.subject, saw, "unknown", _ASK)
-    if found.withdrawn is None:
-        newest = next(each for each in catalogue.entries if not each.withdrawn).version
-        told = "and is the newest" if newest == version else f"and {newest} is newer"
-        return Check(name, stack.subject, f"{version} is not withdrawn, {told}", "ok")
-    saw = f"{version} was withdrawn: {found.withdrawn.reason}"
-    return Check(name, stack.subject, saw, "finding", "Update the stack with a newer release.")
+        return unknown(f"{VERSIONS} does not list {version}", _ASK)
+    if found.withdrawn is not None:
+        saw = f"{version} was withdrawn: {found.withdrawn.reason}"
+        return finding(saw, "Update the stack with a newer release.")
+    newest = next(each for each in catalogue.entries if not each.withdrawn).version
+    told = "and is the newest" if newest == version else f"and {newest} is newer"
+    return ok(f"{version} is not withdrawn, {told}")
 
 
-def _drift(stack: StackSeen) -> Check:
-    """Check whether the stack's own parameters would change anything if it ran now."""
-    name, found = "drift", stack.planned
-    if isinstance(found, Unread):
-        return unread_check(name, stack.subject, found)
+def _drift(found: Planned, stack: str) -> Judged:
+    """Judge whether the stack's own parameters would change anything if it ran now."""
     if found.denied:
         rights = ", ".join(sorted({each.right for each in found.denied}))
-        return Check(
-            name,
-            stack.subject,
-            f"not everything could be read: you lack {rights}",
-            "unknown",
-            "Get that permission, and check again.",
-        )
-    if found.plan is None:
+        saw = f"not everything could be read: you lack {rights}"
+        return unknown(saw, "Get that permission, and check again.")
+    plan = found.plan
+    if plan is None:
         first = found.conflicts[0]
-        return Check(
-            name, stack.subject, f"it could not run now: {first.what}", "finding", first.fix
+        return finding(f"it could not run now: {first.what}", first.fix)
+    if plan.changes:
+        listed = changes(plan, found.state, found.request.stack)
+        subjects = list(dict.fromkeys(each.subject for each in listed))
+        more = f" and {len(subjects) - _MOST} more" if len(subjects) > _MOST else ""
+        return finding(
+            f"a run would change {', '.join(subjects[:_MOST])}{more}",
+            f"See it with `dt-logs-cfn plan --stack {stack}`. {RUN_AGAIN}",
         )
-    if found.plan.changes:
-        return Check(
-            name,
-            stack.subject,
-            _changes(found),
-            "finding",
-            f"See it with `dt-logs-cfn plan --stack {stack.stack.name}`. {RUN_AGAIN}",
-        )
-    if found.plan.refused:
-        arn, why = next(iter(found.plan.refused.items()))
-        count = len(found.plan.refused)
+    if plan.refused:
+        arn, why = next(iter(plan.refused.items()))
+        count = len(plan.refused)
         those = "1 load balancer is" if count == 1 else f"{count} load balancers are"
-        saw = f"{those} left out: {arn}: {why}"
-        return Check(name, stack.subject, saw, "finding", "Correct that, and run the stack again.")
-    if found.plan.warnings:
-        more = len(found.plan.warnings) - 1
-        saw = found.plan.warnings[0] + (f" And {more} more." if more else "")
-        return Check(name, stack.subject, saw, "finding", "Correct that, and run the stack again.")
-    return Check(name, stack.subject, "everything is as the stack set it up", "ok")
+        return finding(f"{those} left out: {arn}: {why}", _CORRECT)
+    if plan.warnings:
+        others = len(plan.warnings) - 1
+        return finding(plan.warnings[0] + (f" And {others} more." if others else ""), _CORRECT)
+    return ok("everything is as the stack set it up")
 
 
 def schedule(stack: StackSeen, at: float) -> Iterator[Check]:
     """Check whether the schedule keeps the stack in step, if it has one."""
-    name, found, every = "refreshes", stack.refreshes, interval(stack.stack)
+    found, every = stack.refreshes, interval(stack.stack)
     if found is None or every is None:
         return
     if isinstance(found, Unread):
-        yield unread_check(name, stack.subject, found)
+        yield unread(found).of("refreshes", stack.subject)
         return
-    now = datetime.fromtimestamp(at, timezone.utc)
+    late = datetime.fromtimestamp(at, timezone.utc) - (2 * every + timedelta(hours=2))
     last, since = found.last, found.since
-    if last is None or now - last > 2 * every + timedelta(hours=2):
+    if last is None or last < late:
         saw = f"the last one was {_hour(last)}" if last else "none in the last two weeks"
-        fix = f"After a change of the schedule, wait for one. Else see the stack's rule {_RULE}."
-        yield Check(name, stack.subject, saw, "unknown" if last is None else "finding", fix)
+        fix = f"After a change of the schedule, wait for one. Otherwise see the rule {_RULE}."
+        judged = finding(saw, fix) if last else unknown(saw, fix)
     elif since is None:
-        saw = f"the last one, {_hour(last)}, failed"
         fix = "The function's log says why: look for `refreshed` in its last lines."
-        yield Check(name, stack.subject, saw, "finding", fix)
+        judged = finding(f"the last one, {_hour(last)}, failed", fix)
     else:
-        saw = f"in step since {_hour(since)}, refreshed last {_hour(last)}"
-        yield Check(name, stack.subject, saw, "ok")
+        judged = ok(f"in step since {_hour(since)}, refreshed last {_hour(last)}")
+    yield judged.of("refreshes", stack.subject)
 
 
 def _hour(time: datetime) -> str:
-    """Return in which hour something was, since CloudWatch sums by hours here."""
+    """Return in which hour something was, because CloudWatch sums by hours here."""
     return f"{time:%Y-%m-%d %H}h UTC"
 
 
-def _changes(found: Planned) -> str:
-    if found.plan is None:
-        return ""
-    changed = changes(found.plan, found.state, found.request.stack)
-    subjects = list(dict.fromkeys(each.subject for each in changed))
-    more = f" and {len(subjects) - _MOST} more" if len(subjects) > _MOST else ""
-    return f"a run would change {', '.join(subjects[:_MOST])}{more}"
-
-
-def _marks(seen: Seen, stack: StackSeen) -> Check:
-    name, found = "marks", stack.planned
-    if isinstance(found, Unread):
-        return unread_check(name, stack.subject, found)
-    mine = found.state.registered(stack.marks)
+def _marks(found: Planned) -> Judged:
+    mine = found.state.registered(found.request.stack)
     if mine:
         buckets = sorted({each.location.bucket for each in mine})
-        return Check(name, stack.subject, f"its statements are in {', '.join(buckets)}", "ok")
-    if unread := [each for each in found.denied if each.operation == "GetBucketPolicy"]:
-        return denied_check(name, stack.subject, unread[0])
-    saw = "no bucket policy has a statement of this stack"
-    return Check(name, stack.subject, saw, "finding", RUN_AGAIN)
+        return ok(f"its statements are in {', '.join(buckets)}")
+    if policies := [each for each in found.denied if each.operation == "GetBucketPolicy"]:
+        return unread(policies[0])
+    return finding("no bucket policy has a statement of this stack", RUN_AGAIN)

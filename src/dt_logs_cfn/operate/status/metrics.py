@@ -1,0 +1,160 @@
+"""Read CloudWatch's metrics of the deliveries of SNS, and of the function's refreshes.
+
+Both need cloudwatch:GetMetricData.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from dt_logs_cfn.operate.account import Unread, optional
+from dt_logs_cfn.operate.replay.window import Window
+from dt_logs_cfn.operate.stacks.stack import StackDescription
+from dt_logs_handler.names import NAME
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
+
+METRIC, DIMENSION = "FailedRefreshes", "Stack"  # as the handler logs them
+PARAMETER = "RefreshSchedule"
+_BACK = timedelta(days=14)
+_HOUR = timedelta(hours=1)
+_PERIOD = timedelta(minutes=5)  # of the counts of deliveries
+_QUERIES = 500  # in a call [CloudWatch API, GetMetricData]
+_Points = Mapping[str, Sequence[tuple[datetime, float]]]  # by query, without those of 0
+
+
+@dataclass(frozen=True)
+class Announced:
+    """SNS's counts for one topic over the last day, over all of its subscriptions.
+
+    For an https endpoint `failed` counts attempts, including those that were repeated; for a queue
+    it counts messages that were lost [SNS guide, sns-monitoring-using-cloudwatch.md].
+    """
+
+    delivered: int = 0
+    failed: int = 0
+    gap: Window | None = None  # in which the logs were stored whose deliveries failed
+
+
+@dataclass(frozen=True)
+class Refreshes:
+    """In which hours of the last two weeks refreshes came, and in which one failed."""
+
+    hours: tuple[datetime, ...] = ()
+    failed: tuple[datetime, ...] = ()
+
+    @property
+    def last(self) -> datetime | None:
+        return max(self.hours, default=None)
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when none has failed."""
+        after = max(self.failed, default=datetime.min.replace(tzinfo=timezone.utc))
+        return min((each for each in self.hours if each > after), default=None)
+
+
+def announcement_counts(
+    client: CloudWatchClient, topics: Iterable[str], now: float
+) -> Mapping[str, Announced] | Unread:
+    """Return the counts of the day before `now`, by topic ARN."""
+    listed = sorted(set(topics))
+
+    def read() -> Mapping[str, Announced]:
+        queries = [
+            _query(f"{kind.lower()}{number}", f"NumberOfNotifications{kind}", "Sum", topic)
+            for number, topic in enumerate(listed)
+            for kind in ("Delivered", "Failed")
+        ]
+        start = now - now % _PERIOD.total_seconds()
+        points = _points(client, queries, _utc(start) - timedelta(days=1), now)
+        return {
+            topic: _announced(points[f"delivered{number}"], points[f"failed{number}"])
+            for number, topic in enumerate(listed)
+        }
+
+    return optional(read, "cloudwatch", "CloudWatch's metrics") if listed else {}
+
+
+def _announced(
+    delivered: Sequence[tuple[datetime, float]], failed: Sequence[tuple[datetime, float]]
+) -> Announced:
+    """Return the counts, and when the logs were stored whose announcements failed.
+
+    S3 may take a minute or longer to announce an object [S3 guide, EventNotifications.md].
+    """
+    sent, lost = (round(sum(value for _, value in each)) for each in (delivered, failed))
+    times = [time for time, _ in failed]
+    gap = Window(min(times) - _PERIOD, max(times) + _PERIOD) if times else None
+    return Announced(sent, lost, gap)
+
+
+def interval(stack: StackDescription) -> timedelta | None:
+    """Return how often a stack's schedule refreshes it; None without a schedule."""
+    rate = re.fullmatch(r"rate\((\d+) (hour|day)s?\)", stack.parameters.get(PARAMETER, ""))
+    return timedelta(**{f"{rate[2]}s": int(rate[1])}) if rate else None
+
+
+def refreshes(
+    client: CloudWatchClient, stack: StackDescription, now: float
+) -> Refreshes | Unread | None:
+    """Return when a stack's schedule has refreshed it; None without a schedule."""
+
+    def read() -> Refreshes:
+        queries = [
+            _query(statistic.lower(), METRIC, statistic, stack.id)
+            for statistic in ("SampleCount", "Sum")
+        ]
+        start = _utc(now).replace(minute=0, second=0, microsecond=0) - _BACK
+        points = _points(client, queries, start, now)
+        count, failed = (tuple(time for time, _ in points[each["Id"]]) for each in queries)
+        return Refreshes(count, failed)
+
+    if interval(stack) is None:
+        return None
+    return optional(read, "cloudwatch", "CloudWatch's metrics")
+
+
+def _points(
+    client: CloudWatchClient, queries: Sequence[MetricDataQueryTypeDef], start: datetime, now: float
+) -> _Points:
+    found: dict[str, list[tuple[datetime, float]]] = {each["Id"]: [] for each in queries}
+    for begin in range(0, len(queries), _QUERIES):
+        pages = client.get_paginator("get_metric_data").paginate(
+            MetricDataQueries=queries[begin : begin + _QUERIES], StartTime=start, EndTime=_utc(now)
+        )
+        for result in (each for page in pages for each in page["MetricDataResults"]):
+            counted = zip(result.get("Timestamps", []), result.get("Values", []), strict=True)
+            found[result.get("Id", "")] += [each for each in counted if each[1]]
+    return found
+
+
+def _query(identifier: str, metric: str, statistic: str, of: str) -> MetricDataQueryTypeDef:
+    """Return a query of a stack's refreshes by the hour, or of a topic's deliveries.
+
+    An ID begins with a small letter [CloudWatch API, MetricDataQuery].
+    """
+    topic = metric != METRIC
+    dimension = ("TopicName", of.rpartition(":")[2]) if topic else (DIMENSION, of)
+    return {
+        "Id": identifier,
+        "MetricStat": {
+            "Metric": {
+                "Namespace": "AWS/SNS" if topic else NAME,
+                "MetricName": metric,
+                "Dimensions": [{"Name": dimension[0], "Value": dimension[1]}],
+            },
+            "Period": int((_PERIOD if topic else _HOUR).total_seconds()),
+            "Stat": statistic,
+        },
+    }
+
+
+def _utc(time: float) -> datetime:
+    return datetime.fromtimestamp(time, timezone.utc)

@@ -1,0 +1,233 @@
+"""Read what the handler does not read, in few calls. Raises botocore's errors if not `Unread`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operate.account import Reading, Unread, optional
+from dt_logs_cfn.operate.stacks.states import GONE
+from dt_logs_handler.aws import code, pages
+from dt_logs_handler.model import Bucket, LoadBalancer
+from dt_logs_handler.names import Location, Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef
+    from mypy_boto3_s3control import S3ControlClient
+
+ACCESS_LOGS = "ALB_ACCESS_LOGS"
+# How the files of other logs begin; those of access logs begin with the account.
+_OTHERS = {"connection": "conn_log", "health check": "health_check_log"}
+_MOST_PAGES = 10  # of a day's logs of one load balancer: 10,000 objects
+
+
+@dataclass(frozen=True)
+class LogObjects:
+    """What ELB wrote: its test file, and the load balancer's newest log since yesterday."""
+
+    test_file: bool
+    newest: float | None  # seconds since 1970
+    owner: str = ""  # the newest log's: a canonical user ID
+
+
+@dataclass(frozen=True, order=True)
+class VendedLogs:
+    """One delivery of a load balancer's access logs by CloudWatch Logs."""
+
+    load_balancer: str  # its ARN
+    destination: str  # the ARN of a bucket, a log group or a stream
+
+
+def stack_names(client: CloudFormationClient, through: Reading) -> dict[str, str] | Unread:
+    """Return the name of every stack of the account and region by its tag."""
+
+    def read() -> dict[str, str]:
+        return {
+            Stack.of(each["StackId"]).tag: each["StackName"]
+            for page in pages(through, client.list_stacks, "NextToken")
+            for each in page["StackSummaries"]
+            if each["StackStatus"] != GONE
+        }
+
+    return optional(read, "cloudformation", "The names of the stacks")
+
+
+def load_balancer_arns(elbv2: ElasticLoadBalancingv2Client) -> list[str]:
+    """List the region's application load balancers. Raises OperatingError if there are none."""
+    found = [
+        each["LoadBalancerArn"]
+        for page in elbv2.get_paginator("describe_load_balancers").paginate()
+        for each in page["LoadBalancers"]
+        if each.get("Type") == "application"
+    ]
+    if not found:
+        raise OperatingError(
+            "There is no application load balancer in this account and region.",
+            "Name another --region, or other credentials.",
+        )
+    return found
+
+
+def on_outposts(through: Reading) -> Iterator[str]:
+    """Yield the region's load balancers that are on an Outpost."""
+    for page in pages(through, through.elbv2.describe_load_balancers, "Marker", "NextMarker"):
+        for each in page["LoadBalancers"]:
+            if any("OutpostId" in zone for zone in each.get("AvailabilityZones", ())):
+                yield each["LoadBalancerArn"]
+
+
+def requester_pays(through: Reading, bucket: Bucket, account: str) -> bool:
+    """Tell whether the readers of a bucket's objects pay for requests."""
+    s3 = through.s3
+    answer = s3.get_bucket_request_payment(Bucket=bucket.name, ExpectedBucketOwner=account)
+    return answer["Payer"] == "Requester"
+
+
+def is_public(through: Reading, bucket: Bucket, account: str) -> bool:
+    """Tell whether S3 considers a bucket's policy public."""
+    if bucket.public:
+        return True
+    if bucket.policy is None or bucket.public_access_block.get("RestrictPublicBuckets"):
+        return False  # the handler has read it
+    answer = through.s3.get_bucket_policy_status(Bucket=bucket.name, ExpectedBucketOwner=account)
+    return answer["PolicyStatus"]["IsPublic"]
+
+
+def account_block(client: S3ControlClient, account: str) -> dict[str, bool] | Unread:
+    """Return the account's own public access block."""
+
+    def read() -> dict[str, bool]:
+        try:
+            answer = client.get_public_access_block(AccountId=account)
+        except ClientError as error:
+            if code(error) == "NoSuchPublicAccessBlockConfiguration":
+                return {}
+            raise
+        block = answer["PublicAccessBlockConfiguration"]
+        return {key: bool(value) for key, value in block.items()}
+
+    what = "The account's public access block"
+    return optional(read, "s3", what, "GetAccountPublicAccessBlock")
+
+
+def vended_logs(client: CloudWatchLogsClient) -> tuple[VendedLogs, ...] | Unread:
+    """Return every delivery of access logs by CloudWatch Logs in the account and region, in order.
+
+    Since July 2026 a load balancer can be a delivery source of type ALB_ACCESS_LOGS. Such a load
+    balancer logs, although `access_logs.s3.enabled` may be false [ELB guide,
+    load-balancer-access-logs.md]. A destination in another account is named by its delivery
+    destination, because only its owner may read more. Needs logs:DescribeDeliverySources,
+    DescribeDeliveries and DescribeDeliveryDestinations.
+    """
+    return optional(lambda: tuple(sorted(_vended(client))), "logs", "CloudWatch Logs' deliveries")
+
+
+def _vended(client: CloudWatchLogsClient) -> set[VendedLogs]:
+    sources = {
+        each["name"]: each.get("resourceArns", [])
+        for page in client.get_paginator("describe_delivery_sources").paginate()
+        for each in page.get("deliverySources", [])
+        if each.get("logType") == ACCESS_LOGS and "name" in each
+    }
+    if not sources:
+        return set()
+    destinations = {
+        each["arn"]: each.get("deliveryDestinationConfiguration", {}).get(
+            "destinationResourceArn", each["arn"]
+        )
+        for page in client.get_paginator("describe_delivery_destinations").paginate()
+        for each in page.get("deliveryDestinations", [])
+        if "arn" in each
+    }
+    return {
+        VendedLogs(arn, destinations.get(target, target))
+        for page in client.get_paginator("describe_deliveries").paginate()
+        for each in page.get("deliveries", [])
+        if (target := each.get("deliveryDestinationArn"))
+        for arn in sources.get(each.get("deliverySourceName", ""), [])
+    }
+
+
+def log_objects(through: Reading, found: LoadBalancer, marks: Stack, now: float) -> LogObjects:
+    """Find the test file, and the newest log of a load balancer since yesterday.
+
+    ELB names a log after its day, its load balancer and the end of its five minutes [ELB guide,
+    load-balancer-access-logs.md], so those of the last hour can be listed separately. Raises
+    botocore's errors.
+    """
+    location = found.logging.location
+    file = through.s3.list_objects_v2(
+        Bucket=location.bucket,
+        Prefix=location.test_file(marks),
+        MaxKeys=1,
+        ExpectedBucketOwner=marks.account,
+    )
+    today = datetime.fromtimestamp(now, timezone.utc)
+    balancer = found.name.replace("/", ".")
+    name = f"{marks.account}_elasticloadbalancing_{marks.region}_{balancer}_"
+    newest = None
+    for day, since in (
+        (today, today - timedelta(hours=1)),
+        (today, None),
+        (today - timedelta(days=1), None),
+    ):
+        prefix = f"{location.log_prefix(marks)}{day:%Y/%m/%d}/{name}"
+        request: ListObjectsV2RequestTypeDef = {
+            "Bucket": location.bucket,
+            "Prefix": prefix,
+            "ExpectedBucketOwner": marks.account,
+            "FetchOwner": True,
+        }
+        if since:
+            request["StartAfter"] = f"{prefix}{since:%Y%m%dT%H%MZ}"
+        newest = _newest(through, request)
+        if newest is not None:
+            break
+    return LogObjects(bool(file.get("Contents")), *(newest or (None, "")))
+
+
+def other_logs(through: Reading, location: Location, marks: Stack, now: float) -> tuple[str, ...]:
+    """Return which logs other than access logs were written to a location since yesterday.
+
+    They land in the same folders if a load balancer has the same bucket and prefix for them [ELB
+    guide, load-balancer-connection-logs.md, load-balancer-health-check-logs.md]. Raises botocore's
+    errors.
+    """
+    today = datetime.fromtimestamp(now, timezone.utc)
+
+    def written(name: str) -> bool:
+        days = today, today - timedelta(days=1)
+        return any(
+            through.s3.list_objects_v2(
+                Bucket=location.bucket,
+                Prefix=f"{location.log_prefix(marks)}{day:%Y/%m/%d}/{name}",
+                MaxKeys=1,
+                ExpectedBucketOwner=marks.account,
+            ).get("Contents")
+            for day in days
+        )
+
+    return tuple(kind for kind, name in _OTHERS.items() if written(name))
+
+
+def _newest(through: Reading, request: ListObjectsV2RequestTypeDef) -> tuple[float, str] | None:
+    """Return when a listing's newest object was written, and its owner; reads few pages."""
+    newest: tuple[float, str] | None = None
+    for _ in range(_MOST_PAGES):
+        page = through.s3.list_objects_v2(**request)
+        for each in page.get("Contents", []):
+            found = each["LastModified"].timestamp(), each.get("Owner", {}).get("ID", "")
+            newest = found if newest is None else max(newest, found)
+        token = page.get("NextContinuationToken")
+        if not token:
+            break
+        request["ContinuationToken"] = token
+    return newest

@@ -12,7 +12,7 @@ from operating.account import ACCOUNT, ENDPOINT, REGION, STACK, VENDOR
 from operating.looking import Looking
 
 from dt_logs_cfn.operate.account import reading
-from dt_logs_cfn.operate.status.log_objects import log_objects
+from dt_logs_cfn.operate.status.reads import log_objects
 from dt_logs_handler.names import Stack
 from dt_logs_handler.observe import read_load_balancer
 from dt_logs_rehearsal.account import Account
@@ -315,6 +315,27 @@ def test_a_read_grant_that_somebody_widened(looking: Looking) -> None:
     found = looking.check("read grant", arn)
     assert found.verdict == "finding"
     assert "is not as the stack dt-logs wrote it" in found.saw
+
+
+@pytest.mark.parametrize("of_the_customer", [True, False])
+@pytest.mark.parametrize("stacks", [("dt-logs",), ()])
+def test_what_restores_an_overwritten_policy_is_said_first(
+    looking: Looking, of_the_customer: bool, stacks: tuple[str, ...]
+) -> None:
+    account = looking.account
+    arn = logging(account) if of_the_customer else account.add_load_balancer("web")
+    looking.create(arn)
+    bucket = account.world.load_balancers[arn].attributes["access_logs.s3.bucket"]
+    account.s3.delete_bucket_policy(Bucket=bucket)
+
+    found = looking.of(*([] if stacks else [arn]), stacks=stacks)
+
+    wrong = [each for each in found.values() if each.verdict == "finding"]
+    again = "Run the stack again: update it with another RunToken."
+    assert wrong[0].fix == again
+    assert found[subject(arn), "read grant"].fix == again
+    # A run gives ELB back only what a run gave it.
+    assert (found[subject(arn), "delivery grant"].fix == again) is not of_the_customer
 
 
 @pytest.mark.parametrize(

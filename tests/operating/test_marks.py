@@ -3,12 +3,10 @@
 import pytest
 
 from dt_logs_cfn.operate.stacks.marks import (
-    Left,
     MarkedBucket,
     MarkedLoadBalancer,
     MarkedTopic,
     Marks,
-    fate,
     leftovers,
 )
 
@@ -25,7 +23,7 @@ def test_what_goes_and_what_stays_is_told_for_each_kind_of_bucket() -> None:
         (
             MarkedBucket("theirs", made=False, statements=1),
             MarkedBucket("empty", made=True, logs=False),
-            MarkedBucket("full", made=True, logs=True),
+            MarkedBucket("full", made=True, logs=True, notifications=1),
             MarkedBucket("dark", made=True, logs=None),
             MarkedBucket("shared", made=True, user="another stack", logs=False),
             MarkedBucket("inherited", made=False, inherited=True, statements=1, logs=False),
@@ -35,35 +33,40 @@ def test_what_goes_and_what_stays_is_told_for_each_kind_of_bucket() -> None:
     )
     goes, stays = fate(marks, documented=False)
     assert goes == [
-        "logging of app/a/1, which the stack turned on",
-        "logging of app/c/3, which a stack that uses it no more turned on",
-        "statements and notifications of ours in bucket theirs, which stays as it was before",
-        "bucket empty, which is empty",
-        "statements and notifications of ours in bucket full",
-        "statements and notifications of ours in bucket shared",
-        "bucket inherited, which is empty; a stack that uses it no more made it",
-        "statements and notifications of ours in bucket inherited-full",
-        "topic arn:topic with its subscription",
+        "load balancer app/a/1: it logs to a location of ours",
+        "load balancer app/c/3: a stack that no longer uses it turned its logging on",
+        "bucket theirs: 1 statement of the stack's in its policy",
+        "bucket empty: it is empty, and nobody uses it",
+        "bucket full: 1 notification of ours",
+        "bucket inherited: it is empty, and nobody uses it; a stack that no longer uses it created it",
+        "bucket inherited-full: 1 statement of the stack's in its policy",
+        "topic arn:topic: no other stack uses it",
     ]
     assert stays == [
-        "logging of app/b/2: another stack uses it",
+        "load balancer app/b/2: it goes on logging, because another stack uses it",
         "bucket full: it holds logs, which are yours",
-        "bucket dark, if it holds logs: that could not be looked at",
+        "bucket dark: whether it holds logs could not be read",
         "bucket shared: another stack uses it",
         "bucket inherited-full: it holds logs, which are yours",
     ]
 
 
+def fate(marks: Marks, documented: bool) -> tuple[list[str], list[str]]:
+    """Return what goes with a stack, and what stays."""
+    found = leftovers(marks, documented, deleted=False)
+    goes = [each.described for each in found if not each.expected]
+    return goes, [each.described for each in found if each.expected]
+
+
 def test_the_documented_role_leaves_the_topic() -> None:
-    goes, stays = fate(Marks(topics=(TOPIC,)), documented=True)
-    assert goes == []
-    assert stays == ["topic arn:topic, inert: the documented role may not delete it"]
+    why = "no other stack uses it, and the stack's role may not delete it"
+    assert fate(Marks(topics=(TOPIC,)), documented=True) == ([], [f"topic arn:topic: {why}"])
 
 
 @pytest.mark.parametrize("documented", [True, False])
 def test_a_log_group_that_lambda_made_stays_whatever_the_role_may(documented: bool) -> None:
     marks = Marks(log_group="/aws/lambda/f")
-    why = "Lambda made it, so it is no resource of the stack"
+    why = "Lambda made it, so it is not a resource of the stack"
     assert fate(marks, documented) == ([], [f"log group /aws/lambda/f: {why}"])
     (left,) = leftovers(marks, documented)
     assert (left.expected, left.why) == (True, why)
@@ -119,32 +122,36 @@ def test_leftovers_say_whether_they_stay_by_the_rules_and_how_they_go() -> None:
 
 def test_statements_that_grant_nothing_are_left_by_the_rules() -> None:
     """A Delete disarms them first, and may not be allowed to take them out in the end."""
-    disarmed = MarkedBucket("theirs", made=False, statements=3, disarmed=2)
-    assert [(each.why, each.expected) for each in leftovers(Marks(buckets=(disarmed,)), False)] == [
-        ("1 statements of the stack's are in its policy; take them out", False),
-        ("2 statements in its policy are the stack's and grant nothing", True),
-    ]
-
-
-def test_a_bucket_that_stays_says_what_a_delete_has_left() -> None:
-    full = MarkedBucket("full", made=True, logs=True, note="holds logs - topic t")
-    (left,) = leftovers(Marks(buckets=(full,)), documented=True)
-    assert left.told == (
-        "bucket full: it holds logs, which are yours; empty and delete it when you like"
-        " (its tag dt-logs-analysis:left says: holds logs - topic t)"
+    disarmed = Marks(buckets=(MarkedBucket("theirs", made=False, statements=3, disarmed=2),))
+    one, two = leftovers(disarmed, documented=False)
+    assert (one.why, one.expected) == (
+        "1 statement of the stack's in its policy; remove from the policy",
+        False,
     )
+    assert (two.why, two.expected) == ("2 statements of the stack's, which grant nothing", True)
+    assert fate(disarmed, documented=False)[1] == []
 
 
-def test_bucket_with_earlier_versions_alone_is_told_by_its_tag() -> None:
-    note = "holds logs or earlier versions of objects"
-    bucket = MarkedBucket("versioned", made=True, logs=False, note=note)
-    (left,) = leftovers(Marks(buckets=(bucket,)), documented=False)
-    assert left.told == (
-        "bucket versioned: it is empty, and nobody uses it; delete it"
-        f" (its tag dt-logs-analysis:left says: {note})"
-    )
+@pytest.mark.parametrize(
+    ("logs", "note", "why"),
+    [
+        (
+            True,
+            "holds logs - topic t",
+            "it holds logs, which are yours; empty and delete it when you like",
+        ),
+        (
+            False,
+            "holds logs or earlier versions of objects",
+            "it is empty, and nobody uses it; delete it",
+        ),
+    ],
+)
+def test_a_bucket_that_stays_says_what_a_delete_has_left(logs: bool, note: str, why: str) -> None:
+    bucket = MarkedBucket("kept", made=True, logs=logs, note=note)
+    (left,) = leftovers(Marks(buckets=(bucket,)), documented=True)
+    assert left.why == f"{why} (its tag dt-logs-analysis:left says: {note})"
 
 
 def test_nothing_marked_is_nothing_left() -> None:
     assert leftovers(Marks(), documented=False) == []
-    assert Left("bucket", "b", "why", expected=True).told == "bucket b: why"

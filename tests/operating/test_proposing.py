@@ -87,7 +87,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 def deploy(place: Place, client: Any) -> ChangeSet:
     with proposed(client, WANTED, place.operator) as found:
-        execute(client, found)
+        execute(found)
     return found
 
 
@@ -169,8 +169,8 @@ def test_what_cannot_be_found_out_is_told_as_unknown(
         " 127.0.0.1 cannot be reached (ConnectionClosedError)."
     )
     assert error.value.fix == (
-        "Deploy again once AWS answers: that follows the stack if it goes on. If it does not, this"
-        " takes the change set away: `dt-logs-cfn remove --stack thing`"
+        "Deploy again once AWS answers: that follows the stack if it goes on. If it does not,"
+        " delete the change set: `dt-logs-cfn remove --stack thing`"
     )
     assert place.left == [("thing", left)]
     assert place.lines == ["AWS does not answer (ConnectionClosedError); trying again"] * 2
@@ -212,9 +212,7 @@ def test_a_creation_that_is_interrupted_may_still_come_to_aws(place: Place) -> N
         deploy(place, client)
     (line,) = place.lines
     assert line.startswith("The change set dt-logs-cfn-")
-    assert (
-        ", or the empty stack thing, may be left behind. This takes it away: `dt-logs-cfn" in line
-    )
+    assert ", or the empty stack thing, may be left behind. To delete it: `dt-logs-cfn" in line
 
 
 def test_an_execution_that_is_interrupted_goes_on_and_says_so(place: Place) -> None:
@@ -262,7 +260,7 @@ def test_what_cannot_be_deleted_is_told(place: Place, error: Exception, told: st
         pass
     assert place.lines == [
         f"The change set {found.name}, or the empty stack thing, may be left behind: {told}",
-        "This takes it away: `dt-logs-cfn remove --stack thing`",
+        "To delete it: `dt-logs-cfn remove --stack thing`",
     ]
     assert place.left == [("thing", "REVIEW_IN_PROGRESS")]
 
@@ -273,9 +271,7 @@ def test_whoever_interrupts_twice_is_told_what_may_be_left(place: Place) -> None
     with pytest.raises(KeyboardInterrupt), proposed(client, WANTED, place.operator):
         raise KeyboardInterrupt
     (line,) = place.lines
-    assert (
-        ", or the empty stack thing, may be left behind. This takes it away: `dt-logs-cfn" in line
-    )
+    assert ", or the empty stack thing, may be left behind. To delete it: `dt-logs-cfn" in line
 
 
 def test_whoever_interrupts_twice_at_the_execution_is_told_that_the_stack_may_go_on(
@@ -288,11 +284,11 @@ def test_whoever_interrupts_twice_at_the_execution_is_told_that_the_stack_may_go
         proposed(client, WANTED, place.operator) as found,
     ):
         interrupt(client, "DescribeChangeSet")  # as it is looked at after the first one
-        execute(client, found)
+        execute(found)
     assert place.lines == [
         "The stack thing may go on by itself; the same command follows it. If it does not, the"
-        f" change set {found.name}, or the empty stack thing, may be left behind. This takes it"
-        " away: `dt-logs-cfn remove --stack thing`"
+        f" change set {found.name}, or the empty stack thing, may be left behind. To delete"
+        " it: `dt-logs-cfn remove --stack thing`"
     ]
     assert place.left == [("thing", "CREATE_COMPLETE")]
 
@@ -309,7 +305,7 @@ def test_of_a_stack_that_was_there_the_change_set_alone_is_taken_away(place: Pla
     ):
         raise KeyboardInterrupt
     assert place.lines == [
-        f"The change set {found.name} may be left behind. This takes it away: `aws cloudformation"
+        f"The change set {found.name} may be left behind. To delete it: `aws cloudformation"
         f" delete-change-set --stack-name thing --change-set-name {found.name}`"
     ]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.strategies import STEADY
 
 from dt_logs_cfn.cli.terminal import changes, shown_line, shown_text, shown_value
-from dt_logs_cfn.operate.stacks.diff import template_changes
+from dt_logs_cfn.operate.stacks.review import template_changes
 
 
 @pytest.mark.parametrize(

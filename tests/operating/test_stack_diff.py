@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from operating.account import template, values
 
-from dt_logs_cfn.operate.stacks.diff import stack_change
+from dt_logs_cfn.operate.stacks.review import stack_change
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
 
 GIVEN = values(

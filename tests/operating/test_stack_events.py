@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dt_logs_cfn.cli.terminal import one_line
-from dt_logs_cfn.operate.stacks.events import Event, cause, lines, reason, under_way
+from dt_logs_cfn.operate.stacks.following import Event, cause, lines, reason, under_way
 from dt_logs_cfn.operate.stacks.states import at_rest
 
 STACK = "AWS::CloudFormation::Stack"

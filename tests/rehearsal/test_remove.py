@@ -92,10 +92,10 @@ def test_a_stack_is_shown_confirmed_deleted_and_the_account_is_clean(
         "  Goes",
     ]
     assert [line[6:] for line in lines if line.startswith("    - ")][4:] == [
-        f"logging of app/web/{account.load_balancers[0].rpartition('/')[2]}, which the stack"
-        " turned on",
-        f"bucket {bucket}, which is empty",
-        f"topic arn:aws:sns:us-east-1:123456789012:{NAME}-1-{bucket} with its subscription",
+        f"load balancer app/web/{account.load_balancers[0].rpartition('/')[2]}: it logs to a"
+        " location of ours",
+        f"bucket {bucket}: it is empty, and nobody uses it",
+        f"topic arn:aws:sns:us-east-1:123456789012:{NAME}-1-{bucket}: no other stack uses it",
     ]
     assert ran.out == f"{NAME}: deleted, and the account is clean\n"
     assert status(account, stack) == "DELETE_COMPLETE"
@@ -162,7 +162,7 @@ def test_a_stack_that_changed_its_privileges_leaves_what_its_role_may_not_delete
     account.sandbox.cloudformation.join()
     ran = run("--yes")
     (topic,) = account.sandbox.account.world.topics
-    inert = f"topic {topic}, inert: the documented role may not delete it"
+    inert = f"topic {topic}: no other stack uses it, and the stack's role may not delete it"
     assert (ran.code, f"    {inert}" in ran.told.splitlines()) == (0, True)
     again = run("--stack", stack)
     assert (again.code, f"  stays    topic {topic}" in again.out) == (0, True)
@@ -185,7 +185,7 @@ def test_a_log_group_that_lambda_made_before_stays_and_is_announced(
     account.sandbox.cloudformation.join()
     ran = run("--yes")
     (group,) = account.sandbox.endpoint.deployed()["log_groups"]
-    why = f"log group {group}: Lambda made it, so it is no resource of the stack"
+    why = f"log group {group}: Lambda made it, so it is not a resource of the stack"
     assert (ran.code, f"    {why}" in ran.told.splitlines()) == (0, True)
     assert f"  stays    {why}" in ran.out.splitlines()
 
@@ -254,10 +254,11 @@ def test_the_last_stack_tells_that_it_takes_over_what_one_that_is_gone_had_made(
     assert run("--yes").code == 0
     ran = run("--yes", "--stack", f"{NAME}-2")
     assert [line[6:] for line in ran.told.splitlines() if line.startswith("    - ")][4:] == [
-        f"logging of app/web/{account.load_balancers[0].rpartition('/')[2]}, which a stack that"
-        " uses it no more turned on",
-        f"bucket {bucket}, which is empty; a stack that uses it no more made it",
-        f"topic arn:aws:sns:us-east-1:123456789012:{NAME}-1-{bucket} with its subscription",
+        f"load balancer app/web/{account.load_balancers[0].rpartition('/')[2]}: a stack that no"
+        " longer uses it turned its logging on",
+        f"bucket {bucket}: it is empty, and nobody uses it; a stack that no longer uses it created"
+        " it",
+        f"topic arn:aws:sns:us-east-1:123456789012:{NAME}-1-{bucket}: no other stack uses it",
     ]
     assert (ran.code, ran.out) == (0, f"{NAME}-2: deleted, and the account is clean\n")
     assert snapshot(account)["buckets"] == before["buckets"]
@@ -319,7 +320,8 @@ def test_an_empty_bucket_of_a_stack_that_is_gone_goes_with_any_stack(
     empty(account, bucket)
     deployed(account, LoadBalancerArns=account.sandbox.account.add_load_balancer("other"))
     ran = run("--yes")
-    goes = f"    - bucket {bucket}, which is empty; a stack that uses it no more made it"
+    made = "a stack that no longer uses it created it"
+    goes = f"    - bucket {bucket}: it is empty, and nobody uses it; {made}"
     assert goes in ran.told.splitlines()
     assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
     assert bucket not in account.sandbox.account.world.buckets
@@ -466,9 +468,9 @@ def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> Non
     assert lines[0] == f"{NAME}: deleted; look at:"
     assert any(line.startswith("  LEFT     load balancer app/web/") for line in lines)
     assert (
-        f"  LEFT     bucket {bucket}: 1 statements of the stack's are in its policy; take them out"
-        in lines
-    )
+        f"  LEFT     bucket {bucket}: 1 statement of the stack's in its policy; remove from the"
+        " policy"
+    ) in lines
     assert any(line.startswith("  LEFT     topic ") for line in lines)
 
 

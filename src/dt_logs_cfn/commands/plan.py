@@ -11,7 +11,7 @@ from dt_logs_cfn.operate.plans.asked import properties
 from dt_logs_cfn.operate.plans.planned import planned
 from dt_logs_cfn.operate.plans.shown import Preview, data, told
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.diff import stack_change
+from dt_logs_cfn.operate.stacks.review import stack_change
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing, existing
 from dt_logs_cfn.operate.status.reads import vended_logs
 from dt_logs_handler.names import Stack

@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Remove; answer 1 if something is left that should not be, or could not be looked at."""
+    """Remove; return 1 if something is left that should not be, or could not be read."""
     return removed(arguments, at_terminal(Here.of(arguments)))
 
 
@@ -65,7 +65,9 @@ def _lines(found: Removed, here: Here) -> list[str]:
     lines = [f"{found.stack.name}: {verdict}"]
     lines += [f"  removed  {each.what} {each.name}" for each in found.removed]
     for each in found.left:
-        lines.append(f"  {'stays ' if each.expected else 'LEFT  '}   {each.told}")
+        lines.append(
+            f"  {'stays ' if each.expected else 'LEFT  '}   {each.what} {each.name}: {each.why}"
+        )
         if each.remedy:
             lines.append(f"           {each.remedy}")
     lines += [f"  unread   {each}" for each in found.unread]
@@ -86,10 +88,5 @@ def _data(found: Removed) -> dict[str, object]:
 
 
 def _left(each: Left) -> dict[str, object]:
-    return {
-        "what": each.what,
-        "name": each.name,
-        "why": each.why,
-        "expected": each.expected,
-        "remedy": each.remedy,
-    }
+    names = ("what", "name", "why", "expected", "remedy")
+    return {name: getattr(each, name) for name in names}

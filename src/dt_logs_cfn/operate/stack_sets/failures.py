@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dt_logs_cfn.cli.terminal import one_line, printable, shown_text
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stack_sets.stack_set import Progress, Result
-from dt_logs_cfn.operate.stacks import events
+from dt_logs_cfn.operate.stacks.following import reason as own_words
 
 # What StackSets says about its own roles and permissions, and the fix.
 _ROLES = (
@@ -58,7 +58,7 @@ def failures(done: Iterable[Progress]) -> tuple[Result, ...]:
 def own_reason(reason: str) -> str:
     """Extract a stack's own reason from StackSets' text, on one line."""
     inner = re.search(r"ResourceStatusReason: ?(.+)", one_line(reason))
-    return shown_text(events.reason((inner[1] if inner else reason).rstrip(".")))
+    return shown_text(own_words((inner[1] if inner else reason).rstrip(".")))
 
 
 def advice(reason: str) -> str:

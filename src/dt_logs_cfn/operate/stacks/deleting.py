@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
-from dt_logs_cfn.operate.stacks import events as stack_events
-from dt_logs_cfn.operate.stacks.following import Ended, follow, seen
+from dt_logs_cfn.operate.stacks.following import Ended, cause, follow, seen
 from dt_logs_cfn.operate.stacks.stack import StackDescription, token
 from dt_logs_cfn.operate.stacks.states import GONE
 
@@ -83,7 +82,7 @@ def _told_by(look: Callable[[], bool], stack: StackDescription, operator: Operat
 
 
 def _failure(ended: Ended) -> OperatingError:
-    fix, event = "Correct that, and remove it again.", stack_events.cause(ended.events)
+    fix, event = "Correct that, and remove it again.", cause(ended.events)
     if event is not None and not event.of_stack:
         fix += (
             f" What cannot be deleted can be left behind: `aws cloudformation delete-stack"

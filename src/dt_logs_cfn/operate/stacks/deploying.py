@@ -79,7 +79,7 @@ def deploy(
         operator.tell(told(deployment, found.changes))
         operator.confirm("Go ahead?", consent.yes)
         known = seen(client, found.stack)
-        execute(client, found)
+        execute(found)
     ended = follow(client, found.stack, known, operator, len(found.changes))
     if ended.stack.status not in SETTLED:
         raise _failure(ended)

@@ -1,4 +1,4 @@
-"""What a stack has marked in an account; what of it goes, and what stays, when it is deleted."""
+"""What a stack has set up in an account, by its marks: what goes with it, and what stays; pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dt_logs_handler.names import LEFT_TAG
 
 @dataclass(frozen=True)
 class MarkedLoadBalancer:
-    """A load balancer that logs where a stack of ours turned it on.
+    """A load balancer that logs where a stack of ours turned logging on.
 
-    `shared` if another stack uses it; `inherited` if another one turned it on, and uses it no more.
+    `shared` if another stack uses it; `inherited` if another stack turned it on and left.
     """
 
     name: str
@@ -24,17 +24,17 @@ class MarkedLoadBalancer:
 class MarkedBucket:
     """A bucket with marks of ours; `logs` tells whether it holds any, None if that is unread.
 
-    Those of the `statements` that are `disarmed` name the bucket's own account, and grant nothing.
+    `disarmed` counts the `statements` that name the bucket's own account and so grant nothing.
     """
 
     name: str
     made: bool  # by this stack
-    statements: int = 0  # by which this stack is registered in its policy
+    statements: int = 0  # that register this stack in its policy
     disarmed: int = 0
-    notifications: int = 0  # of ours, but for those of other stacks' locations
+    notifications: int = 0  # ours, except those of other stacks' locations
     user: str = ""  # who else needs it
-    logs: bool | None = None  # looked for only in a bucket that is to go
-    inherited: bool = False  # made by another stack, which uses it no more, and goes with this one
+    logs: bool | None = None  # read only for a bucket that is to go
+    inherited: bool = False  # made by another stack that no longer uses it; goes with this one
     note: str = ""  # what a Delete has left, by the bucket's tag
 
     @property
@@ -54,7 +54,7 @@ class MarkedTopic:
 
 @dataclass(frozen=True)
 class Marks:
-    """What was found of one stack; `unread` says in words what could not be looked at."""
+    """What was found of one stack; `unread` says in words what could not be read."""
 
     load_balancers: tuple[MarkedLoadBalancer, ...] = ()
     buckets: tuple[MarkedBucket, ...] = ()
@@ -65,10 +65,10 @@ class Marks:
 
 @dataclass(frozen=True)
 class Hints:
-    """What is known of a stack beforehand, for what it left without a mark.
+    """What is known about a stack beforehand, to find what it left without a mark.
 
-    Where its custom resource is `deleted`, and its function so asked no more, what other stacks
-    made counts only if it is named here, or registered by this one.
+    Once its custom resource is `deleted`, its function does not run again. Then what other stacks
+    made counts only if it is named here, or registered by this stack.
     """
 
     load_balancers: tuple[str, ...] = ()  # names
@@ -92,123 +92,102 @@ class Hints:
 
 @dataclass(frozen=True)
 class Left:
-    """What is left of a stack, and why.
+    """Something of a stack, before the stack is deleted or after.
 
-    `expected` tells that it stays by the rules; `remedy` is the AWS CLI's command that removes a
-    topic, a subscription or a log group, and empty where we would not do that.
+    `expected` if it stays by the rules. `fix` is for what should not be left; `remedy` is the AWS
+    CLI's command that removes a topic, a subscription or a log group.
     """
 
     what: str
     name: str
-    why: str
+    found: str
     expected: bool
+    fix: str = ""
     remedy: str = ""
 
     @property
-    def told(self) -> str:
-        """One line of it."""
-        return f"{self.what} {self.name}: {self.why}"
+    def why(self) -> str:
+        """Why it is left, and what to do."""
+        return f"{self.found}; {self.fix}" if self.fix else self.found
+
+    @property
+    def described(self) -> str:
+        """One line about it."""
+        return f"{self.what} {self.name}: {self.found}"
 
 
-_BY_LAMBDA = "Lambda made it, so it is no resource of the stack"
-
-
-def fate(marks: Marks, documented: bool) -> tuple[list[str], list[str]]:
-    """Return what goes with the stack, and what stays, a line each.
+def leftovers(marks: Marks, documented: bool, *, deleted: bool = True) -> list[Left]:
+    """Return what is left of a stack; before it is `deleted`, what is not `expected` goes with it.
 
     Under the documented privileges the stack's role may not delete topics.
     """
-    goes: list[str] = []
-    stays: list[str] = []
-    for one in marks.load_balancers:
-        if one.shared:
-            stays.append(f"logging of {one.name}: another stack uses it")
-        else:
-            who = "a stack that uses it no more" if one.inherited else "the stack"
-            goes.append(f"logging of {one.name}, which {who} turned on")
-    for each in marks.buckets:
-        _bucket_fate(each, goes, stays)
-    for topic in marks.topics:
-        if documented:
-            stays.append(f"topic {topic.arn}, inert: the documented role may not delete it")
-        elif topic.others:
-            stays.append(f"topic {topic.arn}: somebody else is subscribed to it")
-        else:
-            goes.append(f"topic {topic.arn} with its subscription")
-    if marks.log_group:
-        stays.append(f"log group {marks.log_group}: {_BY_LAMBDA}")
-    return goes, stays
+    return [
+        *map(_logging, marks.load_balancers),
+        *(left for each in marks.buckets for left in _in_bucket(each, deleted)),
+        *(left for each in marks.topics for left in _topic(each, documented)),
+        *_log_group(marks.log_group),
+    ]
 
 
-def _bucket_fate(found: MarkedBucket, goes: list[str], stays: list[str]) -> None:
-    ours = "statements and notifications of ours"
-    if not found.ours:
-        if found.statements or found.notifications:
-            goes.append(f"{ours} in bucket {found.name}, which stays as it was before")
-    elif found.user:
-        goes.append(f"{ours} in bucket {found.name}")
-        stays.append(f"bucket {found.name}: {found.user} uses it")
-    elif found.logs:
-        goes.append(f"{ours} in bucket {found.name}")
-        stays.append(f"bucket {found.name}: it holds logs, which are yours")
-    elif found.logs is None:
-        stays.append(f"bucket {found.name}, if it holds logs: that could not be looked at")
-    else:
-        made = "; a stack that uses it no more made it" if found.inherited else ""
-        goes.append(f"bucket {found.name}, which is empty{made}")
+def _logging(found: MarkedLoadBalancer) -> Left:
+    if found.shared:
+        why = "it goes on logging, because another stack uses it"
+        return Left("load balancer", found.name, why, expected=True)
+    why = "it logs to a location of ours"
+    if found.inherited:
+        why = "a stack that no longer uses it turned its logging on"
+    return Left("load balancer", found.name, why, False, "turn its access logs off")
 
 
-def leftovers(marks: Marks, documented: bool) -> list[Left]:
-    """Return what is left after the stack was deleted."""
-    return [*_logging_left(marks), *_buckets_left(marks), *_others_left(marks, documented)]
+def _in_bucket(found: MarkedBucket, deleted: bool) -> Iterator[Left]:
+    def left(why: str, *, expected: bool, fix: str = "") -> Left:
+        return Left("bucket", found.name, why, expected, fix)
+
+    empty = found.ours and not found.user and found.logs is False
+    if deleted or not empty:
+        if granting := found.statements - found.disarmed:
+            why = f"{_count(granting, 'statement')} of the stack's in its policy"
+            yield left(why, expected=False, fix="remove from the policy")
+        if found.disarmed:
+            why = f"{_count(found.disarmed, 'statement')} of the stack's, which grant nothing"
+            yield left(why, expected=deleted)
+        if found.notifications:
+            why = f"{_count(found.notifications, 'notification')} of ours"
+            yield left(why, expected=False, fix="remove from the bucket")
+    # The note also tells of earlier versions of objects.
+    note = f" (its tag {LEFT_TAG} says: {found.note})" if found.note else ""
+    if empty:
+        other = "; a stack that no longer uses it created it" if found.inherited else ""
+        why = f"it is empty, and nobody uses it{other}"
+        yield left(why, expected=False, fix=f"delete it{note}")
+    elif found.ours and found.user:
+        yield left(f"{found.user} uses it", expected=True)
+    elif found.ours and found.logs:
+        fix = f"empty and delete it when you like{note}"
+        yield left("it holds logs, which are yours", expected=True, fix=fix)
+    elif found.ours:
+        yield left("whether it holds logs could not be read", expected=True)
 
 
-def _logging_left(marks: Marks) -> Iterator[Left]:
-    for each in marks.load_balancers:
-        why = "it still logs to a location of ours; turn its access logs off"
-        if each.shared:
-            why = "it goes on logging, since another stack uses it"
-        yield Left("load balancer", each.name, why, expected=each.shared)
+def _topic(found: MarkedTopic, documented: bool) -> Iterator[Left]:
+    role = ", and the stack's role may not delete it" if documented else ""
+    if not found.others:
+        command = f"aws sns delete-topic --topic-arn {found.arn}"
+        why = f"no other stack uses it{role}"
+        yield Left("topic", found.arn, why, documented, remedy=command)
+        return
+    yield Left("topic", found.arn, "somebody else is subscribed to it", expected=True)
+    for arn in found.own:
+        command = f"aws sns unsubscribe --subscription-arn {arn}"
+        yield Left("subscription", arn, f"it is ours{role}", documented, remedy=command)
 
 
-def _buckets_left(marks: Marks) -> Iterator[Left]:
-    for each in marks.buckets:
-        if granting := each.statements - each.disarmed:
-            why = f"{granting} statements of the stack's are in its policy; take them out"
-            yield Left("bucket", each.name, why, expected=False)
-        if each.disarmed:
-            why = f"{each.disarmed} statements in its policy are the stack's and grant nothing"
-            yield Left("bucket", each.name, why, expected=True)
-        if each.notifications:
-            why = f"{each.notifications} notifications of ours are in it; take them out"
-            yield Left("bucket", each.name, why, expected=False)
-        if not each.ours:
-            continue
-        if each.user:
-            yield Left("bucket", each.name, f"{each.user} uses it", expected=True)
-        elif each.logs is None:
-            yield Left("bucket", each.name, "it could not be looked into", expected=True)
-        else:
-            why = "it is empty, and nobody uses it; delete it"
-            if each.logs:
-                why = "it holds logs, which are yours; empty and delete it when you like"
-            if each.note:  # it also tells of earlier versions of objects
-                why += f" (its tag {LEFT_TAG} says: {each.note})"
-            yield Left("bucket", each.name, why, expected=each.logs)
+def _log_group(name: str) -> Iterator[Left]:
+    if name:
+        command = f"aws logs delete-log-group --log-group-name {name}"
+        why = "Lambda made it, so it is not a resource of the stack"
+        yield Left("log group", name, why, expected=True, remedy=command)
 
 
-def _others_left(marks: Marks, documented: bool) -> Iterator[Left]:
-    why = "the stack's role may not delete it" if documented else "it was not deleted"
-    for topic in marks.topics:
-        if topic.others:
-            theirs = "somebody else is subscribed to it"
-            yield Left("topic", topic.arn, theirs, expected=True)
-            for arn in topic.own:
-                command = f"aws sns unsubscribe --subscription-arn {arn}"
-                yield Left("subscription", arn, why, documented, command)
-        else:
-            command = f"aws sns delete-topic --topic-arn {topic.arn}"
-            yield Left("topic", topic.arn, f"inert; {why}", documented, command)
-    if marks.log_group:
-        command = f"aws logs delete-log-group --log-group-name {marks.log_group}"
-        yield Left("log group", marks.log_group, _BY_LAMBDA, True, command)
+def _count(number: int, of: str) -> str:
+    return f"{number} {of}{'' if number == 1 else 's'}"

@@ -1,7 +1,7 @@
-"""Change sets: made, waited for, executed, and not left behind where they are not.
+"""Create and run a change set; delete it unless it was run.
 
-The answer of a call may be lost after AWS took it. So each call carries a token, by which AWS knows
-the SDK's retries of it, and where even the last answer is lost, AWS is asked what it has done.
+AWS may carry out a call whose answer is lost. So each call has a token, by which AWS recognises the
+SDK's retries. If the last answer is lost, too, AWS is asked what it did.
 [CloudFormation API, CreateChangeSet: ClientToken, ExecuteChangeSet: ClientRequestToken]
 """
 
@@ -16,15 +16,8 @@ from botocore.exceptions import ClientError
 from dt_logs_cfn.cli.terminal import Operator, shown_line
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
-from dt_logs_cfn.operate.stacks.change_sets import (
-    EVERY,
-    ChangeSet,
-    ResourceChange,
-    resource_change,
-    state,
-)
+from dt_logs_cfn.operate.stacks.change_sets import EVERY, ChangeSet, ResourceChange
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.forgetting import forget
 from dt_logs_cfn.operate.stacks.stack import token
 from dt_logs_handler.aws import code
 
@@ -39,7 +32,7 @@ if TYPE_CHECKING:
 _LONGEST = 300.0  # seconds that a change set may take
 # CloudFormation has no code for this, and two texts.
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
-# What a call of ours is told that was taken before: name and token are nobody else's.
+# Error codes that mean our own earlier call already succeeded: nobody else has our name and token.
 _TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExistsException")
 
 
@@ -47,35 +40,34 @@ _TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExist
 def proposed(
     client: CloudFormationClient, deployment: Deployment, operator: Operator
 ) -> Iterator[ChangeSet]:
-    """Make a change set, and delete it in the end unless it was executed.
+    """Create a change set, and delete it in the end unless it was executed.
 
-    So goes a stack that was only made to hold it. Raises OperatingError, botocore's errors.
+    Also deletes a stack that was created only to hold it. Raises OperatingError, botocore's errors.
     """
-    found = ChangeSet(token(), deployment, deployment.name, operator)
+    found = ChangeSet(client, token(), deployment, deployment.name, operator)
     try:
-        _make(client, found)
-        found.changes = _waited_for(client, found)
+        _create(found)
+        found.changes = _waited_for(found)
         yield found
     except ClientError as error:
         if code(error) == "ChangeSetNotFound":
             raise OperatingError(
-                f"Another change of the stack {deployment.name} was quicker, and has taken this"
-                " one's place.",
+                f"Another change of the stack {deployment.name} was faster and replaced this one.",
                 "Run it again to see what is left to change.",
             ) from error
         raise
     finally:
         if found.exists and not found.executed:
-            forget(client, found)
+            found.forget()
 
 
-def _make(client: CloudFormationClient, found: ChangeSet) -> None:
-    """Make a change set, and keep its stack's id. Raises OperatingError, botocore's errors."""
+def _create(found: ChangeSet) -> None:
+    """Create a change set, and keep its stack's ID. Raises OperatingError, botocore's errors."""
     found.exists = True  # as far as is known, from here on
     try:
-        found.stack = client.create_change_set(**_request(found))["StackId"]
+        found.stack = found.client.create_change_set(**_request(found))["StackId"]
     except FAILURES as error:
-        described = None if _is_refusal(error) else _looked_for(client, found, error)
+        described = _after_failure(found, error)
         if described is None:
             found.exists = False
             raise
@@ -104,49 +96,46 @@ def _request(found: ChangeSet) -> CreateChangeSetInputTypeDef:
     return request
 
 
-def execute(client: CloudFormationClient, found: ChangeSet) -> None:
-    """Execute a change set: from here on the stack goes on by itself.
+def execute(found: ChangeSet) -> None:
+    """Execute a change set; from then on the stack goes on by itself.
 
-    Raises OperatingError where it is not known whether it does, and botocore's errors.
+    Raises OperatingError if it is unknown whether it does, and botocore's errors.
     """
     found.executing = True
     try:
-        client.execute_change_set(
+        found.client.execute_change_set(
             ChangeSetName=found.name, StackName=found.stack, ClientRequestToken=found.name
         )
     except FAILURES as error:
-        described = None if _is_refusal(error) else _looked_for(client, found, error)
+        described = _after_failure(found, error)
         if described is None or not described["ExecutionStatus"].startswith("EXECUTE_"):
             found.executing = False
             raise
     found.executed = True
 
 
-def _is_refusal(error: Exception) -> bool:
-    taken = isinstance(error, ClientError) and code(error) in _TAKEN
-    return refused(error) and not taken
+def _after_failure(found: ChangeSet, lost: Exception) -> DescribeChangeSetOutputTypeDef | None:
+    """Return what became of a change set after a failed call, None if AWS refused the call.
 
-
-def _looked_for(
-    client: CloudFormationClient, found: ChangeSet, lost: Exception
-) -> DescribeChangeSetOutputTypeDef | None:
-    """Return what became of a change set after a call whose answer was lost, None if nothing.
-
-    Raises OperatingError if that cannot be told.
+    Raises OperatingError if that cannot be found out.
     """
+    taken = isinstance(lost, ClientError) and code(lost) in _TAKEN
+    if refused(lost) and not taken:
+        return None
     try:
-        return looked_at(lambda: state(client, found), found.operator)
+        return looked_at(found.state, found.operator)
     except FAILURES as error:
-        found.exists = False  # it is told here
+        found.exists = False  # this error says so
         raise OperatingError(
-            f"What became of the stack {found.stack_name} is not known: {failure(error).what}",
+            f"What became of the stack {found.deployment.name} is not known: {failure(error).what}",
             "Deploy again once AWS answers: that follows the stack if it goes on."
-            f" If it does not, this takes the change set away: {found.remedy}",
+            f" If it does not, delete the change set: {found.remedy}",
         ) from lost
 
 
-def _waited_for(client: CloudFormationClient, made: ChangeSet) -> tuple[ResourceChange, ...] | None:
-    operator, began = made.operator, made.operator.clock()
+def _waited_for(made: ChangeSet) -> tuple[ResourceChange, ...] | None:
+    """Wait until a change set is complete; return its changes, None if nothing would change."""
+    client, operator, began = made.client, made.operator, made.operator.clock()
     while True:
         found = looked_at(
             lambda: client.describe_change_set(ChangeSetName=made.name, StackName=made.stack),
@@ -154,13 +143,13 @@ def _waited_for(client: CloudFormationClient, made: ChangeSet) -> tuple[Resource
         )
         status = found["Status"]
         if status == "CREATE_COMPLETE":
-            return looked_at(lambda: _changes(client, made), operator)
+            return looked_at(lambda: _changes(made), operator)
         if status == "FAILED":
             why = shown_line(found.get("StatusReason", ""))
             if any(text in why for text in _UNCHANGED):
                 return None
             raise OperatingError(
-                f"CloudFormation makes no change set of this: {why.rstrip('.')}.",
+                f"CloudFormation cannot create the change set: {why.rstrip('.')}.",
                 "Correct what it names, and deploy again.",
             )
         if operator.clock() - began > _LONGEST:
@@ -170,12 +159,12 @@ def _waited_for(client: CloudFormationClient, made: ChangeSet) -> tuple[Resource
         operator.sleep(EVERY)
 
 
-def _changes(client: CloudFormationClient, made: ChangeSet) -> tuple[ResourceChange, ...]:
-    pages = client.get_paginator("describe_change_set").paginate(
+def _changes(made: ChangeSet) -> tuple[ResourceChange, ...]:
+    pages = made.client.get_paginator("describe_change_set").paginate(
         ChangeSetName=made.name, StackName=made.stack
     )
     return tuple(
-        resource_change(each["ResourceChange"])
+        ResourceChange.of(each["ResourceChange"])
         for page in pages
         for each in page.get("Changes", ())
         if "ResourceChange" in each

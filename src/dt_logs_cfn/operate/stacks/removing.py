@@ -13,7 +13,7 @@ from dt_logs_cfn.cli.terminal import Operator, printable
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stacks.deleting import delete
 from dt_logs_cfn.operate.stacks.following import follow, seen_before
-from dt_logs_cfn.operate.stacks.marks import Hints, Left, Marks, fate, leftovers
+from dt_logs_cfn.operate.stacks.marks import Hints, Left, Marks, leftovers
 from dt_logs_cfn.operate.stacks.marks_read import Access, read_marks
 from dt_logs_cfn.operate.stacks.stack import (
     Existing,
@@ -139,22 +139,26 @@ def _hints(stack: StackDescription, listed: Sequence[Resource]) -> Hints:
 def _told(
     stack: StackDescription, listed: Sequence[Resource], marks: Marks, documented: bool
 ) -> str:
-    goes, stays = fate(marks, documented)
-    existing = [
-        f"{each.logical_id}  {each.resource_type}  {each.physical_id}"
-        for each in reversed(listed)
-        if not each.status.startswith("DELETE_COMPLETE")
+    found = leftovers(marks, documented, deleted=False)
+    goes = [
+        *(
+            f"{each.logical_id}  {each.resource_type}  {each.physical_id}"
+            for each in reversed(listed)
+            if not each.status.startswith("DELETE_COMPLETE")
+        ),
+        *(each.described for each in found if not each.expected),
     ]
+    stays = [each.described for each in found if each.expected]
     if stack.role:
         stays.append(f"the service role {stack.role}")
     lines = [
         f"delete stack {stack.name}, which is in {stack.status}",
         f"  through   {stack.role or 'your own rights, without a service role'}",
         "  Goes",
-        *(f"    - {each}" for each in (*existing, *goes) or ("the stack alone",)),
+        *(f"    - {each}" for each in goes or ["the stack alone"]),
         *(["  Stays"] if stays else []),
         *(f"    {each}" for each in stays),
-        *(["  Could not be looked at"] if marks.unread else []),
+        *(["  Could not be read"] if marks.unread else []),
         *(f"    {each}" for each in marks.unread),
     ]
     return "\n".join(map(printable, lines))
@@ -167,7 +171,7 @@ def _agreed(left: Sequence[Left], operator: Operator, options: Options) -> bool:
         return False
     operator.tell("Left, and you may remove it with your own rights:")
     for each in removable:
-        operator.tell(f"    {each.told}")
+        operator.tell(f"    {each.described}")
     try:
         operator.confirm("Remove these?", options.leftovers, "they stay")
     except OperatingError:

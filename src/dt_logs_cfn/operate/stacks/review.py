@@ -1,36 +1,81 @@
-"""What a change set would do, in words: the template, its values and the resources."""
+"""What changes of the stack itself: its template, parameters, tags and resources, in words; pure.
+
+Another client may have written the texts, so they are shown without control characters, and
+addresses in them without what may be a token.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dt_logs_cfn.cli.terminal import changes, printable, shown_value
+from dt_logs_cfn.cli.terminal import changes, printable, shown_text, shown_value
+from dt_logs_cfn.diff import Level, compare_templates
+from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.stacks.change_sets import ResourceChange
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.diff import template_changes
+from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
+from dt_logs_cfn.template.declared import declared, split
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.json_tree import mappings
-from dt_logs_handler.documents import statements, texts
+from dt_logs_handler.documents import Json, statements, texts
 
+# Differences of templates that make the same stack, so CloudFormation sees no change.
+_WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "version"))
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
+
+
+def stack_change(
+    name: str, existing: Existing | None, template: TemplateJson, values: Mapping[str, str]
+) -> PlannedChange | None:
+    """Return what changes of a stack, as one change of a plan; None for nothing.
+
+    `values` are those that all parameters of the new template will have.
+    """
+    subject = f"stack {name}"
+    if existing is None:
+        resources, stack = template.get("Resources"), ResolvedTemplate(template, values)
+        made = ", ".join(filter(stack.has, resources)) if isinstance(resources, dict) else ""
+        return PlannedChange("CreateStack", subject, (f"+ the stack itself: {made}",))
+    parameters = declared(template)
+    old, new = (
+        {name: _taken(parameters.get(name, {}), value) for name, value in each.items()}
+        for each in (existing.stack.parameters, values)
+    )
+    changed = [f"~ parameter {each}" for each in changes(old, new)]
+    found = compare_templates(existing.template, template)
+    # A condition with another meaning may decide otherwise on what the stack has.
+    conditions = any((e.kind, e.level) == ("condition", Level.MAJOR) for e in found)
+    if not changed and not conditions and all(each.kind in _WORDS for each in found):
+        return None
+    lines = (*(f"~ template: {shown_text(each.what)}" for each in found), *changed)
+    return PlannedChange("UpdateStack", subject, lines)
+
+
+def _taken(parameter: Mapping[str, Json], value: str) -> str:
+    found = split(parameter, value)
+    return found if isinstance(found, str) else ",".join(found)
+
+
+def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:
+    """Return what changes from one template to another, in words, the worst first."""
+    return [shown_text(each.what) for each in compare_templates(old, new)]
 
 
 def rights(template: Mapping[str, Any]) -> frozenset[str]:
     """Return the actions that a template's roles may do, by the policies in it."""
+    resources: Mapping[str, Mapping[str, Any]] = template.get("Resources", {})
     return frozenset(
         action
-        for resource in _objects(template.get("Resources"))
-        if resource.get("Type") == "AWS::IAM::Role"
-        for _, policy in mappings(resource.get("Properties", {}).get("Policies", []))
+        for role in resources.values()
+        if role.get("Type") == "AWS::IAM::Role"
+        for _, policy in mappings(role.get("Properties", {}).get("Policies", []))
         for statement in statements(policy)
         for action in texts(statement.get("Action"))
     )
 
 
 def told(deployment: Deployment, resources: Sequence[ResourceChange]) -> str:
-    """Return what a change set would do as text, an endpoint without what may be a token.
-
-    What another client has set may hold anything: no line of it drives a terminal.
-    """
+    """Return what a change set would do as text."""
     return "\n".join(map(printable, _told(deployment, resources)))
 
 
@@ -40,52 +85,35 @@ def _told(deployment: Deployment, resources: Sequence[ResourceChange]) -> Iterat
     yield f"{verb} stack {deployment.name} in account {here.account}, {here.region}"
     yield f"  template  {deployment.template.description}"
     yield f"  through   {deployment.acting_role or 'your own rights, without a service role'}"
-    yield from _listed_under("Resources", [_change(each) for each in resources])
-    yield from _listed_under("Parameters", list(_parameters(deployment)))
-    old = before.stack.tags if before else {}
-    yield from _listed_under("Tags", list(changes(old, deployment.all_tags)))
-    if before is None:
-        yield from _listed_under("Rights of the Lambda's role", list(_rights(deployment)))
-    else:
-        found = template_changes(before.template, deployment.document)
-        yield from _listed_under("Template", found)
+    parameters = changes(before.stack.parameters, deployment.values) if before else _new(deployment)
+    sections: dict[str, Sequence[str]] = {
+        "Resources": [_change(each) for each in resources],
+        "Parameters": [*parameters],
+        "Tags": [*changes(before.stack.tags if before else {}, deployment.all_tags)],
+        "Rights of the Lambda's role": [] if before else [*_rights(deployment)],
+        "Template": template_changes(before.template, deployment.document) if before else [],
+    }
+    for title, lines in sections.items():
+        if lines:
+            yield f"  {title}"
+            yield from (f"    {each}" for each in lines)
 
 
-def _change(found: ResourceChange) -> str:
-    sign = _SIGNS.get(found.action, "?")
-    how = {"True": "made anew", "Conditional": "perhaps made anew"}.get(found.replacement, "")
-    if how:
-        sign = "!"
-    more = "; ".join(filter(None, (how, ", ".join(found.properties))))
-    return f"{sign} {found.logical_id}  {found.resource_type}{f'  ({more})' if more else ''}"
-
-
-def _parameters(deployment: Deployment) -> Iterator[str]:
-    """Yield what changes; of a stack that is to be made, everything that has a value."""
-    if deployment.stack is not None:
-        yield from changes(deployment.stack.parameters, deployment.values)
-        return
+def _new(deployment: Deployment) -> Iterator[str]:
     for name, value in deployment.values.items():
         if value:
             yield f"{name} = {shown_value(value)}"
 
 
+def _change(found: ResourceChange) -> str:
+    sign = _SIGNS.get(found.action, "?")
+    how = {"True": "replaced", "Conditional": "perhaps replaced"}.get(found.replacement, "")
+    more = "; ".join(filter(None, (how, ", ".join(found.properties))))
+    shown = f"  ({more})" if more else ""
+    return f"{'!' if how else sign} {found.logical_id}  {found.resource_type}{shown}"
+
+
 def _rights(deployment: Deployment) -> Iterator[str]:
-    found = rights(deployment.document)
-    services = Counter(each.partition(":")[0] for each in found)
+    services = Counter(each.partition(":")[0] for each in rights(deployment.document))
     yield ", ".join(f"{count} of {name}" for name, count in sorted(services.items()))
     yield "each one, and what for: `dt-logs-cfn explain`"
-
-
-def _listed_under(title: str, lines: Sequence[str]) -> Iterator[str]:
-    if lines:
-        yield f"  {title}"
-        yield from (f"    {each}" for each in lines)
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    return (
-        [each for each in value.values() if isinstance(each, dict)]
-        if isinstance(value, dict)
-        else []
-    )

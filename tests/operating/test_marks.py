@@ -38,7 +38,8 @@ def test_what_goes_and_what_stays_is_told_for_each_kind_of_bucket() -> None:
         "bucket theirs: 1 statement of the stack's in its policy",
         "bucket empty: it is empty, and nobody uses it",
         "bucket full: 1 notification of ours",
-        "bucket inherited: it is empty, and nobody uses it; a stack that no longer uses it created it",
+        "bucket inherited: it is empty, and nobody uses it; a stack that no longer uses it created"
+        " it",
         "bucket inherited-full: 1 statement of the stack's in its policy",
         "topic arn:topic: no other stack uses it",
     ]

@@ -1,11 +1,10 @@
-"""Roll-outs for tests: a template with our parameters and one topic, and short ways to make one."""
+"""For tests of roll-outs: a template with our parameters and one topic, and where it goes."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from dt_logs_cfn import Settings
-from dt_logs_cfn.operate.stack_sets.rollout import Rollout
 from dt_logs_cfn.operate.templates import Template
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.templates import stack_template
@@ -31,17 +30,3 @@ def template(topic: str = "t", defaults: Mapping[str, str] | None = None) -> Tem
 
 
 TEMPLATE = template()
-
-
-def rollout(**given: Any) -> Rollout:
-    """Return a roll-out to two accounts in two regions, or to what is given."""
-    usual: dict[str, Any] = {
-        "name": "dt-logs-analysis",
-        "template": TEMPLATE,
-        "parameters": VALUES,
-        "tags": {},
-        "regions": (IRELAND, OHIO),
-        "accounts": (ONE, TWO),
-        "units": (),
-    }
-    return Rollout(**{**usual, **given})

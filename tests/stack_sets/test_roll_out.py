@@ -249,9 +249,9 @@ def test_a_long_silence_is_told(terminal: Terminal) -> None:
     terminal.fake.advance = lambda operation: next(looks, None) is None and advance(operation)
     assert terminal.run("--accounts", ONE, "--regions", OHIO) == 0
     assert terminal.err[-3:] == [
-        "1:00  RUNNING: 1 PENDING",
+        "01:00  RUNNING: 1 PENDING",
         f"      {ONE}  {OHIO}  SUCCEEDED",
-        "2:00  SUCCEEDED: 1 SUCCEEDED",
+        "02:00  SUCCEEDED: 1 SUCCEEDED",
     ]
 
 

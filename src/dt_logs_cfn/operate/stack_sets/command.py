@@ -16,14 +16,13 @@ from dt_logs_cfn.cli.terminal import Operator, one_line, printable, result, show
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_cfn.operate.stack_sets import failures, options
 from dt_logs_cfn.operate.stack_sets.operations import begin, follow
-from dt_logs_cfn.operate.stack_sets.rollout import Rollout, Step, check, steps
-from dt_logs_cfn.operate.stack_sets.stack_set import Progress, StackSet
+from dt_logs_cfn.operate.stack_sets.rollout import Progress, Rollout, Step
+from dt_logs_cfn.operate.stack_sets.stack_set import StackSet
 from dt_logs_cfn.operate.templates import Template
 from dt_logs_handler.aws import denied
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import StackSetTypeDef
 
 _LONGEST = 300
 
@@ -65,10 +64,10 @@ def roll_out(
         with aws.errors(), _advised():
             client, place = connect(arguments)
             stack_set = StackSet(client, rollout)
-            there = _settled(stack_set, rollout, course, safe)
-            course.steps = tuple(steps(rollout, there, stack_set.instances() if there else {}))
+            _settle(stack_set, course, safe)
+            course.steps = tuple(stack_set.steps())
             if _agreed(rollout, course, place, operator, arguments.yes):
-                _carry_out(stack_set, there, course, safe)
+                _carry_out(stack_set, course, safe)
     except KeyboardInterrupt:
         operator.advise(course.note)
         raise
@@ -95,46 +94,35 @@ def _agreed(rollout: Rollout, course: _Course, place: str, operator: Operator, y
     return True
 
 
-def _carry_out(
-    stack_set: StackSet, there: StackSetTypeDef | None, course: _Course, operator: Operator
-) -> None:
+def _carry_out(stack_set: StackSet, course: _Course, operator: Operator) -> None:
     for number, step in enumerate(course.steps, 1):
-        course.done.append(_done(stack_set, step, there, course, operator))
+        course.done.append(_done(stack_set, step, course, operator))
         course.note = f"{number} of {len(course.steps)} steps are over; the same command goes on."
         if course.done[-1].status != "SUCCEEDED":
             return
 
 
-def _settled(
-    stack_set: StackSet, rollout: Rollout, course: _Course, operator: Operator
-) -> StackSetTypeDef | None:
-    """Wait until no operation is running, whoever began it, and return the stack set."""
+def _settle(stack_set: StackSet, course: _Course, operator: Operator) -> None:
+    """Read the stack set once no operation is running, whoever began it."""
     while True:
-        there = stack_set.found()
-        check(rollout, there)
-        running = stack_set.running() if there else None
+        stack_set.read()
+        running = stack_set.running() if stack_set.there else None
         if running is None:
-            return there
+            return
         course.note = f"Operation {running} goes on by itself. Nothing else was started."
         operator.tell(f"operation {running} is under way; waiting, since one is done at a time")
         follow(stack_set, running, operator)
         course.note = _Course.note
 
 
-def _done(
-    stack_set: StackSet,
-    step: Step,
-    there: StackSetTypeDef | None,
-    course: _Course,
-    operator: Operator,
-) -> Progress:
+def _done(stack_set: StackSet, step: Step, course: _Course, operator: Operator) -> Progress:
     operation_id = str(uuid.uuid4())
     if step.kind == "create":
         course.note = "The stack set may have been created, without any stack."
-        begin(stack_set, step, there, operation_id, operator)
+        begin(stack_set, step.kind, operation_id, operator)
         return Progress("", "SUCCEEDED")
     course.note = f"Operation {operation_id} may have begun; the same command follows it."
-    operation_id = begin(stack_set, step, there, operation_id, operator)
+    operation_id = begin(stack_set, step.kind, operation_id, operator)
     course.note = f"Operation {operation_id} goes on by itself; the same command follows it."
     operator.tell(f"{step.does}: operation {operation_id}")
     return follow(stack_set, operation_id, operator)
@@ -156,8 +144,8 @@ def _advised() -> Iterator[None]:
 
 def _lines(course: _Course) -> Iterator[str]:
     for step, found in zip(course.steps, course.done, strict=False):
-        counts = ", ".join(f"{number} {status}" for status, number in found.counts.items())
-        yield printable(f"{found.status}: {step.does}{counts and f' ({counts})'}")
+        counted = f" ({found.counted})" if found.results else ""
+        yield printable(f"{found.status}: {step.does}{counted}")
         if found.reason:
             yield f"  {failures.own_reason(found.reason)}"
     if failed := failures.failures(course.done):

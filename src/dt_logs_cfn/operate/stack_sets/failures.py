@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from dt_logs_cfn.cli.terminal import one_line, printable, shown_text
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.stack_sets.stack_set import Progress, Result
+from dt_logs_cfn.operate.stack_sets.rollout import Progress, Result
 from dt_logs_cfn.operate.stacks.following import reason as own_words
 
 # What StackSets says about its own roles and permissions, and the fix.
@@ -50,9 +50,9 @@ _OTHERWISE = "Correct what the reason names, and run the same command again."
 
 def failures(done: Iterable[Progress]) -> tuple[Result, ...]:
     """Return what failed, then what was not tried, in all operations; of a stack the last."""
-    last = {each.place: each for one in done for each in one.results}
+    last = {each.target: each for one in done for each in one.results}
     bad = [each for each in last.values() if each.status in ("FAILED", "CANCELLED")]
-    return tuple(sorted(bad, key=lambda each: (each.status == "CANCELLED", each.place)))
+    return tuple(sorted(bad, key=lambda each: (each.status == "CANCELLED", each.target)))
 
 
 def own_reason(reason: str) -> str:
@@ -75,7 +75,7 @@ def table(failed: Sequence[Result]) -> Iterator[str]:
     """Yield failures as lines, with what to do, each advice once."""
     yield from ("", f"{'Account':<12}  {'Region':<14}  {'Status':<9}  Reason")
     for each in failed:
-        (account, region), reason = each.place, own_reason(each.reason) or "none given"
+        (account, region), reason = each.target, own_reason(each.reason) or "none given"
         yield printable(f"{account:<12}  {region:<14}  {each.status:<9}  {reason}")
     yield from ("", "What to do:")
     yield from (f"- {fix}" for fix in dict.fromkeys(advice(each.reason) for each in failed))
@@ -83,7 +83,7 @@ def table(failed: Sequence[Result]) -> Iterator[str]:
 
 def data(failed: Result) -> dict[str, str]:
     """Return a failure for a program."""
-    account, region = failed.place
+    account, region = failed.target
     reason, fix = own_reason(failed.reason), advice(failed.reason)
     status = failed.status
     return {"account": account, "region": region, "status": status, "reason": reason, "fix": fix}

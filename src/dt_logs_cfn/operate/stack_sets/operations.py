@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.cli.terminal import Operator
+from dt_logs_cfn.cli.terminal import Operator, elapsed
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, passes, patiently, refused
 from dt_logs_cfn.operate.stack_sets.failures import own_reason
-from dt_logs_cfn.operate.stack_sets.rollout import Place, Step
-from dt_logs_cfn.operate.stack_sets.stack_set import ENDED, Progress, StackSet
+from dt_logs_cfn.operate.stack_sets.rollout import Kind, Progress, Target
+from dt_logs_cfn.operate.stack_sets.stack_set import ENDED, StackSet
 from dt_logs_handler.aws import code
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation.type_defs import StackSetTypeDef
 
 SECONDS = 5.0  # between two looks
 SILENCE = 60.0  # seconds without a change before a message
 
 
-def begin(
-    stack_set: StackSet,
-    step: Step,
-    there: StackSetTypeDef | None,
-    operation_id: str,
-    operator: Operator,
-) -> str:
+def begin(stack_set: StackSet, kind: Kind, operation_id: str, operator: Operator) -> str:
     """Begin a step once, even if AWS's answer is lost, and return its operation's ID.
 
-    Raises OperatingError where it may have begun, or where another operation is in the way, and
-    botocore's errors where it has not begun.
+    Raises OperatingError if it may have begun, or if another operation is in the way, and
+    botocore's errors if it has not begun.
     """
     lost = False
 
     def attempt() -> str:
         nonlocal lost
         try:
-            return stack_set.begin(step, there, operation_id)
+            return stack_set.begin(kind, operation_id)
         except FAILURES as error:
             answer = code(error) if isinstance(error, ClientError) else ""
             lost = lost or passes(error) or bool(answer and not refused(error))
@@ -74,23 +64,23 @@ def follow(stack_set: StackSet, operation_id: str, operator: Operator) -> Progre
     operation going on.
     """
     start = told = operator.clock()
-    seen: dict[Place, str] = {}
+    seen: dict[Target, str] = {}
     while True:
         found = patiently(
             lambda: stack_set.look(operation_id), operator, f"Operation {operation_id}"
         )
-        changed = [e for e in found.results if e.status != seen.get(e.place, "PENDING")]
+        changed = [e for e in found.results if e.status != seen.get(e.target, "PENDING")]
         for each in changed:
             why = f": {own_reason(each.reason)}" if each.reason and each.status == "FAILED" else ""
-            operator.tell(f"      {'  '.join(each.place)}  {each.status}{why}")
+            operator.tell(f"      {'  '.join(each.target)}  {each.status}{why}")
         ended, now = found.status in ENDED, operator.clock()
         if changed or ended or now - told >= SILENCE:
-            counts = ", ".join(f"{number} {status}" for status, number in found.counts.items())
-            operator.tell(f"{_elapsed(now - start)}  {found.status}: {counts or 'no stacks yet'}")
+            counted = found.counted or "no stacks yet"
+            operator.tell(f"{elapsed(now - start)}  {found.status}: {counted}")
             told = now
         if ended:
             return _with_reasons(stack_set, found, operator)
-        seen = {each.place: each.status for each in found.results}
+        seen = {each.target: each.status for each in found.results}
         operator.sleep(SECONDS)
 
 
@@ -103,15 +93,8 @@ def _with_reasons(stack_set: StackSet, found: Progress, operator: Operator) -> P
     except FAILURES as error:
         operator.tell(f"      reasons cannot be read ({type(error).__name__})")
         return found
-    reasons = {place: each.get("StatusReason", "") for place, each in stacks.items()}
+    reasons = {target: each.get("StatusReason", "") for target, each in stacks.items()}
     results = (
-        replace(each, reason=each.reason or reasons.get(each.place, "")) for each in found.results
+        replace(each, reason=each.reason or reasons.get(each.target, "")) for each in found.results
     )
     return replace(found, results=tuple(results))
-
-
-def _elapsed(seconds: float) -> str:
-    """Return a span of time as 0:42 or 1:02:03."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dt_logs_cfn.cli.argument_types import matching
 from dt_logs_cfn.operate.stack_options import ROLE_ARN
@@ -93,17 +93,12 @@ def rollout(
     tags: Mapping[str, str],
 ) -> Rollout:
     """Return the roll-out that checked options ask for. Raises OperatingError."""
-    preferences: StackSetOperationPreferencesTypeDef = {}
-    if tolerance := arguments.failure_tolerance:
-        if tolerance.endswith("%"):
-            preferences["FailureTolerancePercentage"] = int(tolerance[:-1])
-        else:
-            preferences["FailureToleranceCount"] = int(tolerance)
-    if most := arguments.max_concurrent:
-        if most.endswith("%"):
-            preferences["MaxConcurrentPercentage"] = int(most[:-1])
-        else:
-            preferences["MaxConcurrentCount"] = int(most)
+    tolerance, most = arguments.failure_tolerance, arguments.max_concurrent
+    preferences = {**_amount("FailureTolerance", tolerance), **_amount("MaxConcurrent", most)}
+    roles = {
+        "AdministrationRoleARN": arguments.administration_role_arn,
+        "ExecutionRoleName": arguments.execution_role_name,
+    }
     return Rollout(
         name=arguments.stack_set,
         template=template,
@@ -113,8 +108,14 @@ def rollout(
         accounts=tuple(dict.fromkeys(arguments.accounts or ())),
         units=tuple(dict.fromkeys(arguments.ou or ())),
         call_as=arguments.call_as or "SELF",
-        administration_role_arn=arguments.administration_role_arn or "",
-        execution_role_name=arguments.execution_role_name or "",
+        roles={name: role for name, role in roles.items() if role},
         auto_deployment=arguments.auto_deployment,
-        preferences=preferences,
+        preferences=cast("StackSetOperationPreferencesTypeDef", preferences),
     )
+
+
+def _amount(name: str, given: str | None) -> dict[str, int]:
+    """Return a number or a percentage as one of an operation's preferences."""
+    if not given:
+        return {}
+    return {f"{name}{'Percentage' if given[-1] == '%' else 'Count'}": int(given.rstrip("%"))}

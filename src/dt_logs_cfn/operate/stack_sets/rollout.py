@@ -1,29 +1,23 @@
-"""Define a roll-out by a StackSet, and work out the steps that it takes; pure.
-
-Rollout, the stack set as it is, its instances ─► steps ─► Step …
-"""
+"""A roll-out by a StackSet: what is asked for, its steps, and the progress of one; plain data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from dt_logs_cfn.cli.terminal import changes, shown_value
-from dt_logs_cfn.errors import DtLogsError, OperatingError
-from dt_logs_cfn.operate import values
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS
 from dt_logs_cfn.operate.templates import Template
-from dt_logs_cfn.template.declared import default
-from dt_logs_cfn.template.parsing import parse_template
-from dt_logs_cfn.template.templates import origin
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import literals
     from mypy_boto3_cloudformation import type_defs as types
 
-Place = tuple[str, str]  # an account and a region
+Target = tuple[str, str]  # an account and a region
+Kind = Literal["create", "update", "instances"]
 
-_LIST = "LoadBalancerArns"
 _MOST = 8  # accounts that are listed in a line
 
 
@@ -31,9 +25,8 @@ _MOST = 8  # accounts that are listed in a line
 class Rollout:
     """A stack set, and one stack of it in each account or unit and each region.
 
-    With units, `accounts` narrows them down. Parameters and tags that are not given, and settings
-    that are empty or None, stay as they are. Raises OperatingError when made for load balancers by
-    name.
+    With units, `accounts` narrows them down. Parameters, tags and `roles` that are not given stay
+    as they are. Raises OperatingError when made for load balancers by name.
     """
 
     name: str
@@ -44,20 +37,19 @@ class Rollout:
     accounts: tuple[str, ...]
     units: tuple[str, ...]
     call_as: literals.CallAsType = "SELF"
-    administration_role_arn: str = ""
-    execution_role_name: str = ""
+    roles: Mapping[str, str] = field(default_factory=dict)  # by the names of StackSets' API
     auto_deployment: bool | None = None
-    preferences: types.StackSetOperationPreferencesTypeDef | None = None
+    preferences: types.StackSetOperationPreferencesTypeDef = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.parameters.get(_LIST, "*").strip() != "*":
+        if self.parameters.get(LOAD_BALANCERS, "*").strip() != "*":
             raise OperatingError(
-                f"{_LIST} names load balancers, which are of one account and region.",
+                f"{LOAD_BALANCERS} names load balancers, which are of one account and region.",
                 "Use --load-balancer '*' for all in each, or deploy a stack beside them.",
             )
 
     @property
-    def permission_model(self) -> literals.PermissionModelsType:
+    def permission_model(self) -> str:
         """Which roles StackSets uses in the accounts."""
         return "SERVICE_MANAGED" if self.units else "SELF_MANAGED"
 
@@ -71,87 +63,49 @@ class Rollout:
             named.append(f"accounts {listed}")
         return f"{', only '.join(named)}, in {', '.join(self.regions)}"
 
+    @property
+    def targets(self) -> dict[str, object]:
+        """The targets as CreateStackInstances takes them."""
+        if not self.units:
+            return {"Accounts": self.accounts}
+        only = {"Accounts": self.accounts, "AccountFilterType": "INTERSECTION"}
+        units = {"OrganizationalUnitIds": self.units}
+        return {"DeploymentTargets": units | only if self.accounts else units}
+
 
 @dataclass(frozen=True)
 class Step:
-    """One request that begins something; `lines` say what changes by it."""
+    """One request that begins something; `lines` say what it changes."""
 
-    kind: Literal["create", "update", "instances"]
+    kind: Kind
     does: str
     lines: tuple[str, ...] = ()
 
 
-def check(rollout: Rollout, there: types.StackSetTypeDef | None) -> None:
-    """Refuse what would fail, and a stack set that was not made from our template.
+@dataclass(frozen=True)
+class Result:
+    """An operation's result so far for one stack."""
 
-    Raises OperatingError.
-    """
-    template = parse_template(rollout.template.text)
-    if there is not None:
-        try:
-            origin(parse_template(there.get("TemplateBody", "")))
-        except DtLogsError as error:
-            raise OperatingError(
-                f"The stack set {rollout.name} was not made from a template of ours.",
-                "Choose another name.",
-            ) from error
-        model = there.get("PermissionModel", "SELF_MANAGED")
-        if model != rollout.permission_model:
-            raise OperatingError(
-                f"The stack set {rollout.name} is {model}; these targets are not.",
-                "Use --accounts alone for SELF_MANAGED, --ou for SERVICE_MANAGED, or a new name.",
-            )
-    values.check(template, rollout.parameters, parameters_of(there))
+    target: Target
+    status: str
+    reason: str = ""
 
 
-def steps(
-    rollout: Rollout,
-    there: types.StackSetTypeDef | None,
-    instances: Mapping[Place, types.StackInstanceSummaryTypeDef],
-) -> Iterator[Step]:
-    """Yield the steps that turn what exists into what is asked for, in order.
+@dataclass(frozen=True)
+class Progress:
+    """An operation's progress; each stack once, ordered by account and region."""
 
-    Asked to create stacks, CloudFormation expands units, skips the stacks that are there, and
-    retries those that are OUTDATED [CloudFormation API, CreateStackInstances].
-    """
-    if there is None:
-        given = sorted(rollout.parameters.items())
-        lines = [f"{name} = {shown_value(value)}" for name, value in given]
-        yield Step("create", "create the stack set", tuple(lines))
-    elif lines := [*_differences(rollout, there)]:
-        does = f"update the stack set and its {len(instances):,} stacks"
-        yield Step("update", does, tuple(lines))
-    places = {(account, region) for account in rollout.accounts for region in rollout.regions}
-    current = {place for place, each in instances.items() if each.get("Status") != "OUTDATED"}
-    if rollout.units or places - current:
-        yield Step("instances", f"create the stacks that are missing or failed: {rollout.where}")
+    operation_id: str
+    status: str
+    reason: str = ""
+    results: tuple[Result, ...] = ()
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many stacks have each status."""
+        return dict(sorted(Counter(each.status for each in self.results).items()))
 
-def parameters_of(there: types.StackSetTypeDef | None) -> dict[str, str]:
-    """Return a stack set's parameters; empty if it does not exist."""
-    found = there.get("Parameters", []) if there else []
-    return {each["ParameterKey"]: each.get("ParameterValue", "") for each in found}
-
-
-def _differences(rollout: Rollout, there: types.StackSetTypeDef) -> Iterator[str]:
-    before, declared = parameters_of(there), rollout.template.parameters
-    if parse_template(rollout.template.text) != parse_template(there.get("TemplateBody", "")):
-        yield "the template changes"
-    old = {name: before.get(name, default(declared[name]) or "") for name in rollout.parameters}
-    yield from changes(old, rollout.parameters)
-    if rollout.tags:
-        tags = {each["Key"]: each["Value"] for each in there.get("Tags", [])}
-        yield from (f"tag {each}" for each in changes(tags, rollout.tags))
-    for name, asked, present in (
-        (
-            "administration role",
-            rollout.administration_role_arn,
-            there.get("AdministrationRoleARN"),
-        ),
-        ("execution role", rollout.execution_role_name, there.get("ExecutionRoleName")),
-    ):
-        if asked and asked != present:
-            yield f"{name}: {present} -> {asked}"
-    automatic = there.get("AutoDeployment", {}).get("Enabled", False)
-    if rollout.auto_deployment not in (None, automatic):
-        yield f"auto-deployment is turned {'on' if rollout.auto_deployment else 'off'}"
+    @property
+    def counted(self) -> str:
+        """The counts in words."""
+        return ", ".join(f"{number} {status}" for status, number in self.counts.items())

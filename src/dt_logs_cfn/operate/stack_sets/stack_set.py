@@ -1,78 +1,93 @@
-"""Make a stack set's AWS calls: read it, begin an operation, and read its progress."""
+"""A stack set: what exists, the steps to what is asked for, and the calls that change it."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.operate.stack_sets.rollout import Place, Rollout, Step, parameters_of
+from dt_logs_cfn.cli.terminal import changes, shown_value
+from dt_logs_cfn.errors import DtLogsError, OperatingError
+from dt_logs_cfn.operate import values
+from dt_logs_cfn.operate.stack_sets.rollout import (
+    Kind,
+    Progress,
+    Result,
+    Rollout,
+    Step,
+    Target,
+)
+from dt_logs_cfn.template.declared import default
+from dt_logs_cfn.template.parsing import parse_template
+from dt_logs_cfn.template.templates import origin
 from dt_logs_handler.aws import code
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient, literals
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation import type_defs as types
 
-ENDED = ("SUCCEEDED", "FAILED", "STOPPED")  # of an operation
-
-# The template makes a role, and names it where a parameter says so.
-_CAPABILITIES: list[literals.CapabilityType] = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+ENDED = ("SUCCEEDED", "FAILED", "STOPPED")  # statuses of an operation
 _USUAL_ADMINISTRATION = ":role/AWSCloudFormationStackSetAdministrationRole"
-
-
-@dataclass(frozen=True)
-class Result:
-    """An operation's result so far for one stack."""
-
-    place: Place
-    status: str
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """An operation's progress; each stack once, ordered by account and region."""
-
-    operation_id: str
-    status: str
-    reason: str = ""
-    results: tuple[Result, ...] = ()
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """How many stacks have each status."""
-        found = Counter(each.status for each in self.results)
-        return dict(sorted(found.items()))
+# By which the settings of a stack set are named to people.
+_ROLES = {"AdministrationRoleARN": "administration role", "ExecutionRoleName": "execution role"}
 
 
 class StackSet:
     """A roll-out's stack set; the client is for its account and region.
 
-    Every method raises botocore's errors.
+    Every method that calls AWS raises botocore's errors.
     """
 
     def __init__(self, client: CloudFormationClient, rollout: Rollout) -> None:
+        self.rollout = rollout
+        self.there: types.StackSetTypeDef | None = None  # as `read` found it
         self._client = client
-        self._rollout = rollout
         self._this: types.DescribeStackSetInputTypeDef = {
             "StackSetName": rollout.name,
             "CallAs": rollout.call_as,
         }
 
-    def found(self) -> types.StackSetTypeDef | None:
-        """Read the stack set; None if there is none, or if it was deleted."""
+    def read(self) -> None:
+        """Read the stack set. Refuses what would fail, and a stack set that is not ours.
+
+        Raises OperatingError.
+        """
         try:
             found = self._client.describe_stack_set(**self._this)["StackSet"]
+            self.there = None if found.get("Status") == "DELETED" else found
         except ClientError as error:
             if code(error) != "StackSetNotFoundException":
                 raise
-            return None
-        return None if found.get("Status") == "DELETED" else found
+            self.there = None
+        if self.there is not None:
+            self._check(self.there)
+        template = parse_template(self.rollout.template.text)
+        values.check(template, self.rollout.parameters, self._parameters)
 
-    def instances(self) -> dict[Place, types.StackInstanceSummaryTypeDef]:
+    def _check(self, there: types.StackSetTypeDef) -> None:
+        name = self.rollout.name
+        try:
+            origin(parse_template(there.get("TemplateBody", "")))
+        except DtLogsError as error:
+            raise OperatingError(
+                f"The stack set {name} was not made from a template of ours.",
+                "Choose another name.",
+            ) from error
+        model = there.get("PermissionModel", "SELF_MANAGED")
+        if model != self.rollout.permission_model:
+            raise OperatingError(
+                f"The stack set {name} is {model}; these targets are not.",
+                "Use --accounts alone for SELF_MANAGED, --ou for SERVICE_MANAGED, or a new name.",
+            )
+
+    @property
+    def _parameters(self) -> dict[str, str]:
+        """The stack set's parameters; empty if it does not exist."""
+        found = self.there.get("Parameters", []) if self.there else []
+        return {each["ParameterKey"]: each.get("ParameterValue", "") for each in found}
+
+    def instances(self) -> dict[Target, types.StackInstanceSummaryTypeDef]:
         """Read which stacks exist."""
         pages = self._client.get_paginator("list_stack_instances").paginate(**self._this)
         listed = [each for page in pages for each in page["Summaries"]]
@@ -85,124 +100,137 @@ class StackSet:
 
     def look(self, operation_id: str) -> Progress:
         """Read an operation's progress."""
-        answer = self._client.describe_stack_set_operation(**self._this, OperationId=operation_id)
-        pages = self._client.get_paginator("list_stack_set_operation_results").paginate(
-            **self._this, OperationId=operation_id
+        client, this = self._client, self._this
+        answer = client.describe_stack_set_operation(**this, OperationId=operation_id)
+        pages = client.get_paginator("list_stack_set_operation_results").paginate(
+            **this, OperationId=operation_id
         )
         results = [_result(each) for page in pages for each in page["Summaries"]]
-        by_place = {each.place: each for each in results}
+        by_target = {each.target: each for each in results}
+        found = answer["StackSetOperation"]
         return Progress(
             operation_id,
-            answer["StackSetOperation"].get("Status", "RUNNING"),
-            answer["StackSetOperation"].get("StatusReason", ""),
-            tuple(by_place[place] for place in sorted(by_place)),
+            found.get("Status", "RUNNING"),
+            found.get("StatusReason", ""),
+            tuple(by_target[target] for target in sorted(by_target)),
         )
 
-    def begin(self, step: Step, there: types.StackSetTypeDef | None, operation_id: str) -> str:
-        """Begin a step with an id for its operation, and return the id that it has.
+    def steps(self) -> Iterator[Step]:
+        """Yield the steps that turn what exists into what is asked for, in order.
 
-        CloudFormation performs what has the same id only once [CloudFormation API, OperationId
+        Asked to create stacks, CloudFormation expands units, skips the stacks that are there, and
+        retries those that are OUTDATED [CloudFormation API, CreateStackInstances].
+        """
+        rollout, instances = self.rollout, self.instances() if self.there else {}
+        if self.there is None:
+            given = sorted(rollout.parameters.items())
+            lines = [f"{name} = {shown_value(value)}" for name, value in given]
+            yield Step("create", "create the stack set", tuple(lines))
+        elif lines := [*self._differences(self.there)]:
+            does = f"update the stack set and its {len(instances):,} stacks"
+            yield Step("update", does, tuple(lines))
+        wanted = {(account, region) for account in rollout.accounts for region in rollout.regions}
+        current = {each for each, found in instances.items() if found.get("Status") != "OUTDATED"}
+        if rollout.units or wanted - current:
+            does = f"create the stacks that are missing or failed: {rollout.where}"
+            yield Step("instances", does)
+
+    def _differences(self, there: types.StackSetTypeDef) -> Iterator[str]:
+        rollout, before = self.rollout, self._parameters
+        declared = rollout.template.parameters
+        if parse_template(rollout.template.text) != parse_template(there.get("TemplateBody", "")):
+            yield "the template changes"
+        old = {name: before.get(name, default(declared[name]) or "") for name in rollout.parameters}
+        yield from changes(old, rollout.parameters)
+        if rollout.tags:
+            tags = {each["Key"]: each["Value"] for each in there.get("Tags", [])}
+            yield from (f"tag {each}" for each in changes(tags, rollout.tags))
+        for name, wanted in rollout.roles.items():
+            if wanted != (present := there.get(name)):
+                yield f"{_ROLES[name]}: {present} -> {wanted}"
+        automatic = there.get("AutoDeployment", {}).get("Enabled", False)
+        if rollout.auto_deployment not in (None, automatic):
+            yield f"auto-deployment is turned {'on' if rollout.auto_deployment else 'off'}"
+
+    def begin(self, kind: Kind, operation_id: str) -> str:
+        """Begin a step with an ID for its operation, and return the ID that it has.
+
+        CloudFormation performs what has the same ID only once [CloudFormation API, OperationId
         and ClientRequestToken], so it can be repeated with the same one. Creating a stack set is
         not an operation; its request takes the ID as a token.
         """
-        client, rollout = self._client, self._rollout
-        if step.kind == "instances":
-            return client.create_stack_instances(**_instances(rollout, operation_id))["OperationId"]
-        if there is None:
-            client.create_stack_set(**_creation(rollout, operation_id))
+        client = self._client
+        if kind == "instances":
+            instances = self._instances(operation_id)
+            return client.create_stack_instances(**instances)["OperationId"]
+        if self.there is None:
+            client.create_stack_set(**self._creation(operation_id))
             return operation_id
-        return client.update_stack_set(**_update(rollout, there, operation_id))["OperationId"]
+        return client.update_stack_set(**self._update(self.there, operation_id))["OperationId"]
 
-
-def _creation(rollout: Rollout, token: str) -> types.CreateStackSetInputTypeDef:
-    given: types.CreateStackSetInputTypeDef = {
-        "StackSetName": rollout.name,
-        "TemplateBody": rollout.template.text,
-        "Parameters": _parameters(rollout, {}),
-        "Capabilities": _CAPABILITIES,
-        "Tags": _tags(rollout),
-        "PermissionModel": rollout.permission_model,
-        "CallAs": rollout.call_as,
-        "ClientRequestToken": token,
-    }
-    if rollout.administration_role_arn:
-        given["AdministrationRoleARN"] = rollout.administration_role_arn
-    if rollout.execution_role_name:
-        given["ExecutionRoleName"] = rollout.execution_role_name
-    if rollout.units:
-        given["AutoDeployment"] = _auto_deployment(bool(rollout.auto_deployment))
-    return given
-
-
-def _update(
-    rollout: Rollout, there: types.StackSetTypeDef, operation_id: str
-) -> types.UpdateStackSetInputTypeDef:
-    given: types.UpdateStackSetInputTypeDef = {
-        "StackSetName": rollout.name,
-        "TemplateBody": rollout.template.text,
-        "Parameters": _parameters(rollout, parameters_of(there)),
-        "Capabilities": _CAPABILITIES,
-        "OperationPreferences": rollout.preferences or {},
-        "CallAs": rollout.call_as,
-        "OperationId": operation_id,
-    }
-    if rollout.tags:
-        given["Tags"] = _tags(rollout)
-    if rollout.auto_deployment is not None:
-        given["AutoDeployment"] = _auto_deployment(rollout.auto_deployment)
-    # A role of the customer's own has to be named each time [CloudFormation API, UpdateStackSet].
-    administration = rollout.administration_role_arn or there.get("AdministrationRoleARN", "")
-    if administration and not administration.endswith(_USUAL_ADMINISTRATION):
-        given["AdministrationRoleARN"] = administration
-    if rollout.execution_role_name:
-        given["ExecutionRoleName"] = rollout.execution_role_name
-    return given
-
-
-def _instances(rollout: Rollout, operation_id: str) -> types.CreateStackInstancesInputTypeDef:
-    given: types.CreateStackInstancesInputTypeDef = {
-        "StackSetName": rollout.name,
-        "Regions": rollout.regions,
-        "OperationPreferences": {**(rollout.preferences or {}), "RegionOrder": rollout.regions},
-        "CallAs": rollout.call_as,
-        "OperationId": operation_id,
-    }
-    if not rollout.units:
-        given["Accounts"] = rollout.accounts
-    elif rollout.accounts:
-        given["DeploymentTargets"] = {
-            "OrganizationalUnitIds": rollout.units,
-            "Accounts": rollout.accounts,
-            "AccountFilterType": "INTERSECTION",
+    def _wanted(self) -> dict[str, object]:
+        """Return what the requests to create and to update the stack set have in common."""
+        rollout = self.rollout
+        given = sorted(rollout.parameters.items())
+        # Other parameters that the stack set has keep their values.
+        kept = self._parameters.keys() & rollout.template.parameters.keys()
+        found: dict[str, object] = {
+            **self._this,
+            "TemplateBody": rollout.template.text,
+            "Parameters": [
+                *({"ParameterKey": name, "ParameterValue": value} for name, value in given),
+                *(
+                    {"ParameterKey": name, "UsePreviousValue": True}
+                    for name in sorted(kept - rollout.parameters.keys())
+                ),
+            ],
+            # The template makes a role, and names it if a parameter says so.
+            "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+            **rollout.roles,
         }
-    else:
-        given["DeploymentTargets"] = {"OrganizationalUnitIds": rollout.units}
-    return given
+        if rollout.tags:
+            tags = sorted(rollout.tags.items())
+            found["Tags"] = [{"Key": key, "Value": value} for key, value in tags]
+        if rollout.auto_deployment is not None or (rollout.units and self.there is None):
+            # With it, the stacks of accounts that leave a unit are deleted.
+            keep = {"RetainStacksOnAccountRemoval": False} if rollout.auto_deployment else {}
+            found["AutoDeployment"] = {"Enabled": bool(rollout.auto_deployment), **keep}
+        return found
 
+    def _creation(self, token: str) -> types.CreateStackSetInputTypeDef:
+        model = self.rollout.permission_model
+        request = {**self._wanted(), "PermissionModel": model, "ClientRequestToken": token}
+        return cast("types.CreateStackSetInputTypeDef", request)
 
-def _auto_deployment(enabled: bool) -> types.AutoDeploymentTypeDef:
-    """Return the setting, by which the stacks of accounts that leave a unit are deleted."""
-    if not enabled:
-        return {"Enabled": False}
-    return {"Enabled": True, "RetainStacksOnAccountRemoval": False}
+    def _update(
+        self, there: types.StackSetTypeDef, operation_id: str
+    ) -> types.UpdateStackSetInputTypeDef:
+        request = {
+            **self._wanted(),
+            "OperationPreferences": self.rollout.preferences or {},
+            "OperationId": operation_id,
+        }
+        # A role of the customer's own has to be named each time [CloudFormation API,
+        # UpdateStackSet].
+        administration = there.get("AdministrationRoleARN", "")
+        if administration and not administration.endswith(_USUAL_ADMINISTRATION):
+            request.setdefault("AdministrationRoleARN", administration)
+        return cast("types.UpdateStackSetInputTypeDef", request)
 
-
-def _parameters(rollout: Rollout, present: Mapping[str, str]) -> list[types.ParameterTypeDef]:
-    """Return the values that are given; others that are present stay as they are."""
-    given = sorted(rollout.parameters.items())
-    kept = present.keys() & rollout.template.parameters.keys() - rollout.parameters.keys()
-    found: list[types.ParameterTypeDef] = [
-        {"ParameterKey": name, "ParameterValue": value} for name, value in given
-    ]
-    return found + [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(kept)]
-
-
-def _tags(rollout: Rollout) -> list[types.TagTypeDef]:
-    return [{"Key": key, "Value": value} for key, value in sorted(rollout.tags.items())]
+    def _instances(self, operation_id: str) -> types.CreateStackInstancesInputTypeDef:
+        regions = self.rollout.regions
+        request = {
+            **self._this,
+            **self.rollout.targets,
+            "Regions": regions,
+            "OperationPreferences": {**(self.rollout.preferences or {}), "RegionOrder": regions},
+            "OperationId": operation_id,
+        }
+        return cast("types.CreateStackInstancesInputTypeDef", request)
 
 
 def _result(found: types.StackSetOperationResultSummaryTypeDef) -> Result:
     gate = found.get("AccountGateResult", {})
     refused = gate.get("StatusReason", "") if gate.get("Status") == "FAILED" else ""
-    place = found.get("Account", ""), found.get("Region", "")
-    return Result(place, found.get("Status", "PENDING"), found.get("StatusReason", "") or refused)
+    target = found.get("Account", ""), found.get("Region", "")
+    return Result(target, found.get("Status", "PENDING"), found.get("StatusReason", "") or refused)

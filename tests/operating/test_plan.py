@@ -25,8 +25,8 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.errors import AwsError, OperatingError
 from dt_logs_cfn.operate.plans import asked
 from dt_logs_cfn.operate.plans.diff import changes
-from dt_logs_cfn.operate.plans.planned import Planned, planned
-from dt_logs_cfn.operate.plans.shown import Preview, data, told
+from dt_logs_cfn.operate.plans.planned import Planned, Preview, planned
+from dt_logs_cfn.operate.plans.shown import data, told
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
 from dt_logs_cfn.settings import Privileges
 from dt_logs_handler.names import load_balancer_name

@@ -8,8 +8,8 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import Operator, result, watch
 from dt_logs_cfn.operate import account, load_balancers, stack_options
 from dt_logs_cfn.operate.plans.asked import properties
-from dt_logs_cfn.operate.plans.planned import planned
-from dt_logs_cfn.operate.plans.shown import Preview, data, told
+from dt_logs_cfn.operate.plans.planned import Preview, planned
+from dt_logs_cfn.operate.plans.shown import data, told
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.review import stack_change
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing, existing

@@ -1,11 +1,11 @@
 """What each step of a plan would change, as lines that begin with `+`, `-` or `~`; pure.
 
-Policies and notifications are shown whole, since somebody judges them; of a tag, which may hold
-anything, what may be a token is not.
+Policies and notifications are shown whole, because somebody judges them. A tag may hold a token, so
+an address in it is shown only up to its host.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dt_logs_cfn.cli.terminal import changed, shown_value
@@ -46,7 +46,7 @@ from dt_logs_handler.register import SID
 
 @dataclass(frozen=True)
 class PlannedChange:
-    """One step, on what, and what would differ: lines that begin with `+`, `-` or `~`."""
+    """One step, its subject, and what would differ: lines that begin with `+`, `-` or `~`."""
 
     step: str
     subject: str
@@ -64,7 +64,7 @@ def changes(plan: Plan, state: State, stack: Stack) -> list[PlannedChange]:
 
 @dataclass
 class _Shown:
-    """What is to be seen of each step; a bucket may be edited more than once in a plan."""
+    """Shows each step; a plan may edit a bucket more than once."""
 
     state: State
     stack: Stack
@@ -81,16 +81,7 @@ class _Shown:
                 return f"subscription {step.subscription}"
             case DeleteTestFile():
                 return f"bucket {step.location.bucket}"
-            case (
-                CreateBucket()
-                | SecureBucket()
-                | SetTags()
-                | SetRetention()
-                | EditPolicy()
-                | EditNotifications()
-                | DeleteBucket()
-            ):
-                return f"bucket {step.bucket}"
+        return f"bucket {step.bucket}"
 
     def diff(self, step: Step) -> Iterator[str]:
         match step:
@@ -114,8 +105,19 @@ class _Shown:
                 yield from _logging(step.was, step.to)
             case SetFilter():
                 yield from self._filter(step)
-            case EnsureTopic() | Subscribe() | Unsubscribe() | DeleteTopic():
-                yield from _announced(step)
+            case EnsureTopic():
+                # The documented role may not look, so each run makes sure of the topic.
+                there = "" if step.known_absent else ", unless it is there"
+                yield f"+ the topic itself{there}"
+                yield from (_tag("+", *each) for each in sorted(step.tags.items()))
+            case Subscribe():
+                there = "" if step.known_absent else ", unless it is there"
+                only = f", for {step.filter_policy} only" if step.filter_policy else ""
+                yield f"+ subscription of {step.endpoint.shown}{only}{there}"
+            case Unsubscribe():
+                yield f"- subscription of {step.endpoint.shown}"
+            case DeleteTopic():
+                yield "- the topic itself, with its subscriptions"
             case DeleteTestFile():
                 yield f"- object {step.location.test_file(self.stack)}"
             case DeleteBucket():
@@ -133,15 +135,14 @@ class _Shown:
         old, new = (list(statements(parsed(each))) if each else [] for each in (before, after))
         gone = [each for each in old if not any(same_statement(each, other) for other in new)]
         come = [each for each in new if not any(same_statement(each, other) for other in old)]
-        pairs = [(was, to) for was in gone if (to := _rewritten(was, come)) is not None]
         for each in gone:
-            if not any(each is was for was, _ in pairs):
+            to = _rewritten(each, come)
+            if to is None:
                 yield f"- policy {compact(each)}"
-        for was, to in pairs:
-            yield from _amended(was, to)
-        for each in come:
-            if not any(each is to for _, to in pairs):
-                yield f"+ policy {compact(each)}"
+            else:
+                come.remove(to)
+                yield from _amended(each, to)
+        yield from (f"+ policy {compact(each)}" for each in come)
 
     def _notifications(self, step: EditNotifications) -> Iterator[str]:
         found = self._bucket(step.bucket)
@@ -165,16 +166,12 @@ def _rewritten(was: Statement, come: Sequence[Statement]) -> Statement | None:
 
     A Sid of ours begins with the stack and the location, and ends with the time of the run.
     """
-    for each in come:
+    ours = re.match(f"{SID}[0-9]+Read[0-9a-f]{{12}}[0-9a-f]{{8}}", str(was.get("Sid", "")))
+    for each in come if ours else ():
         same = {**each, "Sid": "", "Resource": ""} == {**was, "Sid": "", "Resource": ""}
-        if same and _stem(each) == _stem(was) != "":
+        if same and ours and str(each.get("Sid", "")).startswith(ours[0]):
             return each
     return None
-
-
-def _stem(statement: Statement) -> str:
-    found = re.match(f"{SID}[0-9]+Read[0-9a-f]{{12}}[0-9a-f]{{8}}", str(statement.get("Sid", "")))
-    return found[0] if found else ""
 
 
 def _amended(was: Statement, to: Statement) -> Iterator[str]:
@@ -189,13 +186,10 @@ def _secured(found: Bucket | None) -> Iterator[str]:
     if found is None:
         yield "+ public access blocked, encryption SSE-S3, ownership BucketOwnerEnforced"
         return
-    wanted: Mapping[str, tuple[object, object]] = {
-        "encryption": (found.encryption, "AES256"),
-        "object ownership": (found.ownership, "BucketOwnerEnforced"),
-    }
-    for name, (was, to) in wanted.items():
-        if was != to:
-            yield _replaced(name, str(was), str(to))
+    if found.encryption != "AES256":
+        yield _replaced("encryption", found.encryption, "AES256")
+    if found.ownership != "BucketOwnerEnforced":
+        yield _replaced("object ownership", found.ownership, "BucketOwnerEnforced")
     if not Bucket(found.name, public_access_block=found.public_access_block).secure:
         yield _replaced("public access block", compact(dict(found.public_access_block)), "all on")
 
@@ -220,28 +214,6 @@ def _logging(was: Logging, to: Logging) -> Iterator[str]:
     ):
         if old != new:
             yield _replaced(f"access_logs.s3.{name}", old, new)
-
-
-def _announced(
-    step: EnsureTopic | Subscribe | Unsubscribe | DeleteTopic,
-) -> Iterator[str]:
-    match step:
-        case EnsureTopic():
-            # Under the documented role nobody may look, so it is made sure of each time.
-            yield (
-                "+ the topic itself"
-                if step.known_absent
-                else "+ the topic itself, unless it is there"
-            )
-            yield from (_tag("+", *each) for each in sorted(step.tags.items()))
-        case Subscribe():
-            there = "" if step.known_absent else ", unless it is there"
-            only = f", for {step.filter_policy} only" if step.filter_policy else ""
-            yield f"+ subscription of {step.endpoint.shown}{only}{there}"
-        case Unsubscribe():
-            yield f"- subscription of {step.endpoint.shown}"
-        case DeleteTopic():
-            yield "- the topic itself, with its subscriptions"
 
 
 def _replaced(name: str, old: str | None, new: str) -> str:

@@ -1,13 +1,17 @@
 """What the handler would do in an account: its own `observe` and `plan`, and nothing written."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from botocore.exceptions import ClientError
 
 from dt_logs_cfn.errors import AwsError
-from dt_logs_cfn.operate.account import Denied, Reading, observed, reading
+from dt_logs_cfn.operate.account import Denied, Reading, Unread, observed, reading
+from dt_logs_cfn.operate.load_balancers import Dropped
 from dt_logs_cfn.operate.plans.asked import expected
+from dt_logs_cfn.operate.plans.diff import PlannedChange, changes
+from dt_logs_cfn.operate.status.reads import VendedLogs
 from dt_logs_handler.aws import denied
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.main import Clients
@@ -54,6 +58,73 @@ class Planned:
     def works(self) -> bool:
         """Whether the run can work, and all that it depends on could be read."""
         return self.plan is not None and (bool(self.plan.changes) or not self.denied)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What `deploy` would change: the stack itself, and the account if the function `runs`."""
+
+    planned: Planned
+    itself: PlannedChange | None
+    exists: bool
+    runs: bool
+    dropped: Dropped = field(default_factory=Dropped)
+    vended: tuple[VendedLogs, ...] | Unread = ()
+
+    @property
+    def code(self) -> int:
+        """0 if `deploy` would do nothing, 1 if something, 3 if it cannot work."""
+        if self.runs and not self.planned.works:
+            return 3
+        return 1 if self.changes else 0
+
+    @property
+    def changes(self) -> list[PlannedChange]:
+        """All that would change."""
+        itself = [self.itself] if self.itself and (self.planned.plan or not self.runs) else []
+        return [*itself, *(self._in_account if self.runs else ())]
+
+    @property
+    def drift(self) -> list[PlannedChange]:
+        """What a run would change in the account, if this update causes no run."""
+        return [] if self.runs else self._in_account
+
+    @property
+    def delivered(self) -> list[VendedLogs]:
+        """What CloudWatch Logs delivers of the load balancers in this plan."""
+        known = () if isinstance(self.vended, Unread) else self.vended
+        return [each for each in known if each.load_balancer in self.planned.state.load_balancers]
+
+    @cached_property
+    def _placeholders(self) -> Mapping[str, str]:
+        """Placeholders for what is known only once the stack exists, or has run.
+
+        Those are the stack's tag, digests of names with it, and the time of the request.
+        """
+        request, plan = self.planned.request, self.planned.plan
+        named = {} if self.exists else {request.stack.tag: "<tag>"}
+        for each in plan.placements if plan and not self.exists else ():
+            location = each.location
+            if request.stack.tag in f"{location.bucket}/{location.prefix}":
+                named[location.notification_id.rpartition("-")[2]] = "<location>"
+                named[location.digest] = "<location>"
+        named[f"{request.time:08x}"] = "<time>"
+        if request.properties:
+            named[request.properties.endpoint.address] = request.properties.endpoint.shown
+        return named
+
+    def filled(self, text: str) -> str:
+        """Return a text with placeholders, and with the endpoint as it may be shown."""
+        for known, placeholder in self._placeholders.items():
+            text = text.replace(known, placeholder)
+        return text
+
+    @cached_property
+    def _in_account(self) -> list[PlannedChange]:
+        found = self.planned
+        if found.plan is None or not found.plan.changes:
+            return []
+        return changes(found.plan, found.state, found.request.stack)
 
 
 def planned(request: Request, clients: Clients, clock: Callable[[], float]) -> Planned:

@@ -3,144 +3,56 @@
 Nothing secret is in it: an endpoint is shown without its path and query.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import groupby
 
 from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.operate.account import Unread
-from dt_logs_cfn.operate.load_balancers import Dropped
-from dt_logs_cfn.operate.plans.diff import PlannedChange, changes
-from dt_logs_cfn.operate.plans.planned import Conflict, Planned
-from dt_logs_cfn.operate.plans.sentences import sentences
-from dt_logs_cfn.operate.status.reads import VendedLogs
-from dt_logs_handler.model import CreateBucket, Plan
-from dt_logs_handler.names import load_balancer_name
-from dt_logs_handler.request import Request
+from dt_logs_cfn.operate.plans.diff import PlannedChange
+from dt_logs_cfn.operate.plans.planned import Conflict, Planned, Preview
+from dt_logs_handler.model import CreateBucket, Logging, Plan, SetLogging
+from dt_logs_handler.names import Location, load_balancer_name
 
 
-def placeholders(request: Request, plan: Plan | None, *, exists: bool) -> Callable[[str], str]:
-    """Return what puts placeholders for what is known only once the stack is, or it has run.
-
-    Those are the stack's tag, digests of names in which it is, and the time of the request.
-    """
-    named = {f"{request.stack.tag}": "<tag>"} if not exists else {}
-    for each in plan.placements if plan and not exists else ():
-        location = each.location
-        if request.stack.tag in f"{location.bucket}/{location.prefix}":
-            named[location.notification_id.rpartition("-")[2]] = "<location>"
-            named[location.digest] = "<location>"
-    named[f"{request.time:08x}"] = "<time>"
-    if request.properties:
-        end = request.properties.endpoint
-        named[end.address] = end.shown
-
-    def filled(text: str) -> str:
-        for known, placeholder in named.items():
-            text = text.replace(known, placeholder)
-        return text
-
-    return filled
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What `deploy` would come to: of the stack itself, and of the function, if that `runs`."""
-
-    planned: Planned
-    itself: PlannedChange | None
-    exists: bool
-    runs: bool
-    dropped: Dropped = field(default_factory=Dropped)
-    vended: tuple[VendedLogs, ...] | Unread = ()
-
-    @property
-    def code(self) -> int:
-        """0 if `deploy` would do nothing, 1 if something, 3 if it cannot work."""
-        if self.runs and not self.planned.works:
-            return 3
-        return 1 if self.changes else 0
-
-    @property
-    def changes(self) -> list[PlannedChange]:
-        """All that would change."""
-        itself = [self.itself] if self.itself and (self.planned.plan or not self.runs) else []
-        return [*itself, *(self._in_account if self.runs else ())]
-
-    @property
-    def drift(self) -> list[PlannedChange]:
-        """What a run would change in the account, which this one causes none of."""
-        return [] if self.runs else self._in_account
-
-    @property
-    def delivered(self) -> list[VendedLogs]:
-        """What CloudWatch Logs delivers of the load balancers that this is about."""
-        known = () if isinstance(self.vended, Unread) else self.vended
-        return [each for each in known if each.load_balancer in self.planned.state.load_balancers]
-
-    @cached_property
-    def filled(self) -> Callable[[str], str]:
-        """What puts placeholders into a text for what is not known yet."""
-        found = self.planned
-        return placeholders(found.request, found.plan, exists=self.exists)
-
-    @cached_property
-    def _in_account(self) -> list[PlannedChange]:
-        found = self.planned
-        if found.plan is None or not found.plan.changes:
-            return []
-        return changes(found.plan, found.state, found.request.stack)
+def data(preview: Preview) -> object:
+    """Return a preview for programs."""
+    found, plan = preview.planned, preview.planned.plan or Plan()
+    left_out = sorted(plan.refused.items())
+    known = not isinstance(preview.vended, Unread)
+    return _filled(
+        preview,
+        {
+            "works": found.works,
+            "runs": preview.runs,
+            "leaving": preview.dropped.data(),
+            "changes": [asdict(each) for each in preview.changes],
+            "drift": [asdict(each) for each in preview.drift],
+            "conflicts": [asdict(each) for each in found.conflicts],
+            "left_out": [{"load_balancer": arn, "why": why} for arn, why in left_out],
+            "kept": plan.kept,
+            "warnings": plan.warnings,
+            "denied": [str(each) for each in found.denied],
+            "unread": found.state.unread,
+            "vended_logs": [asdict(each) for each in preview.delivered] if known else None,
+            "log_locations": [
+                {"load_balancer": each.load_balancer, **asdict(each.location)}
+                for each in plan.placements
+            ],
+        },
+    )
 
 
-def data(preview: Preview) -> dict[str, object]:
-    """Return the same for programs."""
-    found, filled = preview.planned, preview.filled
-    plan = found.plan or Plan()
-
-    def listed(these: Sequence[PlannedChange]) -> list[dict[str, object]]:
-        return [
-            {
-                "step": each.step,
-                "subject": filled(each.subject),
-                "diff": [filled(line) for line in each.diff],
-            }
-            for each in these
-        ]
-
-    return {
-        "works": found.works,
-        "runs": preview.runs,
-        "leaving": preview.dropped.data(),
-        "changes": listed(preview.changes),
-        "drift": listed(preview.drift),
-        "conflicts": [
-            {
-                "load_balancers": list(each.load_balancers),
-                "what": filled(each.what),
-                "fix": filled(each.fix),
-            }
-            for each in found.conflicts
-        ],
-        "left_out": [
-            {"load_balancer": arn, "why": filled(why)} for arn, why in sorted(plan.refused.items())
-        ],
-        "kept": [filled(each) for each in plan.kept],
-        "warnings": [filled(each) for each in plan.warnings],
-        "denied": [str(each) for each in found.denied],
-        "unread": list(found.state.unread),
-        "vended_logs": None
-        if isinstance(preview.vended, Unread)
-        else [asdict(each) for each in preview.delivered],
-        "log_locations": [
-            {
-                "load_balancer": each.load_balancer,
-                "bucket": filled(each.location.bucket),
-                "prefix": filled(each.location.prefix),
-            }
-            for each in plan.placements
-        ],
-    }
+def _filled(preview: Preview, value: object) -> object:
+    """Return data with placeholders in each text."""
+    match value:
+        case str():
+            return preview.filled(value)
+        case dict():
+            return {key: _filled(preview, each) for key, each in value.items()}
+        case list() | tuple():
+            return [_filled(preview, each) for each in value]
+    return value
 
 
 def told(preview: Preview, what: str) -> str:
@@ -153,7 +65,7 @@ def told(preview: Preview, what: str) -> str:
         unsure = "Whether it can work cannot be told, since you may not read all of it:"
         lines += [unsure if found.denied else "It cannot work:", *_conflict_lines(found.conflicts)]
     else:
-        lines += _change_lines(preview.changes, sentences(found) if preview.runs else {})
+        lines += _change_lines(preview.changes, _sentences(found) if preview.runs else {})
         if found.plan is not None and not found.works:
             lines.append("Whether more is to be done cannot be told: not all could be read.")
         elif found.plan is not None and not found.plan.changes:
@@ -174,7 +86,7 @@ def _drift_lines(preview: Preview) -> Iterator[str]:
     elif preview.drift:
         yield "The function would not run; with `--parameter RunToken=…` it would do this:"
         yield ""
-        yield from _change_lines(preview.drift, sentences(preview.planned))
+        yield from _change_lines(preview.drift, _sentences(preview.planned))
 
 
 def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
@@ -183,6 +95,40 @@ def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
         mentioned = not names or names in each.what
         yield f"! {each.what}" if mentioned else f"! {names}: {each.what}"
         yield f"  fix: {each.fix}"
+
+
+def _sentences(found: Planned) -> Mapping[str, list[str]]:
+    """Return what a plan does for each load balancer, by subject, as its changes name them."""
+    lines: dict[str, list[str]] = {}
+    plan, request = found.plan, found.request
+    if plan is None:
+        return lines
+    logging = {each.load_balancer: each for each in plan.steps if isinstance(each, SetLogging)}
+    for arn, step in logging.items():
+        lines[arn] = [_logging(step.was, step.to)]
+    mine = found.state.registered(request.stack)
+    for each in plan.placements:
+        arn, location = each.load_balancer, each.location
+        known = any(claim.covers(location, load_balancer_name(arn)) for claim in mine)
+        if known or request.properties is None or not plan.changes:
+            continue
+        if arn not in lines:
+            lines[arn] = [f"Leave access logs on, to {_at(location)}"]
+        lines[arn].append(f"Let Data Theorem's account {request.properties.vendor} read them")
+        lines[arn].append("Announce new ones to its endpoint")
+    return {f"load balancer {load_balancer_name(arn)}": told for arn, told in lines.items()}
+
+
+def _logging(was: Logging, to: Logging) -> str:
+    if not was.enabled:
+        return f"Turn on access logs to {_at(to.location)}"
+    if not to.enabled:
+        return f"Turn off access logs to {_at(was.location)}"
+    return f"Move access logs from {_at(was.location)} to {_at(to.location)}"
+
+
+def _at(location: Location) -> str:
+    return f"s3://{location.bucket}/{location.prefix}"
 
 
 def _change_lines(

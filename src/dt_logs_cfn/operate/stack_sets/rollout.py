@@ -39,7 +39,7 @@ class Rollout:
     call_as: literals.CallAsType = "SELF"
     roles: Mapping[str, str] = field(default_factory=dict)  # by the names of StackSets' API
     auto_deployment: bool | None = None
-    preferences: types.StackSetOperationPreferencesTypeDef = field(default_factory=dict)
+    preferences: types.StackSetOperationPreferencesTypeDef | None = None
 
     def __post_init__(self) -> None:
         if self.parameters.get(LOAD_BALANCERS, "*").strip() != "*":

@@ -17,8 +17,7 @@ from support.verdicts import can_read
 
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.replay.outcome import Replayed
-from dt_logs_cfn.operate.replay.replaying import Wanted, replay
+from dt_logs_cfn.operate.replay.replaying import Replayed, Wanted, replay
 from dt_logs_cfn.operate.replay.window import Window
 from dt_logs_rehearsal.account import Account, Refused, client_error
 
@@ -522,7 +521,7 @@ def test_a_load_balancer_that_left_is_said_and_its_earlier_logs_are_announced(
     (left,) = found.left_out
     assert (replaying.keys(), left.what) == (keys, f"later logs of {name(web)}")
     assert left.why.startswith(
-        "It does not exist any more. Take it out of the stack's LoadBalancerArns."
+        "It no longer exists. Remove it from the stack's LoadBalancerArns."
         if gone
         else f"It logs to s3://{BUCKET}/new now, unregistered. Run the stack again"
     )

@@ -14,9 +14,8 @@ from support.commands import Runner
 
 from dt_logs_cfn.commands import replay
 from dt_logs_cfn.errors import OperatingError, UsageError
-from dt_logs_cfn.operate.replay.objects import LogObject, event
 from dt_logs_cfn.operate.replay.sending import AT_ONCE, ENTRIES, sent
-from dt_logs_cfn.operate.replay.sources import Source
+from dt_logs_cfn.operate.replay.sources import LogObject, Source, event
 from dt_logs_cfn.operate.replay.window import Window, check_kept, window
 from dt_logs_handler.names import Location, Stack
 

@@ -78,7 +78,7 @@ def test_a_stack_is_shown_confirmed_made_and_followed(account: Emulated, run: Ru
     ]
     assert ran.out.startswith(f"{NAME}: created, CREATE_COMPLETE\n  HandlerSha256     ")
     assert ran.out.endswith(
-        f"\nNext: `dt-logs-cfn status --stack {NAME}` tells whether logs flow.\n"
+        f"\nNext: `dt-logs-cfn status --stack {NAME}` checks whether logs flow.\n"
     )
     assert "SECRET" not in ran.told + ran.out
     found = stack(account)
@@ -251,6 +251,38 @@ def test_load_balancer_that_was_left_out_is_named_and_fails(account: Emulated, r
     assert told.startswith(f"  NotOnboarded      {name}: Bucket kms encrypts with aws:kms")
     assert lines[-2] == "Some load balancers were not onboarded: NotOnboarded, above, says why."
     assert run(*again(account)).code == 1
+
+
+def test_what_stops_logs_is_a_warning_and_fails(account: Emulated, run: Runner) -> None:
+    writes = {
+        "Effect": "Allow",
+        "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::named-logs/*",
+    }
+    policy = {"Version": "2012-10-17", "Statement": [writes]}
+    account.sandbox.account.add_bucket("named-logs", policy=policy)
+    web = account.sandbox.account.add_load_balancer("other", bucket="named-logs")
+    assert run(*options(account, web), "--yes").code == 0
+    deny = {
+        "Sid": "OursAlone",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::named-logs/*",
+    }
+    s3 = account.sandbox.account.s3
+    policy = json.loads(s3.get_bucket_policy(Bucket="named-logs")["Policy"])
+    policy["Statement"].append(deny)
+    s3.put_bucket_policy(Bucket="named-logs", Policy=json.dumps(policy))
+
+    ran = run(*again(account, "--parameter", "RunToken=2"))
+
+    assert (ran.code, ran.failure) == (1, "")
+    *_, warning, status = ran.out.splitlines()
+    assert warning.startswith("WARNING: something stops the logs. app/other/")
+    assert "Statement OursAlone of the policy of bucket named-logs denies" in warning
+    assert status == f"Next: `dt-logs-cfn status --stack {NAME}` shows what to fix."
 
 
 def test_nothing_to_do_is_said_and_fine(account: Emulated, run: Runner) -> None:

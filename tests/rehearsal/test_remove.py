@@ -394,8 +394,8 @@ def test_a_delete_that_fails_tells_the_reason_first(account: Emulated, run: Runn
     assert ran.failure.startswith("DTLogsAnalysisLambdaFunction failed: ")
     assert "lambda:DeleteFunction" in ran.failure
     assert ran.failure.endswith(
-        f"The stack {NAME} is in DELETE_FAILED. Correct that, and remove it again. What cannot be"
-        f" deleted can be left behind: `aws cloudformation delete-stack --stack-name {NAME}"
+        f"The stack {NAME} is in DELETE_FAILED. Correct that, and remove it again. To leave behind"
+        f" what cannot be deleted: `aws cloudformation delete-stack --stack-name {NAME}"
         " --retain-resources DTLogsAnalysisLambdaFunction`."
     )
     iam.delete_role_policy(RoleName=name, PolicyName="no")
@@ -564,8 +564,8 @@ def test_a_delete_that_is_interrupted_says_what_may_be(account: Emulated) -> Non
     again = f"`dt-logs-cfn remove --stack {stack} --profile mine`"
     assert lines == [
         f"to look again later: {again}",
-        f"The stack {NAME} may be deleted now, which goes on by itself. {again} follows it if so,"
-        " and asks again if not.",
+        f"The stack {NAME} may be being deleted, which goes on by itself. {again} follows it then,"
+        " and asks again otherwise.",
     ]
     account.sandbox.cloudformation.join()
     assert status(account, stack) == "DELETE_COMPLETE"

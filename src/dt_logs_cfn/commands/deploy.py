@@ -4,6 +4,7 @@ With `--stack-set`, one stack in each account and region of an organisation.
 """
 
 import argparse
+import re
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.aws_options import Here
@@ -39,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deploy; return 1 where load balancers were left out, 0 also where nothing had to be done."""
+    """Deploy; return 1 if load balancers were left out or something stops their logs, else 0."""
     return deployed(arguments, at_terminal(Here.of(arguments)))
 
 
@@ -66,38 +67,49 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
         consent = Consent(arguments.yes, arguments.allow_removal)
         found = deploy(client, deployment, dropped, operator, consent)
     result(arguments.json, _data(found), map(printable, _lines(found, Here.of(arguments))))
-    return 1 if _left_out(found) else 0
+    return 1 if _left_out(found) or _stopped(found) else 0
 
 
 def _left_out(found: DeployResult) -> bool:
-    """Tell whether the stack's outputs name load balancers that could not be onboarded."""
+    """Return whether the stack's outputs name load balancers that could not be onboarded."""
     return found.stack.outputs.get("NotOnboarded", "none") != "none"
 
 
+def _stopped(found: DeployResult) -> str:
+    """Return what stops logs by the stack's Warnings; empty if nothing does.
+
+    The function lists that first, as sentences. Then it lists what stays behind and what could not
+    be searched, which stops no logs.
+    """
+    warnings = found.stack.outputs.get("Warnings", "")
+    return warnings if re.match("[A-Z]|app/", warnings) else ""
+
+
 def _lines(found: DeployResult, here: Here) -> list[str]:
-    stack, waits = found.stack, "awaits confirmation"
+    stack = found.stack
     result = "nothing to do" if found.result == "unchanged" else found.result
     lines = [f"{stack.name}: {result}, {stack.status}"]
     width = max(map(len, stack.outputs), default=0)
     lines += [
         f"  {name:<{width}}  {shown_line(each)}" for name, each in sorted(stack.outputs.items())
     ]
-    if any(waits in value for value in stack.outputs.values()):
+    if any("awaits confirmation" in value for value in stack.outputs.values()):
         lines.append("Data Theorem's endpoint has to confirm its subscription.")
     if _left_out(found):
         lines.append("Some load balancers were not onboarded: NotOnboarded, above, says why.")
+    shows = "checks whether logs flow"
+    if stopped := _stopped(found):
+        lines.append(f"WARNING: something stops the logs. {shown_line(stopped).rstrip('.')}.")
+        shows = "shows what to fix"
     look = here.command(f"dt-logs-cfn status --stack {stack.name}")
-    lines.append(f"Next: `{look}` tells whether logs flow.")
+    lines.append(f"Next: `{look}` {shows}.")
     return lines
 
 
 def _data(found: DeployResult) -> dict[str, object]:
+    stack = found.stack
     return {
         "result": found.result,
-        "stack": {
-            "id": found.stack.id,
-            "name": found.stack.name,
-            "status": found.stack.status,
-        },
-        "outputs": dict(found.stack.outputs),
+        "stack": {"id": stack.id, "name": stack.name, "status": stack.status},
+        "outputs": dict(stack.outputs),
     }

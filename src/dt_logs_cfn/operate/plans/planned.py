@@ -73,10 +73,11 @@ class Preview:
 
     @property
     def code(self) -> int:
-        """0 if `deploy` would do nothing, 1 if something, 3 if it cannot work."""
+        """0 if `deploy` would do nothing, 1 for changes or findings, 3 if it cannot work."""
         if self.runs and not self.planned.works:
             return 3
-        return 1 if self.changes else 0
+        plan = self.planned.plan or Plan()
+        return 1 if self.changes or plan.refused or plan.warnings else 0
 
     @property
     def changes(self) -> list[PlannedChange]:

@@ -1,12 +1,12 @@
-"""Announcing logs again: read the stack, count its logs, show, confirm, send."""
+"""Announce logs again: read the stack, count its logs, show, confirm, send."""
 
 from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -15,10 +15,15 @@ from dt_logs_cfn.cli.terminal import EVERY, Operator, printable
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.account import Reading, observed, reading
 from dt_logs_cfn.operate.plans import asked
-from dt_logs_cfn.operate.replay.objects import LogObject, event, log_objects
-from dt_logs_cfn.operate.replay.outcome import Counted, Replayed
 from dt_logs_cfn.operate.replay.sending import publish, sent
-from dt_logs_cfn.operate.replay.sources import LeftOut, Source, sources
+from dt_logs_cfn.operate.replay.sources import (
+    LeftOut,
+    LogObject,
+    Source,
+    event,
+    log_objects,
+    sources,
+)
 from dt_logs_cfn.operate.replay.window import Window, check_kept
 from dt_logs_cfn.operate.retry import failure
 from dt_logs_cfn.operate.stacks.stack import made_from, named
@@ -45,6 +50,61 @@ class Wanted:
     after: str = ""
     dry_run: bool = False
     yes: bool = False
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A location's logs by load balancer, those after a key; how many of them were announced."""
+
+    source: Source
+    after: str
+    found: Mapping[str, int]
+    announced: int = 0
+    stopped: str = ""  # why the others were not
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What was found, announced and left out."""
+
+    counted: tuple[Counted, ...]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(sum(each.found.values()) for each in self.counted)
+
+    @property
+    def announced(self) -> int:
+        return sum(each.announced for each in self.counted)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of the stack was left out."""
+        return not self.left_out and not any(each.stopped for each in self.counted)
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines for people, without the summary."""
+        for each in self.counted:
+            yield f"{each.source} through {each.source.topic}"
+            yield from (f"{count:>11,}  {name}" for name, count in sorted(each.found.items()))
+            if each.stopped:
+                yield f"  STOPPED    after {each.announced:,}: {each.stopped}"
+        yield from (f"  LEFT OUT   {each.what}: {each.why}" for each in self.left_out)
+
+    @property
+    def summary(self) -> str:
+        return f"{self.announced:,} of {self.total:,} log objects announced again"
+
+    def data(self) -> dict[str, object]:
+        """Return it for programs."""
+        locations = [
+            {**asdict(each), "source": str(each.source), "topic": each.source.topic}
+            for each in self.counted
+        ]
+        left_out = [asdict(each) for each in self.left_out]
+        totals = {"found": self.total, "announced": self.announced}
+        return {**totals, "locations": locations, "left_out": left_out}
 
 
 def replay(

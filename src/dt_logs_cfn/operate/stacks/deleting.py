@@ -1,8 +1,7 @@
-"""Having a stack deleted, and following it until it is gone."""
+"""Delete a stack, and follow it until it is gone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dt_logs_cfn.cli.terminal import Operator
@@ -24,23 +23,21 @@ def delete(
     role: str,
     total: int = 0,
 ) -> None:
-    """Delete a stack and follow it until it is gone; `role` is in place of its own, if given.
+    """Delete a stack and follow it until it is gone; `role` replaces the stack's own, if given.
 
-    `total` is how many resources it has.
-
-    Raises OperatingError if it comes to rest otherwise, botocore's errors, and KeyboardInterrupt,
-    with the stack going on.
+    `total` is how many resources it has. Raises OperatingError if the stack is not deleted,
+    botocore's errors, and KeyboardInterrupt, with the stack going on.
     """
     known = seen(client, stack.id)
-    # Once it is deleted, it has no name any more, and whoever is cut off here needs the id.
+    # A deleted stack has no name: whoever is cut off here needs its ID.
     again = f"`dt-logs-cfn remove --stack {stack.id}`"
     operator.advise(f"to look again later: {again}")
     try:
         _begin(client, stack, operator, role)
     except KeyboardInterrupt:
         operator.advise(
-            f"The stack {stack.name} may be deleted now, which goes on by itself. {again} follows"
-            " it if so, and asks again if not."
+            f"The stack {stack.name} may be being deleted, which goes on by itself. {again} follows"
+            " it then, and asks again otherwise."
         )
         raise
     ended = follow(client, stack.id, known, operator, total)
@@ -51,9 +48,10 @@ def delete(
 def _begin(
     client: CloudFormationClient, stack: StackDescription, operator: Operator, role: str
 ) -> None:
-    """Have a stack deleted; where no answer is had, its events tell whether it is.
+    """Have a stack deleted; if the answer is lost, its events tell whether it is.
 
-    AWS knows the SDK's retries by the token [CloudFormation API, DeleteStack: ClientRequestToken].
+    AWS recognises the SDK's retries by the token [CloudFormation API, DeleteStack:
+    ClientRequestToken].
     """
     known = token()
     given: DeleteStackInputTypeDef = {"StackName": stack.id, "ClientRequestToken": known}
@@ -67,25 +65,24 @@ def _begin(
     try:
         client.delete_stack(**given)
     except FAILURES as error:
-        if refused(error) or not _told_by(begun, stack, operator):
+        if refused(error):
             raise
-
-
-def _told_by(look: Callable[[], bool], stack: StackDescription, operator: Operator) -> bool:
-    try:
-        return looked_at(look, operator)
-    except FAILURES as error:
-        raise OperatingError(
-            f"Whether the stack {stack.name} is being deleted is not known: {failure(error).what}",
-            "The same command looks again once AWS answers.",
-        ) from error
+        try:
+            found = looked_at(begun, operator)
+        except FAILURES as lost:
+            raise OperatingError(
+                f"Whether the stack {stack.name} is being deleted is unknown: {failure(lost).what}",
+                "Run the same command once AWS answers.",
+            ) from lost
+        if not found:
+            raise
 
 
 def _failure(ended: Ended) -> OperatingError:
     fix, event = "Correct that, and remove it again.", cause(ended.events)
     if event is not None and not event.of_stack:
         fix += (
-            f" What cannot be deleted can be left behind: `aws cloudformation delete-stack"
+            f" To leave behind what cannot be deleted: `aws cloudformation delete-stack"
             f" --stack-name {ended.stack.name} --retain-resources {event.logical_id}`."
         )
     return OperatingError(ended.failure, fix)

@@ -1,4 +1,4 @@
-"""Creating or updating a stack: propose, show, confirm, execute, follow, tell what came of it."""
+"""Create or update a stack: propose, show, confirm, execute, follow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dt_logs_cfn.cli.terminal import Operator, printable
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.load_balancers import Dropped
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.following import Ended, follow, seen, seen_before
+from dt_logs_cfn.operate.stacks.following import Ended, follow, follow_first, seen
 from dt_logs_cfn.operate.stacks.proposing import execute, proposed
 from dt_logs_cfn.operate.stacks.review import told
 from dt_logs_cfn.operate.stacks.stack import (
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DeployResult:
-    """What came of it: `result` is created, updated or unchanged."""
+    """The stack afterwards; `result` is created, updated or unchanged."""
 
     result: str
     stack: StackDescription
@@ -42,17 +42,15 @@ class Consent:
 
 
 def settled(client: CloudFormationClient, name: str, operator: Operator) -> Existing | None:
-    """Return the stack that is to be updated, None if it is to be made; one at work is followed.
+    """Return the stack to update, None if it is to be created; follow one that is at work.
 
-    Raises OperatingError if it cannot be, or is none of ours; botocore's errors.
+    Raises OperatingError if it cannot be updated, or is not ours; botocore's errors.
     """
     stack = describe(client, name)
     if stack is not None and not at_rest(stack.status):
-        made_from(client, stack)  # what goes on in another's stack is not waited for
-        operator.tell(f"The stack {name} is at work ({stack.status}); following it first.")
-        known = seen_before(client, stack.id)
-        ended = follow(client, stack.id, known, operator)
-        if ended.stack.status not in (*SETTLED, GONE):
+        made_from(client, stack)  # another's stack is not waited for
+        ended = follow_first(client, stack, operator)
+        if ended and ended.stack.status not in (*SETTLED, GONE):
             raise _failure(ended)
     return existing(client, name)
 
@@ -64,7 +62,7 @@ def deploy(
     operator: Operator,
     consent: Consent,
 ) -> DeployResult:
-    """Make a stack what is wanted, once it is confirmed; repeatable.
+    """Make a stack what is wanted, after a confirmation; repeatable.
 
     The deployment's `before` is from `settled`. Raises OperatingError, botocore's errors, and
     KeyboardInterrupt, with the stack going on.
@@ -74,7 +72,7 @@ def deploy(
     stack = deployment.stack
     with proposed(client, deployment, operator) as found:
         if found.changes is None:
-            assert stack is not None  # a stack that is to be made is a change
+            assert stack is not None  # to create a stack is a change
             return DeployResult("unchanged", stack)
         operator.tell(told(deployment, found.changes))
         operator.confirm("Go ahead?", consent.yes)
@@ -87,7 +85,7 @@ def deploy(
 
 
 def _tell_first(dropped: Dropped, operator: Operator, consent: Consent) -> None:
-    """Name the load balancers that leave. Raises OperatingError unless that is agreed to."""
+    """Name the load balancers that leave. Raises OperatingError without consent to that."""
     for line in dropped.lines():
         operator.tell(printable(line))
     if dropped and consent.yes and not consent.removal:

@@ -104,12 +104,12 @@ class Ended:
 
 
 def seen(client: CloudFormationClient, stack: str) -> frozenset[str]:
-    """Return the ids of a stack's events so far, to follow what comes after them."""
+    """Return the IDs of a stack's events so far, to follow what comes after them."""
     return frozenset(each.id for each in _events(client, stack, frozenset()))
 
 
 def seen_before(client: CloudFormationClient, stack: str) -> frozenset[str]:
-    """Return the ids of events before the operation that is going on, to follow all of that."""
+    """Return the IDs of events before the current operation, to follow all of that."""
     events = list(_events(client, stack, frozenset()))
     for number, each in enumerate(events):
         if each.of_stack and each.reason == _BEGUN:
@@ -117,14 +117,24 @@ def seen_before(client: CloudFormationClient, stack: str) -> frozenset[str]:
     return frozenset()
 
 
+def follow_first(
+    client: CloudFormationClient, stack: StackDescription, operator: Operator
+) -> Ended | None:
+    """Follow the operation that a stack is at work on; None if it is at rest."""
+    if at_rest(stack.status):
+        return None
+    operator.tell(f"The stack {stack.name} is at work ({stack.status}); following it first.")
+    return follow(client, stack.id, seen_before(client, stack.id), operator)
+
+
 def follow(
     client: CloudFormationClient, stack: str, known: Set[str], operator: Operator, total: int = 0
 ) -> Ended:
-    """Tell a stack's events after the known ones as they come, until the stack is at rest.
+    """Print a stack's events after the known ones as they come, until the stack is at rest.
 
-    `stack` is its id, since a deleted one has no name. `total` is how many resources are to change.
-    A lost connection is waited for; raises OperatingError when it does not come back, with the
-    stack going on. So it does after Ctrl-C, and it is told how to follow it.
+    `stack` is its ID, because a deleted stack has no name. `total` is how many resources are to
+    change. Waits for a lost connection; raises OperatingError if it does not come back. The stack
+    goes on then, and after Ctrl-C, which prints how to follow it.
     """
     try:
         return _followed(client, stack, known, operator, total)

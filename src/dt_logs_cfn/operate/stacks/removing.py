@@ -1,10 +1,10 @@
-"""Deleting a stack: show, confirm, delete, follow, look whether the account is clean."""
+"""Delete a stack: show, confirm, delete, follow, and check whether the account is clean."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from dt_logs_cfn.cli.terminal import Operator, printable
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stacks.deleting import delete
-from dt_logs_cfn.operate.stacks.following import follow, seen_before
+from dt_logs_cfn.operate.stacks.following import follow_first
 from dt_logs_cfn.operate.stacks.marks import Hints, Left, Marks, leftovers
 from dt_logs_cfn.operate.stacks.marks_read import Access, read_marks
 from dt_logs_cfn.operate.stacks.stack import (
@@ -25,7 +25,7 @@ from dt_logs_cfn.operate.stacks.stack import (
     named,
     resources,
 )
-from dt_logs_cfn.operate.stacks.states import GONE, REVIEW, at_rest
+from dt_logs_cfn.operate.stacks.states import GONE, REVIEW
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.resources import FUNCTION, INVOCATION
 from dt_logs_handler.aws import denied
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What may be done without asking; `role` is in place of the stack's own."""
+    """What may be done without asking; `role` replaces the stack's own."""
 
     yes: bool = False
     leftovers: bool = False
@@ -46,16 +46,16 @@ class Options:
 
 @dataclass(frozen=True)
 class Removed:
-    """What came of it: what was removed besides the stack, and what is left."""
+    """What was removed besides the stack, and what is left."""
 
     stack: StackDescription
     left: tuple[Left, ...]
     removed: tuple[Left, ...] = ()
-    unread: tuple[str, ...] = field(default=())
+    unread: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
-        """Whether all that is left stays by the rules, and everything could be read."""
+        """Whether everything could be read, and all that is left stays by the rules."""
         return not self.unread and all(each.expected for each in self.left)
 
 
@@ -66,14 +66,15 @@ def remove(
     operator: Operator,
     options: Options,
 ) -> Removed:
-    """Delete a stack, once it is confirmed, and tell what is left; repeatable.
+    """Delete a stack after a confirmation, and find what is left; repeatable.
 
     Raises OperatingError, botocore's errors, and KeyboardInterrupt, with the stack going on.
     """
     stack = named(client, name)
     existing = _existing(client, stack)
     documented = existing is not None and existing.privileges is Privileges.DOCUMENTED
-    stack = _at_rest(client, stack, operator)
+    if ended := follow_first(client, stack, operator):
+        stack = ended.stack
     listed = resources(client, stack)
     tagged = Stack.of(stack.id)
     hints = _hints(stack, listed)
@@ -91,7 +92,7 @@ def remove(
         return read_marks(found, tagged, hints)
 
     if _agreed(leftovers(look(), documented), operator, options):
-        # Looked at again, since another stack may have come to use it while somebody was asked.
+        # Another stack may have come to use it while somebody was asked.
         now = [each for each in leftovers(look(), documented) if each.remedy]
         cleared = tuple(each for each in now if _gone(found, each, operator))
     after = look()
@@ -99,19 +100,10 @@ def remove(
     return Removed(stack, left, cleared, after.unread)
 
 
-def _at_rest(
-    client: CloudFormationClient, stack: StackDescription, operator: Operator
-) -> StackDescription:
-    if at_rest(stack.status):
-        return stack
-    operator.tell(f"The stack {stack.name} is at work ({stack.status}); following it first.")
-    return follow(client, stack.id, seen_before(client, stack.id), operator).stack
-
-
 def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing | None:
-    """Return the stack with what it was made from; None if it was not made, or is gone for 90 days.
+    """Return the stack with its template; None if it was not created, or was deleted long ago.
 
-    Raises OperatingError if it is none of ours [CloudFormation API, GetTemplate].
+    Raises OperatingError if it is not ours [CloudFormation API, GetTemplate: 90 days].
     """
     if stack.status == REVIEW:
         check_review(client, stack, held=True)
@@ -125,7 +117,7 @@ def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing
 
 
 def _hints(stack: StackDescription, listed: Sequence[Resource]) -> Hints:
-    """Return what the stack itself tells; its outputs may be cut off."""
+    """Return what the stack itself says; its outputs may be cut."""
     arns = re.findall(
         rf"arn:[^,\s]+:{NAME}-[0-9]+-[A-Za-z0-9_-]+",
         stack.outputs.get("TopicArns", ""),
@@ -165,7 +157,7 @@ def _told(
 
 
 def _agreed(left: Sequence[Left], operator: Operator, options: Options) -> bool:
-    """Tell whether to remove with the operator's own rights what the stack's role may not."""
+    """Return whether to remove with the operator's permissions what the stack's role may not."""
     removable = [each for each in left if each.remedy]
     if not removable or (options.yes and not options.leftovers):
         return False
@@ -180,7 +172,7 @@ def _agreed(left: Sequence[Left], operator: Operator, options: Options) -> bool:
 
 
 def _gone(found: Access, left: Left, operator: Operator) -> bool:
-    """Remove one thing; tells whether that was allowed. Repeatable."""
+    """Remove one thing; return whether that was allowed. Repeatable."""
     _, _, sns = found.handler
     try:
         match left.what:

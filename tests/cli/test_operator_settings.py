@@ -138,7 +138,7 @@ def test_without_a_file_there_are_options_and_defaults(run: Run, here: Path) -> 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[options]\nyes = true\n", f"{CFG} sets yes, which may not stand in a file. Take it out,"),
+        ("[options]\nyes = true\n", f"{CFG} sets yes, which a file may not set. Remove it,"),
         ("[options]\nallow-removal =\n", f"{CFG} sets allow-removal, which may not stand in"),
         ("[options]\nallow_removal = 1\n", "and pass --allow-removal with each command instead."),
         ("[options]\nStack = a\n", f"{CFG} has an option 'Stack'. Use stack, role_arn, "),

@@ -176,10 +176,7 @@ def test_a_stack_that_cannot_be_updated_is_told(served: Served, status: str, fix
 def test_a_stack_of_another_kind_is_told(served: Served) -> None:
     served.client("cloudformation").create_stack(StackName="other", TemplateBody=json.dumps(OTHER))
     for command in (("status",), ("plan", "--load-balancer", "*", *ASKED)):
-        assert (
-            "is none that onboards load balancers"
-            in served.run(*command, "--stack", "other").failure
-        )
+        assert "does not onboard load balancers" in served.run(*command, "--stack", "other").failure
 
 
 def test_a_stack_that_is_deleted_is_told(served: Served) -> None:
@@ -199,9 +196,9 @@ def test_a_stack_of_another_kind_that_is_at_work_is_not_followed(served: Served)
     stack.status = "UPDATE_IN_PROGRESS"
     operator = Operator(tell=lines.append, sleep=lambda seconds: pytest.fail("it is followed"))
     nothing: Any = None  # is looked at in the account
-    with pytest.raises(OperatingError, match="is none that onboards load balancers"):
+    with pytest.raises(OperatingError, match="does not onboard load balancers"):
         settled(client, "other", operator)
-    with pytest.raises(OperatingError, match="is none that onboards load balancers"):
+    with pytest.raises(OperatingError, match="does not onboard load balancers"):
         remove(client, nothing, "other", operator, Options())
     assert lines == []
 
@@ -401,7 +398,7 @@ def test_a_stack_that_waits_for_a_change_set_is_planned_only_if_that_is_ours(
     ran = served.run("plan", "--load-balancer", "*", *ASKED)
     assert ran.code == code
     if code == 3:
-        assert "is about to be made by another change set, mine." in ran.failure
+        assert "Another change set, mine, is about to create the stack" in ran.failure
     check, *_ = json.loads(served.run("status", "--json").out)["checks"]
     assert (check["verdict"], check["saw"][:18]) == ("finding", "REVIEW_IN_PROGRESS")
 
@@ -440,7 +437,7 @@ def test_a_stack_that_only_looks_like_ours_is_left_alone(served: Served) -> None
     served.sandbox.cloudformation.join()
     for command in (("plan",), ("deploy", "--yes"), ("remove", "--yes"), ("status",)):
         failure = served.run(*command, "--stack", NAME).failure
-        assert failure.startswith(f"The stack {NAME} is none that onboards load balancers.")
+        assert failure.startswith(f"The stack {NAME} does not onboard load balancers.")
     assert served.run("status").failure.startswith("There is no stack of Data Theorem's")
 
 

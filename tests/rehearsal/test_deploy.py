@@ -584,8 +584,8 @@ def test_a_stack_that_somebody_else_is_about_to_make_is_left_alone(
     removal = Runner(remove.configure, remove.removed, capsys)
     for ran in (run(*options(account), "--yes"), removal("--yes")):
         assert ran.failure == (
-            f"The stack {NAME} is about to be made by another change set, mine. Execute or delete"
-            " that one first, or take another name with --stack."
+            f"Another change set, mine, is about to create the stack {NAME}. Execute or delete it"
+            " first, or choose another name with --stack."
         )
     assert stack(account)["StackStatus"] == "REVIEW_IN_PROGRESS"
     (left,) = account.client("cloudformation").list_change_sets(StackName=NAME)["Summaries"]

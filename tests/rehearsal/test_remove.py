@@ -492,8 +492,7 @@ def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> Non
         ),
         (
             "service-role",
-            "The stack service-role is none that onboards load balancers. Name another with"
-            " --stack.",
+            "The stack service-role does not onboard load balancers. Name another with --stack.",
         ),
     ],
 )
@@ -509,7 +508,7 @@ def test_no_other_stack_is_updated_either(
     more = ("--stack", "service-role", "--release", str(account.release), "--yes")
     values = ("--load-balancer", "*", "--parameter", "DataTheoremAccountId=999988887777")
     ran = run(*more, *values, "--parameter", f"NotificationEndpoint={ENDPOINT}")
-    assert ran.failure.startswith("The stack service-role is none that onboards load balancers.")
+    assert ran.failure.startswith("The stack service-role does not onboard load balancers.")
 
 
 def test_a_stack_whose_role_is_gone_is_removed_through_another(

@@ -19,12 +19,8 @@ from dt_logs_cfn.operate.status.reads import load_balancer_arns
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `deploy`."""
-    stack_options.add_stack(parser)
-    stack_options.add_role(
-        parser, "the service role through which CloudFormation acts; a stack keeps the one it has"
-    )
-    stack_options.add_prefix(parser)
-    stack_options.add_wanted(parser)
+    role = "the service role through which CloudFormation acts; a stack keeps the one it has"
+    stack_options.add_wanted(parser, role)
     parser.add_argument(
         "--tag", action="append", default=[], metavar="KEY=VALUE", help="a stack tag; repeatable"
     )

@@ -19,12 +19,8 @@ from dt_logs_handler.names import Stack
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `plan`: those of `deploy` that say what is wanted."""
-    stack_options.add_stack(parser)
-    stack_options.add_role(
-        parser, "the service role that `deploy` will be given; only its name is checked"
-    )
-    stack_options.add_prefix(parser)
-    stack_options.add_wanted(parser)
+    role = "the service role that `deploy` will be given; only its name is checked"
+    stack_options.add_wanted(parser, role)
     aws.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print it for a program")
 

@@ -16,10 +16,11 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from dt_logs_cfn import aws
+from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.settings import FunctionSettings
 from dt_logs_handler.aws import Aws, Passing, code, denied, message
-from dt_logs_handler.errors import CallFailed
+from dt_logs_handler.errors import CallFailed, HandlerError
 from dt_logs_handler.main import ANSWER_RESERVE, Clients
 from dt_logs_handler.model import State, Topic
 from dt_logs_handler.names import Stack, digest
@@ -210,13 +211,16 @@ def reading(
 
 
 def observed(request: Request, through: Aws) -> State:
-    """Read what a request is about, by the handler's own `observe`. Raises botocore's errors."""
+    """Read what a request is about, by the handler's own `observe`.
+
+    Raises botocore's errors, and OperatingError for what the handler refuses.
+    """
     try:
         return observe(through, request)
-    except CallFailed as error:
-        if isinstance(error.__cause__, ClientError):
+    except HandlerError as error:
+        if isinstance(error, CallFailed) and isinstance(error.__cause__, ClientError):
             raise error.__cause__ from error
-        raise
+        raise OperatingError(error.what, error.fix) from error
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What an operator sets once for a folder, in its `dt-logs-cfn.cfg`; an option counts more.
+"""What an operator sets once for a folder, in its `dt-logs-cfn.cfg`; options override it.
 
     [options]
     stack = dt-logs-analysis
@@ -68,8 +68,8 @@ def load(path: Path = FILE) -> OperatorSettings:
     for name in options:
         if name in _CONFIRMING:
             raise SettingsError(
-                f"{path} sets {name}, which may not stand in a file.",
-                f"Take it out, and pass --{name.replace('_', '-')} with each command instead.",
+                f"{path} sets {name}, which a file may not set.",
+                f"Remove it, and pass --{name.replace('_', '-')} with each command instead.",
             )
         _check(name in OPTIONS, path, f"an option {_quoted(name)}", OPTIONS)
     for number, name in enumerate(parameters, 1):
@@ -121,18 +121,16 @@ def show(options: Mapping[str, Setting], arguments: argparse.Namespace) -> None:
     Raises UsageError, OperatingError.
     """
     takes = hasattr(arguments, "file_parameters")
-    sources = stack_options.sources(arguments) if takes else ()
     given = {
         name: Setting(shown_value(value), source)
-        for source, values in sources
+        for source, values in (stack_options.sources(arguments) if takes else ())
         for name, value in values.items()
     }
-    data = {"options": _data(options), "parameters": _data(given)}
+    data = {
+        kind: {name: asdict(each) for name, each in found.items()}
+        for kind, found in (("options", options), ("parameters", given))
+    }
     result(arguments.json, data, _lines({**options, **given}))
-
-
-def _data(settings: Mapping[str, Setting]) -> dict[str, object]:
-    return {name: asdict(each) for name, each in settings.items()}
 
 
 def _lines(settings: Mapping[str, Setting]) -> Iterator[str]:

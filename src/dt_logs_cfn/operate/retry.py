@@ -10,10 +10,10 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import AwsError, OperatingError
 
-# What boto3 may raise of a call; all but ResponseParserError descend from two of them.
+# What boto3 may raise for a call.
 FAILURES = (ClientError, BotoCoreError, ResponseParserError)
-LOOKS = 3  # in a row that may fail, each of them repeated by the SDK
-PAUSE = 4.0  # seconds after the first, and twice as long after each other
+LOOKS = 3  # in a row, each of them repeated by the SDK
+PAUSE = 4.0  # seconds after the first, doubled after each other
 _PASSING = (ConnectionError, HTTPClientError, ResponseParserError)
 
 T = TypeVar("T")
@@ -36,20 +36,19 @@ def patiently(look: Callable[[], T], operator: Operator, what: str) -> T:
 
 
 def looked_at(look: Callable[[], T], operator: Operator) -> T:
-    """Return what is seen, after a lost connection or throttling; `look` may be repeated.
+    """Return what `look` returns; repeat it after a lost connection or throttling.
 
     Raises the last of FAILURES if AWS does not answer again.
     """
-    failures = 0
-    while True:
+    for failures in range(LOOKS):
         try:
             return look()
         except FAILURES as error:
-            failures += 1
-            if failures == LOOKS or not passes(error):
+            if failures == LOOKS - 1 or not passes(error):
                 raise
             operator.tell(f"AWS does not answer ({type(error).__name__}); trying again")
-            operator.sleep(PAUSE * 2 ** (failures - 1))
+            operator.sleep(PAUSE * 2**failures)
+    raise AssertionError("unreachable")
 
 
 def passes(error: Exception) -> bool:

@@ -34,18 +34,16 @@ def add_role(parser: argparse.ArgumentParser, help_: str) -> None:
     parser.add_argument("--role-arn", metavar="ARN", help=help_)
 
 
-def add_prefix(parser: argparse.ArgumentParser) -> None:
-    """Declare `--stack-name-prefix`."""
+def add_wanted(parser: argparse.ArgumentParser, role: str) -> None:
+    """Declare the options for a stack, its service role, template and parameters."""
+    add_stack(parser)
+    add_role(parser, role)
     parser.add_argument(
         "--stack-name-prefix",
         default=NAME,
         metavar="PREFIX",
-        help=f"StackNamePrefix of the service role, if it is another than {NAME}",
+        help=f"StackNamePrefix of the service role (default: {NAME})",
     )
-
-
-def add_wanted(parser: argparse.ArgumentParser) -> None:
-    """Declare the options for a stack's template and parameters."""
     load_balancers.add_arguments(parser)
     parser.set_defaults(file_parameters={})
     parser.add_argument(
@@ -140,8 +138,9 @@ def parameters(arguments: argparse.Namespace) -> dict[str, str]:
     for source, given in sources(arguments):
         if LOAD_BALANCERS in given and changing:
             raise UsageError(
-                f"{source} sets {LOAD_BALANCERS}, so options cannot change the list.",
-                "Change the list there, or remove it from there.",
+                f"{source} sets {LOAD_BALANCERS}, so the stack's list cannot be changed by"
+                " options.",
+                "Change the list there, or take it out.",
             )
         if LOAD_BALANCERS in given and source == "--parameter" and arguments.load_balancer:
             raise UsageError(

@@ -20,22 +20,10 @@ _NAMES = {privileges: name for name, privileges in STACK_TEMPLATES.items()}
 
 @dataclass(frozen=True)
 class Template:
-    """A template's text, which is sent to AWS, and a description of its source.
-
-    AWS gets the text, not the URL: the file there may have changed by then. Raises OperatingError
-    when made with a text that CloudFormation does not take.
-    """
+    """A template's text, which is sent to AWS, and a description of its source."""
 
     text: str
     description: str = ""
-
-    def __post_init__(self) -> None:
-        size = len(self.text.encode())
-        if size > TEMPLATE_LIMIT:
-            raise OperatingError(
-                f"The template has {size:,} bytes; CloudFormation takes {TEMPLATE_LIMIT:,}.",
-                "Take the template of a release as it is there.",
-            )
 
     @property
     def sha256(self) -> str:
@@ -68,7 +56,7 @@ def from_url(url: str, privileges: Privileges | None) -> Template:
     try:
         text = fetch(url, LIMIT).decode()
     except UnicodeDecodeError as error:
-        raise OperatingError(f"{shown_url(url)} is no UTF-8 text.", "Check the URL.") from error
+        raise OperatingError(f"{shown_url(url)} is not text in UTF-8.", "Check the URL.") from error
     return _verified(text, shown_url(url), privileges)
 
 
@@ -80,7 +68,7 @@ def _verified(text: str, where: str, privileges: Privileges | None) -> Template:
         raise OperatingError(
             f"{where} is not what this release builds: {listed}"
             f"{f', and {more} more' if more > 0 else ''}.",
-            "Deploy a template of a release, or the release that this template is of.",
+            "Deploy a template of this release, or use the release that the template is of.",
         )
     found = verdict.origin.privileges
     if found is None:
@@ -90,7 +78,7 @@ def _verified(text: str, where: str, privileges: Privileges | None) -> Template:
     if privileges is not None and found is not privileges:
         raise OperatingError(
             f"{where} has {found.value} privileges, not {privileges.value}.",
-            "Leave --privileges out, or give the other template.",
+            "Omit --privileges, or give the other template.",
         )
     # Verification ignores white space; CloudFormation's size limit counts it.
     fits = len(text.encode()) <= TEMPLATE_LIMIT

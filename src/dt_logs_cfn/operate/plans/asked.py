@@ -1,11 +1,10 @@
 """From a template's parameters to the request that the handler would be sent; pure.
 
-The custom resource's properties are taken from the template itself, and the handler's own `parse`
-makes the request of them, so that what is planned here is what CloudFormation would ask for.
+The template itself gives the custom resource's properties, and the handler's own `parse` makes the
+request. So what is planned here is what CloudFormation would request.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
@@ -15,12 +14,12 @@ from dt_logs_handler.errors import HandlerError
 from dt_logs_handler.names import Stack
 from dt_logs_handler.request import Request, parse
 
-# CloudFormation makes the id of a stack when it creates it: until then, one of nobody's.
+# CloudFormation makes a stack's ID when it creates the stack. Until then, nobody's is used.
 _NO_STACK = "00000000-0000-4000-8000-000000000000"
 
 
 def new_stack(partition: str, region: str, account: str) -> Stack:
-    """Return a stack that does not exist yet, for what depends on where it will be."""
+    """Return a stack that does not exist yet, for what depends only on where it will be."""
     here = f"arn:{partition}:cloudformation:{region}:{account}"
     return Stack.of(f"{here}:stack/dt-logs-analysis/{_NO_STACK}")
 
@@ -44,14 +43,14 @@ def properties(template: TemplateJson, values: Mapping[str, str]) -> dict[str, o
 
 
 def creation(template: TemplateJson, values: Mapping[str, str], stack: str, now: float) -> Request:
-    """Return the request for a new stack. Raises OperatingError for a value that cannot be."""
+    """Return the request for a new stack. Raises OperatingError for a value that is refused."""
     return _request("Create", stack, now, ResourceProperties=properties(template, values))
 
 
 def update(
     template: TemplateJson, values: Mapping[str, str], existing: Existing, now: float
 ) -> Request:
-    """Return the request by which a stack becomes what is asked for. Raises OperatingError."""
+    """Return the request that makes a stack what is wanted. Raises OperatingError."""
     return _request(
         "Update",
         existing.stack.id,
@@ -61,15 +60,13 @@ def update(
     )
 
 
-@contextmanager
-def expected() -> Iterator[None]:
-    """Tell what the handler expects to go wrong as a failure of the command."""
-    try:
-        yield
-    except HandlerError as error:
-        raise OperatingError(error.what, error.fix) from error
+def again(existing: Existing, now: float) -> Request:
+    """Return the request by which a stack runs again as it is. Raises OperatingError."""
+    return update(existing.template, existing.stack.parameters, existing, now)
 
 
 def _request(kind: str, stack: str, now: float, **given: object) -> Request:
-    with expected():
+    try:
         return parse({"RequestType": kind, "StackId": stack, **given}, now)
+    except HandlerError as error:
+        raise OperatingError(error.what, error.fix) from error

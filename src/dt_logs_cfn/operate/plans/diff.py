@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dt_logs_cfn.cli.terminal import changed, shown_value
-from dt_logs_handler import notifications
+from dt_logs_handler import model, notifications
 from dt_logs_handler.documents import (
     Configuration,
     Statement,
@@ -18,27 +18,6 @@ from dt_logs_handler.documents import (
     same_statement,
     statements,
     texts,
-)
-from dt_logs_handler.model import (
-    Bucket,
-    CreateBucket,
-    DeleteBucket,
-    DeleteTestFile,
-    DeleteTopic,
-    EditNotifications,
-    EditPolicy,
-    EnsureTopic,
-    Logging,
-    Plan,
-    SecureBucket,
-    SetFilter,
-    SetLogging,
-    SetRetention,
-    SetTags,
-    State,
-    Step,
-    Subscribe,
-    Unsubscribe,
 )
 from dt_logs_handler.names import Stack, load_balancer_name
 from dt_logs_handler.register import SID
@@ -53,7 +32,7 @@ class PlannedChange:
     diff: tuple[str, ...]
 
 
-def changes(plan: Plan, state: State, stack: Stack) -> list[PlannedChange]:
+def changes(plan: model.Plan, state: model.State, stack: Stack) -> list[PlannedChange]:
     """Return what each of a plan's steps would change, in their order."""
     shown = _Shown(state, stack)
     return [
@@ -66,68 +45,70 @@ def changes(plan: Plan, state: State, stack: Stack) -> list[PlannedChange]:
 class _Shown:
     """Shows each step; a plan may edit a bucket more than once."""
 
-    state: State
+    state: model.State
     stack: Stack
     policies: dict[str, str | None] = field(default_factory=dict)
     configurations: dict[str, Configuration] = field(default_factory=dict)
 
-    def subject(self, step: Step) -> str:
+    def subject(self, step: model.Step) -> str:
         match step:
-            case SetLogging():
+            case model.SetLogging():
                 return f"load balancer {load_balancer_name(step.load_balancer)}"
-            case EnsureTopic() | Subscribe() | Unsubscribe() | DeleteTopic():
+            case (
+                model.EnsureTopic() | model.Subscribe() | model.Unsubscribe() | model.DeleteTopic()
+            ):
                 return f"topic {step.topic}"
-            case SetFilter():
+            case model.SetFilter():
                 return f"subscription {step.subscription}"
-            case DeleteTestFile():
+            case model.DeleteTestFile():
                 return f"bucket {step.location.bucket}"
         return f"bucket {step.bucket}"
 
-    def diff(self, step: Step) -> Iterator[str]:
+    def diff(self, step: model.Step) -> Iterator[str]:
         match step:
-            case CreateBucket():
+            case model.CreateBucket():
                 yield "+ the bucket itself, private and with SSE-S3, as S3 makes them"
                 yield from (_tag("+", *each) for each in sorted(step.tags.items()))
-            case SecureBucket():
+            case model.SecureBucket():
                 yield from _secured(self._bucket(step.bucket))
-            case SetTags():
+            case model.SetTags():
                 yield from _tags(self._bucket(step.bucket), step)
-            case SetRetention():
+            case model.SetRetention():
                 found = self._bucket(step.bucket)
                 days = found.retention if found else None
                 was = None if days is None else str(days)
                 yield _replaced("days until logs expire", was, str(step.days))
-            case EditPolicy():
+            case model.EditPolicy():
                 yield from self._policy(step)
-            case EditNotifications():
+            case model.EditNotifications():
                 yield from self._notifications(step)
-            case SetLogging():
+            case model.SetLogging():
                 yield from _logging(step.was, step.to)
-            case SetFilter():
+            case model.SetFilter():
                 yield from self._filter(step)
-            case EnsureTopic():
+            case model.EnsureTopic():
                 # The documented role may not look, so each run makes sure of the topic.
                 there = "" if step.known_absent else ", unless it is there"
                 yield f"+ the topic itself{there}"
                 yield from (_tag("+", *each) for each in sorted(step.tags.items()))
-            case Subscribe():
+            case model.Subscribe():
                 there = "" if step.known_absent else ", unless it is there"
                 only = f", for {step.filter_policy} only" if step.filter_policy else ""
                 yield f"+ subscription of {step.endpoint.shown}{only}{there}"
-            case Unsubscribe():
+            case model.Unsubscribe():
                 yield f"- subscription of {step.endpoint.shown}"
-            case DeleteTopic():
+            case model.DeleteTopic():
                 yield "- the topic itself, with its subscriptions"
-            case DeleteTestFile():
+            case model.DeleteTestFile():
                 yield f"- object {step.location.test_file(self.stack)}"
-            case DeleteBucket():
+            case model.DeleteBucket():
                 yield "- the bucket itself, unless it holds logs"
 
-    def _bucket(self, name: str) -> Bucket | None:
+    def _bucket(self, name: str) -> model.Bucket | None:
         found = self.state.buckets.get(name)
-        return found if isinstance(found, Bucket) else None
+        return found if isinstance(found, model.Bucket) else None
 
-    def _policy(self, step: EditPolicy) -> Iterator[str]:
+    def _policy(self, step: model.EditPolicy) -> Iterator[str]:
         found = self._bucket(step.bucket)
         before = self.policies.get(step.bucket, found.policy if found else None)
         after = step.edit.applied(before)
@@ -144,7 +125,7 @@ class _Shown:
                 yield from _amended(each, to)
         yield from (f"+ policy {compact(each)}" for each in come)
 
-    def _notifications(self, step: EditNotifications) -> Iterator[str]:
+    def _notifications(self, step: model.EditNotifications) -> Iterator[str]:
         found = self._bucket(step.bucket)
         before = self.configurations.get(step.bucket, found.notifications if found else {})
         after = step.edit.applied(before)
@@ -153,7 +134,7 @@ class _Shown:
         yield from (f"- notification {compact(each[1])}" for each in old if each not in new)
         yield from (f"+ notification {compact(each[1])}" for each in new if each not in old)
 
-    def _filter(self, step: SetFilter) -> Iterator[str]:
+    def _filter(self, step: model.SetFilter) -> Iterator[str]:
         for topic in filter(None, (self.state.topics or {}).values()):
             for each in topic.subscriptions:
                 if each.arn == step.subscription:
@@ -182,7 +163,7 @@ def _amended(was: Statement, to: Statement) -> Iterator[str]:
     yield from (f"+   resource {each}" for each in new if each not in old)
 
 
-def _secured(found: Bucket | None) -> Iterator[str]:
+def _secured(found: model.Bucket | None) -> Iterator[str]:
     if found is None:
         yield "+ public access blocked, encryption SSE-S3, ownership BucketOwnerEnforced"
         return
@@ -190,11 +171,11 @@ def _secured(found: Bucket | None) -> Iterator[str]:
         yield _replaced("encryption", found.encryption, "AES256")
     if found.ownership != "BucketOwnerEnforced":
         yield _replaced("object ownership", found.ownership, "BucketOwnerEnforced")
-    if not Bucket(found.name, public_access_block=found.public_access_block).secure:
+    if not model.Bucket(found.name, public_access_block=found.public_access_block).secure:
         yield _replaced("public access block", compact(dict(found.public_access_block)), "all on")
 
 
-def _tags(found: Bucket | None, step: SetTags) -> Iterator[str]:
+def _tags(found: model.Bucket | None, step: model.SetTags) -> Iterator[str]:
     now = found.tags if found else {}
     yield from (_tag("-", key, now.get(key, "")) for key in sorted(step.drop))
     for key, value in sorted(step.tags.items()):
@@ -206,7 +187,7 @@ def _tag(sign: str, key: str, value: str) -> str:
     return f"{sign} tag {shown_value(key)}={shown_value(value)}"
 
 
-def _logging(was: Logging, to: Logging) -> Iterator[str]:
+def _logging(was: model.Logging, to: model.Logging) -> Iterator[str]:
     for name, old, new in (
         ("enabled", str(was.enabled).lower(), str(to.enabled).lower()),
         ("bucket", was.bucket, to.bucket),

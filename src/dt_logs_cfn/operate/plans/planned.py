@@ -9,7 +9,6 @@ from botocore.exceptions import ClientError
 from dt_logs_cfn.errors import AwsError
 from dt_logs_cfn.operate.account import Denied, Reading, Unread, observed, reading
 from dt_logs_cfn.operate.load_balancers import Dropped
-from dt_logs_cfn.operate.plans.asked import expected
 from dt_logs_cfn.operate.plans.diff import PlannedChange, changes
 from dt_logs_cfn.operate.status.reads import VendedLogs
 from dt_logs_handler.aws import denied
@@ -137,8 +136,7 @@ def planned(request: Request, clients: Clients, clock: Callable[[], float]) -> P
     noted: list[Denied] = []
     through = reading(clients, noted, clock)
     try:
-        with expected():
-            state = observed(request, through)
+        state = observed(request, through)
     except ClientError as error:
         if not denied(error):
             raise
@@ -164,8 +162,7 @@ def missing_rights(
 ) -> tuple[Denied, ...]:
     """Return every read of a request's that is denied to the caller, each once."""
     noted: list[Denied] = []
-    with expected():
-        observed(request, reading(clients, noted, clock, lenient=True))
+    observed(request, reading(clients, noted, clock, lenient=True))
     return tuple(sorted(set(noted)))
 
 

@@ -121,10 +121,8 @@ def replay(
     """
     existing = made_from(cloudformation, named(cloudformation, wanted.stack))
     now = clock()
-    request = asked.update(existing.template, existing.stack.parameters, existing, now)
-    through = reading(clients, [], clock)
-    with asked.expected():
-        state = observed(request, through)
+    request, through = asked.again(existing, now), reading(clients, [], clock)
+    state = observed(request, through)
     there = list(sources(through, request, state))
     work = _Work(through, wanted, operator, request.stack)
     found = [each for each in there if isinstance(each, Source)]

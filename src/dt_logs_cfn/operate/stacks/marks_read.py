@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from botocore.exceptions import ClientError
 
+from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate import account
 from dt_logs_cfn.operate.account import Denied, Noting, observed, reading
 from dt_logs_cfn.operate.stacks.marks import (
@@ -208,7 +209,7 @@ class _Search:
             if not denied(error):
                 raise
             self._unread.append(f"{what} could not be read (AWS denies {error.operation_name})")
-        except HandlerError as error:
+        except (HandlerError, OperatingError) as error:
             self._unread.append(f"{what} could not all be read ({error.what.rstrip('.')})")
         return otherwise
 

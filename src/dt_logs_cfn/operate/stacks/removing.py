@@ -17,7 +17,6 @@ from dt_logs_cfn.operate.stacks.marks import Hints, Left, Marks, leftovers
 from dt_logs_cfn.operate.stacks.marks_read import Access, read_marks
 from dt_logs_cfn.operate.stacks.stack import (
     Existing,
-    Resource,
     StackDescription,
     check_review,
     made_from,
@@ -33,6 +32,9 @@ from dt_logs_handler.names import NAME, Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
+
+    _Resources = Sequence[StackResourceSummaryTypeDef]
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def remove(
     if stack.status != GONE:
         operator.tell(_told(stack, listed, before, documented))
         operator.confirm(f"Delete the stack {stack.name}?", options.yes)
-        there = sum(each.status != "DELETE_COMPLETE" for each in listed)
+        there = sum(each["ResourceStatus"] != GONE for each in listed)
         delete(client, stack, operator, options.role, there)
         operator.tell("looking whether the account is clean")
     hints = hints.after(before)
@@ -116,30 +118,31 @@ def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing
         raise
 
 
-def _hints(stack: StackDescription, listed: Sequence[Resource]) -> Hints:
+def _hints(stack: StackDescription, listed: _Resources) -> Hints:
     """Return what the stack itself says; its outputs may be cut."""
     arns = re.findall(
         rf"arn:[^,\s]+:{NAME}-[0-9]+-[A-Za-z0-9_-]+",
         stack.outputs.get("TopicArns", ""),
     )
-    function = next((each.physical_id for each in listed if each.logical_id == FUNCTION), "")
-    endpoint = stack.parameters.get("NotificationEndpoint", "")
-    there = [each.logical_id for each in listed if each.status != "DELETE_COMPLETE"]
-    return Hints((), (), tuple(arns), function, endpoint, INVOCATION not in there)
+    identifiers = {e["LogicalResourceId"]: e.get("PhysicalResourceId", "") for e in listed}
+    there = {each["LogicalResourceId"] for each in listed if each["ResourceStatus"] != GONE}
+    return Hints(
+        topics=tuple(arns),
+        function=identifiers.get(FUNCTION, ""),
+        endpoint=stack.parameters.get("NotificationEndpoint", ""),
+        deleted=INVOCATION not in there,
+    )
 
 
-def _told(
-    stack: StackDescription, listed: Sequence[Resource], marks: Marks, documented: bool
-) -> str:
+def _told(stack: StackDescription, listed: _Resources, marks: Marks, documented: bool) -> str:
     found = leftovers(marks, documented, deleted=False)
+    names = ("LogicalResourceId", "ResourceType", "PhysicalResourceId")
     goes = [
-        *(
-            f"{each.logical_id}  {each.resource_type}  {each.physical_id}"
-            for each in reversed(listed)
-            if not each.status.startswith("DELETE_COMPLETE")
-        ),
-        *(each.described for each in found if not each.expected),
+        "  ".join(str(each.get(name, "")) for name in names)
+        for each in reversed(listed)
+        if each["ResourceStatus"] != GONE
     ]
+    goes += [each.described for each in found if not each.expected]
     stays = [each.described for each in found if each.expected]
     if stack.role:
         stays.append(f"the service role {stack.role}")

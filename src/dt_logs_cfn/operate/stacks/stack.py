@@ -1,4 +1,4 @@
-"""What CloudFormation tells of stacks: how each one is, and what it was made from."""
+"""What CloudFormation says about stacks: their state, and the template of each."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from dt_logs_handler.names import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+    from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef, StackTypeDef
 
-_TOKEN = "dt-logs-cfn-"  # how the tokens of our calls, and the names of our change sets, begin
-# What the template of every stack of ours has, with these types; names alone may be anybody's.
+_TOKEN = "dt-logs-cfn-"  # begins the tokens of our calls and the names of our change sets
+# What the template of each of our stacks has, with these types; the names may be anybody's.
 _OURS = {FUNCTION: "AWS::Lambda::Function", INVOCATION: "Custom::DTLogsAnalysis"}
 LOAD_BALANCERS = "LoadBalancerArns"
 _PARAMETERS = frozenset(("DataTheoremAccountId", LOAD_BALANCERS, "NotificationEndpoint"))
@@ -35,7 +35,7 @@ TemplateJson = Mapping[str, Json]
 
 @dataclass(frozen=True)
 class StackDescription:
-    """A stack as it is now; `role` is empty where it acts with its caller's rights."""
+    """A stack as it is now; `role` is empty if it acts with its caller's permissions."""
 
     id: str
     name: str
@@ -60,28 +60,18 @@ class StackDescription:
 
 @dataclass(frozen=True)
 class Existing:
-    """A stack of ours, and the template that it was made from."""
+    """One of our stacks, and the template that it was made from."""
 
     stack: StackDescription
     template: TemplateJson
 
     @property
     def privileges(self) -> Privileges | None:
-        """Which of our templates it was made from; None for one that was edited by hand."""
+        """Which of our templates it was made from; None if that was edited by hand."""
         try:
             return origin(self.template).privileges
         except (SettingsError, VerifyError):
             return None
-
-
-@dataclass(frozen=True)
-class Resource:
-    """One of a stack's resources, also one that is gone."""
-
-    logical_id: str
-    physical_id: str
-    resource_type: str
-    status: str
 
 
 def listed(value: str) -> list[str]:
@@ -90,7 +80,7 @@ def listed(value: str) -> list[str]:
 
 
 def describe(client: CloudFormationClient, name: str) -> StackDescription | None:
-    """Return a stack by its name or id, None if there is none. Raises botocore's errors."""
+    """Return a stack by its name or ID, None if it does not exist. Raises botocore's errors."""
     try:
         (found,) = client.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
@@ -101,7 +91,7 @@ def describe(client: CloudFormationClient, name: str) -> StackDescription | None
 
 
 def named(client: CloudFormationClient, name: str) -> StackDescription:
-    """Return a stack by its name or id. Raises OperatingError if there is none."""
+    """Return a stack by its name or ID. Raises OperatingError if it does not exist."""
     stack = describe(client, name)
     if stack is None:
         fix = "Check --stack, --profile and --region; one that was deleted has its id alone."
@@ -113,9 +103,9 @@ def named(client: CloudFormationClient, name: str) -> StackDescription:
 
 
 def existing(client: CloudFormationClient, name: str) -> Existing | None:
-    """Return a stack that is to be updated, None if it is to be made.
+    """Return a stack that is to be updated, None if it is to be created.
 
-    Raises OperatingError if it is none of ours, or cannot be updated as it is; botocore's errors.
+    Raises OperatingError if it is not ours, or cannot be updated; botocore's errors.
     """
     stack = describe(client, name)
     if stack is None or stack.status == GONE:
@@ -132,7 +122,7 @@ def existing(client: CloudFormationClient, name: str) -> Existing | None:
 
 
 def made_from(client: CloudFormationClient, stack: StackDescription) -> Existing:
-    """Return a stack with its template. Raises OperatingError if it is none of ours."""
+    """Return a stack with its template. Raises OperatingError if it is not ours."""
     body: object = client.get_template(StackName=stack.id, TemplateStage="Original")["TemplateBody"]
     try:
         # boto3 gives JSON as data, and anything else as text; ours are JSON.
@@ -156,9 +146,9 @@ def is_ours(template: TemplateJson) -> bool:
 def check_review(
     client: CloudFormationClient, stack: StackDescription, *, held: bool = False
 ) -> None:
-    """Raise OperatingError if a stack that is not made yet is held by a change set not of ours.
+    """Raise OperatingError if a stack that is not created yet has a change set of somebody else.
 
-    With `held` also if none of ours holds it: then nothing tells whose it is.
+    With `held`, also if it has none of ours: then nothing tells whose it is.
     """
     pages = client.get_paginator("list_change_sets").paginate(StackName=stack.id)
     for page in pages:
@@ -166,22 +156,22 @@ def check_review(
             name = each.get("ChangeSetName", "")
             if not name.startswith(_TOKEN):
                 raise OperatingError(
-                    f"The stack {stack.name} is about to be made by another change set, {name}.",
-                    "Execute or delete that one first, or take another name with --stack.",
+                    f"Another change set, {name}, is about to create the stack {stack.name}.",
+                    "Execute or delete it first, or choose another name with --stack.",
                 )
             held = False
     if held:
         raise OperatingError(
             f"The stack {stack.name} holds nothing yet, and nothing tells whose it is.",
-            f"`aws cloudformation delete-stack --stack-name {stack.name}` takes it away.",
+            f"To delete it: `aws cloudformation delete-stack --stack-name {stack.name}`.",
         )
 
 
 def ours(client: CloudFormationClient) -> list[StackDescription]:
-    """Return every stack of the account and region that may be of ours, by its parameters.
+    """Return every stack of the account and region that may be ours, by its parameters.
 
-    Those that were not made, or only in part, are among them; the template tells for sure. Raises
-    botocore's errors.
+    That includes stacks that were not created, or only in part; only the template is certain.
+    Raises botocore's errors.
     """
     found = [
         parsed(each)
@@ -191,35 +181,28 @@ def ours(client: CloudFormationClient) -> list[StackDescription]:
     return [each for each in found if each.parameters.keys() >= _PARAMETERS]
 
 
-def resources(client: CloudFormationClient, stack: StackDescription) -> tuple[Resource, ...]:
-    """Return a stack's resources, those that are gone among them. Raises botocore's errors."""
+def resources(
+    client: CloudFormationClient, stack: StackDescription
+) -> list[StackResourceSummaryTypeDef]:
+    """Return a stack's resources, including deleted ones. Raises botocore's errors."""
     pages = client.get_paginator("list_stack_resources").paginate(StackName=stack.id)
-    return tuple(
-        Resource(
-            each["LogicalResourceId"],
-            each.get("PhysicalResourceId", ""),
-            each["ResourceType"],
-            each["ResourceStatus"],
-        )
-        for page in pages
-        for each in page["StackResourceSummaries"]
-    )
+    return [each for page in pages for each in page["StackResourceSummaries"]]
 
 
 def token() -> str:
-    """Return what CloudFormation knows one of our calls by, and its repetitions."""
+    """Return a token by which CloudFormation recognises a call and its repetitions."""
     return f"{_TOKEN}{uuid.uuid4().hex[:12]}"
 
 
 def missing(error: ClientError) -> bool:
-    """Tell whether CloudFormation says that a stack does not exist; it has no code for that."""
+    """Return whether an error says that a stack does not exist; there is no code for that."""
     return code(error) == "ValidationError" and "does not exist" in str(error)
 
 
 def foreign(stack: StackDescription) -> OperatingError:
-    """Return what is raised of a stack that is none of ours."""
+    """Return the error for a stack that is not ours."""
     return OperatingError(
-        f"The stack {stack.name} is none that onboards load balancers.",
+        f"The stack {stack.name} does not onboard load balancers.",
         "Name another with --stack.",
     )
 

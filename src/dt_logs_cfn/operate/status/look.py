@@ -153,13 +153,10 @@ class _Look:
         noted: list[Denied] = []
         through = reading(self._reach.clients, noted, self._reach.clock, lenient=True)
         try:
-            request = asked.update(
-                existing.template, existing.stack.parameters, existing, self._reach.clock()
-            )
+            request = asked.again(existing, self._reach.clock())
         except OperatingError as error:
             return Unread(error.what, error.fix)
-        with asked.expected():
-            state = observed(request, through)
+        state = observed(request, through)
         self.noted += noted
         self.buckets.update((each.name, each) for each in state.present())
         mine = state.registered(request.stack)
@@ -168,8 +165,7 @@ class _Look:
                 found and any(each.covers(found.logging.location, found.name) for each in mine)
             ):
                 self.load_balancers[arn] = found
-        with asked.expected():
-            return decided(request, state, through, tuple(sorted(set(noted))))
+        return decided(request, state, through, tuple(sorted(set(noted))))
 
     def _versions(self, record: Origin | Unread) -> bytes | Unread:
         if isinstance(record, Unread):

@@ -155,7 +155,7 @@ def test_a_reader_who_goes_changes_no_exit_code(words: tuple[str, ...], code: in
 
 
 def test_only_what_to_do_gets_the_profile(run: Run) -> None:
-    quoted = "'`aws s3 ls`' is no name of a stack."
+    quoted = "'`aws s3 ls`' is not a stack name."
     assert quoted in run("plan", "--stack", "`aws s3 ls`", "--profile", "p").err
 
 

@@ -139,7 +139,7 @@ def test_without_a_file_there_are_options_and_defaults(run: Run, here: Path) -> 
     ("text", "told"),
     [
         ("[options]\nyes = true\n", f"{CFG} sets yes, which a file may not set. Remove it,"),
-        ("[options]\nallow-removal =\n", f"{CFG} sets allow-removal, which may not stand in"),
+        ("[options]\nallow-removal =\n", f"{CFG} sets allow-removal, which a file may not set"),
         ("[options]\nallow_removal = 1\n", "and pass --allow-removal with each command instead."),
         ("[options]\nStack = a\n", f"{CFG} has an option 'Stack'. Use stack, role_arn, "),
         ("[aws]\nstack = a\n", f"{CFG} has a section 'aws'. Use options, parameters."),
@@ -186,7 +186,7 @@ def test_a_value_of_the_file_is_checked_like_any_other(run: Run, here: Path) -> 
 
     (here / CFG).write_text("[options]\nstack = a_b\n")
     ran = run("deploy")
-    assert (ran.code, "'a_b' is no name of a stack." in ran.err) == (2, True)
+    assert (ran.code, "'a_b' is not a stack name." in ran.err) == (2, True)
 
 
 def test_a_stack_that_the_service_role_may_not_manage_is_refused(run: Run, here: Path) -> None:

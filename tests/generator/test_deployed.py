@@ -178,7 +178,7 @@ def test_an_edited_template_is_told_and_no_bug(logical: str, name: str, value: o
 
     told = changes(replace(found, template=json.dumps(template)))
 
-    assert any("cannot be told" in each for each in told)
+    assert any("cannot be determined" in each for each in told)
 
 
 class Client:
@@ -267,8 +267,8 @@ def with_impossible_offset() -> bytes:
     [
         (archive(index=b"", other=b""), "more than index.py"),
         (archive(other=b""), "more than index.py"),
-        (b"", "no sound zip"),
-        (with_impossible_offset(), "no sound zip"),
+        (b"", "not a valid zip"),
+        (with_impossible_offset(), "not a valid zip"),
         (archive(index=b"0" * 50_000_000), "more than 1,000,000 bytes"),
     ],
     ids=["two", "another", "none", "offset", "bomb"],
@@ -283,5 +283,5 @@ def test_a_function_with_other_files(fetched: bytes, told: str) -> None:
 def test_a_stack_that_is_none_of_ours() -> None:
     session: Any = Session(replace(deployed(), resources={"Queue": "q"}))
 
-    with pytest.raises(VerifyError, match="no function and role of ours"):
+    with pytest.raises(VerifyError, match="does not have our function and role"):
         read(session, "other", lambda url, limit: b"")

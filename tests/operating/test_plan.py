@@ -69,8 +69,7 @@ def test_a_new_load_balancer_is_told_as_a_diff(served: Served) -> None:
     assert (ran.code, ran.err) == (1, "")
     bucket = f"dt-logs-analysis-<tag>-{ACCOUNT}-{REGION}-an"
     for line in (
-        f"A new stack dt-logs-analysis in account {ACCOUNT}, region {REGION};"
-        " nothing was changed by this look.",
+        f"A new stack dt-logs-analysis in account {ACCOUNT}, region {REGION}. Nothing was changed.",
         f"bucket {bucket}",
         "  + the bucket itself, private and with SSE-S3, as S3 makes them",
         "  ~ days until logs expire: (none) -> 30",
@@ -182,7 +181,7 @@ def test_a_file_that_is_none_of_parameters_is_refused(
 ) -> None:
     (tmp_path / "p.json").write_text(content)
     ran = served.run("plan", "--parameters", str(tmp_path / "p.json"))
-    assert "p.json is no file of parameters. Write it as the AWS CLI takes it" in ran.failure
+    assert "p.json is not a file of parameters. Write it as the AWS CLI takes it" in ran.failure
 
 
 def test_every_conflict_is_told_before_anything_is_touched(served: Served) -> None:
@@ -234,7 +233,7 @@ def test_a_bucket_that_the_caller_may_not_read_is_told_apart_from_a_conflict(
     served.sign_in_as(EVERYTHING, deny)
     ran = served.run("plan", "--load-balancer", arn, *ASKED)
     assert ran.code == 3
-    assert "You may not read, so what is said of it may not hold" in ran.out
+    assert "You may not read these, so the plan may be wrong about them" in ran.out
     assert "s3:GetBucketPolicy on arn:aws:s3:::logs-of-web" in ran.out
     found = json.loads(served.run("plan", "--load-balancer", arn, *ASKED, "--json").out)
     assert found["denied"] == ["s3:GetBucketPolicy on arn:aws:s3:::logs-of-web"]
@@ -440,8 +439,8 @@ def test_what_the_caller_may_not_read_is_not_said_of_the_function(served: Served
     served.sign_in_as({"Effect": "Allow", "Action": may, "Resource": "*"})
     ran = served.run("plan", "--load-balancer", arn, *ASKED)
     assert (ran.code, "It cannot work" in ran.out) == (3, False)
-    assert "Whether it can work cannot be told, since you may not read all of it:" in ran.out
-    assert "You may not read, so what is said of it may not hold" in ran.out
+    assert "Unknown whether it can work, because you may not read everything:" in ran.out
+    assert "You may not read these, so the plan may be wrong about them" in ran.out
 
 
 def test_load_balancers_that_leave_are_named_first(served: Served) -> None:

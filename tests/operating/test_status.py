@@ -43,7 +43,7 @@ def test_a_stack_that_works_has_no_finding(served: Served) -> None:
     assert served.run("status").out == ran.out
     # What plans an update finds the same, and so does a look at the load balancer.
     same = served.run("plan", "--stack", NAME)
-    assert (same.code, "Nothing is to be done" in same.out) == (0, True)
+    assert (same.code, "Nothing to do" in same.out) == (0, True)
     assert served.run("status", "--load-balancer", arn).code == 0
 
 
@@ -359,7 +359,7 @@ def test_what_an_update_changes_of_the_stack_itself_is_planned(served: Served) -
     assert "  ~ parameter RunToken: empty -> 7" in ran.out.splitlines()
     assert "https://logs.example.com/… (the hidden part changes)" in ran.out
     ran = served.run("plan", "--parameter", "RunToken=7")
-    assert (ran.code, "Nothing is to be done in buckets, topics" in ran.out) == (1, True)
+    assert (ran.code, "Nothing to do in buckets, topics" in ran.out) == (1, True)
     found = json.loads(served.run("plan", "--privileges", "documented", "--json").out)
     step = found["changes"][0]
     assert (step["step"], step["subject"]) == ("UpdateStack", f"stack {NAME}")
@@ -378,7 +378,7 @@ def test_a_stack_that_was_never_made_is_told_with_one_fix(served: Served, status
         assert (check["subject"], check["name"]) == (f"stack {NAME}", "stack status")
         assert check["fix"] == (
             f"Delete it: `dt-logs-cfn remove --stack {NAME} --region us-east-1`; then deploy it"
-            " anew."
+            " again."
         )
 
 
@@ -410,7 +410,7 @@ def test_a_name_that_no_stack_can_have_is_wrong_usage(
 ) -> None:
     ran = served.run(command, "--stack", name)
     assert (ran.code, ran.out) == (2, "")
-    assert "is no name of a stack." in ran.err
+    assert "is not a stack name." in ran.err
     assert "\x1b" not in ran.err
 
 

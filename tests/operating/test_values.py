@@ -70,12 +70,12 @@ def test_options_may_hold_further_equals_signs() -> None:
     [
         (["a"], "--tag 'a' has no value."),
         (["=a"], "--tag number 1 has no key."),
-        (["a=1", "a=2"], "--tag 'a' is there twice."),
+        (["a=1", "a=2"], "--tag 'a' is given twice."),
         (["a=1", "b2", "c"], "--tag number 2 has no value."),
-        (["cost-center=1", "cost-center=2"], "--tag number 2 is there twice."),
+        (["cost-center=1", "cost-center=2"], "--tag number 2 is given twice."),
         (["SECRET" * 3], "--tag number 1 has no value."),
         (["https://a.example.com/?t"], "--tag number 1 has no value."),
-        (["a=\udcff"], "--tag 'a' is no text in UTF-8."),
+        (["a=\udcff"], "--tag 'a' is not text in UTF-8."),
     ],
 )
 def test_options_are_complete_and_name_each_key_once(given: list[str], told: str) -> None:
@@ -149,7 +149,7 @@ def test_files_are_the_aws_cli_s_or_objects(tmp_path: Path, content: object) -> 
     ],
 )
 def test_what_is_no_file_of_parameters_is_told(tmp_path: Path, content: object) -> None:
-    assert "is no file of parameters" in refusal(value_sources.read, written(tmp_path, content))
+    assert "is not a file of parameters" in refusal(value_sources.read, written(tmp_path, content))
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

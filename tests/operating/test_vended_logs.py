@@ -121,7 +121,7 @@ def test_plan_tells_what_cloudwatch_logs_delivers_already(served: Served) -> Non
 
     assert ran.code == 1
     assert (
-        "CloudWatch Logs delivers access logs of these already, and goes on to (both can be on):\n"
+        "CloudWatch Logs already delivers access logs of these, and continues (both can be on):\n"
         f"  {arn.partition(':loadbalancer/')[2]}: to {STREAM}\n"
     ) in ran.out
     assert "  ~ access_logs.s3.enabled: false -> true" in ran.out.splitlines()
@@ -140,7 +140,7 @@ def test_plan_without_the_right_says_that_it_is_not_known(served: Served) -> Non
 
     assert ran.code == 1
     assert (
-        "Whether CloudWatch Logs delivers access logs, too, is not known:\n"
+        "Unknown whether CloudWatch Logs delivers access logs, too:\n"
         "  not readable: you lack logs:DescribeDeliverySources\n"
     ) in ran.out
     assert json.loads(served.run(*asked, "--json").out)["vended_logs"] is None

@@ -337,13 +337,13 @@ def test_a_failure_tells_the_function_s_own_reason_first(account: Emulated, run:
     assert "Load balancer app/wob/00000001d82c4000 does not exist." in ran.failure
     assert ran.failure.endswith(
         f" The stack {NAME} is in ROLLBACK_COMPLETE. Correct that. Delete it: `dt-logs-cfn remove"
-        f" --stack {NAME}`; then deploy it anew."
+        f" --stack {NAME}`; then deploy it again."
     )
     assert "RequestId" not in ran.failure
     second = run(*options(account), "--yes")
     assert second.failure == (
         f"The stack {NAME} is in ROLLBACK_COMPLETE and cannot be updated. Delete it:"
-        f" `dt-logs-cfn remove --stack {NAME}`; then deploy it anew."
+        f" `dt-logs-cfn remove --stack {NAME}`; then deploy it again."
     )
 
 
@@ -453,7 +453,7 @@ def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
         (
             2,
             ("--stack", "a_b"),
-            "'a_b' is no name of a stack. Use up to 128 letters, digits and hyphens; the first is"
+            "'a_b' is not a stack name. Use up to 128 letters, digits and hyphens; the first is"
             " a letter.",
         ),
         (

@@ -86,7 +86,7 @@ def test_a_stack_is_shown_confirmed_deleted_and_the_account_is_clean(
     assert run.asked == [f"Delete the stack {NAME}? [y/N]"]
     lines = ran.told.splitlines()
     assert lines[:4] == [
-        "looking for what it has set up in the account",
+        "searching the account for what the stack set up",
         f"delete stack {NAME}, which is in CREATE_COMPLETE",
         f"  through   {account.role}",
         "  Goes",
@@ -129,7 +129,7 @@ def test_a_bucket_that_holds_logs_stays_and_is_named(account: Emulated, run: Run
     assert f"    bucket {bucket}: it holds logs, which are yours" in ran.told.splitlines()
     assert (ran.code, ran.out) == (
         0,
-        f"{NAME}: deleted; what is left stays by the rules\n  stays    bucket {bucket}:"
+        f"{NAME}: deleted; what is left is meant to stay\n  stays    bucket {bucket}:"
         " it holds logs, which are yours; empty and delete it when you like (its tag"
         " dt-logs-analysis:left says: holds logs or earlier versions of objects)\n",
     )
@@ -276,7 +276,7 @@ def test_a_bucket_with_logs_of_a_stack_that_is_gone_stays_and_is_named(
     assert f"    bucket {bucket}: it holds logs, which are yours" in ran.told.splitlines()
     assert (ran.code, ran.out) == (
         0,
-        f"{NAME}-2: deleted; what is left stays by the rules\n  stays    bucket {bucket}:"
+        f"{NAME}-2: deleted; what is left is meant to stay\n  stays    bucket {bucket}:"
         " it holds logs, which are yours; empty and delete it when you like (its tag"
         " dt-logs-analysis:left says: holds logs or earlier versions of objects)\n",
     )

@@ -99,7 +99,7 @@ def test_it_is_carried_out_and_then_nothing_is_left_to_do(run: Run, aws: Aws) ->
     again = run(*words, "--json", moto=True)
     assert again.code == 0
     assert json.loads(again.out)["operations"] == []
-    assert again.err == "Nothing to do: the stack set and its stacks are as asked for.\n"
+    assert again.err == "Nothing to do: the stack set and its stacks are as requested.\n"
     assert run(*words, "--parameter", "RunToken=8", moto=True).code == 0
     (value,) = client.describe_stack_set(StackSetName="all")["StackSet"]["Parameters"]
     assert value["ParameterValue"] == "8"

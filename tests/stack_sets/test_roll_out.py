@@ -111,7 +111,7 @@ def test_a_stack_set_is_created_and_then_nothing_is_left_to_do(terminal: Termina
     terminal.seat.lines.clear()
 
     assert terminal.run(*WHERE, tags={"team": "logs"}) == 0
-    assert terminal.err == ["Nothing to do: the stack set and its stacks are as asked for."]
+    assert terminal.err == ["Nothing to do: the stack set and its stacks are as requested."]
     assert begun(terminal) == ["CreateStackSet", "CreateStackInstances"]
 
 
@@ -377,9 +377,7 @@ def test_what_cannot_be_followed_any_more_goes_on(
 
     terminal.fake.before = lambda name: None
     assert terminal.run(*WHERE) == 0
-    assert f"operation {operation.id} is under way; waiting, since one is done at a time" in (
-        terminal.err
-    )
+    assert f"operation {operation.id} is running; waiting for it first" in (terminal.err)
     assert begun(terminal) == ["CreateStackSet", "CreateStackInstances"]
 
 

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _runs(deployment: Deployment) -> bool:
-    """Tell whether CloudFormation would invoke the function: if its properties change."""
+    """Return whether CloudFormation would invoke the function: if its properties change."""
     if deployment.before is None:
         return True
     before = properties(deployment.before.template, deployment.before.stack.parameters)

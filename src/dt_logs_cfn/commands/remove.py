@@ -24,8 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--leftovers",
         action="store_true",
-        help="remove also, without asking, with your own rights, what the stack's role may not:"
-        " topic, subscription, log group",
+        help="also remove, without asking and with your own permissions, what the stack's role may"
+        " not: topic, subscription, log group",
     )
     parser.add_argument("--json", action="store_true", help="print the result for a program")
     aws.add_arguments(parser)
@@ -61,7 +61,7 @@ def removed(arguments: argparse.Namespace, operator: Operator) -> int:
 def _lines(found: Removed, here: Here) -> list[str]:
     verdict = "deleted, and the account is clean"
     if found.left or found.unread:
-        verdict = "deleted; what is left stays by the rules" if found.clean else "deleted; look at:"
+        verdict = "deleted; what is left is meant to stay" if found.clean else "deleted; look at:"
     lines = [f"{found.stack.name}: {verdict}"]
     lines += [f"  removed  {each.what} {each.name}" for each in found.removed]
     for each in found.left:

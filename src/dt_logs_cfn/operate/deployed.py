@@ -62,8 +62,8 @@ def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Dep
     resources = {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in found}
     if not resources.get(FUNCTION) or not resources.get(EXECUTION_ROLE):
         raise VerifyError(
-            f"The stack {name[:128]} has no function and role of ours.",
-            "Name a stack that was made from a stack template, and whose creation succeeded.",
+            f"The stack {name[:128]} does not have our function and role.",
+            "Name a stack that was created successfully from a stack template.",
         )
     function = session.client("lambda").get_function(FunctionName=resources[FUNCTION])
     return Deployed(
@@ -102,7 +102,7 @@ def changes(found: Deployed) -> tuple[str, ...]:
         return (*_function_changes(found, function), *_role_changes(found.role, role))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # An edited or foreign template; that it differs is reported separately.
-        return (f"what the template makes cannot be told ({type(error).__name__})",)
+        return (f"what the template sets cannot be determined ({type(error).__name__})",)
 
 
 def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[str]:
@@ -178,7 +178,7 @@ def _told(value: object) -> str:
 
 def _source(archive: bytes) -> bytes:
     """Return the one source in a function's zip, however it was packed. Raises VerifyError."""
-    fix = "Somebody has changed the function's code: find out who."
+    fix = "Somebody has changed the function's code. Find out who."
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             if opened.namelist() != [_FILE]:
@@ -194,7 +194,7 @@ def _source(archive: bytes) -> bytes:
         OSError,
         ValueError,
     ) as error:
-        raise VerifyError("The function's code is no sound zip.", fix) from error
+        raise VerifyError("The function's code is not a valid zip file.", fix) from error
     if len(content) > LIMIT:
         raise VerifyError(f"The function's code has more than {LIMIT:,} bytes.", fix)
     return content

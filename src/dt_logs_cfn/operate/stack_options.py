@@ -85,7 +85,7 @@ def check_stack(name: str, *, or_id: bool = False) -> None:
     """Raise UsageError unless this may be the name of a stack, or, if that is taken, its id."""
     if not (_NAME.fullmatch(name) or (or_id and re.fullmatch(STACK_ID, name))):
         raise UsageError(
-            f"{name[:80]!r} is no name of a stack.",
+            f"{name[:80]!r} is not a stack name.",
             "Use up to 128 letters, digits and hyphens; the first is a letter.",
         )
 

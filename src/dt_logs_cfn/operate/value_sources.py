@@ -27,11 +27,11 @@ def pairs(given: list[str], option: str) -> dict[str, str]:
             )
         if each.encode(errors="ignore").decode() != each:  # what the terminal could not decode
             raise UsageError(
-                f"{option} {which} is no text in UTF-8.",
+                f"{option} {which} is not text in UTF-8.",
                 f"Write it as {option} KEY=VALUE in UTF-8.",
             )
         if key in found:
-            raise UsageError(f"{option} {which} is there twice.", "Name each key once.")
+            raise UsageError(f"{option} {which} is given twice.", "Give each key once.")
         found[key] = value
     return found
 
@@ -51,7 +51,7 @@ def read(path: Path) -> dict[str, str]:
         data = json.loads(content, object_pairs_hook=_once) if short else None
         return _values(data)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise OperatingError(f"{path} is no file of parameters.", _FORM) from error
+        raise OperatingError(f"{path} is not a file of parameters.", _FORM) from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

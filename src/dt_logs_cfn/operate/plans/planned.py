@@ -202,6 +202,6 @@ def _conflicts(request: Request, state: State, why: Refused) -> Iterator[Conflic
 
 def _missing(rights: tuple[Denied, ...]) -> AwsError:
     return AwsError(
-        f"You may not read what a plan is made from: {', '.join(map(str, rights))}.",
-        "Have it allowed for you, or use credentials that may; the Lambda's own rights are others.",
+        f"You may not read what the plan needs: {', '.join(map(str, rights))}.",
+        "Have it allowed for you, or use other credentials; the Lambda has its own permissions.",
     )

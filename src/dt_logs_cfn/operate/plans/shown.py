@@ -58,18 +58,18 @@ def _filled(preview: Preview, value: object) -> object:
 def told(preview: Preview, what: str) -> str:
     """Return what was planned for people; `what` is planned, in words."""
     found = preview.planned
-    lines = [f"{what}; nothing was changed by this look.", ""]
+    lines = [f"{what}. Nothing was changed.", ""]
     if preview.dropped:
         lines += [*preview.dropped.lines(), ""]
     if preview.runs and found.plan is None:
-        unsure = "Whether it can work cannot be told, since you may not read all of it:"
+        unsure = "Unknown whether it can work, because you may not read everything:"
         lines += [unsure if found.denied else "It cannot work:", *_conflict_lines(found.conflicts)]
     else:
         lines += _change_lines(preview.changes, _sentences(found) if preview.runs else {})
         if found.plan is not None and not found.works:
-            lines.append("Whether more is to be done cannot be told: not all could be read.")
+            lines.append("There may be more to do: not everything could be read.")
         elif found.plan is not None and not found.plan.changes:
-            lines.append("Nothing is to be done in buckets, topics and load balancers.")
+            lines.append("Nothing to do in buckets, topics and load balancers.")
         if not preview.runs:
             lines += _drift_lines(preview)
     lines += _vended_lines(preview)
@@ -81,7 +81,7 @@ def told(preview: Preview, what: str) -> str:
 def _drift_lines(preview: Preview) -> Iterator[str]:
     """Yield what a run would do where the update causes none: its properties stay the same."""
     if preview.planned.plan is None:
-        yield "The function would not run. If it did, that could not work now:"
+        yield "The function would not run. If it ran now, it would fail:"
         yield from _conflict_lines(preview.planned.conflicts)
     elif preview.drift:
         yield "The function would not run; with `--parameter RunToken=…` it would do this:"
@@ -158,11 +158,11 @@ def _rank(subject: str) -> int:
 def _vended_lines(preview: Preview) -> Iterator[str]:
     """Yield what is logged besides the S3 attribute, which alone Data Theorem reads."""
     if isinstance(preview.vended, Unread):
-        yield from ("", "Whether CloudWatch Logs delivers access logs, too, is not known:")
+        yield from ("", "Unknown whether CloudWatch Logs delivers access logs, too:")
         yield f"  {preview.vended.why}"
         return
     yield from _listed(
-        "CloudWatch Logs delivers access logs of these already, and goes on to (both can be on):",
+        "CloudWatch Logs already delivers access logs of these, and continues (both can be on):",
         [
             f"{load_balancer_name(each.load_balancer)}: to {each.destination}"
             for each in preview.delivered
@@ -177,23 +177,23 @@ def _notes(found: Planned, exists: bool) -> Iterator[str]:
     yield from _listed("Stays behind:", plan.kept)
     yield from _listed("Could not be searched:", found.state.unread)
     yield from _listed(
-        "You may not read, so what is said of it may not hold (the Lambda may read it or not):",
+        "You may not read these, so the plan may be wrong about them (the Lambda may read them):",
         [str(each) for each in found.denied],
     )
     yield ""
     if not exists and plan.changes:
-        yield "<tag>, <location> and <time> are known once the stack is there."
+        yield "<tag>, <location> and <time> are known once the stack exists."
     elif plan.changes:
-        yield "<time> is when CloudFormation asks for the update."
+        yield "<time> is when CloudFormation sends the update."
     own = found.request.stack.own_buckets
     if any(isinstance(each, CreateBucket) and each.bucket in own for each in plan.steps):
         yield (
             "The new bucket's name ends in -an only if the boto3 of Lambda's runtime knows the"
-            " account-regional namespace; here it is as this machine's boto3 has it."
+            " account-regional namespace; this is the name by this machine's boto3."
         )
     yield (
-        "This was read with your rights. Whether the Lambda's role, a permissions boundary or an"
-        " organisation's policy allows each change is not known before it runs."
+        "This was read with your permissions. Whether the Lambda's role, a permissions boundary or"
+        " an organisation's policy allows each change is unknown until it runs."
     )
 
 

@@ -82,7 +82,7 @@ def roll_out(
 def _agreed(rollout: Rollout, course: _Course, place: str, operator: Operator, yes: bool) -> bool:
     """Show the steps and ask for a yes; False if there are none. Raises OperatingError for a no."""
     if not course.steps:
-        operator.tell("Nothing to do: the stack set and its stacks are as asked for.")
+        operator.tell("Nothing to do: the stack set and its stacks are as requested.")
         return False
     operator.tell(f"Stack set {rollout.name} in {place}")
     operator.tell(f"Template {rollout.template.description}, sha256 {rollout.template.sha256}")
@@ -110,7 +110,7 @@ def _settle(stack_set: StackSet, course: _Course, operator: Operator) -> None:
         if running is None:
             return
         course.note = f"Operation {running} goes on by itself. Nothing else was started."
-        operator.tell(f"operation {running} is under way; waiting, since one is done at a time")
+        operator.tell(f"operation {running} is running; waiting for it first")
         follow(stack_set, running, operator)
         course.note = _Course.note
 

@@ -42,7 +42,7 @@ _STACKS = (
     ),
     (
         r"is not authorized to perform|AccessDenied|not authorized",
-        "Give the execution role the rights of cloudformation-role-lifecycle.",
+        "Give the execution role the permissions of cloudformation-role-lifecycle.",
     ),
 )
 _OTHERWISE = "Correct what the reason names, and run the same command again."

@@ -168,7 +168,7 @@ def _followed(
 
 
 def _over(status: str, told: Sequence[Event]) -> bool:
-    """Tell whether the operation has ended: the status may still be that of before it began."""
+    """Return whether the operation has ended: the status may still be that of before it began."""
     own = [each.status for each in told if each.of_stack]
     return status == GONE or (at_rest(status) and own[-1:] == [status])
 

@@ -80,14 +80,14 @@ def remove(
     listed = resources(client, stack)
     tagged = Stack.of(stack.id)
     hints = _hints(stack, listed)
-    operator.tell("looking for what it has set up in the account")
+    operator.tell("searching the account for what the stack set up")
     before, cleared = read_marks(found, tagged, hints), tuple[Left, ...]()
     if stack.status != GONE:
         operator.tell(_told(stack, listed, before, documented))
         operator.confirm(f"Delete the stack {stack.name}?", options.yes)
         there = sum(each["ResourceStatus"] != GONE for each in listed)
         delete(client, stack, operator, options.role, there)
-        operator.tell("looking whether the account is clean")
+        operator.tell("checking whether the account is clean")
     hints = hints.after(before)
 
     def look() -> Marks:
@@ -148,7 +148,7 @@ def _told(stack: StackDescription, listed: _Resources, marks: Marks, documented:
         stays.append(f"the service role {stack.role}")
     lines = [
         f"delete stack {stack.name}, which is in {stack.status}",
-        f"  through   {stack.role or 'your own rights, without a service role'}",
+        f"  through   {stack.role or 'your own permissions, without a service role'}",
         "  Goes",
         *(f"    - {each}" for each in goes or ["the stack alone"]),
         *(["  Stays"] if stays else []),
@@ -164,7 +164,7 @@ def _agreed(left: Sequence[Left], operator: Operator, options: Options) -> bool:
     removable = [each for each in left if each.remedy]
     if not removable or (options.yes and not options.leftovers):
         return False
-    operator.tell("Left, and you may remove it with your own rights:")
+    operator.tell("Left behind. You may remove it with your own permissions:")
     for each in removable:
         operator.tell(f"    {each.described}")
     try:

@@ -84,13 +84,13 @@ def _told(deployment: Deployment, resources: Sequence[ResourceChange]) -> Iterat
     verb = "create" if before is None else "update"
     yield f"{verb} stack {deployment.name} in account {here.account}, {here.region}"
     yield f"  template  {deployment.template.description}"
-    yield f"  through   {deployment.acting_role or 'your own rights, without a service role'}"
+    yield f"  through   {deployment.acting_role or 'your own permissions, without a service role'}"
     parameters = changes(before.stack.parameters, deployment.values) if before else _new(deployment)
     sections: dict[str, Sequence[str]] = {
         "Resources": [_change(each) for each in resources],
         "Parameters": [*parameters],
         "Tags": [*changes(before.stack.tags if before else {}, deployment.all_tags)],
-        "Rights of the Lambda's role": [] if before else [*_rights(deployment)],
+        "Permissions of the Lambda's role": [] if before else [*_rights(deployment)],
         "Template": template_changes(before.template, deployment.document) if before else [],
     }
     for title, lines in sections.items():

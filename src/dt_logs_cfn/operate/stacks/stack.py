@@ -135,7 +135,7 @@ def made_from(client: CloudFormationClient, stack: StackDescription) -> Existing
 
 
 def is_ours(template: TemplateJson) -> bool:
-    """Tell whether a template is one of ours, of any release, or was made from one."""
+    """Return whether a template is one of ours, of any release, or was made from one."""
     resources, declared = template.get("Resources"), template.get("Parameters")
     if not isinstance(resources, dict) or not isinstance(declared, dict):
         return False

@@ -26,12 +26,12 @@ _NEVER_MADE = (
 
 
 def at_rest(status: str) -> bool:
-    """Tell whether a stack in this status changes no more by itself."""
+    """Return whether a stack in this status changes no more by itself."""
     return not status.endswith("_IN_PROGRESS") or status == REVIEW
 
 
 def made(status: str) -> bool:
-    """Tell whether there was a time when the stack was as it was asked for."""
+    """Return whether there was a time when the stack was as it was asked for."""
     return status not in _NEVER_MADE
 
 
@@ -52,9 +52,9 @@ def before_update(status: str, name: str) -> str:
             )
         case "UPDATE_FAILED":
             return (
-                "Its update was left half done; take it back:"
+                "Its update is half done; roll it back:"
                 f" `aws cloudformation rollback-stack --stack-name {name}`."
             )
         case _ if not at_rest(status):
             return "Wait until it is done."
-    return f"Delete it: `dt-logs-cfn remove --stack {name}`; then deploy it anew."
+    return f"Delete it: `dt-logs-cfn remove --stack {name}`; then deploy it again."

@@ -79,7 +79,7 @@ def _delivery(logs: Logs) -> Judged:
 
 
 def _restored(logs: Logs, arn: str) -> bool:
-    """Tell whether a stack that runs again lets ELB write: where it turned the logging on."""
+    """Return whether a stack that runs again lets ELB write: where it turned the logging on."""
     if logs.location.mark in logs.seen.known_names and not logs.seen.stacks:
         return True  # the stacks were not looked at
     policy = logs.bucket.policy
@@ -187,7 +187,7 @@ def _grant(logs: Logs) -> Judged:
 
 
 def as_written(claim: Registration, bucket: Bucket, here: Stack) -> bool:
-    """Tell whether the vendor's read statement is in the policy as the stack wrote it."""
+    """Return whether the vendor's read statement is in the policy as the stack wrote it."""
     wanted = claim.statement(here)
     return any(same_statement(each, wanted) for each in statements(parsed(bucket.policy or "{}")))
 

@@ -16,7 +16,7 @@ _JUDGED = frozenset(
 
 
 def allows(policy: str | None, caller: Caller | None, action: str, resource: str) -> bool:
-    """Tell whether a statement certainly allows a call; without a caller, anybody's call.
+    """Return whether a statement certainly allows a call; without a caller, anybody's call.
 
     It uses the handler's judgement of a Deny: an Allow of the same form is as certain.
     """
@@ -43,7 +43,7 @@ def may_deny(policy: str | None, caller: Caller, action: str, resource: str) -> 
 
 
 def _judged_condition(condition: Json, caller: Caller) -> bool:
-    """Tell whether the handler can judge each key and operator of a condition."""
+    """Return whether the handler can judge each key and operator of a condition."""
     return not isinstance(condition, dict) or all(
         key.lower() in caller.context and operator.lower().removesuffix("ifexists") in _JUDGED
         for operator, keys in condition.items()

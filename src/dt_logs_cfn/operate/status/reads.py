@@ -85,14 +85,14 @@ def on_outposts(through: Reading) -> Iterator[str]:
 
 
 def requester_pays(through: Reading, bucket: Bucket, account: str) -> bool:
-    """Tell whether the readers of a bucket's objects pay for requests."""
+    """Return whether the readers of a bucket's objects pay for requests."""
     s3 = through.s3
     answer = s3.get_bucket_request_payment(Bucket=bucket.name, ExpectedBucketOwner=account)
     return answer["Payer"] == "Requester"
 
 
 def is_public(through: Reading, bucket: Bucket, account: str) -> bool:
-    """Tell whether S3 considers a bucket's policy public."""
+    """Return whether S3 considers a bucket's policy public."""
     if bucket.public:
         return True
     if bucket.policy is None or bucket.public_access_block.get("RestrictPublicBuckets"):

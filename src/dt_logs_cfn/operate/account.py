@@ -16,7 +16,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from dt_logs_cfn import aws
-from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.settings import FunctionSettings
 from dt_logs_handler.aws import Aws, Passing, code, denied, message
@@ -85,6 +85,14 @@ class Unread:
         what = f"{right} on {on}" if on else right
         fix = f"Have {right} allowed for you, and look again."
         return cls(f"not readable: you lack {what}", fix)
+
+
+def attempted(make: Callable[[], T]) -> T | Unread:
+    """Return what `make` returns, or the failure that it raised as something unread."""
+    try:
+        return make()
+    except DtLogsError as error:
+        return Unread(error.what, error.fix)
 
 
 def optional(read: Callable[[], T], service: str, what: str, right: str = "") -> T | Unread:

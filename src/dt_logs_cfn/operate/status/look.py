@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.errors import DtLogsError, OperatingError
+from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.account import (
     Denied,
     Reading,
     TopicSeen,
     Unread,
+    attempted,
     observed,
     reading,
     topic,
@@ -145,17 +146,17 @@ class _Look:
             record = planned = Unread.lacking("cloudformation:GetTemplate")
         else:
             if made(stack.status):
-                record, planned = _origin(existing), self._planned(existing)
+                record = attempted(lambda: origin(existing.template))
+                planned = self._planned(existing)
         refreshed = refreshes(self._reach.cloudwatch, stack, self.now)
         return StackSeen(stack, record, planned, self._versions(record), refreshed)
 
     def _planned(self, existing: Existing) -> Planned | Unread:
         noted: list[Denied] = []
         through = reading(self._reach.clients, noted, self._reach.clock, lenient=True)
-        try:
-            request = asked.again(existing, self._reach.clock())
-        except OperatingError as error:
-            return Unread(error.what, error.fix)
+        request = attempted(lambda: asked.again(existing, self._reach.clock()))
+        if isinstance(request, Unread):
+            return request
         state = observed(request, through)
         self.noted += noted
         self.buckets.update((each.name, each) for each in state.present())
@@ -176,10 +177,7 @@ class _Look:
                 "the template does not say where its releases are",
                 "Ask Data Theorem whether this release may still be used.",
             )
-        try:
-            return self._reach.fetch(f"{base}/{VERSIONS}", LIMIT)
-        except DtLogsError as error:
-            return Unread(error.what, error.fix)
+        return attempted(lambda: self._reach.fetch(f"{base}/{VERSIONS}", LIMIT))
 
     def named(self, arns: Iterable[str]) -> None:
         """Read load balancers by ARN; `*` is every application load balancer of the region."""
@@ -228,10 +226,3 @@ def _check_local(arn: str, here: Stack) -> None:
             f"{arn[:200]} is not in account {here.account}, region {here.region}.",
             f"Use credentials of account {account}, and --region {region[:30]}.",
         )
-
-
-def _origin(existing: Existing) -> Origin | Unread:
-    try:
-        return origin(existing.template)
-    except DtLogsError as error:
-        return Unread(error.what, error.fix)

@@ -176,12 +176,18 @@ class Logs:
 
     @property
     def was_onboarded(self) -> bool:
-        """Whether something else shows that a stack of ours has onboarded the load balancer."""
-        own = notifications.own(self.bucket.notifications)
+        """Whether a stack should let Data Theorem read these logs, although no statement does.
+
+        The mark in the prefix shows it, a stack's list, or our notification without a statement. A
+        statement that grants nothing is of a stack that was deleted.
+        """
         wanted = {self.load_balancer.arn, EVERY_LOAD_BALANCER}
         named = any(wanted.intersection(e.stack.load_balancers) for e in self.seen.stacks)
         marked = self.location.mark in self.seen.known_names
-        return marked or named or self.location.notification_id in own
+        own = notifications.own(self.bucket.notifications)
+        announced = self.location.notification_id in own
+        claims = self.bucket.register(self.seen.here)
+        return marked or named or (announced and not any(e.covers(self.location) for e in claims))
 
     def check(self, name: str, judge: Callable[[Logs], Judged], *operations: str) -> Check:
         """Return a check; `operations` are the reads of the bucket that it needs."""

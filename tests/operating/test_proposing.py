@@ -43,7 +43,7 @@ def updated(client: Any) -> Deployment:
 
 
 @dataclass
-class Place:
+class Stage:
     """An account, a client whose calls go through a lossy network, and who looks on."""
 
     sandbox: Sandbox
@@ -79,14 +79,14 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def stage(tmp_path: Path) -> Iterator[Stage]:
     with Sandbox(tmp_path) as sandbox, lossy(sandbox.endpoint.url) as network:
         serve(sandbox)
-        yield Place(sandbox, network)
+        yield Stage(sandbox, network)
 
 
-def deploy(place: Place, client: Any) -> ChangeSet:
-    with proposed(client, WANTED, place.operator) as found:
+def deploy(stage: Stage, client: Any) -> ChangeSet:
+    with proposed(client, WANTED, stage.operator) as found:
         execute(found)
     return found
 
@@ -109,13 +109,13 @@ def without(client: Any, operation: str, token: str) -> None:
 
 
 @pytest.mark.parametrize("operation", ["CreateChangeSet", "ExecuteChangeSet"])
-def test_an_answer_that_is_lost_once_is_had_by_the_sdk(place: Place, operation: str) -> None:
-    place.network.answers.add((operation, 1))
-    found = deploy(place, place.client())
-    assert (found.executed, found.changes is not None, place.lines) == (True, True, [])
-    assert place.asked(operation) == [operation] * 2
-    assert place.left == [("thing", "CREATE_COMPLETE")]
-    assert place.asked("DeleteChangeSet") == []
+def test_an_answer_that_is_lost_once_is_had_by_the_sdk(stage: Stage, operation: str) -> None:
+    stage.network.answers.add((operation, 1))
+    found = deploy(stage, stage.client())
+    assert (found.executed, found.changes is not None, stage.lines) == (True, True, [])
+    assert stage.asked(operation) == [operation] * 2
+    assert stage.left == [("thing", "CREATE_COMPLETE")]
+    assert stage.asked("DeleteChangeSet") == []
 
 
 @pytest.mark.parametrize(
@@ -123,29 +123,29 @@ def test_an_answer_that_is_lost_once_is_had_by_the_sdk(place: Place, operation: 
     [("CreateChangeSet", "ClientToken"), ("ExecuteChangeSet", "ClientRequestToken")],
 )
 def test_a_retry_that_aws_takes_for_another_call_is_seen_to_be_ours(
-    place: Place, operation: str, token: str
+    stage: Stage, operation: str, token: str
 ) -> None:
-    place.network.answers.add((operation, 1))
-    client = place.client()
+    stage.network.answers.add((operation, 1))
+    client = stage.client()
     without(client, operation, token)
-    assert deploy(place, client).executed
-    assert place.left == [("thing", "CREATE_COMPLETE")]
+    assert deploy(stage, client).executed
+    assert stage.left == [("thing", "CREATE_COMPLETE")]
 
 
 @pytest.mark.parametrize("operation", ["CreateChangeSet", "ExecuteChangeSet"])
-def test_where_every_answer_is_lost_aws_is_asked_what_it_did(place: Place, operation: str) -> None:
-    place.network.answers.add((operation, EVERY))
-    found = deploy(place, place.client())
+def test_where_every_answer_is_lost_aws_is_asked_what_it_did(stage: Stage, operation: str) -> None:
+    stage.network.answers.add((operation, EVERY))
+    found = deploy(stage, stage.client())
     assert found.executed and found.stack.startswith("arn:aws:cloudformation:")
-    assert place.left == [("thing", "CREATE_COMPLETE")]
+    assert stage.left == [("thing", "CREATE_COMPLETE")]
 
 
 @pytest.mark.parametrize("operation", ["CreateChangeSet", "ExecuteChangeSet"])
-def test_a_call_that_never_came_is_told_and_leaves_nothing(place: Place, operation: str) -> None:
-    place.network.calls.add((operation, EVERY))
+def test_a_call_that_never_came_is_told_and_leaves_nothing(stage: Stage, operation: str) -> None:
+    stage.network.calls.add((operation, EVERY))
     with pytest.raises(ConnectionClosedError):
-        deploy(place, place.client(1))
-    assert (place.left, place.lines) == ([], [])
+        deploy(stage, stage.client(1))
+    assert (stage.left, stage.lines) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -153,17 +153,17 @@ def test_a_call_that_never_came_is_told_and_leaves_nothing(place: Place, operati
     [("CreateChangeSet", "REVIEW_IN_PROGRESS"), ("ExecuteChangeSet", "CREATE_COMPLETE")],
 )
 def test_what_cannot_be_found_out_is_told_as_unknown(
-    place: Place, operation: str, left: str
+    stage: Stage, operation: str, left: str
 ) -> None:
-    client = place.client(1)
+    client = stage.client(1)
 
     def gone(**given: Any) -> None:
-        place.network.calls |= {("DescribeChangeSet", EVERY)}
+        stage.network.calls |= {("DescribeChangeSet", EVERY)}
 
-    place.network.answers.add((operation, EVERY))
+    stage.network.answers.add((operation, EVERY))
     client.meta.events.register(f"before-call.cloudformation.{operation}", gone)
     with pytest.raises(OperatingError) as error:
-        deploy(place, client)
+        deploy(stage, client)
     assert error.value.what == (
         "What became of the stack thing is not known:"
         " 127.0.0.1 cannot be reached (ConnectionClosedError)."
@@ -172,67 +172,67 @@ def test_what_cannot_be_found_out_is_told_as_unknown(
         "Deploy again once AWS answers: that follows the stack if it goes on. If it does not,"
         " delete the change set: `dt-logs-cfn remove --stack thing`"
     )
-    assert place.left == [("thing", left)]
-    assert place.lines == ["AWS does not answer (ConnectionClosedError); trying again"] * 2
+    assert stage.left == [("thing", left)]
+    assert stage.lines == ["AWS does not answer (ConnectionClosedError); trying again"] * 2
 
 
-def test_a_refusal_is_told_at_once(place: Place) -> None:
-    with pytest.raises(ClientError), proposed(place.client(), bad(), place.operator):
+def test_a_refusal_is_told_at_once(stage: Stage) -> None:
+    with pytest.raises(ClientError), proposed(stage.client(), bad(), stage.operator):
         raise AssertionError
-    assert (place.left, place.lines) == ([], [])
-    assert place.asked("DescribeChangeSet", "DeleteChangeSet") == []
+    assert (stage.left, stage.lines) == ([], [])
+    assert stage.asked("DescribeChangeSet", "DeleteChangeSet") == []
 
 
 def bad() -> Deployment:
     return Deployment("thing", HERE, Template('{"Resources": {}}'))
 
 
-def test_a_connection_that_is_lost_while_a_change_set_is_made_is_waited_for(place: Place) -> None:
-    place.network.answers |= {("DescribeChangeSet", 1), ("DescribeChangeSet", 2)}
-    assert deploy(place, place.client(1)).executed
-    assert place.lines == ["AWS does not answer (ConnectionClosedError); trying again"] * 2
+def test_a_connection_that_is_lost_while_a_change_set_is_made_is_waited_for(stage: Stage) -> None:
+    stage.network.answers |= {("DescribeChangeSet", 1), ("DescribeChangeSet", 2)}
+    assert deploy(stage, stage.client(1)).executed
+    assert stage.lines == ["AWS does not answer (ConnectionClosedError); trying again"] * 2
 
 
-def test_a_creation_that_is_interrupted_leaves_nothing(place: Place) -> None:
-    client = place.client()
+def test_a_creation_that_is_interrupted_leaves_nothing(stage: Stage) -> None:
+    client = stage.client()
     interrupt(client, "CreateChangeSet")
     with pytest.raises(KeyboardInterrupt):
-        deploy(place, client)
-    assert (place.left, place.lines) == ([], [])
+        deploy(stage, client)
+    assert (stage.left, stage.lines) == ([], [])
 
 
-def test_a_creation_that_is_interrupted_may_still_come_to_aws(place: Place) -> None:
-    client = place.client(1)
+def test_a_creation_that_is_interrupted_may_still_come_to_aws(stage: Stage) -> None:
+    client = stage.client(1)
 
     def before(**given: Any) -> None:
         raise KeyboardInterrupt
 
     client.meta.events.register("before-call.cloudformation.CreateChangeSet", before)
     with pytest.raises(KeyboardInterrupt):
-        deploy(place, client)
-    (line,) = place.lines
+        deploy(stage, client)
+    (line,) = stage.lines
     assert line.startswith("The change set dt-logs-cfn-")
     assert ", or the empty stack thing, may be left behind. To delete it: `dt-logs-cfn" in line
 
 
-def test_an_execution_that_is_interrupted_goes_on_and_says_so(place: Place) -> None:
-    client = place.client()
+def test_an_execution_that_is_interrupted_goes_on_and_says_so(stage: Stage) -> None:
+    client = stage.client()
     interrupt(client, "ExecuteChangeSet")
     with pytest.raises(KeyboardInterrupt):
-        deploy(place, client)
-    assert place.left == [("thing", "CREATE_COMPLETE")]
-    assert place.lines == ["The stack thing goes on by itself. The same command follows it again."]
+        deploy(stage, client)
+    assert stage.left == [("thing", "CREATE_COMPLETE")]
+    assert stage.lines == ["The stack thing goes on by itself. The same command follows it again."]
 
 
-def test_an_execution_that_is_refused_leaves_nothing(place: Place) -> None:
+def test_an_execution_that_is_refused_leaves_nothing(stage: Stage) -> None:
     def before(call: Call) -> None:
         if call.operation == "ExecuteChangeSet":
             raise Refused("AccessDenied", "no", 403)
 
-    place.sandbox.endpoint.before = before
+    stage.sandbox.endpoint.before = before
     with pytest.raises(ClientError):
-        deploy(place, place.client())
-    assert (place.left, place.lines) == ([], [])
+        deploy(stage, stage.client())
+    assert (stage.left, stage.lines) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -249,75 +249,75 @@ def test_an_execution_that_is_refused_leaves_nothing(place: Place) -> None:
         ),
     ],
 )
-def test_what_cannot_be_deleted_is_told(place: Place, error: Exception, told: str) -> None:
-    client = place.client()
+def test_what_cannot_be_deleted_is_told(stage: Stage, error: Exception, told: str) -> None:
+    client = stage.client()
 
     def before(**given: Any) -> None:
         raise error
 
     client.meta.events.register("before-call.cloudformation.DeleteChangeSet", before)
-    with proposed(client, WANTED, place.operator) as found:
+    with proposed(client, WANTED, stage.operator) as found:
         pass
-    assert place.lines == [
+    assert stage.lines == [
         f"The change set {found.name}, or the empty stack thing, may be left behind: {told}",
         "To delete it: `dt-logs-cfn remove --stack thing`",
     ]
-    assert place.left == [("thing", "REVIEW_IN_PROGRESS")]
+    assert stage.left == [("thing", "REVIEW_IN_PROGRESS")]
 
 
-def test_whoever_interrupts_twice_is_told_what_may_be_left(place: Place) -> None:
-    client = place.client()
+def test_whoever_interrupts_twice_is_told_what_may_be_left(stage: Stage) -> None:
+    client = stage.client()
     interrupt(client, "DeleteChangeSet")
-    with pytest.raises(KeyboardInterrupt), proposed(client, WANTED, place.operator):
+    with pytest.raises(KeyboardInterrupt), proposed(client, WANTED, stage.operator):
         raise KeyboardInterrupt
-    (line,) = place.lines
+    (line,) = stage.lines
     assert ", or the empty stack thing, may be left behind. To delete it: `dt-logs-cfn" in line
 
 
 def test_whoever_interrupts_twice_at_the_execution_is_told_that_the_stack_may_go_on(
-    place: Place,
+    stage: Stage,
 ) -> None:
-    client = place.client()
+    client = stage.client()
     interrupt(client, "ExecuteChangeSet")
     with (
         pytest.raises(KeyboardInterrupt),
-        proposed(client, WANTED, place.operator) as found,
+        proposed(client, WANTED, stage.operator) as found,
     ):
         interrupt(client, "DescribeChangeSet")  # as it is looked at after the first one
         execute(found)
-    assert place.lines == [
+    assert stage.lines == [
         "The stack thing may go on by itself; the same command follows it. If it does not, the"
         f" change set {found.name}, or the empty stack thing, may be left behind. To delete"
         " it: `dt-logs-cfn remove --stack thing`"
     ]
-    assert place.left == [("thing", "CREATE_COMPLETE")]
+    assert stage.left == [("thing", "CREATE_COMPLETE")]
 
 
-def test_of_a_stack_that_was_there_the_change_set_alone_is_taken_away(place: Place) -> None:
-    client = place.client()
-    deploy(place, client)
+def test_of_a_stack_that_was_there_the_change_set_alone_is_taken_away(stage: Stage) -> None:
+    client = stage.client()
+    deploy(stage, client)
     settled(client)
     wanted = updated(client)
     interrupt(client, "DeleteChangeSet")
     with (
         pytest.raises(KeyboardInterrupt),
-        proposed(client, wanted, place.operator) as found,
+        proposed(client, wanted, stage.operator) as found,
     ):
         raise KeyboardInterrupt
-    assert place.lines == [
+    assert stage.lines == [
         f"The change set {found.name} may be left behind. To delete it: `aws cloudformation"
         f" delete-change-set --stack-name thing --change-set-name {found.name}`"
     ]
 
 
-def test_an_update_that_is_not_executed_leaves_the_stack_alone(place: Place) -> None:
-    client = place.client()
-    deploy(place, client)
+def test_an_update_that_is_not_executed_leaves_the_stack_alone(stage: Stage) -> None:
+    client = stage.client()
+    deploy(stage, client)
     settled(client)
     wanted = updated(client)
-    with proposed(client, wanted, place.operator) as found:
+    with proposed(client, wanted, stage.operator) as found:
         assert [each.logical_id for each in found.changes or ()] == ["Two"]
     names = [e["ChangeSetName"] for e in client.list_change_sets(StackName="thing")["Summaries"]]
     assert found.name not in names
-    assert place.left == [("thing", "CREATE_COMPLETE")]
-    assert place.lines == []
+    assert stage.left == [("thing", "CREATE_COMPLETE")]
+    assert stage.lines == []

@@ -309,7 +309,7 @@ def test_plan_says_what_it_may_not_read(tried: Tried, argv: tuple[str, ...]) -> 
     before, wrong = tried.snapshot(), []
     for denial in denials(tried.heard(plan, *argv)):
         ran = tried.without(denial, plan, *argv)
-        unread = re.split("You may not read|is not known:", ran.out, maxsplit=1)[1:]
+        unread = re.split("You may not read|Unknown whether", ran.out, maxsplit=1)[1:]
         told = ran.failure or "".join(unread)
         # Of a stack that stays as it is, `deploy` does nothing, whatever may not be read.
         fine = (0, 3) if argv == ("--stack", NAME) else (1, 3)

@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-Place = tuple[str, str]
+Target = tuple[str, str]
 PAGE = 2
 
 
@@ -30,8 +30,8 @@ class FakeStack:
 class FakeOperation:
     id: str
     given: Mapping[str, Any]
-    waiting: list[Place]
-    results: dict[Place, tuple[str, str]] = field(default_factory=dict)
+    waiting: list[Target]
+    results: dict[Target, tuple[str, str]] = field(default_factory=dict)
     status: str = "RUNNING"
 
 
@@ -48,10 +48,10 @@ class FakeStackSets:
         self.units = units or {}
         self.given: dict[str, Any] = {}
         self.parameters: dict[str, str] = {}
-        self.stacks: dict[Place, FakeStack] = {}
+        self.stacks: dict[Target, FakeStack] = {}
         self.operations: list[FakeOperation] = []
         self.begun: list[tuple[str, Mapping[str, Any]]] = []
-        self.fails: Callable[[Place], str] = lambda place: ""
+        self.fails: Callable[[Target], str] = lambda place: ""
         self.before: Callable[[str], None] = lambda name: None
         self.after: Callable[[str], None] = lambda name: None
         self.advance: Callable[[FakeOperation], object] = self._done_one_more

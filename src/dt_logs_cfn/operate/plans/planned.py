@@ -76,7 +76,9 @@ class Preview:
         if self.runs and not self.planned.works:
             return 3
         plan = self.planned.plan or Plan()
-        return 1 if self.changes or plan.refused or plan.warnings else 0
+        # What the operator may not read is not a finding: the Lambda may read it.
+        findings = not self.planned.denied and (plan.refused or plan.warnings)
+        return 1 if self.changes or findings else 0
 
     @property
     def changes(self) -> list[PlannedChange]:

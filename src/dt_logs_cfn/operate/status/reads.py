@@ -156,7 +156,7 @@ def _vended(client: CloudWatchLogsClient) -> set[VendedLogs]:
     }
 
 
-def log_objects(through: Reading, found: LoadBalancer, marks: Stack, now: float) -> LogObjects:
+def log_objects(through: Reading, found: LoadBalancer, here: Stack, now: float) -> LogObjects:
     """Find the test file, and the newest log of a load balancer since yesterday.
 
     ELB names a log after its day, its load balancer and the end of its five minutes [ELB guide,
@@ -166,24 +166,24 @@ def log_objects(through: Reading, found: LoadBalancer, marks: Stack, now: float)
     location = found.logging.location
     file = through.s3.list_objects_v2(
         Bucket=location.bucket,
-        Prefix=location.test_file(marks),
+        Prefix=location.test_file(here),
         MaxKeys=1,
-        ExpectedBucketOwner=marks.account,
+        ExpectedBucketOwner=here.account,
     )
     today = datetime.fromtimestamp(now, timezone.utc)
     balancer = found.name.replace("/", ".")
-    name = f"{marks.account}_elasticloadbalancing_{marks.region}_{balancer}_"
+    name = f"{here.account}_elasticloadbalancing_{here.region}_{balancer}_"
     newest = None
     for day, since in (
         (today, today - timedelta(hours=1)),
         (today, None),
         (today - timedelta(days=1), None),
     ):
-        prefix = f"{location.log_prefix(marks)}{day:%Y/%m/%d}/{name}"
+        prefix = f"{location.log_prefix(here)}{day:%Y/%m/%d}/{name}"
         request: ListObjectsV2RequestTypeDef = {
             "Bucket": location.bucket,
             "Prefix": prefix,
-            "ExpectedBucketOwner": marks.account,
+            "ExpectedBucketOwner": here.account,
             "FetchOwner": True,
         }
         if since:
@@ -194,7 +194,7 @@ def log_objects(through: Reading, found: LoadBalancer, marks: Stack, now: float)
     return LogObjects(bool(file.get("Contents")), *(newest or (None, "")))
 
 
-def other_logs(through: Reading, location: Location, marks: Stack, now: float) -> tuple[str, ...]:
+def other_logs(through: Reading, location: Location, here: Stack, now: float) -> tuple[str, ...]:
     """Return which logs other than access logs were written to a location since yesterday.
 
     They land in the same folders if a load balancer has the same bucket and prefix for them [ELB
@@ -208,9 +208,9 @@ def other_logs(through: Reading, location: Location, marks: Stack, now: float) -
         return any(
             through.s3.list_objects_v2(
                 Bucket=location.bucket,
-                Prefix=f"{location.log_prefix(marks)}{day:%Y/%m/%d}/{name}",
+                Prefix=f"{location.log_prefix(here)}{day:%Y/%m/%d}/{name}",
                 MaxKeys=1,
-                ExpectedBucketOwner=marks.account,
+                ExpectedBucketOwner=here.account,
             ).get("Contents")
             for day in days
         )

@@ -168,6 +168,23 @@ def test_drift_that_no_run_can_mend(looking: Looking, stack: dict[str, Any]) -> 
     assert "exists with a policy or tags that are not those it was made with" in found.saw
 
 
+def test_what_stops_the_logs_and_no_run_mends_is_drift(
+    looking: Looking, stack: dict[str, Any]
+) -> None:
+    deny = {
+        "Sid": "OursAlone",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{OWN}/*",
+    }
+    looking.edit_policy(OWN, lambda statements: statements.append(deny))
+    found = looking.stack_check("drift")
+    assert found.verdict == "finding"
+    assert f"Statement OursAlone of the policy of bucket {OWN} denies" in found.saw
+    assert found.fix == "Correct that, and run the stack again."
+
+
 def test_drift_is_unknown_where_something_may_not_be_read(
     looking: Looking, stack: dict[str, Any]
 ) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .request import Properties
     from .run import Outcome
 
+NOTE = "Note: "  # begins what stops no logs
 LIMIT = 4096  # bytes of the whole body; CloudFormation refuses a longer one
 Send = Callable[[str, bytes], int]  # puts a body to a URL and returns the HTTP status
 Hide = Callable[[str], str]  # removes secrets from a text
@@ -40,7 +41,7 @@ def success(
         "TopicArns": outcome.topics,
         "SubscriptionArns": outcome.subscriptions,
         "NotOnboarded": [f"{load_balancer_name(arn)}: {why}" for arn, why in outcome.refused],
-        "Warnings": [*outcome.warnings, *outcome.kept, *outcome.unread],
+        "Warnings": [*outcome.warnings, *(NOTE + e for e in (*outcome.kept, *outcome.unread))],
         "TemplateVersion": [properties.template_version],
         "HandlerSha256": [properties.handler_sha256],
     }

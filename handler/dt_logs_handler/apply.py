@@ -52,6 +52,7 @@ class Effects:
     began: bool = False  # a step was taken
     shared: bool = False  # configuration was changed that others may be changing too
     kept: list[str] = field(default_factory=list)  # what stays behind, as sentences
+    warnings: list[str] = field(default_factory=list)  # what could not be corrected
     hopeless: list[model.Step] = field(default_factory=list)  # not tried again in this run
     made: set[str] = field(default_factory=set)  # buckets that this run created
     gone: set[str] = field(default_factory=set)  # buckets that this run deleted
@@ -87,18 +88,20 @@ class Effects:
         """Return the temporary errors of this bucket: a new one is not visible everywhere."""
         return (BUCKET_SPREADS,) if bucket in self.made else ()
 
-    def keep(self, step: model.Step, what: str) -> str:
-        """Record what stays behind because a step cannot be taken."""
+    def keep(self, step: model.Step, what: str, harmless: bool = True) -> str:
+        """Record what stays as it is because a step cannot be taken."""
         self.hopeless.append(step)
-        self.kept.append(what)
+        (self.kept if harmless else self.warnings).append(what)
         return "kept"
 
     def tolerate(self, step: model.Step, why: HandlerError) -> str:
         """Record the failure of a tolerated step; return an empty text if it is not tolerated."""
         for each, arns in self.plan.tolerated:
             if each == step:
+                if not arns:
+                    return self.keep(step, str(why), isinstance(step, model.SetTags))
                 self.failed |= dict.fromkeys(arns, str(why))
-                return "failed" if arns else self.keep(step, str(why))
+                return "failed"
         return ""
 
     def possible(self, steps: Iterable[model.Step]) -> tuple[model.Step, ...]:

@@ -273,7 +273,7 @@ def _outcome(request: Request, state: State, planned: Plan, effects: Effects) ->
         refused=tuple(sorted(planned.refused.items())),
         kept=tuple(dict.fromkeys((*planned.kept, *effects.kept))),
         unread=_unread(state),
-        warnings=planned.warnings,
+        warnings=tuple(dict.fromkeys((*planned.warnings, *effects.warnings))),
     )
 
 

@@ -314,7 +314,7 @@ def _ensure_topic(step: model.EnsureTopic, effects: Effects) -> str:
     why = tampered(topic, step.bucket)
     if not step.before:
         raise why
-    return effects.keep(step, str(why))
+    return effects.keep(step, str(why), harmless=False)
 
 
 def _subscribe(step: model.Subscribe, effects: Effects) -> str:

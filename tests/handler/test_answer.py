@@ -137,8 +137,8 @@ def test_outputs_tell_what_was_left_out_and_what_stays() -> None:
         **SAME,
         "NotOnboarded": "app/api/0000000000000002: Its bucket is gone,"
         "app/x/0000000000000003: It vanished",
-        "Warnings": "app/web/1 stays as it is,bucket old, which holds logs,topic t,"
-        "bucket x could not be read",
+        "Warnings": "app/web/1 stays as it is,Note: bucket old, which holds logs,Note: topic t,"
+        "Note: bucket x could not be read",
     }
 
 

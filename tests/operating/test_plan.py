@@ -81,16 +81,30 @@ def test_a_new_load_balancer_is_told_as_a_diff(served: Served) -> None:
         "13 changes.",
     ):
         assert line in ran.out.splitlines()
+    found = json.loads(served.run("plan", "--load-balancer", arn, *ASKED, "--json").out)
     statements = [
-        json.loads(line.removeprefix("  + policy "))
-        for line in ran.out.splitlines()
-        if line.startswith("  + policy ")
+        json.loads(line.removeprefix("+ policy "))
+        for change in found["changes"]
+        for line in change["diff"]
+        if line.startswith("+ policy ")
     ]
+    first, *_ = (line for line in ran.out.splitlines() if line.startswith("  + policy "))
+    assert first == "  + policy {"  # a document takes several lines
     assert [each["Effect"] for each in statements] == ["Allow", "Allow", "Deny"]
     assert statements[0]["Principal"] == {"AWS": f"arn:aws:iam::{VENDOR}:root"}
     assert "only if the boto3 of Lambda's runtime knows" in ran.out
     assert "Whether the Lambda's role, a permissions boundary or an organisation's" in ran.out
     assert "\x1b" not in ran.out
+
+
+def test_load_balancer_on_an_outpost_is_not_supported(served: Served) -> None:
+    edge = served.account.add_load_balancer("edge", outpost="op-0123456789abcdef0")
+    ran = served.run("plan", "--load-balancer", edge, *ASKED)
+    title = "On an Outpost, which is not supported: take these out of LoadBalancerArns."
+    lines = ran.out.splitlines()
+    assert lines[lines.index(title) + 1] == f"  {load_balancer_name(edge)}"
+    found = json.loads(served.run("plan", "--load-balancer", edge, *ASKED, "--json").out)
+    assert found["on_outposts"] == [edge]
 
 
 def test_what_happens_to_a_load_balancer_is_said_before_anything_else(served: Served) -> None:

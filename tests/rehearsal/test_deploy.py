@@ -280,9 +280,21 @@ def test_what_stops_logs_is_a_warning_and_fails(account: Emulated, run: Runner) 
 
     assert (ran.code, ran.failure) == (1, "")
     *_, warning, status = ran.out.splitlines()
-    assert warning.startswith("WARNING: something stops the logs. app/other/")
+    assert warning.startswith("WARNING: app/other/")
     assert "Statement OursAlone of the policy of bucket named-logs denies" in warning
     assert status == f"Next: `dt-logs-cfn status --stack {NAME}` shows what to fix."
+
+
+def test_what_only_stays_behind_is_a_note_and_fine(account: Emulated, run: Runner) -> None:
+    assert run(*options(account), "--privileges", "documented", "--yes").code == 0
+    account.sandbox.account.add_bucket("other-logs")
+
+    ran = run(*again(account, "--parameter", "LogBucketName=other-logs"))
+
+    assert (ran.code, ran.failure) == (0, "")
+    (told,) = (line for line in ran.out.splitlines() if line.startswith("  Warnings "))
+    assert told.startswith("  Warnings          Note: topic arn:aws:sns:")
+    assert "WARNING" not in ran.out
 
 
 def test_nothing_to_do_is_said_and_fine(account: Emulated, run: Runner) -> None:

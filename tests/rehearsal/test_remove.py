@@ -99,7 +99,7 @@ def test_a_stack_is_shown_confirmed_deleted_and_the_account_is_clean(
     ]
     assert ran.out == f"{NAME}: deleted, and the account is clean\n"
     assert status(account, stack) == "DELETE_COMPLETE"
-    assert f"to look again later: `dt-logs-cfn remove --stack {stack}`" in lines
+    assert f"To check again later: `dt-logs-cfn remove --stack {stack}`" in lines
     after = snapshot(account)
     assert after["buckets"] == before["buckets"]
     assert after["topics"] == before["topics"]
@@ -562,7 +562,7 @@ def test_a_delete_that_is_interrupted_says_what_may_be(account: Emulated) -> Non
         delete(client, found, Operator(tell=lines.append, here=Here("mine")), "")
     again = f"`dt-logs-cfn remove --stack {stack} --profile mine`"
     assert lines == [
-        f"to look again later: {again}",
+        f"To check again later: {again}",
         f"The stack {NAME} may be being deleted, which goes on by itself. {again} follows it then,"
         " and asks again otherwise.",
     ]

@@ -4,7 +4,6 @@ With `--stack-set`, one stack in each account and region of an organisation.
 """
 
 import argparse
-import re
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.aws_options import Here
@@ -15,6 +14,7 @@ from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.stacks.deploying import Consent, DeployResult, deploy, settled
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS
 from dt_logs_cfn.operate.status.reads import load_balancer_arns
+from dt_logs_handler.answer import NOTE
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -72,13 +72,9 @@ def _left_out(found: DeployResult) -> bool:
 
 
 def _stopped(found: DeployResult) -> str:
-    """Return what stops logs by the stack's Warnings; empty if nothing does.
-
-    The function lists that first, as sentences. Then it lists what stays behind and what could not
-    be searched, which stops no logs.
-    """
-    warnings = found.stack.outputs.get("Warnings", "")
-    return warnings if re.match("[A-Z]|app/", warnings) else ""
+    """Return the stack's Warnings if one may stop logs; the function lists its notes last."""
+    warnings = found.stack.outputs.get("Warnings", "none")
+    return "" if warnings == "none" or warnings.startswith(NOTE) else warnings
 
 
 def _lines(found: DeployResult, here: Here) -> list[str]:
@@ -95,7 +91,7 @@ def _lines(found: DeployResult, here: Here) -> list[str]:
         lines.append("Some load balancers were not onboarded: NotOnboarded, above, says why.")
     shows = "checks whether logs flow"
     if stopped := _stopped(found):
-        lines.append(f"WARNING: something stops the logs. {shown_line(stopped).rstrip('.')}.")
+        lines.append(f"WARNING: {shown_line(stopped).rstrip('.')}.")
         shows = "shows what to fix"
     look = here.command(f"dt-logs-cfn status --stack {stack.name}")
     lines.append(f"Next: `{look}` {shows}.")

@@ -13,7 +13,7 @@ from dt_logs_cfn.operate.plans.shown import data, told
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.review import stack_change
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing, existing
-from dt_logs_cfn.operate.status.reads import vended_logs
+from dt_logs_cfn.operate.status.reads import on_outposts, vended_logs
 from dt_logs_handler.names import Stack
 
 
@@ -41,10 +41,15 @@ def run(arguments: argparse.Namespace) -> int:
         watch(clients, time.monotonic, Operator().tell)
         found = planned(request, clients, time.time)
         vended = vended_logs(session.client("logs", config=aws.CONFIG))
+        through = account.reading(clients, [], time.time)
+        outposts = account.optional(
+            lambda: tuple(on_outposts(through)), "elasticloadbalancing", "The load balancers"
+        )
     wanted = deployment.values[LOAD_BALANCERS]
     dropped = load_balancers.dropped(stack, wanted, lambda: sorted(found.state.load_balancers))
     dropped = replace(dropped, stops=found.stops)
-    preview = Preview(found, itself, stack is not None, _runs(deployment), dropped, vended)
+    runs = _runs(deployment)
+    preview = Preview(found, itself, stack is not None, runs, dropped, vended, outposts)
     result(arguments.json, data(preview), [told(preview, _what(name, here, stack))])
     return preview.code
 

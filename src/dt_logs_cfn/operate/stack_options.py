@@ -72,7 +72,7 @@ def add_wanted(parser: argparse.ArgumentParser, role: str) -> None:
         "--release",
         type=Path,
         metavar="DIR",
-        help="the folder of a release (default: the release of the installed version)",
+        help="the folder of a release (default: the installed version's)",
     )
     where.add_argument(
         "--template-url",

@@ -39,7 +39,7 @@ class Template:
 def from_installed(privileges: Privileges) -> Template:
     """Return a template that the installed version builds. Raises SettingsError, BuildError."""
     text = installed_templates()[_NAMES[privileges]]
-    return Template(text, f"release {__version__}, {privileges.value}, of the installed version")
+    return Template(text, f"release {__version__}, {privileges.value}, from the installed version")
 
 
 def from_release(folder: Path, privileges: Privileges) -> Template:

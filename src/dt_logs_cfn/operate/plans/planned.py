@@ -69,6 +69,7 @@ class Preview:
     runs: bool
     dropped: Dropped = field(default_factory=Dropped)
     vended: tuple[VendedLogs, ...] | Unread = ()
+    on_outposts: tuple[str, ...] | Unread = ()
 
     @property
     def code(self) -> int:
@@ -78,7 +79,7 @@ class Preview:
         plan = self.planned.plan or Plan()
         # What the operator may not read is not a finding: the Lambda may read it.
         findings = not self.planned.denied and (plan.refused or plan.warnings)
-        return 1 if self.changes or findings else 0
+        return 1 if self.changes or findings or self.unsupported else 0
 
     @property
     def changes(self) -> list[PlannedChange]:
@@ -90,6 +91,12 @@ class Preview:
     def drift(self) -> list[PlannedChange]:
         """What a run would change in the account, if this update causes no run."""
         return [] if self.runs else self._in_account
+
+    @property
+    def unsupported(self) -> list[str]:
+        """The load balancers in this plan that are on an Outpost."""
+        known = () if isinstance(self.on_outposts, Unread) else self.on_outposts
+        return [each for each in known if each in self.planned.state.load_balancers]
 
     @property
     def delivered(self) -> list[VendedLogs]:

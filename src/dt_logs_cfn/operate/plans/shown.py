@@ -3,10 +3,12 @@
 Nothing secret is in it: an endpoint is shown without its path and query.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
 
+from dt_logs_cfn import canonical
 from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.plans.diff import PlannedChange
@@ -34,6 +36,7 @@ def data(preview: Preview) -> object:
             "warnings": plan.warnings,
             "denied": [str(each) for each in found.denied],
             "unread": found.state.unread,
+            "on_outposts": None if isinstance(preview.on_outposts, Unread) else preview.unsupported,
             "vended_logs": [asdict(each) for each in preview.delivered] if known else None,
             "log_locations": [
                 {"load_balancer": each.load_balancer, **asdict(each.location)}
@@ -73,6 +76,7 @@ def told(preview: Preview, what: str) -> str:
         if not preview.runs:
             lines += _drift_lines(preview)
     lines += _vended_lines(preview)
+    lines += _outpost_lines(preview)
     lines += _notes(found, preview.exists)
     # Anybody may have written anything into a policy: a terminal is to take it as text.
     return "\n".join(printable(preview.filled(line), "?") for line in lines)
@@ -144,10 +148,21 @@ def _change_lines(
     # Hundreds of load balancers that get the same are named one by one, with that once beneath.
     for diff, subjects in groupby(by_subject, by_subject.__getitem__):
         yield from subjects
-        yield from (f"  {line}" for line in diff)
+        yield from (f"  {part}" for line in diff for part in _parts(line))
     count = sum(line[0] in "+-~" for each in found for line in each.diff)
     yield ""
     yield f"{count} change{'' if count == 1 else 's'}."
+
+
+def _parts(line: str) -> Iterator[str]:
+    """Yield a line of a diff; a JSON document in it takes several short lines."""
+    start, brace, rest = line.partition(" {")
+    if not brace or start[2:] not in ("policy", "notification", "filter"):
+        yield line
+        return
+    first, *others = canonical.dumps(json.loads(f"{{{rest}"), width=70).splitlines()
+    yield f"{start} {first}"
+    yield from (f"{start[0]}   {each}" for each in others)
 
 
 def _rank(subject: str) -> int:
@@ -168,6 +183,15 @@ def _vended_lines(preview: Preview) -> Iterator[str]:
             for each in preview.delivered
         ],
     )
+
+
+def _outpost_lines(preview: Preview) -> Iterator[str]:
+    """Yield the load balancers whose logs another service delivers, which is not supported."""
+    if isinstance(preview.on_outposts, Unread):
+        yield from _listed("Unknown whether one is on an Outpost:", [preview.on_outposts.why])
+    names = map(load_balancer_name, preview.unsupported)
+    title = "On an Outpost, which is not supported: take these out of LoadBalancerArns."
+    yield from _listed(title, [*names])
 
 
 def _notes(found: Planned, exists: bool) -> Iterator[str]:

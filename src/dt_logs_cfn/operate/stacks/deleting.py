@@ -31,7 +31,7 @@ def delete(
     known = seen(client, stack.id)
     # A deleted stack has no name: whoever is cut off here needs its ID.
     again = f"`dt-logs-cfn remove --stack {stack.id}`"
-    operator.advise(f"to look again later: {again}")
+    operator.advise(f"To check again later: {again}")
     try:
         _begin(client, stack, operator, role)
     except KeyboardInterrupt:

@@ -115,5 +115,5 @@ def _change(found: ResourceChange) -> str:
 
 def _rights(deployment: Deployment) -> Iterator[str]:
     services = Counter(each.partition(":")[0] for each in rights(deployment.document))
-    yield ", ".join(f"{count} of {name}" for name, count in sorted(services.items()))
-    yield "each one, and what for: `dt-logs-cfn explain`"
+    yield ", ".join(f"{name}: {count}" for name, count in sorted(services.items()))
+    yield "`dt-logs-cfn explain` says what each is for."

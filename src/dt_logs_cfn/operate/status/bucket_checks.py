@@ -196,7 +196,7 @@ def _denied(logs: Logs) -> Judged:
     """Find a statement that certainly denies the vendor, or one that may."""
     seen, policy = logs.seen, logs.bucket.policy
     alone = Bucket(logs.bucket.name, policy=policy)
-    found = _usable(logs, alone, "no statement denies Data Theorem to read")
+    found = _usable(logs, alone, "no statement denies Data Theorem's reads")
     key = f"{logs.location.log_prefix(seen.here)}2026/01/01/x.log.gz"
     for claim in logs.claims if found.verdict == "ok" else ():
         caller = vendor(claim.vendor, seen.here.partition)

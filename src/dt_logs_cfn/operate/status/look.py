@@ -174,7 +174,7 @@ class _Look:
         base = record.settings.vendor(self._here.partition).base_url
         if not base:
             return Unread(
-                "the template does not say where its releases are",
+                "the template names no address of releases",
                 "Ask Data Theorem whether this release may still be used.",
             )
         return attempted(lambda: self._reach.fetch(f"{base}/{VERSIONS}", LIMIT))

@@ -71,7 +71,7 @@ def _release(stack: StackDescription, version: str, sha256: str) -> Judged:
     if theirs is None or code is None:
         return unknown("the stack's outputs do not name its release", _UPDATE)
     if code == sha256:
-        return ok(f"{theirs}, the handler of this source")
+        return ok(f"{theirs}, with the same code as this version")
     theirs = theirs[:_LONGEST]
     saw = f"{theirs} with the handler {code[:12]}; this source is {version} with {sha256[:12]}"
     if theirs == version:

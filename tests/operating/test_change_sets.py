@@ -72,7 +72,7 @@ def test_an_update_is_shown_from_old_to_new() -> None:
 def test_of_a_new_stack_rights_are_counted() -> None:
     shown = told(deployment(None, "s3:A", "s3:B", "sns:C", team="edge"), ())
     assert "  Tags\n    team = edge" in shown
-    assert "  Permissions of the Lambda's role\n    2 of s3, 1 of sns" in shown
+    assert "  Permissions of the Lambda's role\n    s3: 2, sns: 1" in shown
 
 
 def test_changes_are_read_as_cloudformation_has_them() -> None:

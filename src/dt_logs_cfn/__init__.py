@@ -68,33 +68,21 @@ if TYPE_CHECKING:
     )
     from dt_logs_cfn.verify.rebuild import Verdict, verify_template
 else:
-    _HOMES = {
-        "Customize": "template.customizing",
-        "Difference": "release.folder",
-        "DtLogsError": "errors",
-        "Finding": "release.findings",
-        "FunctionSettings": "settings",
-        "PolicyLimits": "template.execution_policies",
-        "Origin": "template.templates",
-        "Privileges": "settings",
-        "Release": "release.build",
-        "Settings": "settings",
-        "TemplateKind": "template.templates",
-        "Vendor": "settings",
-        "Verdict": "verify.rebuild",
-        "build_release": "release.build",
-        "compare": "release.folder",
-        "execution_policy": "template.execution_policies",
-        "handler_zip": "template.embedding",
-        "lint_templates": "release.lint",
-        "refresh_policy": "template.execution_policies",
-        "service_role_policy": "template.service_policies",
-        "service_role_template": "template.templates",
-        "service_role_trust": "template.service_policies",
-        "stack_template": "template.templates",
-        "verify_template": "verify.rebuild",
-        "write_release": "release.folder",
+    _NAMES = {
+        "errors": "DtLogsError",
+        "release.build": "Release build_release",
+        "release.findings": "Finding",
+        "release.folder": "Difference compare write_release",
+        "release.lint": "lint_templates",
+        "settings": "FunctionSettings Privileges Settings Vendor",
+        "template.customizing": "Customize",
+        "template.embedding": "handler_zip",
+        "template.execution_policies": "PolicyLimits execution_policy refresh_policy",
+        "template.service_policies": "service_role_policy service_role_trust",
+        "template.templates": "Origin TemplateKind service_role_template stack_template",
+        "verify.rebuild": "Verdict verify_template",
     }
+    _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
     def __getattr__(name):
         """Import a public name on first use, because cfn-lint and troposphere load slowly."""

@@ -1,19 +1,7 @@
 """Define the expected failures: each says in one line what happened and what to do.
 
-    DtLogsError         exit code 3 on the command line
-    ├── UsageError      options that do not go together; exit code 2
-    ├── SettingsError   release.cfg, or the settings that a template records, are invalid
-    ├── BuildError      the release cannot be built, for example because a template is too large
-    ├── ReleaseError    a release on disk is missing or damaged, or cannot be written
-    ├── VerifyError     the file to verify is not one of our templates, or is damaged
-    ├── FetchError      a file cannot be fetched from its URL
-    ├── PublishError    a release cannot be published, or not there
-    ├── SigningError    a signature cannot be made, or the key is not one that customers know
-    ├── OperatingError  a stack operation is not possible, or ended in another state
-    ├── AwsError        AWS refused a call, or could not be reached
-    └── RehearsalError  a rehearsal cannot run here
-
-Whatever else is raised is a bug.
+The command line exits with 3 for them, and with 2 for a UsageError. Whatever else is raised is a
+bug.
 """
 
 
@@ -24,7 +12,7 @@ class DtLogsError(Exception):
     ...     Vendor("aws", "1234")
     ... except DtLogsError as error:
     ...     print(error.what)
-    vendor_account_id of partition aws is '1234', not an AWS account id of 12 digits.
+    vendor_account_id of partition aws is '1234', not an AWS account ID of 12 digits.
     """
 
     def __init__(self, what: str, fix: str) -> None:
@@ -41,23 +29,23 @@ class UsageError(DtLogsError):
 
 
 class SettingsError(DtLogsError):
-    """A setting is missing or has a wrong value."""
+    """The settings in `release.cfg`, in a template or in an operator's file are invalid."""
 
 
 class BuildError(DtLogsError):
-    """A release cannot be built from the model."""
+    """The release cannot be built, for example because a template is too large."""
 
 
 class ReleaseError(DtLogsError):
-    """A release on disk cannot be read or written, or is not complete."""
+    """A release on disk is missing or damaged, or cannot be written."""
 
 
 class VerifyError(DtLogsError):
-    """The file to verify cannot be read as one of our templates."""
+    """The file to verify is not one of our templates, or is damaged."""
 
 
 class FetchError(DtLogsError):
-    """A file cannot be fetched from its URL, or its URL is not allowed."""
+    """A file cannot be fetched from its URL, or the URL is not allowed."""
 
 
 class PublishError(DtLogsError):
@@ -65,11 +53,11 @@ class PublishError(DtLogsError):
 
 
 class SigningError(DtLogsError):
-    """A signature cannot be made here, or nobody could verify it."""
+    """A signature cannot be made, or customers could not verify it."""
 
 
 class AwsError(DtLogsError):
-    """AWS refused a call with the caller's credentials, or could not be reached."""
+    """AWS refused a call, or could not be reached."""
 
 
 class OperatingError(DtLogsError):

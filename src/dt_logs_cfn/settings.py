@@ -1,4 +1,4 @@
-"""What a vendor sets for its releases, read from `release.cfg`: itself, and the function.
+"""What a vendor sets for its releases in `release.cfg`: the vendor itself, and the function.
 
 An unset value stays a parameter that the customer must fill in.
 """
@@ -6,25 +6,15 @@ An unset value stays a parameter that the customer must fill in.
 import configparser
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from dt_logs_cfn.cli.terminal import cut
 from dt_logs_cfn.errors import SettingsError
-from dt_logs_cfn.function_settings import FunctionSettings
 from dt_logs_handler.names import ACCOUNT_ID, HTTPS_URL, QUEUE_ARN
-from dt_logs_handler.request import Privileges
-
-__all__ = [
-    "DNS_SUFFIXES",
-    "PARTITIONS",
-    "FunctionSettings",
-    "Privileges",
-    "Settings",
-    "Vendor",
-    "partition_of",
-]
+from dt_logs_handler.request import Privileges as Privileges
 
 # How the names of a partition's endpoints end [botocore, endpoints.json].
 DNS_SUFFIXES = {
@@ -35,17 +25,70 @@ DNS_SUFFIXES = {
 }
 PARTITIONS = tuple(DNS_SUFFIXES)
 
-_NAMES = ("vendor_account_id", "notification_endpoint", "base_url")
+# [CloudWatch Logs API, PutRetentionPolicy: retentionInDays]
+_RETENTIONS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922),
+    *(3288, 3653),
+)
 _FIX = "Correct release.cfg, or leave the value empty."
 _FOREIGN = "Take the template from a release."
-_FUNCTION = "function"  # the section; no partition is called so
+_FUNCTION = "function"  # the section; no partition has this name
+
+
+@dataclass(frozen=True)
+class FunctionSettings:
+    """Settings of the Lambda function.
+
+    `runtime` is a Python of Lambda's. `memory` is in MB. `timeout` is in seconds; the function
+    keeps 30 of them for its answer. `log_retention` is in days and applies only to the
+    least-privilege template: under the documented privileges, Lambda creates the log group.
+    Raises SettingsError for a value that AWS or the handler does not accept.
+
+    >>> FunctionSettings(memory=1024).timeout
+    900
+    """
+
+    runtime: str = "python3.13"
+    memory: int = 512
+    timeout: int = 900
+    log_retention: int = 90
+
+    def __post_init__(self) -> None:
+        python = re.fullmatch(r"python3\.1[0-9]", self.runtime)
+        self._check("runtime", bool(python), "a Python of Lambda's, python3.10 or newer")
+        self._check("memory", 128 <= self.memory <= 10_240, "128 to 10240 MB")
+        self._check("timeout", 60 <= self.timeout <= 900, "60 to 900 seconds")
+        days = self.log_retention in _RETENTIONS
+        self._check("log_retention", days, f"one of {', '.join(map(str, _RETENTIONS))} days")
+
+    @classmethod
+    def parse(cls, values: Mapping[str, str]) -> "FunctionSettings":
+        """Read values as text; an empty one means the default. Raises SettingsError."""
+        found: dict[str, Any] = {name: text for name, text in values.items() if text}
+        for name in found.keys() - {"runtime"}:
+            if not re.fullmatch("[0-9]{1,5}", found[name]):
+                raise SettingsError(
+                    f"{name} of the function is {_shown(found[name])}.", "Give a whole number."
+                )
+            found[name] = int(found[name])
+        return cls(**found)
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return the values that differ from the defaults, as text."""
+        usual = FunctionSettings()
+        return {k: str(v) for k, v in asdict(self).items() if v != getattr(usual, k)}
+
+    def _check(self, name: str, holds: bool, kind: str) -> None:
+        if not holds:
+            value = _shown(getattr(self, name))
+            raise SettingsError(f"{name} of the function is {value}.", f"Give {kind}.")
 
 
 @dataclass(frozen=True)
 class Vendor:
     """A vendor's settings in one partition; an empty value is unset.
 
-    `notification_endpoint` is an https URL or the ARN of an SQS queue, `base_url` is where the
+    `notification_endpoint` is an https URL or the ARN of an SQS queue. `base_url` is where the
     releases are published. Raises SettingsError for an invalid value.
 
     >>> Vendor("aws", "111122223333", "https://logs.example.com/in").vendor_account_id
@@ -64,7 +107,7 @@ class Vendor:
                 f"Name one of {', '.join(PARTITIONS)}.",
             )
         queue = f"(?=arn:{self.partition}:){QUEUE_ARN}"
-        self._check("vendor_account_id", ACCOUNT_ID, "an AWS account id of 12 digits")
+        self._check("vendor_account_id", ACCOUNT_ID, "an AWS account ID of 12 digits")
         self._check(
             "notification_endpoint",
             f"{HTTPS_URL}|{queue}",
@@ -81,6 +124,10 @@ class Vendor:
         """Whether any value is set."""
         return self != Vendor(self.partition)
 
+    def to_metadata(self) -> dict[str, str]:
+        """Return the values that are set."""
+        return {k: v for k, v in asdict(self).items() if v and k != "partition"}
+
     def _check(self, name: str, pattern: str, kind: str) -> None:
         value: str = getattr(self, name)
         if value and not (len(value) <= 2048 and re.fullmatch(pattern, value)):
@@ -93,7 +140,7 @@ class Vendor:
 class Settings:
     """What a release is built with: at most one vendor for each partition, and the function.
 
-    Raises SettingsError if a partition comes twice.
+    Raises SettingsError if two vendors have the same partition.
 
     >>> settings = Settings((Vendor("aws", "111122223333"),), FunctionSettings(memory=1024))
     >>> settings.to_metadata()
@@ -116,50 +163,25 @@ class Settings:
 
         Raises SettingsError if the file cannot be read or has an invalid value.
         """
-        parser = configparser.ConfigParser(interpolation=None, default_section="")
-        try:
-            parser.read_string(Path(path).read_text(encoding="utf-8-sig"), os.fspath(path))
-        except OSError as error:
-            raise SettingsError(
-                f"{path} cannot be read: {error.strerror or error}.",
-                "Name a file that you may read.",
-            ) from error
-        except (configparser.Error, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"{path} is no configuration file: {str(error).splitlines()[0]}.",
-                f"Give it sections ({', '.join(PARTITIONS)}) with lines of `name = value`.",
-            ) from error
-        return cls._of((name, dict(parser[name])) for name in parser.sections())
+        return cls._of(read_sections(Path(path), (*PARTITIONS, _FUNCTION)).items())
 
     @classmethod
     def from_metadata(cls, value: object) -> "Settings":
-        """Check what `to_metadata` returned; it may have been edited since.
-
-        Raises SettingsError.
-        """
+        """Read what `to_metadata` returned; it is not trusted. Raises SettingsError."""
         if not isinstance(value, dict):
             raise SettingsError("The recorded settings are not an object.", _FOREIGN)
         return cls._of(value.items())
 
     def to_metadata(self) -> dict[str, dict[str, str]]:
         """Return what is set, by section of `release.cfg`, to be recorded in a template."""
-        found = {
-            vendor.partition: {
-                name: value
-                for name, value in asdict(vendor).items()
-                if value and name != "partition"
-            }
-            for vendor in self.vendors
-        }
+        found = {vendor.partition: vendor.to_metadata() for vendor in self.vendors}
         function = self.function.to_metadata()
         return {**found, _FUNCTION: function} if function else found
 
     def vendor(self, partition: str) -> Vendor:
         """Return a partition's settings, which may be empty."""
-        for vendor in self.vendors:
-            if vendor.partition == partition:
-                return vendor
-        return Vendor(partition)
+        found = (vendor for vendor in self.vendors if vendor.partition == partition)
+        return next(found, Vendor(partition))
 
     @property
     def default(self) -> Vendor | None:
@@ -177,14 +199,45 @@ class Settings:
 
     @classmethod
     def _of(cls, sections: Iterable[tuple[object, object]]) -> "Settings":
-        found = [(name, _texts(name, values)) for name, values in sections]
-        functions = [_function(values) for name, values in found if name == _FUNCTION]
-        vendors = [_vendor(name, values) for name, values in found if name != _FUNCTION]
-        return cls(tuple(vendors), *functions)
+        vendors, function = [], FunctionSettings()
+        for name, values in sections:
+            kind = FunctionSettings if name == _FUNCTION else Vendor
+            known = [each.name for each in fields(kind) if each.name != "partition"]
+            texts = _checked(name, values, known)
+            if name == _FUNCTION:
+                function = FunctionSettings.parse(texts)
+            else:
+                vendors.append(Vendor(str(name), **texts))
+        return cls(tuple(vendors), function)
+
+
+def read_sections(
+    path: Path, sections: Sequence[str], keep_case: bool = False
+) -> dict[str, dict[str, str]]:
+    """Read an INI file: the values of each section by name. `sections` are those it may have.
+
+    Names are in lower case unless `keep_case`. An error quotes no line, because a line may hold a
+    token. Raises SettingsError if the file cannot be read; the caller checks names and values.
+    """
+    parser = configparser.ConfigParser(interpolation=None, default_section="")
+    if keep_case:
+        parser.optionxform = str  # type: ignore[assignment,method-assign]  # the documented way
+    try:
+        parser.read_string(path.read_text(encoding="utf-8-sig"), str(path))
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error.strerror or error}.", "Name a file that you may read."
+        ) from error
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{path} is not a settings file: {_why(error)}.",
+            f"Give it sections ({', '.join(sections)}) with lines of `name = value`.",
+        ) from error
+    return {name: dict(parser[name]) for name in parser.sections()}
 
 
 def partition_of(region: str) -> str:
-    """Return the partition of a region, as AWS names its regions."""
+    """Return the partition of a region, by the region's name."""
     match region.split("-")[:2]:
         case ["cn", _]:
             return "aws-cn"
@@ -195,32 +248,27 @@ def partition_of(region: str) -> str:
     return "aws"
 
 
-def _texts(section: object, values: object) -> Mapping[str, str]:
-    """Check that a section's names and values are all text."""
+def _checked(section: object, values: object, known: Sequence[str]) -> Mapping[str, str]:
+    """Return a section's values if all are text and have known names. Raises SettingsError."""
     if not isinstance(values, Mapping) or not all(
         isinstance(text, str) for item in values.items() for text in item
     ):
         raise SettingsError(f"The settings of {_shown(section)} are not all text.", _FOREIGN)
+    for name in sorted(values.keys() - set(known)):
+        raise SettingsError(
+            f"The settings of {_shown(section)} have an unknown {_shown(name)}.",
+            f"Use {', '.join(known)}.",
+        )
     return values
 
 
-def _check_names(section: object, values: Mapping[str, str], known: Collection[str]) -> None:
-    unknown = sorted(values.keys() - set(known))
-    if unknown:
-        raise SettingsError(
-            f"The settings of {_shown(section)} have an unknown {_shown(unknown[0])}.",
-            f"Use {', '.join(known)}.",
-        )
-
-
-def _vendor(partition: object, values: Mapping[str, str]) -> Vendor:
-    _check_names(partition, values, _NAMES)
-    return Vendor(str(partition), **values)
-
-
-def _function(values: Mapping[str, str]) -> FunctionSettings:
-    _check_names(_FUNCTION, values, [each.name for each in fields(FunctionSettings)])
-    return FunctionSettings.parse(values)
+def _why(error: Exception) -> str:
+    match error:
+        case configparser.MissingSectionHeaderError():
+            return f"Line {error.lineno} is in no section"
+        case configparser.ParsingError():
+            return f"Line {error.errors[0][0]} cannot be read"
+    return str(error).splitlines()[0]
 
 
 def _shown(value: object) -> str:

@@ -10,7 +10,7 @@ import pytest
 from cli.running import Run
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.cli import completion
+from dt_logs_cfn.cli.parsing import SHELLS
 from dt_logs_cfn.cli.main import COMMANDS, command_parser, main
 
 SCRIPTS = Path(sys.executable).parent
@@ -230,7 +230,7 @@ echo "${{COMPREPLY[@]}}"
         assert done.stdout.strip() == expected
 
 
-@pytest.mark.parametrize("shell", completion.SHELLS)
+@pytest.mark.parametrize("shell", SHELLS)
 def test_each_shell_gets_a_script_with_every_command(run: Run, shell: str) -> None:
     ran = run("--print-completion", shell)
     assert (ran.code, ran.err) == (0, "")

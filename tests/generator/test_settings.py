@@ -101,8 +101,8 @@ def test_a_file_sets_the_function_and_its_path_is_any_path(tmp_path: Path) -> No
         ("[function]\nlog_retention = 91\n", "91"),
         ("[function]\nretention = 90\n", "'retention'"),
         ("[DEFAULT]\nvendor_account_id = 999988887777\n", "'DEFAULT'"),
-        ("vendor_account_id = 999988887777\n", "no configuration file"),
-        ("[aws]\n[aws]\n", "no configuration file"),
+        ("vendor_account_id = 999988887777\n", "is not a settings file"),
+        ("[aws]\n[aws]\n", "is not a settings file"),
     ],
 )
 def test_a_file_that_does_not_hold_is_refused_by_name(

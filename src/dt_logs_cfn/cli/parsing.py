@@ -1,16 +1,23 @@
-"""An argparse parser that suggests the nearest word and never repeats an unknown value."""
+"""What we add to argparse: suggestions, checked values, and shell completion.
+
+The parser never repeats an unknown value, because it may be a secret in the wrong place.
+"""
 
 import argparse
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
 from typing import Any
+
+SHELLS = ("bash", "zsh", "fish", "tcsh")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that keeps the line breaks of its epilog.
+    """A parser that suggests the nearest word and keeps the line breaks of its epilog.
 
-    Options are not abbreviated: argparse repeats the value of one that is ambiguous.
+    Options cannot be abbreviated: argparse would repeat the value of an ambiguous one.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -20,7 +27,7 @@ class Parser(argparse.ArgumentParser):
     def parsed(
         self, argv: Sequence[str], into: argparse.Namespace | None = None
     ) -> argparse.Namespace:
-        """Return the arguments. Raises SystemExit, also for words that nobody declared."""
+        """Return the arguments. Raises SystemExit, also for words that are not declared."""
         arguments, unknown = self.parse_known_args(argv, into)
         if unknown:
             names = [each.partition("=")[0] for each in unknown]
@@ -31,14 +38,41 @@ class Parser(argparse.ArgumentParser):
 
 
 def suggestion(words: Iterable[str], known: Iterable[str]) -> str:
-    """Ask whether the nearest known words were meant; empty if none is near."""
+    """Return a question that offers the nearest known words, or nothing if none is near."""
     listed = list(known)
     near = [each for word in words for each in difflib.get_close_matches(word, listed, 1)]
     return f". Did you mean {' and '.join(dict.fromkeys(near))}?" if near else ""
 
 
+def matching(pattern: str, rule: str) -> Callable[[str], str]:
+    """Return an argparse type that accepts what matches a pattern; `rule` describes it in words."""
+
+    def checked(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise argparse.ArgumentTypeError(f"{value!r} is not valid. Give {rule}.")
+        return value
+
+    return checked
+
+
+def completion_script(
+    parser: argparse.ArgumentParser, commands: Mapping[str, argparse.ArgumentParser], shell: str
+) -> str:
+    """Return the script that completes a program and its commands in one of SHELLS."""
+    import shtab
+
+    for command in commands.values():
+        for each in command._actions:
+            if each.type is Path:
+                kind = shtab.DIRECTORY if each.metavar == "DIR" else shtab.FILE
+                each.complete = kind  # type: ignore[attr-defined]  # shtab reads this attribute
+            if each.choices:
+                each.choices = [c.value if isinstance(c, Enum) else c for c in each.choices]
+    return shtab.complete(parser, shell)
+
+
 def _options(names: Sequence[str]) -> str:
-    """Return options that nobody declared, without their values: one may be a secret by a slip."""
+    """Return unknown options without their values, and count the other words."""
     known = [each for each in names if re.fullmatch("--?[a-z][a-z-]{0,30}", each)]
     others = len(names) - len(known)
     words = [f"{others} more word{'' if others == 1 else 's'}"] if others else []

@@ -5,7 +5,7 @@ import re
 import sys
 
 from dt_logs_cfn import canonical
-from dt_logs_cfn.cli.argument_types import matching
+from dt_logs_cfn.cli.parsing import matching
 from dt_logs_cfn.cli.terminal import tell
 from dt_logs_cfn.settings import partition_of
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document

@@ -13,7 +13,7 @@ Confirmations of a change are not allowed in the file.
 """
 
 import argparse
-import configparser
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -22,6 +22,7 @@ from pathlib import Path
 from dt_logs_cfn.cli.terminal import cut, printable, result, shown_value, tell
 from dt_logs_cfn.errors import SettingsError
 from dt_logs_cfn.operate import stack_options
+from dt_logs_cfn.settings import read_sections
 
 FILE = Path(stack_options.SETTINGS_FILE)
 OPTIONS = ("stack", "role_arn", "stack_name_prefix", "region", "profile")
@@ -47,24 +48,12 @@ class OperatorSettings:
 
 def load(path: Path = FILE) -> OperatorSettings:
     """Read the file, if there is one. Raises SettingsError."""
-    parser = configparser.ConfigParser(interpolation=None, default_section="")
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # as its documentation does
-    try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"), str(path))
-    except FileNotFoundError:
+    if not os.path.exists(path):
         return OperatorSettings()
-    except OSError as error:
-        raise SettingsError(
-            f"{path} cannot be read: {error.strerror or error}.", "Make it readable, or move it."
-        ) from error
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{path} is not a settings file: {_why(error)}.",
-            f"Give it sections ({', '.join(_SECTIONS)}) with lines of `name = value`.",
-        ) from error
-    for name in parser.sections():
+    sections = read_sections(path, _SECTIONS, keep_case=True)
+    for name in sections:
         _check(name in _SECTIONS, path, f"a section {_quoted(name)}", _SECTIONS)
-    options, parameters = (dict(parser[name]) if name in parser else {} for name in _SECTIONS)
+    options, parameters = (sections.get(name, {}) for name in _SECTIONS)
     for name in options:
         if name in _CONFIRMING:
             raise SettingsError(
@@ -152,16 +141,6 @@ def _applies(name: str, arguments: argparse.Namespace) -> bool:
 def _check(known: bool, path: Path, what: str, names: tuple[str, ...]) -> None:
     if not known:
         raise SettingsError(f"{path} has {what}.", f"Use {', '.join(names)}.")
-
-
-def _why(error: Exception) -> str:
-    """Return what is wrong with a file, without its lines, which may hold a token."""
-    match error:
-        case configparser.MissingSectionHeaderError():
-            return f"Line {error.lineno} is in no section"
-        case configparser.ParsingError():
-            return f"Line {error.errors[0][0]} cannot be read"
-    return str(error).splitlines()[0]
 
 
 def _joined(value: str) -> str:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
-from dt_logs_cfn.cli.argument_types import matching
+from dt_logs_cfn.cli.parsing import matching
 from dt_logs_cfn.operate.stack_options import ROLE_ARN
 from dt_logs_cfn.operate.stack_sets.rollout import Rollout
 from dt_logs_cfn.operate.templates import Template

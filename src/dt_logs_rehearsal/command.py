@@ -9,8 +9,8 @@ from pathlib import Path
 
 from dt_logs_cfn import canonical
 from dt_logs_cfn.cli.terminal import live, rewriter, show
+from dt_logs_cfn.commands.release_options import load_customize
 from dt_logs_cfn.errors import RehearsalError
-from dt_logs_cfn.release.customize_option import load_customize
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.report.data import EMULATED, Report, StackEvent
 from dt_logs_rehearsal.report.page import page

@@ -227,7 +227,7 @@ def test_without_settings_every_vendor_value_is_left_to_the_customer(run: Run, h
     ran = run("build", "--out", "out")
 
     assert ran.code == 0
-    assert "There is no release.cfg here, so the release is for no vendor." in ran.err
+    assert "release.cfg is not in this folder: building without a vendor." in ran.err
     assert compare(build_release(Settings()), here / "out" / __version__) == ()
 
 

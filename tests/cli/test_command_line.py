@@ -10,8 +10,8 @@ import pytest
 from cli.running import Run
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.cli.parsing import SHELLS
 from dt_logs_cfn.cli.main import COMMANDS, command_parser, main
+from dt_logs_cfn.cli.parsing import SHELLS
 
 SCRIPTS = Path(sys.executable).parent
 

@@ -71,10 +71,10 @@ def test_verify_imports_nothing_that_a_template_names(run: Run, here: Path, modu
     ("given", "told"),
     [
         ("add", "'add' is not a function. Give --customize MODULE:FUNCTION."),
-        ("no_such_module:add", "There is no function add in a module no_such_module here."),
-        ("no.such.module:add", "There is no function add in a module no.such.module here."),
-        ("json:no_such_function", "There is no function no_such_function in a module json here."),
-        ("json:__doc__", "There is no function __doc__ in a module json here."),
+        ("no_such_module:add", "Module no_such_module was not found, or has no function add."),
+        ("no.such.module:add", "Module no.such.module was not found, or has no function add."),
+        ("json:no_such_function", "Module json was not found, or has no function no_such_function."),
+        ("json:__doc__", "Module json was not found, or has no function __doc__."),
     ],
 )
 def test_what_is_no_function_is_wrong_usage(run: Run, given: str, told: str) -> None:

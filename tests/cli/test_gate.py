@@ -89,7 +89,7 @@ def test_marking_twice_is_once_and_a_damaged_list_is_refused(tmp_path: Path) -> 
     assert [mark(release, tmp_path), mark(release, tmp_path)] == [True, False]
     assert list(released(tmp_path)) == ["1.0.0"]
     (tmp_path / "RELEASED").write_text("1.0.0 is released\n")
-    with pytest.raises(ReleaseError, match="a line that is none of ours"):
+    with pytest.raises(ReleaseError, match="a line that we did not write"):
         released(tmp_path)
 
 

@@ -15,7 +15,6 @@ from support.s3_server import OWNER, Server, s3_server
 from dt_logs_cfn import Settings, Vendor
 from dt_logs_cfn.publish.destination import Destination, destination
 from dt_logs_cfn.publish.plan import Publication
-from dt_logs_cfn.publish.publisher import DestinationAccess
 from dt_logs_cfn.publish.store import Store
 from dt_logs_cfn.release.build import Release
 
@@ -69,11 +68,10 @@ def there(server: Server, bucket: str = BUCKET) -> dict[str, bytes]:
     }
 
 
-def place(server: Server, sleeps: Any = lambda seconds: None) -> DestinationAccess:
+def place(server: Server, sleeps: Any = lambda seconds: None) -> Store:
     """Return the destination's bucket as the publisher uses it."""
-    target = target_of(SETTINGS)
-    store = Store(server.s3, BUCKET, OWNER, sleeps, Random(7))
-    return DestinationAccess(target, store, f"{server.url}/{BUCKET}/{target.prefix}")
+    url = f"{server.url}/{BUCKET}/{target_of(SETTINGS).prefix}"
+    return Store(server.s3, BUCKET, OWNER, url, sleeps, Random(7))
 
 
 def nobody(content: bytes, signature: bytes) -> str | None:

@@ -270,8 +270,7 @@ def test_a_key_that_customers_do_not_know_signs_nothing(
     run: Run, server: Server, key: Path
 ) -> None:
     assert (
-        "is no key of src/dt_logs_cfn/signers/allowed_signers"
-        in publish(run, "--sign", key).failure
+        "is not in src/dt_logs_cfn/signers/allowed_signers" in publish(run, "--sign", key).failure
     )
     assert "There is no key" in publish(run, "--sign", "nowhere").failure
     assert there(server) == {}

@@ -29,13 +29,15 @@ from support.s3_server import OWNER, Refusal, Server
 
 from dt_logs_cfn.publish.destination import Destination
 from dt_logs_cfn.publish.plan import (
-    Admit,
+    Enter,
+    Plan,
     Publication,
     Step,
     publication_plan,
     withdrawal_plan,
 )
-from dt_logs_cfn.publish.publisher import Done, Progress, publish
+from dt_logs_cfn.publish.publisher import Done, Fetch, Progress, Signer, publish
+from dt_logs_cfn.publish.store import Store
 from dt_logs_cfn.release.build import CHECKSUMS
 from dt_logs_cfn.verify.fetching import optional
 
@@ -43,13 +45,19 @@ TARGET = target_of(SETTINGS)
 PREFIX = "logs-analysis/0.1.0/"
 
 
-def run(server: Server, plan: Any, progress: Progress = lambda *_: None) -> Done:
-    (done,) = publish({TARGET: plan}, lambda _: place(server), optional, nobody, progress)
+def run(
+    store: Store,
+    plan: Plan,
+    progress: Progress = lambda *_: None,
+    fetch: Fetch = optional,
+    signer: Signer = nobody,
+) -> Done:
+    (done,) = publish({TARGET: plan}, lambda _: store, fetch, signer, progress)
     return done
 
 
-def published(server: Server, given: Publication) -> Done:
-    return run(server, publication_plan(given, TARGET))
+def published(server: Server, given: Publication, fetch: Fetch = optional) -> Done:
+    return run(place(server), publication_plan(given, TARGET), fetch=fetch)
 
 
 def versions(server: Server) -> list[dict[str, Any]]:
@@ -133,7 +141,7 @@ def test_publishing_again_changes_nothing(server: Server) -> None:
 
 
 def test_other_bytes_are_refused_and_what_is_there_stays(server: Server) -> None:
-    run(server, publication_plan(publication(), TARGET)[1:3])  # killed before it was listed
+    run(place(server), publication_plan(publication(), TARGET)[1:3])  # killed before it was listed
     before = there(server)
 
     done = published(server, publication(small("x")))
@@ -152,12 +160,12 @@ def test_sixteen_publishers_of_different_bytes_at_once(server: Server) -> None:
 
     def together(target: Destination, step: Step, result: str) -> None:
         """Let nobody upload before all have looked, or the last would find the version listed."""
-        if isinstance(step, Admit):
+        if isinstance(step, Enter) and step.only_check:
             admitted.wait()
 
     with ThreadPoolExecutor(16) as pool:
         plans = [publication_plan(each, TARGET) for each in given]
-        done = list(pool.map(lambda each: run(server, each, together), plans))
+        done = list(pool.map(lambda each: run(place(server), each, together), plans))
 
     told = [each.failure for each in done]
     (winner,) = (number for number, failure in enumerate(told) if failure is None)
@@ -196,13 +204,7 @@ def test_killed_at_each_upload_and_run_again(server: Server) -> None:
         for key in there(server):
             s3.delete_object(Bucket=BUCKET, Key=key, ExpectedBucketOwner=OWNER)
         with pytest.raises(Killed):
-            publish(
-                {TARGET: publication_plan(given, TARGET)},
-                lambda _, number=number: dying(server, number),
-                optional,
-                nobody,
-                lambda *_: None,
-            )
+            run(dying(server, number), publication_plan(given, TARGET))
         left = there(server)
         # Nothing points to a version of which something is missing.
         assert "logs-analysis/versions.json" not in left or len(left) > len(RELEASE.files)
@@ -211,7 +213,7 @@ def test_killed_at_each_upload_and_run_again(server: Server) -> None:
         assert there(server) == complete
 
 
-def dying(server: Server, number: int) -> Any:
+def dying(server: Server, number: int) -> Store:
     """A place whose writes end with the given one: that is not carried out, nor any later."""
     at = place(server)
     made = Counter[str]()
@@ -223,7 +225,7 @@ def dying(server: Server, number: int) -> Any:
 
     s3 = server.client()
     s3.meta.events.register("before-call.s3.PutObject", before)
-    return replace(at, store=replace(at.store, s3=s3))
+    return replace(at, s3=s3)
 
 
 def test_a_conflict_of_two_writers_is_tried_again(server: Server) -> None:
@@ -254,13 +256,7 @@ def test_an_endless_conflict_is_told(server: Server) -> None:
 
 
 def test_a_bucket_that_customers_cannot_read_gets_no_entry(server: Server) -> None:
-    (done,) = publish(
-        {TARGET: publication_plan(publication(latest=True), TARGET)},
-        lambda _: place(server),
-        lambda url, limit: None,
-        nobody,
-        lambda *_: None,
-    )
+    done = published(server, publication(latest=True), lambda url, limit: None)
 
     assert "cannot be read by everybody" in str(done.failure)
     assert "logs-analysis/versions.json" not in there(server)
@@ -272,13 +268,7 @@ def test_what_everybody_sees_is_what_was_written(server: Server) -> None:
     def stale(url: str, limit: int) -> bytes | None:
         return b'{"versions":[]}' if url.endswith("versions.json") else optional(url, limit)
 
-    (done,) = publish(
-        {TARGET: publication_plan(publication(latest=True), TARGET)},
-        lambda _: place(server),
-        stale,
-        nobody,
-        lambda *_: None,
-    )
+    done = published(server, publication(latest=True), stale)
 
     assert "versions.json does not show what was written" in str(done.failure)
 
@@ -291,10 +281,7 @@ def test_a_signature_that_counts_is_as_good_as_another(server: Server) -> None:
 
     def signing(signature: bytes) -> Done:
         plan = publication_plan(publication(signature=signature), TARGET)
-        (done,) = publish(
-            {TARGET: plan}, lambda _: place(server), optional, somebody, lambda *_: None
-        )
-        return done
+        return run(place(server), plan, signer=somebody)
 
     assert signing(b"good 1").failure is None
     assert signing(b"good 2, and longer").failure is None
@@ -310,16 +297,9 @@ def test_a_signature_that_counts_is_as_good_as_another(server: Server) -> None:
 
 
 def test_a_bucket_of_another_account_is_not_written(server: Server) -> None:
-    at = place(server)
-    other = replace(at, store=replace(at.store, owner="999999999999"))
+    other = replace(place(server), owner="999999999999")
 
-    (done,) = publish(
-        {TARGET: publication_plan(publication(), TARGET)},
-        lambda _: other,
-        optional,
-        nobody,
-        lambda *_: None,
-    )
+    done = run(other, publication_plan(publication(), TARGET))
 
     assert "AWS denies GetObject" in str(done.failure)
     assert there(server) == {}
@@ -328,13 +308,11 @@ def test_a_bucket_of_another_account_is_not_written(server: Server) -> None:
 def test_objects_are_locked(server: Server) -> None:
     s3 = server.s3
     s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
-    at = place(server)
     until = NOON + timedelta(days=3650)
-    locked = replace(at, store=replace(at.store, bucket="locked"))
+    locked = replace(place(server), bucket="locked")
 
     def retained(until: datetime | None) -> object:
-        plan = publication_plan(publication(retain_until=until), TARGET)[1:3]
-        (done,) = publish({TARGET: plan}, lambda _: locked, optional, nobody, lambda *_: None)
+        done = run(locked, publication_plan(publication(retain_until=until), TARGET)[1:3])
         assert done.failure is None
         found = s3.head_object(
             Bucket="locked", Key=f"{PREFIX}handler.zip", ExpectedBucketOwner=OWNER
@@ -348,7 +326,7 @@ def test_objects_are_locked(server: Server) -> None:
 
 
 def withdraw(server: Server, version: str) -> Done:
-    return run(server, withdrawal_plan(version, "it opens the bucket", NOON))
+    return run(place(server), withdrawal_plan(version, "it opens the bucket", NOON))
 
 
 def test_a_version_is_withdrawn_and_latest_moves_on(server: Server) -> None:
@@ -406,11 +384,11 @@ def test_a_catalogue_that_is_none_of_ours_is_not_written_over(
     server: Server, content: bytes
 ) -> None:
     at = place(server)
-    at.store.change("logs-analysis/versions.json", lambda _: content)
+    at.change("logs-analysis/versions.json", lambda _: content)
 
     done = published(server, publication())
 
-    assert "versions.json is none of ours" in str(done.failure)
+    assert "versions.json is damaged" in str(done.failure)
     assert there(server)["logs-analysis/versions.json"] == content
 
 
@@ -433,7 +411,7 @@ def test_one_destination_that_fails_does_not_stop_the_other(server: Server) -> N
     at = place(server)
 
     def chosen(target: Any) -> Any:
-        return at if target == TARGET else replace(at, store=replace(at.store, bucket="none"))
+        return at if target == TARGET else replace(at, bucket="none")
 
     progress: list[Step] = []
     done = publish(plans, chosen, optional, nobody, lambda _, step, __: progress.append(step))

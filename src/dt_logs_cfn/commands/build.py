@@ -4,16 +4,20 @@ import argparse
 from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import result, tell
-from dt_logs_cfn.commands import vendor_settings
+from dt_logs_cfn.commands.release_options import (
+    add_config,
+    add_customize,
+    load_customize,
+    load_settings,
+)
 from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT, Release, build_release
-from dt_logs_cfn.release.customize_option import add_customize, load_customize
 from dt_logs_cfn.release.folder import Difference, compare, write_release
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `build`."""
-    vendor_settings.add_argument(parser)
+    add_config(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -38,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build the release; with `--check` answer 1 if the one on disk is another."""
     out: Path = arguments.out
-    settings = vendor_settings.chosen(arguments.config)
+    settings = load_settings(arguments.config)
     release = build_release(settings, load_customize(arguments.customize))
     if arguments.check:
         folder = out / release.version

@@ -1,8 +1,7 @@
-"""`publish`: put the release where customers launch it from, once and for ever; or withdraw one."""
+"""`publish`: upload the release to S3, once, where customers launch it; or withdraw a version."""
 
 import argparse
 import random
-import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
@@ -10,53 +9,58 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dt_logs_cfn import aws
+from dt_logs_cfn.cli.parsing import matching
 from dt_logs_cfn.cli.terminal import result, tell
-from dt_logs_cfn.commands import vendor_settings
+from dt_logs_cfn.commands.release_options import (
+    add_config,
+    add_customize,
+    load_customize,
+    load_settings,
+)
 from dt_logs_cfn.errors import PublishError, SigningError, UsageError
 from dt_logs_cfn.publish.destination import Destination, chosen, destinations
 from dt_logs_cfn.publish.plan import Plan, Publication, publication_plan, withdrawal_plan
-from dt_logs_cfn.publish.publisher import DestinationAccess, publish
+from dt_logs_cfn.publish.publisher import publish
 from dt_logs_cfn.publish.report import Progress, data, print_plans, summary
 from dt_logs_cfn.publish.revision import revision
 from dt_logs_cfn.publish.store import Store
 from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import CHECKSUMS, Release, build_release
-from dt_logs_cfn.release.customize_option import add_customize, load_customize
 from dt_logs_cfn.release.folder import compare
 from dt_logs_cfn.settings import DNS_SUFFIXES, Settings
 from dt_logs_cfn.verify.fetching import optional
 from dt_logs_cfn.verify.signature import sign, signers
-from dt_logs_cfn.versions import is_version
+from dt_logs_cfn.versions import VERSION
 from dt_logs_handler.names import ACCOUNT_ID
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `publish`."""
-    vendor_settings.add_argument(parser)
+    add_config(parser)
     parser.add_argument(
         "--bucket",
         nargs="+",
         required=True,
         metavar="B",
-        help="one or more buckets that release.cfg's base URLs name, of each partition one",
+        help="one bucket for each partition, out of those in release.cfg's base URLs",
     )
-    parser.add_argument("--prefix", metavar="P", help="checked against the base URL's")
+    parser.add_argument("--prefix", metavar="P", help="compared with the base URL's prefix")
     parser.add_argument(
-        "--region", nargs="+", metavar="R", help="each bucket's; checked against the base URL's"
+        "--region", nargs="+", metavar="R", help="each bucket's; compared with the base URL's"
     )
     parser.add_argument(
-        "--profile", nargs="+", metavar="NAME", help="the AWS CLI's profile; one, or each bucket's"
+        "--profile", nargs="+", metavar="NAME", help="the AWS CLI profile; one, or each bucket's"
     )
     parser.add_argument(
         "--bucket-owner",
         nargs="+",
-        type=_account,
+        type=matching(ACCOUNT_ID, "an account ID of 12 digits"),
         metavar="ID",
-        help="the account that owns each bucket (default: that of the credentials)",
+        help="the account that owns each bucket (default: the account of the credentials)",
     )
     parser.add_argument("--latest", action="store_true", help="point latest.json to the version")
     parser.add_argument(
-        "--sign", type=Path, metavar="KEY", help="sign SHA256SUMS with a key of ssh-keygen's"
+        "--sign", type=Path, metavar="KEY", help="sign SHA256SUMS with this key of ssh-keygen"
     )
     parser.add_argument(
         "--retain-until",
@@ -65,10 +69,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="lock the objects until then (S3 Object Lock in compliance mode)",
     )
     parser.add_argument(
-        "--revision", type=_line, metavar="ID", help="the source's (default: git's)"
+        "--revision", type=_line, metavar="ID", help="the source's revision (default: git's)"
     )
+    version = matching(VERSION, "a version like 1.2.3")
     parser.add_argument(
-        "--withdraw", type=_version, metavar="VERSION", help="mark a version as withdrawn instead"
+        "--withdraw", type=version, metavar="VERSION", help="mark a version as withdrawn instead"
     )
     parser.add_argument("--reason", type=_line, metavar="TEXT", help="why it is withdrawn")
     parser.add_argument(
@@ -76,7 +81,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("build"),
         metavar="DIR",
-        help="the releases (default: build)",
+        help="the folder of the releases (default: build)",
     )
     add_customize(parser, "the function with which the release was built")
     parser.add_argument("--dry-run", action="store_true", help="print the steps; do none of them")
@@ -85,16 +90,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Publish or withdraw; answer 3 if a destination failed."""
+    """Publish or withdraw; return 3 if a destination failed."""
     _check_usage(arguments)
-    settings = vendor_settings.chosen(arguments.config)
-    places = _destinations(arguments, settings)
+    settings = load_settings(arguments.config)
+    known = destinations(settings)
+    places = [
+        chosen(known, bucket, arguments.prefix, region)
+        for bucket, region in zip(
+            arguments.bucket, _for_each(arguments, arguments.region), strict=True
+        )
+    ]
     now = datetime.now(timezone.utc)
     plans = _plans(arguments, settings, places, now)
     if arguments.dry_run:
         print_plans(plans, arguments.json)
         return 0
-    done = publish(plans, _place(arguments, places), optional, signers().signer, Progress(plans))
+    done = publish(plans, _store(arguments, places), optional, signers().signer, Progress(plans))
     found = {"destinations": [data(each) for each in done]}
     result(arguments.json, found, map(summary, done))
     for each in done:
@@ -106,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _check_usage(arguments: argparse.Namespace) -> None:
     count = len(arguments.bucket)
     if len(set(arguments.bucket)) < count:
-        raise UsageError("A bucket is named twice.", "Name each bucket once.")
+        raise UsageError("--bucket names a bucket twice.", "Name each bucket once.")
     for name in ("region", "profile", "bucket_owner"):
         given = getattr(arguments, name)
         if given and len(given) not in (1, count):
@@ -115,19 +126,11 @@ def _check_usage(arguments: argparse.Namespace) -> None:
                 "Give one for each bucket, in their order, or one for all.",
             )
     if (arguments.withdraw is None) != (arguments.reason is None):
-        raise UsageError("--withdraw and --reason belong together.", "Say which version, and why.")
+        raise UsageError("--withdraw and --reason belong together.", "Give both, or neither.")
     for name in ("latest", "sign", "retain_until", "revision"):
         if arguments.withdraw is not None and getattr(arguments, name):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is for publishing, not for --withdraw.", "Leave it out.")
-
-
-def _destinations(arguments: argparse.Namespace, settings: Settings) -> list[Destination]:
-    known = destinations(settings)
-    return [
-        chosen(known, bucket, arguments.prefix, _nth(arguments.region, number))
-        for number, bucket in enumerate(arguments.bucket)
-    ]
 
 
 def _plans(
@@ -144,13 +147,13 @@ def _plans(
 
 
 def _publication(arguments: argparse.Namespace, settings: Settings, now: datetime) -> Publication:
-    """Return what is published: what this source builds, which is also what is on disk."""
+    """Return what to publish, after checking that disk and source have the same release."""
     out: Path = arguments.out
     release = build_release(settings, load_customize(arguments.customize))
     if compare(release, out / release.version):
         raise PublishError(
             f"{out / release.version} is not what this source builds.",
-            "Run `dt-logs-cfn build`, look at what changed, and commit it.",
+            "Run `dt-logs-cfn build`, review the changes, and commit them.",
         )
     if not ledger.is_released(release, out):
         raise PublishError(
@@ -164,70 +167,54 @@ def _publication(arguments: argparse.Namespace, settings: Settings, now: datetim
 
 def _signature(release: Release, key: Path | None) -> bytes | None:
     if key is None:
-        tell("warning: not signed; --sign KEY signs it.")
+        tell("warning: not signed. Pass --sign KEY to sign it.")
         return None
     sums = release.files[CHECKSUMS]
     signature = sign(sums, key)
     if signers().signer(sums, signature) is None:
         raise SigningError(
-            f"{key} is no key of src/dt_logs_cfn/signers/allowed_signers, or it is revoked.",
-            "Sign with a key that customers can verify, or enter its public half there first.",
+            f"{key} is not in src/dt_logs_cfn/signers/allowed_signers, or is revoked.",
+            "Sign with a key that customers can verify, or first add its public half there.",
         )
     return signature
 
 
-def _place(
+def _store(
     arguments: argparse.Namespace, places: Sequence[Destination]
-) -> Callable[[Destination], DestinationAccess]:
-    # A session is no thing for two threads, so all are made before any thread begins.
+) -> Callable[[Destination], Store]:
+    """Return a function that opens the bucket of a destination."""
+    owners = dict(zip(places, _for_each(arguments, arguments.bucket_owner), strict=True))
+    clients = {}
+    # A session is not safe to share between threads, so all clients are made before they start.
     with aws.errors():
-        sessions = [
-            aws.session(_nth(arguments.profile, number), each.region)
-            for number, each in enumerate(places)
-        ]
-        clients = {
-            each: (
+        for each, profile in zip(places, _for_each(arguments, arguments.profile), strict=True):
+            session = aws.session(profile, each.region)
+            clients[each] = (
                 session.client("s3", config=aws.CONFIG),
                 session.client("sts", config=aws.CONFIG),
             )
-            for each, session in zip(places, sessions, strict=True)
-        }
 
-    def place(destination: Destination) -> DestinationAccess:
-        s3, sts = clients[destination]
-        number = places.index(destination)
-        owner = _nth(arguments.bucket_owner, number) or sts.get_caller_identity()["Account"]
-        store = Store(s3, destination.bucket, owner, time.sleep, random.Random())
-        return DestinationAccess(destination, store, _public_url(destination, s3.meta.endpoint_url))
+    def store(place: Destination) -> Store:
+        s3, sts = clients[place]
+        owner = owners[place] or sts.get_caller_identity()["Account"]
+        url = _public_url(place, s3.meta.endpoint_url)
+        return Store(s3, place.bucket, owner, url, time.sleep, random.Random())
 
-    return place
+    return store
 
 
 def _public_url(destination: Destination, endpoint: str) -> str:
-    """Return where customers find it: at an emulated account's endpoint, if that is where S3 is."""
+    """Return the URL for customers, or the endpoint of an emulated account if S3 is there."""
     if (urlsplit(endpoint).hostname or "").endswith(f".{DNS_SUFFIXES[destination.partition]}"):
         return destination.url
-    tell(f"warning: S3 is at {endpoint}, not at AWS: {destination.url} is not.")
+    tell(f"warning: S3 is at {endpoint}, not at AWS, so {destination.url} is not used.")
     return "/".join(filter(None, (endpoint, destination.bucket, destination.prefix)))
 
 
-def _nth(values: Sequence[str] | None, number: int) -> str | None:
-    """Return a bucket's own value, or the one that holds for all."""
-    if not values:
-        return None
-    return values[0] if len(values) == 1 else values[number]
-
-
-def _version(text: str) -> str:
-    if not is_version(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no version like 1.2.3")
-    return text
-
-
-def _account(text: str) -> str:
-    if not re.fullmatch(ACCOUNT_ID, text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no account id of 12 digits")
-    return text
+def _for_each(arguments: argparse.Namespace, values: Sequence[str] | None) -> Sequence[str | None]:
+    """Return a value for each bucket; a single value is for all of them."""
+    given: Sequence[str | None] = values or [None]
+    return given if len(given) > 1 else [*given] * len(arguments.bucket)
 
 
 def _line(text: str) -> str:
@@ -241,7 +228,7 @@ def _day(text: str) -> datetime:
         day = date.fromisoformat(text)
         end = datetime(day.year, day.month, day.day, tzinfo=timezone.utc) + timedelta(days=1)
     except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day like 2030-12-31") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day like 2030-12-31") from error
     if end <= datetime.now(timezone.utc):
-        raise argparse.ArgumentTypeError(f"{text} is over")
+        raise argparse.ArgumentTypeError(f"{text} is in the past")
     return end

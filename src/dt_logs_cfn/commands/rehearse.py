@@ -4,8 +4,8 @@ import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
+from dt_logs_cfn.commands.release_options import add_customize
 from dt_logs_cfn.errors import RehearsalError
-from dt_logs_cfn.release.customize_option import add_customize
 from dt_logs_cfn.settings import Privileges
 
 NAMES = (

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from dt_logs_cfn import __version__, aws
 from dt_logs_cfn.cli.terminal import result
+from dt_logs_cfn.commands.release_options import add_customize, load_customize
 from dt_logs_cfn.errors import DtLogsError, ReleaseError, VerifyError
 from dt_logs_cfn.operate import stack_options
 from dt_logs_cfn.publish.destination import destination
-from dt_logs_cfn.release.customize_option import add_customize, load_customize
 from dt_logs_cfn.release.installed import installed_settings
 from dt_logs_cfn.settings import Settings, Vendor
 from dt_logs_cfn.template import embedding

@@ -1,11 +1,11 @@
 """Plan a publication as data: groups of steps, one group after the other.
 
-`--dry-run` prints what the publisher carries out. The first step claims the version: SHA256SUMS
-names every other byte of the release, so of several publishers with different bytes only one
-continues. Nothing points to a version until all of it was uploaded and fetched as a customer would.
+`--dry-run` prints the steps that the publisher carries out. The first upload claims the version:
+SHA256SUMS covers every other byte of the release, so of several publishers with different bytes
+only one continues. Nothing points to a version until all of it was uploaded, and fetched again as
+a customer would fetch it.
 """
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from dt_logs_cfn.release.build import CHECKSUMS, Release
 from dt_logs_cfn.release.catalogue import LATEST, VERSIONS, Entry, Withdrawn
 from dt_logs_cfn.verify.signature import SIGNATURE
 
-# A version's objects never change; the two that do are not cached.
+# A version's objects never change. The two objects that change are not cached.
 FOR_EVER = "public, max-age=31536000, immutable"
 FRESH = "no-cache"
 
@@ -28,53 +28,33 @@ _TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True)
 class Upload:
-    """Write an object unless it exists; the same bytes are accepted, others are a failure."""
+    """Write an object unless it exists; the same bytes are accepted, and others are a failure.
+
+    `signs` is set for a signature: the bytes that it signs. Any valid signature of them is
+    accepted, because most keys sign differently each time.
+    """
 
     key: str
     content: bytes = field(repr=False)
     retain_until: datetime | None = None
-
-    @property
-    def content_type(self) -> str:
-        """The media type, by the name's ending."""
-        return content_type(self.key)
-
-
-@dataclass(frozen=True)
-class Sign(Upload):
-    """Write the signature unless a valid one exists: most keys sign differently each time."""
-
-    sums: bytes = field(kw_only=True, repr=False)
+    signs: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Compare:
-    """Fetch a file by its public URL, and compare it."""
+    """Fetch a file by its public URL and compare it; verify it instead if it `signs` something."""
 
     name: str
     content: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class CompareSignature:
-    """Fetch the signature by its public URL, and check it."""
-
-    name: str
-    sums: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Admit:
-    """Check that `versions.json` would accept a version, before anything is written."""
-
-    entry: Entry
+    signs: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Enter:
-    """Enter a version into `versions.json`."""
+    """Enter a version into `versions.json`, or only check that it would be accepted."""
 
     entry: Entry
+    only_check: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,12 +67,12 @@ class Withdraw:
 
 @dataclass(frozen=True)
 class Point:
-    """Point `latest.json` to a version; without one, to an earlier one than the withdrawn one."""
+    """Point `latest.json` to a version, or if None, from a withdrawn version to an earlier one."""
 
     version: str | None
 
 
-Step = Upload | Sign | Compare | CompareSignature | Admit | Enter | Withdraw | Point
+Step = Upload | Compare | Enter | Withdraw | Point
 Plan = tuple[tuple[Step, ...], ...]
 
 
@@ -109,9 +89,8 @@ class Publication:
 
     @property
     def entry(self) -> Entry:
-        """What `versions.json` says of it."""
-        digest = hashlib.sha256(self.release.files[CHECKSUMS]).hexdigest()
-        return Entry(self.release.version, digest, self.revision, timestamp(self.at))
+        """The version's entry in `versions.json`."""
+        return Entry(self.release.version, self.release.sha256, self.revision, timestamp(self.at))
 
 
 def publication_plan(publication: Publication, destination: Destination) -> Plan:
@@ -119,26 +98,19 @@ def publication_plan(publication: Publication, destination: Destination) -> Plan
     version, until = publication.release.version, publication.retain_until
     files = dict(publication.release.files)
     sums = files.pop(CHECKSUMS)
-
-    def key(name: str) -> str:
-        return destination.key(f"{version}/{name}")
-
-    signing: list[Step] = []
-    checking: list[Step] = []
+    contents: list[tuple[str, bytes, bytes | None]] = [(CHECKSUMS, sums, None)]
+    contents += [(name, content, None) for name, content in files.items()]
     if publication.signature is not None:
-        signing = [Sign(key(SIGNATURE), publication.signature, until, sums=sums)]
-        checking = [CompareSignature(f"{version}/{SIGNATURE}", sums)]
+        contents.append((SIGNATURE, publication.signature, sums))
+    claim, *uploads = (
+        Upload(destination.key(f"{version}/{name}"), content, until, signs)
+        for name, content, signs in contents
+    )
     return (
-        (Admit(publication.entry),),
-        (Upload(key(CHECKSUMS), sums, until),),
-        (*(Upload(key(name), content, until) for name, content in files.items()), *signing),
-        (
-            *(
-                Compare(f"{version}/{name}", content)
-                for name, content in {CHECKSUMS: sums, **files}.items()
-            ),
-            *checking,
-        ),
+        (Enter(publication.entry, only_check=True),),
+        (claim,),
+        tuple(uploads),
+        tuple(Compare(f"{version}/{name}", content, signs) for name, content, signs in contents),
         (Enter(publication.entry),),
         *(((Point(version),),) if publication.latest else ()),
     )
@@ -156,14 +128,12 @@ def told(step: Step, destination: Destination) -> str:
             lock = f", locked until {step.retain_until:%Y-%m-%d}" if step.retain_until else ""
             return (
                 f"put s3://{destination.bucket}/{step.key} if it is not there"
-                f" ({len(step.content):,} bytes, {step.content_type}{lock})"
+                f" ({len(step.content):,} bytes, {content_type(step.key)}{lock})"
             )
         case Compare():
-            return f"get {destination.url}/{step.name} and compare"
-        case CompareSignature():
-            return f"get {destination.url}/{step.name} and verify"
-        case Admit():
-            return f"look whether {VERSIONS} takes {step.entry.version}"
+            return f"get {destination.url}/{step.name} and {'verify' if step.signs else 'compare'}"
+        case Enter(only_check=True):
+            return f"check whether {VERSIONS} accepts {step.entry.version}"
         case Enter():
             return f"enter {step.entry.version} into {VERSIONS}"
         case Withdraw():

@@ -1,8 +1,8 @@
-"""Carry out plans at their destinations: independently, and all at the same time."""
+"""Carry out the plans of all destinations independently and at the same time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
@@ -10,24 +10,14 @@ from threading import Event
 from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.errors import DtLogsError, PublishError
 from dt_logs_cfn.publish.destination import Destination
-from dt_logs_cfn.publish.plan import (
-    Admit,
-    Compare,
-    CompareSignature,
-    Enter,
-    Plan,
-    Point,
-    Sign,
-    Step,
-    Upload,
-    Withdraw,
-)
+from dt_logs_cfn.publish.plan import Compare, Enter, Plan, Point, Step, Upload, Withdraw
 from dt_logs_cfn.publish.store import Store
 from dt_logs_cfn.release.catalogue import LATEST, LIMIT, VERSIONS, Catalogue, pointed, pointer
 from dt_logs_cfn.verify.signature import LIMIT as SIGNATURE_LIMIT
 
 _WORKERS = 8
 _LOOKS = 5
+_OTHER = "Check what answers there: another bucket or a cache."
 
 Fetch = Callable[[str, int], "bytes | None"]
 Progress = Callable[[Destination, Step, str], None]
@@ -35,17 +25,8 @@ Signer = Callable[[bytes, bytes], "str | None"]  # returns who signed these byte
 
 
 @dataclass(frozen=True)
-class DestinationAccess:
-    """A destination, its bucket, and the public URL below which customers find it."""
-
-    destination: Destination
-    store: Store
-    public_url: str
-
-
-@dataclass(frozen=True)
 class Done:
-    """The result at a destination: that of each step, and why it stopped, if it did."""
+    """What was done at a destination: the result of each step, and the failure if it stopped."""
 
     destination: Destination
     results: tuple[tuple[Step, str], ...]
@@ -54,7 +35,7 @@ class Done:
 
 def publish(
     plans: Mapping[Destination, Plan],
-    place: Callable[[Destination], DestinationAccess],
+    store: Callable[[Destination], Store],
     fetch: Fetch,
     signer: Signer,
     progress: Progress,
@@ -66,99 +47,81 @@ def publish(
     stopped = Event()
 
     def carry_out(destination: Destination) -> Done:
-        run = _Run(destination, place, fetch, signer, progress, stopped)
-        return run.carry_out(plans[destination])
+        results: list[tuple[Step, str]] = []
+        try:
+            with aws.errors():
+                run = _Run(destination, store(destination), fetch, signer, progress, stopped)
+            for group in plans[destination]:
+                run.carry_out(group, results)
+        except DtLogsError as error:
+            return Done(destination, tuple(results), error)
+        return Done(destination, tuple(results))
 
     pool = ThreadPoolExecutor(max(1, len(plans)))
     try:
         return tuple(pool.map(carry_out, plans))
-    finally:  # after the last step or Ctrl-C: running calls may end, no new one begins
+    finally:  # after the last step or Ctrl-C: running calls may end, and no new one begins
         stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+@dataclass(frozen=True)
 class _Run:
-    """Carries out the plan of one destination."""
+    """Carries out steps at one destination."""
 
-    def __init__(
-        self,
-        destination: Destination,
-        place: Callable[[Destination], DestinationAccess],
-        fetch: Fetch,
-        signer: Signer,
-        progress: Progress,
-        stopped: Event,
-    ) -> None:
-        self._destination = destination
-        self._place = place
-        self._fetch = fetch
-        self._signer = signer
-        self._progress = progress
-        self._stopped = stopped
-        self._results: list[tuple[Step, str]] = []
+    destination: Destination
+    store: Store
+    fetch: Fetch
+    signer: Signer
+    progress: Progress
+    stopped: Event
 
-    def carry_out(self, plan: Plan) -> Done:
-        try:
+    def carry_out(self, group: Sequence[Step], results: list[tuple[Step, str]]) -> None:
+        """Carry out the steps of a group at the same time, and add their results."""
+
+        def perform(step: Step) -> None:
+            if self.stopped.is_set():
+                return
             with aws.errors():
-                at = self._place(self._destination)
-            for group in plan:
-                with ThreadPoolExecutor(_WORKERS) as pool:
-                    list(pool.map(lambda step: self._perform(step, at), group))
-        except DtLogsError as error:
-            return Done(self._destination, tuple(self._results), error)
-        return Done(self._destination, tuple(self._results))
+                result = self._result(step)
+            self.progress(self.destination, step, result)
+            results.append((step, result))
 
-    def _perform(self, step: Step, at: DestinationAccess) -> None:
-        if self._stopped.is_set():
-            return
-        with aws.errors():
-            result = self._performed(step, at)
-        self._progress(self._destination, step, result)
-        self._results.append((step, result))
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            list(pool.map(perform, group))
 
-    def _performed(self, step: Step, at: DestinationAccess) -> str:
+    def _result(self, step: Step) -> str:
         match step:
-            case Sign():
-                return at.store.create(step, lambda found: self._signed(step.sums, found))
             case Upload():
-                return at.store.create(step)
-            case CompareSignature():
-                return self._verified(step, at)
-            case Admit():
-                self._catalogue(at).entered(step.entry)
-                return "it does"
+                return self.store.create(step, lambda found: bool(self._signed(step.signs, found)))
             case Compare():
-                return self._compared(step, at)
+                return self._compared(step)
+            case Enter(only_check=True):
+                self._catalogue().entered(step.entry)
+                return "it does"
             case Enter():
-                return self._changed(at, lambda found: found.entered(step.entry))
+                return self._changed(lambda found: found.entered(step.entry))
             case Withdraw():
-                return self._changed(
-                    at, lambda found: found.withdrawn(step.version, step.withdrawal)
-                )
+                return self._changed(lambda found: found.withdrawn(step.version, step.withdrawal))
             case Point():
-                return self._pointed(step, at)
+                return self._pointed(step)
 
-    def _compared(self, step: Compare, at: DestinationAccess) -> str:
-        if self._public(at, step.name, len(step.content)) != step.content:
-            raise PublishError(
-                f"{at.public_url}/{step.name} returns other bytes than were published.",
-                "Check what answers there: another bucket or a cache.",
-            )
-        return "identical"
+    def _compared(self, step: Compare) -> str:
+        limit = len(step.content) if step.signs is None else SIGNATURE_LIMIT
+        found = self._public(step.name, limit)
+        if name := self._signed(step.signs, found):
+            return f"signed by {name}"
+        if step.signs is None and found == step.content:
+            return "identical"
+        raise PublishError(
+            f"{self.store.public_url}/{step.name} does not return what was published.", _OTHER
+        )
 
-    def _signed(self, sums: bytes, signature: bytes) -> bool:
-        return self._signer(sums, signature) is not None
+    def _signed(self, content: bytes | None, signature: bytes) -> str | None:
+        """Return who signed some content, if it is meant to be signed."""
+        return self.signer(content, signature) if content is not None else None
 
-    def _verified(self, step: CompareSignature, at: DestinationAccess) -> str:
-        name = self._signer(step.sums, self._public(at, step.name, SIGNATURE_LIMIT))
-        if name is None:
-            raise PublishError(
-                f"{at.public_url}/{step.name} is not a signature that customers can verify.",
-                "Check what answers there: another bucket or a cache.",
-            )
-        return f"signed by {name}"
-
-    def _changed(self, at: DestinationAccess, change: Callable[[Catalogue], Catalogue]) -> str:
+    def _changed(self, change: Callable[[Catalogue], Catalogue]) -> str:
         def changed(found: bytes | None) -> bytes:
             before = Catalogue.parse(found) if found is not None else Catalogue()
             after = change(before)
@@ -166,43 +129,42 @@ class _Run:
                 return found
             return canonical.dumps(after.to_json()).encode()
 
-        result, _ = at.store.change(self._destination.key(VERSIONS), changed)
-        seen = Catalogue.parse(self._public(at, VERSIONS, LIMIT))
+        result, _ = self.store.change(self.destination.key(VERSIONS), changed)
+        seen = Catalogue.parse(self._public(VERSIONS, LIMIT))
         if change(seen) != seen:
             raise PublishError(
-                f"{at.public_url}/{VERSIONS} does not show what was written.",
-                "Check what answers there: another bucket or a cache.",
+                f"{self.store.public_url}/{VERSIONS} does not show what was written.", _OTHER
             )
         return result
 
-    def _pointed(self, step: Point, at: DestinationAccess) -> str:
-        """Point to a version; try again if it was withdrawn meanwhile."""
+    def _pointed(self, step: Point) -> str:
+        """Point to a version; try again if it is withdrawn meanwhile."""
 
         def changed(found: bytes | None) -> bytes | None:
             if found is None and step.version is None:
                 return None
             current = pointed(found) if found is not None else None
-            entry = self._catalogue(at).latest(current, step.version)
-            return canonical.dumps(pointer(entry, self._destination.url)).encode()
+            entry = self._catalogue().latest(current, step.version)
+            return canonical.dumps(pointer(entry, self.destination.url)).encode()
 
         for _ in range(_LOOKS):
-            result, content = at.store.change(self._destination.key(LATEST), changed)
+            result, content = self.store.change(self.destination.key(LATEST), changed)
             if content is None:
                 return "there is none"
             version = pointed(content)
-            entry = self._catalogue(at).find(version) if version else None
+            entry = self._catalogue().find(version) if version else None
             if entry is None or not entry.withdrawn:
-                self._public(at, LATEST, LIMIT)
+                self._public(LATEST, LIMIT)
                 return f"{result}: {version or 'no version'}"
         raise PublishError(f"Others keep withdrawing what {LATEST} names.", "Publish it again.")
 
-    def _catalogue(self, at: DestinationAccess) -> Catalogue:
-        found = at.store.read(self._destination.key(VERSIONS))
+    def _catalogue(self) -> Catalogue:
+        found = self.store.read(self.destination.key(VERSIONS))
         return Catalogue.parse(found) if found is not None else Catalogue()
 
-    def _public(self, at: DestinationAccess, name: str, limit: int) -> bytes:
-        url = f"{at.public_url}/{name}"
-        found = self._fetch(url, limit)
+    def _public(self, name: str, limit: int) -> bytes:
+        url = f"{self.store.public_url}/{name}"
+        found = self.fetch(url, limit)
         if found is None:
             raise PublishError(
                 f"{url} cannot be read by everybody.",

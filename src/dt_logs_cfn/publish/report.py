@@ -1,5 +1,6 @@
-"""Report a publication: its steps in advance, each one's result, and a summary."""
+"""Print the plans of a publication, its progress and its result."""
 
+from collections import Counter
 from collections.abc import Mapping
 from threading import Lock
 
@@ -13,38 +14,34 @@ class Progress:
     """Counts the finished steps of each destination on stderr."""
 
     def __init__(self, plans: Mapping[Destination, Plan]) -> None:
-        self._left = {each: sum(map(len, plan)) for each, plan in plans.items()}
-        self._all = dict(self._left)
+        self._totals = {each: sum(map(len, plan)) for each, plan in plans.items()}
+        self._done = Counter[Destination]()
         self._lock = Lock()
 
     def __call__(self, destination: Destination, step: Step, result: str) -> None:
         with self._lock:
-            self._left[destination] -= 1
-            total = self._all[destination]
-            count = total - self._left[destination]
-            at = f"{count:>{len(str(total))}}/{total}"
+            self._done[destination] += 1
+            total = self._totals[destination]
+            at = f"{self._done[destination]:>{len(str(total))}}/{total}"
             terminal.tell(f"{destination.bucket} {at} {told(step, destination)}: {result}")
 
 
 def print_plans(plans: Mapping[Destination, Plan], as_json: bool) -> None:
     """Print the planned steps of each destination, in order."""
-    listed = {
-        each: [told(step, each) for group in plan for step in group] for each, plan in plans.items()
-    }
-    data = [
-        {"bucket": each.bucket, "region": each.region, "url": each.url, "steps": steps}
-        for each, steps in listed.items()
-    ]
+    found = []
+    for each, plan in plans.items():
+        steps = [told(step, each) for group in plan for step in group]
+        found.append({**_place(each), "steps": steps})
     lines = [
         line
-        for each, steps in listed.items()
-        for line in (f"{each.bucket} in {each.region}:", *(f"  {step}" for step in steps))
+        for each in found
+        for line in (f"{each['bucket']} in {each['region']}:", *(f"  {s}" for s in each["steps"]))
     ]
-    terminal.result(as_json, {"destinations": data}, lines)
+    terminal.result(as_json, {"destinations": found}, lines)
 
 
 def summary(done: Done) -> str:
-    """Return the result at a destination, as one line."""
+    """Return the result at a destination as one line."""
     results = [result for _, result in done.results]
     created = sum(result.startswith(("created", "changed")) for result in results)
     said = "stopped" if done.failure else "done"
@@ -56,12 +53,14 @@ def summary(done: Done) -> str:
 def data(done: Done) -> dict[str, object]:
     """Return the result and each step, for a program."""
     return {
-        "bucket": done.destination.bucket,
-        "region": done.destination.region,
-        "url": done.destination.url,
+        **_place(done.destination),
         "steps": [
             {"step": told(step, done.destination), "result": result}
             for step, result in done.results
         ],
         "failure": str(done.failure) if done.failure else None,
     }
+
+
+def _place(destination: Destination) -> dict[str, str]:
+    return {"bucket": destination.bucket, "region": destination.region, "url": destination.url}

@@ -1,4 +1,4 @@
-"""The bucket of a destination: objects written once, and two that change by compare-and-swap."""
+"""Write to a destination's bucket: most objects once, and two by compare-and-swap."""
 
 from __future__ import annotations
 
@@ -44,19 +44,23 @@ class _Object:
 
 @dataclass(frozen=True)
 class Store:
-    """A bucket that one account owns; every call names that account."""
+    """A destination's bucket, and the public URL below which customers find its objects.
+
+    Every call names the account that owns the bucket.
+    """
 
     s3: S3Client
     bucket: str
     owner: str
+    public_url: str
     sleep: Callable[[float], None]
     random: Random
 
     def create(self, upload: Upload, as_good: Callable[[bytes], bool] | None = None) -> Result:
         """Write an object unless it exists; repeatable.
 
-        S3 checks the SHA-256 before it stores anything. Existing other bytes are not overwritten:
-        they are accepted by `as_good`, or PublishError is raised. Raises ClientError.
+        S3 checks the SHA-256 before it stores anything. Other bytes are never overwritten:
+        `as_good` accepts them, or PublishError is raised. Raises ClientError.
         """
         request = self._request(upload.key, upload.content, FOR_EVER)
         request["IfNoneMatch"] = "*"
@@ -78,9 +82,9 @@ class Store:
     def change(
         self, key: str, change: Callable[[bytes | None], bytes | None]
     ) -> tuple[Result, bytes | None]:
-        """Replace an object by what `change` makes of it; return the new content.
+        """Replace an object with what `change` returns for it; return the new content.
 
-        It is written only if it is still what was read; otherwise it is read again. None means no
+        If somebody else has written it meanwhile, it is read and changed again. None means no
         object. If `change` returns None or the same content, nothing is written. Raises
         PublishError if others keep writing, and ClientError.
         """

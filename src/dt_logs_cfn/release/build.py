@@ -71,6 +71,11 @@ class Release:
     customized_by: str = ""
 
     @property
+    def sha256(self) -> str:
+        """The SHA-256 of SHA256SUMS, and so of every file."""
+        return sha256(self.files[CHECKSUMS])
+
+    @property
     def templates(self) -> dict[str, str]:
         """The text of each CloudFormation template, by its file's name.
 
@@ -114,9 +119,15 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
     page = launch.page(Contents(settings, {**files}, names, ROLE_TEMPLATE, changes))
     files[LAUNCH_PAGE] = page.encode()
     files[MANIFEST] = _json(_manifest(files, changes))
-    files[CHECKSUMS] = _checksums(files)
+    sums = (f"{sha256(content)}  {name}\n" for name, content in sorted(files.items()))
+    files[CHECKSUMS] = "".join(sums).encode()
     warnings = size_warnings(texts, settings, changes)
     return Release(__version__, files, warnings, changes.by if changes else "")
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of some content, as SHA256SUMS has it."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def size_warnings(
@@ -191,17 +202,10 @@ def _manifest(files: Mapping[str, bytes], changes: Customization | None) -> dict
         **({"customized_by": changes.by} if changes else {}),
         "handler": {"sha256": embedding.handler_sha256()},
         "files": {
-            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            name: {"bytes": len(content), "sha256": sha256(content)}
             for name, content in sorted(files.items())
         },
     }
-
-
-def _checksums(files: Mapping[str, bytes]) -> bytes:
-    return "".join(
-        f"{hashlib.sha256(content).hexdigest()}  {name}\n"
-        for name, content in sorted(files.items())
-    ).encode()
 
 
 def _json(value: object) -> bytes:

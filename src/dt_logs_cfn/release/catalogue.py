@@ -1,11 +1,11 @@
-"""What is published: `versions.json` and `latest.json` as data, and how they change.
+"""The list of published versions, `versions.json`, and `latest.json`: data, and how they change.
 
 `versions.json` has an entry for each version, the newest first:
 
     {"versions": [{"version": "1.0.0", "sha256sums": "…", "revision": "…", "published": "…",
                    "withdrawn": {"at": "…", "reason": "…"}}]}
 
-`latest.json` has one of them, {"version", "sha256sums", "url"}, or null where all are withdrawn.
+`latest.json` has {"version", "sha256sums", "url"}; the version is null if all are withdrawn.
 """
 
 import json
@@ -67,7 +67,7 @@ class Catalogue:
     def __post_init__(self) -> None:
         names = [each.version for each in self.entries]
         if len(set(names)) < len(names):
-            raise ValueError("a version comes twice")
+            raise ValueError("a version appears twice")
         ordered = sorted(self.entries, key=lambda each: numbers(each.version), reverse=True)
         object.__setattr__(self, "entries", tuple(ordered))
 
@@ -76,9 +76,9 @@ class Catalogue:
         return next((each for each in self.entries if each.version == version), None)
 
     def entered(self, entry: Entry) -> "Catalogue":
-        """Return the catalogue with a version added; an existing entry stays. Raises PublishError.
+        """Return the catalogue with a version added; an existing entry stays.
 
-        A version is not published twice: neither with other bytes, nor after it was withdrawn.
+        Raises PublishError for a version that has other contents there, or was withdrawn.
         """
         found = self.find(entry.version)
         if found is None:
@@ -90,16 +90,19 @@ class Catalogue:
         if found.sha256sums != entry.sha256sums:
             raise PublishError(
                 f"{entry.version} is listed in {VERSIONS} with other contents.",
-                "Raise the version; what is published does not change.",
+                "Raise the version, because a published version does not change.",
             )
         return self
 
     def withdrawn(self, version: str, withdrawal: Withdrawn) -> "Catalogue":
-        """Return the catalogue with a version marked as withdrawn; an existing mark stays."""
+        """Return the catalogue with a version marked as withdrawn; an existing mark stays.
+
+        Raises PublishError if the version is not there.
+        """
         found = self.find(version)
         if found is None:
             raise PublishError(
-                f"{version[:80]} is not published there.", "Name a version that versions.json has."
+                f"{version[:80]} is not published there.", "Name a version that versions.json lists."
             )
         if found.withdrawn:
             return self
@@ -107,10 +110,10 @@ class Catalogue:
         return Catalogue(tuple(marked if each is found else each for each in self.entries))
 
     def latest(self, current: str | None, candidate: str | None) -> Entry | None:
-        """Return the new entry of `latest.json`; `current` is the present one.
+        """Return the new entry of `latest.json`, from its current version and a candidate.
 
-        It moves to the candidate, but never back to an older version. From one that was withdrawn
-        it goes back to the newest before it that was not.
+        It moves to the candidate, but never back to an older version. If the current version was
+        withdrawn, it goes back to the newest earlier version that was not.
         """
         found = [self.find(each) for each in (current, candidate) if each]
         good = [each for each in found if each and not each.withdrawn]
@@ -139,21 +142,15 @@ class Catalogue:
             entries = _loaded(content)["versions"]
             return cls(tuple(_entry(each, lenient) for each in entries))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise PublishError(
-                f"{VERSIONS} is none of ours, or damaged.",
-                "Mend it before you publish or trust it.",
-            ) from error
+            raise _damaged(VERSIONS) from error
 
 
 def pointer(entry: Entry | None, url: str) -> dict[str, object]:
-    """Return `latest.json` for an entry, below a base URL."""
+    """Return `latest.json` for an entry at a base URL."""
     if entry is None:
         return {"version": None}
-    return {
-        "version": entry.version,
-        "sha256sums": entry.sha256sums,
-        "url": f"{url}/{entry.version}/",
-    }
+    sums, version = entry.sha256sums, entry.version
+    return {"version": version, "sha256sums": sums, "url": f"{url}/{version}/"}
 
 
 def pointed(content: bytes) -> str | None:
@@ -163,8 +160,14 @@ def pointed(content: bytes) -> str | None:
         if version is not None:
             numbers(version)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise PublishError(f"{LATEST} is none of ours, or damaged.", "Mend it first.") from error
+        raise _damaged(LATEST) from error
     return version
+
+
+def _damaged(name: str) -> PublishError:
+    return PublishError(
+        f"{name} is damaged, or another program wrote it.", "Correct it, then try again."
+    )
 
 
 def _loaded(content: bytes) -> dict[str, Any]:

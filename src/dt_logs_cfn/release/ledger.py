@@ -1,15 +1,14 @@
-"""Which versions are released: `build/RELEASED`, by which a released version never changes.
+"""Read and write `build/RELEASED`, the list of released versions, which never change.
 
-It is a list of checksums of each version's SHA256SUMS, which has those of its files; so
-`sha256sum -c` checks all of it, and any clone has it.
+It has the checksum of each version's SHA256SUMS, which has those of its files. So `sha256sum -c`
+checks everything, in any clone.
 """
 
-import hashlib
 import re
 from pathlib import Path
 
 from dt_logs_cfn.errors import ReleaseError
-from dt_logs_cfn.release.build import CHECKSUMS, Release
+from dt_logs_cfn.release.build import CHECKSUMS, Release, sha256
 from dt_logs_cfn.release.folder import read_files
 from dt_logs_cfn.versions import is_version
 
@@ -27,13 +26,13 @@ def released(out: Path) -> dict[str, str]:
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
     except (OSError, UnicodeDecodeError) as error:
         raise ReleaseError(f"{path} cannot be read.", "Restore it from the repository.") from error
-    found = [_LINE.fullmatch(line) for line in lines]
-    names = {each[2] for each in found if each and is_version(each[2])}
-    if len(names) < len(lines):
+    matches = [_LINE.fullmatch(line) for line in lines]
+    found = {each[2]: each[1] for each in matches if each and is_version(each[2])}
+    if len(found) < len(lines):
         raise ReleaseError(
-            f"{path} has a line that is none of ours.", "Restore it from the repository."
+            f"{path} has a line that we did not write.", "Restore it from the repository."
         )
-    return {each[2]: each[1] for each in found if each}
+    return found
 
 
 def is_released(release: Release, out: Path) -> bool:
@@ -42,7 +41,7 @@ def is_released(release: Release, out: Path) -> bool:
     Raises ReleaseError if other files are marked for this version.
     """
     marked = released(out).get(release.version)
-    if marked is not None and marked != _digest(release.files[CHECKSUMS]):
+    if marked is not None and marked != release.sha256:
         raise ReleaseError(
             f"Version {release.version} is released, and this source builds other files.",
             "Raise __version__ in src/dt_logs_cfn/__init__.py; a released version does not change.",
@@ -51,13 +50,13 @@ def is_released(release: Release, out: Path) -> bool:
 
 
 def mark(release: Release, out: Path) -> bool:
-    """Mark a release as released; repeatable. Returns whether this is new.
+    """Mark a release as released; repeatable. Return whether it was not marked before.
 
-    Raises ReleaseError where other files of the version are, or if it cannot be written.
+    Raises ReleaseError if other files of the version are marked, or the list cannot be written.
     """
     if is_released(release, out):
         return False
-    marked = {**released(out), release.version: _digest(release.files[CHECKSUMS])}
+    marked = {**released(out), release.version: release.sha256}
     text = "".join(f"{digest}  {version}/{CHECKSUMS}\n" for version, digest in marked.items())
     fresh = out / f".{LEDGER}.new"
     try:
@@ -79,23 +78,15 @@ def changed(out: Path) -> tuple[str, ...]:
     for version, digest in released(out).items():
         files = read_files(out / version)
         sums = files.pop(CHECKSUMS, b"")
-        if _digest(sums) != digest:
+        if sha256(sums) != digest:
             found.append(f"{version}/{CHECKSUMS}")
             continue
-        listed = dict(_line(line) for line in sums.decode().splitlines())
-        digests = {name: _digest(content) for name, content in files.items()}
+        lines = (line.partition("  ") for line in sums.decode().splitlines())
+        listed = {name: checksum for checksum, _, name in lines}
+        digests = {name: sha256(content) for name, content in files.items()}
         found += [
             f"{version}/{name}"
             for name in sorted(listed.keys() | digests.keys())
             if listed.get(name) != digests.get(name)
         ]
     return tuple(found)
-
-
-def _line(line: str) -> tuple[str, str]:
-    digest, _, name = line.partition("  ")
-    return name, digest
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -1,20 +1,38 @@
-"""The option `--customize MODULE:FUNCTION`: which function changes the templates of a release.
-
-Only the module on the command line is imported, never one that a template or release names.
-"""
+"""Options that decide which release is built: `--config` and `--customize`."""
 
 import argparse
+import os
 import re
 import sys
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from dt_logs_cfn.cli.terminal import cut, one_line
+from dt_logs_cfn.cli.terminal import cut, one_line, tell
 from dt_logs_cfn.errors import BuildError, UsageError
+from dt_logs_cfn.settings import Settings
 from dt_logs_cfn.template.customizing import Customize
 
+_FILE = Path("release.cfg")
 _FORM = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Declare `--config`."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"the vendor's settings (default: {_FILE} in this folder, or no settings)",
+    )
+
+
+def load_settings(config: Path | None) -> Settings:
+    """Read the settings that `--config` names, or those of this folder. Raises SettingsError."""
+    if config is None and not os.path.lexists(_FILE):
+        tell(f"{_FILE} is not in this folder: building without a vendor. Name it with --config.")
+        return Settings()
+    return Settings.load(config or _FILE)
 
 
 def add_customize(parser: argparse.ArgumentParser, help: str) -> None:
@@ -23,9 +41,11 @@ def add_customize(parser: argparse.ArgumentParser, help: str) -> None:
 
 
 def load_customize(named: str | None) -> Customize | None:
-    """Import the function that the option names, from this folder too; None for no option.
+    """Import the function that `--customize` names, also from this folder; None without one.
 
-    Raises UsageError if it does not exist, and BuildError if its module cannot be imported.
+    Only the module on the command line is imported, never one that a template or release names.
+    Raises UsageError if the function does not exist, and BuildError if its module cannot be
+    imported.
     """
     if named is None:
         return None
@@ -35,21 +55,21 @@ def load_customize(named: str | None) -> Customize | None:
             f"{cut(repr(named), 80)} is not a function.", "Give --customize MODULE:FUNCTION."
         )
     folder = str(Path.cwd())
-    if folder not in sys.path:  # as with `python -m`; after installed modules
+    if folder not in sys.path:  # as with `python -m`, but after installed modules
         sys.path.append(folder)
     module, name = form.groups()
     found = getattr(_imported(module), name, None)
     if not callable(found):
         raise UsageError(
-            f"There is no function {name} in a module {module} here.",
-            "Name a function of a module in this folder, or of one that is installed.",
+            f"Module {module} was not found, or has no function {name}.",
+            "Name a function of a module in this folder, or of an installed one.",
         )
     customize: Customize = found
     return customize
 
 
 def _imported(module: str) -> ModuleType | None:
-    """Import a module; None if it does not exist. Raises BuildError for whatever goes wrong."""
+    """Import a module; None if it does not exist. Raises BuildError for any other failure."""
     try:
         return import_module(module)
     except (Exception, SystemExit) as error:  # it is a customer's code

@@ -73,7 +73,7 @@ def test_verify_imports_nothing_that_a_template_names(run: Run, here: Path, modu
         ("add", "'add' is not a function. Give --customize MODULE:FUNCTION."),
         ("no_such_module:add", "Module no_such_module was not found, or has no function add."),
         ("no.such.module:add", "Module no.such.module was not found, or has no function add."),
-        ("json:no_such_function", "Module json was not found, or has no function no_such_function."),
+        ("json:no_such", "Module json was not found, or has no function no_such."),
         ("json:__doc__", "Module json was not found, or has no function __doc__."),
     ],
 )

@@ -183,10 +183,10 @@ def test_a_stack_set_takes_the_parameters_once_they_are_filled_in(settings: Sett
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        (["StackName"], "no variable 'stack_name' for the parameter StackName"),
-        (["Regions"], "no variable 'regions' for the parameter Regions"),
-        (["Version"], "no variable 'version' for the parameter Version"),
-        (["ABc", "aBc"], "no variable 'a_bc' for the parameter ABc, aBc"),
+        (["StackName"], "cannot have a variable 'stack_name' for the parameter StackName"),
+        (["Regions"], "cannot have a variable 'regions' for the parameter Regions"),
+        (["Version"], "cannot have a variable 'version' for the parameter Version"),
+        (["ABc", "aBc"], "cannot have a variable 'a_bc' for the parameter ABc, aBc"),
     ],
     ids=["the module's", "the stack set's", "reserved", "twice"],
 )

@@ -2,7 +2,7 @@
 #
 # module "logs_analysis" {
 #   source             = "./terraform"
-#   service_role_arn   = "arn:aws:iam::ACCOUNT:role/ROLE" # of cloudformation-role.template.json
+#   service_role_arn   = "arn:aws:iam::ACCOUNT:role/ROLE" # from cloudformation-role.template.json
 #   load_balancer_arns = ["ARN"]
 # }
 
@@ -18,18 +18,18 @@ terraform {
 }
 
 variable "stack_name" {
-  description = "The stack's name; the service role takes names that begin like the default."
+  description = "The stack's name. The service role accepts names that start like the default."
   type        = string
   default     = "dt-logs-analysis"
 }
 
 variable "service_role_arn" {
-  description = "The role through which CloudFormation runs the stack."
+  description = "The service role that CloudFormation uses for the stack."
   type        = string
 }
 
 variable "privileges" {
-  description = "Which template: least-privilege, or documented."
+  description = "The template: least-privilege or documented."
   type        = string
   default     = "least-privilege"
 
@@ -40,7 +40,7 @@ variable "privileges" {
 }
 
 variable "tags" {
-  description = "Tags of the stack."
+  description = "The stack's tags."
   type        = map(string)
   default     = {}
 }
@@ -127,7 +127,7 @@ variable "permissions_boundary_arn" {
 }
 
 locals {
-  # A template of this release, which the release's checksums name, and no URL.
+  # A file of this release, not a URL, so the release's checksums cover it.
   template = {
     least-privilege = "dt-logs-analysis.template.json"
     documented      = "dt-logs-analysis-documented.template.json"
@@ -149,7 +149,7 @@ locals {
     LambdaFunctionName      = var.lambda_function_name
     PermissionsBoundaryArn  = var.permissions_boundary_arn
   }
-  # The documented template lacks some of them.
+  # The documented template does not have all parameters.
   parameters = {
     for name, value in local.values : name => value
     if var.privileges == "least-privilege" || !contains(["RefreshSchedule"], name)

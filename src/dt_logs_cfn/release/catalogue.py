@@ -102,7 +102,8 @@ class Catalogue:
         found = self.find(version)
         if found is None:
             raise PublishError(
-                f"{version[:80]} is not published there.", "Name a version that versions.json lists."
+                f"{version[:80]} is not published there.",
+                "Name a version that versions.json lists.",
             )
         if found.withdrawn:
             return self

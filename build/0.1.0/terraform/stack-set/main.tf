@@ -25,41 +25,41 @@ variable "stack_set_name" {
 }
 
 variable "organizational_unit_ids" {
-  description = "The units, or the root; the management account is never one of their accounts."
+  description = "The organizational units, or the root. The management account is never included."
   type        = list(string)
 }
 
 variable "regions" {
-  description = "Where the load balancers are."
+  description = "The regions of the load balancers."
   type        = list(string)
 }
 
 variable "auto_deployment" {
-  description = "Whether accounts that join a unit later get stacks, and that leave it lose them."
+  description = "Whether accounts that join a unit later get a stack, and accounts that leave lose it."
   type        = bool
   default     = false
 }
 
 variable "call_as" {
-  description = "SELF in the management account, DELEGATED_ADMIN in a delegated administrator."
+  description = "SELF in the management account, DELEGATED_ADMIN in a delegated administrator account."
   type        = string
   default     = "SELF"
 }
 
 variable "failure_tolerance_percentage" {
-  description = "In how many accounts of a region it may fail before CloudFormation stops."
+  description = "The percentage of accounts in a region that may fail before CloudFormation stops."
   type        = number
   default     = 0
 }
 
 variable "max_concurrent_percentage" {
-  description = "In how many accounts of a region CloudFormation works at once; at least in one."
+  description = "The percentage of accounts in a region that CloudFormation works on at once; at least one."
   type        = number
   default     = 1
 }
 
 variable "privileges" {
-  description = "Which template: least-privilege, or documented."
+  description = "The template: least-privilege or documented."
   type        = string
   default     = "least-privilege"
 
@@ -70,7 +70,7 @@ variable "privileges" {
 }
 
 variable "tags" {
-  description = "Tags of the stack."
+  description = "The stack's tags."
   type        = map(string)
   default     = {}
 }
@@ -152,7 +152,7 @@ variable "permissions_boundary_arn" {
 }
 
 locals {
-  # A template of this release, which the release's checksums name, and no URL.
+  # A file of this release, not a URL, so the release's checksums cover it.
   template = {
     least-privilege = "dt-logs-analysis.template.json"
     documented      = "dt-logs-analysis-documented.template.json"
@@ -174,7 +174,7 @@ locals {
     LambdaFunctionName      = var.lambda_function_name
     PermissionsBoundaryArn  = var.permissions_boundary_arn
   }
-  # The documented template lacks some of them.
+  # The documented template does not have all parameters.
   parameters = {
     for name, value in local.values : name => value
     if var.privileges == "least-privilege" || !contains(["RefreshSchedule"], name)

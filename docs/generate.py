@@ -21,7 +21,7 @@ from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings
 from dt_logs_cfn.template import embedding, explain, service_policies
-from dt_logs_cfn.template.parameter_groups import STACK_GROUPS, Group
+from dt_logs_cfn.template.parameters import STACK_GROUPS
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.templates import stack_template
 from dt_logs_handler import answer, aws, main, observe, register, request, run
@@ -50,11 +50,11 @@ def parameters() -> str:
     """Return the stack's parameters as the console groups them."""
     declared = stack_template(Settings.load(SETTINGS), Privileges.LEAST_PRIVILEGE).to_dict()
     rows = []
-    grouped = {name for group in STACK_GROUPS for name in group.parameters}
+    grouped = {name for names in STACK_GROUPS.values() for name in names}
     others = tuple(name for name in declared["Parameters"] if name not in grouped)
-    for group in (*STACK_GROUPS, Group("Other parameters", others)):
-        rows.append((f"**{group.title}**", "", "", ""))
-        for name in group.parameters:
+    for title, names in (*STACK_GROUPS.items(), ("Other parameters", others)):
+        rows.append((f"**{title}**", "", "", ""))
+        for name in names:
             found = declared["Parameters"][name]
             takes = _literal(_breakable(_takes(found)))
             rows.append((f"`{name}`", _literal(found["Description"]), takes, _default(found)))

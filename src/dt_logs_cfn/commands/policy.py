@@ -1,4 +1,4 @@
-"""`policy`: print an IAM policy of the release with an account's own values in it."""
+"""`policy`: print an IAM policy of the release, with an account's own values."""
 
 import argparse
 import re
@@ -11,24 +11,38 @@ from dt_logs_cfn.settings import partition_of
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 from dt_logs_handler.names import ACCOUNT_ID
 
-# The values of IAM and Lambda; a role's name comes with its path.
-_ACCOUNT = matching(ACCOUNT_ID, "12 digits")
-_REGION = matching("[a-z]{2,4}(?:-[a-z]+)+-[0-9]+", "a region like eu-west-1")
-_ROLE = matching(r"/?(?:[A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}\*?", "a name that IAM takes")
-_LOG_GROUP = matching(r"[A-Za-z0-9_./#-]{1,512}\*?", "a name that CloudWatch Logs takes")
-_ENDPOINT = matching(r"(?:https://|arn:aws)[!-#%-~]+", "an https URL or an ARN")
-_STACK = matching(r"[A-Za-z][A-Za-z0-9-]{0,127}\*?", "letters, digits and hyphens")
-_FUNCTION = matching(r"[A-Za-z0-9_-]{1,64}\*?", "up to 64 letters, digits, hyphens and underscores")
-_VALUES = (
-    "account",
-    "region",
-    "role_name",
-    "function_name",
-    "log_group_name",
-    "rule_name",
-    "stack_name",
-    "notification_endpoint",
-)
+# The values that go into a policy: the pattern of each, the pattern in words, and the help.
+_FUNCTION = r"[A-Za-z0-9_-]{1,64}\*?", "up to 64 letters, digits, hyphens and underscores"
+_VALUES = {
+    "account": (ACCOUNT_ID, "12 digits", "the account of the stack, 12 digits"),
+    "region": (
+        "[a-z]{2,4}(?:-[a-z]+)+-[0-9]+",
+        "a region like eu-west-1",
+        "the region of the stack; it also decides the partition",
+    ),
+    "role_name": (
+        r"/?(?:[A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}\*?",
+        "a name that IAM accepts",
+        "the Lambda's role, with its path; may end in *",
+    ),
+    "function_name": (*_FUNCTION, "the Lambda's function; may end in *"),
+    "log_group_name": (
+        r"[A-Za-z0-9_./#-]{1,512}\*?",
+        "a name that CloudWatch Logs accepts",
+        "the function's log group; may end in *",
+    ),
+    "rule_name": (*_FUNCTION, "the rule of its RefreshSchedule; may end in *"),
+    "stack_name": (
+        r"[A-Za-z][A-Za-z0-9-]{0,127}\*?",
+        "letters, digits and hyphens",
+        "the stack; may end in *",
+    ),
+    "notification_endpoint": (
+        r"(?:https://|arn:aws)[!-#%-~]+",
+        "an https URL or an ARN",
+        "the vendor's endpoint",
+    ),
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,21 +54,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"one of {', '.join(POLICY_NAMES)} (default: list them)",
     )
-    for option, kind, what in (
-        ("--account", _ACCOUNT, "the account of the stack, 12 digits"),
-        ("--region", _REGION, "the region of the stack; it decides the partition, too"),
-        ("--role-name", _ROLE, "the Lambda's role, with its path; may end in *"),
-        ("--function-name", _FUNCTION, "the Lambda's function; may end in *"),
-        ("--log-group-name", _LOG_GROUP, "the function's log group; may end in *"),
-        ("--rule-name", _FUNCTION, "the rule of its RefreshSchedule; may end in *"),
-        ("--stack-name", _STACK, "the stack; may end in *"),
-        ("--notification-endpoint", _ENDPOINT, "the vendor's endpoint"),
-    ):
-        parser.add_argument(option, type=kind, metavar="VALUE", help=what)
+    for name, (pattern, rule, what) in _VALUES.items():
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=matching(pattern, rule), metavar="VALUE", help=what)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one policy, or the names of all; placeholders stand for what was not given."""
+    """Print a policy, with a placeholder for each missing value, or the names of all policies."""
     if arguments.name is None:
         print("\n".join(POLICY_NAMES))
         return 0

@@ -11,9 +11,10 @@ from datetime import date, timedelta
 
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.release.findings import Finding, Severity
-from dt_logs_cfn.template import execution_policies, service_policies
+from dt_logs_cfn.template import execution_policies
 from dt_logs_cfn.template.json_tree import Path, mappings, strings
-from dt_logs_cfn.template.statements import STACK, plain
+from dt_logs_cfn.template.service_policies import NEEDS, On
+from dt_logs_cfn.template.statements import STACK, plain, statements_in
 from dt_logs_handler.documents import Json, Statement, statements, texts
 from dt_logs_handler.grants import GRANTS, Scope
 
@@ -93,14 +94,10 @@ def descriptions(subject: Subject) -> Iterator[Finding]:
 def wildcards(subject: Subject) -> Iterator[Finding]:
     """Allow `*` only for documented permissions and for actions without a resource level."""
     documented = list(statements(plain(execution_policies.documented(STACK))))
-    for path, policy in mappings(subject.section("Resources")):
-        if "Statement" not in policy:
-            continue
-        for number, statement in enumerate(statements(policy)):
-            if statement not in documented:
-                where = ("Resources", *path, "Statement", str(number))
-                for problem in _too_wide(statement):
-                    yield subject.finding("wildcard", where, problem)
+    for path, statement in statements_in(subject.section("Resources")):
+        if statement not in documented:
+            for problem in _too_wide(statement):
+                yield subject.finding("wildcard", ("Resources", *path), problem)
 
 
 def runtime(subject: Subject) -> Iterator[Finding]:
@@ -123,20 +120,9 @@ def runtime(subject: Subject) -> Iterator[Finding]:
 
 def unscoped_actions() -> dict[str, str]:
     """Return the actions that AWS has no resource level for, and why the model needs them."""
-    return {
-        **{
-            name: each.why
-            for each in GRANTS
-            if each.on is Scope.EVERYTHING
-            for name in each.actions
-        },
-        **{
-            name: each.why
-            for each in service_policies.NEEDS
-            if each.on is service_policies.On.EVERYTHING
-            for name in each.actions
-        },
-    }
+    unscoped = [(each.actions, each.why) for each in GRANTS if each.on is Scope.EVERYTHING]
+    unscoped += [(each.actions, each.why) for each in NEEDS if each.on is On.EVERYTHING]
+    return {name: why for names, why in unscoped for name in names}
 
 
 def _too_wide(statement: Statement) -> Iterator[str]:

@@ -10,10 +10,11 @@ from typing import Any
 
 from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
-from dt_logs_cfn.template.json_tree import differences, mappings
+from dt_logs_cfn.template.json_tree import differences
 from dt_logs_cfn.template.resources import SERVICE_ROLE
+from dt_logs_cfn.template.statements import statements_in
 from dt_logs_cfn.template.templates import CUSTOMIZED, RECORD, TemplateKind, origin, template_of
-from dt_logs_handler.documents import Json, listed, statements
+from dt_logs_handler.documents import Json, listed
 
 Plain = Mapping[str, Any]
 
@@ -113,13 +114,8 @@ def _places(found: Plain, ours: Plain) -> Iterator[str]:
 
 
 def _added(resource: Json, ours: Json) -> Iterator[dict[str, Any]]:
-    known = list(_statements(ours))
-    yield from (each for each in _statements(resource) if each not in known)
-
-
-def _statements(resource: Json) -> Iterator[dict[str, Any]]:
-    for _, policy in mappings(resource):
-        yield from statements(policy)
+    known = [each for _, each in statements_in(ours)]
+    yield from (each for _, each in statements_in(resource) if each not in known)
 
 
 def _texts(statement: Mapping[str, Any], name: str) -> Iterator[str]:

@@ -1,12 +1,11 @@
-"""Make the Lambda's policy: as documented, or as little as its steps need."""
+"""Make the Lambda's policy: as documented, or the least that its steps need."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import awacs.s3
 from awacs.aws import Allow, Condition, PolicyDocument, Statement, StringEquals
-from troposphere import GetAtt, If, Join, Ref, Split, Sub
+from troposphere import GetAtt, If, Join, NoValue, Ref, Split, Sub
 
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.statements import (
@@ -21,7 +20,7 @@ from dt_logs_cfn.template.statements import (
 from dt_logs_handler.grants import GRANTS, Grant, Scope
 from dt_logs_handler.names import NAME, TEST_FILE
 
-# A stack's tag, as it is in names that the handler gives: 12 hex digits.
+# A stack's tag in names that the handler chooses: 12 hexadecimal digits.
 _TAG = "?" * 12
 _SUBSCRIBE = "sns:Subscribe"
 
@@ -30,18 +29,18 @@ LOG_GROUP = "DTLogsAnalysisLambdaLogGroup"
 
 
 def own_bucket(place: PolicyTarget) -> str:
-    """Return the ARN, with placeholders, of each bucket that a stack may create and name itself."""
+    """Return the ARN pattern of the buckets that a stack may create and name itself."""
     return f"arn:{place.partition}:s3:::{NAME}-{_TAG}-{place.account}-{place.region}*"
 
 
 @dataclass(frozen=True)
 class PolicyLimits:
-    """What the least-privilege policy is narrowed to.
+    """The resources that the least-privilege policy names.
 
-    Each is a text, or a troposphere function that makes one, or a list of either. `log_group` is
-    the ARN of the function's log group, ending in `:*`. `endpoint` is the vendor's https URL or
-    SQS queue ARN. The defaults hold in any stack: its own account, the buckets that the handler
-    names itself, and every bucket of the account for existing logs.
+    Each is a text, a troposphere function that makes one, or a list of either. `log_group` is the
+    ARN of the function's log group, ending in `:*`. `endpoint` is the vendor's https URL or SQS
+    queue ARN. The defaults fit any stack: its own account, the buckets that the handler names
+    itself, and every bucket of the account for existing logs.
 
     >>> limits = PolicyLimits("arn:aws:logs:eu-west-1:111122223333:log-group:audit:*", "https://x.test/")
     >>> limits.account.to_dict()
@@ -53,14 +52,14 @@ class PolicyLimits:
     account: Resource = field(default_factory=lambda: Ref("AWS::AccountId"))
     own_buckets: Resource = field(default_factory=lambda: Sub(own_bucket(STACK)))
     log_buckets: Resource = field(default_factory=lambda: Sub("arn:${AWS::Partition}:s3:::*"))
-    stack: Resource = field(default_factory=lambda: Sub("${AWS::StackId}"))
+    stack: Resource = field(default_factory=lambda: Ref("AWS::StackId"))
 
 
 def execution_policy(privileges: Privileges, limits: PolicyLimits | None = None) -> PolicyDocument:
     """Return the policy of the Lambda's role.
 
-    Without `limits` it is the stack template's own: it refers to that template's parameters and
-    conditions. With them it stands alone, in any stack. The documented policy has no limits.
+    Without `limits` it refers to the stack template's parameters and conditions. With them it
+    works in any stack. The documented policy has no limits.
 
     >>> policy = execution_policy(Privileges.DOCUMENTED)
     >>> [len(statement.Action) for statement in policy.Statement]
@@ -85,7 +84,7 @@ def refresh_policy(limits: PolicyLimits | None = None) -> PolicyDocument:
 
 
 def documented(place: PolicyTarget) -> PolicyDocument:
-    """Return the policy that customers were promised, exactly."""
+    """Return exactly the policy that customers were promised."""
     everywhere = PolicyTarget(place.partition, "*", "*", place.text)
     return document(
         [
@@ -117,8 +116,9 @@ def least_privilege(
 ) -> PolicyDocument:
     """Return the smallest policy under which every step of the handler runs.
 
-    A statement for each scope. Conditions only where AWS documents that the action has the key:
-    `aws:ResourceAccount` for buckets that exist, `sns:Endpoint` and `sns:Protocol` for Subscribe.
+    It has a statement for each scope. A statement has a condition only if AWS documents the key for
+    its actions: `aws:ResourceAccount` for existing buckets, and `sns:Endpoint` and `sns:Protocol`
+    for Subscribe.
     """
     by_scope: dict[Scope, list[str]] = {scope: [] for scope in Scope}
     for grant in grants:
@@ -132,13 +132,13 @@ def least_privilege(
 
 
 def _by_parameters() -> PolicyLimits:
-    """Return the limits that a stack template's parameters decide."""
+    """Return the limits that the stack template's parameters decide."""
     own = own_bucket(STACK)
     named = Sub("arn:${AWS::Partition}:s3:::${LogBucketName}")
     return PolicyLimits(
         log_group=GetAtt(LOG_GROUP, "Arn"),
         endpoint=Ref("NotificationEndpoint"),
-        own_buckets=If("HasLogBucketName", [Sub(own), named], Sub(own)),
+        own_buckets=[Sub(own), If("HasLogBucketName", named, NoValue)],
         log_buckets=If(
             "HasExistingLogBucketNames", _only_named(own), Sub("arn:${AWS::Partition}:s3:::*")
         ),
@@ -148,8 +148,8 @@ def _by_parameters() -> PolicyLimits:
 def _only_named(own: str) -> Resource:
     """Return the ARNs of the buckets that parameters name, and of the stack's own.
 
-    CloudFormation has no loop, but a delimiter can carry the beginning of an ARN. It must be a
-    literal, so the partition is a wildcard; the account in the statement exists in only one.
+    CloudFormation has no loop, but a delimiter can hold the start of an ARN. It must be a literal,
+    so the partition is a wildcard; the account in the condition exists in only one.
     """
     before = ",arn:*:s3:::"
     return Split(
@@ -193,15 +193,11 @@ def _statements(
 def _topics(
     names: list[str], place: PolicyTarget, limits: PolicyLimits, sid: str
 ) -> list[Statement]:
-    """Let the handler look at any topic, but subscribe the vendor's endpoint alone."""
+    """Let the handler read any topic, but subscribe only the vendor's endpoint."""
     every = [place.arn("sns", "*")]
-    endpoint: Mapping[str, Any] = {
-        "sns:Endpoint": limits.endpoint,
-        "sns:Protocol": ["https", "sqs"],
-    }
-    vendor = Condition(StringEquals(dict(endpoint)))
+    vendor = {"sns:Endpoint": limits.endpoint, "sns:Protocol": ["https", "sqs"]}
     others = [name for name in names if name != _SUBSCRIBE]
-    return [
-        *([allow(others, every, sid=sid)] if others else []),
-        *([allow([_SUBSCRIBE], every, vendor, "Subscribe")] if _SUBSCRIBE in names else []),
-    ]
+    found = [allow(others, every, sid=sid)] if others else []
+    if _SUBSCRIBE in names:
+        found.append(allow([_SUBSCRIBE], every, Condition(StringEquals(vendor)), "Subscribe"))
+    return found

@@ -1,10 +1,11 @@
 """The parameters of the templates: what a customer may choose, and what is refused at once.
 
-CloudFormation matches a pattern against a whole value, and of a list against each item (an empty
+CloudFormation matches a pattern against a whole value, or against each item of a list (an empty
 list has one empty item). Its regular expressions are Java's; these mean the same in Python. The
 handler checks everything again, because an older stack may send it anything.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from troposphere import Equals, Join, Not, Parameter, Ref
@@ -22,11 +23,39 @@ from dt_logs_handler.names import (
 )
 from dt_logs_handler.request import ReadScope
 
+_LIST = "CommaDelimitedList"
 _TAG = r"(?![Aa][Ww][Ss]:)[^=]{1,128}=.{0,256}"
-_PATH = "/([A-Za-z0-9+=,.@_-]+/)*"  # of what IAM takes, what means nothing more in an ARN
+# The characters that IAM allows, without those that have a meaning in an ARN.
+_PATH = "/([A-Za-z0-9+=,.@_-]+/)*"
 # EventBridge wants the singular for one [EventBridge guide, schedule expressions].
 _RATE = r"rate\((1 (hour|day)|([2-9]|[1-9][0-9]{1,3}) (hours|days))\)"
 _BOUNDARY = rf"{ARN}:iam::({ACCOUNT_ID}|aws):policy/[!-~]+"
+
+# How CloudFormation's console groups the parameters. It shows the others, which few customers
+# need, under a title of its own.
+Groups = Mapping[str, tuple[str, ...]]
+STACK_GROUPS: Groups = {
+    "What Data Theorem sent you": ("DataTheoremAccountId", "NotificationEndpoint"),
+    "What to onboard": (
+        "LoadBalancerArns",
+        "LogBucketName",
+        "LogRetentionDays",
+        "RefreshSchedule",
+        "VendorReadScope",
+        "ExistingLogBucketNames",
+        "ResourceTags",
+        "RunToken",
+    ),
+}
+SERVICE_ROLE_GROUPS: Groups = {
+    "Which stacks the role may run": ("StackNamePrefix",),
+    "Names that these stacks choose": (
+        "LambdaExecutionRoleName",
+        "LambdaExecutionRolePath",
+        "LambdaFunctionName",
+    ),
+    "If your account has rules for roles": ("PermissionsBoundaryArn",),
+}
 
 
 def stack_parameters(default: Vendor | None, privileges: Privileges) -> list[Parameter]:
@@ -45,72 +74,85 @@ def stack_parameters(default: Vendor | None, privileges: Privileges) -> list[Par
 def service_role_parameters() -> list[Parameter]:
     """Return the parameters of the service role's template."""
     return [
-        _text(
+        _parameter(
             "StackNamePrefix",
-            "CloudFormation names what a stack makes after the stack, cut off in long names.",
+            "The names of the stacks that this role may run start with it.",
             "[A-Za-z][A-Za-z0-9-]{0,19}",
             "1 to 20 letters, digits and hyphens.",
-            Default=NAME,
+            NAME,
         ),
         *_names(),
         _boundary("this role"),
     ]
 
 
-def given(name: str) -> Any:
-    """Return the condition that a text parameter has a value."""
-    return Not(Equals(Ref(name), ""))
+def interface(groups: Groups, parameters: Sequence[str]) -> dict[str, Any]:
+    """Return the metadata AWS::CloudFormation::Interface: groups of these parameters, in order."""
+    return {
+        "ParameterGroups": [
+            {
+                "Label": {"default": title},
+                "Parameters": [name for name in names if name in parameters],
+            }
+            for title, names in groups.items()
+        ]
+    }
 
 
-def any_given(name: str) -> Any:
-    """Return the condition that a list parameter has one: an empty list has one empty item."""
-    return Not(Equals(Join("", Ref(name)), ""))
+def conditions(names: Iterable[str]) -> dict[str, Any]:
+    """Return a condition for each of these parameters: HasNAME is true if it has a value."""
+    return {f"Has{name}": Not(Equals(Ref(name), "")) for name in names}
+
+
+def list_condition(name: str) -> dict[str, Any]:
+    """Return the same for a parameter that is a list: an empty list has one empty item."""
+    return {f"Has{name}": Not(Equals(Join("", Ref(name)), ""))}
 
 
 def _vendor(default: Vendor | None) -> list[Parameter]:
-    account = default.vendor_account_id if default else ""
-    endpoint = default.notification_endpoint if default else ""
     return [
-        _text(
+        _parameter(
             "DataTheoremAccountId",
             "The AWS account that may read the logs.",
             ACCOUNT_ID,
             "12 digits.",
-            **({"Default": account} if account else {}),
+            (default and default.vendor_account_id) or None,
         ),
-        _text(
+        _parameter(
             "NotificationEndpoint",
             "Where new logs are announced.",
             f"({HTTPS_URL}|{QUEUE_ARN})",
             "An https URL, or a standard SQS queue's ARN.",
+            (default and default.notification_endpoint) or None,
             MaxLength=2048,
-            **({"Default": endpoint} if endpoint else {}),
         ),
     ]
 
 
 def _onboarding() -> list[Parameter]:
     return [
-        _list(
+        _parameter(
             "LoadBalancerArns",
             "Application load balancers of this account and region; * is all.",
             rf"(\{EVERY_LOAD_BALANCER}|{LOAD_BALANCER_ARN})",
             "ARNs (arn:...:loadbalancer/app/NAME/ID), or *.",
+            None,
+            Type=_LIST,
         ),
         Parameter(
             "VendorReadScope",
             Type="String",
-            Description="Where other load balancers log to the same place: read the named ones'"
-            " logs alone, or all (a shorter bucket policy).",
+            Description="If the log location is shared: LoadBalancer grants only your load"
+            " balancers' logs, Location all.",
             AllowedValues=[scope.value for scope in ReadScope],
             Default=ReadScope.LOAD_BALANCER.value,
         ),
-        _list(
+        _parameter(
             "ResourceTags",
-            "For what the Lambda makes: key=value,key=value.",
+            "Tags for what the Lambda creates.",
             f"({_TAG})?",
-            "A list of key=value; no key begins with aws:.",
-            Default="",
+            "key=value,key=value; no key starts with aws:.",
+            Type=_LIST,
         ),
         Parameter(
             "RunToken",
@@ -124,12 +166,11 @@ def _onboarding() -> list[Parameter]:
 
 def _log_buckets() -> list[Parameter]:
     return [
-        _text(
+        _parameter(
             "LogBucketName",
-            "For load balancers that do not log yet; made if missing. Empty: we choose a name.",
+            "For load balancers without logging; created if missing. Empty: we choose a name.",
             f"({BUCKET_NAME})?",
-            "A name that S3 takes.",
-            Default="",
+            "A bucket name.",
         ),
         Parameter(
             "LogRetentionDays",
@@ -139,80 +180,61 @@ def _log_buckets() -> list[Parameter]:
             MaxValue=36500,
             Default=30,
         ),
-        _list(
+        _parameter(
             "ExistingLogBucketNames",
-            "Your only buckets that the Lambda may touch; empty: any that is logged to.",
+            "The only buckets of yours that the Lambda may use. Empty: any log bucket.",
             "([A-Za-z0-9._-]{3,255})?",
             "Bucket names.",
-            Default="",
+            Type=_LIST,
         ),
     ]
 
 
 def _schedule() -> Parameter:
-    return _text(
+    return _parameter(
         "RefreshSchedule",
-        "How often the Lambda looks for new load balancers and puts back what was overwritten.",
+        "How often the Lambda adds new load balancers and repairs overwritten settings.",
         f"({_RATE})?",
-        "rate(1 hour), rate(6 hours), rate(1 day), or empty for never.",
-        Default="",
+        "rate(1 hour), rate(6 hours), rate(1 day); empty: never.",
     )
 
 
 def _names() -> list[Parameter]:
     empty = "Empty: CloudFormation chooses."
+    anew = f"{empty} To change it, recreate the stack."
+    path = "Starts and ends with a slash."
+    role, function = "[A-Za-z0-9+=,.@_-]{0,64}", "[A-Za-z0-9_-]{0,64}"
+    like = "Like / or /teams/logs/."
     return [
-        _text(
-            "LambdaExecutionRoleName",
-            empty,
-            "[A-Za-z0-9+=,.@_-]{0,64}",
-            "A role name.",
-            Default="",
-        ),
-        _text(
-            "LambdaExecutionRolePath",
-            "Begins and ends with a slash.",
-            _PATH,
-            "Like / or /teams/logs/.",
-            MaxLength=512,
-            Default="/",
-        ),
-        _text(
-            "LambdaFunctionName",
-            f"{empty} To change it later, create the stack anew.",
-            "[A-Za-z0-9_-]{0,64}",
-            "A function name.",
-            Default="",
-        ),
+        _parameter("LambdaExecutionRoleName", empty, role, "A role name."),
+        _parameter("LambdaExecutionRolePath", path, _PATH, like, "/", MaxLength=512),
+        _parameter("LambdaFunctionName", anew, function, "A function name."),
     ]
 
 
 def _boundary(whom: str) -> Parameter:
-    return _text(
+    return _parameter(
         "PermissionsBoundaryArn",
-        f"The policy that bounds {whom}, if your roles need one.",
+        f"The permissions boundary of {whom}, if you need one.",
         f"({_BOUNDARY})?",
-        "The ARN of a policy.",
-        Default="",
+        "A policy's ARN.",
     )
 
 
-def _text(name: str, description: str, pattern: str, constraint: str, **more: Any) -> Parameter:
-    return _matching("String", name, description, pattern, constraint, more)
-
-
-def _list(name: str, description: str, pattern: str, constraint: str, **more: Any) -> Parameter:
-    return _matching("CommaDelimitedList", name, description, pattern, constraint, more)
-
-
-def _matching(
-    kind: str, name: str, description: str, pattern: str, constraint: str, more: dict[str, Any]
+def _parameter(
+    name: str,
+    description: str,
+    pattern: str,
+    constraint: str,
+    default: str | None = "",
+    **more: Any,
 ) -> Parameter:
+    """Return a parameter whose values match a pattern; None as its default makes it required."""
     return Parameter(
         name,
-        Type=kind,
         Description=description,
         AllowedPattern=f"^{pattern}$",
         ConstraintDescription=constraint,
-        **more,
+        **({} if default is None else {"Default": default}),
+        **{"Type": "String", **more},
     )

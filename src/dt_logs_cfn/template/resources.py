@@ -1,4 +1,4 @@
-"""The resources of the templates. Their logical ids are promised, and never change."""
+"""The resources of the templates. Their logical IDs are promised and never change."""
 
 from typing import Any, ClassVar
 
@@ -23,7 +23,7 @@ REFRESH_RULE = "DTLogsAnalysisRefreshRule"
 REFRESH_PERMISSION = "DTLogsAnalysisRefreshPermission"
 SERVICE_ROLE = "DTLogsAnalysisCloudFormationRole"
 
-# What the handler answers in every success.
+# The outputs, which the handler returns whenever it succeeds.
 ANSWERS = (
     "LogBuckets",
     "TopicArns",
@@ -63,9 +63,9 @@ class DTLogsAnalysis(AWSCustomObject):  # type: ignore[misc]  # troposphere ship
 def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[Any]:
     """Return a stack's resources.
 
-    The documented privileges have exactly the three promised resources. The least privilege also
-    has the function's log group, because that role may not create one. A RefreshSchedule adds the
-    rule and the permission that run the function.
+    With the documented privileges, these are exactly the three promised resources. With the least
+    privilege, the stack also creates the function's log group, because that role may not. A
+    RefreshSchedule adds the rule and the permission that run the function.
     """
     resources = [
         _execution_role(privileges),
@@ -79,43 +79,36 @@ def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[
 
 
 def service_role() -> Role:
-    """Return the role through which CloudFormation runs a stack's whole life."""
+    """Return the role through which CloudFormation creates, updates and deletes a stack."""
     named = {
         name: If(f"Has{name}", Ref(name), Sub("${StackNamePrefix}*"))
         for name in ("LambdaExecutionRoleName", "LambdaFunctionName")
     }
-    here = "${AWS::Region}:${AWS::AccountId}"
+
+    def here(service: str) -> str:
+        return f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}"
+
+    role = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${LambdaExecutionRolePath}${Role}"
+    policy = service_policies.service_role_policy(
+        "lifecycle",
+        Sub(role, Role=named["LambdaExecutionRoleName"]),
+        Sub(f"{here('lambda')}:function:${{Function}}", Function=named["LambdaFunctionName"]),
+        [Sub(f"{here('logs')}:log-group:${{StackNamePrefix}}*")],
+        [Sub(f"{here('events')}:rule/${{StackNamePrefix}}*")],
+    )
     return Role(
         SERVICE_ROLE,
         PermissionsBoundary=_if_given("PermissionsBoundaryArn"),
         AssumeRolePolicyDocument=service_policies.service_role_trust(),
-        Policies=[
-            Policy(
-                PolicyName="Lifecycle",
-                PolicyDocument=service_policies.service_role_policy(
-                    "lifecycle",
-                    Sub(
-                        "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${LambdaExecutionRolePath}"
-                        "${Role}",
-                        Role=named["LambdaExecutionRoleName"],
-                    ),
-                    Sub(
-                        f"arn:${{AWS::Partition}}:lambda:{here}:function:${{Function}}",
-                        Function=named["LambdaFunctionName"],
-                    ),
-                    [Sub(f"arn:${{AWS::Partition}}:logs:{here}:log-group:${{StackNamePrefix}}*")],
-                    [Sub(f"arn:${{AWS::Partition}}:events:{here}:rule/${{StackNamePrefix}}*")],
-                ),
-            )
-        ],
+        Policies=[Policy(PolicyName="Lifecycle", PolicyDocument=policy)],
     )
 
 
 def _execution_role(privileges: Privileges) -> Role:
-    policies = [Policy(PolicyName="LogsAnalysis", PolicyDocument=execution_policy(privileges))]
+    policy = execution_policy(privileges)
     if privileges is Privileges.LEAST_PRIVILEGE:
-        refresh = Policy(PolicyName="Refresh", PolicyDocument=refresh_policy())
-        policies.append(If("HasRefreshSchedule", refresh, NoValue))
+        (statement,) = refresh_policy().Statement
+        policy.Statement.append(If("HasRefreshSchedule", statement, NoValue))
     return Role(
         EXECUTION_ROLE,
         RoleName=_if_given("LambdaExecutionRoleName"),
@@ -123,7 +116,7 @@ def _execution_role(privileges: Privileges) -> Role:
         PermissionsBoundary=_if_given("PermissionsBoundaryArn"),
         AssumeRolePolicyDocument=service_policies.function_trust(),
         # A separate policy resource could be deleted before the function's last run.
-        Policies=policies,
+        Policies=[Policy(PolicyName="LogsAnalysis", PolicyDocument=policy)],
     )
 
 
@@ -159,9 +152,10 @@ def _invocation(privileges: Privileges) -> DTLogsAnalysis:
 
 
 def _schedule() -> list[Any]:
-    """Return the rule that runs the function again and again, and what lets it.
+    """Return the rule that runs the function on a schedule, and the permission that it needs.
 
-    EventBridge puts the event's time, quoted, for `<time>` [EventBridge guide, input transformers].
+    EventBridge replaces `<time>` with the event's time, in quotes [EventBridge guide, input
+    transformers].
     """
     event = {"RequestType": "Refresh", "StackId": "${AWS::StackId}", "Time": "<time>"}
     function = GetAtt(FUNCTION, "Arn")
@@ -188,8 +182,7 @@ def _schedule() -> list[Any]:
         Action="lambda:InvokeFunction",
         FunctionName=function,
         Principal="events.amazonaws.com",
-        SourceAccount=Ref("AWS::AccountId"),
-        SourceArn=GetAtt(REFRESH_RULE, "Arn"),
+        SourceArn=GetAtt(REFRESH_RULE, "Arn"),  # which names the account, too
     )
     return [rule, permission]
 

@@ -1,7 +1,7 @@
-"""What CloudFormation may do for the stack, through its service role.
+"""The service role's policies: what CloudFormation may do for the stack.
 
-The documented policy is published as it was promised. It cannot run the stack on AWS, because it
-lacks `iam:PassRole` and `lambda:InvokeFunction`. The lifecycle policy can, from Create to Delete.
+The documented policy is published as promised. It cannot run the stack on AWS, because it lacks
+`iam:PassRole` and `lambda:InvokeFunction`. The lifecycle policy can, from Create to Delete.
 """
 
 from collections.abc import Sequence
@@ -45,104 +45,65 @@ class Need:
     why: str
 
 
-# What the handlers in CloudFormation's registry schemas declare, as far as our properties or
-# the stack's tags lead to it, and what the schemas declare for tagging. A read handler reads
-# every property, set or not.
-NEEDS: tuple[Need, ...] = (
-    Need(ROLE, ("iam:CreateRole",), On.ROLE, "create the execution role"),
-    Need(
-        ROLE,
-        (
-            "iam:GetRole",
-            "iam:GetRolePolicy",
-            "iam:ListAttachedRolePolicies",
-            "iam:ListRolePolicies",
-        ),
-        On.ROLE,
-        "read it",
-    ),
-    Need(ROLE, ("iam:UpdateAssumeRolePolicy",), On.ROLE, "update AssumeRolePolicyDocument"),
-    Need(ROLE, ("iam:PutRolePolicy", "iam:DeleteRolePolicy"), On.ROLE, "update Policies"),
-    Need(
-        ROLE,
-        ("iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary"),
-        On.ROLE,
-        "update PermissionsBoundary",
-    ),
-    Need(
-        ROLE,
-        ("iam:ListRoleTags", "iam:TagRole", "iam:UntagRole"),
-        On.ROLE,
-        "give it the stack's tags",
-    ),
-    Need(ROLE, ("iam:DeleteRole",), On.ROLE, "delete it"),
-    Need(FUNCTION, ("iam:PassRole",), On.PASSED_ROLE, "give the function its Role"),
-    Need(FUNCTION, ("lambda:CreateFunction",), On.FUNCTION, "create the function"),
-    Need(
-        FUNCTION,
-        (
-            "lambda:GetFunction",
-            "lambda:GetFunctionCodeSigningConfig",
-            "lambda:GetFunctionRecursionConfig",
-            "lambda:GetFunctionScalingConfig",
-            "lambda:GetRuntimeManagementConfig",
-        ),
-        On.FUNCTION,
-        "read it",
-    ),
-    Need(FUNCTION, ("lambda:UpdateFunctionCode",), On.FUNCTION, "update Code"),
-    Need(
-        FUNCTION,
-        ("lambda:UpdateFunctionConfiguration",),
-        On.FUNCTION,
-        "update Runtime, MemorySize, Timeout, LoggingConfig",
-    ),
-    Need(
-        FUNCTION,
-        ("lambda:ListTags", "lambda:TagResource", "lambda:UntagResource"),
-        On.FUNCTION,
-        "give it the stack's tags, and CloudFormation's own",
-    ),
-    Need(FUNCTION, ("lambda:DeleteFunction",), On.FUNCTION, "delete it"),
-    Need(CUSTOM, ("lambda:InvokeFunction",), On.FUNCTION, "create, update, delete what it makes"),
-    Need(LOG_GROUP, ("logs:CreateLogGroup",), On.LOG_GROUP, "create the function's log group"),
-    Need(
-        LOG_GROUP,
-        ("logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"),
-        On.EVERYTHING,
-        "read it",
-    ),
-    Need(
-        LOG_GROUP,
-        ("logs:GetDataProtectionPolicy", "logs:ListTagsForResource"),
-        On.LOG_GROUP,
-        "read it",
-    ),
-    Need(
-        LOG_GROUP,
-        ("logs:DeleteRetentionPolicy", "logs:PutRetentionPolicy"),
-        On.LOG_GROUP,
-        "update RetentionInDays",
-    ),
-    Need(
-        LOG_GROUP,
-        ("logs:TagResource", "logs:UntagResource"),
-        On.LOG_GROUP,
-        "give it the stack's tags, and CloudFormation's own",
-    ),
-    Need(LOG_GROUP, ("logs:DeleteLogGroup",), On.LOG_GROUP, "delete it"),
-    Need(RULE, ("events:PutRule", "events:PutTargets"), On.RULE, "create or update the schedule"),
-    Need(RULE, ("events:DescribeRule", "events:ListTargetsByRule"), On.RULE, "read it"),
-    Need(
-        RULE,
-        ("events:ListTagsForResource", "events:TagResource", "events:UntagResource"),
-        On.RULE,
-        "give it the stack's tags, and CloudFormation's own",
-    ),
-    Need(RULE, ("events:DeleteRule", "events:RemoveTargets"), On.RULE, "delete it"),
-    Need(PERMISSION, ("lambda:AddPermission",), On.FUNCTION, "let the schedule run the function"),
-    Need(PERMISSION, ("lambda:GetPolicy",), On.FUNCTION, "read that"),
-    Need(PERMISSION, ("lambda:RemovePermission",), On.FUNCTION, "delete it"),
+# What the handlers in CloudFormation's registry schemas declare for the properties that we set,
+# for the stack's tags and for tagging. A read handler reads every property, set or not.
+_NEEDS = {
+    (ROLE, On.ROLE): {
+        "create the execution role": "iam:CreateRole",
+        "read it": "iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies"
+        " iam:ListRolePolicies",
+        "update AssumeRolePolicyDocument": "iam:UpdateAssumeRolePolicy",
+        "update Policies": "iam:PutRolePolicy iam:DeleteRolePolicy",
+        "update PermissionsBoundary": "iam:PutRolePermissionsBoundary"
+        " iam:DeleteRolePermissionsBoundary",
+        "give it the stack's tags": "iam:ListRoleTags iam:TagRole iam:UntagRole",
+        "delete it": "iam:DeleteRole",
+    },
+    (FUNCTION, On.PASSED_ROLE): {
+        "give the function its Role": "iam:PassRole",
+    },
+    (FUNCTION, On.FUNCTION): {
+        "create the function": "lambda:CreateFunction",
+        "read it": "lambda:GetFunction lambda:GetFunctionCodeSigningConfig"
+        " lambda:GetFunctionRecursionConfig lambda:GetFunctionScalingConfig"
+        " lambda:GetRuntimeManagementConfig",
+        "update Code": "lambda:UpdateFunctionCode",
+        "update Runtime, MemorySize, Timeout, LoggingConfig": "lambda:UpdateFunctionConfiguration",
+        "give it the stack's tags, and CloudFormation's own": "lambda:ListTags lambda:TagResource"
+        " lambda:UntagResource",
+        "delete it": "lambda:DeleteFunction",
+    },
+    (CUSTOM, On.FUNCTION): {
+        "create, update, delete what it makes": "lambda:InvokeFunction",
+    },
+    (LOG_GROUP, On.LOG_GROUP): {
+        "create the function's log group": "logs:CreateLogGroup",
+        "read it": "logs:GetDataProtectionPolicy logs:ListTagsForResource",
+        "update RetentionInDays": "logs:DeleteRetentionPolicy logs:PutRetentionPolicy",
+        "give it the stack's tags, and CloudFormation's own": "logs:TagResource logs:UntagResource",
+        "delete it": "logs:DeleteLogGroup",
+    },
+    (LOG_GROUP, On.EVERYTHING): {
+        "read it": "logs:DescribeIndexPolicies logs:DescribeLogGroups"
+        " logs:DescribeResourcePolicies",
+    },
+    (RULE, On.RULE): {
+        "create or update the schedule": "events:PutRule events:PutTargets",
+        "read it": "events:DescribeRule events:ListTargetsByRule",
+        "give it the stack's tags, and CloudFormation's own": "events:ListTagsForResource"
+        " events:TagResource events:UntagResource",
+        "delete it": "events:DeleteRule events:RemoveTargets",
+    },
+    (PERMISSION, On.FUNCTION): {
+        "let the schedule run the function": "lambda:AddPermission",
+        "read it": "lambda:GetPolicy",
+        "delete it": "lambda:RemovePermission",
+    },
+}
+NEEDS = tuple(
+    Need(kind, tuple(actions.split()), on, why)
+    for (kind, on), needs in _NEEDS.items()
+    for why, actions in needs.items()
 )
 
 
@@ -156,7 +117,7 @@ def service_role_trust() -> PolicyDocument:
 
 
 def function_trust() -> PolicyDocument:
-    """Return the execution role's trust policy: Lambda takes the role."""
+    """Return the execution role's trust policy: Lambda may assume the role."""
     return document([_assumed_by("lambda.amazonaws.com")])
 
 
@@ -171,8 +132,8 @@ def service_role_policy(
 
     `role`, `function`, and each of `log_groups` and `rules` are ARNs, as text or as a troposphere
     function that makes one; they may end in `*`. "documented" is the policy that customers were
-    promised. It cannot run the stack on AWS, and has no log group and no rule. "lifecycle" can,
-    from Create to Delete; without `rules`, no stack with a RefreshSchedule.
+    promised. It cannot run the stack on AWS, and ignores log groups and rules. "lifecycle" can run
+    it, from Create to Delete; with a RefreshSchedule, it needs `rules`.
 
     >>> policy = service_role_policy(
     ...     "lifecycle",
@@ -191,30 +152,15 @@ def service_role_policy(
 
 
 def _documented(role: Resource, function: Resource) -> PolicyDocument:
-    return document(
-        [
-            allow(
-                (
-                    "iam:CreateRole",
-                    "iam:GetRole",
-                    "iam:GetRolePolicy",
-                    "iam:ListAttachedRolePolicies",
-                    "iam:ListRolePolicies",
-                    "iam:PutRolePolicy",
-                ),
-                [role],
-            ),
-            allow(
-                (
-                    "lambda:CreateFunction",
-                    "lambda:GetFunction",
-                    "lambda:GetFunctionCodeSigningConfig",
-                    "lambda:GetRuntimeManagementConfig",
-                ),
-                [function],
-            ),
-        ]
+    on_role = (
+        "iam:CreateRole iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies"
+        " iam:ListRolePolicies iam:PutRolePolicy"
     )
+    on_function = (
+        "lambda:CreateFunction lambda:GetFunction lambda:GetFunctionCodeSigningConfig"
+        " lambda:GetRuntimeManagementConfig"
+    )
+    return document([allow(on_role.split(), [role]), allow(on_function.split(), [function])])
 
 
 def _lifecycle(
@@ -223,10 +169,10 @@ def _lifecycle(
     log_groups: Sequence[Resource],
     rules: Sequence[Resource],
 ) -> PolicyDocument:
-    """Allow to create, read, update, delete and roll back each of our resources.
+    """Return the policy to create, read, update, delete and roll back each of our resources.
 
-    Stack tags and a permissions boundary are included. The execution role may be passed to Lambda
-    and to no other service.
+    It allows stack tags and a permissions boundary. The execution role may be passed only to
+    Lambda.
     """
     resources = {
         On.ROLE: [role],

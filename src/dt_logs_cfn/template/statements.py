@@ -1,6 +1,6 @@
-"""Pieces that every policy is made of: actions by awacs's names, ARNs by place, plain documents."""
+"""Parts of every policy: actions by awacs's names, ARNs, statements and documents."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -17,7 +17,10 @@ import awacs.sts
 from awacs.aws import Action, Allow, Condition, PolicyDocument, Statement
 from troposphere import Sub, encode_to_dict
 
-# troposphere ships no types; this is a text, or one of its functions that CloudFormation makes one.
+from dt_logs_cfn.template.json_tree import Path, mappings
+from dt_logs_handler.documents import Json
+
+# A text, or a troposphere function from which CloudFormation makes one; troposphere ships no types.
 Resource = Any
 
 EVERYTHING = ("*",)
@@ -37,7 +40,7 @@ _SERVICES: dict[str, ModuleType] = {
 
 @dataclass(frozen=True)
 class PolicyTarget:
-    """Where a policy is to hold, and how a text with placeholders becomes a value there."""
+    """Where a policy applies, and how a text with placeholders becomes a value there."""
 
     partition: str
     region: str
@@ -56,7 +59,7 @@ class PolicyTarget:
         return self.text(f"arn:{self.partition}:{service}:{scope}:{resource}")
 
 
-# CloudFormation fills in where the stack is.
+# CloudFormation fills in the values of the stack.
 STACK = PolicyTarget("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}", Sub)
 
 
@@ -74,7 +77,7 @@ def allow(
     condition: Condition | None = None,
     sid: str = "",
 ) -> Statement:
-    """Return a statement that allows actions on a list of resources, or on what makes one."""
+    """Return a statement that allows actions on resources."""
     optional = {"Condition": condition, "Sid": sid}
     return Statement(
         Effect=Allow,
@@ -85,17 +88,22 @@ def allow(
 
 
 class CompactPolicy(PolicyDocument):
-    """A policy document that is written with a list of one item as that item, as IAM allows."""
+    """A policy document that writes a list of one item as that item, as IAM allows."""
 
     def JSONrepr(self) -> dict[str, Any]:
         """Return the document as plain data."""
         policy: dict[str, Any] = encode_to_dict(super().JSONrepr())
-        for statement in policy["Statement"]:
+        for _, statement in statements_in(policy):
             for name in ("Action", "Resource"):
                 value = statement.get(name)
                 if isinstance(value, list) and len(value) == 1:
                     statement[name] = value[0]
         return policy
+
+
+def statements_in(value: Json) -> Iterator[tuple[Path, dict[str, Json]]]:
+    """Yield each policy statement in a value, also below an `Fn::If`, with the path to it."""
+    return ((path, found) for path, found in mappings(value) if "Effect" in found)
 
 
 def document(statements: Iterable[Statement]) -> PolicyDocument:

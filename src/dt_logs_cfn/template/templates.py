@@ -1,14 +1,14 @@
-"""The templates, from the settings and nothing else.
+"""Make the templates from the settings and nothing else.
 
     Settings ─► parameters ─┐
     GRANTS ─► policies ─────┼─► resources ─► Template
     handler ─► embedding ───┘
 
-Equal settings give equal templates. Each records what it was built from, so that anybody can
-build it again and compare.
+Equal settings give equal templates. Each records what it was built from, so anybody can rebuild it
+and compare.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -18,26 +18,25 @@ from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template import resources
-from dt_logs_cfn.template.parameter_groups import (
+from dt_logs_cfn.template.parameters import (
     SERVICE_ROLE_GROUPS,
     STACK_GROUPS,
-    Group,
+    Groups,
+    conditions,
     interface,
-)
-from dt_logs_cfn.template.parameters import (
-    any_given,
-    given,
+    list_condition,
     service_role_parameters,
     stack_parameters,
 )
 
 RECORD = "DTLogsAnalysis"
 CUSTOMIZED = "CustomizedBy"
+_FIX = "Take the template from a release."
 _OPTIONAL = ("LambdaExecutionRoleName", "LambdaFunctionName", "PermissionsBoundaryArn")
 
 
 class TemplateKind(Enum):
-    """Which template it is: the stack's, under one set of privileges, or the service role's.
+    """Which template it is: the stack's, with one set of privileges, or the service role's.
 
     >>> TemplateKind("service-role") is TemplateKind.SERVICE_ROLE
     True
@@ -50,10 +49,10 @@ class TemplateKind(Enum):
 
 @dataclass(frozen=True)
 class Origin:
-    """What a template says that it was built from.
+    """What a template was built from, by its own record.
 
-    `privileges` is None for the service role's template. `customized_by` names what changed it,
-    as MODULE:FUNCTION, and is empty for a template that nothing changed. It is only ever shown.
+    `privileges` is None for the service role's template. `customized_by` names the function that
+    changed it, as MODULE:FUNCTION, or is empty. It is only displayed.
 
     >>> Origin("0.1.0", Settings(), Privileges.DOCUMENTED).kind.value
     'documented'
@@ -66,7 +65,7 @@ class Origin:
 
     @property
     def kind(self) -> TemplateKind:
-        """Which of the templates it is."""
+        """The kind of the template."""
         return TemplateKind(self.privileges.value) if self.privileges else TemplateKind.SERVICE_ROLE
 
 
@@ -95,12 +94,9 @@ def stack_template(settings: Settings, privileges: Privileges) -> Template:
         STACK_GROUPS,
         stack_parameters(settings.default, privileges),
     )
-    for name in _OPTIONAL:
-        template.add_condition(f"Has{name}", given(name))
     if privileges is Privileges.LEAST_PRIVILEGE:
-        for name in ("LogBucketName", "RefreshSchedule"):
-            template.add_condition(f"Has{name}", given(name))
-        template.add_condition("HasExistingLogBucketNames", any_given("ExistingLogBucketNames"))
+        template.conditions |= conditions(("LogBucketName", "RefreshSchedule"))
+        template.conditions |= list_condition("ExistingLogBucketNames")
     template.add_resource(resources.stack_resources(privileges, settings.function))
     template.add_output(
         [Output(name, Value=GetAtt(resources.INVOCATION, name)) for name in resources.ANSWERS]
@@ -120,8 +116,6 @@ def service_role_template(settings: Settings) -> Template:
         SERVICE_ROLE_GROUPS,
         service_role_parameters(),
     )
-    for name in _OPTIONAL:
-        template.add_condition(f"Has{name}", given(name))
     template.add_resource(resources.service_role())
     template.add_output(
         Output(
@@ -134,23 +128,17 @@ def service_role_template(settings: Settings) -> Template:
 
 
 def origin(template: Mapping[str, object]) -> Origin:
-    """Return what a parsed template, which may come from anywhere, says that it was built from.
+    """Return what an untrusted template says that it was built from.
 
-    Raises VerifyError if it does not say, SettingsError if what it says is invalid.
+    Raises VerifyError if it does not say, and SettingsError if its settings are invalid.
     """
     metadata = template.get("Metadata")
     record = metadata.get(RECORD) if isinstance(metadata, dict) else None
     if not isinstance(record, dict) or not isinstance(record.get("Version"), str):
-        raise VerifyError(
-            "The template does not say which release it is of.",
-            "Take the template from a release.",
-        )
+        raise VerifyError("The template does not say which release it is of.", _FIX)
     privileges = record.get("Privileges")
     if privileges is not None and privileges not in [each.value for each in Privileges]:
-        raise VerifyError(
-            f"The template names privileges {str(privileges)[:80]!r}.",
-            "Take the template from a release.",
-        )
+        raise VerifyError(f"The template names privileges {str(privileges)[:80]!r}.", _FIX)
     return Origin(
         record["Version"],
         Settings.from_metadata(record.get("Settings")),
@@ -160,20 +148,15 @@ def origin(template: Mapping[str, object]) -> Origin:
 
 
 def _template(
-    description: str, of: Origin, groups: Sequence[Group], parameters: list[Parameter]
+    description: str, of: Origin, groups: Groups, parameters: list[Parameter]
 ) -> Template:
-    privileges = {"Privileges": of.privileges.value} if of.privileges else {}
-    template = Template(
-        description,
-        {
-            RECORD: {
-                "Version": of.version,
-                "Settings": of.settings.to_metadata(),
-                **privileges,
-            },
-            "AWS::CloudFormation::Interface": interface(groups, [p.title for p in parameters]),
-        },
-    )
-    template.add_parameter(parameters)
+    """Return a template with what all have: a record of its origin, parameters and conditions."""
+    record = {"Version": of.version, "Settings": of.settings.to_metadata()}
+    if of.privileges:
+        record["Privileges"] = of.privileges.value
+    shown = interface(groups, [each.title for each in parameters])
+    template = Template(description, {RECORD: record, "AWS::CloudFormation::Interface": shown})
     template.set_version("2010-09-09")
+    template.add_parameter(parameters)
+    template.conditions |= conditions(_OPTIONAL)
     return template

@@ -86,13 +86,13 @@ variable "notification_endpoint" {
 }
 
 variable "vendor_read_scope" {
-  description = "Where other load balancers log to the same place: read the named ones' logs alone, or all (a shorter bucket policy). LoadBalancer or Location."
+  description = "If the log location is shared: LoadBalancer grants only your load balancers' logs, Location all. LoadBalancer or Location."
   type        = string
   default     = "LoadBalancer"
 }
 
 variable "resource_tags" {
-  description = "For what the Lambda makes: key=value,key=value. A list of key=value; no key begins with aws:."
+  description = "Tags for what the Lambda creates. key=value,key=value; no key starts with aws:."
   type        = list(string)
   default     = []
 }
@@ -104,7 +104,7 @@ variable "run_token" {
 }
 
 variable "log_bucket_name" {
-  description = "For load balancers that do not log yet; made if missing. Empty: we choose a name. A name that S3 takes."
+  description = "For load balancers without logging; created if missing. Empty: we choose a name. A bucket name."
   type        = string
   default     = ""
 }
@@ -116,13 +116,13 @@ variable "log_retention_days" {
 }
 
 variable "existing_log_bucket_names" {
-  description = "Your only buckets that the Lambda may touch; empty: any that is logged to. Bucket names."
+  description = "The only buckets of yours that the Lambda may use. Empty: any log bucket. Bucket names."
   type        = list(string)
   default     = []
 }
 
 variable "refresh_schedule" {
-  description = "How often the Lambda looks for new load balancers and puts back what was overwritten. rate(1 hour), rate(6 hours), rate(1 day), or empty for never."
+  description = "How often the Lambda adds new load balancers and repairs overwritten settings. rate(1 hour), rate(6 hours), rate(1 day); empty: never."
   type        = string
   default     = ""
 }
@@ -134,19 +134,19 @@ variable "lambda_execution_role_name" {
 }
 
 variable "lambda_execution_role_path" {
-  description = "Begins and ends with a slash. Like / or /teams/logs/."
+  description = "Starts and ends with a slash. Like / or /teams/logs/."
   type        = string
   default     = "/"
 }
 
 variable "lambda_function_name" {
-  description = "Empty: CloudFormation chooses. To change it later, create the stack anew. A function name."
+  description = "Empty: CloudFormation chooses. To change it, recreate the stack. A function name."
   type        = string
   default     = ""
 }
 
 variable "permissions_boundary_arn" {
-  description = "The policy that bounds the Lambda's role, if your roles need one. The ARN of a policy."
+  description = "The permissions boundary of the Lambda's role, if you need one. A policy's ARN."
   type        = string
   default     = ""
 }

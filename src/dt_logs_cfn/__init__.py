@@ -48,9 +48,9 @@ __all__ = [
 if TYPE_CHECKING:
     from dt_logs_cfn.errors import DtLogsError
     from dt_logs_cfn.release.build import Release, build_release
-    from dt_logs_cfn.release.findings import Finding
     from dt_logs_cfn.release.folder import Difference, compare, write_release
     from dt_logs_cfn.release.lint import lint_templates
+    from dt_logs_cfn.release.rules import Finding
     from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings, Vendor
     from dt_logs_cfn.template.customizing import Customize
     from dt_logs_cfn.template.embedding import handler_zip
@@ -71,9 +71,9 @@ else:
     _NAMES = {
         "errors": "DtLogsError",
         "release.build": "Release build_release",
-        "release.findings": "Finding",
         "release.folder": "Difference compare write_release",
         "release.lint": "lint_templates",
+        "release.rules": "Finding",
         "settings": "FunctionSettings Privileges Settings Vendor",
         "template.customizing": "Customize",
         "template.embedding": "handler_zip",

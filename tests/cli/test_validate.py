@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from dt_logs_cfn import Settings, build_release
-from dt_logs_cfn.release import validate
+from dt_logs_cfn.release import lint
 
-pytest.importorskip(validate.PACKAGE)
+pytest.importorskip(lint.VALIDATOR)
 
 NAME = "dt-logs-analysis.template.json"
 TEMPLATES = {
@@ -20,7 +20,7 @@ TEMPLATES = {
 
 def test_no_template_has_a_finding_that_is_not_explained() -> None:
     assert len(TEMPLATES) == 3
-    assert validate.validate(TEMPLATES) == []
+    assert lint.validate(TEMPLATES) == []
 
 
 def test_an_error_is_found() -> None:
@@ -28,7 +28,7 @@ def test_an_error_is_found() -> None:
     properties = template["Resources"]["DTLogsAnalysisLambdaFunction"]["Properties"]
     properties["MemorySize"] = "much"
 
-    found = validate.validate({NAME: json.dumps(template)})
+    found = lint.validate({NAME: json.dumps(template)})
 
     assert [(each.template, each.severity) for each in found] == [(NAME, "error")]
     assert "MemorySize" in found[0].path
@@ -36,5 +36,5 @@ def test_an_error_is_found() -> None:
 
 def test_what_is_explained_is_still_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """An explanation that nothing needs any more has to go."""
-    monkeypatch.setattr(validate, "EXPLAINED", {})
-    assert {each.rule for each in validate.validate(TEMPLATES)} == {"W1030"}
+    monkeypatch.setattr(lint, "EXPLAINED", {})
+    assert {each.rule for each in lint.validate(TEMPLATES)} == {"W1030"}

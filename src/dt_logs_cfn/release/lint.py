@@ -1,14 +1,14 @@
-"""Checking templates with cfn-lint, in this process and over all its regions, and with our rules.
+"""Check templates with cfn-lint for all its regions, with our rules, and with AWS's validator.
 
-Where cloudformation-validate is installed, it checks them, too.
-
-cfn-lint reads its rules once for all templates: that takes longer than applying them. It takes
-no configuration from the user's home, the working directory or the template itself.
+AWS's cloudformation-validate is used only if it is installed: its wheels exist for some platforms
+only. cfn-lint reads its rules once for all templates, which takes longer than applying them. It
+uses no configuration from the user's home, the working directory or the template.
 """
 
 import os
 from collections.abc import Mapping
 from datetime import date
+from importlib.util import find_spec
 
 from cfnlint.config import ConfigMixIn
 from cfnlint.data import AdditionalSpecs
@@ -17,19 +17,26 @@ from cfnlint.helpers import REGIONS, load_resource
 from cfnlint.rules import Match
 from cfnlint.runner import Runner, run_template_by_data
 
-from dt_logs_cfn.release import rules, validate
+from dt_logs_cfn.release import rules
 from dt_logs_cfn.release.build import Release
-from dt_logs_cfn.release.findings import Finding, Severity
+from dt_logs_cfn.release.rules import Finding, Severity
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_cfn.template.templates import origin
+
+VALIDATOR = "cloudformation_validate"
+_SEVERITIES: Mapping[str, Severity] = {"FATAL": "error", "ERROR": "error", "WARN": "warning"}
+# False findings of the validator, by rule and a part of the text, and why they are false.
+EXPLAINED = {
+    ("W1030", "default ''"): "The property is set only if the parameter is not empty (Fn::If); the"
+    " rule tries the default without the condition.",
+}
 
 
 def lint_templates(templates: Release | Mapping[str, str], today: date) -> tuple[Finding, ...]:
     """Check templates with cfn-lint and our own rules, and return the findings.
 
-    Give a release, or the texts of templates by name. `today` decides whether a runtime's end is
-    near. Takes seconds. Raises VerifyError or SettingsError for a text that is not one of our
-    templates.
+    Pass a release, or the texts of templates by name. `today` decides whether a runtime ends soon.
+    Takes seconds. Raises VerifyError or SettingsError for a text that is not one of our templates.
 
     >>> from datetime import date
     >>> lint_templates(build_release(Settings()), date(2026, 1, 1))
@@ -46,16 +53,36 @@ def lint_templates(templates: Release | Mapping[str, str], today: date) -> tuple
         for name, text in templates.items()
         for finding in rules.check(rules.Subject(name, text, parsed[name], today, ends))
     ]
-    others = validate.validate(templates) if validate.installed() else []
+    others = validate(templates) if find_spec(VALIDATOR) else []
     return (*ours, *_cfn_lint(templates), *others)
 
 
 def runtime_ends() -> dict[str, date]:
-    """Return the day on which AWS ends each Lambda runtime, as far as cfn-lint knows."""
+    """Return the day on which AWS ends each Lambda runtime that cfn-lint knows."""
     lifecycle: dict[str, dict[str, str]] = load_resource(
         AdditionalSpecs, "LmbdRuntimeLifecycle.json"
     )
     return {name: date.fromisoformat(dates["deprecated"]) for name, dates in lifecycle.items()}
+
+
+def validate(templates: Mapping[str, str]) -> list[Finding]:
+    """Return the validator's errors and warnings that are not explained, for texts by name."""
+    from cloudformation_validate import RegoEngine, TemplateContent
+
+    engine = RegoEngine()
+    return [
+        Finding(
+            name,
+            each.property_path or "",
+            each.rule_id,
+            _SEVERITIES[each.severity.name],
+            each.message,
+        )
+        for name, text in templates.items()
+        for each in engine.validate_template(TemplateContent(text, name)).diagnostics
+        if each.severity.name in _SEVERITIES
+        and not any(each.rule_id == rule and part in each.message for rule, part in EXPLAINED)
+    ]
 
 
 def _cfn_lint(templates: Mapping[str, str]) -> list[Finding]:

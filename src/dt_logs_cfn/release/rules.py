@@ -1,16 +1,16 @@
 """Check a template with our own rules: what cfn-lint does not know, and what we promise.
 
-Each rule is a function from a template to findings. The model gives the reasons why an action may
-be on `*`; an action without one may not.
+Each rule is a function from a template to findings, which are plain data. An action may be allowed
+on `*` only if the model gives a reason.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from typing import Literal
 
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
-from dt_logs_cfn.release.findings import Finding, Severity
 from dt_logs_cfn.template import execution_policies
 from dt_logs_cfn.template.json_tree import Path, mappings, strings
 from dt_logs_cfn.template.service_policies import NEEDS, On
@@ -24,10 +24,37 @@ _PARTITION = re.compile(r"arn:aws(?:-[a-z-]+)?:")
 _ACCOUNT = re.compile(r"(?<![0-9A-Za-z])[0-9]{12}(?![0-9A-Za-z])")
 _SUBSTITUTED = re.compile(r"\$\{[^}]*\}")
 
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One thing to correct in a template.
+
+    `path` names the place by its keys, joined with `/`, and is empty for the template as a whole.
+
+    >>> str(Finding("it.json", "Resources/Alarm", "E3002", "error", "It has no such property."))
+    'it.json:Resources/Alarm: error E3002: It has no such property.'
+    """
+
+    template: str
+    path: str
+    rule: str
+    severity: Severity
+    message: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return the finding as `--json` prints it."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        place = f"{self.template}:{self.path}" if self.path else self.template
+        return f"{place}: {self.severity} {self.rule}: {self.message}"
+
 
 @dataclass(frozen=True)
 class Subject:
-    """A template under the rules, with what they need to know from outside."""
+    """A template to check, with the data that the rules need."""
 
     name: str
     text: str
@@ -36,22 +63,22 @@ class Subject:
     runtime_ends: Mapping[str, date]
 
     def finding(self, rule: str, path: Path, message: str, severity: Severity = "error") -> Finding:
-        """Return one of our rules' findings at a path of this template."""
+        """Return a finding at a path of this template."""
         return Finding(self.name, "/".join(path), rule, severity, message)
 
     def section(self, name: str) -> dict[str, Json]:
-        """Return a top-level section, empty where the template has none."""
+        """Return a top-level section, empty if the template does not have it."""
         value = self.content.get(name)
         return value if isinstance(value, dict) else {}
 
 
 def check(subject: Subject) -> tuple[Finding, ...]:
-    """Return what our rules find in a template."""
+    """Return the findings of our rules in a template."""
     return tuple(finding for rule in RULES for finding in rule(subject))
 
 
 def size(subject: Subject) -> Iterator[Finding]:
-    """Keep a template small enough for CreateStack's TemplateBody."""
+    """Find a template that is too large for CreateStack's TemplateBody."""
     found = len(subject.text.encode())
     if found > TEMPLATE_LIMIT:
         yield subject.finding(
@@ -60,7 +87,7 @@ def size(subject: Subject) -> Iterator[Finding]:
 
 
 def transform(subject: Subject) -> Iterator[Finding]:
-    """Let StackSets take the template: they refuse macros."""
+    """Find macros, because StackSets refuse them."""
     for path, value in mappings(dict(subject.content)):
         for name in value.keys() & {"Transform", "Fn::Transform"}:
             if name != "Transform" or not path:
@@ -68,9 +95,9 @@ def transform(subject: Subject) -> Iterator[Finding]:
 
 
 def literals(subject: Subject) -> Iterator[Finding]:
-    """Bind nothing to one partition or account.
+    """Find what is bound to one partition or account.
 
-    Metadata and parameters are left out, but for patterns: a vendor's account is a default there.
+    Metadata and parameters are not checked, except patterns: a vendor's account is a default there.
     """
     for path, text in strings(dict(subject.content)):
         if path[0] == "Metadata" or path[-1] == "ZipFile":
@@ -84,7 +111,7 @@ def literals(subject: Subject) -> Iterator[Finding]:
 
 
 def descriptions(subject: Subject) -> Iterator[Finding]:
-    """Tell a customer what each parameter is for."""
+    """Find parameters without a description."""
     for name, parameter in subject.section("Parameters").items():
         text = parameter.get("Description") if isinstance(parameter, dict) else None
         if not isinstance(text, str) or not text.strip():
@@ -92,7 +119,7 @@ def descriptions(subject: Subject) -> Iterator[Finding]:
 
 
 def wildcards(subject: Subject) -> Iterator[Finding]:
-    """Allow `*` only for documented permissions and for actions without a resource level."""
+    """Find `*`, except in documented permissions and for actions without a resource level."""
     documented = list(statements(plain(execution_policies.documented(STACK))))
     for path, statement in statements_in(subject.section("Resources")):
         if statement not in documented:
@@ -101,7 +128,7 @@ def wildcards(subject: Subject) -> Iterator[Finding]:
 
 
 def runtime(subject: Subject) -> Iterator[Finding]:
-    """Warn half a year before AWS ends a function's runtime."""
+    """Find a runtime that AWS ends within half a year."""
     for name, resource in subject.section("Resources").items():
         match resource:
             case {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": str(used)}}:
@@ -110,7 +137,7 @@ def runtime(subject: Subject) -> Iterator[Finding]:
                 continue
         ends = subject.runtime_ends.get(used)
         if ends is None:
-            message = f"cfn-lint knows no end of {used}; update cfn-lint, or look it up."
+            message = f"cfn-lint does not know when {used} ends; update cfn-lint, or look it up."
         elif subject.today >= ends - HALF_A_YEAR:
             message = f"AWS ends {used} on {ends}; move to a newer runtime."
         else:
@@ -119,7 +146,7 @@ def runtime(subject: Subject) -> Iterator[Finding]:
 
 
 def unscoped_actions() -> dict[str, str]:
-    """Return the actions that AWS has no resource level for, and why the model needs them."""
+    """Return the actions without a resource level in AWS, and why the model needs them."""
     unscoped = [(each.actions, each.why) for each in GRANTS if each.on is Scope.EVERYTHING]
     unscoped += [(each.actions, each.why) for each in NEEDS if each.on is On.EVERYTHING]
     return {name: why for names, why in unscoped for name in names}
@@ -128,10 +155,10 @@ def unscoped_actions() -> dict[str, str]:
 def _too_wide(statement: Statement) -> Iterator[str]:
     actions, reasons = texts(statement.get("Action")), unscoped_actions()
     for name in statement.keys() & {"NotAction", "NotResource", "NotPrincipal"}:
-        yield f"{name} allows whatever AWS adds; name what is meant."
+        yield f"{name} also allows what AWS adds later; list what is meant."
     for action in actions:
         if "*" in action:
-            yield f"{action} allows more than one action; name each."
+            yield f"{action} allows more than one action; list each."
     if any("*" in text for _, text in strings(statement.get("Principal"))):
         yield "Anybody may use it; name a principal."
     wide = {text for text in _resources(statement.get("Resource")) if _is_everything(text)}
@@ -140,11 +167,11 @@ def _too_wide(statement: Statement) -> Iterator[str]:
             if action not in reasons:
                 yield f"{action} on everything, without a reason in the model; name a resource."
     elif wide and "Condition" not in statement:
-        yield f"{', '.join(sorted(wide))} is of any account; add a condition."
+        yield f"{', '.join(sorted(wide))} covers any account; add a condition."
 
 
 def _resources(value: Json) -> Iterator[str]:
-    """Yield the ARNs below `Resource`, inside functions and joined lists, too."""
+    """Yield the ARNs in `Resource`, also those in functions and joined lists."""
     for _, text in strings(value):
         for part in text.split(","):
             if part == "*" or part.startswith("arn:"):
@@ -152,7 +179,7 @@ def _resources(value: Json) -> Iterator[str]:
 
 
 def _is_everything(arn: str) -> bool:
-    """Return whether an ARN leaves both the account and the resource open."""
+    """Return whether an ARN limits neither the account nor the resource."""
     parts = _SUBSTITUTED.sub("-", arn).split(":", 5)
     return len(parts) < 6 or (parts[4] in ("", "*") and parts[5].startswith("*"))
 

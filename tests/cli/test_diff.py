@@ -169,7 +169,7 @@ def test_one_template_against_its_namesake_in_a_release(run: Run, here: Path) ->
     assert run("diff", __version__, NAME).out == (
         f"{__version__} -> {NAME}: major\n\n{NAME}\n  major  {ROLE}: right added: iam:* on *\n"
     )
-    assert "has no template other.json" in run("diff", __version__, "other.json").failure
+    assert "does not have the template other.json" in run("diff", __version__, "other.json").failure
 
 
 def arguments(*argv: str) -> argparse.Namespace:
@@ -221,7 +221,7 @@ def test_what_is_not_there(run: Run, here: Path) -> None:
     (here / "old.json").write_bytes(FILES[NAME])
 
     assert "new.json cannot be read" in run("diff", "old.json", "new.json").failure
-    assert "no template in build/9.9.9" in run("diff", "old.json", "9.9.9").failure
+    assert "build/9.9.9 has no template" in run("diff", "old.json", "9.9.9").failure
     assert run("diff").code == 2
 
 

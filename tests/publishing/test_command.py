@@ -272,7 +272,7 @@ def test_a_key_that_customers_do_not_know_signs_nothing(
     assert (
         "is not in src/dt_logs_cfn/signers/allowed_signers" in publish(run, "--sign", key).failure
     )
-    assert "There is no key" in publish(run, "--sign", "nowhere").failure
+    assert "nowhere is not a file" in publish(run, "--sign", "nowhere").failure
     assert there(server) == {}
 
 

@@ -135,6 +135,15 @@ def printable(text: str, instead: str = " ") -> str:
     return "".join(c if c.isprintable() else instead for c in text)
 
 
+def shown_ascii(text: str, longest: int = 80) -> str:
+    """Return an untrusted text as one line of ASCII, cut after so many characters."""
+    escaped = "".join(
+        c if " " <= c <= "~" or c == "\t" else c.encode("unicode_escape").decode()
+        for c in text[:longest]
+    )
+    return escaped if len(text) <= longest else f"{escaped}..."
+
+
 def one_line(text: str) -> str:
     """Return the same as one line, with single spaces between words."""
     return " ".join(printable(text).split())

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.cli.terminal import result
+from dt_logs_cfn.cli.terminal import result, shown_ascii
 from dt_logs_cfn.diff import Change, Level, Object, compare_templates
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.release.installed import installed_templates
@@ -26,13 +26,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what = "a template, a release's folder, a version in build/, or a template's https URL"
     parser.add_argument("old", metavar="OLD", help=what)
     parser.add_argument(
-        "new", metavar="NEW", nargs="?", help="likewise (default: the installed version)"
+        "new", metavar="NEW", nargs="?", help="the same (default: the installed version)"
     )
     parser.add_argument("--json", action="store_true", help="print it for a program")
 
 
 def run(arguments: argparse.Namespace, fetch: Fetch = fetching.fetch) -> int:
-    """Print what changes, the worst first, and how the sources do; answer 1 if anything does."""
+    """Print the changes, the most important first, and the sources' diff; return 1 if any."""
     changes = _compared(_read(arguments.old, fetch), _read(arguments.new, fetch))
     level = max((each.level for found in changes.values() for each in found), default=Level(0))
     given = (arguments.old, arguments.new)
@@ -59,20 +59,20 @@ def _read(given: str | None, fetch: Fetch) -> Templates:
     files = sorted(path.glob("*.template.json")) if folder else [path]
     if not files:
         fix = "Give a release's folder, or one template."
-        raise VerifyError(f"There is no template in {path}.", fix)
+        raise VerifyError(f"{path} has no template.", fix)
     return {each.name: parse_template(read_template(each)) for each in files}
 
 
 def _compared(old: Templates, new: Templates) -> Changes:
-    """Compare templates of the same name; one with one, whatever their names are."""
+    """Compare the templates of the same name, or two single templates of any names."""
     if len(old) == len(new) == 1:
         old = dict(zip(new, old.values(), strict=True))
-    one = 1 in (len(old), len(new))  # which is compared with its namesake in a release
+    one = 1 in (len(old), len(new))  # a single template is compared with its namesake
     names = old.keys() & new.keys() if one else old.keys() | new.keys()
     if not names:
         (name,) = old if len(old) == 1 else new
         fix = "Give two files, or two releases."
-        raise VerifyError(f"The release has no template {_line(name)}.", fix)
+        raise VerifyError(f"The release does not have the template {_line(name)}.", fix)
     gone = (Change(Level.MAJOR, "template", "the template is gone"),)
     added = (Change(Level.MINOR, "template", "the template is new"),)
     return {
@@ -106,10 +106,6 @@ def _data(changes: Changes, level: Level) -> dict[str, object]:
 
 
 def _line(text: str) -> str:
-    """Return a text that anybody may have written as one line that drives no terminal."""
-    kept, more = text[:_WIDTH], len(text) - _WIDTH
-    line = "".join(
-        each if " " <= each <= "~" or each == "\t" else each.encode("unicode_escape").decode()
-        for each in kept
-    )
-    return f"{line}... and {more:,} characters more, see --json" if more > 0 else line
+    more = len(text) - _WIDTH
+    rest = f" and {more:,} characters more, see --json" if more > 0 else ""
+    return f"{shown_ascii(text, _WIDTH)}{rest}"

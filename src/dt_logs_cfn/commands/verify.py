@@ -1,4 +1,4 @@
-"""`verify`: tell in a few lines whether something is this release; extract its handler to read."""
+"""`verify`: check whether something is this release; extract its handler to read it."""
 
 import argparse
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dt_logs_cfn import __version__, aws
-from dt_logs_cfn.cli.terminal import result
+from dt_logs_cfn.cli.terminal import result, shown_ascii
 from dt_logs_cfn.commands.release_options import add_customize, load_customize
 from dt_logs_cfn.errors import DtLogsError, ReleaseError, VerifyError
 from dt_logs_cfn.operate import stack_options
@@ -17,25 +17,20 @@ from dt_logs_cfn.template import embedding
 from dt_logs_cfn.template.parsing import decoded, parse_template
 from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_cfn.verify import fetching
-from dt_logs_cfn.verify.provenance import Provenance, entry_of, provenance, standing_of
-from dt_logs_cfn.verify.rebuild import (
-    handler_differences,
-    handler_sources,
-    shown_ascii,
-    verify_template,
-)
+from dt_logs_cfn.verify.provenance import Provenance, provenance, standing, unknown
+from dt_logs_cfn.verify.rebuild import handler_differences, handler_sources, verify_template
 from dt_logs_cfn.verify.signature import Signers, signers
-from dt_logs_cfn.verify.source import Given, below_url, from_file, from_s3, from_url
+from dt_logs_cfn.verify.source import Source, below_url, from_file, from_s3, from_url
 from dt_logs_handler.names import Stack
 
-_MOST = 20  # differences that are named; --json has all
+_MOST = 20  # differences that are listed; --json has all
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What is said of something that was verified; `origin` is None for a handler.zip.
+    """The result for something that was verified; `origin` is None for a handler.zip.
 
-    `customize` names the function with which it was built again, if there was one.
+    `customize` names the function with which it was rebuilt, if there was one.
     """
 
     name: str
@@ -56,22 +51,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "given",
         nargs="?",
         metavar="WHAT",
-        help="a template or a handler.zip, from anywhere: a file, an https URL, or s3://BUCKET/KEY",
+        help="a template or handler.zip: a file, an https URL, or s3://BUCKET/KEY",
     )
     stack_options.add_stack(what, "verify what a stack really runs instead", None)
     parser.add_argument(
         "--extract",
         type=Path,
         metavar="DIR",
-        help="write the handler's sources to this new folder, to be read",
+        help="write the handler's sources to this new folder, to read them",
     )
     parser.add_argument(
-        "--signers", type=Path, metavar="FILE", help="who may sign (default: as this source says)"
+        "--signers", type=Path, metavar="FILE", help="who may sign (default: our own list)"
     )
     parser.add_argument(
         "--require-signature",
         action="store_true",
-        help="count a file without one as a finding, as what is not on this disk counts",
+        help="fail if a local file is unsigned (remote files must always be signed)",
     )
     parser.add_argument(
         "--bucket-owner", metavar="ID", help="the account of an s3:// path (default: your own)"
@@ -80,19 +75,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="the settings of the vendor that it must be for (default: the installed version's)",
+        help="settings of the vendor that it must be for (default: the installed version's)",
     )
     add_customize(parser, "your copy of the function with which the release was built")
     aws.add_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print the verdict for a program")
+    parser.add_argument("--json", action="store_true", help="print the result for a program")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the verdict; answer 1 if anything differs, or speaks against it."""
-    if (arguments.given is None) == (arguments.stack is None):
-        raise VerifyError(
-            "There is nothing, or too much, to verify.", "Give WHAT, or --stack NAME."
-        )
+    """Print the result; return 1 if anything differs, or its origin is doubtful."""
     if arguments.stack is not None:
         stack_options.check_stack(arguments.stack, or_id=True)
     answer = _stack(arguments) if arguments.stack is not None else _given(arguments)
@@ -105,11 +96,11 @@ def _given(arguments: argparse.Namespace) -> _Answer:
     if arguments.signers is not None:
         known = Signers(arguments.signers, known.revoked)
     with aws.errors():
-        given = _read(arguments)
-        if given.content.startswith(b"PK"):
-            return _archive(given, known, arguments)
-        text = decoded(given.content, given.name)
-        found = provenance(given, _claimed(text), known, arguments.require_signature)
+        source = _read(arguments)
+        if source.content.startswith(b"PK"):
+            return _archive(source, known, arguments)
+        text = decoded(source.content, source.name)
+        found = provenance(source, _claimed(text), known, arguments.require_signature)
     if arguments.extract is not None:
         _write(handler_sources(text), arguments.extract)
     try:
@@ -117,21 +108,21 @@ def _given(arguments: argparse.Namespace) -> _Answer:
     except VerifyError as error:
         raise VerifyError(" ".join((error.what, *_against(found))), error.fix) from error
     differences = (*verdict.differences, *_other_vendor(verdict.origin, arguments.config))
-    return _Answer(given.name, differences, verdict.origin, found, arguments.customize)
+    return _Answer(source.name, differences, verdict.origin, found, arguments.customize)
 
 
-def _archive(given: Given, known: Signers, arguments: argparse.Namespace) -> _Answer:
-    differences = handler_differences(given.content)
+def _archive(source: Source, known: Signers, arguments: argparse.Namespace) -> _Answer:
+    differences = handler_differences(source.content)
     if arguments.extract is not None:
-        _write(embedding.unpack(given.content), arguments.extract)
-    found = provenance(given, __version__, known, arguments.require_signature)
-    return _Answer(given.name, differences, None, found)
+        _write(embedding.unpack(source.content), arguments.extract)
+    found = provenance(source, __version__, known, arguments.require_signature)
+    return _Answer(source.name, differences, None, found)
 
 
 def _other_vendor(origin: Origin, config: Path | None) -> list[str]:
-    """Tell whether a template is for another vendor than the one that it must be for.
+    """Return a difference if a template is not for the vendor that it must be for.
 
-    What a template was built for is its own word: whoever made it may have put himself there.
+    A template's own record is not enough: whoever made it may have entered another vendor.
     """
     ours = installed_settings() if config is None else Settings.load(config)
     if not ours.vendors or ours.vendors == origin.settings.vendors:
@@ -139,7 +130,7 @@ def _other_vendor(origin: Origin, config: Path | None) -> list[str]:
     return [f"it is for another vendor than {config or 'the installed release.cfg'} names"]
 
 
-def _read(arguments: argparse.Namespace) -> Given:
+def _read(arguments: argparse.Namespace) -> Source:
     what: str = arguments.given
     if what.startswith("s3://"):
         session = aws.session(arguments.profile, arguments.region)
@@ -160,34 +151,31 @@ def _stack(arguments: argparse.Namespace) -> _Answer:
         _write(handler_sources(found.template), arguments.extract)
     verdict = verify_template(found.template, load_customize(arguments.customize))
     vendor = verdict.origin.settings.vendor(Stack.of(found.stack_id).partition)
-    return _Answer(
-        f"stack {arguments.stack}",
-        (
-            *verdict.differences,
-            *_other_vendor(verdict.origin, arguments.config),
-            *deployed.changes(found),
-        ),
-        verdict.origin,
-        _published(vendor, found.template),
-        arguments.customize,
+    differences = (
+        *verdict.differences,
+        *_other_vendor(verdict.origin, arguments.config),
+        *deployed.changes(found),
     )
+    published = _published(vendor, found.template)
+    name = f"stack {arguments.stack}"
+    return _Answer(name, differences, verdict.origin, published, arguments.customize)
 
 
 def _published(vendor: Vendor, template: str) -> Provenance:
-    """Ask the place that a template names, which has to be S3, whether the release still counts."""
+    """Check at the S3 location that a template names whether its version was withdrawn."""
     try:
         if not vendor.base_url:
-            raise VerifyError("the template names no base URL", "")
+            raise VerifyError("the template has no base URL", "")
         folder = f"{destination(vendor).url}/{__version__}"
-        given = Given(folder, template.encode(), below_url(folder))
-        standing = standing_of(*entry_of(given, __version__))
+        source = Source(folder, template.encode(), below_url(folder))
+        found = standing(source, __version__)
     except DtLogsError as error:
-        standing = standing_of(None, error.what)
-    return Provenance("unsigned", "a stack is not signed; it was built and compared", *standing)
+        found = unknown(error.what)
+    return Provenance("unsigned", "a stack is not signed; it was rebuilt and compared", *found[:2])
 
 
 def _claimed(text: str) -> str | None:
-    """Return the version that a template says it is of, if it says one."""
+    """Return the version that a template says it is of, if any."""
     try:
         return origin(parse_template(text)).version
     except DtLogsError:
@@ -195,9 +183,9 @@ def _claimed(text: str) -> str | None:
 
 
 def _against(found: Provenance) -> list[str]:
-    """Return what to know of a release that cannot be built here, as sentences."""
-    told = [] if found.state == "unsigned" else [f"It is {found.signature}."]
-    return [*told, *([f"It was {found.told}."] if found.standing == "withdrawn" else [])]
+    """Return what is known about a release that cannot be rebuilt here, as sentences."""
+    signed = [] if found.state == "unsigned" else [f"It is {found.signature}."]
+    return [*signed, *([f"It was {found.told}."] if found.standing == "withdrawn" else [])]
 
 
 def _lines(answer: _Answer) -> Iterator[str]:
@@ -225,21 +213,20 @@ def _line(answer: _Answer) -> str:
 
 
 def _described(origin: Origin, customize: str | None) -> str:
-    kind = origin.privileges.value if origin.privileges else "CloudFormation's role"
-    vendors = [
+    vendors = "; ".join(
         f"in {vendor.partition} account {vendor.vendor_account_id or 'to be given'}"
         f" and endpoint {shown_ascii(vendor.notification_endpoint) or 'to be given'}"
         for vendor in origin.settings.vendors
-    ]
-    function = origin.settings.function.to_metadata().items()
-    parts = [
+    )
+    function = ", ".join(f"{k} {v}" for k, v in origin.settings.function.to_metadata().items())
+    parts = (
         f"release {origin.version}",
-        *([f"customized by {customize}"] if customize else []),
-        kind,
-        *([f"with {', '.join(f'{k} {v}' for k, v in function)}"] if function else []),
-        f"for {'; '.join(vendors) or 'no vendor yet'}",
-    ]
-    return ", ".join(parts)
+        f"customized by {customize}" if customize else "",
+        origin.privileges.value if origin.privileges else "CloudFormation's role",
+        f"with {function}" if function else "",
+        f"for {vendors or 'no vendor yet'}",
+    )
+    return ", ".join(filter(None, parts))
 
 
 def _report(answer: _Answer) -> dict[str, object]:
@@ -258,7 +245,7 @@ def _report(answer: _Answer) -> dict[str, object]:
 
 
 def _write(sources: Mapping[str, bytes], folder: Path) -> None:
-    """Write sources, whose names were checked, to a folder with nothing in it yet."""
+    """Write sources, whose names were checked, to an empty or new folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -270,5 +257,5 @@ def _write(sources: Mapping[str, bytes], folder: Path) -> None:
     except OSError as error:
         raise ReleaseError(
             f"The sources cannot be written to {folder}: {error.strerror or error}.",
-            "Name a folder that you may write, with --extract.",
+            "Name a writable folder with --extract.",
         ) from error

@@ -36,7 +36,7 @@ def fetch(url: str, limit: int) -> bytes:
 
 
 def optional(url: str, limit: int) -> bytes | None:
-    """Return the same, or None if nothing is there that everybody may read.
+    """Return the same, or None if the file does not exist or is not public.
 
     To callers who may not list the bucket, S3 answers 403 for an object that does not exist
     [S3 API, GetObject: Permissions].
@@ -72,7 +72,7 @@ def optional(url: str, limit: int) -> bytes | None:
 
 
 def shown_url(url: str) -> str:
-    """Return a URL without what may be secret, short enough for one line."""
+    """Return a URL without its user name, query and fragment, short enough for one line."""
     text = re.sub(
         r"^([a-z0-9]+://)[^/]*@", r"\1", url.partition("?")[0].partition("#")[0], flags=re.I
     )
@@ -102,9 +102,8 @@ def _proxy(url: str) -> str:
 def _body(url: str, answer: urllib3.BaseHTTPResponse, limit: int, end: float) -> bytes:
     parts: list[bytes] = []
     size = 0
-    while part := answer.read1(
-        _CHUNK, decode_content=False
-    ):  # what has arrived, so that a slow server cannot evade the time limit
+    # read1 returns what has arrived, so a slow server cannot evade the time limit.
+    while part := answer.read1(_CHUNK, decode_content=False):
         size += len(part)
         if size > limit:
             raise FetchError(f"{shown_url(url)} has more than {limit:,} bytes.", "Check the URL.")

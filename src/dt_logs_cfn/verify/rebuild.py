@@ -1,16 +1,16 @@
 """Check whether a template from any source is what this release would have built.
 
-The template says in its Metadata what it was built from. It is rebuilt here from that, and
-everything is compared. Nothing of it is trusted: what it says it was built with is part of the
-answer, sizes are bounded, and its code is unpacked and read, but never run. Nothing that it names
-is imported: to rebuild a customized template, pass the callable.
+The template's Metadata records what it was built from. We rebuild it from that, and compare
+everything. The template is not trusted: its record is part of the result, sizes are limited, and
+its code is unpacked and read but never run. Nothing that it names is imported: to rebuild a
+customized template, pass the callable.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dt_logs_cfn import __version__
+from dt_logs_cfn.cli.terminal import shown_ascii
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template import embedding
 from dt_logs_cfn.template.customizing import Customize, built
@@ -25,10 +25,10 @@ _CODE = ("Resources", FUNCTION, "Properties", "Code", "ZipFile")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a template says it was built from, and where it differs from that.
+    """What a template records that it was built from, and where it differs from that.
 
-    A difference is a path into the template, or a file of the handler, and what happened there:
-    added, missing or changed.
+    A difference is a path into the template, or a file of the handler, followed by "added",
+    "missing" or "changed".
 
     >>> Verdict(Origin("0.1.0", Settings(), None), ("Outputs/RoleArn missing",)).identical
     False
@@ -46,10 +46,9 @@ class Verdict:
 def verify_template(text: str, customize: Customize | None = None) -> Verdict:
     """Compare a template's text with this release, built from the template's own settings.
 
-    `customize` is the callable that the release was built with, if it was: with the same one the
-    template is identical, and without it the differences are what it changed. Nothing that the
-    template names is imported or run. White space and the order of keys do not count, as they do
-    not for CloudFormation.
+    `customize` is the callable that the release was built with, if any. With it, the template is
+    identical; without it, the differences are what it changed. Nothing that the template names is
+    imported or run. White space and the order of keys do not count, as in CloudFormation.
 
     Raises VerifyError or SettingsError if the text is not one of our templates, or is from
     another release, and BuildError if `customize` does what it may not.
@@ -68,35 +67,28 @@ def verify_template(text: str, customize: Customize | None = None) -> Verdict:
             f"The template is from release {shown_ascii(source.version)}, not {__version__}.",
             "Verify it with that release.",
         )
-    # The name of the customization comes from the template, so it proves nothing.
+    # The template's own name for the customization proves nothing, so it is not compared.
     again = built(source.settings, source.kind, customize, source.customized_by)
     return Verdict(source, tuple(_differences(found, again)))
 
 
 def handler_sources(text: str) -> dict[str, bytes]:
-    """Return the sources of the handler in a template, by their names.
+    """Return the sources of the handler in a template, by name; nothing is run.
 
-    Nothing is run. Raises VerifyError if there are none, or if they are damaged.
+    Raises VerifyError if there are none, or they are damaged.
     """
     code = _at(parse_template(text), _CODE)
     if not isinstance(code, str):
-        raise VerifyError("The template has no handler in it.", "Give a template of a stack.")
+        raise VerifyError("The template does not contain a handler.", "Give a template of a stack.")
     return embedding.unpack(embedding.extract(code))
 
 
 def handler_differences(archive: bytes) -> tuple[str, ...]:
-    """Return the files in which a handler.zip is not this release's.
+    """Return the files in which a handler.zip differs from this release's; nothing is run.
 
-    Nothing is run, and nothing unpacked beyond what a handler has. Raises VerifyError for a zip
-    that no release could have.
+    Raises VerifyError for a zip that a release could not have.
     """
     return tuple(_named(embedding.unpack(archive)))
-
-
-def shown_ascii(text: str) -> str:
-    """Return an untrusted text as one short line of ASCII."""
-    escaped = json.dumps(text)[1:-1]
-    return escaped if len(escaped) <= 80 else f"{escaped[:77]}..."
 
 
 def _differences(found: Mapping[str, Json], built: Mapping[str, Json]) -> Iterator[str]:
@@ -120,7 +112,7 @@ def _handler_differences(found: Json, built: Json) -> Iterator[str]:
 
 
 def _named(sources: Mapping[str, bytes]) -> list[str]:
-    """Return each source that is not this release's, and how."""
+    """Return each source that differs from this release's, and how."""
     ours = embedding.handler_files()
     found = []
     for name in sorted(sources.keys() | ours.keys()):
@@ -132,7 +124,7 @@ def _named(sources: Mapping[str, bytes]) -> list[str]:
 
 
 def _at(value: Mapping[str, Json], path: Path) -> Json:
-    """Return what is at a path of names, or None where it leads nowhere."""
+    """Return the value at a path of names, or None if there is none."""
     found: Json = dict(value)
     for name in path:
         found = found.get(name) if isinstance(found, dict) else None

@@ -1,8 +1,8 @@
 """Sign a release's SHA256SUMS and verify the signature with OpenSSH: `ssh-keygen -Y`.
 
-Every machine with git has ssh-keygen (OpenSSH 8.2 or newer on Linux, macOS, Windows). It works
-offline, and its list of signers is one file
-[ssh-keygen(1), ALLOWED SIGNERS]. The folder `signers` has that file and the revoked keys.
+Every machine with git has ssh-keygen (OpenSSH 8.2 or newer). It works offline, and its list of
+signers is one file [ssh-keygen(1), ALLOWED SIGNERS]. The folder `signers` has that file and the
+revoked keys.
 """
 
 import subprocess
@@ -21,13 +21,13 @@ _SECONDS = 60
 
 @dataclass(frozen=True)
 class Signers:
-    """Who may sign: a file of allowed signers, and one of revoked public keys or a KRL."""
+    """Who may sign: a file of allowed signers, and a file of revoked public keys or a KRL."""
 
     allowed: Path
     revoked: Path
 
     def signer(self, content: bytes, signature: bytes) -> str | None:
-        """Return which of them signed these bytes, or None.
+        """Return the name of the allowed signer of these bytes, or None.
 
         Raises SigningError if ssh-keygen is missing or the lists cannot be read.
         """
@@ -47,7 +47,7 @@ class Signers:
 
     @property
     def any(self) -> bool:
-        """Whether anybody may sign."""
+        """Whether the list has a signer."""
         lines = self._list(self.allowed).read_text("utf-8").splitlines()
         return any(line.strip() and not line.startswith("#") for line in lines)
 
@@ -59,18 +59,18 @@ class Signers:
 
 
 def signers() -> Signers:
-    """Return the signers that this project's source names."""
+    """Return the signers that our source lists."""
     folder = Path(__file__).parents[1] / "signers"
     return Signers(folder / "allowed_signers", folder / "revoked_keys")
 
 
 def sign(content: bytes, key: Path) -> bytes:
-    """Sign bytes with a private key, or with a public key whose private half is in an agent.
+    """Sign bytes with a private key, or with a public key if an agent has its private half.
 
     An Ed25519 key gives the same signature each time. Raises SigningError.
     """
     if not key.is_file():
-        raise SigningError(f"There is no key {key}.", "Name a key that ssh-keygen can sign with.")
+        raise SigningError(f"{key} is not a file.", "Name a key that ssh-keygen can sign with.")
     done = _ran(("-Y", "sign", "-q", "-n", NAMESPACE, "-f", str(key)), content)
     if done.returncode or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
         said = " ".join(done.stderr.decode(errors="replace").split())[:200]

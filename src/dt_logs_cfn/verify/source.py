@@ -1,7 +1,4 @@
-"""Load a file to verify from disk, a URL or S3, and its neighbours.
-
-It is not trusted: the number of bytes is limited.
-"""
+"""Load a file to verify, and its neighbours, from disk, a URL or S3, within a limit of bytes."""
 
 from __future__ import annotations
 
@@ -15,8 +12,7 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template.parsing import LIMIT, read_bytes
-from dt_logs_cfn.verify import fetching
-from dt_logs_cfn.verify.fetching import shown_url
+from dt_logs_cfn.verify.fetching import fetch, optional, shown_url
 from dt_logs_handler.aws import code
 
 if TYPE_CHECKING:
@@ -26,11 +22,11 @@ _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})")
 
 
 @dataclass(frozen=True)
-class Given:
-    """A file to verify: its path or URL for display, and its bytes.
+class Source:
+    """A file to verify, which is not trusted: its path or URL for display, and its bytes.
 
-    `beside` returns a file of its folder by a relative name, or None, and raises what reading the
-    file itself does. `remote` means that others may have put it there.
+    `beside` returns a file by its name relative to the file's folder, or None; it raises the same
+    errors as reading the file. `remote` means that others may have put it there.
     """
 
     name: str
@@ -39,28 +35,28 @@ class Given:
     remote: bool = True
 
 
-def from_file(path: Path) -> Given:
+def from_file(path: Path) -> Source:
     """Return a file on disk. Raises VerifyError."""
 
     def beside(name: str) -> bytes | None:
         other = path.parent / name
         return read_bytes(other) if other.is_file() else None
 
-    return Given(shown_url(str(path)), read_bytes(path), beside, remote=False)
+    return Source(shown_url(str(path)), read_bytes(path), beside, remote=False)
 
 
-def from_url(url: str) -> Given:
+def from_url(url: str) -> Source:
     """Return the public content of a URL. Raises FetchError."""
     folder = url.partition("?")[0].rpartition("/")[0]
-    return Given(fetching.shown_url(url), fetching.fetch(url, LIMIT), below_url(folder))
+    return Source(shown_url(url), fetch(url, LIMIT), below_url(folder))
 
 
 def below_url(folder: str) -> Callable[[str], bytes | None]:
-    """Return a function that fetches a file of a folder at a URL by a relative name, or None."""
-    return lambda name: fetching.optional(_joined(folder, name), LIMIT)
+    """Return a function that fetches a file by its name relative to a URL, or returns None."""
+    return lambda name: optional(_joined(folder, name), LIMIT)
 
 
-def from_s3(path: str, s3: S3Client, owner: str) -> Given:
+def from_s3(path: str, s3: S3Client, owner: str) -> Source:
     """Return an object `s3://BUCKET/KEY` of an account's bucket.
 
     Raises VerifyError, and ClientError.
@@ -68,7 +64,7 @@ def from_s3(path: str, s3: S3Client, owner: str) -> Given:
     found = _S3.fullmatch(path)
     if found is None:
         raise VerifyError(
-            f"{fetching.shown_url(path)} is not an S3 object.", "Give one like s3://BUCKET/KEY."
+            f"{shown_url(path)} is not an S3 object.", "Give one like s3://BUCKET/KEY."
         )
     bucket, key = found[1], found[2]
     folder = key.rpartition("/")[0]
@@ -88,8 +84,8 @@ def from_s3(path: str, s3: S3Client, owner: str) -> Given:
 
     content = get(key)
     if content is None:
-        raise VerifyError(f"{path} is not there.", "Check bucket and key.")
-    return Given(shown_url(path), content, lambda name: get(_joined(folder, name)))
+        raise VerifyError(f"{path} is not there.", "Check the bucket and the key.")
+    return Source(shown_url(path), content, lambda name: get(_joined(folder, name)))
 
 
 def _joined(folder: str, name: str) -> str:

@@ -15,8 +15,8 @@ from dt_logs_cfn.cli.main import main
 class _Stream(io.TextIOWrapper):
     """A process stream that never raises; what cannot be written is lost.
 
-    If the reader goes away, the stack and the process that follows it go on.
-    `failure` is why it is lost, unless the reader has only closed the pipe.
+    If the reader goes away, the process continues to follow the stack. `failure` is the reason,
+    unless the reader has only closed the pipe.
     """
 
     failure: OSError | None = None
@@ -50,8 +50,8 @@ class _Stream(io.TextIOWrapper):
 def run() -> None:
     """Run the command line of this process and exit with its code.
 
-    Ctrl-C and a full disk end it without a traceback. A stream that is closed, or that nobody
-    reads any more, changes no exit code; results that could not be written make it 3.
+    Ctrl-C and a full disk end it without a traceback. A closed stream, or one that nobody reads,
+    does not change the exit code; results that could not be written make it 3.
     """
     sys.stdout = results = _opened(sys.stdout)
     sys.stderr = _opened(sys.stderr)
@@ -59,13 +59,13 @@ def run() -> None:
     results.flush()
     if code != 130 and results.failure:
         code = _unwritten(results.failure)
-    if code == 130 and threading.active_count() > 1:  # in calls of minutes, which nobody awaits
+    if code == 130 and threading.active_count() > 1:  # do not wait for calls that take minutes
         os._exit(code)
     sys.exit(code)
 
 
 def _opened(stream: TextIO | None) -> _Stream:
-    if stream is None:  # closed by whoever started the process; print() would take the other one
+    if stream is None:  # the caller closed it; print() would use the other one
         nowhere = _Stream(os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb"), encoding="utf-8")
         nowhere.seen = False
         return nowhere

@@ -29,7 +29,7 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
     user_agent_extra="dt-logs-cfn",
 )
-_SIGN_IN = "Sign in (`aws sso login`, say, or `aws configure`), or name another --profile."
+_SIGN_IN = "Sign in (`aws sso login` or `aws configure`), or name another --profile."
 _EXPIRED = frozenset(("ExpiredToken", "ExpiredTokenException", "RequestExpired"))
 _UNKNOWN = frozenset(
     (
@@ -71,18 +71,17 @@ def session(profile: str | None, region: str | None) -> boto3.Session:
 
 
 class _Session(boto3.Session):
-    """A session that returns usable clients, or raises an AwsError with one line.
+    """A session that returns usable clients, or raises an AwsError.
 
-    For settings that it cannot use, the SDK raises errors of many types: ValueError for an
-    endpoint, OSError for a credential process. So the credentials are loaded before the first
-    client is made.
+    For unusable settings, the SDK raises errors of many types: ValueError for an endpoint, OSError
+    for a credential process. So the credentials are loaded before the first client is made.
     """
 
     _signed_in = False
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        # A long listing spends most of its time in dateutil, which botocore uses.
+        # A long listing spends most of its time in dateutil, which botocore uses for times.
         parsers = self._session.get_component("response_parser_factory")
         parsers.set_parser_defaults(timestamp_parser=_time)
 
@@ -125,7 +124,7 @@ def _time(value: Any) -> datetime:
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """Turn what boto3 raises into AwsError; what AWS says is cut to some hundred characters."""
+    """Turn boto3's errors into AwsError; AWS's message is cut to some hundred characters."""
     try:
         yield
     except botocore.ClientError as error:
@@ -134,7 +133,7 @@ def errors() -> Iterator[None]:
         raise _failed(error) from error
     except ResponseParserError as error:
         raise AwsError(
-            "What answers is not AWS.", "Check the network, the proxy and AWS_ENDPOINT_URL."
+            "The answer is not from AWS.", "Check the network, the proxy and AWS_ENDPOINT_URL."
         ) from error
 
 
@@ -144,7 +143,7 @@ def expired(error: botocore.ClientError) -> bool:
 
 
 def passes(error: botocore.ClientError) -> bool:
-    """Return whether the same call may succeed later: it was throttled, or AWS failed."""
+    """Return whether the same call may succeed later: AWS throttled it, or failed itself."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
     return code(error) in PASSING or status >= 500
 
@@ -155,10 +154,10 @@ def _refused(error: botocore.ClientError) -> AwsError:
     if expired(error):
         return AwsError("The credentials have expired.", _SIGN_IN)
     if found in _UNKNOWN:
-        fix = f"Check that they are of this partition and region. {_SIGN_IN}"
+        fix = f"Check that they are for this partition and region. {_SIGN_IN}"
         return AwsError(f"AWS does not know the credentials ({found}).", fix)
     if denied(error):
-        fix = "Have it allowed for you, or use credentials that may do it, then try again."
+        fix = "Ask for the permission, or use credentials that have it, then try again."
         return AwsError(f"AWS denies {name}: {text.rstrip('.') or 'it gives no reason'}.", fix)
     if found in PASSING:
         return AwsError(f"AWS cannot do {name} now ({found}).", "Wait a minute, then try again.")
@@ -184,13 +183,11 @@ def _failed(error: botocore.BotoCoreError) -> AwsError:
         ):
             return _no_credentials(error)
     text = " ".join(str(error).split())[:_LONGEST]
-    return AwsError(
-        f"The AWS SDK cannot go on: {text.rstrip('.')}.", "Correct that, and try again."
-    )
+    return AwsError(f"The AWS SDK failed: {text.rstrip('.')}.", "Correct that, and try again.")
 
 
 def _unreachable(error: botocore.BotoCoreError) -> AwsError:
-    """Return the host, or the proxy's host, that cannot be reached, without the rest of its URL."""
+    """Return an error with the unreachable host, or the proxy's, without the rest of the URL."""
     host, why = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname, type(error).__name__
     fix = "Check the network, the proxy and the region, then try again."
     if type(error) is botocore.HTTPClientError:

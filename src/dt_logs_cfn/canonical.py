@@ -1,8 +1,8 @@
-"""JSON in one form only, so that equal values are equal bytes.
+"""Write JSON in one form only, so that equal values are equal bytes.
 
-troposphere and awacs may change the order of their keys with any release; here the order of keys
-comes from their names alone. What fits into a line stays on one line, and anything longer has one
-item a line, so a review shows each right that changes.
+troposphere and awacs may change the order of their keys in any release, so we order keys by name.
+What fits into a line stays on one line. Anything longer has one item on each line, so that a review
+shows each right that changes.
 """
 
 import json
@@ -10,7 +10,7 @@ from contextlib import suppress
 
 WIDTH = 160
 
-# Keys with a usual place come in this order, wherever they are; the others follow by name.
+# These keys come first, in this order, wherever they are; the others follow by name.
 _FIRST = (
     "AWSTemplateFormatVersion",
     "Description",
@@ -34,14 +34,14 @@ _RANK = {name: rank for rank, name in enumerate(_FIRST)}
 def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
     """Return the value as JSON: ASCII, LF, keys in a fixed order, one line feed at the end.
 
-    Without indentation the lines are nearly the same, and a stack template is 1,300 bytes smaller.
+    Without indentation, a stack template is 1,300 bytes smaller.
     Raises TypeError for values that JSON cannot hold, and for floating-point numbers.
     """
     return f"{_render(_ordered(value), indentation, width)}\n"
 
 
 def readable(value: object) -> str:
-    """Return a value for people: text unchanged, and JSON, even inside a text, in short lines."""
+    """Return a value for people: text unchanged, and JSON, also inside a text, in short lines."""
     if isinstance(value, str):
         with suppress(ValueError):  # a text may begin like JSON
             return readable(json.loads(value, parse_float=str)) if value[:1] == "{" else value

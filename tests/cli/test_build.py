@@ -194,7 +194,7 @@ def test_what_is_no_release_is_not_replaced(run: Run, here: Path) -> None:
 
     failure = run("build").failure
 
-    assert "holds something that is no release" in failure
+    assert "has something that is not a release" in failure
     assert tree(here / "build") == {f"{__version__}/thesis.txt": b"years of work"}
 
 
@@ -294,7 +294,7 @@ def test_a_diff_makes_the_old_file_the_new_one(tmp_path: Path) -> None:
 
 
 def test_check_without_a_release_is_told_in_a_line(run: Run) -> None:
-    assert "There is no release in build/" in run("build", "--check").failure
+    assert "is not a folder" in run("build", "--check").failure
 
 
 def test_json_is_for_programs(run: Run, here: Path) -> None:
@@ -336,7 +336,7 @@ def test_a_setting_that_makes_a_template_too_large_is_named(run: Run, here: Path
 
     failure = run("build").failure
 
-    assert "CloudFormation takes 51,200 directly" in failure
+    assert "CloudFormation accepts 51,200 directly" in failure
     assert (
         "Shorten notification_endpoint of partition aws-us-gov in release.cfg:"
         " it has 2,035 characters." in failure

@@ -201,12 +201,12 @@ def test_a_url_is_fetched(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        pytest.param(b"{", "no JSON template", id="truncated"),
-        pytest.param(b"\xff", "no UTF-8 text", id="no text"),
+        pytest.param(b"{", "not a JSON template", id="truncated"),
+        pytest.param(b"\xff", "not UTF-8 text", id="no text"),
         pytest.param(b" " * 1_000_001, "more than 1,000,000 bytes", id="large"),
-        pytest.param(b"[" * 100_000, "no JSON template", id="nested"),
-        pytest.param(b'{"Resources":{},"Resources":{}}', "no JSON template", id="twice"),
-        pytest.param(b"{}", "no CloudFormation template", id="nothing"),
+        pytest.param(b"[" * 100_000, "not a JSON template", id="nested"),
+        pytest.param(b'{"Resources":{},"Resources":{}}', "not a JSON template", id="twice"),
+        pytest.param(b"{}", "not a CloudFormation template", id="nothing"),
     ],
 )
 def test_what_cannot_be_read(run: Run, here: Path, content: bytes, reason: str) -> None:

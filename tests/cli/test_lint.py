@@ -247,14 +247,17 @@ def test_findings_are_printed_and_are_exit_code_1(run: Run, here: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (FILES[NAME][:20_000], "no JSON template, or a truncated one"),
-        (b"AWSTemplateFormatVersion: '2010-09-09'\n", "no JSON template"),
-        (b"\xff\xfe", "no UTF-8 text"),
-        (b"[1, 2]", "no CloudFormation template"),
+        (FILES[NAME][:20_000], "not a JSON template, or it is truncated"),
+        (b"AWSTemplateFormatVersion: '2010-09-09'\n", "not a JSON template"),
+        (b"\xff\xfe", "not UTF-8 text"),
+        (b"[1, 2]", "not a CloudFormation template"),
         (b'{"Resources": {}}', "does not say which release it is of"),
-        (b'{"Resources": {}, "Resources": {}}', "no JSON template"),
-        (b'{"Resources": {"a": NaN}}', "no JSON template"),
-        (b'{"Resources": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", "nests deeper|no JSON template"),
+        (b'{"Resources": {}, "Resources": {}}', "not a JSON template"),
+        (b'{"Resources": {"a": NaN}}', "not a JSON template"),
+        (
+            b'{"Resources": ' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+            "nests deeper|not a JSON",
+        ),
         (b'{"Resources": {}' + b" " * 1_000_000 + b"}", "more than 1,000,000 bytes"),
     ],
 )

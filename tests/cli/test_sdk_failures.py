@@ -13,7 +13,7 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.errors import AwsError
 
 SETTINGS = "Check AWS_ENDPOINT_URL, the other settings of AWS and ~/.aws/config, then try again."
-SIGN_IN = "Sign in (`aws sso login`, say, or `aws configure`), or name another --profile."
+SIGN_IN = "Sign in (`aws sso login` or `aws configure`), or name another --profile."
 ROLE = "role_arn = arn:aws:iam::123456789012:role/x\nsource_profile = keys\n"
 ONCE = Config(retries={"total_max_attempts": 1})
 KEYS = "[profile keys]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = SECRET\n"
@@ -67,7 +67,7 @@ def test_a_profile_that_nobody_has(run: Run, shell: pytest.MonkeyPatch, profile:
 def test_a_config_file_that_is_none(run: Run, tmp_path: Path, text: str) -> None:
     (tmp_path / "config").write_text(text)
     assert run("status").failure == (
-        f"The AWS SDK cannot go on: Unable to parse config file: {tmp_path / 'config'}."
+        f"The AWS SDK failed: Unable to parse config file: {tmp_path / 'config'}."
         " Correct that, and try again."
     )
 

@@ -184,7 +184,7 @@ def test_a_lost_connection_is_waited_for(error: Exception) -> None:
             [ConnectTimeoutError(endpoint_url="https://a.example.com/?secret")] * 3,
             "a.example.com cannot be reached (ConnectTimeoutError).",
         ),
-        ([ResponseParserError("a proxy's page")] * 3, "What answers is not AWS."),
+        ([ResponseParserError("a proxy's page")] * 3, "The answer is not from AWS."),
         (
             [UnauthorizedSSOTokenError()],
             "There are no AWS credentials (UnauthorizedSSOTokenError).",

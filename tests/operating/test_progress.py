@@ -17,4 +17,4 @@ def test_a_long_look_tells_now_and_then_how_far_it_is() -> None:
             with Stubber(client) as stub:
                 stub.add_response(operation, {})
                 getattr(client, operation)()
-    assert lines == [f"{number} answers of AWS's read so far" for number in (5, 9)]
+    assert lines == [f"{number} answers from AWS so far" for number in (5, 9)]

@@ -242,7 +242,7 @@ def test_an_execution_that_is_refused_leaves_nothing(stage: Stage) -> None:
             ConnectionClosedError(endpoint_url="https://a.example.com/SECRET"),
             "a.example.com cannot be reached (ConnectionClosedError).",
         ),
-        (ResponseParserError("a proxy's page"), "What answers is not AWS."),
+        (ResponseParserError("a proxy's page"), "The answer is not from AWS."),
         (
             UnauthorizedSSOTokenError(),
             "There are no AWS credentials (UnauthorizedSSOTokenError).",

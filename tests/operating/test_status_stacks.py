@@ -101,7 +101,7 @@ def listed(version: str, **more: Any) -> dict[str, Any]:
 
 WITHDRAWN = {"at": "2026-04-01T12:00:00Z", "reason": "It lost logs."}
 ONE = listed(__version__)
-DAMAGED = "versions.json is none of ours, or damaged."
+DAMAGED = "versions.json is damaged, or another program wrote it."
 
 
 @pytest.mark.parametrize(

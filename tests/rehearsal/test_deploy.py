@@ -98,7 +98,7 @@ def test_a_stack_is_shown_confirmed_made_and_followed(account: Emulated, run: Ru
         (("no",), "It was not confirmed, so nothing was changed. Run it again to be asked again."),
         (
             (),
-            "Nobody is there to confirm this, so nothing was changed."
+            "Not a terminal, so I cannot ask for confirmation; nothing was changed."
             " Run it in a terminal, or with --yes.",
         ),
     ],

@@ -115,7 +115,7 @@ def test_what_is_not_confirmed_stays_as_it_is(account: Emulated, run: Runner) ->
         "It was not confirmed, so nothing was changed. Run it again to be asked again."
     )
     assert run().failure == (
-        "Nobody is there to confirm this, so nothing was changed."
+        "Not a terminal, so I cannot ask for confirmation; nothing was changed."
         " Run it in a terminal, or with --yes."
     )
     assert (status(account, stack), snapshot(account)) == ("CREATE_COMPLETE", before)

@@ -126,7 +126,7 @@ def test_nothing_is_done_without_a_yes(run: Run, aws: Aws) -> None:
     ran = run(*WHERE, moto=True)
     assert ran.code == 3
     assert ran.err.splitlines()[-1] == (
-        "dt-logs-cfn: Nobody is there to confirm this, so nothing was changed."
+        "dt-logs-cfn: Not a terminal, so I cannot ask for confirmation; nothing was changed."
         " Run it in a terminal, or with --yes."
     )
     assert run(*WHERE, moto=True, ask=lambda question: "no\n").code == 3
@@ -206,7 +206,7 @@ def test_the_template_at_a_url_is_verified_first(run: Run) -> None:
     words = (*WHERE, *GIVEN)
     with serving(released) as url:
         ran = run(*words, "--template-url", url)
-        assert "Nobody is there to confirm this" in ran.err
+        assert "I cannot ask for confirmation" in ran.err
         assert f"Template release {__version__}, least-privilege, {url}, sha256 " in ran.err
     with serving(released.replace(b"128", b"129", 1)) as url:
         ran = run(*words, "--template-url", url)

@@ -1,4 +1,4 @@
-"""Two examples a command, for its help."""
+"""Two examples for the help of each command."""
 
 _EXAMPLES = """
 build --config release.cfg
@@ -31,6 +31,6 @@ verify --stack dt-logs-analysis
 
 
 def examples(program: str, command: str) -> str:
-    """Return what stands below a command's help."""
+    """Return the text below a command's help."""
     lines = (line for line in _EXAMPLES.splitlines() if line.partition(" ")[0] == command)
     return "\n".join(("examples:", *(f"  {program} {line}" for line in lines)))

@@ -1,7 +1,7 @@
-"""All that speaks to the terminal: results, progress, questions, and texts made safe to show.
+"""Print results and progress, ask questions, and make untrusted text safe to show.
 
-A result goes to stdout, and everything else to stderr. A text that anybody may have written drives
-no terminal, and no address in it is shown whole, because its path or query may hold a token.
+A result goes to stdout, and everything else to stderr. Untrusted text cannot control the terminal,
+and addresses in it are cut, because a path or query may contain a token.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 EVERY = 5.0  # seconds between two lines of progress
-_INDENT = 6  # columns, of what would otherwise begin in the right half of a terminal
-_LONGEST = 1_500  # characters of somebody else's text in a line
-# Whatever is coloured says in words, or by its sign, what its colour means.
+_INDENT = 6  # columns, of lines that would otherwise begin in the right half of a terminal
+_LONGEST = 1_500  # characters of untrusted text in a line
+# Each of these words and signs also says what its colour means.
 _MEANING = re.compile(
     r"(?P<good>^ *\+ .*|^  ok\b|\b(?:as expected|restored|allowed|refused)\b"
     r"|\b(?:CREATE|UPDATE|DELETE)_COMPLETE\b)"
@@ -40,7 +40,7 @@ _HOST = re.compile(r"\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*")
 
 
 def result(as_json: bool, data: object, lines: Iterable[str]) -> None:
-    """Print what a command found on stdout: as JSON for a program, else as lines for people."""
+    """Print a command's result on stdout: as JSON for programs, or as lines for people."""
     if as_json:
         sys.stdout.write(canonical.dumps(data))
     elif columns(sys.stdout) is None:
@@ -51,28 +51,28 @@ def result(as_json: bool, data: object, lines: Iterable[str]) -> None:
 
 
 def tell(line: str) -> None:
-    """Print lines that are not the result on stderr, at once."""
+    """Print lines that are not the result on stderr, immediately."""
     show(line.split("\n"), sys.stderr)
 
 
 def show(lines: Iterable[str], stream: TextIO) -> None:
-    """Print lines; to a terminal in its width with a hanging indent, and in colours."""
+    """Print lines; on a terminal, wrapped with a hanging indent and in colour."""
     for line in rendered(lines, columns(stream), coloured(stream)):
         print(line, file=stream, flush=True)
 
 
 def rendered(lines: Iterable[str], width: int | None, colour: bool) -> Iterator[str]:
-    """Yield lines as a terminal of a width shows them; whole if there is no width."""
+    """Yield lines as a terminal of this width shows them; None means no limit."""
     for line in lines:
         text = printable(line)
-        whole = _MEANING.fullmatch(text) if colour else None  # also where it goes on below
+        whole = _MEANING.fullmatch(text) if colour else None  # then all its lines are coloured
         for part in wrapped(text, width):
             shown = _MEANING.sub(_painted, part) if colour else part
             yield _painted(whole, part) if whole else shown
 
 
 def meaning(text: str) -> str:
-    """Return what the first word or sign with a meaning means: good, bad or warm, or nothing."""
+    """Return the meaning of the first word or sign that has one: good, bad or warm."""
     found = _MEANING.search(text)
     return found.lastgroup or "" if found else ""
 
@@ -82,7 +82,7 @@ def _painted(found: re.Match[str], text: str = "") -> str:
 
 
 def rewriter(stream: TextIO) -> Callable[[str], None]:
-    """Return what puts a line of progress in place of the one before, where a terminal can."""
+    """Return a function that replaces the previous line of progress, if the terminal can."""
     width = columns(stream) if live(stream) else None
 
     def rewrite(line: str) -> None:
@@ -93,26 +93,26 @@ def rewriter(stream: TextIO) -> Callable[[str], None]:
 
 
 def live(stream: TextIO | None) -> bool:
-    """Tell whether a stream is a terminal that can rewrite a line."""
+    """Return whether a stream is a terminal that can rewrite a line."""
     return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def coloured(stream: TextIO | None) -> bool:
-    """Tell whether to write colours to a stream: a terminal that has them, without NO_COLOR."""
+    """Return whether to use colours on a stream: a terminal that has them, without NO_COLOR."""
     return live(stream) and not os.environ.get("NO_COLOR")
 
 
 def columns(stream: TextIO) -> int | None:
-    """Return how many columns a terminal has; None for a stream that is not a terminal."""
+    """Return how many columns a terminal has; None if the stream is not a terminal."""
     with suppress(OSError, ValueError):
         return os.get_terminal_size(stream.fileno()).columns or 80
     return None
 
 
 def wrapped(line: str, width: int | None) -> list[str]:
-    """Return a line as several that fit, with a hanging indent; whole where there is no width.
+    """Return a line as lines that fit the width, with a hanging indent; None means no limit.
 
-    What is in columns goes on in its last column, if that leaves half of the width.
+    A line with columns continues in its last column, if that leaves half of the width.
     """
     if width is None or len(line) <= width:
         return [line]
@@ -131,7 +131,7 @@ def wrapped(line: str, width: int | None) -> list[str]:
 
 
 def printable(text: str, instead: str = " ") -> str:
-    """Return a text with something instead of each character that is none to be seen."""
+    """Return a text in which each unprintable character is replaced."""
     return "".join(c if c.isprintable() else instead for c in text)
 
 
@@ -145,42 +145,39 @@ def shown_ascii(text: str, longest: int = 80) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the same as one line, with single spaces between words."""
+    """Return a text as one printable line, with single spaces between words."""
     return " ".join(printable(text).split())
 
 
 def shown_value(value: str) -> str:
-    """Return a value as it may be shown: an address in it ends with its host."""
+    """Return a value that is safe to show: an address in it ends after its host."""
     before, address, rest = value.partition("://")
     if not address:
         return value
-    # Not urlsplit, which raises ValueError for some of what people write.
+    # urlsplit raises ValueError for some inputs.
     place = re.split(r"[/?#\\\s]", rest, maxsplit=1)[0].rpartition("@")[2]
     host = _HOST.match(place)
     return f"{before}://{host[0] if host else ''}/…"
 
 
 def shown_text(text: str) -> str:
-    """Return a text with each address in it as it may be shown.
-
-    A place in S3 is none: it is known to whoever may see it.
-    """
+    """Return a text in which each address is safe to show; S3 locations stay whole."""
     return re.sub(r"\S+", lambda found: _shown_word(found[0]), text)
 
 
 def shown_line(text: str) -> str:
-    """Return somebody else's text as one line, no longer than a reader takes in."""
-    # Hidden first: a sign that steers a terminal becomes a space, and what is behind stays seen.
+    """Return untrusted text as one line that is safe to show and not too long."""
+    # Addresses first: a control character becomes a space, which would end the address.
     return cut(one_line(shown_text(text)))
 
 
 def cut(text: str, longest: int = _LONGEST) -> str:
-    """Return the beginning of a text that is longer than so many characters."""
+    """Return a text, cut if it has more than so many characters."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def changed(before: str, after: str, empty: str = "empty") -> str:
-    """Return how a value changes, as it may be shown."""
+    """Return how a value changes, safe to show."""
     old, new = shown_value(before) or empty, shown_value(after) or empty
     same = " (the hidden part changes)" if old == new else ""
     return f"{old} -> {new}{same}"
@@ -192,7 +189,7 @@ def _shown_word(word: str) -> str:
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
-    """Yield what changes from old to new values, a line each."""
+    """Yield a line for each change from old to new values."""
     for name, value in new.items():
         if name not in old:
             yield f"{name} = {shown_value(value) or 'empty'} (new)"
@@ -202,25 +199,26 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
 
 
 def _ask(question: str) -> str | None:
-    """Return an answer from the terminal; None where nobody can be asked."""
+    """Return an answer from the terminal; None if nobody can be asked."""
     if sys.stdin is None or not sys.stdin.isatty():
         return None
     try:
         print(question, end=" ", file=sys.stderr, flush=True)
-        if not sys.stderr.writable():  # nobody sees what is asked
+        if not sys.stderr.writable():  # nobody sees the question
             return None
         return sys.stdin.readline()
     except KeyboardInterrupt:
-        print(file=sys.stderr)  # what is told next begins a line
+        print(file=sys.stderr)  # so that the next output starts on a new line
         raise
 
 
 @dataclass(frozen=True)
 class Operator:
-    """Clock and sleep in seconds; `tell` shows a line of progress; `ask` returns an answer.
+    """The person or program that runs a command.
 
-    `wait` puts what is waited for in place of what it showed before, on a terminal that can do so.
-    `here` is what the command was given that ours suggest.
+    `clock` and `sleep` use seconds. `tell` shows a line of progress. `ask` returns an answer.
+    `wait` shows what is awaited, in place of its previous line, if the terminal can do that. `here`
+    has the options for the commands that we suggest.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -231,13 +229,13 @@ class Operator:
     here: Here = field(default_factory=Here)
 
     def advise(self, text: str) -> None:
-        """Tell words of our own; each command between backticks in them works as it stands."""
+        """Show advice of ours; commands between backticks get the options of this command."""
         self.tell(self.here.text(text))
 
     def confirm(self, question: str, yes: bool, unless: str = "nothing was changed") -> None:
-        """Return if it is agreed to. Raises OperatingError if not, or if nobody is there to ask.
+        """Return if the answer is yes. Raises OperatingError otherwise, or if nobody can be asked.
 
-        `unless` is how things are where it is not: KeyboardInterrupt, too, comes with that told.
+        `unless` describes the state without a yes; it is also shown for a KeyboardInterrupt.
         """
         if yes:
             return
@@ -248,7 +246,7 @@ class Operator:
             raise
         if answer is None:
             raise OperatingError(
-                f"Nobody is there to confirm this, so {unless}.",
+                f"Not a terminal, so I cannot ask for confirmation; {unless}.",
                 "Run it in a terminal, or with --yes.",
             )
         if answer.strip().lower() not in ("y", "yes"):
@@ -280,7 +278,7 @@ def elapsed(seconds: float) -> str:
 def watch(
     clients: Iterable[BaseClient], clock: Callable[[], float], tell: Callable[[str], None]
 ) -> None:
-    """Have it told every few seconds how many answers these clients have got, from any thread."""
+    """Show every few seconds how many answers these clients have received, in any thread."""
     numbers, last = count(1), clock()
 
     def beat(**given: object) -> None:
@@ -288,7 +286,7 @@ def watch(
         number, now = next(numbers), clock()
         if now - last >= EVERY:
             last = now
-            tell(f"{number:,} answers of AWS's read so far")
+            tell(f"{number:,} answers from AWS so far")
 
     for each in clients:
         each.meta.events.register("after-call", beat)

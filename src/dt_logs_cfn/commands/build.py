@@ -1,4 +1,4 @@
-"""`build`: write the release of this version, or say how it differs from what is on disk."""
+"""`build`: write the release of this version, or compare it with the one on disk."""
 
 import argparse
 from pathlib import Path
@@ -23,24 +23,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("build"),
         metavar="DIR",
-        help="folder of the releases; this one goes to DIR/<version> (default: build)",
+        help="folder of the releases; this one is DIR/<version> (default: build)",
     )
     parser.add_argument(
         "--check",
         action="store_true",
-        help="write nothing; show how what is on disk differs from it, and exit 1 if it does",
+        help="write nothing; show how the release on disk differs, and exit with 1 if it does",
     )
     parser.add_argument(
         "--mark-released",
         action="store_true",
-        help=f"enter the version into DIR/{ledger.LEDGER}: its files never change from then on",
+        help=f"enter the version into DIR/{ledger.LEDGER}: its files must never change again",
     )
     add_customize(parser, "change the templates with this function; see docs/library.md")
     parser.add_argument("--json", action="store_true", help="print the result for a program")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build the release; with `--check` answer 1 if the one on disk is another."""
+    """Build the release; with `--check` return 1 if the one on disk differs."""
     out: Path = arguments.out
     settings = load_settings(arguments.config)
     release = build_release(settings, load_customize(arguments.customize))
@@ -49,10 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _report_check(folder, compare(release, folder), arguments.json) or _gate(
             release, out
         )
-    ledger.is_released(release, out)  # or what is released would be written over
+    ledger.is_released(release, out)  # raises instead of overwriting another release
     folder = write_release(release, out)
     if arguments.mark_released and ledger.mark(release, out):
-        tell(f"{out / ledger.LEDGER} has {release.version} now: commit it.")
+        tell(f"{release.version} is now in {out / ledger.LEDGER}: commit it.")
     result(arguments.json, _summary(release, folder), _listing(release, folder))
     for warning in release.warnings:
         tell(f"warning: {warning}")
@@ -63,15 +63,15 @@ def _report_check(folder: Path, differences: tuple[Difference, ...], as_json: bo
     lines = "".join(each.diff for each in differences).splitlines()
     result(as_json, {"differs": [each.name for each in differences]}, lines)
     if differences:
-        tell(f"{folder} is not what this source builds: `build` writes it.")
+        tell(f"{folder} is not what this source builds. Run `dt-logs-cfn build` to write it.")
     else:
         tell(f"{folder} is what this source builds.")
     return 1 if differences else 0
 
 
 def _gate(release: Release, out: Path) -> int:
-    """Answer 1 where a released version changed, or this one's number says too little."""
-    # It needs the schemas of cfn-lint, which takes long to import.
+    """Return 1 if a released version changed, or this version's number is too low."""
+    # It needs cfn-lint's schemas, which load slowly.
     from dt_logs_cfn.diff.version_check import problems
 
     found = problems(release, out) if ledger.released(out) else ()

@@ -1,4 +1,4 @@
-"""`lint`: check this release's templates, or one that is given, before a customer meets them."""
+"""`lint`: check this release's templates, or one of them, before a customer uses them."""
 
 import argparse
 import datetime
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the findings; answer 1 if there are any."""
+    """Print the findings; return 1 if there are any."""
     templates = _templates(arguments.template)
     findings = lint_templates(templates, datetime.date.today())
     result(arguments.json, [finding.to_json() for finding in findings], map(str, findings))

@@ -37,34 +37,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Privileges,
         choices=tuple(Privileges),
         metavar="SET",
-        help="documented or least-privilege: which stack template (default: least-privilege; with"
-        " --service-role documented the one that was documented together with that role)",
+        help="the stack template: documented or least-privilege (default: least-privilege, or"
+        " documented with --service-role documented)",
     )
     parser.add_argument(
         "--service-role",
         choices=("documented", "lifecycle"),
         default="lifecycle",
         metavar="ROLE",
-        help="documented or lifecycle: through which role CloudFormation acts (default: lifecycle)",
+        help="the role that CloudFormation uses: documented or lifecycle (default: lifecycle)",
     )
     parser.add_argument(
         "--release",
         type=Path,
         metavar="DIR",
-        help="the folder of a release (default: the release of the installed version)",
+        help="the folder of a release (default: the installed version's)",
     )
     parser.add_argument(
         "--verbose", action="store_true", help="print stack events, changes and API calls as well"
     )
     add_customize(parser, "the function with which the release was built")
     parser.add_argument("--json", action="store_true", help="print the result for a program")
-    parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="write an HTML page of what was seen"
-    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write an HTML report")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Rehearse; answer 1 if anything was not as expected."""
+    """Rehearse; return 1 if anything was not as expected."""
     _check_installed()
     from dt_logs_rehearsal import command
 

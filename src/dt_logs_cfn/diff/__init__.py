@@ -1,4 +1,4 @@
-"""Compare two templates: what an update would give a customer; pure, reads no files.
+"""Compare two templates: what an update would change for a customer; pure, reads no files.
 
     template, template ─► parameters, resources, rights, handler ─► Change …
 
@@ -15,7 +15,7 @@ from dt_logs_handler.documents import Json
 
 __all__ = ["Change", "Level", "Object", "compare_templates"]
 
-# The order in which a customer asks for them.
+# The order in which they matter to a customer.
 _ORDER = ["Resources", "Parameters", "Outputs", "Rules", "Conditions", "Metadata", "Description"]
 
 # By section: the name of its parts, and the levels of a removed, new or changed part.
@@ -26,10 +26,10 @@ _NAMED = {
     "Rules": ("rule", Level.MINOR, Level.MAJOR, Level.MAJOR),
 }
 
-# Another default of these gives the logs to somebody else, or more of them.
+# Another default of these gives the logs to somebody else, or gives away more of them.
 RECIPIENT = frozenset({"DataTheoremAccountId", "NotificationEndpoint", "VendorReadScope"})
 
-# Constraints with a number; the sign is the direction in which more values are allowed.
+# Numeric constraints; the sign is the direction in which more values are allowed.
 _BOUNDS = {"MaxLength": 1, "MaxValue": 1, "MinLength": -1, "MinValue": -1}
 _CONSTRAINTS = {*_BOUNDS, "AllowedPattern", "AllowedValues"}
 
@@ -81,7 +81,7 @@ def _part(section: str, name: str, old: Object, new: Object) -> Iterator[Change]
     elif section == "Parameters" and before and after:
         yield from _parameter(name, before, after)
     else:
-        # Other stacks may import an output, or it may no longer be there.
+        # Other stacks may import the output, or it may no longer exist.
         parts = {*differing(before, after)} if before and after else {"Condition"}
         hard = section == "Outputs" and parts & {"Condition", "Export"}
         yield Change(Level.MAJOR if hard else changed, kind, f"{kind} {name} changes")
@@ -100,7 +100,7 @@ def _metadata(old: Object, new: Object) -> Iterator[Change]:
 
 
 def _parameter(name: str, old: Object, new: Object) -> Iterator[Change]:
-    """Yield what changes in the declaration of a parameter that both templates have."""
+    """Yield the changes of a parameter that both templates have."""
     for field in differing(old, new):
         before, after = old.get(field), new.get(field)
         was = f"was {exact(before)}, " if field in old else ""

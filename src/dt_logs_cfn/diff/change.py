@@ -11,7 +11,7 @@ Object = Mapping[str, Json]
 
 
 class Level(IntEnum):
-    """What a change means for the version number; the larger one counts."""
+    """The part of the version number that a change must raise; the largest one counts."""
 
     IDENTICAL = 0
     PATCH = 1
@@ -24,9 +24,9 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One change. `kind` is the part of the template; all other texts may quote untrusted ones.
+    """One change. `kind` is the part of the template; the other texts may quote untrusted text.
 
-    For a handler source, `file` is its name and `diff` a unified diff.
+    For a source of the handler, `file` is its name and `diff` a unified diff.
     """
 
     level: Level

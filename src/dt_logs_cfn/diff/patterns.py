@@ -13,16 +13,16 @@ _RUN = [_FRESH] * 16  # longer than what ours spell with `?`
 
 
 def covers(wide: Pattern, narrow: Pattern) -> bool:
-    """Return whether one pattern matches all that the other matches; never wrongly true."""
+    """Return whether one pattern matches everything that the other matches; never wrongly true."""
     # Only `*` matches the letter that stands for `*`; only `*` and `?` the one for `?`.
     letters = {"*": "**", "?": _FRESH}
     return _meet(wide, tuple(letters.get(each, each) for each in narrow))
 
 
 def may_cover(wide: Pattern, narrow: Pattern) -> bool:
-    """Return whether one pattern may match all that the other matches; never wrongly false.
+    """Return whether one pattern may match everything that the other matches; never wrongly false.
 
-    If it does not, then whatever the symbols are, the other matches a text that it does not match.
+    If false, the other matches a text that this one does not, whatever the symbols stand for.
     """
     texts = {"*": _RUN, "?": [_FRESH]}
     tried = [letter for each in narrow for letter in texts.get(each, [each])]
@@ -32,7 +32,7 @@ def may_cover(wide: Pattern, narrow: Pattern) -> bool:
 
 @lru_cache(1 << 16)
 def _meet(one: Pattern, other: Pattern) -> bool:
-    """Return whether some text matches both patterns; a symbol is a letter of its own."""
+    """Return whether some text matches both patterns; a symbol is a single letter."""
     reached = [True] + [False] * len(other)
     for a in (*one, ""):
         following = [False] * len(reached)

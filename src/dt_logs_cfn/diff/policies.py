@@ -1,4 +1,4 @@
-"""Read a role's policies as rights: one action on one resource, under some tests.
+"""Read a role's policies as rights: one action on one resource, if some tests pass.
 
 CloudFormation's functions are resolved. What only the customer's account knows, such as its
 region, becomes a symbol in angle brackets, which is one element of a pattern. The condition that
@@ -53,7 +53,7 @@ class Right:
 
 
 class _Symbolic(ResolvedTemplate):
-    """A template in which each function that cannot be resolved is a symbol."""
+    """A template in which each function that cannot be resolved becomes a symbol."""
 
     def function(self, name: str, argument: Any) -> Any:
         try:
@@ -71,7 +71,7 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
         for name, each in mapping(template.get("Resources")).items()
         if mapping(each).get("Type") == "AWS::Logs::LogGroup"
     }
-    # Without conditions, `Fn::If` within a text is a function that cannot be worked out.
+    # Without conditions, an `Fn::If` within a text cannot be resolved.
     bare = {**template, "Conditions": {}}
     symbolic = _Symbolic(bare, parameters, *_HERE, log_groups, {_STACK: f"<{_STACK}>"})
     properties = mapping(role.get("Properties"))
@@ -111,7 +111,7 @@ def _tests(condition: Json, template: ResolvedTemplate) -> Tests | None:
     tests = set()
     for operator, keys in mapping(condition).items():
         for key, values in mapping(keys).items():
-            # Worked out first: the branches of `Fn::If` are not alternatives of a test.
+            # Resolved first: the branches of `Fn::If` are not alternatives of a test.
             texts = [text for _, text in _texts(template.value([values]), Tests(), template)]
             tests.add(f"if {operator} {key} {' or '.join(sorted(map(exact, texts)))}")
     return frozenset(tests)
@@ -125,7 +125,7 @@ def _texts(value: Json, tests: Tests, template: ResolvedTemplate) -> Iterator[tu
 
 
 def _items(value: Json, tests: Tests) -> Iterator[tuple[Tests, Json]]:
-    """Yield what a value is, or what is in its lists, and the tests by which it is there."""
+    """Yield a value, or the items of its lists, with the tests under which it is there."""
     match value:
         case list():
             for each in value:

@@ -1,4 +1,4 @@
-"""Work out which of a stack's resources are created, changed, replaced or removed."""
+"""Compare resources: which ones an update creates, changes, replaces or removes."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from dt_logs_handler.documents import Json
 
 FUNCTION, ROLE = "AWS::Lambda::Function", "AWS::IAM::Role"
 
-# Compared in parts: changes of these run other code, or run it with other permissions.
+# Properties that have a comparison of their own, and those that decide what code runs.
 _ELSEWHERE = {FUNCTION: {"Code"}, ROLE: {"ManagedPolicyArns", "Policies"}}
 _RUNS = {"Environment", "Handler", "Layers", "Role"}
 
@@ -22,8 +22,9 @@ _RUNS = {"Environment", "Handler", "Layers", "Role"}
 def create_only(kind: str) -> frozenset[str] | None:
     """Return the properties of a type that only a replacement changes, or None if unknown.
 
-    Those for which only a part, or only some conditions, make it so count as well. [CloudFormation
-    CLI user guide, resource type schema: createOnlyProperties, conditionalCreateOnlyProperties]
+    This includes properties of which only a part, or only some values, need a replacement
+    [CloudFormation CLI user guide, resource type schema: createOnlyProperties,
+    conditionalCreateOnlyProperties].
     """
     if kind.startswith("Custom::"):
         return frozenset({"ServiceToken"})

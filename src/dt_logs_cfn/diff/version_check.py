@@ -1,4 +1,4 @@
-"""Check a change: released versions stay, and the next version number is high enough."""
+"""Check that released versions are unchanged, and the next version number is high enough."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Build everything that a vendor releases, in memory and only from the settings.
 
-The same settings give the same bytes on every machine: no clock, no path, no environment. So a
-customer who rebuilds a release can compare it byte by byte.
+The same settings give the same bytes on every machine: clock, paths and environment do not matter.
+So a customer can rebuild a release and compare every byte.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ _NAMES = {
 }
 _LIFECYCLE = "cloudformation-role-lifecycle"
 
-# What CreateStack takes as TemplateBody; a larger one would have to be fetched from S3.
+# The limit of CreateStack's TemplateBody; CloudFormation reads a larger one only from S3.
 TEMPLATE_LIMIT = 51_200
 TEMPLATE_WARNING = TEMPLATE_LIMIT * 9 // 10
 
@@ -61,8 +61,8 @@ Templates = Mapping[TemplateKind, Mapping[str, Any]]
 class Release:
     """The files of one version, by their POSIX names inside its folder.
 
-    `warnings` are sentences about what needs attention soon. `customized_by` names what changed the
-    templates, as MODULE:FUNCTION, and is empty where nothing did.
+    `warnings` are sentences about what needs attention soon. `customized_by` names the function
+    that changed the templates, as MODULE:FUNCTION, or is empty.
     """
 
     version: str
@@ -89,12 +89,12 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
     """Build every file of a release, in memory.
 
     `customize` is called with each template, a `troposphere.Template`, and its `TemplateKind`. It
-    may add resources, outputs, parameters, conditions, tags, and statements to the service role;
-    and it may change the function, but not its code, handler or role. It runs twice. The release
+    may add resources, outputs, parameters, conditions, tags, and statements to the service role.
+    It may change the function, but not its code, handler or role. It runs twice. The release
     records its name.
 
     Repeatable: equal arguments give equal bytes. Raises BuildError if a template is larger than
-    the 51,200 bytes that CloudFormation takes directly, or if `customize` does what it may not.
+    the 51,200 bytes that CloudFormation accepts directly, or if `customize` does what it may not.
 
     >>> release = build_release(Settings((Vendor("aws", "111122223333"),)))
     >>> len(release.files["dt-logs-analysis.template.json"]) < 51_200
@@ -133,16 +133,16 @@ def sha256(content: bytes) -> str:
 def size_warnings(
     templates: Mapping[str, bytes], settings: Settings, changes: Customization | None = None
 ) -> tuple[str, ...]:
-    """Return a sentence for each template that fills over 90 % of what CloudFormation takes.
+    """Return a sentence for each template that is larger than 90 % of CloudFormation's limit.
 
-    Raises BuildError if one is beyond it.
+    Raises BuildError if one exceeds the limit.
     """
     warnings = []
     for name, content in templates.items():
         size = len(content)
         if size > TEMPLATE_LIMIT:
             raise BuildError(
-                f"{name} has {size:,} bytes; CloudFormation takes {TEMPLATE_LIMIT:,} directly.",
+                f"{name} has {size:,} bytes; CloudFormation accepts {TEMPLATE_LIMIT:,} directly.",
                 _what_to_shorten(content, settings, size - TEMPLATE_LIMIT, changes),
             )
         if size > TEMPLATE_WARNING:
@@ -153,7 +153,7 @@ def size_warnings(
 def _what_to_shorten(
     template: bytes, settings: Settings, excess: int, changes: Customization | None
 ) -> str:
-    """Name what to shorten: a setting only if all settings together take at least the excess."""
+    """Return what to shorten: a setting, if all settings together use at least the excess."""
     vendors = Settings(settings.vendors).to_metadata().items()
     places = {text: (name, of) for of, values in vendors for name, text in values.items()}
     taken = {text: template.count(json.dumps(text).encode()) * len(text) for text in places}
@@ -166,13 +166,13 @@ def _what_to_shorten(
 
 
 def _text(kind: TemplateKind, template: Mapping[str, Any]) -> bytes:
-    """Return a template's published form; those with a size limit have no indentation."""
+    """Return a template's published form; a stack's, which must be small, has no indentation."""
     indentation = " " if kind is TemplateKind.SERVICE_ROLE else ""
     return canonical.dumps(template, indentation).encode()
 
 
 def _policies(templates: Templates, ours: Templates) -> dict[str, bytes]:
-    """Return the policy files; what the service role may do besides is in its lifecycle policy."""
+    """Return the policy files; the lifecycle policy includes a customization's statements."""
     documents = {name: policy_document(name) for name in POLICY_NAMES}
     role = TemplateKind.SERVICE_ROLE
     documents[_LIFECYCLE]["Statement"] += added_service_statements(templates[role], ours[role])
@@ -180,14 +180,14 @@ def _policies(templates: Templates, ours: Templates) -> dict[str, bytes]:
 
 
 def _for_pipelines(templates: Templates) -> dict[str, bytes]:
-    """Return the Terraform modules, which take either stack template, and parameters."""
+    """Return the Terraform modules, for either stack template, and the StackSet's parameters."""
     least, documented = (
         templates[kind] for kind in (TemplateKind.LEAST_PRIVILEGE, TemplateKind.DOCUMENTED)
     )
     for name in sorted(documented["Parameters"].keys() - least["Parameters"].keys()):
         raise BuildError(
             f"Only the documented stack template has the parameter {name}.",
-            "Add it to both, because the Terraform modules take either template.",
+            "Add it to both, because the Terraform modules use either template.",
         )
     return {
         TERRAFORM: terraform(least, documented).encode(),

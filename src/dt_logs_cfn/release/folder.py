@@ -1,4 +1,4 @@
-"""A release on disk: written whole or not at all, and compared with what the source builds."""
+"""Write a release to disk, completely or not at all, and compare it with what the source builds."""
 
 import difflib
 import fcntl
@@ -31,9 +31,9 @@ class Difference:
 def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     """Write the release to `out/<version>` and return that folder.
 
-    A reader finds the old release there, the new one, or for an instant none; never a mixture.
-    Writing the same release again changes nothing. Raises ReleaseError if `out` cannot be
-    written, or if the folder holds something that is not a release.
+    A reader finds the old release, the new one, or for a moment none, but never a mixture. Writing
+    the same release again changes nothing. Raises ReleaseError if `out` cannot be written, or the
+    folder has something that is not a release.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as out:
@@ -85,10 +85,10 @@ def read_files(folder: Path) -> dict[str, bytes]:
     """Read every file below a folder, by its relative POSIX name.
 
     An entry that cannot be a file, such as a pipe or a broken link, counts as an empty file. Raises
-    ReleaseError if the folder is not there or cannot be read.
+    ReleaseError if the folder does not exist or cannot be read.
     """
     if not folder.is_dir():
-        raise ReleaseError(f"There is no release in {folder}.", "Make it with `dt-logs-cfn build`.")
+        raise ReleaseError(f"{folder} is not a folder.", "Make it with `dt-logs-cfn build`.")
     try:
         return {
             path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else b""
@@ -104,7 +104,7 @@ def read_files(folder: Path) -> dict[str, bytes]:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep other builds out of the folder until we are done; a killed build frees it, too."""
+    """Lock the folder against other builds; the lock ends with the process."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -117,7 +117,7 @@ def _replace(target: Path, files: Mapping[str, bytes]) -> None:
     """Fill a new folder beside the target, then rename it into place."""
     if target.exists() and not (target / MANIFEST).is_file():
         raise ReleaseError(
-            f"{target} holds something that is no release.",
+            f"{target} has something that is not a release.",
             "Move it away, or choose another --out.",
         )
     fresh, former = (target.parent / f".{target.name}.{name}" for name in ("new", "old"))

@@ -1,6 +1,6 @@
-"""The release that the installed version builds, for the vendor that its package names.
+"""The release that the installed version builds, with the settings in its package.
 
-The package carries the vendor's `release.cfg`; in a checkout, the one at the top is a link to it.
+The package contains the vendor's `release.cfg`. In a checkout, the file at the top is a link to it.
 """
 
 from collections.abc import Mapping

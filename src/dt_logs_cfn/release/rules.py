@@ -82,7 +82,7 @@ def size(subject: Subject) -> Iterator[Finding]:
     found = len(subject.text.encode())
     if found > TEMPLATE_LIMIT:
         yield subject.finding(
-            "size", (), f"{found:,} bytes; CloudFormation takes {TEMPLATE_LIMIT:,} directly."
+            "size", (), f"{found:,} bytes; CloudFormation accepts {TEMPLATE_LIMIT:,} directly."
         )
 
 

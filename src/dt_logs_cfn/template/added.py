@@ -1,6 +1,6 @@
 """Find what a customized template has beyond ours, for its reviewers and for the policy files.
 
-Templates are compared with templates; the function that changed them is not looked at.
+It compares templates only; the function that changed them does not matter.
 """
 
 import json
@@ -21,9 +21,9 @@ Plain = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class AddedRight:
-    """A policy statement beyond ours: in which resource, and what it says, as text.
+    """A policy statement beyond ours: its resource, and what it says, as text.
 
-    `who` is its principal; empty in a policy that is attached to an identity.
+    `who` is its principal; it is empty in an identity's policy.
     """
 
     resource: str
@@ -36,9 +36,9 @@ class AddedRight:
 
 @dataclass(frozen=True)
 class Customization:
-    """Who changed a release's templates, which places of each, and which rights were added.
+    """Who changed a release's templates, where, and which rights were added.
 
-    A place is a path into the template, and what happened there: added or changed.
+    A place is a path into the template, followed by "added" or "changed".
     """
 
     by: str
@@ -49,7 +49,7 @@ class Customization:
 def customization(
     found: Mapping[TemplateKind, Plain], ours: Mapping[TemplateKind, Plain]
 ) -> Customization | None:
-    """Return what templates have beyond ours, or None."""
+    """Return how templates differ from ours, or None if nobody customized them."""
     names = (each["Metadata"][RECORD].get(CUSTOMIZED, "") for each in found.values())
     by = next(filter(None, names), "")
     if not by:
@@ -89,8 +89,8 @@ def added_rights(found: Plain, ours: Plain) -> tuple[AddedRight, ...]:
 def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
     """Return the statements that the service role has beyond ours, as a policy file has them.
 
-    Placeholders like `${Region}` stand for what differs from stack to stack. Raises BuildError for
-    a CloudFormation function that a policy file cannot have.
+    Placeholders like `${Region}` stand for values that differ from stack to stack. Raises
+    BuildError for a CloudFormation function that a policy file cannot express.
     """
     parameters = {name: f"${{{name}}}" for name in found["Parameters"]}
     pseudo = {f"AWS::{name}": f"${{{name}}}" for name in ("StackId", "StackName", "URLSuffix")}
@@ -102,7 +102,7 @@ def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
         return [resolved.value(each) for each in _added(role, ours["Resources"][SERVICE_ROLE])]
     except KeyError as error:
         raise BuildError(
-            f"A statement of the service role uses {error.args[0]}, which a policy file cannot.",
+            f"A statement of the service role uses {error.args[0]}; a policy file cannot.",
             "Write it with Ref, Fn::Sub, Fn::Join, Fn::If or Fn::GetAtt.",
         ) from error
 

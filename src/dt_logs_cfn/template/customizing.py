@@ -1,8 +1,8 @@
-"""Let a customer's function change a template, within limits, and so that it can be built again.
+"""Let a customer's function change a template, within limits, so that it can be rebuilt.
 
-The function is given a template and its kind. It may add to the template, and change how the Lambda
+The function gets a template and its kind. It may add to the template, and change how the Lambda
 function is set up. What we promise about our own resources stays. Whoever has the function can
-build the same template again.
+rebuild the same template.
 """
 
 import json
@@ -23,7 +23,7 @@ from dt_logs_cfn.template.templates import CUSTOMIZED, RECORD, TemplateKind, tem
 Customize = Callable[[Template, TemplateKind], None]
 
 _SECTIONS = ("Conditions", "Mappings", "Outputs", "Parameters", "Resources", "Rules")
-# What makes the function ours: its code, its entry point, and the role that we explain.
+# What makes the function ours: its code, its entry point, and the role that `explain` describes.
 _PROMISED = ("Code", "Handler", "Role")
 
 
@@ -32,8 +32,8 @@ def built(
 ) -> dict[str, Any]:
     """Return a template as plain data, changed by `customize` if there is one.
 
-    A changed template records `name`, or what `name_of` returns if that is empty. Raises BuildError
-    if `customize` fails, changes what it may not, or gives another template when it runs again.
+    A changed template records `name`, or else the name of `customize`. Raises BuildError if
+    `customize` fails, changes what it may not, or gives another template when it runs again.
     """
     ours: dict[str, Any] = template_of(settings, kind).to_dict()
     if customize is None:
@@ -43,7 +43,7 @@ def built(
     if text != again:
         raise BuildError(
             f"{by} gave two different {kind.value} templates when it ran twice.",
-            "Let it depend on nothing but the template and the kind: no clock, no random value.",
+            "Use only the template and the kind, not a clock or a random value.",
         )
     found: dict[str, Any] = json.loads(text)
     for place in _not_allowed(found, ours):
@@ -51,7 +51,7 @@ def built(
             f"{by} removes or changes {place} in the {kind.value} template.",
             "Only add to the template; docs/library.md lists what a customization may change.",
         )
-    if text != json.dumps(ours):  # in another order, the Terraform modules are others
+    if text != json.dumps(ours):  # the Terraform modules depend on the order, too
         found["Metadata"][RECORD][CUSTOMIZED] = name or by
     return found
 
@@ -65,13 +65,13 @@ def name_of(customize: Customize) -> str:
 def _customized(customize: Customize, template: Template, kind: TemplateKind) -> str:
     """Return a changed template as JSON, in its own order, which the Terraform modules keep.
 
-    Raises BuildError for whatever goes wrong: this is a customer's code, and troposphere raises
-    errors of many types for it.
+    Raises BuildError for any failure: this is a customer's code, and troposphere raises errors of
+    many types for it.
     """
     by = name_of(customize)
     try:
         returned: object = customize(template, kind)  # type: ignore[func-returns-value]  # checked
-    except (Exception, SystemExit) as error:  # with an exit of 0, a build would seem done
+    except (Exception, SystemExit) as error:  # after exit(0), the build would seem to be done
         frames = traceback.extract_tb(error.__traceback__)
         at = frames[1] if len(frames) > 1 else frames[0]
         raise BuildError(
@@ -81,11 +81,11 @@ def _customized(customize: Customize, template: Template, kind: TemplateKind) ->
     if returned is not None:
         raise BuildError(
             f"{by} returned a {type(returned).__name__}, which would be ignored.",
-            "Change the template that it is given, and return nothing.",
+            "Change the template that it gets, and return nothing.",
         )
     try:
         found = template.to_dict()
-        canonical.dumps(found)  # which refuses values that JSON cannot hold
+        canonical.dumps(found)  # raises for values that JSON cannot hold
         return json.dumps(found)
     except Exception as error:
         raise BuildError(
@@ -105,7 +105,7 @@ def _not_allowed(found: Any, ours: Any) -> Iterator[str]:
 
 
 def _may(path: Path, what: str) -> bool:
-    """Return whether a difference from our template is one that a customer may make."""
+    """Return whether a customer may make a change to our template."""
     match path:
         case (section,) | (section, _) if section in _SECTIONS:
             return what == "added"

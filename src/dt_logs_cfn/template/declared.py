@@ -18,28 +18,28 @@ def declared(template: Mapping[str, Json]) -> Declared:
 
 
 def default(parameter: Mapping[str, Json]) -> str | None:
-    """Return the value that a parameter has if none is given, or None if one must be."""
+    """Return a parameter's default, or None if it is required."""
     return str(parameter["Default"]) if "Default" in parameter else None
 
 
 def complete(
     template: Mapping[str, Json], given: Mapping[str, str], kept: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return each parameter's value: given, else kept, else its default; without one, none."""
+    """Return each parameter's value: the given, the kept or the default one, if there is any."""
     known = {**kept, **given}
     values = {name: known.get(name, default(each)) for name, each in declared(template).items()}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def split(parameter: Mapping[str, Json], value: str) -> list[str] | str:
-    """Return a value as CloudFormation hands it on: a list as its items, without spaces around."""
+    """Return a value as CloudFormation passes it on: a list as its items, without outer spaces."""
     if parameter.get("Type") != "CommaDelimitedList":
         return value
     return [each.strip() for each in value.split(",")]
 
 
 def accepts(parameter: Mapping[str, Any], value: str) -> bool:
-    """Return whether a parameter takes a value: a list's pattern is for each of its items."""
+    """Return whether a parameter accepts a value; a list's pattern applies to each item."""
     if parameter["Type"] == "Number":
         number = int(value) if re.fullmatch("-?[0-9]{1,18}", value) else None
         return number is not None and (

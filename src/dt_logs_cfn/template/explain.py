@@ -1,5 +1,6 @@
-"""What each right of the Lambda is for, and what it may not do: data, for people and programs."""
+"""What each permission of the Lambda is for, and what it may not do, as data."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -8,38 +9,39 @@ import awacs.s3
 from awacs.aws import Action
 
 from dt_logs_cfn.template.policies import policy_document
+from dt_logs_handler.documents import texts
 from dt_logs_handler.grants import GRANTS
 
 _LEAST = "lambda-execution-least-privilege"
 _DOCUMENTED = "lambda-execution-documented"
 
-# What a security team asks about first; no statement of the policy allows it.
+# What a security team asks about first. No statement of the policy allows it.
 REFUSED = (
-    "reading any object: no s3:GetObject, so the function cannot read a log",
-    "deleting or writing an object, but for the test file that Elastic Load Balancing wrote",
-    "changing the policy or the notifications of another account's bucket: aws:ResourceAccount has"
-    " to be the stack's own. Making, securing and deleting a bucket has no such condition, and"
-    " holds for names of the function's pattern alone, with this account's number in them",
-    "deleting a bucket that has another name than those the function gives, or LogBucketName",
-    "subscribing anybody but the vendor's endpoint: sns:Endpoint and sns:Protocol say who",
+    "reading any object: without s3:GetObject, the function cannot read a log",
+    "writing or deleting an object, except Elastic Load Balancing's test file",
+    "changing the policy or the notifications of another account's bucket: aws:ResourceAccount must"
+    " be the stack's own account. Creating, securing and deleting a bucket has no such condition,"
+    " but is limited to names of the function's pattern, which contain the account ID",
+    "deleting a bucket, except those that the function named, and LogBucketName",
+    "subscribing anyone but the vendor's endpoint: sns:Endpoint and sns:Protocol prevent it",
     "publishing to a topic, or changing a topic's policy",
-    "changing a network or gateway load balancer, or one of another region",
-    "anything in IAM, Lambda, STS or KMS: it cannot raise its own rights",
-    "making a log group, or writing to one that is not its own",
+    "changing a network or gateway load balancer, or one in another region",
+    "anything in IAM, Lambda, STS or KMS: it cannot extend its own permissions",
+    "creating a log group, or writing to one that is not its own",
 )
 OPEN = (
-    "who may put a bucket's policy may open that bucket: IAM cannot limit what a policy says."
-    " ExistingLogBucketNames narrows it to buckets that you name",
-    "a subscription has no resource of its own in IAM: sns:Unsubscribe and"
-    " sns:SetSubscriptionAttributes hold for every subscription of the account",
-    "load balancers are scoped as all application load balancers of account and region, since one"
-    " that leaves the stack has to be switched off after the role has changed",
+    "whoever may write a bucket's policy can open that bucket: IAM cannot limit what a policy"
+    " says. ExistingLogBucketNames narrows it to the buckets that you name",
+    "IAM has no resource for a subscription: sns:Unsubscribe and sns:SetSubscriptionAttributes"
+    " apply to every subscription of the account",
+    "every application load balancer of the account and region may be changed, not only those that"
+    " you name: one that leaves the stack must be turned off after the role has changed",
 )
 
 
 @dataclass(frozen=True)
 class Right:
-    """An action of the least-privilege role: on what, under which condition, for which step."""
+    """An action of the least-privilege role: its resources, condition, step and reason."""
 
     action: str
     on: tuple[str, ...]
@@ -50,7 +52,7 @@ class Right:
 
 @dataclass(frozen=True)
 class Use:
-    """An action of the documented role, and the steps that use it; none where it is not needed."""
+    """An action of the documented role, and the steps that use it, if any."""
 
     action: str
     on: str
@@ -58,7 +60,7 @@ class Use:
 
 
 def rights() -> list[Right]:
-    """Return every right of the least-privilege role, in the order of the steps."""
+    """Return every permission of the least-privilege role, in the order of the steps."""
     found = _by_action(_statements(_LEAST))
     return [
         Right(action, on, condition, grant.step, grant.why)
@@ -69,24 +71,24 @@ def rights() -> list[Right]:
 
 
 def uses() -> list[Use]:
-    """Return every action of the documented role, and what of it the handler uses."""
+    """Return every action of the documented role, and the handler's use of it."""
     return [
         Use(action, str(statement["Resource"]), _steps(action))
         for statement in _statements(_DOCUMENTED)
-        for action in _listed(statement["Action"])
+        for action in texts(statement["Action"])
     ]
 
 
 def s3_actions() -> tuple[int, int]:
-    """Return how many actions `s3:*` allows, of those that awacs knows, and how many are used."""
+    """Return how many of the actions that awacs knows `s3:*` allows, and how many are used."""
     known = [each for each in vars(awacs.s3).values() if isinstance(each, Action)]
     used = {action for grant in GRANTS for action in grant.actions if action.startswith("s3:")}
     return len(known), len(used)
 
 
 def _steps(action: str) -> tuple[str, ...]:
-    if action == "logs:CreateLogGroup":  # in the least-privilege template the stack makes it
-        return ("Lambda makes the function's log group",)
+    if action == "logs:CreateLogGroup":  # the least-privilege stack creates it itself
+        return ("Lambda creates the function's log group",)
     if action.endswith("*"):
         start = action[:-1]
         found = [each.step for each in GRANTS if any(a.startswith(start) for a in each.actions)]
@@ -103,22 +105,18 @@ def _by_action(
     statements: Iterable[dict[str, Any]],
 ) -> dict[str, list[tuple[tuple[str, ...], str]]]:
     """Return each action's resources and conditions."""
-    found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    found = defaultdict(list)
     for statement in statements:
-        on = tuple(_listed(statement["Resource"]))
+        on = tuple(texts(statement["Resource"]))
         condition = _condition(statement.get("Condition", {}))
-        for action in _listed(statement["Action"]):
-            found.setdefault(action, []).append((on, condition))
+        for action in texts(statement["Action"]):
+            found[action].append((on, condition))
     return found
 
 
 def _condition(condition: dict[str, dict[str, Any]]) -> str:
     return " and ".join(
-        f"{key} is {' or '.join(_listed(value))}"
+        f"{key} is {' or '.join(texts(value))}"
         for keys in condition.values()
         for key, value in keys.items()
     )
-
-
-def _listed(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [value]

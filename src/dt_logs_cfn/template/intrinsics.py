@@ -1,6 +1,6 @@
-"""CloudFormation's functions, as far as our templates use them.
+"""Resolve CloudFormation's functions, as far as our templates use them.
 
-A function that is not known here raises KeyError, so no template uses one unnoticed.
+Any other function raises KeyError, so a template cannot use it unnoticed.
 """
 
 import re
@@ -17,8 +17,8 @@ NO_VALUE = object()
 class ResolvedTemplate:
     """A template with values for its parameters, in a partition, region and account.
 
-    `made` are the attributes of resources that exist, by logical id; `Ref` is one of them. `pseudo`
-    are further pseudo parameters.
+    `made` has the attributes of existing resources, by logical ID; `Ref` is one of them. `pseudo`
+    has further pseudo parameters.
     """
 
     template: Mapping[str, Any]
@@ -34,7 +34,7 @@ class ResolvedTemplate:
         return split(declared, self.parameters.get(name, str(default(declared))))
 
     def value(self, node: Any) -> Any:
-        """Return what CloudFormation makes of a part of the template."""
+        """Return a part of the template as CloudFormation resolves it."""
         if isinstance(node, list):
             return [item for each in node if (item := self.value(each)) is not NO_VALUE]
         if not isinstance(node, dict):
@@ -98,7 +98,7 @@ class ResolvedTemplate:
         return bool(self.value(self.template["Conditions"][name]))
 
     def has(self, resource: str) -> bool:
-        """Return whether a resource is to exist: its condition, if any, holds."""
+        """Return whether a resource is created: its condition, if any, is true."""
         condition = self.template["Resources"][resource].get("Condition")
         return condition is None or self.condition(condition)
 

@@ -1,4 +1,4 @@
-"""Walking through JSON values with the path to each."""
+"""Walk through JSON values, with the path to each."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ Path = tuple[str, ...]
 
 
 def children(value: Json) -> Iterator[tuple[str, Json]]:
-    """Yield what is directly in a value, by its key, or by its position in a list."""
+    """Yield the direct members of a value, by key or by position in a list."""
     match value:
         case dict():
             yield from value.items()
@@ -17,7 +17,7 @@ def children(value: Json) -> Iterator[tuple[str, Json]]:
 
 
 def mappings(value: Json, path: Path = ()) -> Iterator[tuple[Path, dict[str, Json]]]:
-    """Yield every object in a value, the outermost first."""
+    """Yield every object in a value, outermost first."""
     if isinstance(value, dict):
         yield path, value
     for key, item in children(value):
@@ -25,7 +25,7 @@ def mappings(value: Json, path: Path = ()) -> Iterator[tuple[Path, dict[str, Jso
 
 
 def strings(value: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Yield every text in a value, keys aside."""
+    """Yield every text in a value, except keys."""
     if isinstance(value, str):
         yield path, value
     for key, item in children(value):
@@ -33,7 +33,7 @@ def strings(value: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def differences(found: Json, expected: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Yield the places where two values differ, and how: added, missing or changed.
+    """Yield each path at which two values differ, and how: added, missing or changed.
 
     A number never equals a boolean, as in JSON and unlike in Python.
     """

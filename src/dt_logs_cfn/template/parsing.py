@@ -8,10 +8,10 @@ from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.template.json_tree import children
 from dt_logs_handler.documents import Json
 
-# CloudFormation takes no larger template, from S3 either.
+# The largest template that CloudFormation accepts, from S3.
 LIMIT = 1_000_000
 
-# Ours have a dozen levels; walking through many more would exceed the recursion limit.
+# Ours have a dozen levels; many more would exceed the recursion limit.
 MOST_LEVELS = 100
 
 _FIX = "Give the template as it was published; it may be damaged or another file."
@@ -20,14 +20,14 @@ _FIX = "Give the template as it was published; it may be damaged or another file
 def read_template(path: Path) -> str:
     """Return the text of a template file.
 
-    Raises VerifyError if the file cannot be read, is larger than CloudFormation takes, or is not
+    Raises VerifyError if the file cannot be read, is larger than CloudFormation's limit, or is not
     UTF-8 text.
     """
     return decoded(read_bytes(path), str(path))
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return what is in a file that may be a template. Raises VerifyError as above."""
+    """Return the content of a file that may be a template. Raises VerifyError as above."""
     try:
         with path.open("rb") as file:
             content = file.read(LIMIT + 1)
@@ -45,30 +45,30 @@ def decoded(content: bytes, name: str) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise VerifyError(f"{name} is no UTF-8 text.", _FIX) from error
+        raise VerifyError(f"{name} is not UTF-8 text.", _FIX) from error
 
 
 def parse_template(text: str) -> dict[str, Json]:
     """Return a template as JSON values.
 
-    A duplicate name in an object is refused, because a reader may see one of the values and
-    CloudFormation the other. Raises VerifyError if the text is not a JSON object with resources.
+    A duplicate name in an object is refused, because a reader may see one value and CloudFormation
+    the other. Raises VerifyError if the text is not a JSON object with resources.
     """
     try:
         template: Json = json.loads(text, object_pairs_hook=_once, parse_constant=_no_json)
     except (ValueError, RecursionError) as error:
-        raise VerifyError("This is no JSON template, or a truncated one.", _FIX) from error
+        raise VerifyError("This is not a JSON template, or it is truncated.", _FIX) from error
     if _nests_deeper(template, MOST_LEVELS):
         raise VerifyError("This nests deeper than any template.", _FIX)
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
-        raise VerifyError("This is JSON, but no CloudFormation template.", _FIX)
+        raise VerifyError("This is JSON, but not a CloudFormation template.", _FIX)
     return template
 
 
 def _once(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise ValueError("a name comes twice")
+        raise ValueError("a name appears twice")
     return result
 
 

@@ -120,9 +120,11 @@ def test_two_partitions_from_one_call(run: Run, server: Server) -> None:
 
 def test_only_what_release_cfg_names(run: Run) -> None:
     wrong = run("publish", "--bucket", "elsewhere", "--revision", "x")
-    assert "No base_url of release.cfg names the bucket elsewhere" in wrong.failure
+    assert "No base_url of release.cfg names the bucket 'elsewhere'" in wrong.failure
     assert "has the prefix 'logs-analysis'" in publish(run, "--prefix", "other").failure
-    assert "is in us-east-1, not in eu-west-1" in publish(run, "--region", "eu-west-1").failure
+    assert (
+        "has the region 'us-east-1', not 'eu-west-1'" in publish(run, "--region", "eu-west-1").err
+    )
     assert publish(run, "--prefix", "/logs-analysis/", "--region", "us-east-1").code == 0
 
 

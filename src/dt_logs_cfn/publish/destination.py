@@ -1,4 +1,4 @@
-"""Find where a release goes: the bucket, prefix and region in a base URL."""
+"""Find the bucket, prefix and region for a release in a base URL."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dt_logs_cfn.errors import PublishError
 from dt_logs_cfn.settings import DNS_SUFFIXES, Settings, Vendor, partition_of
 
 # Virtual-hosted and path style, with and without a region, dual stack too [AWS, "Virtual hosting
-# of buckets"]. CloudFormation takes templates from S3 alone, and from no website endpoint
+# of buckets"]. CloudFormation reads templates only from S3, and not from a website endpoint
 # [botocore, CreateStack: TemplateURL].
 _HOST = re.compile(
     r"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+)\.)??s3(?:\.dualstack)?(?:[.-](?P<region>[a-z]{2,4}(?:-[a-z]+)+-\d+))?"
@@ -18,7 +18,7 @@ _HOST = re.compile(
 
 @dataclass(frozen=True)
 class Destination:
-    """A partition's place for releases. `url` is the base URL, without a final slash."""
+    """A partition's location for releases. `url` is the base URL, without a final slash."""
 
     partition: str
     bucket: str
@@ -40,13 +40,15 @@ def destinations(settings: Settings) -> tuple[Destination, ...]:
 
 
 def destination(vendor: Vendor) -> Destination:
-    """Return the place that a vendor's base URL names. Raises PublishError."""
+    """Return the destination in a vendor's base URL. Raises PublishError."""
     parts = urlsplit(vendor.base_url)
     found = _HOST.fullmatch(parts.hostname or "")
     if found is None:
-        raise _wrong(vendor, "is not an S3 URL; CloudFormation takes templates only from S3")
+        raise _wrong(vendor, "is not an S3 URL; CloudFormation reads templates only from S3")
     path = parts.path.removeprefix("/")
-    bucket, prefix = (found["bucket"], path) if found["bucket"] else _split(path)
+    bucket, prefix = found["bucket"], path
+    if not bucket:
+        bucket, _, prefix = path.partition("/")
     if not bucket:
         raise _wrong(vendor, "names no bucket")
     region = found["region"] or "us-east-1"
@@ -72,25 +74,18 @@ def chosen(
     else:
         named = ", ".join(each.bucket for each in known) or "none"
         raise PublishError(
-            f"No base_url of release.cfg names the bucket {bucket[:80]}; they name {named}.",
+            f"No base_url of release.cfg names the bucket {bucket[:80]!r}; they name {named}.",
             "Set the partition's base_url in release.cfg, and build again; or give that bucket.",
         )
-    if prefix is not None and prefix.strip("/") != each.prefix:
-        raise PublishError(
-            f"The base_url in {bucket} has the prefix {each.prefix!r}, not {prefix[:80]!r}.",
-            "Leave --prefix out, or correct release.cfg and build again.",
-        )
-    if region is not None and region != each.region:
-        raise PublishError(
-            f"The base_url of {bucket} is in {each.region}, not in {region[:40]}.",
-            "Leave --region out, or correct release.cfg and build again.",
-        )
+    given = {"prefix": prefix and prefix.strip("/"), "region": region}
+    for name, value in given.items():
+        if value is not None and value != getattr(each, name):
+            raise PublishError(
+                f"The base_url of {bucket} has the {name} {getattr(each, name)!r},"
+                f" not {value[:80]!r}.",
+                f"Leave --{name} out, or correct release.cfg and build again.",
+            )
     return each
-
-
-def _split(path: str) -> tuple[str, str]:
-    bucket, _, prefix = path.partition("/")
-    return bucket, prefix
 
 
 def _wrong(vendor: Vendor, what: str) -> PublishError:

@@ -1,6 +1,6 @@
 """Make the Lambda's policy: as documented, or the least that its steps need."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import awacs.s3
@@ -112,7 +112,7 @@ def documented(place: PolicyTarget) -> PolicyDocument:
 
 
 def least_privilege(
-    place: PolicyTarget, limits: PolicyLimits, grants: Iterable[Grant] = GRANTS
+    place: PolicyTarget, limits: PolicyLimits, grants: Sequence[Grant] = GRANTS
 ) -> PolicyDocument:
     """Return the smallest policy under which every step of the handler runs.
 
@@ -120,15 +120,17 @@ def least_privilege(
     its actions: `aws:ResourceAccount` for existing buckets, and `sns:Endpoint` and `sns:Protocol`
     for Subscribe.
     """
-    by_scope: dict[Scope, list[str]] = {scope: [] for scope in Scope}
-    for grant in grants:
-        by_scope[grant.on].extend(grant.actions)
-    return document(
-        statement
-        for scope, names in by_scope.items()
-        if names
-        for statement in _statements(scope, sorted(set(names)), place, limits)
-    )
+    found = []
+    for scope, (resource, condition) in _resources(place, limits).items():
+        names = {name for grant in grants if grant.on is scope for name in grant.actions}
+        sid = "".join(word.title() for word in scope.value.split("-"))
+        if others := sorted(names - {_SUBSCRIBE}):
+            found.append(allow(others, resource, condition, sid))
+        if _SUBSCRIBE in names:  # only the vendor's endpoint
+            vendor = {"sns:Endpoint": limits.endpoint, "sns:Protocol": ["https", "sqs"]}
+            only = Condition(StringEquals(vendor))
+            found.append(allow([_SUBSCRIBE], resource, only, "Subscribe"))
+    return document(found)
 
 
 def _by_parameters() -> PolicyLimits:
@@ -162,42 +164,20 @@ def _only_named(own: str) -> Resource:
     )
 
 
-def _statements(
-    scope: Scope, names: list[str], place: PolicyTarget, limits: PolicyLimits
-) -> list[Statement]:
+def _resources(
+    place: PolicyTarget, limits: PolicyLimits
+) -> dict[Scope, tuple[Resource, Condition | None]]:
+    """Return the resources of each scope, and the condition under which they may be used."""
     ours = Condition(StringEquals("aws:ResourceAccount", limits.account))
-    sid = "".join(word.title() for word in scope.value.split("-"))
-    match scope:
-        case Scope.EVERYTHING:
-            return [allow(names, EVERYTHING, sid=sid)]
-        case Scope.LOAD_BALANCERS:
-            every = [place.arn("elasticloadbalancing", "loadbalancer/app/*")]
-            return [allow(names, every, sid=sid)]
-        case Scope.OWN_BUCKET:
-            return [allow(names, limits.own_buckets, sid=sid)]
-        case Scope.LOG_BUCKETS:
-            return [allow(names, limits.log_buckets, ours, sid)]
-        case Scope.TEST_FILE:
-            below = f"{NAME}/{_TAG}/AWSLogs/{place.account}/{TEST_FILE}"
-            return [allow(names, [place.arn("s3", f"*/{below}")], ours, sid)]
-        case Scope.OWN_TOPIC:
-            return [allow(names, [place.arn("sns", f"{NAME}-*")], sid=sid)]
-        case Scope.FOREIGN_TOPIC:
-            return _topics(names, place, limits, sid)
-        case Scope.LOG_GROUP:
-            return [allow(names, [limits.log_group], sid=sid)]
-        case Scope.OWN_STACK:
-            return [allow(names, [limits.stack], sid=sid)]
-
-
-def _topics(
-    names: list[str], place: PolicyTarget, limits: PolicyLimits, sid: str
-) -> list[Statement]:
-    """Let the handler read any topic, but subscribe only the vendor's endpoint."""
-    every = [place.arn("sns", "*")]
-    vendor = {"sns:Endpoint": limits.endpoint, "sns:Protocol": ["https", "sqs"]}
-    others = [name for name in names if name != _SUBSCRIBE]
-    found = [allow(others, every, sid=sid)] if others else []
-    if _SUBSCRIBE in names:
-        found.append(allow([_SUBSCRIBE], every, Condition(StringEquals(vendor)), "Subscribe"))
-    return found
+    test_file = f"*/{NAME}/{_TAG}/AWSLogs/{place.account}/{TEST_FILE}"
+    return {
+        Scope.EVERYTHING: (EVERYTHING, None),
+        Scope.LOAD_BALANCERS: ([place.arn("elasticloadbalancing", "loadbalancer/app/*")], None),
+        Scope.OWN_BUCKET: (limits.own_buckets, None),
+        Scope.LOG_BUCKETS: (limits.log_buckets, ours),
+        Scope.TEST_FILE: ([place.arn("s3", test_file)], ours),
+        Scope.OWN_TOPIC: ([place.arn("sns", f"{NAME}-*")], None),
+        Scope.FOREIGN_TOPIC: ([place.arn("sns", "*")], None),
+        Scope.LOG_GROUP: ([limits.log_group], None),
+        Scope.OWN_STACK: ([limits.stack], None),
+    }

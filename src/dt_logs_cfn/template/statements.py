@@ -2,18 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from types import ModuleType
+from importlib import import_module
 from typing import Any
 
-import awacs.awslambda
-import awacs.cloudformation
-import awacs.elasticloadbalancing
-import awacs.events
-import awacs.iam
-import awacs.logs
-import awacs.s3
-import awacs.sns
-import awacs.sts
 from awacs.aws import Action, Allow, Condition, PolicyDocument, Statement
 from troposphere import Sub, encode_to_dict
 
@@ -24,18 +15,6 @@ from dt_logs_handler.documents import Json
 Resource = Any
 
 EVERYTHING = ("*",)
-
-_SERVICES: dict[str, ModuleType] = {
-    "cloudformation": awacs.cloudformation,
-    "elasticloadbalancing": awacs.elasticloadbalancing,
-    "events": awacs.events,
-    "iam": awacs.iam,
-    "lambda": awacs.awslambda,
-    "logs": awacs.logs,
-    "s3": awacs.s3,
-    "sns": awacs.sns,
-    "sts": awacs.sts,
-}
 
 
 @dataclass(frozen=True)
@@ -119,5 +98,6 @@ def plain(policy: PolicyDocument) -> dict[str, Any]:
 
 def _action(name: str) -> Action:
     service, _, verb = name.partition(":")
-    found: Action = getattr(_SERVICES[service], verb)
+    module = "awslambda" if service == "lambda" else service
+    found: Action = getattr(import_module(f"awacs.{module}"), verb)
     return found

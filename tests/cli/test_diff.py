@@ -8,6 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.altered import (
+    DOCUMENTED,
+    FUNCTION,
+    NAME,
+    ROLE,
+    SERVICE_ROLE,
+    Template,
+    code_of,
+    template_in,
+    with_a_right,
+    with_source,
+)
 from cli.running import Ran, Run
 
 from dt_logs_cfn import Settings, __version__, build_release
@@ -17,36 +29,13 @@ from dt_logs_cfn.release.installed import installed_templates
 from dt_logs_cfn.template import embedding
 
 FILES = build_release(Settings()).files
-NAME = "dt-logs-analysis.template.json"
-DOCUMENTED = "dt-logs-analysis-documented.template.json"
-SERVICE_ROLE = "cloudformation-role.template.json"
-ROLE = "DTLogsAnalysisLambdaExecutionRole"
-FUNCTION = "DTLogsAnalysisLambdaFunction"
 
 
-def template() -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(FILES[NAME])
-    return parsed
+def template() -> Template:
+    return template_in(FILES[NAME])
 
 
-def code_of(parsed: dict[str, Any]) -> dict[str, str]:
-    code: dict[str, str] = parsed["Resources"][FUNCTION]["Properties"]["Code"]
-    return code
-
-
-def with_a_right(parsed: dict[str, Any], action: str = "iam:*") -> dict[str, Any]:
-    policy = parsed["Resources"][ROLE]["Properties"]["Policies"][0]["PolicyDocument"]
-    policy["Statement"].append({"Effect": "Allow", "Action": action, "Resource": "*"})
-    return parsed
-
-
-def with_source(parsed: dict[str, Any], name: str, content: bytes) -> dict[str, Any]:
-    sources = {**embedding.handler_files(), f"dt_logs_handler/{name}": content}
-    code_of(parsed)["ZipFile"] = embedding.bootstrap(embedding._pack(sources))
-    return parsed
-
-
-def release(folder: Path, **changed: dict[str, Any] | None) -> None:
+def release(folder: Path, **changed: Template | None) -> None:
     """Write a release's templates; a changed one by its file's name, None to leave it out."""
     folder.mkdir(parents=True)
     for name in (NAME, DOCUMENTED, SERVICE_ROLE):
@@ -59,7 +48,7 @@ def release(folder: Path, **changed: dict[str, Any] | None) -> None:
 def compared(run: Run, here: Path) -> Any:
     """Compare the released template with another."""
 
-    def compared(new: dict[str, Any], *options: str) -> Ran:
+    def compared(new: Template, *options: str) -> Ran:
         (here / "old.json").write_bytes(FILES[NAME])
         (here / "new.json").write_text(json.dumps(new))
         return run("diff", "old.json", "new.json", *options)
@@ -132,7 +121,7 @@ def test_for_a_program(compared: Any) -> None:
 
 def test_releases_are_compared_template_by_template(run: Run, here: Path) -> None:
     release(here / "build" / __version__)
-    documented = json.loads(FILES[DOCUMENTED])
+    documented = template_in(FILES[DOCUMENTED])
     release(
         here / "next",
         **{
@@ -196,25 +185,6 @@ def test_a_url_is_fetched(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
         f"{NAME}\n"
         f"  major  {ROLE}: right added: iam:* on *\n"
     )
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        pytest.param(b"{", "not a JSON template", id="truncated"),
-        pytest.param(b"\xff", "not UTF-8 text", id="no text"),
-        pytest.param(b" " * 1_000_001, "more than 1,000,000 bytes", id="large"),
-        pytest.param(b"[" * 100_000, "not a JSON template", id="nested"),
-        pytest.param(b'{"Resources":{},"Resources":{}}', "not a JSON template", id="twice"),
-        pytest.param(b"{}", "not a CloudFormation template", id="nothing"),
-    ],
-)
-def test_what_cannot_be_read(run: Run, here: Path, content: bytes, reason: str) -> None:
-    (here / "old.json").write_bytes(FILES[NAME])
-    (here / "new.json").write_bytes(content)
-
-    assert reason in run("diff", "old.json", "new.json").failure
-    assert reason in run("diff", "new.json", "old.json").failure
 
 
 def test_what_is_not_there(run: Run, here: Path) -> None:

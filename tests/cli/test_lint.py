@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.altered import FUNCTION, NAME, ROLE, Template, statements_of
 from cli.running import Run
 
 from dt_logs_cfn import Finding, Settings, Vendor, build_release, lint_templates
@@ -16,12 +17,8 @@ from dt_logs_cfn.release.rules import RULES, Subject, check, unscoped_actions
 
 SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
 FILES = build_release(SETTINGS).files
-NAME = "dt-logs-analysis.template.json"
 TODAY = date(2026, 11, 23)
 ENDS = {"python3.13": date(2029, 6, 30)}
-
-ROLE = "DTLogsAnalysisLambdaExecutionRole"
-FUNCTION = "DTLogsAnalysisLambdaFunction"
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -46,11 +43,17 @@ def statement(**parts: Any) -> Change:
     """Add a statement to the execution role's policy."""
     given = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "*", **parts}
 
-    def change(template: dict[str, Any]) -> None:
-        policy = template["Resources"][ROLE]["Properties"]["Policies"][0]["PolicyDocument"]
-        policy["Statement"].insert(0, given)
+    def change(template: Template) -> None:
+        statements_of(template).insert(0, given)
 
     return change
+
+
+def conditional_statement(template: Template) -> None:
+    """Add a statement that is there only under a condition."""
+    given = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    branches = ["HasLogBucketName", given, {"Ref": "AWS::NoValue"}]
+    statements_of(template).insert(0, {"Fn::If": branches})
 
 
 def nothing(_: dict[str, Any]) -> None:
@@ -108,6 +111,7 @@ def test_no_rule_of_ours_finds_anything_in_a_template_of_ours(name: str) -> None
         (statement(Resource={"Fn::Sub": "arn:${P}:s3:::*"}), ("wildcard", FIRST)),
         (statement(Resource={"Fn::Sub": "arn:${P}:sns:${R}:*:*"}), ("wildcard", FIRST)),
         (statement(NotAction="s3:GetObject", Resource=[]), ("wildcard", FIRST)),
+        (conditional_statement, ("wildcard", f"{FIRST}/Fn::If/1")),
         (
             statement(Principal={"AWS": "*"}, Resource={"Fn::Sub": "arn:${P}:s3:::b"}),
             ("wildcard", FIRST),
@@ -244,6 +248,7 @@ def test_findings_are_printed_and_are_exit_code_1(run: Run, here: Path) -> None:
     assert line in [str(Finding(**each)) for each in json.loads(for_programs.out)]
 
 
+@pytest.mark.parametrize("command", ["lint", "verify", "diff"])
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -251,18 +256,13 @@ def test_findings_are_printed_and_are_exit_code_1(run: Run, here: Path) -> None:
         (b"AWSTemplateFormatVersion: '2010-09-09'\n", "not a JSON template"),
         (b"\xff\xfe", "not UTF-8 text"),
         (b"[1, 2]", "not a CloudFormation template"),
-        (b'{"Resources": {}}', "does not say which release it is of"),
         (b'{"Resources": {}, "Resources": {}}', "not a JSON template"),
         (b'{"Resources": {"a": NaN}}', "not a JSON template"),
-        (
-            b'{"Resources": ' + b"[" * 5_000 + b"]" * 5_000 + b"}",
-            "nests deeper|not a JSON",
-        ),
+        (b'{"Resources": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", "nests deeper|not a JSON"),
         (b'{"Resources": {}' + b" " * 1_000_000 + b"}", "more than 1,000,000 bytes"),
     ],
 )
-@pytest.mark.parametrize("command", ["lint", "verify"])
-def test_what_is_no_template_of_ours_is_told_in_a_line(
+def test_what_is_not_a_template_is_told_in_a_line(
     run: Run, here: Path, command: str, content: bytes, complaint: str
 ) -> None:
     (here / "t.json").write_bytes(content)
@@ -270,6 +270,13 @@ def test_what_is_no_template_of_ours_is_told_in_a_line(
     failure = run(command, "t.json").failure
 
     assert any(each in failure for each in complaint.split("|"))
+
+
+@pytest.mark.parametrize("command", ["lint", "verify"])
+def test_a_template_that_is_not_ours_is_told_in_a_line(run: Run, here: Path, command: str) -> None:
+    (here / "t.json").write_text('{"Resources": {}}')
+
+    assert "does not say which release it is of" in run(command, "t.json").failure
 
 
 @pytest.mark.parametrize("command", ["lint", "verify"])

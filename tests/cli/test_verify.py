@@ -9,6 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.altered import (
+    DOCUMENTED,
+    NAME,
+    ROLE,
+    SERVICE_ROLE,
+    Template,
+    code_of,
+    statements_of,
+    template_in,
+    with_a_right,
+    with_source,
+)
 from cli.running import Run
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,25 +33,14 @@ from dt_logs_cfn.verify.rebuild import handler_sources
 
 SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
 FILES = build_release(SETTINGS).files
-NAME = "dt-logs-analysis.template.json"
-STACKS = [NAME, "dt-logs-analysis-documented.template.json"]
-TEMPLATES = [*STACKS, "cloudformation-role.template.json"]
-ROLE = "DTLogsAnalysisLambdaExecutionRole"
-FUNCTION = "DTLogsAnalysisLambdaFunction"
 UNSIGNED = "not signed: there is no SHA256SUMS beside it"
 UNKNOWN = "unknown whether it was withdrawn: there is no versions.json beside its folder"
 BESIDE = f"t.json: {UNSIGNED}\nt.json: {UNKNOWN}\n"
 VENDOR = "for in aws account 111122223333 and endpoint https://logs.example.com/alb"
 
 
-def template() -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(FILES[NAME])
-    return parsed
-
-
-def code_of(parsed: dict[str, Any]) -> dict[str, str]:
-    code: dict[str, str] = parsed["Resources"][FUNCTION]["Properties"]["Code"]
-    return code
+def template() -> Template:
+    return template_in(FILES[NAME])
 
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -60,7 +61,7 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
 PLACES = places(template())
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("name", [NAME, DOCUMENTED, SERVICE_ROLE])
 def test_a_released_template_is_identical(run: Run, here: Path, name: str) -> None:
     (here / "t.json").write_bytes(FILES[name])
 
@@ -78,11 +79,8 @@ def test_form_does_not_count(run: Run, here: Path) -> None:
 
 
 def test_one_byte_of_the_handler(run: Run, here: Path) -> None:
-    parsed = template()
-    sources = {**embedding.handler_files()}
-    sources["dt_logs_handler/main.py"] += b"#"
-    code_of(parsed)["ZipFile"] = embedding.bootstrap(embedding._pack(sources))
-    (here / "t.json").write_text(json.dumps(parsed))
+    changed = embedding.handler_files()["dt_logs_handler/main.py"] + b"#"
+    (here / "t.json").write_text(json.dumps(with_source(template(), "main.py", changed)))
 
     ran = run("verify", "t.json")
 
@@ -94,11 +92,8 @@ def test_one_byte_of_the_handler(run: Run, here: Path) -> None:
 
 
 def test_one_right_added(run: Run, here: Path) -> None:
-    parsed = template()
-    policy = parsed["Resources"][ROLE]["Properties"]["Policies"][0]["PolicyDocument"]
-    count = len(policy["Statement"])
-    policy["Statement"].append({"Effect": "Allow", "Action": "iam:*", "Resource": "*"})
-    (here / "t.json").write_text(json.dumps(parsed))
+    count = len(statements_of(template()))
+    (here / "t.json").write_text(json.dumps(with_a_right(template())))
 
     ran = run("verify", "t.json", "--json")
 

@@ -1,0 +1,43 @@
+"""Our templates, and changes of them that a command has to notice."""
+
+import json
+from typing import Any
+
+from dt_logs_cfn.template import embedding
+
+NAME = "dt-logs-analysis.template.json"
+DOCUMENTED = "dt-logs-analysis-documented.template.json"
+SERVICE_ROLE = "cloudformation-role.template.json"
+ROLE = "DTLogsAnalysisLambdaExecutionRole"
+FUNCTION = "DTLogsAnalysisLambdaFunction"
+
+Template = dict[str, Any]
+
+
+def code_of(template: Template) -> dict[str, str]:
+    code: dict[str, str] = template["Resources"][FUNCTION]["Properties"]["Code"]
+    return code
+
+
+def statements_of(template: Template) -> list[dict[str, Any]]:
+    """Return the statements of the Lambda's role."""
+    policy = template["Resources"][ROLE]["Properties"]["Policies"][0]["PolicyDocument"]
+    found: list[dict[str, Any]] = policy["Statement"]
+    return found
+
+
+def with_a_right(template: Template, action: str = "iam:*") -> Template:
+    statements_of(template).append({"Effect": "Allow", "Action": action, "Resource": "*"})
+    return template
+
+
+def with_source(template: Template, name: str, content: bytes) -> Template:
+    """Return a template in whose handler one source is another."""
+    sources = {**embedding.handler_files(), f"dt_logs_handler/{name}": content}
+    code_of(template)["ZipFile"] = embedding.bootstrap(embedding._pack(sources))
+    return template
+
+
+def template_in(content: bytes) -> Template:
+    template: Template = json.loads(content)
+    return template

@@ -657,7 +657,7 @@ def test_a_missing_right_is_named(
     ran = run(*options(account), "--yes")
     assert ran.failure.startswith("AWS denies CreateChangeSet: ")
     assert "iam:PassRole" in ran.failure
-    assert ran.failure.endswith("use credentials that may do it, then try again.")
+    assert ran.failure.endswith("use credentials that have it, then try again.")
 
 
 def test_credentials_that_are_over_are_told(

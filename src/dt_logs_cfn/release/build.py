@@ -158,17 +158,17 @@ def _what_to_shorten(
     places = {text: (name, of) for of, values in vendors for name, text in values.items()}
     taken = {text: template.count(json.dumps(text).encode()) * len(text) for text in places}
     if sum(taken.values()) < excess:
-        whose = f"what {changes.by} adds" if changes else "the handler or the descriptions"
-        return f"Shorten {whose}."
+        return f"Shorten {f'what {changes.by} adds' if changes else 'the handler or descriptions'}."
     longest = max(taken, key=taken.__getitem__)
     name, of = places[longest]
     return f"Shorten {name} of partition {of} in release.cfg: it has {len(longest):,} characters."
 
 
 def _text(kind: TemplateKind, template: Mapping[str, Any]) -> bytes:
-    """Return a template's published form; a stack's, which must be small, has no indentation."""
-    indentation = " " if kind is TemplateKind.SERVICE_ROLE else ""
-    return canonical.dumps(template, indentation).encode()
+    """Return a template's published form. A stack's must be small, so its lines are longer."""
+    if kind is TemplateKind.SERVICE_ROLE:
+        return canonical.dumps(template).encode()
+    return canonical.dumps(template, indentation="", width=240).encode()
 
 
 def _policies(templates: Templates, ours: Templates) -> dict[str, bytes]:

@@ -229,7 +229,7 @@ def _parameter(
     default: str | None = "",
     **more: Any,
 ) -> Parameter:
-    """Return a parameter whose values match a pattern; None as its default makes it required."""
+    """Return a parameter with a pattern; without a default, a value is required."""
     return Parameter(
         name,
         Description=description,

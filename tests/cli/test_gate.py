@@ -93,6 +93,27 @@ def test_marking_twice_is_once_and_a_damaged_list_is_refused(tmp_path: Path) -> 
         released(tmp_path)
 
 
+def test_a_list_that_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
+    release = version("1.0.0", tmp_path)
+
+    (tmp_path / ".RELEASED.new").mkdir()
+    with pytest.raises(ReleaseError, match="RELEASED cannot be written"):
+        mark(release, tmp_path)
+    (tmp_path / "RELEASED").mkdir()
+    with pytest.raises(ReleaseError, match="RELEASED cannot be read"):
+        released(tmp_path)
+
+
+def test_changed_checksums_of_a_released_version_are_named(tmp_path: Path) -> None:
+    release = version("1.0.0", tmp_path)
+    mark(release, tmp_path)
+    (tmp_path / "1.0.0" / CHECKSUMS).write_text("")
+
+    assert problems(release, tmp_path) == (
+        f"{tmp_path}/1.0.0/SHA256SUMS is not what was released: restore it.",
+    )
+
+
 @pytest.mark.parametrize(
     ("old", "new", "level", "expected"),
     [

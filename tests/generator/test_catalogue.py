@@ -127,6 +127,12 @@ def test_any_bytes_are_ours_or_refused(content: bytes) -> None:
             continue
 
 
+def test_a_version_has_three_numbers() -> None:
+    assert numbers("1.10.2") == (1, 10, 2)
+    with pytest.raises(ValueError, match=r"'1\.0' is not a version"):
+        numbers("1.0")
+
+
 def test_a_version_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="twice"):
         catalogue("1.0.0", "1.0.0")

@@ -95,7 +95,8 @@ def test_changes_are_read_as_cloudformation_has_them() -> None:
 
 def test_rights_are_those_of_the_roles_in_a_template() -> None:
     def role(*actions: object) -> dict[str, object]:
-        statements = [{"Action": each} for each in actions]
+        first, *others = ({"Effect": "Allow", "Action": each} for each in actions)
+        statements = [{"Fn::If": ["C", first, {"Ref": "AWS::NoValue"}]}, *others]
         policy = {"PolicyDocument": {"Statement": statements}}
         return {"Type": "AWS::IAM::Role", "Properties": {"Policies": [policy]}}
 

@@ -16,8 +16,8 @@ from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
 from dt_logs_cfn.template.declared import declared, split
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
-from dt_logs_cfn.template.json_tree import mappings
-from dt_logs_handler.documents import Json, statements, texts
+from dt_logs_cfn.template.statements import statements_in
+from dt_logs_handler.documents import Json, texts
 
 # Differences of templates that make the same stack, so CloudFormation sees no change.
 _WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "version"))
@@ -68,8 +68,7 @@ def rights(template: Mapping[str, Any]) -> frozenset[str]:
         action
         for role in resources.values()
         if role.get("Type") == "AWS::IAM::Role"
-        for _, policy in mappings(role.get("Properties", {}).get("Policies", []))
-        for statement in statements(policy)
+        for _, statement in statements_in(role.get("Properties", {}).get("Policies", []))
         for action in texts(statement.get("Action"))
     )
 

@@ -9,6 +9,10 @@ import pytest
 from support.summary import summary
 
 PASSED = '<testcase classname="tests.a" name="test_{}"/>'
+EXPECTED = (
+    '<testcase classname="tests.a" name="test_{}"><skipped type="pytest.xfail" message="later"/>'
+    "</testcase>"
+)
 FAILED = '<testcase classname="tests.a" name="test_{}"><failure message="no"/></testcase>'
 SKIPPED = (
     '<testcase classname="tests.a" name="test_{}"><skipped message="needs Chromium"/></testcase>'
@@ -28,11 +32,11 @@ def environment(folder: Path, name: str, *cases: str) -> None:
 
 
 def test_what_ran_is_a_table(tmp_path: Path) -> None:
-    environment(tmp_path, "py313", PASSED, FAILED, SKIPPED)
+    environment(tmp_path, "py313", PASSED, FAILED, SKIPPED, EXPECTED)
 
     assert [*summary(tmp_path, ())][:3] == [
         "Tests                   passed   failed  skipped  seconds",
-        "  py313      3.13.1          1        1        1       61",
+        "  py313      3.13.1          2        1        1       61",
         "Did not run here:",
     ]
 

@@ -12,6 +12,7 @@ from awacs.cloudwatch import DeleteAlarms, DescribeAlarms, PutMetricAlarm
 from hcl2.api import loads
 from troposphere import (
     Equals,
+    FindInMap,
     GetAtt,
     If,
     Not,
@@ -36,6 +37,7 @@ from dt_logs_cfn import (
     verify_template,
 )
 from dt_logs_cfn.errors import BuildError
+from dt_logs_cfn.template.added import added_rights
 from dt_logs_cfn.template.customizing import built
 
 FUNCTION = "DTLogsAnalysisLambdaFunction"
@@ -210,6 +212,34 @@ def test_terraform_and_the_stack_set_take_the_added_parameter() -> None:
     assert "alarm_topic_arn" in variables
     assert "alarm_arn" in outputs
     assert "AlarmTopicArn" in keys
+
+
+def test_the_function_may_wait_for_another_resource() -> None:
+    def wait(template: Template, kind: TemplateKind) -> None:
+        if kind is not TemplateKind.SERVICE_ROLE:
+            template.resources[FUNCTION].DependsOn = ROLE
+
+    assert parsed(changed_by(wait), NAME)["Resources"][FUNCTION]["DependsOn"] == ROLE
+
+
+def test_a_statement_that_no_policy_file_can_have_is_refused() -> None:
+    def look_up(template: Template, kind: TemplateKind) -> None:
+        with_alarm(template, kind)
+        if kind is TemplateKind.SERVICE_ROLE:
+            added = template.resources[SERVICE_ROLE].Policies[-1].PolicyDocument.Statement[0]
+            added.Resource = [FindInMap("Alarms", Ref("AWS::Region"), "Arn")]
+
+    with pytest.raises(BuildError, match=r"uses Fn::FindInMap, which a policy file.* Fn::Sub"):
+        changed_by(look_up)
+
+
+def test_the_order_in_a_condition_does_not_show() -> None:
+    statement = {"Effect": "Allow", "Condition": {"Null": {"b": "true"}, "Bool": {"a": "true"}}}
+    found = {"Resources": {"Policy": {"Statement": [statement]}}}
+
+    (right,) = added_rights(found, {"Resources": {}})
+
+    assert right.condition == '{"Bool": {"a": "true"}, "Null": {"b": "true"}}'
 
 
 def test_the_page_says_who_changed_what_and_which_rights_that_gives() -> None:

@@ -44,6 +44,8 @@ GOOD = [
     ("LambdaExecutionRolePath", "/"),
     ("LambdaExecutionRolePath", "/team/logs/"),
     ("LambdaFunctionName", "dt_logs-1"),
+    ("LogRetentionDays", "1"),
+    ("LogRetentionDays", "36500"),
     ("PermissionsBoundaryArn", ""),
     ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:policy/team/bounds"),
     ("PermissionsBoundaryArn", "arn:aws-cn:iam::aws:policy/PowerUserAccess"),

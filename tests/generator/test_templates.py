@@ -18,6 +18,7 @@ from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings, Vendor
 from dt_logs_cfn.template.embedding import extract, handler_sha256, handler_zip
 from dt_logs_cfn.template.execution_policies import LOG_GROUP
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_cfn.template.parsing import MOST_LEVELS, parse_template
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.resources import (
     EXECUTION_ROLE,
@@ -380,6 +381,37 @@ def test_a_foreign_record_is_refused(value: Any, record: Any, whole: bool) -> No
         said.version,
         said.settings,
     )
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        ({"Ref": "Topic"}, "<Topic>"),
+        ({"Fn::Sub": "${Topic.TopicName}-${AWS::Region}"}, "<Topic.TopicName>-us-east-1"),
+        ({"Fn::Sub": ["${Zone}/${Topic}", {"Zone": {"Ref": "Name"}}]}, "a,b/<Topic>"),
+        ({"Fn::Split": [",", {"Ref": "Name"}]}, ["a", "b"]),
+        ({"A": {"Fn::If": ["Named", {"Ref": "AWS::NoValue"}, 1]}, "B": 2}, {"B": 2}),
+    ],
+)
+def test_functions_resolve_as_in_cloudformation(node: Any, expected: Any) -> None:
+    resources = {"Topic": {"Type": "AWS::SNS::Topic"}, "Alarm": {"Condition": "Named"}}
+    named = {"Named": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Name"}, ""]}]}}
+    template = {"Parameters": {"Name": {"Type": "String", "Default": ""}}, "Conditions": named}
+    stack = ResolvedTemplate({**template, "Resources": resources}, {"Name": "a,b"})
+
+    assert stack.value(node) == expected
+    assert stack.properties("Topic") == {}
+    assert stack.has("Topic") and stack.has("Alarm")
+    assert not ResolvedTemplate(stack.template, {}).has("Alarm")
+
+
+def test_a_template_may_nest_a_hundred_levels_deep() -> None:
+    def nested(levels: int) -> str:
+        return '{"Resources": {"x": ' + "[" * (levels - 2) + "]" * (levels - 2) + "}}"
+
+    assert parse_template(nested(MOST_LEVELS))
+    with pytest.raises(VerifyError, match="nests deeper"):
+        parse_template(nested(MOST_LEVELS + 1))
 
 
 @pytest.mark.parametrize("template", [{}, {"Metadata": []}, {"Metadata": {"DTLogsAnalysis": {}}}])

@@ -55,6 +55,7 @@ SHUT = [
     deny(Condition={"StringNotEqualsIfExists": {"aws:PrincipalOrgID": ["o-123", "o-456"]}}),
     deny(Condition={"StringNotEquals": {"AWS:SourceVpce": "vpce-1"}}),
     deny(Condition={"Null": {"aws:SourceVpc": "true"}}),
+    deny(Condition={"Null": {"aws:SourceVpc": True}}),
     deny(Condition={"StringNotEquals": {"aws:PrincipalAccount": ["123456789012"]}}),
     deny(Condition={"StringEquals": {"aws:PrincipalAccount": VENDOR}}),
     deny(Condition={"StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::123456789012:*"}}),

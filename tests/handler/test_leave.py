@@ -334,6 +334,16 @@ def test_subscription_that_was_never_confirmed_goes_with_its_topic() -> None:
     assert after(request("Delete", WEB, at=NOON + 60), waiting) == ADOPTED
 
 
+def test_topic_without_our_statement_stays_and_is_named() -> None:
+    there = after(request("Create", WEB), ADOPTED)
+    ours = replace(topic(there, topic_arn("logs")), policy="{}")
+    plan, found = planned(
+        request("Delete", WEB, at=NOON + 60), replace(there, topics={ours.arn: ours})
+    )
+    assert topic(found, ours.arn) == replace(ours, subscriptions=())
+    assert plan.kept == (f"topic {ours.arn}, which is not ours",)
+
+
 def shared(*locations: str) -> State:
     """Return load balancers that log to one bucket, which announces objects to a foreign topic."""
     entry: Any = {"Id": "theirs", "TopicArn": SHARED, "Events": ["s3:ObjectCreated:*"]}

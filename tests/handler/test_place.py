@@ -151,6 +151,14 @@ def test_another_stacks_own_location_is_shared_by_load_balancer() -> None:
     assert mine.turned_on  # by the other stack; copied, because that one may leave first
 
 
+def test_new_log_bucket_moves_no_load_balancer_that_another_stack_needs() -> None:
+    there = after(request("Create", WEB), state(alb(), buckets=(LOGS,)))
+    both = after(request("Create", WEB, stack=THERE), there)
+    asked = request("Update", WEB, old=properties(WEB), at=NOON + 60, LogBucketName="logs")
+    assert logging(after(asked, there)).bucket == "logs"
+    assert logging(after(asked, both)) == logging(both)
+
+
 def test_own_location_is_not_read_whole_once_another_stack_needs_it_for_others() -> None:
     """The load balancer that was removed keeps logging there, only for the other stack."""
     there = after(request("Create", WEB, API), state(alb(), alb("api", 2)))
@@ -256,6 +264,12 @@ def test_load_balancer_that_cannot_be_onboarded_is_named(
     assert "app/web/0000000000000001" in refused.value.what
     assert what in refused.value.what
     assert fix in refused.value.fix
+
+
+def test_bucket_without_room_in_its_policy_is_named() -> None:
+    full = replace(LOGS, policy='{"Id": "' + "x" * 20_400 + '"}')
+    with pytest.raises(Refused, match="The policy of bucket logs would grow"):
+        planned(request("Create", WEB), state(alb(bucket="logs"), buckets=(full,)))
 
 
 def test_one_bad_load_balancer_stops_all_that_are_named() -> None:

@@ -30,6 +30,7 @@ from dt_logs_handler.request import (
     event_time,
     parse,
     properties_of,
+    scheduled,
 )
 
 WEB, API = alb_arn("web", 1), alb_arn("api", 2)
@@ -445,3 +446,16 @@ def test_endpoint_that_is_taken_can_be_shown(address: str) -> None:
         return
     assert endpoint.shown.startswith("https://")
     assert address.partition("//")[2].partition("/")[2] in ("", "…") or endpoint.shown != address
+
+
+@pytest.mark.parametrize(
+    ("time", "found"),
+    [("2026-03-01T12:00:00Z", 1_772_366_400), ("2026-03-01T12:00:09Z", 1_772_366_405)],
+)
+def test_schedules_event_is_of_its_time_but_not_of_the_future(time: str, found: int) -> None:
+    assert scheduled({"StackId": HERE.id, "Time": time}, 1_772_366_405.5) == (HERE, found)
+
+
+def test_schedules_event_without_a_time_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="Time 'noon' is not valid"):
+        scheduled({"StackId": HERE.id, "Time": "noon"}, 0)

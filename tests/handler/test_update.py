@@ -170,6 +170,17 @@ def test_bucket_that_cannot_be_read_fails_nothing_and_is_told(enabled: bool) -> 
     assert bucket(found, OWN_BUCKET).retention == 60
 
 
+def test_load_balancer_cannot_leave_a_bucket_that_cannot_be_read() -> None:
+    before = state(alb(), alb("api", 3, bucket="logs"), unreadable=("logs",))
+    with pytest.raises(Refused) as refused:
+        planned(request("Update", WEB, old=properties(WEB, API)), before)
+    what, _, why = refused.value.what.partition(": ")
+    assert what == "Nothing can be taken away where app/api/0000000000000003 logs"
+    assert "GetBucketTagging: Access Denied" in why
+    assert "ExistingLogBucketNames" in refused.value.fix
+    assert refused.value.bucket == "logs"
+
+
 def test_update_to_all_load_balancers_takes_nothing_out_of_a_bucket_that_cannot_be_read() -> None:
     """`*` still asks for everything that was named, so there is nothing to refuse."""
     there = created(True)

@@ -1,9 +1,12 @@
 """Make small changes to the code, one at a time, and report the changes that no test notices.
 
-    python tests/mutation/run.py .tox/mutation/handler --tests tests/handler -- 'handler/*/names.py'
+    python tests/mutation/run.py .tox/names 'handler/*/names.py' --tests tests/handler
 
-mutmut makes the changes in a copy of the project. Of all the changes that it can make, a sample is
-tried: always the same for the same code, seed and size. Strings are not changed: most are texts.
+mutmut makes the changes in a copy of the project in the folder. Of all the changes that it can
+make, a sample is tried: always the same for the same code, seed and size. Strings are not changed,
+because most are texts, and neither is what a module computes once.
+
+If mutmut fails to collect stats, run pytest in FOLDER/mutants, with src on PYTHONPATH, to see why.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import argparse
 import ast
 import os
 import random
+import shlex
 import shutil
 import signal
 import sys
@@ -45,10 +49,10 @@ timeout_constant = 4
 """
 # How many times as long as without the change its tests may take, and one test's limit.
 _LIMIT = 6
-_SECONDS = 30
+_SECONDS = 90
 # Exit codes that mutmut does not know: a module of tests cannot be imported; a test is endless;
 # the tests could not be run.
-_STATUS = {2: "killed", -signal.SIGPROF: "timeout", 255: "not run"}
+_STATUS = {2: "killed", -signal.SIGALRM: "timeout", 255: "not run"}
 _NOTICED = ("killed", "timeout", "segfault")
 # mutmut skips a function that has a decorator. So these are called after the function instead.
 _UNWRAPPED = ("cache", "contextmanager", "property")
@@ -81,7 +85,7 @@ def stage(folder: Path, modules: Sequence[str], excluded: Sequence[str], tests: 
         others="\n    ".join(sorted({path.name for path in folder.iterdir()} - {"src"})),
         modules="\n    ".join(map(_staged, modules)),
         excluded="\n    ".join(["do_not_mutate =", *map(_staged, excluded)] if excluded else ()),
-        tests="\n    ".join(tests.split()),
+        tests="\n    ".join(shlex.split(tests)),
     )
     (folder / "setup.cfg").write_text((ROOT / "setup.cfg").read_text("utf-8") + config, "utf-8")
 
@@ -113,7 +117,7 @@ class Watch:
         self.collection_failed |= report.failed
 
     def pytest_runtest_setup(self) -> None:
-        signal.setitimer(signal.ITIMER_PROF, _SECONDS)  # Of processor time; SIGPROF ends us.
+        signal.alarm(_SECONDS)  # Unless the next test begins before, SIGALRM ends the process.
 
 
 def adapt(harness: Any, isolation: Any, state: Any) -> None:
@@ -121,7 +125,8 @@ def adapt(harness: Any, isolation: Any, state: Any) -> None:
     submit, execute = isolation.ForkServerRunner.submit, harness.PytestRunner.execute_pytest
 
     def quickest_first(runner: Any, name: str, tests: list[str], *limits: float) -> None:
-        submit(runner, name, sorted(tests, key=state().duration_by_test.__getitem__), *limits)
+        seconds = state().duration_by_test
+        submit(runner, name, sorted(tests, key=lambda test: seconds.get(test, 0)), *limits)
 
     def watched(runner: Any, args: list[str], plugins: Sequence[object] = ()) -> int:
         watch = Watch()
@@ -152,6 +157,8 @@ def try_again(mutmut: Any, tests: Mapping[str, float], processes: int) -> None:
     the call if a module's constant needs it, or if another test's result was cached.
     """
     left = {name: data for data, name, status in outcomes(mutmut) if status not in _NOTICED}
+    modules = {test.partition("::")[0] for test in tests}
+    limit = _LIMIT * round(sum(tests.values()) + 60)
     print(f"{len(left)} changes are tried again, with every test")
     runner = mutmut.get_mutant_runner(processes)
 
@@ -164,7 +171,7 @@ def try_again(mutmut: Any, tests: Mapping[str, float], processes: int) -> None:
     for name in left:
         while not runner.has_capacity():
             note()
-        runner.submit(name, list(tests), _LIMIT * round(sum(tests.values()) + 60), 0.0)
+        runner.submit(name, sorted(modules), limit, 0.0)
     runner.signal_work_complete()
     while runner.pending_count():
         note()
@@ -195,7 +202,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--at-least", type=float, default=0, help="fail below this percentage")
+    parser.add_argument("--at-least", type=float, default=90, help="fail below this percentage")
     given = parser.parse_args()
     stage(given.folder, given.modules, given.exclude, given.tests)
     os.chdir(given.folder)
@@ -207,6 +214,8 @@ def main() -> int:
     from mutmut.state import state
     from mutmut.workers import isolation
 
+    if not sys.stdout.isatty():
+        mutmut.print_stats = mutmut.print_status = lambda *_, **__: None
     mutation_operators[:] = [each for each in mutation_operators if each[1] is not operator_string]
     sample(mutmut, given.sample, given.seed)
     adapt(harness, isolation, state)

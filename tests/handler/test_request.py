@@ -459,3 +459,14 @@ def test_schedules_event_is_of_its_time_but_not_of_the_future(time: str, found: 
 def test_schedules_event_without_a_time_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="Time 'noon' is not valid"):
         scheduled({"StackId": HERE.id, "Time": "noon"}, 0)
+
+
+def test_the_limits_of_a_number_and_a_tags_further_equals_signs_are_taken() -> None:
+    given = {"LogRetentionDays": "36500", "ResourceTags": "team=a=b"}
+    asked = request("Update", WEB, old=properties(WEB, **given), **given)
+    assert asked.properties
+    assert (asked.properties.retention_days, dict(asked.properties.tags)) == (
+        36500,
+        {"team": "a=b"},
+    )
+    assert asked.traces.tags == ("team",)

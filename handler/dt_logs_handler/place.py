@@ -153,10 +153,7 @@ def _check(
     stays = to == found.logging and state.turned_on(to, stack) != stack.tag
     if isinstance(bucket, Absent) and not stays:
         return  # it will be created
-    names = frozenset((found.name,))
-    endpoint = properties.endpoint.digest
-    claim = Registration(stack.tag, to.location, properties.vendor, endpoint, names)
-    checked = usable(bucket, to.location, claim, stack)
+    checked = usable(bucket, to.location, properties.vendor, stack)
     if not stays:
         can_receive(checked, to.location, stack)
 

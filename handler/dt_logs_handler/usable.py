@@ -23,16 +23,15 @@ if TYPE_CHECKING:
     from .documents import Json, Statement
     from .model import Bucket
     from .names import Location, Stack
-    from .register import Registration
 
 
 def usable(
     found: Bucket | Absent | Unreadable,
     location: Location,
-    registration: Registration,
+    account: str,
     stack: Stack,
 ) -> Bucket:
-    """Return the bucket if the vendor can read what ELB writes there; raises Refused.
+    """Return the bucket if the vendor's account can read what ELB writes there; raises Refused.
 
     The failure's fix names the exact setting or statement.
     """
@@ -66,7 +65,6 @@ def usable(
             " other account can read.",
             "Remove that statement, or give it a condition that makes it not public.",
         )
-    account = registration.vendor
     log = f"2026/01/01/{stack.account}_elasticloadbalancing_{stack.region}_app.x.log.gz"
     arn = object_arn(bucket, location.log_prefix(stack) + log, stack)
     if sid := denying(found.policy, vendor(account, stack.partition), "s3:GetObject", arn):

@@ -4,17 +4,15 @@ import json
 from typing import Any
 
 import pytest
-from support.events import TAG, VENDOR
+from support.events import VENDOR
 from support.states import HERE
 
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.model import Absent, Bucket, Unreadable
 from dt_logs_handler.names import Location
-from dt_logs_handler.register import Registration
 from dt_logs_handler.usable import can_receive, usable
 
 WEB = Location("logs", "web")
-CLAIM = Registration(TAG, WEB, VENDOR, "e0e0e0e0", frozenset(), 1772366400, "abababab")
 
 
 def bucket(**changed: Any) -> Bucket:
@@ -40,7 +38,7 @@ def policy(**statement: object) -> str:
     ],
 )
 def test_bucket_from_which_logs_can_flow_is_taken(found: Bucket) -> None:
-    assert usable(found, WEB, CLAIM, HERE) is found
+    assert usable(found, WEB, VENDOR, HERE) is found
 
 
 @pytest.mark.parametrize(
@@ -69,7 +67,7 @@ def test_bucket_from_which_logs_can_flow_is_taken(found: Bucket) -> None:
 )
 def test_bucket_that_stops_logs_is_refused_with_the_fix(found: Any, what: str, fix: str) -> None:
     with pytest.raises(Refused) as refused:
-        usable(found, WEB, CLAIM, HERE)
+        usable(found, WEB, VENDOR, HERE)
     assert what in refused.value.what
     assert "logs" in refused.value.what
     assert fix in refused.value.fix
@@ -78,13 +76,13 @@ def test_bucket_that_stops_logs_is_refused_with_the_fix(found: Any, what: str, f
 def test_condition_named_as_the_fix_for_a_deny_works() -> None:
     condition = {"StringNotEquals": {"aws:PrincipalAccount": "999988887777"}}
     found = bucket(policy=policy(Condition=condition))
-    assert usable(found, WEB, CLAIM, HERE) is found
+    assert usable(found, WEB, VENDOR, HERE) is found
 
 
 def test_bucket_that_cannot_be_read_is_refused_without_a_statement_to_paste() -> None:
     """A pasted statement with our Sid would count as a registration that no Delete removes."""
     with pytest.raises(Refused) as refused:
-        usable(Unreadable("GetBucketPolicy: Access Denied"), WEB, CLAIM, HERE)
+        usable(Unreadable("GetBucketPolicy: Access Denied"), WEB, VENDOR, HERE)
     assert str(refused.value) == (
         "Bucket logs cannot be read (GetBucketPolicy: Access Denied)."
         " Allow it for the function's execution role (a permissions boundary, service control"

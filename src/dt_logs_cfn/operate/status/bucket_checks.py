@@ -19,7 +19,7 @@ from dt_logs_handler.documents import parsed, same_statement, statements
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.model import Bucket, EditPolicy
 from dt_logs_handler.names import Stack
-from dt_logs_handler.register import NONE, Registration
+from dt_logs_handler.register import Registration
 from dt_logs_handler.usable import can_receive, delivery, usable, vendor
 
 _RECENT = 3600.0  # seconds; ELB writes every five minutes if there is traffic
@@ -155,10 +155,9 @@ def _ownership(logs: Logs) -> Judged:
 
 def _usable(logs: Logs, alone: Bucket, fine: str) -> Judged:
     """Judge some settings as the handler does, as if all others of the bucket were right."""
-    nobodys = Registration("", logs.location, "0" * 12, "", frozenset(), 0, NONE)
     try:
-        for each in logs.claims or [nobodys]:
-            usable(alone, logs.location, each, logs.seen.here)
+        for account in [each.vendor for each in logs.claims] or ["0" * 12]:
+            usable(alone, logs.location, account, logs.seen.here)
     except Refused as why:
         return finding(why.what, why.fix)
     return ok(fine)

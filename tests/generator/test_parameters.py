@@ -181,6 +181,15 @@ def test_each_parameter_says_what_it_is_and_its_default_is_taken(parameters: lis
             assert accepts(declared, str(declared["Default"]))
 
 
+@pytest.mark.parametrize(
+    ("prefix", "taken"), [("logs", True), ("dt-logs-analysis", True), ("log", False), ("d", False)]
+)
+def test_a_prefix_of_stack_names_is_not_too_short(prefix: str, taken: bool) -> None:
+    """The service role may change every role whose name begins with it."""
+    (declared, *_) = (each.to_dict() for each in service_role_parameters())
+    assert accepts(declared, prefix) == taken
+
+
 def test_what_a_vendor_sets_becomes_a_default() -> None:
     defaults = {
         each.title: each.to_dict().get("Default")

@@ -1,4 +1,4 @@
-"""Our templates, and changes of them that a command has to notice."""
+"""Our templates, and changes to them that a command must notice."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ def with_a_right(template: Template, action: str = "iam:*") -> Template:
 
 
 def with_source(template: Template, name: str, content: bytes) -> Template:
-    """Return a template in whose handler one source is another."""
+    """Return the template after one of the handler's sources is replaced or added."""
     sources = {**embedding.handler_files(), f"dt_logs_handler/{name}": content}
     code_of(template)["ZipFile"] = embedding.bootstrap(embedding._pack(sources))
     return template

@@ -1,4 +1,4 @@
-"""The command line under test: run in this process, in a folder with a release.cfg of its own."""
+"""The command line under test, run in this process in a folder with its own release.cfg."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ notification_endpoint = https://logs.example.com/alb
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory: nothing in it but a release.cfg."""
+    """Create and enter a working directory that holds only a release.cfg."""
     folder = tmp_path / "here"
     folder.mkdir()
     (folder / "release.cfg").write_text(RELEASE_CFG)
@@ -26,7 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(here: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command as from a shell; wrong usage comes back as its exit code, too."""
+    """Run a command as from a shell, and return its exit code even after wrong usage."""
 
     def run(*argv: str | Path) -> Ran:
         try:

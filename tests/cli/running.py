@@ -1,4 +1,4 @@
-"""What a command did, as its caller sees it."""
+"""A command's result, as its caller sees it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ran:
-    """What one command did."""
+    """A command's exit code, and what it printed."""
 
     code: int
     out: str
@@ -14,7 +14,7 @@ class Ran:
 
     @property
     def failure(self) -> str:
-        """The one line of an expected failure; anything else is an AssertionError."""
+        """The line of an expected failure; every other result raises an AssertionError."""
         assert (self.code, self.out, self.err.count("\n")) == (3, "", 1), self
         assert self.err.startswith("dt-logs-cfn: ")
         return self.err.removeprefix("dt-logs-cfn: ").rstrip("\n")

@@ -1,4 +1,4 @@
-"""`build`: whole releases only, the same everywhere, and compared with what is on disk."""
+"""`build` writes only whole releases, equal everywhere; `--check` finds what differs on disk."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ OTHER = Settings((Vendor("aws", "444455556666", "https://logs.example.com/alb"),
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, hidden ones too."""
+    """Return every file below a folder, including hidden ones."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -344,7 +344,7 @@ def test_a_setting_that_makes_a_template_too_large_is_named(run: Run, here: Path
     assert not (here / "build").exists()
 
 
-# Every later fix has to fit as well, whatever a vendor sets.
+# Room is left for later fixes, whatever a vendor sets: CloudFormation takes 51,200 bytes.
 MOST = 46_000  # bytes of a stack template
 LONG = f"https://logs.example.com/{'a' * 275}"
 LONGEST = Settings(

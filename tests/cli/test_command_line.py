@@ -1,4 +1,4 @@
-"""The command line as such: usage, exit codes, pipes, and what a command does not import."""
+"""The command line in general: usage, exit codes, pipes, and what commands do not import."""
 
 import os
 import shlex
@@ -17,7 +17,7 @@ SCRIPTS = Path(sys.executable).parent
 
 
 def loaded_by(code: str) -> set[str]:
-    """The packages that a new process has loaded after some code."""
+    """Run code in a new process, and return the packages that are loaded afterwards."""
     report = (
         "\nimport sys; print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
     )
@@ -108,7 +108,7 @@ def test_a_build_loads_no_linter_and_no_sdk(here: Path) -> None:
 
 
 def shell(command: str, here: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a shell does, by a line of it that begins with its arguments."""
+    """Let a shell run the command line with these arguments and redirections."""
     line = f"{shlex.quote(sys.executable)} -m dt_logs_cfn {command}"
     return subprocess.run(["sh", "-c", line], cwd=here, capture_output=True, text=True, check=False)
 
@@ -186,7 +186,7 @@ def test_without_a_command_the_help_is_shown(run: Run) -> None:
             "unrecognized arguments: --regoin, --profil, 1 more word."
             " Did you mean --region and --profile?",
         ),
-        # An abbreviation that fits two options would otherwise be repeated with its value.
+        # For an abbreviation that fits two options, argparse's own error repeats the value.
         (
             ("plan", "--parame=T0KEN"),
             "unrecognized arguments: --parame. Did you mean --parameter?",

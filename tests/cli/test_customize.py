@@ -1,4 +1,4 @@
-"""`--customize`: the commands with a function of one's own."""
+"""`--customize`: the commands with a function that changes the templates."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def fails(template, kind):
 
 @pytest.fixture
 def module(here: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Put a module with functions into the folder; each test has its own, under its own name."""
+    """Write a module with functions into the folder, under a different name for each test."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     name = f"changes_of_{here.parent.name}"
     (here / f"{name}.py").write_text(MODULE)

@@ -1,4 +1,4 @@
-"""`diff`: what a customer gets is said in words, and nothing in a template can hide or harm."""
+"""`diff` says in words what changes for a customer; a template cannot hide it or do harm."""
 
 import argparse
 import base64
@@ -36,7 +36,7 @@ def template() -> Template:
 
 
 def release(folder: Path, **changed: Template | None) -> None:
-    """Write a release's templates; a changed one by its file's name, None to leave it out."""
+    """Write a release's templates; `changed` replaces some by file name, or omits them if None."""
     folder.mkdir(parents=True)
     for name in (NAME, DOCUMENTED, SERVICE_ROLE):
         content = changed.get(name, json.loads(FILES[name]))

@@ -1,4 +1,4 @@
-"""`explain`: every right with its reason, for people and for programs."""
+"""`explain` shows every right with its reason, to people and to programs."""
 
 from __future__ import annotations
 

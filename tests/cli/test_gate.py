@@ -1,4 +1,4 @@
-"""The version gate: what was released stays, and the next version's number says enough."""
+"""The version gate: releases do not change, and a version's number fits what it changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME = "dt-logs-analysis.template.json"
 
 
 def version(number: str, out: Path, **changed: bytes) -> Release:
-    """A release, written and marked as released, whose files are changed as asked."""
+    """Write a release in which some files are changed, and return it."""
     files = {**build_release(Settings()).files, **changed}
     del files[CHECKSUMS]
     sums = "".join(f"{hashlib.sha256(c).hexdigest()}  {n}\n" for n, c in sorted(files.items()))
@@ -61,7 +61,7 @@ def test_before_the_first_the_minor_number_stands_for_the_major_one(tmp_path: Pa
 
 
 def test_the_last_lower_version_counts(tmp_path: Path) -> None:
-    """A mend of an old version is compared with its own predecessor, not with a later one."""
+    """A fix of an old version is compared with the version before it, not with a later one."""
     mark(version("1.0.0", tmp_path), tmp_path)
     mark(version("2.0.0", tmp_path, **{NAME: with_right()}), tmp_path)
 

@@ -1,4 +1,4 @@
-"""Commands that are suggested work as they stand."""
+"""Suggested commands get the caller's profile and region, so that they work as shown."""
 
 from argparse import Namespace
 

@@ -1,4 +1,4 @@
-"""`lint`: our release has no finding, and each rule finds what it is for."""
+"""`lint` finds nothing in our release, and each rule finds what it is meant to find."""
 
 import copy
 import json
@@ -30,9 +30,9 @@ def changed(change: Change, name: str = NAME) -> dict[str, Any]:
 
 
 def found(change: Change, name: str = NAME, today: date = TODAY) -> list[tuple[str, str, str]]:
-    """What our rules say about a template of ours after a change: rule, severity and path.
+    """Change one of our templates, and return our rules' findings: rule, severity and path.
 
-    What they say about size is left out; see its own test.
+    Findings about the size are left out, because they have their own test.
     """
     template = changed(change, name)
     subject = Subject("t", json.dumps(template), template, today, ENDS)
@@ -40,7 +40,7 @@ def found(change: Change, name: str = NAME, today: date = TODAY) -> list[tuple[s
 
 
 def statement(**parts: Any) -> Change:
-    """Add a statement to the execution role's policy."""
+    """Return a change that adds a statement to the execution role's policy."""
     given = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "*", **parts}
 
     def change(template: Template) -> None:
@@ -50,14 +50,14 @@ def statement(**parts: Any) -> Change:
 
 
 def conditional_statement(template: Template) -> None:
-    """Add a statement that is there only under a condition."""
+    """Add a statement that applies only if a condition of the template holds."""
     given = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
     branches = ["HasLogBucketName", given, {"Ref": "AWS::NoValue"}]
     statements_of(template).insert(0, {"Fn::If": branches})
 
 
 def nothing(_: dict[str, Any]) -> None:
-    """Leave a template as it is."""
+    """Leave a template unchanged."""
 
 
 FIRST = f"Resources/{ROLE}/Properties/Policies/0/PolicyDocument/Statement/0"
@@ -127,7 +127,7 @@ def test_a_rule_finds_what_it_is_for(change: Change, expected: tuple[str, str]) 
 @pytest.mark.parametrize(
     "change",
     [
-        # Twelve digits in a digest are no account.
+        # Twelve digits within a digest are not an account ID.
         lambda t: t["Outputs"]["LogBuckets"].update(Value="a123456789012-123456789012f"),
         statement(Action=["s3:ListAllMyBuckets"]),
         statement(Resource={"Fn::Sub": "arn:${P}:s3:::b/*"}),

@@ -1,4 +1,4 @@
-"""`dt-logs-cfn.cfg`: what an operator sets once for a folder, and `--show-settings`."""
+"""`dt-logs-cfn.cfg`, an operator's settings for a folder, and `--show-settings`."""
 
 import json
 from pathlib import Path

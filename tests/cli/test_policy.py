@@ -1,4 +1,4 @@
-"""`policy`: what customers were promised, and ready to paste with their own values."""
+"""`policy` prints the promised policies, ready to paste with the customer's own values."""
 
 import json
 

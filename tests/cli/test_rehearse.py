@@ -1,4 +1,4 @@
-"""`rehearse` as a person and as a program meets it, and what it leaves behind: nothing."""
+"""What `rehearse` tells a person and a program; it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dt_logs_cfn import Settings, __version__, build_release, write_release
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with nothing in it but a temporary folder of its own."""
+    """Give a folder that contains only a folder for temporary files."""
     folder = tmp_path_factory.mktemp("here")
     (folder / "tmp").mkdir()
     return folder
@@ -41,7 +41,7 @@ def rehearse(here: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def left_behind(here: Path) -> list[str]:
-    """Return files in the temporary folder, and processes that were started from it."""
+    """Return the files in the temporary folder, and the processes that run from it."""
     files = [str(each) for each in (here / "tmp").iterdir()]
     listed = subprocess.run(["ps", "-wweo", "args"], capture_output=True, text=True, check=True)
     return files + [line for line in listed.stdout.splitlines() if str(here / "tmp") in line]
@@ -151,7 +151,7 @@ def test_without_the_extra_it_says_what_to_install(here: Path) -> None:
     )
 
 
-# A shell that starts something in the background lets it ignore SIGINT, and so do its children.
+# A process that a shell starts in the background ignores SIGINT, and so do its children.
 INTERRUPTIBLE = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -172,7 +172,7 @@ def test_ctrl_c_leaves_nothing(here: Path) -> None:
     ) as process:
         assert process.stderr
         until = time.monotonic() + 60
-        while not any(" " in each for each in left_behind(here)):  # a process with its arguments
+        while not any(" " in each for each in left_behind(here)):  # only a process has spaces
             assert time.monotonic() < until, "no function was run"
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""What the AWS SDK raises of settings that it cannot use: one line, without anything secret."""
+"""The AWS SDK's errors about settings that it cannot use become one line without secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEYS = "[profile keys]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key =
 
 @pytest.fixture(autouse=True)
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Give an environment with credentials, in which nothing answers."""
+    """Give an environment with credentials and an endpoint that does not answer."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "SECRET",

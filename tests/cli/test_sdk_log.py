@@ -1,4 +1,4 @@
-"""`--debug`: the SDK's log is shown, and nothing secret is in it."""
+"""`--debug` shows the SDK's log, but none of its secrets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDPOINT = "https://logs.example.com/alb/SECRET?key=SECRET"
 
 
 class Raw(io.BytesIO):
-    """A body as urllib3 gives it."""
+    """A response body that is read like urllib3's."""
 
     def stream(self, **given: object) -> Iterator[bytes]:
         yield self.read()

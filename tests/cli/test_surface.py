@@ -1,4 +1,4 @@
-"""The library's public surface: what is in it stays, and nothing joins it by accident."""
+"""The library's public names: none is removed, and none is added by accident."""
 
 import pkgutil
 import subprocess

@@ -1,4 +1,4 @@
-"""What a terminal shows: lines that fit, colours that are wanted; elsewhere nothing is cut."""
+"""On a terminal, lines fit and colours can be refused; elsewhere lines are whole and plain."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ARN = f"arn:aws:s3:::{'logs-of-a-customer/' * 12}*"
 
 
 class Terminal:
-    """A terminal of so many columns, and what was shown on it."""
+    """A terminal with a number of columns, and what it has shown."""
 
     def __init__(self, width: int) -> None:
         self._screen, end = pty.openpty()
@@ -39,7 +39,7 @@ class Terminal:
     def shown(self) -> list[str]:
         print(_END, file=self.stream, flush=True)
         found = b""
-        while not found.endswith(f"{_END}\r\n".encode()):  # a terminal may pass it on in parts
+        while not found.endswith(f"{_END}\r\n".encode()):  # it may arrive in parts
             found += os.read(self._screen, 65536)
         return found.decode().removesuffix(f"{_END}\r\n").splitlines()
 

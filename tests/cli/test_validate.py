@@ -1,4 +1,4 @@
-"""cloudformation-validate beside cfn-lint."""
+"""cloudformation-validate, which checks the templates in addition to cfn-lint."""
 
 import json
 from typing import Any
@@ -35,6 +35,6 @@ def test_an_error_is_found() -> None:
 
 
 def test_what_is_explained_is_still_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An explanation that nothing needs any more has to go."""
+    """An explanation must be removed once its rule finds nothing any more."""
     monkeypatch.setattr(lint, "EXPLAINED", {})
     assert {each.rule for each in lint.validate(TEMPLATES)} == {"W1030"}

@@ -1,4 +1,4 @@
-"""`verify`: what is ours is identical, everything else is named, and nothing of it is trusted."""
+"""`verify` recognises what is ours, names every difference, and trusts nothing that it reads."""
 
 import base64
 import bz2
@@ -44,7 +44,7 @@ def template() -> Template:
 
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """The path to every value inside a value."""
+    """Return the path to every value inside a value."""
     items = (
         value.items()
         if isinstance(value, dict)
@@ -162,7 +162,7 @@ def test_many_differences_stay_on_one_line(run: Run, here: Path) -> None:
 @STEADY
 @given(place=st.sampled_from(PLACES), value=st.sampled_from([None, True, 1, "", "x", [], {}]))
 def test_no_change_goes_unseen(place: tuple[str | int, ...], value: Any) -> None:
-    """Whatever is replaced anywhere: never identical, unless it is what was there."""
+    """A template with any one value replaced is identical only if the new value equals the old."""
     parsed = template()
     inner: Any = parsed
     for key in place[:-1]:
@@ -253,7 +253,7 @@ def test_there_is_no_handler_in_the_service_role_template(run: Run, here: Path) 
 
 
 def with_payload(unpacked: bytes) -> str:
-    """A template whose code is our bootstrap around other content."""
+    """Return a template whose code is our bootstrap around this content."""
     parsed = template()
     code = code_of(parsed)["ZipFile"]
     before, after = embedding._BEFORE, embedding._AFTER

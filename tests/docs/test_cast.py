@@ -1,4 +1,4 @@
-"""The cast in README.md shows the sessions of operations.md, and is a picture and nothing else."""
+"""The cast in README.md shows the sessions in operations.md, and runs and loads nothing."""
 
 from __future__ import annotations
 

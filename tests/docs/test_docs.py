@@ -1,6 +1,6 @@
-"""The documents agree with the project, and keep the rules of plain English that a test can hold.
+"""The documents agree with the project, and keep the style rules that a test can check.
 
-cog checks what they quote (`tox -e checks`).
+cog checks their generated parts (`tox -e checks`).
 """
 
 import re
@@ -77,7 +77,7 @@ def help_text(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> str:
-    """Return what a command's `--help` prints, without the usage: one paragraph an argument."""
+    """Return a command's `--help` without the usage, as one paragraph per line."""
     monkeypatch.setenv("COLUMNS", "1000")
     with pytest.raises(SystemExit):
         main([request.param, "--help"])

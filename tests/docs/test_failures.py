@@ -1,4 +1,4 @@
-"""docs/operations.md has every reason that the handler can give for a failure."""
+"""docs/operations.md lists every reason that the handler can give for a failure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def failures() -> ModuleType:
 
 
 def test_every_place_that_makes_an_error_is_read(failures: ModuleType) -> None:
-    """Count them again as text: each `Kind(` outside errors.py, except the classes."""
+    """Count them again in the text: every call of an error class outside errors.py."""
     names = "HandlerError|InvalidRequest|Refused|CallFailed|OutOfTime|Overtaken"
     made = {
         path.stem: len(re.findall(rf"(?:raise|return|=) (?:{names})\(", path.read_text("utf-8")))

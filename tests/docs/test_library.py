@@ -20,7 +20,7 @@ import dt_logs_cfn
 from dt_logs_cfn.cli.main import main
 
 GUIDE = Path(__file__).parents[2] / "docs" / "library.md"
-# These need an AWS account or take long; `tests/rehearsal` rehearses the guide's alarm.
+# These commands need AWS or take long. `tests/rehearsal` rehearses the guide's alarm.
 NOT_HERE = ("publish", "rehearse")
 EXAMPLES = {
     title: re.findall(r"^```(\w+)\n(.*?)^```$", body, re.MULTILINE | re.DOTALL)
@@ -47,7 +47,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def run(code: str, names: dict[str, Any]) -> str:
-    """Run a block of Python and return what it prints; if it has a file name, write the file."""
+    """Run a block of Python and return what it prints; if it begins with a file name, write it."""
     named = re.match(r"# (\w+\.py)\n", code)
     if named:
         Path(named[1]).write_text(code)
@@ -112,7 +112,7 @@ DOCUMENTED = [
     name
     for name, found in vars_of_library().items()
     if (inspect.isclass(found) or inspect.isfunction(found))
-    and typing.get_origin(found) is None  # which Python 3.10 takes for a class
+    and typing.get_origin(found) is None  # Python 3.10 takes such aliases for classes
     and not found.__module__.startswith("dt_logs_handler.")
 ]
 

@@ -1,4 +1,4 @@
-"""The screenshots in README.md are small, and of the pages as they are."""
+"""The screenshots in README.md are small and show the current pages."""
 
 from __future__ import annotations
 

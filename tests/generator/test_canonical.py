@@ -1,4 +1,4 @@
-"""Equal values are equal bytes, whatever order they came in."""
+"""Equal values give equal bytes, whatever the order of their keys."""
 
 import json
 import random

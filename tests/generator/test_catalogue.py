@@ -1,4 +1,4 @@
-"""What is published, as data: entries are never lost, and the pointer never goes wrong."""
+"""The list of published versions loses no entry, and its pointer to the latest is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changes between two templates, and what it weighs: each rule with a case written out."""
+"""Which changes are found between two templates, and their levels, with a case for each rule."""
 
 import copy
 import json
@@ -54,7 +54,7 @@ def parameter(parsed: Template, name: str) -> dict[str, Any]:
 
 
 def changed(mutate: Mutation, start: Mutation | None = None) -> tuple[Change, ...]:
-    """What changes from the released template, or what `start` made of it, to a mutated one."""
+    """Return what `mutate` changes in the released template, or in what `start` makes of it."""
     old = template()
     if start is not None:
         start(old)
@@ -468,7 +468,7 @@ def test_what_means_the_same_is_no_change_and_what_does_not_is_one(old: Any, new
 
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """The path to every value inside a value."""
+    """Return the path to a value and to every value inside it."""
     items = (
         value.items()
         if isinstance(value, dict)
@@ -484,7 +484,7 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
 def test_no_change_of_the_released_template_goes_unseen(
     place: tuple[str | int, ...], value: Any
 ) -> None:
-    """Not even beside another change."""
+    """A change is found even if there is another one."""
     mask = Change(MINOR, "output", "output Mask is new")
     new = template()
     new["Outputs"]["Mask"] = {"Value": "x"}

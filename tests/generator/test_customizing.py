@@ -1,4 +1,4 @@
-"""A release whose templates a function changes: what it may change, and what comes of it."""
+"""A release customized by a function: what the function may change, and the result."""
 
 import itertools
 import json
@@ -50,7 +50,7 @@ ALARM_ARN = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:a
 
 
 def with_alarm(template: Template, kind: TemplateKind) -> None:
-    """Alarm an operator when the function fails, and let the service role make the alarm."""
+    """Add an alarm for failures of the function, and let the service role create the alarm."""
     if kind is TemplateKind.SERVICE_ROLE:
         alarms = Statement(
             Effect=Allow,

@@ -1,4 +1,4 @@
-"""What a stack really runs is compared with what its template makes of its parameters."""
+"""What a stack really runs is compared with what its template and parameters describe."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NAMES = ["dt-logs-analysis.template.json", "dt-logs-analysis-documented.template
 
 
 def deployed(name: str = NAMES[0]) -> Deployed:
-    """A stack as CloudFormation makes it."""
+    """Return a stack as CloudFormation creates it."""
     text = build_release(Settings()).files[name].decode()
     made = {each: {"Ref": identifier} for each, identifier in RESOURCES.items()}
     made[ROLE]["Arn"] = ROLE_ARN
@@ -98,7 +98,7 @@ def test_how_code_or_rights_come_in_otherwise(name: str, value: object, told: st
 
 
 def customized(found: Deployed, logical: str, **resource: Any) -> Deployed:
-    """A stack whose template has one more resource, or other properties of one."""
+    """Return a stack whose template has one more resource, or other properties for one."""
     template = json.loads(found.template)
     old = template["Resources"].get(logical, {})
     properties = {**old.get("Properties", {}), **resource.pop("Properties")}
@@ -182,7 +182,7 @@ def test_an_edited_template_is_told_and_no_bug(logical: str, name: str, value: o
 
 
 class Client:
-    """Answers each call of `read` from what is deployed."""
+    """Answers each call that `read` makes with what is deployed."""
 
     def __init__(self, found: Deployed) -> None:
         self._found = found
@@ -255,7 +255,7 @@ def test_reading_it() -> None:
 
 
 def with_impossible_offset() -> bytes:
-    """A zip whose only file would begin one byte before the zip."""
+    """Return a zip whose only file would begin one byte before the zip."""
     changed = bytearray(archive(index=b""))
     (directory,) = struct.unpack("<I", changed[-6:-2])
     changed[-6:-2] = struct.pack("<I", directory + 1)

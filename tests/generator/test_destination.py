@@ -1,4 +1,4 @@
-"""Which bucket a base URL names; publishing goes nowhere else."""
+"""Which bucket a base URL names, because we publish only to that bucket."""
 
 from __future__ import annotations
 

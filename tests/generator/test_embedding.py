@@ -1,4 +1,4 @@
-"""The handler goes into the template and comes out again, and nothing else does."""
+"""The handler is embedded in the template and extracted again, and nothing else is."""
 
 import base64
 import bz2
@@ -30,7 +30,7 @@ START, END = CODE.index('ZIP = "') + len('ZIP = "'), CODE.index('"\n\npath')
 SITE = Path(boto3.__file__).parents[1]
 NAME = "dt_logs_handler/main.py"
 
-# A zlib that writes other bytes, as zlib-ng does.
+# A zlib that compresses to different bytes, as zlib-ng does.
 OTHER_ZLIB = """
 import sys, types, zlib as real
 class Padded:
@@ -234,7 +234,7 @@ def test_a_zip_in_the_code_is_extracted_whatever_it_holds() -> None:
 
 
 def bomb() -> bytes:
-    """Two entries that share one content: the directory's second points at the first's place."""
+    """Return a zip whose second directory entry points to the first one's content."""
     archive = bytearray(zip_of((NAME, "x" * 1000), ("dt_logs_handler/a.py", "x" * 1000)))
     entry = archive.rindex(b"PK\1\2")
     archive[entry + 42 : entry + 46] = struct.pack("<I", 0)

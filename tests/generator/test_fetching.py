@@ -1,4 +1,4 @@
-"""Fetching by URL: bounded, without redirects, and from nowhere else than asked."""
+"""Fetching by URL: limited in size, without redirects, and only from allowed URLs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dt_logs_cfn.verify.fetching import fetch, optional, shown_url
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with what its path says."""
+    """Answers with the status and the number of bytes that the path names."""
 
     def do_GET(self) -> None:
         status = int(self.path.split("/")[1])
@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def url() -> Iterator[str]:
 
 
 def test_it_gives_the_bytes_as_they_were_stored(url: str) -> None:
-    """A claim of compression is not followed: what is small on the way stays small."""
+    """The body is never decompressed, so that a small answer cannot become a large one."""
     assert fetch(f"{url}/200/100", 100) == b"0" * 100
 
 

@@ -1,6 +1,6 @@
-"""The launch page without a browser: its links and commands, what it says, and that it is closed.
+"""The launch page without a browser: links, commands, texts, and that it loads nothing.
 
-That the script makes the same of what is entered is tested in a browser.
+Tests in a browser check that its script builds the same from what is entered.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ ODD_VALUES = (
 
 
 class Page(HTMLParser):
-    """What a page consists of."""
+    """The tags of a page with their attributes."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ def text(markup: str) -> str:
 
 
 def arguments(command: str) -> list[str]:
-    """What a real shell hands to `aws`."""
+    """Return the arguments that a real shell passes to `aws`."""
     ran = subprocess.run(
         ["/bin/sh", "-c", f"aws() {{ printf '%s\\0' \"$@\"; }}\n{command}"],
         capture_output=True,
@@ -93,7 +93,7 @@ def arguments(command: str) -> list[str]:
 
 
 def hcl_value(literal: str) -> str:
-    """What Terraform reads: https://developer.hashicorp.com/terraform/language/expressions/strings"""
+    """Return the text that Terraform reads: https://developer.hashicorp.com/terraform/language/expressions/strings"""
     assert literal[0] == literal[-1] == '"'
     inside = literal[1:-1]
     assert not re.search(r"[$%]\{|[^ -~]|(?<!\\)(\\\\)*\"", inside)

@@ -1,4 +1,4 @@
-"""Parameters: what the template refuses, and that it never refuses what the handler would take."""
+"""The template refuses wrong parameter values, but none that the handler would take."""
 
 import re
 import string
@@ -121,7 +121,7 @@ def test_what_cannot_work_is_refused(name: str, value: str) -> None:
 
 
 def near_misses(name: str) -> st.SearchStrategy[str]:
-    """Values of the parameter, and the same with a piece cut out, put in or moved."""
+    """Draw good values of a parameter, also with a piece removed, added or replaced."""
     good = [value for other, value in GOOD if other == name]
     pieces = st.sampled_from([*string.printable[:95], *good, "é", "\n", "--", "..", "-an", "s3"])
     edited = st.builds(
@@ -141,7 +141,7 @@ def test_the_template_never_refuses_what_the_handler_takes(data: st.DataObject, 
     listed = PARAMETERS[name]["Type"] == "CommaDelimitedList"
     changed: Any = [item.strip() for item in value.split(",")] if listed else value
     if name == "LoadBalancerArns" and "" in changed:
-        return  # a comma too much is harmless to the handler, and refused by the template
+        return  # the handler ignores a superfluous comma, but the template refuses it
     try:
         properties_of({**properties(WEB), name: changed}, HERE)
     except InvalidRequest:
@@ -167,7 +167,7 @@ def test_patterns_mean_the_same_in_java(parameters: list[Any]) -> None:
         assert pattern.startswith("^")
         assert pattern.endswith("$")
         assert pattern.isascii()
-        # Of what differs: classes that know Unicode, intersections, named groups, flags.
+        # Python and Java differ in Unicode classes, intersections, named groups and flags.
         assert not re.search(r"\\[wdWDbB]|&&|\(\?[P<a-z]|\[\[", pattern)
 
 

@@ -1,4 +1,4 @@
-"""The Terraform modules and the StackSet's parameters: those of the template, and nothing else."""
+"""The Terraform modules and the StackSet's parameters agree with the template."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def module(settings: Settings, name: str = TERRAFORM) -> tuple[str, Any]:
 
 
 def named(blocks: list[dict[str, Any]]) -> dict[str, Any]:
-    """What hcl2 has as a list of blocks, by their names without quotes."""
+    """Return the blocks that hcl2 gives as a list by their names, without the names' quotes."""
     return {name.strip('"'): body for block in blocks for name, body in block.items()}
 
 
@@ -116,7 +116,7 @@ def test_a_stack_set_is_for_all_load_balancers_of_units(settings: Settings) -> N
     made = {kind: body for each in parsed["resource"] for kind, body in named([each]).items()}
     stack_set = named([made["aws_cloudformation_stack_set"]])["logs_analysis"]
     (locals_,) = parsed["locals"]
-    # The provider wants all parameters, also those with a default.
+    # The provider needs all parameters, even those with a default.
     assert stack_set["parameters"] == "${local.parameters}"
     assert locals_["values"].keys() == stack["Parameters"].keys()
     assert locals_["values"]["LoadBalancerArns"] == "*"
@@ -141,7 +141,7 @@ def test_the_documented_template_gets_only_the_parameters_that_it_has(name: str)
 
 @pytest.mark.parametrize(("name", "up"), [(TERRAFORM, ".."), (TERRAFORM_STACK_SET, "../..")])
 def test_the_template_is_the_one_of_the_release(name: str, up: str) -> None:
-    """Whoever has checked the release's checksums runs what was checked."""
+    """A customer who checks the release's checksums runs the files that were checked."""
     text, _ = module(SET, name)
 
     assert f'file("${{path.module}}/{up}/${{local.template}}")' in text

@@ -1,4 +1,4 @@
-"""The policies: what was promised, exactly; and what is needed, no more."""
+"""The documented policies are exactly the promised ones; the others allow only what is needed."""
 
 import json
 import re
@@ -34,8 +34,8 @@ LIMITS = PolicyLimits(
     "<log group>", "<endpoint>", "123456789012", ["<own>"], ["<log buckets>"], "<stack>"
 )
 
-# What CloudFormation's handlers declare beyond our needs, by the property that brings them to it
-# (the registry declares for every property at once). None of these may be in our templates.
+# Rights that CloudFormation's handlers declare but we do not need, by the property that needs them
+# (the registry declares them for all properties together). Our templates must not use these.
 NOT_OURS = {
     ROLE: {
         "Description": {"iam:UpdateRole", "iam:UpdateRoleDescription"},
@@ -78,7 +78,7 @@ NOT_OURS = {
             "ec2:DescribeSubnets",
             "ec2:DescribeVpcs",
         },
-        # Of Code, which we have: only where it names an object in S3.
+        # Our templates have Code, but it does not name an object in S3.
         "Code.S3Bucket": {"s3:GetObject", "s3:GetObjectVersion"},
     },
     LOG_GROUP: {
@@ -115,7 +115,7 @@ def schema(resource_type: str) -> dict[str, Any]:
 
 
 def declared(resource_type: str) -> set[str]:
-    """Return what the type's handlers need, and what its tags need besides."""
+    """Return the rights that the type's handlers need, and those that its tags need."""
     found = schema(resource_type)
     names = ("create", "read", "update", "delete")
     needs = [found["handlers"].get(name, {}) for name in names]

@@ -1,4 +1,4 @@
-"""Which rights a role gains and loses: cases written out, and properties against brute force."""
+"""Which rights a role gains and loses: written cases, and properties checked by brute force."""
 
 import json
 import re
@@ -20,7 +20,7 @@ SAME = (PATCH, "R: its policies give the same rights in other words")
 
 
 def a_role(*statements: Any, **properties: Any) -> dict[str, Any]:
-    """Return a template with one role, and a log group."""
+    """Return a template with one role and a log group."""
     policies = [{"PolicyDocument": {"Version": "2012-10-17", "Statement": [*statements]}}]
     return {
         "Parameters": {"Bucket": {"Type": "String"}},
@@ -233,7 +233,7 @@ def test_each_rule(case: str) -> None:
 
 
 def test_another_version_of_the_policy_language_is_not_judged() -> None:
-    """Variables such as ${aws:username} are texts in the older one."""
+    """In the older version, variables such as ${aws:username} are ordinary text."""
     old, new = a_role(allow("s3:Get", "${aws:username}")), a_role()
     statement = {"Statement": [allow("s3:Get", "${aws:username}")]}
     new["Resources"]["R"]["Properties"]["Policies"] = [{"PolicyDocument": statement}]
@@ -279,7 +279,7 @@ def test_policies_beyond_all_measure_are_not_compared(many: list[str]) -> None:
     assert compared([], [allow(many)]) == expected
 
 
-# A universe small enough to try all of it. The long texts stand for what only `*` matches.
+# Few enough requests to try all of them. The long names stand for what only `*` matches.
 MANY = settings(STEADY, max_examples=400)
 LONG = "q" * 20
 ACTIONS = ("s3:get", "s3:put", f"s3:{LONG}", "iam:get", LONG)
@@ -295,7 +295,7 @@ ACCOUNTS = [{"C": holds, "AWS::Region": region} for holds in (True, False) for r
 
 
 def filled_in(value: Any, account: dict[str, Any]) -> Any:
-    """Return a value as CloudFormation hands it on in an account."""
+    """Return a value as CloudFormation resolves it in an account."""
     match value:
         case {"Fn::If": [name, yes, no]}:
             return filled_in(yes if account[name] else no, account)
@@ -381,7 +381,7 @@ def test_a_right_that_is_called_added_is_new(old: list[Any], new: list[Any]) -> 
 
 @st.composite
 def narrowed(draw: st.DrawFn, policy: list[Any]) -> list[Any]:
-    """Draw a policy that allows part of what another allows, however it is written."""
+    """Draw a policy that allows no more than another one, whatever its form."""
     found = []
     for each in policy:
         statement = dict(each)
@@ -414,7 +414,7 @@ def test_a_policy_that_only_narrows_adds_no_right(data: st.DataObject, old: list
 
 
 def test_a_pattern_covers_only_what_it_matches() -> None:
-    """For all patterns of up to three letters, against all texts that tell them apart."""
+    """Compare all patterns of up to three characters with the texts that they match."""
     texts = ["".join(each) for size in range(5) for each in product("abc", repeat=size)]
     patterns = ["".join(each) for size in range(4) for each in product("a*?", repeat=size)]
     matched = {each: {text for text in texts if matches(each, text)} for each in patterns}

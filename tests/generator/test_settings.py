@@ -1,4 +1,4 @@
-"""What a vendor sets: read, checked, recorded and read back."""
+"""A vendor's settings are read, checked, recorded and read back."""
 
 from pathlib import Path
 from typing import Any

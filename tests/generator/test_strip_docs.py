@@ -1,4 +1,4 @@
-"""What ships runs as the repository's sources do, and has nothing that only readers need."""
+"""The shipped handler means the same as its sources, without what only readers need."""
 
 import ast
 from importlib.resources import files
@@ -137,7 +137,7 @@ def unused():
 
 
 class Stripper(ast.NodeTransformer):
-    """Takes from a syntax tree what `strip_docs` takes from the text."""
+    """Removes from a syntax tree what `strip_docs` removes from the text."""
 
     def visit(self, node: ast.AST) -> ast.AST | None:
         match node:

@@ -1,4 +1,4 @@
-"""The templates: their promised names, what CloudFormation makes of them, and their record."""
+"""The templates' promised names, what CloudFormation creates from them, and their record."""
 
 import json
 import re
@@ -48,7 +48,7 @@ OWN = "arn:aws:s3:::dt-logs-analysis-????????????-123456789012-us-east-1*"
 
 
 def policy_of(stack: ResolvedTemplate, role: str) -> Any:
-    """Return the role's policy, with a list of one resource as that resource."""
+    """Return the role's policy, in which a list of one resource is just that resource."""
     (policy,) = (each["PolicyDocument"] for each in stack.properties(role)["Policies"])
     for each in policy["Statement"]:
         if isinstance(each["Resource"], list) and len(each["Resource"]) == 1:
@@ -166,7 +166,7 @@ def test_stack_sets_can_take_it_in_any_partition(template: Any) -> None:
 
 @ALL
 def test_the_console_shows_each_parameter_once(template: Any) -> None:
-    """What has no group is shown below the others; of a stack, these are the names."""
+    """Parameters without a group come last: the Lambda's names and the permissions boundary."""
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     shown = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
     below = [name for name in template["Parameters"] if name not in shown]
@@ -295,7 +295,7 @@ def test_parameters_narrow_the_buckets(bucket: str, existing: str, log_buckets: 
 
 
 def test_the_role_fits_into_iam_with_many_buckets() -> None:
-    # IAM takes 10,240 characters of inline policies a role, CloudFormation 4,096 a value.
+    # IAM takes 10,240 characters of inline policies per role, CloudFormation 4,096 per value.
     names = ",".join(f"a-bucket-of-a-usual-length-{number:03}" for number in range(130))
     stack = ResolvedTemplate(LEAST, GIVEN | {"ExistingLogBucketNames": names})
 

@@ -1,4 +1,4 @@
-"""What the tests of `plan` and `status` share: runs of commands and of the handler."""
+"""What the tests of `plan` and `status` share: an account, and how commands and handler run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TRUST = '{"Version":"2012-10-17","Statement":[]}'
 
 @dataclass(frozen=True)
 class Served:
-    """An account behind its endpoint, and the command line in a shell of its own."""
+    """An account behind its endpoint, and the shell environment of the command line."""
 
     sandbox: Sandbox
     shell: pytest.MonkeyPatch
@@ -58,7 +58,7 @@ class Served:
         return self.sandbox.endpoint
 
     def create(self, name: str, *load_balancers: str, **changed: str) -> Stack:
-        """Create a stack as an administrator, and let the vendor confirm what it is sent."""
+        """Create a stack as an administrator, and let the vendor confirm its subscription."""
         asked = Asked(canonical.dumps(template()), values(*load_balancers, **changed))
         made = self.sandbox.cloudformation.create(name, asked, ("CAPABILITY_IAM",))
         assert made.status == "CREATE_COMPLETE", self.sandbox.events
@@ -72,7 +72,7 @@ class Served:
             self.shell.setenv(name.upper(), value)
 
     def sign_in_as(self, *statements: dict[str, Any]) -> None:
-        """Take a role that may do this, and no more."""
+        """Sign in as a role that has only these rights."""
         iam = self.client("iam")
         iam.create_role(RoleName="operator", AssumeRolePolicyDocument=TRUST)
         document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
@@ -85,7 +85,7 @@ class Served:
         return self.sandbox.client(service, self.endpoint.session(ADMINISTRATOR))
 
     def run(self, *argv: str) -> Ran:
-        """Run a command as from a shell; nothing may be changed by it."""
+        """Run a command as from a shell; check that it changes nothing and shows no secret."""
         before = self.account.snapshot()
         self.printed.readouterr()
         try:
@@ -99,7 +99,7 @@ class Served:
 
 
 def template(privileges: Privileges = Privileges.LEAST_PRIVILEGE) -> dict[str, Any]:
-    """Return the stack's template, for no vendor yet."""
+    """Return the stack's template as it is built without a vendor's settings."""
     found: dict[str, Any] = stack_template(Settings(), privileges).to_dict()
     return found
 
@@ -116,7 +116,7 @@ def values(*load_balancers: str, **changed: str) -> dict[str, str]:
 
 
 def carry_out(request: Request, account: Account) -> tuple[list[Step], Outcome]:
-    """Let the handler carry a request out; returns the steps that it took."""
+    """Let the handler carry out a request; return the steps that it took, and the outcome."""
     taken: list[Step] = []
     clients = account.elbv2, account.s3, account.sns
     clock = account.clock

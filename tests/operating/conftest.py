@@ -15,7 +15,7 @@ from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 
 @pytest.fixture
 def account() -> Account:
-    """Give an empty account, in memory."""
+    """Give an empty account in memory."""
     return Account(ACCOUNT, REGION)
 
 

@@ -1,4 +1,4 @@
-"""An account in memory with stacks that the handler set up, and what `status` says of it."""
+"""An account in memory with stacks that the handler set up, and what `status` says about it."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Checks = dict[str, Check]
 
 @dataclass
 class Stacks:
-    """CloudFormation, as far as it is read."""
+    """CloudFormation's operations that only read, with stacks from memory."""
 
     stacks: list[dict[str, Any]] = field(default_factory=list)
     templates: dict[str, Any] = field(default_factory=dict)
-    denied: tuple[str, ...] = ()  # operations
+    denied: tuple[str, ...] = ()  # operations that are refused
 
     def check(self, operation: str) -> None:
         """Refuse an operation that is denied."""
@@ -48,7 +48,7 @@ class Stacks:
         return {"TemplateBody": self.templates[StackName]}
 
     def list_stacks(self, NextToken: str = "0") -> Any:
-        """List a stack a page."""
+        """List one stack per page."""
         self.check("ListStacks")
         at = int(NextToken)
         more = {"NextToken": str(at + 1)} if at + 1 < len(self.stacks) else {}
@@ -61,7 +61,7 @@ def not_fetched(url: str, limit: int) -> bytes:
 
 @dataclass
 class Looking:
-    """The account, its stacks, and a look at both that must change nothing."""
+    """An account and its stacks; looking at them must not change anything."""
 
     account: Account
     cloudformation: Stacks = field(default_factory=Stacks)
@@ -70,7 +70,7 @@ class Looking:
     def create(
         self, *arns: str, name: str = "dt-logs", stack: str = STACK, **changed: str
     ) -> dict[str, Any]:
-        """Create a stack with the handler, its endpoint confirming; returns its description."""
+        """Create a stack with the handler, confirm its subscription, return its description."""
         given, body = values(*arns, **changed), template()
         request = asked.creation(body, given, stack, self.account.clock())
         carry_out(request, self.account)
@@ -98,7 +98,7 @@ class Looking:
     def of(
         self, *arns: str, stacks: tuple[str, ...] = (), denied: tuple[str, ...] = ()
     ) -> dict[tuple[str, str], Check]:
-        """Look at load balancers and stacks, without the rights that are denied."""
+        """Check load balancers and stacks without the rights that are denied."""
         deny = {"Effect": "Deny", "Action": list(denied), "Resource": "*"}
         policy = {"Statement": [EVERYTHING, *([deny] if denied else [])]}
         caller = self.account.caller([policy], role="operator")

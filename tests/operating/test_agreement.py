@@ -1,4 +1,4 @@
-"""In accounts as customers have them: what is planned is what is done, and then all is well."""
+"""In accounts like customers', a run does what was planned, and then no check has a finding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STAYING = [each for each in SCENARIOS if "elete" not in each.name and "eave" not
 
 
 class KnownStacks:
-    """CloudFormation, as far as it lists stacks."""
+    """CloudFormation that can only list stacks."""
 
     def __init__(self, *ids: str) -> None:
         self.ids = ids
@@ -71,7 +71,7 @@ def test_the_plan_is_what_the_run_does(scenario: Scenario) -> None:
     again = plan(account, request).plan
     assert again is not None
     assert again.changes == ()
-    other = Stack(clock, seed=99)  # which some scenarios begin with
+    other = Stack(clock, seed=99)  # some scenarios begin with this stack
     _all_is_well(account, [each.load_balancer for each in outcome.placements], stack.id, other.id)
 
 

@@ -1,4 +1,4 @@
-"""What `status` says of the announcements that SNS delivered in the last day."""
+"""What `status` says about announcements that SNS delivered, or could not, in the last day."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dt_logs_rehearsal.account import Account
 
 QUEUE = f"arn:aws:sqs:{REGION}:999988887777:logs"
 DAY = 24 * 3600
-# Of failures between 12:00 and 12:05: S3 may have stored the logs a little earlier.
+# The window for failures from 12:00 to 12:05. S3 may have stored the logs a little earlier.
 GAP = Window(*(datetime(2026, 11, 28, *each, tzinfo=timezone.utc) for each in ((11, 55), (12, 5))))
 
 
@@ -28,12 +28,12 @@ def looking(account: Account) -> Looking:
 def onboarded(looking: Looking, endpoint: str = ENDPOINT) -> str:
     arn = looking.account.add_load_balancer("web")
     looking.create(arn, NotificationEndpoint=endpoint)
-    looking.account.clock.sleep(2 * DAY)  # of which the test file's announcement is
+    looking.account.clock.sleep(2 * DAY)  # the test file's announcement is then too old to count
     return arn
 
 
 def write(looking: Looking, arn: str, count: int, *, arrives: bool = True) -> None:
-    """Write logs, and a minute later another moment begins."""
+    """Write logs, and then let a minute pass."""
     looking.account.world.unreachable = set() if arrives else {ENDPOINT, QUEUE}
     for _ in range(count):
         assert looking.account.write_log(arn)
@@ -120,7 +120,7 @@ def test_without_the_right_it_is_unknown(looking: Looking) -> None:
 
 
 class Metrics:
-    """CloudWatch that answers a call in two pages, and has one message a topic and metric."""
+    """CloudWatch with a message per query, and one more for the first query on a second page."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []

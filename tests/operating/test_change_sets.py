@@ -1,4 +1,4 @@
-"""What is shown of a change set."""
+"""How a change set is read, and how its changes and rights are shown."""
 
 import json
 

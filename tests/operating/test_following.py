@@ -1,4 +1,4 @@
-"""Following a stack: what is told, how long a lost connection is waited for."""
+"""How a stack is followed: what is reported, and how long we wait for a lost connection."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def refused(code: str) -> ClientError:
 
 @dataclass
 class Fake:
-    """CloudFormation, in which something happens at each look; pages hold two events."""
+    """CloudFormation in which something happens at each look; a page holds two events."""
 
     steps: list[Step | Exception]
     events: list[dict[str, Any]] = field(default_factory=list)
-    status: str = ""  # that the next look shows, in place of that of the last event
+    status: str = ""  # the next look shows it instead of the last event's status
 
     def describe_stacks(self, **given: str) -> dict[str, Any]:
         assert given == {"StackName": STACK}

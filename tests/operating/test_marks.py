@@ -1,4 +1,4 @@
-"""What goes with a stack, what stays, and what should not be left."""
+"""What is deleted with a stack, what stays, and which leftovers are not expected."""
 
 import pytest
 
@@ -53,7 +53,7 @@ def test_what_goes_and_what_stays_is_told_for_each_kind_of_bucket() -> None:
 
 
 def fate(marks: Marks, documented: bool) -> tuple[list[str], list[str]]:
-    """Return what goes with a stack, and what stays."""
+    """Return what is deleted with a stack, and what stays."""
     found = leftovers(marks, documented, deleted=False)
     goes = [each.described for each in found if not each.expected]
     return goes, [each.described for each in found if each.expected]
@@ -122,7 +122,7 @@ def test_leftovers_say_whether_they_stay_by_the_rules_and_how_they_go() -> None:
 
 
 def test_statements_that_grant_nothing_are_left_by_the_rules() -> None:
-    """A Delete disarms them first, and may not be allowed to take them out in the end."""
+    """A Delete first makes statements grant nothing, and may lack the right to remove them."""
     disarmed = Marks(buckets=(MarkedBucket("theirs", made=False, statements=3, disarmed=2),))
     one, two = leftovers(disarmed, documented=False)
     assert (one.why, one.expected) == (

@@ -1,4 +1,4 @@
-"""Whoever runs a command: what they are told, and how they are asked."""
+"""What the person who runs a command is told, and how they are asked to confirm."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_what_is_not_agreed_to_is_refused(answer: str | None) -> None:
 
 def test_only_our_own_words_get_the_profile(capsys: pytest.CaptureFixture[str]) -> None:
     operator = at_terminal(Here("mine"))
-    operator.tell("CREATE_FAILED  run `aws s3 ls`")  # as somebody else wrote it
+    operator.tell("CREATE_FAILED  run `aws s3 ls`")  # a text that somebody else wrote
     operator.advise("So does `aws s3 ls`")
     assert capsys.readouterr().err.splitlines() == [
         "CREATE_FAILED  run `aws s3 ls`",

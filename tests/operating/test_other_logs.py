@@ -1,4 +1,4 @@
-"""Connection logs and health-check logs in the place of access logs, as `status` tells them."""
+"""How `status` reports connection and health check logs in the access logs' location."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def looking(account: Account) -> Looking:
 
 
 def also(account: Account, arn: str, kind: str, prefix: str = "alb") -> None:
-    """Give a load balancer's other logs a place in the same bucket."""
+    """Let a load balancer store another kind of logs in the same bucket."""
     account.world.load_balancers[arn].attributes |= {
         f"{kind}.s3.enabled": "true",
         f"{kind}.s3.bucket": "logs",
@@ -40,7 +40,7 @@ def saw(looking: Looking, arn: str) -> str:
 def test_other_logs_in_the_same_place_are_announced(looking: Looking) -> None:
     account = looking.account
     arn = account.add_load_balancer("web", bucket="logs", prefix="alb")
-    other = account.add_load_balancer("other")  # its connection logs land there, too
+    other = account.add_load_balancer("other")  # its connection logs go to the same place
     also(account, other, "connection_logs")
     also(account, arn, "health_check_logs")
     looking.create(arn)

@@ -1,4 +1,4 @@
-"""`plan` against an account behind an endpoint: what is told, and that nothing is written."""
+"""`plan` against an account behind an endpoint: what it prints, and that it writes nothing."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_new_load_balancer_is_told_as_a_diff(served: Served) -> None:
         if line.startswith("+ policy ")
     ]
     first, *_ = (line for line in ran.out.splitlines() if line.startswith("  + policy "))
-    assert first == "  + policy {"  # a document takes several lines
+    assert first == "  + policy {"  # a document is printed on several lines
     assert [each["Effect"] for each in statements] == ["Allow", "Allow", "Deny"]
     assert statements[0]["Principal"] == {"AWS": f"arn:aws:iam::{VENDOR}:root"}
     assert "only if the boto3 of Lambda's runtime knows" in ran.out
@@ -143,7 +143,7 @@ def test_a_load_balancer_that_joins_a_grant_adds_its_pattern_alone(account: Acco
     assert [line.split("_app.")[0][:14] for line in changed] == ["  +   resource"]
     assert f"{ACCOUNT}_elasticloadbalancing_{REGION}_{name}_*" in changed[0]
     assert sum(line.startswith("  ~ policy statement DTLogsAnalysis1Read") for line in lines) == 1
-    # Its leaving takes the pattern away, and says that nothing else changes.
+    # Removing the load balancer from the list only removes its pattern again.
     carry_out(request, account)
     back = asked.update(template(), values(one), made(one, two), account.clock() + 9)
     lines = told(Preview(plan(account, back), None, True, True), "An update").splitlines()
@@ -376,7 +376,7 @@ def test_an_update_tells_what_goes_and_what_comes(account: Account) -> None:
 
 
 def test_what_has_become_unusable_is_a_warning(account: Account) -> None:
-    """The stack keeps it; an update that changes nothing there works."""
+    """The stack keeps its load balancer, and an update that does not change it works."""
     account.add_bucket("logs-of-web")
     arn = account.add_load_balancer("web", bucket="logs-of-web")
     carry_out(creation(account, arn), account)
@@ -423,7 +423,7 @@ def test_what_does_not_fit_into_a_run_is_told_with_its_number(account: Account) 
     assert conflict.what.startswith(
         "2176 load balancers to turn on are too many for one run: 2175 fit into its time"
     )
-    # An Update does what fits, since a rollback is one; the rest is named.
+    # An Update does what fits and names the rest, because a rollback is an Update, too.
     request = asked.update(template(), values("*"), made(), account.clock())
     left = plan(account, request)
     assert left.plan is not None

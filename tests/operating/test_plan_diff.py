@@ -1,4 +1,4 @@
-"""What each step of a plan is told as."""
+"""How each step of a plan is shown."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ARN = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/app/web/012
 
 
 def diff(step: Step, bucket: Bucket | None = None) -> tuple[str, list[str]]:
-    """Return how one step is told, of what."""
+    """Return what a step changes, and the lines that show the change."""
     there = Topic(TOPIC, "", (Subscription("arn:s", TOPIC, "https", ENDPOINT, "old"),))
     state = State({}, {bucket.name: bucket} if bucket else {}, {TOPIC: there})
     (found,) = changes(Plan((step,)), state, HERE)

@@ -1,4 +1,4 @@
-"""What is told while an account is being read."""
+"""The progress that is reported while an account is being read."""
 
 import boto3
 from botocore.stub import Stubber

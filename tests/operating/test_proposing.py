@@ -1,4 +1,4 @@
-"""Change sets whose calls are lost or interrupted: what AWS did is found out, nothing is left."""
+"""When a change set's calls are lost or interrupted, we find out what AWS did, and clean up."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WANTED = Deployment("thing", HERE, Template(body("One")))
 
 
 def updated(client: Any) -> Deployment:
-    """Return what adds a resource to the stack."""
+    """Return a deployment that adds a resource to the stack."""
     before = describe(client, "thing")
     assert before is not None
     return Deployment("thing", HERE, Template(body("One", "Two")), before=Existing(before, {}))
@@ -44,14 +44,14 @@ def updated(client: Any) -> Deployment:
 
 @dataclass
 class Stage:
-    """An account, a client whose calls go through a lossy network, and who looks on."""
+    """An account, a lossy network in front of it, and the lines that the operator is told."""
 
     sandbox: Sandbox
     network: Network
     lines: list[str] = field(default_factory=list)
 
     def client(self, attempts: int = 2) -> Any:
-        """Return a client as patient as that; two attempts are the least that repeat a call."""
+        """Return a client that makes so many attempts; two are the fewest that repeat a call."""
         return boto3.Session(region_name=REGION).client(
             "cloudformation",
             endpoint_url=self.network.url,
@@ -61,20 +61,20 @@ class Stage:
 
     @property
     def operator(self) -> Operator:
-        """Give somebody whose time passes as the account's."""
+        """An operator whose clock is the account's, and who confirms nothing."""
         return Operator(
             self.sandbox.pace, lambda s: time.sleep(s / RATE), self.lines.append, lambda q: None
         )
 
     @property
     def left(self) -> list[tuple[str, str]]:
-        """The stacks that there are, once none is at work any more."""
+        """The stacks that exist once none of them is being changed any more."""
         self.sandbox.cloudformation.join()
         stacks = self.sandbox.cloudformation.stacks.values()
         return [(each.name, each.status) for each in stacks if each.status != "DELETE_COMPLETE"]
 
     def asked(self, *operations: str) -> list[str]:
-        """Return what was asked of the account, of these operations."""
+        """Return the calls of these operations that reached the account."""
         return [e.operation for e in self.sandbox.calls if e.operation in operations]
 
 
@@ -92,7 +92,7 @@ def deploy(stage: Stage, client: Any) -> ChangeSet:
 
 
 def interrupt(client: Any, operation: str) -> None:
-    """Let somebody interrupt an operation after it was carried out, before its answer is had."""
+    """Interrupt an operation after AWS has carried it out, before the client returns its answer."""
 
     def after(**given: Any) -> None:
         raise KeyboardInterrupt
@@ -101,7 +101,7 @@ def interrupt(client: Any, operation: str) -> None:
 
 
 def without(client: Any, operation: str, token: str) -> None:
-    """Let AWS know an operation's calls by no token."""
+    """Send an operation's calls without our token, so that AWS cannot recognise a retry."""
     client.meta.events.register(
         f"before-parameter-build.cloudformation.{operation}",
         lambda params, **given: params.pop(token),
@@ -283,7 +283,7 @@ def test_whoever_interrupts_twice_at_the_execution_is_told_that_the_stack_may_go
         pytest.raises(KeyboardInterrupt),
         proposed(client, WANTED, stage.operator) as found,
     ):
-        interrupt(client, "DescribeChangeSet")  # as it is looked at after the first one
+        interrupt(client, "DescribeChangeSet")  # while we look at it after the first interrupt
         execute(found)
     assert stage.lines == [
         "The stack thing may go on by itself; the same command follows it. If it does not, the"

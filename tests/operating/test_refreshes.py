@@ -1,4 +1,4 @@
-"""`status` tells whether a stack's schedule keeps it in step, by what the function has logged."""
+"""`status` tells from what the function has logged whether a schedule keeps a stack in step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOT_READ = Unread("not read", "Read it.")
 
 
 class World:
-    """An account in which a stack's function refreshes now and then."""
+    """An account with a stack whose function refreshes when a test says so."""
 
     def __init__(self, rate: str = "rate(6 hours)") -> None:
         self.clock = Clock()
@@ -37,7 +37,7 @@ class World:
         )
 
     def refresh(self, hours: float, fails: bool = False) -> None:
-        """Let hours pass and a refresh come; its line of the log becomes a metric."""
+        """Let hours pass, then refresh the stack; the refresh's log line becomes a metric."""
         self.clock.sleep(hours * 3600)
 
         def before(service: str, operation: str, params: object) -> None:

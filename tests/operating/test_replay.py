@@ -1,4 +1,4 @@
-"""`replay`: which logs are announced again, to whom, and what is said of the rest."""
+"""`replay`: which logs it announces again and to whom, and what it says about the others."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HOUR = 3600
 
 @dataclass
 class Seat:
-    """Whoever runs it: what is told and asked, and how long they wait."""
+    """An operator: their answers, what they were told and asked, and how long they waited."""
 
     account: Account
     answers: list[str] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Seat:
 
 @dataclass
 class Replaying:
-    """An account with a stack, and replays of what was logged since it was made."""
+    """An account with a stack, and replays of the logs since `begin`."""
 
     looking: Looking
     begin: float = 0.0
@@ -69,7 +69,7 @@ class Replaying:
         return Window(*(datetime.fromtimestamp(each, timezone.utc) for each in (begin, end)))
 
     def __call__(self, *, seat: Seat | None = None, **asked: Any) -> Replayed:
-        """Replay everything since the beginning, without asking unless somebody has a seat."""
+        """Replay everything since `begin`; ask for confirmation only if there is a seat."""
         caller = self.account.caller(self.policies, role="operator")
         elbv2, s3, sns = (
             self.account.client(each, caller=caller) for each in ("elbv2", "s3", "sns")
@@ -81,7 +81,7 @@ class Replaying:
         return replay(cloudformation, clients, wanted, seat.operator, self.account.clock)
 
     def received(self) -> list[dict[str, Any]]:
-        """Take the records of what the vendor's endpoint was told of."""
+        """Remove and return the records that the vendor's endpoint has received."""
         messages = self.account.world.deliveries.pop(ENDPOINT, [])
         bodies = [
             json.loads(each["Message"]) for each in messages if each["Type"] == "Notification"
@@ -98,7 +98,7 @@ def replaying(account: Account) -> Replaying:
 
 
 def logs(replaying: Replaying, arn: str, count: int) -> list[str]:
-    """Let a load balancer write logs, a minute apart, and return their keys."""
+    """Let a load balancer write one log a minute, and return their keys."""
     keys = []
     for _ in range(count):
         replaying.account.clock.sleep(60)
@@ -109,7 +109,7 @@ def logs(replaying: Replaying, arn: str, count: int) -> list[str]:
 
 
 def onboarded(replaying: Replaying, name: str = "web", **changed: str) -> str:
-    """Onboard a load balancer, and forget what the vendor was told of until then."""
+    """Onboard a load balancer, and discard what the vendor has received so far."""
     arn = replaying.account.add_load_balancer(name)
     replaying.looking.create(arn, **changed)
     replaying.account.clock.sleep(HOUR)
@@ -119,7 +119,7 @@ def onboarded(replaying: Replaying, name: str = "web", **changed: str) -> str:
 
 
 def shared(replaying: Replaying) -> tuple[str, str]:
-    """Onboard one of two load balancers that log to a bucket of the customer's."""
+    """Onboard the first of two load balancers that log to the same bucket of the customer."""
     policy = {"Version": "2012-10-17", "Statement": [DELIVERY]}
     replaying.account.add_bucket(BUCKET, policy=policy)
     web, api = (replaying.account.add_load_balancer(e, bucket=BUCKET) for e in ("web", "api"))
@@ -292,14 +292,14 @@ def test_after_something_else_is_refused(replaying: Replaying) -> None:
 
 @dataclass
 class Sns:
-    """SNS in front of the account's: what it does not take is up to a test."""
+    """An SNS client in front of the account's; a test sets which calls and messages fail."""
 
     account: Account
     calls: int = 0
-    fails: Mapping[int, Exception] = field(default_factory=dict)  # by call, before it has an effect
+    fails: Mapping[int, Exception] = field(default_factory=dict)  # by call; it then has no effect
     rejects: Mapping[str, tuple[int, bool]] = field(
         default_factory=dict
-    )  # code: how often, sender's
+    )  # by code: how often, and whether the sender is at fault
     rejected: Counter[str] = field(default_factory=Counter)
 
     def publish_batch(self, TopicArn: str, PublishBatchRequestEntries: list[Any]) -> Any:

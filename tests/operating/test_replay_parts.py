@@ -1,4 +1,4 @@
-"""The parts of `replay`: its window, what a bucket keeps, an event's size, and sending."""
+"""The parts of `replay`: its window, how long a bucket keeps logs, an event's size, sending."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_a_lifecycle_rule_that_took_logs_of_the_window(found: dict[str, Any], ke
 
 
 def test_ten_events_of_the_longest_keys_fit_into_a_batch() -> None:
-    found = LogObject("é" * 512, "app/web/1", 2**40, "0" * 32, NOW)  # 1,024 bytes
+    found = LogObject("é" * 512, "app/web/1", 2**40, "0" * 32, NOW)  # a key of 1,024 bytes
     source = Source(Location("b" * 255, "p" * 512), "arn:aws:sns:us-east-1:1:t")
     assert ENTRIES * len(event(found, source, STACK).encode()) < 262_144 / 5
 

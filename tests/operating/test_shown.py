@@ -1,4 +1,4 @@
-"""What is shown of values: enough to know them by, and nothing that may be a token."""
+"""Values are shown so that one recognises them, but without what may be a token."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What an update changes of the stack itself, and what CloudFormation counts for a change."""
+"""What an update changes in the stack itself, and what CloudFormation counts as a change."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ EXISTING = Existing(
 
 
 def changed(*path: str, to: Any) -> dict[str, Any]:
-    """Return the template with something else at a path."""
+    """Return the template with another value at a path."""
     found = place = template()
     for name in path[:-1]:
         place = place[name]

@@ -1,4 +1,4 @@
-"""Which event is the cause, when a stack is at rest, how an event is shown."""
+"""Which event is a failure's cause, when a stack is at rest, and how an event is shown."""
 
 from dataclasses import replace
 

@@ -24,7 +24,7 @@ ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/
 NAME, END = "dt-logs-analysis", "NotificationEndpoint"
 ONCE = Config(retries={"total_max_attempts": 1})
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-OTHER = {"Resources": {"Log": {"Type": "AWS::Logs::LogGroup"}}}  # a stack of none of ours
+OTHER = {"Resources": {"Log": {"Type": "AWS::Logs::LogGroup"}}}  # not one of our templates
 CHECKS = [
     Check("logging", "app/web/1", "access logs are off", "finding", "Onboard it."),
     Check("encryption", "app/web/1", "AES256", "ok"),
@@ -41,7 +41,7 @@ def test_a_stack_that_works_has_no_finding(served: Served) -> None:
     assert ran.out.splitlines()[-1] == "24 checks: 22 ok, no findings, 2 unknown."
     assert "\x1b" not in ran.out
     assert served.run("status").out == ran.out
-    # What plans an update finds the same, and so does a look at the load balancer.
+    # `plan` for an update agrees, and so does `status` for the load balancer alone.
     same = served.run("plan", "--stack", NAME)
     assert (same.code, "Nothing to do" in same.out) == (0, True)
     assert served.run("status", "--load-balancer", arn).code == 0
@@ -63,7 +63,7 @@ def test_a_finding_is_told_with_its_fix(served: Served) -> None:
         (f"stack {NAME}", "drift"),
     ]
     assert found["findings"] == 2
-    # CloudFormation would not run the function for nothing, and neither would `deploy`.
+    # Unless a value changes, neither CloudFormation nor `deploy` would run the function.
     drift = served.run("plan", "--stack", NAME)
     assert (drift.code, "  + notification {" in drift.out) == (0, True)
     assert "with `--parameter RunToken=…` it would do this" in drift.out
@@ -195,7 +195,7 @@ def test_a_stack_of_another_kind_that_is_at_work_is_not_followed(served: Served)
     (stack,) = served.sandbox.cloudformation.stacks.values()
     stack.status = "UPDATE_IN_PROGRESS"
     operator = Operator(tell=lines.append, sleep=lambda seconds: pytest.fail("it is followed"))
-    nothing: Any = None  # is looked at in the account
+    nothing: Any = None  # no clients, because `remove` must not look at the account
     with pytest.raises(OperatingError, match="does not onboard load balancers"):
         settled(client, "other", operator)
     with pytest.raises(OperatingError, match="does not onboard load balancers"):
@@ -205,7 +205,7 @@ def test_a_stack_of_another_kind_that_is_at_work_is_not_followed(served: Served)
 
 @pytest.mark.parametrize("command", ["plan", "status"])
 class TestBadUse:
-    """One line of what, one of what to do, and no more."""
+    """The failure is one line that says what happened and what to do."""
 
     def arguments(self, command: str) -> tuple[str, ...]:
         more = ASKED if command == "plan" else ()

@@ -1,4 +1,4 @@
-"""What `status` says of a load balancer: every check, by each of its verdicts."""
+"""What `status` says about a load balancer: every check with each of its verdicts."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def looking(account: Account) -> Looking:
 
 
 def logging(account: Account, **bucket: Any) -> str:
-    """Add a load balancer that logs already, to a bucket of the customer's."""
+    """Add a load balancer that already logs to a bucket of the customer."""
     account.add_bucket(LOGS, **{"policy": POLICY, **bucket})
     return account.add_load_balancer("web", bucket=LOGS)
 
 
 def onboarded(looking: Looking) -> str:
-    """Onboard a load balancer that logs already."""
+    """Onboard a load balancer that already logs."""
     arn = logging(looking.account)
     looking.create(arn)
     return arn
@@ -236,7 +236,7 @@ def test_a_bucket_with_many_logs_costs_few_calls(looking: Looking) -> None:
     arn = logging(looking.account)
     for _ in range(1500):
         looking.account.write_log(arn)
-        looking.account.clock.sleep(20)  # over eight hours
+        looking.account.clock.sleep(20)  # 1,500 logs in more than eight hours
     calls = []
 
     def count(service: str, operation: str, params: Any) -> None:
@@ -338,7 +338,7 @@ def test_what_restores_an_overwritten_policy_is_said_first(
     again = "Run the stack again: update it with another RunToken."
     assert wrong[0].fix == again
     assert found[subject(arn), "read grant"].fix == again
-    # A run gives ELB back only what a run gave it.
+    # A run restores ELB's grant only in a bucket where a run has made it.
     assert (found[subject(arn), "delivery grant"].fix == again) is not of_the_customer
 
 
@@ -350,7 +350,7 @@ def test_what_restores_an_overwritten_policy_is_said_first(
         ({"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}, "finding"),
         ({"StringNotEquals": {"aws:PrincipalAccount": VENDOR}}, "ok"),
         ({"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, "unknown"),
-        # Nobody here knows the ID of the role with which the vendor reads.
+        # We do not know the ID of the role with which the vendor reads.
         ({"StringNotLike": {"aws:userId": ["AROAEXAMPLEID0000001:*", ACCOUNT]}}, "unknown"),
     ],
 )
@@ -444,7 +444,7 @@ def test_an_entry_in_the_way_is_named(looking: Looking) -> None:
 
 
 def shared(looking: Looking) -> tuple[str, str]:
-    """Onboard a load balancer whose bucket tells a topic of the customer's of all objects."""
+    """Onboard a load balancer whose bucket announces all objects to the customer's topic."""
     topic = looking.account.add_topic("everything", EVERY_BUCKET)
     entry = {"Id": "all", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
     arn = logging(looking.account, notifications={"TopicConfigurations": [entry]})
@@ -497,7 +497,7 @@ def test_a_filter_that_lets_nothing_through(looking: Looking) -> None:
 
 def test_a_topic_whose_policy_was_changed_or_that_is_gone(looking: Looking) -> None:
     arn = onboarded(looking)
-    looking.account.add_topic(TOPIC.rpartition(":")[2])  # with SNS's own policy
+    looking.account.add_topic(TOPIC.rpartition(":")[2])  # with SNS's default policy
     found = looking.check("topic", arn)
     assert (found.verdict, TOPIC in found.saw) == ("finding", True)
     looking.account.sns.delete_topic(TopicArn=TOPIC)
@@ -600,7 +600,7 @@ def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
     found = looking.of(arn)[f"bucket {LOGS}", "marks without a stack"]
     assert found.verdict == "finding"
     assert "statement DTLogsAnalysis1Read558d71137e72" in found.saw
-    found = looking.of(new := looking.account.add_load_balancer("new"))  # has no marks at all
+    found = looking.of(new := looking.account.add_load_balancer("new"))  # it has no marks
     assert not [name for _, name in found if name == "marks without a stack"]
     looking.account.world.load_balancers[new].attributes |= {
         "access_logs.s3.enabled": "true",
@@ -615,7 +615,7 @@ def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
 
 
 def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
-    """Its maker is gone, but not its last user, whose removal it needs the tag for."""
+    """The bucket's stack is gone, but another uses it and needs the tag for its own removal."""
     arn = looking.account.add_load_balancer("web")
     looking.create(arn)
     looking.create(arn, name="second", stack=STACK.replace("/dt-logs/", "/second/"))
@@ -635,7 +635,7 @@ def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
 
 
 def test_what_no_stack_takes_over_is_a_stray(looking: Looking) -> None:
-    """Another stack uses the bucket, but not where this load balancer logs."""
+    """Another stack uses the bucket, but not the prefix to which this load balancer logs."""
     onboarded(looking)
     prefix = "_/dt-logs-analysis/0123456789ab"
     other = looking.account.add_load_balancer("other", bucket=LOGS, prefix=prefix)
@@ -647,7 +647,7 @@ def test_what_no_stack_takes_over_is_a_stray(looking: Looking) -> None:
 
 
 def test_a_gone_stack_s_statement_is_a_stray_beside_those_of_others(looking: Looking) -> None:
-    """As long as it is there, what is shared goes with nobody."""
+    """As long as the statement exists, no other stack's deletion removes what they shared."""
     arn = looking.account.add_load_balancer("web")
     looking.create(arn)
     looking.create(arn, name="second", stack=STACK.replace("/dt-logs/", "/second/"))
@@ -659,7 +659,7 @@ def test_a_gone_stack_s_statement_is_a_stray_beside_those_of_others(looking: Loo
 
 
 def test_statements_that_a_delete_disarmed_grant_nothing(looking: Looking) -> None:
-    """Their stack is gone; they name the account itself."""
+    """Their stack is gone, and they now name the customer's own account as principal."""
     arn = onboarded(looking)
 
     def disarm(statements: list[Any]) -> None:

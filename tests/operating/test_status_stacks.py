@@ -1,4 +1,4 @@
-"""What `status` says of a stack: every check, by each of its verdicts."""
+"""What `status` says about a stack: every check with each of its verdicts."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_drift_names_what_a_run_would_change(looking: Looking, stack: dict[str, 
 
 
 def test_drift_that_no_run_can_mend(looking: Looking, stack: dict[str, Any]) -> None:
-    looking.account.add_topic(f"dt-logs-analysis-1-{OWN}")  # the policy is SNS's own now
+    looking.account.add_topic(f"dt-logs-analysis-1-{OWN}")  # its policy is now SNS's default
     found = looking.stack_check("drift")
     assert found.verdict == "finding"
     assert "exists with a policy or tags that are not those it was made with" in found.saw

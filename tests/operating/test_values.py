@@ -1,4 +1,4 @@
-"""Values for parameters: how they may be written, and what is refused before AWS is asked."""
+"""Parameter values: how they can be given, and which are refused before AWS is called."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Access logs that CloudWatch Logs delivers, in `status` and in `plan`."""
+"""What `status` and `plan` say about access logs that CloudWatch Logs delivers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_both_deliveries_are_told(looking: Looking) -> None:
     looking.account.add_bucket("logs")
     both = looking.account.add_load_balancer("both", bucket="logs")
     alone = looking.account.add_load_balancer("alone", bucket="logs")
-    other = looking.account.add_load_balancer("other", bucket="logs")  # it is not looked at
+    other = looking.account.add_load_balancer("other", bucket="logs")  # it is not checked
     vend(looking.account, both)
     vend(looking.account, other)
     vend(looking.account, alone, "ALB_CONNECTION_LOGS")
@@ -77,7 +77,7 @@ def test_without_the_right_it_is_unknown_whether_it_logs(looking: Looking, right
 
 
 class Pages:
-    """A client of CloudWatch Logs with one page an operation."""
+    """A CloudWatch Logs client that answers each operation with one page."""
 
     def __init__(self, **pages: dict[str, Any]) -> None:
         self.pages = pages

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what git has or would add: setuptools leaves files, and takes what it once left."""
+    """Copy git's files, without what setuptools has left and would add to the packages again."""
     folder = tmp_path_factory.mktemp("source")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -38,7 +38,7 @@ def releases_before(source: Path) -> set[Path]:
 def dist(
     source: Path, releases_before: set[Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A folder with the sdist, and with the wheel that was built from the sdist."""
+    """Build the sdist, and the wheel from the sdist; return their folder."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--outdir", str(folder), str(source)]
     mine = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}

@@ -1,4 +1,4 @@
-"""What we ship: exactly these files, with complete metadata, packed without a warning."""
+"""The packages hold exactly the listed files, have full metadata, and build without warnings."""
 
 import io
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def expected(kind: str) -> list[str]:
-    """The files that a kind of archive is to hold, as written down beside this test."""
+    """Return the files that a kind of archive must hold, from the list beside this test."""
     lines = Path(__file__).with_name(f"{kind}.txt").read_text().splitlines()
     return sorted(line.replace("VERSION", __version__) for line in lines)
 

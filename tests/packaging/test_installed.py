@@ -1,4 +1,4 @@
-"""What a customer can do who has the wheel and no checkout, in an empty folder."""
+"""What a customer can do with the wheel, in an empty folder and without a checkout."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel with its extra as a tool of uv, and return the program."""
+    """Install the wheel with its extra as a uv tool, and return the program."""
     place = tmp_path_factory.mktemp("uv")
     words = ("tool", "install", "--python", sys.executable)
     places = {f"UV_{name}_DIR": str(place / name) for name in ("CACHE", "TOOL", "TOOL_BIN")}

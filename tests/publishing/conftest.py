@@ -1,4 +1,4 @@
-"""A bucket that everybody may read, as releases have it, and a release for it."""
+"""A public bucket like the vendor's, and a release to publish there."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOON = datetime(2027, 1, 31, 12, tzinfo=timezone.utc)
 
 
 def small(mark: str = "", version: str = "0.1.0") -> Release:
-    """A release of a few small files, in each of which is the mark; the checksums agree."""
+    """Return a release of a few small files that contain the mark, with their checksums."""
     names = ("dt-logs-analysis.template.json", "handler.zip", "policies/trust.json", "index.html")
     files = {name: f"{name} of this version{mark}\n".encode() for name in names}
     sums = "".join(f"{hashlib.sha256(c).hexdigest()}  {n}\n" for n, c in sorted(files.items()))
@@ -43,7 +43,7 @@ def server() -> Iterator[Server]:
 
 
 def make_bucket(server: Server, name: str, public: bool = True) -> None:
-    """Make a bucket whose objects everybody may get."""
+    """Make a bucket whose objects everybody may get, or nobody unless it is public."""
     s3 = server.s3
     s3.create_bucket(Bucket=name)
     statement = {
@@ -57,7 +57,7 @@ def make_bucket(server: Server, name: str, public: bool = True) -> None:
 
 
 def there(server: Server, bucket: str = BUCKET) -> dict[str, bytes]:
-    """Return every object by its key, as an administrator reads them."""
+    """Return every object by its key, read as an administrator."""
     s3 = server.s3
     found = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
     return {
@@ -75,7 +75,7 @@ def place(server: Server, sleeps: Any = lambda seconds: None) -> Store:
 
 
 def nobody(content: bytes, signature: bytes) -> str | None:
-    """Nobody has signed anything."""
+    """Return no signer, as for a signature that is not valid."""
     return None
 
 
@@ -84,5 +84,5 @@ def target_of(settings: Settings) -> Destination:
 
 
 def publication(release: Release = RELEASE, **more: Any) -> Publication:
-    """Return what is published in these tests."""
+    """Return the publication of a release in these tests."""
     return Publication(release, more.pop("signature", None), "f00d", NOON, **more)

@@ -1,4 +1,4 @@
-"""The AWS CLI as an independent client: it fetches what was published, and validates it."""
+"""The AWS CLI, as an independent client, fetches what was published and validates it."""
 
 from __future__ import annotations
 
@@ -72,10 +72,8 @@ def test_it_gets_the_bytes_that_the_checksums_name(
 
 @pytest.mark.parametrize("name", [*STACK_TEMPLATES, "cloudformation-role.template.json"])
 def test_it_validates_each_template_by_its_url(aws: str, published: Server, name: str) -> None:
-    url = (
-        f"{BASE_URL}/{__version__}/{name}"  # as customers give it; moto finds its own bucket by it
-    )
+    url = f"{BASE_URL}/{__version__}/{name}"  # the customers' URL, which moto takes for its bucket
     found = ran(aws, published, "cloudformation", "validate-template", "--template-url", url)
 
-    # moto lints the template, and answers with nothing of it but this.
+    # moto lints the template, but returns only its description.
     assert found["Description"] == json.loads(RELEASE.files[name])["Description"]

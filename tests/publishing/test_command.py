@@ -166,7 +166,7 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sign(server: Server, folder: Path, key: Path, name: str = "releases@example.com") -> Path:
-    """Sign what is published, as `publish --sign` does with a key that the source names."""
+    """Sign what is published, as `publish --sign` does, and list the key as allowed."""
     from dt_logs_cfn.verify.signature import sign
 
     s3 = server.s3
@@ -217,7 +217,7 @@ def test_a_signature_that_is_left_out_is_missed(
 def test_a_signed_file_in_another_ones_place(
     run: Run, server: Server, tmp_path: Path, key: Path
 ) -> None:
-    """The wider template is signed, too; but not as the narrower one."""
+    """The documented template is signed, too, but not under the other template's name."""
     publish(run)
     signers = sign(server, tmp_path, key)
     other = "dt-logs-analysis-documented.template.json"
@@ -295,7 +295,7 @@ def test_one_byte_of_the_handler_in_what_is_published(run: Run, server: Server) 
 
 
 def put(server: Server, name: str, content: bytes) -> None:
-    """Overwrite an object, as whoever holds the bucket's account could."""
+    """Overwrite an object, as anybody with the bucket account's credentials could."""
     server.s3.put_object(
         Bucket=BUCKET,
         Key=posixpath.normpath(f"logs-analysis/{__version__}/{name}"),
@@ -373,7 +373,7 @@ def test_without_credentials(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_a_publisher_that_is_killed(run: Run, server: Server, tmp_path: Path) -> None:
-    """SIGKILL in the middle of its uploads; another finishes what it began."""
+    """A publisher gets SIGKILL in the middle of its uploads, and another one completes them."""
     process: list[subprocess.Popen[bytes]] = []
 
     def before(key: str) -> None:
@@ -418,4 +418,4 @@ def test_what_is_released_is_neither_built_over_nor_changed(run: Run, tmp_path: 
     checked = subprocess.run(
         ("sha256sum", "-c", "RELEASED"), cwd=tmp_path / "build", capture_output=True
     )
-    assert checked.returncode == 0  # of the lists; the lists have the rest
+    assert checked.returncode == 0  # RELEASED lists each SHA256SUMS, not the other files

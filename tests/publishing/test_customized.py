@@ -1,4 +1,4 @@
-"""A customized release from the build to S3, and verified where customers find it."""
+"""A customized release is built, published to S3, and verified where customers find it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    """Run a command in a folder with a function, and a release that it changed, to be published."""
+    """Run a command in a folder with a function and the marked release that it customizes."""
     (tmp_path / "release.cfg").write_text(f"[aws]\nbase_url = {BASE_URL}\n")
     (tmp_path / "house_rules.py").write_text(MODULE)
     monkeypatch.chdir(tmp_path)

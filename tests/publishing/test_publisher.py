@@ -1,4 +1,4 @@
-"""Publishing over HTTP: the bucket is read back after races, kills and mistakes."""
+"""Publishing over HTTP: what the bucket holds after races, kills and mistakes."""
 
 from __future__ import annotations
 
@@ -154,12 +154,12 @@ def test_other_bytes_are_refused_and_what_is_there_stays(server: Server) -> None
 
 
 def test_sixteen_publishers_of_different_bytes_at_once(server: Server) -> None:
-    """One wins, fifteen are told, and nothing is mixed."""
+    """One publisher wins, fifteen fail with a reason, and no files are mixed."""
     given = [publication(small(f"{number:x}"), latest=True) for number in range(16)]
     admitted = Barrier(16, timeout=300)
 
     def together(target: Destination, step: Step, result: str) -> None:
-        """Let nobody upload before all have looked, or the last would find the version listed."""
+        """Hold back uploads until all have looked; otherwise the last finds the version listed."""
         if isinstance(step, Enter) and step.only_check:
             admitted.wait()
 
@@ -189,7 +189,7 @@ def test_publishers_of_different_versions_lose_nobodys_entry(server: Server) -> 
 
 
 class Killed(BaseException):
-    """The publisher is gone, in the middle of what it did."""
+    """Stands for a publisher that is killed in the middle of its work."""
 
 
 def test_killed_at_each_upload_and_run_again(server: Server) -> None:
@@ -206,7 +206,7 @@ def test_killed_at_each_upload_and_run_again(server: Server) -> None:
         with pytest.raises(Killed):
             run(dying(server, number), publication_plan(given, TARGET))
         left = there(server)
-        # Nothing points to a version of which something is missing.
+        # versions.json exists only if the version is complete.
         assert "logs-analysis/versions.json" not in left or len(left) > len(RELEASE.files)
         done = published(server, given)
         assert done.failure is None
@@ -214,7 +214,7 @@ def test_killed_at_each_upload_and_run_again(server: Server) -> None:
 
 
 def dying(server: Server, number: int) -> Store:
-    """A place whose writes end with the given one: that is not carried out, nor any later."""
+    """Return a bucket whose publisher is killed at this write, before it takes effect."""
     at = place(server)
     made = Counter[str]()
 
@@ -229,7 +229,7 @@ def dying(server: Server, number: int) -> Store:
 
 
 def test_a_conflict_of_two_writers_is_tried_again(server: Server) -> None:
-    """S3 answers 409 where another conditional write of the object is in progress."""
+    """S3 answers 409 while another conditional write of the object is in progress."""
     conflicts = Counter[str]()
 
     def before(key: str) -> None:
@@ -263,7 +263,7 @@ def test_a_bucket_that_customers_cannot_read_gets_no_entry(server: Server) -> No
 
 
 def test_what_everybody_sees_is_what_was_written(server: Server) -> None:
-    """A cache in between that shows an older versions.json is told."""
+    """It is a failure if a cache shows an older versions.json."""
 
     def stale(url: str, limit: int) -> bytes | None:
         return b'{"versions":[]}' if url.endswith("versions.json") else optional(url, limit)
@@ -274,7 +274,7 @@ def test_what_everybody_sees_is_what_was_written(server: Server) -> None:
 
 
 def test_a_signature_that_counts_is_as_good_as_another(server: Server) -> None:
-    """Keys of hardware tokens, and ECDSA's, sign the same bytes otherwise each time."""
+    """Hardware tokens and ECDSA keys sign the same bytes differently each time."""
 
     def somebody(content: bytes, signature: bytes) -> str | None:
         return "us@example.com" if signature.startswith(b"good") else None
@@ -320,7 +320,7 @@ def test_objects_are_locked(server: Server) -> None:
         return found.get("ObjectLockMode"), found.get("ObjectLockRetainUntilDate")
 
     assert retained(None) == (None, None)
-    # What is there already gets the lock that is asked for, and never a shorter one.
+    # An existing object gets the requested lock, unless its own is longer.
     assert retained(until) == ("COMPLIANCE", until)
     assert retained(until - timedelta(days=1)) == ("COMPLIANCE", until)
 
@@ -340,7 +340,7 @@ def test_a_version_is_withdrawn_and_latest_moves_on(server: Server) -> None:
         {"at": "2027-01-31T12:00:00Z", "reason": "it opens the bucket"},
         None,
     ]
-    # What was published is still there, byte for byte.
+    # The withdrawn version's files are still there, byte for byte.
     assert there(server)["logs-analysis/1.1.0/handler.zip"] == RELEASE.files["handler.zip"]
 
 
@@ -393,7 +393,7 @@ def test_a_catalogue_that_is_none_of_ours_is_not_written_over(
 
 
 def test_what_another_publisher_has_damaged_is_named(server: Server) -> None:
-    """The claim holds, and yet a file is another: nobody's publishing can have done that."""
+    """SHA256SUMS is ours, but another file is not, which publishing cannot have caused."""
     given = publication()
     published(server, given)
     s3 = server.s3

@@ -1,4 +1,4 @@
-"""moto over HTTP, on the loopback, empty for each test."""
+"""moto over HTTP on the loopback, with an empty account for each test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Aws:
         return client(name, endpoint_url=self.url)
 
     def reset(self) -> None:
-        """Take everything away."""
+        """Delete everything in the account."""
         urllib.request.urlopen(
             urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")
         ).close()

@@ -1,4 +1,4 @@
-"""For tests of roll-outs: a template with our parameters and one topic, and where it goes."""
+"""What roll-out tests share: accounts, regions, values, and a template with only a topic."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ VALUES = {
 
 
 def template(topic: str = "t", defaults: Mapping[str, str] | None = None) -> Template:
-    """Return our template with one topic for its resources: moto cannot run the Lambda."""
+    """Return our template with a topic as its only resource, since moto cannot run the Lambda."""
     made: dict[str, Any] = stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_dict()
     made["Resources"] = {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": topic}}}
     for name in ("Outputs", "Conditions", "Rules"):

@@ -35,7 +35,7 @@ GIVEN = tuple(f"--parameter={name}={value}" for name, value in VALUES.items())
 def run(
     aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
-    """Run it as `deploy` would; `moto=True` takes a template whose stacks moto can make."""
+    """Run a roll-out as `deploy` does; `moto=True` uses a template that moto can deploy."""
     for name, value in (
         ("AWS_ENDPOINT_URL", aws.url),
         ("AWS_ACCESS_KEY_ID", "id"),
@@ -224,7 +224,7 @@ def test_an_amount_is_shown_as_it_is_written() -> None:
 
 @contextmanager
 def serving(content: bytes) -> Iterator[str]:
-    """Serve this on the loopback."""
+    """Serve a template on the loopback, and yield its URL."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

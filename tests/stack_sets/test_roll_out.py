@@ -1,4 +1,4 @@
-"""Roll-outs against StackSets in memory: what is begun, once, followed and told."""
+"""How a roll-out begins each operation once, follows and reports it, in a fake StackSets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LOST = [
 
 
 class Terminal:
-    """Runs roll-outs of one account, whose time passes only while they wait."""
+    """Runs roll-outs from one account; time passes only while they wait."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.fake = FakeStackSets({"ou-abcd-11112222": [ONE, TWO, THREE]})
@@ -175,7 +175,7 @@ def test_an_update_is_shown_from_old_to_new(terminal: Terminal) -> None:
         "RunToken": "",
     }
     assert terminal.fake.given["AdministrationRoleARN"] == "arn:aws:iam::111122223333:role/mine"
-    # A role of the customer's own is named again by an update that does not name it.
+    # An update that does not name the customer's own role keeps it.
     terminal.run(*WHERE, made=template("third"), parameters={})
     (_, given) = terminal.fake.begun[-1]
     assert given["AdministrationRoleARN"] == "arn:aws:iam::111122223333:role/mine"
@@ -225,7 +225,7 @@ def test_as_many_may_fail_as_are_tolerated(terminal: Terminal) -> None:
     found = json.loads(terminal.out)
     assert [each["status"] for each in found["operations"]] == ["SUCCEEDED"] * 2
     assert found["operations"][1]["counts"] == {"FAILED": 2, "SUCCEEDED": 2}
-    # AWS gave the reason on the stack alone.
+    # AWS gave the reason only on the stack.
     assert [(e["region"], e["reason"]) for e in found["failures"]] == [
         (IRELAND, "stack: no room"),
         (OHIO, "stack: no room"),
@@ -243,7 +243,7 @@ def test_reasons_that_cannot_be_read_are_told_as_that(terminal: Terminal) -> Non
 
 
 def test_a_long_silence_is_told(terminal: Terminal) -> None:
-    """Nothing changes for two minutes, in which StackSets says that it works on it."""
+    """For two minutes, StackSets only says that the operation is running."""
     looks = iter(range(24))
     advance = terminal.fake.advance
     terminal.fake.advance = lambda operation: next(looks, None) is None and advance(operation)
@@ -275,7 +275,7 @@ def test_no_secret_is_told_and_nothing_drives_the_terminal(terminal: Terminal) -
 
 
 def failing(name: str, *failures: Exception | None) -> Callable[[str], None]:
-    """Return what raises at the calls of this name, one after the other."""
+    """Return a hook that raises the next failure at each call of this name; None raises none."""
     left = iter(failures)
 
     def call(called: str) -> None:

@@ -229,7 +229,7 @@ def test_a_statement_that_no_policy_file_can_have_is_refused() -> None:
             added = template.resources[SERVICE_ROLE].Policies[-1].PolicyDocument.Statement[0]
             added.Resource = [FindInMap("Alarms", Ref("AWS::Region"), "Arn")]
 
-    with pytest.raises(BuildError, match=r"uses Fn::FindInMap, which a policy file.* Fn::Sub"):
+    with pytest.raises(BuildError, match=r"uses Fn::FindInMap; a policy file cannot.* Fn::Sub"):
         changed_by(look_up)
 
 

@@ -1,7 +1,7 @@
-"""Whole accounts drawn at random: load balancers, and what customers have at their log buckets.
+"""Random accounts: load balancers, and what customers have configured at their log buckets.
 
-Each kind is something that was met in the field. What is drawn is data, so that two accounts can be
-set up alike; `apply` of a kind is also what a customer does later, under a running stack.
+Each kind was met in the field. A drawn account is plain data, so that two accounts can be set up
+alike. A kind's `apply` also makes the changes of a customer while the stack exists.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ Apply = Callable[[Account, str], object]
 
 @dataclass(frozen=True, repr=False)
 class Kind:
-    """Something that customers have at a bucket.
+    """Something that customers have configured at a bucket.
 
-    `unsure` tells that only AWS can judge whether the vendor may read in spite of it.
+    `unsure` means that only AWS can judge whether the vendor may still read.
     """
 
     name: str
@@ -62,7 +62,7 @@ def _deny(action: str, condition: object, principal: object = "*", **more: Any) 
 
 
 def _edited(change: Callable[[dict[str, Any]], object]) -> Apply:
-    """Return what changes the whole document of a bucket's policy."""
+    """Return a function that edits the whole document of a bucket's policy."""
 
     def apply(account: Account, bucket: str) -> None:
         policy = json.loads(account.s3.get_bucket_policy(Bucket=bucket)["Policy"])
@@ -73,14 +73,14 @@ def _edited(change: Callable[[dict[str, Any]], object]) -> Apply:
 
 
 def _forgotten(account: Account, bucket: str) -> None:
-    """A role that may read is deleted; S3 shows its ID and takes no policy with it any more."""
+    """Delete a role that may read: S3 then shows its ID, and refuses every policy with it."""
     arn = f"arn:aws:iam::{account.account_id}:role/gone"
     add_statement(account, bucket, _reader(arn, bucket))
     forget_principal(account, arn, "AROA" + "A" * 16)
 
 
 def _unknown(account: Account, bucket: str) -> None:
-    """An account that may read was closed; S3 shows it, and takes no policy with it any more."""
+    """Close an account that may read: S3 still shows it, but refuses every policy with it."""
     add_statement(account, bucket, _reader("arn:aws:iam::555566667777:root", bucket))
     account.world.unknown_principals.add("arn:aws:iam::555566667777:root")
 
@@ -100,7 +100,7 @@ def _encrypted(algorithm: str) -> Apply:
 
 
 def _notified(destination: str, prefix: str = "", suffix: str = "", *events: str) -> Apply:
-    """Return what adds a notification, unless S3 refuses it beside those that are there."""
+    """Return a function that adds a notification, which S3 may refuse beside existing ones."""
     key = {"sqs": "Queue", "lambda": "LambdaFunction", "sns": "Topic"}[destination]
 
     def apply(account: Account, bucket: str) -> None:
@@ -167,7 +167,7 @@ def _event_bridge(account: Account, bucket: str) -> None:
 
 
 def _dead_destination(account: Account, bucket: str) -> None:
-    """A notification of removed objects, whose queue was deleted."""
+    """Add a notification of removed objects, and delete its queue."""
     _notified("sqs", "dead/", "", "s3:ObjectRemoved:Delete")(account, bucket)
     for name in list(account.world.destinations):
         if ":sqs:" in name and name.endswith(bucket.replace(".", "-")):
@@ -179,7 +179,7 @@ def _topic_arn(account: Account, bucket: str) -> str:
 
 
 def _topic_of_our_name(account: Account, bucket: str) -> None:
-    """A topic has our name and the default policy, from a copy or an edit."""
+    """Add a topic with our name, or change our topic's policy, as a copy or an edit does."""
     name = _topic_arn(account, bucket).rpartition(":")[2]
     if name not in {each.rpartition(":")[2] for each in account.world.topics}:
         account.add_topic(name)
@@ -190,7 +190,7 @@ def _topic_of_our_name(account: Account, bucket: str) -> None:
 
 
 def _subscribed(account: Account, bucket: str) -> None:
-    """The endpoint is told of all objects already, by a subscription without a filter."""
+    """Subscribe the endpoint without a filter to a topic that announces all objects."""
     _notified("sns")(account, bucket)
     for arn in list(account.world.topics):
         if "dt-logs" not in arn:
@@ -199,7 +199,7 @@ def _subscribed(account: Account, bucket: str) -> None:
 
 
 def _old_rule(account: Account, bucket: str) -> None:
-    """A lifecycle rule of the first version, as old tools write them."""
+    """Put a lifecycle rule in the first version's format, as old tools do."""
     rule: Any = {"ID": "old", "Status": "Enabled", "Prefix": "tmp/", "Expiration": {"Days": 3}}
     account.s3.put_bucket_lifecycle_configuration(
         Bucket=bucket, LifecycleConfiguration={"Rules": [rule]}
@@ -265,7 +265,7 @@ KINDS = (
     Kind("topic of our name", _topic_of_our_name),
     Kind("subscribed already", _subscribed),
 )
-# What an organisation may forbid the function.
+# Actions that an organisation may forbid the function.
 FORBIDDEN = (
     "s3:PutBucketPolicy",
     "s3:GetBucketPolicy",
@@ -279,7 +279,7 @@ FORBIDDEN = (
 
 @dataclass(frozen=True)
 class Balancer:
-    """A load balancer: to which bucket it logs, or would if it were switched on."""
+    """A load balancer, and the bucket that it logs to, or would log to if `enabled`."""
 
     bucket: str = ""
     prefix: str = ""
@@ -288,7 +288,7 @@ class Balancer:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A customer's account, and what the stack is asked for."""
+    """A customer's account, and what the stack in it is asked to do."""
 
     kinds: tuple[tuple[Kind, str], ...]
     balancers: tuple[Balancer, ...]
@@ -297,7 +297,7 @@ class Drawn:
     later: tuple[tuple[Kind, str], ...] = ()
 
     def prepare(self, account: Account) -> list[str]:
-        """Set an account up; returns the load balancers' ARNs."""
+        """Set up an account, and return the load balancers' ARNs."""
         for bucket in BUCKETS:
             log_bucket(account, bucket)
         for kind, bucket in self.kinds:
@@ -311,17 +311,17 @@ class Drawn:
 
     @property
     def policies(self) -> list[dict[str, Any]]:
-        """The service control policies."""
+        """Return the service control policies."""
         return [denies(self.forbidden)] if self.forbidden else []
 
     @property
     def unsure(self) -> bool:
-        """Whether only AWS can judge if the vendor may read."""
+        """Tell whether only AWS can judge if the vendor may read."""
         return any(kind.unsure for kind, _ in self.kinds)
 
 
 def taken(kind: Kind, account: Account, bucket: str) -> bool:
-    """Let a customer do something; tell whether AWS takes it beside what else is there."""
+    """Let a customer apply a kind, and tell whether AWS accepts it beside existing settings."""
     try:
         kind.apply(account, bucket)
     except ClientError as error:
@@ -331,14 +331,14 @@ def taken(kind: Kind, account: Account, bucket: str) -> bool:
 
 
 _REFUSED = ("InvalidArgument", "MalformedPolicy", "PolicyTooLarge")
-# These touch what is the stack's own by then, or depend on how much of it there is.
+# Later, these would touch the stack's own settings, or depend on their number or length.
 _FIRST = ("long", "subscribed already", "topic for all", "topic for a part", "topic of our name")
 _at_buckets = st.tuples(st.sampled_from(KINDS), st.sampled_from(BUCKETS))
 _later = _at_buckets.filter(lambda each: each[0].name not in _FIRST)
 
 
 def accounts(kind: Kind) -> st.SearchStrategy[Drawn]:
-    """Draw accounts that have a kind, with others, at a bucket for which a load balancer is set."""
+    """Draw accounts with a kind, and maybe others, at a bucket that is set at a load balancer."""
     there = st.builds(Balancer, st.just(BUCKETS[0]), st.sampled_from(PREFIXES), st.booleans())
     some = st.builds(
         Balancer, st.sampled_from(("", *BUCKETS)), st.sampled_from(PREFIXES), st.booleans()

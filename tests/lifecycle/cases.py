@@ -1,4 +1,4 @@
-"""One customer's account with one stack, for tests that send one event after the other.
+"""One customer's account with one stack, for tests that send one event after another.
 
 A second account receives only the customer's own changes. Once the stack is gone, the two accounts
 must be the same.
@@ -22,10 +22,10 @@ Answer = dict[str, Any]
 
 
 class Case:
-    """An account as `prepare` sets it up, and a stack whose events are handled in it.
+    """An account that `prepare` sets up, and a stack whose events are handled in it.
 
-    `forbidden` are policies that deny the function something, as a service control policy does.
-    `before` hears each call of the function before it has an effect, and may raise.
+    `forbidden` are policies that deny the function something, as service control policies do.
+    `before` is called before each of the function's calls takes effect, and may raise.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Case:
         return clients_of(self.account, caller=caller, before=self.before)
 
     def send(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
-        """Send an event, and return its answer; every subscription is confirmed at once."""
+        """Send an event, confirm every subscription, and return the answer."""
         answer: Answer = self.stack.send(self.stack.event(kind, given, old), self.clients)
         self.account.confirm(ENDPOINT)
         return answer
@@ -70,7 +70,7 @@ class Case:
         return answer
 
     def delete_bucket(self, name: str) -> None:
-        """Delete a bucket in the stack's account, with all that is in it."""
+        """Delete a bucket and everything in it, in the stack's account only."""
         del self.account.world.buckets[name]
 
     def left(self) -> list[str]:
@@ -84,7 +84,7 @@ class Case:
 
 
 def data(answer: Answer, key: str) -> str:
-    """Return a value that an answer gives to the stack's outputs, or an empty text."""
+    """Return an answer's value for an output of the stack, or an empty string without one."""
     found: dict[str, str] = answer["Data"]
     return found.get(key, "")
 

@@ -1,4 +1,4 @@
-"""CloudFormation's part, as far as a custom resource sees it: events, answers, rollback."""
+"""CloudFormation as a custom resource sees it: events, answers and rollback."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FUNCTION_SECONDS = 900
 
 @dataclass(frozen=True)
 class Lambda:
-    """One invocation's context."""
+    """Lambda's context for one invocation."""
 
     clock: Clock
     started: float
@@ -39,7 +39,7 @@ class Lambda:
 
 @dataclass
 class Stack:
-    """One stack with the custom resource in it; `properties` are those of its last good state."""
+    """A stack with the custom resource; `properties` are those of its last successful state."""
 
     clock: Clock
     account: str = "123456789012"
@@ -50,8 +50,8 @@ class Stack:
     id: str = ""
     random: random.Random = field(default_factory=random.Random)
     code: ModuleType = main  # the handler's `main`, of this release or another
-    workers: int = 1  # one after the other, so that calls come in the same order each time
-    status: str = ""  # as CloudFormation shows it, like the parameters and when they changed
+    workers: int = 1  # only one by default, so that calls always come in the same order
+    status: str = ""  # as CloudFormation shows it, like `parameters` and `updated`
     parameters: Properties = field(default_factory=dict)
     updated: float = 0.0
     _privileges: object = ""
@@ -66,13 +66,13 @@ class Stack:
 
     @property
     def privileges(self) -> object:
-        """Return under which role the function last ran."""
+        """Return the privileges under which the function last ran."""
         return self._privileges
 
     def event(
         self, kind: str, properties: Mapping[str, object], old: Mapping[str, object] | None = None
     ) -> dict[str, object]:
-        """Return the event that CloudFormation sends now; no two have the same second."""
+        """Return the event that CloudFormation sends now; no two events have the same date."""
         self.clock.sleep(1)
         self._privileges = properties["Privileges"]
         date = datetime.fromtimestamp(self.clock(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
@@ -117,7 +117,7 @@ class Stack:
     def create(
         self, properties: Properties, clients: Clients, follow: bool = True
     ) -> dict[str, object]:
-        """Create; where that fails, CloudFormation sends a Delete."""
+        """Send a Create; if it fails and `follow` is true, send a Delete as well."""
         self.becomes("CREATE_IN_PROGRESS", properties)
         answer = self.send(self.event("Create", properties), clients)
         if answer["Status"] == "SUCCESS":
@@ -131,7 +131,7 @@ class Stack:
     def update(
         self, properties: Properties, clients: Clients, follow: bool = True
     ) -> dict[str, object]:
-        """Update; where that fails, CloudFormation sends an Update back."""
+        """Send an Update; if it fails and `follow` is true, send an Update back as well."""
         assert self.properties is not None
         old = self.properties
         self.becomes("UPDATE_IN_PROGRESS", properties)
@@ -160,9 +160,9 @@ class Stack:
         self.status, self.parameters, self.updated = status, properties, self.clock()
 
     def refresh(self, clients: Clients, **event: Any) -> dict[str, Any]:
-        """Do what `refreshed` does and return the line of the log.
+        """Do what `refreshed` does, and return the log line.
 
-        Not for threads: it takes what is printed.
+        Do not call this in a thread: it captures everything that the process prints.
         """
         with redirect_stdout(io.StringIO()) as printed:
             self.refreshed(clients, **event)
@@ -176,9 +176,9 @@ class Stack:
         stack: str = "",
         allowed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Let the schedule's event arrive, of a time and for a stack.
+        """Handle the schedule's event, by default with the current time and this stack's ID.
 
-        `allowed` raises where the function may not describe stacks.
+        `allowed` raises if the function may not describe stacks.
         """
         time = datetime.fromtimestamp(self.clock() if at is None else at, timezone.utc)
         event = {
@@ -201,7 +201,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Describer:
-    """The part of CloudFormation's client that the function uses; it shows one stack alone."""
+    """The part of CloudFormation's client that the function uses; it shows only one stack."""
 
     stack: Stack
     allowed: Callable[[], None]

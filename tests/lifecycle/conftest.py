@@ -1,4 +1,4 @@
-"""The figures of a run: printed at its end, and compared with those in docs/reliability.md."""
+"""Print a run's figures at its end, and compare them with those in docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = (
 
 @pytest.fixture
 def full(request: pytest.FixtureRequest) -> bool:
-    """Tell whether all of the life cycle is to be tried."""
+    """Tell whether the life cycle suite runs in its full size."""
     return bool(request.config.getoption("--lifecycle-size") == "full")
 
 
@@ -34,7 +34,7 @@ def table(figures: Counter[str], scenarios: int) -> str:
 
 
 def _shown(figures: Counter[str], name: str) -> str:
-    """Return a figure; how many histories Hypothesis makes of a number differs by its release."""
+    """Return a figure, but round down the histories, which depend on Hypothesis's release."""
     count = figures[name]
     if "random" in name and count > 1000:
         return f"over {count // 1000 * 1000:,}"

@@ -1,10 +1,10 @@
-"""Every failure point: each scenario once for each call it makes and each way that call can fail.
+"""Every failure point: run each scenario once for each of its calls and each way it can fail.
 
-The calls are recorded first, so that a new one is covered at once. A failure hits the k-th call;
-`denied`, `throttled` and `unanswered` also every later call of the same operation in that event.
-What CloudFormation does next runs without failures: a Delete after a failed Create, an Update back
-after a failed Update, another Delete after a failed one; after a kill, Lambda repeats the event, or
-CloudFormation goes on to its next one.
+The calls are recorded first, so that a new call is covered at once. A failure hits one call; in the
+modes `denied`, `throttled` and `unanswered`, it also hits every later call of the same operation in
+that event. What follows runs without failures. CloudFormation sends a Delete after a failed Create,
+an Update back after a failed Update, and another Delete after a failed one. After a kill, Lambda
+repeats the event, or CloudFormation sends its next one.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ MODES = ("denied", "throttled", "lost", "unanswered", "killed before", "killed a
 
 
 class Killed(BaseException):
-    """The process is gone in the middle of a call."""
+    """The process was killed during a call."""
 
 
 @dataclass
 class Faults:
-    """Lets the call number `at` fail in a mode; counts and names the calls."""
+    """Records the calls, and makes call number `at` fail in a mode."""
 
     at: int = -1
     mode: str = ""
@@ -112,7 +112,7 @@ def recorded(scenario: Scenario) -> list[str]:
 
 
 def points(scenario: Scenario) -> Iterator[tuple[int, str, bool]]:
-    """Yield each failure point: the call's number, the mode, and whether Lambda repeats."""
+    """Yield failure points: the call's number, the mode, and whether Lambda repeats the event."""
     for number, _ in enumerate(recorded(scenario)):
         for mode in MODES:
             yield number, mode, False
@@ -123,7 +123,7 @@ def points(scenario: Scenario) -> Iterator[tuple[int, str, bool]]:
 def violations(
     scenario: Scenario, number: int, mode: str, repeated: bool, workers: int = 1
 ) -> list[str]:
-    """Try one failure point; return how the account differs from what it should be."""
+    """Try one failure point, and return what is wrong afterwards."""
     world = World(scenario)
     world.stack.workers = workers
     world.faults.at, world.faults.mode = number, mode
@@ -135,12 +135,12 @@ def violations(
     status = answer["Status"]
     reason = str(answer.get("Reason"))
     if mode == "denied" and status == "SUCCESS" and "could not be read" in reason:
-        return []  # what may not be read on the way out is reported, and strands no stack
+        return []  # a Delete reports what it may not read, and still succeeds
     told = ("may not be deleted", "reads nothing", "if it is there")
     if status == "SUCCESS" and mode == "denied" and any(each in reason for each in told):
         if readers := _readers(world):
             return [f"the vendor still reads: {readers}"]
-        status = "KEPT"  # what is worth nothing is reported; the customer removes it
+        status = "KEPT"  # harmless leftovers are only reported; the customer removes them
         if "the test file" in reason or "holds logs" in reason:
             _without_test_files(world, reason)
     world.clock.sleep(60)
@@ -152,7 +152,7 @@ def violations(
 
 
 def _settled(world: World, status: str) -> list[str]:
-    """Let CloudFormation go on, and compare the account with what it is to be then."""
+    """Send CloudFormation's next event, and compare the account with its expected state."""
     stack, clients = world.stack, world.clients
     old, new = stack.properties, world.scenario.after(world.arns)
     if new is None:
@@ -168,7 +168,7 @@ def _settled(world: World, status: str) -> list[str]:
 
 
 def _readers(world: World) -> list[str]:
-    """Return the buckets where a statement of the stack still names the vendor."""
+    """Return the buckets in which one of the stack's statements still names the vendor."""
     mine = f"Read{hashlib.sha256(world.stack.id.encode()).hexdigest()[:12]}"
     return [
         name
@@ -179,7 +179,7 @@ def _readers(world: World) -> list[str]:
 
 
 def _without_test_files(world: World, reason: str) -> None:
-    """Remove the test files that were told to be left, as the customer does who is told of them."""
+    """Remove the test files that the reason names, as the customer would."""
     for name, bucket in world.account.snapshot()["buckets"].items():
         for key in bucket["objects"]:
             if f"s3://{name}/{key}" in reason and key.endswith("ELBAccessLogTestFile"):

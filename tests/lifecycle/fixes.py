@@ -1,6 +1,6 @@
-"""The customer who reads why a stack failed, looks for what is named there, and does what it says.
+"""A customer who reads why a stack failed, finds what the reason names, and does what it says.
 
-What is named has to be in the account, else looking for it fails; each function is a reader's.
+What a reason names must be in the account, otherwise the fix, a method of `Reader`, fails.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Reader:
         self.case = case
 
     def follows(self, text: str) -> bool:
-        """Do what a text says; tell whether it says something that can be done."""
+        """Apply the first fix that matches a text, and tell whether there is one."""
         for pattern, fix in _FIXES:
             if found := re.search(pattern, text, re.DOTALL):
                 fix(self, *found.groups())
@@ -44,7 +44,7 @@ class Reader:
         self.case.customer(edit)
 
     def _statement(self, bucket: str, sid: str) -> int:
-        """Return which statement a text names by its Sid, or by its number."""
+        """Return the index of the statement that a text names by its Sid or its number."""
         text = self.case.account.world.buckets[bucket].policy.latest
         found = json.loads(text or "{}")["Statement"]
         if number := re.fullmatch("number ([0-9]+)", sid):
@@ -80,7 +80,7 @@ class Reader:
         self._policy(bucket, change)
 
     def let_write(self, bucket: str) -> None:
-        """Except AWS's services from every Deny, since the text does not say which it is."""
+        """Exempt AWS services from every Deny, because the text does not name the right one."""
 
         def change(statements: list[Policy]) -> None:
             denials = [each for each in statements if each["Effect"] == "Deny"]
@@ -164,7 +164,7 @@ class Reader:
         self._announce(bucket, change)
 
     def delete_topic(self, arn: str) -> None:
-        """Delete a topic of our name, unless the Delete of the stack has taken it along."""
+        """Delete a topic with our name, which the stack's Delete may have deleted already."""
         assert arn in {**self.case.account.world.topics, **self.case.untouched.world.topics}
         self.case.customer(lambda account: account.sns.delete_topic(TopicArn=arn))
 
@@ -173,9 +173,9 @@ class Reader:
         self.case.customer(lambda account: account.sns.unsubscribe(SubscriptionArn=arn))
 
     def remove_own(self, bucket: str, sids: str) -> None:
-        """Remove statements of the stack's, which are in one account only, by their Sids.
+        """Remove the stack's statements, which only one of the accounts has, by their Sids.
 
-        Where a Delete has none to name, what is left is for ELB: see `test_leaving.py`.
+        If a Delete names no Sid, only the statements for ELB are left: see `test_leaving.py`.
         """
         found = self.case.account.world.buckets[bucket]
         document = json.loads(found.policy.latest or "{}")
@@ -187,7 +187,7 @@ class Reader:
         self.case.account.world.change(found.policy, text)
 
     def tidies(self, text: str) -> None:
-        """Remove what a Delete has told that it left."""
+        """Remove the statements that a Delete reports as left."""
         for sids, bucket in re.findall(
             r"statement ([^;]*?), by which Data Theorem reads nothing, in the policy of bucket"
             r" (\S+):",
@@ -202,7 +202,7 @@ class Reader:
         self.case.forbidden = ()
 
 
-# What a text says, and what is done then; the first that fits.
+# Patterns of texts, each with its fix; the first match applies.
 _FIXES: tuple[tuple[str, Callable[..., None]], ...] = (
     (r"Bucket (\S+) encrypts with \S+ by default.*SSE-S3 \(AES256\)", Reader.encrypt),
     (r"Bucket (\S+) has the object ownership .* to BucketOwnerEnforced", Reader.own),

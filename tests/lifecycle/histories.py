@@ -1,7 +1,7 @@
 """Random histories: stacks and customers change one account in any order.
 
-Beside the account stands a second one, to which only the customers' own changes are made. Whatever
-the stacks did, once they are gone the two are the same; and all along, each invariant below holds.
+A second account receives only the customers' own changes. Once all stacks are gone, both accounts
+must be the same. Until then, each invariant below must hold after every step.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ CHOICES = st.fixed_dictionaries(
 
 
 class History(RuleBasedStateMachine):
-    """One account's life; `run` counts them."""
+    """One account's history; `run` counts the histories."""
 
     run = 0
 
@@ -82,7 +82,7 @@ class History(RuleBasedStateMachine):
         self.gone: set[str] = set()
         self.stacks: dict[int, Stack] = {}
         self.events: dict[int, list[dict[str, object]]] = {}
-        self.unseen: set[tuple[int, str]] = set()  # what a stack has not looked at since a change
+        self.unseen: set[tuple[int, str]] = set()  # changed since the stack last looked
         self.documented = False
         self.places: dict[int, set[tuple[str | None, str | None]]] = {}
 
@@ -111,7 +111,7 @@ class History(RuleBasedStateMachine):
         return properties(*(self.arns[each] for each in sorted(albs)), **choices)
 
     def _recorded(self, number: int, stack: Stack) -> None:
-        """Keep the events that a stack is sent, to send them again."""
+        """Record the events that a stack receives, so that they can be sent again."""
         send = stack.send
 
         def recording(event: Any, clients: Clients) -> dict[str, object]:
@@ -142,7 +142,7 @@ class History(RuleBasedStateMachine):
         stack = self.stacks[number]
         answer = stack.update(self._properties(albs, choices), self.clients)
         assert answer["Status"] == "SUCCESS" or self._may_fail(albs, choices), answer["Reason"]
-        self._looked(number)  # CloudFormation's Update back has looked, too
+        self._looked(number)  # after a failure, the Update back has looked
 
     @precondition(lambda self: self.stacks)
     @rule(data=st.data())
@@ -160,7 +160,7 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: self.stacks)
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
-        """An event arrives again: the last one, or an older one after it."""
+        """Send the last event again, or an older one after it."""
         number = data.draw(st.sampled_from(sorted(self.stacks)))
         stack = self.stacks[number]
         mine = [each for each in self.events[number] if each["StackId"] == stack.id]
@@ -168,18 +168,18 @@ class History(RuleBasedStateMachine):
         if event is not mine[-1] and not self._can_tell(stack, event):
             return
         if any(each[0] == number for each in self.unseen):
-            return  # it may look again and find the customer's change, which `update` covers
+            return  # this run may find the customer's change, which `update` covers
         before = self.account.snapshot()
         stack.send(event, self.clients)
         left = differences(before, self.account.snapshot())
-        # Where another stack has come since, a registration may name what it covered as a whole.
+        # If another stack has come since, a registration may list what it covered as a whole.
         named = [each for each in left if "DTLogsAnalysis1Read" not in each]
         assert not (named if len(self.stacks) > 1 else left), left
 
     def _can_tell(self, stack: Stack, event: dict[str, Any]) -> bool:
-        """Tell whether an older event is known by what it looks at: a registration since then.
+        """Tell whether an older event sees the newer registration, and so that it is outdated.
 
-        A Create does not search all buckets; it sees where its own load balancers log.
+        A Create does not search all buckets, only those to which its own load balancers log.
         """
         asked = set(event["ResourceProperties"]["LoadBalancerArns"])
         return bool(asked & set(self._named(stack)) - self.gone)
@@ -187,10 +187,10 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: self.stacks)
     @rule(data=st.data(), age=st.sampled_from((0, 30, 1199, 1300)), times=st.integers(1, 2))
     def refresh(self, data: st.DataObject, age: int, times: int) -> None:
-        """A schedule's event arrives, also late or twice."""
+        """Send the schedule's event, in some cases late or twice."""
         number = data.draw(st.sampled_from(sorted(self.stacks)))
         stack = self.stacks[number]
-        if stack.privileges == "documented":  # which has no schedule
+        if stack.privileges == "documented":  # these stacks have no schedule
             return
         before = self.account.snapshot()
         for _ in range(times):
@@ -201,7 +201,7 @@ class History(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def much_later(self, data: st.DataObject) -> None:
-        """An event arrives when CloudFormation no longer waits for it."""
+        """Send an event again after CloudFormation has stopped waiting for its answer."""
         if not self.events:
             return
         number = data.draw(st.sampled_from(sorted(self.events)))
@@ -241,13 +241,13 @@ class History(RuleBasedStateMachine):
 
     @rule(alb=ALBS, prefix=st.sampled_from(("", "moved")))
     def move(self, alb: int, prefix: str) -> None:
-        """The customer lets an ALB log elsewhere."""
+        """Let the customer send an ALB's logs elsewhere."""
         values = {"enabled": "true", "bucket": ELSEWHERE, "prefix": prefix}
         self._attributes(alb, values)
 
     @rule(alb=ALBS)
     def switch_off(self, alb: int) -> None:
-        """The customer switches an ALB's logging off."""
+        """Let the customer switch off an ALB's logging."""
         self._attributes(alb, {"enabled": "false"})
 
     def _attributes(self, alb: int, values: dict[str, str]) -> None:
@@ -266,7 +266,7 @@ class History(RuleBasedStateMachine):
 
     @property
     def touched(self) -> set[str]:
-        """Return the ARNs that the customer changed since all stacks that name them looked."""
+        """Return the ARNs that have changed since a stack that covers them last looked."""
         return {
             arn
             for number, arn in self.unseen
@@ -277,7 +277,7 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: len(self.stacks) > 1)
     @rule(alb=ALBS)
     def vanish(self, alb: int) -> None:
-        """The customer deletes an ALB."""
+        """Let the customer delete an ALB."""
         arn = self.arns[alb]
         if arn not in self.gone and len(self.gone) < 2:
             self.gone.add(arn)
@@ -289,7 +289,7 @@ class History(RuleBasedStateMachine):
         return any(self.arns[each] in self.gone for each in albs)
 
     def _looked(self, number: int) -> None:
-        """After a success, looking again finds nothing to do."""
+        """Note what a stack has looked at, and check that it has nothing left to do."""
         stack = self.stacks[number]
         assert stack.properties is not None
         self.unseen = {each for each in self.unseen if each[0] != number}
@@ -356,7 +356,7 @@ class History(RuleBasedStateMachine):
         return arns
 
     def _readers(self, arn: str) -> set[object]:
-        """Return the vendors that may read an ALB's objects: its stacks', and a location's."""
+        """Return the vendors of the stacks that name an ALB, or that cover its whole location."""
         attributes = self.account.world.load_balancers[arn].attributes
         here = (attributes["access_logs.s3.bucket"], attributes["access_logs.s3.prefix"])
         readers = set()

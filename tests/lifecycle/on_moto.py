@@ -1,4 +1,4 @@
-"""The account of the scenarios in moto: set up by the same calls, and read by the same calls."""
+"""The scenarios' account in moto, set up and read by the same calls as the emulated account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REGION = "eu-west-1"
 
 
 class OnMoto:
-    """What scenarios use of the emulated account, done in moto by its API."""
+    """The part of the emulated account that scenarios use, implemented with moto's API."""
 
     account_id, region, partition = ACCOUNT, REGION, "aws"
 
@@ -36,7 +36,7 @@ class OnMoto:
         return self._clients[service]
 
     def add_destination(self, arn: str) -> None:
-        """Nothing: moto asks for no destination."""
+        """Do nothing: moto does not check whether destinations exist."""
 
     def add_load_balancer(
         self, name: str, *, bucket: str = "", prefix: str = "", enabled: bool | None = None
@@ -79,7 +79,7 @@ class OnMoto:
 
 
 class Twin(Account):
-    """The emulated account, in which load balancers have the ARNs that they have in moto."""
+    """The emulated account, with the same load balancer ARNs as in moto."""
 
     def __init__(self, clock: Clock, arns: list[str]) -> None:
         super().__init__(ACCOUNT, REGION, clock=clock)
@@ -98,7 +98,7 @@ class Twin(Account):
 
 
 def read(clients: Mapping[str, Any], topics: Iterable[str]) -> dict[str, Any]:
-    """Return an account as its API shows it, with policies in one form."""
+    """Return an account as its API shows it, with policies in canonical form."""
     found = MotoAccount({"ec2": None, "sqs": None, **clients})
     balancers = found.elbv2.describe_load_balancers()["LoadBalancers"]
     buckets = {name: agreed_settings(found.settings(name)) for name in found.buckets()}

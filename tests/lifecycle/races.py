@@ -1,8 +1,8 @@
-"""Stacks that run at once on one bucket, interleaved at every call, on a clock of their own.
+"""Stacks that run at once on one bucket, interleaved at every call on a simulated clock.
 
-S3 has no compare-and-swap, so a put may undo another stack's that came after its read. The handler
-waits, looks, and repairs. Here each call takes up to LATENCY seconds, reads of bucket configuration
-are up to STALE seconds old, and whoever is to go on first in that time goes on first.
+S3 has no compare-and-swap, so a put may undo another stack's put that came after its read. The
+handler waits, looks again, and repairs. Here each call takes up to LATENCY seconds, and reads of
+bucket configuration are up to STALE seconds old. The clock decides which stack goes on first.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from lifecycle.cloudformation import ENDPOINT, Stack, properties
 from lifecycle.scenarios import clients_of
 
 LATENCY = 0.1
-STALE = 1.5  # the bound that the handler's settling time is made for
+STALE = 1.5  # the most that the handler's settling time allows for
 
 
 class Turns(Clock):
-    """A clock on which threads take turns: the one that sleeps least long goes on first."""
+    """A clock by which threads take turns: the thread whose sleep ends first goes on first."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Turns(Clock):
         self._changed = threading.Condition()
 
     def run(self, tasks: list[Callable[[], object]]) -> list[BaseException]:
-        """Run the tasks, begun within two seconds of each other; return what they raised."""
+        """Start the tasks within two seconds of each other, and return what they raised."""
         raised: list[BaseException] = []
         threads = []
         for task in tasks:
@@ -72,7 +72,7 @@ class Turns(Clock):
             self._next()
 
     def sleep(self, seconds: float) -> None:
-        """Let others go on until the time has passed."""
+        """Let other threads go on until the time has passed."""
         with self._changed:
             me = self._mine.number
             heapq.heappush(self._waiting, (self.now + seconds, next(self._number), me))
@@ -86,12 +86,12 @@ class Turns(Clock):
             self._changed.notify_all()
 
     def call(self, service: str, operation: str, params: object) -> None:
-        """Let a call take its time; a hook."""
+        """Let a call take some time; this is used as a hook."""
         self.sleep(self.random.uniform(0, LATENCY / 2))
 
 
 def one_location(account: Account, stacks: int) -> list[str]:
-    """Let an ALB for each stack log to one location of the customer's bucket."""
+    """Make an ALB for each stack, all logging to one location in the customer's bucket."""
     customers_bucket(account)
     return [
         account.add_load_balancer(f"web{each}", bucket=CUSTOMERS, prefix="alb")
@@ -100,7 +100,7 @@ def one_location(account: Account, stacks: int) -> list[str]:
 
 
 def locations_of_a_bucket(account: Account, stacks: int) -> list[str]:
-    """Let each ALB log to a prefix of its own."""
+    """Make an ALB for each stack, each logging to its own prefix in the customer's bucket."""
     customers_bucket(account)
     return [
         account.add_load_balancer(f"web{each}", bucket=CUSTOMERS, prefix=f"alb{each}")
@@ -109,7 +109,7 @@ def locations_of_a_bucket(account: Account, stacks: int) -> list[str]:
 
 
 def switched_off(account: Account, stacks: int) -> list[str]:
-    """Let logging be off for each ALB, though the customer's bucket is set."""
+    """Make an ALB for each stack, with logging off although the customer's bucket is set."""
     customers_bucket(account)
     return [
         account.add_load_balancer(f"web{each}", bucket=CUSTOMERS, prefix="alb", enabled=False)
@@ -128,7 +128,7 @@ def the_same_switched_off(account: Account, stacks: int) -> list[str]:
 
 
 def in_pairs(account: Account, stacks: int) -> list[str]:
-    """Let two ALBs each log to one bucket, to locations of their own."""
+    """Make an ALB for each stack; two ALBs share each bucket, with different prefixes."""
     arns = []
     for each in range(stacks):
         bucket = f"team-{each // 2}-logs"
@@ -139,7 +139,7 @@ def in_pairs(account: Account, stacks: int) -> list[str]:
 
 
 class Race:
-    """Stacks at once, each for one of the ALBs that `prepare` returns for so many stacks."""
+    """Stacks that run at once, each for one of the ALBs that `prepare` returns."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class Race:
         return clients_of(self.account, before=self.turns.call, after=self.turns.call)
 
     def create(self) -> None:
-        """Create all stacks at once; CloudFormation deletes after a failure."""
+        """Create all stacks at once; after a failure, CloudFormation sends a Delete."""
         self.at_once(
             [
                 partial(stack.create, properties(arn), self.clients)
@@ -175,14 +175,14 @@ class Race:
         )
 
     def create_in_turn(self) -> None:
-        """Create one stack after the other; each has to succeed, and its endpoint confirms."""
+        """Create one stack after another, each of which must succeed; confirm all subscriptions."""
         for arn, stack in zip(self.arns, self.stacks, strict=True):
             self.at_once([partial(stack.create, properties(arn), self.clients)])
             assert stack.properties is not None
         self.account.confirm(ENDPOINT)
 
     def again(self) -> None:
-        """Run all stacks again at once, changing nothing; those that failed are deleted again."""
+        """Re-run all stacks at once without a change; delete those that failed once more."""
         self.at_once(
             [
                 partial(stack.update, properties(arn, RunToken="again"), self.clients)
@@ -202,12 +202,12 @@ class Race:
         )
 
     def at_once(self, tasks: list[Callable[[], object]]) -> None:
-        """Run tasks at once; raises what the first that failed has raised."""
+        """Run tasks at once, and raise the first exception of any task."""
         for error in self.turns.run(tasks):
             raise error
 
     def lost(self) -> list[str]:
-        """Return what stacks that succeeded miss, and what others left."""
+        """Return what stacks that succeeded lack, and what the others left."""
         found = []
         announced: dict[str, bool] = {}
         for arn, stack in zip(self.arns, self.stacks, strict=True):
@@ -222,5 +222,5 @@ class Race:
         return found
 
     def left(self) -> list[str]:
-        """Return what differs from before, once all stacks are gone."""
+        """Return how the account differs from its state before the stacks."""
         return differences(self.start, self.account.snapshot())

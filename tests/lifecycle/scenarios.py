@@ -1,4 +1,4 @@
-"""Accounts as customers have them, and an event on each."""
+"""Accounts like customers' accounts, and one event to test in each."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ QUEUE = "arn:aws:sqs:eu-west-1:123456789012:logs"
 
 @dataclass(frozen=True)
 class Scenario:
-    """An account as it is before, and the event under test as a step from one state to another.
+    """An account, and the event under test, which takes the stack from one state to another.
 
-    `prepare` sets up the account, other stacks included, and returns ARNs; `before` and `after`
-    are the stack's properties around the event: None where it is not there.
+    `prepare` sets up the account, including other stacks, and returns ARNs. `before` and `after`
+    are the stack's properties before and after the event, or None if there is no stack.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Scenario:
 
 
 def switched_off(account: Account) -> list[str]:
-    """Two ALBs whose logging is off, though a bucket and prefix are still set."""
+    """Make two ALBs whose logging is off, although a bucket is still set."""
     customers_bucket(account)
     return [
         account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=False),

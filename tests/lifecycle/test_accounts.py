@@ -1,4 +1,4 @@
-"""Whole accounts drawn at random: what others have there stays, and each refusal can be cured."""
+"""In random accounts, what belongs to others stays, and each refusal's advice helps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lifecycle.fixes import Reader
 
 _LISTED = ("topics", "subscriptions", "account_blocks")
 _OURS = re.compile("DTLogsAnalysis1|dt-logs-analysis-1-")
-_ROUNDS = 12  # refusals that one account may have, one after the other
+_ROUNDS = 12  # the limit for successive refusals in one account
 
 
 class Life(Case):
@@ -33,7 +33,7 @@ class Life(Case):
         self.reader = Reader(self)
 
     def created(self) -> None:
-        """Create the stack, and do what the reason of each failure says until it succeeds."""
+        """Create the stack, following the reason of each failure until it succeeds."""
         seen: list[str] = []
         while True:
             answer = self.send("Create", self.given)
@@ -52,25 +52,25 @@ class Life(Case):
         self.onboarded(answer)
 
     def onboarded(self, answer: Answer) -> None:
-        """Do what the outputs say of each load balancer that was left out, until none is."""
+        """Follow what the outputs say about load balancers that were left out, until none is."""
         seen: list[str] = []
         while (left_out := data(answer, "NotOnboarded") or str(answer["Reason"])) != "none":
             self.is_foreign_the_same()
             assert left_out not in seen and len(seen) < _ROUNDS, (seen, left_out)
             seen.append(left_out)
             assert self.reader.follows(left_out), left_out
-            # What S3 refuses at the put still fails this; see test_every_at_the_put.py.
+            # This Update may still fail if S3 refuses a put; see test_every_at_the_put.py.
             answer = self.send("Update", {**self.given, "RunToken": str(len(seen))}, self.given)
 
     def updated(self) -> None:
-        """Send Updates that ask for nothing new, there and back."""
+        """Send an Update that changes only RunToken, and an Update back."""
         again = {**self.given, "RunToken": "again"}
         for new, old in ((again, self.given), (self.given, again)):
             self.sent("Update", new, old)
             self.is_foreign_the_same()
 
     def is_foreign_the_same(self) -> None:
-        """Check all that is not the stack's while the stack is there."""
+        """Check that what belongs to others is unchanged while the stack exists."""
         was = foreign(self.untouched, self.untouched)
         assert not diff(was, foreign(self.account, self.untouched))
 
@@ -81,7 +81,7 @@ class Life(Case):
                 assert taken(kind, self.untouched, bucket)
 
     def deleted(self) -> None:
-        """Delete the stack, do what the reason of each failure says, and remove what is told."""
+        """Delete the stack, following each failure's reason, and remove what it reports as left."""
         seen: list[str] = []
         while (answer := self.send("Delete", self.given))["Status"] == "FAILED":
             assert answer["Reason"] not in seen, answer["Reason"]
@@ -91,16 +91,16 @@ class Life(Case):
         assert self.left() == [], answer["Reason"]
 
     def left(self) -> list[str]:
-        """Return what differs but for old versions of the test file, and a topic of our name.
+        """Return the differences, except test files and missing topics with our name.
 
-        By its name a topic is ours, so a Delete takes it away whoever made it.
+        A topic with our name counts as ours, so a Delete removes it, whoever made it.
         """
         gone = re.compile(rf"{TEST_FILE}|^- SNS topic .*:dt-logs-analysis-1-")
         return [each for each in super().left() if not gone.search(each)]
 
 
 def foreign(account: Account, customers: Account) -> Snapshot:
-    """Return what of an account the customer's own changes made, as it is there now."""
+    """Return the present state of everything that the customer's own changes made."""
     now, own = account.snapshot(), customers.snapshot()
     logging = {
         arn: now["load_balancers"][arn]

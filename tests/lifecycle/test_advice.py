@@ -1,4 +1,4 @@
-"""Advice that does not help, or does not say what is left."""
+"""The advice in a reason helps, and names everything that is left."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ DOCUMENTED = {"Privileges": "documented"}
 
 
 def switched_off(account: Account) -> list[str]:
-    """A load balancer whose logging is off, though a bucket is set."""
+    """Make a load balancer whose logging is off, although a bucket is set."""
     log_bucket(account, BUCKET)
     return [account.add_load_balancer("web", bucket=BUCKET, enabled=False)]
 
 
 def by_a_topic(account: Account) -> None:
-    """Send a queue's notification to a topic for all created objects, as the function advises."""
+    """Replace a queue's notification with a topic for all created objects, as advised."""
     (topic,) = (each for each in KINDS if each.name == "topic for all")
     found = announcements(account, BUCKET)
     del found["QueueConfigurations"]
@@ -55,7 +55,7 @@ def test_a_topic_for_all_objects_cures_an_overlap_where_that_is_advised(privileg
 
 
 def test_what_is_left_in_a_frozen_policy_is_named() -> None:
-    """A role that somebody else's statement names is deleted; the read statement is removed."""
+    """The policy is frozen because a statement of others names a role that was deleted."""
     role = "arn:aws:iam::123456789012:role/gone"
     case = Case(switched_off)
     given = properties(*case.arns)

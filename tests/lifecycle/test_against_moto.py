@@ -1,4 +1,4 @@
-"""Every scenario in moto as in the emulated account, under both roles: the same comes of it."""
+"""Every scenario has the same result in moto and in the emulated account, under both roles."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _moto() -> Iterator[None]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Try some scenarios, or all: moto takes 2 ms a call."""
+    """Try only some scenarios in the small size, because moto takes 2 ms per call."""
     full = metafunc.config.getoption("--lifecycle-size") == "full"
     tried = [each for each in SCENARIOS if full or each.name in SMALL]
     metafunc.parametrize("scenario", tried, ids=lambda each: each.name)
@@ -69,15 +69,15 @@ def test_the_same_comes_of_it(scenario: Scenario, privileges: str) -> None:
         kind = ("Update" if new else "Delete") if old else "Create"
         if not (old or new):
             continue
-        for each in clocks:  # how long a run waits is chance
+        for each in clocks:  # runs wait for random times
             each.now = max(other.now for other in clocks)
         answers = []
         for account, stack in both:
             clients = tuple(account.client(name) for name in SERVICES)
             event = stack.event(kind, new or old, old if kind == "Update" else None)
-            answers.append(stack.send(event, lambda: clients)["Status"])  # called here
+            answers.append(stack.send(event, lambda: clients)["Status"])  # called in this iteration
         compare()
         if privileges == "documented" and scenario.prepare is announced:
-            assert answers == ["FAILED", "FAILED"]  # that role shares no topic
+            assert answers == ["FAILED", "FAILED"]  # this role cannot share a topic
             return
         assert answers == ["SUCCESS", "SUCCESS"]

@@ -1,4 +1,4 @@
-"""What the documented role cannot take back is named where it stays."""
+"""The Delete after a failed Create names what the documented role cannot remove."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 CloudFormation follows a failed Update with an Update back, which would meet the same obstacle. So
 the stack keeps what it has registered, or had registered before, and reports it in `Warnings`. It
-refuses only load balancers that are new.
+only refuses new load balancers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EACH = pytest.mark.parametrize("drift", DRIFTS, ids=str)
 
 
 class Drifted(Case):
-    """A stack has onboarded two ALBs; then the bucket of the first has become unusable."""
+    """A stack that onboarded two ALBs before the bucket of the first became unusable."""
 
     def __init__(self, drift: Drift, privileges: str = "least-privilege", **given: object) -> None:
         super().__init__(drift.prepare)
@@ -38,13 +38,13 @@ class Drifted(Case):
         return {**self.given, **given}
 
     def settings(self) -> Snapshot:
-        """Return what others have set at the customer's bucket."""
+        """Return the settings that others have made at the customer's bucket."""
         found: Snapshot = self.account.snapshot()["buckets"].get(CUSTOMERS, {})
         ours = ("policy", "notifications", "tags", "objects")
         return {key: value for key, value in found.items() if key not in ours}
 
     def is_kept(self, answer: Answer) -> None:
-        """Check that the first ALB is still onboarded where possible, with a warning."""
+        """Check that the first ALB is still onboarded if possible, with a warning."""
         now = logging_of(self.account, self.web)
         if now != self.was:
             # The stack may choose another bucket only if this one is gone.
@@ -130,7 +130,7 @@ def test_another_resource_fails_after_an_update(drift: Drift, privileges: str) -
 def test_another_resource_fails_after_the_stack_gave_it_up(
     drift: Drift, privileges: str, left: str
 ) -> None:
-    """The Update back asks for what the stack has given up and cannot get again."""
+    """The Update back asks for what the stack has given up and cannot get back."""
     case = Drifted(drift, privileges)
     arns = [case.shop] if left == "it leaves" else [case.shop, case.account.add_load_balancer("x")]
     wanted = case.changed(LoadBalancerArns=arns)
@@ -255,7 +255,7 @@ def test_what_leaves_is_not_read_any_more(drift: Drift, privileges: str) -> None
 
 @pytest.mark.parametrize("deleted", ["own bucket", "subscription", "topic"])
 def test_what_the_stack_can_make_again_it_makes_again(deleted: str) -> None:
-    """Whatever somebody deletes of the stack's own resources comes back."""
+    """An Update restores the stack's own resources that somebody has deleted."""
     case = Drifted(Drift("none", adopted, lambda account: None))
     own = logging_of(case.account, case.shop)[1]
     world = case.account.world

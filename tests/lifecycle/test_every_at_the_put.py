@@ -1,4 +1,4 @@
-"""With `*`, a bucket whose configuration S3 does not take keeps no other load balancer out."""
+"""With `*`, a bucket whose configuration S3 refuses does not keep other load balancers out."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from lifecycle.cloudformation import properties
 
 BUCKET = "team-logs"
 EVERY = properties("*", Privileges="documented")
-# S3 and SNS refuse these only at the put; the documented role may not look at topics before.
+# S3 and SNS refuse these only at the put; the documented role may not read topics before.
 EACH = pytest.mark.parametrize("kind", ["dead destination", "closed account", "topic of our name"])
 
 
 def shop(account: Account) -> list[str]:
-    """A load balancer that never logged."""
+    """Make a load balancer that never logged."""
     return [account.add_load_balancer("shop")]
 
 
 def web_in(kind: str) -> Callable[[Account], object]:
-    """Return what adds a load balancer that logs to a bucket with something of this kind."""
+    """Return a function that adds a load balancer, and a log bucket of this kind."""
     (found,) = (each for each in KINDS if each.name == kind)
 
     def change(account: Account) -> None:
@@ -49,7 +49,7 @@ def test_a_create_onboards_the_others(kind: str) -> None:
 
 @EACH
 def test_a_new_one_fails_no_update(kind: str) -> None:
-    """With the closed account, not even the Update back would succeed: the stack would be stuck."""
+    """If a closed account failed it, so would the Update back, and the stack would be stuck."""
     case = Case(shop)
     case.sent("Create", EVERY)
     case.customer(web_in(kind))

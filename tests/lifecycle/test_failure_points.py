@@ -1,4 +1,4 @@
-"""Whichever call fails, and however: what CloudFormation does next leaves no trace."""
+"""Whichever call fails and however it fails, CloudFormation's next event leaves no trace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from lifecycle.failure_points import MODES, points, recorded, violations
 from lifecycle.scenarios import SCENARIOS, Scenario
 
-EACH = 11  # in the small size, one point in so many
+EACH = 11  # the small size tries one of this many points
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
@@ -27,7 +27,7 @@ def test_every_failure_is_made_good(
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", ["three load balancers", "all new load balancers", "exchange"])
 def test_every_failure_is_made_good_among_several_at_once(name: str, mode: str, full: bool) -> None:
-    """Which of the calls that are made at once fails is chance; what is left must not be."""
+    """Several calls run at once, so it is random which one fails; the result must not be."""
     (scenario,) = (each for each in SCENARIOS if each.name == name)
     for number in range(0, len(recorded(scenario)), 1 if full else 3):
         assert violations(scenario, number, mode, False, workers=3) == [], number

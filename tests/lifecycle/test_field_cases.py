@@ -1,4 +1,4 @@
-"""What customers had in their accounts when onboarding went wrong, and what is right then."""
+"""What customers had in their accounts when onboarding went wrong, and the right result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lifecycle.cloudformation import properties
 
 
 def with_half_a_character(account: Account) -> list[str]:
-    """A policy in which a tool has cut a string in the middle of a character."""
+    """Add a policy statement in which a tool has cut a string inside a character."""
     arns = adopted(account)
     statement = {
         "Sid": "Cut",
@@ -65,7 +65,7 @@ def test_stack_comes_and_goes_in_each_partition(region: str, partition: str) -> 
 
 
 class Unreachable:
-    """S3 refuses notifications because of a destination, as it was recorded, `times` times."""
+    """Makes S3 refuse notifications `times` times because of a destination, as recorded."""
 
     def __init__(self, destination: str, why: str, times: int = 1_000) -> None:
         self.named = {"ArgumentName1": destination, "ArgumentValue1": why}
@@ -106,7 +106,7 @@ def test_topic_that_s3_does_not_see_yet_is_waited_for() -> None:
 
 
 def notified(count: int) -> Callable[[Account], list[str]]:
-    """Return what adds a bucket with so many notifications, and an ALB that logs to it."""
+    """Return a function that adds a bucket with `count` notifications, and an ALB for it."""
 
     def prepare(account: Account) -> list[str]:
         queue = "arn:aws:sqs:eu-west-1:123456789012:full"
@@ -180,7 +180,7 @@ def test_vendor_that_does_not_exist_is_named_with_the_other_candidates() -> None
 
 
 def announced_below(count: int) -> Callable[[Account], list[str]]:
-    """Return what lets ALBs log to so many prefixes, of which a foreign topic announces all."""
+    """Return a function that adds ALBs with `count` prefixes, which a foreign topic announces."""
 
     def prepare(account: Account) -> list[str]:
         announced(account)
@@ -218,7 +218,7 @@ def test_too_many_locations_for_one_filter_are_refused_by_name() -> None:
 
 
 def test_a_bucket_with_abac_keeps_its_tags_and_fails_nothing() -> None:
-    """Tags cannot be put there any more by the call that the role may make."""
+    """ABAC makes S3 refuse the only call by which the role may put tags."""
     case = Case(new)
     first, second = (properties(*case.arns, ResourceTags=[f"team={each}"]) for each in "ab")
     case.sent("Create", first)

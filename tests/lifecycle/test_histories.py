@@ -1,4 +1,4 @@
-"""Whatever stacks and customers do to an account in whatever order: the invariants hold."""
+"""The invariants hold whatever stacks and customers do to an account, in any order."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ CHUNKS = 8
 def test_random_histories(
     chunk: int, full: bool, record_property: Callable[[str, object], None]
 ) -> None:
-    # Hypothesis derives its choices from the class's name, so each chunk has others.
+    # Hypothesis derives its choices from the class's name, so each chunk gets different ones.
     machine = type(f"History{chunk}", (History,), {"run": 0})
     run = settings(
         max_examples=125 if full else 10,
         stateful_step_count=30 if full else 15,
         deadline=None,
         derandomize=True,
-        # Shrinking takes minutes here, and the failing history is the same each time anyway.
+        # Shrinking would take minutes, and the same history fails each time anyway.
         phases=[Phase.generate],
         report_multiple_bugs=False,
         database=None,

@@ -1,7 +1,7 @@
-"""Deletes, and Updates away from a bucket, where something may not be removed or is already gone.
+"""Deletes, and Updates away from a bucket, if something may not be removed or is already gone.
 
-The vendor's right ends first. A Delete fails only for what matters: logging, a notification, the
-vendor's right. It keeps the rest and reports it: by a tag on a bucket that stays, and in the log.
+The vendor's right ends first. A Delete fails only if it cannot undo logging, a notification or the
+vendor's right. It leaves the rest, and reports it in the log and by a tag on a bucket that stays.
 """
 
 from __future__ import annotations
@@ -30,36 +30,36 @@ KEPT = "log-archive"  # the customer's bucket, from which nothing may be deleted
 
 
 def named(account: Account) -> list[str]:
-    """An ALB that never logged, and a write-once bucket for LogBucketName."""
+    """Make an ALB that never logged, and a write-once bucket for LogBucketName."""
     log_bucket(account, KEPT, write_once(KEPT))
     return [account.add_load_balancer("web")]
 
 
 def set_there(account: Account) -> list[str]:
-    """An ALB whose logging is off, though a write-once bucket is set."""
+    """Make an ALB whose logging is off, although a write-once bucket is set."""
     log_bucket(account, KEPT, write_once(KEPT))
     return [account.add_load_balancer("web", bucket=KEPT, prefix="alb", enabled=False)]
 
 
 def off_there(account: Account) -> list[str]:
-    """An ALB whose logging is off, though a bucket of the customer's is set."""
+    """Make an ALB whose logging is off, although the customer's bucket is set."""
     customers_bucket(account)
     return [account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb", enabled=False)]
 
 
 def logs_there(account: Account) -> list[str]:
-    """An ALB that logs to a bucket of the customer's."""
+    """Make an ALB that logs to the customer's bucket."""
     customers_bucket(account)
     return [account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb")]
 
 
 def never(account: Account) -> list[str]:
-    """An ALB that never logged."""
+    """Make an ALB that never logged."""
     return [account.add_load_balancer("web")]
 
 
 class Leaving(Case):
-    """A stack has onboarded one ALB."""
+    """A stack that has onboarded one ALB."""
 
     def __init__(self, prepare: Prepare, privileges: str = "least-privilege") -> None:
         super().__init__(prepare)
@@ -75,13 +75,13 @@ class Leaving(Case):
         assert self.account.write_log(self.web)
 
     def forget(self, bucket: str, *endings: str) -> None:
-        """Remove from a bucket what may stay there, so that the rest can be compared."""
+        """Remove objects that may stay in a bucket, so that the rest can be compared."""
         objects = self.account.world.buckets[bucket].objects
         for key in [key for key in objects if key.endswith(endings)]:
             del objects[key]
 
 
-# What may not be deleted and is worth nothing
+# Harmless things that may not be deleted
 
 
 @PRIVILEGES
@@ -94,7 +94,7 @@ def test_a_test_file_that_may_not_be_deleted_stays_and_is_told(
     answer = case.sent("Delete", case.given)
 
     (key,) = (each for each in case.account.world.buckets[KEPT].objects if TEST_FILE in each)
-    assert told_by_tag(case.account) == {}  # the bucket is the customer's
+    assert told_by_tag(case.account) == {}  # the customer's bucket gets no tag
     assert key in told(answer, capsys.readouterr().out)
     assert granted(case.account) == []
     case.forget(KEPT, TEST_FILE)
@@ -121,7 +121,7 @@ def test_the_vendors_right_ends_before_anything_else_is_refused(prepare: Prepare
 def test_an_update_leaves_a_bucket_from_which_nothing_may_be_deleted(
     prepare: Prepare, privileges: str
 ) -> None:
-    """By another LogBucketName, or by a load balancer that leaves the stack."""
+    """LogBucketName changes, or the load balancer leaves the stack."""
     case = Leaving(prepare, privileges)
     case.account.add_load_balancer("shop")
     shop = list(case.account.world.load_balancers)[-1]
@@ -160,7 +160,7 @@ def test_an_empty_bucket_that_may_not_be_deleted_stays_and_is_told(
 
 
 def test_a_failed_create_leaves_an_empty_bucket_that_may_not_be_deleted() -> None:
-    """CloudFormation's rollback succeeds in spite of it."""
+    """CloudFormation's rollback still succeeds."""
     case = Case(never)
     given = properties(*case.arns)
     case.forbidden = [
@@ -211,7 +211,7 @@ def test_a_bucket_that_holds_logs_stays_and_is_told_by_its_tag() -> None:
 
 
 def test_a_topic_that_the_documented_role_may_not_delete_is_told_by_a_tag() -> None:
-    """On a bucket that we made; the customer's own buckets keep their tags."""
+    """The tag is on a bucket that we made; the customer's buckets keep their tags."""
     case = Leaving(never, "documented")
     (topic,) = case.topics()
     case.log()
@@ -272,7 +272,7 @@ def test_a_bucket_of_which_nothing_is_left_gets_no_tag() -> None:
 
 
 def test_a_stack_that_comes_again_is_not_misled_by_the_tag() -> None:
-    """A new stack works as usual, and is deleted as usual."""
+    """A new stack works, and can be deleted, as usual."""
     case = Leaving(set_there)
     case.sent("Delete", case.given)
 
@@ -287,7 +287,7 @@ def test_a_stack_that_comes_again_is_not_misled_by_the_tag() -> None:
 
 # Whatever fails, the vendor's right ends
 
-# If a Delete may not do these, nothing that matters stays behind.
+# If a Delete may not do these, it leaves only harmless things.
 WORTHLESS = ("DeleteBucket", "DeleteObject", "DeleteTopic", "PutBucketTagging", "Unsubscribe")
 EACH = pytest.mark.parametrize(
     "prepare", [off_there, logs_there, never], ids=lambda each: each.__name__
@@ -295,7 +295,7 @@ EACH = pytest.mark.parametrize(
 
 
 def refusing(operation: str, code: str) -> Hook:
-    """Return a hook by which an operation fails for good."""
+    """Return a hook that makes an operation fail each time."""
 
     def before(service: str, called: str, params: Mapping[str, Any]) -> None:
         if called == operation:
@@ -324,7 +324,7 @@ def test_every_delete_ends_the_vendors_right(prepare: Prepare, operation: str, c
     case.before = no_hook
     case.sent("Delete", case.given)
     assert granted(case.account) == []
-    if answer["Status"] == "FAILED":  # then the second Delete finds all that the first left
+    if answer["Status"] == "FAILED":  # then the second Delete finds everything that the first left
         assert case.left() == []
 
 
@@ -359,7 +359,7 @@ def test_a_delete_that_may_not_look_ends_the_right_or_tells(
 
 @pytest.mark.parametrize("prepare", [off_there, never])
 def test_logging_that_may_not_be_switched_off_fails_and_is_found_again(prepare: Prepare) -> None:
-    """The register stays, in a form that grants nothing."""
+    """The registration stays in a form that grants nothing, so that the next Delete finds it."""
     case = Leaving(prepare)
     case.forbidden = [denies("elasticloadbalancing:ModifyLoadBalancerAttributes")]
 
@@ -414,7 +414,7 @@ def test_a_right_that_cannot_be_taken_away_fails_with_the_statement(
     case.sent("Delete", case.given)
     assert granted(case.account) == []
     if prepare is never:
-        case.delete_bucket(case.place[0])  # which holds the customer's logs
+        case.delete_bucket(case.place[0])  # it holds the customer's logs
     else:
         case.forget(CUSTOMERS, ".log.gz")
     assert case.left() == []
@@ -450,7 +450,7 @@ def test_a_bucket_that_goes_takes_the_right_with_it() -> None:
 
 
 def test_a_policy_that_names_nobody_is_frozen_too() -> None:
-    """S3 accepts no policy that names a deleted role, even if only our statement is removed."""
+    """S3 refuses a policy that names a deleted role, even if the put only removes our statement."""
     role = "arn:aws:iam::123456789012:role/gone"
     case = Leaving(logs_there)
     statement = {
@@ -483,7 +483,7 @@ def test_a_policy_that_names_nobody_is_frozen_too() -> None:
     ],
 )
 def test_a_statement_that_comes_while_the_stack_leaves_is_kept(operation: str) -> None:
-    """What was read to look for other stacks is too old to be put."""
+    """The policy that was read to look for other stacks is too old to be put back."""
     case = Leaving(off_there)
     statement = {**write_once(CUSTOMERS), "Action": "s3:PutObjectAcl"}
     came: list[str] = []
@@ -518,7 +518,7 @@ def test_what_is_inert_never_fails_a_delete() -> None:
 
 
 def test_another_stacks_right_in_a_frozen_policy_fails_nothing() -> None:
-    """The Delete of one stack leaves the right of another stack alone."""
+    """One stack's Delete leaves another stack's right alone."""
     case = Case(adopted)
     web, _, api = case.arns
     first, second = case.stack, Stack(case.clock, seed=2)
@@ -541,7 +541,7 @@ def test_another_stacks_right_in_a_frozen_policy_fails_nothing() -> None:
 
 @PRIVILEGES
 def test_an_update_that_cannot_take_a_right_away_fails(privileges: str) -> None:
-    """The first vendor must not keep its right without anybody being told."""
+    """The first vendor must not silently keep its right."""
     case = Leaving(logs_there, privileges)
     case.forbidden = [FROZEN]
     wanted = {**case.given, "DataTheoremAccountId": "888877776666"}
@@ -572,7 +572,7 @@ def moved(account: Account, arn: str) -> None:
 
 
 THEN = ("still set", "switched off", "deleted", "moved")
-# Nothing names the customer's bucket any more if the load balancer does not.
+# If the load balancer does not name the customer's bucket, nothing does any more.
 GONE = [
     *((logs_there, then) for then in THEN[:2]),
     *((prepare, then) for prepare in (never, named) for then in THEN),
@@ -584,7 +584,7 @@ GONE = [
 def test_of_a_bucket_that_is_gone_topic_and_subscription_go(
     prepare: Prepare, then: str, privileges: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If the role may not delete them, the function gives the command."""
+    """If the role may not delete them, the function reports the command to do so."""
     case = Leaving(prepare, privileges)
     (topic,) = case.topics()
     case.delete_bucket(case.place[0])
@@ -612,7 +612,7 @@ def test_of_a_bucket_that_is_gone_topic_and_subscription_go(
     if prepare is logs_there and then == "still set":
         assert logging_of(case.account, case.web) == ("true", CUSTOMERS, "alb")
     if prepare is never and then == "still set":
-        # Whoever takes the name of a bucket that is gone would get the logs.
+        # Otherwise, whoever makes a bucket with the free name would get the logs.
         assert logging_of(case.account, case.web)[0] == "false"
 
 

@@ -1,4 +1,4 @@
-"""A stack is deleted while its Create still runs: whichever call that is, nothing stays."""
+"""A stack is deleted while its Create still runs: nothing stays, whichever call is running."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Prepare = Callable[[Account], list[str]]
 
 
 def deleted_at(number: int, prepare: Prepare, **changes: object) -> tuple[bool, list[str]]:
-    """Delete during the call of that number; tell whether there is one, and what is left.
+    """Send a Delete right after call `number`; tell whether there is one, and what is left.
 
-    The endpoint confirms its subscription at once, so that it would stay, too.
+    The endpoint confirms its subscription at once, so that a subscription can be left, too.
     """
     clock = Clock()
     account = Account("123456789012", "eu-west-1", clock=clock)
@@ -61,7 +61,7 @@ def deleted_at(number: int, prepare: Prepare, **changes: object) -> tuple[bool, 
     ],
 )
 def test_delete_during_create(prepare: Prepare, changes: dict[str, object]) -> None:
-    """From the call by which the stack registers itself; before it, a Delete finds nothing."""
+    """Calls count from the stack's registration; before it, a Delete would find nothing."""
     for number in count():
         hit, left = deleted_at(number, prepare, **changes)
         if not hit:

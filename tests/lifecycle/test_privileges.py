@@ -1,4 +1,4 @@
-"""Every scenario under the role that the template makes, with its parameters: it is enough."""
+"""The role that the template makes from its parameters is enough for every scenario."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def template(privileges: str) -> Any:
 
 
 def role(given: Mapping[str, Any], account: Account, stack_id: str = "") -> list[Any]:
-    """Return the execution role's policies in a stack with these properties."""
+    """Return the policies of the execution role of a stack with these properties."""
     document = template(given["Privileges"])
     values = {
         name: ",".join(given[name]) if isinstance(given[name], list) else str(given[name])
@@ -46,7 +46,7 @@ def role(given: Mapping[str, Any], account: Account, stack_id: str = "") -> list
 
 
 class Roles:
-    """Sends events to a stack whose function runs under the role that goes with each event."""
+    """Sends events to a stack whose function runs under the role for the event's properties."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.clock = Clock()
@@ -71,7 +71,7 @@ class Roles:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
 def test_the_role_is_enough_for_the_whole_life(scenario: Scenario) -> None:
-    """CloudFormation changes the role before it sends an event, also when it rolls back."""
+    """CloudFormation changes the role before it sends an event, even when it rolls back."""
     roles = Roles(scenario)
     before, after = scenario.before(roles.arns), scenario.after(roles.arns)
     start = roles.account.snapshot()
@@ -84,7 +84,7 @@ def test_the_role_is_enough_for_the_whole_life(scenario: Scenario) -> None:
     roles.send("Update", second, first)
     told = roles.send("Update", first, second)
     if second["LogBucketName"] and not first["LogBucketName"]:
-        # The role no longer names the bucket that it made: the customer removes it, as told.
+        # The role no longer covers the bucket that it made, so the customer removes it as told.
         assert f"aws s3 rb s3://{second['LogBucketName']}" in told
         roles.account.s3.delete_bucket(Bucket=str(second["LogBucketName"]))
     assert not differences(created, roles.account.snapshot(), documented=documented)

@@ -1,4 +1,4 @@
-"""Stacks at once on one bucket: nothing is lost inside the bounds, and found outside them."""
+"""Stacks that run at once lose nothing inside the bounds; outside, the next run repairs it."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def test_nothing_is_lost_inside_the_bounds(
     assert (lost, left) == ([], [])
 
 
-SEEDS = {True: 100, False: 25}  # in the full and in the small size
+SEEDS = {True: 100, False: 25}  # how many, in the full and in the small size
 
 
 @pytest.mark.parametrize("prepare", [one_location, locations_of_a_bucket, switched_off, the_same])
 def test_of_stacks_that_are_deleted_at_once_nothing_stays(
     prepare: Prepare, full: bool, record_property: Callable[[str, object], None]
 ) -> None:
-    """Two stacks with one bucket and one endpoint: neither leaves to the other what they share."""
+    """Neither of the two stacks may leave the removal of what they share to the other."""
     wrong: dict[int, list[str]] = {}
     for seed in range(SEEDS[full]):
         race = Race(2, seed, prepare=prepare)
@@ -72,7 +72,7 @@ def test_of_stacks_that_are_deleted_at_once_nothing_stays(
 def test_stacks_in_pairs_that_are_created_at_once_all_complete(
     full: bool, record_property: Callable[[str, object], None]
 ) -> None:
-    """A registration that was overwritten is not taken for one that a Delete took away."""
+    """A registration that was overwritten must not be mistaken for one that a Delete removed."""
     wrong: dict[int, list[str]] = {}
     for seed in range(SEEDS[full]):
         race = Race(6, seed, prepare=in_pairs)
@@ -93,14 +93,14 @@ def test_stacks_in_pairs_that_are_created_at_once_all_complete(
 def test_of_stacks_that_turn_on_the_same_the_last_one_turns_it_off(
     prepare: Prepare, full: bool
 ) -> None:
-    """Created at once, one of them turns logging on; the other copies that it did."""
+    """One of the stacks turns logging on, and the other one copies that fact."""
     wrong: dict[int, list[str]] = {}
     for seed in range(SEEDS[full]):
         race = Race(2, seed, prepare=prepare)
         race.create()
         race.account.confirm(ENDPOINT)
         if prepare is the_same:
-            race.again()  # mends what two that turned it on in the same moment took for done
+            race.again()  # repairs what both missed if they turned it on at the same moment
         found = [stack.id for stack in race.stacks if stack.properties is None] + race.lost()
         for stack in race.stacks:
             race.turns.run([partial(stack.delete, race.clients)])
@@ -113,7 +113,7 @@ def test_of_stacks_that_turn_on_the_same_the_last_one_turns_it_off(
 
 
 def test_a_stack_is_deleted_while_others_are_created(full: bool) -> None:
-    """What the one takes away is nothing that the others have come to use."""
+    """The Delete must not remove anything that the others have begun to use."""
     wrong: dict[int, list[str]] = {}
     for seed in range(SEEDS[full]):
         race = Race(3, seed)
@@ -144,7 +144,7 @@ def test_a_stack_is_deleted_while_others_are_created(full: bool) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_loss_outside_the_bounds_is_found_by_the_next_run(seed: int) -> None:
-    """Reads that are far older than the handler waits for can undo what others have set."""
+    """Reads that are older than the handler allows for can make it undo what others have set."""
     race = Race(8, seed, stale=30)
     race.create()
 
@@ -156,7 +156,7 @@ def test_a_loss_outside_the_bounds_is_found_by_the_next_run(seed: int) -> None:
 
 
 def test_without_a_second_look_the_race_would_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The races are real: a handler that does not look again loses statements."""
+    """The races are real: a handler that does not look a second time loses statements."""
     monkeypatch.setattr("dt_logs_handler.run.SETTLE", 0.0)
     monkeypatch.setattr("dt_logs_handler.run._LONGEST_APART", 0.0)
     lost: list[str] = []
@@ -170,7 +170,7 @@ def test_without_a_second_look_the_race_would_be_lost(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("prepare", [new, logging])
 def test_an_event_that_arrives_twice_at_once(prepare: Callable[[Account], list[str]]) -> None:
-    """Lambda's queue may hand over an event twice: both runs end well, and nothing is doubled."""
+    """Lambda's queue may deliver an event twice: both runs succeed, and a Delete leaves nothing."""
     for seed in range(8):
         turns = Turns(seed)
         account = Account(

@@ -1,4 +1,4 @@
-"""A schedule's event puts back what others overwrote, and does nothing that is not asked for."""
+"""The schedule's event restores what others overwrote, and does nothing that was not asked for."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class World:
         return lambda: clients_of(self.account, **hooks)
 
     def refresh(self, **event: Any) -> dict[str, Any]:
-        """Let an event arrive an hour later; return the line of the log."""
+        """Send the schedule's event an hour later, and return its log line."""
         self.clock.sleep(3600)
         self.faults = Faults()
         return self.stack.refresh(self.clients(self.faults), **event)
@@ -128,7 +128,7 @@ def test_a_refresh_with_nothing_to_do_writes_nothing_and_reads_once(named: tuple
 
 
 def _update_reads(world: World) -> list[str]:
-    """Return the calls of an Update with nothing to do: it looks once, as a plan does."""
+    """Return the calls of an Update with nothing to do, which looks at everything once."""
     faults = Faults()
     again = properties(*world.stack.parameters["LoadBalancerArns"], RunToken="again")  # type: ignore[misc]
     assert world.stack.update(again, world.clients(faults))["Status"] == "SUCCESS"
@@ -163,7 +163,7 @@ def test_a_policy_without_the_stack_is_told_and_not_written() -> None:
     ],
 )
 def test_a_stack_that_is_not_at_rest_is_left_alone(status: str) -> None:
-    """One that stays so until somebody acts counts as failed, so that an alarm tells of it."""
+    """A status that lasts until somebody acts counts as a failure, so that an alarm reports it."""
     world = World(new)
     _wiped(world.account, world.arns)
     world.stack.status = status
@@ -202,7 +202,7 @@ def test_a_stack_that_changes_meanwhile_stops_it_before_the_next_step(change: st
     )
 
     assert line["outcome"] == "stopped"
-    assert calls[-1] == "CreateTopic"  # what was begun is not undone
+    assert calls[-1] == "CreateTopic"  # what it has begun is not undone
 
 
 def test_an_old_event_does_nothing() -> None:

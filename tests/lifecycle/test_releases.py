@@ -1,4 +1,4 @@
-"""Each committed release's code, taken from its template, and this one, on the same account."""
+"""This release takes over from each committed release, whose code comes from its template."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANOTHER = {"DataTheoremAccountId": "888877776666", "RunToken": "again"}
 
 
 def released(template: Path, folder: Path) -> ModuleType:
-    """Import the handler that is in a template, under a name of its own."""
+    """Import the handler in a template under a unique name."""
     resources = json.loads(template.read_text("utf-8"))["Resources"]
     code = resources["DTLogsAnalysisLambdaFunction"]["Properties"]["Code"]["ZipFile"]
     name = "released_" + "".join(each if each.isalnum() else "_" for each in template.parent.name)
@@ -42,7 +42,7 @@ def released(template: Path, folder: Path) -> ModuleType:
 
 
 def options(template: Path) -> Properties:
-    """Return the role that a template's stack runs under."""
+    """Return the property that selects the role of a template's stack."""
     return {"Privileges": "documented" if "documented" in template.name else "least-privilege"}
 
 
@@ -70,7 +70,7 @@ def test_this_release_takes_over_from_each(template: Path, prepare, tmp_path: Pa
     second = properties(*arns[1:], **role, **ANOTHER)
     assert stack.update(second, clients)["Status"] == "SUCCESS"
 
-    # CloudFormation rolls back with the older code: another resource of the stack has failed.
+    # If another resource of the stack fails, CloudFormation rolls back with the older code.
     stack.code = other
     back = stack.send(stack.event("Update", first, second), clients)
     assert back["Status"] == "SUCCESS"

@@ -2,8 +2,8 @@
 
 CloudFormation changes the role before it sends the Update, and changes it back before it sends the
 Update back. So only the failed Update itself, before it answers, can leave a bucket that the old
-parameters do not cover. Where rollback is disabled, what it did stays until the operator acts: by
-the same Update again, or by a rollback.
+parameters do not cover. If rollback is disabled, what it did stays until the operator sends the
+same Update again or rolls back.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from lifecycle.scenarios import Scenario
 from lifecycle.test_privileges import role
 
 OTHER = "customers-other-logs"
-EACH = {True: 1, False: 23}  # in the full and in the small size, one point in so many
-SOME = {True: 5, False: 29}  # each call still fails, but not in every mode
+EACH = {True: 1, False: 23}  # the full and the small size try one of this many points
+SOME = {True: 5, False: 29}  # fewer, for tests that send more events
 NEVER = -1
 Answer = dict[str, object]
 
 
 def two_buckets(account: Account) -> list[str]:
-    """Two ALBs that log to a bucket of the customer's each, and one that does not log."""
+    """Make two ALBs that log to different buckets of the customer, and one that does not log."""
     customers_bucket(account)
     log_bucket(account, OTHER)
     return [
@@ -44,9 +44,9 @@ def two_buckets(account: Account) -> list[str]:
 
 @dataclass(frozen=True)
 class Step:
-    """A stack before and after the Update: which ALBs, LogBucketName, ExistingLogBucketNames.
+    """A stack's ALBs, LogBucketName and ExistingLogBucketNames before and after the Update.
 
-    `beyond` is a bucket that has to be left, and that the new role does not reach.
+    `beyond` is a bucket that the stack should leave, but that the new role does not cover.
     """
 
     name: str
@@ -101,12 +101,12 @@ STEPS = (
 
 
 class Run(World):
-    """One run of a step, in which each event is handled under the role that goes with it."""
+    """One run of a step, in which each event is handled under the role for its properties."""
 
     def send(
         self, kind: str, given: Properties, old: Properties, failing: bool = False
     ) -> Answer | None:
-        """Send an event; returns its answer, or None where the function was killed."""
+        """Send an event, repeat it if the function was killed, and return the answer."""
         event = self.stack.event(kind, given, old)
         answer = self._handled(event, given, failing)
         if answer is None:  # Lambda repeats the event
@@ -133,14 +133,14 @@ class Run(World):
 
     @property
     def given(self) -> tuple[Properties, Properties]:
-        """The properties before and after the Update."""
+        """Return the properties before and after the Update."""
         before, after = self.scenario.before(self.arns), self.scenario.after(self.arns)
         assert before and after
         return before, after
 
 
 def updated(step: Step, at: int = NEVER, mode: str = "") -> tuple[Run, Answer]:
-    """Return a run of a step in which the Update was handled, and its answer."""
+    """Handle the Update of a step in a new run; return the run and the answer."""
     run = Run(step.scenario)
     run.account.confirm(ENDPOINT)
     run.start = run.account.snapshot()
@@ -153,7 +153,7 @@ def updated(step: Step, at: int = NEVER, mode: str = "") -> tuple[Run, Answer]:
 
 @cache
 def done(step: Step) -> Snapshot:
-    """Return the account after the Update where nothing fails."""
+    """Return the account after a step's Update in which no call fails."""
     run, answer = updated(step)
     assert answer["Status"] == "SUCCESS", answer["Reason"]
     return run.account.snapshot()
@@ -161,7 +161,7 @@ def done(step: Step) -> Snapshot:
 
 @dataclass(frozen=True)
 class Failed:
-    """An Update that failed at a call, in a mode, and the properties before and after it."""
+    """An Update that failed because a call did, and the properties before and after it."""
 
     at: tuple[int, str]
     run: Run
@@ -171,7 +171,7 @@ class Failed:
 
 
 def failures(step: Step, tried: Iterable[tuple[int, str]]) -> Iterator[Failed]:
-    """Yield the Updates that fail, of those in which a call fails."""
+    """Yield each Update that fails when a call fails at one of these points."""
     for at, mode in tried:
         run, answer = updated(step, at, mode)
         if answer["Status"] != "SUCCESS":
@@ -179,19 +179,19 @@ def failures(step: Step, tried: Iterable[tuple[int, str]]) -> Iterator[Failed]:
 
 
 def points(step: Step, each: int) -> list[tuple[int, str]]:
-    """Return one failure point in so many."""
+    """Return every n-th failure point of a step, where `each` is n."""
     run, _ = updated(step)
     every = [(at, mode) for at in range(len(run.faults.calls)) for mode in MODES]
     return every[::each]
 
 
 def _made(step: Step) -> str:
-    """Return the name of the bucket that the stack makes by LogBucketName after the Update."""
+    """Return the name of the bucket that the Update makes for LogBucketName, if any."""
     return step.after[1] if step.after[1].startswith("named-") else ""
 
 
 def _unless_told(step: Step, left: list[str], *answers: Answer, lasting: bool = False) -> list[str]:
-    """Return the differences, without those in a new bucket that an answer names as not left.
+    """Return the differences, except in a new bucket that an answer says could not be left.
 
     A `lasting` failure stops the function from undoing its work in the same event.
     """
@@ -209,14 +209,14 @@ def _unless_told(step: Step, left: list[str], *answers: Answer, lasting: bool = 
 
 
 def _shown(answer: Answer) -> str:
-    """Return what CloudFormation shows of an answer."""
+    """Return the part of an answer that CloudFormation shows."""
     failed = answer["Status"] == "FAILED"
     return str(answer["Reason"]) if failed else data(answer, "Warnings")
 
 
 @pytest.mark.parametrize("step", STEPS, ids=str)
 def test_it_is_done_and_can_be_taken_back(step: Step) -> None:
-    """If a bucket has to be left and cannot be, the Update warns, or fails and changes nothing."""
+    """If the stack cannot leave a bucket, the Update warns, or fails and changes nothing."""
     run, answer = updated(step)
     before, after = run.given
 
@@ -278,7 +278,7 @@ def test_it_fails_where_rollback_is_disabled_and_is_sent_again(step: Step, full:
 
 
 def _but_for_what_is_inert(left: list[str]) -> list[str]:
-    """Leave out test files, and topics that the Delete will remove."""
+    """Leave out test files, and topics and subscriptions that the Delete will remove."""
     more = ("+ topics", "+ subscriptions")
     return [each for each in left if TEST_FILE not in each and not each.startswith(more)]
 

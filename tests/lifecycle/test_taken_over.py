@@ -19,13 +19,13 @@ PRIVILEGES = pytest.mark.parametrize("privileges", ["least-privilege", "document
 
 
 def never(account: Account) -> list[str]:
-    """Two ALBs that never logged, and a bucket to which the customer's controller sends logs."""
+    """Make two ALBs that never logged, and a bucket to which a controller will send logs."""
     log_bucket(account, TEAM)
     return [account.add_load_balancer("web"), account.add_load_balancer("api")]
 
 
 def off(account: Account) -> list[str]:
-    """The same, but logging is off and the customer's bucket is set."""
+    """Make the same, but set the customer's bucket at the first ALB, with logging off."""
     log_bucket(account, TEAM)
     customers_bucket(account)
     return [
@@ -35,7 +35,7 @@ def off(account: Account) -> list[str]:
 
 
 def send_to_team(account: Account, arn: str, bucket: str = TEAM) -> None:
-    """Set `enabled` and `bucket`, as a Kubernetes controller does; the prefix is not touched."""
+    """Set `enabled` and `bucket`, but not the prefix, as a Kubernetes controller does."""
     account.elbv2.modify_load_balancer_attributes(
         LoadBalancerArn=arn,
         Attributes=[
@@ -46,7 +46,7 @@ def send_to_team(account: Account, arn: str, bucket: str = TEAM) -> None:
 
 
 class Taken(Case):
-    """A stack has onboarded an ALB; then the customer's controller has sent its logs elsewhere."""
+    """A stack that onboarded an ALB, whose logs the customer's controller then sent elsewhere."""
 
     def __init__(self, prepare: Callable[[Account], list[str]], privileges: str) -> None:
         super().__init__(prepare)
@@ -120,7 +120,7 @@ def test_it_leaves_the_stack_and_goes_on_to_log(
 
 
 def test_a_way_back_to_it_leaves_it_alone() -> None:
-    """Another resource fails after the Update in which the load balancer left."""
+    """The load balancer leaves in an Update, and comes back because another resource fails."""
     case = Taken(never, "least-privilege")
     other = {**case.given, "LoadBalancerArns": [case.api]}
     case.sent("Update", other, case.given)
@@ -146,7 +146,7 @@ def test_all_load_balancers_leave_it_alone() -> None:
 
 
 def test_a_stack_that_shares_it_keeps_what_the_first_one_turned_on() -> None:
-    """The last stack to leave switches off what the first one turned on."""
+    """The last stack to leave switches off the logging that the first one turned on."""
     case = Case(off)
     web = case.arns[0]
     given = properties(web)
@@ -200,7 +200,7 @@ def test_where_the_customer_sent_it_may_be_unusable() -> None:
 
 @pytest.mark.parametrize("kind", ["Update", "Delete"])
 def test_one_stale_read_takes_nothing_for_the_customers(kind: str) -> None:
-    """Another tool has overwritten our registration and put it back, a moment ago."""
+    """Another tool overwrites our registration and puts it back, just before the event."""
     for seed in range(30):
         case = Case(off)
         web = case.arns[0]

@@ -1,9 +1,9 @@
-"""An event arrives twice and its second run fails: it must not damage what the first run made.
+"""An event arrives twice, and its second run fails: it must not damage what the first run made.
 
-Lambda's queue may deliver an event again during its first run, or after it. CloudFormation takes
-the first answer and ignores the second, so the account must be as the first run has left it.
-Here the second run begins; before its call number `inside` the first one runs from its beginning
-to its end; then the second goes on, and its call number `at` fails.
+Lambda's queue may deliver an event again during or after its first run. CloudFormation takes the
+first answer and ignores the second, so the account must stay as the first run left it. Here the
+second run begins first. The whole first run takes place before its call number `inside`. Then the
+second run goes on, and its call number `at` fails.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from lifecycle.failure_points import MODES, Killed, World
 from lifecycle.scenarios import SCENARIOS, Scenario
 
 NEVER = -1
-EACH = {True: 11, False: 97}  # in the full and in the small size, one point in so many
+EACH = {True: 11, False: 97}  # the full and the small size try one of this many points
 COMING = tuple(each for each in SCENARIOS if not each.name.startswith(("delete", "leave")))
 
 
 class Twice:
-    """Two runs of one event: the first runs before a call of the second, number `inside`."""
+    """Two runs of one event: the first takes place before call number `inside` of the second."""
 
     def __init__(self, scenario: Scenario, inside: int) -> None:
         self.world = World(scenario)
@@ -42,7 +42,7 @@ class Twice:
         self.first = world.account.snapshot()
 
     def second(self, at: int, mode: str) -> str:
-        """Run the event again, and let a call of it fail; returns how it ended."""
+        """Run the event a second time with a failing call, and return how it ended."""
         world, faults = self.world, self.world.faults
         faults.at, faults.mode = at, mode
 
@@ -63,11 +63,11 @@ class Twice:
             return "KILLED"
 
     def damaged(self) -> list[str]:
-        """Return how the account differs from what the first run has left.
+        """Return how the account differs from what the first run left.
 
-        An Update also takes away what the stack no longer needs. Where the second run has already
-        changed the register, the first does not see all of that, and the second may go on with it;
-        so of an Update, only what is missing counts.
+        An Update also removes what the stack no longer needs. If the second run has already changed
+        the register, the first run does not see all of that, and the second may go on to remove it.
+        So after an Update, only missing things count.
         """
         assert self.first is not None
         documented = self.world.stack.privileges == "documented"
@@ -80,7 +80,7 @@ class Twice:
 
 @cache
 def result(scenario: Scenario) -> Snapshot:
-    """Return the account after one run, without a second."""
+    """Return the account after a single run."""
     world = World(scenario)
     world.account.confirm(ENDPOINT)
     answer = world.stack.send(world.event(), world.clients)
@@ -91,14 +91,14 @@ def result(scenario: Scenario) -> Snapshot:
 
 @cache
 def calls(scenario: Scenario, inside: int) -> int:
-    """Return how many calls the second run makes where nothing fails."""
+    """Return how many calls the second run makes if nothing fails."""
     twice = Twice(scenario, inside)
     twice.second(NEVER, "")
     return len(twice.world.faults.calls)
 
 
 def points(scenario: Scenario) -> Iterator[tuple[int, int, str]]:
-    """Yield each point: when the first runs, which call of the second fails, and how."""
+    """Yield each point: when the first run takes place, which call of the second fails, and how."""
     alone = Twice(scenario, NEVER)
     alone.second(NEVER, "")
     for inside in range(len(alone.world.faults.calls)):

@@ -1,4 +1,4 @@
-"""Calls to CloudFormation by boto3, for tests of its emulation."""
+"""Calls to CloudFormation through boto3, for tests of its emulation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 
 def refusal(call: Any, **params: Any) -> tuple[str, str]:
-    """Return code and text of the error that a call is refused with."""
+    """Check that a call is refused, and return the error's code and message."""
     with pytest.raises(ClientError) as error:
         call(**params)
     found = error.value.response["Error"]
@@ -18,12 +18,12 @@ def refusal(call: Any, **params: Any) -> tuple[str, str]:
 
 
 def given(**values: str) -> list[dict[str, str]]:
-    """Return parameters as CloudFormation takes them."""
+    """Return parameters in CloudFormation's form."""
     return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
 
 
 def settled(cfn: Any, name: str = "thing") -> dict[str, Any]:
-    """Wait until a stack is at rest, and return it."""
+    """Wait until a stack's operation has ended, and return the stack."""
     for _ in range(1000):
         found: dict[str, Any] = cfn.describe_stacks(StackName=name)["Stacks"][0]
         if not found["StackStatus"].endswith("_IN_PROGRESS"):
@@ -33,7 +33,7 @@ def settled(cfn: Any, name: str = "thing") -> dict[str, Any]:
 
 
 def proposed(cfn: Any, **asked: Any) -> dict[str, Any]:
-    """Wait until a change set of the stack `thing` is made, or failed, and return it."""
+    """Create a change set for the stack `thing`, and return it once it is complete or failed."""
     made = cfn.create_change_set(StackName="thing", **asked)
     for _ in range(1000):
         found: dict[str, Any] = cfn.describe_change_set(ChangeSetName=made["Id"])

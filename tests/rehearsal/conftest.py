@@ -1,4 +1,4 @@
-"""What these tests share: an emulated account, to which the shell's environment leads."""
+"""A fixture for these tests: an emulated account that the environment variables point to."""
 
 from __future__ import annotations
 

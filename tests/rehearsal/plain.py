@@ -1,11 +1,11 @@
-"""A function that does next to nothing, for tests of what is around it."""
+"""A function that does almost nothing, for tests of its surroundings."""
 
 from dt_logs_rehearsal.functions.processes import Function, interpreter
 
 PLAIN = Function(
     name="plain",
     arn="arn:aws:lambda:us-east-1:123456789012:function:plain",
-    runtime=interpreter("python0.0")[1].partition(" ")[0],  # this very Python's
+    runtime=interpreter("python0.0")[1].partition(" ")[0],  # the version of the running Python
     handler="index.handler",
     code="def handler(event, context):\n    print('got', event)\n    return event\n",
     timeout=300,

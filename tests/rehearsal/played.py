@@ -1,8 +1,8 @@
 """Run a stack of the release in its own account, for tests beyond the scenarios.
 
-`played` gives a Play whose stack has one more resource than the template: a log group that is made
-and changed after the custom resource. `fail_after` lets a change of it fail, so that CloudFormation
-rolls back an Update that the function has carried out already.
+`played` yields a Play whose stack has one more resource than the template: a log group, which is
+created and updated after the custom resource. `fail_after` makes its update fail, so that
+CloudFormation rolls back an Update that the function has already carried out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def played(
     privileges: Privileges = Privileges.LEAST_PRIVILEGE,
     pace: Pace | None = None,
 ) -> Iterator[Play]:
-    """Run an account until the block ends; `folder` holds its functions."""
+    """Run an account until the block ends; its functions are written to `folder`."""
     found = load(release, privileges, "lifecycle")
     report = Report("played", "", privileges.value, found.role_kind, "")
     with Sandbox(folder, pace=pace) as sandbox:
@@ -55,9 +55,9 @@ def _with_another(body: str) -> str:
 
 
 def fail_after(play: Play, days: str) -> None:
-    """Let the other resource fail when its retention is set to `days`; an empty text ends that.
+    """Make the log group fail when its retention is set to `days`; an empty string ends that.
 
-    CloudFormation changes it after the custom resource.
+    CloudFormation updates it after the custom resource.
     """
 
     def before(call: Call) -> None:
@@ -70,12 +70,12 @@ def fail_after(play: Play, days: str) -> None:
 
 
 def forbid(play: Play, *policies: Mapping[str, Any]) -> None:
-    """Let the organisation deny these from now on, and nothing else."""
+    """From now on, let the organisation apply these service control policies and no others."""
     play.account.world.control_policies = tuple(json.dumps(each) for each in policies)
 
 
 def ended(play: Play, status: str, stack: Stack) -> None:
-    """Check in which status the last operation has left a stack; show why if it is another one."""
+    """Check the stack's status after the last operation; if it is wrong, show what failed."""
     failed = [
         f"{each.logical_id} {each.status}: {each.reason}"
         for each in play.report.stages[-1].events
@@ -85,5 +85,5 @@ def ended(play: Play, status: str, stack: Stack) -> None:
 
 
 def logged(play: Play) -> str:
-    """Return what the function has written to its log."""
+    """Return everything that the function has logged."""
     return " ".join(play.sandbox.logged)

@@ -1,4 +1,4 @@
-"""A stack of roles, which takes no time to be made; what IAM refuses CloudFormation can be set."""
+"""A stack of roles, which is created at once; tests choose what IAM refuses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IAM = ["CAPABILITY_IAM"]
 
 
 def body(*roles: str, policy: str = "Log") -> str:
-    """Return a template of roles, without parameters."""
+    """Return a template with these roles and without parameters."""
     properties: dict[str, Any] = {
         "AssumeRolePolicyDocument": TRUST,
         "Policies": [{"PolicyName": policy, "PolicyDocument": LOG}],
@@ -25,7 +25,7 @@ def body(*roles: str, policy: str = "Log") -> str:
 
 
 def refuse(endpoint: Endpoint, *operations: str, of: str = "") -> None:
-    """Let IAM refuse operations from now on, and no others; `of` one role, or of every one."""
+    """From now on, let IAM refuse only these operations, on the role `of`, or on every role."""
 
     def before(call: Call) -> None:
         if call.operation in operations and f"-{of}" in call.params["RoleName"]:

@@ -1,4 +1,4 @@
-"""The AWS CLI as an independent client of the emulated account, and of stacks that we operate."""
+"""The AWS CLI as an independent client of the emulated account and of our stacks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Cli = Ours = Callable[..., Any]
 
 @pytest.fixture
 def cloudformation(account: Emulated) -> Cli:
-    """Run `aws cloudformation`; its answer comes back as data."""
+    """Return a function that runs `aws cloudformation` and returns its parsed answer."""
     found = aws_cli()
 
     def run(*argv: str) -> Any:
@@ -34,7 +34,7 @@ def cloudformation(account: Emulated) -> Cli:
 
 @pytest.fixture
 def ours(account: Emulated, capsys: pytest.CaptureFixture[str]) -> Ours:
-    """Run a command of the project; the result that it prints comes back as data."""
+    """Return a function that runs one of our commands and returns its parsed result."""
     edges = {deploy: deploy.deployed, remove: remove.removed}
 
     def run(command: Any, *argv: str) -> Any:
@@ -59,7 +59,7 @@ def test_a_stack_that_the_aws_cli_deployed_is_updated_and_removed(
         "NotificationEndpoint=https://logs.example.com/in",
     )
     cloudformation("execute-change-set", "--change-set-name", proposed.split()[-1])
-    # The AWS CLI looks every 30 seconds; the first look is enough.
+    # The AWS CLI polls only every 30 seconds, so let its first poll see the end.
     account.sandbox.cloudformation.join()
     cloudformation("wait", "stack-create-complete", "--stack-name", NAME)
     updated = ours(deploy, "--release", str(account.release), "--parameter", "RunToken=2")

@@ -1,4 +1,4 @@
-"""What differs between two snapshots, as people read it: by resource, in AWS's words."""
+"""The readable differences between two snapshots: by resource, in AWS's terms."""
 
 from __future__ import annotations
 

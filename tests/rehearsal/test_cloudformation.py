@@ -1,4 +1,4 @@
-"""CloudFormation's part: order, events, answers, rollback, what is refused beforehand."""
+"""Emulated CloudFormation: order, events, answers, rollback, and what it refuses beforehand."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_stack_is_made_in_order_and_unmade_in_reverse(sandbox: Sandbox) -> Non
 
 
 def test_what_a_successful_answer_says_is_not_shown(sandbox: Sandbox) -> None:
-    """Recorded: a public CDK deployment's events of custom resources have no reason."""
+    """In a recorded CDK deployment, the events of custom resources have no reason."""
     stack = create(sandbox)
     sandbox.cloudformation.begin_delete(stack)()
     assert all('"Reason": "done"' in each for each in sandbox.mailbox.answers())

@@ -1,4 +1,4 @@
-"""CloudFormation's API over HTTP: what it tells, what it refuses, and that it returns at once."""
+"""CloudFormation's API over HTTP: it answers and refuses as AWS does, and returns at once."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_name_is_taken_once_and_free_again_after_the_stack_is_gone(cfn: Any) -
         "Stack [thing] does not exist",
     )
     assert created(cfn)["StackId"] != first
-    cfn.delete_stack(StackName="never")  # as AWS: nothing to do
+    cfn.delete_stack(StackName="never")  # succeeds as on AWS, with nothing to do
     gone = cfn.list_stacks(StackStatusFilter=["DELETE_COMPLETE"])["StackSummaries"]
     assert [each["StackId"] for each in gone] == [first]
 
@@ -175,7 +175,7 @@ def test_an_update_keeps_what_is_not_given_and_refuses_to_do_nothing(cfn: Any) -
     stack = settled(cfn)
     assert stack["StackStatus"] == "UPDATE_COMPLETE"
     assert stack["Parameters"] == [{"ParameterKey": "Do", "ParameterValue": "more"}]
-    cfn.update_stack(**same)  # a parameter that is not given at all has its default again
+    cfn.update_stack(**same)  # a parameter that is left out gets its default again
     assert settled(cfn)["Parameters"] == [{"ParameterKey": "Do", "ParameterValue": "well"}]
     assert refusal(cfn.update_stack, **{**same, "StackName": "never"}) == (
         "ValidationError",
@@ -398,7 +398,7 @@ def test_a_template_in_s3_may_be_longer_and_needs_the_right_to_get_it(
 
 
 def test_a_role_is_passed_kept_and_acts(account: Emulated, cfn: Any) -> None:
-    """A role that may do nothing fails the stack, also when the stack is deleted."""
+    """A role that may do nothing fails the creation, and a deleted role blocks the Delete."""
     iam = account.client("iam")
     role = iam.create_role(RoleName="poor", AssumeRolePolicyDocument=CFN_TRUST)["Role"]["Arn"]
     may = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}

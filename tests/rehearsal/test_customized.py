@@ -1,4 +1,4 @@
-"""The alarm of docs/library.md, rehearsed: made through the service role, gone with the stack."""
+"""Rehearse the alarm of docs/library.md: the service role creates it, and deletes it at the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEAST = Privileges.LEAST_PRIVILEGE
 
 
 def alarm() -> dict[str, Any]:
-    """Return what the guide's module has in it."""
+    """Return the names that the guide's module defines."""
     (code,) = re.findall(r"^```python\n(# alarm\.py\n.*?)^```$", GUIDE.read_text(), re.M | re.S)
     names: dict[str, Any] = {}
     exec(code, names)

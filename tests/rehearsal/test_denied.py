@@ -1,7 +1,7 @@
-"""Each command, with each of the rights missing that it asks for; it shows itself which they are.
+"""Run each command with each of its calls denied in turn; a first run records the calls.
 
-What cannot be done, or not be told, is said with the operation or the right, and never taken for
-done or for fine.
+If a command cannot do or find out something, it names the operation or the permission. It never
+reports the thing as done or as fine.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SECRET = "s3cr3t"
 ENDPOINT = f"https://logs.example.com/in?token={SECRET}"
 GIVEN = (f"DataTheoremAccountId={VENDOR}", f"NotificationEndpoint={ENDPOINT}")
 PARAMETERS = tuple(each for value in GIVEN for each in ("--parameter", value))
-LOGS = "logs-of-shop"  # the customer's own: its policy is public, its topic hears of everything
+LOGS = "logs-of-shop"  # the customer's bucket, with a public policy and a topic for everything
 EVERYTHING = f"arn:aws:sns:us-east-1:{ACCOUNT}:everything"
 ONCE = aws.Config(retries={"mode": "standard", "total_max_attempts": 1})
 Verdicts = dict[tuple[str, str], set[str]]
@@ -36,14 +36,14 @@ Verdicts = dict[tuple[str, str], set[str]]
 
 @dataclass(frozen=True)
 class Tried:
-    """An account, and commands in it before which a gate stands."""
+    """An account, and a gate that can refuse the calls of the commands run in it."""
 
     account: Emulated
     gate: Gate
     capsys: pytest.CaptureFixture[str]
 
     def run(self, command: Any, *argv: str) -> Ran:
-        """Run a command, as whoever is not asked; nothing secret may be on the screen."""
+        """Run a command, with --yes unless `--ask` is given; check that it prints no secret."""
         edge: Callable[..., int] = {
             plan: lambda arguments, operator: plan.run(arguments),
             status: lambda arguments, operator: status.run(arguments),
@@ -65,13 +65,13 @@ class Tried:
         return found
 
     def heard(self, command: Any, *argv: str) -> list[Operation]:
-        """Run a command as an administrator; return what it called."""
+        """Run a command as an administrator, and return the operations that it called."""
         self.gate.refuse(None)
         self.run(command, *argv)
         return list(self.gate.heard)
 
     def without(self, denial: Denial, command: Any, *argv: str) -> Ran:
-        """Run a command where a call fails; whatever it began comes to its end."""
+        """Run a command in which a call fails, and wait until CloudFormation has finished."""
         self.gate.refuse(denial)
         found = self.run(command, *argv)
         assert self.gate.refused, f"{denial} was not called"
@@ -89,7 +89,7 @@ class Tried:
         return next((each for each in found if each["StackName"] == NAME), None)
 
     def create(self) -> None:
-        """Make the stack, and let its endpoint confirm."""
+        """Create the stack, and confirm its subscriptions."""
         given = dict(each.split("=", 1) for each in GIVEN)
         given["LoadBalancerArns"] = f"{self.load_balancer},{self.shop}"
         self.account.client("cloudformation").create_stack(
@@ -113,7 +113,7 @@ class Tried:
 
     @property
     def shop(self) -> str:
-        """The ARN of a load balancer that logs already."""
+        """Return the ARN of the load balancer that logs already."""
         found = self.account.sandbox.account.world.load_balancers
         return next(each for each in found if "/shop/" in each)
 
@@ -125,7 +125,7 @@ class Tried:
 
 
 def hurried(operator: Operator) -> Operator:
-    """Return the operator with a clock that time goes by on only while somebody waits."""
+    """Return the operator with a clock that advances only while the command sleeps."""
     now = [0.0]
 
     def sleep(seconds: float) -> None:
@@ -173,7 +173,7 @@ def tried(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Tried]:
-    """Give an account with a load balancer that does not log, and one that does."""
+    """Yield an account with a load balancer that does not log, and one that does."""
     with emulated(tmp_path, release) as account:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(aws, "CONFIG", aws.CONFIG.merge(ONCE))
@@ -195,11 +195,11 @@ def tried(
 
 
 def fine(tried: Tried) -> None:
-    """Leave all as it is."""
+    """Leave everything as it is."""
 
 
 def silent(tried: Tried) -> None:
-    """Let nothing be announced any more, and take what was."""
+    """Remove all event notifications."""
     account = tried.account.sandbox.account
     for bucket in account.world.buckets:
         account.s3.put_bucket_notification_configuration(
@@ -208,7 +208,7 @@ def silent(tried: Tried) -> None:
 
 
 def shut(tried: Tried) -> None:
-    """Deny and restrict what flows, and change what the stack wrote."""
+    """Deny the vendor, and change the settings of buckets, account and subscriptions."""
     account = tried.account.sandbox.account
     for name, bucket in account.world.buckets.items():
         policy = json.loads(bucket.policy.latest or "{}")
@@ -231,11 +231,11 @@ def shut(tried: Tried) -> None:
 
 
 def cut(tried: Tried) -> None:
-    """Take policies and subscriptions away."""
+    """Remove policies and subscriptions, and tag buckets as another stack's."""
     account = tried.account.sandbox.account
     for name, bucket in account.world.buckets.items():
         account.s3.delete_bucket_policy(Bucket=name)
-        bucket.tags |= {"dt-logs-analysis:stack": "0123456789ab"}  # of no stack that is there
+        bucket.tags |= {"dt-logs-analysis:stack": "0123456789ab"}  # of a stack that does not exist
     account.world.subscriptions.clear()
 
 
@@ -260,7 +260,7 @@ SUBJECTS = {
 def test_status_takes_nothing_for_ok_or_wrong_that_it_may_not_read(
     tried: Tried, state: Callable[[Tried], None], subject: str
 ) -> None:
-    """What the right would have shown differs by state, so nothing can be guessed from without."""
+    """The states differ in what the permission would show, so guessing gives a wrong verdict."""
     tried.create()
     state(tried)
     argv = (*SUBJECTS[subject], "--json")
@@ -280,7 +280,7 @@ def test_status_takes_nothing_for_ok_or_wrong_that_it_may_not_read(
         ]
         unknown = [each for each in json.loads(ran.out)["checks"] if each["verdict"] == "unknown"]
         said = any(denial.operation.named_in(each["saw"]) for each in unknown)
-        if found != was and not said:  # what changes no verdict is not needed for any
+        if found != was and not said:  # a call that changes no verdict may go unmentioned
             wrong.append(f"{denial}: nothing says so")
     assert not wrong, "\n".join(wrong)
     assert tried.snapshot() == before
@@ -311,7 +311,7 @@ def test_plan_says_what_it_may_not_read(tried: Tried, argv: tuple[str, ...]) -> 
         ran = tried.without(denial, plan, *argv)
         unread = re.split("You may not read|Unknown whether", ran.out, maxsplit=1)[1:]
         told = ran.failure or "".join(unread)
-        # Of a stack that stays as it is, `deploy` does nothing, whatever may not be read.
+        # `deploy` does nothing to an unchanged stack, whatever the operator may not read.
         fine = (0, 3) if argv == ("--stack", NAME) else (1, 3)
         if ran.code not in fine or not denial.operation.named_in(told):
             wrong.append(f"{denial}: exit {ran.code}, {told}")
@@ -343,7 +343,7 @@ def test_deploy_does_what_it_says_or_says_what_it_may_not(tried: Tried, change: 
 
 
 def renew(tried: Tried, change: str) -> dict[str, Any]:
-    """Let the account be as before a deployment; returns it."""
+    """Restore the account to its state before a deployment, and return its snapshot."""
     found = tried.stack()
     if change == "create":
         if found:
@@ -371,7 +371,7 @@ def test_remove_tells_what_it_may_not_look_at_afterwards(tried: Tried) -> None:
     tried.create()
     wrong = []
     late = [each for each in denials(tried.heard(remove)) if each.after or _deletes(each)]
-    # What reads a service is the same as before it, where each operation is tried.
+    # The reads are those from before the Delete, where each is tried, so try one per service.
     ours = [each for each in late if each.operation.service == "cloudformation"]
     for denial in (*ours, *{d.operation.service: d for d in late if d not in ours}.values()):
         before = renew(tried, "nothing")
@@ -392,7 +392,7 @@ def _deletes(denial: Denial) -> bool:
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Tell whether nothing is left of a stack that it made."""
+    """Tell whether two snapshots have the same buckets, topics and functions."""
     return all(one[each] == other[each] for each in ("buckets", "topics", "functions"))
 
 
@@ -417,8 +417,8 @@ def test_what_aws_does_not_answer_is_one_line(tried: Tried, name: str, code: str
         renew(tried, "nothing")
         ran = tried.without(Denial(operation, code), command, *argv)
         told = f"{ran.failure}\n{ran.told + ran.out if command is remove else ''}"
-        done = command is remove and ran.code == 0 and not tried.stack()  # and told as unread
-        # Nothing else depends on what CloudWatch Logs delivers: it is told as unknown.
+        done = command is remove and ran.code == 0 and not tried.stack()  # and reported as unread
+        # Nothing depends on CloudWatch Logs' deliveries, so they are only reported as unknown.
         if "CloudWatch Logs' deliveries cannot be read (" in " ".join(ran.out.split()):
             assert operation.service == "logs"
             continue

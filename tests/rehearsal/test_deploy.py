@@ -26,7 +26,7 @@ from dt_logs_rehearsal.account.world import Call
 
 NAME = "dt-logs-analysis"
 SECRET = "https://logs.example.com/in?token=SECRET"
-PATIENCE = 300  # seconds for a process on a busy machine
+PATIENCE = 300  # seconds that a process may take on a busy machine
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def run(account: Emulated, capsys: pytest.CaptureFixture[str]) -> Runner:
 
 
 def options(account: Emulated, *load_balancers: str) -> list[str]:
-    """Return what the first deployment needs."""
+    """Return the arguments that a first deployment needs."""
     return [
         *("--release", str(account.release), "--role-arn", account.role),
         *("--parameter", "DataTheoremAccountId=999988887777"),
@@ -109,7 +109,7 @@ def test_what_is_not_confirmed_leaves_nothing_behind(
     ran = run.answering(*answers)(*options(account))
     assert (ran.code, ran.out, ran.failure) == (3, "", failure)
     assert "create stack" in ran.told
-    for _ in range(100):  # CloudFormation takes a moment for a stack that holds nothing, too
+    for _ in range(100):  # CloudFormation takes a moment to delete even an empty stack
         if stacks(account) == []:
             break
         time.sleep(0.02)
@@ -142,7 +142,7 @@ def test_an_update_keeps_what_is_left_out_and_shows_old_and_new(
 
 
 def logs(account: Emulated, arn: str) -> bool:
-    """Tell whether access logging of a load balancer is on."""
+    """Tell whether a load balancer's access logging is on."""
     found = account.sandbox.account.world.load_balancers[arn].attributes
     return found["access_logs.s3.enabled"] == "true"
 
@@ -334,7 +334,7 @@ def test_a_stack_that_another_client_made_is_updated(account: Emulated, run: Run
         Capabilities=list(BOTH),
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()],
     )
-    ran = run(*again(account, "--parameter", "RunToken=2"))  # while it is still being made
+    ran = run(*again(account, "--parameter", "RunToken=2"))  # while it is still being created
     assert (ran.code, ran.failure) == (0, "")
     assert f"The stack {NAME} is at work (CREATE_IN_PROGRESS); following it first." in ran.told
     assert "RunToken: empty -> 2" in ran.told
@@ -555,7 +555,7 @@ def test_the_rights_that_the_guide_names_are_enough_and_needed(
 
 
 def review(account: Emulated, name: str) -> None:
-    """Let another client make a change set for a stack that is not there yet."""
+    """Let another client create a change set for a stack that does not exist yet."""
     values = {"DataTheoremAccountId": "999988887777", "NotificationEndpoint": SECRET}
     account.client("cloudformation").create_change_set(
         StackName=NAME,
@@ -671,7 +671,7 @@ def test_credentials_that_are_over_are_told(
 
 
 def refuse(account: Emulated, operation: str, times: int) -> list[str]:
-    """Let an operation be throttled so many times; returns the operations that were asked."""
+    """Throttle an operation `times` times; return the list of the operations called."""
     asked: list[str] = []
 
     def before(call: Call) -> None:
@@ -737,7 +737,7 @@ def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: 
     interrupted = Event()
 
     def before(call: Call) -> None:
-        """Hold the stack, or a busy machine would see its end before the interrupt."""
+        """Hold the stack, because on a busy machine it might end before the interrupt."""
         if call.operation == "CreateRole":
             interrupted.wait(PATIENCE)
 
@@ -767,7 +767,7 @@ def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: 
 
 
 def unread(account: Emulated, *more: str, stdin: int = subprocess.DEVNULL) -> int:
-    """Deploy with nobody who reads what is told; returns the exit code."""
+    """Deploy with an output that nobody reads, and return the exit code."""
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "dt_logs_cfn", "deploy", *options(account), *more]

@@ -1,4 +1,4 @@
-"""The account's endpoint: who is let in, what is decided, how a refusal looks to boto3."""
+"""The account's endpoint: whom it admits, what it decides, and how boto3 sees a refusal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def client(sandbox: Sandbox, service: str, role: str = "") -> Any:
 
 
 def may(sandbox: Sandbox, *statements: dict[str, Any]) -> None:
-    """Make a role that may do this."""
+    """Create a role with these permissions."""
     iam = client(sandbox, "iam")
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)
     policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})

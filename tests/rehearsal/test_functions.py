@@ -1,4 +1,4 @@
-"""Lambda's part alone: code in a process, its events, its ends."""
+"""Emulated Lambda on its own: code in a process, its events, and how it ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def functions(tmp_path: Path) -> Iterator[Functions]:
 
 @pytest.fixture
 def soon_again(tmp_path: Path) -> Iterator[Functions]:
-    """Give functions whose failed events are repeated after seconds, where Lambda takes minutes."""
+    """Yield functions whose failed events are repeated after seconds instead of minutes."""
     with Functions(tmp_path, "http://127.0.0.1:1", Pace(), retry_after=(1, 2)) as found:
         yield found
 
@@ -61,7 +61,7 @@ def test_a_process_that_ends_in_the_middle_is_no_answer(functions: Functions) ->
 
 
 def test_the_time_is_over_for_its_children_too(functions: Functions) -> None:
-    told = "os.write(1, b'%d ' % (os.fork() or os.getpid()))"  # print() may write a line in parts
+    told = "os.write(1, b'%d ' % (os.fork() or os.getpid()))"  # print() might write a line in parts
     slow = code(f"{told}; time.sleep(100000)")
     done = functions.invoke(replace(slow, timeout=60), {})
     assert done.outcome == "timed out"
@@ -72,7 +72,7 @@ def test_the_time_is_over_for_its_children_too(functions: Functions) -> None:
 
 
 def _runs(pid: int) -> bool:
-    """Tell whether a process runs; one that has ended and waits to be reaped does not."""
+    """Tell whether a process runs; a process that has ended but is not yet reaped does not."""
     command = ["ps", "-o", "stat=", "-p", str(pid)]
     state = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return state != "" and not state.startswith("Z")
@@ -106,7 +106,7 @@ def test_its_environment_is_lambdas_alone(functions: Functions) -> None:
 def test_the_copy_in_the_template_is_what_runs(
     functions: Functions, release: Path, tmp_path: Path
 ) -> None:
-    """The project is installed beside boto3, and must not be taken for it."""
+    """The project is installed beside boto3, but the embedded copy must run instead."""
     template = json.loads((release / "dt-logs-analysis.template.json").read_text())
     properties = template["Resources"]["DTLogsAnalysisLambdaFunction"]["Properties"]
     told = "import dt_logs_handler.plan as p\nhandler = lambda event, context: print(p.__file__)\n"
@@ -130,7 +130,7 @@ def test_closing_leaves_no_process(tmp_path: Path) -> None:
 
 
 def test_closing_lets_nothing_start_any_more(tmp_path: Path) -> None:
-    """Also what was queued at that very moment; closing waits for no function's end."""
+    """Closing also stops queued events, and does not wait for running functions."""
     flag = tmp_path / "started"
     late = code(f"time.sleep(20); open({str(flag)!r}, 'w').close()")
     with Functions(tmp_path, "http://127.0.0.1:1", Pace()) as functions:

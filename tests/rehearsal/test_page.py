@@ -1,4 +1,4 @@
-"""The page's text, without a browser: what a report holds is there, and none of it is markup."""
+"""The page's text, without a browser: it shows the whole report, and none of it as markup."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ REPORT = Report(
 
 
 class Tags(HTMLParser):
-    """Collects the tags and the ids of a page."""
+    """Collects a page's tags and IDs."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -36,7 +36,7 @@ def deployed(
     name: str = NAME,
     **more: str,
 ) -> str:
-    """Let the AWS SDK make a stack, and return its id."""
+    """Create a stack with the AWS SDK, and return its ID."""
     values = {
         "LoadBalancerArns": account.load_balancers[0],
         "DataTheoremAccountId": "999988887777",
@@ -284,7 +284,7 @@ def test_a_bucket_with_logs_of_a_stack_that_is_gone_stays_and_is_named(
 
 
 def test_what_was_taken_over_and_is_left_is_a_finding(account: Emulated, run: Runner) -> None:
-    """The last stack's custom resource was left behind, and its statements were taken out."""
+    """The last stack is deleted without its custom resource, so it leaves what it took over."""
     deployed(account)
     bucket = stack_bucket(account)
     second = deployed(account, name=f"{NAME}-2")
@@ -300,7 +300,7 @@ def test_what_was_taken_over_and_is_left_is_a_finding(account: Emulated, run: Ru
 
 
 def left_behind(account: Emulated, run: Runner) -> str:
-    """Remove a stack whose bucket stays for its logs; a load balancer names it still."""
+    """Remove a stack whose bucket stays for its logs; a load balancer still names the bucket."""
     deployed(account)
     bucket = stack_bucket(account)
     write_log(account)
@@ -360,7 +360,7 @@ def test_a_bucket_that_somebody_s_load_balancer_logs_to_stays(
 def test_a_topic_whose_users_cannot_be_told_is_not_removed(
     account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bucket's policy says that another stack uses it; this operator may not read that."""
+    """Only the bucket's policy names the topic's users, and this operator may not read it."""
     deployed(account, Privileges.DOCUMENTED)
     deployed(account, Privileges.DOCUMENTED, name=f"{NAME}-2")
     topics = set(account.sandbox.account.world.topics)
@@ -459,7 +459,7 @@ def test_the_rights_that_the_guide_names_are_enough_and_needed(
 
 
 def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> None:
-    """A stack whose custom resource was left behind: everything that it set up is still there."""
+    """The stack was deleted without its custom resource, so everything that it set up is left."""
     stack = deployed(account)
     bucket = stack_bucket(account)
     found = account.sandbox.cloudformation.stacks[stack]
@@ -529,7 +529,7 @@ def test_a_delete_whose_answer_is_lost_is_followed(
     stack = deployed(account)
     with lossy(account.sandbox.endpoint.url) as network:
         network.answers.add(("DeleteStack", number))
-        # What the search for marks speaks is no query protocol, and goes past this network.
+        # The search for leftovers does not use the query protocol, so it bypasses this network.
         monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFORMATION", network.url)
         ran = run("--yes")
     assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")

@@ -27,7 +27,7 @@ from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.vendor import ENDPOINT
 
 HOUR = 3600.0
-# A command whose clock is ahead of this machine's, as the account's is.
+# A command whose clock is ahead of this machine's, like the account's clock.
 AHEAD = """
 import sys, time
 clock, ahead = time.time, float(sys.argv.pop(1))
@@ -39,7 +39,7 @@ run()
 
 @dataclass(frozen=True)
 class Jumping(Pace):
-    """The account's pace, with hours that pass at once."""
+    """The account's pace, with jumps that let hours pass at once."""
 
     jumps: list[float] = field(default_factory=list)
 
@@ -52,14 +52,14 @@ class Jumping(Pace):
 
 @dataclass
 class Outage:
-    """A stack whose load balancers log, the vendor that is told of it, and what it has read."""
+    """A stack whose load balancers log, and the vendor that reads their logs."""
 
     account: Emulated
     pace: Jumping
     visits: int = 0
 
     def log(self, count: int, every: float = 300.0) -> None:
-        """Let both load balancers write logs in turn; each is of a visit of its own."""
+        """Let both load balancers write logs in turn, each log with a new visit."""
         for _ in range(count):
             self.visits += 1
             arn = self.account.load_balancers[self.visits % 2]
@@ -68,7 +68,7 @@ class Outage:
             self.pace.jump(every)
 
     def read(self) -> Counter[str]:
-        """Let the vendor take what it was told of, and count which visits it has read of."""
+        """Let the vendor receive its notifications, and count the visits in all logs it read."""
         vendor = self.account.sandbox.vendor
         vendor.receive()
         return Counter(re.findall(r"/visit-\d+", "\n".join(vendor.received)))
@@ -77,8 +77,8 @@ class Outage:
         return Counter(f"/visit-{number}" for number in range(first, last + 1))
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as a process of its own, at the account's time."""
-        ahead = str(sum(self.pace.jumps) + HOUR)  # more, since the account's time passes faster
+        """Run a command in its own process, at the account's time."""
+        ahead = str(sum(self.pace.jumps) + HOUR)  # an hour more, as the account's time is faster
         return subprocess.run(
             [sys.executable, "-c", AHEAD, ahead, *argv],
             env=self.account.environment,
@@ -116,7 +116,7 @@ def test_an_outage_of_two_hours_is_found_replayed_and_received_once(outage: Outa
 
     looked = json.loads(outage.run("status", "--stack", NAME, "--json").stdout)
     found = [each for each in looked["checks"] if each["name"] == "announcements"]
-    assert len(found) == 2  # for each load balancer
+    assert len(found) == 2  # one for each load balancer
     assert {re.sub(r"^\d+ delivered", "… delivered", each["saw"]) for each in found} == {
         "… delivered in the last day, 24 failed"
     }

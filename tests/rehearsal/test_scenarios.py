@@ -75,7 +75,7 @@ def test_every_call_of_the_stack_was_decided_by_a_statement(release: Path, tmp_p
 def test_it_works_while_policies_roles_and_reads_spread_slowly(
     release: Path, tmp_path: Path
 ) -> None:
-    # Less than the function waits for new rights, and more than a slow machine takes to start it.
+    # New rights take less time than the function waits, and more than its slowest start.
     slow = Consistency(stale_reads=1.5, spreading=3.0, new_rights=50.0)
     report = play("shared", release, tmp_path, consistency=slow)
     assert not report.unexpected
@@ -96,7 +96,7 @@ def test_nothing_that_the_report_holds_is_a_signed_url(release: Path, tmp_path: 
 
 
 def test_the_service_role_runs_no_stack_of_another_name(release: Path, tmp_path: Path) -> None:
-    """Its rights hold for names that begin with StackNamePrefix, and for Lambda alone."""
+    """The role only covers names that begin with StackNamePrefix."""
     released = load(release, Privileges.DOCUMENTED, "lifecycle")
     with Sandbox(tmp_path) as sandbox:
         report = Report("named", "", "", "", "")

@@ -24,7 +24,7 @@ def play(tmp_path: Path, release: Path) -> Iterator[Play]:
 
 
 def warned(play: Play, stack: object, web: str) -> bool:
-    """Tell whether the outputs name the bucket, or the load balancer logs elsewhere by now."""
+    """Tell whether the outputs name the bucket, or the load balancer now logs elsewhere."""
     outputs: dict[str, str] = getattr(stack, "outputs", {})
     moved = logging_of(play.account, web)[1] != CUSTOMERS
     return moved or CUSTOMERS in outputs.get("Warnings", "")
@@ -60,7 +60,7 @@ def test_another_resource_fails_after_the_update(drift: Drift, play: Play) -> No
     drift.happen(play.account)
     fail_after(play, "60")
 
-    play.update(stack, shop, LogRetentionDays="60")  # the first one leaves
+    play.update(stack, shop, LogRetentionDays="60")  # the first load balancer leaves
 
     ended(play, "UPDATE_ROLLBACK_COMPLETE", stack)
     assert FAILURE in play.reason()

@@ -1,7 +1,7 @@
 """A stack is deleted, or leaves a bucket, and may not remove everything.
 
-CloudFormation shows nothing of a Delete that succeeds. What is left is told by the function's log,
-and by a tag on a bucket of the stack's that stays.
+CloudFormation shows no reason for a Delete that succeeds. So the function reports what is left in
+its log, and in a tag on one of the stack's buckets that stays.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def play(request: pytest.FixtureRequest, tmp_path: Path, release: Path) -> Itera
 
 
 def nothing_of_ours(play: Play) -> None:
-    """Check that nothing of the stack is left, except what the documented role may not delete."""
+    """Check that the stack left nothing, except what the documented role may not delete."""
     assert granted(play.account) == []
     for name, bucket in play.snapshot()["buckets"].items():
         assert not any("dt-logs-analysis" in each for each in bucket["notifications"]), name
@@ -46,13 +46,13 @@ def nothing_of_ours(play: Play) -> None:
 
 
 def named(account: Account) -> tuple[str, str]:
-    """An ALB that never logged, and LogBucketName."""
+    """Make an ALB that never logged, and return a LogBucketName for it."""
     log_bucket(account, KEPT, write_once(KEPT))
     return account.add_load_balancer("web"), KEPT
 
 
 def set_there(account: Account) -> tuple[str, str]:
-    """An ALB whose logging is off, though a bucket is set, and no LogBucketName."""
+    """Make an ALB whose logging is off, although a bucket is set; return no LogBucketName."""
     log_bucket(account, KEPT, write_once(KEPT))
     return account.add_load_balancer("web", bucket=KEPT, prefix="alb", enabled=False), ""
 
@@ -193,7 +193,7 @@ def test_a_bucket_that_was_deleted_before_the_stack(play: Play, whose: str) -> N
 
 
 def test_all_load_balancers_but_one_that_cannot_be_onboarded(play: Play) -> None:
-    """An output names what was left out, because CloudFormation shows no reason for a success."""
+    """An output names what was left out, because CloudFormation shows no reason on success."""
     customers_bucket(play.account)
     play.account.world.buckets[CUSTOMERS].ownership = "ObjectWriter"
     web = play.account.add_load_balancer("web")

@@ -1,4 +1,4 @@
-"""What a stack that failed lets be done with it, over HTTP."""
+"""What can be done, over HTTP, with a stack that failed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def updated(cfn: Any, *roles: str, policy: str = "Other") -> dict[str, Any]:
 
 
 def roles(sandbox: Sandbox) -> dict[str, list[str]]:
-    """Return the names of each role's policies, by the role's logical id."""
+    """Return the names of each role's policies, by the role's logical ID."""
     found = sandbox.endpoint.deployed()["roles"]
     return {name.split("-")[1]: sorted(each["policies"]) for name, each in found.items()}
 

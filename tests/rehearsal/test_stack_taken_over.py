@@ -1,4 +1,4 @@
-"""A controller takes over an ALB's logging: the stack leaves it alone, also when it is deleted."""
+"""A controller takes over an ALB's logging: the stack leaves it alone, even in a Delete."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def play(request: pytest.FixtureRequest, tmp_path: Path, release: Path) -> Itera
 
 
 def take_over(account: Account, arn: str) -> None:
-    """Set `enabled` and `bucket`, as a Kubernetes controller does; the prefix is not touched."""
+    """Set `enabled` and `bucket`, but not the prefix, as a Kubernetes controller does."""
     account.elbv2.modify_load_balancer_attributes(
         LoadBalancerArn=arn,
         Attributes=[
@@ -43,7 +43,7 @@ def test_the_logging_stays_where_the_customer_sent_it(play: Play, updated: bool)
     play.log(web)
     own = logging_of(play.account, web)[1:]
     take_over(play.account, web)
-    take_over(play.account, api)  # a neighbour that the stack does not know
+    take_over(play.account, api)  # this neighbour is not in the stack
     logging = logging_of(play.account, web)
     team = play.snapshot()["buckets"][TEAM]
 
@@ -62,7 +62,7 @@ def test_the_logging_stays_where_the_customer_sent_it(play: Play, updated: bool)
     assert granted(play.account) == []
     play.log(web, reads=False)
     now = play.snapshot()["buckets"][TEAM]
-    for each in (team, now):  # the load balancers have logged there meanwhile
+    for each in (team, now):  # the load balancers have written logs there meanwhile
         each["objects"] = {key: v for key, v in each["objects"].items() if "log.gz" not in key}
         each["tags"] = {}
     assert now == team

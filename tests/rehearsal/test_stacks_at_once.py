@@ -1,8 +1,8 @@
 """Create stacks at the same moment, and delete them at the same moment.
 
-The functions run in processes of their own, so time passes slowly here: a put of theirs has to
-follow its read as closely as on AWS. The races of the life cycle suite try many more orders, on a
-clock of their own.
+The functions run in their own processes, so the account's time must pass slowly here: a function's
+put has to follow its read as closely as on AWS. The races of the life cycle suite try many more
+orders on a simulated clock.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dt_logs_rehearsal.vendor import ENDPOINT, VENDOR
 
 T, U = TypeVar("T"), TypeVar("U")
 CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
-SLOW = 3  # times as fast as this machine's clock
+SLOW = 3  # the account's time passes this many times as fast as this machine's
 
 
 def created(play: Play, arns: list[str]) -> list[Stack]:
@@ -45,7 +45,7 @@ def created(play: Play, arns: list[str]) -> list[Stack]:
 
 
 def at_once(action: Callable[[T], U], items: Sequence[T]) -> list[U]:
-    """Return what an action returns for each of some items, all begun together."""
+    """Run an action for all items at once, and return its results."""
     with ThreadPoolExecutor(len(items)) as pool:
         return list(pool.map(action, items))
 
@@ -63,7 +63,7 @@ def test_all_complete_and_nothing_stays(
         made = created(play, arns)
 
         assert [each.status for each in made] == ["CREATE_COMPLETE"] * stacks
-        play.sandbox.vendor.receive()  # which confirms its subscriptions
+        play.sandbox.vendor.receive()  # this confirms its subscriptions
         assert [reads(play.account, arn) for arn in arns] == [True] * stacks
 
         at_once(lambda stack: play.sandbox.cloudformation.begin_delete(stack)(), made)

@@ -1,4 +1,4 @@
-"""Calls that come twice, known by their token, as an SDK sends them whose answer was lost."""
+"""Calls that an SDK repeats after a lost answer, and that AWS recognises by their token."""
 
 from __future__ import annotations
 
@@ -71,9 +71,7 @@ def test_a_change_set_is_executed_once_and_its_events_carry_the_token(cfn: Any) 
 
 def test_a_change_set_at_work_is_not_deleted(tmp_path: Path) -> None:
     named = {"StackName": "thing", "ChangeSetName": "c"}
-    with Sandbox(
-        tmp_path, pace=Pace(1)
-    ) as sandbox:  # It is at work for seconds, on a busy machine.
+    with Sandbox(tmp_path, pace=Pace(1)) as sandbox:  # in real time, creating it takes seconds
         cfn = client(sandbox)
         cfn.create_change_set(StackName="thing", **CHANGE_SET)
         assert refusal(cfn.delete_change_set, **named) == (

@@ -1,4 +1,4 @@
-"""`verify --stack`, against an emulated account over HTTP: what somebody changed since is named."""
+"""`verify --stack`, against an emulated account over HTTP, names what was changed since."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several of these tests need."""
+"""Helpers that several of these tests share."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ ELB = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
 
 
 def create(account: Account, name: str, region: str = "", **params: Any) -> None:
-    """Create a bucket as an administrator; `tags` are a mapping."""
+    """Create a bucket as an administrator; `tags` is a mapping."""
     tags = params.pop("tags", {})
     configuration: Any = {"LocationConstraint": region} if region else {}
     if tags:
@@ -39,7 +39,7 @@ def create(account: Account, name: str, region: str = "", **params: Any) -> None
 
 @contextmanager
 def refused(code: str, text: str = "", status: int = 400) -> Iterator[None]:
-    """Expect a ClientError of a code and status, whose text contains this."""
+    """Expect a ClientError with this code and status, and with this text in its message."""
     with pytest.raises(ClientError) as caught:
         yield
     response: Any = caught.value.response
@@ -49,7 +49,7 @@ def refused(code: str, text: str = "", status: int = 400) -> Iterator[None]:
 
 
 def statement(bucket: str = "logs", path: str = "/*", **elements: Any) -> dict[str, Any]:
-    """Return a statement that lets ELB write to the bucket, unless told otherwise."""
+    """Return a statement that by default lets ELB write to the bucket."""
     raw = {
         "Effect": "Allow",
         "Principal": ELB,
@@ -61,7 +61,7 @@ def statement(bucket: str = "logs", path: str = "/*", **elements: Any) -> dict[s
 
 
 def policy(*statements: dict[str, Any]) -> dict[str, Any]:
-    """Return a policy of these statements."""
+    """Return a policy with these statements."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
@@ -71,7 +71,7 @@ def put_policy(account: Account, *statements: dict[str, Any], bucket: str = "log
 
 
 def topic_policy(arn: str, bucket: str = "logs", **elements: Any) -> dict[str, Any]:
-    """Return the policy by which a topic admits S3 for a bucket."""
+    """Return a topic policy that lets S3 publish for a bucket."""
     return policy(
         {
             "Effect": "Allow",
@@ -88,7 +88,7 @@ def topic_policy(arn: str, bucket: str = "logs", **elements: Any) -> dict[str, A
 
 
 def notify(topic: str, prefix: str = "", suffix: str = "", **elements: Any) -> dict[str, Any]:
-    """Return a notification of new objects."""
+    """Return an event notification about new objects."""
     rules = [{"Name": "prefix", "Value": prefix}] if prefix else []
     rules += [{"Name": "suffix", "Value": suffix}] if suffix else []
     entry: dict[str, Any] = {"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}

@@ -1,4 +1,4 @@
-"""What the emulated load balancer writes."""
+"""The access log files that the emulated load balancer writes."""
 
 import gzip
 import shlex

@@ -30,7 +30,7 @@ TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
 
 
 def strangers(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
-    """Yield what botocore's output shape does not know, or knows as something else."""
+    """Yield members that botocore's output shape lacks, or that have a different type there."""
     if isinstance(shape, StructureShape):
         for key, each in value.items():
             if key not in shape.members:
@@ -55,7 +55,7 @@ def strangers(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
 
 
 def every_call(account: Account, arn: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield one good call of every operation, in an order that works."""
+    """Yield one valid call of every operation, in an order that works."""
     bucket = {"Bucket": "logs"}
     text = json.dumps(policy(statement()))
     tags = [{"Key": "a", "Value": "b"}]

@@ -1,4 +1,4 @@
-"""The emulated account against moto: one plain scenario, the same answers where moto is right."""
+"""The emulated account answers one plain scenario as moto does, where moto is right."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"
 
 
 class Clients:
-    """Three clients and a load balancer, of either kind."""
+    """Three clients and a load balancer, either emulated or in moto."""
 
     def __init__(self, elbv2: Any, s3: Any, sns: Any, balancer: str) -> None:
         self.elbv2, self.s3, self.sns, self.balancer = elbv2, s3, sns, balancer
@@ -51,7 +51,7 @@ def moto() -> Clients:
 
 
 def scenario(on: Clients) -> Iterator[Callable[[], Any]]:
-    """Yield calls, good and bad, that AWS, moto and the emulated account all answer alike."""
+    """Yield valid and invalid calls that AWS, moto and the emulated account answer alike."""
     logs = {"Bucket": "logs-conformance"}
     where = {"CreateBucketConfiguration": {"LocationConstraint": REGION}}
     s3, sns, elbv2 = on.s3, on.sns, on.elbv2
@@ -124,7 +124,7 @@ def scenario(on: Clients) -> Iterator[Callable[[], Any]]:
 
 
 def _logging(answer: Any) -> dict[str, str]:
-    """Return what moto, too, has of a new load balancer's logging."""
+    """Return the logging attributes of a new load balancer on which moto agrees."""
     found = {each["Key"]: each["Value"] for each in answer["Attributes"]}
     return {
         key: value
@@ -134,7 +134,7 @@ def _logging(answer: Any) -> dict[str, str]:
 
 
 def outcome(call: Callable[[], Any]) -> Any:
-    """Return what a call gave: the error's code and status, or the answer."""
+    """Return a call's answer, or its error's code and status."""
     try:
         return call()
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""Load balancers, and what it takes to turn access logs on."""
+"""Load balancers, and what turning on access logs requires."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Event notifications: what S3 accepts, and where the events go."""
+"""Event notifications: which ones S3 accepts, and where it sends the events."""
 
 import json
 from typing import Any
@@ -148,7 +148,7 @@ def test_events_reach_confirmed_subscriptions_that_want_them(account: Account) -
         )
         if number != 0:
             account.confirm(f"https://{number}")
-    attribute = {"FilterPolicy": '{"key":["a"]}'}  # of message attributes, which S3 does not send
+    attribute = {"FilterPolicy": '{"key":["a"]}'}  # on message attributes, which S3 does not send
     account.sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=QUEUE, Attributes=attribute)
     put_notifications(account, notify(TOPIC, "p/", ".gz"), EventBridgeConfiguration={})
     put_policy(account, statement())

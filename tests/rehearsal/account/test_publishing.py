@@ -1,4 +1,4 @@
-"""Batches of messages that an account publishes to its topic."""
+"""Batches of messages that an account publishes to its own topic."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def about(key: str) -> str:
 
 
 def subscribe(account: Account, topic: str, endpoint: str, **attributes: str) -> None:
-    """Subscribe an endpoint that confirms, and forget what it was sent until then."""
+    """Subscribe an endpoint, confirm it, and forget the messages that it got until then."""
     account.sns.subscribe(
         TopicArn=topic, Protocol="https", Endpoint=endpoint, Attributes=attributes
     )

@@ -1,6 +1,6 @@
-"""What was recorded from real AWS, row by row; the recording's file stands above each test.
+"""The account answers as recorded on AWS; a comment above the tests names the recording's file.
 
-The recordings are those of localstack/localstack, `tests/aws/services/...`, *.snapshot.json.
+The recordings are from localstack/localstack, `tests/aws/services/...`, *.snapshot.json.
 """
 
 import json
@@ -37,7 +37,7 @@ def account() -> Account:
 
 @contextmanager
 def error(code: str, message: str, status: int = 400, **details: str) -> Iterator[None]:
-    """Expect an error of S3 with these details, and no others."""
+    """Expect an S3 error with exactly these details."""
     with pytest.raises(ClientError) as caught:
         yield
     response: Any = caught.value.response
@@ -45,7 +45,7 @@ def error(code: str, message: str, status: int = 400, **details: str) -> Iterato
     assert response["ResponseMetadata"]["HTTPStatusCode"] == status
 
 
-# s3/test_s3_api: a bucket created again in us-east-1.
+# s3/test_s3_api: a bucket that is created again in us-east-1.
 
 
 @needs_new_boto3
@@ -105,7 +105,7 @@ def put(account: Account, skip: bool = False, **configuration: Any) -> None:
 
 
 def entries(name: str, *arns: str) -> list[dict[str, Any]]:
-    """Return an entry for each ARN, each about another prefix."""
+    """Return an entry for each ARN, each with a different prefix."""
     made = [notify(arn, f"{number}/") for number, arn in enumerate(arns)]
     return [{name: each.pop("TopicArn"), **each} for each in made]
 
@@ -168,7 +168,7 @@ def test_a_filter_rule_has_a_known_name_and_a_value(account: Account) -> None:
         put(account, TopicConfigurations=rule(Name="Prefix"))
 
 
-# s3/test_s3: the owner that a call expects.
+# s3/test_s3: a call's expected owner.
 
 
 @pytest.mark.parametrize("owner", ["logs", "12345678901", "1234567890123"])
@@ -258,7 +258,7 @@ def test_a_bucket_without_tags_is_named(account: Account) -> None:
         account.s3.get_bucket_tagging(Bucket="logs")
 
 
-# s3/test_s3_api: buckets with versions.
+# s3/test_s3_api: buckets with versioning.
 
 
 def test_a_bucket_whose_versions_are_left_says_so() -> None:

@@ -132,7 +132,7 @@ def test_only_an_empty_bucket_goes() -> None:
         account.s3.delete_object(Bucket=name, Key="k")
 
     account.s3.delete_bucket(Bucket="logs")
-    with refused("BucketNotEmpty", status=409):  # a version and a delete marker are left
+    with refused("BucketNotEmpty", status=409):  # it still has a version and a delete marker
         account.s3.delete_bucket(Bucket="old")
     with refused("NoSuchBucket", status=404):
         account.s3.delete_bucket(Bucket="logs")

@@ -1,4 +1,4 @@
-"""What S3 accepts as a bucket policy."""
+"""Which bucket policies S3 accepts."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Settings of buckets that others make: versions, who pays, attribute-based access control."""
+"""Settings of others' buckets: versioning, Requester Pays, attribute-based access control."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def turn_on_versioning(account: Account, status: Any = "Enabled") -> None:
 
 
 def pictured(account: Account) -> tuple[list[str], dict[str, list[Any]]]:
-    """Return the keys that a list shows, and the versions that it does not."""
+    """Return the keys that a listing shows, and the versions that it does not show."""
     found = account.snapshot()["buckets"]["logs"]
     return list(found["objects"]), found["versions"]
 

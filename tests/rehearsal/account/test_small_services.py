@@ -1,4 +1,4 @@
-"""Subscriptions that their endpoint ended, vended logs, and SNS's metrics."""
+"""Subscriptions that their endpoint has ended, vended logs, and SNS's metrics."""
 
 from datetime import datetime, timezone
 from typing import Any
@@ -67,7 +67,7 @@ def test_logs_that_cloudwatch_delivers_are_described(account: Account) -> None:
 
 
 def sums(account: Account, metric: str) -> list[float]:
-    """Return a metric's sum of each of the last two hours, the latest first."""
+    """Return a metric's sums for the last two hours, the latest hour first."""
     now = account.clock()
     begin, end = (datetime.fromtimestamp(each, timezone.utc) for each in (now - 7200, now + 1))
     dimensions = [{"Name": "TopicName", "Value": "t"}]

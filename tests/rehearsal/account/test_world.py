@@ -1,4 +1,4 @@
-"""Time, and pictures of the account."""
+"""The account's time, consistency and snapshots."""
 
 import json
 from typing import Any

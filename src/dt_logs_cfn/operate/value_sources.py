@@ -78,7 +78,7 @@ def _values(data: Any) -> dict[str, str]:
 def _text(value: Any) -> str:
     match value:
         case bool():
-            raise TypeError("no parameter is a truth value")
+            raise TypeError("a parameter cannot be true or false")
         case str() | int():
             return str(value)
         case list():

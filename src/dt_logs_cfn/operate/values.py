@@ -121,7 +121,7 @@ def _rule(parameter: Mapping[str, Json]) -> str:
             return f"It takes: {wanted.rstrip('.')}."
         case {"MaxLength": most}:
             return f"It takes up to {most} characters."
-    return "It takes another form of text."
+    return "It takes text in another form."
 
 
 def _place(load_balancers: str) -> Stack | None:

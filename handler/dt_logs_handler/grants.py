@@ -142,7 +142,7 @@ GRANTS: tuple[Grant, ...] = (
         "find subscriptions",
         ("sns:ListSubscriptions",),
         Scope.EVERYTHING,
-        "Find our subscriptions to topics that are not ours again on the way out.",
+        "On the way out, find our subscriptions to topics that are not ours.",
     ),
     Grant(
         "subscribe",

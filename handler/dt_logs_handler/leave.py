@@ -175,7 +175,7 @@ class _View:
 
     def _narrowed(self, found: model.Subscription) -> Iterator[model.Step]:
         """Narrow or end one of our subscriptions to a foreign topic."""
-        ours = filtered(found, self._stack) if found.confirmed else None
+        ours = filtered(found, self._stack)
         end = endpoint_of(found).digest
         # If it is for a bucket that was not read, it is another stack's.
         if (

@@ -308,7 +308,7 @@ class _Entry:
             if not set(locations) <= {claim.location for claim in registered}:
                 raise Refused(
                     f"The endpoint's subscription to topic {topic} awaits confirmation, and cannot"
-                    " be changed before.",
+                    " be changed until then.",
                     "Have Data Theorem confirm it, then run the stack again.",
                     bucket,
                 )

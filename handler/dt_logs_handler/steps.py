@@ -256,7 +256,8 @@ def _edit_notifications(step: model.EditNotifications, effects: Effects) -> str:
             raise Refused(
                 f"S3 does not accept the notifications of bucket {bucket}:"
                 f" {message(error).rstrip('.')}.",
-                "Remove each whose destination is gone or refuses S3, then run the stack again.",
+                "Remove each one whose destination is gone or refuses S3, then run the stack"
+                " again.",
                 bucket,
             ) from error
         raise

@@ -71,7 +71,7 @@ def usable(
         condition = compact({"StringNotEquals": {"aws:PrincipalAccount": account}})
         raise Refused(
             f"Statement {sid} of the policy of bucket {bucket} denies Data Theorem's account"
-            f" {account} to read.",
+            f" {account} read access.",
             f"Add the condition {condition} to it.",
         )
     return found
@@ -94,7 +94,7 @@ def can_receive(bucket: Bucket, location: Location, stack: Stack) -> None:
     if sid := denying(bucket.policy, delivery(), "s3:PutObject", arn):
         raise Refused(
             f"Statement {sid} of the policy of bucket {bucket.name} denies Elastic Load Balancing"
-            " to write.",
+            " write access.",
             'Add the condition {"Bool":{"aws:PrincipalIsAWSService":"false"}} to it.',
         )
 

@@ -66,7 +66,7 @@ class Vendor:
         self.received += gzip.decompress(body).decode().splitlines()
 
     def attempts(self, bucket: str, key: str) -> list[Attempt]:
-        """Try more than reading log objects, of which the object at `key` is one."""
+        """Try calls other than reading logs; `key` is the key of a log object."""
         outside = "elsewhere/secret.txt"
         tries: dict[str, Callable[[], object]] = {
             f"get {outside}": lambda: self._s3.get_object(Bucket=bucket, Key=outside),

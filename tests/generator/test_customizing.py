@@ -233,6 +233,17 @@ def test_a_statement_that_no_policy_file_can_have_is_refused() -> None:
         changed_by(look_up)
 
 
+def test_a_condition_in_an_added_statement_is_resolved() -> None:
+    def choose(template: Template, kind: TemplateKind) -> None:
+        with_alarm(template, kind)
+        if kind is TemplateKind.SERVICE_ROLE:
+            added = template.resources[SERVICE_ROLE].Policies[-1].PolicyDocument.Statement[0]
+            added.Resource = [If("HasPermissionsBoundaryArn", "arn:aws:a", "arn:aws:b")]
+
+    text = changed_by(choose).files["policies/cloudformation-role-lifecycle.json"].decode()
+    assert "arn:aws:a" in text and "arn:aws:b" not in text
+
+
 def test_the_order_in_a_condition_does_not_show() -> None:
     statement = {"Effect": "Allow", "Condition": {"Null": {"b": "true"}, "Bool": {"a": "true"}}}
     found = {"Resources": {"Policy": {"Statement": [statement]}}}
@@ -375,6 +386,10 @@ def raises(template: Template, kind: TemplateKind) -> None:
     raise KeyError("no\nsuch")
 
 
+def says(template: Template, kind: TemplateKind) -> None:
+    raise ValueError("There is no such role.")
+
+
 def leaves(template: Template, kind: TemplateKind) -> None:
     sys.exit(0)
 
@@ -395,6 +410,7 @@ def returns_another(template: Template, kind: TemplateKind) -> Template:
     ("change", "told"),
     [
         (raises, r"raises failed for the least-privilege template: KeyError: .*line \d+ of .*"),
+        (says, r"ValueError: There is no such role\. [A-Z]"),
         (leaves, "leaves failed for the least-privilege template: SystemExit: 0"),
         (adds_no_resource, "adds_no_resource made a least-privilege template that cannot be"),
         (adds_a_fraction, "Write a fraction as text, like '0.5'"),

@@ -18,7 +18,7 @@ from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings, Vendor
 from dt_logs_cfn.template.embedding import extract, handler_sha256, handler_zip
 from dt_logs_cfn.template.execution_policies import LOG_GROUP
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
-from dt_logs_cfn.template.parsing import MOST_LEVELS, parse_template
+from dt_logs_cfn.template.parsing import MOST_LEVELS, parse_template, read_template
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_cfn.template.resources import (
     EXECUTION_ROLE,
@@ -410,8 +410,15 @@ def test_a_template_may_nest_a_hundred_levels_deep() -> None:
         return '{"Resources": {"x": ' + "[" * (levels - 2) + "]" * (levels - 2) + "}}"
 
     assert parse_template(nested(MOST_LEVELS))
-    with pytest.raises(VerifyError, match="nests deeper"):
+    with pytest.raises(VerifyError, match="nests deeper") as refused:
         parse_template(nested(MOST_LEVELS + 1))
+    assert refused.value.fix
+
+
+def test_a_template_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "odd.json").write_bytes(b"\xff")
+    with pytest.raises(VerifyError, match=re.escape(str(tmp_path / "odd.json"))):
+        read_template(tmp_path / "odd.json")
 
 
 @pytest.mark.parametrize("template", [{}, {"Metadata": []}, {"Metadata": {"DTLogsAnalysis": {}}}])

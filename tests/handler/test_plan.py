@@ -344,3 +344,31 @@ def test_update_leads_to_what_a_create_would_and_back(changed: dict[str, object]
     assert planned(asked("Update", new, new, at=NOON + 120), updated)[0].changes == ()
     back = after(asked("Update", old, new, at=NOON + 180), updated)
     assert meaning(back) == meaning(there)
+
+
+@pytest.mark.parametrize(("account", "works"), [(VENDOR, True), ("111122223333", False)])
+def test_a_deny_that_excepts_the_vendors_account_is_not_in_the_way(
+    account: str, works: bool
+) -> None:
+    deny = {
+        "Sid": "Others",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::logs/*",
+        "Condition": {"StringNotEquals": {"aws:PrincipalAccount": account}},
+    }
+    logs = replace(LOGS, policy=json.dumps({"Statement": [deny]}))
+    before = state(alb(bucket="logs"), buckets=(logs,))
+    if works:
+        assert planned(request("Create", WEB), before)[0].placements
+        return
+    with pytest.raises(Refused, match="Statement Others"):
+        planned(request("Create", WEB), before)
+
+
+def test_a_load_balancer_that_is_gone_may_leave() -> None:
+    there = after(request("Create", WEB, API), state(alb(), alb("api", 2)))
+    gone = replace(there, load_balancers={**there.load_balancers, WEB: None})
+    left = after(request("Update", API, old=properties(WEB, API), at=NOON + 60), gone)
+    assert left.load_balancers[API] == there.load_balancers[API]

@@ -271,3 +271,10 @@ def test_dead_principal_is_named_before_the_put(statement: dict[str, Any], name:
 @given(policies())
 def test_living_principals_pass(policy: str | None) -> None:
     check_policy(policy, "logs")
+
+
+def test_what_is_not_a_statement_stays_as_it_is() -> None:
+    """S3 does not accept it, but an edit must not fail on it."""
+    assert PolicyEdit(drop=frozenset({"a"})).applied('{"Statement":["odd"]}') == (
+        '{"Statement":["odd"]}'
+    )

@@ -124,6 +124,13 @@ def test_wrong_value_is_named_with_its_fix(name: str, value: str, fix: str) -> N
     assert fix in refused.value.fix
 
 
+def test_a_value_of_120_characters_is_shown_whole() -> None:
+    for length, shown in ((120, "x" * 120), (121, "x" * 119 + "…")):
+        with pytest.raises(InvalidRequest) as refused:
+            properties_of(properties("x" * length), HERE)
+        assert f"{shown!r} is not valid." in refused.value.what
+
+
 def test_long_value_is_shown_in_part() -> None:
     with pytest.raises(InvalidRequest) as refused:
         properties_of(properties("x" * 4000), HERE)
@@ -461,12 +468,10 @@ def test_schedules_event_without_a_time_is_refused() -> None:
         scheduled({"StackId": HERE.id, "Time": "noon"}, 0)
 
 
-def test_the_limits_of_a_number_and_a_tags_further_equals_signs_are_taken() -> None:
-    given = {"LogRetentionDays": "36500", "ResourceTags": "team=a=b"}
+@pytest.mark.parametrize("days", [1, 36500])
+def test_the_limits_of_a_number_and_a_tags_further_equals_signs_are_taken(days: int) -> None:
+    given = {"LogRetentionDays": str(days), "ResourceTags": "team=a=b"}
     asked = request("Update", WEB, old=properties(WEB, **given), **given)
     assert asked.properties
-    assert (asked.properties.retention_days, dict(asked.properties.tags)) == (
-        36500,
-        {"team": "a=b"},
-    )
+    assert (asked.properties.retention_days, dict(asked.properties.tags)) == (days, {"team": "a=b"})
     assert asked.traces.tags == ("team",)

@@ -233,7 +233,7 @@ _FIXES: tuple[tuple[str, Callable[..., None]], ...] = (
     ),
     (r"Bucket (\S+) has 100 notifications already.*Remove some", Reader.remove_some),
     (
-        r"accept the notifications of bucket (\S+): [^:]*: (arn:[^, ]+): .*Remove each whose",
+        r"accept the notifications of bucket (\S+): [^:]*: (arn:[^, ]+): .*Remove each one whose",
         Reader.remove_dead,
     ),
     (r"aws sns delete-topic --topic-arn ([^) ]+)\), then", Reader.delete_topic),

@@ -48,7 +48,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_the_same_comes_of_it(scenario: Scenario, privileges: str) -> None:
     clocks = Clock(), Clock()
     moto = OnMoto(clocks[0])
-    arns = scenario.prepare(moto)  # type: ignore[arg-type]  # what scenarios use of an account
+    arns = scenario.prepare(moto)  # type: ignore[arg-type]  # it has all that scenarios use
     twin = Twin(clocks[1], arns)
     assert scenario.prepare(twin) == arns
     both: list[tuple[Any, Stack]] = [

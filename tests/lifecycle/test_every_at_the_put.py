@@ -15,7 +15,7 @@ from lifecycle.cloudformation import properties
 
 BUCKET = "team-logs"
 EVERY = properties("*", Privileges="documented")
-# S3 and SNS refuse these only at the put; the documented role may not read topics before.
+# S3 and SNS refuse these only at the put; the documented role cannot read topics beforehand.
 EACH = pytest.mark.parametrize("kind", ["dead destination", "closed account", "topic of our name"])
 
 

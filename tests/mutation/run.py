@@ -206,7 +206,9 @@ def main() -> int:
     given = parser.parse_args()
     stage(given.folder, given.modules, given.exclude, given.tests)
     os.chdir(given.folder)
-    sys.dont_write_bytecode = False  # Each process would compile all the changed code again.
+    sys.dont_write_bytecode = (
+        False  # Otherwise, each process would compile all the changed code again.
+    )
 
     import mutmut.__main__ as mutmut  # It reads its configuration in the folder.
     from mutmut.mutation.mutators import mutation_operators, operator_string

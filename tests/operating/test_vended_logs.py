@@ -35,7 +35,7 @@ def test_load_balancer_that_logs_by_cloudwatch_logs_alone_logs(looking: Looking)
 
     check = found[arn.partition(":loadbalancer/")[2], "logging"]
     assert check.verdict == "finding"
-    assert check.saw == f"only CloudWatch Logs delivers its access logs: to {STREAM}, {GROUP}"
+    assert check.saw == f"only CloudWatch Logs delivers its access logs, to {STREAM}, {GROUP}"
     assert "Both deliveries can be on" in check.fix
     assert found["account", "vended logs"].saw == (
         "CloudWatch Logs delivers access logs of 1 load balancer here"

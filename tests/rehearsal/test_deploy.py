@@ -621,7 +621,7 @@ def test_who_is_overtaken_by_another_change_is_told(account: Emulated, run: Runn
     account.sandbox.endpoint.before = overtaking
     ran = run(*again(account, "--parameter", "RunToken=2"))
     assert ran.failure == (
-        f"Another change of the stack {NAME} was faster and replaced this one. Run it again to see"
+        f"Another change to stack {NAME} came first and replaced this one. Run it again to see"
         " what is left to change."
     )
 

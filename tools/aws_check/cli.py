@@ -151,7 +151,7 @@ def _run(
 
 
 def _clients(profile: str, by: str, ledger: Ledger, transcript: Transcript) -> Any:
-    """Return a function that creates a watched client of each service, once."""
+    """Return a function that creates one watched client for each service."""
     session = _session(profile, ledger.region)
     watch(session, by, ledger, transcript)
     return cache(partial(session.client, config=aws.CONFIG))

@@ -1,4 +1,4 @@
-"""Refuse a text that is not a template that CloudFormation reads.
+"""Reject text that is not a valid CloudFormation template.
 
 The texts are those that its users quote, unverified, except where a recording is named.
 """

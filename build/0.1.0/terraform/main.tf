@@ -56,7 +56,7 @@ variable "notification_endpoint" {
 }
 
 variable "load_balancer_arns" {
-  description = "Application load balancers of this account and region; * is all. ARNs (arn:...:loadbalancer/app/NAME/ID), or *."
+  description = "Application load balancers of this account and region; * for all. ARNs (arn:...:loadbalancer/app/NAME/ID), or *."
   type        = list(string)
 }
 
@@ -85,7 +85,7 @@ variable "log_bucket_name" {
 }
 
 variable "log_retention_days" {
-  description = "In a bucket that we create."
+  description = "Days to keep logs in a bucket that we create."
   type        = number
   default     = 30
 }

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AT_ONCE = 8  # load balancers that are read at once
+AT_ONCE = 8  # load balancers that are read concurrently
 _FUNCTION_SECONDS = FunctionSettings().timeout - ANSWER_RESERVE
 # The answer of an account that has none of it, so that reading continues after a denial.
 _NOTHING: Mapping[str, Mapping[str, object]] = {

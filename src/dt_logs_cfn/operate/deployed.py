@@ -182,10 +182,10 @@ def _source(archive: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             if opened.namelist() != [_FILE]:
-                raise VerifyError(f"The function's code is more than {_FILE}.", fix)
+                raise VerifyError(f"The function's code contains more than {_FILE}.", fix)
             with opened.open(_FILE) as file:
                 content = file.read(LIMIT + 1)
-    # ValueError: an offset or size that cannot be, or a name that is not UTF-8.
+    # ValueError: an impossible offset or size, or a name that is not UTF-8.
     except (
         zipfile.BadZipFile,
         zlib.error,

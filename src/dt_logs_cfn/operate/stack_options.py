@@ -102,7 +102,7 @@ def check_role(arn: str | None) -> None:
 def check_names(arguments: argparse.Namespace) -> None:
     """Check the names of the stack that is to be deployed, and of its service role.
 
-    Raises UsageError, also for a name that the service role may not manage.
+    Raises UsageError, including for a stack name that the service role may not manage.
     """
     name, prefix = arguments.stack, arguments.stack_name_prefix
     check_stack(name)

@@ -50,7 +50,7 @@ def customization(
     found: Mapping[TemplateKind, Plain], ours: Mapping[TemplateKind, Plain]
 ) -> Customization | None:
     """Return how templates differ from ours, or None if nobody customized them."""
-    names = (each["Metadata"][RECORD].get(CUSTOMIZED, "") for each in found.values())
+    names = (each["Metadata"][RECORD].get(CUSTOMIZED) for each in found.values())
     by = next(filter(None, names), "")
     if not by:
         return None

@@ -133,7 +133,7 @@ def _onboarding() -> list[Parameter]:
     return [
         _parameter(
             "LoadBalancerArns",
-            "Application load balancers of this account and region; * is all.",
+            "Application load balancers of this account and region; * for all.",
             rf"(\{EVERY_LOAD_BALANCER}|{LOAD_BALANCER_ARN})",
             "ARNs (arn:...:loadbalancer/app/NAME/ID), or *.",
             None,
@@ -175,7 +175,7 @@ def _log_buckets() -> list[Parameter]:
         Parameter(
             "LogRetentionDays",
             Type="Number",
-            Description="In a bucket that we create.",
+            Description="Days to keep logs in a bucket that we create.",
             MinValue=1,
             MaxValue=36500,
             Default=30,

@@ -11,7 +11,7 @@ from troposphere import Sub, encode_to_dict
 from dt_logs_cfn.template.json_tree import Path, mappings
 from dt_logs_handler.documents import Json
 
-# A text, or a troposphere function from which CloudFormation makes one; troposphere ships no types.
+# A string, or a troposphere function that resolves to one; troposphere ships no types.
 Resource = Any
 
 EVERYTHING = ("*",)

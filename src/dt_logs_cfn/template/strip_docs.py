@@ -101,5 +101,4 @@ def _annotations(signature: bytes) -> Iterator[tuple[int, int]]:
             start = lines[each.lineno - 1] + each.col_offset + len(each.arg.encode())
             yield start, lines[(each.end_lineno or 0) - 1] + (each.end_col_offset or 0)
     if returns:
-        start = lines[returns.lineno - 1] + returns.col_offset
-        yield signature.rindex(b" ->", 0, start), len(signature)
+        yield signature.rindex(b" ->"), len(signature)

@@ -110,7 +110,7 @@ variable "log_bucket_name" {
 }
 
 variable "log_retention_days" {
-  description = "In a bucket that we create."
+  description = "Days to keep logs in a bucket that we create."
   type        = number
   default     = 30
 }

@@ -14,7 +14,7 @@ from dt_logs_handler.errors import HandlerError
 from dt_logs_handler.names import Stack
 from dt_logs_handler.request import Request, parse
 
-# CloudFormation makes a stack's ID when it creates the stack. Until then, nobody's is used.
+# CloudFormation makes a stack's ID when it creates the stack. Until then, use one of no stack.
 _NO_STACK = "00000000-0000-4000-8000-000000000000"
 
 

@@ -54,7 +54,7 @@ class MarkedTopic:
 
 @dataclass(frozen=True)
 class Marks:
-    """What was found of one stack; `unread` says in words what could not be read."""
+    """What a search found for one stack; `unread` describes what could not be read."""
 
     load_balancers: tuple[MarkedLoadBalancer, ...] = ()
     buckets: tuple[MarkedBucket, ...] = ()

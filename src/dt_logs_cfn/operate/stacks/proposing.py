@@ -52,7 +52,7 @@ def proposed(
     except ClientError as error:
         if code(error) == "ChangeSetNotFound":
             raise OperatingError(
-                f"Another change of the stack {deployment.name} was faster and replaced this one.",
+                f"Another change to stack {deployment.name} came first and replaced this one.",
                 "Run it again to see what is left to change.",
             ) from error
         raise

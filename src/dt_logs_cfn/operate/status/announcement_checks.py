@@ -177,8 +177,8 @@ class _Deliveries:
         if self._seen.now - since <= _CONFIRMED_WITHIN:
             fix = "Data Theorem's endpoint confirms it by itself. Look again within the hour."
             return Judged(saw, "waiting", fix)
-        fix = "Have Data Theorem's endpoint confirm it. SNS removes it after some days; then run"
-        return finding(saw, f"{fix} the stack again.")
+        fix = "Have Data Theorem's endpoint confirm it. If SNS has removed it, run the stack"
+        return finding(saw, f"{fix} again.")
 
     def _filter(self, found: Subscription, shown: str) -> Judged:
         """Judge whether a subscription to a foreign topic lets this location's logs through."""

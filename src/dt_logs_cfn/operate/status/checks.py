@@ -80,7 +80,7 @@ def _off(seen: Seen, arn: str) -> Judged:
     fix = "Onboard it: `plan` shows how. If a stack has it already, run that again."
     saw = "access logs are off"
     if by := seen.vended_to(arn):
-        saw = f"only CloudWatch Logs delivers its access logs: to {', '.join(by)}"
+        saw = f"only CloudWatch Logs delivers its access logs, to {', '.join(by)}"
         fix += " Both deliveries can be on; Data Theorem reads those of access_logs.s3."
     elif isinstance(seen.vended, Unread):
         saw = "access_logs.s3 is off; whether CloudWatch Logs delivers access logs is not known"

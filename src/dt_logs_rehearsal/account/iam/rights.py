@@ -52,7 +52,7 @@ _PASSED = {
     "cloudformation": ("RoleARN", "cloudformation.amazonaws.com"),
     "lambda": ("Role", "lambda.amazonaws.com"),
 }
-# Permissions that a call's parameter adds. [botocore, s3 CreateBucket, "Permissions"]
+# Permissions that a call with this parameter also needs. [botocore, s3 CreateBucket, "Permissions"]
 _BESIDES = (
     ("CreateFunction", "Tags", "lambda:TagResource"),
     ("PutRule", "Tags", "events:TagResource"),

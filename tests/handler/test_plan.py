@@ -45,7 +45,7 @@ from dt_logs_handler.model import (
     Topic,
 )
 from dt_logs_handler.notifications import own
-from dt_logs_handler.request import Request, parse
+from dt_logs_handler.request import Request, parse, refreshing
 
 WEB, API = alb_arn("web", 1), alb_arn("api", 2)
 THEIRS = {"Sid": "Theirs", "Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket"}
@@ -372,3 +372,43 @@ def test_a_load_balancer_that_is_gone_may_leave() -> None:
     gone = replace(there, load_balancers={**there.load_balancers, WEB: None})
     left = after(request("Update", API, old=properties(WEB, API), at=NOON + 60), gone)
     assert left.load_balancers[API] == there.load_balancers[API]
+
+
+def refresh(*arns: str) -> Any:
+    """Return the request of a schedule for load balancers."""
+    return refreshing(HERE, int(NOON) + 60, properties(*arns))
+
+
+def test_a_refresh_keeps_the_filter_for_a_load_balancer_that_it_does_not_see() -> None:
+    albs = [alb(bucket="logs", prefix="a"), alb("api", 2, bucket="logs", prefix="b")]
+    topics = (Topic(SHARED, "", ()),)
+    there = after(request("Create", "*"), state(*albs, buckets=(notified("logs"),), topics=topics))
+    seen = replace(there, load_balancers={WEB: there.load_balancers[WEB]})
+
+    assert after(refresh("*"), seen) == seen
+
+
+def test_a_refresh_follows_a_load_balancer_to_another_prefix() -> None:
+    there = after(request("Create", WEB), LOGGING)
+    moved = replace(there, load_balancers={WEB: alb(bucket="logs", prefix="elsewhere")})
+
+    found = after(refresh(WEB), moved)
+
+    assert [e.location.prefix for e in bucket(found, "logs").register(HERE)] == ["elsewhere"]
+
+
+@pytest.mark.parametrize(("vendor", "tolerated"), [(VENDOR, True), ("111122223333", False)])
+def test_only_a_policy_that_narrows_rights_must_be_put_where_the_stack_was_before(
+    vendor: str, tolerated: bool
+) -> None:
+    there = after(request("Create", WEB), LOGGING)
+    entries = {**bucket(there, "logs").notifications, "TopicConfigurations": []}
+    policy = LOGS.policy if vendor == VENDOR else bucket(there, "logs").policy
+    drifted = reset(there, "logs", policy=policy, notifications=entries)
+    asked = request("Update", WEB, DataTheoremAccountId=vendor, at=NOON + 60)
+
+    found, _ = planned(asked, drifted)
+
+    may_fail = {type(step).__name__: arns for step, arns in found.tolerated}
+    assert may_fail["EditNotifications"] == ()
+    assert may_fail.get("EditPolicy") == (() if tolerated else None)

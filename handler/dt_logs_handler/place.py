@@ -61,7 +61,9 @@ def place(request: Request, state: State) -> Placing:
         if found is None or arn in refused:
             continue
         to = target(found, request, state)
-        claimed = is_claimed(found, request, state)
+        # If somebody overwrote the register, the mark still tells what the stack turned on.
+        mark = state.turned_on(found.logging, request.stack)
+        claimed = mark == request.stack.tag or is_claimed(found, request, state)
         there = state.buckets.get(to.bucket)
         gone = isinstance(there, Absent)
         # For `*`, an earlier request includes this one only if the bucket it logged to is gone.
@@ -74,7 +76,7 @@ def place(request: Request, state: State) -> Placing:
         except Refused as why:
             closed = not isinstance(there, Bucket)
             if before and found.logging.enabled and (claimed or closed):
-                placed.append(Placed(found, found.logging, before, claimed))
+                placed.append(Placed(found, found.logging, before, claimed and not closed))
                 warnings.append(f"{name} stays as it is: {why}")
             elif before or properties.every:
                 refused[arn] = str(why)

@@ -310,3 +310,18 @@ def test_logging_that_was_there_before_may_fail_to_be_set_again_without_failing_
     plan, _ = planned(same, there)
     tolerated = [(e.load_balancer, a) for e, a in plan.tolerated if isinstance(e, SetLogging)]
     assert tolerated == [(WEB, (WEB,))]
+
+
+@pytest.mark.parametrize("arns", [(SHOP,), ("*",)], ids=["named", "all"])
+def test_a_policy_that_was_replaced_by_a_deny_turns_nothing_off(arns: tuple[str, ...]) -> None:
+    """The register is gone with the policy, but the stack's own bucket and prefix still tell."""
+    there = created(True, *arns)
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
+    policy = json.dumps({"Statement": [{"Sid": "NoReads", **deny}]})
+    replaced = reset(there, logging(there, SHOP).bucket, policy=policy)
+
+    plan, found = comes_to_rest(request("Update", *arns, at=NOON + 60), replaced)
+
+    assert logging(found, SHOP) == logging(there, SHOP)
+    assert any("NoReads" in each for each in plan.warnings)
+    assert bucket(found, logging(found, SHOP).bucket).register(HERE)

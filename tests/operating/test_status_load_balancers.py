@@ -342,6 +342,25 @@ def test_what_restores_an_overwritten_policy_is_said_first(
     assert (found[subject(arn), "delivery grant"].fix == again) is not of_the_customer
 
 
+def test_a_deny_that_replaced_the_policy_is_said_first(looking: Looking) -> None:
+    account = looking.account
+    arn = account.add_load_balancer("web")
+    looking.create(arn)
+    bucket = account.world.load_balancers[arn].attributes["access_logs.s3.bucket"]
+    deny = {"Sid": "NoReads", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject"}
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{**deny, "Resource": f"arn:aws:s3:::{bucket}/*"}],
+    }
+    account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+    found = looking.of(stacks=("dt-logs",))
+
+    first, *_ = (each for each in found.values() if each.verdict == "finding")
+    assert first == found[subject(arn), "explicit deny"]
+    assert "NoReads" in first.saw
+
+
 @pytest.mark.parametrize(
     ("condition", "verdict"),
     [

@@ -30,7 +30,7 @@ def checks(logs: Logs) -> Iterator[Check]:
     """Yield the checks of a bucket that a load balancer logs to.
 
     If somebody overwrote the policy, running the stack again restores it. So what says that comes
-    before what follows from it.
+    before what follows from it, but after a Deny, which a run does not remove.
     """
     found = [
         logs.check("delivery grant", _delivery, "GetBucketPolicy"),
@@ -40,11 +40,21 @@ def checks(logs: Logs) -> Iterator[Check]:
         logs.check("payer", _payer, "GetBucketRequestPayment"),
         logs.check("read grant", _grant, "GetBucketPolicy"),
     ]
-    yield from sorted(found, key=lambda each: each.fix != RUN_AGAIN)
-    if logs.claims or logs.seen.denial(logs.bucket.name, "GetBucketPolicy"):
-        yield logs.check("explicit deny", _denied, "GetBucketPolicy")
+    denial = logs.seen.denial(logs.bucket.name, "GetBucketPolicy")
+    ours = bool(logs.claims or logs.was_onboarded or denial)
+    if ours:
+        found.append(logs.check("explicit deny", _denied, "GetBucketPolicy"))
+    yield from sorted(found, key=_rank)
+    if ours:
         operations = ("GetBucketPolicy", "GetBucketPolicyStatus", "GetPublicAccessBlock")
         yield logs.check("public access block", _restricted, *operations)
+
+
+def _rank(check: Check) -> int:
+    """Return where a check stands; sorting by it keeps the order otherwise."""
+    if check.name == "explicit deny" and check.verdict == "finding":
+        return 0
+    return 1 if check.fix == RUN_AGAIN else 2
 
 
 def _delivery(logs: Logs) -> Judged:

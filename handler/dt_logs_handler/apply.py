@@ -62,9 +62,7 @@ class Effects:
     plan: model.Plan = field(default_factory=model.Plan)  # the current plan
     put: dict[str, str | None] = field(default_factory=dict)  # policies as this run left them
     failed: dict[str, str] = field(default_factory=dict)  # that failed, and why
-    answered: dict[str, model.LoadBalancer] = field(
-        default_factory=dict
-    )  # as ELB answered a change
+    answered: dict[str, model.LoadBalancer] = field(default_factory=dict)  # as ELB answered
     subscriptions: dict[tuple[str, str], str] = field(default_factory=dict)
     _policies: dict[str, tuple[float, str | None]] = field(default_factory=dict)
 

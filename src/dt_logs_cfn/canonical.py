@@ -40,15 +40,16 @@ def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
     return f"{_render(_ordered(value), indentation, width)}\n"
 
 
-def readable(value: object) -> str:
+def readable(value: object, width: int = 80) -> str:
     """Return a value for people: text unchanged, and JSON, also inside a text, in short lines."""
     if isinstance(value, str):
-        with suppress(ValueError):  # a text may begin like JSON
-            return readable(json.loads(value, parse_float=str)) if value[:1] == "{" else value
+        if value[:1] == "{":
+            with suppress(ValueError):  # a text may only begin like JSON
+                return readable(json.loads(value, parse_float=str), width)
         return value
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return ", ".join(map(readable, value))
-    return "" if value is None else dumps(value, width=80).rstrip()
+    return "" if value is None else dumps(value, width=width).rstrip()
 
 
 def _ordered(value: object) -> object:

@@ -3,7 +3,6 @@
 Nothing secret is in it: an endpoint is shown without its path and query.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -160,7 +159,7 @@ def _parts(line: str) -> Iterator[str]:
     if not brace or start[2:] not in ("policy", "notification", "filter"):
         yield line
         return
-    first, *others = canonical.dumps(json.loads(f"{{{rest}"), width=70).splitlines()
+    first, *others = canonical.readable(f"{{{rest}", width=70).splitlines()
     yield f"{start} {first}"
     yield from (f"{start[0]}   {each}" for each in others)
 

@@ -33,6 +33,7 @@ _RETENTIONS = (
 _FIX = "Correct release.cfg, or leave the value empty."
 _FOREIGN = "Take the template from a release."
 _FUNCTION = "function"  # the section; no partition has this name
+_SHARED = "all"  # in a template's record: the values that all partitions have in common
 
 
 @dataclass(frozen=True)
@@ -170,11 +171,23 @@ class Settings:
         """Read what `to_metadata` returned; it is not trusted. Raises SettingsError."""
         if not isinstance(value, dict):
             raise SettingsError("The recorded settings are not an object.", _FOREIGN)
-        return cls._of(value.items())
+        sections = {**value}
+        shared = _checked(_SHARED, sections.pop(_SHARED, {}), _names(Vendor))
+        for name in sections.keys() & set(PARTITIONS):
+            sections[name] = {**shared, **_checked(name, sections[name], _names(Vendor))}
+        return cls._of(sections.items())
 
     def to_metadata(self) -> dict[str, dict[str, str]]:
-        """Return what is set, by section of `release.cfg`, to be recorded in a template."""
+        """Return what is set, by section of `release.cfg`, to be recorded in a template.
+
+        What all partitions have in common is recorded once, because a template's size is limited.
+        """
         found = {vendor.partition: vendor.to_metadata() for vendor in self.vendors}
+        if len(found) > 1:
+            shared = dict(set.intersection(*(set(each.items()) for each in found.values())))
+            for name, values in found.items():
+                found[name] = {k: v for k, v in values.items() if k not in shared}
+            found = {_SHARED: dict(sorted(shared.items())), **found} if shared else found
         function = self.function.to_metadata()
         return {**found, _FUNCTION: function} if function else found
 
@@ -202,8 +215,7 @@ class Settings:
         vendors, function = [], FunctionSettings()
         for name, values in sections:
             kind = FunctionSettings if name == _FUNCTION else Vendor
-            known = [each.name for each in fields(kind) if each.name != "partition"]
-            texts = _checked(name, values, known)
+            texts = _checked(name, values, _names(kind))
             if name == _FUNCTION:
                 function = FunctionSettings.parse(texts)
             else:
@@ -246,6 +258,10 @@ def partition_of(region: str) -> str:
         case ["us", "gov"]:
             return "aws-us-gov"
     return "aws"
+
+
+def _names(kind: type[Vendor] | type[FunctionSettings]) -> list[str]:
+    return [each.name for each in fields(kind) if each.name != "partition"]
 
 
 def _checked(section: object, values: object, known: Sequence[str]) -> Mapping[str, str]:

@@ -349,8 +349,10 @@ MOST = 46_000  # bytes of a stack template
 LONG = f"https://logs.example.com/{'a' * 275}"
 LONGEST = Settings(
     tuple(
-        Vendor(partition, "111122223333", LONG, "https://a-bucket.s3.us-east-1.amazonaws.com/alb")
-        for partition in PARTITIONS
+        Vendor(
+            name, f"11112222333{number}", LONG, f"https://of-{name}.s3.us-east-1.amazonaws.com/a"
+        )
+        for number, name in enumerate(PARTITIONS)
     )
 )
 

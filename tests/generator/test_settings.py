@@ -1,5 +1,6 @@
 """A vendor's settings are read, checked, recorded and read back."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,18 @@ def test_what_is_recorded_can_be_read_back(settings: Settings) -> None:
     assert settings == Settings.from_metadata(settings.to_metadata())
 
 
+def test_what_partitions_have_in_common_is_recorded_once() -> None:
+    """A template must stay small, and an https endpoint of 300 characters often is the same."""
+    china = Vendor("aws-cn", "444455556666", "https://logs.example.com/in")
+    aws = replace(china, partition="aws", vendor_account_id=ACCOUNT)
+
+    assert Settings((aws, china)).to_metadata() == {
+        "all": {"notification_endpoint": "https://logs.example.com/in"},
+        "aws": {"vendor_account_id": ACCOUNT},
+        "aws-cn": {"vendor_account_id": "444455556666"},
+    }
+
+
 @STEADY
 @given(all_settings)
 def test_the_order_of_vendors_does_not_matter(settings: Settings) -> None:
@@ -147,7 +160,7 @@ def test_the_order_of_vendors_does_not_matter(settings: Settings) -> None:
 @given(
     json_values
     | st.dictionaries(
-        st.sampled_from([*PARTITIONS, "function", "x"]),
+        st.sampled_from([*PARTITIONS, "all", "function", "x"]),
         st.dictionaries(
             st.sampled_from(["vendor_account_id", "base_url", "partition", "memory", "x"]),
             st.sampled_from(["", ACCOUNT, BASE, "256"]) | json_values,

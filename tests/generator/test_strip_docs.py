@@ -96,35 +96,35 @@ def unused() -> Callable[[], None]:
 STRIPPED = '''from __future__ import annotations
 import os.path
 from typing import Protocol, cast as as_
-LIMIT: int = 3
-NAME: str
+LIMIT = 3
+NAME: ...
 
 class Error(Exception):
     ...
 
 class Reader(Protocol):
-    size: int = 0
+    size: ... = 0
 
     def read(self, name, *more, limit = None, **others):
         ...
 
 async def größe(ü, /, *, é = "a -> b: #c"):
-    found: list[str] = [ü]
+    found = [ü]
 
     class Local:
-        field: int = 1
+        field: ... = 1
     match found:
         case [_]:
             try:
                 with open(ü) as file:
-                    text: str = file.read()
+                    text = file.read()
             except OSError:
-                text: str
+                text: ...
                 raise
 
     def inner():
         ...
-    print(["(", len(ü),], text or found,)
+    print(["(", len(ü)], text or found)
     long = [
         "%s",
         "%s",
@@ -139,6 +139,9 @@ def unused():
 class Stripper(ast.NodeTransformer):
     """Removes from a syntax tree what `strip_docs` removes from the text."""
 
+    def __init__(self) -> None:
+        self.fields: set[ast.stmt] = set()  # the statements directly in a class
+
     def visit(self, node: ast.AST) -> ast.AST | None:
         match node:
             case ast.If(test=ast.Name("TYPE_CHECKING"), orelse=[]):
@@ -147,6 +150,12 @@ class Stripper(ast.NodeTransformer):
                 node.annotation = None
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 node.returns = None
+            case ast.ClassDef():
+                self.fields.update(node.body)
+            case ast.AnnAssign(target, _, value) if value and node not in self.fields:
+                node = ast.Assign([target], value)
+            case ast.AnnAssign():
+                node.annotation = ast.Constant(...)
         match node:
             case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
                 if ast.get_docstring(node, clean=False) is not None:

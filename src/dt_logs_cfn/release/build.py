@@ -154,8 +154,11 @@ def _what_to_shorten(
     template: bytes, settings: Settings, excess: int, changes: Customization | None
 ) -> str:
     """Return what to shorten: a setting, if all settings together use at least the excess."""
-    vendors = Settings(settings.vendors).to_metadata().items()
-    places = {text: (name, of) for of, values in vendors for name, text in values.items()}
+    places = {
+        text: (name, vendor.partition)
+        for vendor in settings.vendors
+        for name, text in vendor.to_metadata().items()
+    }
     taken = {text: template.count(json.dumps(text).encode()) * len(text) for text in places}
     if sum(taken.values()) < excess:
         return f"Shorten {f'what {changes.by} adds' if changes else 'the handler or descriptions'}."

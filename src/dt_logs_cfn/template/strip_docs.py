@@ -1,7 +1,7 @@
 """Remove from Python sources what only readers and type checkers need.
 
-Every byte of a template counts. Most of it is cut by patterns, and annotations by the positions in
-the syntax tree of a signature: a whole module's tree takes a sixth of a build's time, and
+Every byte of a template counts. Most of it is cut by patterns, and a signature's annotations by the
+positions in its syntax tree: a whole module's tree takes a sixth of a build's time, and
 `ast.unparse` writes other bytes in each version of Python. The tests compare the syntax trees.
 """
 
@@ -18,28 +18,54 @@ _SIGNATURE = re.compile(
 )
 _IMPORT = re.compile(rb"^(from (?!__future__)\S+ import )(?:\(([^)]*)\)|(.*))\n", re.MULTILINE)
 _INDENTATION = re.compile(rb"^(?:    )+", re.MULTILINE)
+_BLOCK = re.compile(rb"(class|(?:async )?def) ")
+_VARIABLE = re.compile(rb"(\t*[\w.]+): (?!\.\.\.)[^=]+?( = .*)?")
 _OPENING, _CLOSING = (b"(", b"[", b"{"), (b")", b"]", b"}")
+# Where a comma before the closing bracket does not make a tuple.
+_CALL_LIST_OR_SET = re.compile(rb"(?:\w\(|(?<!\w)\[|\{)$")
 _LONGEST = 215  # columns of a line that was put together
 _BLANK_LINES = re.compile(rb"\n(?: *\n)+(?=( *(?:async|def|class|@))?)")
 
 
 def strip_docs(source: str) -> str:
-    """Return a module's source without docstrings, comments and the annotations of signatures.
+    """Return a module's source without docstrings, comments and annotations.
 
-    `if TYPE_CHECKING` blocks and imports for annotations go as well, and blank lines but one before
-    each function and class; tabs indent, and most statements are on one line. What runs stays as
-    it was written; a body that is only a docstring becomes `...`. The source must be formatted by
-    ruff, and none of its strings may have a line feed, or a `#` after two spaces. The bytes do not
-    depend on the version of Python.
+    A dataclass needs its fields' annotations, so those become `...`. `if TYPE_CHECKING` blocks and
+    imports for annotations go as well, and blank lines but one before each function and class; tabs
+    indent, and most statements are on one line. What runs stays as it was written; a body that is
+    only a docstring becomes `...`. The source must be formatted by ruff, and none of its strings
+    may have a line feed, or a `#` after two spaces. The bytes do not depend on the version of
+    Python.
     """
     text = _COMMENT.sub(b"", source.encode())
     text = _DOCSTRING.sub(_without_docstring, text)
     text = _FOR_TYPE_CHECKERS.sub(b"", text)
     text = _BLANK_LINES.sub(lambda found: b"\n\n" if found[1] else b"\n", text)
     text = _SIGNATURE.sub(lambda found: found[1] + _without_annotations(found[2]), text)
-    text = _without_unused_imports(text).lstrip(b"\n")
     text = _INDENTATION.sub(lambda found: b"\t" * (len(found[0]) // 4), text)
+    text = b"\n".join(_without_variable_annotations(text.split(b"\n")))
+    text = _without_unused_imports(text).lstrip(b"\n")
     return b"\n".join(_joined(text.split(b"\n"))).decode()
+
+
+def _without_variable_annotations(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Remove the annotations of variables; `...` stands for that of a class's field."""
+    blocks: list[tuple[int, bool]] = []  # the open blocks: their depth, and whether it is a class
+    before = b""
+    for line in lines:
+        depth = len(line) - len(line.lstrip(b"\t"))
+        if line:
+            while blocks and blocks[-1][0] >= depth:
+                blocks.pop()
+        if block := _BLOCK.match(line, depth):
+            blocks.append((depth, block[1] == b"class"))
+        found = None if before.endswith((*_OPENING, b",")) else _VARIABLE.fullmatch(line)
+        before = line
+        if found:
+            is_field = blocks[-1:] == [(depth - 1, True)]
+            annotation = b": ..." if is_field or not found[2] else b""
+            line = found[1] + annotation + (found[2] or b"")
+        yield line
 
 
 def _joined(lines: Iterable[bytes]) -> list[bytes]:
@@ -50,7 +76,10 @@ def _joined(lines: Iterable[bytes]) -> list[bytes]:
         joined.append(line)
         if opened and line.lstrip()[:1] in _CLOSING:
             first, *others = joined[opened[-1] :]
-            one = first + b" ".join(each.strip() for each in others[:-1]) + line.lstrip()
+            inside = b" ".join(each.strip() for each in others[:-1])
+            if _CALL_LIST_OR_SET.search(first):
+                inside = inside.removesuffix(b",")
+            one = first + inside + line.lstrip()
             if len(one) <= _LONGEST:
                 joined[opened[-1] :] = [one]
             opened.pop()

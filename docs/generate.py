@@ -176,25 +176,31 @@ def figures() -> str:
     return _table(("What", "Value", "Source"), rows)
 
 
+_MERGED = "read right before the change, **for safety**: what is there is kept"
 _CALLS = {
     "elbv2:DescribeLoadBalancerAttributes": (
         "Does the load balancer exist, and where does it log?",
         "read again right before the change, **for safety**: nobody else has changed it",
     ),
     "elbv2:ModifyLoadBalancerAttributes": ("turn logging on; the answer holds the new attributes",),
-    "s3:GetBucketTagging": ("Does the stack's bucket exist?", "read back: the tags"),
+    "s3:GetBucketTagging": (
+        "Does the stack's bucket exist?",
+        "**for safety**: the new bucket is ours",
+        "read back: the tags",
+    ),
     "s3:CreateBucket": ("the bucket, with its tags and ownership",),
     "s3:PutBucketPolicy": ("the registration, delivery, TLS only",),
     "s3:PutBucketLifecycleConfiguration": ("the retention",),
     "sns:CreateTopic": ("the topic, with its policy",),
     "sns:Subscribe": ("the endpoint",),
     "s3:PutBucketNotificationConfiguration": ("the notification",),
-    "s3:GetBucketPolicy": ("read back",),
-    "s3:GetBucketNotificationConfiguration": ("read back",),
+    "s3:GetBucketPolicy": (_MERGED, "read back"),
+    "s3:GetBucketNotificationConfiguration": (_MERGED, "read back"),
     "s3:GetPublicAccessBlock": ("**for safety**: S3 created the bucket private",),
+    "s3:GetBucketPolicyStatus": ("**for safety**: the policy is not public",),
     "s3:GetBucketEncryption": ("**for safety**: S3 created it with SSE-S3",),
     "s3:GetBucketOwnershipControls": ("read back",),
-    "s3:GetBucketLifecycleConfiguration": ("read back",),
+    "s3:GetBucketLifecycleConfiguration": (_MERGED, "read back"),
     "sns:GetTopicAttributes": ("read back: the topic's policy",),
     "sns:ListSubscriptionsByTopic": ("read back: the subscription, and whether it is confirmed",),
 }

@@ -18,13 +18,12 @@ from .aws import (
     PASSING,
     POLICY_SPREADS,
     Aws,
-    Passing,
     code,
     denied,
     failure,
     message,
 )
-from .buckets import ABSENT, POLICY
+from .buckets import ABSENT, POLICY, OwnedBucket
 from .errors import HandlerError, Refused
 from .names import Stack, load_balancer_name
 from .register import Registration, registrations
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     Take = Callable[[model.Step, "Effects"], str]  # takes a step; returns its outcome
     Log = Callable[[model.Step, str], None]  # is told of a step and its outcome
 
-_FRESH = 2.0  # seconds for which a bucket is new, and a policy that was read shows its users
+_FRESH = 2.0  # seconds for which a policy that was read shows who uses the bucket
 
 
 @dataclass
@@ -57,7 +56,6 @@ class Effects:
     made: set[str] = field(default_factory=set)  # buckets that this run created
     gone: set[str] = field(default_factory=set)  # buckets that this run deleted
     closed: set[str] = field(default_factory=set)  # buckets that ELB could not use
-    fresh: dict[str, float] = field(default_factory=dict)  # when a bucket was created
     before: set[str] = field(default_factory=set)  # buckets where the stack was registered
     plan: model.Plan = field(default_factory=model.Plan)  # the current plan
     put: dict[str, str | None] = field(default_factory=dict)  # policies as this run left them
@@ -70,7 +68,7 @@ class Effects:
         """Return a bucket's policy, read at most `age` seconds ago, or None if it has none."""
         read_at, known = self._policies.get(bucket, (float("-inf"), None))
         if self.aws.clock() - read_at > age:
-            known = POLICY.read(self.aws, bucket, self.stack.account, *self.spreads(bucket))
+            known = POLICY.read(self.at(bucket))
             self._policies[bucket] = (self.aws.clock(), known)
         return known
 
@@ -78,13 +76,10 @@ class Effects:
         """Read the bucket's policy again the next time."""
         self._policies.pop(bucket, None)
 
-    def empty(self, bucket: str) -> bool:
-        """Tell whether a bucket was created so recently that nothing can be configured yet."""
-        return self.aws.clock() - self.fresh.get(bucket, float("-inf")) < _FRESH
-
-    def spreads(self, bucket: str) -> tuple[Passing, ...]:
-        """Return the temporary errors of this bucket: a new one is not visible everywhere."""
-        return (BUCKET_SPREADS,) if bucket in self.made else ()
+    def at(self, bucket: str) -> OwnedBucket:
+        """Return a bucket for calls to S3; a new one is not visible everywhere at once."""
+        passing = (BUCKET_SPREADS,) if bucket in self.made else ()
+        return OwnedBucket(self.aws, bucket, self.stack.account, passing)
 
     def keep(self, step: model.Step, what: str, harmless: bool = True) -> str:
         """Record what stays as it is because a step cannot be taken."""
@@ -157,14 +152,11 @@ def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None
     Consecutive load balancers are changed several at a time. After a tolerated failure of one, the
     remaining steps are left to the next plan.
     """
-    try:
-        for group in _groups(steps):
-            known = len(effects.failed)
-            effects.aws.each(partial(_carry_out, effects, take), group)
-            if len(effects.failed) > known:
-                return  # the remaining steps assume that all succeeded
-    finally:
-        effects.fresh.clear()
+    for group in _groups(steps):
+        known = len(effects.failed)
+        effects.aws.each(partial(_carry_out, effects, take), group)
+        if len(effects.failed) > known:
+            return  # the remaining steps assume that all succeeded
 
 
 def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> list[HandlerError]:

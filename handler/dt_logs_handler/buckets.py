@@ -13,7 +13,7 @@ from .model import PRIVATE, Absent, Bucket, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import TypedDict
+    from typing import TypeAlias, TypedDict
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.literals import ObjectOwnershipType, ServerSideEncryptionType
@@ -32,10 +32,30 @@ if TYPE_CHECKING:
         Bucket: str
         ExpectedBucketOwner: str
 
+    Operation: TypeAlias = Callable[[S3Client, At], "T"]
+
 
 T = TypeVar("T")
 
 ABSENT = ("NoSuchBucket", "404")
+
+
+@dataclass(frozen=True)
+class OwnedBucket:
+    """A bucket for calls to S3, which names its owner in each of them.
+
+    Errors that are `passing` are temporary for this bucket.
+    """
+
+    aws: Aws
+    name: str
+    owner: str
+    passing: tuple[Passing, ...] = ()
+
+    def call(self, operation: Operation[T], *passing: Passing) -> T:
+        """Make a call about the bucket, like `Aws.call`."""
+        at: At = {"Bucket": self.name, "ExpectedBucketOwner": self.owner}
+        return self.aws.call(lambda: operation(self.aws.s3, at), *self.passing, *passing)
 
 
 @dataclass(frozen=True)
@@ -47,12 +67,12 @@ class Reading(Generic[T]):
 
     unset: str | None
     default: T
-    get: Callable[[S3Client, At], T]
+    get: Operation[T]
 
-    def read(self, aws: Aws, bucket: str, owner: str, *passing: Passing) -> T:
+    def read(self, bucket: OwnedBucket) -> T:
         """Return the value. Raises ClientError, CallFailed, OutOfTime."""
         try:
-            return aws.call(lambda: self.get(aws.s3, _at(bucket, owner)), *passing)
+            return bucket.call(self.get)
         except ClientError as error:
             if code(error) == self.unset:
                 return self.default
@@ -65,13 +85,9 @@ class Setting(Reading[T]):
 
     put: Callable[[S3Client, At, T], object]
 
-    def write(self, aws: Aws, bucket: str, owner: str, value: T, *passing: Passing) -> None:
+    def write(self, bucket: OwnedBucket, value: T, *passing: Passing) -> None:
         """Replace the value. Raises ClientError, CallFailed, OutOfTime."""
-        aws.call(lambda: self.put(aws.s3, _at(bucket, owner), value), *passing)
-
-
-def _at(bucket: str, owner: str) -> At:
-    return {"Bucket": bucket, "ExpectedBucketOwner": owner}
+        bucket.call(lambda s3, at: self.put(s3, at, value), *passing)
 
 
 def _body(answer: Mapping[str, object]) -> Configuration:
@@ -176,12 +192,12 @@ _PUBLIC: Reading[bool] = Reading(
 _REGION: Reading[str] = Reading(None, "", lambda s3, at: _region(s3.get_bucket_location(**at)))
 
 
-def secure(aws: Aws, bucket: str, owner: str, *passing: Passing) -> None:
+def secure(bucket: OwnedBucket) -> None:
     """Set what new buckets have by default since 2023. Repeatable."""
     block = cast("PublicAccessBlockConfigurationTypeDef", PRIVATE)
-    _PUBLIC_ACCESS_BLOCK.write(aws, bucket, owner, block, *passing)
-    _ENCRYPTION.write(aws, bucket, owner, "AES256", *passing)
-    _OWNERSHIP.write(aws, bucket, owner, "BucketOwnerEnforced", *passing)
+    _PUBLIC_ACCESS_BLOCK.write(bucket, block)
+    _ENCRYPTION.write(bucket, "AES256")
+    _OWNERSHIP.write(bucket, "BucketOwnerEnforced")
 
 
 def read_bucket(
@@ -191,48 +207,39 @@ def read_bucket(
     *,
     settings: bool = True,
     region: bool = False,
-    made: bool = False,
 ) -> Bucket | Absent | Unreadable:
     """Read a bucket of the account; with `region`, also the bucket's region.
 
-    `settings` are those that decide whether logs can flow, which the way out does not need. If the
-    bucket was `made` since the last look, S3 is not asked whether its policy is public: Block
-    Public Access refuses a public one. A bucket of another account is Unreadable, like one that
-    denies us. Raises ClientError or CallFailed, except for the documented "not configured" errors.
+    `settings` are those that decide whether logs can flow, which the way out does not need. A
+    bucket of another account is Unreadable, like one that denies us. Raises ClientError or
+    CallFailed, except for the documented "not configured" errors.
     """
-    policy = None
+    bucket, policy = OwnedBucket(aws, name, account), None
     try:
-        found = Bucket(
-            name,
-            TAGS.read(aws, name, account),
-            POLICY.read(aws, name, account),
-            NOTIFICATIONS.read(aws, name, account),
-        )
+        found = Bucket(name, TAGS.read(bucket), POLICY.read(bucket), NOTIFICATIONS.read(bucket))
         if settings:
-            found = _with_settings(aws, found, account, made)
-        return replace(found, region=_REGION.read(aws, name, account)) if region else found
+            found = _with_settings(bucket, found)
+        return replace(found, region=_REGION.read(bucket)) if region else found
     except ClientError as error:
         if code(error) in ABSENT:
             return Absent()
         if denied(error):
             with suppress(ClientError):
-                policy = POLICY.read(aws, name, account)
+                policy = POLICY.read(bucket)
             return Unreadable(f"{error.operation_name}: {message(error).rstrip('.')}", policy)
         raise
 
 
-def _with_settings(aws: Aws, found: Bucket, owner: str, made: bool) -> Bucket:
-    name = found.name
-    block = cast("Mapping[str, bool]", _PUBLIC_ACCESS_BLOCK.read(aws, name, owner))
+def _with_settings(bucket: OwnedBucket, found: Bucket) -> Bucket:
+    block = cast("Mapping[str, bool]", _PUBLIC_ACCESS_BLOCK.read(bucket))
     matters = found.policy is not None and block.get("RestrictPublicBuckets", False)
-    matters &= not (made and block.get("BlockPublicPolicy"))
     return replace(
         found,
-        encryption=_ENCRYPTION.read(aws, name, owner),
-        ownership=_OWNERSHIP.read(aws, name, owner),
+        encryption=_ENCRYPTION.read(bucket),
+        ownership=_OWNERSHIP.read(bucket),
         public_access_block=block,
-        public=matters and _PUBLIC.read(aws, name, owner),
-        lifecycle=LIFECYCLE.read(aws, name, owner) if found.maker else {},
+        public=matters and _PUBLIC.read(bucket),
+        lifecycle=LIFECYCLE.read(bucket) if found.maker else {},
     )
 
 

@@ -80,7 +80,6 @@ def _observe(
             stack.account,
             settings=settings,
             region=settings and name in coming,
-            made=before is not None and isinstance(before.buckets.get(name), Absent),
         )
         for name in dict.fromkeys(filter(None, names))
     }

@@ -25,7 +25,7 @@ from .register import (
     tls_statement,
 )
 from .request import Privileges, Properties, Request
-from .topics import endpoint_of, filter_policy, filtered, same_filter, tampered, topic_policy
+from .topics import endpoint_of, filter_policy, filtered, same_filter, taken, tampered, topic_policy
 
 
 def plan(request: Request, state: model.State) -> model.Plan:
@@ -313,12 +313,7 @@ class _Entry:
                     bucket,
                 )
         elif ours is None:
-            raise Refused(
-                f"The endpoint is subscribed to topic {topic} already, with other attributes.",
-                f"End it (aws sns unsubscribe --subscription-arn {each.arn}), then run the stack"
-                " again.",
-                bucket,
-            )
+            raise taken(topic, bucket, f" (aws sns unsubscribe --subscription-arn {each.arn})")
         else:
             self._take(topic, ours[0])
             if not same_filter(each.filter_policy, target):

@@ -29,7 +29,7 @@ from .errors import Overtaken, Refused
 from .names import BUCKET_TAG, LEFT_TAG, is_own_bucket_name
 from .observe import logging_of, read_load_balancer
 from .register import check_policy, dead_principal, registrations, sids
-from .topics import RETRIES, tampered, topic_policy
+from .topics import RETRIES, taken, tampered, topic_policy
 
 if TYPE_CHECKING:
     from typing import TypeVar
@@ -50,7 +50,7 @@ def take(step: model.Step, effects: Effects) -> str:
         case model.CreateBucket():
             return _create_bucket(step, effects)
         case model.SecureBucket(bucket):
-            secure(effects.aws, bucket, effects.stack.account, *effects.spreads(bucket))
+            secure(effects.at(bucket))
             return "secured"
         case model.SetTags(bucket):
             return _configure(TAGS, bucket, step.applied, effects)
@@ -76,7 +76,7 @@ def _take_away(
     effects: Effects,
 ) -> str:
     """Delete or end something that is ours, unless another stack needs it."""
-    aws, owner = effects.aws, effects.stack.account
+    aws = effects.aws
     with _ignoring(*ABSENT, "NotFound", "NotFoundException"):
         if effects.needed(step):
             return _NEEDED
@@ -85,11 +85,7 @@ def _take_away(
                 return _delete_bucket(step, effects)
             case model.DeleteTestFile(location):
                 key = location.test_file(effects.stack)
-                aws.call(
-                    lambda: aws.s3.delete_object(
-                        Bucket=location.bucket, Key=key, ExpectedBucketOwner=owner
-                    )
-                )
+                effects.at(step.bucket).call(lambda s3, at: s3.delete_object(**at, Key=key))
             case model.DeleteTopic(topic):
                 aws.call(lambda: aws.sns.delete_topic(TopicArn=topic))
             case model.Unsubscribe(arn):
@@ -115,26 +111,21 @@ def _configure(
     *passing: Passing,
 ) -> str:
     """Read a setting, merge our change, and put it immediately after the read."""
-    aws, owner = effects.aws, effects.stack.account
-    spreads = effects.spreads(bucket)
-    new = effects.empty(bucket) and setting is not TAGS
-    before = setting.default if new else setting.read(aws, bucket, owner, *spreads)
+    before = setting.read(effects.at(bucket))
     after = change(before)
     if after == before:
         return _SAME
-    setting.write(aws, bucket, owner, after, *spreads, *passing)
+    setting.write(effects.at(bucket), after, *passing)
     return "set"
 
 
 def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
     """Create the bucket with its tags; an older boto3 sets them right after it."""
     aws, stack, bucket = effects.aws, effects.stack, step.bucket
-    own = is_own_bucket_name(bucket)
     configuration: dict[str, object] = {}
     if stack.region != "us-east-1":  # S3 does not accept it by name
         configuration["LocationConstraint"] = stack.region
-    tagged = supports(aws, "Tags")
-    if tagged:
+    if supports(aws, "Tags"):
         configuration["Tags"] = [{"Key": k, "Value": v} for k, v in step.tags.items()]
     given: dict[str, object] = {"Bucket": bucket, "ObjectOwnership": "BucketOwnerEnforced"}
     if configuration:
@@ -143,19 +134,14 @@ def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
         given["BucketNamespace"] = "account-regional"
     try:
         aws.call(lambda: aws.s3.create_bucket(**cast("CreateBucketRequestTypeDef", given)))
-        # In us-east-1, S3 answers in the same way for a bucket that exists already.
-        if stack.region != "us-east-1" and own:
-            effects.fresh[bucket] = aws.clock()
     except ClientError as error:
         _explain_refused(error, bucket)
     effects.made.add(bucket)
-    if own and tagged:
-        return "made"
-    tags = TAGS.read(aws, bucket, stack.account, *effects.spreads(bucket))
+    tags = TAGS.read(effects.at(bucket))
     if tags and tags.get(BUCKET_TAG) != stack.tag:  # us-east-1 "creates" one that exists
         raise _appeared(bucket)
     if BUCKET_TAG not in tags:
-        TAGS.write(aws, bucket, stack.account, step.tags, *effects.spreads(bucket))
+        TAGS.write(effects.at(bucket), step.tags)
     return "made"
 
 
@@ -185,7 +171,7 @@ def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
     bucket, stack, edit = step.bucket, effects.stack, step.edit
     before = None
     with _ignoring(*([] if edit.put else ABSENT)):
-        before = None if effects.empty(bucket) else effects.policy(bucket)
+        before = effects.policy(bucket)
     mine = [e for e in registrations(before, bucket, stack) if e.stack == stack.tag]
     if any(each.time > effects.time for each in mine):
         raise Overtaken.by_later_event()
@@ -197,7 +183,7 @@ def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
     effects.shared |= bucket not in effects.made
     effects.forget(bucket)
     try:
-        POLICY.write(effects.aws, bucket, stack.account, after, *effects.spreads(bucket))
+        POLICY.write(effects.at(bucket), after)
     except ClientError as error:
         if edit.put and "Invalid principal" in message(error):
             named = {*re.findall(r'"(arn:[^"]*:iam::[^"]*)', after or "")}
@@ -265,11 +251,11 @@ def _edit_notifications(step: model.EditNotifications, effects: Effects) -> str:
 
 def _delete_bucket(step: model.DeleteBucket, effects: Effects) -> str:
     """Delete a bucket that is ours and unused, if it is empty."""
-    aws, bucket, owner = effects.aws, step.bucket, effects.stack.account
+    bucket, at = step.bucket, effects.at(step.bucket)
     try:
-        if not is_own_bucket_name(bucket) and BUCKET_TAG not in TAGS.read(aws, bucket, owner):
+        if not is_own_bucket_name(bucket) and BUCKET_TAG not in TAGS.read(at):
             return "kept, since it is not ours"
-        aws.call(lambda: aws.s3.delete_bucket(Bucket=bucket, ExpectedBucketOwner=owner))
+        at.call(lambda s3, at: s3.delete_bucket(**at))
     except ClientError as error:
         if denied(error):
             why = f"may not be deleted ({message(error)}; aws s3 rb s3://{bucket})"
@@ -337,11 +323,7 @@ def _subscribe(step: model.Subscribe, effects: Effects) -> str:
     except ClientError as error:
         if "already exists with different attributes" not in message(error):
             raise
-        raise Refused(
-            f"The endpoint is subscribed to topic {step.topic} already, with other attributes.",
-            "End it, then run the stack again.",
-            step.bucket,
-        ) from error
+        raise taken(step.topic, step.bucket) from error
     arn = answer["SubscriptionArn"]
     effects.subscriptions[step.topic, endpoint.address] = arn
     return "subscribed" if arn.startswith("arn:") else "awaits confirmation"

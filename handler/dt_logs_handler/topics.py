@@ -76,6 +76,15 @@ def tampered(topic: str, bucket: str) -> Refused:
     )
 
 
+def taken(topic: str, bucket: str, command: str = "") -> Refused:
+    """Return the failure for a topic to which the endpoint is subscribed in another way."""
+    return Refused(
+        f"The endpoint is subscribed to topic {topic} already, with other attributes.",
+        f"End it{command}, then run the stack again.",
+        bucket,
+    )
+
+
 def endpoint_of(subscription: Subscription) -> Endpoint:
     """Return the endpoint of a subscription."""
     return Endpoint("sqs" if subscription.protocol == "sqs" else "https", subscription.endpoint)

@@ -10,7 +10,7 @@ import pytest
 from cli.conftest import Run
 
 from dt_logs_cfn import Settings, build_release
-from dt_logs_handler.grants import GRANTS
+from dt_logs_cfn.template.grants import GRANTS
 
 
 def test_every_right_is_told_with_its_step_and_its_reason(run: Run) -> None:

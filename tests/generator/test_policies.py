@@ -13,6 +13,7 @@ from cfnlint.version import __version__ as cfn_lint
 
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template.execution_policies import PolicyLimits, least_privilege
+from dt_logs_cfn.template.grants import GRANTS, Grant, Scope
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 from dt_logs_cfn.template.service_policies import (
     CUSTOM,
@@ -26,7 +27,6 @@ from dt_logs_cfn.template.service_policies import (
 )
 from dt_logs_cfn.template.statements import PolicyTarget, actions, plain
 from dt_logs_cfn.template.templates import stack_template
-from dt_logs_handler.grants import GRANTS, Grant, Scope
 
 CONTRACT = Path(__file__).parent / "fixtures" / "contract"
 HERE = PolicyTarget("aws", "us-east-1", "123456789012")

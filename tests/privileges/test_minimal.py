@@ -11,7 +11,7 @@ import pytest
 from policy_sentry.querying.actions import get_action_data
 from privileges.proof import LIVES, Alter, Life, Policies, live, without
 
-from dt_logs_handler.grants import GRANTS
+from dt_logs_cfn.template.grants import GRANTS
 
 GRANTED = {action: grant for grant in GRANTS for action in grant.actions}
 # Lambda itself needs these to write the function's log; the rehearsal tests that.

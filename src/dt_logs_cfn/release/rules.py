@@ -12,11 +12,11 @@ from typing import Literal
 
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT
 from dt_logs_cfn.template import execution_policies
+from dt_logs_cfn.template.grants import GRANTS, Scope
 from dt_logs_cfn.template.json_tree import Path, mappings, strings
 from dt_logs_cfn.template.service_policies import NEEDS, On
 from dt_logs_cfn.template.statements import STACK, plain, statements_in
 from dt_logs_handler.documents import Json, Statement, statements, texts
-from dt_logs_handler.grants import GRANTS, Scope
 
 HALF_A_YEAR = timedelta(days=183)
 

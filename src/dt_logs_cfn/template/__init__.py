@@ -1,10 +1,10 @@
 """Define the templates as typed objects, and read templates that others give us.
 
-In: the `Settings`, and the handler's rights (`dt_logs_handler.grants`) and sources.
+In: the `Settings`, and the handler's sources.
 Out: troposphere templates, the policies that we publish, and resolved or checked parameter values.
 
     Settings ─► parameters ─┐
-    GRANTS ─► *_policies ───┼─► resources ─► templates
+    grants ─► *_policies ───┼─► resources ─► templates
     handler ─► embedding ───┘
 
 Open `templates` first. `customizing` lets a customer's function change a template, and `added`

@@ -21,9 +21,6 @@ from dt_logs_cfn.template.strip_docs import strip_docs
 
 PACKAGE = "dt_logs_handler"
 
-# Only the generator reads it, so Lambda does not need it.
-_NOT_SHIPPED = frozenset({"grants.py"})
-
 _BOOTSTRAP = """\
 # The release's handler.zip, in bz2 and base85. These lines of Python get it out of a template:
 #   import base64, bz2
@@ -62,7 +59,7 @@ def handler_files() -> Mapping[str, bytes]:
     found = {
         f"{PACKAGE}/{entry.name}": strip_docs(entry.read_text("utf-8")).encode()
         for entry in files(PACKAGE).iterdir()
-        if entry.name.endswith(".py") and entry.name not in _NOT_SHIPPED
+        if entry.name.endswith(".py")
     }
     return dict(sorted(found.items()))
 

@@ -8,6 +8,7 @@ from awacs.aws import Allow, Condition, PolicyDocument, Statement, StringEquals
 from troposphere import GetAtt, If, Join, NoValue, Ref, Split, Sub
 
 from dt_logs_cfn.settings import Privileges
+from dt_logs_cfn.template.grants import GRANTS, Grant, Scope
 from dt_logs_cfn.template.statements import (
     EVERYTHING,
     STACK,
@@ -17,7 +18,6 @@ from dt_logs_cfn.template.statements import (
     allow,
     document,
 )
-from dt_logs_handler.grants import GRANTS, Grant, Scope
 from dt_logs_handler.names import NAME, TEST_FILE
 
 # A stack's tag in names that the handler chooses: 12 hexadecimal digits.

@@ -8,9 +8,9 @@ from typing import Any
 import awacs.s3
 from awacs.aws import Action
 
+from dt_logs_cfn.template.grants import GRANTS
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_handler.documents import texts
-from dt_logs_handler.grants import GRANTS
 
 _LEAST = "lambda-execution-least-privilege"
 _DOCUMENTED = "lambda-execution-documented"

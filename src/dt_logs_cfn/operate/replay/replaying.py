@@ -28,7 +28,7 @@ from dt_logs_cfn.operate.replay.window import Window, check_kept
 from dt_logs_cfn.operate.retry import failure
 from dt_logs_cfn.operate.stacks.stack import made_from, named
 from dt_logs_handler.aws import code, denied
-from dt_logs_handler.buckets import LIFECYCLE
+from dt_logs_handler.buckets import LIFECYCLE, OwnedBucket
 from dt_logs_handler.main import Clients
 from dt_logs_handler.names import Stack
 
@@ -168,7 +168,7 @@ class _Work:
         bucket, logs = source.location.bucket, source.location.log_prefix(self._stack)
         found = Counter(dict.fromkeys(source.load_balancers, 0))
         try:
-            lifecycle = LIFECYCLE.read(self._through, bucket, self._stack.account)
+            lifecycle = LIFECYCLE.read(OwnedBucket(self._through, bucket, self._stack.account))
             check_kept(bucket, lifecycle, logs, self._wanted.window, now)
             for number, each in enumerate(self._objects(source, after), 1):
                 found[each.load_balancer] += 1

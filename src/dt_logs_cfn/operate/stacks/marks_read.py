@@ -25,7 +25,7 @@ from dt_logs_cfn.operate.stacks.marks import (
 )
 from dt_logs_handler import notifications
 from dt_logs_handler.aws import code, denied
-from dt_logs_handler.buckets import ABSENT, POLICY, read_bucket
+from dt_logs_handler.buckets import ABSENT, POLICY, OwnedBucket, read_bucket
 from dt_logs_handler.errors import HandlerError
 from dt_logs_handler.main import Clients
 from dt_logs_handler.model import (
@@ -240,7 +240,7 @@ class _Search:
     def _claimed(self, name: str) -> bool:
         """Return whether the stack is registered in a bucket's policy; note a denied read."""
         try:
-            policy = POLICY.read(self._aws, name, self._stack.account)
+            policy = POLICY.read(OwnedBucket(self._aws, name, self._stack.account))
         except ClientError as error:
             if denied(error):
                 self._unread.append(

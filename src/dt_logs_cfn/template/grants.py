@@ -1,7 +1,6 @@
-"""What each step of the handler may do, declared beside the code that does it.
+"""What each step of the handler may do: the table behind the least-privilege role.
 
-The generator makes the least-privilege role from this table; nothing here calls AWS. The privilege
-tests fail for a call that is not listed here, and for a line that no step needs.
+The privilege tests fail for a call that is not listed here, and for a line that no step needs.
 """
 
 from dataclasses import dataclass

@@ -38,7 +38,7 @@ def main(runs: int) -> None:
 
 
 def compile_package(name: str) -> None:
-    """Compile to bytecode, so that the first run need not."""
+    """Compile to bytecode first, so that the first run is not slower."""
     spec = find_spec(name)
     if spec is None or spec.submodule_search_locations is None:
         raise SystemExit(f"{name} is not installed: pip install -e .")

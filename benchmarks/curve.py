@@ -1,4 +1,4 @@
-"""The growth curve as a drawing: seconds against load balancers, both logarithmic."""
+"""Draw the growth curve: seconds against load balancers, both logarithmic."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -44,14 +44,14 @@ SIZES = (1, 10, 100, 1000)
 LATENCY = 0.05
 PACE = 20.0
 TIMEOUT = FunctionSettings().timeout
-MOST_MEMORY = 128.0  # MiB that the largest fleet may need beyond the smallest
+MOST_MEMORY = 128.0  # MiB that the largest fleet may need more than the smallest
 MOST_COLD = 1.15  # relative to importing boto3 and creating three clients
 CALLS_EACH = 3
 # Relative to the shortest time in which ELB's limits allow reading and changing a fleet.
 MOST_ABOVE_LIMITS = 1.15
 # (capacity, refill a second) [ELB user guide, "Request throttling for the ELB API"]
 LIMITS = {"account": (40, 10), "Describe": (40, 10), "Modify": (20, 3)}
-# AWS documents no limit for changes of buckets; this one is far below what users report.
+# AWS documents no limit for changes to buckets; this one is far below what users report.
 S3_LIMIT = (20, 10)
 
 
@@ -76,7 +76,7 @@ class Tokens:
         self._left, self._at = capacity, clock()
 
     def refill(self) -> bool:
-        """Refill the bucket; tell whether it holds a token."""
+        """Refill the bucket, and return whether it holds a token."""
         now = self._clock()
         self._left = min(self._capacity, self._left + (now - self._at) * self._rate)
         self._at = now
@@ -87,7 +87,7 @@ class Tokens:
 
 
 class Service:
-    """What each call goes through: latency and, if enabled, throttling."""
+    """The network between: latency for each call and, if enabled, throttling."""
 
     def __init__(self, clock: Clock, *, throttled: bool) -> None:
         self.calls: Counter[str] = Counter()

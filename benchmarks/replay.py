@@ -59,7 +59,7 @@ class Network:
     def __init__(self, folder: str, load_balancer: str, objects: int) -> None:
         self.published = 0
         self.calls = 0
-        self._seen = 0  # the sum of the announced keys' digests, to compare them without a list
+        self._seen = 0  # the sum of the announced keys' digests, which compares them without a list
         self._lock = threading.Lock()
         name = load_balancer.partition(":loadbalancer/")[2].replace("/", ".")
         self._start = f"{folder}{NUMBER}_elasticloadbalancing_{REGION}_{name}_20261128T1000Z_"
@@ -70,13 +70,13 @@ class Network:
 
     @property
     def complete(self) -> bool:
-        """Whether each object was announced exactly once."""
+        """Return whether each object was announced exactly once."""
         keys = (quote(self.key(number), safe="") for number in range(self._objects))
         wanted = sum(map(_digest, keys))
         return (self.published, self._seen) == (self._objects, wanted)
 
     def client(self, service: Any) -> Any:
-        """Return boto3's client of a service, connected to this network."""
+        """Return boto3's client for a service, connected to this network."""
         made: Any = aws.session(None, REGION).client(service, config=aws.CONFIG)
         made.meta.events.register(f"before-send.{service}", self._answer)
         return made
@@ -136,7 +136,7 @@ def _digest(key: str) -> int:
 
 
 class Through:
-    """A client of the emulated account, with some methods of another client."""
+    """A client of the emulated account in which another client replaces some methods."""
 
     def __init__(self, client: object, other: object, *names: str) -> None:
         self._client, self._other, self._names = client, other, names
@@ -146,7 +146,7 @@ class Through:
 
 
 class Stacks:
-    """CloudFormation with a single stack."""
+    """A CloudFormation client that knows a single stack."""
 
     def __init__(self, template: object, values: dict[str, str]) -> None:
         self._template, self._values = template, values
@@ -177,7 +177,7 @@ def onboarded(account: Account) -> tuple[str, Stacks]:
 
 
 def bare(client: Any, topic: str, message: str, objects: int) -> float:
-    """Measure the bare calls in seconds: batches of ten, 8 callers, one message."""
+    """Return the seconds of the bare calls: batches of ten, 8 callers, one message."""
     entries = [{"Id": str(number), "Message": message} for number in range(ENTRIES)]
 
     def call(number: int) -> None:
@@ -192,7 +192,7 @@ def bare(client: Any, topic: str, message: str, objects: int) -> float:
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of a replay and of the bare calls, the replay's MiB, and whether it was complete."""
+    """Seconds of a replay and the bare calls, the replay's MiB, and whether it was complete."""
 
     seconds: float
     bare: float
@@ -201,7 +201,7 @@ class Measured:
 
 
 def replayed(objects: int) -> Measured:
-    """Replay this number of objects, between two halves of the bare calls."""
+    """Replay this number of objects between two halves of the bare calls."""
     account = Account(NUMBER, REGION)
     arn, stacks = onboarded(account)
     prefix = account.world.load_balancers[arn].attributes["access_logs.s3.prefix"]

@@ -20,7 +20,7 @@ DOCS = Path(__file__).resolve().parent
 PLAYED = ("plan", "deploy", "status")
 COLUMNS, ROWS = 100, 30
 _WIDTH, _HEIGHT, _MARGIN = 8.4, 19, 16  # pixels: of a character, of a line, around the text
-_TYPED, _LINE, _READ = 1.2, 0.13, 4.0  # seconds: after a command, after a line, after its end
+_TYPED, _LINE, _READ = 1.2, 0.13, 4.0  # seconds to wait: after a command, after a line, at the end
 _TITLE = "dt-logs-cfn plan, deploy and status in a terminal, run in an emulated AWS account"
 _COLOURED = re.compile("\x1b\\[(\\d+)m(.*?)\x1b\\[0m|([^\x1b]+)")
 _COLOURS = {"31": "bad", "32": "good", "33": "warm"}
@@ -47,7 +47,7 @@ _STILL = "@media (prefers-reduced-motion: reduce) { .roll, .curtain { animation:
 
 @dataclass(frozen=True)
 class Screen:
-    """A command and what it prints, as lines of a terminal."""
+    """A command and its output, as lines of a terminal."""
 
     typed: Sequence[str]
     printed: Sequence[str]
@@ -55,7 +55,7 @@ class Screen:
 
 @dataclass(frozen=True)
 class Frame:
-    """From a time on, in seconds, the lines from `top` up to `end` are shown."""
+    """A moment from which the lines from `top` up to `end` are shown; in seconds."""
 
     at: float
     top: int
@@ -100,7 +100,7 @@ def _screen(document: str, command: str) -> Screen:
 
 
 def _frames(screens: Iterable[Screen]) -> tuple[list[Frame], float]:
-    """Return a frame for each line, and the time of all; each command gets an empty screen."""
+    """Return a frame for each line, and the total time; each command gets an empty screen."""
     frames, at, top = list[Frame](), 0.0, 0
     for each in screens:
         shown, end = top + len(each.typed), top + len(each.typed) + len(each.printed)
@@ -114,7 +114,7 @@ def _frames(screens: Iterable[Screen]) -> tuple[list[Frame], float]:
 def _animation(
     name: str, seconds: float, frames: Sequence[Frame], lines: Callable[[Frame], int]
 ) -> str:
-    """Return the style that moves a part by lines; without animation, its attribute places it."""
+    """Return the style that moves a part by lines; an attribute places it without animation."""
     moves = (next(group) for _, group in groupby(frames, lines))
     stops = "".join(
         f"{100 * each.at / seconds:.2f}% {{ transform: translateY({lines(each) * _HEIGHT}px); }}\n"

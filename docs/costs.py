@@ -17,13 +17,13 @@ HTTPS = 0.60 / 1_000_000
 
 @dataclass(frozen=True)
 class Cost:
-    """The costs of a number of load balancers in a month."""
+    """The costs of some load balancers in a month."""
 
     load_balancers: int
 
     @property
     def files(self) -> int:
-        """The number of log files, which is also that of announcements and reads."""
+        """The number of log files; there are as many announcements and reads."""
         return self.load_balancers * FILES
 
     @property

@@ -1,4 +1,4 @@
-"""Read from the handler's source every reason that it can give for a failure.
+"""Read from the handler's source all the reasons that it can give for a failure.
 
 Each place that raises one of the handler's errors has a sentence that says what happened and one
 that says what to do. Placeholders are in angle brackets. A function that takes the fix as its last
@@ -47,7 +47,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class _Scope:
-    """Where a text is composed: the function, and its module's constants as texts."""
+    """Where a message is composed: the function and its module's string constants."""
 
     function: ast.FunctionDef
     constants: Mapping[str, str]
@@ -75,7 +75,7 @@ def failures() -> list[Failure]:
                 else:
                     continue
                 for what, fix in sentences:
-                    if not re.fullmatch("<[^<>]*>", what):  # an error that is passed on
+                    if not re.fullmatch("<[^<>]*>", what):  # this passes an error on
                         found[Failure(path.stem, what, fix)] = None
     unknown = {each.module for each in found} - STAGES.keys()
     if unknown:
@@ -121,7 +121,7 @@ def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
 
 
 def _calls(function: ast.FunctionDef) -> Iterator[ast.Call]:
-    """Yield the calls in a function, but not in one inside it."""
+    """Yield the calls in a function, but not those in functions inside it."""
     left: list[ast.AST] = list(function.body)
     while left:
         node = left.pop(0)
@@ -147,7 +147,7 @@ def _takes_fix(function: ast.FunctionDef) -> bool:
 
 
 def _made_for(call: ast.Call, scope: _Scope, maker: ast.FunctionDef) -> Iterator[tuple[str, str]]:
-    """Yield the reasons for which a property's value is refused, with its name filled in."""
+    """Yield the reasons to refuse a property's value, with the property's name filled in."""
     position = [each.arg for each in maker.args.args].index("name")
     for name in _texts(call.args[position], scope):
         for fix in _texts(call.args[-1], scope):
@@ -161,7 +161,7 @@ def _sentences(call: ast.Call, scope: _Scope) -> Iterator[tuple[str, str]]:
 
 
 def _texts(node: ast.expr, scope: _Scope) -> list[str]:
-    """Return the texts that an expression can have, one for each value of a name in it."""
+    """Return the strings that an expression can be, one for each value of a name in it."""
     match node:
         case ast.Constant(value=str() as text):
             return [text]
@@ -180,7 +180,7 @@ def _texts(node: ast.expr, scope: _Scope) -> list[str]:
 
 
 def _values(name: str, function: ast.FunctionDef) -> Iterator[ast.expr]:
-    """Yield what is assigned to a name in a function, alone or in a tuple."""
+    """Yield what a function assigns to a name, alone or in a tuple."""
     given = (each for each in ast.walk(function) if isinstance(each, ast.Assign))
     for target, value in ((target, each.value) for each in given for target in each.targets):
         pairs = [(target, value)]
@@ -201,7 +201,7 @@ def _part(node: ast.expr, scope: _Scope) -> str:
 
 
 def _plain(code: str) -> str:
-    """Return the name that stands for an expression: the last one that says something."""
+    """Return the placeholder for an expression: the last name in it that means something."""
     words = [word for word in "".join(c if c.isalnum() else " " for c in code).split() if word]
     useful = [word for word in words if word not in _NOISE and not word.isdigit()]
     return (useful or words or ["…"])[-1]

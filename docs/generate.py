@@ -62,12 +62,12 @@ def parameters() -> str:
 
 
 def quoted_session(*arguments: str) -> str:
-    """Return a command line and what it prints, run in a folder with a new release."""
+    """Run a command line in a folder with a new release; return it and its output."""
     return _block("console", f"$ dt-logs-cfn {' '.join(arguments)}\n", _printed(*arguments))
 
 
 def lacking() -> str:
-    """Return what the documented service role lacks to run the documented template."""
+    """Return the permissions that the documented service role lacks for its template."""
     documented = {
         action
         for statement in policy_document("cloudformation-role-documented")["Statement"]
@@ -84,7 +84,7 @@ def lacking() -> str:
 
 
 def rights() -> str:
-    """Return what each permission of the least-privilege role is for, as `explain` prints it."""
+    """Return the purpose of each permission of the least-privilege role, as `explain` prints it."""
     rows = [
         (step, _actions([*dict.fromkeys(each.action for each in found)]), on, why)
         for (step, why, on), found in groupby(
@@ -110,7 +110,7 @@ def left_open() -> str:
 
 
 def scanner_findings() -> str:
-    """Return what independent scanners find in the least-privilege template, and why it stays."""
+    """Return the scanners' findings in the least-privilege template, and why they stay."""
     found = json.loads((ROOT / "docs" / "scanner-findings.json").read_text("utf-8"))
     rows = [
         (scanner, f"`{name}`", why)
@@ -121,7 +121,7 @@ def scanner_findings() -> str:
 
 
 def uses() -> str:
-    """Return what the handler uses of the documented role."""
+    """Return which permissions of the documented role the handler uses."""
     rows = [
         (f"`{each.action}`", f"`{each.on}`", ", ".join(each.steps) or "never used")
         for each in explain.uses()
@@ -281,7 +281,7 @@ def _default(parameter: dict[str, Any]) -> str:
 
 
 def _printed(*arguments: str) -> str:
-    """Return what a command writes to stdout. Raises CalledProcessError if it fails."""
+    """Return a command's stdout. Raises CalledProcessError if it fails."""
     with TemporaryDirectory() as folder:
         Path(folder, SETTINGS.name).write_bytes(SETTINGS.read_bytes())
         for each in (("build",), arguments):
@@ -300,7 +300,7 @@ def _actions(names: Sequence[str]) -> str:
 
 
 def _breakable(text: str) -> str:
-    """Let a browser break an ARN, so that the table fits a page."""
+    """Let a browser break an ARN, so that the table fits the page."""
     return re.sub(r"(?<=\w):(?=\w)", ":\u200b", text)
 
 

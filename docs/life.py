@@ -33,7 +33,7 @@ _ALIKE = (
 
 
 def sessions() -> str:
-    """Return what the commands print from `plan` to `remove`, in Markdown.
+    """Return the commands' output from `plan` to `remove`, in Markdown.
 
     Raises RuntimeError if a command has another exit code than expected.
     """
@@ -65,7 +65,7 @@ def sessions() -> str:
 
 @contextmanager
 def _account() -> Iterator[tuple[Run, str, str]]:
-    """Start an account with a service role and a load balancer; yield what runs a command."""
+    """Start an account with a service role and a load balancer; yield a command runner."""
     sys.path.append(str(ROOT / "tools"))
     from cloudformation_api.api import serve
 

@@ -44,7 +44,7 @@ _OURS_ALONE: dict[str, Any] = {
 
 
 class _Stacks:
-    """CloudFormation with one stack."""
+    """A CloudFormation client that knows one stack."""
 
     def list_stacks(self) -> dict[str, object]:
         stack = {

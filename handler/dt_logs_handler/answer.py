@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .request import Properties
     from .run import Outcome
 
-NOTE = "Note: "  # begins what stops no logs
+NOTE = "Note: "  # begins a warning that does not affect the logs
 LIMIT = 4096  # bytes of the whole body; CloudFormation refuses a longer one
 Send = Callable[[str, bytes], int]  # puts a body to a URL and returns the HTTP status
 Hide = Callable[[str], str]  # removes secrets from a text
@@ -109,7 +109,7 @@ def _size(text: str) -> int:
 
 
 def _shortened(text: str, room: int, end: str = " …") -> str:
-    """Shorten a text until it needs, with its new end, at most `room` bytes in JSON."""
+    """Shorten a text so that, with its new end, it needs at most `room` bytes in JSON."""
     text = text[:room]
     while text and _size(text + end) > room:
         text = text[:-1]

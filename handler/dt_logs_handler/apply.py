@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     Take = Callable[[model.Step, "Effects"], str]  # takes a step; returns its outcome
-    Log = Callable[[model.Step, str], None]  # is told of a step and its outcome
+    Log = Callable[[model.Step, str], None]  # receives each step and its outcome
 
 _FRESH = 2.0  # seconds for which a policy that was read shows who uses the bucket
 
@@ -46,10 +46,10 @@ class Effects:
 
     aws: Aws
     stack: Stack
-    time: int  # of the event; what a later one has registered is another's
+    time: int  # of the event; a later event's registration is not ours
     log: Log
     began: bool = False  # a step was taken
-    shared: bool = False  # configuration was changed that others may be changing too
+    shared: bool = False  # this run changed a configuration that others may also be changing
     kept: list[str] = field(default_factory=list)  # what stays behind, as sentences
     warnings: list[str] = field(default_factory=list)  # what could not be corrected
     hopeless: list[model.Step] = field(default_factory=list)  # not tried again in this run
@@ -59,7 +59,7 @@ class Effects:
     before: set[str] = field(default_factory=set)  # buckets where the stack was registered
     plan: model.Plan = field(default_factory=model.Plan)  # the current plan
     put: dict[str, str | None] = field(default_factory=dict)  # policies as this run left them
-    failed: dict[str, str] = field(default_factory=dict)  # that failed, and why
+    failed: dict[str, str] = field(default_factory=dict)  # load balancers that failed, and why
     answered: dict[str, model.LoadBalancer] = field(default_factory=dict)  # as ELB answered
     subscriptions: dict[tuple[str, str], str] = field(default_factory=dict)
     _policies: dict[str, tuple[float, str | None]] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Effects:
         return "kept"
 
     def tolerate(self, step: model.Step, why: HandlerError) -> str:
-        """Record the failure of a tolerated step; return an empty text if it is not tolerated."""
+        """Record the failure of a tolerated step; return an empty string if it is not tolerated."""
         for each, arns in self.plan.tolerated:
             if each == step:
                 if not arns:
@@ -124,7 +124,7 @@ class Effects:
         return bool(self.others(step.bucket))
 
     def others(self, bucket: str) -> list[Registration]:
-        """Return what others have registered in a bucket; nothing if the bucket is gone.
+        """Return others' registrations in a bucket; none if the bucket is gone.
 
         Others are other stacks, and later events of this one.
         """
@@ -234,7 +234,7 @@ def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
 
 
 def _worthless(step: model.Step, stack: Stack) -> str:
-    """Describe what a step removes if that has no effect any more, and so may stay."""
+    """Describe what a step removes, if that no longer has any effect and so may stay."""
     match step:
         case model.DeleteTestFile(location):
             return f"the test file s3://{location.bucket}/{location.test_file(stack)}"

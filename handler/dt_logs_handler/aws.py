@@ -144,7 +144,7 @@ class Aws:
                     raise failure(error) from error
             self.pause(pause)
             self.proceed()
-            longest = 2.0  # longer ones starve one of several calls that are throttled together
+            longest = 2.0  # longer pauses starve one of several throttled calls
 
     def _passes(self, error: ClientError, passing: tuple[Passing, ...]) -> bool:
         text = message(error)
@@ -184,7 +184,7 @@ def denied(error: ClientError) -> bool:
 
 
 def failure(error: Exception) -> CallFailed:
-    """Return the failure that describes a call's error, with what to do about it."""
+    """Return the failure that describes a call's error and how to correct it."""
     if not isinstance(error, ClientError):
         return CallFailed(
             f"AWS could not be reached: {type(error).__name__}.",

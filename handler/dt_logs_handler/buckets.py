@@ -168,7 +168,7 @@ _ENCRYPTION: Setting[ServerSideEncryptionType] = Setting(
 )
 _OWNERSHIP: Setting[ObjectOwnershipType] = Setting(
     "OwnershipControlsNotFoundError",
-    "ObjectWriter",  # of a bucket that is older than the setting
+    "ObjectWriter",  # for a bucket that is older than the setting
     lambda s3, at: s3.get_bucket_ownership_controls(**at)["OwnershipControls"]["Rules"][0][
         "ObjectOwnership"
     ],
@@ -193,7 +193,7 @@ _REGION: Reading[str] = Reading(None, "", lambda s3, at: _region(s3.get_bucket_l
 
 
 def secure(bucket: OwnedBucket) -> None:
-    """Set what new buckets have by default since 2023. Repeatable."""
+    """Give a bucket the settings that new buckets have had since 2023. Repeatable."""
     block = cast("PublicAccessBlockConfigurationTypeDef", PRIVATE)
     _PUBLIC_ACCESS_BLOCK.write(bucket, block)
     _ENCRYPTION.write(bucket, "AES256")

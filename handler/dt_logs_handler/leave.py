@@ -38,7 +38,7 @@ def leaving(
 
 
 class _View:
-    """Who will claim what, once the stack has only the given claims."""
+    """The claims that remain once the stack has only the given ones."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class _View:
         """Narrow or end one of our subscriptions to a foreign topic."""
         ours = filtered(found, self._stack)
         end = endpoint_of(found).digest
-        # If it is for a bucket that was not read, it is another stack's.
+        # A subscription for a bucket that was not read is another stack's.
         if (
             ours
             and end in self._ends

@@ -154,7 +154,7 @@ def _attempted(work: Callable[[], T], hide: answer.Hide, context: Context) -> T 
 def _log(event: str, **fields: object) -> None:
     """Write one line of JSON; Lambda sends it to the log group."""
     text = json.dumps({"event": event, **fields}, default=str)
-    print(f"{text}\n", end="", flush=True)  # in one call, because several threads write
+    print(f"{text}\n", end="", flush=True)  # one call, because several threads write
 
 
 def _log_step(step: Step, outcome: str) -> None:

@@ -52,9 +52,9 @@ class Bucket:
     encryption: str = "AES256"
     ownership: str = "BucketOwnerEnforced"
     public_access_block: Mapping[str, bool] = field(default_factory=dict)
-    public: bool = False  # S3 considers the policy public
-    region: str = ""  # read only where no load balancer logs to it yet
-    lifecycle: Configuration = field(default_factory=dict)  # read only for a bucket that we made
+    public: bool = False  # whether S3 considers the policy public
+    region: str = ""  # read only if no load balancer logs to it yet
+    lifecycle: Configuration = field(default_factory=dict)  # read only for buckets that we made
 
     @property
     def maker(self) -> str | None:
@@ -72,7 +72,7 @@ class Bucket:
 
     @property
     def retention(self) -> int | None:
-        """Days after which our lifecycle rule, if enabled, expires objects and versions."""
+        """The days after which our lifecycle rule, if enabled, expires objects and versions."""
         for rule in map(_fields, listed(self.lifecycle.get("Rules"))):
             if rule.get("ID") == RETENTION_RULE and rule.get("Status") == "Enabled":
                 days = _fields(rule.get("Expiration")).get("Days")

@@ -210,7 +210,7 @@ class _Entry:
         )
 
     def policy_steps(self) -> Iterator[model.Step]:
-        """Put the claims first of all, with what ELB needs to write where we turn logging on."""
+        """Put the claims first, with what ELB needs to write to where we turn on logging."""
         stack, found = self.request.stack, self.found
         now = found.policy if found else None
         put = [each.statement(stack) for each in self.claimed]
@@ -222,7 +222,7 @@ class _Entry:
         after = edit.applied(now)
         if after != now:
             with self._refusing():
-                if not self.narrows:  # which is tried even where S3 refuses the policy
+                if not self.narrows:  # narrowing is tried even if S3 may refuse it
                     check_policy(after, self.bucket)
                 yield model.EditPolicy(self.bucket, edit)
 
@@ -285,7 +285,8 @@ class _Entry:
         ]
         keeps = self.request.kind == "Refresh"
         others = {each.location for each in registered if keeps or each.stack != stack.tag}
-        if len(others := others.union(locations)) > 9:  # 150 combinations, each value 4 deep
+        # SNS allows 150 combinations, and each value counts by its depth, which is 4.
+        if len(others := others.union(locations)) > 9:
             raise Refused(
                 f"Bucket {bucket} has {len(others)} access-log prefixes, and a filter of topic"
                 f" {topic} takes 9 at most.",

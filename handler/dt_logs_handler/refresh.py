@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Parameters = Mapping[str, str]
 
-SECONDS = 300.0  # that a refresh may take
+SECONDS = 300.0  # the most that a refresh may take
 _AT_REST = (
     "CREATE_COMPLETE",
     "IMPORT_COMPLETE",

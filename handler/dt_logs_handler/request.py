@@ -76,7 +76,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Properties:
-    """What the customer asked for."""
+    """What the customer asks for."""
 
     load_balancers: tuple[str, ...]  # ARNs, or EVERY_LOAD_BALANCER alone
     vendor: str
@@ -95,7 +95,10 @@ class Properties:
 
     @property
     def digest(self) -> str:
-        """The digest of what decides where load balancers log; a rollback asks for it again."""
+        """The digest of the properties that decide where load balancers log.
+
+        A rollback asks for them again, so it has the digest of an earlier request.
+        """
         return digest("\n".join((*sorted(self.load_balancers), self.bucket)), 8)
 
 
@@ -152,7 +155,7 @@ class Request:
         return {*self.asked.endpoints, *self.traces.endpoints}
 
     def strays(self, bucket: str) -> bool:
-        """Tell whether the role from before this Update could not leave a bucket again."""
+        """Tell whether the role from before this Update cannot clean up a bucket."""
         before = self.traces
         return (
             self.kind == "Update"
@@ -161,7 +164,7 @@ class Request:
         )
 
     def deleted(self) -> Request:
-        """Return the Delete of what this request asks for."""
+        """Return a Delete for what this request asks for."""
         now, before = self.asked, self.traces
         found = replace(
             before,

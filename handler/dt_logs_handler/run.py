@@ -95,7 +95,7 @@ def _after_failure(request: Request, effects: Effects) -> Outcome | list[str]:
                 carry_out(effects.possible(planned.steps), effects, take)
                 return _outcome(request, state, planned, effects)
         except Refused:
-            pass  # as in the run, which reports it
+            pass  # the run has failed in the same way and reports it
         failures = _leave_strays(request, state, effects)
     except Vanished:
         _delete(_remembering(request, effects).deleted(), effects.aws, effects.log)
@@ -143,7 +143,7 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
         steps = effects.possible(planned.steps if cut else planned.changes)
         effects.plan = planned
         if not steps and doubts < AGREEING and _doubtful(state, request.stack):
-            doubts += 1  # another stack may be repairing its registration
+            doubts += 1  # another stack may still be repairing its registration
             effects.shared = True
         elif not steps:
             return _outcome(request, state, replace(planned, kept=kept + planned.kept), effects)
@@ -170,7 +170,7 @@ def fitting(
 
 
 def _settle(aws: Aws, number: int) -> None:
-    """Wait until others' writes are visible; longer each time, so that two runs diverge."""
+    """Wait until others' writes are visible; wait longer each time, so that two runs diverge."""
     aws.pause(SETTLE + aws.random.uniform(0, min(2.0**number, _LONGEST_APART)))
 
 
@@ -185,7 +185,7 @@ def _remembering(request: Request, effects: Effects) -> Request:
 
 
 def _first_look(request: Request, aws: Aws) -> State:
-    """Observe; again if a load balancer's prefix has a mark, and no stack of ours claims it.
+    """Observe, and repeat this if a load balancer's prefix has a mark that no stack claims.
 
     One look may be stale, so it takes AGREEING looks to conclude that the logging is not ours.
     """

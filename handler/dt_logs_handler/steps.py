@@ -138,7 +138,7 @@ def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
         _explain_refused(error, bucket)
     effects.made.add(bucket)
     tags = TAGS.read(effects.at(bucket))
-    if tags and tags.get(BUCKET_TAG) != stack.tag:  # us-east-1 "creates" one that exists
+    if tags and tags.get(BUCKET_TAG) != stack.tag:  # us-east-1 "creates" a bucket that exists
         raise _appeared(bucket)
     if BUCKET_TAG not in tags:
         TAGS.write(effects.at(bucket), step.tags)

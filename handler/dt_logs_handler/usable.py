@@ -1,4 +1,4 @@
-"""Whether logs can flow from a bucket to the vendor, and what to do if they cannot.
+"""Check that logs can flow from a bucket to the vendor, and say what to do if they cannot.
 
 Only a Deny statement that certainly applies is reported: its principal, action and resource match,
 and each condition is known to hold for a caller outside the organisation and its networks. Any

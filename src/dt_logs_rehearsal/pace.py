@@ -3,12 +3,12 @@
 import time
 from dataclasses import dataclass, field
 
-RATE = 20  # a pause of the handler's of 20 seconds takes one second
+RATE = 20  # the handler's pause of 20 seconds takes one second
 
 
 @dataclass(frozen=True)
 class Pace:
-    """A clock that from now on runs `rate` times as fast as this machine's."""
+    """A clock that starts now and runs `rate` times as fast as this machine's."""
 
     rate: int = RATE
     began: float = field(default_factory=time.time)
@@ -19,5 +19,5 @@ class Pace:
         return self.began + (time.monotonic() - self._mark) * self.rate
 
     def sleep(self, seconds: float) -> None:
-        """Wait for a number of seconds of the account's time."""
+        """Wait for some seconds of the account's time."""
         time.sleep(seconds / self.rate)

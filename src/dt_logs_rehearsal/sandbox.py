@@ -58,15 +58,15 @@ class Sandbox:
         consistency: Consistency | None = None,
         pace: Pace | None = None,
     ) -> None:
-        """Prepare an empty account, in which time passes at its pace unless one is given."""
+        """Prepare an empty account, with its own pace unless one is given."""
         self.pace = pace or Pace()
         self.account = Account(ACCOUNT, REGION, PARTITION, clock=self.pace, consistency=consistency)
         self.runtime = "no function was run"
         self.events: list[StackEvent] = []
         self.calls: list[ApiCall] = []
-        self.logged: list[str] = []  # what functions wrote to their logs
+        self.logged: list[str] = []  # the functions' logs
         self.tell: Callable[[StackEvent], None] = lambda event: None
-        self.mailbox = Mailbox()  # what functions answered to CloudFormation
+        self.mailbox = Mailbox()  # the functions' answers to CloudFormation
         self.endpoint = Endpoint(self.account, self.calls.append, self.mailbox.put)
         self.functions = Functions(folder, self.endpoint.url, self.pace)
         custom = CustomResources(self.endpoint.url, self.mailbox, self.pace, self._invoke)
@@ -95,7 +95,7 @@ class Sandbox:
         self._exits.close()
 
     def client(self, service: Any, credentials: Mapping[str, str]) -> Any:
-        """Return a boto3 client of the account's endpoint."""
+        """Return a boto3 client for the account's endpoint."""
         with _SESSION_LOCK:  # a session may not make clients in two threads at once
             return _session().client(
                 service, endpoint_url=self.endpoint.url, config=_CONFIG, **credentials
@@ -134,7 +134,7 @@ class Sandbox:
             raise Refused("ValidationError", text)
 
     def _invoke(self, stack: Stack, arn: str, event: Mapping[str, Any]) -> Callable[[], None]:
-        """Run a function with an event; return what waits for its end and writes its log."""
+        """Run a function with an event; the result waits for its end and writes its log."""
         self._context(stack).decide("lambda:InvokeFunction", {"FunctionName": arn})
         return self._run(stack, arn, event)
 
@@ -189,7 +189,7 @@ class Sandbox:
         logs, stream = self._logs[function.arn], f"2026/11/01/[$LATEST]{function.name}"
         there = suppress(logs.exceptions.ResourceAlreadyExistsException)
         where: dict[str, Any] = {"logGroupName": function.log_group}
-        with suppress(ClientError):  # then there is no log, and Lambda does not report it
+        with suppress(ClientError):  # then there is no log, and Lambda does not report that
             if function.log_group.startswith("/aws/lambda/"):
                 with there:
                     logs.create_log_group(**where)
@@ -205,5 +205,5 @@ class Sandbox:
 
 @cache
 def _session() -> Any:
-    """Make one session for all clients: it keeps botocore's models, which take long to read."""
+    """Make one session for all clients: it keeps botocore's models, which are slow to load."""
     return boto3.Session(region_name=REGION)

@@ -1,4 +1,4 @@
-"""The vendor's side: a small stand-in for the Logs Analysis service, in an account of its own.
+"""The vendor's side: a small stand-in for the Logs Analysis service, in its own account.
 
 It confirms subscriptions, reads announced log objects, and tries what it is not allowed to do.
 """
@@ -27,10 +27,10 @@ ENDPOINT = "https://logs.example.com/in"
 
 
 class Vendor:
-    """Receives what SNS sends to the endpoint; `received` are the log lines that it read."""
+    """Receives what SNS sends to the endpoint; `received` holds the log lines that it read."""
 
     def __init__(self, account: Account, s3: S3Client, sns: SNSClient) -> None:
-        """Use clients that are signed by the vendor's own account."""
+        """Make clients with the vendor's own credentials."""
         self.received: list[str] = []
         self._account = account
         self._s3 = s3
@@ -55,7 +55,7 @@ class Vendor:
             self._sns.confirm_subscription(TopicArn=topic, Token=token)
 
     def _notified(self, message: dict[str, Any]) -> None:
-        for record in message.get("Records", ()):  # a test event has none
+        for record in message.get("Records", ()):  # a test event has no records
             bucket = record["s3"]["bucket"]["name"]
             key = unquote_plus(record["s3"]["object"]["key"])
             # S3 also announces other load balancers' files there, which the vendor may not read.

@@ -1,4 +1,4 @@
-"""The entry point of `python -m aws_check`. SIGTERM removes what was created, as Ctrl-C does."""
+"""The entry point of `python -m aws_check`. On SIGTERM it removes what it created, as on Ctrl-C."""
 
 import signal
 import sys

@@ -41,7 +41,7 @@ _FLAGS = {
     "--sweep": "remove what killed runs left",
     "--yes": "do not ask",
 }
-# By its name in the code: option, placeholder, default (None: required), help.
+# By name in the code: option, placeholder, default (None: required), help.
 _VALUES: dict[str, tuple[str, str, object, str]] = {
     "account": ("--account", "ID", None, "the account, which the credentials must be of"),
     "region": ("--aws-region", "REGION", None, "the region"),
@@ -54,7 +54,7 @@ _VALUES: dict[str, tuple[str, str, object, str]] = {
 
 
 def main(argv: Sequence[str], operator: Operator | None = None) -> int:
-    """Carry out the command line; raises SystemExit as argparse does."""
+    """Carry out the command line; raises SystemExit, as argparse does."""
     options = _parser().parse_args(argv)
     try:
         with aws.errors():

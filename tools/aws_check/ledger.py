@@ -1,4 +1,4 @@
-"""What a run creates, recorded on disk beforehand, so that a killed run can be swept.
+"""Record on disk what a run is about to create, so that a killed run can be swept.
 
 One file a run, one JSON list a line: the run, account and region; then `making` or `removed`, kind
 and name. It holds the account's id, so only its owner may read it. Half a line at the end means
@@ -53,7 +53,7 @@ class Ledger:
             ) from error
 
     def making(self, thing: Thing) -> None:
-        """Record that a thing is about to be created; it is on disk when this returns."""
+        """Record that a thing is about to be created; the record is on disk when this returns."""
         self._write("making", thing.kind, thing.name)
 
     def removed(self, thing: Thing) -> None:
@@ -70,7 +70,7 @@ class Ledger:
     def _write(self, *words: str) -> None:
         whole = self.path.read_text("utf-8")
         with self.path.open("r+", encoding="utf-8") as file:
-            file.seek(len(whole[: whole.rfind("\n") + 1].encode()))  # which may end in half a line
+            file.seek(len(whole[: whole.rfind("\n") + 1].encode()))  # it may end in half a line
             file.write(json.dumps(words) + "\n")
             file.truncate()
             file.flush()

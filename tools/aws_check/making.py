@@ -27,7 +27,7 @@ class Made:
 
 
 def make(run: Run, release: Path, source: str) -> Made:
-    """Create the service role, load balancer and queue; `source` is the CIDR that is let in.
+    """Create the service role, load balancer and queue; only the CIDR `source` is let in.
 
     Raises OperatingError, botocore's errors.
     """
@@ -64,7 +64,7 @@ def role_template(release: Path) -> str:
 
 
 def role_parameters(names: Names) -> list[dict[str, str]]:
-    """Return its parameters: it may act only on the run's stacks."""
+    """Return the role's parameters: it may act only on the run's stacks."""
     return [{"ParameterKey": "StackNamePrefix", "ParameterValue": names.base}]
 
 

@@ -1,10 +1,10 @@
-"""What a run creates, the names and the costs, all known before the first call."""
+"""What a run creates, with names and costs, all known before the first call."""
 
 import re
 from dataclasses import dataclass
 
 TAG = "dt-logs-check"
-# In the order of removal: each uses what follows it.
+# In the order of removal: each may use what follows it.
 KINDS = (
     *("stack", "load balancer", "topic", "bucket", "queue", "security group"),
     "service role stack",
@@ -14,7 +14,7 @@ KINDS = (
 # one capacity unit, and a public IPv4 address in each of two subnets]
 _HOUR, _UNIT, _ADDRESSES = 0.0225, 0.008, 2 * 0.005
 _REQUESTS = 0.01  # S3, SNS, SQS and Lambda together, generously
-_RUN = 2 * (_HOUR + _UNIT + _ADDRESSES) + _REQUESTS  # half an hour may fall into two billed hours
+_RUN = 2 * (_HOUR + _UNIT + _ADDRESSES) + _REQUESTS  # half an hour may touch two billed hours
 _DAY = 24 * (_HOUR + _ADDRESSES)
 
 
@@ -42,12 +42,12 @@ class Names:
 
     @property
     def base(self) -> str:
-        """The name of what exists once; names of stacks begin with it."""
+        """The name of what exists only once; the stacks' names begin with it."""
         return f"{TAG}-{self.run}"
 
     @property
     def role_stack(self) -> str:
-        """The service role's stack, whose name the role itself has no right to."""
+        """The name of the service role's stack, on which the role itself has no permissions."""
         return f"dt-check-role-{self.run}"
 
     def named(self, what: str) -> str:

@@ -13,7 +13,7 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_handler.aws import code
 
-# Something still uses it, or was just added: the same call succeeds a little later.
+# Something still uses it, or it was just added: the same call succeeds a little later.
 _LATER = frozenset(("BucketNotEmpty", "DependencyViolation", "ResourceInUse"))
 
 
@@ -36,7 +36,7 @@ def _settle(run: Run, thing: Thing) -> None:
 
     def at_rest() -> dict[str, Any] | None:
         stack = run.stack(thing.name) or {"StackStatus": "REVIEW_IN_PROGRESS"}
-        rests = stack["StackStatus"] == "REVIEW_IN_PROGRESS"  # an unexecuted change set
+        rests = stack["StackStatus"] == "REVIEW_IN_PROGRESS"  # not executed
         return stack if rests or not stack["StackStatus"].endswith("_IN_PROGRESS") else None
 
     record_made(run, run.until(at_rest, 40 * MINUTES, f"The change of stack '{thing.name}'"))

@@ -74,7 +74,7 @@ class Run:
 
     @property
     def tags(self) -> list[dict[str, str]]:
-        """The tag of everything that the run creates, in the form that most services accept."""
+        """The tag on everything that the run creates, in the form that most services accept."""
         return [{"Key": TAG, "Value": self.names.run}]
 
     def arn(self, service: str, name: str) -> str:
@@ -94,7 +94,7 @@ class Run:
             self.operator.tell(f"NOT AS EXPECTED: {otherwise}")
 
     def until(self, look: Callable[[], T | None], seconds: float, what: str) -> T:
-        """Call `look` until it returns something. Raises OperatingError when time is up."""
+        """Call `look` until it returns something. Raises OperatingError if it takes too long."""
         pause, end = 1.0, self.operator.clock() + seconds
         while (found := look()) is None:
             if self.operator.clock() >= end:
@@ -140,7 +140,7 @@ def absent(call: Callable[[], T]) -> T | None:
     try:
         return call()
     except ClientError as error:
-        # CloudFormation has one error code for everything that is wrong with a call.
+        # CloudFormation uses one error code for everything that is wrong with a call.
         if code(error) in _ABSENT or str(error).endswith("does not exist"):
             return None
         raise

@@ -92,7 +92,7 @@ def adopt(stage: Stage) -> None:
 
 
 def settings(run: Run, bucket: str) -> dict[str, Any]:
-    """Return a bucket's settings as AWS answers them; each read is in the transcript."""
+    """Return a bucket's settings from AWS; each read is in the transcript."""
     where = {"Bucket": bucket, "ExpectedBucketOwner": run.account}
 
     def read(kind: str) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def _parsed(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _first(stage: Stage) -> tuple[str, ...]:
-    """Return what the first deployment of a stack is given: our load balancer, never `*`."""
+    """Return the parameters of a stack's first deployment: our load balancer, never `*`."""
     tag = f"{TAG}={stage.run.names.run}"
     return (
         *("--load-balancer", stage.made.load_balancer, "--role-arn", stage.made.role),
@@ -119,7 +119,7 @@ def _first(stage: Stage) -> tuple[str, ...]:
 
 
 def _deployed(stage: Stage, name: str, status: str, *words: str) -> dict[str, str]:
-    """Deploy a stack and return its outputs. Raises OperatingError unless it comes to a status."""
+    """Deploy a stack and return its outputs. Raises OperatingError unless it reaches a status."""
     run, release = stage.run, ("--release", str(stage.release))
     code, found = run.make(
         Thing("stack", name),
@@ -163,7 +163,7 @@ def _announced(stage: Stage, bucket: str) -> str:
 
 
 def _messages(stage: Stage) -> Iterator[tuple[str, str]]:
-    """Yield the bucket and key of each object that was announced since."""
+    """Yield the bucket and key of each object announced since the last call."""
     sqs, queue = stage.run.client("sqs"), {"QueueUrl": stage.made.queue_url}
     got = sqs.receive_message(**queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
     for message in got.get("Messages", []):
@@ -175,7 +175,7 @@ def _messages(stage: Stage) -> Iterator[tuple[str, str]]:
 
 
 def _read(stage: Stage, bucket: str, key: str) -> None:
-    """Read the log as the vendor, or as the owner without the vendor's profile."""
+    """Read the log as the vendor, or as the owner if there is no vendor profile."""
     run, s3 = stage.run, stage.reader or stage.run.client("s3")
     text = gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()).decode()
     run.expect(_PATH in text, "The log object does not have our request.")

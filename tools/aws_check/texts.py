@@ -1,4 +1,4 @@
-"""AWS's refusals compared with the emulated account's: the same calls to both.
+"""Compare AWS's refusals with the emulated account's: make the same calls to both.
 
 A probe that AWS refuses changes nothing; one that AWS accepts changes only what the run created.
 """
@@ -256,7 +256,7 @@ def compare(stage: Stage) -> None:
 
 
 def _shown(run: Run, found: Outcome, side: Side) -> Outcome:
-    """Return an answer without what differs between accounts."""
+    """Return an answer without the values that differ between accounts."""
     known = {side.load_balancer: "<load balancer>", side.region(): "<region>"}
     scrub = Scrubber({**known, **run.transcript.scrubber.known})
     return found[0], scrub.text(found[1])
@@ -279,5 +279,5 @@ def _emulated(like: Side) -> Iterator[Side]:
         side = Side(clients.__getitem__, like.names, arn, like.tags, like.template)
         for make in (_create(Side.name), _topic(Tags=like.tags), _stack("create_stack")):
             make(side)
-        sandbox.cloudformation.join()  # until the stack exists
+        sandbox.cloudformation.join()  # wait until the stack exists
         yield side

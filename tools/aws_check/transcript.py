@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_LONGEST = 4000  # characters of a text; a template is longer, but is in the release
-# Keys of secrets and of identities.
+_LONGEST = 4000  # characters of a string; only a template is longer, and the release has it
+# Keys whose values are secrets or identities.
 _PATTERNS = (
     (re.compile(r"(X-Amz-[A-Za-z-]+)=[^&\s\"'\\]+"), r"\1=<secret>"),
     (re.compile(r"\bA(?:KI|SI|RO|ID|GP|NP|BI)A[A-Z0-9]{12,}\b"), "<key>"),
@@ -25,7 +25,7 @@ _DROPPED = frozenset(("ResponseMetadata", "HostId", "RequestId"))
 
 @dataclass(frozen=True)
 class Scrubber:
-    """Replaces what must not be published, and what differs in each run; `known` values first."""
+    """Replaces what must not be published and what differs in each run, `known` values first."""
 
     known: Mapping[str, str] = field(default_factory=dict)
 
@@ -34,7 +34,7 @@ class Scrubber:
         return Scrubber({value: instead, **self.known})
 
     def text(self, text: str) -> str:
-        """Return a text without secrets, ids of accounts, addresses and callers."""
+        """Return a string without secrets, account IDs, addresses and callers."""
         for value, instead in self.known.items():
             text = text.replace(value, instead)
         for pattern, instead in _PATTERNS:
@@ -65,14 +65,14 @@ def _hidden(key: str, value: object) -> bool:
 
 @dataclass
 class Transcript:
-    """Appends to a file; a call that repeats the one before, with the same answer, is left out."""
+    """Appends to a file; omits a call that repeats the previous one with the same answer."""
 
     path: Path
     scrubber: Scrubber
     _last: str = ""
 
     def write(self, line: Mapping[str, object]) -> None:
-        """Write one line, scrubbed."""
+        """Scrub and write one line."""
         text = json.dumps(self.scrubber.data(line), ensure_ascii=False)
         if text != self._last:
             with self.path.open("a", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""What CloudFormation returns of stacks, events, resources and change sets, in its API's shapes."""
+"""CloudFormation's answers about stacks, events, resources and change sets, in its API's shapes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dt_logs_rehearsal.report.data import StackEvent
 
 
 def stack(found: Stack) -> dict[str, Any]:
-    """Return one of DescribeStacks' stacks. Drift, policies and protection are not emulated."""
+    """Return a stack as DescribeStacks does. Drift, policies and protection are not emulated."""
     own = [each for each in found.events if each.resource_type == STACK_TYPE]
     declared = found.asked.template.get("Outputs", {})
     return {
@@ -42,7 +42,7 @@ def stack(found: Stack) -> dict[str, Any]:
 
 
 def summary(found: Stack) -> dict[str, Any]:
-    """Return one of ListStacks' summaries."""
+    """Return a summary as ListStacks does."""
     return {**found.described(), "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"}}
 
 
@@ -51,7 +51,7 @@ def _tags(asked: Asked) -> list[dict[str, str]]:
 
 
 def event(found: Stack, number: int, happened: StackEvent) -> dict[str, Any]:
-    """Return one of DescribeStackEvents' events."""
+    """Return an event as DescribeStackEvents does."""
     identifier = (
         str(uuid.uuid5(uuid.NAMESPACE_URL, f"{found.id}/{number}"))
         if happened.resource_type == STACK_TYPE
@@ -105,7 +105,7 @@ def change_set(found: ChangeSet, now: float) -> dict[str, Any]:
 
 
 def change_set_summary(found: ChangeSet, now: float) -> dict[str, Any]:
-    """Return one of ListChangeSets' summaries."""
+    """Return a summary as ListChangeSets does."""
     status, execution = found.status(now)
     return {
         "ChangeSetName": found.name,

@@ -1,4 +1,4 @@
-"""CloudFormation's API: change sets, and all of it together."""
+"""CloudFormation's API: change sets, and the whole API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNCHANGED = (
 
 
 class CloudFormationApi(StacksApi):
-    """Answers calls about the stacks of an engine, and about their change sets."""
+    """Answers calls about an engine's stacks and their change sets."""
 
     def create_change_set(self, world: World, call: Call) -> Response:
         params, name = call.params, call.params["StackName"]
@@ -91,7 +91,7 @@ class CloudFormationApi(StacksApi):
         return {"Summaries": [answers.change_set_summary(each, now) for each in found]}
 
     def delete_change_set(self, world: World, call: Call) -> Response:
-        """Delete a change set; one that does not exist is deleted already.
+        """Delete a change set; succeed if it does not exist.
 
         [CloudFormation API, DeleteChangeSet: InvalidChangeSetStatus; the text as users quote it]
         """

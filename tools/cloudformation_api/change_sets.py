@@ -21,7 +21,7 @@ _SPREAD = 1.0  # seconds until a change set is created
 
 @dataclass
 class ChangeSet:
-    """The requested state of a stack, and what it changes; `made` in seconds."""
+    """A stack's requested state, and what would change; `made` is in seconds."""
 
     name: str
     id: str
@@ -35,7 +35,7 @@ class ChangeSet:
     changes: list[dict[str, Any]]
     reason: str
     token: str
-    executed: int | None = None  # the number of events its stack had before, once executed
+    executed: int | None = None  # once executed: the number of events that its stack had before
 
     def status(self, now: float) -> tuple[str, str]:
         """Return the status, and whether the change set can be executed."""
@@ -82,7 +82,7 @@ def changes(stack: Stack, asked: Asked, place: tuple[str, str, str]) -> list[dic
 
 
 def unchanged(stack: Stack, asked: Asked, changed: list[dict[str, Any]]) -> bool:
-    """Tell whether an update would change nothing: not resources, outputs or tags."""
+    """Return whether an update would change no resources, outputs or tags."""
     old, new = stack.asked, asked
     same = old.template.get("Outputs") == new.template.get("Outputs") and old.tags == new.tags
     return not changed and same

@@ -78,7 +78,7 @@ def _body(world: World, call: Call, old: Asked | None) -> str:
 
 
 def _fetched(world: World, call: Call, url: str) -> str:
-    """Return a template from the emulated S3, with the caller's rights. Raises Refused.
+    """Return a template from the emulated S3, read with the caller's rights. Raises Refused.
 
     [botocore, CreateStack: TemplateURL; localstack
     tests/aws/services/cloudformation/api/test_templates]
@@ -148,5 +148,5 @@ def check_emulated(call: Call) -> None:
 
 
 def not_emulated(what: str) -> Refused:
-    """Return the error for what AWS accepts and the emulated account does not."""
+    """Return the error for a request that AWS accepts and the emulated account does not."""
     return Refused("NotImplemented", f"{what} is not emulated", 501)

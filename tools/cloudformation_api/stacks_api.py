@@ -18,21 +18,21 @@ _NO_STACK = "Stack [{}] does not exist"
 
 
 class StacksApi:
-    """Answers calls about an engine's stacks, in its region, by methods with boto3's names."""
+    """Answers calls about the stacks of an engine's region; the methods have boto3's names."""
 
     def __init__(
         self, engine: CloudFormation, clock: Callable[[], float], page_size: int = 100
     ) -> None:
-        """Prepare to answer, with pages of this many events."""
+        """Prepare to answer, with this many events on a page."""
         self.page_size = page_size
         self._engine = engine
         self._clock = clock
         self._change_sets: defaultdict[str, dict[str, ChangeSet]] = defaultdict(dict)  # by stack
-        self._tokens: dict[tuple[str, str], str] = {}  # the operation, by stack and token
+        self._tokens: dict[tuple[str, str], str] = {}  # the accepted operation, by stack and token
 
     @property
     def operations(self) -> Operations:
-        """The operations by their names."""
+        """Return the operations by their names."""
         known = operations("cloudformation").items()
         return {model.name: getattr(self, name) for name, model in known if hasattr(self, name)}
 
@@ -126,13 +126,13 @@ class StacksApi:
         return {"StackResourceSummaries": found}
 
     def get_template(self, world: World, call: Call) -> Response:
-        """Return a template as it was passed in."""
+        """Return a stack's template as it was passed in."""
         of_change_set = "ChangeSetName" in call.params
         asked = self._change_set(call).asked if of_change_set else self._find(call).asked
         return {"TemplateBody": asked.body, "StagesAvailable": ["Original", "Processed"]}
 
     def _live(self, name: str, call: Call) -> Stack | None:
-        """Return the stack that has this name now, or None; another region has none."""
+        """Return the stack that has this name now; None if there is none, or in another region."""
         if call.region != self._engine.place[1]:
             return None
         for each in list(self._engine.stacks.values()):
@@ -160,7 +160,7 @@ class StacksApi:
         stack.token = call.params.get("ClientRequestToken", "")
         stack.role = role or call.params.get("RoleARN", "") or stack.role
         name = call.caller.arn.partition(":assumed-role/")[2].partition("/")[0]
-        stack.caller = call.roles.get(name, "") if name else ""  # None for an administrator
+        stack.caller = call.roles.get(name, "") if name else ""  # None means an administrator
         try:
             work = begin()
         except Refused:
@@ -171,7 +171,7 @@ class StacksApi:
         self._engine.go_on(work)
 
     def _repeated(self, stack: Stack, call: Call, of: str = "") -> bool:
-        """Tell whether this call, by its token, was accepted before. Raises Refused.
+        """Return whether a call with this token was accepted before. Raises Refused.
 
         [CloudFormation API, ClientRequestToken of each operation; TokenAlreadyExistsException]
         """

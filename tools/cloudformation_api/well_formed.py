@@ -27,7 +27,7 @@ def check_template(body: str, limit: int) -> None:
     try:
         template = json.loads(body)
     except json.JSONDecodeError as error:
-        # AWS counts the character that is wrong as read.
+        # AWS counts the wrong character as read.
         where = f"line {error.lineno}, column {error.colno + 1}"
         raise _malformed(f"JSON not well-formed. ({where})") from error
     _check_shape(template)
@@ -38,7 +38,7 @@ def _malformed(text: str) -> Refused:
 
 
 def _check_shape(template: Any) -> None:
-    """Refuse what is not a template, or names what is not in it. Raises Refused.
+    """Refuse what is not a template, or refers to something that is not in it. Raises Refused.
 
     [CloudFormation guide, template-anatomy.md: Resources is the only required section]
     """
@@ -64,7 +64,7 @@ def _check_shape(template: Any) -> None:
 
 
 def _section(template: Mapping[str, Any], name: str, key: str) -> bool:
-    """Refuse a section if a member lacks a key; tell whether the section has any."""
+    """Refuse a section if a member lacks a key; return whether the section has members."""
     found = template.get(name, {})
     if not isinstance(found, dict):
         raise _malformed(f"{name} is not an object.")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Time(Protocol):
-    """A clock, and a way to wait by it."""
+    """A clock, and a sleep that follows it."""
 
     def __call__(self) -> float: ...
 
@@ -49,7 +49,7 @@ class Clock:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self.now += seconds
 
 
@@ -117,7 +117,7 @@ class Account:
         account: str | None = None,
         role: str = "handler",
     ) -> Caller:
-        """Return a role's session, which may do what its policies allow; without any, all."""
+        """Return a session of a role; without policies, it may do everything."""
         owner = account or self.account_id
         arn = f"arn:{self.partition}:sts::{owner}:assumed-role/{role}/session"
         own = None if policies is None else tuple(json.dumps(each) for each in policies)
@@ -138,7 +138,7 @@ class Account:
         enabled: bool = True,
         outpost: str = "",
     ) -> str:
-        """Add a load balancer and return its ARN; with a bucket it logs there, unchecked."""
+        """Add a load balancer and return its ARN; it logs to a given bucket, unchecked."""
         found = new_load_balancer(self.world, name, kind, self.account_id, self.region)
         found.outpost = outpost
         if bucket:
@@ -195,12 +195,12 @@ class Account:
         self.world.destinations.add(arn)
 
     def confirm(self, subscription: str) -> None:
-        """Confirm subscriptions as their endpoint would; by ARN, or all of an endpoint."""
+        """Confirm subscriptions as their endpoint would: one by ARN, or all of an endpoint."""
         for each in self._subscriptions(subscription):
             each.confirmed = True
 
     def unsubscribe(self, subscription: str) -> None:
-        """End subscriptions as their endpoint's owner would; by ARN, or all of an endpoint."""
+        """End subscriptions as their endpoint's owner would: one by ARN, or all of an endpoint."""
         for each in self._subscriptions(subscription):
             self.world.ended[each.arn] = self.world.subscriptions.pop(each.arn), self.world.clock()
 

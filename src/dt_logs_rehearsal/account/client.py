@@ -42,7 +42,7 @@ def answers(service: str) -> Operations:
 
 
 def no_hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
-    """Do nothing before or after a call to a service."""
+    """Do nothing; the default for both hooks."""
 
 
 class Client:

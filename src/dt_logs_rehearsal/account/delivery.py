@@ -20,7 +20,7 @@ EVENT_BRIDGE = "events.amazonaws.com"
 
 
 def entries(configuration: Params) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield the kind, the destination's ARN and the entry of each notification to one."""
+    """Yield each notification's kind, destination ARN and entry."""
     for kind, name in DESTINATIONS.items():
         for entry in configuration.get(kind, ()):
             yield kind, entry[name], entry
@@ -84,13 +84,13 @@ def rules(entry: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def filters(entry: dict[str, Any]) -> tuple[str, str]:
-    """Return a notification's prefix and suffix; S3 takes the rules' names in either case."""
+    """Return a notification's prefix and suffix; S3 accepts the rules' names in either case."""
     found = {rule.get("Name", "").lower(): rule.get("Value", "") for rule in rules(entry)}
     return found.get("prefix", ""), found.get("suffix", "")
 
 
 def test_message(world: World, bucket: Bucket) -> dict[str, Any]:
-    """Return what S3 sends to a destination that it checks."""
+    """Return the test event that S3 sends to check a destination."""
     return {
         "Service": "Amazon S3",
         "Event": "s3:TestEvent",

@@ -1,4 +1,4 @@
-"""The few operations that we use of CloudWatch, CloudWatch Logs, S3 Control and STS."""
+"""The few operations of CloudWatch, CloudWatch Logs, S3 Control and STS that we use."""
 
 import json
 from collections import defaultdict

@@ -65,7 +65,7 @@ def _version(stored: StoredObject) -> list[str]:
 
 
 def _notifications(configuration: dict[str, Any]) -> Snapshot:
-    """Return a configuration by its entries' Ids: their order has no meaning."""
+    """Return a configuration's entries by their Ids, because their order has no meaning."""
     found: Snapshot = {"EventBridge": "EventBridgeConfiguration" in configuration}
     for kind, arn, entry in entries(configuration):
         prefix, suffix = filters(entry)

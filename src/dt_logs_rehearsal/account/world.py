@@ -30,7 +30,7 @@ SSE_S3: list[dict[str, Any]] = [
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls: an identity, and its own policies; None is an administrator."""
+    """A caller: an identity and its own policies; None means an administrator."""
 
     account: str
     arn: str
@@ -38,7 +38,7 @@ class Caller:
 
     @property
     def principal(self) -> Principal:
-        """Return the caller as policies know it."""
+        """Return the caller as policies name it."""
         return Principal(self.account, self.arn)
 
 
@@ -51,7 +51,7 @@ class StoredObject:
     owner: str
     modified: float
     encryption: str = "AES256"
-    for_bucket_owner: bool = True  # its ACL lets the bucket's owner read it
+    for_bucket_owner: bool = True  # whether its ACL lets the bucket's owner read it
 
 
 @dataclass
@@ -69,8 +69,8 @@ class Bucket:
     notifications: Spreading[dict[str, Any]] = field(default_factory=lambda: Spreading({}))
     tags: dict[str, str] = field(default_factory=dict)
     lifecycle: dict[str, Any] | None = None  # as GetBucketLifecycleConfiguration returns it
-    versioning: str = ""  # or Enabled, or Suspended
-    payer: str = "BucketOwner"  # or Requester
+    versioning: str = ""  # `Enabled` or `Suspended` if it was set
+    payer: str = "BucketOwner"  # `Requester` if the requester pays
     abac: str = "Disabled"  # or Enabled
     objects: dict[str, list[StoredObject]] = field(default_factory=dict)
 
@@ -163,7 +163,7 @@ class World:
     load_balancers: dict[str, LoadBalancer] = field(default_factory=dict)
     topics: dict[str, Topic] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    ended: dict[str, tuple[Subscription, float]] = field(default_factory=dict)  # and when
+    ended: dict[str, tuple[Subscription, float]] = field(default_factory=dict)  # with the time
     log_deliveries: list[LogDelivery] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
     unreachable: set[str] = field(default_factory=set)  # endpoints that answer with a 4xx
@@ -171,7 +171,7 @@ class World:
     destinations: set[str] = field(default_factory=set)
     unknown_principals: set[str] = field(default_factory=set)
     organisations: dict[str, str] = field(default_factory=dict)  # by account
-    # Service control policies, as JSON texts of Deny statements: they hold for every role.
+    # Service control policies, as JSON with Deny statements: they apply to every role.
     control_policies: tuple[str, ...] = ()
     deliveries: defaultdict[str, list[dict[str, Any]]] = field(
         default_factory=lambda: defaultdict(list)
@@ -193,7 +193,7 @@ class World:
         return self.random.uniform(0, longest) if longest else 0.0
 
     def change(self, value: Spreading[T], new: T) -> None:
-        """Put a value that spreads as `consistency` says."""
+        """Change a value; the change spreads as `consistency` says."""
         now = self.clock()
         value.put(new, now, now + self.lag(self.consistency.spreading))
 
@@ -204,7 +204,7 @@ class World:
         return value.as_of(self.clock() - self.lag(self.consistency.stale_reads))
 
     def restricts(self, bucket: Bucket, flag: str) -> bool:
-        """Return whether a Block Public Access setting holds, by the bucket or its account."""
+        """Return whether a Block Public Access setting is on, for the bucket or its account."""
         of_account = self.account_blocks.get(bucket.owner, {})
         return (bucket.public_access_block or {}).get(flag, False) or of_account.get(flag, False)
 
@@ -242,10 +242,10 @@ def page(items: Sequence[T], token: str | None, size: int) -> tuple[Sequence[T],
 
 
 def present(**members: Any) -> Response:
-    """Return the members that have a value; AWS's answers omit the others."""
+    """Return only the members that have a value, as AWS's answers do."""
     return {name: value for name, value in members.items() if value}
 
 
 def moment(at: float) -> datetime:
-    """Return a time as answers have it, from seconds since 1970."""
+    """Return seconds since 1970 in the format of AWS's answers."""
     return datetime.fromtimestamp(at, timezone.utc)

@@ -18,7 +18,7 @@ from dt_logs_rehearsal.cloudformation.stack import Made, Stack
 from dt_logs_rehearsal.http.endpoint import ANSWERS
 from dt_logs_rehearsal.pace import Pace
 
-LIMIT = 4096  # bytes of an answer
+LIMIT = 4096  # the most bytes of an answer
 _DEFAULT_TIMEOUT = 3600  # seconds
 
 
@@ -35,7 +35,7 @@ class Mailbox:
             self._answer(token).set_result(body)
 
     def answers(self) -> list[str]:
-        """Return all answers that have arrived, as texts, which no rehearsal shows."""
+        """Return the bodies of all answers that have arrived; no rehearsal shows them."""
         found = [each for each in self._answers.values() if each.done() and not each.cancelled()]
         return [each.result().decode(errors="replace") for each in found]
 
@@ -86,7 +86,7 @@ class CustomResources:
         given: Mapping[str, Any],
         made: Made | None = None,
     ) -> tuple[str, Mapping[str, Any]]:
-        """Send an event, wait for its answer, and return its physical ID and data.
+        """Send an event, wait for the answer, and return its physical ID and data.
 
         Raises Failed; Refused if the stack's role may not invoke the function.
         """

@@ -38,7 +38,7 @@ class CloudFormation:
     ) -> None:
         """Prepare for a place: partition, region and account."""
         self.place = place
-        self.stacks: dict[str, Stack] = {}  # by id, in the order of their making
+        self.stacks: dict[str, Stack] = {}  # by ID, in the order of their creation
         self._context = context
         self._custom = custom
         self._emit = emit
@@ -59,7 +59,7 @@ class CloudFormation:
         return Stack(name, stack_id, asked, role)
 
     def describe_stacks(self, world: World, call: Call) -> Response:
-        """Describe one stack, named by its ID, as a function reads its own. Raises Refused."""
+        """Describe one stack by its ID, as a function does for its own. Raises Refused."""
         if (found := self.stacks.get(name := str(call.params.get("StackName")))) is None:
             raise invalid(f"Stack with id {name} does not exist")
         return {"Stacks": [{**found.described(), "Parameters": found.asked.described()}]}
@@ -147,7 +147,7 @@ class CloudFormation:
         before = dict(stack.resources)
         failed = self._make(stack, stack.asked, left)
         if failed:
-            if failed in before:  # restored, so that it is tried again
+            if failed in before:  # restore it, so that it is tried again
                 stack.resources[failed] = before[failed]
             self._at(stack, "UPDATE_ROLLBACK_FAILED", _failed("update", failed))
             return
@@ -175,7 +175,7 @@ class CloudFormation:
 
     def _at(self, stack: Stack, status: str, reason: str = "") -> None:
         self._emit(stack, stack.name, STACK_TYPE, status, reason)
-        stack.status = status  # last, so that a reader who sees it sees all events
+        stack.status = status  # comes last, so that whoever sees it also sees all events
 
     def _finish(self, stack: Stack, status: str) -> None:
         resolved = stack.resolved(stack.asked, self.place)
@@ -184,7 +184,7 @@ class CloudFormation:
         self._at(stack, status)
 
     def _make(self, stack: Stack, asked: Asked, order: Iterable[str]) -> str:
-        """Create or change each resource; return the one that failed, or nothing."""
+        """Create or change each resource; return the one that failed, or None."""
         for logical in order:
             kind = asked.template["Resources"][logical]["Type"]
             given = Given(stack.resolved(asked, self.place).properties(logical))
@@ -233,7 +233,7 @@ class CloudFormation:
             keep(made.physical_id, made.attributes)
 
     def _remove(self, stack: Stack, names: Iterable[str]) -> str:
-        """Delete resources in turn; return the first that cannot be deleted, or nothing.
+        """Delete resources in turn; return the first that cannot be deleted, or None.
 
         A custom resource's reason is not shown after success [a public CDK deployment's events].
         """
@@ -255,7 +255,7 @@ class CloudFormation:
 
 
 def _failed(verb: str, logical: str) -> str:
-    """Return a stack's reason with a space at the end, or nothing if nothing failed.
+    """Return a stack's reason and a space, or an empty string if nothing failed.
 
     [localstack tests/aws/services/cloudformation/api/test_stacks]
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RULE = "AWS::Events::Rule"
 Properties = Mapping[str, Any]
-Keep = Callable[[str, Mapping[str, str]], Made]  # records a physical id and attributes
+Keep = Callable[[str, Mapping[str, str]], Made]  # records a physical ID and attributes
 # Read handlers also call these, which moto does not know.
 _READ = (
     "lambda:GetRuntimeManagementConfig",
@@ -50,7 +50,7 @@ class Context:
     place: tuple[str, str, str]  # partition, region, account
 
     def tagged(self, given: Properties) -> dict[str, str]:
-        """Return the tags of a resource: the stack's, and its own, which go before."""
+        """Return a resource's tags: the stack's and its own, which win."""
         return {**self.tags, **{each["Key"]: each["Value"] for each in given.get("Tags", ())}}
 
     def tags_of(self, given: Properties) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _only(given: Properties, *names: str) -> dict[str, Any]:
 
 
 def _zipped(code: str) -> bytes:
-    """Return a text as CloudFormation hands it to Lambda: as `index.py` in a zip."""
+    """Return code as CloudFormation sends it to Lambda: as `index.py` in a zip."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("index.py", code)
@@ -251,7 +251,7 @@ def _delete_rule(context: Context, made: Made) -> None:
 def scheduled_event(target: Mapping[str, Any], time: float) -> dict[str, Any]:
     """Return what EventBridge sends to a rule's target: its template, filled from the event.
 
-    Texts are inserted with quotes [EventBridge guide, eb-transform-target-input.md].
+    Strings are inserted in quotes [EventBridge guide, eb-transform-target-input.md].
     """
     transformer = target["InputTransformer"]
     event = {"$.time": f"{moment(time):%Y-%m-%dT%H:%M:%SZ}"}
@@ -296,5 +296,5 @@ TYPES = {
 
 
 def create_only(kind: str) -> tuple[str, ...]:
-    """Return the properties whose change replaces a resource of a type."""
+    """Return the properties of a type whose change replaces the resource."""
     return TYPES[kind].create_only if kind in TYPES else ("ServiceToken",)

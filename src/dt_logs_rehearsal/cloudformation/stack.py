@@ -57,7 +57,7 @@ class Asked:
         return {k: str(self.parameters.get(k, declared[k].get("Default"))) for k in declared}
 
     def described(self) -> list[dict[str, str]]:
-        """Return each parameter with its value; a NoEcho parameter's is shown as stars."""
+        """Return each parameter with its value; for a NoEcho parameter, stars."""
         declared = self.template.get("Parameters", {})
         hidden = {k for k, each in declared.items() if str(each.get("NoEcho")).lower() == "true"}
         return [
@@ -83,10 +83,10 @@ class Stack:
     resources: dict[str, Made] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     capabilities: tuple[str, ...] = ()
-    token: str = ""  # of the operation that is running, or was the last
+    token: str = ""  # of the current or last operation
 
     def described(self) -> dict[str, Any]:
-        """Return what both DescribeStacks and ListStacks return of a stack."""
+        """Return the fields that DescribeStacks and ListStacks share."""
         named = {"UPDATE_IN_PROGRESS": "LastUpdatedTime", "DELETE_IN_PROGRESS": "DeletionTime"}
         own = [each for each in self.events if each.resource_type == STACK_TYPE]
         return {

@@ -44,7 +44,7 @@ from awslambdaric.__main__ import main
 main(["awslambdaric", sys.argv[4]])
 """
 _PROBE = "import awslambdaric, boto3"
-_PATIENCE = 300  # seconds; a busy machine takes over half a minute
+_PATIENCE = 300  # seconds; a process starts in over half a minute on a busy machine
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Functions:
         self._pool.shutdown()
 
     def invoke(self, function: Function, event: object) -> Invocation:
-        """Run a function once with an event, after whatever it runs now."""
+        """Run a function once with an event, as soon as it is idle."""
         process = self._process(function)
         return process.invoke(json.dumps(event).encode())
 
@@ -114,7 +114,7 @@ class Functions:
         """Queue an event, and retry it if it fails; the future holds every attempt."""
         try:
             return self._pool.submit(self._attempts, function, event)
-        except RuntimeError:  # the pool is shut down
+        except RuntimeError:  # if the pool is shut down
             if not self._closing.is_set():
                 raise
             stopped: Future[tuple[Invocation, ...]] = Future()
@@ -138,7 +138,7 @@ class Functions:
                 folder = self._folder / f"{function.name}-{uuid.uuid4().hex[:8]}"
                 found = _Process(function, folder, self._endpoint_url, self._pace)
                 self._processes[function.name] = found
-            if self._closing.is_set():  # the event waited for a thread until nothing may start
+            if self._closing.is_set():  # while the event waited for a thread
                 found.kill()
             return found
 
@@ -170,7 +170,7 @@ def interpreter(runtime: str) -> tuple[str, str]:
 
 @dataclass
 class _Process:
-    """A function's process, started when it is first needed and kept warm."""
+    """A function's process, which starts when first needed and stays warm."""
 
     function: Function
     _folder: Path
@@ -187,7 +187,7 @@ class _Process:
             if self._dead.is_set():
                 return _STOPPED
             api = self._started()
-            if self._dead.is_set():  # killed before there was a process to kill
+            if self._dead.is_set():  # it was killed before its process had started
                 self._stop()
                 return _STOPPED
             request_id, timeout = str(uuid.uuid4()), self.function.timeout
@@ -234,7 +234,7 @@ class _Process:
         return api
 
     def _environment(self, api: str, code: Path, temporary: Path) -> dict[str, str]:
-        """Return what Lambda sets [Lambda guide, configuration-envvars.md], and the endpoint."""
+        """Return the variables that Lambda sets [Lambda guide, configuration-envvars.md]."""
         function = self.function
         return {
             **function.credentials,
@@ -258,7 +258,7 @@ class _Process:
         }
 
     def _output(self) -> str:
-        """Return what the process has written since the last time."""
+        """Return what the process has written since the last call."""
         with open(self._folder / "log", "rb") as log:
             log.seek(self._read)
             found = log.read()
@@ -280,7 +280,7 @@ class _Process:
 
 
 def _end(running: subprocess.Popen[bytes] | None) -> None:
-    """Kill a process with all that it has started, and wait for its end."""
+    """Kill a process and all that it has started, and wait until it has ended."""
     if running is not None:
         with suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)

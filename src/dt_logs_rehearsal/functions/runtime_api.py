@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _NEXT = "/2018-06-01/runtime/invocation/next"
-_LARGEST = 6 * 1024 * 1024  # bytes of a response [Lambda quotas]
+_LARGEST = 6 * 1024 * 1024  # the most bytes of a response [Lambda quotas]
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Invocation:
 
 
 class RuntimeApi:
-    """Serves one process; put events into `events`, take results from `results`."""
+    """Serves one process: put events into `events` and take results from `results`."""
 
     def __init__(self) -> None:
-        """Listen on a free port of the loopback; `address` is for AWS_LAMBDA_RUNTIME_API."""
+        """Listen on a free loopback port; `address` is the value for AWS_LAMBDA_RUNTIME_API."""
         self.events: Queue[Event | None] = Queue()
         self.results: Queue[Invocation] = Queue()
         self._server = Server(self._serve)

@@ -1,7 +1,7 @@
 """The emulated account's HTTP endpoint on the loopback; IAM decides every call first.
 
 `dt_logs_rehearsal.account` answers most services, `dt_logs_rehearsal.cloudformation` its own. moto
-keeps the state of EventBridge, IAM, Lambda and CloudWatch Logs. Unknown callers are refused.
+keeps the state of EventBridge, IAM, Lambda and CloudWatch Logs. It refuses unknown callers.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Endpoint:
         self._answered = answered
         self._sessions: dict[str, Session] = {}
         self._expired: set[str] = set()
-        self._codes: dict[str, bytes] = {}  # a function's code, by the URL's last part
+        self._codes: dict[str, bytes] = {}  # functions' code, by the last part of the URL
         self._made_at: dict[str, float] = {}
         self._lock = Lock()
         for service in _BY_MOTO:
@@ -96,7 +96,7 @@ class Endpoint:
         }
 
     def expire(self, credentials: Mapping[str, str]) -> None:
-        """Let credentials expire."""
+        """Expire credentials."""
         self._expired.add(credentials["aws_access_key_id"])
 
     def lets_assume(self, role: str, service: str) -> bool:
@@ -116,7 +116,7 @@ class Endpoint:
         return _allows(found, service, "lambda:InvokeFunction", function, context)
 
     def deployed(self) -> dict[str, Any]:
-        """Return the roles, functions, log groups and rules that there are, as comparable data."""
+        """Return the account's roles, functions, log groups and rules as comparable data."""
         account, region = self.account.account_id, self.account.region
         functions: Any = get_backend("lambda")[account][region]
         logs: Any = get_backend("logs")[account][region]
@@ -257,7 +257,7 @@ class Endpoint:
         return list(iam.roles.values())
 
     def _spread(self, role: str) -> bool:
-        """Return whether a new role is known everywhere by now."""
+        """Return whether a new role is already known everywhere."""
         now = self.account.clock()
         made = self._made_at.setdefault(role, now)
         return now >= made + self.account.world.consistency.new_rights

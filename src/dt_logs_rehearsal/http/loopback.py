@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """Serves a WSGI application until it is closed, each connection in a thread of its own."""
+    """Serves a WSGI application until it is closed, each connection in its own thread."""
 
     def __init__(self, application: WSGIApplication) -> None:
         """Listen on the loopback only. Raises RehearsalError."""
@@ -27,11 +27,11 @@ class Server:
         self.address = f"{host}:{port}"
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start to answer requests."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop serving; open connections get no more answers."""
+        """Stop the server; open connections get no more answers."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

@@ -38,7 +38,7 @@ class Change:
         return "+" if self.before is None else "-" if self.after is None else "~"
 
     def lines(self) -> Iterator[str]:
-        """Yield it as one line; for long JSON, before and after are on separate lines."""
+        """Yield one line; if the JSON is long, yield before and after on separate lines."""
         old, new = readable(self.before), readable(self.after)
         if "\n" not in old + new:
             yield f"{self.sign} {self.name}: {' -> '.join(filter(None, (old, new)))}"
@@ -53,7 +53,7 @@ Changes = Mapping[str, Sequence[Change]]
 
 
 def diff(before: Snapshot, after: Snapshot) -> Changes:
-    """Return the changes by resource, each with a sign before its name; empty if there are none."""
+    """Return the changes by resource, each with a sign before its name."""
     found: dict[str, Sequence[Change]] = {}
     for kind in before | after:
         old, new = before.get(kind, {}), after.get(kind, {})

@@ -1,4 +1,4 @@
-"""What a rehearsal saw: plain data, from which the terminal, `--json` and the page are made."""
+"""A rehearsal's results as plain data, for the terminal, `--json` and the page."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class StackEvent:
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt of the vendor beyond its permissions, and whether AWS refused it."""
+    """The vendor's attempt to exceed its permissions, and whether AWS refused it."""
 
     what: str
     refused: bool
@@ -74,7 +74,7 @@ class Report:
     summary: str
     privileges: str
     service_role: str
-    runtime: str  # what the function ran on, and whether it is the template's own version
+    runtime: str  # the function's Python, and whether it is the template's version
     stages: list[Stage] = field(default_factory=list)
     vendor_received: list[str] = field(default_factory=list)  # the log lines that the vendor read
     attempts: list[Attempt] = field(default_factory=list)
@@ -107,7 +107,7 @@ class Report:
 
     @property
     def facts(self) -> dict[str, str]:
-        """This scenario's row in the table, by column."""
+        """Return this scenario's row of the table, by column."""
         return {
             "Scenario": self.scenario,
             "Result": "as expected" if self.passed else "NOT AS EXPECTED",
@@ -118,7 +118,7 @@ class Report:
 
     @property
     def lists(self) -> Mapping[str, Sequence[str]]:
-        """What is listed at the end, by title; some lists may be empty."""
+        """Return what is listed at the end, by title; some lists may be empty."""
         return {
             "What Data Theorem received": self.vendor_received,
             "What Data Theorem tried beyond its permissions": [

@@ -81,7 +81,7 @@ def _stage(stage: Stage, scenario: str) -> str:
 
 
 def _change(resource: str, changes: Sequence[Change], where: str) -> str:
-    """Return what changed of a resource, before and after side by side."""
+    """Return a resource's changes, with before and after side by side."""
     rows = [
         (meant(f"{each.sign} {each.name}"), _value(each.before), _value(each.after))
         for each in changes

@@ -52,7 +52,7 @@ def _stage(stage: Stage) -> Iterator[str]:
 
 
 def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
-    """Yield a title and its items, indented deeper; nothing without items."""
+    """Yield a title and its indented items, or nothing if there are no items."""
     indent = " " * (len(title) - len(title.lstrip()) + 2)
     if items:
         yield from ("", f"{title}:", *(f"{indent}{each}" for each in items))

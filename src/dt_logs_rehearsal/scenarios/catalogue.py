@@ -1,4 +1,4 @@
-"""List the scenarios, one function each; its docstring is what people are shown."""
+"""List the scenarios, one function each; people see its docstring."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _already(play: Play, arns: list[str]) -> None:
     with play.stack(arns[0]):
         play.expect(play.logging(arns[0]) == before, "logging that was on was changed")
         key = play.log(arns[0])
-        play.log(arns[1], reads=False)  # a neighbour in the same place, which was not onboarded
+        play.log(arns[1], reads=False)  # a neighbour in the same place that was not onboarded
         play.overstep(arns[0], key)
     play.expect(play.logging(arns[0]) == before, "logging that was on was changed")
     play.log(arns[0], reads=False)
@@ -112,7 +112,7 @@ def _delete(play: Play, arns: list[str]) -> None:
 
 
 def _joined(play: Play, arns: list[str]) -> None:
-    """A load balancer that is new under `*` joins by the schedule."""
+    """A new load balancer under `*` joins by the schedule."""
     with play.stack("*", **play.schedule) as stack:
         later = play.account.add_load_balancer("later")
         play.refresh(stack, "*")

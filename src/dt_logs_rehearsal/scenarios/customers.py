@@ -6,17 +6,17 @@ CUSTOMERS = "customers-logs"
 
 
 def new(account: Account) -> list[str]:
-    """One ALB that never logged."""
+    """Add one ALB that never logged."""
     return [account.add_load_balancer("web")]
 
 
 def three(account: Account) -> list[str]:
-    """Three ALBs that never logged."""
+    """Add three ALBs that never logged."""
     return [account.add_load_balancer(name) for name in ("web", "api", "shop")]
 
 
 def customers_bucket(account: Account) -> None:
-    """A bucket that the customer's other tools use."""
+    """Add a bucket that the customer's other tools use."""
     queue = f"arn:aws:sqs:{account.region}:{account.account_id}:audit"
     function = f"arn:aws:lambda:{account.region}:{account.account_id}:function:index"
     account.add_destination(queue)
@@ -58,7 +58,7 @@ def customers_bucket(account: Account) -> None:
 
 
 def logging(account: Account) -> list[str]:
-    """Two ALBs that log to one prefix of the customer's bucket."""
+    """Add two ALBs that log to one prefix in the customer's bucket."""
     customers_bucket(account)
     return [
         account.add_load_balancer(name, bucket=CUSTOMERS, prefix="alb") for name in ("web", "api")
@@ -66,7 +66,7 @@ def logging(account: Account) -> list[str]:
 
 
 def announced(account: Account) -> list[str]:
-    """An ALB whose log objects one of the customer's topics already announces."""
+    """Add an ALB and a customer's topic that already announces its log objects."""
     arns = logging(account)
     condition = {"ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{CUSTOMERS}"}}
     publish = _allow({"Service": "s3.amazonaws.com"}, "sns:Publish", "*", Condition=condition)

@@ -1,4 +1,4 @@
-"""A running scenario: what a customer does, step by step, and what was observed."""
+"""A running scenario: what a customer does step by step, and what we observe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
 
 
 class Play:
-    """What a scenario uses; what it does is kept in `report`."""
+    """What a scenario uses; `report` records what it does."""
 
     def __init__(self, sandbox: Sandbox, released: Released, role: str, report: Report) -> None:
         """Play a release in an account, through a service role."""
@@ -66,7 +66,7 @@ class Play:
         return {} if self.documented else {"RefreshSchedule": "rate(6 hours)"}
 
     def refresh(self, stack: Stack, *load_balancers: str) -> None:
-        """Refresh by the stack's schedule, or update with a new RunToken if it has none."""
+        """Refresh by the stack's schedule; without one, update the stack with a new RunToken."""
         if self.documented:
             self.update(stack, *load_balancers, RunToken="again")
             self.expect_status(stack, "UPDATE_COMPLETE")
@@ -102,7 +102,7 @@ class Play:
         self.report.stages.append(Stage(title, stack.status, events, calls, changes))
 
     def log(self, load_balancer: str, reads: bool = True) -> str:
-        """Let a load balancer write a log file, and expect that the vendor reads it, or not."""
+        """Let a load balancer write a log file, and expect that the vendor can read it, or not."""
         self._visits += 1
         path = f"/visit/{self._visits}"
         body = log_file(load_balancer, [Visit("192.0.2.7", path)], self.sandbox.pace())
@@ -116,7 +116,7 @@ class Play:
         return key or ""
 
     def overstep(self, load_balancer: str, key: str) -> None:
-        """Let the vendor try what its permissions do not allow, and expect refusals."""
+        """Let the vendor try what its permissions do not allow, and check that it is refused."""
         bucket = self.logging(load_balancer)["bucket"]
         self.account.s3.put_object(Bucket=bucket, Key="elsewhere/secret.txt", Body=b"secret")
         tried = self.sandbox.vendor.attempts(bucket, key)
@@ -132,7 +132,7 @@ class Play:
         return {each: found[f"access_logs.s3.{each}"] for each in ("enabled", "bucket", "prefix")}
 
     def expect(self, holds: bool, otherwise: str) -> None:
-        """Note an unexpected result."""
+        """Record an unexpected result."""
         if not holds:
             self.report.unexpected.append(otherwise)
 
@@ -148,7 +148,7 @@ class Play:
         return next((each.reason for each in failed), "")
 
     def snapshot(self) -> Snapshot:
-        """Return the account as data: roles, functions and log groups by name, and the rest."""
+        """Return the account as data: the roles, functions and log groups by name, and the rest."""
         return {**self.account.snapshot(), **self.sandbox.endpoint.deployed()}
 
     def tidy(self, before: Snapshot) -> list[str]:
@@ -173,12 +173,12 @@ class Play:
 
 
 class Over(Exception):
-    """The rest of the scenario no longer makes sense."""
+    """The scenario cannot go on."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """Something that customers do: `prepare` returns load balancers, `play` notes what is wrong."""
+    """What a customer does: `prepare` returns load balancers, `play` records what goes wrong."""
 
     name: str
     summary: str
@@ -193,14 +193,14 @@ def rehearse(
     tell: Callable[[StackEvent], None] = lambda event: None,
     consistency: Consistency | None = None,
 ) -> Report:
-    """Play a scenario in an account of its own and return what was seen."""
+    """Play a scenario in its own account and return the report."""
     privileges, kind = released.privileges.value, released.role_kind
     report = Report(scenario.name, scenario.summary, privileges, kind, "")
     report.missing = released.missing
     with Sandbox(folder, consistency) as sandbox:
         load_balancers = scenario.prepare(sandbox.account)
         play = Play(sandbox, released, released.service_role(sandbox), report)
-        if consistency is not None:  # the service role was made some time before
+        if consistency is not None:  # the service role is older than its spreading time
             sandbox.pace.sleep(consistency.new_rights)
         sandbox.tell = tell
         before = play.snapshot()

@@ -37,7 +37,7 @@ class Released:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The rights that the stack's whole life needs and the service role lacks."""
+        """Return the rights that the stack's life cycle needs and the service role lacks."""
         if self.role_kind == "lifecycle":
             return ()
         statements: Any = policy_document("cloudformation-role-documented")["Statement"]

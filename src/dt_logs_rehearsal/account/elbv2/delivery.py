@@ -118,7 +118,7 @@ def _may(world: World, bucket: Bucket, principal: Principal, key: str) -> bool:
 
 @dataclass(frozen=True)
 class Visit:
-    """A request that a client made; `path` is what it asked for."""
+    """A client's request for a `path`."""
 
     client: str
     path: str

@@ -17,7 +17,7 @@ _COMMON = {"deletion_protection.enabled": "false", "load_balancing.cross_zone.en
 
 
 def _logging(log: Log) -> dict[str, str]:
-    """Return the attributes of logs that are off."""
+    """Return the attributes of logs that are turned off."""
     start = log.attributes
     return {f"{start}enabled": "false", f"{start}bucket": "", f"{start}prefix": ""}
 
@@ -98,7 +98,7 @@ def _described(world: World, found: LoadBalancer) -> dict[str, Any]:
 
 
 def describe_load_balancer_attributes(world: World, call: Call) -> Response:
-    """Return all attributes; one that was never set is empty."""
+    """Return all attributes; those never set are empty."""
     return _attributes(_found(world, call, call.params["LoadBalancerArn"]))
 
 

@@ -42,7 +42,7 @@ def authorise(
 ) -> None:
     """Raise Refused, in AWS's words, unless the caller may make the call.
 
-    `heard` gets each decision, also a denial.
+    `heard` gets each decision, denials included.
     """
     bucket = _bucket(world, call)
     for right in needed(call, world.partition):
@@ -144,7 +144,7 @@ def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> 
     """
     owner, policy = _resource(world, call, right, bucket)
     own, policies = owner == call.caller.account, call.caller.policies
-    # What does not exist, and `*`, have no owner.
+    # `*` and resources that do not exist have no owner.
     known = bucket is not None or (right.resource != "*" and ":s3:::" not in right.resource)
     more = {"aws:requestedregion": call.region, "aws:viaawsservice": "false", **right.context}
     who, about = call.caller.principal, (right.action, right.resource)

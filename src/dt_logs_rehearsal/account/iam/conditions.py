@@ -32,7 +32,7 @@ def _like(actual: str, wanted: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def _arn_like(actual: str, wanted: str) -> bool:
-    """Match ARNs part by part: a wildcard does not reach over a colon of the first five."""
+    """Match ARNs part by part: a wildcard does not match any of the first five colons."""
     have, want = actual.split(":", 5), wanted.split(":", 5)
     return len(have) == len(want) == 6 and all(map(_like, have, want))
 

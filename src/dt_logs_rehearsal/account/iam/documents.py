@@ -47,7 +47,7 @@ def _is_public(statement: Statement) -> bool:
 
 
 def _is_fixed(key: str, value: str) -> bool:
-    if key == "aws:sourceip":  # wider than /8 counts as everyone
+    if key == "aws:sourceip":  # S3 counts networks wider than /8 as everyone
         return int(value.partition("/")[2] or 32) >= 8
     return re.search(r"[*?]|\$\{", value) is None
 

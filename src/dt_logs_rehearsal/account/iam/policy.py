@@ -83,7 +83,7 @@ class Statement:
     def _names(self, principal: Principal) -> bool:
         if self.exempt is not None:
             return not _exempt(self.exempt, principal)
-        if self.principals is None:  # an identity's own policy names no principal
+        if self.principals is None:  # an identity's own policy has no Principal element
             return True
         named = self.principals.get("AWS", ())
         if "*" in named:
@@ -187,7 +187,7 @@ def principals(raw: Any) -> dict[str, tuple[str, ...]]:
 
 
 def listed(raw: Any) -> list[Any]:
-    """Return a value that may be single as a list."""
+    """Return a value as a list; AWS accepts a single one without a list."""
     return raw if isinstance(raw, list) else [raw]
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from dt_logs_rehearsal.account.iam.conditions import Context
 from dt_logs_rehearsal.account.world import Call
 
-# Services with another name in IAM than in boto3.
+# Services whose name in IAM differs from boto3's.
 _SERVICES = {"elbv2": "elasticloadbalancing"}
-# Operations whose action has another name.
+# Operations whose IAM action has another name.
 _ACTIONS = {
     "DeleteBucketLifecycle": "PutLifecycleConfiguration",
     "GetBucketEncryption": "GetEncryptionConfiguration",
@@ -76,7 +76,7 @@ _TAGS = {"CreateBucket": "CreateBucketConfiguration.Tags", "CreateTopic": "Tags"
 
 @dataclass(frozen=True)
 class Right:
-    """An action that the caller must be allowed, on a resource, in a context."""
+    """An action that the caller needs, with its resource and context."""
 
     action: str
     resource: str
@@ -137,7 +137,7 @@ def _resource(call: Call, partition: str) -> str:
             rule = params.get("Rule") or params.get("Name")
             return str(params.get("ResourceARN") or f"{scope}:rule/{rule}")
         case "cloudformation":
-            name = params.get("StackName") or "*"  # a call about a change set may name no stack
+            name = params.get("StackName") or "*"  # a call for a change set may omit the stack
             whole = name == "*" or name.startswith("arn:")
             return name if whole else f"{scope}:stack/{name}/*"
     name = params.get("logGroupName") or params.get("logGroupIdentifier", "")

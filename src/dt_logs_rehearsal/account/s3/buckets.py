@@ -1,4 +1,4 @@
-"""S3: buckets themselves, and the names that they may have."""
+"""S3: buckets, and the names that they may have."""
 
 import re
 from ipaddress import AddressValueError, IPv4Address
@@ -162,7 +162,7 @@ def get_bucket_location(world: World, call: Call) -> Response:
 
 
 def list_buckets(world: World, call: Call) -> Response:
-    """List the caller's own buckets; with their regions only if the call has parameters."""
+    """List the caller's own buckets; their regions are included only if the call has parameters."""
     params = call.params
     region = params.get("BucketRegion")
     if region not in (None, call.region):

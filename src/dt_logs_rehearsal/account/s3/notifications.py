@@ -20,7 +20,7 @@ from dt_logs_rehearsal.account.s3.settings import malformed
 from dt_logs_rehearsal.account.world import Bucket, Call, Response, World
 
 Entry = dict[str, Any]
-MOST = 100  # configurations a bucket; well known, AWS's own wording unverified
+MOST = 100  # configurations per bucket; well known, but AWS's own text is unverified
 # The destination's name in an error, for each kind.
 _ARGUMENTS = {
     "TopicConfigurations": "Topic",

@@ -51,7 +51,7 @@ def _new_version(world: World, bucket: Bucket) -> str:
 
 
 def _add(bucket: Bucket, key: str, stored: StoredObject) -> None:
-    """Add a version; one without an id of its own replaces the one before without."""
+    """Add a version; it replaces one with the same ID, which only `null` can be."""
     kept = [each for each in bucket.objects.get(key, []) if each.version != stored.version]
     bucket.objects[key] = [*kept, stored]
 

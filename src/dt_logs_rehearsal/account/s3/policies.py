@@ -40,7 +40,7 @@ _IDENTITY = re.compile(
 
 
 def get_bucket_policy(world: World, call: Call) -> Response:
-    """Return the policy as a text; stale while it spreads."""
+    """Return the policy's text; it may be stale while a change spreads."""
     return {"Policy": _text(world, call)}
 
 
@@ -88,7 +88,7 @@ def _reject(message: str) -> NoReturn:
 
 @dataclass(frozen=True)
 class Place:
-    """What a policy is checked against: its bucket, and principals that do not exist."""
+    """What a policy is checked against: its bucket, and the principals that do not exist."""
 
     partition: str
     bucket: str
@@ -206,7 +206,7 @@ def _check_scope(place: Place, statement: dict[str, Any]) -> None:
 
 
 def _applies(action: str, resources: tuple[str, ...]) -> bool:
-    """Return whether an action on objects, or on the bucket, has such a resource."""
+    """Return whether an action on objects, or on the bucket, has a resource that fits."""
     name = action.lower()
     if name in _OBJECT_ACTIONS or ("object" in name and "bucket" not in name):
         return any("/" in each or each.endswith("*") for each in resources)

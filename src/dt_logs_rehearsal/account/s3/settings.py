@@ -23,7 +23,7 @@ from dt_logs_rehearsal.account.world import (
 _OWNERSHIPS = ("BucketOwnerPreferred", "ObjectWriter", "BucketOwnerEnforced")
 # [S3 API, Tag; AWS's usual characters of tags]
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
-# What TransitionDefaultMinimumObjectSize may be, the default first.
+# The values of TransitionDefaultMinimumObjectSize, the default first.
 _SIZES = ("all_storage_classes_128K", "varies_by_storage_class")
 
 
@@ -66,7 +66,7 @@ def _choice(field: str, parameter: str, name: str, *values: str) -> tuple[Operat
 
 
 def _write(field: str, checked: Callable[[World, Bucket, Params], Any]) -> Operation:
-    """Make the operation that replaces a setting by a value, checked by a function."""
+    """Make the operation that checks a new value with a function and replaces the setting."""
 
     def write(world: World, call: Call) -> Response:
         bucket = world.buckets[call.params["Bucket"]]
@@ -213,7 +213,7 @@ def new_tags(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _replaced_tags(world: World, bucket: Bucket, params: Params) -> dict[str, str]:
-    """Check the tags that replace a bucket's; system tags may neither come nor go."""
+    """Check the tags that replace a bucket's; system tags may be neither added nor removed."""
     if bucket.abac == "Enabled":  # [S3 guide, buckets-tagging-enable-abac.md; text unverified]
         text = "ABAC is enabled for the bucket. Use TagResource or UntagResource instead."
         raise Refused("InvalidRequest", text)

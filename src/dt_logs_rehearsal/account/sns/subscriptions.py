@@ -65,7 +65,7 @@ def _check_endpoint(protocol: str, endpoint: str) -> None:
 
 
 def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:
-    """Return attributes as SNS keeps them. A refusal begins with `where`.
+    """Return attributes as SNS keeps them. `where` begins the text of a refusal.
 
     [localstack tests/aws/services/sns/test_sns, test_sns_filter_policy]
     """

@@ -39,8 +39,8 @@ _OWNERS = (
     "ListSubscriptionsByTopic",
     "Publish",
 )
-_LARGEST_BATCH = 10  # messages
-_LARGEST = 262_144  # bytes of a batch
+_LARGEST_BATCH = 10  # the most messages in a batch
+_LARGEST = 262_144  # the most bytes in a batch
 _ACTIONS = frozenset(f"sns:{each.lower()}" for each in (*_OWNERS, "Receive", "*"))
 
 
@@ -61,7 +61,7 @@ def found_topic(world: World, arn: str) -> Topic:
 def create_topic(world: World, call: Call) -> Response:
     """Create a topic, or find the caller's topic of that name if it has what is sent.
 
-    Policies are compared as texts. [localstack tests/aws/services/sns/test_sns; GH
+    Policies are compared as strings. [localstack tests/aws/services/sns/test_sns; GH
     MassTransit#3720 for attributes]
     """
     name, attributes, tags = _checked(call)

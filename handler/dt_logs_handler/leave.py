@@ -4,11 +4,17 @@ from collections.abc import Iterator, Sequence
 
 from . import model, notifications
 from .names import unmarked
-from .notifications import NotificationEdit, encoded
+from .notifications import (
+    TOPIC_SID,
+    NotificationEdit,
+    encoded,
+    endpoint_of,
+    filtered,
+    narrowed_filter,
+)
 from .place import Placed, is_claimed
 from .register import PolicyEdit, Registration, disarming
 from .request import Request
-from .topics import TOPIC_SID, endpoint_of, filtered, narrowed_filter
 
 
 def leaving(

@@ -1,17 +1,34 @@
-"""Editing a bucket's notifications, and finding out what S3 would refuse; pure."""
+"""What announces new log objects: notifications, topics and subscriptions' filters; pure."""
 
-from collections.abc import Iterator, Mapping
+from __future__ import annotations
+
+import json
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, unquote_plus
 
-from .documents import Configuration, Json, listed, texts
+from .documents import compact, listed, parsed, texts
 from .errors import Refused
-from .names import Location, Stack, is_own_notification
+from .names import Location, is_own_notification
+from .request import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from .documents import Configuration, Json
+    from .model import Subscription
+    from .names import Stack
 
 SUFFIX = ".log.gz"
 EVENT = "s3:ObjectCreated:*"
 KINDS = ("TopicConfigurations", "QueueConfigurations", "LambdaFunctionConfigurations")
+# SNS allows 100 retries and 3,600 s for https, and does not document how it sums a backoff.
+RETRIES = (
+    '{"http":{"defaultHealthyRetryPolicy":'
+    '{"minDelayTarget":40,"maxDelayTarget":40,"numRetries":85}}}'
+)
+TOPIC_SID = "S3PublishesNewLogObjects"
 
 
 @dataclass(frozen=True)
@@ -167,3 +184,95 @@ def _same(item: Json, new: Mapping[str, Json]) -> bool:
 def _id(item: Json) -> str:
     identifier = item.get("Id") if isinstance(item, dict) else None
     return identifier if isinstance(identifier, str) else ""
+
+
+def topic_policy(bucket: str, stack: Stack) -> str:
+    """Return the policy of a bucket's topic: S3 may publish, for this account's bucket only.
+
+    It must not change within a format of the marks: CreateTopic fails if the topic exists with
+    another policy.
+    """
+    return compact(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": TOPIC_SID,
+                    "Effect": "Allow",
+                    "Principal": {"Service": "s3.amazonaws.com"},
+                    "Action": "sns:Publish",
+                    "Resource": stack.topic_arn(bucket),
+                    "Condition": {
+                        "ArnEquals": {"aws:SourceArn": f"arn:{stack.partition}:s3:::{bucket}"},
+                        "StringEquals": {"aws:SourceAccount": stack.account},
+                    },
+                }
+            ],
+        }
+    )
+
+
+def tampered(topic: str, bucket: str) -> Refused:
+    """Return the failure for a topic that is not as we made it."""
+    return Refused(
+        f"Topic {topic} exists with a policy or tags that are not those it was made with.",
+        f"Delete it (aws sns delete-topic --topic-arn {topic}), then run the stack again.",
+        bucket,
+    )
+
+
+def taken(topic: str, bucket: str, subscription: str = "…") -> Refused:
+    """Return the failure for a topic to which the endpoint is subscribed in another way."""
+    return Refused(
+        f"The endpoint is subscribed to topic {topic} already, with other attributes.",
+        f"End it (aws sns unsubscribe --subscription-arn {subscription}), then run the stack"
+        " again.",
+        bucket,
+    )
+
+
+def endpoint_of(subscription: Subscription) -> Endpoint:
+    """Return the endpoint of a subscription."""
+    return Endpoint("sqs" if subscription.protocol == "sqs" else "https", subscription.endpoint)
+
+
+def filter_policy(bucket: str, locations: Iterable[Location], stack: Stack) -> str:
+    """Return the filter for a subscription to a foreign topic: these locations' log objects.
+
+    Its scope is MessageBody, because S3's events have no attributes; their keys are encoded.
+    """
+    return narrowed_filter(bucket, {encoded(each.log_prefix(stack)) for each in locations})
+
+
+def narrowed_filter(bucket: str, keys: Iterable[str]) -> str:
+    """Return our filter for these key prefixes."""
+    prefixes = [{"prefix": key} for key in sorted(keys)]
+    return compact({"Records": {"s3": {"bucket": {"name": [bucket]}, "object": {"key": prefixes}}}})
+
+
+def filtered(subscription: Subscription, stack: Stack) -> tuple[str, frozenset[str]] | None:
+    """Return the bucket and key prefixes of a filter in exactly our form, or None."""
+    policy = subscription.filter_policy
+    try:
+        found = parsed(policy or "")
+    except ValueError:
+        return None
+    items = listed(_at(found, "Records", "s3", "object", "key"))
+    keys = [key for item in items for key in texts(_at(item, "prefix"))]
+    bucket = "".join(texts(_at(found, "Records", "s3", "bucket", "name")))
+    ours = all(key.endswith(Location("", "").log_prefix(stack)) for key in keys)
+    if keys and ours and same_filter(policy, narrowed_filter(bucket, keys)):
+        return bucket, frozenset(keys)
+    return None
+
+
+def _at(value: Json, *names: str) -> Json:
+    """Return the value below these names, or None."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def same_filter(one: str | None, other: str | None) -> bool:
+    """Tell whether two filter policies mean the same."""
+    return bool(json.loads(one or "null") == json.loads(other or "null"))

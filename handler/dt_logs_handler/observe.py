@@ -8,23 +8,39 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from .aws import code, failure, pages
+from .aws import code, denied, failure, pages
 from .buckets import read_bucket, supports
 from .errors import CallFailed, OutOfTime
-from .model import Absent, Bucket, LoadBalancer, Logging, State, Unreadable
+from .model import (
+    Absent,
+    Bucket,
+    LoadBalancer,
+    Logging,
+    State,
+    Subscription,
+    Topic,
+    Unreadable,
+)
 from .names import Location, load_balancer_name, marked
+from .notifications import endpoint_of, foreign_topics, own
 from .place import recognised
-from .topics import read_topics
+from .request import Privileges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import TypeVar
 
     from mypy_boto3_elbv2.type_defs import LoadBalancerAttributeTypeDef
+    from mypy_boto3_sns.type_defs import ListSubscriptionsResponseTypeDef
 
     from .aws import Aws
     from .names import Stack
     from .request import Request
 
+    T = TypeVar("T")
+    Buckets = Mapping[str, Bucket | Absent | Unreadable]
+
+ENDED = "Deleted"  # what SNS lists as the ARN of an ended subscription for 72 hours
 # Seconds to read a load balancer three times: ELB allows an account 10 calls a second.
 LOOK_EACH = 0.3
 _SWEEP_SHARE = 0.25  # of the remaining time, for a search through all buckets
@@ -219,3 +235,90 @@ def _lost(request: Request, state: State) -> bool:
         ):
             return True
     return request.traces.every and (request.properties is None or not mine)
+
+
+def read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic | None] | None:
+    """Read the topics that announce, or may come to announce, these buckets' objects.
+
+    Returns None if the role may not read topics. Raises ClientError.
+    """
+    if request.privileges is Privileges.DOCUMENTED:
+        return None
+    try:
+        return _read_topics(aws, request, buckets)
+    except ClientError as error:
+        if request.kind != "Delete" or not denied(error):
+            raise
+        return None
+
+
+def _read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topic | None]:
+    stack = request.stack
+    present = [each for each in buckets.values() if isinstance(each, Bucket)]
+    mine = [(b, e) for b in present for e in b.register(stack) if e.stack == stack.tag]
+    ours = request.endpoints | {each.endpoint for _, each in mine}
+    topics = {
+        arn: _unless_gone(lambda: _own_topic(aws, arn))
+        for name, each in buckets.items()
+        if isinstance(each, Bucket)
+        # A bucket that is gone may have left its topic, but not for a stack that is being created:
+        # a Delete removes the topic before the bucket.
+        or (isinstance(each, Absent) and (request.kind != "Create" or name == request.bucket))
+        for arn in [stack.topic_arn(name)]
+    }
+    for bucket in present:
+        for arn in foreign_topics(bucket.notifications, stack) - set(topics):
+            topics[arn] = _unless_gone(
+                lambda: Topic(arn, "", (*_filtered(aws, of_topic(aws, arn), ours),))
+            )
+    # If our notification for a location is missing, any topic may announce it.
+    if request.kind != "Create" and any(
+        each.location.notification_id not in own(bucket.notifications) for bucket, each in mine
+    ):
+        elsewhere: dict[str, list[Subscription]] = {}
+        for found in _filtered(aws, of_topic(aws), ours):
+            elsewhere.setdefault(found.topic, []).append(found)
+        for arn, subscriptions in elsewhere.items():
+            topics.setdefault(arn, Topic(arn, "", (*subscriptions,)))
+    return topics
+
+
+def _unless_gone(read: Callable[[], T]) -> T | None:
+    """Read something of SNS that may not exist, or may be deleted during the read."""
+    try:
+        return read()
+    except ClientError as error:
+        if code(error) in ("NotFound", "NotFoundException"):
+            return None
+        raise
+
+
+def _own_topic(aws: Aws, arn: str) -> Topic:
+    attributes = aws.call(lambda: aws.sns.get_topic_attributes(TopicArn=arn))["Attributes"]
+    return Topic(arn, attributes.get("Policy", ""), tuple(of_topic(aws, arn)))
+
+
+def of_topic(aws: Aws, arn: str = "", left_out: str = ENDED) -> Iterator[Subscription]:
+    """Yield the subscriptions of a topic, or of the whole region, without their filters.
+
+    Those with the ARN `left_out` are skipped: their endpoint can be subscribed again.
+    """
+    listing: Callable[..., ListSubscriptionsResponseTypeDef] = aws.sns.list_subscriptions
+    if arn:
+        listing = partial(aws.sns.list_subscriptions_by_topic, TopicArn=arn)
+    for page in pages(aws, listing, "NextToken"):
+        for each in page["Subscriptions"]:
+            if (found := each["SubscriptionArn"]) != left_out:
+                yield Subscription(found, each["TopicArn"], each["Protocol"], each["Endpoint"])
+
+
+def _filtered(
+    aws: Aws, found: Iterable[Subscription], endpoints: set[str]
+) -> Iterator[Subscription]:
+    """Yield subscriptions, ours with their filters."""
+    for each in found:
+        read = partial(aws.sns.get_subscription_attributes, SubscriptionArn=each.arn)
+        if not each.confirmed or endpoint_of(each).digest not in endpoints:
+            yield each
+        elif answer := _unless_gone(lambda: aws.call(read)):
+            yield replace(each, filter_policy=answer["Attributes"].get("FilterPolicy"))

@@ -14,7 +14,17 @@ from .documents import same
 from .errors import Refused
 from .leave import leaving
 from .names import BUCKET_TAG, LEFT_TAG, Location, load_balancer_name
-from .notifications import NotificationEdit, covering_topic
+from .notifications import (
+    NotificationEdit,
+    covering_topic,
+    endpoint_of,
+    filter_policy,
+    filtered,
+    same_filter,
+    taken,
+    tampered,
+    topic_policy,
+)
 from .place import Placing, claims, place
 from .register import (
     PolicyEdit,
@@ -25,7 +35,6 @@ from .register import (
     tls_statement,
 )
 from .request import Privileges, Properties, Request
-from .topics import endpoint_of, filter_policy, filtered, same_filter, taken, tampered, topic_policy
 
 
 def plan(request: Request, state: model.State) -> model.Plan:
@@ -314,7 +323,7 @@ class _Entry:
                     bucket,
                 )
         elif ours is None:
-            raise taken(topic, bucket, f" (aws sns unsubscribe --subscription-arn {each.arn})")
+            raise taken(topic, bucket, each.arn)
         else:
             self._take(topic, ours[0])
             if not same_filter(each.filter_policy, target):

@@ -27,9 +27,9 @@ from .buckets import (
 from .documents import Configuration
 from .errors import Overtaken, Refused
 from .names import BUCKET_TAG, LEFT_TAG, is_own_bucket_name
+from .notifications import RETRIES, taken, tampered, topic_policy
 from .observe import logging_of, read_load_balancer
 from .register import check_policy, dead_principal, registrations, sids
-from .topics import RETRIES, taken, tampered, topic_policy
 
 if TYPE_CHECKING:
     from typing import TypeVar

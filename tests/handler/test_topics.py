@@ -17,7 +17,7 @@ from support.strategies import STEADY, json_values
 
 from dt_logs_handler.model import Subscription
 from dt_logs_handler.names import Location
-from dt_logs_handler.topics import (
+from dt_logs_handler.notifications import (
     filter_policy,
     filtered,
     narrowed_filter,

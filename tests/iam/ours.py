@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from dt_logs_handler.names import Location, Stack
+from dt_logs_handler.notifications import topic_policy
 from dt_logs_handler.register import Registration, delivery_statement, tls_statement
-from dt_logs_handler.topics import topic_policy
 
 from .cases import ACCOUNT, SESSION
 

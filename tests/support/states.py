@@ -29,10 +29,10 @@ from dt_logs_handler.model import (
     Unsubscribe,
 )
 from dt_logs_handler.names import Stack
+from dt_logs_handler.notifications import topic_policy
 from dt_logs_handler.place import recognised
 from dt_logs_handler.plan import plan
 from dt_logs_handler.request import Request, parse
-from dt_logs_handler.topics import topic_policy
 
 from .events import (
     ACCOUNT,

@@ -24,9 +24,8 @@ from dt_logs_handler.errors import CallFailed, HandlerError
 from dt_logs_handler.main import ANSWER_RESERVE, Clients
 from dt_logs_handler.model import State, Topic
 from dt_logs_handler.names import Stack, digest
-from dt_logs_handler.observe import observe
+from dt_logs_handler.observe import observe, of_topic
 from dt_logs_handler.request import Request
-from dt_logs_handler.topics import of_topic
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client

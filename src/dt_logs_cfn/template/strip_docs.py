@@ -23,7 +23,7 @@ _VARIABLE = re.compile(rb"(\t*[\w.]+): (?!\.\.\.)[^=]+?( = .*)?")
 _OPENING, _CLOSING = (b"(", b"[", b"{"), (b")", b"]", b"}")
 # Where a comma before the closing bracket does not make a tuple.
 _CALL_LIST_OR_SET = re.compile(rb"(?:\w\(|(?<!\w)\[|\{)$")
-_LONGEST = 226  # columns of a line that was put together
+_LONGEST = 244  # columns of a line that was put together
 _BLANK_LINES = re.compile(rb"\n(?: *\n)+(?=( *(?:async|def|class|@))?)")
 
 

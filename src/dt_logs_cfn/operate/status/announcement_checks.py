@@ -22,10 +22,10 @@ from dt_logs_handler.documents import Json, parsed, same
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.model import Subscription, Topic
 from dt_logs_handler.names import digest, is_own_notification
-from dt_logs_handler.notifications import encoded
+from dt_logs_handler.notifications import RETRIES, encoded, filtered, topic_policy
+from dt_logs_handler.observe import ENDED
 from dt_logs_handler.register import Registration
 from dt_logs_handler.request import Endpoint
-from dt_logs_handler.topics import ENDED, RETRIES, filtered, topic_policy
 
 _CONFIRMED_WITHIN = 3600.0  # seconds in which a pending confirmation is normal
 

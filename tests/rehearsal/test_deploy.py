@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -283,6 +284,17 @@ def test_what_stops_logs_is_a_warning_and_fails(account: Emulated, run: Runner) 
     assert warning.startswith("WARNING: app/other/")
     assert "Statement OursAlone of the policy of bucket named-logs denies" in warning
     assert status == f"Next: `dt-logs-cfn status --stack {NAME}` shows what to fix."
+
+    policy["Statement"].remove(deny)
+    s3.put_bucket_policy(Bucket="named-logs", Policy=json.dumps(policy))
+    for change in ((), ("--tag", "team=edge")):  # in neither does the function run
+        ran = run(*again(account, *change))
+
+        assert (ran.code, ran.failure) == (0, "")
+        *_, warning, status = ran.out.splitlines()
+        assert warning.startswith("The function did not run, so Warnings is from its last run.")
+        assert re.search(r" The stack last changed on 20\d\d-\d\d-\d\d at \d\d:\d\d UTC", warning)
+        assert status.endswith("` checks whether logs flow.")
 
 
 def test_what_only_stays_behind_is_a_note_and_fine(account: Emulated, run: Runner) -> None:

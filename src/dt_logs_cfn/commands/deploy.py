@@ -4,6 +4,7 @@ With `--stack-set`, one stack in each account and region of an organisation.
 """
 
 import argparse
+from datetime import datetime, timezone
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.aws_options import Here
@@ -63,7 +64,7 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
         consent = Consent(arguments.yes, arguments.allow_removal)
         found = deploy(client, deployment, dropped, operator, consent)
     result(arguments.json, _data(found), map(printable, _lines(found, Here.of(arguments))))
-    return 1 if _left_out(found) or _stopped(found) else 0
+    return 1 if _left_out(found) or (found.ran and _stopped(found)) else 0
 
 
 def _left_out(found: DeployResult) -> bool:
@@ -90,9 +91,16 @@ def _lines(found: DeployResult, here: Here) -> list[str]:
     if _left_out(found):
         lines.append("Some load balancers were not onboarded: NotOnboarded, above, says why.")
     shows = "checks whether logs flow"
-    if stopped := _stopped(found):
+    stopped = _stopped(found)
+    if stopped and found.ran:
         lines.append(f"WARNING: {shown_line(stopped).rstrip('.')}.")
         shows = "shows what to fix"
+    elif stopped:
+        at = datetime.fromtimestamp(stack.changed, timezone.utc)
+        lines.append(
+            "The function did not run, so Warnings is from its last run."
+            f" The stack last changed on {at:%Y-%m-%d at %H:%M} UTC."
+        )
     look = here.command(f"dt-logs-cfn status --stack {stack.name}")
     lines.append(f"Next: `{look}` {shows}.")
     return lines

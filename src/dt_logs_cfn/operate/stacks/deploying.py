@@ -20,6 +20,7 @@ from dt_logs_cfn.operate.stacks.stack import (
     made_from,
 )
 from dt_logs_cfn.operate.stacks.states import GONE, SETTLED, at_rest, before_update
+from dt_logs_cfn.template.resources import INVOCATION
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DeployResult:
-    """The stack afterwards; `result` is created, updated or unchanged."""
+    """The stack afterwards; `result` is created, updated or unchanged.
+
+    `ran` is whether the function ran; if not, the outputs are of its last run.
+    """
 
     result: str
     stack: StackDescription
+    ran: bool
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def deploy(
     with proposed(client, deployment, operator) as found:
         if found.changes is None:
             assert stack is not None  # to create a stack is a change
-            return DeployResult("unchanged", stack)
+            return DeployResult("unchanged", stack, ran=False)
         operator.tell(told(deployment, found.changes))
         operator.confirm("Go ahead?", consent.yes)
         known = seen(client, found.stack)
@@ -81,7 +86,8 @@ def deploy(
     ended = follow(client, found.stack, known, operator, len(found.changes))
     if ended.stack.status not in SETTLED:
         raise _failure(ended)
-    return DeployResult("updated" if stack else "created", ended.stack)
+    ran = any(each.logical_id == INVOCATION for each in ended.events)
+    return DeployResult("updated" if stack else "created", ended.stack, ran)
 
 
 def _tell_first(dropped: Dropped, operator: Operator, consent: Consent) -> None:

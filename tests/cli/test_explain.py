@@ -80,3 +80,28 @@ def test_what_a_template_allows_beyond_ours(run: Run, here: Path, added: dict[st
         '    if {"Bool": {"aws:SecureTransport": "true"}}\n'
     )
     assert [each["actions"] for each in as_data] == [["s3:GetObject"]]
+
+
+def test_managed_policies_and_policies_as_text_are_explained_too(run: Run, here: Path) -> None:
+    template = json.loads(build_release(Settings()).templates["dt-logs-analysis.template.json"])
+    readable = {"Effect": "Allow", "Action": "iam:*", "Resource": "arn:${AWS::Partition}:iam::*"}
+    managed = [{"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/PowerUser"}, {"Ref": "Text"}]
+    odd = {"Fn::Sub": ['{"Effect": "Allow", "Action": ${A}}', {"A": '"iam:*"'}]}
+    template["Resources"] |= {
+        "Attached": {"Type": "AWS::IAM::Role", "Properties": {"ManagedPolicyArns": managed}},
+        "Text": policy({"Fn::Sub": json.dumps({"Statement": [readable]})}),
+        "OddText": policy(odd),
+    }
+    (here / "t.json").write_text(json.dumps(template))
+
+    ran = run("explain", "--added-in", "t.json")
+
+    assert " ".join(ran.out.partition("Added in t.json:")[2].split()) == (
+        f"Attached allows what managed policy {managed[0]['Fn::Sub']} allows"
+        " Text allows iam:* on arn:${AWS::Partition}:iam::*"
+        f" OddText allows what this text says: {json.dumps(odd)}"
+    )
+
+
+def policy(document: dict[str, Any]) -> dict[str, Any]:
+    return {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": document}}

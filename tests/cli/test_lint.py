@@ -49,6 +49,12 @@ def statement(**parts: Any) -> Change:
     return change
 
 
+def added(kind: str, **properties: Any) -> Change:
+    """Return a change that adds a resource of IAM."""
+    resource = {"Type": f"AWS::IAM::{kind}", "Properties": properties}
+    return lambda template: template["Resources"].update(Added=resource)
+
+
 def conditional_statement(template: Template) -> None:
     """Add a statement that applies only if a condition of the template holds."""
     given = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -113,6 +119,19 @@ def test_no_rule_of_ours_finds_anything_in_a_template_of_ours(name: str) -> None
         (statement(NotAction="s3:GetObject", Resource=[]), ("wildcard", FIRST)),
         (conditional_statement, ("wildcard", f"{FIRST}/Fn::If/1")),
         (
+            added("Role", ManagedPolicyArns=[{"Fn::Sub": "arn:${P}:iam::aws:policy/PowerUser"}]),
+            ("wildcard", "Resources/Added/Properties/ManagedPolicyArns"),
+        ),
+        (
+            added(
+                "ManagedPolicy",
+                PolicyDocument={
+                    "Fn::Sub": '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
+                },
+            ),
+            ("wildcard", "Resources/Added/Properties/PolicyDocument"),
+        ),
+        (
             statement(Principal={"AWS": "*"}, Resource={"Fn::Sub": "arn:${P}:s3:::b"}),
             ("wildcard", FIRST),
         ),
@@ -133,6 +152,8 @@ def test_a_rule_finds_what_it_is_for(change: Change, expected: tuple[str, str]) 
         statement(Resource={"Fn::Sub": "arn:${P}:s3:::b/*"}),
         statement(Resource={"Fn::Sub": "arn:${P}:sns:${AWS::Region}:${AWS::AccountId}:*"}),
         statement(Resource={"Fn::Sub": "arn:${P}:s3:::*"}, Condition={"StringEquals": {}}),
+        # The rules check the statements of a policy that the template has itself.
+        added("Role", ManagedPolicyArns=[{"Ref": ROLE}]),
     ],
 )
 def test_a_rule_leaves_alone_what_has_its_reason(change: Change) -> None:

@@ -233,6 +233,17 @@ def test_a_statement_that_no_policy_file_can_have_is_refused() -> None:
         changed_by(look_up)
 
 
+def test_a_policy_of_the_service_role_as_text_is_refused() -> None:
+    def write_text(template: Template, kind: TemplateKind) -> None:
+        if kind is TemplateKind.SERVICE_ROLE:
+            text = Sub('{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}')
+            added = Policy(PolicyName="Text", PolicyDocument=text)
+            template.resources[SERVICE_ROLE].Policies.append(added)
+
+    with pytest.raises(BuildError, match=r"policy of the service role is text.* as an object"):
+        changed_by(write_text)
+
+
 def test_a_condition_in_an_added_statement_is_resolved() -> None:
     def choose(template: Template, kind: TemplateKind) -> None:
         with_alarm(template, kind)

@@ -15,7 +15,13 @@ from dt_logs_cfn.template import execution_policies
 from dt_logs_cfn.template.grants import GRANTS, Scope
 from dt_logs_cfn.template.json_tree import Path, mappings, strings
 from dt_logs_cfn.template.service_policies import NEEDS, On
-from dt_logs_cfn.template.statements import STACK, plain, statements_in
+from dt_logs_cfn.template.statements import (
+    STACK,
+    managed_policies,
+    plain,
+    policy_texts,
+    statements_in,
+)
 from dt_logs_handler.documents import Json, Statement, statements, texts
 
 HALF_A_YEAR = timedelta(days=183)
@@ -125,6 +131,13 @@ def wildcards(subject: Subject) -> Iterator[Finding]:
         if statement not in documented:
             for problem in _too_wide(statement):
                 yield subject.finding("wildcard", ("Resources", *path), problem)
+    resources: Json = {"Resources": subject.section("Resources")}
+    for path, _ in policy_texts(resources):
+        problem = "A policy written as text cannot be checked; write it as an object."
+        yield subject.finding("wildcard", path, problem)
+    for path, _ in managed_policies(subject.content, resources):
+        problem = "A managed policy also allows what is added to it later; list what is meant."
+        yield subject.finding("wildcard", path, problem)
 
 
 def runtime(subject: Subject) -> Iterator[Finding]:

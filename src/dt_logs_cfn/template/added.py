@@ -12,7 +12,7 @@ from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.json_tree import differences
 from dt_logs_cfn.template.resources import SERVICE_ROLE
-from dt_logs_cfn.template.statements import statements_in
+from dt_logs_cfn.template.statements import managed_policies, policy_texts, statements_in
 from dt_logs_cfn.template.templates import CUSTOMIZED, RECORD, TemplateKind, origin, template_of
 from dt_logs_handler.documents import Json, listed
 
@@ -71,7 +71,10 @@ def added_to(template: Plain) -> tuple[AddedRight, ...]:
 
 
 def added_rights(found: Plain, ours: Plain) -> tuple[AddedRight, ...]:
-    """Return each policy statement of a template that is not in ours, resource by resource."""
+    """Return each policy statement of a template that is not in ours, resource by resource.
+
+    Ours has neither managed policies nor policies written as text, so each of those is added.
+    """
     return tuple(
         AddedRight(
             name,
@@ -82,7 +85,11 @@ def added_rights(found: Plain, ours: Plain) -> tuple[AddedRight, ...]:
             _text(statement["Condition"]) if "Condition" in statement else "",
         )
         for name, resource in found["Resources"].items()
-        for statement in _added(resource, ours["Resources"].get(name, {}))
+        for statement in (
+            *_added(resource, ours["Resources"].get(name, {})),
+            *(_managed(each) for _, each in managed_policies(found, resource)),
+            *(each for _, text in policy_texts(resource) for each in _written(text)),
+        )
     )
 
 
@@ -90,7 +97,7 @@ def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
     """Return the statements that the service role has beyond ours, as a policy file has them.
 
     Placeholders like `${Region}` stand for values that differ from stack to stack. Raises
-    BuildError for a CloudFormation function that a policy file cannot express.
+    BuildError for a CloudFormation function or a text that a policy file cannot express.
     """
     parameters = {name: f"${{{name}}}" for name in found["Parameters"]}
     pseudo = {f"AWS::{name}": f"${{{name}}}" for name in ("StackId", "StackName", "URLSuffix")}
@@ -98,6 +105,11 @@ def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
         found, parameters, region="${Region}", account="${Account}", pseudo=pseudo
     )
     role = found["Resources"][SERVICE_ROLE]
+    if any(policy_texts(role)):
+        raise BuildError(
+            "A policy of the service role is text; a policy file needs its statements.",
+            "Write its PolicyDocument as an object.",
+        )
     try:
         return [resolved.value(each) for each in _added(role, ours["Resources"][SERVICE_ROLE])]
     except KeyError as error:
@@ -116,6 +128,20 @@ def _places(found: Plain, ours: Plain) -> Iterator[str]:
 def _added(resource: Json, ours: Json) -> Iterator[dict[str, Any]]:
     known = [each for _, each in statements_in(ours)]
     yield from (each for _, each in statements_in(resource) if each not in known)
+
+
+def _managed(policy: Json) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": f"what managed policy {_text(policy)} allows"}
+
+
+def _written(policy: Json) -> list[dict[str, Any]]:
+    """Return the statements of a policy written as text; if it is not JSON, one with the text."""
+    text = _text(policy)
+    try:
+        found = [each for _, each in statements_in(json.loads(text))]
+    except (RecursionError, ValueError):
+        found = []
+    return found or [{"Effect": "Allow", "Action": f"what this text says: {text}"}]
 
 
 def _texts(statement: Mapping[str, Any], name: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Parts of every policy: actions by awacs's names, ARNs, statements and documents."""
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -8,13 +9,14 @@ from typing import Any
 from awacs.aws import Action, Allow, Condition, PolicyDocument, Statement
 from troposphere import Sub, encode_to_dict
 
-from dt_logs_cfn.template.json_tree import Path, mappings
-from dt_logs_handler.documents import Json
+from dt_logs_cfn.template.json_tree import Path, children, mappings, strings
+from dt_logs_handler.documents import Json, listed
 
 # A string, or a troposphere function that resolves to one; troposphere ships no types.
 Resource = Any
 
 EVERYTHING = ("*",)
+_EFFECT = re.compile(r'"Effect"\s*:')  # in JSON, only a policy statement has it
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,28 @@ def statements_in(value: Json) -> Iterator[tuple[Path, dict[str, Json]]]:
     return ((path, found) for path, found in mappings(value) if "Effect" in found)
 
 
+def policy_texts(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
+    """Yield each policy written as text, plain or in a function like `Fn::Sub`, with its path."""
+    for key, item in children(value):
+        place = (*path, key)
+        if key != "ZipFile" and _is_text(item) and any(_EFFECT.search(t) for _, t in strings(item)):
+            yield place, item
+        else:
+            yield from policy_texts(item, place)
+
+
+def managed_policies(template: Mapping[str, Json], value: Json) -> Iterator[tuple[Path, Json]]:
+    """Yield each managed policy attached in a value, with the path to the list that names it.
+
+    Policies that are resources of the template are left out, because it has their statements.
+    """
+    own = [{"Ref": name} for name, _ in children(template.get("Resources"))]
+    for path, found in mappings(value):
+        for each in listed(found.get("ManagedPolicyArns")):
+            if each not in own:
+                yield (*path, "ManagedPolicyArns"), each
+
+
 def document(statements: Iterable[Statement]) -> PolicyDocument:
     """Return a policy document of these statements."""
     return CompactPolicy(Version="2012-10-17", Statement=list(statements))
@@ -94,6 +118,13 @@ def plain(policy: PolicyDocument) -> dict[str, Any]:
     """Return a policy document as plain data."""
     data: dict[str, Any] = encode_to_dict(policy)
     return data
+
+
+def _is_text(value: Json) -> bool:
+    """Return whether a value is a text, or a function that makes one; `Fn::If` only chooses."""
+    if isinstance(value, dict):
+        return len(value) == 1 and any(k != "Fn::If" and k.startswith("Fn::") for k in value)
+    return isinstance(value, str)
 
 
 def _action(name: str) -> Action:

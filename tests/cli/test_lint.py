@@ -117,6 +117,14 @@ def test_no_rule_of_ours_finds_anything_in_a_template_of_ours(name: str) -> None
         (statement(Resource={"Fn::Sub": "arn:${P}:s3:::*"}), ("wildcard", FIRST)),
         (statement(Resource={"Fn::Sub": "arn:${P}:sns:${R}:*:*"}), ("wildcard", FIRST)),
         (statement(NotAction="s3:GetObject", Resource=[]), ("wildcard", FIRST)),
+        (
+            statement(
+                Action={"Fn::If": ["A", ["s3:Get*"], {"Ref": "AWS::NoValue"}]},
+                Resource={"Fn::Sub": "arn:${P}:s3:::b"},
+            ),
+            ("wildcard", FIRST),
+        ),
+        (statement(Action=[{"Fn::If": ["A", "s3:GetObject", "x"]}]), ("wildcard", FIRST)),
         (conditional_statement, ("wildcard", f"{FIRST}/Fn::If/1")),
         (
             added("Role", ManagedPolicyArns=[{"Fn::Sub": "arn:${P}:iam::aws:policy/PowerUser"}]),
@@ -149,6 +157,7 @@ def test_a_rule_finds_what_it_is_for(change: Change, expected: tuple[str, str]) 
         # Twelve digits within a digest are not an account ID.
         lambda t: t["Outputs"]["LogBuckets"].update(Value="a123456789012-123456789012f"),
         statement(Action=["s3:ListAllMyBuckets"]),
+        statement(Action={"Fn::If": ["A", "s3:ListAllMyBuckets", {"Ref": "AWS::NoValue"}]}),
         statement(Resource={"Fn::Sub": "arn:${P}:s3:::b/*"}),
         statement(Resource={"Fn::Sub": "arn:${P}:sns:${AWS::Region}:${AWS::AccountId}:*"}),
         statement(Resource={"Fn::Sub": "arn:${P}:s3:::*"}, Condition={"StringEquals": {}}),

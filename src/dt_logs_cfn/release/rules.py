@@ -22,7 +22,7 @@ from dt_logs_cfn.template.statements import (
     policy_texts,
     statements_in,
 )
-from dt_logs_handler.documents import Json, Statement, statements, texts
+from dt_logs_handler.documents import Json, Statement, statements
 
 HALF_A_YEAR = timedelta(days=183)
 
@@ -166,7 +166,7 @@ def unscoped_actions() -> dict[str, str]:
 
 
 def _too_wide(statement: Statement) -> Iterator[str]:
-    actions, reasons = texts(statement.get("Action")), unscoped_actions()
+    actions, reasons = list(_actions(statement.get("Action"))), unscoped_actions()
     for name in statement.keys() & {"NotAction", "NotResource", "NotPrincipal"}:
         yield f"{name} also allows what AWS adds later; list what is meant."
     for action in actions:
@@ -181,6 +181,13 @@ def _too_wide(statement: Statement) -> Iterator[str]:
                 yield f"{action} on everything, without a reason in the model; name a resource."
     elif wide and "Condition" not in statement:
         yield f"{', '.join(sorted(wide))} covers any account; add a condition."
+
+
+def _actions(value: Json) -> Iterator[str]:
+    """Yield the actions in `Action`, also those in functions."""
+    for path, text in strings(value):
+        if path[-1:] != ("Ref",) and (":" in text or "*" in text):
+            yield text
 
 
 def _resources(value: Json) -> Iterator[str]:

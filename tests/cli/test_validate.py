@@ -1,6 +1,7 @@
 """cloudformation-validate, which checks the templates in addition to cfn-lint."""
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -32,6 +33,18 @@ def test_an_error_is_found() -> None:
 
     assert [(each.template, each.severity) for each in found] == [(NAME, "error")]
     assert "MemorySize" in found[0].path
+
+
+def test_a_template_that_the_validator_cannot_check_is_a_finding() -> None:
+    template: dict[str, Any] = json.loads(TEMPLATES[NAME])
+    role = template["Resources"]["DTLogsAnalysisLambdaExecutionRole"]["Properties"]
+    role["Policies"][0]["PolicyDocument"]["Statement"].append({"Fn::If": ["HasLogBucketName"]})
+
+    *_, found = lint.lint_templates({NAME: json.dumps(template)}, date(2026, 1, 1))
+
+    assert (found.template, found.rule, found.severity) == (NAME, "validator", "error")
+    assert found.message.startswith("cloudformation-validate cannot check the template: ")
+    assert "Statement" in found.message and "Fn::If" in found.message
 
 
 def test_what_is_explained_is_still_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,10 @@ uses no configuration from the user's home, the working directory or the templat
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from cfnlint.config import ConfigMixIn
 from cfnlint.data import AdditionalSpecs
@@ -22,6 +23,9 @@ from dt_logs_cfn.release.build import Release
 from dt_logs_cfn.release.rules import Finding, Severity
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_cfn.template.templates import origin
+
+if TYPE_CHECKING:
+    from cloudformation_validate import RegoEngine
 
 VALIDATOR = "cloudformation_validate"
 _SEVERITIES: Mapping[str, Severity] = {"FATAL": "error", "ERROR": "error", "WARN": "warning"}
@@ -66,23 +70,32 @@ def runtime_ends() -> dict[str, date]:
 
 
 def validate(templates: Mapping[str, str]) -> list[Finding]:
-    """Return the validator's errors and warnings that are not explained, for texts by name."""
-    from cloudformation_validate import RegoEngine, TemplateContent
+    """Return the validator's errors and warnings that are not explained, for texts by name.
+
+    A template that it cannot check, for example because of a malformed `Fn::If`, is a finding.
+    """
+    from cloudformation_validate import RegoEngine
 
     engine = RegoEngine()
-    return [
-        Finding(
-            name,
-            each.property_path or "",
-            each.rule_id,
-            _SEVERITIES[each.severity.name],
-            each.message,
-        )
-        for name, text in templates.items()
-        for each in engine.validate_template(TemplateContent(text, name)).diagnostics
-        if each.severity.name in _SEVERITIES
-        and not any(each.rule_id == rule and part in each.message for rule, part in EXPLAINED)
-    ]
+    return [each for name, text in templates.items() for each in _validated(engine, name, text)]
+
+
+def _validated(engine: "RegoEngine", name: str, text: str) -> Iterator[Finding]:
+    from cloudformation_validate import TemplateContent, ValidationError
+
+    try:
+        found = engine.validate_template(TemplateContent(text, name)).diagnostics
+    except ValidationError as error:
+        message = f"cloudformation-validate cannot check the template: {error}."
+        yield Finding(name, "", "validator", "error", message)
+        return
+    for each in found:
+        if each.severity.name in _SEVERITIES and not any(
+            each.rule_id == rule and part in each.message for rule, part in EXPLAINED
+        ):
+            severity = _SEVERITIES[each.severity.name]
+            path = each.property_path or ""
+            yield Finding(name, path, each.rule_id, severity, each.message)
 
 
 def _cfn_lint(templates: Mapping[str, str]) -> list[Finding]:

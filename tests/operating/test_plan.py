@@ -105,6 +105,18 @@ def test_load_balancer_on_an_outpost_is_not_supported(served: Served) -> None:
     assert lines[lines.index(title) + 1] == f"  {load_balancer_name(edge)}"
     found = json.loads(served.run("plan", "--load-balancer", edge, *ASKED, "--json").out)
     assert found["on_outposts"] == [edge]
+    at = lines.index(f"load balancer {load_balancer_name(edge)}")
+    said = (
+        "  It is on an Outpost, so AWS will probably refuse access logs to s3://dt-logs-analysis-"
+    )
+    assert lines[at + 1].startswith(said)
+    assert not any("Turn on" in each or "Let Data Theorem" in each for each in lines)
+
+    served.account.add_load_balancer("web")
+    every = served.run("plan", "--load-balancer", "*", *ASKED).out.splitlines()
+    title = "On an Outpost, which is not supported: instead of *, list the others."
+    assert every[every.index(title) + 1] == f"  {load_balancer_name(edge)}"
+    assert any(each.startswith("  Turn on access logs to ") for each in every)
 
 
 def test_what_happens_to_a_load_balancer_is_said_before_anything_else(served: Served) -> None:

@@ -563,7 +563,11 @@ def test_load_balancer_on_an_outpost_is_found(looking: Looking) -> None:
     edge = looking.account.add_load_balancer("edge", outpost="op-0123456789abcdef0")
     found = looking.of(arn, edge)
     assert (arn.partition(":loadbalancer/")[2], "outpost") not in found
-    assert found[edge.partition(":loadbalancer/")[2], "outpost"].verdict == "finding"
+    on_outpost = found[edge.partition(":loadbalancer/")[2], "outpost"]
+    assert (on_outpost.verdict, on_outpost.fix) == (
+        "finding",
+        "Take it out of LoadBalancerArns; if that is *, list the others there.",
+    )
     denied = looking.check("outpost", edge, ("elasticloadbalancing:DescribeLoadBalancers",))
     assert denied.verdict == "unknown"
 

@@ -67,7 +67,7 @@ def told(preview: Preview, what: str) -> str:
         unsure = "Unknown whether it can work, because you may not read everything:"
         lines += [unsure if found.denied else "It cannot work:", *_conflict_lines(found.conflicts)]
     else:
-        lines += _change_lines(preview.changes, _sentences(found) if preview.runs else {})
+        lines += _change_lines(preview.changes, _sentences(preview) if preview.runs else {})
         if found.plan is not None and not found.works:
             lines.append("There may be more to do: not everything could be read.")
         elif found.plan is not None and not found.plan.changes:
@@ -89,7 +89,7 @@ def _drift_lines(preview: Preview) -> Iterator[str]:
     elif preview.drift:
         yield "The function would not run; with `--parameter RunToken=…` it would do this:"
         yield ""
-        yield from _change_lines(preview.drift, _sentences(preview.planned))
+        yield from _change_lines(preview.drift, _sentences(preview))
 
 
 def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
@@ -100,20 +100,25 @@ def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
         yield f"  fix: {each.fix}"
 
 
-def _sentences(found: Planned) -> Mapping[str, list[str]]:
+def _sentences(preview: Preview) -> Mapping[str, list[str]]:
     """Return what a plan does for each load balancer, by subject, as its changes name them."""
     lines: dict[str, list[str]] = {}
+    found, unsupported = preview.planned, preview.unsupported
     plan, request = found.plan, found.request
     if plan is None:
         return lines
     logging = {each.load_balancer: each for each in plan.steps if isinstance(each, SetLogging)}
     for arn, step in logging.items():
         lines[arn] = [_logging(step.was, step.to)]
+        if step.to.enabled and arn in unsupported:
+            to = _at(step.to.location)
+            lines[arn] = [f"It is on an Outpost, so AWS will probably refuse access logs to {to}"]
     mine = found.state.registered(request.stack)
     for each in plan.placements:
         arn, location = each.load_balancer, each.location
         known = any(claim.covers(location, load_balancer_name(arn)) for claim in mine)
-        if known or request.properties is None or not plan.changes:
+        refused = arn in lines and arn in unsupported
+        if known or refused or request.properties is None or not plan.changes:
             continue
         if arn not in lines:
             lines[arn] = [f"Leave access logs on, to {_at(location)}"]
@@ -189,7 +194,10 @@ def _outpost_lines(preview: Preview) -> Iterator[str]:
     if isinstance(preview.on_outposts, Unread):
         yield from _listed("Unknown whether one is on an Outpost:", [preview.on_outposts.why])
     names = map(load_balancer_name, preview.unsupported)
-    title = "On an Outpost, which is not supported: take these out of LoadBalancerArns."
+    properties = preview.planned.request.properties
+    every = properties is not None and properties.every
+    fix = "instead of *, list the others" if every else "take these out of LoadBalancerArns"
+    title = f"On an Outpost, which is not supported: {fix}."
     yield from _listed(title, [*names])
 
 

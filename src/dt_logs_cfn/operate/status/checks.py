@@ -56,7 +56,8 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
         yield unread(denied).of("outpost", subject)
     elif arn in seen.on_outposts:
         saw = "it is on an Outpost: another service delivers its logs, which is not supported"
-        yield finding(saw, "Take it out of LoadBalancerArns.").of("outpost", subject)
+        fix = "Take it out of LoadBalancerArns; if that is *, list the others there."
+        yield finding(saw, fix).of("outpost", subject)
     logging = found.logging
     if not logging.enabled:
         yield _off(seen, arn).of("logging", subject)

@@ -89,7 +89,10 @@ def test_options_are_complete_and_name_each_key_once(given: list[str], told: str
         ("LoadBalencerArns", True),
         ("RunToken2", True),
         ("abcdefghijkl", True),
+        ("LogBucketRegion", True),
+        ("EnableALBConnectionLogs", True),
         ("abcdefghijklm", False),
+        ("LdGkWtbQYtdHhlMnoP", False),
         ("hunter2", False),
         ("dG9rZW4tb2YtdGhl", False),
         ("RunTokenhk39dkw0", False),
@@ -104,14 +107,15 @@ def test_a_name_is_shown_unless_it_may_be_a_token(name: str, shown: bool) -> Non
     assert told.startswith(
         f"The template has no parameter {name!r}."
         if shown
-        else "A parameter was given that the template does not have."
+        else f"The template has no parameter by the given name, which may be a token and is hidden:"
+        f" {len(name)} characters, beginning with {name[0]!r}. "
     )
     assert (name in told) is shown
 
 
 def test_a_name_that_is_nearly_right_is_recognised_without_being_shown() -> None:
     told = refusal(check, TEMPLATE, {"NotificationEndpoint:dG9rZW4": ""}, {})
-    assert told.endswith("does not have. Did you mean NotificationEndpoint?")
+    assert told.endswith("beginning with 'N'. Did you mean NotificationEndpoint?")
 
 
 @pytest.mark.parametrize(

@@ -142,10 +142,12 @@ def shown_name(name: str, known: Iterable[str] = ()) -> str | None:
     """Return a given name for display, or None if it may be a token by mistake.
 
     A token in place of a name does not resemble a known name. Where none
-    are known, or none is near, a few letters are shown: a token is longer or has digits in it.
+    are known, or none is near, a few letters and capitalized words are shown: a token is longer or
+    has digits in it.
     """
     near = re.fullmatch("[A-Za-z0-9]{1,80}", name) and _near(name, known, _SAME)
-    return repr(name) if near or re.fullmatch("[A-Za-z]{1,12}", name) else None
+    words = len(name) <= 80 and re.fullmatch("([A-Z]+[a-z]{2,})+", name)
+    return repr(name) if near or words or re.fullmatch("[A-Za-z]{1,12}", name) else None
 
 
 def _unknown(name: str, parameters: Declared) -> OperatingError:
@@ -154,7 +156,8 @@ def _unknown(name: str, parameters: Declared) -> OperatingError:
     return OperatingError(
         f"The template has no parameter {shown}."
         if shown
-        else "A parameter was given that the template does not have.",
+        else f"The template has no parameter by the given name, which may be a token and is hidden:"
+        f" {len(name)} characters, beginning with {name[:1]!r}.",
         f"Did you mean {near}?" if near else f"There are {', '.join(parameters)}.",
     )
 

@@ -8,7 +8,12 @@ from operating.account import STACK
 
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.load_balancers import Dropped, changed, dropped
-from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing, StackDescription
+from dt_logs_cfn.operate.stacks.stack import (
+    LOAD_BALANCERS,
+    RUN_TOKEN,
+    Existing,
+    StackDescription,
+)
 
 
 def made(named: str) -> Existing:
@@ -94,3 +99,16 @@ def test_of_every_load_balancer_all_others_are_dropped() -> None:
     assert dropped(made("*"), "b", none_left) == Dropped()
     assert dropped(made("*"), "b", forbidden) == Dropped(unnamed=True)
     assert bool(Dropped(unnamed=True)) is True
+
+
+@pytest.mark.parametrize(
+    ("present", "following"),
+    [(None, "1"), ("", "1"), ("2", "3"), ("1767225600", "1767225601"), ("again", "1")],
+)
+def test_the_command_to_run_a_stack_again_has_a_new_token(
+    present: str | None, following: str
+) -> None:
+    parameters = {} if present is None else {RUN_TOKEN: present}
+    stack = StackDescription(STACK, "dt-logs", "CREATE_COMPLETE", "", parameters, {}, {})
+    command = f"dt-logs-cfn deploy --stack dt-logs --parameter RunToken={following}"
+    assert stack.run_again == command

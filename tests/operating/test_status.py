@@ -66,7 +66,7 @@ def test_a_finding_is_told_with_its_fix(served: Served) -> None:
     # Unless a value changes, neither CloudFormation nor `deploy` would run the function.
     drift = served.run("plan", "--stack", NAME)
     assert (drift.code, "  + notification {" in drift.out) == (0, True)
-    assert "with `--parameter RunToken=…` it would do this" in drift.out
+    assert "with `--parameter RunToken=1` it would do this" in drift.out
     found = json.loads(served.run("plan", "--json").out)
     assert (found["runs"], found["changes"], len(found["drift"])) == (False, [], 2)
     changes = served.run("plan", "--stack", NAME, "--parameter", "RunToken=2")

@@ -335,7 +335,11 @@ def test_what_restores_an_overwritten_policy_is_said_first(
     found = looking.of(*([] if stacks else [arn]), stacks=stacks)
 
     wrong = [each for each in found.values() if each.verdict == "finding"]
-    again = "Run the stack again: update it with another RunToken."
+    again = (
+        "Run the stack again: `dt-logs-cfn deploy --stack dt-logs --parameter RunToken=1`."
+        if stacks
+        else "Run the stack again: update it with another RunToken."
+    )
     assert wrong[0].fix == again
     assert found[subject(arn), "read grant"].fix == again
     # A run restores ELB's grant only in a bucket where a run has made it.

@@ -182,7 +182,8 @@ def test_what_stops_the_logs_and_no_run_mends_is_drift(
     found = looking.stack_check("drift")
     assert found.verdict == "finding"
     assert f"Statement OursAlone of the policy of bucket {OWN} denies" in found.saw
-    assert found.fix == "Correct that, and run the stack again."
+    command = "dt-logs-cfn deploy --stack dt-logs --parameter RunToken=1"
+    assert found.fix == f"Correct that, and run the stack again: `{command}`."
 
 
 def test_drift_is_unknown_where_something_may_not_be_read(

@@ -100,6 +100,7 @@ def _lines(found: DeployResult, here: Here) -> list[str]:
         lines.append(
             "The function did not run, so Warnings is from its last run."
             f" The stack last changed on {at:%Y-%m-%d at %H:%M} UTC."
+            f" To run it again: `{here.command(stack.run_again)}`."
         )
     look = here.command(f"dt-logs-cfn status --stack {stack.name}")
     lines.append(f"Next: `{look}` {shows}.")

@@ -49,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     dropped = load_balancers.dropped(stack, wanted, lambda: sorted(found.state.load_balancers))
     dropped = replace(dropped, stops=found.stops)
     runs = _runs(deployment)
-    preview = Preview(found, itself, stack is not None, runs, dropped, vended, outposts)
+    token = stack.stack.next_token if stack else ""
+    preview = Preview(found, itself, stack is not None, runs, dropped, vended, outposts, token)
     result(arguments.json, data(preview), [told(preview, _what(name, here, stack))])
     return preview.code
 

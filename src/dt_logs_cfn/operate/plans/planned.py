@@ -70,6 +70,7 @@ class Preview:
     dropped: Dropped = field(default_factory=Dropped)
     vended: tuple[VendedLogs, ...] | Unread = ()
     on_outposts: tuple[str, ...] | Unread = ()
+    next_token: str = ""  # the RunToken with which the function of an existing stack would run
 
     @property
     def code(self) -> int:

@@ -12,6 +12,7 @@ from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.plans.diff import PlannedChange
 from dt_logs_cfn.operate.plans.planned import Conflict, Planned, Preview
+from dt_logs_cfn.operate.stacks.stack import RUN_TOKEN
 from dt_logs_handler.model import CreateBucket, Logging, Plan, SetLogging
 from dt_logs_handler.names import Location, load_balancer_name
 
@@ -87,7 +88,10 @@ def _drift_lines(preview: Preview) -> Iterator[str]:
         yield "The function would not run. If it ran now, it would fail:"
         yield from _conflict_lines(preview.planned.conflicts)
     elif preview.drift:
-        yield "The function would not run; with `--parameter RunToken=…` it would do this:"
+        yield (
+            "The function would not run; with"
+            f" `--parameter {RUN_TOKEN}={preview.next_token}` it would do this:"
+        )
         yield ""
         yield from _change_lines(preview.drift, _sentences(preview))
 

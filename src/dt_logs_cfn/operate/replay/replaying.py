@@ -27,6 +27,7 @@ from dt_logs_cfn.operate.replay.sources import (
 from dt_logs_cfn.operate.replay.window import Window, check_kept
 from dt_logs_cfn.operate.retry import failure
 from dt_logs_cfn.operate.stacks.stack import made_from, named
+from dt_logs_cfn.operate.status.seen import with_command
 from dt_logs_handler.aws import code, denied
 from dt_logs_handler.buckets import LIFECYCLE, OwnedBucket
 from dt_logs_handler.main import Clients
@@ -129,7 +130,11 @@ def replay(
     counted = [work.count(each, after, now) for each, after in work.rest(found)]
     result = Replayed(
         tuple(each for each in counted if isinstance(each, Counted)),
-        tuple(each for each in (*there, *counted) if isinstance(each, LeftOut)),
+        tuple(
+            replace(each, why=with_command(each.why, [existing.stack]))
+            for each in (*there, *counted)
+            if isinstance(each, LeftOut)
+        ),
     )
     if wanted.dry_run or not result.total:
         return result

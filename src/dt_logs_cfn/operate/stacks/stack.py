@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _TOKEN = "dt-logs-cfn-"  # begins the tokens of our calls and the names of our c
 # What the template of each of our stacks has, with these types; the names may be anybody's.
 _OURS = {FUNCTION: "AWS::Lambda::Function", INVOCATION: "Custom::DTLogsAnalysis"}
 LOAD_BALANCERS = "LoadBalancerArns"
+RUN_TOKEN = "RunToken"
 _PARAMETERS = frozenset(("DataTheoremAccountId", LOAD_BALANCERS, "NotificationEndpoint"))
 
 TemplateJson = Mapping[str, Json]
@@ -56,6 +58,17 @@ class StackDescription:
     def load_balancers(self) -> list[str]:
         """The ARNs in its list of load balancers, or `*`."""
         return listed(self.parameters.get(LOAD_BALANCERS, ""))
+
+    @property
+    def next_token(self) -> str:
+        """A RunToken other than the present one, with which the function would run again."""
+        token = self.parameters.get(RUN_TOKEN, "")
+        return str(int(token) + 1) if re.fullmatch("[0-9]{1,18}", token) else "1"
+
+    @property
+    def run_again(self) -> str:
+        """The command that runs the function again."""
+        return f"dt-logs-cfn deploy --stack {self.name} --parameter {RUN_TOKEN}={self.next_token}"
 
 
 @dataclass(frozen=True)

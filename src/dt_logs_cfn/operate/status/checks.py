@@ -1,6 +1,7 @@
 """Make every check of `status` from what was read; pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.status import announcement_checks, bucket_checks, stack_checks
@@ -13,6 +14,7 @@ from dt_logs_cfn.operate.status.seen import (
     ok,
     unknown,
     unread,
+    with_command,
 )
 from dt_logs_handler.model import Bucket, LoadBalancer
 from dt_logs_handler.names import LEFT_TAG, load_balancer_name
@@ -27,13 +29,16 @@ def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
     `version` and `sha256` are those of this source and its handler.
     """
     for arn, found in seen.load_balancers.items():
-        yield from _load_balancer(seen, arn, found)
+        stacks = [each.stack for each in seen.stacks_of(arn)]
+        for each in _load_balancer(seen, arn, found):
+            yield replace(each, fix=with_command(each.fix, stacks))
     for stack in seen.stacks:
-        yield from stack_checks.checks(stack, seen.now, version, sha256)
+        for each in stack_checks.checks(stack, seen.now, version, sha256):
+            yield replace(each, fix=with_command(each.fix, [stack.stack]))
     for bucket in seen.buckets.values():
         if isinstance(bucket, Bucket):
-            for each in _strays(seen, bucket):
-                yield each.of("marks without a stack", f"bucket {bucket.name}")
+            for stray in _strays(seen, bucket):
+                yield stray.of("marks without a stack", f"bucket {bucket.name}")
     yield _vended(seen).of("vended logs", _ACCOUNT)
     yield unknown(
         "cannot be read from an account: a service or resource control policy may deny anything",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,7 @@ from dt_logs_handler.register import Registration
 
 Verdict = Literal["ok", "waiting", "finding", "unknown"]
 RUN_AGAIN = "Run the stack again: update it with another RunToken."
+_AGAIN = re.compile("(un the stack again)(: update it with another RunToken)?")
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,12 @@ def unread(found: Unread | Denied) -> Judged:
     """Judge that something could not be read."""
     why = found.unread if isinstance(found, Denied) else found
     return unknown(why.why, why.fix)
+
+
+def with_command(fix: str, stacks: Iterable[StackDescription]) -> str:
+    """Return a fix that has the command where it says to run the stack again."""
+    commands = " and ".join(f"`{each.run_again}`" for each in stacks)
+    return _AGAIN.sub(lambda found: f"{found[1]}: {commands}", fix) if commands else fix
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,11 @@ class Seen:
         """The names of the stacks by tag, as far as known."""
         return {} if isinstance(self.stack_names, Unread) else self.stack_names
 
+    def stacks_of(self, arn: str) -> list[StackSeen]:
+        """Return the stacks that have a load balancer in their list, also by `*`."""
+        wanted = {arn, EVERY_LOAD_BALANCER}
+        return [each for each in self.stacks if wanted.intersection(each.stack.load_balancers)]
+
     def vended_to(self, arn: str) -> list[str]:
         """Return where CloudWatch Logs delivers a load balancer's access logs, as far as known."""
         known = () if isinstance(self.vended, Unread) else self.vended
@@ -181,8 +194,7 @@ class Logs:
         The mark in the prefix shows it, a stack's list, or our notification without a statement. A
         statement that grants nothing is of a stack that was deleted.
         """
-        wanted = {self.load_balancer.arn, EVERY_LOAD_BALANCER}
-        named = any(wanted.intersection(e.stack.load_balancers) for e in self.seen.stacks)
+        named = bool(self.seen.stacks_of(self.load_balancer.arn))
         marked = self.location.mark in self.seen.known_names
         own = notifications.own(self.bucket.notifications)
         announced = self.location.notification_id in own

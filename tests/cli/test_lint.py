@@ -278,7 +278,7 @@ def test_findings_are_printed_and_are_exit_code_1(run: Run, here: Path) -> None:
     assert line in [str(Finding(**each)) for each in json.loads(for_programs.out)]
 
 
-@pytest.mark.parametrize("command", ["lint", "verify", "diff"])
+@pytest.mark.parametrize("command", ["lint", "verify", "diff", "explain --added-in"])
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -297,8 +297,9 @@ def test_what_is_not_a_template_is_told_in_a_line(
 ) -> None:
     (here / "t.json").write_bytes(content)
 
-    failure = run(command, "t.json").failure
+    failure = run(*command.split(), "t.json").failure
 
+    assert failure.startswith("t.json ")
     assert any(each in failure for each in complaint.split("|"))
 
 

@@ -53,14 +53,15 @@ def _read(given: str | None, fetch: Fetch) -> Templates:
         return {name: parse_template(text) for name, text in installed_templates().items()}
     if fetching.is_url(given):
         name = given.partition("?")[0].rpartition("/")[2]
-        return {name: parse_template(decoded(fetch(given, LIMIT), fetching.shown_url(given)))}
+        shown = fetching.shown_url(given)
+        return {name: parse_template(decoded(fetch(given, LIMIT), shown), shown)}
     path = Path("build", given) if is_version(given) else Path(given)
     folder = path.is_dir() or is_version(given)
     files = sorted(path.glob("*.template.json")) if folder else [path]
     if not files:
         fix = "Give a release's folder, or one template."
         raise VerifyError(f"{path} has no template.", fix)
-    return {each.name: parse_template(read_template(each)) for each in files}
+    return {each.name: parse_template(read_template(each), str(each)) for each in files}
 
 
 def _compared(old: Templates, new: Templates) -> Changes:

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     data, lines = (_least(), _least_lines()) if least else (_documented(), _documented_lines())
     path: Path | None = arguments.added_in
     if path is not None:
-        added = added_to(parse_template(read_template(path)))
+        added = added_to(parse_template(read_template(path), str(path)))
         data["added"] = [asdict(each) for each in added]
         lines = chain(lines, _added_lines(path, added))
     result(arguments.json, data, (part for line in lines for part in wrapped(line, _WIDTH)))

@@ -104,6 +104,7 @@ def _given(arguments: argparse.Namespace) -> _Answer:
     if arguments.extract is not None:
         _write(handler_sources(text), arguments.extract)
     try:
+        parse_template(text, source.name)  # the same check, by the name that was given
         verdict = verify_template(text, load_customize(arguments.customize))
     except VerifyError as error:
         raise VerifyError(" ".join((error.what, *_against(found))), error.fix) from error

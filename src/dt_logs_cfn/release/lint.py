@@ -48,7 +48,7 @@ def lint_templates(templates: Release | Mapping[str, str], today: date) -> tuple
     """
     if isinstance(templates, Release):
         templates = templates.templates
-    parsed = {name: parse_template(text) for name, text in templates.items()}
+    parsed = {name: parse_template(text, name) for name, text in templates.items()}
     for template in parsed.values():
         origin(template)
     ends = runtime_ends()

@@ -48,8 +48,8 @@ def decoded(content: bytes, name: str) -> str:
         raise VerifyError(f"{name} is not UTF-8 text.", _FIX) from error
 
 
-def parse_template(text: str) -> dict[str, Json]:
-    """Return a template as JSON values.
+def parse_template(text: str, name: str = "This") -> dict[str, Json]:
+    """Return a template as JSON values; `name` is what an error calls it.
 
     A duplicate name in an object is refused, because a reader may see one value and CloudFormation
     the other. Raises VerifyError if the text is not a JSON object with resources.
@@ -57,11 +57,11 @@ def parse_template(text: str) -> dict[str, Json]:
     try:
         template: Json = json.loads(text, object_pairs_hook=_once, parse_constant=_no_json)
     except (ValueError, RecursionError) as error:
-        raise VerifyError("This is not a JSON template, or it is truncated.", _FIX) from error
+        raise VerifyError(f"{name} is not a JSON template, or it is truncated.", _FIX) from error
     if _nests_deeper(template, MOST_LEVELS):
-        raise VerifyError("This nests deeper than any template.", _FIX)
+        raise VerifyError(f"{name} nests deeper than any template.", _FIX)
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
-        raise VerifyError("This is JSON, but not a CloudFormation template.", _FIX)
+        raise VerifyError(f"{name} is JSON, but not a CloudFormation template.", _FIX)
     return template
 
 

@@ -72,8 +72,14 @@ def test_any_other_answer_is_told_and_no_redirect_followed(url: str, status: int
 def test_nobody_listens() -> None:
     with served() as gone:
         pass
-    with pytest.raises(FetchError, match="cannot be fetched"):
+    with pytest.raises(FetchError, match=r"cannot be fetched \(no connection to its host\)"):
         fetch(f"{gone}/200/1", 10)
+
+
+def test_a_host_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    with pytest.raises(FetchError, match=r"cannot be fetched \(its host was not found\)"):
+        fetch("https://no-such-host.invalid/x", 10)
 
 
 @pytest.mark.parametrize(

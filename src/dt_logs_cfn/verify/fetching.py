@@ -66,7 +66,7 @@ def optional(url: str, limit: int) -> bytes | None:
             answer.close()
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise FetchError(
-            f"{shown_url(url)} cannot be fetched ({type(error).__name__}).",
+            f"{shown_url(url)} cannot be fetched ({_why(error)}).",
             "Check the URL, the network and the proxy.",
         ) from error
 
@@ -111,6 +111,25 @@ def _body(url: str, answer: urllib3.BaseHTTPResponse, limit: int, end: float) ->
             raise FetchError(f"{shown_url(url)} takes over {_SECONDS:.0f} s.", "Check the network.")
         parts.append(part)
     return b"".join(parts)
+
+
+def _why(error: Exception) -> str:
+    """Return why nothing came, in words where they are known."""
+    reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
+    match reason:
+        case urllib3.exceptions.NameResolutionError():
+            return "its host was not found"
+        case urllib3.exceptions.ConnectTimeoutError():
+            return "no connection to its host"
+        case urllib3.exceptions.ReadTimeoutError():
+            return "its host does not answer"
+        case urllib3.exceptions.SSLError():
+            return "no secure connection to its host"
+        case urllib3.exceptions.ProxyError():
+            return "no connection to the proxy"
+        case urllib3.exceptions.ResponseError():
+            return "its host has an error"
+    return type(reason).__name__
 
 
 def _check(url: str) -> None:

@@ -116,8 +116,8 @@ class Vendor:
         )
         self._check(
             "base_url",
-            r"https://[a-z0-9.-]+(?:/[A-Za-z0-9._-]+)*",
-            "an https URL without a slash at its end",
+            r"https://[a-z0-9.-]+(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._-]+)*",
+            "an https URL without a slash at its end, and without /./ or /../",
         )
 
     @property
@@ -234,6 +234,8 @@ def read_sections(
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     if keep_case:
         parser.optionxform = str  # type: ignore[assignment,method-assign]  # the documented way
+    if path.is_fifo():
+        raise SettingsError(f"{path} is a pipe.", "Name a file that you may read.")
     try:
         parser.read_string(path.read_text(encoding="utf-8-sig"), str(path))
     except OSError as error:

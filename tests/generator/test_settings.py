@@ -1,6 +1,7 @@
 """A vendor's settings are read, checked, recorded and read back."""
 
 from dataclasses import replace
+import os
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,8 @@ def test_a_file_sets_the_function_and_its_path_is_any_path(tmp_path: Path) -> No
         (f"[aws-us-gov]\nnotification_endpoint = {QUEUE}.fifo\n", "standard SQS queue"),
         (f"[aws]\nbase_url = {BASE}/\n", "without a slash"),
         (f"[aws]\nbase_url = {BASE}?versionId=1\n", "base_url"),
+        (f"[aws]\nbase_url = {BASE}/../x\n", "base_url"),
+        (f"[aws]\nbase_url = {BASE}/.\n", "base_url"),
         ("[aws]\nbase_uri = https://x.example.com\n", "'base_uri'"),
         ("[azure]\n", "'azure'"),
         ("[function]\nmemory = 64\n", "64"),
@@ -122,6 +125,13 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "missing", tmp_path / "bytes", tmp_path):
         with pytest.raises(SettingsError):
             Settings.load(path)
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "release.cfg")
+
+    with pytest.raises(SettingsError, match=r"release\.cfg is a pipe\. Name a file"):
+        Settings.load(tmp_path / "release.cfg")
 
 
 def test_a_percent_sign_means_itself(tmp_path: Path) -> None:

@@ -154,6 +154,17 @@ def test_what_may_not_stand_there_is_told(run: Run, here: Path, text: str, told:
     assert told in run("plan").failure
 
 
+@pytest.mark.parametrize("words", [(f"{WEB}, {WEB}",), (WEB, WEB)])
+def test_a_load_balancer_that_is_named_twice_is_taken_once(
+    run: Run, here: Path, words: tuple[str, ...]
+) -> None:
+    options = [part for each in words for part in ("--load-balancer", each)]
+
+    found = shown(run, "plan", *options)
+
+    assert found["parameters"] == {"LoadBalancerArns": (WEB, "--load-balancer")}
+
+
 def test_a_file_of_a_windows_editor_is_read(run: Run, here: Path) -> None:
     (here / CFG).write_bytes(
         b"\xef\xbb\xbf[options]\r\nstack = a\r\n\r\n[parameters]\r\nRunToken = 1\r\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 from dt_logs_cfn.errors import UsageError
 from dt_logs_cfn.operate import load_balancers, value_sources, values
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing
+from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing, listed
 from dt_logs_cfn.operate.templates import Template, from_installed, from_release, from_url
 from dt_logs_cfn.settings import Privileges
 from dt_logs_handler.names import ACCOUNT_ID, ARN, NAME, STACK_ID, Stack
@@ -125,7 +125,10 @@ def sources(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, str]
         yield str(arguments.parameters), value_sources.read(arguments.parameters)
     yield "--parameter", value_sources.pairs(arguments.parameter, "--parameter")
     if arguments.load_balancer:
-        yield "--load-balancer", {LOAD_BALANCERS: ",".join(arguments.load_balancer)}
+        yield (
+            "--load-balancer",
+            {LOAD_BALANCERS: ",".join(listed(",".join(arguments.load_balancer)))},
+        )
 
 
 def parameters(arguments: argparse.Namespace) -> dict[str, str]:

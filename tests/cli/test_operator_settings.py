@@ -146,6 +146,7 @@ def test_without_a_file_there_are_options_and_defaults(run: Run, here: Path) -> 
         ("stack = a\n", f"{CFG} is not a settings file: Line 1 is in no section. Give"),
         ("[options]\n\nstack\n", f"{CFG} is not a settings file: Line 3 cannot be read. Give"),
         ("[parameters]\nA = 1\nA = 2\n", f"{CFG} is not a settings file: "),
+        ('[options]\nregion = "eu-west-1"\n', f"{CFG} sets region to a value in quotes. Write"),
     ],
 )
 def test_what_may_not_stand_there_is_told(run: Run, here: Path, text: str, told: str) -> None:

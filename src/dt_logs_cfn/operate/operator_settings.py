@@ -61,6 +61,10 @@ def load(path: Path = FILE) -> OperatorSettings:
                 f"Remove it, and pass --{name.replace('_', '-')} with each command instead.",
             )
         _check(name in OPTIONS, path, f"an option {_quoted(name)}", OPTIONS)
+        if options[name][:1] in ("'", '"'):
+            raise SettingsError(
+                f"{path} sets {name} to a value in quotes.", "Write it without quotes."
+            )
     for number, name in enumerate(parameters, 1):
         if not re.fullmatch("[A-Za-z0-9]+", name):  # of a line without `=`, it can hold a token
             raise SettingsError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,11 @@ _SLOW = (
 # By default, Hypothesis fails an example that takes over 200 ms, as it may on a busy machine.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+# Each test names its region and profile; the tester's own would win.
+for _name in ("AWS_PROFILE", "AWS_REGION"):
+    os.environ.pop(_name, None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,6 +6,7 @@ with aws.errors():
 """
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -67,7 +68,19 @@ def add_debug(parser: argparse.ArgumentParser) -> None:
 
 def session(profile: str | None, region: str | None) -> boto3.Session:
     """Return the session that the AWS CLI would use. Raises botocore's errors."""
-    return _Session(profile_name=profile, region_name=region)
+    # The CLI reads AWS_REGION, which boto3 does not.
+    return _Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
+
+
+def usual_region(profile: str | None) -> tuple[str, str]:
+    """Return the region if no option names one, and its source; both are empty if nothing does."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if found := os.environ.get(name):
+            return found, name
+    with suppress(botocore.ProfileNotFound):
+        if found := boto3.Session(profile_name=profile).region_name:
+            return found, "the profile"
+    return "", ""
 
 
 class _Session(boto3.Session):

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from cli.running import Run
 
+from dt_logs_cfn import aws
+
 ROLE = "arn:aws:iam::123456789012:role/service-role"
 FILE = f"""\
 # What this folder's stack is.
@@ -153,6 +155,40 @@ def test_what_may_not_stand_there_is_told(run: Run, here: Path, text: str, told:
     (here / CFG).write_text(text)
 
     assert told in run("plan").failure
+
+
+@pytest.mark.parametrize(
+    ("variables", "region"),
+    [
+        ({"AWS_REGION": "eu-west-3", "AWS_DEFAULT_REGION": "x"}, ("eu-west-3", "AWS_REGION")),
+        ({"AWS_DEFAULT_REGION": "eu-west-3"}, ("eu-west-3", "AWS_DEFAULT_REGION")),
+        ({"AWS_PROFILE": "prod"}, ("eu-north-1", "the profile")),
+        ({"AWS_PROFILE": "nobody"}, ("", "")),
+        ({}, ("", "")),
+    ],
+)
+def test_what_the_sdk_reads_elsewhere_is_shown_too(
+    run: Run,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    region: tuple[str, str],
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    (here / "config").write_text("[profile prod]\nregion = eu-north-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(here / "config"))
+
+    profile = variables.get("AWS_PROFILE", "")
+
+    found = shown(run, "status")["options"]
+
+    assert found["region"] == region
+    if profile != "nobody":
+        assert (aws.session(None, None).region_name or "") == region[0]
+    assert found["profile"] == (profile, "AWS_PROFILE" if profile else "")
 
 
 @pytest.mark.parametrize("words", [(f"{WEB}, {WEB}",), (WEB, WEB)])

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import cut, printable, result, shown_value, tell
 from dt_logs_cfn.errors import SettingsError
 from dt_logs_cfn.operate import stack_options
@@ -119,11 +120,23 @@ def show(options: Mapping[str, Setting], arguments: argparse.Namespace) -> None:
         for source, values in (stack_options.sources(arguments) if takes else ())
         for name, value in values.items()
     }
+    options = {**options, **_of_the_sdk(options)}
     data = {
         kind: {name: asdict(each) for name, each in found.items()}
         for kind, found in (("options", options), ("parameters", given))
     }
     result(arguments.json, data, _lines({**options, **given}))
+
+
+def _of_the_sdk(options: Mapping[str, Setting]) -> dict[str, Setting]:
+    """Return the profile and region that the AWS SDK takes, as far as nothing here sets them."""
+    profile = options["profile"]
+    if not profile.value and (named := os.environ.get("AWS_PROFILE")):
+        profile = Setting(named, "AWS_PROFILE")
+    region = options["region"]
+    if not region.value:
+        region = Setting(*aws.usual_region(profile.value or None))
+    return {"profile": profile, "region": region}
 
 
 def _lines(settings: Mapping[str, Setting]) -> Iterator[str]:

@@ -177,6 +177,14 @@ def test_the_readme_has_short_sentences() -> None:
     assert long_ones(prose(README)) == []
 
 
+def test_the_readme_explains_what_is_unknown_after_a_launch() -> None:
+    session = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    unknown = re.findall(r"^  unknown  (.+?)  ", session, re.MULTILINE)
+
+    assert len(unknown) == 3
+    assert [each for each in unknown if f"`{each}`" not in README.read_text("utf-8")] == []
+
+
 def test_the_readme_is_short() -> None:
     text = README.read_text("utf-8")
 

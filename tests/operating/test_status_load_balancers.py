@@ -504,18 +504,50 @@ def test_a_topic_of_the_customers_is_shared(looking: Looking) -> None:
     assert denied.verdict == "unknown"
 
 
-def test_a_filter_that_lets_nothing_through(looking: Looking) -> None:
+OTHER_KEYS = {"key": [{"prefix": f"b/AWSLogs/{ACCOUNT}/elasticloadbalancing/{REGION}/"}]}
+
+
+@pytest.mark.parametrize(
+    ("filter_policy", "saw", "fix"),
+    [
+        (None, "the subscription of https://logs.example.com/… has no filter", "End it"),
+        ({"bucket": {"name": ["other"]}}, "has a filter that is not the stack's", "End it"),
+        (
+            {"bucket": {"name": ["other"]}, "object": OTHER_KEYS},
+            "excludes these logs",
+            f"Send bucket {LOGS}'s objects to a topic of its own",
+        ),
+        ({"bucket": {"name": [LOGS]}, "object": OTHER_KEYS}, "excludes these logs", None),
+    ],
+)
+def test_a_subscription_of_the_endpoint_that_is_not_the_stacks(
+    looking: Looking, filter_policy: dict[str, Any] | None, saw: str, fix: str | None
+) -> None:
+    """Status says whether a run helps: a run never changes a filter in another form."""
     arn, topic = shared(looking)
     sns = looking.account.sns
     (found,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    sns.set_subscription_attributes(
-        SubscriptionArn=found["SubscriptionArn"],
-        AttributeName="FilterPolicy",
-        AttributeValue=json.dumps({"Records": {"s3": {"bucket": {"name": ["other"]}}}}),
-    )
+    sns.unsubscribe(SubscriptionArn=found["SubscriptionArn"])
+    policy = json.dumps({"Records": {"s3": filter_policy}})
+    attributes = {"FilterPolicy": policy, "FilterPolicyScope": "MessageBody"}
+    own = sns.subscribe(
+        TopicArn=topic,
+        Protocol=found["Protocol"],
+        Endpoint=found["Endpoint"],
+        Attributes=attributes if filter_policy else {},
+        ReturnSubscriptionArn=True,
+    )["SubscriptionArn"]
+    looking.account.world.subscriptions[own].confirmed = True
+
     check = looking.check("subscription", arn)
-    assert check.verdict == "finding"
-    assert "excludes these logs" in check.saw
+
+    assert (check.verdict, saw in check.saw) == ("finding", True)
+    if fix is None:
+        assert check.fix == "Run the stack again: update it with another RunToken."
+        return
+    assert check.fix.startswith(f"A run does not change that. {fix}")
+    assert check.fix.endswith(", then run the stack again.")
+    assert own in check.fix or fix != "End it"
 
 
 def test_a_topic_whose_policy_was_changed_or_that_is_gone(looking: Looking) -> None:

@@ -184,11 +184,22 @@ class _Deliveries:
         """Judge whether a subscription to a foreign topic lets this location's logs through."""
         if denied := self._seen.denial(found.arn, "GetSubscriptionAttributes"):
             return unread(denied)
-        bucket, keys = filtered(found, self._seen.here) or ("", ())
-        prefix = encoded(self.logs.location.log_prefix(self._seen.here))
-        if bucket == self.logs.bucket.name and prefix in keys:
+        here, wanted = self._seen.here, self.logs.bucket.name
+        ours = filtered(found, here)
+        bucket, keys = ours or ("", ())
+        if bucket == wanted and encoded(self.logs.location.log_prefix(here)) in keys:
             return ok(f"{shown} is subscribed, for these logs")
-        return finding(f"the filter of {shown}'s subscription excludes these logs", RUN_AGAIN)
+        saw = f"the filter of {shown}'s subscription excludes these logs"
+        if bucket == wanted:
+            return finding(saw, RUN_AGAIN)
+        fix = f"Send bucket {wanted}'s objects to a topic of its own"
+        if ours is None:
+            whose = (
+                "has a filter that is not the stack's" if found.filter_policy else "has no filter"
+            )
+            saw = f"the subscription of {shown} {whose}"
+            fix = f"End it (aws sns unsubscribe --subscription-arn {found.arn})"
+        return finding(saw, f"A run does not change that. {fix}, then run the stack again.")
 
     def counts(self) -> Judged:
         """Judge what SNS delivered in the last day; only a final failure is certainly a loss.

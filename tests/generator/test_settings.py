@@ -1,7 +1,7 @@
 """A vendor's settings are read, checked, recorded and read back."""
 
-from dataclasses import replace
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 

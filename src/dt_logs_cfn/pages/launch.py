@@ -1,43 +1,32 @@
 """The launch page: what a customer reads, checks and launches from, made with the release.
 
 Only the settings and the release's other files decide its content: no clock, no botocore.
+`launch.html` is the page, except for what stands here. Its form is hidden until the script runs.
 """
 
 import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from html import escape
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.pages import launch_commands
-from dt_logs_cfn.pages.contents import Contents
-from dt_logs_cfn.pages.customized import changed, notice
+from dt_logs_cfn.pages import launch_commands, rights
 from dt_logs_cfn.pages.drawing import drawings
-from dt_logs_cfn.pages.form import data, launcher, unpublished
-from dt_logs_cfn.pages.links import console, quick_create
-from dt_logs_cfn.pages.markup import asset, code, document, folded, mono, table
+from dt_logs_cfn.pages.links import console, quick_create, template_url
+from dt_logs_cfn.pages.markup import asset, code, document, filled, folded, mono, table
 from dt_logs_cfn.pages.regions import PARTITIONS, Partition
-from dt_logs_cfn.pages.rights import rights
-from dt_logs_cfn.settings import Privileges
+from dt_logs_cfn.settings import Settings
+from dt_logs_cfn.template.added import Customization
+from dt_logs_cfn.template.templates import TemplateKind
+from dt_logs_handler.names import HTTPS_URL
 
-_STACK = launch_commands.PLACEHOLDERS["StackName"]
-_PARTS = (
-    ("about", "Before you start"),
-    ("flow", "What it sets up"),
-    ("launch", "Launch"),
-    ("rights", "Permissions"),
-    ("verify", "Verify"),
-    ("undo", "Undo"),
-    ("files", "Files"),
+_LEAST, _DOCUMENTED, _ROLE = (
+    TemplateKind.LEAST_PRIVILEGE,
+    TemplateKind.DOCUMENTED,
+    TemplateKind.SERVICE_ROLE,
 )
-_PROMISES = (
-    "Load balancers that already log keep their bucket and prefix. Where logging is off, the stack"
-    " turns it on, into a private bucket.",
-    "Data Theorem&#x27;s account may get those load balancers&#x27; log files. It may not list,"
-    " write or read anything else in the bucket.",
-    "Your own policies, notifications, tags and lifecycle rules stay unchanged. If a run fails,"
-    " CloudFormation rolls it back.",
-    "The function runs when the stack changes or on a RefreshSchedule. The template contains its"
-    " code.",
-)
+_FIRST_REGION = "us-east-1"
 _FILES = (
     ("dt-logs-analysis.template.json", "the stack with least privilege (recommended)"),
     ("dt-logs-analysis-documented.template.json", "the stack with the documented permissions"),
@@ -49,57 +38,123 @@ _FILES = (
 )
 
 
+@dataclass(frozen=True)
+class Contents:
+    """The files of a release by name, which of them are the templates, and who changed those."""
+
+    settings: Settings
+    files: Mapping[str, bytes]
+    templates: Mapping[TemplateKind, str]
+    customization: Customization | None = None
+
+    def url(self, partition: str, kind: TemplateKind) -> str:
+        """Return a template's URL in a partition; empty if it is not published there."""
+        return template_url(self.settings.vendor(partition).base_url, self.templates[kind])
+
+    def parameters(self, partition: str) -> dict[str, str]:
+        """Return the parameters that the vendor has set for a partition."""
+        vendor = self.settings.vendor(partition)
+        found = {
+            "DataTheoremAccountId": vendor.vendor_account_id,
+            "NotificationEndpoint": vendor.notification_endpoint,
+        }
+        return {name: value for name, value in found.items() if value}
+
+
 def page(contents: Contents) -> str:
     """Return the page; equal contents give equal bytes."""
-    links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title in _PARTS)
-    bodies = (
-        asset("about.html"),
-        f'{drawings()}<ul class="promises">{"".join(map("<li>{}</li>".format, _PROMISES))}</ul>',
-        _launch(contents),
-        rights() + changed(contents.customization),
-        _verify(contents),
-        _undo(),
-        _files(contents),
-    )
-    sections = "".join(
-        f'<section aria-labelledby="{name}"><h2 id="{name}">{title}</h2>{body}</section>'
-        for (name, title), body in zip(_PARTS, bodies, strict=True)
-    )
-    body = (
-        "<header><h1>Load balancer logs for Data Theorem Logs Analysis</h1>"
-        "<p>Launch one CloudFormation stack in each account and region with application load"
-        f" balancers. Release {__version__} of dt-logs-cfn."
-        f"{notice(contents.customization)}</p>"
-        f'<nav aria-label="On this page"><ul>{links}</ul></nav></header>'
-        f"<main>{sections}</main><footer><p>dt-logs-cfn {__version__}. This page loads nothing"
-        f" and does not send what you enter.</p></footer>{data(contents)}"
-    )
+    least, role = contents.templates[_LEAST], contents.templates[_ROLE]
+    body = {
+        "VERSION": __version__,
+        "NOTICE": rights.notice(contents.customization),
+        "ABOUT": asset("about.html"),
+        "FLOW": drawings(),
+        "REGIONS": "".join(map(_options, PARTITIONS)),
+        "UNPUBLISHED": "".join(
+            f'<p class="notice" data-unpublished="{each.id}" hidden>'
+            f"{_unpublished(contents, each)}</p>"
+            for each in PARTITIONS
+        ),
+        "CREATE_ROLE": launch_commands.create_role(role, "", {}),
+        "PLAN": _ours(contents, "plan"),
+        "DEPLOY": _ours(contents, "deploy"),
+        "CREATE_STACK": launch_commands.create_stack(least, "", {}),
+        "TERRAFORM": launch_commands.terraform(least, "", {}),
+        "STATUS": launch_commands.ours("status", {}),
+        "PARTITIONS": "".join(_plain(contents, each) for each in PARTITIONS),
+        **rights.sections(contents.customization),
+        "VERIFY": _verify(contents),
+        "FILES": _files(contents),
+        "DATA": _data(contents),
+    }
     return document(
         f"Launch dt-logs-cfn {__version__}",
         asset("page.css") + asset("launch.css"),
-        body,
+        filled("launch.html", body),
         asset("launch.js"),
     )
 
 
-def _launch(contents: Contents) -> str:
-    plain = "".join(_plain(contents, each) for each in PARTITIONS)
+def _data(contents: Contents) -> str:
+    """Return the script's data about this release, as a block that is not run."""
+    found = {
+        "version": __version__,
+        "httpsUrl": HTTPS_URL,
+        "placeholders": launch_commands.PLACEHOLDERS,
+        "roleStack": launch_commands.ROLE_STACK,
+        "templates": {
+            _LEAST.value: contents.templates[_LEAST],
+            _DOCUMENTED.value: contents.templates[_DOCUMENTED],
+            "role": contents.templates[_ROLE],
+        },
+        "partitions": {
+            each.id: {
+                "console": each.console,
+                "baseUrl": contents.settings.vendor(each.id).base_url,
+                "parameters": contents.parameters(each.id),
+            }
+            for each in PARTITIONS
+        },
+    }
+    text = json.dumps(found, sort_keys=True, separators=(",", ":")).replace("<", "\\u003c")
+    return f'<script type="application/json" id="release">{text}</script>'
+
+
+def _options(partition: Partition) -> str:
+    options = "".join(
+        f'<option value="{region}" data-partition="{partition.id}"'
+        f"{' selected' if region == _FIRST_REGION else ''}>{region}: {escape(name)}</option>"
+        for region, name in partition.regions
+    )
+    return f'<optgroup label="{escape(partition.name)}">{options}</optgroup>'
+
+
+def _unpublished(contents: Contents, partition: Partition) -> str:
+    """Return the text for a partition in which the release is not published."""
+    names = contents.templates
     return (
-        "<p>Four steps: service role, plan, deploy, status. CloudFormation acts through the"
-        " <strong>service role</strong>, so nobody else needs its permissions. Allow"
-        " <code>iam:PassRole</code> on it only for people who may launch this stack. The"
-        f" <strong>stack</strong>&#x27;s name must start with <code>{_STACK}</code>, because the"
-        " role cannot run any other. Install <code>dt-logs-cfn</code> with"
-        " <code>pipx install dt-logs-cfn</code>; it needs Python 3.10 or newer.</p>"
-        f"{launcher(contents)}"
-        f"<h3>Links and commands for every region</h3>{plain}"
+        f"This release is not published for {escape(partition.name)}. Download the"
+        f' <a href="{names[_ROLE]}">service role template</a> and the stack template'
+        f' (<a href="{names[_LEAST]}">least privilege</a> or'
+        f' <a href="{names[_DOCUMENTED]}">as documented</a>).'
+        " Run the commands in the folder with these files, or upload them in the console."
+    )
+
+
+def _ours(contents: Contents, command: str) -> str:
+    if contents.customization:
+        return f"<p><code>dt-logs-cfn {command}</code> does not take customized templates.</p>"
+    return (
+        '<div class="bar"><h4>dt-logs-cfn</h4>'
+        f'<button type="button" data-copy="{command}"'
+        f' aria-label="Copy: Command that runs {command}">Copy</button></div>'
+        f"{code(launch_commands.ours(command, {}), command)}"
     )
 
 
 def _plain(contents: Contents, partition: Partition) -> str:
-    least = contents.templates[Privileges.LEAST_PRIVILEGE]
-    url, role = (contents.url(partition.id, each) for each in (least, contents.role_template))
-    values = contents.parameters(partition.id)
+    url, role = (contents.url(partition.id, each) for each in (_LEAST, _ROLE))
+    values, names = contents.parameters(partition.id), contents.templates
     if url:
         count = f"{len(partition.regions)} regions"
         said = (
@@ -109,14 +164,14 @@ def _plain(contents: Contents, partition: Partition) -> str:
         )
     else:
         count = "not published"
-        notice = f'<p class="notice">{unpublished(contents, partition.name)}</p>'
+        notice = f'<p class="notice">{_unpublished(contents, partition)}</p>'
         said = f"{notice}{_consoles(partition)}"
     ours = ("status",) if contents.customization else ("plan", "deploy", "status")
     commands = (
-        launch_commands.create_role(contents.role_template, role, values),
+        launch_commands.create_role(names[_ROLE], role, values),
         *(launch_commands.ours(each, values) for each in ours),
-        launch_commands.create_stack(least, url, values),
-        launch_commands.terraform(least, url, values),
+        launch_commands.create_stack(names[_LEAST], url, values),
+        launch_commands.terraform(names[_LEAST], url, values),
     )
     return folded(
         f"{escape(partition.name)}: {count}",
@@ -138,23 +193,20 @@ def _consoles(partition: Partition) -> str:
 
 
 def _links(contents: Contents, partition: Partition) -> str:
-    def link(region: str, name: str, what: str, stack: str, values: dict[str, str]) -> str:
-        url = quick_create(partition, region, contents.url(partition.id, name), stack, values)
+    stack, values = launch_commands.PLACEHOLDERS["StackName"], contents.parameters(partition.id)
+
+    def link(region: str, kind: TemplateKind, what: str) -> str:
+        template = contents.url(partition.id, kind)
+        named, given = (launch_commands.ROLE_STACK, {}) if kind is _ROLE else (stack, values)
+        url = quick_create(partition, region, template, named, given)
         return f'<a href="{escape(url)}" aria-label="{what} in {region}">{what}</a>'
 
-    values = contents.parameters(partition.id)
     rows = [
         (
             f"{mono(region)}<br>{escape(title)}",
-            link(region, contents.role_template, "Service role", launch_commands.ROLE_STACK, {}),
-            link(region, contents.templates[Privileges.LEAST_PRIVILEGE], "Stack", _STACK, values),
-            link(
-                region,
-                contents.templates[Privileges.DOCUMENTED],
-                "Stack as documented",
-                _STACK,
-                values,
-            ),
+            link(region, _ROLE, "Service role"),
+            link(region, _LEAST, "Stack"),
+            link(region, _DOCUMENTED, "Stack as documented"),
         )
         for region, title in partition.regions
     ]
@@ -163,63 +215,20 @@ def _links(contents: Contents, partition: Partition) -> str:
 
 
 def _verify(contents: Contents) -> str:
-    least = contents.templates[Privileges.LEAST_PRIVILEGE]
-    urls = (contents.url(each.id, least) for each in PARTITIONS)
-    place = next(filter(None, urls), least)
+    urls = (contents.url(each.id, _LEAST) for each in PARTITIONS)
+    place = next(filter(None, urls), contents.templates[_LEAST])
     by = f" --customize {contents.customization.by}" if contents.customization else ""
-    signature = (
-        "ssh-keygen -Y verify -f allowed_signers -r revoked_keys -I IDENTITY -n dt-logs-cfn \\\n"
-        "  -s SHA256SUMS.sig < SHA256SUMS"
-    )
-    return (
-        "<p>You need not trust this page. In the release&#x27;s folder, check that all files are"
-        " intact:</p>"
-        + code("sha256sum -c SHA256SUMS")
-        + "<p>Check that the checksums are signed. <code>allowed_signers</code> has the identities"
-        " and their keys; it is in the project&#x27;s source, in"
-        " <code>src/dt_logs_cfn/signers</code>:</p>"
-        + code(escape(signature))
-        + "<p>Check that the source builds exactly this template, including the function. Nothing"
-        " in the template is run. In a checkout of this version:</p>"
-        + code(escape(f"python -m dt_logs_cfn verify {place}{by}"))
-    )
-
-
-def _undo() -> str:
-    return (
-        "<p>Delete the stack. Keep the service role until then: CloudFormation deletes the stack"
-        " through it.</p>"
-        + code(f"aws cloudformation delete-stack --region REGION --stack-name {_STACK}")
-        + "<p>Logging that the stack turned on is turned off, and the prefix is restored. The"
-        " notification, the subscription, the topic, the policy statements and an empty bucket are"
-        " removed. Logging that was on before stays unchanged, and so do load balancers that"
-        " somebody has changed since.</p>"
-        "<p>A bucket with logs stays, private, and the logs expire. The documented template also"
-        " leaves the topic, its subscription and the function&#x27;s log group, because its role"
-        " may not delete them. <code>dt-logs-cfn status</code> names what stays.</p>"
-    )
+    return code(escape(f"python -m dt_logs_cfn verify {place}{by}"))
 
 
 def _files(contents: Contents) -> str:
     rows = [
         (
-            f"{_file_link(name)}<br><small>{_what(name)}</small>",
+            f'<a href="{escape(name)}">{escape(name)}</a><br><small>'
+            f"{next((text for start, text in _FILES if name.startswith(start)), '')}</small>",
             f"{len(content):,}",
             mono(hashlib.sha256(content).hexdigest()),
         )
         for name, content in sorted(contents.files.items())
     ]
-    names = ("File", "Bytes", "SHA-256")
-    return (
-        table("Files of this release", names, rows)
-        + f"<p>{_file_link('manifest.json')} and {_file_link('SHA256SUMS')} list these files and"
-        " this page.</p>"
-    )
-
-
-def _what(name: str) -> str:
-    return next((text for start, text in _FILES if name.startswith(start)), "")
-
-
-def _file_link(name: str) -> str:
-    return f'<a href="{escape(name)}">{escape(name)}</a>'
+    return table("Files of this release", ("File", "Bytes", "SHA-256"), rows)

@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 
@@ -31,6 +32,16 @@ def document(title: str, style: str, body: str, script: str = "") -> str:
 def asset(name: str) -> str:
     """Return a style, a script or a text of this package."""
     return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def filled(name: str, parts: Mapping[str, str]) -> str:
+    """Return a page of this package with markup in place of names like @FILES@.
+
+    A line break beside a tag is left out, one after a backslash stays, others become a space.
+    """
+    text = re.sub(r"(?<=>)\n|\n(?=<)", "", asset(name).strip())
+    text = re.sub(r"(?<!\\)\n", " ", text)
+    return re.sub("@([A-Z_]+)@", lambda found: parts[found[1]], text)
 
 
 def table(

@@ -1,53 +1,31 @@
-"""List, for a security team, who may do what, and every permission of the Lambda function."""
+"""List, for a security team, every permission of the Lambda function, and what was customized."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import groupby
 
 from dt_logs_cfn.pages.markup import folded, mono, table
 from dt_logs_cfn.template import explain
-
-_PARTIES = (
-    (
-        "CloudFormation, through the service role",
-        '<a href="policies/cloudformation-role-lifecycle.json">cloudformation-role-lifecycle</a>:'
-        " creates and removes the role, the function and the log group of stacks with that name",
-    ),
-    (
-        "The Lambda function, through its own role",
-        '<a href="policies/lambda-execution-least-privilege.json">lambda-execution-least-privilege'
-        '</a>, or <a href="policies/lambda-execution-documented.json">lambda-execution-documented'
-        "</a>",
-    ),
-    (
-        "Elastic Load Balancing",
-        "<code>s3:PutObject</code> below <code>AWSLogs/</code> and your account ID, only where the"
-        " stack turned logging on",
-    ),
-    (
-        "Data Theorem&#x27;s account",
-        "<code>s3:GetObject</code> on the log objects of the load balancers that you name",
-    ),
-)
+from dt_logs_cfn.template.added import Customization
 
 
-def rights() -> str:
-    """Return who may do what, then the function's permissions, least privilege first."""
+def sections(changes: Customization | None) -> dict[str, str]:
+    """Return the parts of the launch page about permissions, by their names in `launch.html`."""
     least, documented = explain.rights(), explain.uses()
-    return (
-        table("Who may do what", ("Who", "Under which policy"), _PARTIES)
-        + "<p>The service role in the onboarding document"
-        ' (<a href="policies/cloudformation-role-documented.json">'
-        "cloudformation-role-documented</a>) cannot run the stack on AWS: among other permissions,"
-        " it lacks <code>iam:PassRole</code> and <code>lambda:InvokeFunction</code>. Use the"
-        " template in step 1.</p>"
-        f'<div class="sides"><div><h3>What the Lambda function may not do</h3>'
-        f"{_bullets(explain.REFUSED)}</div><div><h3>What IAM cannot narrow further</h3>"
-        f"{_bullets(explain.OPEN)}</div></div>"
-        f"<h3>Every permission and its purpose</h3>"
-        f"{folded(f'Least privilege: {len(least)} permissions', _least(least))}"
-        f"{folded(f'As documented: {len(documented)} permissions', _documented(documented))}"
-    )
+    return {
+        "REFUSED": _bullets(explain.REFUSED),
+        "OPEN": _bullets(explain.OPEN),
+        "LEAST": folded(f"Least privilege: {len(least)} permissions", _least(least)),
+        "DOCUMENTED": folded(
+            f"As documented: {len(documented)} permissions", _documented(documented)
+        ),
+        "CHANGED": _changed(changes) if changes else "",
+    }
+
+
+def notice(changes: Customization | None) -> str:
+    """Return a sentence about who changed the templates; empty if nobody did."""
+    return f" Its templates are customized by {mono(changes.by)}." if changes else ""
 
 
 def _least(found: Iterable[explain.Right]) -> str:
@@ -61,8 +39,8 @@ def _least(found: Iterable[explain.Right]) -> str:
         rows.append(
             (
                 f'{escape(first.step)}<div class="reason"><small>{escape(first.why)}</small></div>',
-                "<br>".join(mono(each.action) for each in rights),
-                "<br>".join(mono(on) for on in first.on),
+                _names(each.action for each in rights),
+                _names(first.on),
                 f'<div class="reason">{escape(first.condition)}</div>',
             )
         )
@@ -77,6 +55,37 @@ def _documented(found: Iterable[explain.Use]) -> str:
     ]
     names = ("Action", "On", "Used to")
     return table("Permissions of the Lambda function in the documented template", names, rows)
+
+
+def _changed(changes: Customization) -> str:
+    """Return what a customization changes, and which rights it adds."""
+    places = "".join(
+        f"<li>{escape(kind.value)}: {mono(each)}</li>"
+        for kind, found in changes.places.items()
+        for each in found
+    )
+    rows = list(_added(changes))
+    names = ("Template", "Resource", "Who", "Actions", "On", "If")
+    rights = table("Policy statements that the customization adds", names, rows) if rows else ""
+    return f"<h3>What {mono(changes.by)} changes</h3><ul>{places}</ul>{rights}"
+
+
+def _added(changes: Customization) -> Iterator[tuple[str, ...]]:
+    for kind, found in changes.rights.items():
+        for each in found:
+            denied = "Denied: " if each.effect == "Deny" else ""
+            yield (
+                escape(kind.value),
+                mono(each.resource),
+                mono(each.who),
+                denied + _names(each.actions),
+                _names(each.on),
+                escape(each.condition),
+            )
+
+
+def _names(found: Iterable[str]) -> str:
+    return "<br>".join(map(mono, found))
 
 
 def _bullets(items: Iterable[str]) -> str:

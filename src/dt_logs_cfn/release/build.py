@@ -13,7 +13,6 @@ from typing import Any
 from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.pages import launch
-from dt_logs_cfn.pages.contents import Contents
 from dt_logs_cfn.release.pipelines import (
     STACK_SET_PARAMETERS,
     TERRAFORM,
@@ -115,9 +114,7 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
         HANDLER_ZIP: embedding.handler_zip(),
         **_for_pipelines(templates),
     }
-    names = {kind: name for name, kind in STACK_TEMPLATES.items()}
-    page = launch.page(Contents(settings, {**files}, names, ROLE_TEMPLATE, changes))
-    files[LAUNCH_PAGE] = page.encode()
+    files[LAUNCH_PAGE] = launch.page(launch.Contents(settings, {**files}, _NAMES, changes)).encode()
     files[MANIFEST] = _json(_manifest(files, changes))
     sums = (f"{sha256(content)}  {name}\n" for name, content in sorted(files.items()))
     files[CHECKSUMS] = "".join(sums).encode()

@@ -16,57 +16,32 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Customize",
-    "Difference",
-    "DtLogsError",
-    "Finding",
-    "FunctionSettings",
-    "Origin",
-    "PolicyLimits",
-    "Privileges",
-    "Release",
-    "Settings",
-    "TemplateKind",
-    "Vendor",
-    "Verdict",
-    "__version__",
-    "build_release",
-    "compare",
-    "execution_policy",
-    "handler_zip",
-    "lint_templates",
-    "refresh_policy",
-    "service_role_policy",
-    "service_role_template",
-    "service_role_trust",
-    "stack_template",
-    "verify_template",
-    "write_release",
-]
-
 if TYPE_CHECKING:
-    from dt_logs_cfn.errors import DtLogsError
-    from dt_logs_cfn.release.build import Release, build_release
-    from dt_logs_cfn.release.folder import Difference, compare, write_release
-    from dt_logs_cfn.release.lint import lint_templates
-    from dt_logs_cfn.release.rules import Finding
-    from dt_logs_cfn.settings import FunctionSettings, Privileges, Settings, Vendor
-    from dt_logs_cfn.template.customizing import Customize
-    from dt_logs_cfn.template.embedding import handler_zip
-    from dt_logs_cfn.template.execution_policies import (
-        PolicyLimits,
-        execution_policy,
-        refresh_policy,
-    )
-    from dt_logs_cfn.template.service_policies import service_role_policy, service_role_trust
-    from dt_logs_cfn.template.templates import (
-        Origin,
-        TemplateKind,
-        service_role_template,
-        stack_template,
-    )
-    from dt_logs_cfn.verify.rebuild import Verdict, verify_template
+    from dt_logs_cfn.errors import DtLogsError as DtLogsError
+    from dt_logs_cfn.release.build import Release as Release
+    from dt_logs_cfn.release.build import build_release as build_release
+    from dt_logs_cfn.release.folder import Difference as Difference
+    from dt_logs_cfn.release.folder import compare as compare
+    from dt_logs_cfn.release.folder import write_release as write_release
+    from dt_logs_cfn.release.lint import lint_templates as lint_templates
+    from dt_logs_cfn.release.rules import Finding as Finding
+    from dt_logs_cfn.settings import FunctionSettings as FunctionSettings
+    from dt_logs_cfn.settings import Privileges as Privileges
+    from dt_logs_cfn.settings import Settings as Settings
+    from dt_logs_cfn.settings import Vendor as Vendor
+    from dt_logs_cfn.template.customizing import Customize as Customize
+    from dt_logs_cfn.template.embedding import handler_zip as handler_zip
+    from dt_logs_cfn.template.execution_policies import PolicyLimits as PolicyLimits
+    from dt_logs_cfn.template.execution_policies import execution_policy as execution_policy
+    from dt_logs_cfn.template.execution_policies import refresh_policy as refresh_policy
+    from dt_logs_cfn.template.service_policies import service_role_policy as service_role_policy
+    from dt_logs_cfn.template.service_policies import service_role_trust as service_role_trust
+    from dt_logs_cfn.template.templates import Origin as Origin
+    from dt_logs_cfn.template.templates import TemplateKind as TemplateKind
+    from dt_logs_cfn.template.templates import service_role_template as service_role_template
+    from dt_logs_cfn.template.templates import stack_template as stack_template
+    from dt_logs_cfn.verify.rebuild import Verdict as Verdict
+    from dt_logs_cfn.verify.rebuild import verify_template as verify_template
 else:
     _NAMES = {
         "errors": "DtLogsError",
@@ -83,6 +58,7 @@ else:
         "verify.rebuild": "Verdict verify_template",
     }
     _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+    __all__ = sorted([*_HOMES, "__version__"])
 
     def __getattr__(name):
         """Import a public name on first use, because cfn-lint and troposphere load slowly."""
@@ -94,4 +70,4 @@ else:
 
     def __dir__():
         """Return the public names."""
-        return sorted(__all__)
+        return __all__

@@ -1,7 +1,7 @@
 """`verify`: check whether something is this release; extract its handler to read it."""
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from dt_logs_cfn.commands.release_options import add_customize, load_customize
 from dt_logs_cfn.errors import DtLogsError, ReleaseError, VerifyError
 from dt_logs_cfn.operate import stack_options
 from dt_logs_cfn.publish.destination import destination
+from dt_logs_cfn.release.folder import write_files
 from dt_logs_cfn.release.installed import installed_settings
 from dt_logs_cfn.settings import Settings, Vendor
 from dt_logs_cfn.template import embedding
@@ -107,7 +108,10 @@ def _given(arguments: argparse.Namespace) -> _Answer:
         parse_template(text, source.name)  # the same check, by the name that was given
         verdict = verify_template(text, load_customize(arguments.customize))
     except VerifyError as error:
-        raise VerifyError(" ".join((error.what, *_against(found))), error.fix) from error
+        facts = [] if found.state == "unsigned" else [f"It is {found.signature}."]
+        if found.standing == "withdrawn":
+            facts.append(f"It was {found.told}.")
+        raise VerifyError(" ".join((error.what, *facts)), error.fix) from error
     differences = (*verdict.differences, *_other_vendor(verdict.origin, arguments.config))
     return _Answer(source.name, differences, verdict.origin, found, arguments.customize)
 
@@ -183,22 +187,15 @@ def _claimed(text: str) -> str | None:
         return None
 
 
-def _against(found: Provenance) -> list[str]:
-    """Return what is known about a release that cannot be rebuilt here, as sentences."""
-    signed = [] if found.state == "unsigned" else [f"It is {found.signature}."]
-    return [*signed, *([f"It was {found.told}."] if found.standing == "withdrawn" else [])]
-
-
-def _lines(answer: _Answer) -> Iterator[str]:
-    yield f"{answer.name}: {_line(answer)}"
+def _lines(answer: _Answer) -> list[str]:
+    lines = [_line(answer)]
     if answer.origin and answer.origin.customized_by and answer.customize is None:
         by = shown_ascii(answer.origin.customized_by)
-        yield (
-            f"{answer.name}: it says that {by} customized it;"
-            " pass your copy of that function with --customize"
+        lines.append(
+            f"it says that {by} customized it; pass your copy of that function with --customize"
         )
-    yield f"{answer.name}: {answer.provenance.signature}"
-    yield f"{answer.name}: {answer.provenance.told}"
+    lines += [answer.provenance.signature, answer.provenance.told]
+    return [f"{answer.name}: {line}" for line in lines]
 
 
 def _line(answer: _Answer) -> str:
@@ -251,10 +248,7 @@ def _write(sources: Mapping[str, bytes], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise ReleaseError(f"{folder} is not empty.", "Name a new folder with --extract.")
-        for name, content in sources.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        write_files(sources, folder)
     except OSError as error:
         raise ReleaseError(
             f"The sources cannot be written to {folder}: {error.strerror or error}.",

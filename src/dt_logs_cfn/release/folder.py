@@ -123,7 +123,7 @@ def _replace(target: Path, files: Mapping[str, bytes]) -> None:
     fresh, former = (target.parent / f".{target.name}.{name}" for name in ("new", "old"))
     _remove(fresh, former)
     try:
-        _write_files(files, fresh)
+        write_files(files, fresh)
         if target.exists():
             os.rename(target, former)
         os.rename(fresh, target)
@@ -141,7 +141,8 @@ def _remove(*folders: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _write_files(files: Mapping[str, bytes], folder: Path) -> None:
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files by their relative names, with the folders that they need. Raises OSError."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from dt_logs_cfn import __version__
 from dt_logs_cfn.cli.terminal import shown_ascii
 from dt_logs_cfn.errors import VerifyError
-from dt_logs_cfn.template import embedding
+from dt_logs_cfn.template import embedding, resources
 from dt_logs_cfn.template.customizing import Customize, built
-from dt_logs_cfn.template.json_tree import Path, differences
+from dt_logs_cfn.template.json_tree import differences
 from dt_logs_cfn.template.parsing import parse_template
-from dt_logs_cfn.template.resources import FUNCTION
 from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_handler.documents import Json
 
-_CODE = ("Resources", FUNCTION, "Properties", "Code", "ZipFile")
+_CODE = ("Resources", resources.FUNCTION, "Properties", "Code", "ZipFile")
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,8 @@ def handler_sources(text: str) -> dict[str, bytes]:
 
     Raises VerifyError if there are none, or they are damaged.
     """
-    code = _at(parse_template(text), _CODE)
-    if not isinstance(code, str):
+    code = _code(parse_template(text))
+    if code is None:
         raise VerifyError("The template does not contain a handler.", "Give a template of a stack.")
     return embedding.unpack(embedding.extract(code))
 
@@ -88,44 +87,38 @@ def handler_differences(archive: bytes) -> tuple[str, ...]:
 
     Raises VerifyError for a zip that a release could not have.
     """
-    return tuple(_named(embedding.unpack(archive)))
+    found, ours = (
+        {name: content.decode() for name, content in files.items()}
+        for files in (embedding.unpack(archive), embedding.handler_files())
+    )
+    changes = differences(dict(found), dict(ours))
+    return tuple(sorted(f"{path[0]} {what}" for path, what in changes))
 
 
 def _differences(found: Mapping[str, Json], built: Mapping[str, Json]) -> Iterator[str]:
     for path, what in differences(dict(found), dict(built)):
         if path == _CODE and what == "changed":
-            yield from _handler_differences(_at(found, path), _at(built, path))
+            yield from _code_differences(_code(found))
         else:
             yield f"{'/'.join(map(shown_ascii, path))} {what}"
 
 
-def _handler_differences(found: Json, built: Json) -> Iterator[str]:
-    if not isinstance(found, str) or not isinstance(built, str):
-        yield f"{'/'.join(_CODE)} changed"
+def _code_differences(code: str | None) -> Iterator[str]:
+    changed = f"{'/'.join(_CODE)} changed"
+    if code is None:
+        yield changed
         return
     try:
-        sources = embedding.unpack(embedding.extract(found))
+        found = handler_differences(embedding.extract(code))
     except VerifyError as error:
-        yield f"{'/'.join(_CODE)} changed ({error.what.rstrip('.')})"
-        return
-    yield from _named(sources) or ["handler packed differently"]
+        yield f"{changed} ({error.what.rstrip('.')})"
+    else:
+        yield from found or ["handler packed differently"]
 
 
-def _named(sources: Mapping[str, bytes]) -> list[str]:
-    """Return each source that differs from this release's, and how."""
-    ours = embedding.handler_files()
-    found = []
-    for name in sorted(sources.keys() | ours.keys()):
-        if sources.get(name) == ours.get(name):
-            continue
-        what = "added" if name not in ours else "missing" if name not in sources else "changed"
-        found.append(f"{name} {what}")
-    return found
-
-
-def _at(value: Mapping[str, Json], path: Path) -> Json:
-    """Return the value at a path of names, or None if there is none."""
-    found: Json = dict(value)
-    for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
+def _code(template: Mapping[str, Json]) -> str | None:
+    """Return the code of a template's function, or None if there is none."""
+    match template:
+        case {"Resources": {resources.FUNCTION: {"Properties": {"Code": {"ZipFile": str(code)}}}}}:
+            return code
+    return None

@@ -13,30 +13,16 @@ from typing import Any
 from dt_logs_cfn import __version__, canonical
 from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.pages import launch
-from dt_logs_cfn.release.pipelines import (
-    STACK_SET_PARAMETERS,
-    TERRAFORM,
-    TERRAFORM_STACK_SET,
-    stack_set_parameters,
-    terraform,
-    terraform_stack_set,
-)
+from dt_logs_cfn.release.pipelines import pipeline_files
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template import embedding
-from dt_logs_cfn.template.added import (
-    Customization,
-    added_service_statements,
-    customization,
-)
+from dt_logs_cfn.template.added import Customization, added_service_statements, customization
 from dt_logs_cfn.template.customizing import Customize, built
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 from dt_logs_cfn.template.templates import TemplateKind
 
 MANIFEST = "manifest.json"
 CHECKSUMS = "SHA256SUMS"
-HANDLER_ZIP = "handler.zip"
-LAUNCH_PAGE = "index.html"
-ROLE_TEMPLATE = "cloudformation-role.template.json"
 STACK_TEMPLATES = {
     "dt-logs-analysis.template.json": Privileges.LEAST_PRIVILEGE,
     "dt-logs-analysis-documented.template.json": Privileges.DOCUMENTED,
@@ -44,13 +30,11 @@ STACK_TEMPLATES = {
 
 _NAMES = {
     **{TemplateKind(each.value): name for name, each in STACK_TEMPLATES.items()},
-    TemplateKind.SERVICE_ROLE: ROLE_TEMPLATE,
+    TemplateKind.SERVICE_ROLE: "cloudformation-role.template.json",
 }
-_LIFECYCLE = "cloudformation-role-lifecycle"
 
 # The limit of CreateStack's TemplateBody; CloudFormation reads a larger one only from S3.
 TEMPLATE_LIMIT = 51_200
-TEMPLATE_WARNING = TEMPLATE_LIMIT * 9 // 10
 
 
 Templates = Mapping[TemplateKind, Mapping[str, Any]]
@@ -111,10 +95,14 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
     files = {
         **texts,
         **_policies(templates, ours),
-        HANDLER_ZIP: embedding.handler_zip(),
-        **_for_pipelines(templates),
+        "handler.zip": embedding.handler_zip(),
+        **pipeline_files(
+            templates[TemplateKind.LEAST_PRIVILEGE], templates[TemplateKind.DOCUMENTED]
+        ),
     }
-    files[LAUNCH_PAGE] = launch.page(launch.Contents(settings, {**files}, _NAMES, changes)).encode()
+    files["index.html"] = launch.page(
+        launch.Contents(settings, {**files}, _NAMES, changes)
+    ).encode()
     files[MANIFEST] = _json(_manifest(files, changes))
     sums = (f"{sha256(content)}  {name}\n" for name, content in sorted(files.items()))
     files[CHECKSUMS] = "".join(sums).encode()
@@ -142,7 +130,7 @@ def size_warnings(
                 f"{name} has {size:,} bytes; CloudFormation accepts {TEMPLATE_LIMIT:,} directly.",
                 _what_to_shorten(content, settings, size - TEMPLATE_LIMIT, changes),
             )
-        if size > TEMPLATE_WARNING:
+        if size > TEMPLATE_LIMIT * 9 // 10:
             warnings.append(f"{name} has {size:,} bytes of {TEMPLATE_LIMIT:,}, over 90 %.")
     return tuple(warnings)
 
@@ -175,25 +163,10 @@ def _policies(templates: Templates, ours: Templates) -> dict[str, bytes]:
     """Return the policy files; the lifecycle policy includes a customization's statements."""
     documents = {name: policy_document(name) for name in POLICY_NAMES}
     role = TemplateKind.SERVICE_ROLE
-    documents[_LIFECYCLE]["Statement"] += added_service_statements(templates[role], ours[role])
-    return {f"policies/{name}.json": _json(each) for name, each in documents.items()}
-
-
-def _for_pipelines(templates: Templates) -> dict[str, bytes]:
-    """Return the Terraform modules, for either stack template, and the StackSet's parameters."""
-    least, documented = (
-        templates[kind] for kind in (TemplateKind.LEAST_PRIVILEGE, TemplateKind.DOCUMENTED)
+    documents["cloudformation-role-lifecycle"]["Statement"] += added_service_statements(
+        templates[role], ours[role]
     )
-    for name in sorted(documented["Parameters"].keys() - least["Parameters"].keys()):
-        raise BuildError(
-            f"Only the documented stack template has the parameter {name}.",
-            "Add it to both, because the Terraform modules use either template.",
-        )
-    return {
-        TERRAFORM: terraform(least, documented).encode(),
-        TERRAFORM_STACK_SET: terraform_stack_set(least, documented).encode(),
-        STACK_SET_PARAMETERS: stack_set_parameters(least).encode(),
-    }
+    return {f"policies/{name}.json": _json(each) for name, each in documents.items()}
 
 
 def _manifest(files: Mapping[str, bytes], changes: Customization | None) -> dict[str, object]:

@@ -6,7 +6,7 @@ outputs. That takes the place of names like @VARIABLES@.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,45 +93,43 @@ class _Variable:
         return f"{self.declared.get('Description', '')} {takes}".strip()
 
 
-def terraform(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str:
-    """Return a Terraform module with a variable for each parameter, and an output for each output.
+def pipeline_files(template: Mapping[str, Any], documented: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the Terraform modules and the StackSet's parameters, by file name.
 
     The templates are the stack's as plain data: the least-privilege one, which has all parameters,
-    and the documented one. The result is formatted as `terraform fmt` does.
+    and the documented one. The modules have a variable for each parameter, and are formatted as
+    `terraform fmt` does. A StackSet covers all load balancers, because an ARN belongs to one
+    account. Raises BuildError for a parameter that Terraform cannot have, or that only the
+    documented template has.
     """
-    variables = list(_variables(template))
+    for name in sorted(documented["Parameters"].keys() - template["Parameters"].keys()):
+        raise BuildError(
+            f"Only the documented stack template has the parameter {name}.",
+            "Add it to both, because the Terraform modules use either template.",
+        )
+    variables = [_Variable(name, each) for name, each in template["Parameters"].items()]
     values = {each.parameter: each.value for each in variables}
-    module = _module("stack.tf", variables, values, documented)
-    return "\n".join((module, *(_output(name) for name in template["Outputs"])))
-
-
-def terraform_stack_set(template: Mapping[str, Any], documented: Mapping[str, Any]) -> str:
-    """Return a Terraform module of a StackSet, with a variable for each parameter but one.
-
-    It covers all load balancers, because an ARN belongs to one account. As `terraform` otherwise.
-    """
-    variables = list(_variables(template))
-    values = {each.parameter: each.value for each in variables}
+    stack = _module("stack.tf", variables, values, documented)
+    of_one_account = [each for each in variables if each.parameter != _LOAD_BALANCERS]
     values[_LOAD_BALANCERS] = hcl_string(EVERY_LOAD_BALANCER)
-    variables = [each for each in variables if each.parameter != _LOAD_BALANCERS]
-    return _module("stack-set.tf", variables, values, documented)
+    texts = {
+        TERRAFORM: "\n".join((stack, *map(_output, template["Outputs"]))),
+        TERRAFORM_STACK_SET: _module("stack-set.tf", of_one_account, values, documented),
+        STACK_SET_PARAMETERS: _stack_set_parameters(template),
+    }
+    return {name: text.encode() for name, text in texts.items()}
 
 
-def stack_set_parameters(template: Mapping[str, Any]) -> str:
+def _stack_set_parameters(template: Mapping[str, Any]) -> str:
     """Return every parameter in the format of the AWS CLI's `--parameters file://…`.
 
-    Covers all load balancers, because an ARN belongs to one account. A parameter without a default
-    is empty, and CloudFormation refuses it until it is filled in.
+    A parameter without a default is empty, and CloudFormation refuses it until it is filled in.
     """
     values = {name: str(each.get("Default", "")) for name, each in template["Parameters"].items()}
     values[_LOAD_BALANCERS] = EVERY_LOAD_BALANCER
     return canonical.dumps(
         [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
     )
-
-
-def _variables(template: Mapping[str, Any]) -> Iterator[_Variable]:
-    return (_Variable(name, each) for name, each in template["Parameters"].items())
 
 
 def _module(

@@ -7,7 +7,7 @@ rebuild the same template.
 
 import json
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from troposphere import Template
@@ -16,8 +16,8 @@ from dt_logs_cfn import canonical
 from dt_logs_cfn.cli.terminal import cut, one_line
 from dt_logs_cfn.errors import BuildError
 from dt_logs_cfn.settings import Settings
+from dt_logs_cfn.template import resources
 from dt_logs_cfn.template.json_tree import Path, differences
-from dt_logs_cfn.template.resources import FUNCTION, SERVICE_ROLE
 from dt_logs_cfn.template.templates import CUSTOMIZED, RECORD, TemplateKind, template_of
 
 Customize = Callable[[Template, TemplateKind], None]
@@ -46,11 +46,12 @@ def built(
             "Use only the template and the kind, not a clock or a random value.",
         )
     found: dict[str, Any] = json.loads(text)
-    for place in _not_allowed(found, ours):
-        raise BuildError(
-            f"{by} removes or changes {place} in the {kind.value} template.",
-            "Only add to the template; docs/library.md lists what a customization may change.",
-        )
+    for path, what in differences(found, ours):
+        if not _may(path, what):
+            raise BuildError(
+                f"{by} removes or changes {'/'.join(path)} in the {kind.value} template.",
+                "Only add to the template; docs/library.md lists what a customization may change.",
+            )
     if text != json.dumps(ours):  # the Terraform modules depend on the order, too
         found["Metadata"][RECORD][CUSTOMIZED] = name or by
     return found
@@ -98,12 +99,6 @@ def _shown(error: BaseException) -> str:
     return cut(one_line(f"{type(error).__name__}: {error}"), 300).rstrip(".")
 
 
-def _not_allowed(found: Any, ours: Any) -> Iterator[str]:
-    for path, what in differences(found, ours):
-        if not _may(path, what):
-            yield "/".join(path)
-
-
 def _may(path: Path, what: str) -> bool:
     """Return whether a customer may make a change to our template."""
     match path:
@@ -111,18 +106,15 @@ def _may(path: Path, what: str) -> bool:
             return what == "added"
         case ("Metadata", name, *_):
             return what == "added" and name != RECORD
-        case ("Resources", name, "Properties", "Tags", *_):
+        case ("Resources", _, "Properties", "Tags", *_):
             return True
-        case ("Resources", name, "Metadata", *_):
-            return what == "added"
-        case ("Resources", name, "Properties", property_name, *_) if name == FUNCTION:
-            return property_name not in _PROMISED
-        case ("Resources", name, "DependsOn", *_) if name == FUNCTION:
-            return what == "added"
-        case ("Resources", name, "Properties", "Policies", _) if name == SERVICE_ROLE:
-            return what == "added"
-        case ("Resources", name, "Properties", "Policies", _, _, "Statement", _) if (
-            name == SERVICE_ROLE
+        case ("Resources", resources.FUNCTION, "Properties", name, *_):
+            return name not in _PROMISED
+        case (
+            ("Resources", _, "Metadata", *_)
+            | ("Resources", resources.FUNCTION, "DependsOn", *_)
+            | ("Resources", resources.SERVICE_ROLE, "Properties", "Policies", _)
+            | ("Resources", resources.SERVICE_ROLE, "Properties", "Policies", _, _, "Statement", _)
         ):
             return what == "added"
     return False

@@ -12,7 +12,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
@@ -116,7 +116,9 @@ def unpack(archive: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             entries = opened.infolist()
-            _check_names(entry.filename for entry in entries)
+            for entry in entries:
+                if not _NAME.fullmatch(entry.filename):
+                    raise VerifyError(f"The handler has a file {entry.filename[:80]!r}.", _FIX)
             # The entries of a zip bomb are compressed, or lie on top of each other.
             compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
             if compressed or sum(entry.file_size for entry in entries) > len(archive):
@@ -142,9 +144,3 @@ def _pack(sources: Mapping[str, bytes]) -> bytes:
             entry.external_attr = 0o100644 << 16
             opened.writestr(entry, content)
     return archive.getvalue()
-
-
-def _check_names(names: Iterable[str]) -> None:
-    for name in names:
-        if not _NAME.fullmatch(name):
-            raise VerifyError(f"The handler has a file {name[:80]!r}.", _FIX)

@@ -1,7 +1,5 @@
 """What each permission of the Lambda is for, and what it may not do, as data."""
 
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,12 +59,19 @@ class Use:
 
 def rights() -> list[Right]:
     """Return every permission of the least-privilege role, in the order of the steps."""
-    found = _by_action(_statements(_LEAST))
+    statements = _statements(_LEAST)
     return [
-        Right(action, on, condition, grant.step, grant.why)
+        Right(
+            action,
+            tuple(texts(each["Resource"])),
+            _condition(each.get("Condition", {})),
+            grant.step,
+            grant.why,
+        )
         for grant in GRANTS
         for action in grant.actions
-        for on, condition in found[action]
+        for each in statements
+        if action in texts(each["Action"])
     ]
 
 
@@ -98,19 +103,6 @@ def _steps(action: str) -> tuple[str, ...]:
 
 def _statements(name: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = policy_document(name)["Statement"]
-    return found
-
-
-def _by_action(
-    statements: Iterable[dict[str, Any]],
-) -> dict[str, list[tuple[tuple[str, ...], str]]]:
-    """Return each action's resources and conditions."""
-    found = defaultdict(list)
-    for statement in statements:
-        on = tuple(texts(statement["Resource"]))
-        condition = _condition(statement.get("Condition", {}))
-        for action in texts(statement["Action"]):
-            found[action].append((on, condition))
     return found
 
 

@@ -1,5 +1,6 @@
 """The resources of the templates. Their logical IDs are promised and never change."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from troposphere import GetAtt, If, NoValue, Ref, Sub
@@ -13,6 +14,7 @@ from dt_logs_cfn import __version__
 from dt_logs_cfn.settings import FunctionSettings, Privileges
 from dt_logs_cfn.template import embedding, service_policies
 from dt_logs_cfn.template.execution_policies import LOG_GROUP, execution_policy, refresh_policy
+from dt_logs_cfn.template.statements import STACK
 from dt_logs_handler.documents import compact
 from dt_logs_handler.request import SERVICE_TIMEOUT
 
@@ -84,17 +86,16 @@ def service_role() -> Role:
         name: If(f"Has{name}", Ref(name), Sub("${StackNamePrefix}*"))
         for name in ("LambdaExecutionRoleName", "LambdaFunctionName")
     }
-
-    def here(service: str) -> str:
-        return f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}"
-
-    role = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${LambdaExecutionRolePath}${Role}"
+    text = replace(STACK, text=str)
     policy = service_policies.service_role_policy(
         "lifecycle",
-        Sub(role, Role=named["LambdaExecutionRoleName"]),
-        Sub(f"{here('lambda')}:function:${{Function}}", Function=named["LambdaFunctionName"]),
-        [Sub(f"{here('logs')}:log-group:${{StackNamePrefix}}*")],
-        [Sub(f"{here('events')}:rule/${{StackNamePrefix}}*")],
+        Sub(
+            text.arn("iam", "role${LambdaExecutionRolePath}${Role}"),
+            Role=named["LambdaExecutionRoleName"],
+        ),
+        Sub(text.arn("lambda", "function:${Function}"), Function=named["LambdaFunctionName"]),
+        [STACK.arn("logs", "log-group:${StackNamePrefix}*")],
+        [STACK.arn("events", "rule/${StackNamePrefix}*")],
     )
     return Role(
         SERVICE_ROLE,
@@ -114,7 +115,7 @@ def _execution_role(privileges: Privileges) -> Role:
         RoleName=_if_given("LambdaExecutionRoleName"),
         Path=Ref("LambdaExecutionRolePath"),
         PermissionsBoundary=_if_given("PermissionsBoundaryArn"),
-        AssumeRolePolicyDocument=service_policies.function_trust(),
+        AssumeRolePolicyDocument=service_policies.trust("lambda.amazonaws.com"),
         # A separate policy resource could be deleted before the function's last run.
         Policies=[Policy(PolicyName="LogsAnalysis", PolicyDocument=policy)],
     )

@@ -107,18 +107,31 @@ NEEDS = tuple(
 )
 
 
+# What customers were promised.
+_DOCUMENTED_ON_ROLE = (
+    "iam:CreateRole iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies"
+    " iam:ListRolePolicies iam:PutRolePolicy"
+)
+_DOCUMENTED_ON_FUNCTION = (
+    "lambda:CreateFunction lambda:GetFunction lambda:GetFunctionCodeSigningConfig"
+    " lambda:GetRuntimeManagementConfig"
+)
+
+
 def service_role_trust() -> PolicyDocument:
     """Return the service role's trust policy: CloudFormation may assume the role.
 
     >>> service_role_trust().Statement[0].Principal.JSONrepr()
     {'Service': 'cloudformation.amazonaws.com'}
     """
-    return document([_assumed_by("cloudformation.amazonaws.com", Sid="")])
+    return trust("cloudformation.amazonaws.com", Sid="")
 
 
-def function_trust() -> PolicyDocument:
-    """Return the execution role's trust policy: Lambda may assume the role."""
-    return document([_assumed_by("lambda.amazonaws.com")])
+def trust(service: str, **optional: str) -> PolicyDocument:
+    """Return the trust policy of a role that an AWS service may assume."""
+    principal = Principal("Service", service)
+    actions = [awacs.sts.AssumeRole]
+    return document([Statement(Effect=Allow, Principal=principal, Action=actions, **optional)])
 
 
 def service_role_policy(
@@ -132,8 +145,10 @@ def service_role_policy(
 
     `role`, `function`, and each of `log_groups` and `rules` are ARNs, as text or as a troposphere
     function that makes one; they may end in `*`. "documented" is the policy that customers were
-    promised. It cannot run the stack on AWS, and ignores log groups and rules. "lifecycle" can run
-    it, from Create to Delete; with a RefreshSchedule, it needs `rules`.
+    promised. It cannot run the stack on AWS, and ignores log groups and rules. "lifecycle" can
+    create, read, update, delete and roll back each of our resources, with stack tags and a
+    permissions boundary. It may pass the role only to Lambda. With a RefreshSchedule, it needs
+    `rules`.
 
     >>> policy = service_role_policy(
     ...     "lifecycle",
@@ -144,36 +159,13 @@ def service_role_policy(
     >>> [statement.Sid for statement in policy.Statement]
     ['Role', 'PassedRole', 'Function', 'LogGroup', 'Everything']
     """
-    match kind:
-        case "documented":
-            return _documented(role, function)
-        case "lifecycle":
-            return _lifecycle(role, function, log_groups, rules)
-
-
-def _documented(role: Resource, function: Resource) -> PolicyDocument:
-    on_role = (
-        "iam:CreateRole iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies"
-        " iam:ListRolePolicies iam:PutRolePolicy"
-    )
-    on_function = (
-        "lambda:CreateFunction lambda:GetFunction lambda:GetFunctionCodeSigningConfig"
-        " lambda:GetRuntimeManagementConfig"
-    )
-    return document([allow(on_role.split(), [role]), allow(on_function.split(), [function])])
-
-
-def _lifecycle(
-    role: Resource,
-    function: Resource,
-    log_groups: Sequence[Resource],
-    rules: Sequence[Resource],
-) -> PolicyDocument:
-    """Return the policy to create, read, update, delete and roll back each of our resources.
-
-    It allows stack tags and a permissions boundary. The execution role may be passed only to
-    Lambda.
-    """
+    if kind == "documented":
+        return document(
+            [
+                allow(_DOCUMENTED_ON_ROLE.split(), [role]),
+                allow(_DOCUMENTED_ON_FUNCTION.split(), [function]),
+            ]
+        )
     resources = {
         On.ROLE: [role],
         On.PASSED_ROLE: [role],
@@ -192,13 +184,4 @@ def _lifecycle(
         )
         for on, resource in resources.items()
         if resource
-    )
-
-
-def _assumed_by(service: str, **optional: str) -> Statement:
-    return Statement(
-        Effect=Allow,
-        Principal=Principal("Service", service),
-        Action=[awacs.sts.AssumeRole],
-        **optional,
     )

@@ -1,6 +1,6 @@
 """Compare two templates: what an update would change for a customer; pure, reads no files.
 
-    template, template ─► parameters, resources, rights, handler ─► Change …
+    template, template ─► parameters, resources, rights ─► Change …
 
 CONTRIBUTING.md, "Versions", has the levels. `rights` says how policies are judged.
 """
@@ -51,19 +51,17 @@ def _changes(old: Object, new: Object) -> Iterator[Change]:
         if name == "Description":
             found.append(Change(Level.PATCH, "text", "the description changes"))
         elif isinstance(before, dict) and isinstance(after, dict):
-            found += _of_section(name, before, after)
-            found += compare_resources(old, new) if name == "Resources" else []
+            if name == "Metadata":
+                found += _metadata(before, after)
+            elif name == "Resources":
+                found += compare_resources(old, new)
+            elif name in _NAMED:
+                for each in differing(before, after):
+                    found += _part(name, each, before, after)
         if not found and exact(before) != exact(after):
             what = f"the section {name} changes; its effect is unknown"
             found.append(Change(Level.MAJOR, "section", what))
         yield from found
-
-
-def _of_section(name: str, old: Object, new: Object) -> Iterator[Change]:
-    if name == "Metadata":
-        yield from _metadata(old, new)
-    for each in differing(old, new) if name in _NAMED else ():
-        yield from _part(name, each, old, new)
 
 
 def _part(section: str, name: str, old: Object, new: Object) -> Iterator[Change]:

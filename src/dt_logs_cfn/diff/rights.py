@@ -1,19 +1,62 @@
-"""Compare the rights of a role in two templates.
+"""Read a role's policies as rights, and compare those of two templates.
+
+A right is one action on one resource, if some tests pass. CloudFormation's functions are resolved.
+What only the customer's account knows, such as its region, becomes a symbol in angle brackets,
+which is one element of a pattern. The condition that chooses a branch of `Fn::If` is a test, too.
 
 A permission is added if no old one can cover it in any account. A right that an old one certainly
 covers is not shown. Anything in between is shown as a changed statement: major.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Any
 
-from dt_logs_cfn.diff.change import Change, Level
-from dt_logs_cfn.diff.policies import Right
+from dt_logs_cfn.diff.change import Change, Level, Object, exact, mapping
+from dt_logs_cfn.diff.patterns import Pattern, covers, may_cover
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
+from dt_logs_handler.documents import Json
+
+Tests = frozenset[str]
 
 # More than ours have, and few enough to compare every pair in seconds.
 _MOST_RIGHTS, _MOST_LETTERS = 500, 4_000
+_SYMBOL = re.compile(r"<[^<>]*>|.", re.DOTALL)
+_STACK = "AWS::StackId"
+_HERE = ("<AWS::Partition>", "<AWS::Region>", "<AWS::AccountId>")
+_LOG_GROUP = f"arn:{_HERE[0]}:logs:{_HERE[1]}:{_HERE[2]}:log-group:<%s>:*"
+
+
+@dataclass(frozen=True)
+class Right:
+    """One action on one resource, for requests that pass all tests.
+
+    A statement that is compared as a whole has no resource, and its whole text as the action.
+    `effect` is empty if it cannot be read; `spelled` is the action as written.
+    """
+
+    effect: str
+    tests: Tests
+    action: Pattern
+    resource: Pattern | None = None
+    spelled: str = field(default="", compare=False)
+
+    def covers(self, other: "Right") -> bool:
+        """Return whether this covers every request of the other; never wrongly true."""
+        if self.effect != other.effect or self.tests - other.tests:
+            return False
+        if self.resource is None or other.resource is None:
+            return (self.action, self.resource) == (other.action, other.resource)
+        return covers(self.action, other.action) and covers(self.resource, other.resource)
+
+    def may_cover(self, other: "Right") -> bool:
+        """Return whether this may cover every request of the other; never wrongly false."""
+        if self.resource is None or other.resource is None:
+            return True
+        return may_cover(self.action, other.action) and may_cover(self.resource, other.resource)
 
 
 def compare_rights(name: str, old: Iterator[Right], new: Iterator[Right]) -> Iterator[Change]:
@@ -56,3 +99,91 @@ def _phrase(right: Right, actions: Sequence[str], gained: bool, certain: bool) -
     on = "" if right.resource is None else f" on {''.join(right.resource)}"
     text = ", ".join([f"{', '.join(actions)}{on}", *sorted(right.tests)])
     return f"{start} {text.replace('<', '${').replace('>', '}')}"
+
+
+class _Symbolic(ResolvedTemplate):
+    """A template in which each function that cannot be resolved becomes a symbol."""
+
+    def function(self, name: str, argument: Any) -> Any:
+        try:
+            return super().function(name, argument)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            text = exact({name: argument}).replace("<", "{").replace(">", "}")
+            return f"<{text}>"
+
+
+def rights_of(role: Object, template: Object) -> Iterator[Right]:
+    """Yield what a role of a template may do."""
+    parameters = {name: f"<{name}>" for name in mapping(template.get("Parameters"))}
+    log_groups = {
+        name: {"Arn": _LOG_GROUP % name}
+        for name, each in mapping(template.get("Resources")).items()
+        if mapping(each).get("Type") == "AWS::Logs::LogGroup"
+    }
+    # Without conditions, an `Fn::If` within a text cannot be resolved.
+    bare = {**template, "Conditions": {}}
+    symbolic = _Symbolic(bare, parameters, *_HERE, log_groups, {_STACK: f"<{_STACK}>"})
+    properties = mapping(role.get("Properties"))
+    for tests, arn in _items(properties.get("ManagedPolicyArns", []), Tests()):
+        text = f"managed policy {exact(arn)}"
+        yield Right("Allow", tests, (text,), spelled=text)
+    for tests, policy in _items(properties.get("Policies", []), Tests()):
+        for deeper, document in _items(mapping(policy).get("PolicyDocument", policy), tests):
+            version = mapping(document).get("Version")
+            if version != "2012-10-17" and "Statement" in mapping(document):  # other variables
+                text = f"policy version {exact(version)}"
+                yield Right("", deeper, (text,), spelled=text)
+            for deepest, each in _items(mapping(document).get("Statement", document), deeper):
+                yield from _of(each, deepest, symbolic)
+
+
+def _of(statement: Json, start: Tests, template: ResolvedTemplate) -> Iterator[Right]:
+    """Yield a statement's rights, or the whole statement as one if it has other elements."""
+    found = mapping(statement)
+    effect = str(found.get("Effect")) if found.get("Effect") in ("Allow", "Deny") else ""
+    tests = _tests(found.get("Condition", {}), template)
+    parts = found.keys() - {"Condition", "Sid"}
+    if not effect or tests is None or parts != {"Action", "Effect", "Resource"}:
+        text = exact({name: each for name, each in found.items() if name != "Sid"} or statement)
+        yield Right(effect, start, (text,), spelled=text)
+        return
+    for deeper, action in _texts(found["Action"], start | tests, template):
+        for deepest, resource in _texts(found["Resource"], deeper, template):
+            named, on = (tuple(_SYMBOL.findall(each)) for each in (action.lower(), resource))
+            yield Right(effect, deepest, named, on, action)
+
+
+def _tests(condition: Json, template: ResolvedTemplate) -> Tests | None:
+    """Return what a statement's `Condition` tests; None if it cannot be read."""
+    if not all(isinstance(each, dict) for each in (condition, *mapping(condition).values())):
+        return None
+    tests = set()
+    for operator, keys in mapping(condition).items():
+        for key, values in mapping(keys).items():
+            # Resolved first: the branches of `Fn::If` are not alternatives of a test.
+            texts = [text for _, text in _texts(template.value([values]), Tests(), template)]
+            tests.add(f"if {operator} {key} {' or '.join(sorted(map(exact, texts)))}")
+    return frozenset(tests)
+
+
+def _texts(value: Json, tests: Tests, template: ResolvedTemplate) -> Iterator[tuple[Tests, str]]:
+    """Yield the texts of a value or of its lists."""
+    for deeper, item in _items(value, tests):
+        for _, each in _items(template.value([item]), Tests()):
+            yield deeper, each if isinstance(each, str) else exact(each)
+
+
+def _items(value: Json, tests: Tests) -> Iterator[tuple[Tests, Json]]:
+    """Yield a value, or the items of its lists, with the tests under which it is there."""
+    match value:
+        case list():
+            for each in value:
+                yield from _items(each, tests)
+        case {"Fn::If": [name, yes, no]}:
+            here, not_here = f"where {name}", f"where not {name}"
+            if not_here not in tests:
+                yield from _items(yes, tests | {here})
+            if here not in tests:
+                yield from _items(no, tests | {not_here})
+        case _ if value != {"Ref": "AWS::NoValue"}:
+            yield tests, value

@@ -10,8 +10,6 @@ from dt_logs_cfn.release.build import Release
 from dt_logs_cfn.template.parsing import parse_template, read_template
 from dt_logs_cfn.versions import is_version, numbers
 
-_TEMPLATES = ".template.json"
-
 
 def problems(release: Release, out: Path) -> tuple[str, ...]:
     """Return the problems of the releases in a folder, one line each.
@@ -63,15 +61,10 @@ def _says_enough(release: Release, out: Path) -> tuple[str, ...]:
     if not before:
         return ()
     last = max(before, key=numbers)
-    old = {each.name: read_template(each) for each in (out / last).glob(f"*{_TEMPLATES}")}
-    new = {
-        name: content.decode()
-        for name, content in release.files.items()
-        if name.endswith(_TEMPLATES)
-    }
+    old = {each.name: read_template(each) for each in (out / last).glob("*.template.json")}
     if not old:
         raise ReleaseError(f"{out / last} has no template.", "Restore it from the repository.")
-    level = required(old, new)
+    level = required(old, release.templates)
     if enough(last, release.version, level):
         return ()
     return (

@@ -55,16 +55,15 @@ def readable(value: object, width: int = 80) -> str:
 def _ordered(value: object) -> object:
     match value:
         case dict():
-            return {key: _ordered(value[key]) for key in sorted(value, key=_place)}
+            return {
+                key: _ordered(value[key])
+                for key in sorted(value, key=lambda key: (_RANK.get(key, len(_FIRST)), key))
+            }
         case list() | tuple():
             return [_ordered(item) for item in value]
         case str() | int() | None:
             return value
     raise TypeError(f"{type(value).__name__} has no canonical form")
-
-
-def _place(key: str) -> tuple[int, str]:
-    return _RANK.get(key, len(_FIRST)), key
 
 
 def _render(value: object, step: str, width: int, indent: str = "") -> str:

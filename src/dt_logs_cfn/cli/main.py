@@ -14,7 +14,6 @@ from typing import Protocol, cast
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.cli.aws_options import Here
-from dt_logs_cfn.cli.examples import examples
 from dt_logs_cfn.cli.parsing import SHELLS, Parser, completion_script, suggestion
 from dt_logs_cfn.cli.terminal import printable
 from dt_logs_cfn.errors import DtLogsError, UsageError
@@ -36,6 +35,36 @@ COMMANDS = {
     "status": "check whether logs flow to Data Theorem, and say how to fix it if not",
     "verify": "check whether a template, or what a stack runs, is this release",
 }
+
+# Two for the help of each command.
+_EXAMPLES = """
+build --config release.cfg
+build --check
+deploy --load-balancer '*' --role-arn arn:aws:iam::123456789012:role/dt-logs-analysis
+deploy --stack dt-logs-analysis --add-load-balancer ARN --yes
+diff 0.1.0
+diff old.template.json new.template.json --json
+explain
+explain --privileges documented
+lint
+lint build/0.1.0/dt-logs-analysis.template.json --json
+plan --load-balancer '*'
+plan --stack dt-logs-analysis --add-load-balancer ARN
+policy lambda-execution-least-privilege
+policy cloudformation-role-lifecycle --account 123456789012 --region eu-west-1
+publish --bucket my-releases --dry-run
+publish --bucket my-releases --withdraw 0.1.0 --reason 'A newer version replaces it'
+rehearse
+rehearse --scenario all --report rehearsal.html
+remove --stack dt-logs-analysis
+remove --stack dt-logs-analysis --yes --leftovers
+replay --since 2026-11-28T10:00Z --dry-run
+replay --since 2026-11-28T10:00Z --until 2026-11-28T12:00Z
+status
+status --load-balancer '*' --json
+verify dt-logs-analysis.template.json
+verify --stack dt-logs-analysis
+"""
 
 
 class Command(Protocol):
@@ -82,8 +111,13 @@ def main(argv: Sequence[str]) -> int:
 
 def command_parser(name: str) -> Parser:
     """Return the parser of a command."""
-    does, below = _sentence(COMMANDS[name]), examples(PROGRAM, name)
-    parser = Parser(prog=f"{PROGRAM} {name}", description=does, epilog=below)
+    does = COMMANDS[name]
+    lines = (line for line in _EXAMPLES.splitlines() if line.partition(" ")[0] == name)
+    parser = Parser(
+        prog=f"{PROGRAM} {name}",
+        description=f"{does[0].upper()}{does[1:]}.",
+        epilog="\n".join(("examples:", *(f"  {PROGRAM} {line}" for line in lines))),
+    )
     _load(name).configure(parser)
     return parser
 
@@ -139,7 +173,3 @@ def _program() -> Parser:
 
 def _load(name: str) -> Command:
     return cast(Command, import_module(f"dt_logs_cfn.commands.{name}"))
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."

@@ -162,7 +162,12 @@ def shown_value(value: str) -> str:
 
 def shown_text(text: str) -> str:
     """Return a text in which each address is safe to show; S3 locations stay whole."""
-    return re.sub(r"\S+", lambda found: _shown_word(found[0]), text)
+
+    def shown(found: re.Match[str]) -> str:
+        in_s3 = found[0].startswith("s3://") and found[0].count("://") == 1
+        return found[0] if in_s3 else shown_value(found[0])
+
+    return re.sub(r"\S+", shown, text)
 
 
 def shown_line(text: str) -> str:
@@ -181,11 +186,6 @@ def changed(before: str, after: str, empty: str = "empty") -> str:
     old, new = shown_value(before) or empty, shown_value(after) or empty
     same = " (the hidden part changes)" if old == new else ""
     return f"{old} -> {new}{same}"
-
-
-def _shown_word(word: str) -> str:
-    in_s3 = word.startswith("s3://") and word.count("://") == 1
-    return word if in_s3 else shown_value(word)
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import argparse
 import datetime
-from collections.abc import Mapping
 from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import result, tell
@@ -26,7 +25,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings; return 1 if there are any."""
-    templates = _templates(arguments.template)
+    path: Path | None = arguments.template
+    templates = {str(path): read_template(path)} if path else installed_templates()
     findings = lint_templates(templates, datetime.date.today())
     result(arguments.json, [finding.to_json() for finding in findings], map(str, findings))
     for name, text in () if arguments.json else templates.items():
@@ -35,9 +35,3 @@ def run(arguments: argparse.Namespace) -> int:
         length = len(text.encode())
         tell(f"{name}: {length:,} of {TEMPLATE_LIMIT:,} bytes, {found}")
     return 1 if findings else 0
-
-
-def _templates(given: Path | None) -> Mapping[str, str]:
-    if given is not None:
-        return {str(given): read_template(given)}
-    return installed_templates()

@@ -19,7 +19,7 @@ from dt_logs_cfn.commands.release_options import (
 )
 from dt_logs_cfn.errors import PublishError, SigningError, UsageError
 from dt_logs_cfn.publish.destination import Destination, chosen, destinations
-from dt_logs_cfn.publish.plan import Plan, Publication, publication_plan, withdrawal_plan
+from dt_logs_cfn.publish.plan import Publication, publication_plan, withdrawal_plan
 from dt_logs_cfn.publish.publisher import publish
 from dt_logs_cfn.publish.report import Progress, data, print_plans, summary
 from dt_logs_cfn.publish.revision import revision
@@ -101,7 +101,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
     ]
     now = datetime.now(timezone.utc)
-    plans = _plans(arguments, settings, places, now)
+    if arguments.withdraw is not None:
+        plans = dict.fromkeys(places, withdrawal_plan(arguments.withdraw, arguments.reason, now))
+    else:
+        publication = _publication(arguments, settings, now)
+        plans = {each: publication_plan(publication, each) for each in places}
     if arguments.dry_run:
         print_plans(plans, arguments.json)
         return 0
@@ -131,19 +135,6 @@ def _check_usage(arguments: argparse.Namespace) -> None:
         if arguments.withdraw is not None and getattr(arguments, name):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is for publishing, not for --withdraw.", "Leave it out.")
-
-
-def _plans(
-    arguments: argparse.Namespace,
-    settings: Settings,
-    places: Sequence[Destination],
-    now: datetime,
-) -> dict[Destination, Plan]:
-    if arguments.withdraw is not None:
-        plan = withdrawal_plan(arguments.withdraw, arguments.reason, now)
-        return dict.fromkeys(places, plan)
-    publication = _publication(arguments, settings, now)
-    return {each: publication_plan(publication, each) for each in places}
 
 
 def _publication(arguments: argparse.Namespace, settings: Settings, now: datetime) -> Publication:

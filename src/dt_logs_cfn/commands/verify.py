@@ -18,10 +18,19 @@ from dt_logs_cfn.template import embedding
 from dt_logs_cfn.template.parsing import decoded, parse_template
 from dt_logs_cfn.template.templates import Origin, origin
 from dt_logs_cfn.verify import fetching
-from dt_logs_cfn.verify.provenance import Provenance, provenance, standing, unknown
+from dt_logs_cfn.verify.provenance import (
+    Provenance,
+    Source,
+    below_url,
+    from_file,
+    from_s3,
+    from_url,
+    provenance,
+    standing,
+    unknown,
+)
 from dt_logs_cfn.verify.rebuild import handler_differences, handler_sources, verify_template
 from dt_logs_cfn.verify.signature import Signers, signers
-from dt_logs_cfn.verify.source import Source, below_url, from_file, from_s3, from_url
 from dt_logs_handler.names import Stack
 
 _MOST = 20  # differences that are listed; --json has all

@@ -154,13 +154,7 @@ def _onboarding() -> list[Parameter]:
             "key=value,key=value; no key starts with aws:.",
             Type=_LIST,
         ),
-        Parameter(
-            "RunToken",
-            Type="String",
-            Description="Change it to run the Lambda again.",
-            MaxLength=128,
-            Default="",
-        ),
+        _parameter("RunToken", "Change it to run the Lambda again.", MaxLength=128),
     ]
 
 
@@ -224,17 +218,14 @@ def _boundary(whom: str) -> Parameter:
 def _parameter(
     name: str,
     description: str,
-    pattern: str,
-    constraint: str,
+    pattern: str = "",
+    constraint: str = "",
     default: str | None = "",
     **more: Any,
 ) -> Parameter:
-    """Return a parameter with a pattern; without a default, a value is required."""
-    return Parameter(
-        name,
-        Description=description,
-        AllowedPattern=f"^{pattern}$",
-        ConstraintDescription=constraint,
-        **({} if default is None else {"Default": default}),
-        **{"Type": "String", **more},
-    )
+    """Return a parameter; with a default of None, a value is required."""
+    if pattern:
+        more |= {"AllowedPattern": f"^{pattern}$", "ConstraintDescription": constraint}
+    if default is not None:
+        more["Default"] = default
+    return Parameter(name, Description=description, **{"Type": "String", **more})

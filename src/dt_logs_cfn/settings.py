@@ -56,11 +56,16 @@ class FunctionSettings:
 
     def __post_init__(self) -> None:
         python = re.fullmatch(r"python3\.1[0-9]", self.runtime)
-        self._check("runtime", bool(python), "a Python of Lambda's, python3.10 or newer")
-        self._check("memory", 128 <= self.memory <= 10_240, "128 to 10240 MB")
-        self._check("timeout", 60 <= self.timeout <= 900, "60 to 900 seconds")
-        days = self.log_retention in _RETENTIONS
-        self._check("log_retention", days, f"one of {', '.join(map(str, _RETENTIONS))} days")
+        days = f"one of {', '.join(map(str, _RETENTIONS))} days"
+        for name, valid, kind in (
+            ("runtime", python, "a Python of Lambda's, python3.10 or newer"),
+            ("memory", 128 <= self.memory <= 10_240, "128 to 10240 MB"),
+            ("timeout", 60 <= self.timeout <= 900, "60 to 900 seconds"),
+            ("log_retention", self.log_retention in _RETENTIONS, days),
+        ):
+            if not valid:
+                value = _shown(getattr(self, name))
+                raise SettingsError(f"{name} of the function is {value}.", f"Give {kind}.")
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> "FunctionSettings":
@@ -76,13 +81,7 @@ class FunctionSettings:
 
     def to_metadata(self) -> dict[str, str]:
         """Return the values that differ from the defaults, as text."""
-        usual = FunctionSettings()
-        return {k: str(v) for k, v in asdict(self).items() if v != getattr(usual, k)}
-
-    def _check(self, name: str, holds: bool, kind: str) -> None:
-        if not holds:
-            value = _shown(getattr(self, name))
-            raise SettingsError(f"{name} of the function is {value}.", f"Give {kind}.")
+        return _set(self, FunctionSettings())
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ class Vendor:
 
     def to_metadata(self) -> dict[str, str]:
         """Return the values that are set."""
-        return {k: v for k, v in asdict(self).items() if v and k != "partition"}
+        return _set(self, Vendor(self.partition))
 
     def _check(self, name: str, pattern: str, kind: str) -> None:
         value: str = getattr(self, name)
@@ -203,11 +202,7 @@ class Settings:
         A parameter has one default for all partitions, but an account and a queue belong to one. So
         there is a default only if exactly one partition sets them.
         """
-        found = [
-            vendor
-            for vendor in self.vendors
-            if vendor.vendor_account_id or vendor.notification_endpoint
-        ]
+        found = [v for v in self.vendors if v.vendor_account_id or v.notification_endpoint]
         return found[0] if len(found) == 1 else None
 
     @classmethod
@@ -264,6 +259,12 @@ def partition_of(region: str) -> str:
 
 def _names(kind: type[Vendor] | type[FunctionSettings]) -> list[str]:
     return [each.name for each in fields(kind) if each.name != "partition"]
+
+
+def _set(settings: FunctionSettings | Vendor, unset: FunctionSettings | Vendor) -> dict[str, str]:
+    """Return the settings that differ from unset ones, as text."""
+    usual = asdict(unset)
+    return {name: str(each) for name, each in asdict(settings).items() if each != usual[name]}
 
 
 def _checked(section: object, values: object, known: Sequence[str]) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from dt_logs_cfn.commands.release_options import (
 )
 from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT, Release, build_release
-from dt_logs_cfn.release.folder import Difference, compare, write_release
+from dt_logs_cfn.release.folder import compare, write_release
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -45,10 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.config)
     release = build_release(settings, load_customize(arguments.customize))
     if arguments.check:
-        folder = out / release.version
-        return _report_check(folder, compare(release, folder), arguments.json) or _gate(
-            release, out
-        )
+        return _check(release, out, arguments.json)
     ledger.is_released(release, out)  # raises instead of overwriting another release
     folder = write_release(release, out)
     if arguments.mark_released and ledger.mark(release, out):
@@ -59,22 +56,22 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _report_check(folder: Path, differences: tuple[Difference, ...], as_json: bool) -> int:
+def _check(release: Release, out: Path, as_json: bool) -> int:
+    """Return 1 if a release on disk differs, or this version's number is too low."""
+    folder = out / release.version
+    differences = compare(release, folder)
     lines = "".join(each.diff for each in differences).splitlines()
     result(as_json, {"differs": [each.name for each in differences]}, lines)
     if differences:
         tell(f"{folder} is not what this source builds. Run `dt-logs-cfn build` to write it.")
-    else:
-        tell(f"{folder} is what this source builds.")
-    return 1 if differences else 0
-
-
-def _gate(release: Release, out: Path) -> int:
-    """Return 1 if a released version changed, or this version's number is too low."""
+        return 1
+    tell(f"{folder} is what this source builds.")
+    if not ledger.released(out):
+        return 0
     # It needs cfn-lint's schemas, which load slowly.
     from dt_logs_cfn.diff.version_check import problems
 
-    found = problems(release, out) if ledger.released(out) else ()
+    found = problems(release, out)
     for line in found:
         tell(line)
     return 1 if found else 0

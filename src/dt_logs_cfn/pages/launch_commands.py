@@ -40,7 +40,14 @@ def hcl_string(value: str) -> str:
 
     Written as escapes, and not doubled: what a doubled one after a `$` means is ambiguous.
     """
-    return '"' + re.sub(r'["\\]|[$%](?=\{)|[^ -~]', _escaped, value) + '"'
+
+    def escaped(found: re.Match[str]) -> str:
+        char = found[0]
+        if char in '"\\':
+            return f"\\{char}"
+        return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
+
+    return '"' + re.sub(r'["\\]|[$%](?=\{)|[^ -~]', escaped, value) + '"'
 
 
 _QUOTED: dict[str, Callable[[str], str]] = {
@@ -133,10 +140,3 @@ def _attribute(template: str, url: str) -> str:
 
 def _slot(name: str, quoting: str, text: str) -> str:
     return f'<span data-value="{name}" data-quoting="{quoting}">{escape(text)}</span>'
-
-
-def _escaped(found: re.Match[str]) -> str:
-    char = found[0]
-    if char in '"\\':
-        return f"\\{char}"
-    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"

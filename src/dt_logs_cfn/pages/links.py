@@ -5,7 +5,7 @@ names the parameters; there is none for the service role, nor for capabilities.
 """
 
 from collections.abc import Mapping
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.pages.regions import Partition
@@ -25,15 +25,11 @@ def quick_create(
         "stackName": stack,
         **{f"param_{name}": value for name, value in parameters.items()},
     }
-    filled = "&".join(f"{name}={_encoded(value)}" for name, value in query.items())
+    # As JavaScript's encodeURIComponent does.
+    filled = urlencode(query, safe="!~*'()", quote_via=quote)
     return f"{console(partition, region)}#/stacks/quickcreate?{filled}"
 
 
 def console(partition: Partition, region: str) -> str:
     """Return the address of CloudFormation's console in a region."""
     return f"https://{region}.{partition.console}/cloudformation/home?region={region}"
-
-
-def _encoded(value: str) -> str:
-    """Encode like JavaScript's encodeURIComponent."""
-    return quote(value, safe="!~*'()")

@@ -68,10 +68,8 @@ def chosen(
     Raises PublishError. Templates, links and `verify` use the base URL, so a release can be
     published only there.
     """
-    for each in known:
-        if each.bucket == bucket:
-            break
-    else:
+    found = next((each for each in known if each.bucket == bucket), None)
+    if found is None:
         named = ", ".join(each.bucket for each in known) or "none"
         raise PublishError(
             f"No base_url of release.cfg names the bucket {bucket[:80]!r}; they name {named}.",
@@ -79,13 +77,13 @@ def chosen(
         )
     given = {"prefix": prefix and prefix.strip("/"), "region": region}
     for name, value in given.items():
-        if value is not None and value != getattr(each, name):
+        if value is not None and value != getattr(found, name):
             raise PublishError(
-                f"The base_url of {bucket} has the {name} {getattr(each, name)!r},"
+                f"The base_url of {bucket} has the {name} {getattr(found, name)!r},"
                 f" not {value[:80]!r}.",
                 f"Leave --{name} out, or correct release.cfg and build again.",
             )
-    return each
+    return found
 
 
 def _wrong(vendor: Vendor, what: str) -> PublishError:

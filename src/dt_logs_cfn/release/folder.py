@@ -4,8 +4,7 @@ import difflib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,9 +46,13 @@ def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     place = Path(os.path.realpath(target))
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with _alone_in(out):
+        handle = os.open(out, os.O_RDONLY)
+        try:  # other builds wait for the lock, which ends with the process
+            fcntl.flock(handle, fcntl.LOCK_EX)
             if not place.is_dir() or compare(release, place):
                 _replace(place, release.files)
+        finally:
+            os.close(handle)
     except OSError as error:
         raise ReleaseError(
             f"The release cannot be written to {target}: {error.strerror or error}.",
@@ -100,17 +103,6 @@ def read_files(folder: Path) -> dict[str, bytes]:
             f"The release in {folder} cannot be read: {error.strerror or error}.",
             "Make it again with `dt-logs-cfn build`.",
         ) from error
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Lock the folder against other builds; the lock ends with the process."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _replace(target: Path, files: Mapping[str, bytes]) -> None:

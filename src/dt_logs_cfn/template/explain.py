@@ -10,9 +10,6 @@ from dt_logs_cfn.template.grants import GRANTS
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_handler.documents import texts
 
-_LEAST = "lambda-execution-least-privilege"
-_DOCUMENTED = "lambda-execution-documented"
-
 # What a security team asks about first. No statement of the policy allows it.
 REFUSED = (
     "reading any object: without s3:GetObject, the function cannot read a log",
@@ -59,7 +56,7 @@ class Use:
 
 def rights() -> list[Right]:
     """Return every permission of the least-privilege role, in the order of the steps."""
-    statements = _statements(_LEAST)
+    statements = policy_document("lambda-execution-least-privilege")["Statement"]
     return [
         Right(
             action,
@@ -79,7 +76,7 @@ def uses() -> list[Use]:
     """Return every action of the documented role, and the handler's use of it."""
     return [
         Use(action, str(statement["Resource"]), _steps(action))
-        for statement in _statements(_DOCUMENTED)
+        for statement in policy_document("lambda-execution-documented")["Statement"]
         for action in texts(statement["Action"])
     ]
 
@@ -99,11 +96,6 @@ def _steps(action: str) -> tuple[str, ...]:
         found = [each.step for each in GRANTS if any(a.startswith(start) for a in each.actions)]
         return tuple(dict.fromkeys(found))
     return tuple(each.step for each in GRANTS if action in each.actions)
-
-
-def _statements(name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = policy_document(name)["Statement"]
-    return found
 
 
 def _condition(condition: dict[str, dict[str, Any]]) -> str:

@@ -69,12 +69,13 @@ def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[
     privilege, the stack also creates the function's log group, because that role may not. A
     RefreshSchedule adds the rule and the permission that run the function.
     """
-    resources = [
-        _execution_role(privileges),
-        _function(privileges, function),
-        _invocation(privileges),
-    ]
+    role, code = _execution_role(privileges), _function(function)
+    resources = [role, code, _invocation(privileges)]
     if privileges is Privileges.LEAST_PRIVILEGE:
+        (statement,) = refresh_policy().Statement
+        scheduled = If("HasRefreshSchedule", statement, NoValue)
+        role.Policies[0].PolicyDocument.Statement.append(scheduled)
+        code.LoggingConfig = LoggingConfig(LogGroup=Ref(LOG_GROUP))
         resources.append(LogGroup(LOG_GROUP, RetentionInDays=function.log_retention))
         resources += _schedule()
     return resources
@@ -107,9 +108,6 @@ def service_role() -> Role:
 
 def _execution_role(privileges: Privileges) -> Role:
     policy = execution_policy(privileges)
-    if privileges is Privileges.LEAST_PRIVILEGE:
-        (statement,) = refresh_policy().Statement
-        policy.Statement.append(If("HasRefreshSchedule", statement, NoValue))
     return Role(
         EXECUTION_ROLE,
         RoleName=_if_given("LambdaExecutionRoleName"),
@@ -121,7 +119,7 @@ def _execution_role(privileges: Privileges) -> Role:
     )
 
 
-def _function(privileges: Privileges, settings: FunctionSettings) -> Function:
+def _function(settings: FunctionSettings) -> Function:
     return Function(
         FUNCTION,
         FunctionName=_if_given("LambdaFunctionName"),
@@ -132,11 +130,6 @@ def _function(privileges: Privileges, settings: FunctionSettings) -> Function:
         Code=Code(ZipFile=embedding.bootstrap(embedding.handler_zip())),
         MemorySize=settings.memory,
         Timeout=settings.timeout,
-        **(
-            {"LoggingConfig": LoggingConfig(LogGroup=Ref(LOG_GROUP))}
-            if privileges is Privileges.LEAST_PRIVILEGE
-            else {}
-        ),
     )
 
 

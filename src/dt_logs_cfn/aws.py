@@ -5,12 +5,15 @@ with aws.errors():
     session.client("s3")
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -22,6 +25,9 @@ from botocore.utils import parse_timestamp
 from dt_logs_cfn.cli.terminal import cut, one_line
 from dt_logs_cfn.errors import AwsError
 from dt_logs_handler.aws import PASSING, code, denied, message
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 # Retries with a growing pause, as AWS recommends for throttling.
 CONFIG = Config(
@@ -148,6 +154,31 @@ def errors() -> Iterator[None]:
         raise AwsError(
             "The answer is not from AWS.", "Check the network, the proxy and AWS_ENDPOINT_URL."
         ) from error
+
+
+@dataclass(frozen=True)
+class S3Object:
+    """An object as it was read; it is locked until `retained`."""
+
+    content: bytes
+    tag: str
+    retained: datetime | None
+
+
+def read_object(s3: S3Client, bucket: str, key: str, owner: str, limit: int) -> S3Object | None:
+    """Return an object of an account's bucket, or None if it does not exist.
+
+    Reads at most one byte more than `limit`. Raises ClientError.
+    """
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=owner)
+    except botocore.ClientError as error:
+        if code(error) == "NoSuchKey":
+            return None
+        raise
+    with answer["Body"] as body:
+        content = body.read(limit + 1)
+    return S3Object(content, answer["ETag"], answer.get("ObjectLockRetainUntilDate"))
 
 
 def expired(error: botocore.ClientError) -> bool:

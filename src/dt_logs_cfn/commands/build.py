@@ -4,12 +4,7 @@ import argparse
 from pathlib import Path
 
 from dt_logs_cfn.cli.terminal import result, tell
-from dt_logs_cfn.commands.release_options import (
-    add_config,
-    add_customize,
-    load_customize,
-    load_settings,
-)
+from dt_logs_cfn.commands import release_options
 from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import TEMPLATE_LIMIT, Release, build_release
 from dt_logs_cfn.release.folder import compare, write_release
@@ -17,7 +12,7 @@ from dt_logs_cfn.release.folder import compare, write_release
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `build`."""
-    add_config(parser)
+    release_options.add_config(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -35,15 +30,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=f"enter the version into DIR/{ledger.LEDGER}: its files must never change again",
     )
-    add_customize(parser, "change the templates with this function; see docs/library.md")
+    release_options.add_customize(
+        parser, "change the templates with this function; see docs/library.md"
+    )
     parser.add_argument("--json", action="store_true", help="print the result for a program")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Build the release; with `--check` return 1 if the one on disk differs."""
     out: Path = arguments.out
-    settings = load_settings(arguments.config)
-    release = build_release(settings, load_customize(arguments.customize))
+    settings = release_options.load_settings(arguments.config)
+    release = build_release(settings, release_options.load_customize(arguments.customize))
     if arguments.check:
         return _check(release, out, arguments.json)
     ledger.is_released(release, out)  # raises instead of overwriting another release

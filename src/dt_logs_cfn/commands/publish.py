@@ -11,12 +11,7 @@ from urllib.parse import urlsplit
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.parsing import matching
 from dt_logs_cfn.cli.terminal import result, tell
-from dt_logs_cfn.commands.release_options import (
-    add_config,
-    add_customize,
-    load_customize,
-    load_settings,
-)
+from dt_logs_cfn.commands import release_options
 from dt_logs_cfn.errors import PublishError, SigningError, UsageError
 from dt_logs_cfn.publish.destination import Destination, chosen, destinations
 from dt_logs_cfn.publish.plan import Publication, publication_plan, withdrawal_plan
@@ -36,7 +31,7 @@ from dt_logs_handler.names import ACCOUNT_ID
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `publish`."""
-    add_config(parser)
+    release_options.add_config(parser)
     parser.add_argument(
         "--bucket",
         nargs="+",
@@ -83,7 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the folder of the releases (default: build)",
     )
-    add_customize(parser, "the function with which the release was built")
+    release_options.add_customize(parser, "the function with which the release was built")
     parser.add_argument("--dry-run", action="store_true", help="print the steps; do none of them")
     parser.add_argument("--json", action="store_true", help="print the result for a program")
     aws.add_debug(parser)
@@ -92,7 +87,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Publish or withdraw; return 3 if a destination failed."""
     _check_usage(arguments)
-    settings = load_settings(arguments.config)
+    settings = release_options.load_settings(arguments.config)
     known = destinations(settings)
     places = [
         chosen(known, bucket, arguments.prefix, region)
@@ -140,7 +135,7 @@ def _check_usage(arguments: argparse.Namespace) -> None:
 def _publication(arguments: argparse.Namespace, settings: Settings, now: datetime) -> Publication:
     """Return what to publish, after checking that disk and source have the same release."""
     out: Path = arguments.out
-    release = build_release(settings, load_customize(arguments.customize))
+    release = build_release(settings, release_options.load_customize(arguments.customize))
     if compare(release, out / release.version):
         raise PublishError(
             f"{out / release.version} is not what this source builds.",

@@ -17,18 +17,8 @@ from dt_logs_cfn.settings import Settings, Vendor
 from dt_logs_cfn.template import embedding
 from dt_logs_cfn.template.parsing import decoded, parse_template
 from dt_logs_cfn.template.templates import Origin, origin
-from dt_logs_cfn.verify import fetching
-from dt_logs_cfn.verify.provenance import (
-    Provenance,
-    Source,
-    below_url,
-    from_file,
-    from_s3,
-    from_url,
-    provenance,
-    standing,
-    unknown,
-)
+from dt_logs_cfn.verify import fetching, provenance
+from dt_logs_cfn.verify.provenance import Provenance, Source
 from dt_logs_cfn.verify.rebuild import handler_differences, handler_sources, verify_template
 from dt_logs_cfn.verify.signature import Signers, signers
 from dt_logs_handler.names import Stack
@@ -110,7 +100,7 @@ def _given(arguments: argparse.Namespace) -> _Answer:
         if source.content.startswith(b"PK"):
             return _archive(source, known, arguments)
         text = decoded(source.content, source.name)
-        found = provenance(source, _claimed(text), known, arguments.require_signature)
+        found = provenance.check(source, _claimed(text), known, arguments.require_signature)
     if arguments.extract is not None:
         _write(handler_sources(text), arguments.extract)
     try:
@@ -129,7 +119,7 @@ def _archive(source: Source, known: Signers, arguments: argparse.Namespace) -> _
     differences = handler_differences(source.content)
     if arguments.extract is not None:
         _write(embedding.unpack(source.content), arguments.extract)
-    found = provenance(source, __version__, known, arguments.require_signature)
+    found = provenance.check(source, __version__, known, arguments.require_signature)
     return _Answer(source.name, differences, None, found)
 
 
@@ -148,11 +138,10 @@ def _read(arguments: argparse.Namespace) -> Source:
     what: str = arguments.given
     if what.startswith("s3://"):
         session = aws.session(arguments.profile, arguments.region)
-        owner = arguments.bucket_owner
-        if owner is None:
-            owner = session.client("sts", config=aws.CONFIG).get_caller_identity()["Account"]
-        return from_s3(what, session.client("s3", config=aws.CONFIG), owner)
-    return from_url(what) if fetching.is_url(what) else from_file(Path(what))
+        sts = session.client("sts", config=aws.CONFIG)
+        owner = arguments.bucket_owner or sts.get_caller_identity()["Account"]
+        return provenance.from_s3(what, session.client("s3", config=aws.CONFIG), owner)
+    return provenance.from_url(what) if fetching.is_url(what) else provenance.from_file(Path(what))
 
 
 def _stack(arguments: argparse.Namespace) -> _Answer:
@@ -181,10 +170,10 @@ def _published(vendor: Vendor, template: str) -> Provenance:
         if not vendor.base_url:
             raise VerifyError("the template has no base URL", "")
         folder = f"{destination(vendor).url}/{__version__}"
-        source = Source(folder, template.encode(), below_url(folder))
-        found = standing(source, __version__)
+        source = Source(folder, template.encode(), provenance.below_url(folder))
+        found = provenance.standing(source, __version__)
     except DtLogsError as error:
-        found = unknown(error.what)
+        found = provenance.unknown(error.what)
     return Provenance("unsigned", "a stack is not signed; it was rebuilt and compared", *found[:2])
 
 

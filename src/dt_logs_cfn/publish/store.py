@@ -6,12 +6,12 @@ import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
 
+from dt_logs_cfn import aws
 from dt_logs_cfn.errors import PublishError
 from dt_logs_cfn.publish.plan import FOR_EVER, FRESH, Upload, content_type
 from dt_logs_cfn.release.catalogue import LIMIT
@@ -31,15 +31,6 @@ _TAKEN = frozenset(("PreconditionFailed", "412"))
 _CONFLICT = frozenset(("ConditionalRequestConflict", "OperationAborted", "409", "NoSuchKey"))
 _TRIES = 20
 _LONGEST_PAUSE = 2.0  # seconds
-
-
-@dataclass(frozen=True)
-class _Object:
-    """An object as it was read; it is locked until `retained`."""
-
-    content: bytes
-    tag: str
-    retained: datetime | None
 
 
 @dataclass(frozen=True)
@@ -115,7 +106,7 @@ class Store:
 
     def _there(self, upload: Upload, as_good: Callable[[bytes], bool] | None) -> Result:
         limit = max(len(upload.content), SIGNATURE_LIMIT)
-        found = self._get(upload.key, limit)
+        found = aws.read_object(self.s3, self.bucket, upload.key, self.owner, limit)
         content = found.content if found else b""
         if content != upload.content and not (as_good and as_good(content)):
             raise PublishError(
@@ -133,21 +124,9 @@ class Store:
         )
         return "changed"
 
-    def _get(self, key: str, limit: int) -> _Object | None:
-        """Return an object, at most one byte more than `limit`; None if it does not exist."""
-        try:
-            answer = self.s3.get_object(Bucket=self.bucket, Key=key, ExpectedBucketOwner=self.owner)
-        except ClientError as error:
-            if code(error) == "NoSuchKey":
-                return None
-            raise
-        with answer["Body"] as body:
-            content = body.read(limit + 1)
-        return _Object(content, answer["ETag"], answer.get("ObjectLockRetainUntilDate"))
-
-    def _index(self, key: str) -> _Object | None:
+    def _index(self, key: str) -> aws.S3Object | None:
         """Return one of the two objects that change. Raises PublishError if it is too large."""
-        found = self._get(key, LIMIT)
+        found = aws.read_object(self.s3, self.bucket, key, self.owner, LIMIT)
         if found and len(found.content) > LIMIT:
             raise PublishError(
                 f"s3://{self.bucket}/{key} has over {LIMIT:,} bytes.",

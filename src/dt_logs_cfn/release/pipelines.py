@@ -64,33 +64,26 @@ class _Variable:
         return f'join(",", var.{self.name})' if self.is_list else f"var.{self.name}"
 
     @property
-    def unset(self) -> str:
-        """An expression that is true for the default."""
-        default = str(self.declared["Default"])
-        return f"{self.value} == {default if self.type == 'number' else hcl_string(default)}"
-
-    @property
     def default(self) -> str:
+        """The default as CloudFormation takes it, which is never a list."""
         value = str(self.declared["Default"])
-        if self.is_list:
-            return f"[{', '.join(hcl_string(each) for each in value.split(',') if value)}]"
         return value if self.type == "number" else hcl_string(value)
 
     def block(self) -> str:
         """Return its declaration."""
-        lines = {"description": hcl_string(self._description()), "type": self.type}
+        takes = self.declared.get("ConstraintDescription", "")
+        if "AllowedValues" in self.declared:
+            takes = f"{' or '.join(self.declared['AllowedValues'])}."
+        description = f"{self.declared.get('Description', '')} {takes}".strip()
+        lines = {"description": hcl_string(description), "type": self.type}
         if "Default" in self.declared:
-            lines["default"] = self.default
+            text = str(self.declared["Default"])
+            items = map(hcl_string, text.split(",") if text else ())
+            lines["default"] = f"[{', '.join(items)}]" if self.is_list else self.default
         if str(self.declared.get("NoEcho")).lower() == "true":
             lines["sensitive"] = "true"
         body = "".join(f"  {key:<11} = {value}\n" for key, value in lines.items())
         return f'variable "{self.name}" {{\n{body}}}\n'
-
-    def _description(self) -> str:
-        takes = self.declared.get("ConstraintDescription", "")
-        if "AllowedValues" in self.declared:
-            takes = f"{' or '.join(self.declared['AllowedValues'])}."
-        return f"{self.declared.get('Description', '')} {takes}".strip()
 
 
 def pipeline_files(template: Mapping[str, Any], documented: Mapping[str, Any]) -> dict[str, bytes]:
@@ -141,7 +134,7 @@ def _module(
     """Return a module. Raises BuildError for a variable that Terraform does not accept."""
     lacking = [name for name in values if name not in documented["Parameters"]]
     optional = [e for e in variables if e.parameter in lacking and "Default" in e.declared]
-    unset = " && ".join(each.unset for each in optional) or "true"
+    unset = " && ".join(f"{each.value} == {each.default}" for each in optional) or "true"
     names = ", ".join(each.parameter for each in optional) or "them"
     width = max(map(len, values))
     filled = {

@@ -17,17 +17,7 @@ from troposphere import GetAtt, Output, Parameter, Template
 from dt_logs_cfn import __version__
 from dt_logs_cfn.errors import VerifyError
 from dt_logs_cfn.settings import Privileges, Settings
-from dt_logs_cfn.template import resources
-from dt_logs_cfn.template.parameters import (
-    SERVICE_ROLE_GROUPS,
-    STACK_GROUPS,
-    Groups,
-    conditions,
-    interface,
-    list_condition,
-    service_role_parameters,
-    stack_parameters,
-)
+from dt_logs_cfn.template import parameters, resources
 
 RECORD = "DTLogsAnalysis"
 CUSTOMIZED = "CustomizedBy"
@@ -91,12 +81,12 @@ def stack_template(settings: Settings, privileges: Privileges) -> Template:
     template = _template(
         "Onboards ALB access logs to Data Theorem Logs Analysis",
         Origin(__version__, settings, privileges),
-        STACK_GROUPS,
-        stack_parameters(settings.default, privileges),
+        parameters.STACK_GROUPS,
+        parameters.stack_parameters(settings.default, privileges),
     )
     if privileges is Privileges.LEAST_PRIVILEGE:
-        template.conditions |= conditions(("LogBucketName", "RefreshSchedule"))
-        template.conditions |= list_condition("ExistingLogBucketNames")
+        template.conditions |= parameters.conditions(("LogBucketName", "RefreshSchedule"))
+        template.conditions |= parameters.list_condition("ExistingLogBucketNames")
     template.add_resource(resources.stack_resources(privileges, settings.function))
     template.add_output(
         [Output(name, Value=GetAtt(resources.INVOCATION, name)) for name in resources.ANSWERS]
@@ -113,8 +103,8 @@ def service_role_template(settings: Settings) -> Template:
     template = _template(
         "The role through which CloudFormation runs stacks that onboard ALB access logs",
         Origin(__version__, settings, None),
-        SERVICE_ROLE_GROUPS,
-        service_role_parameters(),
+        parameters.SERVICE_ROLE_GROUPS,
+        parameters.service_role_parameters(),
     )
     template.add_resource(resources.service_role())
     template.add_output(
@@ -148,15 +138,15 @@ def origin(template: Mapping[str, object]) -> Origin:
 
 
 def _template(
-    description: str, of: Origin, groups: Groups, parameters: list[Parameter]
+    description: str, of: Origin, groups: parameters.Groups, declared: list[Parameter]
 ) -> Template:
     """Return a template with what all have: a record of its origin, parameters and conditions."""
     record = {"Version": of.version, "Settings": of.settings.to_metadata()}
     if of.privileges:
         record["Privileges"] = of.privileges.value
-    shown = interface(groups, [each.title for each in parameters])
+    shown = parameters.interface(groups, [each.title for each in declared])
     template = Template(description, {RECORD: record, "AWS::CloudFormation::Interface": shown})
     template.set_version("2010-09-09")
-    template.add_parameter(parameters)
-    template.conditions |= conditions(_OPTIONAL)
+    template.add_parameter(declared)
+    template.conditions |= parameters.conditions(_OPTIONAL)
     return template

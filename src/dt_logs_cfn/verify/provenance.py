@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from botocore.exceptions import ClientError
-
+from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import shown_ascii
 from dt_logs_cfn.errors import FetchError, PublishError, SigningError, VerifyError
 from dt_logs_cfn.release.build import CHECKSUMS, sha256
@@ -23,7 +22,6 @@ from dt_logs_cfn.template.parsing import LIMIT, read_bytes
 from dt_logs_cfn.verify.fetching import fetch, optional, shown_url
 from dt_logs_cfn.verify.signature import SIGNATURE, Signers
 from dt_logs_cfn.versions import is_version
-from dt_logs_handler.aws import code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -69,7 +67,7 @@ class Provenance:
         return good and self.standing != "withdrawn"
 
 
-def provenance(
+def check(
     source: Source, version: str | None, signers: Signers, required: bool = False
 ) -> Provenance:
     """Check the signature over a file, and whether its version was withdrawn.
@@ -177,17 +175,10 @@ def from_s3(path: str, s3: S3Client, owner: str) -> Source:
     folder = key.rpartition("/")[0]
 
     def get(name: str) -> bytes | None:
-        try:
-            answer = s3.get_object(Bucket=bucket, Key=name, ExpectedBucketOwner=owner)
-        except ClientError as error:
-            if code(error) == "NoSuchKey":
-                return None
-            raise
-        with answer["Body"] as body:
-            content = body.read(LIMIT + 1)
-        if len(content) > LIMIT:
+        found = aws.read_object(s3, bucket, name, owner, LIMIT)
+        if found and len(found.content) > LIMIT:
             raise VerifyError(f"s3://{bucket}/{name} has more than {LIMIT:,} bytes.", "Check it.")
-        return content
+        return found.content if found else None
 
     content = get(key)
     if content is None:

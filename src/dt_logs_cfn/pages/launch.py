@@ -12,7 +12,6 @@ from html import escape
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.pages import launch_commands, rights
-from dt_logs_cfn.pages.drawing import drawings
 from dt_logs_cfn.pages.links import console, quick_create, template_url
 from dt_logs_cfn.pages.markup import asset, code, document, filled, folded, mono, table
 from dt_logs_cfn.pages.regions import PARTITIONS, Partition
@@ -68,7 +67,7 @@ def page(contents: Contents) -> str:
         "VERSION": __version__,
         "NOTICE": rights.notice(contents.customization),
         "ABOUT": asset("about.html"),
-        "FLOW": drawings(),
+        "FLOW": filled("flow.html"),
         "REGIONS": "".join(map(_options, PARTITIONS)),
         "UNPUBLISHED": "".join(
             f'<p class="notice" data-unpublished="{each.id}" hidden>'
@@ -90,7 +89,7 @@ def page(contents: Contents) -> str:
     return document(
         f"Launch dt-logs-cfn {__version__}",
         asset("page.css") + asset("launch.css"),
-        filled("launch.html", body),
+        filled("launch.html", **body),
         asset("launch.js"),
     )
 

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 
@@ -34,7 +34,7 @@ def asset(name: str) -> str:
     return files(__package__).joinpath(name).read_text("utf-8")
 
 
-def filled(name: str, parts: Mapping[str, str]) -> str:
+def filled(name: str, **parts: str) -> str:
     """Return a page of this package with markup in place of names like @FILES@.
 
     A line break beside a tag is left out, one after a backslash stays, others become a space.

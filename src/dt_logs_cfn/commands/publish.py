@@ -86,14 +86,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Publish or withdraw; return 3 if a destination failed."""
-    _check_usage(arguments)
+    _check(arguments)
     settings = release_options.load_settings(arguments.config)
     known = destinations(settings)
     places = [
         chosen(known, bucket, arguments.prefix, region)
-        for bucket, region in zip(
-            arguments.bucket, _for_each(arguments, arguments.region), strict=True
-        )
+        for bucket, region in zip(arguments.bucket, arguments.region, strict=True)
     ]
     now = datetime.now(timezone.utc)
     if arguments.withdraw is not None:
@@ -113,17 +111,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 3 if any(each.failure for each in done) else 0
 
 
-def _check_usage(arguments: argparse.Namespace) -> None:
+def _check(arguments: argparse.Namespace) -> None:
+    """Check the options, and repeat for each bucket what was given once. Raises UsageError."""
     count = len(arguments.bucket)
     if len(set(arguments.bucket)) < count:
         raise UsageError("--bucket names a bucket twice.", "Name each bucket once.")
     for name in ("region", "profile", "bucket_owner"):
-        given = getattr(arguments, name)
-        if given and len(given) not in (1, count):
+        given = getattr(arguments, name) or [None]
+        if len(given) not in (1, count):
             raise UsageError(
                 f"There are {count} buckets and {len(given)} of --{name.replace('_', '-')}.",
                 "Give one for each bucket, in their order, or one for all.",
             )
+        setattr(arguments, name, given if len(given) == count else given * count)
     if (arguments.withdraw is None) != (arguments.reason is None):
         raise UsageError("--withdraw and --reason belong together.", "Give both, or neither.")
     for name in ("latest", "sign", "retain_until", "revision"):
@@ -169,11 +169,11 @@ def _store(
     arguments: argparse.Namespace, places: Sequence[Destination]
 ) -> Callable[[Destination], Store]:
     """Return a function that opens the bucket of a destination."""
-    owners = dict(zip(places, _for_each(arguments, arguments.bucket_owner), strict=True))
+    owners = dict(zip(places, arguments.bucket_owner, strict=True))
     clients = {}
     # A session is not safe to share between threads, so all clients are made before they start.
     with aws.errors():
-        for each, profile in zip(places, _for_each(arguments, arguments.profile), strict=True):
+        for each, profile in zip(places, arguments.profile, strict=True):
             session = aws.session(profile, each.region)
             clients[each] = (
                 session.client("s3", config=aws.CONFIG),
@@ -195,12 +195,6 @@ def _public_url(destination: Destination, endpoint: str) -> str:
         return destination.url
     tell(f"warning: S3 is at {endpoint}, not at AWS, so {destination.url} is not used.")
     return "/".join(filter(None, (endpoint, destination.bucket, destination.prefix)))
-
-
-def _for_each(arguments: argparse.Namespace, values: Sequence[str] | None) -> Sequence[str | None]:
-    """Return a value for each bucket; a single value is for all of them."""
-    given: Sequence[str | None] = values or [None]
-    return given if len(given) > 1 else [*given] * len(arguments.bucket)
 
 
 def _line(text: str) -> str:

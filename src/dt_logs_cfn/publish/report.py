@@ -28,15 +28,15 @@ class Progress:
 
 def print_plans(plans: Mapping[Destination, Plan], as_json: bool) -> None:
     """Print the planned steps of each destination, in order."""
-    found = []
-    for each, plan in plans.items():
-        steps = [told(step, each) for group in plan for step in group]
-        found.append({**_place(each), "steps": steps})
-    lines = [
+    steps = {
+        each: [told(step, each) for group in plan for step in group] for each, plan in plans.items()
+    }
+    lines = (
         line
-        for each in found
-        for line in (f"{each['bucket']} in {each['region']}:", *(f"  {s}" for s in each["steps"]))
-    ]
+        for each, planned in steps.items()
+        for line in (f"{each.bucket} in {each.region}:", *(f"  {step}" for step in planned))
+    )
+    found = [{**_place(each), "steps": planned} for each, planned in steps.items()]
     terminal.result(as_json, {"destinations": found}, lines)
 
 

@@ -1,11 +1,11 @@
 """The resources of the templates. Their logical IDs are promised and never change."""
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 from troposphere import GetAtt, If, NoValue, Ref, Sub
 from troposphere.awslambda import Code, Function, LoggingConfig, Permission
-from troposphere.cloudformation import AWSCustomObject
+from troposphere.cloudformation import CustomResource
 from troposphere.events import InputTransformer, RetryPolicy, Rule, Target
 from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
@@ -48,18 +48,10 @@ _PASSED_ON = (
 )
 
 
-class DTLogsAnalysis(AWSCustomObject):  # type: ignore[misc]  # troposphere ships no types
+class DTLogsAnalysis(CustomResource):  # type: ignore[misc]  # troposphere ships no types
     """The custom resource through which CloudFormation invokes the handler."""
 
     resource_type = service_policies.CUSTOM
-    props: ClassVar[dict[str, tuple[type, bool]]] = {
-        "ServiceToken": (str, True),
-        "ServiceTimeout": (int, True),
-        **dict.fromkeys(_PASSED_ON, (object, True)),
-        "Privileges": (str, True),
-        "TemplateVersion": (str, True),
-        "HandlerSha256": (str, True),
-    }
 
 
 def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[Any]:

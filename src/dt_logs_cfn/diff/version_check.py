@@ -8,7 +8,7 @@ from dt_logs_cfn.errors import ReleaseError
 from dt_logs_cfn.release import ledger
 from dt_logs_cfn.release.build import Release
 from dt_logs_cfn.template.parsing import parse_template, read_template
-from dt_logs_cfn.versions import is_version, numbers
+from dt_logs_cfn.versions import numbers
 
 
 def problems(release: Release, out: Path) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def enough(old: str, new: str, level: Level) -> bool:
 
 def _says_enough(release: Release, out: Path) -> tuple[str, ...]:
     now = numbers(release.version)
-    before = [each for each in ledger.released(out) if is_version(each) and numbers(each) < now]
+    before = [each for each in ledger.released(out) if numbers(each) < now]
     if not before:
         return ()
     last = max(before, key=numbers)

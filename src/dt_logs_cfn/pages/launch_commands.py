@@ -106,14 +106,16 @@ def terraform(template: str, url: str, values: Mapping[str, str]) -> str:
     quoted = _filler(values, "hcl")
     width = max(map(len, PARAMETERS))
     parameters = "".join(f"    {name:{width}} = {quoted(name)}\n" for name in PARAMETERS)
+    local = f'template_body = file("${{path.module}}/{template}")'
+    source = f"template_url = {hcl_string(url)}" if url else local
     capabilities = ", ".join(f'"{each}"' for each in _CAPABILITIES.split())
     return (
-        f"# The provider's region: {_filler(values, 'hcl')('Region')}\n"
+        f"# The provider's region: {quoted('Region')}\n"
         'resource "aws_cloudformation_stack" "dt_logs_analysis" {\n'
         f"  name         = {quoted('StackName')}\n"
         f"  iam_role_arn = {quoted('RoleArn')}\n"
         f"  capabilities = [{capabilities}]\n\n"
-        f"  {_attribute(template, url)}\n\n"
+        f"  {_slot('Template', 'attribute', source)}\n\n"
         f"  parameters = {{\n{parameters}  }}\n}}"
     )
 
@@ -131,11 +133,6 @@ def _filler(values: Mapping[str, str], quoting: str) -> Callable[[str], str]:
 def _source(name: str, template: str, url: str) -> str:
     option = f"--template-url {shell_word(url)}" if url else f"--template-body file://{template}"
     return _slot(name, "option", option)
-
-
-def _attribute(template: str, url: str) -> str:
-    local = f'template_body = file("${{path.module}}/{template}")'
-    return _slot("Template", "attribute", f"template_url = {hcl_string(url)}" if url else local)
 
 
 def _slot(name: str, quoting: str, text: str) -> str:

@@ -5,7 +5,7 @@ list has one empty item). Its regular expressions are Java's; these mean the sam
 handler checks everything again, because an older stack may send it anything.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from troposphere import Equals, Join, Not, Parameter, Ref
@@ -99,14 +99,10 @@ def interface(groups: Groups, parameters: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def conditions(names: Iterable[str]) -> dict[str, Any]:
-    """Return a condition for each of these parameters: HasNAME is true if it has a value."""
-    return {f"Has{name}": Not(Equals(Ref(name), "")) for name in names}
-
-
-def list_condition(name: str) -> dict[str, Any]:
-    """Return the same for a parameter that is a list: an empty list has one empty item."""
-    return {f"Has{name}": Not(Equals(Join("", Ref(name)), ""))}
+def condition(parameter: Parameter) -> Any:
+    """Return the condition that a parameter has a value; an empty list has one empty item."""
+    value = Ref(parameter.title)
+    return Not(Equals(Join("", value) if parameter.Type == _LIST else value, ""))
 
 
 def _vendor(default: Vendor | None) -> list[Parameter]:

@@ -1,9 +1,6 @@
 """The policies that a release publishes as files, to read and to paste."""
 
-from collections.abc import Callable
 from typing import Any
-
-from awacs.aws import PolicyDocument
 
 from dt_logs_cfn.template.execution_policies import (
     PolicyLimits,
@@ -54,13 +51,13 @@ def policy_document(
         log_buckets=[place.arn("s3", "*")],
         stack=place.arn("cloudformation", f"stack/{stack_name}/*"),
     )
-    documents: dict[str, Callable[[], PolicyDocument]] = {
-        "cloudformation-role-documented": lambda: service_role_policy("documented", role, function),
-        "cloudformation-role-lifecycle": lambda: service_role_policy(
+    documents = {
+        "cloudformation-role-documented": service_role_policy("documented", role, function),
+        "cloudformation-role-lifecycle": service_role_policy(
             "lifecycle", role, function, [group, f"{group}:*"], [rule]
         ),
-        "cloudformation-role-trust": service_role_trust,
-        "lambda-execution-documented": lambda: documented(place),
-        "lambda-execution-least-privilege": lambda: least_privilege(place, limits),
+        "cloudformation-role-trust": service_role_trust(),
+        "lambda-execution-documented": documented(place),
+        "lambda-execution-least-privilege": least_privilege(place, limits),
     }
-    return plain(documents[name]())
+    return plain(documents[name])

@@ -23,6 +23,7 @@ RECORD = "DTLogsAnalysis"
 CUSTOMIZED = "CustomizedBy"
 _FIX = "Take the template from a release."
 _OPTIONAL = ("LambdaExecutionRoleName", "LambdaFunctionName", "PermissionsBoundaryArn")
+_OPTIONAL_FOR_LEAST_PRIVILEGE = ("LogBucketName", "RefreshSchedule", "ExistingLogBucketNames")
 
 
 class TemplateKind(Enum):
@@ -84,9 +85,6 @@ def stack_template(settings: Settings, privileges: Privileges) -> Template:
         parameters.STACK_GROUPS,
         parameters.stack_parameters(settings.default, privileges),
     )
-    if privileges is Privileges.LEAST_PRIVILEGE:
-        template.conditions |= parameters.conditions(("LogBucketName", "RefreshSchedule"))
-        template.conditions |= parameters.list_condition("ExistingLogBucketNames")
     template.add_resource(resources.stack_resources(privileges, settings.function))
     template.add_output(
         [Output(name, Value=GetAtt(resources.INVOCATION, name)) for name in resources.ANSWERS]
@@ -148,5 +146,8 @@ def _template(
     template = Template(description, {RECORD: record, "AWS::CloudFormation::Interface": shown})
     template.set_version("2010-09-09")
     template.add_parameter(declared)
-    template.conditions |= parameters.conditions(_OPTIONAL)
+    least = of.privileges is Privileges.LEAST_PRIVILEGE
+    optional = (*_OPTIONAL, *_OPTIONAL_FOR_LEAST_PRIVILEGE) if least else _OPTIONAL
+    for name in optional:
+        template.add_condition(f"Has{name}", parameters.condition(template.parameters[name]))
     return template

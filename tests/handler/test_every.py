@@ -2,124 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from random import Random
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
-from lifecycle.cloudformation import Lambda, Properties, Stack, properties
-from lifecycle.scenarios import clients_of
+from handler.fleet import MODIFY, Fleet, error, refused
+from lifecycle.cloudformation import properties
 
-from dt_logs_handler.main import World, handle
 from dt_logs_handler.names import load_balancer_name
-from dt_logs_rehearsal.account import Account, Clock, Snapshot
+from dt_logs_rehearsal.account.client import no_hook
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
-from dt_logs_rehearsal.scenarios.differences import differences
 
-Answer = dict[str, Any]
-Hook = Callable[[str, str, Mapping[str, Any]], None]
-
-
-def silent(service: str, operation: str, params: Mapping[str, Any]) -> None:
-    """Let every call through."""
-
-
-class Fleet:
-    """An account with load balancers, and one stack."""
-
-    def __init__(self, count: int, workers: int = 1) -> None:
-        self.clock = Clock()
-        self.account = Account("123456789012", "eu-west-1", clock=self.clock)
-        self.arns = [self.account.add_load_balancer(f"web{each}") for each in range(count)]
-        self.stack = Stack(self.clock, seed=1)
-        self.workers = workers
-        self.before: Hook = silent
-        self.after: Hook = silent
-
-    def clients(self) -> Any:
-        """Return the handler's clients, with the hooks around each call."""
-        return clients_of(self.account, before=self.before, after=self.after)
-
-    def send(
-        self,
-        kind: str,
-        given: Properties,
-        old: Properties | None = None,
-        seconds: float = 900,
-    ) -> Answer:
-        """Send an event to a function with a timeout of so many seconds; return the answer."""
-        answers: list[bytes] = []
-
-        def receive(url: str, body: bytes) -> int:
-            answers.append(body)
-            return 200
-
-        world = World(
-            self.clients,
-            receive,
-            self.clock,
-            self.clock.sleep,
-            Random(1),
-            self.workers,
-        )
-        event = self.stack.event(kind, given, old)
-        handle(event, Lambda(self.clock, self.clock() + seconds - 900), world)
-        (body,) = answers
-        answer: Answer = json.loads(body)
-        return answer
-
-    def succeed(
-        self, kind: str, given: Properties, old: Properties | None = None, seconds: float = 900
-    ) -> dict[str, str]:
-        """Send an event that must succeed; return the values for the outputs."""
-        answer = self.send(kind, given, old, seconds)
-        assert answer["Status"] == "SUCCESS", answer["Reason"]
-        data: dict[str, str] = answer["Data"]
-        return data
-
-    def fail(self, given: Properties, seconds: float = 900) -> str:
-        """Send a Create that must fail, and the Delete that follows; return the reason.
-
-        The account must then be as it was before.
-        """
-        start = self.account.snapshot()
-        answer = self.send("Create", given, seconds=seconds)
-        assert answer["Status"] == "FAILED"
-        self.leave(given, start)
-        reason: str = answer["Reason"]
-        return reason
-
-    def leave(self, given: Properties, start: Snapshot, seconds: float = 900) -> None:
-        """Send a Delete, after which the account must be as it was at the start."""
-        self.succeed("Delete", given, seconds=seconds)
-        assert not differences(start, self.account.snapshot())
-
-    def logs(self) -> list[bool]:
-        """Tell for each load balancer whether it logs."""
-        found = self.account.world.load_balancers
-        return [found[arn].attributes["access_logs.s3.enabled"] == "true" for arn in self.arns]
-
-    def set(self, number: int, bucket: str, prefix: str, enabled: bool) -> None:
-        """Set where a load balancer logs, as the customer does."""
-        self.account.world.load_balancers[self.arns[number]].attributes |= {
-            "access_logs.s3.enabled": str(enabled).lower(),
-            "access_logs.s3.bucket": bucket,
-            "access_logs.s3.prefix": prefix,
-        }
-
-
-def refused(fleet: Fleet, *numbers: int, code: str = "OperationNotPermitted") -> Hook:
-    """Return a hook that makes ELB refuse to change some load balancers."""
-
-    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
-        arn = params.get("LoadBalancerArn", "")
-        if operation == "ModifyLoadBalancerAttributes" and arn in [fleet.arns[n] for n in numbers]:
-            error = {"Code": code, "Message": f"Access Denied for bucket: test of {arn}"}
-            raise ClientError({"Error": error}, operation)
-
-    return hook
+EVERY = properties("*")
+AGAIN = properties("*", RunToken="2")
+WORKERS = pytest.mark.parametrize("workers", [1, 8])
 
 
 @pytest.mark.parametrize("every", [True, False])
@@ -128,14 +24,13 @@ def test_number_of_workers_does_not_change_the_result(every: bool) -> None:
     told = []
     for workers in (1, 8):
         fleet = Fleet(30, workers)
-        customers_bucket(fleet.account)
+        fleet.customer(customers_bucket)
         for number in range(10):
             fleet.set(number, CUSTOMERS, "alb", enabled=number % 2 == 0)
         fleet.set(11, "gone-bucket", "x", enabled=True)
         fleet.set(12, "gone-bucket", "y", enabled=True)
         arns = ["*"] if every else [*fleet.arns[:11], *fleet.arns[13:]]
         fewer = ["*"] if every else arns[5:20]
-        start = fleet.account.snapshot()
         first, second = properties(*arns), properties(*fewer, RunToken="2")
         states = []
         for kind, given, old in (
@@ -146,12 +41,12 @@ def test_number_of_workers_does_not_change_the_result(every: bool) -> None:
             answer = fleet.send(kind, given, old)
             assert answer["Status"] == "SUCCESS", answer["Reason"]
             states.append((answer, fleet.account.snapshot()))
-        assert not differences(start, fleet.account.snapshot())
+        assert fleet.left() == []
         told.append(states)
     assert told[0] == told[1]
 
 
-@pytest.mark.parametrize("workers", [1, 8])
+@WORKERS
 def test_the_first_error_in_order_is_the_one_that_is_told(workers: int) -> None:
     """Another load balancer may fail earlier. The Delete that follows undoes what was done."""
     fleet = Fleet(20, workers)
@@ -162,76 +57,51 @@ def test_the_first_error_in_order_is_the_one_that_is_told(workers: int) -> None:
     assert "stays until the stack is rolled back or deleted" in reason
 
 
-@pytest.mark.parametrize("workers", [1, 8])
+@WORKERS
 def test_one_that_cannot_be_changed_is_left_out_and_told(workers: int) -> None:
+    """Its claim is removed, and so are the bucket, topic and notification that only it needs."""
     fleet = Fleet(5, workers)
-    start = fleet.account.snapshot()
+    fleet.customer(customers_bucket)
+    for number in (0, 1, 3, 4):
+        fleet.set(number, CUSTOMERS, "alb", enabled=True)
     fleet.before = refused(fleet, 2)
-    told = fleet.succeed("Create", properties("*"))
+
+    told = fleet.succeed("Create", EVERY)
+
     assert fleet.logs() == [True, True, False, True, True]
     assert told["NotOnboarded"].startswith(f"{load_balancer_name(fleet.arns[2])}: ")
     assert "OperationNotPermitted" in told["NotOnboarded"]
-    assert told["Warnings"] == "none"
-    attributes = fleet.account.snapshot()["load_balancers"][fleet.arns[2]]
-    assert attributes == start["load_balancers"][fleet.arns[2]]
-    fleet.before = silent
-    fleet.leave(properties("*"), start)
-
-
-def test_what_was_set_up_only_for_a_refused_load_balancer_is_removed() -> None:
-    """Its claim is removed, and so are the bucket, topic and notification that only it needs."""
-    fleet = Fleet(2)
-    customers_bucket(fleet.account)
-    fleet.set(0, CUSTOMERS, "alb", enabled=True)
-    start = fleet.account.snapshot()
-    fleet.before = refused(fleet, 1)
-    assert fleet.succeed("Create", properties("*"))["LogBuckets"] == CUSTOMERS
-    assert set(fleet.account.snapshot()["buckets"]) == {CUSTOMERS}
-    fleet.before = silent
-    fleet.leave(properties("*"), start)
-
-
-def test_refused_load_balancer_is_removed_from_a_shared_claim() -> None:
-    """Outside the stack's own location, the vendor's read statement names each load balancer."""
-    fleet = Fleet(2)
-    customers_bucket(fleet.account)
-    for number in range(2):
-        fleet.set(number, CUSTOMERS, "alb", enabled=False)
-    fleet.before = refused(fleet, 1)
-    fleet.succeed("Create", properties("*", VendorReadScope="LoadBalancer"))
-    assert fleet.logs() == [True, False]
-    (granted,) = (
-        each["Resource"]
-        for each in json.loads(fleet.account.s3.get_bucket_policy(Bucket=CUSTOMERS)["Policy"])[
-            "Statement"
-        ]
-        if each.get("Sid", "").startswith("DTLogsAnalysis1Read")
-    )
-    assert "web1" not in str(granted)
+    assert (told["Warnings"], told["LogBuckets"]) == ("none", CUSTOMERS)
+    now, untouched = fleet.account.snapshot(), fleet.untouched.snapshot()
+    assert now["load_balancers"] == untouched["load_balancers"]
+    assert set(now["buckets"]) == {CUSTOMERS}
+    fleet.leave(EVERY)
 
 
 def test_one_that_was_changed_though_elb_said_no_is_set_back() -> None:
     fleet = Fleet(3)
-    start = fleet.account.snapshot()
     said = []
 
     def lies(service: str, operation: str, params: Mapping[str, Any]) -> None:
-        if operation == "ModifyLoadBalancerAttributes" and not said:
+        if operation == MODIFY and not said:
             said.append(params["LoadBalancerArn"])
-            raise ClientError({"Error": {"Code": "Strange", "Message": ""}}, operation)
+            raise error("Strange", operation)
 
     fleet.after = lies
-    told = fleet.succeed("Create", properties("*"))
+    told = fleet.succeed("Create", EVERY)
     assert fleet.logs() == [False, True, True]
     assert told["NotOnboarded"].startswith(f"{load_balancer_name(said[0])}: ")
-    fleet.leave(properties("*"), start)
+    fleet.leave(EVERY)
 
 
-@pytest.mark.parametrize("workers", [1, 8])
-def test_none_onboarded_is_a_failure(workers: int) -> None:
-    fleet = Fleet(3, workers)
-    fleet.before = refused(fleet, 0, 1, 2)
-    assert fleet.fail(properties("*")).startswith("No load balancer can be onboarded.")
+@WORKERS
+def test_none_onboarded_is_a_failure_that_tells_the_fix(workers: int) -> None:
+    fleet = Fleet(60, workers)
+    fleet.before = refused(fleet, *range(60))
+    reason = fleet.fail(EVERY)
+    assert reason.startswith("No load balancer can be onboarded.")
+    assert "Correct that" in reason
+    assert "stays until the stack is rolled back or deleted" in reason
 
 
 def test_a_bucket_that_elb_may_not_write_to_is_waited_for_once() -> None:
@@ -239,15 +109,26 @@ def test_a_bucket_that_elb_may_not_write_to_is_waited_for_once() -> None:
     fleet = Fleet(40)
     fleet.before = refused(fleet, *range(39), code="InvalidConfigurationRequest")
     started = fleet.clock()
-    fleet.succeed("Create", properties("*"))
+    fleet.succeed("Create", EVERY)
     assert fleet.logs() == [False] * 39 + [True]
     assert fleet.clock() - started < 2 * 60
 
 
-def test_a_named_one_that_cannot_be_changed_fails_all() -> None:
-    fleet = Fleet(3)
-    fleet.before = refused(fleet, 1)
-    assert "OperationNotPermitted" in fleet.fail(properties(*fleet.arns))
+def test_an_odd_text_does_not_stop_the_waiting_for_others() -> None:
+    fleet = Fleet(6)
+    start = fleet.clock()
+
+    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if operation != MODIFY:
+            return
+        if params["LoadBalancerArn"] == fleet.arns[0]:
+            raise error("InvalidConfigurationRequest", operation, "cannot be changed")
+        if fleet.clock() - start < 10:
+            raise error("InvalidConfigurationRequest", operation, "Access Denied for bucket: b")
+
+    fleet.before = hook
+    fleet.succeed("Create", EVERY)
+    assert fleet.logs() == [False] + [True] * 5
 
 
 def test_logging_that_is_turned_on_meanwhile_is_not_moved() -> None:
@@ -260,10 +141,8 @@ def test_logging_that_is_turned_on_meanwhile_is_not_moved() -> None:
             fleet.set(7, CUSTOMERS, "mine", enabled=True)
 
     fleet.after = customer
-    told = fleet.succeed("Create", properties("*"))
-    found = fleet.account.world.load_balancers[fleet.arns[7]].attributes
-    assert found["access_logs.s3.bucket"] == CUSTOMERS
-    assert found["access_logs.s3.prefix"] == "mine"
+    told = fleet.succeed("Create", EVERY)
+    assert fleet.location(7) == (CUSTOMERS, "mine")
     assert CUSTOMERS in told["LogBuckets"]
 
 
@@ -289,50 +168,87 @@ def test_an_answer_that_does_not_show_the_change_is_not_believed() -> None:
     """The load balancer is read back, and set again."""
     fleet = Fleet(2)
     deaf = Deaf(fleet.account.elbv2)
-    fleet.clients = lambda: (deaf, fleet.account.s3, fleet.account.sns)
+    fleet.clients = lambda: (deaf, fleet.account.s3, fleet.account.sns)  # type: ignore[method-assign]
     fleet.succeed("Create", properties(*fleet.arns))
     assert fleet.logs() == [True, True]
     assert deaf.heard == 3
 
 
-def test_more_than_can_be_looked_at_in_time_are_refused_with_a_number() -> None:
-    """Of 60 s, 30 s are kept for the answer. The rest is enough for 100, at 0.3 s each."""
-    reason = Fleet(101).fail(properties("*"), seconds=60)
-    assert "101 load balancers are too many for one run: 100 fit" in reason
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (101, "101 load balancers are too many for one run: 100 fit"),
+        (76, "76 load balancers to turn on are too many for one run: 75 fit"),
+    ],
+    ids=["to look at", "to set"],
+)
+def test_more_than_fit_are_refused_with_a_number(count: int, told: str) -> None:
+    """Of 60 s, 30 s are kept for the answer. Looking at one takes 0.3 s, and setting it 0.4 s."""
+    assert told in Fleet(count).fail(EVERY, seconds=60)
 
 
-def test_more_than_can_be_set_in_time_are_refused_with_a_number() -> None:
-    """The 30 s that are left are enough for 75, at 0.4 s each."""
-    reason = Fleet(76).fail(properties("*"), seconds=60)
-    assert "76 load balancers to turn on are too many for one run: 75 fit" in reason
-
-
-def test_as_many_as_fit_are_taken() -> None:
-    fleet = Fleet(75)
-    fleet.succeed("Create", properties("*"), seconds=60)
-    assert all(fleet.logs())
-
-
-def test_only_what_is_to_be_set_counts_as_setting() -> None:
+def test_as_many_as_fit_are_taken_and_only_what_is_to_be_set_counts() -> None:
     """Otherwise an Update of an account that is already onboarded, or a rollback, would not fit."""
-    fleet = Fleet(100)
-    given = properties("*")
-    fleet.succeed("Create", given)
-    told = fleet.succeed("Update", {**given, "RunToken": "2"}, given, seconds=120)
+    fleet = Fleet(75)
+    fleet.succeed("Create", EVERY, seconds=60)
+    assert all(fleet.logs())
+    told = fleet.succeed("Update", AGAIN, EVERY, seconds=113)
     assert told["NotOnboarded"] == "none"
 
 
-def test_a_delete_is_never_refused() -> None:
-    fleet = Fleet(200)
-    start = fleet.account.snapshot()
-    fleet.succeed("Create", properties("*"))
-    fleet.leave(properties("*"), start, seconds=60)
-
-
-def test_delete_covers_every_load_balancer_with_the_mark() -> None:
-    """It also covers load balancers that the parameters do not name."""
+def test_an_update_takes_what_fits_and_tells_the_rest() -> None:
+    """Of 120 s, 30 s are kept for the answer, 60 s for leaving. So 75 fit, at 0.4 s each."""
     fleet = Fleet(5)
-    start = fleet.account.snapshot()
-    fleet.succeed("Create", properties("*"))
-    fleet.leave(properties(fleet.arns[0]), start)
-    assert fleet.logs() == [False] * 5
+    fleet.send("Create", EVERY)
+    fleet.arns += [fleet.account.add_load_balancer(f"new{each}") for each in range(78)]
+
+    told = fleet.succeed("Update", AGAIN, EVERY, seconds=120)
+
+    assert told["NotOnboarded"].count("does not fit into this run: run the stack again") == 3
+    assert sum(fleet.logs()) == 80
+    told = fleet.succeed("Update", properties("*", RunToken="3"), AGAIN)
+    assert told["NotOnboarded"] == "none"
+    assert all(fleet.logs())
+
+
+def test_neither_leaving_nor_the_way_back_is_refused() -> None:
+    """The failed Update could not even look at all of them in its time."""
+    fleet = Fleet(241)
+    named = properties(fleet.arns[0])
+    fleet.send("Create", named)
+    assert fleet.send("Update", EVERY, named, seconds=150)["Status"] == "FAILED"
+    fleet.succeed("Update", named, EVERY, seconds=150)
+    fleet.succeed("Update", EVERY, named)
+    assert all(fleet.logs())
+
+    fleet.succeed("Update", named, EVERY, seconds=250)
+
+    assert sum(fleet.logs()) == 1
+
+
+def test_delete_is_never_refused_and_covers_every_load_balancer_with_the_mark() -> None:
+    """It also covers load balancers that the parameters do not name."""
+    fleet = Fleet(200)
+    fleet.succeed("Create", EVERY)
+    fleet.leave(properties(fleet.arns[0]), seconds=60)
+    assert not any(fleet.logs())
+
+
+@pytest.mark.parametrize("kind", ["refused", "changed by the customer"])
+def test_one_odd_load_balancer_costs_a_thousand_no_time(kind: str) -> None:
+    """Calls take as long as ELB's documented rates imply: ten a second, three of them changes."""
+    fleet = Fleet(1000)
+    customers_bucket(fleet.account)
+    fleet.set(7, CUSTOMERS, "alb", enabled=False)
+    odd = refused(fleet, 7) if kind == "refused" else no_hook
+
+    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if service == "elbv2":
+            fleet.clock.sleep(0.2333 if operation == MODIFY else 0.1)
+        odd(service, operation, params)
+        if odd is no_hook and operation == "CreateTopic":
+            fleet.set(7, CUSTOMERS, "mine", enabled=True)
+
+    fleet.before = hook
+    fleet.succeed("Create", EVERY)
+    assert sum(fleet.logs()) >= 999

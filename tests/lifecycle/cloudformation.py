@@ -92,8 +92,10 @@ class Stack:
             event["OldResourceProperties"] = dict(old)
         return event
 
-    def send(self, event: Mapping[str, object], clients: Clients) -> dict[str, object]:
-        """Let the function handle an event, and return its answer."""
+    def send(
+        self, event: Mapping[str, object], clients: Clients, seconds: float = FUNCTION_SECONDS
+    ) -> dict[str, object]:
+        """Let a function with a timeout of so many seconds handle an event; return its answer."""
         answers: list[bytes] = []
 
         def receive(url: str, body: bytes) -> int:
@@ -105,7 +107,8 @@ class Stack:
         world = self.code.World(
             clients, receive, self.clock, self.clock.sleep, self.random, *several
         )
-        self.code.handle(dict(event), Lambda(self.clock, self.clock()), world)
+        started = self.clock() + seconds - FUNCTION_SECONDS
+        self.code.handle(dict(event), Lambda(self.clock, started), world)
         (body,) = answers
         assert len(body) <= 4096
         answer: dict[str, object] = json.loads(body)

@@ -1,0 +1,92 @@
+"""An account with many load balancers and one stack, for tests of `*` and of long lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+from lifecycle.cases import Answer, Case
+from lifecycle.cloudformation import Properties
+from lifecycle.scenarios import clients_of
+
+from dt_logs_rehearsal.account import Hook
+from dt_logs_rehearsal.account.client import no_hook
+
+MODIFY = "ModifyLoadBalancerAttributes"
+
+
+class Fleet(Case):
+    """The account; `after` is called after each of the function's calls took effect."""
+
+    def __init__(self, count: int, workers: int = 1, region: str = "eu-west-1") -> None:
+        names = [f"web{each}" for each in range(count)]
+        super().__init__(lambda account: [account.add_load_balancer(e) for e in names], region)
+        self.stack.workers = workers
+        self.after: Hook = no_hook
+
+    def clients(self) -> Any:
+        return clients_of(self.account, before=self.before, after=self.after)
+
+    def send(
+        self, kind: str, given: Properties, old: Properties | None = None, seconds: float = 900
+    ) -> Answer:
+        """Send an event to a function with a timeout of so many seconds; return the answer."""
+        event = self.stack.event(kind, given, old)
+        return self.stack.send(event, self.clients, seconds)
+
+    def succeed(
+        self, kind: str, given: Properties, old: Properties | None = None, seconds: float = 900
+    ) -> dict[str, str]:
+        """Send an event that must succeed; return the values for the outputs."""
+        answer = self.send(kind, given, old, seconds)
+        assert answer["Status"] == "SUCCESS", answer["Reason"]
+        data: dict[str, str] = answer["Data"]
+        return data
+
+    def fail(self, given: Properties, seconds: float = 900) -> str:
+        """Send a Create that must fail, and the Delete that follows; return the reason."""
+        answer = self.send("Create", given, seconds=seconds)
+        assert answer["Status"] == "FAILED"
+        self.leave(given, seconds)
+        return str(answer["Reason"])
+
+    def leave(self, given: Properties, seconds: float = 900) -> None:
+        """Send a Delete, after which the account must be as if there had never been a stack."""
+        self.before = self.after = no_hook
+        self.succeed("Delete", given, seconds=seconds)
+        assert self.left() == []
+
+    def logs(self) -> list[bool]:
+        """Tell for each load balancer whether it logs."""
+        found = self.account.world.load_balancers
+        return [found[arn].attributes["access_logs.s3.enabled"] == "true" for arn in self.arns]
+
+    def location(self, number: int) -> tuple[str, str]:
+        """Return the bucket and the prefix that are set for a load balancer."""
+        found = self.account.world.load_balancers[self.arns[number]].attributes
+        return found["access_logs.s3.bucket"], found["access_logs.s3.prefix"]
+
+    def set(self, number: int, bucket: str, prefix: str, enabled: bool) -> None:
+        """Set where a load balancer logs, as the customer does."""
+        for account in (self.account, self.untouched):
+            account.world.load_balancers[self.arns[number]].attributes |= {
+                "access_logs.s3.enabled": str(enabled).lower(),
+                "access_logs.s3.bucket": bucket,
+                "access_logs.s3.prefix": prefix,
+            }
+
+
+def error(code: str, operation: str, text: str = "x") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": text}}, operation)
+
+
+def refused(fleet: Fleet, *numbers: int, code: str = "OperationNotPermitted") -> Hook:
+    """Return a hook that makes ELB refuse to change some load balancers."""
+
+    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        arn = params.get("LoadBalancerArn", "")
+        if operation == MODIFY and arn in [fleet.arns[each] for each in numbers]:
+            raise error(code, operation, f"Access Denied for bucket: test of {arn}")
+
+    return hook

@@ -2,13 +2,11 @@
 
 import json
 import re
-import socket
-from collections.abc import Iterator
 from dataclasses import replace
-from threading import Thread
 from typing import Any
 
 import pytest
+from handler.answer_server import answer_server
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.events import PHYSICAL_ID, alb_arn, properties, recorded
@@ -41,17 +39,17 @@ outcomes = st.builds(
     unread=lists,
     warnings=lists,
 )
+NUMBERS = range(400)
 MANY = Outcome(
     placements=tuple(
-        Placement(alb_arn("x" * 32, number), Location(f"logs-{number:050}", "web"))
-        for number in range(400)
+        Placement(alb_arn("x" * 32, each), Location(f"logs-{each:050}", "web")) for each in NUMBERS
     ),
-    topics=tuple(f"arn:aws:sns:us-east-1:123456789012:{number:0200}" for number in range(400)),
-    subscriptions=tuple(f"arn:aws:sns:us-east-1:123456789012:{n:0200}:x" for n in range(400)),
-    refused=tuple((alb_arn("ü" * 32, number), "Größer geht nicht." * 9) for number in range(400)),
-    kept=tuple(f"bucket {number}, which holds logs" for number in range(400)),
+    topics=tuple(f"arn:aws:sns:us-east-1:123456789012:{each:0200}" for each in NUMBERS),
+    subscriptions=tuple(f"arn:aws:sns:us-east-1:123456789012:{each:0200}:x" for each in NUMBERS),
+    refused=tuple((alb_arn("ü" * 32, each), "Größer geht nicht." * 9) for each in NUMBERS),
+    kept=tuple(f"bucket {each}, which holds logs" for each in NUMBERS),
     unread=("\U0001f4e6 " * 2000,),
-    warnings=tuple(f"app/web/{number} stays as it is: {'ü' * 90}" for number in range(400)),
+    warnings=tuple(f"app/web/{each} stays as it is: {'ü' * 90}" for each in NUMBERS),
 )
 LISTS = ("LogBuckets", "TopicArns", "SubscriptionArns", "NotOnboarded", "Warnings")
 NONE = dict.fromkeys(LISTS, "none")
@@ -62,18 +60,9 @@ def checked(body: bytes) -> dict[str, Any]:
     """Check what CloudFormation requires, and return the answer."""
     assert len(body) <= LIMIT == 4096
     answer: dict[str, Any] = json.loads(body)
-    assert set(answer) == {
-        "Status",
-        "Reason",
-        "PhysicalResourceId",
-        "StackId",
-        "RequestId",
-        "LogicalResourceId",
-        "NoEcho",
-        "Data",
-    }
-    for name in ("StackId", "RequestId", "LogicalResourceId"):
-        assert answer[name] == EVENT[name]
+    echoed = ("StackId", "RequestId", "LogicalResourceId")
+    assert answer.keys() == {"Status", "Reason", "PhysicalResourceId", *echoed, "NoEcho", "Data"}
+    assert [answer[name] for name in echoed] == [EVENT[name] for name in echoed]
     assert answer["PhysicalResourceId"] == PHYSICAL_ID
     assert all(isinstance(value, str) and value for value in answer["Data"].values())
     return answer
@@ -140,9 +129,6 @@ def test_outputs_tell_what_was_left_out_and_what_stays() -> None:
         "Warnings": "app/web/1 stays as it is,Note: bucket old, which holds logs,Note: topic t,"
         "Note: bucket x could not be read",
     }
-
-
-def test_outputs_say_none_if_there_is_nothing_to_report() -> None:
     assert outputs(Outcome()) == {**NONE, **SAME}
 
 
@@ -170,25 +156,17 @@ def test_outputs_are_told_once_each_and_in_order() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("outcome", "reason"),
-    [
-        (Outcome(), ""),
-        (
-            replace(LEFT_OUT, refused=(), warnings=()),
-            "Left in place (2): bucket old, which holds logs; topic t."
-            " Not looked into (1): bucket x could not be read.",
-        ),
-    ],
-)
-def test_deletion_is_told_without_data(outcome: Outcome, reason: str) -> None:
-    """Its reason is shown only in the function's log."""
-    answer = checked(success(EVENT, PHYSICAL_ID, outcome, None))
-    assert (answer["Status"], answer["Data"], answer["Reason"]) == ("SUCCESS", {}, reason)
-    assert told(outcome) == reason
-
-
-def test_what_is_logged_names_load_balancers_by_their_arns() -> None:
+def test_deletion_is_told_without_data() -> None:
+    """Its reason is shown only in the function's log, and names load balancers by their ARNs."""
+    stays = replace(LEFT_OUT, refused=(), warnings=())
+    reason = (
+        "Left in place (2): bucket old, which holds logs; topic t."
+        " Not looked into (1): bucket x could not be read."
+    )
+    for outcome, text in ((Outcome(), ""), (stays, reason)):
+        answer = checked(success(EVENT, PHYSICAL_ID, outcome, None))
+        assert (answer["Status"], answer["Data"], answer["Reason"]) == ("SUCCESS", {}, text)
+        assert told(outcome) == text
     assert f"Not onboarded (2): {alb_arn('api', 2)}: Its bucket is gone; arn:" in told(LEFT_OUT)
     assert "Warnings (1): app/web/1 stays as it is." in told(LEFT_OUT)
 
@@ -240,83 +218,36 @@ def test_answer_goes_only_where_cloudformation_can_be(url: str, allowed: bool) -
     assert may_answer(url) is allowed
 
 
-class CloudFormation:
-    """Responds to answers with the given statuses, and repeats the last one."""
-
-    def __init__(self, *statuses: int) -> None:
-        self.statuses = list(statuses)
-        self.received: list[tuple[str, bytes]] = []
-
-    def __call__(self, url: str, body: bytes) -> int:
-        self.received.append((url, body))
-        return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-
-
-@pytest.mark.parametrize("status", [200, 201, 204])
-def test_answer_that_arrives_is_sent_once(status: int) -> None:
-    there, clock = CloudFormation(status), Clock()
-    assert deliver(URL, b"{}", there, clock.sleep)
-    assert there.received == [(URL, b"{}")]
-    assert clock.slept == []
-
-
-@pytest.mark.parametrize("status", [0, 408, 429, 500, 502, 503])
-def test_answer_is_sent_again_after_what_may_pass(status: int) -> None:
-    there, clock = CloudFormation(status, status, 200), Clock()
-    assert deliver(URL, b"{}", there, clock.sleep)
-    assert len(there.received) == 3
-    assert len(clock.slept) == 2 and min(clock.slept) > 0
-
-
-@pytest.mark.parametrize("status", [400, 403, 404, 412])
-def test_answer_that_is_refused_is_not_sent_again(status: int) -> None:
+@pytest.mark.parametrize(
+    ("statuses", "sent"),
+    [
+        *(((status,), 1) for status in (200, 201, 204)),
+        *(((status, status, 200), 3) for status in (0, 408, 429, 500, 502, 503)),
+        *(((status,), 1) for status in (400, 403, 404, 412)),
+        *(((status,) * 4, 4) for status in (300, 503)),
+    ],
+    ids=str,
+)
+def test_answer_is_sent_again_after_what_may_pass_until_that_is_hopeless(
+    statuses: tuple[int, ...], sent: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A URL that has expired, or is somebody else's, does not become valid later."""
-    there, clock = CloudFormation(status), Clock()
-    assert not deliver(URL, b"{}", there, clock.sleep)
-    assert len(there.received) == 1 and clock.slept == []
+    received: list[tuple[str, bytes]] = []
 
+    def send(url: str, body: bytes) -> int:
+        received.append((url, body))
+        return statuses[len(received) - 1]
 
-@pytest.mark.parametrize("status", [300, 503])
-def test_sending_comes_to_an_end(status: int, capsys: pytest.CaptureFixture[str]) -> None:
-    there, clock = CloudFormation(status), Clock()
-    assert not deliver(URL, b"{}", there, clock.sleep)
-    assert len(there.received) == 4
-    assert clock.slept == [1, 2, 4]
+    clock = Clock()
+    arrived = deliver(URL, b"{}", send, clock.sleep)
+    assert arrived is (statuses[-1] in (200, 201, 204))
+    assert received == [(URL, b"{}")] * sent
+    assert clock.slept == [1, 2, 4][: sent - 1]
     assert capsys.readouterr() == ("", "")
 
 
-class Server:
-    """Answers one connection on the loopback with fixed bytes."""
-
-    def __init__(self, answer: bytes) -> None:
-        self.answer = answer
-        self.requests: list[bytes] = []
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/a"
-        self.thread = Thread(target=self._serve, daemon=True)
-        self.thread.start()
-
-    def _serve(self) -> None:
-        connection, _ = self.socket.accept()
-        with connection:
-            self.requests.append(connection.recv(65536))
-            connection.sendall(self.answer)
-
-    def close(self) -> None:
-        self.thread.join(5)
-        self.socket.close()
-
-
-@pytest.fixture
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Serve the bytes that the test is parametrised with."""
-    server = Server(request.param)
-    yield server
-    server.close()
-
-
 @pytest.mark.parametrize(
-    ("server", "status"),
+    ("response", "status"),
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200),
         (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", 403),
@@ -325,15 +256,12 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         (b"", 0),
         (b"no HTTP at all\r\n\r\n", 0),
     ],
-    indirect=["server"],
 )
-def test_status_is_the_servers_and_nothing_is_raised(server: Server, status: int) -> None:
-    assert main._send(server.url, b"{}") == status
-    server.thread.join(5)
-    head, _, _ = server.requests[0].partition(b"\r\n\r\n")
-    assert head.startswith(b"PUT /a HTTP/1.1\r\n")
-    # S3 includes the content type in the signature, and CloudFormation signs without one.
-    assert b"content-type: \r\n" in head.lower() + b"\r\n"
+def test_status_is_the_servers_and_nothing_is_raised(response: bytes, status: int) -> None:
+    """S3 includes the content type in the signature, and CloudFormation signs an empty one."""
+    with answer_server(response) as server:
+        assert main._send(server.url("/a"), b"{}") == status
+    assert server.answers == [("/a", "", b"{}")]
 
 
 @pytest.mark.parametrize(

@@ -11,19 +11,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
+from handler.answer_server import answer_server
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from support.events import ENDPOINT, PHYSICAL_ID, REGION, SECRET, VENDOR, event
 from support.moto_account import Account, make_clients, put_right
 
 from dt_logs_cfn.release.build import STACK_TEMPLATES, build_release
 from dt_logs_cfn.settings import Settings
+from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 
 # boto3's packages in a Lambda runtime; the function's process may load these and no others.
 BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
@@ -60,7 +60,7 @@ def release() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def boto3_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def boto3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a folder with boto3 and its dependencies, and with no other installed package."""
     folder = tmp_path_factory.mktemp("boto3")
     for name in BOTO3:
@@ -87,74 +87,10 @@ def moto() -> Iterator[str]:
 @pytest.fixture
 def account(moto: str) -> Iterator[Account]:
     """Give the served account, and delete its load balancers after the test."""
-    clients = make_clients(moto)
-    yield Account(clients)
-    for arn in (each["LoadBalancerArn"] for each in _balancers(clients)):
-        clients["elbv2"].delete_load_balancer(LoadBalancerArn=arn)
-
-
-def _balancers(clients: Any) -> Any:
-    return clients["elbv2"].describe_load_balancers()["LoadBalancers"]
-
-
-class CloudFormation(ThreadingHTTPServer):
-    """Receives answers, and keeps each with its path and content type."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Receive)
-        self.answers: list[tuple[str, str | None, dict[str, Any]]] = []
-
-    @property
-    def path(self) -> str:
-        date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        return f"/answer?X-Amz-Date={date}&X-Amz-Signature=5ecret"
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}{path}"
-
-
-class _Receive(BaseHTTPRequestHandler):
-    server: CloudFormation
-
-    def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.answers.append((self.path, self.headers.get("Content-Type"), json.loads(body)))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing."""
-
-
-@pytest.fixture
-def cloudformation() -> Iterator[CloudFormation]:
-    with CloudFormation() as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def resource_properties(template: Any, given: dict[str, str]) -> dict[str, Any]:
-    """Return the custom resource's properties as CloudFormation derives them from parameters."""
-    parameters = template["Parameters"]
-
-    def value(found: Any) -> Any:
-        match found:
-            case {"Ref": name}:
-                text = str(given[name] if name in given else parameters[name]["Default"])
-                kind = parameters[name]["Type"]
-                return text.split(",") if kind == "CommaDelimitedList" else text
-            case {"Fn::GetAtt": ["DTLogsAnalysisLambdaFunction", "Arn"]}:
-                return "arn:aws:lambda:us-east-1:123456789012:function:dt-logs"
-            case str() | int():
-                return str(found)
-        raise AssertionError(found)
-
-    resource = template["Resources"]["InvokeLambdaFunction"]["Properties"]
-    return {name: value(each) for name, each in resource.items()}
+    account = Account(make_clients(moto))
+    yield account
+    for each in account.elbv2.describe_load_balancers()["LoadBalancers"]:
+        account.elbv2.delete_load_balancer(LoadBalancerArn=each["LoadBalancerArn"])
 
 
 class Function:
@@ -193,63 +129,53 @@ class Function:
 
 @pytest.mark.parametrize("name", sorted(STACK_TEMPLATES))
 def test_released_code_onboards_a_load_balancer_and_lets_go_of_it(
-    name: str,
-    release: dict[str, Any],
-    account: Account,
-    moto: str,
-    cloudformation: CloudFormation,
-    tmp_path: Path,
-    boto3_alone: Path,
+    name: str, release: dict[str, Any], account: Account, moto: str, tmp_path: Path, boto3: Path
 ) -> None:
     web = account.add_load_balancer("web")
-    before = account.snapshot()
-    template = release[name]
-    given = resource_properties(
-        template,
-        {
-            "LoadBalancerArns": web,
-            "DataTheoremAccountId": VENDOR,
-            "NotificationEndpoint": ENDPOINT,
-        },
-    )
-    function = Function(template, tmp_path, boto3_alone, moto)
+    before, own = account.snapshot(), account.own_bucket
+    parameters = {
+        "LoadBalancerArns": web,
+        "DataTheoremAccountId": VENDOR,
+        "NotificationEndpoint": ENDPOINT,
+    }
+    found = ResolvedTemplate(release[name], parameters).properties("InvokeLambdaFunction")
+    given = {key: each if isinstance(each, list) else str(each) for key, each in found.items()}
+    function = Function(release[name], tmp_path, boto3, moto)
 
-    def send(kind: str) -> tuple[dict[str, Any], str]:
-        path = cloudformation.path
-        output = function({**event(kind, given), "ResponseURL": cloudformation.url(path)})
-        received, content_type, answer = cloudformation.answers.pop()
-        assert cloudformation.answers == []
+    def send(kind: str) -> dict[str, Any]:
+        date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        path = f"/answer?X-Amz-Date={date}&X-Amz-Signature=5ecret"
+        with answer_server() as server:
+            output = function({**event(kind, given), "ResponseURL": server.url(path)})
+        ((received, content_type, body),) = server.answers
         assert (received, content_type) == (path, "")
+        answer: dict[str, Any] = json.loads(body)
         assert answer["Status"] == "SUCCESS", answer["Reason"]
         assert answer["PhysicalResourceId"] == PHYSICAL_ID
         assert SECRET not in output and "5ecret" not in output
-        return answer, output
+        return answer
 
-    created, output = send("Create")
-    assert '"event": "CreateBucket"' in output
-    assert account.logging(web)["bucket"] == account.own_bucket
-    assert created["Data"]["LogBuckets"] == account.own_bucket
+    created = send("Create")
+    assert account.logging(web)["bucket"] == created["Data"]["LogBuckets"] == own
     assert created["Data"]["HandlerSha256"] == given["HandlerSha256"]
     (topic,) = account.topics()
     assert account.subscriptions(topic) == [("https", ENDPOINT)]
-    (entry,) = account.notifications(account.own_bucket)["TopicConfigurations"]
+    (entry,) = account.notifications(own)["TopicConfigurations"]
     assert entry["TopicArn"] == topic == created["Data"]["TopicArns"]
-    readers = [each["Principal"] for each in account.policy(account.own_bucket)["Statement"]]
+    readers = [each["Principal"] for each in account.policy(own)["Statement"]]
     assert {"AWS": f"arn:aws:iam::{VENDOR}:root"} in readers
 
-    deleted, _ = send("Delete")
-    after = account.snapshot()
+    deleted = send("Delete")
     if given["Privileges"] == "documented":
         assert f"aws sns delete-topic --topic-arn {topic}" in deleted["Reason"]
         account.sns.delete_topic(TopicArn=topic)
-        after["topics"].pop(topic)
-    assert after == before
+    assert account.snapshot() == before
 
 
-def test_released_code_imports_the_standard_library_and_boto3_alone(
-    release: dict[str, Any], tmp_path: Path, boto3_alone: Path
+def test_released_code_imports_the_standard_library_and_boto3(
+    release: dict[str, Any], tmp_path: Path, boto3: Path
 ) -> None:
-    function = Function(release["dt-logs-analysis.template.json"], tmp_path, boto3_alone)
+    function = Function(release["dt-logs-analysis.template.json"], tmp_path, boto3)
     loaded = set(json.loads(function(None)))
     assert "dt_logs_handler" in loaded
     mains = {"__main__", "__mp_main__", "index"}

@@ -36,10 +36,6 @@ DENIED = ["AccessDenied", "AccessDeniedException", "AuthorizationError", "403"]
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://s3.amazonaws.com")
 UNANSWERED = ReadTimeoutError(endpoint_url="https://s3.amazonaws.com")
 PERMANENT = ["NoSuchBucketPolicy", "MalformedPolicy", "InvalidArgument", "NoSuchBucket", ""]
-SPREADING = [
-    (POLICY_SPREADS, "InvalidConfigurationRequest", "Access Denied for bucket: logs. Please"),
-    (BUCKET_SPREADS, "NoSuchBucket", "The specified bucket does not exist"),
-]
 
 
 def error(code: str, message: str = "Rate exceeded") -> ClientError:
@@ -78,22 +74,22 @@ class Operation:
         return "done"
 
 
-@pytest.mark.parametrize("code", PASSING)
-def test_what_passes_is_called_again(code: str) -> None:
+def waited(always: Exception, *passing: Passing, fresh: float = 0) -> float:
+    """Return how many seconds pass until an error that lasts is raised."""
     clock = Clock()
+    operation = Operation(always=always)
+    with pytest.raises(type(always)):
+        aws(clock, fresh=fresh).call(operation, *passing)
+    assert operation.calls == len(clock.slept) + 1
+    return sum(clock.slept)
+
+
+@pytest.mark.parametrize("code", PASSING)
+def test_what_passes_is_called_again_for_a_limited_time(code: str) -> None:
     operation = Operation(error(code), error(code))
-    assert aws(clock).call(operation) == "done"
+    assert aws(Clock()).call(operation) == "done"
     assert operation.calls == 3
-    assert len(clock.slept) == 2
-
-
-@pytest.mark.parametrize("code", PASSING)
-def test_waiting_is_bounded(code: str) -> None:
-    clock = Clock()
-    with pytest.raises(ClientError) as failed:
-        aws(clock).call(Operation(always=error(code)))
-    assert PATIENCE / 2 < sum(clock.slept) <= PATIENCE == 60
-    assert f"PutBucketPolicy failed with {code}: Rate exceeded." in failure(failed.value).what
+    assert PATIENCE / 2 < waited(error(code)) <= PATIENCE == 60
 
 
 def test_pauses_grow_and_are_jittered() -> None:
@@ -109,12 +105,7 @@ def test_pauses_grow_and_are_jittered() -> None:
 
 @pytest.mark.parametrize("code", [*PERMANENT, *DENIED])
 def test_permanent_error_does_not_wait(code: str) -> None:
-    clock = Clock()
-    operation = Operation(always=error(code))
-    with pytest.raises(ClientError):
-        aws(clock).call(operation)
-    assert operation.calls == 1
-    assert clock.slept == []
+    assert waited(error(code)) == 0
 
 
 @pytest.mark.parametrize("trouble", [UNREACHABLE, UNANSWERED], ids=repr)
@@ -127,67 +118,45 @@ def test_broken_connection_is_tried_again(trouble: Exception) -> None:
     assert "network" in failed.value.fix
 
 
-@pytest.mark.parametrize(("passing", "code", "text"), SPREADING)
-def test_spreading_is_waited_for_if_expected(passing: Passing, code: str, text: str) -> None:
-    spreading = error(code, text)
-    assert aws(Clock()).call(Operation(spreading, spreading), passing) == "done"
-    with pytest.raises(ClientError):
-        aws(Clock()).call(Operation(spreading))
-    with pytest.raises(ClientError):
-        aws(Clock()).call(Operation(always=spreading), passing)
-
-
 @pytest.mark.parametrize(
-    ("passing", "code", "text"),
+    ("passing", "code", "text", "waits"),
     [
-        (POLICY_SPREADS, "InvalidConfigurationRequest", "The S3 bucket is in another region"),
-        (Passing("InvalidArgument", "Unable"), "InvalidArgument", "The ARN is not Unable"),
-        (POLICY_SPREADS, "ValidationError", "Access Denied for bucket: logs."),
+        (POLICY_SPREADS, "InvalidConfigurationRequest", "Access Denied for bucket: logs.", True),
+        (BUCKET_SPREADS, "NoSuchBucket", "The specified bucket does not exist", True),
+        (POLICY_SPREADS, "InvalidConfigurationRequest", "The bucket is in another region", False),
+        (Passing("InvalidArgument", "Unable"), "InvalidArgument", "The ARN is not Unable", False),
+        (POLICY_SPREADS, "ValidationError", "Access Denied for bucket: logs.", False),
     ],
 )
-def test_another_text_of_the_same_operation_does_not_wait(
-    passing: Passing, code: str, text: str
+def test_spreading_is_waited_for_if_expected(
+    passing: Passing, code: str, text: str, waits: bool
 ) -> None:
-    clock = Clock()
-    with pytest.raises(ClientError):
-        aws(clock).call(Operation(error(code, text)), passing)
-    assert clock.slept == []
+    spreading = error(code, text)
+    assert waited(spreading) == 0
+    assert (waited(spreading, passing) > PATIENCE / 2) is waits
+    if waits:
+        assert aws(Clock()).call(Operation(spreading, spreading), passing) == "done"
 
 
 @pytest.mark.parametrize("code", DENIED)
-def test_fresh_role_is_given_time(code: str) -> None:
+def test_denial_is_final_after_a_fresh_roles_first_minute(code: str) -> None:
     operation = Operation(error(code), error(code), error(code))
     assert aws(Clock(), fresh=60).call(operation) == "done"
-
-
-@pytest.mark.parametrize("code", DENIED)
-def test_denial_is_final_after_the_first_minute(code: str) -> None:
-    clock = Clock()
-    with pytest.raises(ClientError):
-        aws(clock, fresh=20).call(Operation(always=error(code)))
-    assert 10 < sum(clock.slept) < 30
+    assert 10 < waited(error(code), fresh=20) < 30
 
 
 def test_explicit_deny_is_final_at_once() -> None:
-    clock = Clock()
     text = (
         "User: x is not authorized to perform: y with an explicit deny in a resource-based policy"
     )
-    with pytest.raises(ClientError):
-        aws(clock, fresh=60).call(Operation(error("AccessDenied", text)))
-    assert clock.slept == []
+    assert waited(error("AccessDenied", text), fresh=60) == 0
 
 
-def test_nothing_begins_after_the_deadline() -> None:
-    clock = Clock()
-    operation = Operation()
+def test_nothing_begins_after_the_deadline_and_no_pause_goes_over_it() -> None:
+    operation, clock = Operation(), Clock()
     with pytest.raises(OutOfTime):
-        aws(clock, deadline=0).call(operation)
+        aws(Clock(), deadline=0).call(operation)
     assert operation.calls == 0
-
-
-def test_no_pause_goes_over_the_deadline() -> None:
-    clock = Clock()
     with pytest.raises(OutOfTime):
         aws(clock, deadline=5).call(Operation(always=error("SlowDown")))
     assert clock.now < NOON + 5
@@ -243,24 +212,6 @@ def test_failure_says_what_and_what_to_do(cause: Exception, what: str, fix: str)
     assert fix in told.fix and told.fix.endswith(".")
 
 
-def several(workers: int) -> Aws:
-    return replace(aws(Clock()), workers=workers)
-
-
-@pytest.mark.parametrize("workers", [1, 3, 8])
-def test_results_come_in_the_order_of_their_items(workers: int) -> None:
-    """With several workers, some items wait for the next one, so results arrive out of order."""
-    begun = [threading.Event() for _ in range(20)]
-
-    def late(number: int) -> int:
-        begun[number].set()
-        if workers > 1 and number % workers == 0 and number + 1 < len(begun):
-            assert begun[number + 1].wait(10)
-        return number * number
-
-    assert several(workers).each(late, range(20)) == [number * number for number in range(20)]
-
-
 def test_no_more_are_begun_at_once_than_there_are_workers() -> None:
     lock, running, most = threading.Lock(), 0, 0
     together = threading.Barrier(3)
@@ -275,30 +226,14 @@ def test_no_more_are_begun_at_once_than_there_are_workers() -> None:
             running -= 1
         together.wait(10)
 
-    several(3).each(counted, range(12))
+    replace(aws(Clock()), workers=3).each(counted, range(12))
     assert most == 3
 
 
-@pytest.mark.parametrize("workers", [1, 8])
-def test_of_several_errors_the_first_in_order_is_raised(workers: int) -> None:
-    def failing(number: int) -> int:
-        if number in (3, 5, 11):
-            raise ValueError(str(number))
-        return number
-
-    with pytest.raises(ValueError, match=r"^3$"):
-        several(workers).each(failing, range(12))
-
-
 def test_what_does_not_fit_is_refused_with_the_number_that_does() -> None:
-    calls = aws(Clock(), deadline=100.02)
-    calls.admit(200, "load balancers", 0.5)
-    with pytest.raises(Refused, match=r"^201 load balancers are too many for one run: 200 fit "):
-        calls.admit(201, "load balancers", 0.5)
-
-
-def test_nothing_fits_once_time_is_over() -> None:
-    calls = aws(Clock(), deadline=-5)
-    calls.admit(0, "load balancers", 0.5)
-    with pytest.raises(Refused, match=": 0 fit "):
-        calls.admit(1, "load balancers", 0.5)
+    for deadline, fit in ((100.02, 200), (-5, 0)):
+        calls = aws(Clock(), deadline=deadline)
+        calls.admit(fit, "load balancers", 0.5)
+        told = f"^{fit + 1} load balancers are too many for one run: {fit} fit "
+        with pytest.raises(Refused, match=told):
+            calls.admit(fit + 1, "load balancers", 0.5)

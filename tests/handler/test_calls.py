@@ -33,11 +33,8 @@ FIXED = [
     "GetTopicAttributes",
     "ListSubscriptionsByTopic",
 ]
-EACH = [
-    "DescribeLoadBalancerAttributes",
-    "DescribeLoadBalancerAttributes",
-    "ModifyLoadBalancerAttributes",
-]
+DESCRIBE, MODIFY = "DescribeLoadBalancerAttributes", "ModifyLoadBalancerAttributes"
+EACH = [DESCRIBE, DESCRIBE, MODIFY]
 TOPIC_READS = ["GetTopicAttributes", "ListSubscriptionsByTopic"]
 
 
@@ -70,43 +67,41 @@ class World:
         known: Any = self.account.s3.meta.service_model.shape_for("CreateBucketRequest")
         return "BucketNamespace" in known.members
 
+    def fixed(self) -> Counter[str]:
+        """Return the calls for one new bucket, however many load balancers log to it.
 
-def fixed(world: World) -> list[str]:
-    """Return the calls for one new bucket, however many load balancers log to it."""
-    if world.tells_new_buckets:
-        return FIXED
-    # The tags are put after creation. The bucket's other name is read twice.
-    return [*FIXED, *["GetBucketTagging"] * 2, "PutBucketTagging"]
-
-
-@pytest.mark.parametrize("count", [1, 2, 45])
-def test_a_new_bucket_takes_21_calls_and_each_load_balancer_3(count: int) -> None:
-    world = World(count)
-    calls = world.send("Create", properties(*world.arns))
-    assert calls == Counter(fixed(world)) + Counter(EACH * count)
-    if world.tells_new_buckets:
-        assert calls.total() == 21 + 3 * count
+        With an older boto3, the tags are put after creation, and the bucket's other name is read
+        twice.
+        """
+        older = [*["GetBucketTagging"] * 2, "PutBucketTagging"]
+        return Counter(FIXED if self.tells_new_buckets else [*FIXED, *older])
 
 
-@pytest.mark.parametrize(("count", "listings"), [(1, 1), (45, 1), (401, 2)])
-def test_all_of_an_account_take_one_call_more_for_400(count: int, listings: int) -> None:
-    world = World(count)
-    calls = world.send("Create", properties("*"))
-    listed = ["DescribeLoadBalancers"] * listings
-    assert calls == Counter(fixed(world)) + Counter(EACH * count) + Counter(listed)
+CREATES: dict[str, tuple[int, dict[str, Any], dict[str, object], list[str]]] = {
+    "one": (1, {}, {}, []),
+    "many": (45, {}, {}, []),
+    "all of an account": (45, {}, {"LoadBalancerArns": ["*"]}, ["DescribeLoadBalancers"]),
+    "more than 400": (401, {}, {"LoadBalancerArns": ["*"]}, ["DescribeLoadBalancers"] * 2),
+    "us-east-1": (1, {"region": "us-east-1"}, {}, []),
+    "an older boto3": (1, {"old_boto3": True}, {}, []),
+}
+
+
+@pytest.mark.parametrize(("count", "world", "given", "more"), CREATES.values(), ids=CREATES)
+def test_a_new_bucket_takes_21_calls_and_each_load_balancer_3(
+    count: int, world: dict[str, Any], given: dict[str, object], more: list[str]
+) -> None:
+    found = World(count, **world)
+    calls = found.send("Create", properties(*found.arns, **given))
+    assert calls == found.fixed() + Counter(EACH * count) + Counter(more)
+    older = 0 if found.tells_new_buckets else 3
+    assert calls.total() == 21 + older + 3 * count + len(more)
 
 
 def test_the_documented_role_may_not_read_topics() -> None:
     world = World(1)
     calls = world.send("Create", properties(*world.arns, Privileges="documented"))
-    assert calls == Counter(fixed(world)) + Counter(EACH) - Counter(TOPIC_READS)
-
-
-def test_an_older_boto3_takes_3_calls_more() -> None:
-    world = World(1, old_boto3=True)
-    calls = world.send("Create", properties(*world.arns))
-    assert calls == Counter(fixed(world)) + Counter(EACH)
-    assert calls.total() == 21 + 3 + 3
+    assert calls == world.fixed() + Counter(EACH) - Counter(TOPIC_READS)
 
 
 def test_a_named_bucket_may_be_somebody_elses_by_now() -> None:
@@ -116,14 +111,13 @@ def test_a_named_bucket_may_be_somebody_elses_by_now() -> None:
     # The stack's own bucket is looked for under each of its names, before and after the changes.
     own = ["GetBucketTagging"] * (2 if world.tells_new_buckets else 4)
     tags = [] if world.tells_new_buckets else ["PutBucketTagging"]
-    safety = [
-        "GetTopicAttributes",
-        "GetBucketLocation",
-    ]
+    safety = ["GetTopicAttributes", "GetBucketLocation"]
     assert calls == Counter(FIXED + own + tags + safety) + Counter(EACH)
 
 
-def logging(world: World) -> None:
+@pytest.mark.parametrize("count", [1, 9])
+def test_one_that_logs_already_is_read_twice(count: int) -> None:
+    world = World(count)
     customers_bucket(world.account)
     for arn in world.arns:
         world.account.world.load_balancers[arn].attributes |= {
@@ -131,31 +125,18 @@ def logging(world: World) -> None:
             "access_logs.s3.bucket": CUSTOMERS,
             "access_logs.s3.prefix": "alb",
         }
-
-
-@pytest.mark.parametrize("count", [1, 9])
-def test_one_that_logs_already_is_read_twice(count: int) -> None:
-    world = World(count)
-    logging(world)
     calls = world.send("Create", properties(*world.arns))
-    assert calls["DescribeLoadBalancerAttributes"] == 2 * count
-    assert calls["ModifyLoadBalancerAttributes"] == 0
-
-
-def test_nothing_to_do_is_read_once() -> None:
-    world = World(3)
-    given = properties(*world.arns)
-    world.send("Create", given)
-    calls = world.send("Update", {**given, "RunToken": "2"}, given)
-    assert calls["DescribeLoadBalancerAttributes"] == 3
-    assert not any(name.startswith(("Put", "Modify", "Create", "Delete")) for name in calls)
+    assert (calls[DESCRIBE], calls[MODIFY]) == (2 * count, 0)
 
 
 @pytest.mark.parametrize("count", [1, 9])
-def test_the_way_out_reads_each_load_balancer_back(count: int) -> None:
+def test_nothing_to_do_is_read_once_and_the_way_out_reads_back(count: int) -> None:
     world = World(count)
     given = properties(*world.arns)
+    again = {**given, "RunToken": "2"}
     world.send("Create", given)
-    calls = world.send("Delete", given)
-    assert calls["ModifyLoadBalancerAttributes"] == count
-    assert calls["DescribeLoadBalancerAttributes"] == 4 * count
+    calls = world.send("Update", again, given)
+    assert calls[DESCRIBE] == count
+    assert not any(name.startswith(("Put", "Modify", "Create", "Delete")) for name in calls)
+    calls = world.send("Delete", again)
+    assert (calls[DESCRIBE], calls[MODIFY]) == (4 * count, count)

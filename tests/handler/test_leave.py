@@ -60,6 +60,7 @@ from dt_logs_handler.plan import plan
 WEB, API = alb_arn("web", 1), alb_arn("api", 2)
 LOGS = Bucket("logs", region="us-east-1")
 ADOPTED = state(alb(bucket="logs", prefix="web"), buckets=(LOGS,))
+BOTH = pytest.mark.parametrize("before", [ADOPTED, state(alb())], ids=["adopted", "new"])
 SHARED = "arn:aws:sns:us-east-1:123456789012:theirs"
 
 
@@ -109,19 +110,6 @@ def _statements(policy: str | None) -> Any:
     return document
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_own_bucket_goes_with_its_stack(count: int) -> None:
-    albs = [alb(f"n{number}", number) for number in range(count)]
-    arns = [each.arn for each in albs]
-    before = state(*albs)
-    there = after(request("Create", *arns), before)
-    back = after(request("Delete", *arns, at=NOON + 60), there)
-    assert back.buckets == before.buckets
-    assert not any((back.topics or {}).values())
-    for arn in arns:
-        assert back.load_balancers[arn] == off(before, arn, back)
-
-
 def test_vendors_right_goes_first_then_logging_and_the_register_last() -> None:
     there = after(request("Create", WEB), state(alb()))
     (mine,) = there.registered(HERE)
@@ -133,9 +121,13 @@ def test_vendors_right_goes_first_then_logging_and_the_register_last() -> None:
     assert kinds == order
 
 
-@pytest.mark.parametrize("before", [ADOPTED, state(alb())], ids=["adopted", "new"])
+@BOTH
 def test_delete_goes_on_from_where_another_has_stopped(before: State) -> None:
-    """After each step, the registration, which no longer grants anything, shows what is left."""
+    """After each step, the registration, which no longer grants anything, shows what is left.
+
+    A Delete of what is gone, or never was, does nothing.
+    """
+    assert plan(request("Delete", WEB), before).steps == ()
     there = after(request("Create", WEB), before)
     steps = plan(request("Delete", WEB), there).steps
     for number in range(len(steps) + 1):
@@ -148,6 +140,7 @@ def test_delete_goes_on_from_where_another_has_stopped(before: State) -> None:
         back = after(request("Delete", WEB, at=NOON + 60), found)
         assert back.buckets == before.buckets and not any((back.topics or {}).values())
         assert back.load_balancers[WEB] == off(before, WEB, back)
+        assert plan(request("Delete", WEB, at=NOON + 120), back).steps == ()
 
 
 def test_create_after_a_delete_that_stopped_grants_the_right_again() -> None:
@@ -156,15 +149,6 @@ def test_create_after_a_delete_that_stopped_grants_the_right_again() -> None:
     assert [each.vendor for each in disarmed.register(HERE)] == ["123456789012"]
     again = after(request("Update", WEB, at=NOON + 60), disarmed)
     assert [each.vendor for each in again.register(HERE)] == [VENDOR]
-
-
-def test_deleting_twice_or_what_never_was_does_nothing() -> None:
-    before = state(alb())
-    there = after(request("Create", WEB), before)
-    back = after(request("Delete", WEB, at=NOON + 60), there)
-    assert plan(request("Delete", WEB, at=NOON + 120), back).steps == ()
-    for never in (before, ADOPTED, state(gone=(WEB,))):
-        assert plan(request("Delete", WEB), never).steps == ()
 
 
 @pytest.mark.parametrize(
@@ -209,30 +193,21 @@ def test_bucket_of_ours_stays_while_anything_logs_to_it() -> None:
     assert back.load_balancers[guest.arn] == guest
 
 
-def test_bucket_that_another_stack_uses_stays_with_its_load_balancer() -> None:
-    first = after(request("Create", WEB), state(alb()))
-    both = after(request("Create", WEB, stack=THERE), first)
-    left = after(request("Delete", WEB, at=NOON + 60), both)
-    assert left.load_balancers == both.load_balancers
-    assert {each.stack for each in bucket(left, OWN_BUCKET).register(HERE)} == {OTHER_TAG}
-    assert own(bucket(left, OWN_BUCKET).notifications)
-    assert left.topics == both.topics
-    none = after(request("Delete", WEB, stack=THERE, at=NOON + 120), left)
-    assert none.buckets[OWN_BUCKET] == Absent()
-    assert none.load_balancers[WEB] == off(state(alb()), WEB, none)
-
-
+@BOTH
 @pytest.mark.parametrize("first", [HERE, THERE], ids=["first", "second"])
-def test_shared_pieces_stay_until_the_last_stack_goes(first: Any) -> None:
+def test_shared_pieces_stay_until_the_last_stack_goes(before: State, first: Any) -> None:
     second = THERE if first is HERE else HERE
-    one = after(request("Create", WEB), ADOPTED)
+    one = after(request("Create", WEB), before)
     both = after(request("Create", WEB, stack=THERE), one)
     left = after(request("Delete", WEB, stack=first, at=NOON + 60), both)
-    assert [each.stack for each in bucket(left, "logs").register(HERE)] == [second.tag]
-    assert bucket(left, "logs").notifications == bucket(both, "logs").notifications
+    assert left.load_balancers == both.load_balancers
+    assert [each.stack for each in left.register(HERE)] == [second.tag]
+    (name,) = {each.location.bucket for each in left.register(HERE)}
+    assert bucket(left, name).notifications == bucket(both, name).notifications
     assert left.topics == both.topics
     none = after(request("Delete", WEB, stack=second, at=NOON + 120), left)
-    assert none == ADOPTED
+    assert none.buckets == before.buckets and not any((none.topics or {}).values())
+    assert none.load_balancers[WEB] == off(before, WEB, none)
 
 
 def test_each_stack_ends_its_own_endpoint_on_a_shared_topic() -> None:
@@ -257,7 +232,7 @@ def test_subscription_goes_also_where_its_registration_is_gone(other: str) -> No
     assert after(request("Delete", WEB, NotificationEndpoint=QUEUE, stack=THERE), left) == ADOPTED
 
 
-@pytest.mark.parametrize("before", [ADOPTED, state(alb())], ids=["adopted", "new"])
+@BOTH
 @pytest.mark.parametrize("kind", ["Update", "Delete"])
 def test_topic_of_a_bucket_that_cannot_be_read_stays(before: State, kind: str) -> None:
     """Only the bucket's policy shows who else needs the topic."""
@@ -267,7 +242,7 @@ def test_topic_of_a_bucket_that_cannot_be_read_stays(before: State, kind: str) -
     assert after(asked, replace(there, buckets=unread)).topics == there.topics
 
 
-@pytest.mark.parametrize("before", [ADOPTED, state(alb())], ids=["adopted", "new"])
+@BOTH
 def test_topic_of_a_bucket_that_is_gone_goes(before: State) -> None:
     there = after(request("Create", WEB), before)
     gone = replace(there, buckets=dict.fromkeys(there.buckets, Absent()))
@@ -279,15 +254,6 @@ def test_topic_of_a_bucket_that_is_gone_goes(before: State) -> None:
     assert back.load_balancers[WEB] == (off(before, WEB, back) if ours else logging)
 
 
-def test_removed_load_balancer_leaves_what_the_others_use() -> None:
-    before = state(alb(), alb("api", 2))
-    there = after(request("Create", WEB, API), before)
-    left = after(request("Update", API, old=properties(WEB, API), at=NOON + 60), there)
-    assert left.load_balancers[WEB] == off(before, WEB, left)
-    assert left.load_balancers[API] == there.load_balancers[API]
-    assert own(bucket(left, OWN_BUCKET).notifications)
-
-
 def test_load_balancer_that_is_gone_is_forgotten() -> None:
     there = after(request("Create", WEB), ADOPTED)
     back = after(request("Delete", WEB, at=NOON + 60), moved(there, WEB, None))
@@ -295,53 +261,50 @@ def test_load_balancer_that_is_gone_is_forgotten() -> None:
 
 
 def test_documented_role_names_what_it_may_not_remove() -> None:
-    before = replace(ADOPTED, topics=None)
-    there = after(request("Create", WEB, Privileges="documented"), before)
-    found, back = planned(request("Delete", WEB, Privileges="documented", at=NOON + 60), there)
+    before, documented = replace(ADOPTED, topics=None), {"Privileges": "documented"}
+    arn = topic_arn("logs")
+    there = after(request("Create", WEB, **documented), before)
+    found, back = planned(request("Delete", WEB, **documented, at=NOON + 60), there)
     assert back == before
     (kept,) = found.kept
-    assert f"aws sns delete-topic --topic-arn {topic_arn('logs')}" in kept
+    assert f"aws sns delete-topic --topic-arn {arn}" in kept
     gone = replace(there, buckets={**there.buckets, "logs": Absent()}, lost=True)
-    found, _ = planned(request("Delete", WEB, Privileges="documented", at=NOON + 60), gone)
-    assert any(f"delete-topic --topic-arn {topic_arn('logs')})" in each for each in found.kept)
-
-
-def test_documented_role_names_the_subscription_that_it_may_not_end() -> None:
-    there = after(request("Create", WEB, Privileges="documented"), replace(ADOPTED, topics=None))
-    asked = request(
-        "Update", WEB, NotificationEndpoint=QUEUE, Privileges="documented", at=NOON + 60
-    )
+    found, _ = planned(request("Delete", WEB, **documented, at=NOON + 60), gone)
+    assert any(f"delete-topic --topic-arn {arn})" in each for each in found.kept)
+    asked = request("Update", WEB, NotificationEndpoint=QUEUE, **documented, at=NOON + 60)
     (kept,) = planned(asked, there)[0].kept
-    assert f"list-subscriptions-by-topic --topic-arn {topic_arn('logs')}" in kept
+    assert f"list-subscriptions-by-topic --topic-arn {arn}" in kept
 
 
-def test_topic_to_which_somebody_else_is_subscribed_stays() -> None:
+ARN = topic_arn("logs")
+GUEST = Subscription(f"{ARN}:9", ARN, "email", "a@example.com")
+
+
+@pytest.mark.parametrize(
+    ("changed", "guests", "kept"),
+    [
+        ({}, (GUEST,), f"topic {ARN}, to which somebody else is subscribed"),
+        ({"policy": "{}"}, (), f"topic {ARN}, which is not ours"),
+    ],
+    ids=["subscribed by others", "without our statement"],
+)
+def test_topic_that_is_not_ours_alone_stays_and_is_named(
+    changed: dict[str, str], guests: tuple[Subscription, ...], kept: str
+) -> None:
     there = after(request("Create", WEB), ADOPTED)
-    ours = topic(there, topic_arn("logs"))
-    guest = Subscription(f"{ours.arn}:9", ours.arn, "email", "a@example.com")
-    joined = replace(ours, subscriptions=(*ours.subscriptions, guest))
-    crowded = replace(there, topics={ours.arn: joined})
-    found, back = planned(request("Delete", WEB, at=NOON + 60), crowded)
-    assert back.topics == {ours.arn: replace(ours, subscriptions=(guest,))}
-    assert any(ours.arn in kept for kept in found.kept)
+    ours = topic(there, ARN)
+    now = replace(ours, subscriptions=(*ours.subscriptions, *guests), **changed)  # type: ignore[arg-type]
+    plan, back = planned(request("Delete", WEB, at=NOON + 60), replace(there, topics={ARN: now}))
+    assert topic(back, ARN) == replace(now, subscriptions=guests)
+    assert plan.kept == (kept,)
 
 
 def test_subscription_that_was_never_confirmed_goes_with_its_topic() -> None:
     there = after(request("Create", WEB), ADOPTED)
-    ours = topic(there, topic_arn("logs"))
+    ours = topic(there, ARN)
     (pending,) = (replace(each, arn="PendingConfirmation") for each in ours.subscriptions)
-    waiting = replace(there, topics={ours.arn: replace(ours, subscriptions=(pending,))})
+    waiting = replace(there, topics={ARN: replace(ours, subscriptions=(pending,))})
     assert after(request("Delete", WEB, at=NOON + 60), waiting) == ADOPTED
-
-
-def test_topic_without_our_statement_stays_and_is_named() -> None:
-    there = after(request("Create", WEB), ADOPTED)
-    ours = replace(topic(there, topic_arn("logs")), policy="{}")
-    plan, found = planned(
-        request("Delete", WEB, at=NOON + 60), replace(there, topics={ours.arn: ours})
-    )
-    assert topic(found, ours.arn) == replace(ours, subscriptions=())
-    assert plan.kept == (f"topic {ours.arn}, which is not ours",)
 
 
 def shared(*locations: str) -> State:
@@ -359,31 +322,18 @@ def filter_of(found: State) -> list[str]:
     return [key["prefix"].partition("/")[0] for key in document["Records"]["s3"]["object"]["key"]]
 
 
-def test_subscription_to_a_foreign_topic_goes_with_the_stack() -> None:
-    before = shared("web")
-    there = after(request("Create", alb_arn("n0", 0)), before)
-    assert filter_of(there) == ["web"]
-    assert after(request("Delete", alb_arn("n0", 0), at=NOON + 60), there) == before
-
-
-def test_subscription_to_a_foreign_topic_is_narrowed_to_what_stays() -> None:
-    before = shared("web", "api")
-    web, api = alb_arn("n0", 0), alb_arn("n1", 1)
-    there = after(request("Create", web, api), before)
-    assert filter_of(there) == ["api", "web"]
-    left = after(request("Update", api, old=properties(web, api), at=NOON + 60), there)
-    assert filter_of(left) == ["api"]
-
-
-def test_subscription_to_a_foreign_topic_changes_its_filter_with_the_load_balancers() -> None:
-    """The new load balancer changes the subscription's filter; the old one must not end it."""
-    web, api = alb_arn("n0", 0), alb_arn("n1", 1)
-    there = after(request("Create", web), shared("web", "api"))
-    asked = request("Update", api, old=properties(web), at=NOON + 60)
+@pytest.mark.parametrize("first", ["web", "web and api"])
+def test_subscription_to_a_foreign_topic_changes_its_filter_with_the_load_balancers(
+    first: str,
+) -> None:
+    """A new load balancer changes the subscription's filter; the old one must not end it."""
+    arns = [alb_arn("n0", 0), alb_arn("n1", 1)][: 1 if first == "web" else 2]
+    there = after(request("Create", *arns), shared("web", "api"))
+    assert filter_of(there) == sorted(first.split(" and "))
+    asked = request("Update", alb_arn("n1", 1), old=properties(*arns), at=NOON + 60)
     found, left = planned(asked, there)
-    assert [type(each) for each in found.steps if isinstance(each, SetFilter | Unsubscribe)] == [
-        SetFilter
-    ]
+    ended = [each for each in found.steps if isinstance(each, SetFilter | Unsubscribe)]
+    assert [type(each) for each in ended] == [SetFilter]
     assert filter_of(left) == ["api"]
     assert planned(asked, left)[0].changes == ()
 

@@ -46,16 +46,11 @@ def claim(found: State, name: str, tag: str = TAG) -> Registration:
     return mine
 
 
-def test_new_load_balancer_logs_to_a_bucket_of_ours() -> None:
-    found = after(request("Create", WEB), state(alb()))
-    assert logging(found) == Logging(True, OWN_BUCKET, MARK)
-    assert bucket(found, OWN_BUCKET).maker == TAG
-
-
-def test_three_new_load_balancers_share_one_bucket() -> None:
+def test_new_load_balancers_share_a_bucket_of_ours() -> None:
     albs = [alb(name, number) for number, name in enumerate(("web", "api", "shop"))]
     found = after(request("Create", *(each.arn for each in albs)), state(*albs))
-    assert {logging(found, each.arn).bucket for each in albs} == {OWN_BUCKET}
+    assert {logging(found, each.arn) for each in albs} == {Logging(True, OWN_BUCKET, MARK)}
+    assert bucket(found, OWN_BUCKET).maker == TAG
     assert claim(found, OWN_BUCKET).load_balancers == frozenset()
     assert claim(found, OWN_BUCKET).turned_on
 
@@ -98,16 +93,12 @@ def test_load_balancer_that_logs_goes_on_as_it_does(prefix: str) -> None:
 
 
 def test_load_balancers_of_one_location_are_one_claim() -> None:
+    """The whole location is claimed where that is asked for."""
     albs = [alb("web", 1, bucket="logs"), alb("api", 2, bucket="logs"), alb("x", 3, bucket="logs")]
-    found = after(request("Create", WEB, API), state(*albs, buckets=(LOGS,)))
-    assert claim(found, "logs").load_balancers == {
-        "app/web/0000000000000001",
-        "app/api/0000000000000002",
-    }
-
-
-def test_whole_location_is_claimed_where_it_is_asked_for() -> None:
-    before = state(alb(bucket="logs"), buckets=(LOGS,))
+    before = state(*albs, buckets=(LOGS,))
+    found = after(request("Create", WEB, API), before)
+    names = {"app/web/0000000000000001", "app/api/0000000000000002"}
+    assert claim(found, "logs").load_balancers == names
     found = after(request("Create", WEB, VendorReadScope="Location"), before)
     assert claim(found, "logs").load_balancers == frozenset()
 
@@ -229,29 +220,15 @@ def observed(asked: Request) -> State:
     return observe(Aws(*clients, clock, clock.sleep, Random(7), clock() + 900), asked)
 
 
+KMS, ABROAD = replace(LOGS, encryption="aws:kms"), replace(LOGS, region="eu-west-1")
+ODD = alb(bucket="logs", prefix="AWSLogs", enabled=False)
 REFUSED = [
     (state(gone=(WEB,)), "app/web/0000000000000001 does not exist", "LoadBalancerArns"),
     (state(alb(bucket="gone")), "Bucket gone, to which", "Create it again"),
-    (
-        state(alb(bucket="x"), unreadable=("x",)),
-        "Bucket x cannot be read",
-        "set a bucket of this account",
-    ),
-    (
-        state(alb(bucket="logs"), buckets=(replace(LOGS, encryption="aws:kms"),)),
-        "encrypts with aws:kms",
-        "SSE-S3",
-    ),
-    (
-        state(alb(bucket="logs", enabled=False), buckets=(replace(LOGS, region="eu-west-1"),)),
-        "eu-west-1",
-        "bucket of that region",
-    ),
-    (
-        state(alb(bucket="logs", prefix="AWSLogs", enabled=False), buckets=(LOGS,)),
-        "AWSLogs",
-        "prefix",
-    ),
+    (state(alb(bucket="x"), unreadable=("x",)), "Bucket x cannot be read", "set a bucket of this"),
+    (state(alb(bucket="logs"), buckets=(KMS,)), "encrypts with aws:kms", "SSE-S3"),
+    (state(alb(bucket="logs", enabled=False), buckets=(ABROAD,)), "eu-west-1", "of that region"),
+    (state(ODD, buckets=(LOGS,)), "AWSLogs", "prefix"),
 ]
 
 
@@ -266,12 +243,6 @@ def test_load_balancer_that_cannot_be_onboarded_is_named(
     assert fix in refused.value.fix
 
 
-def test_bucket_without_room_in_its_policy_is_named() -> None:
-    full = replace(LOGS, policy='{"Id": "' + "x" * 20_400 + '"}')
-    with pytest.raises(Refused, match="The policy of bucket logs would grow"):
-        planned(request("Create", WEB), state(alb(bucket="logs"), buckets=(full,)))
-
-
 def test_one_bad_load_balancer_stops_all_that_are_named() -> None:
     before = state(alb(), gone=(API,))
     with pytest.raises(Refused, match="app/api/0000000000000002"):
@@ -279,19 +250,14 @@ def test_one_bad_load_balancer_stops_all_that_are_named() -> None:
 
 
 def test_star_leaves_out_what_cannot_be_onboarded_and_says_why() -> None:
-    before = state(alb(), alb("api", 2, bucket="gone"))
-    plan, found = planned(request("Create", "*"), before)
+    plan, found = planned(request("Create", "*"), state(alb(), alb("api", 2, bucket="gone")))
     assert logging(found).bucket == OWN_BUCKET
     assert [each.load_balancer for each in plan.placements] == [WEB]
-    assert set(plan.refused or {}) == {API}
-    assert "Bucket gone" in (plan.refused or {})[API]
-
-
-def test_star_without_any_load_balancer_is_refused() -> None:
-    with pytest.raises(Refused, match="No load balancer"):
-        planned(request("Create", "*"), state())
-    with pytest.raises(Refused, match="Bucket gone"):
-        planned(request("Create", "*"), state(alb(bucket="gone")))
+    assert set(plan.refused) == {API}
+    assert "Bucket gone" in plan.refused[API]
+    for none, why in ((state(), "No load balancer"), (state(alb(bucket="gone")), "Bucket gone")):
+        with pytest.raises(Refused, match=why):
+            planned(request("Create", "*"), none)
 
 
 def test_vanished_load_balancer_is_left_out_of_an_update() -> None:

@@ -76,23 +76,18 @@ def test_keys_are_encoded_as_s3_does(key: str, value: str) -> None:
 def test_what_came_goes_and_leaves_the_rest_as_it_was(
     configuration: dict[str, Any], prefixes: list[str]
 ) -> None:
+    """S3 turns EventBridge off if a new configuration leaves it out."""
     before = copy.deepcopy(configuration)
-    there = coming(*prefixes).applied(configuration)
-    assert going(*prefixes).applied(there) == configuration == before
+    edit = coming(*prefixes)
+    there = edit.applied(configuration)
     assert set(own(there)) == {ours(prefix)["Id"] for prefix in prefixes}
-
-
-@STEADY
-@given(configurations(), prefixes)
-def test_foreign_entries_keep_their_order_and_content(
-    configuration: dict[str, Any], prefixes: list[str]
-) -> None:
-    there = dict(coming(*prefixes).applied(configuration))
-    added = there.pop("TopicConfigurations")
-    before = configuration.pop("TopicConfigurations", [])
-    assert isinstance(added, list)
-    assert added[: len(before)] == before
-    assert there == configuration
+    assert edit.applied(there) == NotificationEdit().applied(there) == there
+    assert going(*prefixes).applied(there) == configuration == before
+    theirs = before.pop("TopicConfigurations", [])
+    topics = there["TopicConfigurations"]
+    assert isinstance(topics, list)
+    assert topics[: len(theirs)] == theirs
+    assert {**there, "TopicConfigurations": theirs} == {**before, "TopicConfigurations": theirs}
 
 
 @STEADY
@@ -107,21 +102,6 @@ def test_edits_of_two_stacks_commute(
     assert unordered(one) == unordered(two)
     left = going(*set(mine) - set(others))
     assert unordered(left.applied(one)) == unordered(second.applied(configuration))
-
-
-@STEADY
-@given(configurations(), prefixes)
-def test_edit_is_repeatable(configuration: dict[str, Any], prefixes: list[str]) -> None:
-    there = coming(*prefixes).applied(configuration)
-    assert coming(*prefixes).applied(there) == there
-    assert NotificationEdit().applied(there) == there
-
-
-def test_eventbridge_stays_on() -> None:
-    """S3 turns EventBridge off if a new configuration leaves it out."""
-    there = coming("web").applied({"EventBridgeConfiguration": {}})
-    assert there["EventBridgeConfiguration"] == {}
-    assert going("web").applied(there) == {"EventBridgeConfiguration": {}}
 
 
 def test_entry_in_another_form_is_left_alone() -> None:
@@ -160,6 +140,10 @@ def foreign(events: list[str], kind: str = "Topic", **rules: str) -> dict[str, A
     return {f"{kind}Configurations": [item]}
 
 
+def covering(configuration: Any, location: Location = WEB, *, share: bool = True) -> str | None:
+    return covering_topic(configuration, location, HERE, share=share)
+
+
 CREATED = "s3:ObjectCreated:*"
 APART = [
     foreign(["s3:ObjectRemoved:*"]),
@@ -176,8 +160,8 @@ APART = [
 
 @pytest.mark.parametrize("configuration", APART)
 def test_entries_apart_from_ours_are_not_in_the_way(configuration: dict[str, Any]) -> None:
-    assert covering_topic(configuration, WEB, HERE, share=True) is None
-    assert covering_topic(configuration, WEB, HERE, share=False) is None
+    assert covering(configuration) is None
+    assert covering(configuration, share=False) is None
 
 
 COVERING = [
@@ -193,9 +177,17 @@ COVERING = [
 
 @pytest.mark.parametrize("configuration", COVERING)
 def test_topic_that_is_told_of_every_log_object_is_shared(configuration: dict[str, Any]) -> None:
-    assert covering_topic(configuration, WEB, HERE, share=True) == THEIRS
+    """It is not shared by a role that may not unsubscribe."""
+    assert covering(configuration) == THEIRS
+    with pytest.raises(Refused, match="their-entry"):
+        covering(configuration, share=False)
 
 
+OTHERS = [
+    "arn:aws:sns:us-east-1:210987654321:theirs",
+    "arn:aws:sns:eu-west-1:123456789012:theirs",
+    "arn:aws:sns:us-east-1:123456789012:theirs.fifo",
+]
 IN_THE_WAY = [
     foreign(["s3:ObjectCreated:Put"]),
     foreign([CREATED], prefix=f"web/{BELOW}2026/"),
@@ -203,15 +195,21 @@ IN_THE_WAY = [
     foreign([CREATED], "Queue"),
     foreign([CREATED], "LambdaFunction", prefix="web"),
     foreign(["s3:ObjectCreated:CompleteMultipartUpload"], "Queue", prefix="web/"),
+    *(json.loads(json.dumps(foreign([CREATED])).replace(THEIRS, each)) for each in OTHERS),
+    {  # a topic is shared only if its entry is the only one in the way
+        "TopicConfigurations": [
+            *foreign([CREATED], prefix="web/")["TopicConfigurations"],
+            *foreign([CREATED], prefix=f"web/{BELOW}2026/")["TopicConfigurations"],
+        ]
+    },
 ]
 
 
 @pytest.mark.parametrize("configuration", IN_THE_WAY)
 def test_entry_that_cannot_be_shared_is_named(configuration: dict[str, Any]) -> None:
     with pytest.raises(Refused) as refused:
-        covering_topic(configuration, WEB, HERE, share=True)
-    (kind,) = configuration
-    (item,) = configuration[kind]
+        covering(configuration)
+    ((item, *_),) = configuration.values()
     assert "their-entry" in refused.value.what
     assert next(value for key, value in item.items() if key.endswith("Arn")) in refused.value.what
     assert "logs" in refused.value.what and "below web" in refused.value.what
@@ -219,55 +217,17 @@ def test_entry_that_cannot_be_shared_is_named(configuration: dict[str, Any]) -> 
     assert "prefix or suffix" in refused.value.fix
 
 
-@pytest.mark.parametrize("configuration", COVERING)
-def test_nothing_is_shared_by_a_role_that_may_not_unsubscribe(
-    configuration: dict[str, Any],
-) -> None:
-    with pytest.raises(Refused, match="their-entry"):
-        covering_topic(configuration, WEB, HERE, share=False)
-
-
-@pytest.mark.parametrize(
-    "topic",
-    [
-        "arn:aws:sns:us-east-1:210987654321:theirs",
-        "arn:aws:sns:eu-west-1:123456789012:theirs",
-        "arn:aws:sns:us-east-1:123456789012:theirs.fifo",
-    ],
-)
-def test_topic_that_we_may_not_use_is_in_the_way(topic: str) -> None:
-    configuration = json.loads(json.dumps(foreign([CREATED])).replace(THEIRS, topic))
-    with pytest.raises(Refused, match="their-entry"):
-        covering_topic(configuration, WEB, HERE, share=True)
-
-
-def test_two_entries_in_the_way_are_not_shared() -> None:
-    """A topic is shared only if its entry is the only one in the way."""
-    configuration = {
-        "TopicConfigurations": [
-            *foreign([CREATED], prefix="web/")["TopicConfigurations"],
-            *foreign([CREATED], prefix=f"web/{BELOW}2026/")["TopicConfigurations"],
-        ]
-    }
-    with pytest.raises(Refused, match="their-entry"):
-        covering_topic(configuration, WEB, HERE, share=True)
-
-
 def test_encoded_prefix_is_compared_by_its_meaning() -> None:
     location = Location("logs", "my logs")
-    assert (
-        covering_topic(foreign([CREATED], prefix="my+logs/"), location, HERE, share=True) == THEIRS
-    )
-    assert (
-        covering_topic(foreign([CREATED], prefix="my%20web/"), location, HERE, share=True) is None
-    )
+    assert covering(foreign([CREATED], prefix="my+logs/"), location) == THEIRS
+    assert covering(foreign([CREATED], prefix="my%20web/"), location) is None
 
 
 def test_entry_without_an_id_is_named_by_its_destination() -> None:
     configuration = foreign(["s3:ObjectCreated:Put"])
     del configuration["TopicConfigurations"][0]["Id"]
     with pytest.raises(Refused, match=THEIRS):
-        covering_topic(configuration, WEB, HERE, share=True)
+        covering(configuration)
 
 
 @STEADY
@@ -279,7 +239,7 @@ def test_what_is_found_free_has_no_overlap_by_aws_rule(
     """S3 refuses two entries with a common event type if both prefixes and suffixes overlap."""
     location = Location("logs", prefix.strip("/"))
     try:
-        free = covering_topic(configuration, location, HERE, share=True) is None
+        free = covering(configuration, location) is None
     except Refused:
         free = False
     start = f"{location.prefix}/{BELOW}" if location.prefix else BELOW

@@ -36,6 +36,13 @@ def denies_delivery(*statements: dict[str, Any]) -> str | None:
     return denying(document, delivery(), "s3:PutObject", OBJECT)
 
 
+OUTSIDERS = {"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}}
+NO_SERVICE = {"aws:PrincipalIsAWSService": "false"}
+# A data perimeter like those in AWS's examples.
+PERIMETER = {
+    "StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-123", "aws:SourceVpc": "vpc-1"},
+    "BoolIfExists": {**NO_SERVICE, "aws:ViaAWSService": "false"},
+}
 SHUT = [
     deny(),
     deny(Principal={"AWS": "*"}),
@@ -51,7 +58,7 @@ SHUT = [
     deny(Resource="*"),
     deny(Resource="arn:aws:s3:::logs/web/AWSLogs/*/x.log.g?"),
     deny(Resource=None, NotResource="arn:aws:s3:::logs/img/*"),
-    deny(Condition={"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}}),
+    deny(Condition=OUTSIDERS),
     deny(Condition={"StringNotEqualsIfExists": {"aws:PrincipalOrgID": ["o-123", "o-456"]}}),
     deny(Condition={"StringNotEquals": {"AWS:SourceVpce": "vpce-1"}}),
     deny(Condition={"Null": {"aws:SourceVpc": "true"}}),
@@ -62,18 +69,7 @@ SHUT = [
     deny(Condition={"Bool": {"aws:PrincipalIsAWSService": "false"}}),
     deny(Condition={"Bool": {"aws:PrincipalIsAWSService": False}}),
     deny(Condition={"Bool": {"aws:ViaAWSService": "false"}}),
-    deny(  # a data perimeter like those in AWS's examples
-        Condition={
-            "StringNotEqualsIfExists": {
-                "aws:PrincipalOrgID": "o-123",
-                "aws:SourceVpc": "vpc-1",
-            },
-            "BoolIfExists": {
-                "aws:PrincipalIsAWSService": "false",
-                "aws:ViaAWSService": "false",
-            },
-        }
-    ),
+    deny(Condition=PERIMETER),
     # Without Like, a wildcard stands for itself.
     deny(Condition={"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::999988887777:*"}}),
     deny(Condition={"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::*:role/reader"}}),
@@ -130,16 +126,9 @@ OPEN = [
     deny(Condition={"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}}),
     deny(Condition={"StringEquals": {"aws:VpceOrgID": "o-123"}}),
     deny(
-        Condition={
-            "StringNotEquals": {"aws:PrincipalOrgID": "o-123", "aws:PrincipalAccount": VENDOR}
-        }
+        Condition={"StringNotEquals": {"aws:PrincipalOrgID": "o", "aws:PrincipalAccount": VENDOR}}
     ),
-    deny(
-        Condition={
-            "StringNotEquals": {"aws:PrincipalOrgID": "o-123"},
-            "Bool": {"aws:SecureTransport": "false"},
-        }
-    ),
+    deny(Condition={**OUTSIDERS, "Bool": {"aws:SecureTransport": "false"}}),
 ]
 
 
@@ -181,18 +170,10 @@ def test_condition_that_may_not_hold_is_no_denial(condition: dict[str, Any]) -> 
         (deny(Condition={"Bool": {"aws:SecureTransport": "false"}}), False),
         (deny(Condition={"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}), True),
         # A service does not belong to an organisation.
-        (deny(Condition={"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}}), True),
+        (deny(Condition=OUTSIDERS), True),
         (deny(Condition={"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-123"}}), True),
         (deny(Condition={"StringEquals": {"aws:PrincipalOrgID": "o-123"}}), False),
-        (
-            deny(
-                Condition={
-                    "StringNotEquals": {"aws:PrincipalOrgID": "o-123"},
-                    "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
-                }
-            ),
-            False,
-        ),
+        (deny(Condition={**OUTSIDERS, "BoolIfExists": NO_SERVICE}), False),
         (deny(Principal={"AWS": "*"}), True),
         (deny(Principal={"AWS": ["*"]}), True),
         (deny(Principal={"AWS": "arn:aws:iam::123456789012:root"}), False),

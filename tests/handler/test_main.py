@@ -57,21 +57,9 @@ def test_any_event_with_an_answer_url_gets_one_answer(given_event: dict[str, obj
         assert answer["Status"] == "FAILED"
 
 
-URLS = [
-    None,
-    7,
-    "",
-    "nonsense",
-    "https://",
-    "https://[half",
-    "http://answers.example.com/",
-    "file:///tmp/answer",
-    ["https://answers.example.com/"],
-]
-
-
-@pytest.mark.parametrize("url", URLS, ids=str)
+@pytest.mark.parametrize("url", [None, 7, "", "file:///tmp/answer", ["https://a.example.com/"]])
 def test_event_without_an_answer_url_gets_none(url: object) -> None:
+    """test_answer.py has the URLs that are accepted."""
     assert answers({**recorded("create"), "ResponseURL": url}, _no_clients, Clock()) == []
 
 
@@ -95,27 +83,20 @@ def test_nothing_secret_is_logged_or_answered(
     given = properties(web, Privileges=privileges)
     moved = {**given, "NotificationEndpoint": f"https://other.example.com/{SECRET}"}
     told = []
-    for kind, new, old in (
-        ("Create", given, None),
-        ("Update", moved, given),
-        ("Update", properties(web, NotificationEndpoint=f"ftp://{SECRET}"), moved),
-        ("Update", properties(alb_arn("gone")), moved),
-        ("Delete", moved, None),
+    for kind, new, old, status in (
+        ("Create", given, None, "SUCCESS"),
+        ("Update", moved, given, "SUCCESS"),
+        ("Update", properties(web, NotificationEndpoint=f"ftp://{SECRET}"), moved, "FAILED"),
+        ("Update", properties(alb_arn("gone")), moved, "FAILED"),
+        ("Delete", moved, None, "SUCCESS"),
     ):
         clock.sleep(60)
         told.append(run_event(event(kind, new, old, at=clock.now), account.clients, clock))
-    assert [each["Status"] for each in told] == [
-        "SUCCESS",
-        "SUCCESS",
-        "FAILED",
-        "FAILED",
-        "SUCCESS",
-    ]
+        assert told[-1]["Status"] == status
     output = capsys.readouterr()
-    for text in (output.out, output.err, json.dumps(told)):
-        assert SECRET not in text
-        assert SIGNATURE not in text
-        assert "X-Amz-Credential" not in text
+    text = output.out + output.err + json.dumps(told)
+    for secret in (SECRET, SIGNATURE, "X-Amz-Credential"):
+        assert secret not in text
     assert "other.example.com" in output.out
 
 
@@ -132,26 +113,21 @@ def test_log_is_a_json_object_a_line_that_can_be_followed(
 
 
 @pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
-def test_resource_keeps_its_id_where_its_event_is_refused_at_once(kind: str) -> None:
-    """CloudFormation would take another ID for a replacement, and send a Delete for the first."""
-    sent = event(kind, properties(WEB, LoadBalancerArns="nonsense"), at=NOON - 1200)
-    answer = run_event(sent, _no_clients, Clock())
-    assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", PHYSICAL_ID)
-
-
-@pytest.mark.parametrize("kind", ["Create", "Update"])
-def test_resource_keeps_its_id_where_its_event_is_refused_later(
+def test_resource_keeps_its_id_where_its_event_is_refused(
     account: Account, clock: Clock, kind: str
 ) -> None:
-    """The event names a load balancer that does not exist, or one in another region."""
+    """CloudFormation would take another ID for a replacement, and send a Delete for the first."""
+    sent = event(kind, properties(WEB, LoadBalancerArns="nonsense"), at=NOON - 1200)
+    refused = [run_event(sent, _no_clients, Clock())]
     web = account.add_load_balancer()
-    first = run_event(event("Create", properties(web), at=clock.now), account.clients, clock)
-    assert (first["Status"], first["PhysicalResourceId"]) == ("SUCCESS", PHYSICAL_ID)
-    for arn in (alb_arn("gone"), web.replace("us-east-1", "eu-west-1")):
+    run_event(event("Create", properties(web), at=clock.now), account.clients, clock)
+    elsewhere = web.replace("us-east-1", "eu-west-1")
+    for arn in (alb_arn("gone"), elsewhere) if kind != "Delete" else ():
         clock.sleep(60)
         sent = event(kind, properties(arn), properties(web), at=clock.now)
-        refused = run_event(sent, account.clients, clock)
-        assert (refused["Status"], refused["PhysicalResourceId"]) == ("FAILED", PHYSICAL_ID)
+        refused.append(run_event(sent, account.clients, clock))
+    for answer in refused:
+        assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", PHYSICAL_ID)
 
 
 def test_what_was_left_out_of_a_success_is_logged_too(
@@ -160,18 +136,13 @@ def test_what_was_left_out_of_a_success_is_logged_too(
     account.add_load_balancer("web")
     api = account.add_load_balancer("api")
     account.add_bucket("company-logs")
-    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
-    account.s3.put_bucket_encryption(
-        Bucket="company-logs", ServerSideEncryptionConfiguration={"Rules": [rule]}
-    )
     account.set_logging(api, "company-logs", "api")
+    account.s3.delete_bucket(Bucket="company-logs")
     answer = run_event(event("Create", properties("*")), account.clients, clock)
-    data = answer["Data"]
-    assert isinstance(data, dict)
-    assert data["NotOnboarded"].startswith("app/api/")
+    assert '"NotOnboarded": "app/api/' in json.dumps(answer["Data"])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (told,) = (line["what"] for line in lines if line["event"] == "told")
-    assert told.startswith(f"Not onboarded (1): {api}: ") and "aws:kms" in told
+    assert told.startswith(f"Not onboarded (1): {api}: ") and "company-logs" in told
 
 
 class Failing:
@@ -214,22 +185,19 @@ def test_denied_call_is_answered_with_what_to_do(kind: str) -> None:
     assert "execution role" in str(answer["Reason"])
 
 
-@pytest.mark.parametrize("seconds", [900.0, 120.0, 45.0, 5.0])
-def test_answer_comes_before_the_functions_time_is_over(seconds: float) -> None:
-    """Even if every call is throttled, enough time is left to answer."""
-    throttled = ClientError({"Error": {"Code": "Throttling"}}, "DescribeLoadBalancers")
-    clock = Clock()
-    answer = run_event(event("Create", properties(WEB)), failing(throttled), clock, seconds)
-    assert answer["Status"] == "FAILED"
-    assert clock.now - NOON < max(seconds - 20, 2)
-
-
-def test_answer_comes_before_cloudformation_gives_up() -> None:
+@pytest.mark.parametrize(
+    ("waited", "seconds", "limit"),
+    [(0, 900, 880), (0, 120, 100), (0, 45, 25), (0, 5, 2), (1150, 900, 1200)],
+)
+def test_answer_comes_in_time_even_if_every_call_is_throttled(
+    waited: float, seconds: float, limit: float
+) -> None:
     """An event that waited in Lambda's queue has less time than the function's timeout."""
     throttled = ClientError({"Error": {"Code": "Throttling"}}, "DescribeLoadBalancers")
-    clock = Clock(NOON + 1150)
-    run_event(event("Delete", properties(WEB)), failing(throttled), clock)
-    assert clock.now < NOON + 1200
+    clock = Clock(NOON + waited)
+    answer = run_event(event("Create", properties(WEB)), failing(throttled), clock, seconds)
+    assert answer["Status"] == "FAILED"
+    assert clock.now - NOON < limit
 
 
 def test_answer_that_does_not_arrive_raises_nothing(account: Account, clock: Clock) -> None:

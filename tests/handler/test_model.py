@@ -30,51 +30,37 @@ def registered(stack: str, prefix: str, turned_on: bool, *names: str) -> Bucket:
 
 KNOWN = frozenset({Location("logs", MARK)})
 ONE = "app/other/0000000000000009"
-TURNED_ON: list[tuple[str, State, str, str, str | None]] = [
-    ("no mark", state(buckets=(registered(TAG, "web", True),)), "logs", "web", None),
-    ("no mark in our bucket", state(), OWN_BUCKET, "web", None),
-    ("registered", state(buckets=(registered(TAG, MARK, True),)), "logs", MARK, TAG),
-    (
-        "by another",
-        state(buckets=(registered(OTHER_TAG, OTHERS, True),)),
-        "logs",
-        OTHERS,
-        OTHER_TAG,
-    ),
-    ("shared", state(buckets=(registered(OTHER_TAG, MARK, True),)), "logs", MARK, TAG),
-    ("for another", state(buckets=(registered(TAG, MARK, True, ONE),)), "logs", MARK, TAG),
-    ("as a customer's", state(buckets=(registered(TAG, MARK, False),)), "logs", MARK, None),
-    ("elsewhere", state(buckets=(registered(TAG, "web", True),)), "logs", MARK, None),
-    ("nothing registered", state(buckets=(Bucket("logs"),)), "logs", MARK, None),
-    (
-        "made by one of ours",
-        state(buckets=(Bucket("logs", tags={"dt-logs-analysis:stack": OTHER_TAG}),)),
-        "logs",
-        MARK,
-        TAG,
-    ),
-    ("our name", state(buckets=(Bucket(OWN_BUCKET),)), OWN_BUCKET, MARK, TAG),
-    ("our name, not read", state(), OTHER_BUCKET, OTHERS, OTHER_TAG),
-    ("our name, unreadable", state(unreadable=(OTHER_BUCKET,)), OTHER_BUCKET, OTHERS, OTHER_TAG),
-    ("unreadable", state(unreadable=("logs",)), "logs", MARK, None),
-    ("not read", state(), "logs", MARK, None),
-    ("gone", state(absent=("logs",)), "logs", MARK, TAG),
-    ("known", replace(state(buckets=(Bucket("logs"),)), ours=KNOWN), "logs", MARK, TAG),
-    (
-        "known elsewhere",
-        replace(state(buckets=(Bucket("logs"),)), ours=KNOWN),
-        "logs",
-        OTHERS,
-        None,
-    ),
-]
+MADE = Bucket("logs", tags={"dt-logs-analysis:stack": OTHER_TAG})
+PLAIN = state(buckets=(Bucket("logs"),))
 
 
-@pytest.mark.parametrize(
-    ("found", "bucket", "prefix", "tag"),
-    [case[1:] for case in TURNED_ON],
-    ids=[case[0] for case in TURNED_ON],
-)
+def holding(stack: str, prefix: str, turned_on: bool, *names: str) -> State:
+    return state(buckets=(registered(stack, prefix, turned_on, *names),))
+
+
+TURNED_ON: dict[str, tuple[State, str, str, str | None]] = {
+    "no mark": (holding(TAG, "web", True), "logs", "web", None),
+    "no mark in our bucket": (state(), OWN_BUCKET, "web", None),
+    "registered": (holding(TAG, MARK, True), "logs", MARK, TAG),
+    "by another": (holding(OTHER_TAG, OTHERS, True), "logs", OTHERS, OTHER_TAG),
+    "shared": (holding(OTHER_TAG, MARK, True), "logs", MARK, TAG),
+    "for another": (holding(TAG, MARK, True, ONE), "logs", MARK, TAG),
+    "as a customer's": (holding(TAG, MARK, False), "logs", MARK, None),
+    "elsewhere": (holding(TAG, "web", True), "logs", MARK, None),
+    "nothing registered": (PLAIN, "logs", MARK, None),
+    "made by one of ours": (state(buckets=(MADE,)), "logs", MARK, TAG),
+    "our name": (state(buckets=(Bucket(OWN_BUCKET),)), OWN_BUCKET, MARK, TAG),
+    "our name, not read": (state(), OTHER_BUCKET, OTHERS, OTHER_TAG),
+    "our name, closed": (state(unreadable=(OTHER_BUCKET,)), OTHER_BUCKET, OTHERS, OTHER_TAG),
+    "unreadable": (state(unreadable=("logs",)), "logs", MARK, None),
+    "not read": (state(), "logs", MARK, None),
+    "gone": (state(absent=("logs",)), "logs", MARK, TAG),
+    "known": (replace(PLAIN, ours=KNOWN), "logs", MARK, TAG),
+    "known elsewhere": (replace(PLAIN, ours=KNOWN), "logs", OTHERS, None),
+}
+
+
+@pytest.mark.parametrize(("found", "bucket", "prefix", "tag"), TURNED_ON.values(), ids=TURNED_ON)
 @pytest.mark.parametrize("enabled", [True, False])
 def test_logging_is_ours_by_its_mark_and_what_is_registered_there(
     found: State, bucket: str, prefix: str, tag: str | None, enabled: bool

@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.events import OTHER_TAG, STACK, TAG, alb_arn
+from support.events import ACCOUNT, OTHER_TAG, STACK, TAG, alb_arn
 from support.states import CHINA, HERE
 from support.strategies import STEADY
 
@@ -27,19 +27,15 @@ prefixes = st.from_regex(r"(?:[a-zA-Z0-9!_.*'()?$-][a-zA-Z0-9!_.*'()?$/ -]{0,20}
 prefixes = prefixes.filter(lambda prefix: not prefix.endswith("/"))
 
 
-def test_stack_has_its_names() -> None:
+def test_stack_has_its_names_and_is_where_its_id_says() -> None:
     assert HERE.tag == "558d71137e72"
     assert HERE.own_buckets == (
         "dt-logs-analysis-558d71137e72-123456789012-us-east-1-an",
         "dt-logs-analysis-558d71137e72-123456789012-us-east-1",
     )
     assert HERE.physical_id("InvokeLambdaFunction") == "dt-logs-analysis-97b827b9453c4919733248a2"
-
-
-def test_stack_is_where_its_id_says() -> None:
     assert Stack.of(STACK) == HERE
-    assert (CHINA.partition, CHINA.region) == ("aws-cn", "cn-north-1")
-    assert CHINA.account == "123456789012"
+    assert (CHINA.partition, CHINA.region, CHINA.account) == ("aws-cn", "cn-north-1", ACCOUNT)
 
 
 @pytest.mark.parametrize(
@@ -59,23 +55,16 @@ def test_stack_has_what_is_in_its_account_and_region(arn: str, has: bool) -> Non
     assert HERE.has(arn) is has
 
 
-@pytest.mark.parametrize(
-    ("arn", "name"),
-    [
-        (WEB, "app/web/0000000000000001"),
-        (WEB.replace("/app/", "/net/"), "net/web/0000000000000001"),
-        ("web", "web"),
-        ("", ""),
-    ],
-)
-def test_load_balancer_is_named_by_the_end_of_its_arn(arn: str, name: str) -> None:
-    assert load_balancer_name(arn) == name
+def test_load_balancer_is_named_by_the_end_of_its_arn() -> None:
+    assert load_balancer_name(WEB) == "app/web/0000000000000001"
+    assert load_balancer_name("web") == "web"
 
 
 @pytest.mark.parametrize("region", ["ap-southeast-1", "ap-northeast-1", "cn-northwest-1"])
 def test_bucket_names_fit_in_the_longest_region(region: str) -> None:
     for name in Stack(STACK, "aws", region, "123456789012").own_buckets:
         assert len(name) <= 63
+        assert is_own_bucket_name(name)
 
 
 TOPICS = "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-1-"
@@ -84,7 +73,7 @@ TOPICS = "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-1-"
 @pytest.mark.parametrize(
     ("stack", "bucket", "arn"),
     [
-        (HERE, "logs", "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-1-logs"),
+        (HERE, "logs", f"{TOPICS}logs"),
         (HERE, "my.logs", f"{TOPICS}my-logs_708feaf211901512"),
         # Until March 2018, us-east-1 accepted these names, too.
         (HERE, "my_logs", f"{TOPICS}my-logs_c95a47dce1078038"),
@@ -146,6 +135,7 @@ def test_mark_is_at_the_end_of_the_prefix(prefix: str, mark: str | None) -> None
 @example("_/web", TAG, True)
 def test_mark_is_put_once_and_taken_off_again(prefix: str, tag: str, kept: bool) -> None:
     """The mark shows whether the customer chose bucket and prefix; if so, both can be restored."""
+    assert unmarked(prefix) == prefix
     there = marked(prefix, tag, kept=kept)
     assert Location("logs", there).mark == tag
     assert is_kept(there) is kept
@@ -153,40 +143,27 @@ def test_mark_is_put_once_and_taken_off_again(prefix: str, tag: str, kept: bool)
     assert marked(there, OTHER_TAG, kept=kept) == marked(prefix, OTHER_TAG, kept=kept)
 
 
-@STEADY
-@given(prefixes)
-def test_prefix_without_a_mark_has_none_to_take_off(prefix: str) -> None:
-    assert unmarked(prefix) == prefix
-
-
 @pytest.mark.parametrize(
-    ("identifier", "own"),
+    ("name", "notification", "bucket"),
     [
-        ("dt-logs-analysis-1-0123456789abcdef", True),
-        ("dt-logs-analysis-27-0123456789abcdef", True),  # of a future release
-        ("dt-logs-analysis-1-0123456789abcde", False),
-        ("dt-logs-analysis-x-0123456789abcdef", False),
-        ("dt-logs-analysis", False),
-        ("", False),
+        ("dt-logs-analysis-1-0123456789abcdef", True, False),
+        ("dt-logs-analysis-27-0123456789abcdef", True, False),  # of a future release
+        ("dt-logs-analysis-1-0123456789abcde", False, False),
+        ("dt-logs-analysis-x-0123456789abcdef", False, False),
+        ("dt-logs-analysis", False, False),
+        ("", False, False),
+        ("dt-logs-analysis-558d71137e72-123456789012-us-east-1-an", False, True),
+        ("dt-logs-analysis-558d71137e72-123456789012-us-east-1", False, True),
+        ("dt-logs-analysis-logs", False, False),
+        ("dt-logs-analysis-558d71137e72", False, False),
+        ("my-dt-logs-analysis-558d71137e72-123456789012-us-east-1", False, False),
     ],
 )
-def test_notification_is_known_by_its_id(identifier: str, own: bool) -> None:
-    assert is_own_notification(identifier) is own
-    assert is_own_notification(Location("logs", identifier).notification_id)
-
-
-@pytest.mark.parametrize(
-    ("name", "own"),
-    [
-        ("dt-logs-analysis-558d71137e72-123456789012-us-east-1-an", True),
-        ("dt-logs-analysis-558d71137e72-123456789012-us-east-1", True),
-        ("dt-logs-analysis-logs", False),
-        ("dt-logs-analysis-558d71137e72", False),
-        ("my-dt-logs-analysis-558d71137e72-123456789012-us-east-1", False),
-    ],
-)
-def test_bucket_of_any_stack_is_known_by_its_name(name: str, own: bool) -> None:
-    assert is_own_bucket_name(name) is own
+def test_notification_and_bucket_of_any_stack_are_known_by_their_names(
+    name: str, notification: bool, bucket: bool
+) -> None:
+    assert (is_own_notification(name), is_own_bucket_name(name)) == (notification, bucket)
+    assert is_own_notification(Location("logs", name).notification_id)
 
 
 def test_location_has_one_notification_whoever_asks() -> None:

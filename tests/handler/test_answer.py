@@ -52,7 +52,6 @@ MANY = Outcome(
     warnings=tuple(f"app/web/{each} stays as it is: {'ü' * 90}" for each in NUMBERS),
 )
 LISTS = ("LogBuckets", "TopicArns", "SubscriptionArns", "NotOnboarded", "Warnings")
-NONE = dict.fromkeys(LISTS, "none")
 SAME = {"TemplateVersion": "0.1.0", "HandlerSha256": "0" * 64}
 
 
@@ -113,6 +112,11 @@ def test_long_reason_uses_the_room_that_there_is() -> None:
 
 
 LEFT_OUT = Outcome(
+    placements=tuple(
+        Placement(alb_arn(f"n{i}"), Location(name, "x")) for i, name in enumerate("bab")
+    ),
+    topics=("t1", "t2"),
+    subscriptions=("s1", "t2 awaits confirmation"),
     refused=((alb_arn("api", 2), "Its bucket is gone."), (alb_arn("x", 3), "It vanished.")),
     kept=("bucket old, which holds logs", "topic t"),
     unread=("bucket x could not be read",),
@@ -120,16 +124,18 @@ LEFT_OUT = Outcome(
 )
 
 
-def test_outputs_tell_what_was_left_out_and_what_stays() -> None:
+def test_outputs_tell_each_thing_once_and_what_was_left_out_and_what_stays() -> None:
     assert outputs(LEFT_OUT) == {
-        **NONE,
         **SAME,
+        "LogBuckets": "a,b",
+        "TopicArns": "t1,t2",
+        "SubscriptionArns": "s1,t2 awaits confirmation",
         "NotOnboarded": "app/api/0000000000000002: Its bucket is gone,"
         "app/x/0000000000000003: It vanished",
         "Warnings": "app/web/1 stays as it is,Note: bucket old, which holds logs,Note: topic t,"
         "Note: bucket x could not be read",
     }
-    assert outputs(Outcome()) == {**NONE, **SAME}
+    assert outputs(Outcome()) == {**SAME, **dict.fromkeys(LISTS, "none")}
 
 
 def test_secret_is_hidden_in_outputs_before_they_are_cut() -> None:
@@ -138,22 +144,6 @@ def test_secret_is_hidden_in_outputs_before_they_are_cut() -> None:
     data = outputs(outcome, lambda text: text.replace("s3cr3t" * 200, "…").replace("s3cr3t", "…"))
     assert data["NotOnboarded"] == "arn: to …"
     assert data["Warnings"] == "x" * 450 + "…"
-
-
-def test_outputs_are_told_once_each_and_in_order() -> None:
-    places = [Location("b", ""), Location("a", "x"), Location("b", "y")]
-    outcome = Outcome(
-        placements=tuple(Placement(alb_arn(f"n{i}"), each) for i, each in enumerate(places)),
-        topics=("t1", "t2"),
-        subscriptions=("s1", "t2 awaits confirmation"),
-    )
-    assert outputs(outcome) == {
-        **NONE,
-        **SAME,
-        "LogBuckets": "a,b",
-        "TopicArns": "t1,t2",
-        "SubscriptionArns": "s1,t2 awaits confirmation",
-    }
 
 
 def test_deletion_is_told_without_data() -> None:

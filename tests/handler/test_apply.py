@@ -22,7 +22,6 @@ from dt_logs_handler.model import (
     EditNotifications,
     EditPolicy,
     Logging,
-    Plan,
     SecureBucket,
     SetLogging,
     Step,
@@ -101,42 +100,6 @@ def test_load_balancers_that_follow_each_other_are_taken_together_each_once(work
     assert bench.taken[2:] == steps[2:]
 
 
-MODIFY = "ModifyLoadBalancerAttributes"
-SPREADING = "Access Denied for bucket: logs. Please check S3bucket permission"
-
-
-@pytest.mark.parametrize(
-    ("apart", "cause", "passes"),
-    [
-        (True, error("OperationNotPermitted", MODIFY), True),
-        (True, error("InvalidConfigurationRequest", MODIFY, SPREADING), True),
-        (True, error("AccessDenied", MODIFY), True),
-        (True, error("Throttling", MODIFY), False),
-        (True, error("OperationNotPermitted", "DescribeLoadBalancerAttributes"), True),
-        (False, error("OperationNotPermitted", MODIFY), False),
-    ],
-)
-def test_load_balancer_that_elb_refuses_may_fail_apart(
-    apart: bool, cause: ClientError, passes: bool
-) -> None:
-    """The remaining steps assume that all were onboarded, so they are left to the next plan."""
-    odd = turned_on(API)
-    bench = Bench({odd: cause})
-    effects = bench.effects()
-    effects.plan = Plan(tolerated=((odd, (API,)),) if apart else ())
-    steps = [turned_on(WEB), odd, turned_on(SHOP), FIRST]
-    if not passes:
-        with pytest.raises(CallFailed):
-            carry_out(steps, effects, bench.take)
-        assert effects.failed == {}
-        return
-    carry_out(steps, effects, bench.take)
-    assert bench.taken == steps[:3]
-    assert set(effects.failed) == {API}
-    assert effects.failed[API].startswith(f"{cause.operation_name} failed with ")
-    assert effects.closed == ({"logs"} if SPREADING in str(cause) else set())
-
-
 OUT = SetLogging(WEB, ON, OFF)
 QUIET = EditNotifications("logs", NotificationEdit(drop=frozenset({"x"})))
 DISARM = EditPolicy("logs", PolicyEdit(disarm=frozenset({"sid"}), owner="o"))
@@ -167,13 +130,6 @@ def test_way_out_goes_on_after_a_failure_and_keeps_the_register(
     assert len(failures) == len(failing)
     assert bench.taken == [each for each in WAY_OUT if each not in left]
     assert [each for each, what in bench.logged if "next try" in what] == left
-
-
-def test_policy_that_went_with_its_bucket_is_no_failure() -> None:
-    bench = Bench({DISARM: error("MalformedPolicy")})
-    effects = bench.effects()
-    effects.gone.add("logs")
-    assert carry_out_all(WAY_OUT, effects, bench.take) == []
 
 
 FILE = DeleteTestFile(LOCATION)
@@ -221,6 +177,13 @@ def test_failure_that_matters_or_is_temporary_fails_the_way_out(step: Step, code
     assert bench.taken == [step]
 
 
+def test_policy_that_went_with_its_bucket_is_no_failure() -> None:
+    bench = Bench({DISARM: error("MalformedPolicy")})
+    effects = bench.effects()
+    effects.gone.add("logs")
+    assert carry_out_all(WAY_OUT, effects, bench.take) == []
+
+
 def test_test_file_is_not_tried_again_where_its_registration_cannot_go() -> None:
     effects = Bench().effects()
     effects.keep(DROP, "the statement")
@@ -253,6 +216,7 @@ STEPS: dict[str, Step] = {
 @pytest.mark.parametrize(
     ("found", "needed"),
     [
+        (None, set()),
         ([], set()),
         ([claim(TAG)], set()),
         ([claim(TAG, time=NOON + 1)], set(STEPS)),
@@ -265,14 +229,11 @@ STEPS: dict[str, Step] = {
     ],
 )
 def test_what_another_stack_or_a_later_event_needs_stays(
-    found: list[Registration], needed: set[str]
+    found: list[Registration] | None, needed: set[str]
 ) -> None:
-    effects = Bench(policies={"logs": claims(*found)}).effects()
+    """A bucket that is gone is needed by nobody."""
+    effects = Bench(policies={} if found is None else {"logs": claims(*found)}).effects()
     assert {name for name, step in STEPS.items() if effects.needed(step)} == needed
-
-
-def test_bucket_that_is_gone_is_needed_by_nobody() -> None:
-    assert not any(map(Bench().effects().needed, STEPS.values()))
 
 
 def test_policy_is_reused_for_a_moment_to_look_for_others() -> None:

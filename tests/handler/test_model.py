@@ -1,12 +1,11 @@
 """What a state shows: who turned logging on, how long logs are kept, what a step changes."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from support.events import OTHER_BUCKET, OTHER_TAG, OWN_BUCKET, TAG, VENDOR
-from support.states import HERE, PRIVATE, alb, state
+from support.states import HERE, state
 
 from dt_logs_handler.model import Bucket, Logging, SetRetention, SetTags, State
 from dt_logs_handler.names import Location
@@ -67,13 +66,6 @@ def test_logging_is_ours_by_its_mark_and_what_is_registered_there(
 ) -> None:
     """A controller that sets another bucket and leaves the prefix has taken the logging over."""
     assert found.turned_on(Logging(enabled, bucket, prefix), HERE) == tag
-
-
-def test_register_is_of_all_buckets_that_can_be_read() -> None:
-    other = replace(registered(OTHER_TAG, "", False), name="more")
-    found = state(alb(), buckets=(registered(TAG, "web", True), other), unreadable=("x",))
-    assert [each.stack for each in found.register(HERE)] == [TAG, OTHER_TAG]
-    assert [each.stack for each in found.registered(HERE)] == [TAG]
 
 
 THEIRS = {"ID": "org", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 9}}
@@ -141,19 +133,3 @@ def test_tags_of_others_are_kept() -> None:
         "mine": "x",
     }
     assert step.applied({}) == {"team": "b", "mine": "x"}
-
-
-@pytest.mark.parametrize(
-    ("changed", "secure"),
-    [
-        ({}, True),
-        ({"encryption": "aws:kms"}, False),
-        ({"ownership": "BucketOwnerPreferred"}, False),
-        ({"public_access_block": {}}, False),
-        *(({"public_access_block": {**PRIVATE, key: False}}, False) for key in PRIVATE),
-    ],
-)
-def test_bucket_of_ours_is_secure_in_every_setting(
-    changed: Mapping[str, Any], secure: bool
-) -> None:
-    assert replace(Bucket("logs", public_access_block=PRIVATE), **changed).secure is secure

@@ -153,16 +153,6 @@ def test_disarming_leaves_alone_what_is_disarmed_or_gone() -> None:
     assert disarming([claim()], HERE).applied(None) is None
 
 
-@pytest.mark.parametrize("principal", ["*", {"AWS": "*"}, {"AWS": ["123456789012"]}, {"AWS": "x"}])
-def test_forms_of_a_principal_stay_as_they_are(principal: object) -> None:
-    """A public statement must keep its form, and a string must not become a list."""
-    theirs = {"Effect": "Allow", "Principal": principal, "Action": "s3:*", "Resource": ["*"]}
-    policy = json.dumps({"Version": "2008-10-17", "Id": "theirs", "Statement": theirs})
-    there = coming(claim()).applied(policy)
-    assert statements(there)[0] == theirs
-    assert rest(there) == {"Version": "2008-10-17", "Id": "theirs"}
-
-
 def test_statement_of_ours_is_replaced_in_its_place() -> None:
     theirs = {"Sid": "theirs", "Effect": "Allow"}
     old = {"Sid": "DTLogsAnalysis1TlsOnly", "Effect": "Allow"}

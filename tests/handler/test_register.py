@@ -127,6 +127,8 @@ def test_registration_is_found_among_foreign_statements(
     document["Statement"] = [*around, claim.statement(HERE), *around]
     assert registrations(json.dumps(document), claim.location.bucket, HERE) == [claim]
     assert registrations(foreign, claim.location.bucket, HERE) == []
+    single = json.dumps({"Statement": claim.statement(HERE)})
+    assert registrations(single, claim.location.bucket, HERE) == [claim]
 
 
 @pytest.mark.parametrize(
@@ -194,12 +196,6 @@ def test_registration_of_a_format_to_come_is_known() -> None:
     sid = claim.sid.replace("DTLogsAnalysis1Read", "DTLogsAnalysis12Read")
     (found,) = registrations(policy({**claim.statement(HERE), "Sid": sid}), "logs", HERE)
     assert found.covers(Location("logs", "web"))
-
-
-def test_single_statement_needs_no_list() -> None:
-    claim = registration("web")
-    assert registrations(json.dumps({"Statement": claim.statement(HERE)}), "logs", HERE) == [claim]
-    assert registrations(None, "logs", HERE) == []
 
 
 def test_claim_covers_its_location_and_load_balancers() -> None:

@@ -8,7 +8,6 @@ import pytest
 from support.events import (
     ENDPOINT,
     NOON,
-    OTHER_TAG,
     OWN_BUCKET,
     QUEUE,
     TAG,
@@ -133,19 +132,11 @@ def test_register_comes_first_and_logging_last() -> None:
     assert kinds[-2:] == [SetLogging, SetLogging]
 
 
-@pytest.mark.parametrize("before", [state(alb()), LOGGING], ids=["new", "adopted"])
-@pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
-def test_second_plan_changes_nothing(before: State, privileges: str) -> None:
-    before = replace(before, topics=None) if privileges == "documented" else before
-    there = after(request("Create", WEB, Privileges=privileges), before)
-    again = request("Update", WEB, Privileges=privileges, RunToken="2", at=NOON + 60)
-    assert planned(again, there)[0].changes == ()
-
-
 def test_documented_role_creates_topics_without_reading_them() -> None:
     """It may only create topics and subscribe; to tag a topic, it would need a permission."""
     asked = request("Create", WEB, Privileges="documented", ResourceTags=["team=logs"])
-    plan, _ = planned(asked, state(alb(), documented=True))
+    plan, found = planned(asked, state(alb(), documented=True))
+    assert planned(asked, found)[0].changes == ()
     (made,) = (step for step in plan.steps if isinstance(step, EnsureTopic))
     assert made.tags == {}
     assert any(isinstance(step, Subscribe) for step in plan.steps)
@@ -230,17 +221,6 @@ def test_policy_that_would_grow_beyond_its_limit_is_refused_with_the_fix() -> No
     assert "VendorReadScope=Location" in refused.value.fix
     found = after(request("Create", *arns, VendorReadScope="Location"), before)
     assert len(bucket(found, "logs").register(HERE)) == 1
-
-
-def test_two_stacks_at_one_location_share_all_but_their_claims() -> None:
-    first = after(request("Create", WEB), LOGGING)
-    both = after(request("Create", WEB, stack=THERE), first)
-    assert {each.stack for each in bucket(both, "logs").register(HERE)} == {TAG, OTHER_TAG}
-    assert bucket(both, "logs").notifications == bucket(first, "logs").notifications
-    assert both.topics == first.topics
-    assert both.load_balancers == LOGGING.load_balancers
-    for stack in (HERE, THERE):
-        assert planned(request("Update", WEB, stack=stack, at=NOON + 60), both)[0].changes == ()
 
 
 UPDATES: list[dict[str, object]] = [

@@ -168,7 +168,7 @@ def test_an_answer_that_does_not_show_the_change_is_not_believed() -> None:
     """The load balancer is read back, and set again."""
     fleet = Fleet(2)
     deaf = Deaf(fleet.account.elbv2)
-    fleet.clients = lambda: (deaf, fleet.account.s3, fleet.account.sns)  # type: ignore[method-assign]
+    fleet.clients = lambda: (deaf, fleet.account.s3, fleet.account.sns)
     fleet.succeed("Create", properties(*fleet.arns))
     assert fleet.logs() == [True, True]
     assert deaf.heard == 3

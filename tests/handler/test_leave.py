@@ -5,17 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from handler.planning import ADOPTED, API, FOREIGN, LAST, LATER, LOGS, NEW, WEB, announced
 from hypothesis import event, given
 from hypothesis import strategies as st
 from support.events import (
     ENDPOINT,
-    NOON,
     OTHER_TAG,
     OWN_BUCKET,
     QUEUE,
     TAG,
     VENDOR,
-    alb_arn,
     properties,
     topic_arn,
 )
@@ -50,18 +49,14 @@ from dt_logs_handler.model import (
     SetLogging,
     State,
     Subscription,
-    Topic,
     Unreadable,
     Unsubscribe,
 )
 from dt_logs_handler.notifications import own
 from dt_logs_handler.plan import plan
 
-WEB, API = alb_arn("web", 1), alb_arn("api", 2)
-LOGS = Bucket("logs", region="us-east-1")
-ADOPTED = state(alb(bucket="logs", prefix="web"), buckets=(LOGS,))
-BOTH = pytest.mark.parametrize("before", [ADOPTED, state(alb())], ids=["adopted", "new"])
-SHARED = "arn:aws:sns:us-east-1:123456789012:theirs"
+BOTH = pytest.mark.parametrize("before", [ADOPTED, NEW], ids=["adopted", "new"])
+ARN = topic_arn("logs")
 
 
 def off(before: State, arn: str, found: State) -> LoadBalancer:
@@ -95,7 +90,7 @@ def test_customers_bucket_is_left_as_it_was_found(
     except Refused:
         event("refused")
         return
-    back = after(request("Delete", WEB, at=NOON + 60), there)
+    back = after(request("Delete", WEB, at=LATER), there)
     assert back.load_balancers == before.load_balancers
     found = bucket(back, "logs")
     assert _statements(found.policy) == _statements(policy)
@@ -111,7 +106,7 @@ def _statements(policy: str | None) -> Any:
 
 
 def test_vendors_right_goes_first_then_logging_and_the_register_last() -> None:
-    there = after(request("Create", WEB), state(alb()))
+    there = after(request("Create", WEB), NEW)
     (mine,) = there.registered(HERE)
     first, *steps, last = plan(request("Delete", WEB), there).steps
     assert isinstance(first, EditPolicy) and isinstance(last, EditPolicy)
@@ -137,17 +132,17 @@ def test_delete_goes_on_from_where_another_has_stopped(before: State) -> None:
         assert {each.vendor for each in found.register(HERE)} <= (
             {"123456789012"} if number else {VENDOR}
         )
-        back = after(request("Delete", WEB, at=NOON + 60), found)
+        back = after(request("Delete", WEB, at=LATER), found)
         assert back.buckets == before.buckets and not any((back.topics or {}).values())
         assert back.load_balancers[WEB] == off(before, WEB, back)
-        assert plan(request("Delete", WEB, at=NOON + 120), back).steps == ()
+        assert plan(request("Delete", WEB, at=LAST), back).steps == ()
 
 
 def test_create_after_a_delete_that_stopped_grants_the_right_again() -> None:
     there = after(request("Create", WEB), ADOPTED)
     disarmed = taken(plan(request("Delete", WEB), there).steps[0], there)
     assert [each.vendor for each in disarmed.register(HERE)] == ["123456789012"]
-    again = after(request("Update", WEB, at=NOON + 60), disarmed)
+    again = after(request("Update", WEB, at=LATER), disarmed)
     assert [each.vendor for each in again.register(HERE)] == [VENDOR]
 
 
@@ -164,7 +159,7 @@ def test_load_balancer_that_somebody_changed_is_left_alone(changed: Logging) -> 
     """The prefix no longer ends with our mark, so the logging is not ours to change."""
     there = after(request("Create", WEB), state(alb(), buckets=(LOGS,)))
     elsewhere = moved(there, WEB, changed)
-    back = after(request("Delete", WEB, at=NOON + 60), elsewhere)
+    back = after(request("Delete", WEB, at=LATER), elsewhere)
     assert back.load_balancers == elsewhere.load_balancers
 
 
@@ -178,17 +173,17 @@ def test_load_balancer_that_somebody_changed_is_left_alone(changed: Logging) -> 
 def test_mark_is_taken_off_where_somebody_switched_logging_off(now: Logging, left: Logging) -> None:
     before = state(alb(bucket="logs", prefix=left.prefix, enabled=False), buckets=(LOGS,))
     off_since = moved(after(request("Create", WEB), before), WEB, now)
-    back = after(request("Delete", WEB, at=NOON + 60), off_since)
+    back = after(request("Delete", WEB, at=LATER), off_since)
     assert back.load_balancers[WEB] == LoadBalancer(WEB, left)
     assert back.buckets == before.buckets
 
 
 def test_bucket_of_ours_stays_while_anything_logs_to_it() -> None:
     """If it were deleted, whoever took its name would get the logs."""
-    there = after(request("Create", WEB), state(alb()))
+    there = after(request("Create", WEB), NEW)
     guest = alb("guest", 9, bucket=OWN_BUCKET, prefix="guest")
     crowded = moved(there, guest.arn, guest.logging)
-    back = after(request("Delete", WEB, at=NOON + 60), crowded)
+    back = after(request("Delete", WEB, at=LATER), crowded)
     assert bucket(back, OWN_BUCKET).register(HERE) == []
     assert back.load_balancers[guest.arn] == guest
 
@@ -199,37 +194,34 @@ def test_shared_pieces_stay_until_the_last_stack_goes(before: State, first: Any)
     second = THERE if first is HERE else HERE
     one = after(request("Create", WEB), before)
     both = after(request("Create", WEB, stack=THERE), one)
-    left = after(request("Delete", WEB, stack=first, at=NOON + 60), both)
+    left = after(request("Delete", WEB, stack=first, at=LATER), both)
     assert left.load_balancers == both.load_balancers
     assert [each.stack for each in left.register(HERE)] == [second.tag]
     (name,) = {each.location.bucket for each in left.register(HERE)}
     assert bucket(left, name).notifications == bucket(both, name).notifications
     assert left.topics == both.topics
-    none = after(request("Delete", WEB, stack=second, at=NOON + 120), left)
+    none = after(request("Delete", WEB, stack=second, at=LAST), left)
     assert none.buckets == before.buckets and not any((none.topics or {}).values())
     assert none.load_balancers[WEB] == off(before, WEB, none)
 
 
-def test_each_stack_ends_its_own_endpoint_on_a_shared_topic() -> None:
-    one = after(request("Create", WEB), ADOPTED)
-    both = after(request("Create", WEB, NotificationEndpoint=QUEUE, stack=THERE), one)
-    left = after(request("Delete", WEB, at=NOON + 60), both)
-    assert [each.endpoint for each in topic(left, topic_arn("logs")).subscriptions] == [QUEUE]
-
-
 @pytest.mark.parametrize("other", [ENDPOINT, QUEUE])
-def test_subscription_goes_also_where_its_registration_is_gone(other: str) -> None:
-    """If two stacks leave at once, each may see the other's claim, and leave what they share."""
+@pytest.mark.parametrize("claimed", [True, False], ids=["claimed", "unclaimed"])
+def test_each_stack_ends_its_own_endpoint_on_a_shared_topic(other: str, claimed: bool) -> None:
+    """If two stacks leave at once, each may see the other's claim, and leave what they share.
+
+    The registration of the second is gone then, but its endpoint must end, too.
+    """
     one = after(request("Create", WEB), ADOPTED)
     both = after(request("Create", WEB, NotificationEndpoint=other, stack=THERE), one)
-    unclaimed = reset(both, "logs", policy=None)
-    left = after(request("Delete", WEB, at=NOON + 60), unclaimed)
-    if other == ENDPOINT:
+    found = both if claimed else reset(both, "logs", policy=LOGS.policy)
+    left = after(request("Delete", WEB, at=LATER), found)
+    if claimed or other == QUEUE:
+        assert [each.endpoint for each in topic(left, ARN).subscriptions] == [other]
+    else:
         assert left == ADOPTED
-        return
-    assert bucket(left, "logs") == LOGS
-    assert [each.endpoint for each in topic(left, topic_arn("logs")).subscriptions] == [QUEUE]
-    assert after(request("Delete", WEB, NotificationEndpoint=QUEUE, stack=THERE), left) == ADOPTED
+    gone = request("Delete", WEB, NotificationEndpoint=other, stack=THERE, at=LAST)
+    assert after(gone, left) == ADOPTED
 
 
 @BOTH
@@ -238,7 +230,7 @@ def test_topic_of_a_bucket_that_cannot_be_read_stays(before: State, kind: str) -
     """Only the bucket's policy shows who else needs the topic."""
     there = after(request("Create", WEB), before)
     unread = dict.fromkeys(there.buckets, Unreadable("GetBucketPolicy: no"))
-    asked = request(kind, "*", old=properties(WEB), NotificationEndpoint=QUEUE, at=NOON + 60)
+    asked = request(kind, "*", old=properties(WEB), NotificationEndpoint=QUEUE, at=LATER)
     assert after(asked, replace(there, buckets=unread)).topics == there.topics
 
 
@@ -246,7 +238,7 @@ def test_topic_of_a_bucket_that_cannot_be_read_stays(before: State, kind: str) -
 def test_topic_of_a_bucket_that_is_gone_goes(before: State) -> None:
     there = after(request("Create", WEB), before)
     gone = replace(there, buckets=dict.fromkeys(there.buckets, Absent()))
-    back = after(request("Delete", WEB, at=NOON + 60), gone)
+    back = after(request("Delete", WEB, at=LATER), gone)
     assert not any((back.topics or {}).values())
     logging = there.load_balancers[WEB]
     assert logging is not None
@@ -254,29 +246,22 @@ def test_topic_of_a_bucket_that_is_gone_goes(before: State) -> None:
     assert back.load_balancers[WEB] == (off(before, WEB, back) if ours else logging)
 
 
-def test_load_balancer_that_is_gone_is_forgotten() -> None:
-    there = after(request("Create", WEB), ADOPTED)
-    back = after(request("Delete", WEB, at=NOON + 60), moved(there, WEB, None))
-    assert back == replace(ADOPTED, load_balancers={WEB: None})
-
-
 def test_documented_role_names_what_it_may_not_remove() -> None:
     before, documented = replace(ADOPTED, topics=None), {"Privileges": "documented"}
     arn = topic_arn("logs")
     there = after(request("Create", WEB, **documented), before)
-    found, back = planned(request("Delete", WEB, **documented, at=NOON + 60), there)
+    found, back = planned(request("Delete", WEB, **documented, at=LATER), there)
     assert back == before
     (kept,) = found.kept
     assert f"aws sns delete-topic --topic-arn {arn}" in kept
     gone = replace(there, buckets={**there.buckets, "logs": Absent()}, lost=True)
-    found, _ = planned(request("Delete", WEB, **documented, at=NOON + 60), gone)
+    found, _ = planned(request("Delete", WEB, **documented, at=LATER), gone)
     assert any(f"delete-topic --topic-arn {arn})" in each for each in found.kept)
-    asked = request("Update", WEB, NotificationEndpoint=QUEUE, **documented, at=NOON + 60)
+    asked = request("Update", WEB, NotificationEndpoint=QUEUE, **documented, at=LATER)
     (kept,) = planned(asked, there)[0].kept
     assert f"list-subscriptions-by-topic --topic-arn {arn}" in kept
 
 
-ARN = topic_arn("logs")
 GUEST = Subscription(f"{ARN}:9", ARN, "email", "a@example.com")
 
 
@@ -293,8 +278,8 @@ def test_topic_that_is_not_ours_alone_stays_and_is_named(
 ) -> None:
     there = after(request("Create", WEB), ADOPTED)
     ours = topic(there, ARN)
-    now = replace(ours, subscriptions=(*ours.subscriptions, *guests), **changed)  # type: ignore[arg-type]
-    plan, back = planned(request("Delete", WEB, at=NOON + 60), replace(there, topics={ARN: now}))
+    now = replace(ours, subscriptions=(*ours.subscriptions, *guests), **changed)
+    plan, back = planned(request("Delete", WEB, at=LATER), replace(there, topics={ARN: now}))
     assert topic(back, ARN) == replace(now, subscriptions=guests)
     assert plan.kept == (kept,)
 
@@ -304,33 +289,24 @@ def test_subscription_that_was_never_confirmed_goes_with_its_topic() -> None:
     ours = topic(there, ARN)
     (pending,) = (replace(each, arn="PendingConfirmation") for each in ours.subscriptions)
     waiting = replace(there, topics={ARN: replace(ours, subscriptions=(pending,))})
-    assert after(request("Delete", WEB, at=NOON + 60), waiting) == ADOPTED
-
-
-def shared(*locations: str) -> State:
-    """Return load balancers that log to one bucket, which announces objects to a foreign topic."""
-    entry: Any = {"Id": "theirs", "TopicArn": SHARED, "Events": ["s3:ObjectCreated:*"]}
-    logs = replace(LOGS, notifications={"TopicConfigurations": [entry]})
-    albs = [alb(f"n{i}", i, bucket="logs", prefix=each) for i, each in enumerate(locations)]
-    return state(*albs, buckets=(logs,), topics=(Topic(SHARED, "", ()),))
+    assert after(request("Delete", WEB, at=LATER), waiting) == ADOPTED
 
 
 def filter_of(found: State) -> list[str]:
-    (subscription,) = topic(found, SHARED).subscriptions
+    (subscription,) = topic(found, FOREIGN).subscriptions
     assert subscription.endpoint == ENDPOINT
     document = json.loads(subscription.filter_policy or "")
     return [key["prefix"].partition("/")[0] for key in document["Records"]["s3"]["object"]["key"]]
 
 
-@pytest.mark.parametrize("first", ["web", "web and api"])
+@pytest.mark.parametrize("arns", [[WEB], [WEB, API]], ids=["web", "web and api"])
 def test_subscription_to_a_foreign_topic_changes_its_filter_with_the_load_balancers(
-    first: str,
+    arns: list[str],
 ) -> None:
     """A new load balancer changes the subscription's filter; the old one must not end it."""
-    arns = [alb_arn("n0", 0), alb_arn("n1", 1)][: 1 if first == "web" else 2]
-    there = after(request("Create", *arns), shared("web", "api"))
-    assert filter_of(there) == sorted(first.split(" and "))
-    asked = request("Update", alb_arn("n1", 1), old=properties(*arns), at=NOON + 60)
+    there = after(request("Create", *arns), announced("web", "api"))
+    assert filter_of(there) == ["api", "web"][-len(arns) :]
+    asked = request("Update", API, old=properties(*arns), at=LATER)
     found, left = planned(asked, there)
     ended = [each for each in found.steps if isinstance(each, SetFilter | Unsubscribe)]
     assert [type(each) for each in ended] == [SetFilter]
@@ -339,14 +315,13 @@ def test_subscription_to_a_foreign_topic_changes_its_filter_with_the_load_balanc
 
 
 def test_stacks_that_share_a_subscription_leave_each_others_filter() -> None:
-    before = shared("web", "api")
-    web, api = alb_arn("n0", 0), alb_arn("n1", 1)
-    one = after(request("Create", web), before)
-    both = after(request("Create", api, stack=THERE), one)
+    before = announced("web", "api")
+    one = after(request("Create", WEB), before)
+    both = after(request("Create", API, stack=THERE), one)
     assert filter_of(both) == ["api", "web"]
-    left = after(request("Delete", web, at=NOON + 60), both)
+    left = after(request("Delete", WEB, at=LATER), both)
     assert filter_of(left) == ["api"]
-    assert after(request("Delete", api, stack=THERE, at=NOON + 120), left) == before
+    assert after(request("Delete", API, stack=THERE, at=LAST), left) == before
 
 
 def test_statement_edited_by_somebody_keeps_what_is_shared() -> None:
@@ -358,6 +333,6 @@ def test_statement_edited_by_somebody_keeps_what_is_shared() -> None:
         if OTHER_TAG in statement["Sid"]:
             statement["Resource"] = "arn:aws:s3:::logs/elsewhere/*"
     edited = reset(both, "logs", policy=json.dumps(policy))
-    left = after(request("Delete", WEB, at=NOON + 60), edited)
+    left = after(request("Delete", WEB, at=LATER), edited)
     assert own(bucket(left, "logs").notifications)
     assert left.topics == both.topics

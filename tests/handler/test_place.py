@@ -5,10 +5,21 @@ from random import Random
 from typing import Any
 
 import pytest
+from handler.planning import (
+    API,
+    API_NAME,
+    LAST,
+    LATER,
+    LOGS,
+    NEW,
+    WEB,
+    WEB_NAME,
+    claim,
+    logging,
+)
 from support.events import (
     ACCOUNT,
     GLOBAL_BUCKET,
-    NOON,
     OTHER_BUCKET,
     OTHER_TAG,
     OWN_BUCKET,
@@ -17,7 +28,7 @@ from support.events import (
     alb_arn,
     properties,
 )
-from support.states import HERE, THERE, after, alb, bucket, moved, planned, request, state
+from support.states import THERE, after, alb, bucket, moved, planned, request, state
 
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.errors import Refused
@@ -25,25 +36,11 @@ from dt_logs_handler.model import Absent, Bucket, Logging, State
 from dt_logs_handler.names import Location
 from dt_logs_handler.observe import observe
 from dt_logs_handler.place import recognised
-from dt_logs_handler.register import Registration
 from dt_logs_handler.request import Request
 from dt_logs_rehearsal.account import Account, Clock
 
-WEB, API = alb_arn("web", 1), alb_arn("api", 2)
-LOGS = Bucket("logs", region="us-east-1")
+TWO = state(alb(), alb("api", 2))
 MARK = f"dt-logs-analysis/{TAG}"
-
-
-def logging(found: State, arn: str = WEB) -> Logging:
-    load_balancer = found.load_balancers[arn]
-    assert load_balancer is not None
-    return load_balancer.logging
-
-
-def claim(found: State, name: str, tag: str = TAG) -> Registration:
-    """Return the only registration that a stack has in a bucket."""
-    (mine,) = (each for each in bucket(found, name).register(HERE) if each.stack == tag)
-    return mine
 
 
 def test_new_load_balancers_share_a_bucket_of_ours() -> None:
@@ -79,7 +76,7 @@ def test_load_balancers_of_one_location_are_one_claim() -> None:
     assert found.load_balancers == before.load_balancers
     mine = claim(found, "logs")
     assert (mine.location.prefix, mine.turned_on) == ("", False)
-    assert mine.load_balancers == {"app/web/0000000000000001", "app/api/0000000000000002"}
+    assert mine.load_balancers == {WEB_NAME, API_NAME}
     found = after(request("Create", WEB, VendorReadScope="Location"), before)
     assert claim(found, "logs").load_balancers == frozenset()
 
@@ -107,32 +104,32 @@ def test_bucket_that_is_gone_or_was_ours_is_as_good_as_unset(gone: str) -> None:
 
 def test_another_stacks_own_location_is_shared_by_load_balancer() -> None:
     """The load balancer keeps logging there. This stack has fewer of them, so it names its own."""
-    theirs = after(request("Create", WEB, API, stack=THERE), state(alb(), alb("api", 2)))
+    theirs = after(request("Create", WEB, API, stack=THERE), TWO)
     found = after(request("Create", WEB), theirs)
     assert logging(found) == Logging(True, OTHER_BUCKET, f"dt-logs-analysis/{OTHER_TAG}")
     mine = claim(found, OTHER_BUCKET)
-    assert mine.load_balancers == {"app/web/0000000000000001"}
+    assert mine.load_balancers == {WEB_NAME}
     assert mine.turned_on  # by the other stack; copied, because that one may leave first
 
 
 def test_new_log_bucket_moves_no_load_balancer_that_another_stack_needs() -> None:
     there = after(request("Create", WEB), state(alb(), buckets=(LOGS,)))
     both = after(request("Create", WEB, stack=THERE), there)
-    asked = request("Update", WEB, old=properties(WEB), at=NOON + 60, LogBucketName="logs")
+    asked = request("Update", WEB, old=properties(WEB), at=LATER, LogBucketName="logs")
     assert logging(after(asked, there)).bucket == "logs"
     assert logging(after(asked, both)) == logging(both)
 
 
 def test_own_location_is_not_read_whole_once_another_stack_needs_it_for_others() -> None:
     """The load balancer that was removed keeps logging there, only for the other stack."""
-    there = after(request("Create", WEB, API), state(alb(), alb("api", 2)))
+    there = after(request("Create", WEB, API), TWO)
     both = after(request("Create", API, stack=THERE), there)
-    found = after(request("Update", WEB, old=properties(WEB, API), at=NOON + 60), both)
+    found = after(request("Update", WEB, old=properties(WEB, API), at=LATER), both)
     assert logging(found, API) == logging(both, API)
-    assert claim(found, OWN_BUCKET).load_balancers == {"app/web/0000000000000001"}
+    assert claim(found, OWN_BUCKET).load_balancers == {WEB_NAME}
 
 
-TEAM = Bucket("team-logs", region="us-east-1")
+TEAM = Bucket("team-logs", region=REGION)
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["our bucket", "customer's bucket"])
@@ -145,7 +142,7 @@ def test_logging_of_which_somebody_changed_only_the_bucket_is_the_customers(
     there = after(request("Create", WEB), state(first, buckets=(LOGS, TEAM)))
     prefix = logging(there).prefix
     changed = moved(there, WEB, Logging(True, "team-logs", prefix))
-    plan, found = planned(request(kind, WEB, at=NOON + 60), changed)
+    plan, found = planned(request(kind, WEB, at=LATER), changed)
     assert logging(found) == Logging(True, "team-logs", prefix)
     assert found.buckets[OWN_BUCKET] == Absent()
     assert bucket(found, "logs") == LOGS
@@ -154,9 +151,9 @@ def test_logging_of_which_somebody_changed_only_the_bucket_is_the_customers(
         return
     mine = claim(found, "team-logs")
     assert (mine.location.prefix, mine.turned_on) == (prefix, False)
-    assert mine.load_balancers == {"app/web/0000000000000001"}
+    assert mine.load_balancers == {WEB_NAME}
     assert [each.location.bucket for each in plan.placements] == ["team-logs"]
-    back = after(request("Delete", WEB, at=NOON + 120), found)
+    back = after(request("Delete", WEB, at=LAST), found)
     assert logging(back) == Logging(True, "team-logs", prefix)
     assert bucket(back, "team-logs") == TEAM
 
@@ -217,7 +214,7 @@ def test_load_balancer_that_cannot_be_onboarded_is_named(
     """One bad load balancer stops all that are named."""
     with pytest.raises(Refused) as refused:
         planned(request("Create", API, WEB), before)
-    assert "app/web/0000000000000001" in refused.value.what
+    assert WEB_NAME in refused.value.what
     assert what in refused.value.what
     assert fix in refused.value.fix
 
@@ -234,17 +231,17 @@ def test_star_leaves_out_what_cannot_be_onboarded_and_says_why() -> None:
 
 
 def test_load_balancer_that_never_was_fails_an_update() -> None:
-    there = after(request("Create", WEB), state(alb()))
+    there = after(request("Create", WEB), NEW)
     before = moved(there, API, None)
-    with pytest.raises(Refused, match="app/api/0000000000000002"):
+    with pytest.raises(Refused, match=API_NAME):
         planned(request("Update", WEB, API, old=properties(WEB)), before)
 
 
 def test_rollback_goes_back_to_a_load_balancer_that_vanished_meanwhile() -> None:
     """The event's old properties do not name it; the register has the earlier request's digest."""
-    there = after(request("Create", WEB, API), state(alb(), alb("api", 2)))
-    updated = after(request("Update", WEB, old=properties(WEB, API), at=NOON + 60), there)
-    back = request("Update", WEB, API, old=properties(WEB), at=NOON + 120)
+    there = after(request("Create", WEB, API), TWO)
+    updated = after(request("Update", WEB, old=properties(WEB, API), at=LATER), there)
+    back = request("Update", WEB, API, old=properties(WEB), at=LAST)
     plan, found = planned(back, moved(updated, API, None))
     assert [each.load_balancer for each in plan.placements] == [WEB]
     assert logging(found) == logging(there)
@@ -253,31 +250,28 @@ def test_rollback_goes_back_to_a_load_balancer_that_vanished_meanwhile() -> None
 @pytest.mark.parametrize("old", [properties(WEB), properties(API)])
 def test_update_succeeds_where_all_load_balancers_have_vanished(old: dict[str, object]) -> None:
     """A rollback to a single load balancer that no longer exists must not strand the stack."""
-    there = after(request("Create", WEB), state(alb()))
+    there = after(request("Create", WEB), NEW)
     if old != properties(WEB):
         before = moved(there, API, Logging())
-        there = after(request("Update", API, old=properties(WEB), at=NOON + 60), before)
-    again = request("Update", WEB, old=old, at=NOON + 120)
+        there = after(request("Update", API, old=properties(WEB), at=LATER), before)
+    again = request("Update", WEB, old=old, at=LAST)
     plan, _ = planned(again, moved(there, WEB, None))
     assert plan.placements == ()
 
 
-RECOGNISED: list[tuple[str, list[str], dict[str, object], list[str], bool]] = [
-    ("the same", [WEB, API], {}, [WEB, API], True),
-    ("in another order", [API, WEB], {}, [WEB, API], True),
-    ("with other values", [WEB, API], {"DataTheoremAccountId": "111122223333"}, [WEB, API], True),
-    ("to another bucket", [WEB, API], {"LogBucketName": "new"}, [WEB], False),
-    ("fewer", [WEB], {}, [WEB], False),
-    ("another", [API, NEW := alb_arn("new", 9)], {}, [], False),
-    ("all", ["*"], {}, [], False),
-]
+NINTH = alb_arn("new", 9)
+RECOGNISED: dict[str, tuple[list[str], dict[str, object], list[str], bool]] = {
+    "the same": ([WEB, API], {}, [WEB, API], True),
+    "in another order": ([API, WEB], {}, [WEB, API], True),
+    "other values": ([WEB, API], {"DataTheoremAccountId": "111122223333"}, [WEB, API], True),
+    "to another bucket": ([WEB, API], {"LogBucketName": "new"}, [WEB], False),
+    "fewer": ([WEB], {}, [WEB], False),
+    "another": ([API, NINTH], {}, [], False),
+    "all": (["*"], {}, [], False),
+}
 
 
-@pytest.mark.parametrize(
-    ("arns", "given", "known", "again"),
-    [case[1:] for case in RECOGNISED],
-    ids=[case[0] for case in RECOGNISED],
-)
+@pytest.mark.parametrize(("arns", "given", "known", "again"), RECOGNISED.values(), ids=RECOGNISED)
 def test_request_is_recognised_by_what_the_register_remembers(
     arns: list[str], given: dict[str, object], known: list[str], again: bool
 ) -> None:
@@ -287,9 +281,9 @@ def test_request_is_recognised_by_what_the_register_remembers(
     nothing = properties(alb_arn("x", 7))
     asked = request("Update", *arns, old=nothing, **given)
     assert recognised(asked, there) == ({alb_arn("x", 7), *known}, again)
-    updated = after(request("Update", NEW, old=properties(WEB, API), at=NOON + 60), there)
+    updated = after(request("Update", NINTH, old=properties(WEB, API), at=LATER), there)
     assert recognised(asked, updated)[1] is again
-    twice = after(request("Update", WEB, old=properties(NEW), at=NOON + 120), updated)
+    twice = after(request("Update", WEB, old=properties(NINTH), at=LAST), updated)
     assert recognised(request("Update", WEB, API, old=nothing), twice)[1] is False
 
 

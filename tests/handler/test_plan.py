@@ -5,6 +5,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from handler.planning import (
+    ADOPTED,
+    API,
+    FOREIGN,
+    LATER,
+    LOGS,
+    NEW,
+    THEIRS,
+    WEB,
+    announced,
+    notified,
+    statements,
+    subscriptions,
+)
 from support.events import (
     ENDPOINT,
     NOON,
@@ -12,27 +26,14 @@ from support.events import (
     QUEUE,
     TAG,
     VENDOR,
-    alb_arn,
     event,
     properties,
     topic_arn,
 )
-from support.states import (
-    HERE,
-    THERE,
-    after,
-    alb,
-    bucket,
-    planned,
-    request,
-    reset,
-    state,
-    topic,
-)
+from support.states import HERE, THERE, after, alb, bucket, planned, request, reset, state, topic
 
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.model import (
-    Bucket,
     CreateBucket,
     EditPolicy,
     EnsureTopic,
@@ -45,38 +46,8 @@ from dt_logs_handler.model import (
 from dt_logs_handler.notifications import own
 from dt_logs_handler.request import Request, parse, refreshing
 
-WEB, API = alb_arn("web", 1), alb_arn("api", 2)
-THEIRS = {"Sid": "Theirs", "Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket"}
-LOGS = Bucket(
-    "logs",
-    policy=json.dumps({"Version": "2008-10-17", "Statement": THEIRS}),
-    notifications={"EventBridgeConfiguration": {}},
-    region="us-east-1",
-)
-LOGGING = state(alb(bucket="logs", prefix="web"), buckets=(LOGS,))
-SHARED = "arn:aws:sns:us-east-1:123456789012:theirs"
+OURS = topic_arn("logs")
 BELOW = "AWSLogs/123456789012/elasticloadbalancing/us-east-1/"
-
-
-def statements(found: State, name: str) -> list[dict[str, Any]]:
-    policy = bucket(found, name).policy
-    there: list[dict[str, Any]] = json.loads(policy)["Statement"] if policy else []
-    return there
-
-
-def subscriptions(found: State, arn: str) -> list[tuple[str, str]]:
-    return [(each.protocol, each.endpoint) for each in topic(found, arn).subscriptions]
-
-
-def notified(name: str, topic: str = SHARED, **changed: Any) -> Bucket:
-    """Return a bucket that announces every object to the customer's topic."""
-    entry: dict[str, Any] = {
-        "Id": "theirs",
-        "TopicArn": topic,
-        "Events": ["s3:ObjectCreated:*"],
-        **changed,
-    }
-    return Bucket(name, notifications={"TopicConfigurations": [entry]}, region="us-east-1")
 
 
 @pytest.mark.parametrize(
@@ -95,8 +66,8 @@ def notified(name: str, topic: str = SHARED, **changed: Any) -> Bucket:
     ids=str,
 )
 def test_what_somebody_changed_at_our_bucket_is_put_right(settings: dict[str, Any]) -> None:
-    there = after(request("Create", WEB, ResourceTags=["team=logs"]), state(alb()))
-    asked = request("Update", WEB, ResourceTags=["team=logs"], at=NOON + 60)
+    there = after(request("Create", WEB, ResourceTags=["team=logs"]), NEW)
+    asked = request("Update", WEB, ResourceTags=["team=logs"], at=LATER)
     found = after(asked, reset(there, OWN_BUCKET, **settings))
     now, was = bucket(found, OWN_BUCKET), bucket(there, OWN_BUCKET)
     assert (now.secure, now.retention, now.tags) == (True, 30, was.tags)
@@ -107,7 +78,7 @@ def test_what_somebody_changed_at_our_bucket_is_put_right(settings: dict[str, An
 
 def test_log_bucket_of_the_customers_gets_a_reader_and_announcements_alone() -> None:
     """ELB can already write there, and whether to require TLS is the customer's decision."""
-    found = after(request("Create", WEB), LOGGING)
+    found = after(request("Create", WEB), ADOPTED)
     first, read = statements(found, "logs")
     assert first == THEIRS
     assert read["Action"] == "s3:GetObject"
@@ -118,9 +89,9 @@ def test_log_bucket_of_the_customers_gets_a_reader_and_announcements_alone() -> 
     logs = bucket(found, "logs")
     assert logs.tags == {}
     (entry,) = own(logs.notifications).values()
-    assert entry["TopicArn"] == topic_arn("logs")
+    assert entry["TopicArn"] == OURS
     assert logs.notifications["EventBridgeConfiguration"] == {}
-    assert subscriptions(found, topic_arn("logs")) == [("https", ENDPOINT)]
+    assert subscriptions(found, OURS) == [("https", ENDPOINT)]
 
 
 def test_register_comes_first_and_logging_last() -> None:
@@ -140,54 +111,45 @@ def test_documented_role_creates_topics_without_reading_them() -> None:
     (made,) = (step for step in plan.steps if isinstance(step, EnsureTopic))
     assert made.tags == {}
     assert any(isinstance(step, Subscribe) for step in plan.steps)
-    tagged, _ = planned(request("Create", WEB, ResourceTags=["team=logs"]), state(alb()))
+    tagged, _ = planned(request("Create", WEB, ResourceTags=["team=logs"]), NEW)
     (made,) = (step for step in tagged.steps if isinstance(step, EnsureTopic))
     assert made.tags == {"team": "logs"}
 
 
 def test_topic_that_already_gets_the_objects_is_shared_with_a_filter() -> None:
-    logs = notified("logs")
-    there = Topic(SHARED, "", (Subscription(f"{SHARED}:1", SHARED, "email", "a@example.com"),))
-    before = state(alb(bucket="logs", prefix="web"), buckets=(logs,), topics=(there,))
-    found = after(request("Create", WEB), before)
-    assert bucket(found, "logs").notifications == logs.notifications
-    assert subscriptions(found, SHARED) == [("email", "a@example.com"), ("https", ENDPOINT)]
-    assert json.loads(topic(found, SHARED).subscriptions[1].filter_policy or "") == {
+    """Not by the documented role, which could not end the subscription again."""
+    before = announced("web")
+    guest = Subscription(f"{FOREIGN}:1", FOREIGN, "email", "a@example.com")
+    found = after(
+        request("Create", WEB), replace(before, topics={FOREIGN: Topic(FOREIGN, "", (guest,))})
+    )
+    assert found.buckets["logs"].notifications == before.buckets["logs"].notifications
+    assert subscriptions(found, FOREIGN) == [("email", "a@example.com"), ("https", ENDPOINT)]
+    assert json.loads(topic(found, FOREIGN).subscriptions[1].filter_policy or "") == {
         "Records": {
             "s3": {"bucket": {"name": ["logs"]}, "object": {"key": [{"prefix": f"web/{BELOW}"}]}}
         }
     }
-    assert planned(request("Update", WEB, at=NOON + 60), found)[0].changes == ()
-
-
-def test_documented_role_shares_no_topic() -> None:
-    """It could not end the subscription again."""
-    before = state(alb(bucket="logs"), buckets=(notified("logs"),), documented=True)
+    assert planned(request("Update", WEB, at=LATER), found)[0].changes == ()
     with pytest.raises(Refused, match="by the notification theirs to"):
-        planned(request("Create", WEB, Privileges="documented"), before)
+        planned(request("Create", WEB, Privileges="documented"), replace(before, topics=None))
 
 
 def test_our_endpoint_on_a_foreign_topic_without_our_filter_is_in_the_way() -> None:
-    subscribed = Subscription(f"{SHARED}:1", SHARED, "https", ENDPOINT, None)
-    before = state(
-        alb(bucket="logs"),
-        buckets=(notified("logs"),),
-        topics=(Topic(SHARED, "", (subscribed,)),),
-    )
+    subscribed = Subscription(f"{FOREIGN}:1", FOREIGN, "https", ENDPOINT, None)
+    there = {FOREIGN: Topic(FOREIGN, "", (subscribed,))}
     with pytest.raises(Refused) as refused:
-        planned(request("Create", WEB), before)
-    assert f"{SHARED}:1" in refused.value.fix
+        planned(request("Create", WEB), replace(announced("web"), topics=there))
+    assert f"{FOREIGN}:1" in refused.value.fix
 
 
 def test_topic_is_shared_for_one_bucket_alone() -> None:
     """A topic has only one subscription for an endpoint, and a run sees only its own buckets."""
-    one, two = notified("one"), notified("two")
-    before = state(alb(bucket="one"), buckets=(one,), topics=(Topic(SHARED, "", ()),))
-    known = topic(after(request("Create", WEB), before), SHARED)
-    before = state(alb("api", 2, bucket="two"), buckets=(two,), topics=(known,))
+    known = topic(after(request("Create", WEB), announced("web")), FOREIGN)
+    two = state(alb("api", 2, bucket="two"), buckets=(notified("two"),), topics=(known,))
     with pytest.raises(Refused) as refused:
-        planned(request("Create", API, stack=THERE), before)
-    assert "bucket one" in refused.value.what
+        planned(request("Create", API, stack=THERE), two)
+    assert "bucket logs" in refused.value.what
     assert "Send bucket two" in refused.value.fix
 
 
@@ -205,9 +167,9 @@ def test_entry_in_the_way_is_refused_before_anything_is_done() -> None:
 
 @pytest.mark.parametrize("policy", ["{}", "", '{"Statement": []}', "no JSON"])
 def test_topic_with_another_policy_is_refused(policy: str) -> None:
-    odd = Topic(topic_arn("logs"), policy, ())
+    odd = Topic(OURS, policy, ())
     with pytest.raises(Refused) as refused:
-        planned(request("Create", WEB), replace(LOGGING, topics={odd.arn: odd}))
+        planned(request("Create", WEB), replace(ADOPTED, topics={odd.arn: odd}))
     assert f"aws sns delete-topic --topic-arn {odd.arn}" in refused.value.fix
 
 
@@ -266,7 +228,7 @@ def test_update_leads_to_what_a_create_would_and_back(changed: dict[str, object]
     old = properties(WEB, shop.arn)
     new = {**old, **changed}
     there = after(asked("Create", old), before)
-    updated = after(asked("Update", new, old, at=NOON + 60), there)
+    updated = after(asked("Update", new, old, at=LATER), there)
     assert meaning(updated) == meaning(after(asked("Create", new), before)) != meaning(there)
     assert planned(asked("Update", new, new, at=NOON + 120), updated)[0].changes == ()
     back = after(asked("Update", old, new, at=NOON + 180), updated)
@@ -275,24 +237,19 @@ def test_update_leads_to_what_a_create_would_and_back(changed: dict[str, object]
 
 def refresh(*arns: str) -> Any:
     """Return the request of a schedule for load balancers."""
-    return refreshing(HERE, int(NOON) + 60, properties(*arns))
+    return refreshing(HERE, int(LATER), properties(*arns))
 
 
 def test_a_refresh_keeps_the_filter_for_a_load_balancer_that_it_does_not_see() -> None:
-    albs = [alb(bucket="logs", prefix="a"), alb("api", 2, bucket="logs", prefix="b")]
-    topics = (Topic(SHARED, "", ()),)
-    there = after(request("Create", "*"), state(*albs, buckets=(notified("logs"),), topics=topics))
+    there = after(request("Create", "*"), announced("a", "b"))
     seen = replace(there, load_balancers={WEB: there.load_balancers[WEB]})
-
     assert after(refresh("*"), seen) == seen
 
 
 def test_a_refresh_follows_a_load_balancer_to_another_prefix() -> None:
-    there = after(request("Create", WEB), LOGGING)
+    there = after(request("Create", WEB), ADOPTED)
     moved = replace(there, load_balancers={WEB: alb(bucket="logs", prefix="elsewhere")})
-
     found = after(refresh(WEB), moved)
-
     assert [e.location.prefix for e in bucket(found, "logs").register(HERE)] == ["elsewhere"]
 
 
@@ -300,11 +257,11 @@ def test_a_refresh_follows_a_load_balancer_to_another_prefix() -> None:
 def test_only_a_policy_that_narrows_rights_must_be_put_where_the_stack_was_before(
     vendor: str, tolerated: bool
 ) -> None:
-    there = after(request("Create", WEB), LOGGING)
+    there = after(request("Create", WEB), ADOPTED)
     entries = {**bucket(there, "logs").notifications, "TopicConfigurations": []}
     policy = LOGS.policy if vendor == VENDOR else bucket(there, "logs").policy
     drifted = reset(there, "logs", policy=policy, notifications=entries)
-    asked = request("Update", WEB, DataTheoremAccountId=vendor, at=NOON + 60)
+    asked = request("Update", WEB, DataTheoremAccountId=vendor, at=LATER)
 
     found, _ = planned(asked, drifted)
 

@@ -75,7 +75,7 @@ TOPICS = "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-1-"
     [
         (HERE, "logs", f"{TOPICS}logs"),
         (HERE, "my.logs", f"{TOPICS}my-logs_708feaf211901512"),
-        # Until March 2018, us-east-1 accepted these names, too.
+        # Until March 2018, us-east-1 accepted these names, too; each has its own topic.
         (HERE, "my_logs", f"{TOPICS}my-logs_c95a47dce1078038"),
         (HERE, "My.Logs", f"{TOPICS}My-Logs_976a77b6e9693705"),
         (HERE, "My-Logs", f"{TOPICS}My-Logs"),

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from lifecycle.cases import Case, data
 from lifecycle.cloudformation import ENDPOINT, properties
 from support.drifts import WEB as WEB_ALB
-from support.drifts import adopted, log_bucket
+from support.drifts import adopted
 from support.events import topic_arn
-from support.looks import reads
 from support.states import CHINA, HERE
 from support.strategies import STEADY, json_values
 
@@ -160,35 +159,6 @@ def test_subscription_is_found_by_itself_among_others_to_its_topic() -> None:
     case.sent("Delete", given)
 
     assert ends(case) == ["https://team.example.com/"]
-    assert case.left() == []
-
-
-OLD_NAMES = ("my_logs", "My.Logs", "my.logs", "x" * 255)  # us-east-1 accepted them until March 2018
-
-
-def with_old_buckets(account: Account) -> list[str]:
-    for name in OLD_NAMES:
-        log_bucket(account, name)
-    return [
-        account.add_load_balancer(f"alb{number}", bucket=name, prefix="alb")
-        for number, name in enumerate(OLD_NAMES)
-    ]
-
-
-def test_every_bucket_has_its_own_topic_whatever_its_name() -> None:
-    case = Case(with_old_buckets)
-    given = properties(*case.arns)
-
-    case.sent("Create", given)
-
-    for arn, name in zip(case.arns, OLD_NAMES, strict=True):
-        entries = case.account.s3.get_bucket_notification_configuration(Bucket=name)
-        (entry,) = entries["TopicConfigurations"]
-        topic = case.account.world.topics[entry["TopicArn"]]
-        assert f'"arn:aws:s3:::{name}"' in str(topic.policy.latest)
-        assert reads(case.account, arn)
-    assert len(case.topics()) == len(OLD_NAMES)
-    case.sent("Delete", given)
     assert case.left() == []
 
 

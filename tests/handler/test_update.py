@@ -168,23 +168,6 @@ def test_what_is_new_there_is_refused(enabled: bool, drift: Change, text: str) -
     assert text in refused.value.what
 
 
-# If the bucket is gone, nobody knows any more which load balancers were registered there.
-@pytest.mark.parametrize("name", [each for each in DRIFTS if each != "gone"])
-def test_of_all_load_balancers_the_new_one_there_is_left_out(name: str) -> None:
-    drift, text = DRIFTS[name]
-    before = prepared(True)
-    two = {arn: found for arn, found in before.load_balancers.items() if arn != API}
-    there = drift(after(request("Create", "*"), replace(before, load_balancers=two)))
-    there = moved(there, API, logging(before, API))
-
-    plan, found = comes_to_rest(request("Update", "*", at=LATER), there)
-
-    assert [text in plan.refused[arn] for arn in plan.refused] == [True]
-    assert set(plan.refused) == {API}
-    assert any(text in each for each in plan.warnings)
-    assert found.load_balancers == there.load_balancers
-
-
 @each_drift
 def test_an_update_back_asks_for_what_was_given_up(enabled: bool, drift: Change, text: str) -> None:
     """Another resource of the stack failed after the Update that removed a load balancer."""
@@ -193,23 +176,6 @@ def test_an_update_back_asks_for_what_was_given_up(enabled: bool, drift: Change,
     plan, _ = comes_to_rest(back, drift(left))
     told = any(text in each for each in (*plan.warnings, *plan.refused.values()))
     assert told is (drift is not topic_changed)  # the topic was deleted, too, and is created again
-
-
-def test_an_update_back_asks_for_the_bucket_that_was_given_up() -> None:
-    """The load balancer would move back to the old LogBucketName, which has become unusable."""
-    there = created(True, SHOP, LogBucketName="logs")
-    named, other = (properties(SHOP, LogBucketName=each) for each in ("logs", "new"))
-    there = after(request("Update", SHOP, old=named, LogBucketName="new", at=LATER), there)
-    assert logging(there, SHOP).bucket == "new"
-    there = reset(there, "logs", encryption="aws:kms")
-
-    back = request("Update", SHOP, old=other, LogBucketName="logs", at=LAST)
-    plan, _ = planned(back, there)
-    assert "encrypts with aws:kms" in (*plan.warnings, *plan.refused.values())[0]
-
-    more = request("Update", SHOP, WEB, old=other, LogBucketName="logs", at=LAST)
-    with pytest.raises(Refused, match="encrypts with aws:kms"):
-        planned(more, there)
 
 
 @each_drift

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from support.events import ACCOUNT, NOON, REGION, TAG, alb_arn
 from support.states import HERE, alb, bucket, state, topic
 
 from dt_logs_handler.documents import compact
-from dt_logs_handler.model import Bucket, Logging, State, Topic
+from dt_logs_handler.model import Bucket, LoadBalancer, Logging, State, Topic
 from dt_logs_handler.register import Registration
 
 WEB, API = alb_arn("web", 1), alb_arn("api", 2)
@@ -63,3 +64,15 @@ def announced(*prefixes: str) -> State:
     pairs = enumerate(zip(names, prefixes, strict=True), 1)
     albs = [alb(name, i, bucket="logs", prefix=prefix) for i, (name, prefix) in pairs]
     return state(*albs, buckets=(notified("logs"),), topics=(Topic(FOREIGN, "", ()),))
+
+
+def off(before: State, arn: str, found: State) -> LoadBalancer:
+    """Return a load balancer as it must be after the stack has released it: as it was before.
+
+    If it had no bucket, the stack's stays set, because AWS refuses to empty the attribute.
+    """
+    was, now = before.load_balancers[arn], found.load_balancers[arn]
+    assert was and now
+    return replace(
+        was, logging=replace(was.logging, bucket=was.logging.bucket or now.logging.bucket)
+    )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from handler.planning import ADOPTED, API, FOREIGN, LAST, LATER, LOGS, NEW, WEB, announced
+from handler.planning import ADOPTED, API, FOREIGN, LAST, LATER, LOGS, NEW, WEB, announced, off
 from hypothesis import event, given
 from hypothesis import strategies as st
 from support.events import (
@@ -57,18 +57,6 @@ from dt_logs_handler.plan import plan
 
 BOTH = pytest.mark.parametrize("before", [ADOPTED, NEW], ids=["adopted", "new"])
 ARN = topic_arn("logs")
-
-
-def off(before: State, arn: str, found: State) -> LoadBalancer:
-    """Return a load balancer as it must be after the stack has released it: as it was before.
-
-    If it had no bucket, the stack's stays set, because AWS refuses to empty the attribute.
-    """
-    was, now = before.load_balancers[arn], found.load_balancers[arn]
-    assert was and now
-    return replace(
-        was, logging=replace(was.logging, bucket=was.logging.bucket or now.logging.bucket)
-    )
 
 
 @STEADY

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from handler.planning import (
+    ADOPTED,
     API,
     API_NAME,
     LAST,
@@ -16,6 +17,7 @@ from handler.planning import (
     WEB_NAME,
     claim,
     logging,
+    off,
 )
 from support.events import (
     ACCOUNT,
@@ -52,20 +54,44 @@ def test_new_load_balancers_share_a_bucket_of_ours() -> None:
     assert claim(found, OWN_BUCKET).turned_on
 
 
-def test_bucket_that_is_there_is_used_whatever_boto3_knows() -> None:
-    """An update of the runtime may bring a boto3 that knows the namespace."""
-    own = Bucket(GLOBAL_BUCKET, tags={"dt-logs-analysis:stack": TAG})
-    found = after(request("Update", WEB), state(alb(), buckets=(own,)))
-    assert logging(found).bucket == GLOBAL_BUCKET
+def set_off(prefix: str, bucket: str = "logs") -> State:
+    """Return a load balancer that does not log, although a bucket and a prefix are set."""
+    return state(alb(bucket=bucket, prefix=prefix, enabled=False), buckets=(LOGS,))
 
 
-def test_named_bucket_that_exists_is_used_as_it_is() -> None:
-    before = state(alb(), buckets=(LOGS,))
-    found = after(request("Create", WEB, LogBucketName="logs"), before)
-    assert logging(found) == Logging(True, "logs", MARK)
-    assert bucket(found, "logs").maker is None
-    assert bucket(found, "logs").lifecycle == {}
-    assert bucket(found, "logs").public_access_block == {}
+# An update of the runtime may bring a boto3 that knows the namespace of our other name.
+OLDER = state(alb(), buckets=(Bucket(GLOBAL_BUCKET, tags={"dt-logs-analysis:stack": TAG}),))
+THERE_ALREADY: dict[str, object] = {"LogBucketName": "logs"}
+PLACED: dict[str, tuple[State, dict[str, object], Logging]] = {
+    "older boto3": (state(alb(), regional=False), {}, Logging(True, GLOBAL_BUCKET, MARK)),
+    "our bucket is there": (OLDER, {}, Logging(True, GLOBAL_BUCKET, MARK)),
+    "named bucket": (NEW, {"LogBucketName": "my-logs"}, Logging(True, "my-logs", MARK)),
+    "named bucket is there": (set_off("", ""), THERE_ALREADY, Logging(True, "logs", MARK)),
+    "logs already": (ADOPTED, {"LogBucketName": "other"}, Logging(True, "logs", "web")),
+    "bucket without prefix": (set_off(""), {}, Logging(True, "logs", f"_/{MARK}")),
+    "bucket": (set_off("web"), {}, Logging(True, "logs", f"web/{MARK}")),
+    "prefix like our own": (set_off("_web"), {}, Logging(True, "logs", f"__web/{MARK}")),
+    "bucket and folders": (set_off("a/b"), {}, Logging(True, "logs", f"a/b/{MARK}")),
+    # AWS refuses to empty the attribute, so the name stays after its stack was deleted.
+    "bucket that is gone": (set_off("", "gone"), {}, Logging(True, OWN_BUCKET, MARK)),
+    "bucket that was ours": (set_off("", OTHER_BUCKET), {}, Logging(True, OWN_BUCKET, MARK)),
+}
+
+
+@pytest.mark.parametrize(("before", "given", "to"), PLACED.values(), ids=PLACED)
+def test_customers_choice_stays_and_the_others_get_a_bucket(
+    before: State, given: dict[str, object], to: Logging
+) -> None:
+    """A Delete restores bucket and prefix as they were, if the bucket is not ours."""
+    there = after(request("Create", WEB, **given), before)
+    assert logging(there) == to
+    assert claim(there, to.bucket).turned_on is (to != logging(before))
+    assert bucket(there, to.bucket).maker == (None if to.bucket == "logs" else TAG)
+    back = after(request("Delete", WEB, at=LATER), there)
+    assert back.buckets.get("logs") == before.buckets.get("logs")
+    kept = logging(before).bucket in ("", "logs")
+    assert back.load_balancers[WEB] == off(before, WEB, back) or not kept
+    assert not logging(back).enabled or before is ADOPTED
 
 
 def test_load_balancers_of_one_location_are_one_claim() -> None:
@@ -79,27 +105,6 @@ def test_load_balancers_of_one_location_are_one_claim() -> None:
     assert mine.load_balancers == {WEB_NAME, API_NAME}
     found = after(request("Create", WEB, VendorReadScope="Location"), before)
     assert claim(found, "logs").load_balancers == frozenset()
-
-
-@pytest.mark.parametrize("prefix", ["", "web", "_web", "a/b"])
-def test_bucket_that_was_set_is_kept_while_logging_was_off(prefix: str) -> None:
-    """A Delete restores bucket and prefix as they were."""
-    off = alb(bucket="logs", prefix=prefix, enabled=False)
-    before = state(off, buckets=(LOGS,))
-    there = after(request("Create", WEB), before)
-    assert logging(there).enabled and logging(there).bucket == "logs"
-    assert logging(there).location.mark == TAG
-    assert logging(there).prefix.strip("_").startswith(prefix.strip("_"))
-    back = after(request("Delete", WEB), there)
-    assert logging(back) == off.logging
-
-
-@pytest.mark.parametrize("gone", ["gone", OTHER_BUCKET])
-def test_bucket_that_is_gone_or_was_ours_is_as_good_as_unset(gone: str) -> None:
-    """AWS refuses to empty the attribute, so the name stays after its stack was deleted."""
-    found = after(request("Create", WEB), state(alb(bucket=gone, enabled=False)))
-    assert logging(found).bucket == OWN_BUCKET
-    assert logging(found).location.mark == TAG
 
 
 def test_another_stacks_own_location_is_shared_by_load_balancer() -> None:

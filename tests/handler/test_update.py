@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from handler.planning import LAST, LATER, LOGS, logging
-from support.events import ENDPOINT, OWN_BUCKET, QUEUE, VENDOR, alb_arn, properties, topic_arn
+from support.events import OWN_BUCKET, alb_arn, properties, topic_arn
 from support.states import HERE, after, alb, bucket, moved, planned, request, reset, state
 
 from dt_logs_handler.errors import Refused
@@ -124,13 +124,6 @@ def test_what_became_unusable_is_kept_and_told(
         assert logging(there, WEB).location in claimed
 
 
-def test_bucket_that_is_gone_is_no_obstacle_where_the_stack_turned_logging_on() -> None:
-    there = gone(created(False))
-    plan, found = comes_to_rest(request("Update", WEB, SHOP, at=LATER), there)
-    assert (plan.warnings, plan.refused) == ((), {})
-    assert logging(found, WEB).bucket == OWN_BUCKET
-
-
 @pytest.mark.parametrize("enabled", [True, False], ids=["adopted", "turned on"])
 def test_bucket_that_cannot_be_read_fails_nothing_and_is_told(enabled: bool) -> None:
     """Its registrations are unknown, so what the stack has there is left alone.
@@ -176,24 +169,6 @@ def test_an_update_back_asks_for_what_was_given_up(enabled: bool, drift: Change,
     plan, _ = comes_to_rest(back, drift(left))
     told = any(text in each for each in (*plan.warnings, *plan.refused.values()))
     assert told is (drift is not topic_changed)  # the topic was deleted, too, and is created again
-
-
-@each_drift
-def test_rights_are_taken_away_even_if_something_has_become_unusable(
-    enabled: bool, drift: Change, text: str
-) -> None:
-    """Another vendor and endpoint take the place of the first, or the load balancer leaves."""
-    there = drift(created(enabled))
-    other = {"DataTheoremAccountId": "111122223333", "NotificationEndpoint": QUEUE}
-    _, found = comes_to_rest(request("Update", WEB, SHOP, **other, at=LATER), there)
-    assert {each.vendor for each in found.register(HERE)} == {"111122223333"}
-    assert VENDOR not in (getattr(found.buckets["logs"], "policy", "") or "")
-    for topic in filter(None, (found.topics or {}).values()):
-        assert ENDPOINT not in [each.endpoint for each in topic.subscriptions]
-
-    _, found = comes_to_rest(request("Update", SHOP, old=properties(WEB, SHOP), at=LATER), there)
-    assert {each.location.bucket for each in found.register(HERE)} == {OWN_BUCKET}
-    assert logging(found, WEB) == logging(prepared(enabled), WEB)
 
 
 DEAD = stated("Allow", "s3:ListBucket", {"AWS": "AROAEXAMPLEIDOFAROLE1"})

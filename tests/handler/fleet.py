@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -81,12 +81,28 @@ def error(code: str, operation: str, text: str = "x") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": text}}, operation)
 
 
+def on(operation: str, act: Callable[[Mapping[str, Any]], object]) -> Hook:
+    """Return a hook that acts at each call of an operation, with its parameters."""
+
+    def hook(service: str, called: str, params: Mapping[str, Any]) -> None:
+        if called == operation:
+            act(params)
+
+    return hook
+
+
+def once(operation: str, act: Callable[[Mapping[str, Any]], object]) -> Hook:
+    """Return a hook that acts at the first call of an operation."""
+    done: list[str] = []
+    return on(operation, lambda params: done or (done.append(operation), act(params)))
+
+
 def refused(fleet: Fleet, *numbers: int, code: str = "OperationNotPermitted") -> Hook:
     """Return a hook that makes ELB refuse to change some load balancers."""
 
-    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
-        arn = params.get("LoadBalancerArn", "")
-        if operation == MODIFY and arn in [fleet.arns[each] for each in numbers]:
-            raise error(code, operation, f"Access Denied for bucket: test of {arn}")
+    def refuse(params: Mapping[str, Any]) -> None:
+        arn = params["LoadBalancerArn"]
+        if arn in [fleet.arns[each] for each in numbers]:
+            raise error(code, MODIFY, f"Access Denied for bucket: test of {arn}")
 
-    return hook
+    return on(MODIFY, refuse)

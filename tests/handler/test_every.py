@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from handler.fleet import MODIFY, Fleet, error, refused
+from handler.fleet import MODIFY, Fleet, error, on, once, refused
 from lifecycle.cloudformation import properties
 
 from dt_logs_handler.names import load_balancer_name
-from dt_logs_rehearsal.account.client import no_hook
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
 
 EVERY = properties("*")
@@ -82,12 +81,11 @@ def test_one_that_was_changed_though_elb_said_no_is_set_back() -> None:
     fleet = Fleet(3)
     said = []
 
-    def lies(service: str, operation: str, params: Mapping[str, Any]) -> None:
-        if operation == MODIFY and not said:
-            said.append(params["LoadBalancerArn"])
-            raise error("Strange", operation)
+    def lie(params: Mapping[str, Any]) -> None:
+        said.append(params["LoadBalancerArn"])
+        raise error("Strange", MODIFY)
 
-    fleet.after = lies
+    fleet.after = once(MODIFY, lie)
     told = fleet.succeed("Create", EVERY)
     assert fleet.logs() == [False, True, True]
     assert told["NotOnboarded"].startswith(f"{load_balancer_name(said[0])}: ")
@@ -118,15 +116,13 @@ def test_an_odd_text_does_not_stop_the_waiting_for_others() -> None:
     fleet = Fleet(6)
     start = fleet.clock()
 
-    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
-        if operation != MODIFY:
-            return
+    def refuse(params: Mapping[str, Any]) -> None:
         if params["LoadBalancerArn"] == fleet.arns[0]:
-            raise error("InvalidConfigurationRequest", operation, "cannot be changed")
+            raise error("InvalidConfigurationRequest", MODIFY, "cannot be changed")
         if fleet.clock() - start < 10:
-            raise error("InvalidConfigurationRequest", operation, "Access Denied for bucket: b")
+            raise error("InvalidConfigurationRequest", MODIFY, "Access Denied for bucket: b")
 
-    fleet.before = hook
+    fleet.before = on(MODIFY, refuse)
     fleet.succeed("Create", EVERY)
     assert fleet.logs() == [False] + [True] * 5
 
@@ -136,11 +132,8 @@ def test_logging_that_is_turned_on_meanwhile_is_not_moved() -> None:
     fleet = Fleet(12, workers=8)
     customers_bucket(fleet.account)
 
-    def customer(service: str, operation: str, params: Mapping[str, Any]) -> None:
-        if operation == "CreateTopic":  # between the first look and the change
-            fleet.set(7, CUSTOMERS, "mine", enabled=True)
-
-    fleet.after = customer
+    # Between the first look and the change.
+    fleet.after = on("CreateTopic", lambda params: fleet.set(7, CUSTOMERS, "mine", enabled=True))
     told = fleet.succeed("Create", EVERY)
     assert fleet.location(7) == (CUSTOMERS, "mine")
     assert CUSTOMERS in told["LogBuckets"]
@@ -240,14 +233,13 @@ def test_one_odd_load_balancer_costs_a_thousand_no_time(kind: str) -> None:
     fleet = Fleet(1000)
     customers_bucket(fleet.account)
     fleet.set(7, CUSTOMERS, "alb", enabled=False)
-    odd = refused(fleet, 7) if kind == "refused" else no_hook
+    changed = on("CreateTopic", lambda params: fleet.set(7, CUSTOMERS, "mine", enabled=True))
+    odd = refused(fleet, 7) if kind == "refused" else changed
 
     def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
         if service == "elbv2":
             fleet.clock.sleep(0.2333 if operation == MODIFY else 0.1)
         odd(service, operation, params)
-        if odd is no_hook and operation == "CreateTopic":
-            fleet.set(7, CUSTOMERS, "mine", enabled=True)
 
     fleet.before = hook
     fleet.succeed("Create", EVERY)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from handler.fleet import MODIFY, Fleet, error
+from handler.fleet import MODIFY, Fleet, error, on, once
 from lifecycle.cloudformation import properties
 from support.looks import changed
 
@@ -16,18 +16,6 @@ from dt_logs_rehearsal.account.client import no_hook
 
 EVERY = properties("*")
 ONE, TWO = (properties("*", LogBucketName=f"bucket-{each}") for each in ("one", "two"))
-
-
-def once(operation: str, act: Any) -> Hook:
-    """Return a hook that acts before the first call of an operation, with its parameters."""
-    done: list[str] = []
-
-    def hook(service: str, called: str, params: Mapping[str, Any]) -> None:
-        if called == operation and not done:
-            done.append(called)
-            act(params)
-
-    return hook
 
 
 @pytest.mark.parametrize("workers", [1, 8])
@@ -55,25 +43,25 @@ def test_a_bucket_does_not_go_while_one_that_could_not_move_logs_there(workers: 
 def denied(fleet: Fleet) -> Hook:
     """Return a hook that denies any change of one load balancer."""
 
-    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
-        if operation == MODIFY and params["LoadBalancerArn"] == fleet.arns[2]:
-            raise error("AccessDenied", operation, "with an explicit deny")
+    def deny(params: Mapping[str, Any]) -> None:
+        if params["LoadBalancerArn"] == fleet.arns[2]:
+            raise error("AccessDenied", MODIFY, "with an explicit deny")
 
-    return hook
+    return on(MODIFY, deny)
 
 
 def throttled(fleet: Fleet, name: str) -> Hook:
     """Return a hook that throttles an operation on one load balancer for a minute."""
     first: list[float] = []
 
-    def hook(service: str, operation: str, params: Mapping[str, Any]) -> None:
-        mine = params.get("LoadBalancerArn") == fleet.arns[2]
-        if mine and operation == name and "bucket-two" in fleet.account.world.buckets:
+    def throttle(params: Mapping[str, Any]) -> None:
+        mine = params["LoadBalancerArn"] == fleet.arns[2]
+        if mine and "bucket-two" in fleet.account.world.buckets:
             first or first.append(fleet.clock())
             if fleet.clock() - first[0] < 62:
-                raise error("Throttling", operation, "Rate exceeded")
+                raise error("Throttling", name, "Rate exceeded")
 
-    return hook
+    return on(name, throttle)
 
 
 @pytest.mark.parametrize("operation", ["", MODIFY, "DescribeLoadBalancerAttributes"])

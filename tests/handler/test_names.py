@@ -99,15 +99,11 @@ def test_topics_of_two_buckets_have_two_names_that_sns_takes(one: str, other: st
     assert all(re.fullmatch("[A-Za-z0-9_-]{1,256}", each) for each in names)
 
 
-@pytest.mark.parametrize(
-    ("prefix", "below"), [("", ""), ("a", "a/"), ("a/b", "a/b/"), ("my logs", "my logs/")]
-)
+@pytest.mark.parametrize(("prefix", "below"), [("", ""), ("a/b", "a/b/"), ("my logs", "my logs/")])
 def test_location_has_the_keys_that_elb_documents(prefix: str, below: str) -> None:
-    location = Location("logs", prefix)
-    assert (
-        location.log_prefix(HERE) == f"{below}AWSLogs/123456789012/elasticloadbalancing/us-east-1/"
-    )
-    assert location.test_file(HERE) == f"{below}AWSLogs/123456789012/ELBAccessLogTestFile"
+    location, start = Location("logs", prefix), f"{below}AWSLogs/123456789012/"
+    assert location.log_prefix(HERE) == f"{start}elasticloadbalancing/us-east-1/"
+    assert location.test_file(HERE) == f"{start}ELBAccessLogTestFile"
 
 
 @pytest.mark.parametrize(

@@ -80,28 +80,30 @@ def test_whole_location_is_read_by_one_statement(turned_on: bool) -> None:
     }
 
 
-def test_load_balancers_are_read_each_by_its_own_objects() -> None:
-    assert registration("", WEB, API).statement(HERE)["Resource"] == [
-        f"arn:aws:s3:::logs/{BELOW}api.0000000000000002_*",
-        f"arn:aws:s3:::logs/{BELOW}web.0000000000000001_*",
-    ]
-
-
 @pytest.mark.parametrize(
-    ("prefix", "pattern"),
-    [("a*b", "a${*}b"), ("a?b", "a${?}b"), ("a$b", "a${$}b"), ("${*}", "${$}{${*}}")],
+    ("claim", "resources"),
+    [
+        (registration(""), [f"{BELOW}*"]),
+        (
+            registration("", WEB, API),
+            [f"{BELOW}api.0000000000000002_*", f"{BELOW}web.0000000000000001_*"],
+        ),
+        (registration("a*b"), [f"a${{*}}b/{BELOW}*"]),
+        (registration("a?b"), [f"a${{?}}b/{BELOW}*"]),
+        (registration("a$b"), [f"a${{$}}b/{BELOW}*"]),
+        (registration("${*}"), [f"${{$}}{{${{*}}}}/{BELOW}*"]),
+    ],
 )
-def test_wildcards_in_a_prefix_mean_themselves(prefix: str, pattern: str) -> None:
-    resource = registration(prefix).statement(HERE)["Resource"]
-    assert resource == [f"arn:aws:s3:::logs/{pattern}/{BELOW}*"]
-
-
-def test_partition_is_the_stacks() -> None:
-    statement = registration("").statement(CHINA)
-    assert statement["Principal"] == {"AWS": "arn:aws-cn:iam::999988887777:root"}
-    assert statement["Resource"] == [
-        "arn:aws-cn:s3:::logs/AWSLogs/123456789012/elasticloadbalancing/cn-north-1/*/"
-        "123456789012_elasticloadbalancing_cn-north-1_app.*"
+def test_load_balancers_are_read_each_by_its_own_objects(
+    claim: Registration, resources: list[str]
+) -> None:
+    """Wildcards in a prefix mean themselves, and the partition is the stack's."""
+    arns = [f"arn:aws:s3:::logs/{each}" for each in resources]
+    assert claim.statement(HERE)["Resource"] == arns
+    china = claim.statement(CHINA)
+    assert china["Principal"] == {"AWS": "arn:aws-cn:iam::999988887777:root"}
+    assert china["Resource"] == [
+        each.replace(":aws:", ":aws-cn:").replace("us-east-1", "cn-north-1") for each in arns
     ]
 
 
@@ -207,33 +209,35 @@ def test_claim_covers_its_location_and_load_balancers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "partition", "principal"),
+    ("region", "partition", "account"),
     [
-        ("us-east-1", "aws", {}),
-        ("us-gov-west-1", "aws-us-gov", {}),
-        ("cn-north-1", "aws-cn", {"AWS": "arn:aws-cn:iam::638102146993:root"}),
-        ("cn-northwest-1", "aws-cn", {"AWS": "arn:aws-cn:iam::037604701340:root"}),
+        ("us-east-1", "aws", ""),
+        ("us-gov-west-1", "aws-us-gov", ""),
+        ("cn-north-1", "aws-cn", "638102146993"),
+        ("cn-northwest-1", "aws-cn", "037604701340"),
     ],
 )
-def test_delivery_is_granted_as_elb_documents_it(
-    region: str, partition: str, principal: dict[str, str]
-) -> None:
+def test_delivery_is_granted_as_elb_documents_it(region: str, partition: str, account: str) -> None:
     """China's regions do not accept the service principal on its own."""
     stack = Stack(STACK, partition, region, "123456789012")
-    statement = delivery_statement(Location("logs", "we?b"), stack)
-    assert statement["Effect"] == "Allow"
-    assert statement["Principal"] == {
-        "Service": "logdelivery.elasticloadbalancing.amazonaws.com",
-        **principal,
+    service = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
+    named = {"AWS": f"arn:aws-cn:iam::{account}:root"} if account else {}
+    statement = dict(delivery_statement(Location("logs", "we?b"), stack))
+    assert statement.pop("Sid")
+    assert statement == {
+        "Effect": "Allow",
+        "Principal": {**service, **named},
+        "Action": "s3:PutObject",
+        "Resource": f"arn:{partition}:s3:::logs/we${{?}}b/AWSLogs/123456789012/*",
     }
-    assert statement["Action"] == "s3:PutObject"
-    assert statement["Resource"] == f"arn:{partition}:s3:::logs/we${{?}}b/AWSLogs/123456789012/*"
-    assert "Condition" not in statement
 
 
 def test_bucket_of_ours_refuses_plain_http() -> None:
-    statement = tls_statement("logs", HERE)
-    assert statement["Effect"] == "Deny"
-    assert statement["Principal"] == "*"
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert statement["Resource"] == ["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"]
+    assert tls_statement("logs", HERE) == {
+        "Sid": "DTLogsAnalysis1TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }

@@ -161,6 +161,23 @@ def test_what_is_new_there_is_refused(enabled: bool, drift: Change, text: str) -
     assert text in refused.value.what
 
 
+# If the bucket is gone, nobody knows any more which load balancers were registered there.
+@pytest.mark.parametrize("name", [each for each in DRIFTS if each != "gone"])
+def test_of_all_load_balancers_the_new_one_there_is_left_out(name: str) -> None:
+    drift, text = DRIFTS[name]
+    before = prepared(True)
+    two = {arn: found for arn, found in before.load_balancers.items() if arn != API}
+    there = drift(after(request("Create", "*"), replace(before, load_balancers=two)))
+    there = moved(there, API, logging(before, API))
+
+    plan, found = comes_to_rest(request("Update", "*", at=LATER), there)
+
+    assert [text in plan.refused[arn] for arn in plan.refused] == [True]
+    assert set(plan.refused) == {API}
+    assert any(text in each for each in plan.warnings)
+    assert found.load_balancers == there.load_balancers
+
+
 @each_drift
 def test_an_update_back_asks_for_what_was_given_up(enabled: bool, drift: Change, text: str) -> None:
     """Another resource of the stack failed after the Update that removed a load balancer."""

@@ -20,7 +20,7 @@ from support.events import (
     topic_arn,
 )
 from support.moto_account import Account
-from support.running import Answer, Clock, run_event
+from support.running import Clock, run_event
 from support.states import PRIVATE
 
 BELOW = f"AWSLogs/{ACCOUNT}/elasticloadbalancing/{REGION}/"
@@ -34,17 +34,13 @@ class Stack:
     def __init__(self, account: Account, clock: Clock) -> None:
         self.account, self.clock = account, clock
 
-    def send(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
-        self.clock.sleep(60)
-        return run_event(
-            event(kind, given, old, at=self.clock.now), self.account.clients, self.clock
-        )
-
     def succeed(
         self, kind: str, given: Properties, old: Properties | None = None
     ) -> tuple[dict[str, str], str]:
         """Send an event that must succeed; return the values for the outputs, and the reason."""
-        answer = self.send(kind, given, old)
+        self.clock.sleep(60)
+        sent = event(kind, given, old, at=self.clock.now)
+        answer = run_event(sent, self.account.clients, self.clock)
         data, reason = answer["Data"], str(answer["Reason"])
         assert answer["Status"] == "SUCCESS", reason
         assert answer["PhysicalResourceId"] == PHYSICAL_ID

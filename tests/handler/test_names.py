@@ -38,23 +38,6 @@ def test_stack_has_its_names_and_is_where_its_id_says() -> None:
     assert (CHINA.partition, CHINA.region, CHINA.account) == ("aws-cn", "cn-north-1", ACCOUNT)
 
 
-@pytest.mark.parametrize(
-    ("arn", "has"),
-    [
-        (WEB, True),
-        ("arn:aws:sns:us-east-1:123456789012:theirs", True),
-        (WEB.replace("arn:aws:", "arn:aws-cn:"), False),
-        (WEB.replace("us-east-1", "us-east-11"), False),
-        (WEB.replace("123456789012", "210987654321"), False),
-        ("arn:aws:s3:::logs", False),
-        (f"x{WEB}", False),
-        ("", False),
-    ],
-)
-def test_stack_has_what_is_in_its_account_and_region(arn: str, has: bool) -> None:
-    assert HERE.has(arn) is has
-
-
 def test_load_balancer_is_named_by_the_end_of_its_arn() -> None:
     assert load_balancer_name(WEB) == "app/web/0000000000000001"
     assert load_balancer_name("web") == "web"

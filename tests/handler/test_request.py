@@ -65,6 +65,7 @@ REFUSED = [
         "account and region",
         [
             WEB.replace("us-east-1", "eu-west-1"),
+            WEB.replace("us-east-1", "us-east-11"),
             WEB.replace("123456789012", "210987654321"),
             WEB.replace("arn:aws:", "arn:aws-cn:"),
         ],

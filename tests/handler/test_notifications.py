@@ -122,21 +122,22 @@ def test_entry_to_another_topic_is_put_right_in_its_place() -> None:
     assert after == {"TopicConfigurations": [ours("web"), theirs]}
 
 
+ARNS = {
+    "Topic": ("TopicArn", THEIRS),
+    "Queue": ("QueueArn", "arn:aws:sqs:us-east-1:123456789012:theirs"),
+    "LambdaFunction": (
+        "LambdaFunctionArn",
+        "arn:aws:lambda:us-east-1:123456789012:function:theirs",
+    ),
+}
+
+
 def foreign(events: list[str], kind: str = "Topic", **rules: str) -> dict[str, Any]:
     """Return a configuration with one entry that is somebody else's."""
-    arns = {
-        "Topic": ("TopicArn", THEIRS),
-        "Queue": ("QueueArn", "arn:aws:sqs:us-east-1:123456789012:theirs"),
-        "LambdaFunction": (
-            "LambdaFunctionArn",
-            "arn:aws:lambda:us-east-1:123456789012:function:theirs",
-        ),
-    }
-    key, arn = arns[kind]
-    item: dict[str, Any] = {"Id": "their-entry", key: arn, "Events": events}
-    if rules:
-        filters = [{"Name": name, "Value": value} for name, value in rules.items()]
-        item["Filter"] = {"Key": {"FilterRules": filters}}
+    key, arn = ARNS[kind]
+    filters = [{"Name": name, "Value": value} for name, value in rules.items()]
+    limited = {"Filter": {"Key": {"FilterRules": filters}}} if rules else {}
+    item = {"Id": "their-entry", key: arn, "Events": events, **limited}
     return {f"{kind}Configurations": [item]}
 
 
@@ -217,12 +218,6 @@ def test_entry_that_cannot_be_shared_is_named(configuration: dict[str, Any]) -> 
     assert "prefix or suffix" in refused.value.fix
 
 
-def test_encoded_prefix_is_compared_by_its_meaning() -> None:
-    location = Location("logs", "my logs")
-    assert covering(foreign([CREATED], prefix="my+logs/"), location) == THEIRS
-    assert covering(foreign([CREATED], prefix="my%20web/"), location) is None
-
-
 def test_entry_without_an_id_is_named_by_its_destination() -> None:
     configuration = foreign(["s3:ObjectCreated:Put"])
     del configuration["TopicConfigurations"][0]["Id"]
@@ -233,6 +228,7 @@ def test_entry_without_an_id_is_named_by_its_destination() -> None:
 @STEADY
 @given(configurations(), st.sampled_from(["", "web", "img", "a b/"]))
 @example({"TopicConfigurations": []}, "web")
+@example(foreign([CREATED], prefix="my%20web/"), "my logs")
 def test_what_is_found_free_has_no_overlap_by_aws_rule(
     configuration: dict[str, Any], prefix: str
 ) -> None:
@@ -243,11 +239,13 @@ def test_what_is_found_free_has_no_overlap_by_aws_rule(
     except Refused:
         free = False
     start = f"{location.prefix}/{BELOW}" if location.prefix else BELOW
-    assert free == (not any(_overlaps(each, start) for each in _items(configuration)))
+    items = [each for value in configuration.values() for each in value]
+    assert free == (not any(_overlaps(each, start) for each in items))
 
 
-def _items(configuration: dict[str, Any]) -> list[dict[str, Any]]:
-    return [each for value in configuration.values() for each in value]
+def test_encoded_prefix_is_compared_by_its_meaning() -> None:
+    location = Location("logs", "my logs")
+    assert covering(foreign([CREATED], prefix="my+logs/"), location) == THEIRS
 
 
 def _overlaps(item: dict[str, Any], start: str) -> bool:

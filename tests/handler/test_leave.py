@@ -43,7 +43,6 @@ from dt_logs_handler.model import (
     DeleteTopic,
     EditNotifications,
     EditPolicy,
-    LoadBalancer,
     Logging,
     SetFilter,
     SetLogging,
@@ -151,21 +150,6 @@ def test_load_balancer_that_somebody_changed_is_left_alone(changed: Logging) -> 
     assert back.load_balancers == elsewhere.load_balancers
 
 
-@pytest.mark.parametrize(
-    ("now", "left"),
-    [
-        (Logging(False, "logs", f"web/dt-logs-analysis/{TAG}"), Logging(False, "logs", "web")),
-        (Logging(False, "logs", f"_/dt-logs-analysis/{TAG}"), Logging(False, "logs", "")),
-    ],
-)
-def test_mark_is_taken_off_where_somebody_switched_logging_off(now: Logging, left: Logging) -> None:
-    before = state(alb(bucket="logs", prefix=left.prefix, enabled=False), buckets=(LOGS,))
-    off_since = moved(after(request("Create", WEB), before), WEB, now)
-    back = after(request("Delete", WEB, at=LATER), off_since)
-    assert back.load_balancers[WEB] == LoadBalancer(WEB, left)
-    assert back.buckets == before.buckets
-
-
 def test_bucket_of_ours_stays_while_anything_logs_to_it() -> None:
     """If it were deleted, whoever took its name would get the logs."""
     there = after(request("Create", WEB), NEW)
@@ -228,26 +212,23 @@ def test_topic_of_a_bucket_that_is_gone_goes(before: State) -> None:
     gone = replace(there, buckets=dict.fromkeys(there.buckets, Absent()))
     back = after(request("Delete", WEB, at=LATER), gone)
     assert not any((back.topics or {}).values())
-    logging = there.load_balancers[WEB]
-    assert logging is not None
-    ours = logging.logging.location.mark is not None
-    assert back.load_balancers[WEB] == (off(before, WEB, back) if ours else logging)
+    left = off(before, WEB, back) if before is NEW else there.load_balancers[WEB]
+    assert back.load_balancers[WEB] == left
 
 
 def test_documented_role_names_what_it_may_not_remove() -> None:
     before, documented = replace(ADOPTED, topics=None), {"Privileges": "documented"}
-    arn = topic_arn("logs")
     there = after(request("Create", WEB, **documented), before)
     found, back = planned(request("Delete", WEB, **documented, at=LATER), there)
     assert back == before
     (kept,) = found.kept
-    assert f"aws sns delete-topic --topic-arn {arn}" in kept
+    assert f"aws sns delete-topic --topic-arn {ARN}" in kept
     gone = replace(there, buckets={**there.buckets, "logs": Absent()}, lost=True)
     found, _ = planned(request("Delete", WEB, **documented, at=LATER), gone)
-    assert any(f"delete-topic --topic-arn {arn})" in each for each in found.kept)
+    assert any(f"delete-topic --topic-arn {ARN})" in each for each in found.kept)
     asked = request("Update", WEB, NotificationEndpoint=QUEUE, **documented, at=LATER)
     (kept,) = planned(asked, there)[0].kept
-    assert f"list-subscriptions-by-topic --topic-arn {arn}" in kept
+    assert f"list-subscriptions-by-topic --topic-arn {ARN}" in kept
 
 
 GUEST = Subscription(f"{ARN}:9", ARN, "email", "a@example.com")

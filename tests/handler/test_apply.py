@@ -12,21 +12,10 @@ from support.events import ENDPOINT, NOON, OTHER_TAG, QUEUE, TAG, VENDOR, alb_ar
 from support.running import Clock
 from support.states import HERE
 
+from dt_logs_handler import model
 from dt_logs_handler.apply import Effects, carry_out, carry_out_all
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.errors import CallFailed
-from dt_logs_handler.model import (
-    DeleteBucket,
-    DeleteTestFile,
-    DeleteTopic,
-    EditNotifications,
-    EditPolicy,
-    Logging,
-    SecureBucket,
-    SetLogging,
-    Step,
-    Unsubscribe,
-)
 from dt_logs_handler.names import Location
 from dt_logs_handler.notifications import NotificationEdit
 from dt_logs_handler.register import PolicyEdit, Registration
@@ -34,7 +23,7 @@ from dt_logs_handler.request import Endpoint
 
 WEB, API, SHOP = (alb_arn(name, number) for number, name in enumerate(("web", "api", "shop"), 1))
 LOCATION = Location("logs", "web")
-ON, OFF = Logging(True, "logs", "web"), Logging(False, "logs", "web")
+ON, OFF = model.Logging(True, "logs", "web"), model.Logging(False, "logs", "web")
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
 
 
@@ -46,11 +35,11 @@ def error(code: str, operation: str = "PutSomething", text: str = "no") -> Clien
 class Bench:
     """Records the steps that it takes; those in `failing` fail. It is also the S3 client."""
 
-    failing: dict[Step, Exception] = field(default_factory=dict)
+    failing: dict[model.Step, Exception] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1
-    taken: list[Step] = field(default_factory=list)
-    logged: list[tuple[Step, str]] = field(default_factory=list)
+    taken: list[model.Step] = field(default_factory=list)
+    logged: list[tuple[model.Step, str]] = field(default_factory=list)
 
     def effects(self, time: float = NOON) -> Effects:
         nobody: Any = None
@@ -61,7 +50,7 @@ class Bench:
         )
         return Effects(aws, HERE, int(time), lambda step, what: self.logged.append((step, what)))
 
-    def take(self, step: Step, effects: Effects) -> str:
+    def take(self, step: model.Step, effects: Effects) -> str:
         self.taken.append(step)
         if step in self.failing:
             raise self.failing[step]
@@ -74,11 +63,11 @@ class Bench:
         return {"Policy": self.policies[Bucket]}
 
 
-def turned_on(arn: str) -> SetLogging:
-    return SetLogging(arn, Logging(), ON)
+def turned_on(arn: str) -> model.SetLogging:
+    return model.SetLogging(arn, model.Logging(), ON)
 
 
-FIRST, SECOND, THIRD = SecureBucket("a"), SecureBucket("b"), SecureBucket("c")
+FIRST, SECOND, THIRD = model.SecureBucket("a"), model.SecureBucket("b"), model.SecureBucket("c")
 
 
 def test_steps_are_taken_in_order_until_one_fails() -> None:
@@ -93,19 +82,19 @@ def test_steps_are_taken_in_order_until_one_fails() -> None:
 
 @pytest.mark.parametrize("workers", [1, 8])
 def test_load_balancers_that_follow_each_other_are_taken_together_each_once(workers: int) -> None:
-    steps = [turned_on(WEB), turned_on(API), SetLogging(WEB, ON, OFF), FIRST, turned_on(SHOP)]
+    steps = [turned_on(WEB), turned_on(API), model.SetLogging(WEB, ON, OFF), FIRST, turned_on(SHOP)]
     bench = Bench(workers=workers)
     carry_out(steps, bench.effects(), bench.take)
     assert sorted(map(str, bench.taken[:2])) == sorted(map(str, steps[:2]))
     assert bench.taken[2:] == steps[2:]
 
 
-OUT = SetLogging(WEB, ON, OFF)
-QUIET = EditNotifications("logs", NotificationEdit(drop=frozenset({"x"})))
-DISARM = EditPolicy("logs", PolicyEdit(disarm=frozenset({"sid"}), owner="o"))
-DROP = EditPolicy("logs", PolicyEdit(drop=frozenset({"sid"})))
-UNMADE = DeleteBucket("logs")
-WAY_OUT: list[Step] = [DISARM, OUT, QUIET, FIRST, UNMADE, DROP]
+OUT = model.SetLogging(WEB, ON, OFF)
+QUIET = model.EditNotifications("logs", NotificationEdit(drop=frozenset({"x"})))
+DISARM = model.EditPolicy("logs", PolicyEdit(disarm=frozenset({"sid"}), owner="o"))
+DROP = model.EditPolicy("logs", PolicyEdit(drop=frozenset({"sid"})))
+UNMADE = model.DeleteBucket("logs")
+WAY_OUT: list[model.Step] = [DISARM, OUT, QUIET, FIRST, UNMADE, DROP]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +111,7 @@ WAY_OUT: list[Step] = [DISARM, OUT, QUIET, FIRST, UNMADE, DROP]
     ],
 )
 def test_way_out_goes_on_after_a_failure_and_keeps_the_register(
-    failing: list[Step], left: list[Step]
+    failing: list[model.Step], left: list[model.Step]
 ) -> None:
     """A policy that cannot be changed stops no other step; any other failure keeps the register."""
     bench = Bench({each: error("MalformedXML") for each in failing})
@@ -132,13 +121,13 @@ def test_way_out_goes_on_after_a_failure_and_keeps_the_register(
     assert [each for each, what in bench.logged if "next try" in what] == left
 
 
-FILE = DeleteTestFile(LOCATION)
+FILE = model.DeleteTestFile(LOCATION)
 END = Endpoint("https", ENDPOINT)
-WORTHLESS: list[tuple[Step, str]] = [
+WORTHLESS: list[tuple[model.Step, str]] = [
     (FILE, "s3://logs/web/AWSLogs/123456789012/ELBAccessLogTestFile"),
-    (DeleteTopic(TOPIC, "logs"), f"aws sns delete-topic --topic-arn {TOPIC}"),
+    (model.DeleteTopic(TOPIC, "logs"), f"aws sns delete-topic --topic-arn {TOPIC}"),
     (
-        Unsubscribe(f"{TOPIC}:1", TOPIC, END, "logs", live=False),
+        model.Unsubscribe(f"{TOPIC}:1", TOPIC, END, "logs", live=False),
         f"aws sns unsubscribe --subscription-arn {TOPIC}:1",
     ),
 ]
@@ -147,7 +136,7 @@ WORTHLESS: list[tuple[Step, str]] = [
 @pytest.mark.parametrize(("step", "told"), WORTHLESS, ids=lambda each: type(each).__name__)
 @pytest.mark.parametrize("code", ["AccessDenied", "AuthorizationError"])
 def test_worthless_thing_that_may_not_be_deleted_is_kept_and_reported(
-    step: Step, told: str, code: str
+    step: model.Step, told: str, code: str
 ) -> None:
     bench = Bench({step: error(code, text="explicit deny")})
     effects = bench.effects()
@@ -162,13 +151,15 @@ def test_worthless_thing_that_may_not_be_deleted_is_kept_and_reported(
     ("step", "code"),
     [
         *((step, "InternalError") for step, _ in WORTHLESS),
-        (Unsubscribe(f"{TOPIC}:1", TOPIC, END, "logs", live=True), "AuthorizationError"),
+        (model.Unsubscribe(f"{TOPIC}:1", TOPIC, END, "logs", live=True), "AuthorizationError"),
         (OUT, "AccessDenied"),
         (QUIET, "AccessDenied"),
     ],
     ids=lambda each: each if isinstance(each, str) else type(each).__name__,
 )
-def test_failure_that_matters_or_is_temporary_fails_the_way_out(step: Step, code: str) -> None:
+def test_failure_that_matters_or_is_temporary_fails_the_way_out(
+    step: model.Step, code: str
+) -> None:
     """A live subscription matters, because its topic still gets announcements."""
     bench = Bench({step: error(code)})
     effects = bench.effects()
@@ -187,7 +178,7 @@ def test_policy_that_went_with_its_bucket_is_no_failure() -> None:
 def test_test_file_is_not_tried_again_where_its_registration_cannot_go() -> None:
     effects = Bench().effects()
     effects.keep(DROP, "the statement")
-    other = DeleteTestFile(Location("more", ""))
+    other = model.DeleteTestFile(Location("more", ""))
     assert effects.possible([FILE, other, DROP, OUT]) == (other, OUT)
 
 
@@ -204,7 +195,7 @@ def claim(
 
 NAME, OTHER = "app/web/0000000000000001", "app/x/0000000000000009"
 ELSE = Endpoint("sqs", QUEUE).digest
-STEPS: dict[str, Step] = {
+STEPS: dict[str, model.Step] = {
     "logging": OUT,
     "file": FILE,
     "subscription": WORTHLESS[2][0],

@@ -34,23 +34,8 @@ from support.states import (
 )
 from support.strategies import STEADY, configurations, policies
 
+from dt_logs_handler import model
 from dt_logs_handler.errors import Refused
-from dt_logs_handler.model import (
-    Absent,
-    Bucket,
-    DeleteBucket,
-    DeleteTestFile,
-    DeleteTopic,
-    EditNotifications,
-    EditPolicy,
-    Logging,
-    SetFilter,
-    SetLogging,
-    State,
-    Subscription,
-    Unreadable,
-    Unsubscribe,
-)
 from dt_logs_handler.notifications import own
 from dt_logs_handler.plan import plan
 
@@ -70,7 +55,7 @@ def test_customers_bucket_is_left_as_it_was_found(
     policy: str | None, configuration: dict[str, Any], prefix: str, enabled: bool, scope: str
 ) -> None:
     """A Create and then a Delete change nothing, whatever somebody has configured in the bucket."""
-    logs = Bucket("logs", policy=policy, notifications=configuration, region="us-east-1")
+    logs = model.Bucket("logs", policy=policy, notifications=configuration, region="us-east-1")
     before = state(alb(bucket="logs", prefix=prefix, enabled=enabled), buckets=(logs,))
     try:
         there = after(request("Create", WEB, VendorReadScope=scope), before)
@@ -96,15 +81,21 @@ def test_vendors_right_goes_first_then_logging_and_the_register_last() -> None:
     there = after(request("Create", WEB), NEW)
     (mine,) = there.registered(HERE)
     first, *steps, last = plan(request("Delete", WEB), there).steps
-    assert isinstance(first, EditPolicy) and isinstance(last, EditPolicy)
+    assert isinstance(first, model.EditPolicy) and isinstance(last, model.EditPolicy)
     assert (first.edit.disarm, last.edit.drop) == ({mine.sid}, {mine.sid})
     kinds = [type(step) for step in steps]
-    order = [SetLogging, EditNotifications, DeleteTopic, DeleteTestFile, DeleteBucket]
+    order = [
+        model.SetLogging,
+        model.EditNotifications,
+        model.DeleteTopic,
+        model.DeleteTestFile,
+        model.DeleteBucket,
+    ]
     assert kinds == order
 
 
 @BOTH
-def test_delete_goes_on_from_where_another_has_stopped(before: State) -> None:
+def test_delete_goes_on_from_where_another_has_stopped(before: model.State) -> None:
     """After each step, the registration, which no longer grants anything, shows what is left.
 
     A Delete of what is gone, or never was, does nothing.
@@ -136,13 +127,13 @@ def test_create_after_a_delete_that_stopped_grants_the_right_again() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        Logging(True, "logs", "mine"),
-        Logging(True, OWN_BUCKET, ""),
-        Logging(False, OWN_BUCKET, ""),
-        Logging(True, OWN_BUCKET, f"dt-logs-analysis/{TAG}/more"),
+        model.Logging(True, "logs", "mine"),
+        model.Logging(True, OWN_BUCKET, ""),
+        model.Logging(False, OWN_BUCKET, ""),
+        model.Logging(True, OWN_BUCKET, f"dt-logs-analysis/{TAG}/more"),
     ],
 )
-def test_load_balancer_that_somebody_changed_is_left_alone(changed: Logging) -> None:
+def test_load_balancer_that_somebody_changed_is_left_alone(changed: model.Logging) -> None:
     """The prefix no longer ends with our mark, so the logging is not ours to change."""
     there = after(request("Create", WEB), state(alb(), buckets=(LOGS,)))
     elsewhere = moved(there, WEB, changed)
@@ -162,7 +153,7 @@ def test_bucket_of_ours_stays_while_anything_logs_to_it() -> None:
 
 @BOTH
 @pytest.mark.parametrize("first", [HERE, THERE], ids=["first", "second"])
-def test_shared_pieces_stay_until_the_last_stack_goes(before: State, first: Any) -> None:
+def test_shared_pieces_stay_until_the_last_stack_goes(before: model.State, first: Any) -> None:
     second = THERE if first is HERE else HERE
     one = after(request("Create", WEB), before)
     both = after(request("Create", WEB, stack=THERE), one)
@@ -198,18 +189,18 @@ def test_each_stack_ends_its_own_endpoint_on_a_shared_topic(other: str, claimed:
 
 @BOTH
 @pytest.mark.parametrize("kind", ["Update", "Delete"])
-def test_topic_of_a_bucket_that_cannot_be_read_stays(before: State, kind: str) -> None:
+def test_topic_of_a_bucket_that_cannot_be_read_stays(before: model.State, kind: str) -> None:
     """Only the bucket's policy shows who else needs the topic."""
     there = after(request("Create", WEB), before)
-    unread = dict.fromkeys(there.buckets, Unreadable("GetBucketPolicy: no"))
+    unread = dict.fromkeys(there.buckets, model.Unreadable("GetBucketPolicy: no"))
     asked = request(kind, "*", old=properties(WEB), NotificationEndpoint=QUEUE, at=LATER)
     assert after(asked, replace(there, buckets=unread)).topics == there.topics
 
 
 @BOTH
-def test_topic_of_a_bucket_that_is_gone_goes(before: State) -> None:
+def test_topic_of_a_bucket_that_is_gone_goes(before: model.State) -> None:
     there = after(request("Create", WEB), before)
-    gone = replace(there, buckets=dict.fromkeys(there.buckets, Absent()))
+    gone = replace(there, buckets=dict.fromkeys(there.buckets, model.Absent()))
     back = after(request("Delete", WEB, at=LATER), gone)
     assert not any((back.topics or {}).values())
     left = off(before, WEB, back) if before is NEW else there.load_balancers[WEB]
@@ -223,7 +214,7 @@ def test_documented_role_names_what_it_may_not_remove() -> None:
     assert back == before
     (kept,) = found.kept
     assert f"aws sns delete-topic --topic-arn {ARN}" in kept
-    gone = replace(there, buckets={**there.buckets, "logs": Absent()}, lost=True)
+    gone = replace(there, buckets={**there.buckets, "logs": model.Absent()}, lost=True)
     found, _ = planned(request("Delete", WEB, **documented, at=LATER), gone)
     assert any(f"delete-topic --topic-arn {ARN})" in each for each in found.kept)
     asked = request("Update", WEB, NotificationEndpoint=QUEUE, **documented, at=LATER)
@@ -231,7 +222,7 @@ def test_documented_role_names_what_it_may_not_remove() -> None:
     assert f"list-subscriptions-by-topic --topic-arn {ARN}" in kept
 
 
-GUEST = Subscription(f"{ARN}:9", ARN, "email", "a@example.com")
+GUEST = model.Subscription(f"{ARN}:9", ARN, "email", "a@example.com")
 
 
 @pytest.mark.parametrize(
@@ -243,7 +234,7 @@ GUEST = Subscription(f"{ARN}:9", ARN, "email", "a@example.com")
     ids=["subscribed by others", "without our statement"],
 )
 def test_topic_that_is_not_ours_alone_stays_and_is_named(
-    changed: dict[str, str], guests: tuple[Subscription, ...], kept: str
+    changed: dict[str, str], guests: tuple[model.Subscription, ...], kept: str
 ) -> None:
     there = after(request("Create", WEB), ADOPTED)
     ours = topic(there, ARN)
@@ -261,7 +252,7 @@ def test_subscription_that_was_never_confirmed_goes_with_its_topic() -> None:
     assert after(request("Delete", WEB, at=LATER), waiting) == ADOPTED
 
 
-def filter_of(found: State) -> list[str]:
+def filter_of(found: model.State) -> list[str]:
     (subscription,) = topic(found, FOREIGN).subscriptions
     assert subscription.endpoint == ENDPOINT
     document = json.loads(subscription.filter_policy or "")
@@ -277,8 +268,8 @@ def test_subscription_to_a_foreign_topic_changes_its_filter_with_the_load_balanc
     assert filter_of(there) == ["api", "web"][-len(arns) :]
     asked = request("Update", API, old=properties(*arns), at=LATER)
     found, left = planned(asked, there)
-    ended = [each for each in found.steps if isinstance(each, SetFilter | Unsubscribe)]
-    assert [type(each) for each in ended] == [SetFilter]
+    ended = [each for each in found.steps if isinstance(each, model.SetFilter | model.Unsubscribe)]
+    assert [type(each) for each in ended] == [model.SetFilter]
     assert filter_of(left) == ["api"]
     assert planned(asked, left)[0].changes == ()
 

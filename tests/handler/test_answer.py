@@ -3,10 +3,11 @@
 import json
 import re
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
-from handler.answer_server import answer_server
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.events import PHYSICAL_ID, alb_arn, properties, recorded
@@ -84,10 +85,8 @@ def test_success_fits_whatever_was_done(outcome: Outcome) -> None:
 
 
 def test_long_lists_are_cut_each_with_its_count() -> None:
-    data = outputs(MANY)
-    for name in LISTS:
-        assert re.search(r"… and \d+ more$", data[name])
-        assert len(data[name]) > 100
+    for name, text in outputs(MANY).items():
+        assert name in SAME or (len(text) > 100 and re.search(r"… and \d+ more$", text))
 
 
 @STEADY
@@ -236,6 +235,27 @@ def test_answer_is_sent_again_after_what_may_pass_until_that_is_hopeless(
     assert capsys.readouterr() == ("", "")
 
 
+class Server(ThreadingHTTPServer):
+    """Responds to each answer with fixed bytes; keeps its path, content type and body."""
+
+    def __init__(self, response: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), Receive)
+        self.response = response
+        self.answers: list[tuple[str, str | None, bytes]] = []
+
+
+class Receive(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.answers.append((self.path, self.headers.get("Content-Type"), body))
+        self.wfile.write(self.server.response)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing."""
+
+
 @pytest.mark.parametrize(
     ("response", "status"),
     [
@@ -249,8 +269,11 @@ def test_answer_is_sent_again_after_what_may_pass_until_that_is_hopeless(
 )
 def test_status_is_the_servers_and_nothing_is_raised(response: bytes, status: int) -> None:
     """S3 includes the content type in the signature, and CloudFormation signs an empty one."""
-    with answer_server(response) as server:
-        assert main._send(server.url("/a"), b"{}") == status
+    with Server(response) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        assert main._send(f"http://127.0.0.1:{server.server_port}/a", b"{}") == status
+        thread.join()
     assert server.answers == [("/a", "", b"{}")]
 
 

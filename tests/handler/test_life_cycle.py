@@ -145,16 +145,6 @@ def test_bucket_with_logs_or_versions_keeps_them_and_the_rules_of_others(
     assert (ours["Prefix"], "Filter" in ours) == ("", False)
 
 
-@pytest.mark.parametrize("kind", ["Delete", "Update"])
-def test_vanished_load_balancer_strands_no_stack(account: Account, stack: Stack, kind: str) -> None:
-    web = account.add_load_balancer("web")
-    given = properties(web)
-    stack.succeed("Create", given)
-    account.elbv2.delete_load_balancer(LoadBalancerArn=web)
-    stack.succeed(kind, given)
-    assert account.buckets() == [] and account.topics() == []
-
-
 def test_deleting_twice_or_what_never_was_succeeds(account: Account, stack: Stack) -> None:
     web = account.add_load_balancer("web")
     before = account.snapshot()

@@ -146,14 +146,18 @@ def test_bucket_with_logs_or_versions_keeps_them_and_the_rules_of_others(
 
 
 def test_deleting_twice_or_what_never_was_succeeds(account: Account, stack: Stack) -> None:
-    web = account.add_load_balancer("web")
+    """Where the vendor reads a whole location, the statement does not name the load balancer."""
+    web, api = account.add_load_balancer("web"), account.add_load_balancer("api")
+    account.add_bucket("company-logs")
+    account.set_logging(api, "company-logs", "api")
+    given = properties(web, api, VendorReadScope="Location")
     before = account.snapshot()
-    stack.succeed("Delete", properties(web))
+    stack.succeed("Delete", given)
     stack.succeed("Delete", {})
-    stack.succeed("Create", properties(web))
+    stack.succeed("Create", given)
     account.s3.put_object(Bucket=account.own_bucket, Key=TEST_FILE, Body=b"x")
     for _ in range(2):
-        stack.succeed("Delete", properties(web))
+        stack.succeed("Delete", given)
         assert account.snapshot() == before
 
 

@@ -217,15 +217,3 @@ def test_a_fault_is_logged_even_if_all_is_as_requested(capsys: pytest.CaptureFix
 
     assert done.count("GetBucketEncryption") == 2
     assert "a fault of ours" in capsys.readouterr().out
-
-
-def test_what_stays_is_told_however_many_are_refused() -> None:
-    fleet = Fleet(61)
-    for number in range(60):
-        fleet.set(number, f"gone-{number}", "x", enabled=True)
-    fleet.succeed("Create", ONE)
-    fleet.account.s3.put_object(Bucket="bucket-one", Key="AWSLogs/x", Body=b"x")
-    told = fleet.succeed("Update", TWO, ONE)
-    assert "bucket-one, which holds logs" in told["Warnings"]
-    shown = told["NotOnboarded"].count("app/web")
-    assert told["NotOnboarded"].endswith(f"… and {60 - shown} more")

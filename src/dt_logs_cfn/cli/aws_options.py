@@ -20,16 +20,16 @@ class Here:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "Here":
-        """Return the values of a command, if it has these options."""
+        """Return the values given to a command, if it has these options."""
         given = (getattr(arguments, name, None) for name in ("profile", "region"))
         return cls(*(each if isinstance(each, str) else None for each in given))
 
     def text(self, text: str) -> str:
-        """Return a text in which every command between backticks has these options."""
+        """Return a text with these options added to every command between backticks."""
         return _COMMAND.sub(lambda found: f"`{self.command(found[1])}`", text)
 
     def command(self, command: str) -> str:
-        """Return a command of ours or of the AWS CLI with these options."""
+        """Return one of our commands, or the AWS CLI's, with these options."""
         for option, value in (("--profile", self.profile), ("--region", self.region)):
             if value and option not in command.split():
                 command = f"{command} {option} {shlex.quote(value)}"

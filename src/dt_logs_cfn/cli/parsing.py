@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def suggestion(words: Iterable[str], known: Iterable[str]) -> str:
-    """Return a question that offers the nearest known words, or nothing if none is near."""
+    """Return a question that offers the nearest known words, or an empty string."""
     listed = list(known)
     near = [each for word in words for each in difflib.get_close_matches(word, listed, 1)]
     return f". Did you mean {' and '.join(dict.fromkeys(near))}?" if near else ""
@@ -72,7 +72,7 @@ def completion_script(
 
 
 def _options(names: Sequence[str]) -> str:
-    """Return unknown options without their values, and count the other words."""
+    """Return unknown options without their values, and the number of other words."""
     known = [each for each in names if re.fullmatch("--?[a-z][a-z-]{0,30}", each)]
     others = len(names) - len(known)
     words = [f"{others} more word{'' if others == 1 else 's'}"] if others else []

@@ -7,14 +7,14 @@ from dt_logs_cfn.cli.terminal import printable, shown_text, tell
 
 _LOGGERS = ("boto3", "botocore", "urllib3")
 _NOISY = ("botocore.hooks", "botocore.loaders", "botocore.regions")
-# The value after such a name in a header, a query, JSON, XML or a Python literal.
+# The value after such a name, in a header, a query, JSON, XML or a Python literal.
 _SECRET = re.compile(
     r"""(?ix) ([\w-]*(?:authorization|token|secret|signature|password|credential|assertion
               |access-?_?key(?:-?_?id)?) (?:\\*["'])? \s* (?:[:=>]|%3D|(?<=["']),) \s* )
         (?: (?:Bearer|Basic)\s+\S+ | b?\\*'[^']* | b?\\*"[^"]* | [^\s&<,;'"})]+ )"""
 )
 _ENCODED_ADDRESS = re.compile(r"""(?i)(?:%(?:25)*3A(?:%(?:25)*2F){2}|:(?:\\+/){2})[^\s&<>"']*""")
-_PATH = re.compile(r'"([A-Z]{3,7}) /\S+')  # as urllib3 logs requests
+_PATH = re.compile(r'"([A-Z]{3,7}) /\S+')  # the form in which urllib3 logs requests
 
 
 def show() -> None:

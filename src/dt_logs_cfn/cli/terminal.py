@@ -131,12 +131,12 @@ def wrapped(line: str, width: int | None) -> list[str]:
 
 
 def printable(text: str, instead: str = " ") -> str:
-    """Return a text in which each unprintable character is replaced."""
+    """Return a text with each unprintable character replaced."""
     return "".join(c if c.isprintable() else instead for c in text)
 
 
 def shown_ascii(text: str, longest: int = 80) -> str:
-    """Return an untrusted text as one line of ASCII, cut after so many characters."""
+    """Return an untrusted text as one line of ASCII, cut at a number of characters."""
     escaped = "".join(
         c if " " <= c <= "~" or c == "\t" else c.encode("unicode_escape").decode()
         for c in text[:longest]
@@ -161,7 +161,7 @@ def shown_value(value: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """Return a text in which each address is safe to show; S3 locations stay whole."""
+    """Return a text with each address made safe to show; S3 locations stay whole."""
 
     def shown(found: re.Match[str]) -> str:
         in_s3 = found[0].startswith("s3://") and found[0].count("://") == 1
@@ -177,7 +177,7 @@ def shown_line(text: str) -> str:
 
 
 def cut(text: str, longest: int = _LONGEST) -> str:
-    """Return a text, cut if it has more than so many characters."""
+    """Return a text, cut if it has more than a number of characters."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
@@ -199,12 +199,12 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
 
 
 def _ask(question: str) -> str | None:
-    """Return an answer from the terminal; None if nobody can be asked."""
+    """Return an answer from the terminal, or None if nobody can be asked."""
     if sys.stdin is None or not sys.stdin.isatty():
         return None
     try:
         print(question, end=" ", file=sys.stderr, flush=True)
-        if not sys.stderr.writable():  # nobody sees the question
+        if not sys.stderr.writable():  # otherwise nobody would see the question
             return None
         return sys.stdin.readline()
     except KeyboardInterrupt:

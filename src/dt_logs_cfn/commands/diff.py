@@ -68,7 +68,7 @@ def _compared(old: Templates, new: Templates) -> Changes:
     """Compare the templates of the same name, or two single templates of any names."""
     if len(old) == len(new) == 1:
         old = dict(zip(new, old.values(), strict=True))
-    one = 1 in (len(old), len(new))  # a single template is compared with its namesake
+    one = 1 in (len(old), len(new))  # a single template is compared with the one of the same name
     names = old.keys() & new.keys() if one else old.keys() | new.keys()
     if not names:
         (name,) = old if len(old) == 1 else new

@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show what would change; answer 0 for nothing, 1 for changes, 3 if it cannot work."""
+    """Show what would change; return 0 for nothing, 1 for changes, 3 if it cannot work."""
     name = arguments.stack
     stack_options.check_names(arguments)
     given = stack_options.parameters(arguments)

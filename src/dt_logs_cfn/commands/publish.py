@@ -112,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Check the options, and repeat for each bucket what was given once. Raises UsageError."""
+    """Check the options, and repeat a value given once for each bucket. Raises UsageError."""
     count = len(arguments.bucket)
     if len(set(arguments.bucket)) < count:
         raise UsageError("--bucket names a bucket twice.", "Name each bucket once.")

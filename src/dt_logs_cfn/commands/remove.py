@@ -1,4 +1,4 @@
-"""`remove`: delete the stack, followed live, and look whether the account is clean."""
+"""`remove`: delete the stack, follow it live, and check that the account is clean."""
 
 import argparse
 from dataclasses import replace

@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Replay; return 1 if something of the stack was left out."""
+    """Replay; return 1 if any of the stack's logs were left out."""
     return replayed(arguments, at_terminal(Here.of(arguments)), time.time)
 
 
@@ -41,7 +41,7 @@ def replayed(arguments: argparse.Namespace, operator: Operator, clock: Callable[
         session = aws.session(arguments.profile, arguments.region)
         cloudformation = session.client("cloudformation", config=aws.CONFIG)
         clients = account.clients(session)
-        watch(clients[:1], operator.clock, operator.tell)  # the replay tells of the others itself
+        watch(clients[:1], operator.clock, operator.tell)  # the replay reports the others itself
         wanted = Wanted(arguments.stack, period, arguments.after, arguments.dry_run, arguments.yes)
         found = replay(cloudformation, clients, wanted, operator, clock)
     lines = (*found.lines(), found.summary)

@@ -27,7 +27,7 @@ _NONE = OperatingError(
     "There is no stack of Data Theorem's Logs Analysis in this account and region.",
     "Name another --region, or a --load-balancer.",
 )
-# For what only a verdict depends on.
+# For data that only a verdict depends on.
 _SOON = Config(retries={"mode": "standard", "total_max_attempts": 2})
 
 
@@ -54,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check and tell; answer 1 if there is a finding; with `--strict` also while one waits."""
+    """Check and report; return 1 for a finding, or with `--strict` also for a check that waits."""
     if arguments.stack is not None:
         stack_options.check_stack(arguments.stack, or_id=True)
     with aws.errors():

@@ -23,7 +23,7 @@ from dt_logs_cfn.verify.rebuild import handler_differences, handler_sources, ver
 from dt_logs_cfn.verify.signature import Signers, signers
 from dt_logs_handler.names import Stack
 
-_MOST = 20  # differences that are listed; --json has all
+_MOST = 20  # the most differences that are listed; --json has all
 
 
 @dataclass(frozen=True)

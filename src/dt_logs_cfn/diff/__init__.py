@@ -65,7 +65,7 @@ def _changes(old: Object, new: Object) -> Iterator[Change]:
 
 
 def _part(section: str, name: str, old: Object, new: Object) -> Iterator[Change]:
-    """Yield what changes in a part of a section."""
+    """Yield the changes in a part of a section."""
     kind, gone, added, changed = _NAMED[section]
     before, after = mapping(old.get(name)), mapping(new.get(name))
     if name not in new:
@@ -98,7 +98,7 @@ def _metadata(old: Object, new: Object) -> Iterator[Change]:
 
 
 def _parameter(name: str, old: Object, new: Object) -> Iterator[Change]:
-    """Yield the changes of a parameter that both templates have."""
+    """Yield the changes to a parameter that both templates have."""
     for field in differing(old, new):
         before, after = old.get(field), new.get(field)
         was = f"was {exact(before)}, " if field in old else ""
@@ -119,4 +119,4 @@ def _level(name: str, field: str, before: Json, after: Json) -> Level:
             return Level.MINOR
         case _ if field == "NoEcho" or (after is None and field in _CONSTRAINTS):
             return Level.MINOR
-    return Level.MAJOR  # fewer values are allowed, or it cannot be judged
+    return Level.MAJOR  # fewer values are allowed, or we cannot tell

@@ -37,12 +37,12 @@ class Change:
 
 
 def exact(value: object) -> str:
-    """Return JSON in which equal values are equal texts."""
+    """Return JSON in which equal values are equal strings."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def differing(old: Object, new: Object) -> list[str]:
-    """Return the names in which two objects differ, sorted; a missing value is not null."""
+    """Return the names of the members in which two objects differ, sorted; missing is not null."""
     return [
         name
         for name in sorted(old.keys() | new.keys())

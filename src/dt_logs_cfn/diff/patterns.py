@@ -8,8 +8,8 @@ from functools import lru_cache
 
 Pattern = tuple[str, ...]
 
-_FRESH = "\uffff"  # which IAM does not accept in a policy
-_RUN = [_FRESH] * 16  # longer than what ours spell with `?`
+_FRESH = "\uffff"  # a character that IAM does not accept in a policy
+_RUN = [_FRESH] * 16  # longer than any run of `?` in our patterns
 
 
 def covers(wide: Pattern, narrow: Pattern) -> bool:
@@ -32,7 +32,7 @@ def may_cover(wide: Pattern, narrow: Pattern) -> bool:
 
 @lru_cache(1 << 16)
 def _meet(one: Pattern, other: Pattern) -> bool:
-    """Return whether some text matches both patterns; a symbol is a single letter."""
+    """Return whether some string matches both patterns; a symbol is a single letter."""
     reached = [True] + [False] * len(other)
     for a in (*one, ""):
         following = [False] * len(reached)

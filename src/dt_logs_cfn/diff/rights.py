@@ -75,7 +75,7 @@ def compare_rights(name: str, old: Iterator[Right], new: Iterator[Right]) -> Ite
 def _found(
     name: str, ones: Sequence[Right], others: Sequence[Right], gained: bool
 ) -> Iterator[Change]:
-    """Yield what only one side has: one change for all actions on the same resource."""
+    """Yield the rights of only one side: one change for all actions on the same resource."""
     grouped: dict[tuple[bool, Right], list[str]] = defaultdict(list)
     for right in dict.fromkeys(ones):
         if any(each.covers(right) for each in others):
@@ -113,7 +113,7 @@ class _Symbolic(ResolvedTemplate):
 
 
 def rights_of(role: Object, template: Object) -> Iterator[Right]:
-    """Yield what a role of a template may do."""
+    """Yield the rights of a template's role."""
     parameters = {name: f"<{name}>" for name in mapping(template.get("Parameters"))}
     log_groups = {
         name: {"Arn": _LOG_GROUP % name}
@@ -130,7 +130,7 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
     for tests, policy in _items(properties.get("Policies", []), Tests()):
         for deeper, document in _items(mapping(policy).get("PolicyDocument", policy), tests):
             version = mapping(document).get("Version")
-            if version != "2012-10-17" and "Statement" in mapping(document):  # other variables
+            if version != "2012-10-17" and "Statement" in mapping(document):  # no variables
                 text = f"policy version {exact(version)}"
                 yield Right("", deeper, (text,), spelled=text)
             for deepest, each in _items(mapping(document).get("Statement", document), deeper):
@@ -167,7 +167,7 @@ def _tests(condition: Json, template: ResolvedTemplate) -> Tests | None:
 
 
 def _texts(value: Json, tests: Tests, template: ResolvedTemplate) -> Iterator[tuple[Tests, str]]:
-    """Yield the texts of a value or of its lists."""
+    """Yield the strings in a value or its lists."""
     for deeper, item in _items(value, tests):
         for _, each in _items(template.value([item]), Tests()):
             yield deeper, each if isinstance(each, str) else exact(each)

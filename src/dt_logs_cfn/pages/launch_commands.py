@@ -31,7 +31,7 @@ def shell_word(value: str) -> str:
 
 
 def shell_json(value: str) -> str:
-    """Quote as JSON inside an argument that stands in single quotes."""
+    """Quote as JSON inside a single-quoted argument."""
     return json.dumps(value).replace("'", "'\"'\"'")
 
 
@@ -75,7 +75,7 @@ def create_stack(template: str, url: str, values: Mapping[str, str]) -> str:
 
 
 def ours(command: str, values: Mapping[str, str]) -> str:
-    """Return, as markup, the command `plan`, `deploy`, or `status`, which has fewer options."""
+    """Return, as markup, the command `plan` or `deploy`, or `status` with fewer options."""
     word, pair = _filler(values, "word"), _filler(values, "pair")
     options = [f"dt-logs-cfn {command} --region {word('Region')} --stack {word('StackName')}"]
     if command != "status":
@@ -102,7 +102,7 @@ def create_role(template: str, url: str, values: Mapping[str, str]) -> str:
 
 
 def terraform(template: str, url: str, values: Mapping[str, str]) -> str:
-    """Return, as markup, the block for a provider of the region."""
+    """Return, as markup, the Terraform block for a provider of the region."""
     quoted = _filler(values, "hcl")
     width = max(map(len, PARAMETERS))
     parameters = "".join(f"    {name:{width}} = {quoted(name)}\n" for name in PARAMETERS)

@@ -25,7 +25,7 @@ def quick_create(
         "stackName": stack,
         **{f"param_{name}": value for name, value in parameters.items()},
     }
-    # As JavaScript's encodeURIComponent does.
+    # JavaScript's encodeURIComponent leaves the same characters.
     filled = urlencode(query, safe="!~*'()", quote_via=quote)
     return f"{console(partition, region)}#/stacks/quickcreate?{filled}"
 

@@ -30,7 +30,7 @@ def document(title: str, style: str, body: str, script: str = "") -> str:
 
 
 def asset(name: str) -> str:
-    """Return a style, a script or a text of this package."""
+    """Return a style, a script or another text file of this package."""
     return files(__package__).joinpath(name).read_text("utf-8")
 
 
@@ -64,24 +64,24 @@ def mono(text: str) -> str:
 
 
 def code(markup: str, name: str = "") -> str:
-    """Return lines verbatim, wrapped as a terminal does; a script finds them by name."""
+    """Return lines verbatim, wrapped as in a terminal; a script finds them by name."""
     found = f' id="{name}"' if name else ""
     return f'<pre class="wrapped"{found}>{markup}</pre>'
 
 
 def meant(text: str, kind: str = "") -> str:
-    """Return text in the colour of its meaning, as in the terminal; a `badge` stands out."""
+    """Return text in the colour of its meaning, as in the terminal; a `badge` is more visible."""
     return f'<span class="{kind} {meaning(text)}">{escape(text)}</span>'
 
 
 def listed(title: str, lines: Iterable[str]) -> str:
-    """Return lines below a heading, coloured like a diff."""
+    """Return lines with a heading, coloured like a diff."""
     items = "".join(f"<li>{meant(each)}</li>" for each in lines)
     return f'<h4>{escape(title)}</h4><ul class="diff">{items}</ul>'
 
 
 def folded(summary: str, body: str, opened: bool = False) -> str:
-    """Return markup that is shown when its summary is clicked, or from the start."""
+    """Return markup that opens when its summary is clicked, or is open from the start."""
     return f"<details{' open' if opened else ''}><summary>{summary}</summary>{body}</details>"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition of AWS: its regions, and what its consoles' hosts end in."""
+    """An AWS partition: its regions, and the end of its console's host names."""
 
     id: str
     name: str

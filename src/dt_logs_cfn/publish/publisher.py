@@ -21,7 +21,7 @@ _OTHER = "Check what answers there: another bucket or a cache."
 
 Fetch = Callable[[str, int], "bytes | None"]
 Progress = Callable[[Destination, Step, str], None]
-Signer = Callable[[bytes, bytes], "str | None"]  # returns who signed these bytes, or None
+Signer = Callable[[bytes, bytes], "str | None"]  # returns the signer of these bytes, or None
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class _Run:
         )
 
     def _signed(self, content: bytes | None, signature: bytes) -> str | None:
-        """Return who signed some content, if it is meant to be signed."""
+        """Return who signed some content, if it is a file that is signed."""
         return self.signer(content, signature) if content is not None else None
 
     def _changed(self, change: Callable[[Catalogue], Catalogue]) -> str:

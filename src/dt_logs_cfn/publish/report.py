@@ -51,7 +51,7 @@ def summary(done: Done) -> str:
 
 
 def data(done: Done) -> dict[str, object]:
-    """Return the result and each step, for a program."""
+    """Return the result and each step as data for a program."""
     return {
         **_place(done.destination),
         "steps": [

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Result = Literal["created", "there already", "changed"]
 
-# S3's answers if the condition of a write does not hold: the object exists, or somebody else wrote
+# S3's answers if a write's condition does not hold: the object exists, or somebody else wrote
 # at the same time [AWS, "Conditional writes"].
 _TAKEN = frozenset(("PreconditionFailed", "412"))
 # NoSuchKey: the object that If-Match names was deleted.
@@ -75,7 +75,7 @@ class Store:
     ) -> tuple[Result, bytes | None]:
         """Replace an object with what `change` returns for it; return the new content.
 
-        If somebody else has written it meanwhile, it is read and changed again. None means no
+        If somebody else has written it since, it is read and changed again. None means no
         object. If `change` returns None or the same content, nothing is written. Raises
         PublishError if others keep writing, and ClientError.
         """

@@ -60,7 +60,7 @@ class Release:
 
     @property
     def templates(self) -> dict[str, str]:
-        """The text of each CloudFormation template, by its file's name.
+        """The text of each CloudFormation template, by file name.
 
         >>> [*build_release(Settings()).templates][0]
         'dt-logs-analysis.template.json'
@@ -111,7 +111,7 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
 
 
 def sha256(content: bytes) -> str:
-    """Return the SHA-256 of some content, as SHA256SUMS has it."""
+    """Return the SHA-256 of some content in the form that SHA256SUMS has."""
     return hashlib.sha256(content).hexdigest()
 
 

@@ -19,7 +19,7 @@ from dt_logs_cfn.versions import is_version, numbers
 
 VERSIONS = "versions.json"
 LATEST = "latest.json"
-LIMIT = 1_000_000  # bytes; thousands of versions
+LIMIT = 1_000_000  # bytes, enough for thousands of versions
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
@@ -124,7 +124,7 @@ class Catalogue:
         return max(good, key=lambda each: numbers(each.version), default=None)
 
     def to_json(self) -> dict[str, object]:
-        """Return it in the format of `versions.json`."""
+        """Return the catalogue in the format of `versions.json`."""
         return {
             "versions": [
                 {name: value for name, value in asdict(each).items() if value is not None}
@@ -134,7 +134,7 @@ class Catalogue:
 
     @classmethod
     def parse(cls, content: bytes, lenient: bool = False) -> "Catalogue":
-        """Read data that is not trusted. Raises PublishError.
+        """Read a catalogue that is not trusted. Raises PublishError.
 
         `lenient` ignores fields that a later version of this project may add to an entry. Only
         readers may use it, because a writer would lose them.

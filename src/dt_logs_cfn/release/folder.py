@@ -47,7 +47,7 @@ def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
         handle = os.open(out, os.O_RDONLY)
-        try:  # other builds wait for the lock, which ends with the process
+        try:  # other builds wait for this lock, which ends with the process
             fcntl.flock(handle, fcntl.LOCK_EX)
             if not place.is_dir() or compare(release, place):
                 _replace(place, release.files)

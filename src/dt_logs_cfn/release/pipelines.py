@@ -48,7 +48,7 @@ class _Variable:
 
     @property
     def type(self) -> str:
-        """The type; CloudFormation has more types of texts and of lists."""
+        """The type in Terraform; CloudFormation has more types of strings and lists."""
         kind: str = self.declared["Type"]
         if kind == "CommaDelimitedList" or kind.startswith("List<"):
             return "list(string)"
@@ -65,12 +65,12 @@ class _Variable:
 
     @property
     def default(self) -> str:
-        """The default as CloudFormation takes it, which is never a list."""
+        """The default in CloudFormation's form, which is never a list."""
         value = str(self.declared["Default"])
         return value if self.type == "number" else hcl_string(value)
 
     def block(self) -> str:
-        """Return its declaration."""
+        """Return the variable's declaration."""
         takes = self.declared.get("ConstraintDescription", "")
         if "AllowedValues" in self.declared:
             takes = f"{' or '.join(self.declared['AllowedValues'])}."

@@ -72,7 +72,7 @@ def _customized(customize: Customize, template: Template, kind: TemplateKind) ->
     by = name_of(customize)
     try:
         returned: object = customize(template, kind)  # type: ignore[func-returns-value]  # checked
-    except (Exception, SystemExit) as error:  # after exit(0), the build would seem to be done
+    except (Exception, SystemExit) as error:  # exit(0) would look like success
         frames = traceback.extract_tb(error.__traceback__)
         at = frames[1] if len(frames) > 1 else frames[0]
         raise BuildError(
@@ -86,7 +86,7 @@ def _customized(customize: Customize, template: Template, kind: TemplateKind) ->
         )
     try:
         found = template.to_dict()
-        canonical.dumps(found)  # raises for values that JSON cannot hold
+        canonical.dumps(found)  # json.dumps raises for values that JSON cannot hold
         return json.dumps(found)
     except Exception as error:
         raise BuildError(

@@ -25,14 +25,14 @@ def default(parameter: Mapping[str, Json]) -> str | None:
 def complete(
     template: Mapping[str, Json], given: Mapping[str, str], kept: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return each parameter's value: the given, the kept or the default one, if there is any."""
+    """Return each parameter's value: the one given, kept or by default, if there is one."""
     known = {**kept, **given}
     values = {name: known.get(name, default(each)) for name, each in declared(template).items()}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def split(parameter: Mapping[str, Json], value: str) -> list[str] | str:
-    """Return a value as CloudFormation passes it on: a list as its items, without outer spaces."""
+    """Return a value as CloudFormation passes it on: a list as its stripped items."""
     if parameter.get("Type") != "CommaDelimitedList":
         return value
     return [each.strip() for each in value.split(",")]

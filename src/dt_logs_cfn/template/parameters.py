@@ -77,7 +77,7 @@ def service_role_parameters() -> list[Parameter]:
         _parameter(
             "StackNamePrefix",
             "The names of the stacks that this role may run start with it.",
-            "[A-Za-z][A-Za-z0-9-]{3,19}",  # fewer would cover too many roles of others
+            "[A-Za-z][A-Za-z0-9-]{3,19}",  # a shorter prefix would cover too many other roles
             "4 to 20 letters, digits and hyphens.",
             NAME,
         ),

@@ -168,7 +168,7 @@ def _schedule() -> list[Any]:
         Action="lambda:InvokeFunction",
         FunctionName=function,
         Principal="events.amazonaws.com",
-        SourceArn=GetAtt(REFRESH_RULE, "Arn"),  # which names the account, too
+        SourceArn=GetAtt(REFRESH_RULE, "Arn"),  # its ARN also names the account
     )
     return [rule, permission]
 

@@ -21,7 +21,7 @@ _EFFECT = re.compile(r'"Effect"\s*:')  # in JSON, only a policy statement has it
 
 @dataclass(frozen=True)
 class PolicyTarget:
-    """Where a policy applies, and how a text with placeholders becomes a value there."""
+    """Where a policy applies, and how a string with placeholders becomes a value there."""
 
     partition: str
     region: str

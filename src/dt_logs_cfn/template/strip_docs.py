@@ -23,7 +23,7 @@ _VARIABLE = re.compile(rb"(\t*[\w.]+): (?!\.\.\.)[^=]+?( = .*)?")
 _OPENING, _CLOSING = (b"(", b"[", b"{"), (b")", b"]", b"}")
 # Where a comma before the closing bracket does not make a tuple.
 _CALL_LIST_OR_SET = re.compile(rb"(?:\w\(|(?<!\w)\[|\{)$")
-_LONGEST = 244  # columns of a line that was put together
+_LONGEST = 244  # the most columns of a joined line
 _BLANK_LINES = re.compile(rb"\n(?: *\n)+(?=( *(?:async|def|class|@))?)")
 
 
@@ -69,7 +69,7 @@ def _without_variable_annotations(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _joined(lines: Iterable[bytes]) -> list[bytes]:
-    """Put what is in brackets over several lines on one line, where that is not too long."""
+    """Join the lines of each bracket into one, if that is not too long."""
     joined: list[bytes] = []
     opened: list[int] = []  # the lines that end with a bracket that is still open
     for line in lines:

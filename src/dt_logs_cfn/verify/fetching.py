@@ -36,7 +36,7 @@ def fetch(url: str, limit: int) -> bytes:
 
 
 def optional(url: str, limit: int) -> bytes | None:
-    """Return the same, or None if the file does not exist or is not public.
+    """Return the same as `fetch`, or None if the file does not exist or is not public.
 
     To callers who may not list the bucket, S3 answers 403 for an object that does not exist
     [S3 API, GetObject: Permissions].
@@ -92,7 +92,7 @@ def _pool(proxy: str) -> urllib3.PoolManager:
 
 
 def _proxy(url: str) -> str:
-    """Return the proxy that this machine uses for a URL, as curl would; empty for none."""
+    """Return the proxy that this machine, like curl, uses for a URL; empty if there is none."""
     parts = urlsplit(url)
     if _is_here(parts.hostname or "") or proxy_bypass(parts.netloc):
         return ""

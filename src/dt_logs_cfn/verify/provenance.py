@@ -103,7 +103,7 @@ def standing(source: Source, version: str | None) -> tuple[Standing, str, Entry 
 
 
 def unknown(why: str) -> tuple[Standing, str, None]:
-    """Return the standing of a version of which nothing is known, and why."""
+    """Return the standing of an unknown version, and the reason."""
     return "unknown", f"unknown whether it was withdrawn: {why}", None
 
 
@@ -134,7 +134,7 @@ def _signature(source: Source, version: str | None, signers: Signers) -> tuple[S
 
 
 def _names(sums: bytes, content: bytes) -> list[str]:
-    """Return the names under which SHA256SUMS has these bytes."""
+    """Return the names that SHA256SUMS has for these bytes."""
     digest = sha256(content)
     pairs = (line.partition("  ") for line in sums.decode("utf-8", "replace").splitlines())
     return [name for found, _, name in pairs if found == digest and name.isprintable()]

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from dt_logs_cfn.errors import SigningError
 
 SIGNATURE = "SHA256SUMS.sig"
-NAMESPACE = "dt-logs-cfn"  # a signature for another purpose does not count
-LIMIT = 20_000  # bytes; a signature of an RSA key has about two thousand
+NAMESPACE = "dt-logs-cfn"  # signatures for other purposes do not count
+LIMIT = 20_000  # bytes; an RSA key's signature has about two thousand
 _SECONDS = 60
 
 
@@ -59,7 +59,7 @@ class Signers:
 
 
 def signers() -> Signers:
-    """Return the signers that our source lists."""
+    """Return the signers listed in our source."""
     folder = Path(__file__).parents[1] / "signers"
     return Signers(folder / "allowed_signers", folder / "revoked_keys")
 

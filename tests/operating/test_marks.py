@@ -1,158 +1,169 @@
 """What is deleted with a stack, what stays, and which leftovers are not expected."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pytest
+from support.events import OWN_BUCKET, alb_arn
+from support.states import HERE, THERE, after, alb, bucket, moved, request, reset, state
 
-from dt_logs_cfn.operate.stacks.marks import (
-    MarkedBucket,
-    MarkedLoadBalancer,
-    MarkedTopic,
-    Marks,
-    leftovers,
-)
+from dt_logs_cfn.operate.stacks.marks import Hints, Left, Leftovers, Marked
+from dt_logs_handler.model import Bucket, Logging, State
+from dt_logs_handler.names import LEFT_TAG
+from dt_logs_handler.register import disarming
 
-TOPIC = MarkedTopic("arn:topic", own=("arn:subscription",))
+WEB, API = alb_arn("web", 1), alb_arn("api", 2)
+THEIRS = state(alb(bucket="theirs", prefix="web"), buckets=(Bucket("theirs"),))
 
 
-def test_what_goes_and_what_stays_is_told_for_each_kind_of_bucket() -> None:
-    marks = Marks(
+def own() -> State:
+    """Return an account in which our stack has turned logging on, to a bucket that it made."""
+    return after(request("Create", WEB), state(alb()))
+
+
+def shared() -> State:
+    """Return it with another stack that uses the same load balancer."""
+    return after(request("Create", WEB, stack=THERE), own())
+
+
+def inherited() -> State:
+    """Return it after the other stack was left alone with it."""
+    return after(request("Delete", WEB, stack=HERE), shared())
+
+
+NO_HINTS = Hints()
+
+
+def left(
+    found: State, hints: Hints = NO_HINTS, logs: bool | None = False, *, inheriting: bool = False
+) -> list[Left]:
+    """Return what is left in load balancers and buckets, of our stack or of its heir."""
+    logging = [each for each in found.load_balancers.values() if each and each.logging.bucket]
+    present: Mapping[str, Bucket] = {each.name: each for each in found.present()}
+    marked = Marked(THERE if inheriting else HERE, hints, logging, present)
+    return [*marked.load_balancers(), *marked.in_buckets(lambda _: logs)]
+
+
+def told(found: list[Left]) -> list[tuple[str, str, bool]]:
+    """Return each leftover without its name, which holds digests."""
+    return [(each.what, each.why, each.expected) for each in found]
+
+
+TURNED_ON = ("load balancer", "it logs to a location of ours; turn its access logs off", False)
+STATEMENT = "1 statement of the stack's in its policy; remove from the policy"
+NOTIFICATION = "1 notification of ours; remove from the bucket"
+LOGS = "it holds logs, which are yours; empty and delete it when you like"
+GOES = ("bucket", "it is empty, and nobody uses it; delete it", False)
+
+
+@pytest.mark.parametrize(
+    ("logs", "bucket_left"),
+    [
+        (False, [GOES]),
         (
-            MarkedLoadBalancer("app/a/1"),
-            MarkedLoadBalancer("app/b/2", shared=True),
-            MarkedLoadBalancer("app/c/3", inherited=True),
-        ),
-        (
-            MarkedBucket("theirs", made=False, statements=1),
-            MarkedBucket("empty", made=True, logs=False),
-            MarkedBucket("full", made=True, logs=True, notifications=1),
-            MarkedBucket("dark", made=True, logs=None),
-            MarkedBucket("shared", made=True, user="another stack", logs=False),
-            MarkedBucket("inherited", made=False, inherited=True, statements=1, logs=False),
-            MarkedBucket("inherited-full", made=False, inherited=True, statements=1, logs=True),
-        ),
-        (TOPIC,),
-    )
-    goes, stays = fate(marks, documented=False)
-    assert goes == [
-        "load balancer app/a/1: it logs to a location of ours",
-        "load balancer app/c/3: a stack that no longer uses it turned its logging on",
-        "bucket theirs: 1 statement of the stack's in its policy",
-        "bucket empty: it is empty, and nobody uses it",
-        "bucket full: 1 notification of ours",
-        "bucket inherited: it is empty, and nobody uses it; a stack that no longer uses it created"
-        " it",
-        "bucket inherited-full: 1 statement of the stack's in its policy",
-        "topic arn:topic: no other stack uses it",
-    ]
-    assert stays == [
-        "load balancer app/b/2: it goes on logging, because another stack uses it",
-        "bucket full: it holds logs, which are yours",
-        "bucket dark: whether it holds logs could not be read",
-        "bucket shared: another stack uses it",
-        "bucket inherited-full: it holds logs, which are yours",
-    ]
-
-
-def fate(marks: Marks, documented: bool) -> tuple[list[str], list[str]]:
-    """Return what is deleted with a stack, and what stays."""
-    found = leftovers(marks, documented, deleted=False)
-    goes = [each.described for each in found if not each.expected]
-    return goes, [each.described for each in found if each.expected]
-
-
-def test_the_documented_role_leaves_the_topic() -> None:
-    why = "no other stack uses it, and the stack's role may not delete it"
-    assert fate(Marks(topics=(TOPIC,)), documented=True) == ([], [f"topic arn:topic: {why}"])
-
-
-@pytest.mark.parametrize("documented", [True, False])
-def test_a_log_group_that_lambda_made_stays_whatever_the_role_may(documented: bool) -> None:
-    marks = Marks(log_group="/aws/lambda/f")
-    why = "Lambda made it, so it is not a resource of the stack"
-    assert fate(marks, documented) == ([], [f"log group /aws/lambda/f: {why}"])
-    (left,) = leftovers(marks, documented)
-    assert (left.expected, left.why) == (True, why)
-    assert left.remedy == "aws logs delete-log-group --log-group-name /aws/lambda/f"
-
-
-def test_what_another_stack_had_left_to_it_is_left_if_it_is_still_there() -> None:
-    marks = Marks(
-        (MarkedLoadBalancer("app/a/1", inherited=True),),
-        (
-            MarkedBucket("full", made=False, inherited=True, logs=True),
-            MarkedBucket("empty", made=False, inherited=True, logs=False),
-        ),
-    )
-    found = leftovers(marks, documented=False)
-    assert [(each.name, each.expected) for each in found] == [
-        ("app/a/1", False),
-        ("full", True),
-        ("empty", False),
-    ]
-
-
-def test_leftovers_say_whether_they_stay_by_the_rules_and_how_they_go() -> None:
-    marks = Marks(
-        (MarkedLoadBalancer("app/a/1"),),
-        (
-            MarkedBucket("theirs", made=False, statements=2, notifications=1),
-            MarkedBucket("full", made=True, logs=True),
-            MarkedBucket("empty", made=True, logs=False),
-        ),
-        (TOPIC, MarkedTopic("arn:other", own=("arn:mine",), others=1)),
-        "/aws/lambda/f",
-    )
-    found = leftovers(marks, documented=True)
-    assert [(each.what, each.name, each.expected, each.remedy) for each in found] == [
-        ("load balancer", "app/a/1", False, ""),
-        ("bucket", "theirs", False, ""),
-        ("bucket", "theirs", False, ""),
-        ("bucket", "full", True, ""),
-        ("bucket", "empty", False, ""),
-        ("topic", "arn:topic", True, "aws sns delete-topic --topic-arn arn:topic"),
-        ("topic", "arn:other", True, ""),
-        ("subscription", "arn:mine", True, "aws sns unsubscribe --subscription-arn arn:mine"),
-        (
-            "log group",
-            "/aws/lambda/f",
             True,
-            "aws logs delete-log-group --log-group-name /aws/lambda/f",
+            [
+                ("bucket", STATEMENT, False),
+                ("bucket", NOTIFICATION, False),
+                ("bucket", LOGS, True),
+            ],
         ),
+        (
+            None,
+            [
+                ("bucket", STATEMENT, False),
+                ("bucket", NOTIFICATION, False),
+                ("bucket", "whether it holds logs could not be read", True),
+            ],
+        ),
+    ],
+    ids=["empty", "full", "dark"],
+)
+def test_what_goes_with_a_stack_and_what_stays(
+    logs: bool | None, bucket_left: list[tuple[str, str, bool]]
+) -> None:
+    assert told(left(own(), logs=logs)) == [TURNED_ON, *bucket_left]
+
+
+def test_what_is_left_in_an_empty_bucket_is_told_once_the_stack_is_deleted() -> None:
+    assert told(left(own(), Hints(deleted=True))) == [
+        TURNED_ON,
+        ("bucket", STATEMENT, False),
+        ("bucket", NOTIFICATION, False),
+        GOES,
     ]
-    assert all(each.expected is False for each in leftovers(Marks(topics=(TOPIC,)), False))
+
+
+def test_a_bucket_of_the_customer_s_loses_only_what_is_ours() -> None:
+    found = after(request("Create", WEB), THEIRS)
+    entries = [("bucket", STATEMENT, False), ("bucket", NOTIFICATION, False)]
+    assert told(left(found)) == entries
+
+
+def test_what_another_stack_uses_stays() -> None:
+    assert told(left(shared())) == [
+        ("load balancer", "it goes on logging, because another stack uses it", True),
+        ("bucket", STATEMENT, False),
+        ("bucket", "another stack uses it", True),
+    ]
+
+
+def test_what_a_load_balancer_of_somebody_else_s_logs_to_stays() -> None:
+    other = alb("api", 2, bucket=OWN_BUCKET)
+    found = own()
+    found = replace(found, load_balancers={**found.load_balancers, API: other})
+    assert told(left(found))[-1] == ("bucket", f"load balancer {other.name} uses it", True)
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_the_last_stack_inherits_what_one_that_is_gone_had_made(logs: bool) -> None:
+    found = left(inherited(), logs=logs, inheriting=True)
+    other = "a stack that no longer uses it turned its logging on; turn its access logs off"
+    assert told(found)[0] == ("load balancer", other, False)
+    assert [(each.found, each.expected) for each in found[1:]][-1] == (
+        ("it holds logs, which are yours", True)
+        if logs
+        else ("it is empty, and nobody uses it; a stack that no longer uses it created it", False)
+    )
+
+
+def test_what_was_inherited_is_found_once_the_stack_is_deleted_only_if_it_was_named() -> None:
+    """Once its statements are gone, nothing in the account names the stack that inherited."""
+    hints = Hints().after(Leftovers((*left(inherited(), logs=True, inheriting=True),)))
+    found = reset(inherited(), OWN_BUCKET, policy=None, notifications={})
+    found = moved(found, WEB, Logging(False, OWN_BUCKET, ""))
+    assert told(left(found, hints, True, inheriting=True)) == [("bucket", LOGS, True)]
+    assert left(found, Hints(deleted=True), logs=True, inheriting=True) == []
 
 
 def test_statements_that_grant_nothing_are_left_by_the_rules() -> None:
     """A Delete first makes statements grant nothing, and may lack the right to remove them."""
-    disarmed = Marks(buckets=(MarkedBucket("theirs", made=False, statements=3, disarmed=2),))
-    one, two = leftovers(disarmed, documented=False)
-    assert (one.why, one.expected) == (
-        "1 statement of the stack's in its policy; remove from the policy",
-        False,
-    )
-    assert (two.why, two.expected) == ("2 statements of the stack's, which grant nothing", True)
-    assert fate(disarmed, documented=False)[1] == []
+    found = after(request("Create", WEB), THEIRS)
+    there = bucket(found, "theirs")
+    policy = disarming(there.register(HERE), HERE).applied(there.policy)
+    found = reset(found, "theirs", policy=policy, notifications={})
+    why = "1 statement of the stack's, which grant nothing"
+    assert told(left(found)) == [("bucket", why, False)]
+    assert told(left(found, Hints(deleted=True))) == [("bucket", why, True)]
 
 
-@pytest.mark.parametrize(
-    ("logs", "note", "why"),
-    [
-        (
-            True,
-            "holds logs - topic t",
-            "it holds logs, which are yours; empty and delete it when you like",
-        ),
-        (
-            False,
-            "holds logs or earlier versions of objects",
-            "it is empty, and nobody uses it; delete it",
-        ),
-    ],
-)
-def test_a_bucket_that_stays_says_what_a_delete_has_left(logs: bool, note: str, why: str) -> None:
-    bucket = MarkedBucket("kept", made=True, logs=logs, note=note)
-    (left,) = leftovers(Marks(buckets=(bucket,)), documented=True)
-    assert left.why == f"{why} (its tag dt-logs-analysis:left says: {note})"
+@pytest.mark.parametrize(("logs", "why"), [(True, LOGS), (False, GOES[1])])
+def test_a_bucket_that_stays_says_what_a_delete_has_left(logs: bool, why: str) -> None:
+    note = "holds logs or earlier versions of objects"
+    tags = {**bucket(own(), OWN_BUCKET).tags, LEFT_TAG: note}
+    found = left(reset(own(), OWN_BUCKET, tags=tags), logs=logs)
+    assert found[-1].why == f"{why} (its tag dt-logs-analysis:left says: {note})"
+
+
+def test_topics_that_no_other_stack_uses_are_the_stack_s() -> None:
+    def topics(found: State) -> set[str]:
+        return Marked(HERE, Hints(), [], {each.name: each for each in found.present()}).topics()
+
+    assert HERE.topic_arn(OWN_BUCKET) in topics(own())
+    assert HERE.topic_arn(OWN_BUCKET) not in topics(shared())
 
 
 def test_nothing_marked_is_nothing_left() -> None:
-    assert leftovers(Marks(), documented=False) == []
+    assert left(state(alb(bucket="theirs"), buckets=(Bucket("theirs"),))) == []

@@ -1,101 +1,26 @@
-"""What a stack has set up in an account, by its marks: what goes with it, and what stays; pure."""
+"""What of a stack is in an account, by its marks: what goes with it, and what stays; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from dt_logs_handler.names import LEFT_TAG
-
-
-@dataclass(frozen=True)
-class MarkedLoadBalancer:
-    """A load balancer that logs where a stack of ours turned logging on.
-
-    `shared` if another stack uses it; `inherited` if another stack turned it on and left.
-    """
-
-    name: str
-    shared: bool = False
-    inherited: bool = False
-
-
-@dataclass(frozen=True)
-class MarkedBucket:
-    """A bucket with marks of ours; `logs` tells whether it holds any, None if that is unread.
-
-    `disarmed` counts the `statements` that name the bucket's own account and so grant nothing.
-    """
-
-    name: str
-    made: bool  # by this stack
-    statements: int = 0  # that register this stack in its policy
-    disarmed: int = 0
-    notifications: int = 0  # ours, except those of other stacks' locations
-    user: str = ""  # who else needs it
-    logs: bool | None = None  # read only for a bucket that is to go
-    inherited: bool = False  # made by another stack that no longer uses it; goes with this one
-    note: str = ""  # what a Delete has left, by the bucket's tag
-
-    @property
-    def ours(self) -> bool:
-        """Whether it goes with the stack, unless something keeps it."""
-        return self.made or self.inherited
-
-
-@dataclass(frozen=True)
-class MarkedTopic:
-    """A topic of ours that no other stack uses; `own` are our confirmed subscriptions to it."""
-
-    arn: str
-    own: tuple[str, ...] = ()
-    others: int = 0  # of somebody else
-
-
-@dataclass(frozen=True)
-class Marks:
-    """What a search found for one stack; `unread` describes what could not be read."""
-
-    load_balancers: tuple[MarkedLoadBalancer, ...] = ()
-    buckets: tuple[MarkedBucket, ...] = ()
-    topics: tuple[MarkedTopic, ...] = ()
-    log_group: str = ""
-    unread: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Hints:
-    """What is known about a stack beforehand, to find what it left without a mark.
-
-    Once its custom resource is `deleted`, its function does not run again. Then what other stacks
-    made counts only if it is named here, or registered by this stack.
-    """
-
-    load_balancers: tuple[str, ...] = ()  # names
-    buckets: tuple[str, ...] = ()
-    topics: tuple[str, ...] = ()
-    function: str = ""
-    endpoint: str = ""
-    deleted: bool = False
-
-    def after(self, before: Marks) -> Hints:
-        """Return what is known once the stack is deleted: what it takes over has no mark of it."""
-        return Hints(
-            tuple(each.name for each in before.load_balancers),
-            tuple(each.name for each in before.buckets),
-            tuple(dict.fromkeys((*self.topics, *(each.arn for each in before.topics)))),
-            self.function,
-            self.endpoint,
-            deleted=True,
-        )
+from dt_logs_handler import notifications
+from dt_logs_handler.model import Bucket, DeleteBucket, LoadBalancer, SetLogging, State
+from dt_logs_handler.names import LEFT_TAG, Stack
+from dt_logs_handler.plan import plan
+from dt_logs_handler.register import Registration
+from dt_logs_handler.request import Request, Traces
 
 
 @dataclass(frozen=True)
 class Left:
     """Something of a stack, before the stack is deleted or after.
 
-    `expected` if it stays by the rules. `fix` is for what should not be left; `remedy` is the AWS
-    CLI's command that removes a topic, a subscription or a log group.
+    `expected` if it stays by the rules; before, what is not expected goes with the stack. `fix` is
+    for what should not be left; `remedy` is the AWS CLI's command that removes a topic, a
+    subscription or a log group.
     """
 
     what: str
@@ -116,77 +41,175 @@ class Left:
         return f"{self.what} {self.name}: {self.found}"
 
 
-def leftovers(marks: Marks, documented: bool, *, deleted: bool = True) -> list[Left]:
-    """Return what is left of a stack; before it is `deleted`, what is not `expected` goes with it.
+@dataclass(frozen=True)
+class Leftovers:
+    """What a search found for one stack; `unread` describes what could not be read."""
 
-    Under the documented privileges the stack's role may not delete topics.
+    left: tuple[Left, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What is known about a stack beforehand, to find what it left without a mark.
+
+    Under the `documented` privileges, the stack's role may not delete topics. Once its custom
+    resource is `deleted`, its function does not run again. Then what other stacks made counts only
+    if it is named here, or registered by this stack.
     """
-    return [
-        *map(_logging, marks.load_balancers),
-        *(left for each in marks.buckets for left in _in_bucket(each, deleted)),
-        *(left for each in marks.topics for left in _topic(each, documented)),
-        *_log_group(marks.log_group),
-    ]
+
+    load_balancers: tuple[str, ...] = ()  # names
+    buckets: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    function: str = ""
+    endpoint: str = ""
+    documented: bool = False
+    deleted: bool = False
+
+    def after(self, before: Leftovers) -> Hints:
+        """Return what is known once the stack is deleted: what it takes over has no mark of it."""
+
+        def names(what: str) -> dict[str, None]:
+            return dict.fromkeys(each.name for each in before.left if each.what == what)
+
+        return replace(
+            self,
+            load_balancers=(*names("load balancer"),),
+            buckets=(*names("bucket"),),
+            topics=(*dict.fromkeys((*self.topics, *names("topic"))),),
+            deleted=True,
+        )
 
 
-def _logging(found: MarkedLoadBalancer) -> Left:
-    if found.shared:
-        why = "it goes on logging, because another stack uses it"
-        return Left("load balancer", found.name, why, expected=True)
-    why = "it logs to a location of ours"
-    if found.inherited:
-        why = "a stack that no longer uses it turned its logging on"
-    return Left("load balancer", found.name, why, False, "turn its access logs off")
+@dataclass(frozen=True)
+class Marked:
+    """A stack, the load balancers of the region that have a bucket, and the buckets read; pure.
 
+    The last stack that uses something inherits it from the stack that set it up. The handler's plan
+    of a Delete decides which stack that is.
+    """
 
-def _in_bucket(found: MarkedBucket, deleted: bool) -> Iterator[Left]:
-    def left(why: str, *, expected: bool, fix: str = "") -> Left:
-        return Left("bucket", found.name, why, expected, fix)
+    stack: Stack
+    hints: Hints
+    logging: Sequence[LoadBalancer]
+    buckets: Mapping[str, Bucket]
 
-    empty = found.ours and not found.user and found.logs is False
-    if deleted or not empty:
-        if granting := found.statements - found.disarmed:
+    @cached_property
+    def _goes(self) -> frozenset[str]:
+        """The ARNs whose logging a Delete turns off, and the buckets that it deletes if empty."""
+        # Without topics: the buckets tell whose they are, and reading them needs more permissions.
+        state = State({each.arn: each for each in self.logging}, self.buckets, None)
+        steps = plan(Request("Delete", self.stack, 0, None, Traces()), state).steps
+        off = {each.load_balancer for each in steps if isinstance(each, SetLogging)}
+        return frozenset(off | {each.bucket for each in steps if isinstance(each, DeleteBucket)})
+
+    def _claims(self, bucket: str, *, others: bool) -> list[Registration]:
+        """Return the registrations in a bucket, of the stack or of all others."""
+        found, tag = self.buckets.get(bucket), self.stack.tag
+        claims = found.register(self.stack) if found else []
+        return [each for each in claims if (each.stack != tag) is others]
+
+    def load_balancers(self) -> Iterator[Left]:
+        """Yield the load balancers whose logging goes with the stack, if nobody else uses it."""
+        for each in self.logging:
+            location = each.logging.location
+            own = location.mark == self.stack.tag
+            hinted = location.mark is not None and each.name in self.hints.load_balancers
+            if not own and not hinted and each.arn not in self._goes:
+                continue
+            others = self._claims(location.bucket, others=True)
+            if any(claim.covers(location, each.name) for claim in others):
+                why = "it goes on logging, because another stack uses it"
+                yield Left("load balancer", each.name, why, expected=True)
+                continue
+            why = "it logs to a location of ours"
+            if not own:
+                why = "a stack that no longer uses it turned its logging on"
+            yield Left("load balancer", each.name, why, False, "turn its access logs off")
+
+    def _made(self, bucket: str) -> bool:
+        maker = self.buckets[bucket].maker
+        return maker == self.stack.tag or bucket in self.stack.own_buckets
+
+    def _inherited(self, bucket: str) -> bool:
+        """Whether another stack made a bucket, no longer uses it, and it goes with this one."""
+        # A Delete is still to come, or may have left the bucket.
+        reached = not self.hints.deleted or bucket in self.hints.buckets
+        mine = self._claims(bucket, others=False)
+        return bucket in self._goes and not self._made(bucket) and (bool(mine) or reached)
+
+    def in_buckets(self, holds_logs: Callable[[str], bool | None]) -> Iterator[Left]:
+        """Yield what is in the buckets, and those that go with the stack unless something keeps it.
+
+        `holds_logs` tells that of a bucket, None if it cannot be read.
+        """
+        for name in self.buckets:
+            made, inherited = self._made(name), self._inherited(name)
+            logs = holds_logs(name) if made or inherited else None
+            entries = [*self._entries(name)]
+            # Not one that only holds the logs of a stack that is gone.
+            known = not logs or name in self.hints.buckets or bool(entries)
+            ours = made or (inherited and known)
+            user = self._user(name) if ours else ""
+            empty = ours and not user and logs is False
+            if self.hints.deleted or not empty:
+                yield from entries
+            if ours:
+                yield self._bucket(name, user, logs)
+
+    def _entries(self, bucket: str) -> Iterator[Left]:
+        """Yield the stack's statements in a bucket's policy, and our notifications.
+
+        Those of other stacks' locations are theirs.
+        """
+        mine = self._claims(bucket, others=False)
+        inert = sum(each.inert(self.stack) for each in mine)
+        theirs = {each.location_digest for each in self._claims(bucket, others=True)}
+        own = notifications.own(self.buckets[bucket].notifications)
+        announced = sum(notifications.location_digest(each) not in theirs for each in own)
+        if granting := len(mine) - inert:
             why = f"{_count(granting, 'statement')} of the stack's in its policy"
-            yield left(why, expected=False, fix="remove from the policy")
-        if found.disarmed:
-            why = f"{_count(found.disarmed, 'statement')} of the stack's, which grant nothing"
-            yield left(why, expected=deleted)
-        if found.notifications:
-            why = f"{_count(found.notifications, 'notification')} of ours"
-            yield left(why, expected=False, fix="remove from the bucket")
-    # The note also tells of earlier versions of objects.
-    note = f" (its tag {LEFT_TAG} says: {found.note})" if found.note else ""
-    if empty:
-        other = "; a stack that no longer uses it created it" if found.inherited else ""
+            yield Left("bucket", bucket, why, False, "remove from the policy")
+        if inert:
+            why = f"{_count(inert, 'statement')} of the stack's, which grant nothing"
+            yield Left("bucket", bucket, why, self.hints.deleted)
+        if announced:
+            why = f"{_count(announced, 'notification')} of ours"
+            yield Left("bucket", bucket, why, False, "remove from the bucket")
+
+    def _user(self, bucket: str) -> str:
+        """Name who else uses a bucket, empty for nobody."""
+        if self._claims(bucket, others=True):
+            return "another stack"
+        names = (
+            f"load balancer {each.name}"
+            for each in self.logging
+            if each.logging.enabled and each.logging.bucket == bucket and each.arn not in self._goes
+        )
+        return "" if bucket in self._goes else next(names, "")
+
+    def _bucket(self, name: str, user: str, logs: bool | None) -> Left:
+        left = self.buckets[name].tags.get(LEFT_TAG)
+        # It also tells of earlier versions of objects.
+        note = f" (its tag {LEFT_TAG} says: {left})" if left else ""
+        if user:
+            return Left("bucket", name, f"{user} uses it", expected=True)
+        if logs is None:
+            return Left("bucket", name, "whether it holds logs could not be read", expected=True)
+        if logs:
+            fix = f"empty and delete it when you like{note}"
+            return Left("bucket", name, "it holds logs, which are yours", True, fix)
+        other = "" if self._made(name) else "; a stack that no longer uses it created it"
         why = f"it is empty, and nobody uses it{other}"
-        yield left(why, expected=False, fix=f"delete it{note}")
-    elif found.ours and found.user:
-        yield left(f"{found.user} uses it", expected=True)
-    elif found.ours and found.logs:
-        fix = f"empty and delete it when you like{note}"
-        yield left("it holds logs, which are yours", expected=True, fix=fix)
-    elif found.ours:
-        yield left("whether it holds logs could not be read", expected=True)
+        return Left("bucket", name, why, False, f"delete it{note}")
 
-
-def _topic(found: MarkedTopic, documented: bool) -> Iterator[Left]:
-    role = ", and the stack's role may not delete it" if documented else ""
-    if not found.others:
-        command = f"aws sns delete-topic --topic-arn {found.arn}"
-        why = f"no other stack uses it{role}"
-        yield Left("topic", found.arn, why, documented, remedy=command)
-        return
-    yield Left("topic", found.arn, "somebody else is subscribed to it", expected=True)
-    for arn in found.own:
-        command = f"aws sns unsubscribe --subscription-arn {arn}"
-        yield Left("subscription", arn, f"it is ours{role}", documented, remedy=command)
-
-
-def _log_group(name: str) -> Iterator[Left]:
-    if name:
-        command = f"aws logs delete-log-group --log-group-name {name}"
-        why = "Lambda made it, so it is not a resource of the stack"
-        yield Left("log group", name, why, expected=True, remedy=command)
+    def topics(self) -> set[str]:
+        """Return the ARNs of the stack's topics that no other stack uses."""
+        mine = (e for e in self.buckets if self._inherited(e) or self._claims(e, others=False))
+        names = {*mine, *self.hints.buckets, *self.stack.own_buckets}
+        used = {name for name in self.buckets if self._claims(name, others=True)}
+        wanted = {*map(self.stack.topic_arn, names), *self.hints.topics}
+        return wanted - {*map(self.stack.topic_arn, used)}
 
 
 def _count(number: int, of: str) -> str:

@@ -13,8 +13,8 @@ from dt_logs_cfn.cli.terminal import Operator, printable
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stacks.deleting import delete
 from dt_logs_cfn.operate.stacks.following import follow_first
-from dt_logs_cfn.operate.stacks.marks import Hints, Left, Marks, leftovers
-from dt_logs_cfn.operate.stacks.marks_read import Access, read_marks
+from dt_logs_cfn.operate.stacks.marks import Hints, Left, Leftovers
+from dt_logs_cfn.operate.stacks.marks_read import Access, search
 from dt_logs_cfn.operate.stacks.stack import (
     Existing,
     StackDescription,
@@ -74,31 +74,25 @@ def remove(
     """
     stack = named(client, name)
     existing = _existing(client, stack)
-    documented = existing is not None and existing.privileges is Privileges.DOCUMENTED
     if ended := follow_first(client, stack, operator):
         stack = ended.stack
     listed = resources(client, stack)
-    tagged = Stack.of(stack.id)
-    hints = _hints(stack, listed)
+    tagged, hints = Stack.of(stack.id), _hints(stack, existing, listed)
     operator.tell("searching the account for what the stack set up")
-    before, cleared = read_marks(found, tagged, hints), tuple[Left, ...]()
+    before, cleared = search(found, tagged, hints), tuple[Left, ...]()
     if stack.status != GONE:
-        operator.tell(_told(stack, listed, before, documented))
+        operator.tell(_told(stack, listed, before))
         operator.confirm(f"Delete the stack {stack.name}?", options.yes)
         there = sum(each["ResourceStatus"] != GONE for each in listed)
         delete(client, stack, operator, options.role, there)
         operator.tell("checking whether the account is clean")
     hints = hints.after(before)
-
-    def look() -> Marks:
-        return read_marks(found, tagged, hints)
-
-    if _agreed(leftovers(look(), documented), operator, options):
+    if _agreed(search(found, tagged, hints).left, operator, options):
         # Another stack may have come to use it while somebody was asked.
-        now = [each for each in leftovers(look(), documented) if each.remedy]
+        now = (each for each in search(found, tagged, hints).left if each.remedy)
         cleared = tuple(each for each in now if _gone(found, each, operator))
-    after = look()
-    left = tuple(each for each in leftovers(after, documented) if each not in cleared)
+    after = search(found, tagged, hints)
+    left = tuple(each for each in after.left if each not in cleared)
     return Removed(stack, left, cleared, after.unread)
 
 
@@ -118,7 +112,7 @@ def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing
         raise
 
 
-def _hints(stack: StackDescription, listed: _Resources) -> Hints:
+def _hints(stack: StackDescription, existing: Existing | None, listed: _Resources) -> Hints:
     """Return what the stack itself says; its outputs may be cut."""
     arns = re.findall(
         rf"arn:[^,\s]+:{NAME}-[0-9]+-[A-Za-z0-9_-]+",
@@ -130,20 +124,20 @@ def _hints(stack: StackDescription, listed: _Resources) -> Hints:
         topics=tuple(arns),
         function=identifiers.get(FUNCTION, ""),
         endpoint=stack.parameters.get("NotificationEndpoint", ""),
+        documented=existing is not None and existing.privileges is Privileges.DOCUMENTED,
         deleted=INVOCATION not in there,
     )
 
 
-def _told(stack: StackDescription, listed: _Resources, marks: Marks, documented: bool) -> str:
-    found = leftovers(marks, documented, deleted=False)
+def _told(stack: StackDescription, listed: _Resources, before: Leftovers) -> str:
     names = ("LogicalResourceId", "ResourceType", "PhysicalResourceId")
     goes = [
         "  ".join(str(each.get(name, "")) for name in names)
         for each in reversed(listed)
         if each["ResourceStatus"] != GONE
     ]
-    goes += [each.described for each in found if not each.expected]
-    stays = [each.described for each in found if each.expected]
+    goes += [each.described for each in before.left if not each.expected]
+    stays = [each.described for each in before.left if each.expected]
     if stack.role:
         stays.append(f"the service role {stack.role}")
     lines = [
@@ -153,8 +147,8 @@ def _told(stack: StackDescription, listed: _Resources, marks: Marks, documented:
         *(f"    - {each}" for each in goes or ["the stack alone"]),
         *(["  Stays"] if stays else []),
         *(f"    {each}" for each in stays),
-        *(["  Could not be read"] if marks.unread else []),
-        *(f"    {each}" for each in marks.unread),
+        *(["  Could not be read"] if before.unread else []),
+        *(f"    {each}" for each in before.unread),
     ]
     return "\n".join(map(printable, lines))
 

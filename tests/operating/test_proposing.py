@@ -21,9 +21,8 @@ from cloudformation_api.api import serve
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.plans.asked import new_stack
-from dt_logs_cfn.operate.stacks.change_sets import ChangeSet
+from dt_logs_cfn.operate.stacks.change_sets import ChangeSet, proposed
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.proposing import execute, proposed
 from dt_logs_cfn.operate.stacks.stack import Existing, describe
 from dt_logs_cfn.operate.templates import Template
 from dt_logs_rehearsal.account import Refused
@@ -87,7 +86,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 def deploy(stage: Stage, client: Any) -> ChangeSet:
     with proposed(client, WANTED, stage.operator) as found:
-        execute(found)
+        found.execute()
     return found
 
 
@@ -284,7 +283,7 @@ def test_whoever_interrupts_twice_at_the_execution_is_told_that_the_stack_may_go
         proposed(client, WANTED, stage.operator) as found,
     ):
         interrupt(client, "DescribeChangeSet")  # while we look at it after the first interrupt
-        execute(found)
+        found.execute()
     assert stage.lines == [
         "The stack thing may go on by itself; the same command follows it. If it does not, the"
         f" change set {found.name}, or the empty stack thing, may be left behind. To delete"

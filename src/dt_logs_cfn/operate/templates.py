@@ -1,6 +1,7 @@
 """Load the template to deploy: the installed version's, or a verified one from a folder or URL."""
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,27 @@ class Template:
     def parameters(self) -> Declared:
         """The parameters that it declares. Raises VerifyError if it is not a template."""
         return declared(parse_template(self.text))
+
+
+def requested(
+    template: Template, given: Mapping[str, str], kept: Iterable[str], tags: Mapping[str, str]
+) -> dict[str, object]:
+    """Return what the requests for a change set and for a stack set have in common.
+
+    Parameters that are `kept` have the value that they had. Tags replace all that were there.
+    """
+    found: dict[str, object] = {
+        "TemplateBody": template.text,
+        "Parameters": [
+            *({"ParameterKey": name, "ParameterValue": given[name]} for name in sorted(given)),
+            *({"ParameterKey": name, "UsePreviousValue": True} for name in kept),
+        ],
+        # The template makes a role, and names it if a parameter says so.
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+    }
+    if tags:
+        found["Tags"] = [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
+    return found
 
 
 def from_installed(privileges: Privileges) -> Template:

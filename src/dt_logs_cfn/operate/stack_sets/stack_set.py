@@ -18,6 +18,7 @@ from dt_logs_cfn.operate.stack_sets.rollout import (
     Step,
     Target,
 )
+from dt_logs_cfn.operate.templates import requested
 from dt_logs_cfn.template.declared import default
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_cfn.template.templates import origin
@@ -170,27 +171,14 @@ class StackSet:
 
     def _wanted(self) -> dict[str, object]:
         """Return what the requests to create and to update the stack set have in common."""
-        rollout = self.rollout
-        given = sorted(rollout.parameters.items())
+        rollout, declared = self.rollout, self.rollout.template.parameters
         # Other parameters that the stack set has keep their values.
-        kept = self._parameters.keys() & rollout.template.parameters.keys()
-        found: dict[str, object] = {
+        kept = sorted(self._parameters.keys() & declared.keys() - rollout.parameters.keys())
+        found = {
             **self._this,
-            "TemplateBody": rollout.template.text,
-            "Parameters": [
-                *({"ParameterKey": name, "ParameterValue": value} for name, value in given),
-                *(
-                    {"ParameterKey": name, "UsePreviousValue": True}
-                    for name in sorted(kept - rollout.parameters.keys())
-                ),
-            ],
-            # The template makes a role, and names it if a parameter says so.
-            "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+            **requested(rollout.template, rollout.parameters, kept, rollout.tags),
             **rollout.roles,
         }
-        if rollout.tags:
-            tags = sorted(rollout.tags.items())
-            found["Tags"] = [{"Key": key, "Value": value} for key, value in tags]
         if rollout.auto_deployment is not None or (rollout.units and self.there is None):
             # With it, the stacks of accounts that leave a unit are deleted.
             keep = {"RetainStacksOnAccountRemoval": False} if rollout.auto_deployment else {}

@@ -1,27 +1,67 @@
-"""A change set of ours: what CloudFormation says of it, and how one that was not run is deleted."""
+"""Create and run a change set; delete it unless it was run.
+
+AWS may carry out a call whose answer is lost. So each call has a token, by which AWS recognises the
+SDK's retries. If the last answer is lost, too, AWS is asked what it did.
+[CloudFormation API, CreateChangeSet: ClientToken, ExecuteChangeSet: ClientRequestToken]
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.cli.terminal import Operator
-from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at
+from dt_logs_cfn.cli.terminal import Operator, shown_line
+from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.stack import describe, missing
+from dt_logs_cfn.operate.stacks.stack import describe, missing, token
 from dt_logs_cfn.operate.stacks.states import REVIEW
+from dt_logs_cfn.operate.templates import requested
 from dt_logs_handler.aws import code
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import DescribeChangeSetOutputTypeDef
+    from mypy_boto3_cloudformation.type_defs import (
+        CreateChangeSetInputTypeDef,
+        DescribeChangeSetOutputTypeDef,
+    )
 
 EVERY = 1.0  # seconds between two looks
-_LONGEST = 60.0  # seconds until a change set that is being created can be deleted
+_LONGEST_TO_CREATE = 300.0  # seconds
+_LONGEST_TO_DELETE = 60.0  # seconds until one that is being created can be deleted
 _AT_WORK = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
+# CloudFormation has no code for this, and two texts.
+_UNCHANGED = ("didn't contain changes", "No updates are to be performed")
+# Error codes that mean our own earlier call already succeeded: nobody else has our name and token.
+_TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExistsException")
+
+
+@contextmanager
+def proposed(
+    client: CloudFormationClient, deployment: Deployment, operator: Operator
+) -> Iterator[ChangeSet]:
+    """Create a change set, and delete it in the end unless it was executed.
+
+    Also deletes a stack that was created only to hold it. Raises OperatingError, botocore's errors.
+    """
+    found = ChangeSet(client, token(), deployment, deployment.name, operator)
+    try:
+        found.create()
+        yield found
+    except ClientError as error:
+        if code(error) == "ChangeSetNotFound":
+            raise OperatingError(
+                f"Another change to stack {deployment.name} came first and replaced this one.",
+                "Run it again to see what is left to change.",
+            ) from error
+        raise
+    finally:
+        if found.exists and not found.executed:
+            found.forget()
 
 
 @dataclass(frozen=True)
@@ -68,7 +108,7 @@ class ChangeSet:
         return self.deployment.before is None
 
     @property
-    def remedy(self) -> str:
+    def _remedy(self) -> str:
         """The command that deletes it, with a stack that was created only to hold it."""
         name = self.deployment.name
         if self.creates:
@@ -76,7 +116,86 @@ class ChangeSet:
         more = f" --stack-name {name} --change-set-name {self.name}"
         return f"`aws cloudformation delete-change-set{more}`"
 
-    def state(self) -> DescribeChangeSetOutputTypeDef | None:
+    def create(self) -> None:
+        """Create it, wait until it is complete, and read its changes.
+
+        Raises OperatingError, botocore's errors.
+        """
+        self.exists = True  # as far as is known, from here on
+        try:
+            self.stack = self.client.create_change_set(**self._request())["StackId"]
+        except FAILURES as error:
+            described = self._after_failure(error)
+            if described is None:
+                self.exists = False
+                raise
+            self.stack = described["StackId"]
+        self.changes = self._completed()
+
+    def _request(self) -> CreateChangeSetInputTypeDef:
+        wanted = self.deployment
+        tags = wanted.all_tags if wanted.tags else {}
+        request = {
+            **requested(wanted.template, wanted.given, wanted.kept, tags),
+            **({"RoleARN": wanted.role} if wanted.role else {}),
+            "StackName": wanted.name,
+            "ChangeSetName": self.name,
+            "ChangeSetType": "CREATE" if self.creates else "UPDATE",
+            "ClientToken": self.name,
+        }
+        return cast("CreateChangeSetInputTypeDef", request)
+
+    def _completed(self) -> tuple[ResourceChange, ...] | None:
+        """Wait until it is complete; return its changes, None if nothing would change."""
+
+        def look() -> list[DescribeChangeSetOutputTypeDef]:
+            listing = self.client.get_paginator("describe_change_set")
+            return [*listing.paginate(ChangeSetName=self.name, StackName=self.stack)]
+
+        began = self.operator.clock()
+        while True:
+            pages = looked_at(look, self.operator)
+            status = pages[0]["Status"]
+            if status == "CREATE_COMPLETE":
+                found = (each for page in pages for each in page.get("Changes", ()))
+                return tuple(
+                    ResourceChange.of(each["ResourceChange"])
+                    for each in found
+                    if "ResourceChange" in each
+                )
+            if status == "FAILED":
+                why = shown_line(pages[0].get("StatusReason", ""))
+                if any(text in why for text in _UNCHANGED):
+                    return None
+                raise OperatingError(
+                    f"CloudFormation cannot create the change set: {why.rstrip('.')}.",
+                    "Correct what it names, and deploy again.",
+                )
+            if self.operator.clock() - began > _LONGEST_TO_CREATE:
+                raise OperatingError(
+                    f"The change set is {status} after {_LONGEST_TO_CREATE:.0f} s.",
+                    "Try again later.",
+                )
+            self.operator.sleep(EVERY)
+
+    def execute(self) -> None:
+        """Execute it; from then on the stack goes on by itself.
+
+        Raises OperatingError if it is unknown whether it does, and botocore's errors.
+        """
+        self.executing = True
+        try:
+            self.client.execute_change_set(
+                ChangeSetName=self.name, StackName=self.stack, ClientRequestToken=self.name
+            )
+        except FAILURES as error:
+            described = self._after_failure(error)
+            if described is None or not described["ExecutionStatus"].startswith("EXECUTE_"):
+                self.executing = False
+                raise
+        self.executed = True
+
+    def _state(self) -> DescribeChangeSetOutputTypeDef | None:
         """Return CloudFormation's description, None if it does not exist."""
         try:
             return self.client.describe_change_set(ChangeSetName=self.name, StackName=self.stack)
@@ -84,6 +203,25 @@ class ChangeSet:
             if code(error) == "ChangeSetNotFound" or missing(error):
                 return None
             raise
+
+    def _after_failure(self, lost: Exception) -> DescribeChangeSetOutputTypeDef | None:
+        """Return what became of it after a failed call, None if AWS refused the call.
+
+        Raises OperatingError if that cannot be found out.
+        """
+        taken = isinstance(lost, ClientError) and code(lost) in _TAKEN
+        if refused(lost) and not taken:
+            return None
+        try:
+            return looked_at(self._state, self.operator)
+        except FAILURES as error:
+            self.exists = False  # this error says so
+            name = self.deployment.name
+            raise OperatingError(
+                f"What became of the stack {name} is not known: {failure(error).what}",
+                "Deploy again once AWS answers: that follows the stack if it goes on."
+                f" If it does not, delete the change set: {self._remedy}",
+            ) from lost
 
     def forget(self) -> None:
         """Delete it, and then its stack if that holds nothing else.
@@ -95,7 +233,7 @@ class ChangeSet:
                 self._delete_empty_stack()
         except FAILURES as error:
             self.operator.tell(f"{self._left}: {failure(error).what}")
-            self.operator.advise(f"To delete it: {self.remedy}")
+            self.operator.advise(f"To delete it: {self._remedy}")
         except KeyboardInterrupt:
             self._advise()
             raise
@@ -110,13 +248,13 @@ class ChangeSet:
         return f"{goes_on} it. If it does not, t{left}"
 
     def _advise(self) -> None:
-        self.operator.advise(f"{self._left}. To delete it: {self.remedy}")
+        self.operator.advise(f"{self._left}. To delete it: {self._remedy}")
 
     def _deleted(self) -> bool:
         """Delete it as soon as that is possible; return whether it is gone."""
         began = self.operator.clock()
         while True:
-            found = looked_at(self.state, self.operator)
+            found = looked_at(self._state, self.operator)
             if found is None:
                 if self.stack == self.deployment.name:  # AWS may be about to create it
                     self._advise()
@@ -127,20 +265,16 @@ class ChangeSet:
                     " it again."
                 )
                 return False
-            late = self.operator.clock() - began > _LONGEST
+            late = self.operator.clock() - began > _LONGEST_TO_DELETE
             # AWS deletes none that it is creating [CloudFormation API, InvalidChangeSetStatus].
-            if (found["Status"] not in _AT_WORK or late) and self._taken_away(late):
-                return True
+            if found["Status"] not in _AT_WORK or late:
+                try:
+                    self.client.delete_change_set(ChangeSetName=self.name, StackName=self.stack)
+                    return True
+                except ClientError as error:
+                    if late or code(error) != "InvalidChangeSetStatus":
+                        raise
             self.operator.sleep(EVERY)
-
-    def _taken_away(self, late: bool) -> bool:
-        try:
-            self.client.delete_change_set(ChangeSetName=self.name, StackName=self.stack)
-        except ClientError as error:
-            if late or code(error) != "InvalidChangeSetStatus":
-                raise
-            return False
-        return True
 
     def _delete_empty_stack(self) -> None:
         stack = describe(self.client, self.stack)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from dt_logs_cfn.cli.terminal import Operator, printable
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.load_balancers import Dropped
+from dt_logs_cfn.operate.stacks.change_sets import proposed
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.following import Ended, follow, follow_first, seen
-from dt_logs_cfn.operate.stacks.proposing import execute, proposed
 from dt_logs_cfn.operate.stacks.review import told
 from dt_logs_cfn.operate.stacks.stack import (
     Existing,
@@ -82,7 +82,7 @@ def deploy(
         operator.tell(told(deployment, found.changes))
         operator.confirm("Go ahead?", consent.yes)
         known = seen(client, found.stack)
-        execute(found)
+        found.execute()
     ended = follow(client, found.stack, known, operator, len(found.changes))
     if ended.stack.status not in SETTLED:
         raise _failure(ended)

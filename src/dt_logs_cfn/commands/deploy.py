@@ -14,7 +14,7 @@ from dt_logs_cfn.operate.stack_sets import options as stack_set_options
 from dt_logs_cfn.operate.stack_sets.command import roll_out
 from dt_logs_cfn.operate.stacks.deploying import Consent, DeployResult, deploy, settled
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS
-from dt_logs_cfn.operate.status.reads import load_balancer_arns
+from dt_logs_cfn.operate.status import reads
 from dt_logs_handler.answer import NOTE
 
 
@@ -59,7 +59,7 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
         dropped = load_balancers.dropped(
             before,
             deployment.values[LOAD_BALANCERS],
-            lambda: load_balancer_arns(session.client("elbv2", config=aws.CONFIG)),
+            lambda: reads.load_balancers(session.client("elbv2", config=aws.CONFIG)),
         )
         consent = Consent(arguments.yes, arguments.allow_removal)
         found = deploy(client, deployment, dropped, operator, consent)

@@ -13,7 +13,7 @@ from dt_logs_cfn.operate.plans.shown import data, told
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.review import stack_change
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS, Existing, existing
-from dt_logs_cfn.operate.status.reads import on_outposts, vended_logs
+from dt_logs_cfn.operate.status import reads
 from dt_logs_handler.names import Stack
 
 
@@ -40,11 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         clients = account.clients(session)
         watch(clients, time.monotonic, Operator().tell)
         found = planned(request, clients, time.time)
-        vended = vended_logs(session.client("logs", config=aws.CONFIG))
-        through = account.reading(clients, [], time.time)
-        outposts = account.optional(
-            lambda: tuple(on_outposts(through)), "elasticloadbalancing", "The load balancers"
-        )
+        vended = reads.vended_logs(session.client("logs", config=aws.CONFIG))
+        outposts = reads.on_outposts(lambda: reads.load_balancers(clients[0]))
     wanted = deployment.values[LOAD_BALANCERS]
     dropped = load_balancers.dropped(stack, wanted, lambda: sorted(found.state.load_balancers))
     dropped = replace(dropped, stops=found.stops)

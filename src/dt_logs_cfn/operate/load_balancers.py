@@ -129,8 +129,6 @@ def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable
         return Dropped(tuple(arn for arn in named if arn not in kept))
     try:
         return Dropped(tuple(arn for arn in present() if arn not in kept))
-    except OperatingError:  # it no longer exists
-        return Dropped()
     except ClientError:
         return Dropped(unnamed=True)
 

@@ -69,7 +69,7 @@ class Preview:
     runs: bool
     dropped: Dropped = field(default_factory=Dropped)
     vended: tuple[VendedLogs, ...] | Unread = ()
-    on_outposts: tuple[str, ...] | Unread = ()
+    on_outposts: frozenset[str] | Unread = frozenset()
     next_token: str = ""  # the RunToken with which the function of an existing stack would run
 
     @property
@@ -97,7 +97,7 @@ class Preview:
     def unsupported(self) -> list[str]:
         """The load balancers in this plan that are on an Outpost."""
         known = () if isinstance(self.on_outposts, Unread) else self.on_outposts
-        return [each for each in known if each in self.planned.state.load_balancers]
+        return sorted(each for each in known if each in self.planned.state.load_balancers)
 
     @property
     def delivered(self) -> list[VendedLogs]:

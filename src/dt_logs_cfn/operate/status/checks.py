@@ -57,8 +57,8 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
         fix = "Correct the ARN, or take it out of the stack's LoadBalancerArns."
         yield finding("the load balancer does not exist", fix).of("logging", subject)
         return
-    if denied := seen.denial("", "DescribeLoadBalancers"):
-        yield unread(denied).of("outpost", subject)
+    if isinstance(seen.on_outposts, Unread):
+        yield unread(seen.on_outposts).of("outpost", subject)
     elif arn in seen.on_outposts:
         saw = "it is on an Outpost: another service delivers its logs, which is not supported"
         fix = "Take it out of LoadBalancerArns; if that is *, list the others there."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
@@ -91,7 +92,7 @@ def look(
         ),
         public=public,
         requester_pays=it.which(reads.requester_pays, present),
-        on_outposts=frozenset(reads.on_outposts(it.through) if it.load_balancers else ()),
+        on_outposts=reads.on_outposts(lambda: it.listed) if it.load_balancers else frozenset(),
         account_block=reads.account_block(reach.s3control, here.account) if public else {},
         stacks=seen,
         stack_names=reads.stack_names(reach.cloudformation, it.through),
@@ -179,7 +180,7 @@ class _Look:
             )
         return attempted(lambda: self._reach.fetch(f"{base}/{VERSIONS}", LIMIT))
 
-    def named(self, arns: Iterable[str]) -> None:
+    def named(self, arns: Sequence[str]) -> None:
         """Read load balancers by ARN; `*` is every application load balancer of the region."""
         wanted: dict[str, None] = {}
         for arn in arns:
@@ -187,8 +188,18 @@ class _Look:
                 _check_local(arn, self._here)
                 wanted[arn] = None
             else:
-                wanted |= dict.fromkeys(reads.load_balancer_arns(self._reach.clients[0]))
+                wanted |= dict.fromkeys(self.listed)
+        if arns and not wanted:
+            raise OperatingError(
+                "There is no application load balancer in this account and region.",
+                "Name another --region, or other credentials.",
+            )
         self.load_balancers |= self.each(lambda arn: read_load_balancer(self.through, arn), wanted)
+
+    @cached_property
+    def listed(self) -> Mapping[str, bool]:
+        """The region's load balancers, listed once."""
+        return reads.load_balancers(self._reach.clients[0])
 
     def present(self, logged_to: Iterable[str]) -> dict[str, Bucket]:
         """Read the buckets that are logged to; return all that exist and could be read."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.account import Reading, Unread, optional
 from dt_logs_cfn.operate.stacks.states import GONE
 from dt_logs_handler.aws import code, pages
@@ -60,28 +59,23 @@ def stack_names(client: CloudFormationClient, through: Reading) -> dict[str, str
     return optional(read, "cloudformation", "The names of the stacks")
 
 
-def load_balancer_arns(elbv2: ElasticLoadBalancingv2Client) -> list[str]:
-    """List the region's application load balancers. Raises OperatingError if there are none."""
-    found = [
-        each["LoadBalancerArn"]
+def load_balancers(elbv2: ElasticLoadBalancingv2Client) -> dict[str, bool]:
+    """Return the region's application load balancers, and whether each is on an Outpost."""
+    return {
+        each["LoadBalancerArn"]: any("OutpostId" in e for e in each.get("AvailabilityZones", ()))
         for page in elbv2.get_paginator("describe_load_balancers").paginate()
         for each in page["LoadBalancers"]
         if each.get("Type") == "application"
-    ]
-    if not found:
-        raise OperatingError(
-            "There is no application load balancer in this account and region.",
-            "Name another --region, or other credentials.",
-        )
-    return found
+    }
 
 
-def on_outposts(through: Reading) -> Iterator[str]:
-    """Yield the region's load balancers that are on an Outpost."""
-    for page in pages(through, through.elbv2.describe_load_balancers, "Marker", "NextMarker"):
-        for each in page["LoadBalancers"]:
-            if any("OutpostId" in zone for zone in each.get("AvailabilityZones", ())):
-                yield each["LoadBalancerArn"]
+def on_outposts(listing: Callable[[], Mapping[str, bool]]) -> frozenset[str] | Unread:
+    """Return the region's load balancers that are on an Outpost, by `load_balancers`."""
+    return optional(
+        lambda: frozenset(arn for arn, outpost in listing().items() if outpost),
+        "elasticloadbalancing",
+        "The load balancers",
+    )
 
 
 def requester_pays(through: Reading, bucket: Bucket, account: str) -> bool:

@@ -118,7 +118,7 @@ class Seen:
     other_logs: Mapping[Location, tuple[str, ...]]
     public: frozenset[str]  # buckets whose policy S3 considers public
     requester_pays: frozenset[str]  # buckets
-    on_outposts: frozenset[str]  # load balancers
+    on_outposts: frozenset[str] | Unread  # load balancers
     account_block: Mapping[str, bool] | Unread
     stacks: tuple[StackSeen, ...]
     stack_names: Mapping[str, str] | Unread

@@ -10,9 +10,9 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.cli.aws_options import Here
 from dt_logs_cfn.cli.terminal import Operator, at_terminal, printable, result, shown_line
 from dt_logs_cfn.operate import account, load_balancers, stack_options, value_sources
-from dt_logs_cfn.operate.stack_sets import options as stack_set_options
+from dt_logs_cfn.operate.stack_sets import rollout as stack_set_options
 from dt_logs_cfn.operate.stack_sets.command import roll_out
-from dt_logs_cfn.operate.stacks.deploying import Consent, DeployResult, deploy, settled
+from dt_logs_cfn.operate.stacks.deploying import DeployResult, deploy, settled
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS
 from dt_logs_cfn.operate.status import reads
 from dt_logs_handler.answer import NOTE
@@ -61,8 +61,8 @@ def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
             deployment.values[LOAD_BALANCERS],
             lambda: reads.load_balancers(session.client("elbv2", config=aws.CONFIG)),
         )
-        consent = Consent(arguments.yes, arguments.allow_removal)
-        found = deploy(client, deployment, dropped, operator, consent)
+        agreed = {"yes": arguments.yes, "removal": arguments.allow_removal}
+        found = deploy(client, deployment, dropped, operator, **agreed)
     result(arguments.json, _data(found), map(printable, _lines(found, Here.of(arguments))))
     return 1 if _left_out(found) or (found.ran and _stopped(found)) else 0
 

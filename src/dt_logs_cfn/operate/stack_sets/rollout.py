@@ -1,15 +1,19 @@
-"""A roll-out by a StackSet: what is asked for, its steps, and the progress of one; plain data."""
+"""A roll-out by a StackSet: its options, what they ask for, its steps, and the progress of one."""
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
+from dt_logs_cfn.cli.parsing import matching
 from dt_logs_cfn.errors import OperatingError
+from dt_logs_cfn.operate.stack_options import ROLE_ARN
 from dt_logs_cfn.operate.stacks.stack import LOAD_BALANCERS
 from dt_logs_cfn.operate.templates import Template
+from dt_logs_handler.names import ACCOUNT_ID
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import literals
@@ -109,3 +113,109 @@ class Progress:
     def counted(self) -> str:
         """The counts in words."""
         return ", ".join(f"{number} {status}" for status, number in self.counts.items())
+
+
+# The patterns of CloudFormation's API model; a region's is narrower there than here.
+_NAME = matching("[A-Za-z][A-Za-z0-9-]{0,127}", "up to 128 letters, digits and hyphens")
+_ACCOUNT = matching(ACCOUNT_ID, "12 digits")
+_UNIT = matching(
+    "(?:ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32})",
+    "an ID like ou-ab12-34cd56ef, or a root's like r-ab12",
+)
+_REGION = matching("[a-z]{2,4}(?:-[a-z]+)+-[0-9]+", "a region like eu-west-1")
+_ROLE = matching(ROLE_ARN, "arn:…:iam::ACCOUNT:role/NAME")
+_ROLE_NAME = matching("[A-Za-z0-9_+=,.@-]{1,64}", "the name of a role, without its path")
+_AMOUNT = matching("[0-9]{1,6}%?", "a number, or a percentage like 10%")
+
+_OF_UNITS = ("auto_deployment", "call_as")
+_OF_ACCOUNTS = ("administration_role_arn", "execution_role_name")
+_OF_BOTH = ("accounts", "failure_tolerance", "max_concurrent", "ou", "regions")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare them, as a group; `check` says how they go together."""
+    group = parser.add_argument_group("rolling out to an organisation")
+    # Options that belong together are checked after parsing; wrong usage exits like argparse.
+    parser.set_defaults(refuse=parser.error)
+    for option, count, kind, metavar, what in (
+        ("--stack-set", None, _NAME, "NAME", "the stack set; created if there is none"),
+        (
+            "--accounts",
+            "+",
+            _ACCOUNT,
+            "ACCOUNT",
+            "account IDs; with --ou, only these of its accounts",
+        ),
+        ("--ou", "+", _UNIT, "OU", "organizational units, or the root (service-managed)"),
+        ("--regions", "+", _REGION, "REGION", "where the load balancers are, in this order"),
+        ("--failure-tolerance", None, _AMOUNT, "N|N%", "accounts per region that may fail"),
+        ("--max-concurrent", None, _AMOUNT, "N|N%", "accounts per region at a time"),
+        ("--administration-role-arn", None, _ROLE, "ARN", "your own role; without --ou"),
+        ("--execution-role-name", None, _ROLE_NAME, "NAME", "your own role; without --ou"),
+    ):
+        group.add_argument(option, nargs=count, type=kind, metavar=metavar, help=what)
+    group.add_argument(
+        "--auto-deployment",
+        action=argparse.BooleanOptionalAction,
+        help="with --ou: also in accounts that join it later",
+    )
+    group.add_argument("--call-as", choices=("SELF", "DELEGATED_ADMIN"), help="with --ou")
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """End as argparse does, with exit code 2, if options do not go together."""
+    refuse: Callable[[str], None] = arguments.refuse
+    given = {
+        name: f"--{name.replace('_', '-')}"
+        for name in (*_OF_BOTH, *_OF_UNITS, *_OF_ACCOUNTS)
+        if getattr(arguments, name) is not None
+    }
+    if arguments.stack_set is None:
+        for option in given.values():
+            refuse(f"{option} needs --stack-set")
+        return
+    if arguments.role_arn is not None:
+        refuse("a stack set has no --role-arn: its execution role acts in each account")
+    if arguments.add_load_balancer or arguments.remove_load_balancer:
+        refuse("a stack set has no list of load balancers to change: give --load-balancer '*'")
+    if not arguments.accounts and not arguments.ou:
+        refuse("--stack-set needs --accounts or --ou")
+    if not arguments.regions:
+        refuse("--stack-set needs --regions")
+    for name in given.keys() & set(_OF_ACCOUNTS if arguments.ou else _OF_UNITS):
+        refuse(f"{given[name]} {'does not go with' if arguments.ou else 'needs'} --ou")
+
+
+def asked_for(
+    arguments: argparse.Namespace,
+    template: Template,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> Rollout:
+    """Return the roll-out that checked options ask for. Raises OperatingError."""
+    tolerance, most = arguments.failure_tolerance, arguments.max_concurrent
+    preferences = {**_amount("FailureTolerance", tolerance), **_amount("MaxConcurrent", most)}
+    roles = {
+        "AdministrationRoleARN": arguments.administration_role_arn,
+        "ExecutionRoleName": arguments.execution_role_name,
+    }
+    return Rollout(
+        name=arguments.stack_set,
+        template=template,
+        parameters=parameters,
+        tags=tags,
+        regions=tuple(dict.fromkeys(arguments.regions)),
+        accounts=tuple(dict.fromkeys(arguments.accounts or ())),
+        units=tuple(dict.fromkeys(arguments.ou or ())),
+        call_as=arguments.call_as or "SELF",
+        roles={name: role for name, role in roles.items() if role},
+        auto_deployment=arguments.auto_deployment,
+        preferences=cast("types.StackSetOperationPreferencesTypeDef", preferences),
+    )
+
+
+def _amount(name: str, given: str | None) -> dict[str, int]:
+    """Return a number or a percentage as one of an operation's preferences."""
+    if not given:
+        return {}
+    return {f"{name}{'Percentage' if given[-1] == '%' else 'Count'}": int(given.rstrip("%"))}

@@ -1,5 +1,5 @@
 """One stack: what it is, and how it is deployed, followed and removed.
 
 deploying    deployment ─► change_sets ─► review ─► confirmed? ─► following
-removing     marks_read ─► marks ─► confirmed? ─► deleting ─► following ─► marks_read
+removing     marks_read ─► marks ─► confirmed? ─► deploying.delete ─► marks_read
 """

@@ -1,4 +1,4 @@
-"""Create or update a stack: propose, show, confirm, execute, follow."""
+"""Create or update a stack: propose, show, confirm, execute, follow. Delete one, and follow it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from dt_logs_cfn.cli.terminal import Operator, printable
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.load_balancers import Dropped
+from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
 from dt_logs_cfn.operate.stacks.change_sets import proposed
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.following import Ended, follow, follow_first, seen
+from dt_logs_cfn.operate.stacks.following import Ended, cause, follow, follow_first, seen
 from dt_logs_cfn.operate.stacks.review import told
 from dt_logs_cfn.operate.stacks.stack import (
     Existing,
@@ -18,12 +19,14 @@ from dt_logs_cfn.operate.stacks.stack import (
     describe,
     existing,
     made_from,
+    token,
 )
 from dt_logs_cfn.operate.stacks.states import GONE, SETTLED, at_rest, before_update
 from dt_logs_cfn.template.resources import INVOCATION
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import DeleteStackInputTypeDef
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,6 @@ class DeployResult:
     result: str
     stack: StackDescription
     ran: bool
-
-
-@dataclass(frozen=True)
-class Consent:
-    """What an operator agrees to without being asked: the change, and that load balancers leave."""
-
-    yes: bool = False
-    removal: bool = False
 
 
 def settled(client: CloudFormationClient, name: str, operator: Operator) -> Existing | None:
@@ -65,22 +60,25 @@ def deploy(
     deployment: Deployment,
     dropped: Dropped,
     operator: Operator,
-    consent: Consent,
+    *,
+    yes: bool = False,
+    removal: bool = False,
 ) -> DeployResult:
     """Make a stack what is wanted, after a confirmation; repeatable.
 
-    The deployment's `before` is from `settled`. Raises OperatingError, botocore's errors, and
+    `yes` agrees to the change without being asked, `removal` to load balancers that leave. The
+    deployment's `before` is from `settled`. Raises OperatingError, botocore's errors, and
     KeyboardInterrupt, with the stack going on.
     """
     deployment.check()
-    _tell_first(dropped, operator, consent)
+    _tell_first(dropped, operator, agreed=removal or not yes)
     stack = deployment.stack
     with proposed(client, deployment, operator) as found:
         if found.changes is None:
             assert stack is not None  # to create a stack is a change
             return DeployResult("unchanged", stack, ran=False)
         operator.tell(told(deployment, found.changes))
-        operator.confirm("Go ahead?", consent.yes)
+        operator.confirm("Go ahead?", yes)
         known = seen(client, found.stack)
         found.execute()
     ended = follow(client, found.stack, known, operator, len(found.changes))
@@ -90,11 +88,11 @@ def deploy(
     return DeployResult("updated" if stack else "created", ended.stack, ran)
 
 
-def _tell_first(dropped: Dropped, operator: Operator, consent: Consent) -> None:
-    """Name the load balancers that leave. Raises OperatingError without consent to that."""
+def _tell_first(dropped: Dropped, operator: Operator, *, agreed: bool) -> None:
+    """Name the load balancers that leave. Raises OperatingError if that is not agreed to."""
     for line in dropped.lines():
         operator.tell(printable(line))
-    if dropped and consent.yes and not consent.removal:
+    if dropped and not agreed:
         raise OperatingError(
             "Load balancers would leave the stack, so nothing was changed.",
             "Add --allow-removal to --yes, or keep them in the list.",
@@ -104,4 +102,76 @@ def _tell_first(dropped: Dropped, operator: Operator, consent: Consent) -> None:
 def _failure(ended: Ended) -> OperatingError:
     first = before_update(ended.stack.status, ended.stack.name)
     fix = f"Correct that. {first}" if first else "Correct that, and deploy again."
+    return OperatingError(ended.failure, fix)
+
+
+def delete(
+    client: CloudFormationClient,
+    stack: StackDescription,
+    operator: Operator,
+    role: str,
+    total: int = 0,
+) -> None:
+    """Delete a stack and follow it until it is gone; `role` replaces the stack's own, if given.
+
+    `total` is how many resources it has. Raises OperatingError if the stack is not deleted,
+    botocore's errors, and KeyboardInterrupt, with the stack going on.
+    """
+    known = seen(client, stack.id)
+    # A deleted stack has no name: whoever is cut off here needs its ID.
+    again = f"`dt-logs-cfn remove --stack {stack.id}`"
+    operator.advise(f"To check again later: {again}")
+    try:
+        _begin(client, stack, operator, role)
+    except KeyboardInterrupt:
+        operator.advise(
+            f"The stack {stack.name} may be being deleted, which goes on by itself. {again} follows"
+            " it then, and asks again otherwise."
+        )
+        raise
+    ended = follow(client, stack.id, known, operator, total)
+    if ended.stack.status != GONE:
+        raise _not_deleted(ended)
+
+
+def _begin(
+    client: CloudFormationClient, stack: StackDescription, operator: Operator, role: str
+) -> None:
+    """Have a stack deleted; if the answer is lost, its events tell whether it is.
+
+    AWS recognises the SDK's retries by the token [CloudFormation API, DeleteStack:
+    ClientRequestToken].
+    """
+    known = token()
+    given: DeleteStackInputTypeDef = {"StackName": stack.id, "ClientRequestToken": known}
+    if role:
+        given["RoleARN"] = role
+
+    def begun() -> bool:
+        events = client.describe_stack_events(StackName=stack.id)["StackEvents"]
+        return any(each.get("ClientRequestToken") == known for each in events)
+
+    try:
+        client.delete_stack(**given)
+    except FAILURES as error:
+        if refused(error):
+            raise
+        try:
+            found = looked_at(begun, operator)
+        except FAILURES as lost:
+            raise OperatingError(
+                f"Whether the stack {stack.name} is being deleted is unknown: {failure(lost).what}",
+                "Run the same command once AWS answers.",
+            ) from lost
+        if not found:
+            raise
+
+
+def _not_deleted(ended: Ended) -> OperatingError:
+    fix, event = "Correct that, and remove it again.", cause(ended.events)
+    if event is not None and not event.of_stack:
+        fix += (
+            f" To leave behind what cannot be deleted: `aws cloudformation delete-stack"
+            f" --stack-name {ended.stack.name} --retain-resources {event.logical_id}`."
+        )
     return OperatingError(ended.failure, fix)

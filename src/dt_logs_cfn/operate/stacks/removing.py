@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from dt_logs_cfn.cli.terminal import Operator, printable
 from dt_logs_cfn.errors import OperatingError
-from dt_logs_cfn.operate.stacks.deleting import delete
+from dt_logs_cfn.operate.stacks.deploying import delete
 from dt_logs_cfn.operate.stacks.following import follow_first
 from dt_logs_cfn.operate.stacks.marks import Hints, Left, Leftovers
 from dt_logs_cfn.operate.stacks.marks_read import Access, search

@@ -14,7 +14,7 @@ from dt_logs_cfn import aws, canonical
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stacks.deploying import settled
-from dt_logs_cfn.operate.stacks.removing import Options, remove
+from dt_logs_cfn.operate.stacks.removing import remove
 from dt_logs_cfn.operate.status.seen import Check
 from dt_logs_cfn.operate.status.shown import data, told
 from dt_logs_rehearsal.account.errors import Refused
@@ -199,7 +199,7 @@ def test_a_stack_of_another_kind_that_is_at_work_is_not_followed(served: Served)
     with pytest.raises(OperatingError, match="does not onboard load balancers"):
         settled(client, "other", operator)
     with pytest.raises(OperatingError, match="does not onboard load balancers"):
-        remove(client, nothing, "other", operator, Options())
+        remove(client, nothing, "other", operator)
     assert lines == []
 
 

@@ -9,7 +9,7 @@ from dt_logs_cfn.cli.terminal import Operator, at_terminal, printable, result, w
 from dt_logs_cfn.operate import account, stack_options
 from dt_logs_cfn.operate.stacks.marks import Left
 from dt_logs_cfn.operate.stacks.marks_read import Access
-from dt_logs_cfn.operate.stacks.removing import Options, Removed, remove
+from dt_logs_cfn.operate.stacks.removing import Removed, remove
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def removed(arguments: argparse.Namespace, operator: Operator) -> int:
     """Remove for an operator."""
     stack_options.check_stack(arguments.stack, or_id=True)
     stack_options.check_role(arguments.role_arn)
-    options = Options(arguments.yes, arguments.leftovers, arguments.role_arn or "")
+    agreed = {"yes": arguments.yes, "clear": arguments.leftovers}
     here = Here.of(arguments)
     with aws.errors():
         session = aws.session(arguments.profile, arguments.region)
@@ -48,7 +48,8 @@ def removed(arguments: argparse.Namespace, operator: Operator) -> int:
         clients = account.clients(session)
         watch(clients, operator.clock, operator.tell)
         access = Access(clients, session.client("logs", config=aws.CONFIG), operator.clock)
-        found = remove(client, access, arguments.stack, operator, options)
+        role = arguments.role_arn or ""
+        found = remove(client, access, arguments.stack, operator, **agreed, role=role)
     left = tuple(
         replace(each, remedy=here.command(each.remedy)) if each.remedy else each
         for each in found.left

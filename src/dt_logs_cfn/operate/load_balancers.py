@@ -100,7 +100,9 @@ class Dropped:
         else:
             yield "These load balancers leave the stack. Data Theorem no longer gets their logs:"
         for arn in self.arns:
-            yield f"  {load_balancer_name(arn)}{self._logging(arn)}"
+            effect = "stops" if arn in (self.stops or ()) else "does not change"
+            logging = "" if self.stops is None else f": its access logging {effect}"
+            yield f"  {load_balancer_name(arn)}{logging}"
         if self.unnamed:
             yield "  every other load balancer in this region (you are not allowed to list them)"
 
@@ -113,11 +115,6 @@ class Dropped:
             }
             for arn in self.arns
         ]
-
-    def _logging(self, arn: str) -> str:
-        if self.stops is None:
-            return ""
-        return f": its access logging {'stops' if arn in self.stops else 'does not change'}"
 
 
 def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable[str]]) -> Dropped:

@@ -16,7 +16,7 @@ import argparse
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dt_logs_cfn import aws
@@ -39,18 +39,13 @@ class Setting:
     source: str = ""
 
 
-@dataclass(frozen=True)
-class OperatorSettings:
-    """What the file sets."""
+def load(path: Path = FILE) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the options and parameters that the file sets, if there is one.
 
-    options: Mapping[str, str] = field(default_factory=dict)
-    parameters: Mapping[str, str] = field(default_factory=dict)
-
-
-def load(path: Path = FILE) -> OperatorSettings:
-    """Read the file, if there is one. Raises SettingsError."""
+    Raises SettingsError.
+    """
     if not os.path.exists(path):
-        return OperatorSettings()
+        return {}, {}
     sections = read_sections(path, _SECTIONS, keep_case=True)
     for name in sections:
         _check(name in _SECTIONS, path, f"a section {_quoted(name)}", _SECTIONS)
@@ -72,7 +67,7 @@ def load(path: Path = FILE) -> OperatorSettings:
                 f"The name of parameter number {number} in {path} is not letters and digits.",
                 "Write each parameter as `name = value`.",
             )
-    return OperatorSettings(
+    return (
         {name: value for name, value in options.items() if value},
         {name: _joined(value) for name, value in parameters.items() if value},
     )
@@ -88,21 +83,21 @@ def fill(arguments: argparse.Namespace, given: argparse.Namespace) -> dict[str, 
 
     Raises SettingsError.
     """
-    file, found = load(), {}
+    (options, parameters), found = load(), dict[str, Setting]()
     for name in OPTIONS:
         if not hasattr(arguments, name):
             continue
         source = "default" if getattr(arguments, name) is not None else ""
         if getattr(given, name) is not None:
             source = f"--{name.replace('_', '-')}"
-        elif name in file.options and _applies(name, arguments):
-            setattr(arguments, name, file.options[name])
+        elif name in options and _applies(name, arguments):
+            setattr(arguments, name, options[name])
             source = str(FILE)
         found[name] = Setting(getattr(arguments, name) or "", source)
     used = [name for name, each in found.items() if each.source == str(FILE)]
     if hasattr(arguments, "file_parameters"):
-        arguments.file_parameters = file.parameters
-        used += file.parameters
+        arguments.file_parameters = parameters
+        used += parameters
     if used:
         names = printable(cut(", ".join(used)))
         tell(f"{FILE} sets {names}; --show-settings has all values.")

@@ -43,7 +43,8 @@ def check_given(given: Mapping[str, str]) -> None:
     template = parse_template(from_installed(Privileges.LEAST_PRIVILEGE).text)
     _check_each(declared(template), given)
     place = _place(given.get("LoadBalancerArns", ""))
-    known = dict(given) if place else _anywhere(given)
+    # Without a place, only what is right or wrong for any stack.
+    known = {name: each for name, each in given.items() if place or name not in _OF_A_PLACE}
     values = complete(template, {**_EXAMPLES, **known}, {})
     asked.creation(template, values, (place or _SOMEWHERE).id, 0)
 
@@ -131,11 +132,6 @@ def _place(load_balancers: str) -> Stack | None:
         return None
     _, partition, _, region, account, _ = found[0].split(":", 5)
     return new_stack(partition, region, account)
-
-
-def _anywhere(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that are right or wrong for any stack."""
-    return {name: value for name, value in given.items() if name not in _OF_A_PLACE}
 
 
 def shown_name(name: str, known: Iterable[str] = ()) -> str | None:

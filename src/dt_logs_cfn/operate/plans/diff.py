@@ -60,8 +60,6 @@ class _Shown:
                 return f"topic {step.topic}"
             case model.SetFilter():
                 return f"subscription {step.subscription}"
-            case model.DeleteTestFile():
-                return f"bucket {step.location.bucket}"
         return f"bucket {step.bucket}"
 
     def diff(self, step: model.Step) -> Iterator[str]:
@@ -76,8 +74,7 @@ class _Shown:
             case model.SetRetention():
                 found = self._bucket(step.bucket)
                 days = found.retention if found else None
-                was = None if days is None else str(days)
-                yield _replaced("days until logs expire", was, str(step.days))
+                yield _replaced("days until logs expire", str(days or ""), str(step.days))
             case model.EditPolicy():
                 yield from self._policy(step)
             case model.EditNotifications():
@@ -197,5 +194,5 @@ def _logging(was: model.Logging, to: model.Logging) -> Iterator[str]:
             yield _replaced(f"access_logs.s3.{name}", old, new)
 
 
-def _replaced(name: str, old: str | None, new: str) -> str:
+def _replaced(name: str, old: str, new: str) -> str:
     return f"~ {name}: {old or '(none)'} -> {new or '(none)'}"

@@ -150,9 +150,14 @@ def planned(request: Request, clients: Clients, clock: Callable[[], float]) -> P
     except ClientError as error:
         if not denied(error):
             raise
-        raise _missing(missing_rights(request, clients, clock)) from error
-    rights = missing_rights(request, clients, clock) if noted else ()
-    return decided(request, state, through, rights)
+        rights = ", ".join(map(str, missing_rights(request, clients, clock)))
+        raise AwsError(
+            f"You may not read what the plan needs: {rights}.",
+            "Have it allowed for you, or use other credentials;"
+            " the Lambda has its own permissions.",
+        ) from error
+    lacking = missing_rights(request, clients, clock) if noted else ()
+    return decided(request, state, through, lacking)
 
 
 def decided(
@@ -208,10 +213,3 @@ def _conflicts(request: Request, state: State, why: Refused) -> Iterator[Conflic
         found[why.what, why.fix] = []
     for (what, fix), arns in found.items():
         yield Conflict(tuple(arns), what, fix)
-
-
-def _missing(rights: tuple[Denied, ...]) -> AwsError:
-    return AwsError(
-        f"You may not read what the plan needs: {', '.join(map(str, rights))}.",
-        "Have it allowed for you, or use other credentials; the Lambda has its own permissions.",
-    )

@@ -207,7 +207,9 @@ def _outpost_lines(preview: Preview) -> Iterator[str]:
 
 def _notes(found: Planned, exists: bool) -> Iterator[str]:
     plan = found.plan or Plan()
-    yield from _listed("Left out:", _left_out(plan))
+    refused = sorted(plan.refused.items())
+    left_out = [f"{arn.partition(':loadbalancer/')[2]}: {why}" for arn, why in refused]
+    yield from _listed("Left out:", left_out)
     yield from _listed("Unusable, and left as it is:", plan.warnings)
     yield from _listed("Stays behind:", plan.kept)
     yield from _listed("Could not be searched:", found.state.unread)
@@ -230,12 +232,6 @@ def _notes(found: Planned, exists: bool) -> Iterator[str]:
         "This was read with your permissions. Whether the Lambda's role, a permissions boundary or"
         " an organisation's policy allows each change is unknown until it runs."
     )
-
-
-def _left_out(plan: Plan) -> list[str]:
-    return [
-        f"{arn.partition(':loadbalancer/')[2]}: {why}" for arn, why in sorted(plan.refused.items())
-    ]
 
 
 def _listed(title: str, items: Sequence[str]) -> Iterator[str]:

@@ -99,9 +99,20 @@ def _agreed(rollout: Rollout, course: _Course, place: str, operator: Operator, y
 
 def _carry_out(stack_set: StackSet, course: _Course, operator: Operator) -> None:
     for number, step in enumerate(course.steps, 1):
-        course.done.append(_done(stack_set, step, course, operator))
+        operation_id, found = str(uuid.uuid4()), Progress("", "SUCCEEDED")
+        course.note = f"Operation {operation_id} may have begun; the same command follows it."
+        if step.kind == "create":
+            course.note = "The stack set may have been created, without any stack."
+        operation_id = begin(stack_set, step.kind, operation_id, operator)
+        if step.kind != "create":
+            course.note = (
+                f"Operation {operation_id} goes on by itself; the same command follows it."
+            )
+            operator.tell(f"{step.does}: operation {operation_id}")
+            found = follow(stack_set, operation_id, operator)
+        course.done.append(found)
         course.note = f"{number} of {len(course.steps)} steps are over; the same command goes on."
-        if course.done[-1].status != "SUCCEEDED":
+        if found.status != "SUCCEEDED":
             return
 
 
@@ -116,19 +127,6 @@ def _settle(stack_set: StackSet, course: _Course, operator: Operator) -> None:
         operator.tell(f"operation {running} is running; waiting for it first")
         follow(stack_set, running, operator)
         course.note = _Course.note
-
-
-def _done(stack_set: StackSet, step: Step, course: _Course, operator: Operator) -> Progress:
-    operation_id = str(uuid.uuid4())
-    if step.kind == "create":
-        course.note = "The stack set may have been created, without any stack."
-        begin(stack_set, step.kind, operation_id, operator)
-        return Progress("", "SUCCEEDED")
-    course.note = f"Operation {operation_id} may have begun; the same command follows it."
-    operation_id = begin(stack_set, step.kind, operation_id, operator)
-    course.note = f"Operation {operation_id} goes on by itself; the same command follows it."
-    operator.tell(f"{step.does}: operation {operation_id}")
-    return follow(stack_set, operation_id, operator)
 
 
 @contextmanager

@@ -164,10 +164,21 @@ class StackSet:
         if kind == "instances":
             instances = self._instances(operation_id)
             return client.create_stack_instances(**instances)["OperationId"]
+        wanted = self._wanted()
         if self.there is None:
-            client.create_stack_set(**self._creation(operation_id))
+            model = self.rollout.permission_model
+            wanted |= {"PermissionModel": model, "ClientRequestToken": operation_id}
+            client.create_stack_set(**cast("types.CreateStackSetInputTypeDef", wanted))
             return operation_id
-        return client.update_stack_set(**self._update(self.there, operation_id))["OperationId"]
+        preferences = self.rollout.preferences or {}
+        wanted |= {"OperationPreferences": preferences, "OperationId": operation_id}
+        # A role of the customer's own has to be named each time [CloudFormation API,
+        # UpdateStackSet].
+        administration = self.there.get("AdministrationRoleARN", "")
+        if administration and not administration.endswith(_USUAL_ADMINISTRATION):
+            wanted.setdefault("AdministrationRoleARN", administration)
+        request = cast("types.UpdateStackSetInputTypeDef", wanted)
+        return client.update_stack_set(**request)["OperationId"]
 
     def _wanted(self) -> dict[str, object]:
         """Return what the requests to create and to update the stack set have in common."""
@@ -184,26 +195,6 @@ class StackSet:
             keep = {"RetainStacksOnAccountRemoval": False} if rollout.auto_deployment else {}
             found["AutoDeployment"] = {"Enabled": bool(rollout.auto_deployment), **keep}
         return found
-
-    def _creation(self, token: str) -> types.CreateStackSetInputTypeDef:
-        model = self.rollout.permission_model
-        request = {**self._wanted(), "PermissionModel": model, "ClientRequestToken": token}
-        return cast("types.CreateStackSetInputTypeDef", request)
-
-    def _update(
-        self, there: types.StackSetTypeDef, operation_id: str
-    ) -> types.UpdateStackSetInputTypeDef:
-        request = {
-            **self._wanted(),
-            "OperationPreferences": self.rollout.preferences or {},
-            "OperationId": operation_id,
-        }
-        # A role of the customer's own has to be named each time [CloudFormation API,
-        # UpdateStackSet].
-        administration = there.get("AdministrationRoleARN", "")
-        if administration and not administration.endswith(_USUAL_ADMINISTRATION):
-            request.setdefault("AdministrationRoleARN", administration)
-        return cast("types.UpdateStackSetInputTypeDef", request)
 
     def _instances(self, operation_id: str) -> types.CreateStackInstancesInputTypeDef:
         regions = self.rollout.regions

@@ -38,15 +38,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
-    """What may be done without asking; `role` replaces the stack's own."""
-
-    yes: bool = False
-    leftovers: bool = False
-    role: str = ""
-
-
-@dataclass(frozen=True)
 class Removed:
     """What was removed besides the stack, and what is left."""
 
@@ -66,11 +57,16 @@ def remove(
     found: Access,
     name: str,
     operator: Operator,
-    options: Options,
+    *,
+    yes: bool = False,
+    clear: bool = False,
+    role: str = "",
 ) -> Removed:
     """Delete a stack after a confirmation, and find what is left; repeatable.
 
-    Raises OperatingError, botocore's errors, and KeyboardInterrupt, with the stack going on.
+    `yes` agrees to that without being asked, `clear` to remove what the stack's role may not.
+    `role` replaces the stack's own. Raises OperatingError, botocore's errors, and
+    KeyboardInterrupt, with the stack going on.
     """
     stack = named(client, name)
     existing = _existing(client, stack)
@@ -82,12 +78,13 @@ def remove(
     before, cleared = search(found, tagged, hints), tuple[Left, ...]()
     if stack.status != GONE:
         operator.tell(_told(stack, listed, before))
-        operator.confirm(f"Delete the stack {stack.name}?", options.yes)
+        operator.confirm(f"Delete the stack {stack.name}?", yes)
         there = sum(each["ResourceStatus"] != GONE for each in listed)
-        delete(client, stack, operator, options.role, there)
+        delete(client, stack, operator, role, there)
         operator.tell("checking whether the account is clean")
     hints = hints.after(before)
-    if _agreed(search(found, tagged, hints).left, operator, options):
+    left = search(found, tagged, hints).left
+    if (clear or not yes) and _agreed(left, operator, clear):
         # Another stack may have come to use it while somebody was asked.
         now = (each for each in search(found, tagged, hints).left if each.remedy)
         cleared = tuple(each for each in now if _gone(found, each, operator))
@@ -153,16 +150,16 @@ def _told(stack: StackDescription, listed: _Resources, before: Leftovers) -> str
     return "\n".join(map(printable, lines))
 
 
-def _agreed(left: Sequence[Left], operator: Operator, options: Options) -> bool:
+def _agreed(left: Sequence[Left], operator: Operator, clear: bool) -> bool:
     """Return whether to remove with the operator's permissions what the stack's role may not."""
     removable = [each for each in left if each.remedy]
-    if not removable or (options.yes and not options.leftovers):
+    if not removable:
         return False
     operator.tell("Left behind. You may remove it with your own permissions:")
     for each in removable:
         operator.tell(f"    {each.described}")
     try:
-        operator.confirm("Remove these?", options.leftovers, "they stay")
+        operator.confirm("Remove these?", clear, "they stay")
     except OperatingError:
         return False
     return True

@@ -84,7 +84,8 @@ def _told(deployment: Deployment, resources: Sequence[ResourceChange]) -> Iterat
     yield f"{verb} stack {deployment.name} in account {here.account}, {here.region}"
     yield f"  template  {deployment.template.description}"
     yield f"  through   {deployment.acting_role or 'your own permissions, without a service role'}"
-    parameters = changes(before.stack.parameters, deployment.values) if before else _new(deployment)
+    given = (f"{k} = {shown_value(v)}" for k, v in deployment.values.items() if v)
+    parameters = changes(before.stack.parameters, deployment.values) if before else given
     sections: dict[str, Sequence[str]] = {
         "Resources": [_change(each) for each in resources],
         "Parameters": [*parameters],
@@ -96,12 +97,6 @@ def _told(deployment: Deployment, resources: Sequence[ResourceChange]) -> Iterat
         if lines:
             yield f"  {title}"
             yield from (f"    {each}" for each in lines)
-
-
-def _new(deployment: Deployment) -> Iterator[str]:
-    for name, value in deployment.values.items():
-        if value:
-            yield f"{name} = {shown_value(value)}"
 
 
 def _change(found: ResourceChange) -> str:

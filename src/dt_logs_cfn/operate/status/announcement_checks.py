@@ -9,7 +9,6 @@ from dt_logs_cfn.operate.status.metrics import Announced
 from dt_logs_cfn.operate.status.seen import (
     RUN_AGAIN,
     Check,
-    Judged,
     Logs,
     Seen,
     finding,
@@ -61,7 +60,7 @@ def checks(logs: Logs) -> Iterator[Check]:
         yield logs.judged("announcements", deliveries.counts())
 
 
-def _notification(logs: Logs, own: str) -> tuple[Judged, str]:
+def _notification(logs: Logs, own: str) -> tuple[Check, str]:
     """Check what announces the location; also return the topic, empty if there is none."""
     here, configuration = logs.seen.here, logs.bucket.notifications
     wanted = notifications.entry(logs.location, own, here)
@@ -81,7 +80,7 @@ def _notification(logs: Logs, own: str) -> tuple[Judged, str]:
     return ok(f"your own topic {topic} gets all new objects"), topic
 
 
-def _others(logs: Logs) -> Judged:
+def _others(logs: Logs) -> Check:
     """Show who else is notified of the bucket's objects; never a finding."""
     found = [
         next((str(item[key]) for key in item if key.endswith("Arn")), "somebody")
@@ -93,7 +92,7 @@ def _others(logs: Logs) -> Judged:
     return ok(", ".join(found) or "nobody")
 
 
-def _other_logs(found: tuple[str, ...], announced: bool) -> Judged:
+def _other_logs(found: tuple[str, ...], announced: bool) -> Check:
     """Show which other logs are announced: S3 filters only by prefix and suffix."""
     if not found:
         return ok("none in the same place since yesterday")
@@ -101,7 +100,7 @@ def _other_logs(found: tuple[str, ...], announced: bool) -> Judged:
     return ok(f"{' and '.join(found)} logs land in the same place{more}")
 
 
-def _topic(logs: Logs, arn: str, found: TopicSeen | None) -> Judged:
+def _topic(logs: Logs, arn: str, found: TopicSeen | None) -> Check:
     if found is None:
         return finding(f"topic {arn} does not exist", RUN_AGAIN)
     try:
@@ -115,7 +114,7 @@ def _topic(logs: Logs, arn: str, found: TopicSeen | None) -> Judged:
     )
 
 
-def _retries(topic: TopicSeen) -> Judged:
+def _retries(topic: TopicSeen) -> Check:
     """Check whether SNS retries a failed delivery for as long as it can."""
     wanted, found = _retry_policy(RETRIES), _retry_policy(topic.delivery_policy)
     if wanted.items() <= found.items():
@@ -150,12 +149,12 @@ class _Deliveries:
     def _seen(self) -> Seen:
         return self.logs.seen
 
-    def subscriptions(self) -> Iterator[Judged]:
+    def subscriptions(self) -> Iterator[Check]:
         """Judge each stack's subscription; stacks may share an endpoint."""
         for claim in {each.endpoint: each for each in self.logs.claims}.values():
             yield self._subscription(claim)
 
-    def _subscription(self, claim: Registration) -> Judged:
+    def _subscription(self, claim: Registration) -> Check:
         ours = (e for e in self.topic.subscriptions if digest(e.endpoint, 8) == claim.endpoint)
         found = min(ours, key=lambda each: each.arn == ENDED, default=None)
         stack = self._seen.called(claim.stack)
@@ -171,16 +170,16 @@ class _Deliveries:
             return self._pending(shown, self._seen.changed(claim.stack))
         return self._filter(found, shown) if self.foreign else ok(f"{shown} is subscribed")
 
-    def _pending(self, shown: str, since: float) -> Judged:
+    def _pending(self, shown: str, since: float) -> Check:
         """Judge a subscription that is not confirmed, of a stack that was last changed then."""
         saw = f"{shown} awaits confirmation"
         if self._seen.now - since <= _CONFIRMED_WITHIN:
             fix = "Data Theorem's endpoint confirms it by itself. Look again within the hour."
-            return Judged(saw, "waiting", fix)
+            return Check("", "", saw, "waiting", fix)
         fix = "Have Data Theorem's endpoint confirm it. If SNS has removed it, run the stack"
         return finding(saw, f"{fix} again.")
 
-    def _filter(self, found: Subscription, shown: str) -> Judged:
+    def _filter(self, found: Subscription, shown: str) -> Check:
         """Judge whether a subscription to a foreign topic lets this location's logs through."""
         if denied := self._seen.denial(found.arn, "GetSubscriptionAttributes"):
             return unread(denied)
@@ -201,7 +200,7 @@ class _Deliveries:
             fix = f"End it (aws sns unsubscribe --subscription-arn {found.arn})"
         return finding(saw, f"A run does not change that. {fix}, then run the stack again.")
 
-    def counts(self) -> Judged:
+    def counts(self) -> Check:
         """Judge what SNS delivered in the last day; only a final failure is certainly a loss.
 
         SNS retries a delivery over https by the topic's delivery policy, except after a 4xx, and

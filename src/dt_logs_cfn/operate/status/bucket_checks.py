@@ -8,7 +8,6 @@ from dt_logs_cfn.operate.status.policy_judged import allows, may_deny
 from dt_logs_cfn.operate.status.seen import (
     RUN_AGAIN,
     Check,
-    Judged,
     Logs,
     finding,
     ok,
@@ -57,7 +56,7 @@ def _rank(check: Check) -> int:
     return 1 if check.fix == RUN_AGAIN else 2
 
 
-def _delivery(logs: Logs) -> Judged:
+def _delivery(logs: Logs) -> Check:
     """Check whether ELB can write: by what it wrote, otherwise by the policy."""
     seen, policy = logs.seen, logs.bucket.policy
     try:
@@ -99,7 +98,7 @@ def _restored(logs: Logs, arn: str) -> bool:
     return allows(policy, delivery(), "s3:PutObject", arn)
 
 
-def _objects(logs: Logs) -> Judged:
+def _objects(logs: Logs) -> Check:
     found = logs.seen.objects[logs.load_balancer.arn]
     file = "test file there" if found.test_file else "no test file"
     if found.newest is None:
@@ -110,19 +109,15 @@ def _objects(logs: Logs) -> Judged:
             return unknown(saw, _SEND)
         more = "If there is still no log, let Elastic Load Balancing write to the bucket."
         return finding(saw, f"{_SEND} {more}")
-    age = logs.seen.now - found.newest
-    saw = f"{file}, newest log {_age(age)} old"
+    age = max(logs.seen.now - found.newest, 0.0)
+    minutes = int(age // 60)
+    saw = f"{file}, newest log {f'{minutes} min' if minutes < 120 else f'{minutes // 60} h'} old"
     if age <= _RECENT:
         return ok(saw)
     return unknown(f"{saw}; whether there was traffic since is not known", _SEND)
 
 
-def _age(seconds: float) -> str:
-    minutes = max(int(seconds // 60), 0)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
-
-
-def _payer(logs: Logs) -> Judged:
+def _payer(logs: Logs) -> Check:
     """Check whether the vendor can read without paying."""
     bucket = logs.bucket.name
     if bucket not in logs.seen.requester_pays:
@@ -134,12 +129,12 @@ def _payer(logs: Logs) -> Judged:
     )
 
 
-def _encryption(logs: Logs) -> Judged:
+def _encryption(logs: Logs) -> Check:
     found = logs.bucket.encryption
     return _usable(logs, Bucket(logs.bucket.name, encryption=found), found)
 
 
-def _ownership(logs: Logs) -> Judged:
+def _ownership(logs: Logs) -> Check:
     """Judge the setting; if it leaves the owner open, judge by the owner of the newest log.
 
     A bucket policy lets others read only what the bucket's owner owns [S3 guide,
@@ -163,7 +158,7 @@ def _ownership(logs: Logs) -> Judged:
     )
 
 
-def _usable(logs: Logs, alone: Bucket, fine: str) -> Judged:
+def _usable(logs: Logs, alone: Bucket, fine: str) -> Check:
     """Judge some settings as the handler does, as if all others of the bucket were right."""
     try:
         for account in [each.vendor for each in logs.claims] or ["0" * 12]:
@@ -173,7 +168,7 @@ def _usable(logs: Logs, alone: Bucket, fine: str) -> Judged:
     return ok(fine)
 
 
-def _grant(logs: Logs) -> Judged:
+def _grant(logs: Logs) -> Check:
     """Compare what lets the vendor read with what the handler would write now."""
     seen, claims = logs.seen, logs.claims
     if not claims:
@@ -201,7 +196,7 @@ def as_written(claim: Registration, bucket: Bucket, here: Stack) -> bool:
     return any(same_statement(each, wanted) for each in statements(parsed(bucket.policy or "{}")))
 
 
-def _denied(logs: Logs) -> Judged:
+def _denied(logs: Logs) -> Check:
     """Find a statement that certainly denies the vendor, or one that may."""
     seen, policy = logs.seen, logs.bucket.policy
     alone = Bucket(logs.bucket.name, policy=policy)
@@ -221,7 +216,7 @@ def _arn(logs: Logs, key: str) -> str:
     return f"arn:{logs.seen.here.partition}:s3:::{logs.bucket.name}/{key}"
 
 
-def _restricted(logs: Logs) -> Judged:
+def _restricted(logs: Logs) -> Check:
     """Check whether RestrictPublicBuckets, of bucket or account, excludes other accounts."""
     bucket, block = logs.bucket, logs.seen.account_block
     if bucket.name not in logs.seen.public:

@@ -7,7 +7,6 @@ from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.status import announcement_checks, bucket_checks, stack_checks
 from dt_logs_cfn.operate.status.seen import (
     Check,
-    Judged,
     Logs,
     Seen,
     finding,
@@ -81,7 +80,7 @@ def _load_balancer(seen: Seen, arn: str, found: LoadBalancer | None) -> Iterator
     yield from announcement_checks.checks(logs)
 
 
-def _off(seen: Seen, arn: str) -> Judged:
+def _off(seen: Seen, arn: str) -> Check:
     """Judge a load balancer whose S3 attribute is off; CloudWatch Logs may deliver its logs."""
     fix = "Onboard it: `plan` shows how. If a stack has it already, run that again."
     saw = "access logs are off"
@@ -93,7 +92,7 @@ def _off(seen: Seen, arn: str) -> Judged:
     return finding(saw, fix)
 
 
-def _vended(seen: Seen) -> Judged:
+def _vended(seen: Seen) -> Check:
     """Count the checked load balancers whose logs CloudWatch Logs delivers."""
     if isinstance(seen.vended, Unread):
         return unread(seen.vended)
@@ -102,7 +101,7 @@ def _vended(seen: Seen) -> Judged:
     return ok(f"CloudWatch Logs delivers access logs of {those} here")
 
 
-def _strays(seen: Seen, bucket: Bucket) -> Iterator[Judged]:
+def _strays(seen: Seen, bucket: Bucket) -> Iterator[Check]:
     """Find marks of deleted stacks, except those that another stack takes over."""
     marks, names = list(_marks(seen, bucket)), seen.stack_names
     denied = seen.denial(bucket.name, "GetBucketPolicy", "GetBucketTagging")

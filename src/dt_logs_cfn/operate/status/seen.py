@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dt_logs_cfn.operate.account import Denied, TopicSeen, Unread
@@ -27,7 +27,8 @@ _AGAIN = re.compile("(un the stack again)(: update it with another RunToken)?")
 class Check:
     """One check: its subject, what was seen, the verdict, and the fix.
 
-    `waiting` will be ok by itself, and `unknown` could not be read. Only an ok check has no fix.
+    A function that judges leaves name and subject to its caller. `waiting` will be ok by itself,
+    and `unknown` could not be read. Only an ok check has no fix.
     """
 
     name: str
@@ -40,39 +41,29 @@ class Check:
         if self.verdict != "ok" and not self.fix:
             raise ValueError(f"{self.name} has no fix")
 
-
-@dataclass(frozen=True)
-class Judged:
-    """The result of a check, without its name and subject."""
-
-    saw: str
-    verdict: Verdict
-    fix: str = ""
-
     def of(self, name: str, subject: str) -> Check:
-        """Return the check with this result."""
-        return Check(name, subject, self.saw, self.verdict, self.fix)
+        """Return the check with its name and subject."""
+        return replace(self, name=name, subject=subject)
 
 
-def ok(saw: str) -> Judged:
+def ok(saw: str) -> Check:
     """Judge that something is as it should be."""
-    return Judged(saw, "ok")
+    return Check("", "", saw, "ok")
 
 
-def finding(saw: str, fix: str) -> Judged:
+def finding(saw: str, fix: str) -> Check:
     """Judge that somebody has to fix something."""
-    return Judged(saw, "finding", fix)
+    return Check("", "", saw, "finding", fix)
 
 
-def unknown(saw: str, fix: str) -> Judged:
+def unknown(saw: str, fix: str) -> Check:
     """Judge that what was seen does not tell; `fix` says how to find out."""
-    return Judged(saw, "unknown", fix)
+    return Check("", "", saw, "unknown", fix)
 
 
-def unread(found: Unread | Denied) -> Judged:
+def unread(found: Unread) -> Check:
     """Judge that something could not be read."""
-    why = found.unread if isinstance(found, Denied) else found
-    return unknown(why.why, why.fix)
+    return unknown(found.why, found.fix)
 
 
 def with_command(fix: str, stacks: Iterable[StackDescription]) -> str:
@@ -127,10 +118,10 @@ class Seen:
     vended: tuple[VendedLogs, ...] | Unread
     denied: frozenset[Denied]
 
-    def denial(self, named: str, *operations: str) -> Denied | None:
+    def denial(self, named: str, *operations: str) -> Unread | None:
         """Return the first of these reads that was denied for this name or ARN."""
         found = (each for each in sorted(self.denied) if each.named == named)
-        return next((each for each in found if each.operation in operations), None)
+        return next((each.unread for each in found if each.operation in operations), None)
 
     @property
     def known_names(self) -> Mapping[str, str]:
@@ -201,11 +192,11 @@ class Logs:
         claims = self.bucket.register(self.seen.here)
         return marked or named or (announced and not any(e.covers(self.location) for e in claims))
 
-    def check(self, name: str, judge: Callable[[Logs], Judged], *operations: str) -> Check:
+    def check(self, name: str, judge: Callable[[Logs], Check], *operations: str) -> Check:
         """Return a check; `operations` are the reads of the bucket that it needs."""
         denied = self.seen.denial(self.bucket.name, *operations)
         return self.judged(name, unread(denied) if denied else judge(self))
 
-    def judged(self, name: str, found: Judged) -> Check:
+    def judged(self, name: str, found: Check) -> Check:
         """Return the check of the load balancer with this result."""
         return found.of(name, self.load_balancer.name)

@@ -13,7 +13,6 @@ from dt_logs_cfn.operate.status.metrics import interval
 from dt_logs_cfn.operate.status.seen import (
     RUN_AGAIN,
     Check,
-    Judged,
     StackSeen,
     finding,
     ok,
@@ -55,7 +54,7 @@ def checks(found: StackSeen, now: float, version: str, sha256: str) -> Iterator[
     yield marks.of("marks", found.subject)
 
 
-def _status(stack: StackDescription) -> Judged:
+def _status(stack: StackDescription) -> Check:
     if stack.status in SETTLED:
         return ok(stack.status)
     first = before_update(stack.status, stack.name)
@@ -66,7 +65,7 @@ def _status(stack: StackDescription) -> Judged:
     return finding(why, first or fix)
 
 
-def _release(stack: StackDescription, version: str, sha256: str) -> Judged:
+def _release(stack: StackDescription, version: str, sha256: str) -> Check:
     theirs, code = (stack.outputs.get(name) for name in ("TemplateVersion", "HandlerSha256"))
     if theirs is None or code is None:
         return unknown("the stack's outputs do not name its release", _UPDATE)
@@ -81,7 +80,7 @@ def _release(stack: StackDescription, version: str, sha256: str) -> Judged:
     return finding(saw, _UPDATE)
 
 
-def _withdrawn(stack: StackSeen) -> Judged:
+def _withdrawn(stack: StackSeen) -> Check:
     for each in (stack.origin, stack.versions):
         if isinstance(each, Unread):
             return unread(each)
@@ -102,7 +101,7 @@ def _withdrawn(stack: StackSeen) -> Judged:
     return ok(f"{version} is not withdrawn, {told}")
 
 
-def _drift(found: Planned, stack: str) -> Judged:
+def _drift(found: Planned, stack: str) -> Check:
     """Judge whether the stack's own parameters would change anything if it ran now."""
     if found.denied:
         rights = ", ".join(sorted({each.right for each in found.denied}))
@@ -158,11 +157,11 @@ def _hour(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H}h UTC"
 
 
-def _marks(found: Planned) -> Judged:
+def _marks(found: Planned) -> Check:
     mine = found.state.registered(found.request.stack)
     if mine:
         buckets = sorted({each.location.bucket for each in mine})
         return ok(f"its statements are in {', '.join(buckets)}")
     if policies := [each for each in found.denied if each.operation == "GetBucketPolicy"]:
-        return unread(policies[0])
+        return unread(policies[0].unread)
     return finding("no bucket policy has a statement of this stack", RUN_AGAIN)

@@ -1,9 +1,9 @@
 """How a change set is read, and how its changes and rights are shown."""
 
 import json
+from typing import Any
 
 from dt_logs_cfn.operate.plans.asked import new_stack
-from dt_logs_cfn.operate.stacks.change_sets import ResourceChange
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.review import rights, told
 from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
@@ -37,12 +37,24 @@ def deployment(before: Existing | None, *actions: str, **tags: str) -> Deploymen
     return Deployment("s", here, template, given, tags, before=before)
 
 
+def changed(action: str, name: str, kind: str, replacement: str = "", *properties: str) -> Any:
+    """Return a change as CloudFormation has it; a property may come twice, or without a name."""
+    targets = [{"Attribute": "Properties", "Name": each} for each in properties]
+    return {
+        "Action": action,
+        "LogicalResourceId": name,
+        "ResourceType": kind,
+        "Replacement": replacement,
+        "Details": [*({"Target": each} for each in (*targets, {"Attribute": "Tags"})), {}],
+    }
+
+
 def test_an_update_is_shown_from_old_to_new() -> None:
     changes = (
-        ResourceChange("Modify", "Invoke", "Custom::A", "False", ("Do", "More")),
-        ResourceChange("Modify", "Role", "AWS::IAM::Role", "True", ("Path",)),
-        ResourceChange("Modify", "Other", "AWS::IAM::Role", "Conditional"),
-        ResourceChange("Remove", "Group", "AWS::Logs::LogGroup"),
+        changed("Modify", "Invoke", "Custom::A", "False", "Do", "More", "Do"),
+        changed("Modify", "Role", "AWS::IAM::Role", "True", "Path"),
+        changed("Modify", "Other", "AWS::IAM::Role", "Conditional"),
+        changed("Remove", "Group", "AWS::Logs::LogGroup"),
     )
     declared = {name: {"Type": "String", "Default": ""} for name in (ENDPOINT, "Same", "New")}
     before = Existing(BEFORE, {"Parameters": declared, "Resources": {"Role": role("s3:B")}})
@@ -52,10 +64,10 @@ def test_an_update_is_shown_from_old_to_new() -> None:
         "  template  release 1",
         "  through   your own permissions, without a service role",
         "  Resources",
-        "    ~ Invoke  Custom::A  (Do, More)",
-        "    ! Role  AWS::IAM::Role  (replaced; Path)",
-        "    ! Other  AWS::IAM::Role  (perhaps replaced)",
-        "    - Group  AWS::Logs::LogGroup",
+        "    ~ Invoke  Custom::A  (Do, More, Tags)",
+        "    ! Role  AWS::IAM::Role  (replaced; Path, Tags)",
+        "    ! Other  AWS::IAM::Role  (perhaps replaced; Tags)",
+        "    - Group  AWS::Logs::LogGroup  (Tags)",
         "  Parameters",
         "    NotificationEndpoint: https://a.example.com/… -> https://a.example.com/… (the hidden"
         " part changes)",
@@ -73,24 +85,6 @@ def test_of_a_new_stack_rights_are_counted() -> None:
     shown = told(deployment(None, "s3:A", "s3:B", "sns:C", team="edge"), ())
     assert "  Tags\n    team = edge" in shown
     assert "  Permissions of the Lambda's role\n    s3: 2, sns: 1" in shown
-
-
-def test_changes_are_read_as_cloudformation_has_them() -> None:
-    found = {
-        "Action": "Modify",
-        "LogicalResourceId": "Role",
-        "ResourceType": "AWS::IAM::Role",
-        "Replacement": "False",
-        "Details": [
-            {"Target": {"Attribute": "Properties", "Name": "Policies"}},
-            {"Target": {"Attribute": "Properties", "Name": "Policies"}},
-            {"Target": {"Attribute": "Tags"}},
-            {},
-        ],
-    }
-    assert ResourceChange.of(found) == ResourceChange(
-        "Modify", "Role", "AWS::IAM::Role", "False", ("Policies", "Tags")
-    )
 
 
 def test_rights_are_those_of_the_roles_in_a_template() -> None:

@@ -315,7 +315,7 @@ def test_an_update_that_is_not_executed_leaves_the_stack_alone(stage: Stage) -> 
     settled(client)
     wanted = updated(client)
     with proposed(client, wanted, stage.operator) as found:
-        assert [each.logical_id for each in found.changes or ()] == ["Two"]
+        assert [each.get("LogicalResourceId") for each in found.changes or ()] == ["Two"]
     names = [e["ChangeSetName"] for e in client.list_change_sets(StackName="thing")["Summaries"]]
     assert found.name not in names
     assert stage.left == [("thing", "CREATE_COMPLETE")]

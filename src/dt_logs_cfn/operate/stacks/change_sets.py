@@ -7,10 +7,10 @@ SDK's retries. If the last answer is lost, too, AWS is asked what it did.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         CreateChangeSetInputTypeDef,
         DescribeChangeSetOutputTypeDef,
     )
+    from mypy_boto3_cloudformation.type_defs import ResourceChangeTypeDef as ResourceChange
 
 EVERY = 1.0  # seconds between two looks
 _LONGEST_TO_CREATE = 300.0  # seconds
@@ -64,30 +65,6 @@ def proposed(
             found.forget()
 
 
-@dataclass(frozen=True)
-class ResourceChange:
-    """What happens to a resource: Add, Modify or Remove, and which of its properties change."""
-
-    action: str
-    logical_id: str
-    resource_type: str
-    replacement: str = ""  # True, False or Conditional, if it is modified
-    properties: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, found: Mapping[str, Any]) -> ResourceChange:
-        """Return one of DescribeChangeSet's resource changes."""
-        targets = [each.get("Target", {}) for each in found.get("Details", ())]
-        names = (each.get("Name") or each.get("Attribute", "") for each in targets)
-        return cls(
-            found.get("Action", ""),
-            found.get("LogicalResourceId", ""),
-            found.get("ResourceType", ""),
-            found.get("Replacement", ""),
-            tuple(dict.fromkeys(filter(None, names))),
-        )
-
-
 @dataclass
 class ChangeSet:
     """A change set of ours that exists, or may exist: the answer of a call may be missing."""
@@ -100,7 +77,7 @@ class ChangeSet:
     exists: bool = False
     executing: bool = False  # AWS was asked to execute it, and may do that
     executed: bool = False
-    changes: tuple[ResourceChange, ...] | None = None  # None: nothing would change
+    changes: tuple[ResourceChange, ...] | None = None  # by resource; None: nothing would change
 
     @property
     def creates(self) -> bool:
@@ -158,11 +135,7 @@ class ChangeSet:
             status = pages[0]["Status"]
             if status == "CREATE_COMPLETE":
                 found = (each for page in pages for each in page.get("Changes", ()))
-                return tuple(
-                    ResourceChange.of(each["ResourceChange"])
-                    for each in found
-                    if "ResourceChange" in each
-                )
+                return tuple(e["ResourceChange"] for e in found if "ResourceChange" in e)
             if status == "FAILED":
                 why = shown_line(pages[0].get("StatusReason", ""))
                 if any(text in why for text in _UNCHANGED):

@@ -4,20 +4,24 @@ Another client may have written the texts, so they are shown without control cha
 addresses in them without what may be a token.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dt_logs_cfn.cli.terminal import changes, printable, shown_text, shown_value
 from dt_logs_cfn.diff import Level, compare_templates
 from dt_logs_cfn.operate.plans.diff import PlannedChange
-from dt_logs_cfn.operate.stacks.change_sets import ResourceChange
 from dt_logs_cfn.operate.stacks.deployment import Deployment
 from dt_logs_cfn.operate.stacks.stack import Existing, TemplateJson
 from dt_logs_cfn.template.declared import declared, split
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.statements import statements_in
 from dt_logs_handler.documents import Json, texts
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import ResourceChangeTypeDef as ResourceChange
 
 # Differences of templates that make the same stack, so CloudFormation sees no change.
 _WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "version"))
@@ -100,11 +104,15 @@ def _told(deployment: Deployment, resources: Sequence[ResourceChange]) -> Iterat
 
 
 def _change(found: ResourceChange) -> str:
-    sign = _SIGNS.get(found.action, "?")
-    how = {"True": "replaced", "Conditional": "perhaps replaced"}.get(found.replacement, "")
-    more = "; ".join(filter(None, (how, ", ".join(found.properties))))
-    shown = f"  ({more})" if more else ""
-    return f"{'!' if how else sign} {found.logical_id}  {found.resource_type}{shown}"
+    """Return what happens to a resource, and which of its properties change."""
+    how = {"True": "replaced", "Conditional": "perhaps replaced"}
+    replaced = how.get(found.get("Replacement", ""), "")
+    targets = [each.get("Target", {}) for each in found.get("Details", ())]
+    names = dict.fromkeys(each.get("Name") or each.get("Attribute", "") for each in targets)
+    more = "; ".join(filter(None, (replaced, ", ".join(filter(None, names)))))
+    sign = "!" if replaced else _SIGNS.get(found.get("Action", ""), "?")
+    resource = f"{found.get('LogicalResourceId', '')}  {found.get('ResourceType', '')}"
+    return f"{sign} {resource}{f'  ({more})' if more else ''}"
 
 
 def _rights(deployment: Deployment) -> Iterator[str]:

@@ -44,20 +44,10 @@ class Announced:
 
 @dataclass(frozen=True)
 class Refreshes:
-    """In which hours of the last two weeks refreshes came, and in which one failed."""
+    """In which hour of the last two weeks the last refresh came, and since when none has failed."""
 
-    hours: tuple[datetime, ...] = ()
-    failed: tuple[datetime, ...] = ()
-
-    @property
-    def last(self) -> datetime | None:
-        return max(self.hours, default=None)
-
-    @property
-    def since(self) -> datetime | None:
-        """Since when none has failed."""
-        after = max(self.failed, default=datetime.min.replace(tzinfo=timezone.utc))
-        return min((each for each in self.hours if each > after), default=None)
+    last: datetime | None
+    since: datetime | None
 
 
 def announcement_counts(
@@ -113,8 +103,9 @@ def refreshes(
         ]
         start = _utc(now).replace(minute=0, second=0, microsecond=0) - _BACK
         points = _points(client, queries, start, now)
-        count, failed = (tuple(time for time, _ in points[each["Id"]]) for each in queries)
-        return Refreshes(count, failed)
+        hours, failed = ([time for time, _ in points[each["Id"]]] for each in queries)
+        good = (each for each in hours if not failed or each > max(failed))
+        return Refreshes(max(hours, default=None), min(good, default=None))
 
     if interval(stack) is None:
         return None

@@ -76,7 +76,7 @@ def test_new_events_are_told_once_in_their_order() -> None:
     known = seen(client, STACK)  # type: ignore[arg-type]  # a fake of what is used
     ended = follow(client, STACK, known, seat.operator)  # type: ignore[arg-type]
     assert ended.stack.status == "UPDATE_COMPLETE"
-    assert [each.id for each in ended.events] == ["2", "3", "4", "5"]
+    assert [each["EventId"] for each in ended.events] == ["2", "3", "4", "5"]
     assert [line.split() for line in seat.lines] == [
         ["00:00", "UPDATE_IN_PROGRESS", "s"],
         ["00:01", "A", "s"],
@@ -95,7 +95,7 @@ def test_what_aws_still_tells_of_before_is_no_end() -> None:
     known = seen(fake, STACK)  # type: ignore[arg-type]  # a fake of what is used
     ended = follow(fake, STACK, known, Seat().operator)  # type: ignore[arg-type]
     assert ended.stack.status == "UPDATE_COMPLETE"
-    assert [each.id for each in ended.events] == ["2", "3"]
+    assert [each["EventId"] for each in ended.events] == ["2", "3"]
 
 
 def test_an_operation_that_goes_on_is_followed_from_its_beginning() -> None:
@@ -106,7 +106,7 @@ def test_an_operation_that_goes_on_is_followed_from_its_beginning() -> None:
     known = seen_before(fake, STACK)  # type: ignore[arg-type]  # a fake of what is used
     assert known == {"0", "1"}
     ended = follow(fake, STACK, known, Seat().operator)  # type: ignore[arg-type]
-    assert [each.id for each in ended.events] == ["2", "3", "4"]
+    assert [each["EventId"] for each in ended.events] == ["2", "3", "4"]
     assert seen_before(Fake([]), STACK) == frozenset()  # type: ignore[arg-type]
 
 

@@ -1,21 +1,31 @@
 """Which event is a failure's cause, when a stack is at rest, and how an event is shown."""
 
-from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dt_logs_cfn.cli.terminal import one_line
-from dt_logs_cfn.operate.stacks.following import Event, cause, lines, reason, under_way
+from dt_logs_cfn.operate.stacks.following import cause, lines, reason, under_way
 from dt_logs_cfn.operate.stacks.states import at_rest
 
 STACK = "AWS::CloudFormation::Stack"
 UUID = "0c9b5a3e-1d5e-4c1f-9f57-000000000000"
 
 
-def event(name: str, status: str, why: str = "", kind: str = "AWS::IAM::Role") -> Event:
-    return Event(f"{name}-{status}", 0.0, name, kind, status, why)
+def event(
+    name: str, status: str, why: str = "", kind: str = "AWS::IAM::Role", at: float = 0.0
+) -> Any:
+    return {
+        "EventId": f"{name}-{status}",
+        "Timestamp": datetime.fromtimestamp(at, timezone.utc),
+        "LogicalResourceId": name,
+        "ResourceType": kind,
+        "ResourceStatus": status,
+        "ResourceStatusReason": why,
+    }
 
 
 def test_the_cause_is_the_first_failure_that_was_not_only_cancelled() -> None:
@@ -85,10 +95,10 @@ def test_what_came_from_elsewhere_cannot_steer_a_terminal(text: str) -> None:
 
 def test_an_event_is_a_line_of_time_status_name_and_reason() -> None:
     events = [
-        replace(event("s", "CREATE_IN_PROGRESS", kind=STACK), at=100.0),
-        replace(event("Invoke", "CREATE_FAILED", "because\nof https://h/SECRET"), at=165.9),
-        replace(event("s", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", kind=STACK), at=4000.0),
-        replace(event("Role", "DELETE_COMPLETE"), at=4001.0),
+        event("s", "CREATE_IN_PROGRESS", kind=STACK, at=100.0),
+        event("Invoke", "CREATE_FAILED", "because\nof https://h/SECRET", at=165.9),
+        event("s", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", kind=STACK, at=4000.0),
+        event("Role", "DELETE_COMPLETE", at=4001.0),
     ]
     assert list(lines(events, 1)) == [
         "01:05  CREATE_FAILED       Invoke: because of https://h/…",

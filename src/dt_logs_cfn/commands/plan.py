@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         here = account.here(session)
         stack = existing(session.client("cloudformation", config=aws.CONFIG), name)
         deployment = stack_options.deployment(arguments, here, stack, given, {})
-        itself = stack_change(name, stack, deployment.document, deployment.values)
+        itself = stack_change(name, stack, deployment.template.document, deployment.values)
         request = deployment.request(time.time())
         clients = account.clients(session)
         watch(clients, time.monotonic, Operator().tell)
@@ -57,7 +57,7 @@ def _runs(deployment: Deployment) -> bool:
     if deployment.before is None:
         return True
     before = properties(deployment.before.template, deployment.before.stack.parameters)
-    return properties(deployment.document, deployment.values) != before
+    return properties(deployment.template.document, deployment.values) != before
 
 
 def _what(name: str, here: Stack, stack: Existing | None) -> str:

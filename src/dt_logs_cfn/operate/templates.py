@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from dt_logs_cfn import __version__, canonical
@@ -10,10 +11,10 @@ from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.release.build import STACK_TEMPLATES, TEMPLATE_LIMIT
 from dt_logs_cfn.release.installed import installed_templates
 from dt_logs_cfn.settings import Privileges
-from dt_logs_cfn.template.declared import Declared, declared
-from dt_logs_cfn.template.parsing import LIMIT, parse_template, read_template
+from dt_logs_cfn.template.parsing import LIMIT, decoded, parse_template, read_template
 from dt_logs_cfn.verify.fetching import fetch, shown_url
 from dt_logs_cfn.verify.rebuild import verify_template
+from dt_logs_handler.documents import Json
 
 _MOST = 5  # differences that are named
 _NAMES = {privileges: name for name, privileges in STACK_TEMPLATES.items()}
@@ -31,10 +32,10 @@ class Template:
         """The digest of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    @property
-    def parameters(self) -> Declared:
-        """The parameters that it declares. Raises VerifyError if it is not a template."""
-        return declared(parse_template(self.text))
+    @cached_property
+    def document(self) -> dict[str, Json]:
+        """The template as JSON values. Raises VerifyError if it is not a template."""
+        return parse_template(self.text)
 
 
 def requested(
@@ -75,10 +76,7 @@ def from_url(url: str, privileges: Privileges | None) -> Template:
 
     CloudFormation gets the verified text, not the URL, because the file at the URL may change.
     """
-    try:
-        text = fetch(url, LIMIT).decode()
-    except UnicodeDecodeError as error:
-        raise OperatingError(f"{shown_url(url)} is not text in UTF-8.", "Check the URL.") from error
+    text = decoded(fetch(url, LIMIT), shown_url(url))
     return _verified(text, shown_url(url), privileges)
 
 

@@ -15,7 +15,6 @@ from dt_logs_cfn.operate.plans.asked import new_stack
 from dt_logs_cfn.operate.templates import from_installed
 from dt_logs_cfn.settings import Privileges
 from dt_logs_cfn.template.declared import Declared, accepts, complete, declared, split
-from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_handler.documents import Json
 from dt_logs_handler.names import ARN, LOAD_BALANCER_ARN, Stack
 
@@ -40,7 +39,7 @@ def check_given(given: Mapping[str, str]) -> None:
     refuses.
     """
     # The template that has every parameter.
-    template = parse_template(from_installed(Privileges.LEAST_PRIVILEGE).text)
+    template = from_installed(Privileges.LEAST_PRIVILEGE).document
     _check_each(declared(template), given)
     place = _place(given.get("LoadBalancerArns", ""))
     # Without a place, only what is right or wrong for any stack.

@@ -19,7 +19,7 @@ from dt_logs_cfn.operate.stack_sets.rollout import (
     Target,
 )
 from dt_logs_cfn.operate.templates import requested
-from dt_logs_cfn.template.declared import default
+from dt_logs_cfn.template.declared import declared, default
 from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_cfn.template.templates import origin
 from dt_logs_handler.aws import code
@@ -63,8 +63,7 @@ class StackSet:
             self.there = None
         if self.there is not None:
             self._check(self.there)
-        template = parse_template(self.rollout.template.text)
-        values.check(template, self.rollout.parameters, self._parameters)
+        values.check(self.rollout.template.document, self.rollout.parameters, self._parameters)
 
     def _check(self, there: types.StackSetTypeDef) -> None:
         name = self.rollout.name
@@ -138,10 +137,12 @@ class StackSet:
 
     def _differences(self, there: types.StackSetTypeDef) -> Iterator[str]:
         rollout, before = self.rollout, self._parameters
-        declared = rollout.template.parameters
-        if parse_template(rollout.template.text) != parse_template(there.get("TemplateBody", "")):
+        parameters = declared(rollout.template.document)
+        if rollout.template.document != parse_template(there.get("TemplateBody", "")):
             yield "the template changes"
-        old = {name: before.get(name, default(declared[name]) or "") for name in rollout.parameters}
+        old = {
+            name: before.get(name, default(parameters[name]) or "") for name in rollout.parameters
+        }
         yield from changes(old, rollout.parameters)
         if rollout.tags:
             tags = {each["Key"]: each["Value"] for each in there.get("Tags", [])}
@@ -182,9 +183,9 @@ class StackSet:
 
     def _wanted(self) -> dict[str, object]:
         """Return what the requests to create and to update the stack set have in common."""
-        rollout, declared = self.rollout, self.rollout.template.parameters
+        rollout, parameters = self.rollout, declared(self.rollout.template.document)
         # Other parameters that the stack set has keep their values.
-        kept = sorted(self._parameters.keys() & declared.keys() - rollout.parameters.keys())
+        kept = sorted(self._parameters.keys() & parameters.keys() - rollout.parameters.keys())
         found = {
             **self._this,
             **requested(rollout.template, rollout.parameters, kept, rollout.tags),

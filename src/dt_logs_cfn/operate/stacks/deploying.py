@@ -11,7 +11,7 @@ from dt_logs_cfn.operate.load_balancers import Dropped
 from dt_logs_cfn.operate.retry import FAILURES, failure, looked_at, refused
 from dt_logs_cfn.operate.stacks.change_sets import proposed
 from dt_logs_cfn.operate.stacks.deployment import Deployment
-from dt_logs_cfn.operate.stacks.following import Ended, cause, follow, follow_first, seen
+from dt_logs_cfn.operate.stacks.following import Ended, cause, follow, follow_first, of_stack, seen
 from dt_logs_cfn.operate.stacks.review import told
 from dt_logs_cfn.operate.stacks.stack import (
     Existing,
@@ -84,7 +84,7 @@ def deploy(
     ended = follow(client, found.stack, known, operator, len(found.changes))
     if ended.stack.status not in SETTLED:
         raise _failure(ended)
-    ran = any(each.logical_id == INVOCATION for each in ended.events)
+    ran = any(each.get("LogicalResourceId") == INVOCATION for each in ended.events)
     return DeployResult("updated" if stack else "created", ended.stack, ran)
 
 
@@ -169,9 +169,10 @@ def _begin(
 
 def _not_deleted(ended: Ended) -> OperatingError:
     fix, event = "Correct that, and remove it again.", cause(ended.events)
-    if event is not None and not event.of_stack:
+    if event is not None and not of_stack(event):
+        retained = event.get("LogicalResourceId", "")
         fix += (
             f" To leave behind what cannot be deleted: `aws cloudformation delete-stack"
-            f" --stack-name {ended.stack.name} --retain-resources {event.logical_id}`."
+            f" --stack-name {ended.stack.name} --retain-resources {retained}`."
         )
     return OperatingError(ended.failure, fix)

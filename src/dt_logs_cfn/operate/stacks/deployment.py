@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from dt_logs_cfn.operate.plans import asked
-from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription, TemplateJson
+from dt_logs_cfn.operate.stacks.stack import Existing, StackDescription
 from dt_logs_cfn.operate.templates import Template
 from dt_logs_cfn.operate.values import check
-from dt_logs_cfn.template.parsing import parse_template
 from dt_logs_handler.names import Stack
 from dt_logs_handler.request import Request
 
@@ -36,14 +35,11 @@ class Deployment:
         return self.before.stack if self.before else None
 
     @cached_property
-    def document(self) -> TemplateJson:
-        """The template as JSON values."""
-        return parse_template(self.template.text)
-
-    @cached_property
     def values(self) -> dict[str, str]:
         """Each parameter's value. Raises OperatingError for one that cannot be."""
-        return check(self.document, self.given, self.stack.parameters if self.stack else {})
+        return check(
+            self.template.document, self.given, self.stack.parameters if self.stack else {}
+        )
 
     @property
     def kept(self) -> list[str]:
@@ -63,7 +59,7 @@ class Deployment:
 
     def check(self) -> None:
         """Raise OperatingError for values that CloudFormation or the handler would refuse."""
-        asked.creation(self.document, self.values, (self.stack or self.here).id, 0)
+        asked.creation(self.template.document, self.values, (self.stack or self.here).id, 0)
 
     def request(self, now: float) -> Request:
         """Return the request that the handler would be sent; `now` is in seconds since 1970.
@@ -71,5 +67,5 @@ class Deployment:
         Raises OperatingError for values that CloudFormation or the handler would refuse.
         """
         if self.before is None:
-            return asked.creation(self.document, self.values, self.here.id, now)
-        return asked.update(self.document, self.values, self.before, now)
+            return asked.creation(self.template.document, self.values, self.here.id, now)
+        return asked.update(self.template.document, self.values, self.before, now)

@@ -14,7 +14,7 @@ from dt_logs_cfn.operate.stacks.states import GONE, at_rest
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import StackEventTypeDef
+    from mypy_boto3_cloudformation.type_defs import StackEventTypeDef as Event
 
 EVERY = 2.0  # seconds between two looks
 SILENCE = 30.0  # seconds without an event, after which that is said
@@ -28,21 +28,9 @@ _WRAPPED = re.compile(
 _CANCELLED = re.compile(r"Resource (creation|update|deletion) cancelled", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Event:
-    """One event of a stack, as DescribeStackEvents has it; `at` in seconds since 1970."""
-
-    id: str
-    at: float
-    logical_id: str
-    resource_type: str
-    status: str
-    reason: str
-
-    @property
-    def of_stack(self) -> bool:
-        """Whether it is of the stack itself."""
-        return self.resource_type == STACK_TYPE
+def of_stack(event: Event) -> bool:
+    """Return whether an event is of the stack itself."""
+    return event.get("ResourceType") == STACK_TYPE
 
 
 def cause(events: Sequence[Event]) -> Event | None:
@@ -50,9 +38,11 @@ def cause(events: Sequence[Event]) -> Event | None:
 
     The first failure of a resource; one that was only cancelled since another failed is none.
     """
-    failed = [each for each in events if each.status.endswith("_FAILED")]
-    of_resources = [e for e in failed if not e.of_stack and not _CANCELLED.search(e.reason)]
-    return next(iter(of_resources or failed), None)
+    failed = [each for each in events if each.get("ResourceStatus", "").endswith("_FAILED")]
+    for each in failed:
+        if not of_stack(each) and not _CANCELLED.search(each.get("ResourceStatusReason", "")):
+            return each
+    return failed[0] if failed else None
 
 
 def reason(text: str) -> str:
@@ -69,16 +59,21 @@ def lines(events: Sequence[Event], known: int) -> Iterator[str]:
     """
     width = len("CREATE_IN_PROGRESS")
     for number, each in enumerate(events):
-        width = max(width, len(each.status))
+        status, why = each.get("ResourceStatus", ""), each.get("ResourceStatusReason", "")
+        width = max(width, len(status))
         if number >= known:
-            why = f": {shown_line(each.reason)}" if each.reason else ""
-            at = elapsed(each.at - events[0].at)
-            yield f"{at}  {each.status:<{width}}  {each.logical_id}{why}"
+            at = elapsed((each["Timestamp"] - events[0]["Timestamp"]).total_seconds())
+            more = f": {shown_line(why)}" if why else ""
+            yield f"{at}  {status:<{width}}  {each.get('LogicalResourceId', '')}{more}"
 
 
 def under_way(events: Sequence[Event], status: str, total: int) -> str:
     """Return how many resources of a `total` are done, or the status, and what is waited for."""
-    now = {each.logical_id: each.status for each in events if not each.of_stack}
+    now = {
+        e.get("LogicalResourceId", ""): e.get("ResourceStatus", "")
+        for e in events
+        if not of_stack(e)
+    }
     waited = [name for name, each in now.items() if each.endswith("_IN_PROGRESS")]
     done = f"{len(now) - len(waited)} of {max(total, len(now))} resources done"
     known = now and "ROLLBACK" not in status
@@ -99,21 +94,22 @@ class Ended:
         found = cause(self.events)
         why = "It failed"
         if found is not None:
-            why = f"{found.logical_id} failed: {reason(found.reason).rstrip('.')}"
+            why = reason(found.get("ResourceStatusReason", "")).rstrip(".")
+            why = f"{found.get('LogicalResourceId', '')} failed: {why}"
         return f"{why}. The stack {self.stack.name} is in {self.stack.status}."
 
 
 def seen(client: CloudFormationClient, stack: str) -> frozenset[str]:
     """Return the IDs of a stack's events so far, to follow what comes after them."""
-    return frozenset(each.id for each in _events(client, stack, frozenset()))
+    return frozenset(each["EventId"] for each in _events(client, stack, frozenset()))
 
 
 def seen_before(client: CloudFormationClient, stack: str) -> frozenset[str]:
     """Return the IDs of events before the current operation, to follow all of that."""
     events = list(_events(client, stack, frozenset()))
     for number, each in enumerate(events):
-        if each.of_stack and each.reason == _BEGUN:
-            return frozenset(older.id for older in events[number + 1 :])
+        if of_stack(each) and each.get("ResourceStatusReason") == _BEGUN:
+            return frozenset(older["EventId"] for older in events[number + 1 :])
     return frozenset()
 
 
@@ -152,11 +148,13 @@ def follow(
 def _followed(
     client: CloudFormationClient, stack: str, known: Set[str], operator: Operator, total: int
 ) -> Ended:
-    screen, told = _Screen(operator, total), list[Event]()
+    screen = _Screen(operator, total)
+    told: list[Event] = []
 
     def look() -> tuple[StackDescription, list[Event]]:
         (found,) = client.describe_stacks(StackName=stack)["Stacks"]
-        return parsed(found), list(_events(client, stack, known | {each.id for each in told}))[::-1]
+        shown = known | {each["EventId"] for each in told}
+        return parsed(found), list(_events(client, stack, shown))[::-1]
 
     while True:
         now, new = patiently(look, operator, "The stack")
@@ -169,7 +167,7 @@ def _followed(
 
 def _over(status: str, told: Sequence[Event]) -> bool:
     """Return whether the operation has ended: the status may still be that of before it began."""
-    own = [each.status for each in told if each.of_stack]
+    own = [each.get("ResourceStatus") for each in told if of_stack(each)]
     return status == GONE or (at_rest(status) and own[-1:] == [status])
 
 
@@ -201,15 +199,4 @@ def _events(client: CloudFormationClient, stack: str, known: Set[str]) -> Iterat
         for each in page["StackEvents"]:
             if each["EventId"] in known:
                 return
-            yield _event(each)
-
-
-def _event(found: StackEventTypeDef) -> Event:
-    return Event(
-        found["EventId"],
-        found["Timestamp"].timestamp(),
-        found.get("LogicalResourceId", ""),
-        found.get("ResourceType", ""),
-        found.get("ResourceStatus", ""),
-        found.get("ResourceStatusReason", ""),
-    )
+            yield each

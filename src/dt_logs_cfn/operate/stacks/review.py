@@ -95,7 +95,9 @@ def _told(deployment: Deployment, resources: Sequence[ResourceChange]) -> Iterat
         "Parameters": [*parameters],
         "Tags": [*changes(before.stack.tags if before else {}, deployment.all_tags)],
         "Permissions of the Lambda's role": [] if before else [*_rights(deployment)],
-        "Template": template_changes(before.template, deployment.document) if before else [],
+        "Template": template_changes(before.template, deployment.template.document)
+        if before
+        else [],
     }
     for title, lines in sections.items():
         if lines:
@@ -116,6 +118,6 @@ def _change(found: ResourceChange) -> str:
 
 
 def _rights(deployment: Deployment) -> Iterator[str]:
-    services = Counter(each.partition(":")[0] for each in rights(deployment.document))
+    services = Counter(each.partition(":")[0] for each in rights(deployment.template.document))
     yield ", ".join(f"{name}: {count}" for name, count in sorted(services.items()))
     yield "`dt-logs-cfn explain` says what each is for."

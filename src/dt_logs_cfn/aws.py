@@ -186,12 +186,6 @@ def expired(error: botocore.ClientError) -> bool:
     return code(error) in _EXPIRED
 
 
-def passes(error: botocore.ClientError) -> bool:
-    """Return whether the same call may succeed later: AWS throttled it, or failed itself."""
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-    return code(error) in PASSING or status >= 500
-
-
 def _refused(error: botocore.ClientError) -> AwsError:
     name, found = error.operation_name, code(error)
     text = cut(one_line(message(error)), _LONGEST)

@@ -197,11 +197,7 @@ def clients(session: boto3.Session) -> Clients:
 
 
 def reading(
-    given: Clients,
-    noted: list[Denied],
-    clock: Callable[[], float],
-    *,
-    lenient: bool = False,
+    given: Clients, noted: list[Denied], clock: Callable[[], float], *, lenient: bool = False
 ) -> Reading:
     """Return an `Aws` with these clients; denied reads are added to `noted`."""
     elbv2, s3, sns = (Noting(each, noted, lenient=lenient) for each in given)

@@ -186,14 +186,7 @@ def _source(archive: bytes) -> bytes:
             with opened.open(_FILE) as file:
                 content = file.read(LIMIT + 1)
     # ValueError: an impossible offset or size, or a name that is not UTF-8.
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        RuntimeError,
-        OSError,
-        ValueError,
-    ) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError) as error:
         raise VerifyError("The function's code is not a valid zip file.", fix) from error
     if len(content) > LIMIT:
         raise VerifyError(f"The function's code has more than {LIMIT:,} bytes.", fix)

@@ -18,10 +18,7 @@ _CHANGE = ("--add-load-balancer", "--remove-load-balancer")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that set the list, or change it."""
     for option, what in (
-        (
-            "--load-balancer",
-            f"a load balancer to onboard, or * for all; sets {LOAD_BALANCERS}",
-        ),
+        ("--load-balancer", f"a load balancer to onboard, or * for all; sets {LOAD_BALANCERS}"),
         ("--add-load-balancer", "a load balancer to add to the stack's list"),
         ("--remove-load-balancer", "a load balancer to remove from the stack's list"),
     ):

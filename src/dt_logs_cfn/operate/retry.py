@@ -9,12 +9,13 @@ from botocore.parsers import ResponseParserError
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import AwsError, OperatingError
+from dt_logs_handler.aws import PASSING, code
 
 # What boto3 may raise for a call.
 FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 LOOKS = 3  # in a row, each of them repeated by the SDK
 PAUSE = 4.0  # seconds after the first, doubled after each other
-_PASSING = (ConnectionError, HTTPClientError, ResponseParserError)
+_LOST = (ConnectionError, HTTPClientError, ResponseParserError)
 
 T = TypeVar("T")
 
@@ -53,9 +54,10 @@ def looked_at(look: Callable[[], T], operator: Operator) -> T:
 
 def passes(error: Exception) -> bool:
     """Return whether the same call may succeed later, or succeeded despite the error."""
-    if isinstance(error, ClientError):
-        return aws.passes(error)
-    return isinstance(error, _PASSING)
+    if not isinstance(error, ClientError):
+        return isinstance(error, _LOST)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+    return code(error) in PASSING or status >= 500
 
 
 def refused(error: Exception) -> bool:

@@ -10,14 +10,7 @@ from botocore.exceptions import ClientError
 from dt_logs_cfn.cli.terminal import changes, shown_value
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_cfn.operate import values
-from dt_logs_cfn.operate.stack_sets.rollout import (
-    Kind,
-    Progress,
-    Result,
-    Rollout,
-    Step,
-    Target,
-)
+from dt_logs_cfn.operate.stack_sets.rollout import Kind, Progress, Result, Rollout, Step, Target
 from dt_logs_cfn.operate.templates import requested
 from dt_logs_cfn.template.declared import declared, default
 from dt_logs_cfn.template.parsing import parse_template

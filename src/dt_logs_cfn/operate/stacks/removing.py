@@ -112,8 +112,7 @@ def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing
 def _hints(stack: StackDescription, existing: Existing | None, listed: _Resources) -> Hints:
     """Return what the stack itself says; its outputs may be cut."""
     arns = re.findall(
-        rf"arn:[^,\s]+:{NAME}-[0-9]+-[A-Za-z0-9_-]+",
-        stack.outputs.get("TopicArns", ""),
+        rf"arn:[^,\s]+:{NAME}-[0-9]+-[A-Za-z0-9_-]+", stack.outputs.get("TopicArns", "")
     )
     identifiers = {e["LogicalResourceId"]: e.get("PhysicalResourceId", "") for e in listed}
     there = {each["LogicalResourceId"] for each in listed if each["ResourceStatus"] != GONE}

@@ -215,8 +215,7 @@ def missing(error: ClientError) -> bool:
 def foreign(stack: StackDescription) -> OperatingError:
     """Return the error for a stack that is not ours."""
     return OperatingError(
-        f"The stack {stack.name} does not onboard load balancers.",
-        "Name another with --stack.",
+        f"The stack {stack.name} does not onboard load balancers.", "Name another with --stack."
     )
 
 

@@ -5,15 +5,7 @@ from dataclasses import replace
 
 from dt_logs_cfn.operate.account import Unread
 from dt_logs_cfn.operate.status.policy_judged import allows, may_deny
-from dt_logs_cfn.operate.status.seen import (
-    RUN_AGAIN,
-    Check,
-    Logs,
-    finding,
-    ok,
-    unknown,
-    unread,
-)
+from dt_logs_cfn.operate.status.seen import RUN_AGAIN, Check, Logs, finding, ok, unknown, unread
 from dt_logs_handler.documents import parsed, same_statement, statements
 from dt_logs_handler.errors import Refused
 from dt_logs_handler.model import Bucket, EditPolicy

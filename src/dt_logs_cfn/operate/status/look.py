@@ -62,10 +62,7 @@ class Reach:
 
 
 def look(
-    reach: Reach,
-    here: Stack,
-    stacks: Sequence[StackDescription],
-    load_balancers: Sequence[str],
+    reach: Reach, here: Stack, stacks: Sequence[StackDescription], load_balancers: Sequence[str]
 ) -> Seen:
     """Read stacks with their load balancers, and load balancers by ARN or `*`.
 

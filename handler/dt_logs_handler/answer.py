@@ -140,7 +140,7 @@ def _body(
 
 
 def may_answer(url: str) -> bool:
-    """Tell whether a URL can be CloudFormation's: https, or this machine's in an emulation."""
+    """Return whether a URL can be CloudFormation's: https, or this machine's in an emulation."""
     return bool(re.match(r"https://[^/[]|http://(localhost|127\.0\.0\.1|\[::1])(:\d+)?/", url))
 
 

@@ -111,7 +111,7 @@ class Effects:
         )
 
     def needed(self, step: model.Step) -> bool:
-        """Tell whether another stack's registration needs what a step would remove."""
+        """Return whether another stack's registration needs what a step would remove."""
         match step:
             case model.SetLogging(arn, was):
                 name = load_balancer_name(arn)

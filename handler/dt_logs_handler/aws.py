@@ -179,7 +179,7 @@ def message(error: ClientError) -> str:
 
 
 def denied(error: ClientError) -> bool:
-    """Tell whether the call was denied."""
+    """Return whether the call was denied."""
     return code(error) in _DENIED
 
 

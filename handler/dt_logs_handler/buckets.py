@@ -244,7 +244,7 @@ def _with_settings(bucket: OwnedBucket, found: Bucket) -> Bucket:
 
 
 def supports(aws: Aws, member: str) -> bool:
-    """Tell whether this boto3 knows a parameter; a Lambda runtime's is older."""
+    """Return whether this boto3 knows a parameter; a Lambda runtime's is older."""
     model = aws.s3.meta.service_model
     names = {"CreateBucketRequest", "CreateBucketConfiguration", "ListBucketsRequest"}
     return any(

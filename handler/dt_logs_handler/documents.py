@@ -56,12 +56,12 @@ def principals(value: Json, kind: str = "AWS") -> list[str]:
 
 
 def same(one: str | None, other: str | None) -> bool:
-    """Tell whether two policies mean the same, with their statements in the same order."""
+    """Return whether two policies mean the same, with their statements in the same order."""
     return same_statement(parsed(one or "{}"), parsed(other or "{}"))
 
 
 def same_statement(one: Json, other: Json) -> bool:
-    """Tell whether two statements mean the same."""
+    """Return whether two statements mean the same."""
     return _meaning(one) == _meaning(other)
 
 

@@ -85,7 +85,7 @@ class _View:
         return bucket.maker == self._stack.tag or bucket.name in self._stack.own_buckets
 
     def _goes(self, found: model.LoadBalancer) -> bool:
-        """Tell whether to turn off logging that one of our stacks turned on."""
+        """Return whether to turn off logging that one of our stacks turned on."""
         tag = self._state.turned_on(found.logging, self._stack)
         return (
             tag is not None

@@ -74,7 +74,7 @@ class Stack:
         return f"{name}-an", name
 
     def has(self, arn: str) -> bool:
-        """Tell whether an ARN is of the stack's partition, region and account."""
+        """Return whether an ARN is of the stack's partition, region and account."""
         place = f"{self.region}:{self.account}"
         return bool(re.match(f"arn:{self.partition}:[a-z]+:{place}:", arn))
 
@@ -141,7 +141,7 @@ def marked(prefix: str, tag: str, *, kept: bool) -> str:
 
 
 def is_kept(prefix: str) -> bool:
-    """Tell whether a marked prefix means that the customer chose the bucket."""
+    """Return whether a marked prefix means that the customer chose the bucket."""
     return re.sub(_MARK, "", prefix) != ""
 
 
@@ -151,10 +151,10 @@ def unmarked(prefix: str) -> str:
 
 
 def is_own_notification(identifier: str) -> bool:
-    """Tell whether a notification's ID is ours, of any format."""
+    """Return whether a notification's ID is ours, of any format."""
     return bool(re.fullmatch(f"{NAME}-[0-9]+-[0-9a-f]{{16}}", identifier))
 
 
 def is_own_bucket_name(name: str) -> bool:
-    """Tell whether only our stacks give such a name: it contains a stack tag."""
+    """Return whether only our stacks give such a name: it contains a stack tag."""
     return bool(re.fullmatch(f"{NAME}-{_TAG}-{ACCOUNT_ID}-[a-z0-9-]+", name))

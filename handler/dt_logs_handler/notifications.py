@@ -274,5 +274,5 @@ def _at(value: Json, *names: str) -> Json:
 
 
 def same_filter(one: str | None, other: str | None) -> bool:
-    """Tell whether two filter policies mean the same."""
+    """Return whether two filter policies mean the same."""
     return bool(json.loads(one or "null") == json.loads(other or "null"))

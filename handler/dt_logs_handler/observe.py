@@ -215,7 +215,7 @@ def bucket_names(aws: Aws, stack: Stack) -> Iterator[str]:
 
 
 def _lost(request: Request, state: State) -> bool:
-    """Tell whether this stack may have registrations that nothing points to any more.
+    """Return whether this stack may have registrations that nothing points to any more.
 
     That is so if an onboarded load balancer has no registration of this stack where it logs now:
     it was moved to another bucket. A registration of a whole location does not name it.

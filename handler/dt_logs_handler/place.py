@@ -112,7 +112,7 @@ def recognised(request: Request, state: State) -> tuple[frozenset[str], bool]:
 def is_claimed(
     found: LoadBalancer, request: Request, state: State, *, others: bool = False
 ) -> bool:
-    """Tell whether this stack, or one of the `others`, claims a load balancer where it logs."""
+    """Return whether this stack, or one of the `others`, claims a load balancer where it logs."""
     bucket = state.buckets.get(found.logging.bucket)
     return isinstance(bucket, Bucket) and any(
         (each.stack != request.stack.tag) is others

@@ -77,12 +77,12 @@ class Registration:
         return prefix[1:] if prefix.startswith("/") else self.location.digest
 
     def covers(self, location: Location, load_balancer: str | None = None) -> bool:
-        """Tell whether it claims the location and, if one is given, the load balancer there."""
+        """Return whether it claims the location and, if one is given, the load balancer there."""
         named = load_balancer is None or load_balancer in (self.load_balancers or {load_balancer})
         return named and self.location_digest == location.digest
 
     def inert(self, stack: Stack) -> bool:
-        """Tell whether it no longer grants anything, because its stack was deleted."""
+        """Return whether it no longer grants anything, because its stack was deleted."""
         return self.vendor == stack.account
 
     def statement(self, stack: Stack) -> Statement:

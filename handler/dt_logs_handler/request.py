@@ -155,7 +155,7 @@ class Request:
         return {*self.asked.endpoints, *self.traces.endpoints}
 
     def strays(self, bucket: str) -> bool:
-        """Tell whether the role from before this Update cannot clean up a bucket."""
+        """Return whether the role from before this Update cannot clean up a bucket."""
         before = self.traces
         return (
             self.kind == "Update"

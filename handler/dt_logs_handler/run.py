@@ -199,7 +199,7 @@ def _first_look(request: Request, aws: Aws) -> State:
 
 
 def _doubtful(state: State, stack: Stack) -> bool:
-    """Tell whether a prefix has a mark, and no stack is known to have turned on the logging."""
+    """Return whether a prefix has a mark, and no stack is known to have turned on the logging."""
     return any(
         each
         and each.logging.enabled

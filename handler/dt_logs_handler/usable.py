@@ -173,7 +173,7 @@ def _lists(
     matches: Callable[[str], bool],
     read: Callable[[Json], list[str]] = texts,
 ) -> bool:
-    """Tell whether a call matches an element or its Not form."""
+    """Return whether a call matches an element or its Not form."""
     negated = f"Not{key}" in statement
     return any(map(matches, read(statement.get(f"Not{key}" if negated else key)))) != negated
 
@@ -199,7 +199,7 @@ _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
 
 
 def _holds(condition: Json, context: Mapping[str, str | None]) -> bool:
-    """Tell whether all conditions are known to hold."""
+    """Return whether all conditions are known to hold."""
     return not isinstance(condition, dict) or all(
         key.lower() in context and _compares(operator.lower(), listed(wanted), context[key.lower()])
         for operator, keys in condition.items()

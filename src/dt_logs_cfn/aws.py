@@ -114,7 +114,7 @@ class _Session(boto3.Session):
             return made
         except (botocore.BotoCoreError, botocore.ClientError):
             raise
-        except Exception as error:  # its text may quote an endpoint, and with it a secret
+        except Exception as error:  # its text may quote an endpoint, which may contain a secret
             raise AwsError(
                 f"The AWS SDK cannot be set up ({type(error).__name__}).",
                 "Check AWS_ENDPOINT_URL, the other settings of AWS and ~/.aws/config,"
@@ -143,7 +143,7 @@ def _time(value: Any) -> datetime:
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """Turn boto3's errors into AwsError; AWS's message is cut to some hundred characters."""
+    """Turn boto3's errors into AwsError; cut AWS's message to a few hundred characters."""
     try:
         yield
     except botocore.ClientError as error:
@@ -225,7 +225,7 @@ def _failed(error: botocore.BotoCoreError) -> AwsError:
 
 
 def _unreachable(error: botocore.BotoCoreError) -> AwsError:
-    """Return an error with the unreachable host, or the proxy's, without the rest of the URL."""
+    """Return an error with the unreachable host, or the proxy's, without the rest of its URL."""
     host, why = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname, type(error).__name__
     fix = "Check the network, the proxy and the region, then try again."
     if type(error) is botocore.HTTPClientError:

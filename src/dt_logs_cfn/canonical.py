@@ -1,4 +1,4 @@
-"""Write JSON in one form only, so that equal values are equal bytes.
+"""Write JSON in only one form, so that equal values are equal bytes.
 
 troposphere and awacs may change the order of their keys in any release, so we order keys by name.
 What fits into a line stays on one line. Anything longer has one item on each line, so that a review
@@ -41,10 +41,10 @@ def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
 
 
 def readable(value: object, width: int = 80) -> str:
-    """Return a value for people: text unchanged, and JSON, also inside a text, in short lines."""
+    """Return a value for people: text unchanged, but JSON, also in a string, in short lines."""
     if isinstance(value, str):
         if value[:1] == "{":
-            with suppress(ValueError):  # a text may only begin like JSON
+            with suppress(ValueError):  # the text may only look like JSON at its start
                 return readable(json.loads(value, parse_float=str), width)
         return value
     if isinstance(value, list) and all(isinstance(each, str) for each in value):

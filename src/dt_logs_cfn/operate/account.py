@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 AT_ONCE = 8  # load balancers that are read concurrently
 _FUNCTION_SECONDS = FunctionSettings().timeout - ANSWER_RESERVE
-# The answer of an account that has none of it, so that reading continues after a denial.
+# The answer of an account that has nothing, so that reading continues after a denial.
 _NOTHING: Mapping[str, Mapping[str, object]] = {
     "describe_load_balancer_attributes": {"Attributes": []},
     "describe_load_balancers": {"LoadBalancers": []},
@@ -59,7 +59,7 @@ _NOTHING: Mapping[str, Mapping[str, object]] = {
     "list_subscriptions": {"Subscriptions": []},
     "list_subscriptions_by_topic": {"Subscriptions": []},
 }
-# Where S3's permission has another name than the operation [Service Authorization Reference].
+# Operations of S3 whose permission has another name [Service Authorization Reference].
 _RIGHTS = {
     "GetBucketEncryption": "GetEncryptionConfiguration",
     "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
@@ -80,14 +80,14 @@ class Unread:
 
     @classmethod
     def lacking(cls, right: str, on: str = "") -> Unread:
-        """Return what could not be read because a permission is missing."""
+        """Return a report of what could not be read because a permission is missing."""
         what = f"{right} on {on}" if on else right
         fix = f"Have {right} allowed for you, and look again."
         return cls(f"not readable: you lack {what}", fix)
 
 
 def attempted(make: Callable[[], T]) -> T | Unread:
-    """Return what `make` returns, or the failure that it raised as something unread."""
+    """Return the result of `make`, or its failure as Unread."""
     try:
         return make()
     except DtLogsError as error:
@@ -167,7 +167,7 @@ class Reading(Aws):
     """The handler's `Aws`, with clients that retry transient errors by themselves."""
 
     def fit(self, seconds: float) -> int:
-        """Return how many things the function has time for at its fastest."""
+        """Return how many items the function has time for at its fastest."""
         return int(_FUNCTION_SECONDS / seconds)
 
     def call(self, operation: Callable[[], T], *passing: Passing) -> T:

@@ -1,4 +1,4 @@
-"""What a stack really runs: its template, and the current function and role.
+"""Compare what a stack really runs, its function and role, with its template.
 
 CloudFormation keeps the template that a stack was created from. Somebody may have changed the
 function's code or the role since. So both are read from Lambda and IAM, and compared with what the
@@ -29,7 +29,7 @@ from dt_logs_handler.names import Stack
 if TYPE_CHECKING:
     from boto3 import Session
 
-_FILE = "index.py"  # what CloudFormation makes of Code.ZipFile
+_FILE = "index.py"  # the file that CloudFormation makes from Code.ZipFile
 # Function properties that the template sets, and those it leaves empty that could add code.
 _SET = ("Handler", "Runtime", "MemorySize", "Timeout")
 _EMPTY = ("Environment", "FileSystemConfigs", "Layers", "VpcConfig")
@@ -37,7 +37,7 @@ _EMPTY = ("Environment", "FileSystemConfigs", "Layers", "VpcConfig")
 
 @dataclass(frozen=True)
 class Deployed:
-    """A stack as AWS returns it: texts and plain data, not yet checked."""
+    """A stack as AWS returns it: strings and plain data, not yet checked."""
 
     stack_id: str
     template: str
@@ -101,7 +101,7 @@ def changes(found: Deployed) -> tuple[str, ...]:
         role["Policies"] += _added_policies(stack, found.resources[EXECUTION_ROLE])
         return (*_function_changes(found, function), *_role_changes(found.role, role))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # An edited or foreign template; that it differs is reported separately.
+        # The template was edited or is not ours, which is reported separately.
         return (f"what the template sets cannot be determined ({type(error).__name__})",)
 
 
@@ -126,7 +126,7 @@ def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[
 
 
 def _added_policies(stack: ResolvedTemplate, role: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the policies that resources of a customized template give to the function's role."""
+    """Yield the policies that a customized template's resources attach to the function's role."""
     for name, resource in stack.template["Resources"].items():
         if resource.get("Type") == "AWS::IAM::Policy":
             policy = stack.properties(name)

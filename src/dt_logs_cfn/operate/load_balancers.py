@@ -1,4 +1,4 @@
-"""The stack's list of load balancers: how options change it, and what an update drops from it."""
+"""The stack's list of load balancers: how options change it, and what an update drops."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def changing(arguments: argparse.Namespace) -> list[str]:
-    """Return what is added and removed. Raises UsageError for what does not go together."""
+    """Return what is added and removed. Raises UsageError for contradictory options."""
     given = (arguments.add_load_balancer, arguments.remove_load_balancer)
     add, remove = map(_named, given)
     if any(not each.strip(" ,") for option in given for each in option):
@@ -104,7 +104,7 @@ class Dropped:
             yield "  every other load balancer in this region (you are not allowed to list them)"
 
     def data(self) -> list[dict[str, object]]:
-        """Return the same for programs."""
+        """Return the drop as data for programs."""
         return [
             {
                 "load_balancer": arn,
@@ -115,7 +115,7 @@ class Dropped:
 
 
 def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable[str]]) -> Dropped:
-    """Return what a new list drops; `present` lists all that are there, if the stack has all."""
+    """Return what a new list drops; if the stack has all load balancers, `present` lists them."""
     named, kept = before.stack.load_balancers if before else [], listed(wanted)
     if EVERY_LOAD_BALANCER in kept:
         return Dropped()
@@ -128,5 +128,5 @@ def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable
 
 
 def _named(option: Sequence[str]) -> list[str]:
-    """Return what a repeatable option names; each may be a list, as of `--load-balancer`."""
+    """Return the values of a repeatable option such as `--load-balancer`; each may be a list."""
     return listed(",".join(option))

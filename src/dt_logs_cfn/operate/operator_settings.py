@@ -33,7 +33,7 @@ _CONFIRMING = ("yes", "allow-removal", "allow_removal")
 
 @dataclass(frozen=True)
 class Setting:
-    """A displayable value and its source; both are empty if nothing sets it."""
+    """A value for display and its source; both are empty if nothing sets it."""
 
     value: str = ""
     source: str = ""
@@ -62,7 +62,7 @@ def load(path: Path = FILE) -> tuple[dict[str, str], dict[str, str]]:
                 f"{path} sets {name} to a value in quotes.", "Write it without quotes."
             )
     for number, name in enumerate(parameters, 1):
-        if not re.fullmatch("[A-Za-z0-9]+", name):  # of a line without `=`, it can hold a token
+        if not re.fullmatch("[A-Za-z0-9]+", name):  # the name of a line without `=` may be a token
             raise SettingsError(
                 f"The name of parameter number {number} in {path} is not letters and digits.",
                 "Write each parameter as `name = value`.",
@@ -74,12 +74,12 @@ def load(path: Path = FILE) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def nothing_given() -> argparse.Namespace:
-    """Return a namespace to parse into; options that were not given stay None."""
+    """Return a namespace for the parser; options that were not given stay None."""
     return argparse.Namespace(**dict.fromkeys(OPTIONS))
 
 
 def fill(arguments: argparse.Namespace, given: argparse.Namespace) -> dict[str, Setting]:
-    """Put what the file sets in place of options that were left out; return where each is from.
+    """Apply the file's values to options that were left out; return the source of each option.
 
     Raises SettingsError.
     """
@@ -143,7 +143,7 @@ def _lines(settings: Mapping[str, Setting]) -> Iterator[str]:
 
 def _applies(name: str, arguments: argparse.Namespace) -> bool:
     """Return whether an option in the file applies to this call of the command."""
-    if name == "stack":  # of `verify`, something else was named
+    if name == "stack":  # `verify` was told to verify something else
         return getattr(arguments, "given", None) is None
     if name in ("role_arn", "stack_name_prefix"):
         return getattr(arguments, "stack_set", None) is None

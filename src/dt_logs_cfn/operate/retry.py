@@ -13,8 +13,8 @@ from dt_logs_handler.aws import PASSING, code
 
 # What boto3 may raise for a call.
 FAILURES = (ClientError, BotoCoreError, ResponseParserError)
-LOOKS = 3  # in a row, each of them repeated by the SDK
-PAUSE = 4.0  # seconds after the first, doubled after each other
+LOOKS = 3  # failures in a row; the SDK has retried each of them
+PAUSE = 4.0  # seconds after the first failure; doubled after each further one
 _LOST = (ConnectionError, HTTPClientError, ResponseParserError)
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ def looked_at(look: Callable[[], T], operator: Operator) -> T:
 
 
 def passes(error: Exception) -> bool:
-    """Return whether the same call may succeed later, or succeeded despite the error."""
+    """Return whether the same call may succeed later, or has succeeded despite the error."""
     if not isinstance(error, ClientError):
         return isinstance(error, _LOST)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
@@ -61,7 +61,7 @@ def passes(error: Exception) -> bool:
 
 
 def refused(error: Exception) -> bool:
-    """Return whether AWS surely did nothing; an earlier attempt may have succeeded."""
+    """Return whether AWS certainly did nothing; an earlier attempt may have succeeded."""
     if not isinstance(error, ClientError):
         return False
     found = error.response.get("ResponseMetadata", {})

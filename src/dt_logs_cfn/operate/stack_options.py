@@ -1,4 +1,4 @@
-"""The options that name a stack, its template and its parameters, and what they give."""
+"""The options that name a stack, its template and its parameters, and their values."""
 
 import argparse
 import re
@@ -14,7 +14,7 @@ from dt_logs_cfn.settings import Privileges
 from dt_logs_handler.names import ACCOUNT_ID, ARN, NAME, STACK_ID, Stack
 
 STACK = NAME
-SETTINGS_FILE = "dt-logs-cfn.cfg"  # of an operator, in the folder
+SETTINGS_FILE = "dt-logs-cfn.cfg"  # an operator's file in the current folder
 ROLE_ARN = f"{ARN}:iam::{ACCOUNT_ID}:role/[!-~]{{1,1024}}"
 # [CloudFormation API, CreateStack: StackName]
 _NAME = re.compile(r"[A-Za-z][-A-Za-z0-9]{0,127}")
@@ -82,7 +82,7 @@ def add_wanted(parser: argparse.ArgumentParser, role: str) -> None:
 
 
 def check_stack(name: str, *, or_id: bool = False) -> None:
-    """Raise UsageError unless this may be the name of a stack, or, if that is taken, its id."""
+    """Raise UsageError unless this may be a stack's name or, where accepted, its ID."""
     if not (_NAME.fullmatch(name) or (or_id and re.fullmatch(STACK_ID, name))):
         raise UsageError(
             f"{name[:80]!r} is not a stack name.",
@@ -132,7 +132,7 @@ def sources(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, str]
 
 
 def parameters(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the values that are given, checked as far as they can be without AWS.
+    """Return the given values, checked as far as possible without AWS.
 
     Raises UsageError, OperatingError.
     """
@@ -162,7 +162,7 @@ def deployment(
     given: Mapping[str, str],
     tags: Mapping[str, str],
 ) -> Deployment:
-    """Return the deployment that is asked for; `given` are its checked parameters.
+    """Return the requested deployment; `given` holds its checked parameters.
 
     Raises FetchError, VerifyError, OperatingError.
     """

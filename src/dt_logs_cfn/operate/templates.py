@@ -16,7 +16,7 @@ from dt_logs_cfn.verify.fetching import fetch, shown_url
 from dt_logs_cfn.verify.rebuild import verify_template
 from dt_logs_handler.documents import Json
 
-_MOST = 5  # differences that are named
+_MOST = 5  # the most differences to name
 _NAMES = {privileges: name for name, privileges in STACK_TEMPLATES.items()}
 
 
@@ -43,7 +43,7 @@ def requested(
 ) -> dict[str, object]:
     """Return what the requests for a change set and for a stack set have in common.
 
-    Parameters that are `kept` have the value that they had. Tags replace all that were there.
+    Parameters that are `kept` keep their values. Tags replace all earlier ones.
     """
     found: dict[str, object] = {
         "TemplateBody": template.text,
@@ -72,7 +72,7 @@ def from_release(folder: Path, privileges: Privileges) -> Template:
 
 
 def from_url(url: str, privileges: Privileges | None) -> Template:
-    """Return what is at a URL. Raises FetchError, VerifyError, OperatingError.
+    """Return the template at a URL. Raises FetchError, VerifyError, OperatingError.
 
     CloudFormation gets the verified text, not the URL, because the file at the URL may change.
     """

@@ -1,4 +1,4 @@
-"""Values for parameters and tags, as they are written in options and files."""
+"""Read values for parameters and tags from options and files."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_cfn.operate.values import shown_name
 
-_LIMIT = 1_000_000  # bytes of a file: 200 parameters of 4,096 bytes are fewer
+_LIMIT = 1_000_000  # the most bytes of a file, more than 200 parameters of 4,096 bytes
 _FORM = (
     'Write it as the AWS CLI takes it: [{"ParameterKey": "…", "ParameterValue": "…"}], or as'
     ' {"name": "value"}.'
@@ -25,7 +25,7 @@ def pairs(given: list[str], option: str) -> dict[str, str]:
                 f"{option} {which} has no {'value' if key else 'key'}.",
                 f"Write it as {option} KEY=VALUE.",
             )
-        if each.encode(errors="ignore").decode() != each:  # what the terminal could not decode
+        if each.encode(errors="ignore").decode() != each:  # undecodable bytes
             raise UsageError(
                 f"{option} {which} is not text in UTF-8.",
                 f"Write it as {option} KEY=VALUE in UTF-8.",
@@ -55,14 +55,14 @@ def read(path: Path) -> dict[str, str]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of a file. Raises ValueError for a name that comes twice."""
+    """Return an object from a file. Raises ValueError for a duplicate name."""
     if len(found := dict(pairs)) < len(pairs):
         raise ValueError("a name comes twice")
     return found
 
 
 def _values(data: Any) -> dict[str, str]:
-    """Return names with their texts. Raises KeyError, TypeError or ValueError."""
+    """Return names with their values as strings. Raises KeyError, TypeError or ValueError."""
     match data:
         case dict():
             return {str(name): _text(value) for name, value in data.items()}

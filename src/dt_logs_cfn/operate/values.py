@@ -1,4 +1,4 @@
-"""The one check of values for a template's parameters, before anything is asked of AWS; pure.
+"""Check values for a template's parameters before any call to AWS; pure.
 
 CloudFormation's rules are in the template, and its patterns are the handler's. The handler's own
 code checks what the handler accepts.
@@ -19,10 +19,10 @@ from dt_logs_handler.documents import Json
 from dt_logs_handler.names import ARN, LOAD_BALANCER_ARN, Stack
 
 _LONGEST = 4096  # bytes [CloudFormation quotas]
-_ALIKE, _SAME = 0.6, 0.85  # how similar a name is to be suggested, and to count as a near copy
-# An ARN without its end, as far as it can be an application load balancer's.
+_ALIKE, _SAME = 0.6, 0.85  # similarity for a suggestion, and for a misspelling
+# An incomplete ARN that may be an application load balancer's.
 _CUT_OFF = rf"{ARN}:elasticloadbalancing:[^/]*(/app(/[^/]*(/[0-9a-f]{{0,15}})?)?)?/?"
-# Other values that the handler requires, for a check of single values.
+# The handler requires more values, so checking a single value needs examples.
 _EXAMPLES = {
     "DataTheoremAccountId": "0" * 12,
     "LoadBalancerArns": "*",
@@ -42,7 +42,7 @@ def check_given(given: Mapping[str, str]) -> None:
     template = from_installed(Privileges.LEAST_PRIVILEGE).document
     _check_each(declared(template), given)
     place = _place(given.get("LoadBalancerArns", ""))
-    # Without a place, only what is right or wrong for any stack.
+    # Without a region and account, check only what holds for any stack.
     known = {name: each for name, each in given.items() if place or name not in _OF_A_PLACE}
     values = complete(template, {**_EXAMPLES, **known}, {})
     asked.creation(template, values, (place or _SOMEWHERE).id, 0)
@@ -80,7 +80,7 @@ def _check_value(name: str, parameter: Mapping[str, Json], value: str) -> None:
     """Raise OperatingError for a value that CloudFormation refuses, with the rule it breaks."""
     try:
         size = len(value.encode())
-    except UnicodeEncodeError as error:  # the terminal passed bytes that are not text
+    except UnicodeEncodeError as error:  # the terminal passed bytes that cannot be decoded
         raise OperatingError(
             f"The value of {name} is not text in UTF-8.", "Write it in UTF-8."
         ) from error
@@ -95,7 +95,7 @@ def _check_value(name: str, parameter: Mapping[str, Json], value: str) -> None:
 
 
 def _refused_part(parameter: Mapping[str, Json], value: str) -> str:
-    """Return the item of a list that is refused, or the whole value."""
+    """Return the refused item of a list, or the whole value."""
     items = split(parameter, value)
     if isinstance(items, str):
         return value
@@ -125,7 +125,7 @@ def _rule(parameter: Mapping[str, Json]) -> str:
 
 
 def _place(load_balancers: str) -> Stack | None:
-    """Return a new stack where the first load balancer is, None if none is named."""
+    """Return a new stack in the first load balancer's region and account; None if none is named."""
     found = re.search(LOAD_BALANCER_ARN, load_balancers)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""What the handler would do in an account: read and planned by its own code, nothing written.
+"""Find out with the handler's own code what it would do in an account; write nothing.
 
 asked (the request) ─► operate.account (the state) ─► planned ─► diff ─► shown
 """

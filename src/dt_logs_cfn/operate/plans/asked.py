@@ -1,4 +1,4 @@
-"""From a template's parameters to the request that the handler would be sent; pure.
+"""Turn a template's parameters into the request that the handler would receive; pure.
 
 The template itself gives the custom resource's properties, and the handler's own `parse` makes the
 request. So what is planned here is what CloudFormation would request.
@@ -14,12 +14,12 @@ from dt_logs_handler.errors import HandlerError
 from dt_logs_handler.names import Stack
 from dt_logs_handler.request import Request, parse
 
-# CloudFormation makes a stack's ID when it creates the stack. Until then, use one of no stack.
+# CloudFormation makes the ID when it creates the stack. Until then, use one without a stack.
 _NO_STACK = "00000000-0000-4000-8000-000000000000"
 
 
 def new_stack(partition: str, region: str, account: str) -> Stack:
-    """Return a stack that does not exist yet, for what depends only on where it will be."""
+    """Return a stack that does not exist yet; only its partition, region and account are right."""
     here = f"arn:{partition}:cloudformation:{region}:{account}"
     return Stack.of(f"{here}:stack/dt-logs-analysis/{_NO_STACK}")
 
@@ -61,7 +61,7 @@ def update(
 
 
 def again(existing: Existing, now: float) -> Request:
-    """Return the request by which a stack runs again as it is. Raises OperatingError."""
+    """Return the request that runs a stack again as it is. Raises OperatingError."""
     return update(existing.template, existing.stack.parameters, existing, now)
 
 

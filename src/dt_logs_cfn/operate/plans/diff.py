@@ -1,6 +1,6 @@
 """What each step of a plan would change, as lines that begin with `+`, `-` or `~`; pure.
 
-Policies and notifications are shown whole, because somebody judges them. A tag may hold a token, so
+Policies and notifications are shown in full, because people review them. A tag may hold a token, so
 an address in it is shown only up to its host.
 """
 
@@ -84,7 +84,7 @@ class _Shown:
             case model.SetFilter():
                 yield from self._filter(step)
             case model.EnsureTopic():
-                # The documented role may not look, so each run makes sure of the topic.
+                # The documented role may not read topics, so each run creates the topic again.
                 there = "" if step.known_absent else ", unless it is there"
                 yield f"+ the topic itself{there}"
                 yield from (_tag("+", *each) for each in sorted(step.tags.items()))
@@ -140,7 +140,7 @@ class _Shown:
 
 
 def _rewritten(was: Statement, come: Sequence[Statement]) -> Statement | None:
-    """Return what a statement of ours becomes: one that differs only in Sid and resources.
+    """Return what one of our statements becomes: one that differs only in Sid and resources.
 
     A Sid of ours begins with the stack and the location, and ends with the time of the run.
     """
@@ -153,7 +153,7 @@ def _rewritten(was: Statement, come: Sequence[Statement]) -> Statement | None:
 
 
 def _amended(was: Statement, to: Statement) -> Iterator[str]:
-    """Yield how a statement changes, by the patterns of objects that come and go."""
+    """Yield how a statement changes: the object patterns that are added and removed."""
     yield f"~ policy statement {was['Sid']}: now {to['Sid']}"
     old, new = (texts(each.get("Resource")) for each in (was, to))
     yield from (f"-   resource {each}" for each in old if each not in new)

@@ -1,4 +1,4 @@
-"""What the handler would do in an account: its own `observe` and `plan`, and nothing written."""
+"""Run the handler's own `observe` and `plan` for an account; write nothing."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ from dt_logs_handler.run import fitting
 
 @dataclass(frozen=True)
 class Conflict:
-    """What is in the way, in the handler's own words; `load_balancers` are ARNs, if it names any.
+    """An obstacle, in the handler's own words; `load_balancers` holds the ARNs that it names.
 
     A conflict with none concerns the request as a whole.
     """
@@ -35,7 +35,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a request would come to; without a plan there are conflicts. `denied` were reads."""
+    """The result of a request: a plan or conflicts. `denied` lists the reads that were denied."""
 
     request: Request
     state: State
@@ -84,7 +84,7 @@ class Preview:
 
     @property
     def changes(self) -> list[PlannedChange]:
-        """All that would change."""
+        """Return all that would change."""
         itself = [self.itself] if self.itself and (self.planned.plan or not self.runs) else []
         return [*itself, *(self._in_account if self.runs else ())]
 
@@ -101,7 +101,7 @@ class Preview:
 
     @property
     def delivered(self) -> list[VendedLogs]:
-        """What CloudWatch Logs delivers of the load balancers in this plan."""
+        """What CloudWatch Logs delivers from the load balancers in this plan."""
         known = () if isinstance(self.vended, Unread) else self.vended
         return [each for each in known if each.load_balancer in self.planned.state.load_balancers]
 
@@ -163,7 +163,7 @@ def planned(request: Request, clients: Clients, clock: Callable[[], float]) -> P
 def decided(
     request: Request, state: State, through: Reading, rights: tuple[Denied, ...]
 ) -> Planned:
-    """Plan from what was read, for the time that the function has, or tell what is in the way."""
+    """Plan from what was read and for the function's time, or return the obstacles."""
     seen = as_the_role_may(request, state)
     try:
         found = fitting(request, through, seen, plan(request, seen), {})
@@ -175,14 +175,14 @@ def decided(
 def missing_rights(
     request: Request, clients: Clients, clock: Callable[[], float]
 ) -> tuple[Denied, ...]:
-    """Return every read of a request's that is denied to the caller, each once."""
+    """Return every read of the request that is denied to the caller, each once."""
     noted: list[Denied] = []
     observed(request, reading(clients, noted, clock, lenient=True))
     return tuple(sorted(set(noted)))
 
 
 def as_the_role_may(request: Request, state: State) -> State:
-    """Return the state as the stack's role sees it: `ExistingLogBucketNames` narrows that one."""
+    """Return the state as the stack's role sees it: `ExistingLogBucketNames` limits the role."""
     if not request.narrowed or request.privileges is not Privileges.LEAST_PRIVILEGE:
         return state
     allowed = {*request.narrowed, request.bucket}
@@ -199,7 +199,7 @@ def as_the_role_may(request: Request, state: State) -> State:
 
 
 def _conflicts(request: Request, state: State, why: Refused) -> Iterator[Conflict]:
-    """Yield what is in the way of each load balancer, alone; the plan stops at the first."""
+    """Yield the obstacle for each load balancer alone, because a plan stops at the first."""
     found: dict[tuple[str, str], list[str]] = {}
     properties = request.properties
     if properties and not properties.every:

@@ -1,4 +1,4 @@
-"""A plan in words: as a diff for people, as data for programs; pure.
+"""Describe a plan: in words and a diff for people, as data for programs; pure.
 
 Nothing secret is in it: an endpoint is shown without its path and query.
 """
@@ -18,7 +18,7 @@ from dt_logs_handler.names import Location, load_balancer_name
 
 
 def data(preview: Preview) -> object:
-    """Return a preview for programs."""
+    """Return a preview as data for programs."""
     found, plan = preview.planned, preview.planned.plan or Plan()
     left_out = sorted(plan.refused.items())
     known = not isinstance(preview.vended, Unread)
@@ -59,7 +59,7 @@ def _filled(preview: Preview, value: object) -> object:
 
 
 def told(preview: Preview, what: str) -> str:
-    """Return what was planned for people; `what` is planned, in words."""
+    """Return the plan for people; `what` is the planned operation, in words."""
     found = preview.planned
     lines = [f"{what}. Nothing was changed.", ""]
     if preview.dropped:
@@ -78,12 +78,12 @@ def told(preview: Preview, what: str) -> str:
     lines += _vended_lines(preview)
     lines += _outpost_lines(preview)
     lines += _notes(found, preview.exists)
-    # Anybody may have written anything into a policy: a terminal is to take it as text.
+    # Anybody may have written anything into a policy, so it must be safe for a terminal.
     return "\n".join(printable(preview.filled(line), "?") for line in lines)
 
 
 def _drift_lines(preview: Preview) -> Iterator[str]:
-    """Yield what a run would do where the update causes none: its properties stay the same."""
+    """Yield what a run would change, if the update itself does not cause a run."""
     if preview.planned.plan is None:
         yield "The function would not run. If it ran now, it would fail:"
         yield from _conflict_lines(preview.planned.conflicts)
@@ -105,7 +105,7 @@ def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
 
 
 def _sentences(preview: Preview) -> Mapping[str, list[str]]:
-    """Return what a plan does for each load balancer, by subject, as its changes name them."""
+    """Return what a plan does for each load balancer, by the subject that its changes name."""
     lines: dict[str, list[str]] = {}
     found, unsupported = preview.planned, preview.unsupported
     plan, request = found.plan, found.request
@@ -146,14 +146,14 @@ def _at(location: Location) -> str:
 def _change_lines(
     found: Sequence[PlannedChange], said: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    """Yield the changes by subject, after what is said of it: first the stack, load balancers."""
+    """Yield each subject's sentences and changes: the stack first, then the load balancers."""
     if not found:
         return
     listed = {subject: list(lines) for subject, lines in said.items()}
     for each in found:
         listed.setdefault(each.subject, []).extend(each.diff)
     by_subject = {name: listed[name] for name in sorted(listed, key=_rank)}
-    # Hundreds of load balancers that get the same are named one by one, with that once beneath.
+    # Hundreds of load balancers with equal changes are listed, with the changes once below them.
     for diff, subjects in groupby(by_subject, by_subject.__getitem__):
         yield from subjects
         yield from (f"  {part}" for line in diff for part in _parts(line))
@@ -174,12 +174,12 @@ def _parts(line: str) -> Iterator[str]:
 
 
 def _rank(subject: str) -> int:
-    """Return where a subject stands: sorting by it keeps the order of the steps otherwise."""
+    """Return a subject's sort key; equal keys keep the order of the steps."""
     return {"stack": 0, "load": 1}.get(subject.partition(" ")[0], 2)
 
 
 def _vended_lines(preview: Preview) -> Iterator[str]:
-    """Yield what is logged besides the S3 attribute, which alone Data Theorem reads."""
+    """Yield the deliveries of access logs by CloudWatch Logs, which Data Theorem cannot read."""
     if isinstance(preview.vended, Unread):
         yield from ("", "Unknown whether CloudWatch Logs delivers access logs, too:")
         yield f"  {preview.vended.why}"

@@ -1,4 +1,4 @@
-"""Announce the log objects of a time window again, through the topics that announced them first.
+"""Announce the log objects of a time window again, through the topics that first announced them.
 
 sources, window ─► replaying: count, confirm ─► sending
 """

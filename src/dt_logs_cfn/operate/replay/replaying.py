@@ -44,7 +44,7 @@ _DUPLICATES = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to announce: a stack's logs of a window, or only those `after` s3://BUCKET/KEY."""
+    """What to announce: a stack's logs in a window, or only those `after` s3://BUCKET/KEY."""
 
     stack: str
     window: Window
@@ -55,7 +55,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Counted:
-    """A location's logs by load balancer, those after a key; how many of them were announced."""
+    """A location's number of logs after a key, by load balancer, and how many were announced."""
 
     source: Source
     after: str
@@ -81,7 +81,7 @@ class Replayed:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing of the stack was left out."""
+        """Whether none of the stack's logs were left out."""
         return not self.left_out and not any(each.stopped for each in self.counted)
 
     def lines(self) -> Iterator[str]:
@@ -98,7 +98,7 @@ class Replayed:
         return f"{self.announced:,} of {self.total:,} log objects announced again"
 
     def data(self) -> dict[str, object]:
-        """Return it for programs."""
+        """Return the result as data for programs."""
         locations = [
             {**asdict(each), "source": str(each.source), "topic": each.source.topic}
             for each in self.counted
@@ -199,7 +199,7 @@ class _Work:
         return replace(found, counted=tuple(done))
 
     def _batches(self, found: Counted) -> Iterator[tuple[Counted, str]]:
-        """Announce a location's logs; yield what is done after each batch, and its last object."""
+        """Announce a location's logs; after each batch, yield the count and the last object."""
         source, last = found.source, ""
 
         def send(batch: Sequence[LogObject]) -> None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import PublishBatchRequestEntryTypeDef
 
 AT_ONCE = 8  # calls
-ENTRIES = 10  # in a batch [SNS API, PublishBatch]
+ENTRIES = 10  # messages in a batch [SNS API, PublishBatch]
 _AHEAD = 4 * AT_ONCE  # batches in memory
-_TRIES = 8  # each of which the SDK repeats, too
+_TRIES = 8  # the SDK also retries each of them
 _LONGEST = 20.0  # seconds between two tries
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ T = TypeVar("T")
 def sent(
     items: Iterable[T], send: Callable[[Sequence[T]], None]
 ) -> Generator[Sequence[T], None, None]:
-    """Send items in batches, and yield each batch in order once it and all before it are sent.
+    """Send items in batches; yield each batch, in order, once it and all earlier ones are sent.
 
     Raises what `send` raised; batches that have not begun are not sent then.
     """

@@ -45,7 +45,7 @@ class Source:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A location that is not announced in full, the reason and the fix."""
+    """A location that is not announced in full, with the reason and the fix."""
 
     what: str
     why: str
@@ -58,7 +58,7 @@ def sources(through: Reading, request: Request, state: State) -> Iterator[Source
         yield LeftOut("all", f"No bucket's policy has a statement of this stack. {RUN_AGAIN}")
     for claim in claims:
         bucket = state.buckets[claim.location.bucket]
-        assert isinstance(bucket, Bucket)  # its policy was read
+        assert isinstance(bucket, Bucket)  # a bucket whose policy was read
         source = Source(claim.location, _topic(claim, bucket, request.stack), claim.load_balancers)
         why = _in_the_way(through, source, claim, bucket, request.stack)
         yield LeftOut(str(source), why) if why else source
@@ -81,7 +81,7 @@ def _topic(claim: Registration, bucket: Bucket, stack: Stack) -> str:
 def _in_the_way(
     through: Reading, source: Source, claim: Registration, bucket: Bucket, stack: Stack
 ) -> str:
-    """Return why nothing can be announced there, empty if it can."""
+    """Return why nothing can be announced there; empty if there is no obstacle."""
     if claim.vendor == stack.account or not as_written(claim, bucket, stack):
         return f"The statement {claim.sid} is not as the stack wrote it. {RUN_AGAIN}"
     found = topic(through, source.topic)
@@ -148,7 +148,7 @@ def log_objects(
 
 
 def event(found: LogObject, source: Source, stack: Stack) -> str:
-    """Return the message by which S3 announces an object.
+    """Return the message with which S3 announces an object.
 
     Fields that only S3 knows are empty. The sequencer is lower than any of S3's, so an announcement
     that arrived before counts as newer [S3 guide, notification-content-structure.md].

@@ -9,14 +9,14 @@ from datetime import date, datetime, timedelta, timezone
 from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_handler.documents import Configuration, Json, listed
 
-_LATE = timedelta(hours=1)  # after a log's five minutes, until ELB has surely stored it
+_LATE = timedelta(hours=1)  # after a log's five minutes, the time in which ELB surely stores it
 _FIRST = datetime(2016, 8, 11, tzinfo=timezone.utc)  # the first application load balancers
 _FORM = "Give one such as 2026-11-28T10:00Z."
 
 
 @dataclass(frozen=True)
 class Window:
-    """From `since` until just before `until`, both in UTC, by when S3 stored an object."""
+    """From `since` until just before `until`, both in UTC: the times at which S3 stores objects."""
 
     since: datetime
     until: datetime
@@ -33,7 +33,7 @@ class Window:
 
 
 def shown(time: datetime) -> str:
-    """Return a time as `replay` takes it."""
+    """Return a time in the format of `replay`'s options."""
     return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -1,4 +1,4 @@
-"""Carry out a roll-out: show it, confirm it, do it and follow it to the last stack."""
+"""Carry out a roll-out: show it, confirm it, run it and follow it to the last stack."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 _LONGEST = 300
-SECONDS = 5.0  # between two looks
+SECONDS = 5.0  # seconds between two reads
 SILENCE = 60.0  # seconds without a change before a message
 
 
@@ -55,7 +55,7 @@ def roll_out(
     operator: Operator,
     connect: Callable[[argparse.Namespace], tuple[CloudFormationClient, str]] = _connected,
 ) -> int:
-    """Show what will be done, ask, do it and follow it; return 0 if every stack is there.
+    """Show the steps, ask, run and follow them; return 0 if every stack exists.
 
     Repeatable: changes only what is not as asked. Raises DtLogsError, and KeyboardInterrupt after
     printing what goes on.
@@ -83,7 +83,10 @@ def roll_out(
 
 
 def _agreed(rollout: Rollout, course: _Course, place: str, operator: Operator, yes: bool) -> bool:
-    """Show the steps and ask for a yes; False if there are none. Raises OperatingError for a no."""
+    """Show the steps and ask for confirmation; return False if there are none.
+
+    Raises OperatingError for a no.
+    """
     if not course.steps:
         operator.tell("Nothing to do: the stack set and its stacks are as requested.")
         return False
@@ -117,7 +120,7 @@ def _carry_out(stack_set: StackSet, course: _Course, operator: Operator) -> None
 
 
 def _settle(stack_set: StackSet, course: _Course, operator: Operator) -> None:
-    """Read the stack set once no operation is running, whoever began it."""
+    """Read the stack set once no operation is running, no matter who started it."""
     while True:
         stack_set.read()
         running = stack_set.running() if stack_set.there else None

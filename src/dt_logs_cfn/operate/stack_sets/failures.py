@@ -1,4 +1,4 @@
-"""What failed in a roll-out, why, and what to do about it; no secret is shown."""
+"""Report what failed in a roll-out, why, and what to do about it, without secrets."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +49,7 @@ _OTHERWISE = "Correct what the reason names, and run the same command again."
 
 
 def failures(done: Iterable[Progress]) -> tuple[Result, ...]:
-    """Return what failed, then what was not tried, in all operations; of a stack the last."""
+    """Return what failed, then what was not tried, in all operations: for each stack, the last."""
     last = {each.target: each for one in done for each in one.results}
     bad = [each for each in last.values() if each.status in ("FAILED", "CANCELLED")]
     return tuple(sorted(bad, key=lambda each: (each.status == "CANCELLED", each.target)))
@@ -72,7 +72,7 @@ def call_advice(message: str) -> str | None:
 
 
 def table(failed: Sequence[Result]) -> Iterator[str]:
-    """Yield failures as lines, with what to do, each advice once."""
+    """Yield failures as lines with advice, each piece of advice once."""
     yield from ("", f"{'Account':<12}  {'Region':<14}  {'Status':<9}  Reason")
     for each in failed:
         (account, region), reason = each.target, own_reason(each.reason) or "none given"
@@ -90,7 +90,7 @@ def data(failed: Result) -> dict[str, str]:
 
 
 def check(done: Sequence[Progress], steps: int) -> None:
-    """Raise OperatingError, with numbers and what to do, unless so many steps succeeded."""
+    """Raise OperatingError, with numbers and what to do, unless all steps succeeded."""
     failed = failures(done)
     if failed:
         untried = sum(each.status == "CANCELLED" for each in failed)

@@ -1,4 +1,4 @@
-"""A roll-out by a StackSet: its options, what they ask for, its steps, and the progress of one."""
+"""A roll-out by a StackSet: its options, the request, its steps, and an operation's progress."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Rollout:
     accounts: tuple[str, ...]
     units: tuple[str, ...]
     call_as: literals.CallAsType = "SELF"
-    roles: Mapping[str, str] = field(default_factory=dict)  # by the names of StackSets' API
+    roles: Mapping[str, str] = field(default_factory=dict)  # with the names of StackSets' API
     auto_deployment: bool | None = None
     preferences: types.StackSetOperationPreferencesTypeDef | None = None
 
@@ -69,7 +69,7 @@ class Rollout:
 
     @property
     def targets(self) -> dict[str, object]:
-        """The targets as CreateStackInstances takes them."""
+        """The targets in the form of CreateStackInstances."""
         if not self.units:
             return {"Accounts": self.accounts}
         only = {"Accounts": self.accounts, "AccountFilterType": "INTERSECTION"}
@@ -79,7 +79,7 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Step:
-    """One request that begins something; `lines` say what it changes."""
+    """One request that starts something; `lines` say what it changes."""
 
     kind: Kind
     does: str

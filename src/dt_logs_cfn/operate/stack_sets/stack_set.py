@@ -1,4 +1,4 @@
-"""A stack set: what exists, the steps to what is asked for, and the calls that change it."""
+"""A stack set: what exists, the steps to the requested state, and the calls for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")  # statuses of an operation
 _USUAL_ADMINISTRATION = ":role/AWSCloudFormationStackSetAdministrationRole"
-# By which the settings of a stack set are named to people.
+# The names under which people see a stack set's settings.
 _ROLES = {"AdministrationRoleARN": "administration role", "ExecutionRoleName": "execution role"}
 
 
@@ -35,7 +35,7 @@ class StackSet:
 
     def __init__(self, client: CloudFormationClient, rollout: Rollout) -> None:
         self.rollout = rollout
-        self.there: types.StackSetTypeDef | None = None  # as `read` found it
+        self.there: types.StackSetTypeDef | None = None  # the description that `read` found
         self._client = client
         self._this: types.DescribeStackSetInputTypeDef = {
             "StackSetName": rollout.name,
@@ -148,7 +148,7 @@ class StackSet:
             yield f"auto-deployment is turned {'on' if rollout.auto_deployment else 'off'}"
 
     def begin(self, kind: Kind, operation_id: str) -> str:
-        """Begin a step with an ID for its operation, and return the ID that it has.
+        """Start a step with an ID for its operation, and return the operation's ID.
 
         CloudFormation performs what has the same ID only once [CloudFormation API, OperationId
         and ClientRequestToken], so it can be repeated with the same one. Creating a stack set is
@@ -185,7 +185,7 @@ class StackSet:
             **rollout.roles,
         }
         if rollout.auto_deployment is not None or (rollout.units and self.there is None):
-            # With it, the stacks of accounts that leave a unit are deleted.
+            # This deletes the stacks of accounts that leave a unit.
             keep = {"RetainStacksOnAccountRemoval": False} if rollout.auto_deployment else {}
             found["AutoDeployment"] = {"Enabled": bool(rollout.auto_deployment), **keep}
         return found

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     )
     from mypy_boto3_cloudformation.type_defs import ResourceChangeTypeDef as ResourceChange
 
-EVERY = 1.0  # seconds between two looks
+EVERY = 1.0  # seconds between two reads
 _LONGEST_TO_CREATE = 300.0  # seconds
 _LONGEST_TO_DELETE = 60.0  # seconds until one that is being created can be deleted
 _AT_WORK = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
-# CloudFormation has no code for this, and two texts.
+# CloudFormation has two texts for this, and no code.
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 # Error codes that mean our own earlier call already succeeded: nobody else has our name and token.
 _TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExistsException")
@@ -67,17 +67,17 @@ def proposed(
 
 @dataclass
 class ChangeSet:
-    """A change set of ours that exists, or may exist: the answer of a call may be missing."""
+    """One of our change sets that exists, or may exist if the answer to a call was lost."""
 
     client: CloudFormationClient = field(repr=False)
     name: str
     deployment: Deployment
     stack: str  # the stack's ID; its name until that is known
-    operator: Operator = field(repr=False)  # who waits for it
+    operator: Operator = field(repr=False)  # the operator who waits for it
     exists: bool = False
-    executing: bool = False  # AWS was asked to execute it, and may do that
+    executing: bool = False  # AWS was asked to execute it, and may still do so
     executed: bool = False
-    changes: tuple[ResourceChange, ...] | None = None  # by resource; None: nothing would change
+    changes: tuple[ResourceChange, ...] | None = None  # by resource; None: no change
 
     @property
     def creates(self) -> bool:
@@ -98,7 +98,7 @@ class ChangeSet:
 
         Raises OperatingError, botocore's errors.
         """
-        self.exists = True  # as far as is known, from here on
+        self.exists = True  # from here on it may exist
         try:
             self.stack = self.client.create_change_set(**self._request())["StackId"]
         except FAILURES as error:
@@ -152,7 +152,7 @@ class ChangeSet:
             self.operator.sleep(EVERY)
 
     def execute(self) -> None:
-        """Execute it; from then on the stack goes on by itself.
+        """Execute it; then the stack changes by itself.
 
         Raises OperatingError if it is unknown whether it does, and botocore's errors.
         """
@@ -178,7 +178,7 @@ class ChangeSet:
             raise
 
     def _after_failure(self, lost: Exception) -> DescribeChangeSetOutputTypeDef | None:
-        """Return what became of it after a failed call, None if AWS refused the call.
+        """Return its status after a failed call, or None if AWS refused the call.
 
         Raises OperatingError if that cannot be found out.
         """
@@ -188,7 +188,7 @@ class ChangeSet:
         try:
             return looked_at(self._state, self.operator)
         except FAILURES as error:
-            self.exists = False  # this error says so
+            self.exists = False  # the error says that it does not exist
             name = self.deployment.name
             raise OperatingError(
                 f"What became of the stack {name} is not known: {failure(error).what}",
@@ -224,12 +224,12 @@ class ChangeSet:
         self.operator.advise(f"{self._left}. To delete it: {self._remedy}")
 
     def _deleted(self) -> bool:
-        """Delete it as soon as that is possible; return whether it is gone."""
+        """Delete it as soon as possible; return whether it is gone."""
         began = self.operator.clock()
         while True:
             found = looked_at(self._state, self.operator)
             if found is None:
-                if self.stack == self.deployment.name:  # AWS may be about to create it
+                if self.stack == self.deployment.name:  # AWS may be creating it
                     self._advise()
                 return True
             if found["ExecutionStatus"].startswith("EXECUTE_"):

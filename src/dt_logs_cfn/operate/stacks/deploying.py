@@ -1,4 +1,4 @@
-"""Create or update a stack: propose, show, confirm, execute, follow. Delete one, and follow it."""
+"""Create or update a stack: propose, show, confirm, execute, follow. Or delete one and follow."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class DeployResult:
 
 
 def settled(client: CloudFormationClient, name: str, operator: Operator) -> Existing | None:
-    """Return the stack to update, None if it is to be created; follow one that is at work.
+    """Return the stack to update, or None to create it; first follow an operation in progress.
 
     Raises OperatingError if it cannot be updated, or is not ours; botocore's errors.
     """
     stack = describe(client, name)
     if stack is not None and not at_rest(stack.status):
-        made_from(client, stack)  # another's stack is not waited for
+        made_from(client, stack)  # do not wait for a stack that is not ours
         ended = follow_first(client, stack, operator)
         if ended and ended.stack.status not in (*SETTLED, GONE):
             raise _failure(ended)
@@ -64,7 +64,7 @@ def deploy(
     yes: bool = False,
     removal: bool = False,
 ) -> DeployResult:
-    """Make a stack what is wanted, after a confirmation; repeatable.
+    """Create or update a stack as requested, after a confirmation; repeatable.
 
     `yes` agrees to the change without being asked, `removal` to load balancers that leave. The
     deployment's `before` is from `settled`. Raises OperatingError, botocore's errors, and
@@ -75,7 +75,7 @@ def deploy(
     stack = deployment.stack
     with proposed(client, deployment, operator) as found:
         if found.changes is None:
-            assert stack is not None  # to create a stack is a change
+            assert stack is not None  # creating a stack is a change
             return DeployResult("unchanged", stack, ran=False)
         operator.tell(told(deployment, found.changes))
         operator.confirm("Go ahead?", yes)
@@ -89,7 +89,7 @@ def deploy(
 
 
 def _tell_first(dropped: Dropped, operator: Operator, *, agreed: bool) -> None:
-    """Name the load balancers that leave. Raises OperatingError if that is not agreed to."""
+    """Name the load balancers that leave. Raises OperatingError if nobody agrees."""
     for line in dropped.lines():
         operator.tell(printable(line))
     if dropped and not agreed:
@@ -118,7 +118,7 @@ def delete(
     botocore's errors, and KeyboardInterrupt, with the stack going on.
     """
     known = seen(client, stack.id)
-    # A deleted stack has no name: whoever is cut off here needs its ID.
+    # A deleted stack has no name, so whoever is disconnected here needs its ID.
     again = f"`dt-logs-cfn remove --stack {stack.id}`"
     operator.advise(f"To check again later: {again}")
     try:
@@ -137,7 +137,7 @@ def delete(
 def _begin(
     client: CloudFormationClient, stack: StackDescription, operator: Operator, role: str
 ) -> None:
-    """Have a stack deleted; if the answer is lost, its events tell whether it is.
+    """Start deleting a stack; if the answer is lost, its events tell whether it started.
 
     AWS recognises the SDK's retries by the token [CloudFormation API, DeleteStack:
     ClientRequestToken].

@@ -1,4 +1,4 @@
-"""What somebody wants a stack to become: one type for `plan`, `deploy` and the change set."""
+"""A requested stack: one type for `plan`, `deploy` and the change set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dt_logs_handler.request import Request
 
 @dataclass(frozen=True)
 class Deployment:
-    """A stack as it is wanted. Parameters, tags and a role that are not given stay as they are.
+    """A stack as requested. Parameters, tags and a role that are not given stay as they are.
 
     `here` is a new stack of the account and region; `before` is the stack that is to be updated.
     """
@@ -31,7 +31,7 @@ class Deployment:
 
     @property
     def stack(self) -> StackDescription | None:
-        """The stack as it is; None for a new one."""
+        """The stack's present parameters; None for a new one."""
         return self.before.stack if self.before else None
 
     @cached_property
@@ -43,7 +43,7 @@ class Deployment:
 
     @property
     def kept(self) -> list[str]:
-        """The parameters that keep the value that the stack has."""
+        """The parameters that keep the stack's value."""
         known = self.stack.parameters if self.stack else {}
         return [name for name in self.values if name in known and name not in self.given]
 

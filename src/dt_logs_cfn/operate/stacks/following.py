@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackEventTypeDef as Event
 
-EVERY = 2.0  # seconds between two looks
-SILENCE = 30.0  # seconds without an event, after which that is said
-_BEGUN = "User Initiated"  # the reason of an operation's first event
+EVERY = 2.0  # seconds between two reads
+SILENCE = 30.0  # seconds without an event before a message says so
+_BEGUN = "User Initiated"  # the reason in an operation's first event
 STACK_TYPE = "AWS::CloudFormation::Stack"
 # What CloudFormation puts around a custom resource's own reason; the texts have changed over time.
 _WRAPPED = re.compile(
@@ -29,12 +29,12 @@ _CANCELLED = re.compile(r"Resource (creation|update|deletion) cancelled", re.IGN
 
 
 def of_stack(event: Event) -> bool:
-    """Return whether an event is of the stack itself."""
+    """Return whether an event is about the stack itself."""
     return event.get("ResourceType") == STACK_TYPE
 
 
 def cause(events: Sequence[Event]) -> Event | None:
-    """Return the event that tells why an operation failed, of its events in their order.
+    """Return the event that says why an operation failed, given its events in order.
 
     The first failure of a resource; one that was only cancelled since another failed is none.
     """
@@ -46,7 +46,7 @@ def cause(events: Sequence[Event]) -> Event | None:
 
 
 def reason(text: str) -> str:
-    """Return an event's reason as one line; of a custom resource, its own words alone."""
+    """Return an event's reason as one line; for a custom resource, only its own words."""
     told = one_line(shown_text(text))
     found = _WRAPPED.search(told)
     return cut(found[1] if found else told)
@@ -68,7 +68,7 @@ def lines(events: Sequence[Event], known: int) -> Iterator[str]:
 
 
 def under_way(events: Sequence[Event], status: str, total: int) -> str:
-    """Return how many resources of a `total` are done, or the status, and what is waited for."""
+    """Return how many of `total` resources are done, or the status, and what is awaited."""
     now = {
         e.get("LogicalResourceId", ""): e.get("ResourceStatus", "")
         for e in events
@@ -83,7 +83,7 @@ def under_way(events: Sequence[Event], status: str, total: int) -> str:
 
 @dataclass(frozen=True)
 class Ended:
-    """How an operation ended: the stack as it is then, and what happened, in its order."""
+    """How an operation ended: the stack afterwards, and its events in order."""
 
     stack: StackDescription
     events: tuple[Event, ...]
@@ -100,12 +100,12 @@ class Ended:
 
 
 def seen(client: CloudFormationClient, stack: str) -> frozenset[str]:
-    """Return the IDs of a stack's events so far, to follow what comes after them."""
+    """Return the IDs of a stack's events so far, to follow later ones."""
     return frozenset(each["EventId"] for each in _events(client, stack, frozenset()))
 
 
 def seen_before(client: CloudFormationClient, stack: str) -> frozenset[str]:
-    """Return the IDs of events before the current operation, to follow all of that."""
+    """Return the IDs of events before the current operation, to follow all of it."""
     events = list(_events(client, stack, frozenset()))
     for number, each in enumerate(events):
         if of_stack(each) and each.get("ResourceStatusReason") == _BEGUN:
@@ -172,7 +172,7 @@ def _over(status: str, told: Sequence[Event]) -> bool:
 
 
 class _Screen:
-    """Shows events as they come, and what is waited for while none come."""
+    """Shows events as they come, and what is awaited while none come."""
 
     def __init__(self, operator: Operator, total: int) -> None:
         self._operator, self._total = operator, total

@@ -1,4 +1,4 @@
-"""What of a stack is in an account, by its marks: what goes with it, and what stays; pure."""
+"""Find by its marks what a stack has in an account: what goes with it, and what stays; pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dt_logs_handler.request import Request, Traces
 
 @dataclass(frozen=True)
 class Left:
-    """Something of a stack, before the stack is deleted or after.
+    """Something that a stack set up, seen before or after the stack is deleted.
 
     `expected` if it stays by the rules; before, what is not expected goes with the stack. `fix` is
     for what should not be left; `remedy` is the AWS CLI's command that removes a topic, a
@@ -32,12 +32,12 @@ class Left:
 
     @property
     def why(self) -> str:
-        """Why it is left, and what to do."""
+        """Return why it is left, and what to do."""
         return f"{self.found}; {self.fix}" if self.fix else self.found
 
     @property
     def described(self) -> str:
-        """One line about it."""
+        """Return one line about it."""
         return f"{self.what} {self.name}: {self.found}"
 
 
@@ -178,7 +178,7 @@ class Marked:
             yield Left("bucket", bucket, why, False, "remove from the bucket")
 
     def _user(self, bucket: str) -> str:
-        """Name who else uses a bucket, empty for nobody."""
+        """Name who else uses a bucket; empty for nobody."""
         if self._claims(bucket, others=True):
             return "another stack"
         names = (
@@ -190,7 +190,7 @@ class Marked:
 
     def _bucket(self, name: str, user: str, logs: bool | None) -> Left:
         left = self.buckets[name].tags.get(LEFT_TAG)
-        # It also tells of earlier versions of objects.
+        # It also counts earlier versions of objects.
         note = f" (its tag {LEFT_TAG} says: {left})" if left else ""
         if user:
             return Left("bucket", name, f"{user} uses it", expected=True)

@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LONGEST = 600.0  # seconds that a search may take
-_KEYS = 1000  # keys that are looked at for one that is a log
+_KEYS = 1000  # the most keys to read when looking for a log
 
 
 @dataclass(frozen=True)
 class Access:
     """Clients with the operator's permissions, and a clock in seconds."""
 
-    handler: Clients  # those that the handler uses
+    handler: Clients  # the clients that the handler uses
     logs: CloudWatchLogsClient
     clock: Callable[[], float]
 
 
 def search(access: Access, stack: Stack, hints: Hints) -> Leftovers:
-    """Return what is in the account of a stack. Raises botocore's errors other than denials."""
+    """Return what a stack has in the account. Raises botocore's errors other than denials."""
     it = _Search(access, stack, hints)
     left: list[Left] = []
     found = it.noting("load balancers and buckets", it.marked, None)
@@ -79,7 +79,7 @@ class _Search:
         return (*lost, *self._unread)
 
     def noting(self, what: str, read: Callable[[], T], otherwise: T) -> T:
-        """Read something; if that is denied, or the time is over, note it."""
+        """Read something; note it if the read is denied or the time is over."""
         try:
             return read()
         except ClientError as error:
@@ -130,7 +130,7 @@ class _Search:
         return any(each.stack == self._stack.tag for each in claims)
 
     def holds_logs(self, bucket: str) -> bool | None:
-        """Return whether a bucket holds logs, None if it may not be read."""
+        """Return whether a bucket holds logs; None if it may not be read."""
 
         def read() -> bool | None:
             s3, account_id = self._aws.s3, self._stack.account

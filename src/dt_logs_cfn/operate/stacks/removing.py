@@ -1,4 +1,4 @@
-"""Delete a stack: show, confirm, delete, follow, and check whether the account is clean."""
+"""Delete a stack: show, confirm, delete, follow, and check that the account is clean."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Removed:
 
     @property
     def clean(self) -> bool:
-        """Whether everything could be read, and all that is left stays by the rules."""
+        """Whether everything could be read, and only what may stay is left."""
         return not self.unread and all(each.expected for each in self.left)
 
 
@@ -85,7 +85,7 @@ def remove(
     hints = hints.after(before)
     left = search(found, tagged, hints).left
     if (clear or not yes) and _agreed(left, operator, clear):
-        # Another stack may have come to use it while somebody was asked.
+        # Another stack may have started to use it during the question.
         now = (each for each in search(found, tagged, hints).left if each.remedy)
         cleared = tuple(each for each in now if _gone(found, each, operator))
     after = search(found, tagged, hints)
@@ -110,7 +110,7 @@ def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing
 
 
 def _hints(stack: StackDescription, existing: Existing | None, listed: _Resources) -> Hints:
-    """Return what the stack itself says; its outputs may be cut."""
+    """Return what the stack's outputs say; they may be cut."""
     arns = re.findall(
         rf"arn:[^,\s]+:{NAME}-[0-9]+-[A-Za-z0-9_-]+", stack.outputs.get("TopicArns", "")
     )
@@ -165,7 +165,7 @@ def _agreed(left: Sequence[Left], operator: Operator, clear: bool) -> bool:
 
 
 def _gone(found: Access, left: Left, operator: Operator) -> bool:
-    """Remove one thing; return whether that was allowed. Repeatable."""
+    """Remove one thing; return whether AWS allowed it. Repeatable."""
     _, _, sns = found.handler
     try:
         match left.what:

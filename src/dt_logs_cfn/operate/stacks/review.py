@@ -1,4 +1,4 @@
-"""What changes of the stack itself: its template, parameters, tags and resources, in words; pure.
+"""Describe changes to the stack itself: template, parameters, tags and resources; pure.
 
 Another client may have written the texts, so they are shown without control characters, and
 addresses in them without what may be a token.
@@ -23,7 +23,7 @@ from dt_logs_handler.documents import Json, texts
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import ResourceChangeTypeDef as ResourceChange
 
-# Differences of templates that make the same stack, so CloudFormation sees no change.
+# Differences between templates that make the same stack, so CloudFormation sees no change.
 _WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "version"))
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 
@@ -31,7 +31,7 @@ _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 def stack_change(
     name: str, existing: Existing | None, template: TemplateJson, values: Mapping[str, str]
 ) -> PlannedChange | None:
-    """Return what changes of a stack, as one change of a plan; None for nothing.
+    """Return what changes in a stack, as one change of a plan; None for nothing.
 
     `values` are those that all parameters of the new template will have.
     """
@@ -47,7 +47,7 @@ def stack_change(
     )
     changed = [f"~ parameter {each}" for each in changes(old, new)]
     found = compare_templates(existing.template, template)
-    # A condition with another meaning may decide otherwise on what the stack has.
+    # A condition with another meaning may add or remove resources.
     conditions = any((e.kind, e.level) == ("condition", Level.MAJOR) for e in found)
     if not changed and not conditions and all(each.kind in _WORDS for each in found):
         return None
@@ -66,7 +66,7 @@ def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:
 
 
 def rights(template: Mapping[str, Any]) -> frozenset[str]:
-    """Return the actions that a template's roles may do, by the policies in it."""
+    """Return the actions that a template's roles may perform by its policies."""
     resources: Mapping[str, Mapping[str, Any]] = template.get("Resources", {})
     return frozenset(
         action
@@ -78,7 +78,7 @@ def rights(template: Mapping[str, Any]) -> frozenset[str]:
 
 
 def told(deployment: Deployment, resources: Sequence[ResourceChange]) -> str:
-    """Return what a change set would do as text."""
+    """Return in words what a change set would do."""
     return "\n".join(map(printable, _told(deployment, resources)))
 
 

@@ -1,4 +1,4 @@
-"""What CloudFormation says about stacks: their state, and the template of each."""
+"""Read stacks from CloudFormation: their state and their templates."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef, StackTypeDef
 
-_TOKEN = "dt-logs-cfn-"  # begins the tokens of our calls and the names of our change sets
-# What the template of each of our stacks has, with these types; the names may be anybody's.
+_TOKEN = "dt-logs-cfn-"  # the start of our calls' tokens and our change sets' names
+# The template of each of our stacks has these with these types; the names may be anybody's.
 _OURS = {FUNCTION: "AWS::Lambda::Function", INVOCATION: "Custom::DTLogsAnalysis"}
 LOAD_BALANCERS = "LoadBalancerArns"
 RUN_TOKEN = "RunToken"
@@ -37,7 +37,7 @@ TemplateJson = Mapping[str, Json]
 
 @dataclass(frozen=True)
 class StackDescription:
-    """A stack as it is now; `role` is empty if it acts with its caller's permissions."""
+    """A stack's present state; `role` is empty if it uses its caller's permissions."""
 
     id: str
     name: str

@@ -1,4 +1,4 @@
-"""Read what `status` judges: each thing once; a denial does not stop the rest."""
+"""Read what `status` judges, each thing once; a denial does not stop the rest."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def look(
 
 
 class _Look:
-    """Reads each thing once, several at once."""
+    """Reads each thing once, several at a time."""
 
     def __init__(self, reach: Reach, here: Stack) -> None:
         self.now = reach.clock()
@@ -122,7 +122,7 @@ class _Look:
     def which(
         self, test: Callable[[Reading, Bucket, str], bool], buckets: Mapping[str, Bucket]
     ) -> frozenset[str]:
-        """Return the names of the buckets for which something is true."""
+        """Return the names of the buckets that satisfy a condition."""
         account = self._here.account
         found = self.each(lambda name: test(self.through, buckets[name], account), buckets)
         return frozenset(name for name, true in found.items() if true)

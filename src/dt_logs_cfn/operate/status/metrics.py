@@ -1,4 +1,4 @@
-"""Read CloudWatch's metrics of the deliveries of SNS, and of the function's refreshes.
+"""Read CloudWatch's metrics about SNS deliveries and the function's refreshes.
 
 Both need cloudwatch:GetMetricData.
 """
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
 
-METRIC, DIMENSION = "FailedRefreshes", "Stack"  # as the handler logs them
+METRIC, DIMENSION = "FailedRefreshes", "Stack"  # the names that the handler logs
 PARAMETER = "RefreshSchedule"
 _BACK = timedelta(days=14)
 _HOUR = timedelta(hours=1)
-_PERIOD = timedelta(minutes=5)  # of the counts of deliveries
+_PERIOD = timedelta(minutes=5)  # seconds that the counts of deliveries cover
 _QUERIES = 500  # in a call [CloudWatch API, GetMetricData]
-_Points = Mapping[str, Sequence[tuple[datetime, float]]]  # by query, without those of 0
+_Points = Mapping[str, Sequence[tuple[datetime, float]]]  # by query, without zeros
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Announced:
 
     delivered: int = 0
     failed: int = 0
-    gap: Window | None = None  # in which the logs were stored whose deliveries failed
+    gap: Window | None = None  # when the logs whose deliveries failed were stored
 
 
 @dataclass(frozen=True)
 class Refreshes:
-    """In which hour of the last two weeks the last refresh came, and since when none has failed."""
+    """The hour of the last refresh in two weeks, and since when none has failed."""
 
     last: datetime | None
     since: datetime | None

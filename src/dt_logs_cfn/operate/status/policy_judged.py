@@ -1,4 +1,4 @@
-"""Judge what a bucket's policy says about a call, as far as that is possible; pure."""
+"""Judge, as far as possible, what a bucket's policy says about a call; pure."""
 
 import json
 
@@ -33,7 +33,7 @@ def allows(policy: str | None, caller: Caller | None, action: str, resource: str
 
 
 def may_deny(policy: str | None, caller: Caller, action: str, resource: str) -> str | None:
-    """Name a statement that denies the call if its condition holds, which cannot be judged."""
+    """Name a statement that denies the call under a condition that we cannot judge."""
     for number, each in enumerate(statements(parsed(policy)) if policy else (), 1):
         if each.get("Effect") == "Deny" and not _judged_condition(each.get("Condition"), caller):
             bare = {name: value for name, value in each.items() if name != "Condition"}

@@ -25,28 +25,28 @@ if TYPE_CHECKING:
 ACCESS_LOGS = "ALB_ACCESS_LOGS"
 # How the files of other logs begin; those of access logs begin with the account.
 _OTHERS = {"connection": "conn_log", "health check": "health_check_log"}
-_MOST_PAGES = 10  # of a day's logs of one load balancer: 10,000 objects
+_MOST_PAGES = 10  # pages of one load balancer's logs of a day: 10,000 objects
 
 
 @dataclass(frozen=True)
 class LogObjects:
-    """What ELB wrote: its test file, and the load balancer's newest log since yesterday."""
+    """What ELB wrote: the test file, and the load balancer's newest log since yesterday."""
 
     test_file: bool
     newest: float | None  # seconds since 1970
-    owner: str = ""  # the newest log's: a canonical user ID
+    owner: str = ""  # the newest log's owner: a canonical user ID
 
 
 @dataclass(frozen=True, order=True)
 class VendedLogs:
-    """One delivery of a load balancer's access logs by CloudWatch Logs."""
+    """A delivery of a load balancer's access logs by CloudWatch Logs."""
 
     load_balancer: str  # its ARN
     destination: str  # the ARN of a bucket, a log group or a stream
 
 
 def stack_names(client: CloudFormationClient, through: Reading) -> dict[str, str] | Unread:
-    """Return the name of every stack of the account and region by its tag."""
+    """Return the names of the account and region's stacks by their tags."""
 
     def read() -> dict[str, str]:
         return {
@@ -90,7 +90,7 @@ def is_public(through: Reading, bucket: Bucket, account: str) -> bool:
     if bucket.public:
         return True
     if bucket.policy is None or bucket.public_access_block.get("RestrictPublicBuckets"):
-        return False  # the handler has read it
+        return False  # the handler has already read it
     answer = through.s3.get_bucket_policy_status(Bucket=bucket.name, ExpectedBucketOwner=account)
     return answer["PolicyStatus"]["IsPublic"]
 
@@ -189,7 +189,7 @@ def log_objects(through: Reading, found: LoadBalancer, here: Stack, now: float) 
 
 
 def other_logs(through: Reading, location: Location, here: Stack, now: float) -> tuple[str, ...]:
-    """Return which logs other than access logs were written to a location since yesterday.
+    """Return which logs other than access logs have been written to a location since yesterday.
 
     They land in the same folders if a load balancer has the same bucket and prefix for them [ELB
     guide, load-balancer-connection-logs.md, load-balancer-health-check-logs.md]. Raises botocore's

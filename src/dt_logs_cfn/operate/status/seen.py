@@ -1,4 +1,4 @@
-"""What `status` has read of an account, what it could not read, and a check of it; plain data."""
+"""What `status` has read from an account, what it could not read, and a check; plain data."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ class Check:
 
 
 def ok(saw: str) -> Check:
-    """Judge that something is as it should be."""
+    """Return the verdict that something is as it should be."""
     return Check("", "", saw, "ok")
 
 
 def finding(saw: str, fix: str) -> Check:
-    """Judge that somebody has to fix something."""
+    """Return the verdict that somebody has to fix something."""
     return Check("", "", saw, "finding", fix)
 
 
 def unknown(saw: str, fix: str) -> Check:
-    """Judge that what was seen does not tell; `fix` says how to find out."""
+    """Return the verdict that what was seen does not decide; `fix` says how to find out."""
     return Check("", "", saw, "unknown", fix)
 
 
 def unread(found: Unread) -> Check:
-    """Judge that something could not be read."""
+    """Return the verdict that something could not be read."""
     return unknown(found.why, found.fix)
 
 
@@ -80,7 +80,7 @@ class StackSeen:
     origin: Origin | Unread
     planned: Planned | Unread
     versions: bytes | Unread  # the versions.json beside its release
-    refreshes: Refreshes | Unread | None = None  # None without a schedule
+    refreshes: Refreshes | Unread | None = None  # None if it has no schedule
 
     @property
     def subject(self) -> str:

@@ -11,7 +11,7 @@ from dt_logs_cfn.cli.terminal import printable, shown_line, shown_text
 from dt_logs_cfn.operate.status.seen import Check
 
 _FEW = 20  # subjects for which every check is shown
-_MOST = 5  # subjects that a line names
+_MOST = 5  # the most subjects that a line names
 
 
 def data(checks: Sequence[Check]) -> dict[str, object]:

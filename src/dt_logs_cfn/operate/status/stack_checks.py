@@ -26,8 +26,8 @@ _UPDATE = "Update the stack with the template of this release."
 _ASK = "Ask Data Theorem whether this release may still be used."
 _CORRECT = "Correct that, and run the stack again."
 _RULE = "DTLogsAnalysisRefreshRule"
-_LONGEST = 40  # characters shown of an invalid version
-_MOST = 3  # subjects that a line names
+_LONGEST = 40  # the most characters of an invalid version to show
+_MOST = 3  # the most subjects that a line names
 
 
 def checks(found: StackSeen, now: float, version: str, sha256: str) -> Iterator[Check]:
@@ -153,7 +153,7 @@ def schedule(stack: StackSeen, at: float) -> Iterator[Check]:
 
 
 def _hour(time: datetime) -> str:
-    """Return in which hour something was, because CloudWatch sums by hours here."""
+    """Return the hour of a time, because CloudWatch sums by hours here."""
     return f"{time:%Y-%m-%d %H}h UTC"
 
 

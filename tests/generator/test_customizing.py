@@ -2,7 +2,7 @@
 
 import itertools
 import json
-import sys
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -46,6 +46,7 @@ SERVICE_ROLE = "DTLogsAnalysisCloudFormationRole"
 NAME = "dt-logs-analysis.template.json"
 DOCUMENTED = "dt-logs-analysis-documented.template.json"
 SERVICE = "cloudformation-role.template.json"
+SERVICE_POLICY = "policies/cloudformation-role-lifecycle.json"
 ALARM_ARN = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*"
 
 
@@ -88,6 +89,17 @@ def with_alarm(template: Template, kind: TemplateKind) -> None:
 BY = f"{__name__}:with_alarm"
 OURS = build_release(Settings())
 CUSTOMIZED = build_release(Settings(), with_alarm)
+LEAST, ROLES = TemplateKind.LEAST_PRIVILEGE, TemplateKind.SERVICE_ROLE
+
+
+def at(where: TemplateKind, act: Callable[[Template], object]) -> Customize:
+    """Return a function that changes only the template of one kind."""
+
+    def change(template: Template, kind: TemplateKind) -> None:
+        if kind is where:
+            act(template)
+
+    return change
 
 
 def changed_by(change: Customize) -> Release:
@@ -113,17 +125,6 @@ def test_another_order_is_a_change_too() -> None:
     assert release.customized_by.endswith("reorder")
 
 
-def test_what_is_added_is_in_the_templates_and_the_rest_is_ours() -> None:
-    found, ours = parsed(CUSTOMIZED, NAME), parsed(OURS, NAME)
-
-    assert found["Resources"].keys() - ours["Resources"].keys() == {"FunctionFails"}
-    assert found["Resources"][FUNCTION]["Properties"]["MemorySize"] == 1024
-    assert found["Outputs"]["AlarmArn"] == {"Value": {"Fn::GetAtt": ["FunctionFails", "Arn"]}}
-    code = found["Resources"][FUNCTION]["Properties"]["Code"]
-    assert code == ours["Resources"][FUNCTION]["Properties"]["Code"]
-    assert found["Resources"]["InvokeLambdaFunction"] == ours["Resources"]["InvokeLambdaFunction"]
-
-
 def test_the_release_records_who_changed_it() -> None:
     assert CUSTOMIZED.customized_by == BY
     assert parsed(CUSTOMIZED, "manifest.json")["customized_by"] == BY
@@ -133,11 +134,10 @@ def test_the_release_records_who_changed_it() -> None:
 
 
 def test_a_template_that_is_not_changed_is_ours() -> None:
-    def name_the_function(template: Template, kind: TemplateKind) -> None:
-        if kind is TemplateKind.DOCUMENTED:
-            template.resources[FUNCTION].FunctionName = "alb-logs"
+    def name_the_function(template: Template) -> None:
+        template.resources[FUNCTION].FunctionName = "alb-logs"
 
-    release = changed_by(name_the_function)
+    release = changed_by(at(TemplateKind.DOCUMENTED, name_the_function))
 
     same = [name for name, text in release.templates.items() if text == OURS.templates[name]]
     assert same == [NAME, SERVICE]
@@ -146,6 +146,7 @@ def test_a_template_that_is_not_changed_is_ours() -> None:
 def test_verify_says_identical_with_the_function_and_what_differs_without() -> None:
     text = CUSTOMIZED.templates[NAME]
 
+    assert parsed(CUSTOMIZED, NAME)["Resources"][FUNCTION]["Properties"]["MemorySize"] == 1024
     assert verify_template(text, with_alarm).identical
     assert sorted(verify_template(text).differences) == [
         "Conditions/HasAlarmTopicArn added",
@@ -161,37 +162,25 @@ def test_verify_says_identical_with_the_function_and_what_differs_without() -> N
 
 
 def test_verify_does_not_go_by_the_name_that_a_template_gives() -> None:
-    def other(template: Template, kind: TemplateKind) -> None:
-        with_alarm(template, kind)
+    named = CUSTOMIZED.templates[NAME].replace(BY, "os:abort")
 
-    found = parsed(CUSTOMIZED, NAME)
-    found["Metadata"]["DTLogsAnalysis"]["CustomizedBy"] = "os:abort"
-
-    assert verify_template(json.dumps(found), other).identical
-    assert not verify_template(json.dumps(found)).identical
+    assert verify_template(named, with_alarm).identical
+    assert not verify_template(named).identical
 
 
-@pytest.mark.parametrize("release", [OURS, CUSTOMIZED])
-def test_the_result_is_linted(release: Release) -> None:
-    assert lint_templates(release, date(2026, 11, 1)) == ()
+def test_the_result_is_linted_with_what_was_added() -> None:
+    incomplete = at(LEAST, lambda t: t.add_resource(Alarm("Incomplete", validation=False)))
+    today = date(2026, 11, 1)
 
-
-def test_lint_sees_what_was_added() -> None:
-    def incomplete(template: Template, kind: TemplateKind) -> None:
-        if kind is TemplateKind.LEAST_PRIVILEGE:
-            template.add_resource(Alarm("Incomplete", validation=False))
-
-    findings = lint_templates(changed_by(incomplete), date(2026, 11, 1))
-
-    places = {(each.template, each.path) for each in findings}
+    assert lint_templates(CUSTOMIZED, today) == ()
+    places = {(each.template, each.path) for each in lint_templates(changed_by(incomplete), today)}
     assert (NAME, "Resources/Incomplete/Properties") in places
 
 
 def test_the_policy_to_paste_has_what_the_service_role_got() -> None:
-    name = "policies/cloudformation-role-lifecycle.json"
-    *ours, added = parsed(CUSTOMIZED, name)["Statement"]
+    *ours, added = parsed(CUSTOMIZED, SERVICE_POLICY)["Statement"]
 
-    assert ours == parsed(OURS, name)["Statement"]
+    assert ours == parsed(OURS, SERVICE_POLICY)["Statement"]
     assert added == {
         "Effect": "Allow",
         "Action": [
@@ -215,44 +204,32 @@ def test_terraform_and_the_stack_set_take_the_added_parameter() -> None:
 
 
 def test_the_function_may_wait_for_another_resource() -> None:
-    def wait(template: Template, kind: TemplateKind) -> None:
-        if kind is not TemplateKind.SERVICE_ROLE:
-            template.resources[FUNCTION].DependsOn = ROLE
+    def wait(template: Template) -> None:
+        template.resources[FUNCTION].DependsOn = ROLE
 
-    assert parsed(changed_by(wait), NAME)["Resources"][FUNCTION]["DependsOn"] == ROLE
+    assert parsed(changed_by(at(LEAST, wait)), NAME)["Resources"][FUNCTION]["DependsOn"] == ROLE
 
 
-def test_a_statement_that_no_policy_file_can_have_is_refused() -> None:
-    def look_up(template: Template, kind: TemplateKind) -> None:
+def with_alarm_on(resource: object) -> Customize:
+    """Return `with_alarm` with another resource in the statement that it adds."""
+
+    def change(template: Template, kind: TemplateKind) -> None:
         with_alarm(template, kind)
-        if kind is TemplateKind.SERVICE_ROLE:
+        if kind is ROLES:
             added = template.resources[SERVICE_ROLE].Policies[-1].PolicyDocument.Statement[0]
-            added.Resource = [FindInMap("Alarms", Ref("AWS::Region"), "Arn")]
+            added.Resource = [resource]
 
-    with pytest.raises(BuildError, match=r"uses Fn::FindInMap; a policy file cannot.* Fn::Sub"):
-        changed_by(look_up)
-
-
-def test_a_policy_of_the_service_role_as_text_is_refused() -> None:
-    def write_text(template: Template, kind: TemplateKind) -> None:
-        if kind is TemplateKind.SERVICE_ROLE:
-            text = Sub('{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}')
-            added = Policy(PolicyName="Text", PolicyDocument=text)
-            template.resources[SERVICE_ROLE].Policies.append(added)
-
-    with pytest.raises(BuildError, match=r"policy of the service role is text.* as an object"):
-        changed_by(write_text)
+    return change
 
 
-def test_a_condition_in_an_added_statement_is_resolved() -> None:
-    def choose(template: Template, kind: TemplateKind) -> None:
-        with_alarm(template, kind)
-        if kind is TemplateKind.SERVICE_ROLE:
-            added = template.resources[SERVICE_ROLE].Policies[-1].PolicyDocument.Statement[0]
-            added.Resource = [If("HasPermissionsBoundaryArn", "arn:aws:a", "arn:aws:b")]
+def test_a_function_in_an_added_statement_is_resolved_or_refused() -> None:
+    chosen = with_alarm_on(If("HasPermissionsBoundaryArn", "arn:aws:a", "arn:aws:b"))
+    looked_up = with_alarm_on(FindInMap("Alarms", Ref("AWS::Region"), "Arn"))
 
-    text = changed_by(choose).files["policies/cloudformation-role-lifecycle.json"].decode()
+    text = changed_by(chosen).files[SERVICE_POLICY].decode()
     assert "arn:aws:a" in text and "arn:aws:b" not in text
+    with pytest.raises(BuildError, match=r"uses Fn::FindInMap; a policy file cannot.* Fn::Sub"):
+        changed_by(looked_up)
 
 
 def test_the_order_in_a_condition_does_not_show() -> None:
@@ -276,90 +253,67 @@ def test_the_page_says_who_changed_what_and_which_rights_that_gives() -> None:
     assert "customiz" not in OURS.files["index.html"].decode()
 
 
-def test_what_is_too_large_is_told_as_what_was_added() -> None:
-    def huge(template: Template, kind: TemplateKind) -> None:
-        template.add_mapping("Filler", {"x": {"y": "z" * 9000}})
-
-    with pytest.raises(BuildError, match=r"Shorten what .*huge adds"):
-        changed_by(huge)
+def first_policy(template: Template, role: str) -> PolicyDocument:
+    found: PolicyDocument = template.resources[role].Policies[0].PolicyDocument
+    return found
 
 
-def remove_a_resource(template: Template, kind: TemplateKind) -> None:
-    template.resources.popitem()
-
-
-def change_the_code(template: Template, kind: TemplateKind) -> None:
-    if kind is TemplateKind.LEAST_PRIVILEGE:
-        template.resources[FUNCTION].Code.ZipFile = "import os"
-
-
-def change_the_role(template: Template, kind: TemplateKind) -> None:
-    if kind is TemplateKind.LEAST_PRIVILEGE:
-        template.resources[FUNCTION].Role = "arn:aws:iam::111122223333:role/admin"
-
-
-def raise_the_lambdas_rights(template: Template, kind: TemplateKind) -> None:
-    if kind is TemplateKind.LEAST_PRIVILEGE:
-        everything = Statement(Effect=Allow, Action=[PutMetricAlarm], Resource=["*"])
-        template.resources[ROLE].Policies[0].PolicyDocument.Statement.append(everything)
-
-
-def remove_a_statement(template: Template, kind: TemplateKind) -> None:
-    if kind is TemplateKind.SERVICE_ROLE:
-        template.resources[SERVICE_ROLE].Policies[0].PolicyDocument.Statement.pop()
-
-
-def widen_a_statement(template: Template, kind: TemplateKind) -> None:
-    if kind is TemplateKind.SERVICE_ROLE:
-        template.resources[SERVICE_ROLE].Policies[0].PolicyDocument.Statement[0].Resource = ["*"]
-
-
-def remove_metadata(template: Template, kind: TemplateKind) -> None:
-    template.metadata.clear()
-
-
-def pose_as_another_version(template: Template, kind: TemplateKind) -> None:
-    template.metadata["DTLogsAnalysis"]["Version"] = "9.9.9"
-
-
-def name_somebody_else(template: Template, kind: TemplateKind) -> None:
-    template.metadata["DTLogsAnalysis"]["CustomizedBy"] = "nobody:nothing"
-
-
-def change_a_default(template: Template, kind: TemplateKind) -> None:
-    template.parameters["LambdaExecutionRolePath"].Default = "/x/"
-
-
-def transform_it(template: Template, kind: TemplateKind) -> None:
-    template.set_transform("AWS::LanguageExtensions")
-
-
-def make_a_resource_optional(template: Template, kind: TemplateKind) -> None:
-    template.resources[next(iter(template.resources))].Condition = "HasLambdaFunctionName"
-
-
-@pytest.mark.parametrize(
-    ("change", "names"),
-    [
-        (remove_a_resource, "Resources/"),
-        (change_the_code, f"Resources/{FUNCTION}/Properties/Code/ZipFile"),
-        (change_the_role, f"Resources/{FUNCTION}/Properties/Role"),
-        (raise_the_lambdas_rights, f"Resources/{ROLE}/Properties/Policies/0/PolicyDocument"),
-        (remove_a_statement, f"Resources/{SERVICE_ROLE}/Properties/Policies/0/PolicyDocument"),
-        (widen_a_statement, f"Resources/{SERVICE_ROLE}/Properties/Policies/0/PolicyDocument"),
-        (remove_metadata, "Metadata"),
-        (pose_as_another_version, "Metadata/DTLogsAnalysis/Version"),
-        (name_somebody_else, "Metadata/DTLogsAnalysis/CustomizedBy"),
-        (change_a_default, "Parameters/LambdaExecutionRolePath/Default"),
-        (transform_it, "Transform"),
-        (make_a_resource_optional, "/Condition"),
-    ],
+EVERYTHING = Statement(Effect=Allow, Action=[PutMetricAlarm], Resource=["*"])
+OF_ROLE, OF_SERVICE_ROLE = (
+    f"Resources/{role}/Properties/Policies/0/PolicyDocument" for role in (ROLE, SERVICE_ROLE)
 )
-def test_what_we_promise_stays(change: Customize, names: str) -> None:
-    with pytest.raises(BuildError) as refused:
-        changed_by(change)
+PROMISES: list[tuple[TemplateKind, Callable[[Template], object], str]] = [
+    (LEAST, lambda t: t.resources.popitem(), "Resources/"),
+    (
+        LEAST,
+        lambda t: setattr(t.resources[FUNCTION].Code, "ZipFile", "import os"),
+        f"Resources/{FUNCTION}/Properties/Code/ZipFile",
+    ),
+    (
+        LEAST,
+        lambda t: setattr(t.resources[FUNCTION], "Role", "arn:aws:iam::111122223333:role/admin"),
+        f"Resources/{FUNCTION}/Properties/Role",
+    ),
+    (LEAST, lambda t: first_policy(t, ROLE).Statement.append(EVERYTHING), OF_ROLE),
+    (ROLES, lambda t: first_policy(t, SERVICE_ROLE).Statement.pop(), OF_SERVICE_ROLE),
+    (
+        ROLES,
+        lambda t: setattr(first_policy(t, SERVICE_ROLE).Statement[0], "Resource", ["*"]),
+        OF_SERVICE_ROLE,
+    ),
+    (LEAST, lambda t: t.metadata.clear(), "Metadata"),
+    (
+        LEAST,
+        lambda t: t.metadata["DTLogsAnalysis"].update(Version="9.9.9"),
+        "Metadata/DTLogsAnalysis/Version",
+    ),
+    (
+        LEAST,
+        lambda t: t.metadata["DTLogsAnalysis"].update(CustomizedBy="nobody:nothing"),
+        "Metadata/DTLogsAnalysis/CustomizedBy",
+    ),
+    (
+        LEAST,
+        lambda t: setattr(t.parameters["LambdaExecutionRolePath"], "Default", "/x/"),
+        "Parameters/LambdaExecutionRolePath/Default",
+    ),
+    (LEAST, lambda t: t.set_transform("AWS::LanguageExtensions"), "Transform"),
+    (
+        LEAST,
+        lambda t: setattr(t.resources[FUNCTION], "Condition", "HasLambdaFunctionName"),
+        f"Resources/{FUNCTION}/Condition",
+    ),
+]
 
-    assert f"{change.__name__} removes or changes " in refused.value.what
+
+@pytest.mark.parametrize(("kind", "act", "names"), PROMISES, ids=[each[2] for each in PROMISES])
+def test_what_we_promise_stays(
+    kind: TemplateKind, act: Callable[[Template], object], names: str
+) -> None:
+    with pytest.raises(BuildError) as refused:
+        changed_by(at(kind, act))
+
+    assert "change removes or changes " in refused.value.what
     assert names in refused.value.what
 
 
@@ -383,49 +337,51 @@ def test_what_is_changed_in_place_does_not_reach_other_builds() -> None:
     assert build_release(Settings()) == OURS
 
 
-def test_two_runs_that_differ_are_refused() -> None:
-    counter = itertools.count()
+def failing(error: BaseException) -> Customize:
+    def fails(template: Template, kind: TemplateKind) -> None:
+        raise error
 
-    def numbered(template: Template, kind: TemplateKind) -> None:
-        template.add_output(Output("Build", Value=str(next(counter))))
-
-    with pytest.raises(BuildError, match="two different least-privilege templates"):
-        changed_by(numbered)
+    return fails
 
 
-def raises(template: Template, kind: TemplateKind) -> None:
-    raise KeyError("no\nsuch")
-
-
-def says(template: Template, kind: TemplateKind) -> None:
-    raise ValueError("There is no such role.")
-
-
-def leaves(template: Template, kind: TemplateKind) -> None:
-    sys.exit(0)
-
-
-def adds_no_resource(template: Template, kind: TemplateKind) -> None:
-    template.add_resource(Alarm("Empty"))
-
-
-def adds_a_fraction(template: Template, kind: TemplateKind) -> None:
-    template.add_mapping("Half", {"of": {"one": 0.5}})
-
-
-def returns_another(template: Template, kind: TemplateKind) -> Template:
-    return Template()
+COUNTER = itertools.count()
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (raises, r"raises failed for the least-privilege template: KeyError: .*line \d+ of .*"),
-        (says, r"ValueError: There is no such role\. [A-Z]"),
-        (leaves, "leaves failed for the least-privilege template: SystemExit: 0"),
-        (adds_no_resource, "adds_no_resource made a least-privilege template that cannot be"),
-        (adds_a_fraction, "Write a fraction as text, like '0.5'"),
-        (returns_another, "returned a Template, which would be ignored"),
+        (
+            failing(KeyError("no\nsuch")),
+            r"fails failed for the least-priv.* KeyError: .*line \d+ of",
+        ),
+        (
+            failing(ValueError("There is no such role.")),
+            r"ValueError: There is no such role\. [A-Z]",
+        ),
+        (failing(SystemExit(0)), "fails failed for the least-privilege template: SystemExit: 0"),
+        (
+            at(LEAST, lambda t: t.add_resource(Alarm("Empty"))),
+            "change made a least-privilege template that cannot be",
+        ),
+        (
+            at(LEAST, lambda t: t.add_mapping("Half", {"of": {"one": 0.5}})),
+            "Write a fraction as text, like '0.5'",
+        ),
+        (lambda template, kind: Template(), "returned a Template, which would be ignored"),
+        (
+            at(LEAST, lambda t: t.add_output(Output("Build", Value=str(next(COUNTER))))),
+            "two different least-privilege templates",
+        ),
+        (
+            at(
+                TemplateKind.DOCUMENTED, lambda t: t.add_parameter(Parameter("Mine", Type="String"))
+            ),
+            "Only the documented stack template has the parameter",
+        ),
+        (
+            at(LEAST, lambda t: t.add_mapping("Filler", {"x": {"y": "z" * 9000}})),
+            "Shorten what .*change adds",
+        ),
     ],
 )
 def test_a_function_that_fails_is_told_in_one_line(change: Customize, told: str) -> None:
@@ -433,12 +389,3 @@ def test_a_function_that_fails_is_told_in_one_line(change: Customize, told: str)
         changed_by(change)
 
     assert "\n" not in str(failed.value)
-
-
-def test_the_documented_template_has_no_parameter_that_the_other_lacks() -> None:
-    def in_one(template: Template, kind: TemplateKind) -> None:
-        if kind is TemplateKind.DOCUMENTED:
-            template.add_parameter(Parameter("Mine", Type="String"))
-
-    with pytest.raises(BuildError, match="Only the documented stack template has the parameter"):
-        changed_by(in_one)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import json
 import struct
@@ -68,14 +67,6 @@ def test_what_the_template_makes_is_no_change(name: str) -> None:
     assert changes(deployed(name)) == ()
 
 
-def test_the_functions_code() -> None:
-    found = deployed()
-
-    assert changes(replace(found, code=found.code + b"\nimport os\n")) == (
-        "the function's code is not the template's",
-    )
-
-
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
@@ -95,66 +86,59 @@ def test_how_code_or_rights_come_in_otherwise(name: str, value: object, told: st
     found = deployed()
 
     assert changes(replace(found, configuration={**found.configuration, name: value})) == (told,)
+    assert changes(replace(found, code=found.code + b"\nimport os\n")) == (
+        "the function's code is not the template's",
+    )
 
 
-def customized(found: Deployed, logical: str, **resource: Any) -> Deployed:
-    """Return a stack whose template has one more resource, or other properties for one."""
+def edited(found: Deployed, logical: str, **properties: Any) -> Deployed:
+    """Return a stack whose template has other properties for a resource; None removes one."""
     template = json.loads(found.template)
-    old = template["Resources"].get(logical, {})
-    properties = {**old.get("Properties", {}), **resource.pop("Properties")}
-    template["Resources"][logical] = {**old, **resource, "Properties": properties}
+    resource = template["Resources"].setdefault(logical, {"Type": "AWS::IAM::Policy"})
+    changed = {**resource.get("Properties", {}), **properties}
+    resource["Properties"] = {key: each for key, each in changed.items() if each is not None}
     return replace(found, template=json.dumps(template))
 
 
-def test_what_a_customized_template_gives_the_function_is_no_change() -> None:
-    environment = {"Variables": {"TEAM": "edge"}}
-    found = customized(deployed(), FUNCTION, Properties={"Environment": environment})
-
-    for variables, told in (
-        ({"TEAM": "edge"}, ()),
-        ({"TEAM": "x"}, ('the function has Environment: {"Variables": {"TEAM": "x"}}',)),
-    ):
-        configuration = {**found.configuration, "Environment": {"Variables": variables}}
-        assert changes(replace(found, configuration=configuration)) == told
-
-
-def test_a_policy_that_a_customized_template_gives_the_role_is_no_change() -> None:
+def test_what_a_customized_template_gives_function_and_role_is_no_change() -> None:
     document = {"Version": "2012-10-17", "Statement": []}
     given = {"PolicyName": "Vpc", "Roles": [{"Ref": ROLE}], "PolicyDocument": document}
-    found = customized(deployed(), "Vpc", Type="AWS::IAM::Policy", Properties=given)
-    policies = {**found.role["Policies"], "Vpc": document}
+    found = edited(deployed(), "Vpc", **given)
+    found = edited(found, FUNCTION, Environment={"Variables": {"TEAM": "edge"}})
 
-    assert changes(replace(found, role={**found.role, "Policies": policies})) == ()
-    assert changes(found) == ("the role has no policy Vpc",)
+    def changed(team: str, **policies: object) -> tuple[str, ...]:
+        configuration = {**found.configuration, "Environment": {"Variables": {"TEAM": team}}}
+        role = {**found.role, "Policies": {**found.role["Policies"], **policies}}
+        return changes(replace(found, configuration=configuration, role=role))
+
+    assert changed("edge", Vpc=document) == ()
+    assert changed("x") == (
+        'the function has Environment: {"Variables": {"TEAM": "x"}}',
+        "the role has no policy Vpc",
+    )
 
 
-def role_with(**parts: Any) -> tuple[str, ...]:
-    found = deployed()
-    return changes(replace(found, role={**found.role, **parts}))
+def test_the_roles_rights_and_who_may_assume_it() -> None:
+    def role_with(**parts: Any) -> list[str]:
+        found = deployed()
+        return sorted(changes(replace(found, role={**found.role, **parts})))
 
-
-def test_the_roles_rights() -> None:
-    policies = copy.deepcopy(deployed().role["Policies"])
+    policies, trust = deployed().role["Policies"], deployed().role["Trust"]
     policies["LogsAnalysis"]["Statement"][0]["Action"].append("iam:*")
-    policies["Other"] = {"Statement": []}
+    trust["Statement"][0]["Principal"] = {"AWS": "*"}
 
-    assert sorted(role_with(Policies=policies)) == [
+    assert role_with(Policies={**policies, "Other": {"Statement": []}}) == [
         "the role has another policy Other",
         "the role's policy LogsAnalysis: Statement/0/Action/7 added",
     ]
-    assert role_with(Policies={}) == ("the role has no policy LogsAnalysis",)
-    admin = "arn:aws:iam::aws:policy/AdministratorAccess"
-    assert role_with(Attached=[admin]) == (f"the role has the managed policy {admin}",)
-    assert role_with(Boundary="b") == ("the role's permissions boundary is b",)
-
-
-def test_who_may_assume_the_role() -> None:
-    trust = copy.deepcopy(deployed().role["Trust"])
-    trust["Statement"][0]["Principal"] = {"AWS": "*"}
-
-    assert role_with(Trust=trust) == (
+    assert role_with(Policies={}, Attached=["arn:aws:iam::aws:policy/X"], Boundary="b") == [
+        "the role has no policy LogsAnalysis",
+        "the role has the managed policy arn:aws:iam::aws:policy/X",
+        "the role's permissions boundary is b",
+    ]
+    assert role_with(Trust=trust) == [
         "who may assume the role: Statement/0/Principal/Service missing",
-    )
+    ]
 
 
 @pytest.mark.parametrize(
@@ -169,71 +153,56 @@ def test_who_may_assume_the_role() -> None:
     ],
 )
 def test_an_edited_template_is_told_and_no_bug(logical: str, name: str, value: object) -> None:
-    found = deployed()
-    template = json.loads(found.template)
-    properties = template["Resources"][logical]["Properties"]
-    del properties[name]
-    if value is not None:
-        properties[name] = value
-
-    told = changes(replace(found, template=json.dumps(template)))
+    told = changes(edited(deployed(), logical, **{name: value}))
 
     assert any("cannot be determined" in each for each in told)
 
 
-class Client:
-    """Answers each call that `read` makes with what is deployed."""
+class Answers:
+    """A session, its clients and their pages: each call is answered with what is deployed."""
 
     def __init__(self, found: Deployed) -> None:
-        self._found = found
-
-    def describe_stacks(self, StackName: str) -> Any:
-        parameters = [
-            {"ParameterKey": key, "ParameterValue": value}
-            for key, value in self._found.parameters.items()
+        stack = {
+            "StackId": STACK_ID,
+            "StackName": "s",
+            "StackStatus": "CREATE_COMPLETE",
+            "Parameters": [
+                {"ParameterKey": key, "ParameterValue": value}
+                for key, value in found.parameters.items()
+            ],
+            "CreationTime": datetime.fromtimestamp(0, timezone.utc),
+        }
+        resources = [
+            {"LogicalResourceId": key, "PhysicalResourceId": value}
+            for key, value in found.resources.items()
         ]
-        made = datetime.fromtimestamp(0, timezone.utc)
-        named = {"StackId": STACK_ID, "StackName": "s", "StackStatus": "CREATE_COMPLETE"}
-        return {"Stacks": [{**named, "Parameters": parameters, "CreationTime": made}]}
-
-    def get_template(self, StackName: str, TemplateStage: str) -> Any:
-        return {"TemplateBody": json.loads(self._found.template)}
-
-    def describe_stack_resources(self, StackName: str) -> Any:
-        return {
-            "StackResources": [
-                {"LogicalResourceId": key, "PhysicalResourceId": value}
-                for key, value in self._found.resources.items()
-            ]
+        self._answers: dict[str, Any] = {
+            "describe_stacks": {"Stacks": [stack]},
+            "get_template": {"TemplateBody": json.loads(found.template)},
+            "describe_stack_resources": {"StackResources": resources},
+            "get_function": {
+                "Code": {"Location": "https://code"},
+                "Configuration": found.configuration,
+            },
+            "get_role": {"Role": {**found.role, "AssumeRolePolicyDocument": found.role["Trust"]}},
+            "get_role_policy": {"PolicyDocument": found.role["Policies"]["LogsAnalysis"]},
+            "paginate": [{"PolicyNames": ["LogsAnalysis"], "AttachedPolicies": []}],
         }
 
-    def get_function(self, FunctionName: str) -> Any:
-        return {"Code": {"Location": "https://code"}, "Configuration": self._found.configuration}
+    def client(self, name: str, **_: Any) -> Answers:
+        return self
 
-    def get_role(self, RoleName: str) -> Any:
-        return {"Role": {"Arn": ROLE_ARN, "AssumeRolePolicyDocument": self._found.role["Trust"]}}
+    def get_paginator(self, name: str) -> Answers:
+        return self
 
-    def get_role_policy(self, RoleName: str, PolicyName: str) -> Any:
-        return {"PolicyDocument": self._found.role["Policies"][PolicyName]}
-
-    def get_paginator(self, name: str) -> Any:
-        found = self._found
-
-        class Pages:
-            def paginate(self, RoleName: str) -> Any:
-                return [{"PolicyNames": [*found.role["Policies"]], "AttachedPolicies": []}]
-
-        return Pages()
+    def __getattr__(self, name: str) -> Any:
+        return lambda **_: self._answers[name]
 
 
-class Session:
-    """A session whose clients all answer from one stack."""
-
-    def __init__(self, found: Deployed) -> None:
-        self._found = found
-
-    def client(self, name: str, **_: Any) -> Any:
-        return Client(self._found)
+def read_as(found: Deployed, fetched: bytes) -> Deployed:
+    """Read a deployed stack whose code is fetched as these bytes."""
+    session: Any = Answers(found)
+    return read(session, "dt-logs-analysis", lambda url, limit: fetched)
 
 
 def archive(**files: bytes) -> bytes:
@@ -246,12 +215,10 @@ def archive(**files: bytes) -> bytes:
 
 def test_reading_it() -> None:
     there = deployed()
-    session: Any = Session(there)
 
-    found = read(session, "dt-logs-analysis", lambda url, limit: archive(index=there.code))
+    found = read_as(there, archive(index=there.code))
 
-    assert changes(found) == ()
-    assert found.code == there.code
+    assert (changes(found), found.code) == ((), there.code)
 
 
 def with_impossible_offset() -> bytes:
@@ -274,14 +241,10 @@ def with_impossible_offset() -> bytes:
     ids=["two", "another", "none", "offset", "bomb"],
 )
 def test_a_function_with_other_files(fetched: bytes, told: str) -> None:
-    session: Any = Session(deployed())
-
     with pytest.raises(VerifyError, match=told):
-        read(session, "dt-logs-analysis", lambda url, limit: fetched)
+        read_as(deployed(), fetched)
 
 
 def test_a_stack_that_is_none_of_ours() -> None:
-    session: Any = Session(replace(deployed(), resources={"Queue": "q"}))
-
     with pytest.raises(VerifyError, match="does not have our function and role"):
-        read(session, "other", lambda url, limit: b"")
+        read_as(replace(deployed(), resources={"Queue": "q"}), b"")

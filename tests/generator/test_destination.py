@@ -8,6 +8,8 @@ from dt_logs_cfn import Settings, Vendor
 from dt_logs_cfn.errors import PublishError
 from dt_logs_cfn.publish.destination import chosen, destination, destinations
 
+GOV, EU = "us-gov-west-1", "eusc-de-east-1"
+
 
 @pytest.mark.parametrize(
     ("partition", "url", "bucket", "prefix", "region"),
@@ -20,28 +22,10 @@ from dt_logs_cfn.publish.destination import chosen, destination, destinations
         ("aws", "https://s3.eu-west-1.amazonaws.com/b1/a", "b1", "a", "eu-west-1"),
         ("aws", "https://s3.amazonaws.com/b1", "b1", "", "us-east-1"),
         ("aws", "https://s3.s3.eu-west-1.amazonaws.com/a", "s3", "a", "eu-west-1"),
-        (
-            "aws-us-gov",
-            "https://b1.s3.us-gov-west-1.amazonaws.com/a",
-            "b1",
-            "a",
-            "us-gov-west-1",
-        ),
+        ("aws-us-gov", f"https://b1.s3.{GOV}.amazonaws.com/a", "b1", "a", GOV),
         ("aws-cn", "https://b1.s3.cn-north-1.amazonaws.com.cn/a", "b1", "a", "cn-north-1"),
-        (
-            "aws-eusc",
-            "https://b1.s3.eusc-de-east-1.amazonaws.eu/a",
-            "b1",
-            "a",
-            "eusc-de-east-1",
-        ),
-        (
-            "aws-eusc",
-            "https://s3.dualstack.eusc-de-east-1.amazonaws.eu/b1",
-            "b1",
-            "",
-            "eusc-de-east-1",
-        ),
+        ("aws-eusc", f"https://b1.s3.{EU}.amazonaws.eu/a", "b1", "a", EU),
+        ("aws-eusc", f"https://s3.dualstack.{EU}.amazonaws.eu/b1", "b1", "", EU),
     ],
 )
 def test_every_form_of_an_s3_url(
@@ -78,14 +62,8 @@ def test_what_is_no_place_of_the_partition(partition: str, url: str) -> None:
 
 
 def test_the_bucket_is_one_that_is_named() -> None:
-    known = destinations(
-        Settings(
-            (
-                Vendor("aws", base_url="https://b1.s3.eu-west-1.amazonaws.com/a"),
-                Vendor("aws-us-gov", "111122223333"),
-            )
-        )
-    )
+    vendor = Vendor("aws", base_url="https://b1.s3.eu-west-1.amazonaws.com/a")
+    known = destinations(Settings((vendor, Vendor("aws-us-gov", "111122223333"))))
 
     assert [each.bucket for each in known] == ["b1"]
     assert chosen(known, "b1", None, None) is known[0]

@@ -76,23 +76,14 @@ def test_every_parameter_is_a_variable_and_every_output_an_output(settings: Sett
 
     assert set(stack["Parameters"]) == set(VARIABLES)
     variables = named(parsed["variable"])
-    assert set(variables) - set(VARIABLES.values()) == {
-        "stack_name",
-        "service_role_arn",
-        "privileges",
-        "tags",
-    }
+    ours = {"stack_name", "service_role_arn", "privileges", "tags"}
+    assert set(variables) == {*VARIABLES.values(), *ours}
     for name, declared in stack["Parameters"].items():
         assert ("default" in variables[VARIABLES[name]]) == ("Default" in declared)
         assert f"var.{VARIABLES[name]}" in text
     assert set(named(parsed["output"])) == {
-        "log_buckets",
-        "topic_arns",
-        "subscription_arns",
-        "not_onboarded",
-        "warnings",
-        "template_version",
-        "handler_sha256",
+        *("log_buckets", "topic_arns", "subscription_arns", "not_onboarded", "warnings"),
+        *("template_version", "handler_sha256"),
     }
 
 
@@ -102,17 +93,11 @@ def test_a_stack_set_is_for_all_load_balancers_of_units(settings: Settings) -> N
     stack = template(settings)
 
     variables = named(parsed["variable"])
-    assert set(variables) - set(VARIABLES.values()) == {
-        "auto_deployment",
-        "call_as",
-        "failure_tolerance_percentage",
-        "max_concurrent_percentage",
-        "organizational_unit_ids",
-        "privileges",
-        "regions",
-        "stack_set_name",
-        "tags",
+    ours = {
+        *("auto_deployment", "call_as", "failure_tolerance_percentage", "privileges", "regions"),
+        *("max_concurrent_percentage", "organizational_unit_ids", "stack_set_name", "tags"),
     }
+    assert set(variables) == {*VARIABLES.values(), *ours} - {"load_balancer_arns"}
     made = {kind: body for each in parsed["resource"] for kind, body in named([each]).items()}
     stack_set = named([made["aws_cloudformation_stack_set"]])["logs_analysis"]
     (locals_,) = parsed["locals"]
@@ -128,17 +113,6 @@ def test_a_stack_set_is_for_all_load_balancers_of_units(settings: Settings) -> N
     ]
 
 
-@pytest.mark.parametrize("name", [TERRAFORM, TERRAFORM_STACK_SET])
-def test_the_documented_template_gets_only_the_parameters_that_it_has(name: str) -> None:
-    text, _ = module(UNSET, name)
-    documented = json.loads(build_release(UNSET).files["dt-logs-analysis-documented.template.json"])
-
-    (listed,) = re.findall(r"!contains\(\[(.*)\], name\)", text)
-
-    lacking = set(VARIABLES) - documented["Parameters"].keys()
-    assert {each.strip(' "') for each in listed.split(",")} == lacking == {"RefreshSchedule"}
-
-
 @pytest.mark.parametrize(("name", "up"), [(TERRAFORM, ".."), (TERRAFORM_STACK_SET, "../..")])
 def test_the_template_is_the_one_of_the_release(name: str, up: str) -> None:
     """A customer who checks the release's checksums runs the files that were checked."""
@@ -148,6 +122,28 @@ def test_the_template_is_the_one_of_the_release(name: str, up: str) -> None:
     assert "https://releases" not in text
     names = re.findall(r'"(dt-logs-analysis[a-z-]*\.template\.json)"', text)
     assert set(names) <= set(build_release(SET).files)
+
+
+@pytest.mark.parametrize("name", [TERRAFORM, TERRAFORM_STACK_SET])
+def test_the_documented_template_gets_only_the_parameters_that_it_has(name: str) -> None:
+    """Another value of a parameter that it lacks fails the plan."""
+    text, parsed = module(UNSET, name)
+    documented = json.loads(build_release(UNSET).files["dt-logs-analysis-documented.template.json"])
+
+    (listed,) = re.findall(r"!contains\(\[(.*)\], name\)", text)
+    (resource,) = (
+        named([body])["logs_analysis"]
+        for each in parsed["resource"]
+        for kind, body in named([each]).items()
+        if kind in ("aws_cloudformation_stack", "aws_cloudformation_stack_set")
+    )
+    (lifecycle,) = resource["lifecycle"]
+    (condition,) = lifecycle["precondition"]
+
+    lacking = set(VARIABLES) - documented["Parameters"].keys()
+    assert {each.strip(' "') for each in listed.split(",")} == lacking == {"RefreshSchedule"}
+    assert "RefreshSchedule" in condition["error_message"]
+    assert 'var.refresh_schedule == ""' in condition["condition"]
 
 
 @pytest.mark.parametrize("name", [TERRAFORM, TERRAFORM_STACK_SET])
@@ -195,27 +191,9 @@ def test_a_parameter_that_cannot_be_a_variable_is_refused(names: list[str], told
         build_release(UNSET, adding(*(Parameter(name, Type="String") for name in names)))
 
 
-@pytest.mark.parametrize("name", [TERRAFORM, TERRAFORM_STACK_SET])
-def test_a_value_that_cloudformation_hides_is_hidden_by_terraform(name: str) -> None:
-    secret = Parameter("ApiToken", Type="String", NoEcho=True)
+def test_a_value_that_cloudformation_hides_is_hidden_by_terraform() -> None:
+    files = build_release(UNSET, adding(Parameter("ApiToken", Type="String", NoEcho=True))).files
 
-    files = build_release(UNSET, adding(secret)).files
-
-    variables = named(hcl2.loads(files[name].decode())["variable"])
-    assert [each for each, body in variables.items() if body.get("sensitive")] == ["api_token"]
-
-
-@pytest.mark.parametrize("name", [TERRAFORM, TERRAFORM_STACK_SET])
-def test_a_value_that_the_documented_template_cannot_take_fails_the_plan(name: str) -> None:
-    _, parsed = module(UNSET, name)
-
-    (resource,) = (
-        named([body])["logs_analysis"]
-        for each in parsed["resource"]
-        for kind, body in named([each]).items()
-        if kind in ("aws_cloudformation_stack", "aws_cloudformation_stack_set")
-    )
-    (lifecycle,) = resource["lifecycle"]
-    (condition,) = lifecycle["precondition"]
-    assert "RefreshSchedule" in condition["error_message"]
-    assert 'var.refresh_schedule == ""' in condition["condition"]
+    for name in (TERRAFORM, TERRAFORM_STACK_SET):
+        variables = named(hcl2.loads(files[name].decode())["variable"])
+        assert [each for each, body in variables.items() if body.get("sensitive")] == ["api_token"]

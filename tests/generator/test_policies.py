@@ -49,10 +49,7 @@ NOT_OURS = {
             "lambda:GetCodeSigningConfig",
             "lambda:PutFunctionCodeSigningConfig",
         },
-        "FileSystemConfigs": {
-            "elasticfilesystem:DescribeMountTargets",
-            "s3files:ListMountTargets",
-        },
+        "FileSystemConfigs": {"elasticfilesystem:DescribeMountTargets", "s3files:ListMountTargets"},
         "FunctionScalingConfig": {"lambda:PutFunctionScalingConfig"},
         "KmsKeyArn": {
             "kms:CreateGrant",
@@ -86,9 +83,9 @@ NOT_OURS = {
         "DataProtectionPolicy": {
             "firehose:TagDeliveryStream",
             "logs:CreateLogDelivery",
+            "s3:REST.PUT.OBJECT",
             "logs:DeleteDataProtectionPolicy",
             "logs:PutDataProtectionPolicy",
-            "s3:REST.PUT.OBJECT",
         },
         "DeletionProtectionEnabled": {"logs:PutLogGroupDeletionProtection"},
         "FieldIndexPolicies": {"logs:DeleteIndexPolicy", "logs:PutIndexPolicy"},
@@ -152,49 +149,40 @@ def test_a_documented_policy_is_the_promised_one(name: str, contract: str) -> No
 
 
 @pytest.mark.parametrize("name", POLICY_NAMES)
-def test_given_values_fill_every_placeholder(name: str) -> None:
+def test_given_values_fill_every_placeholder_and_sids_are_what_iam_takes(name: str) -> None:
+    names = ("role_name", "function_name", "log_group_name", "rule_name", "stack_name")
     filled = policy_document(
         name,
         partition="aws-cn",
         region="cn-north-1",
         account="123456789012",
-        role_name="team/role",
-        function_name="function",
-        log_group_name="group",
-        rule_name="rule",
-        stack_name="stack",
         notification_endpoint="https://logs.example.com",
+        **dict.fromkeys(names, "team/name"),
     )
 
     found = list(texts(filled))
     assert not [text for text in found if "${" in text]
     assert not [text for text in found if text.startswith("arn:") and "arn:aws-cn:" not in text]
+    for statement in filled["Statement"]:
+        assert re.fullmatch("[A-Za-z0-9]*", statement.get("Sid", ""))
 
 
-def test_another_name_is_no_policy() -> None:
+def test_a_policy_or_action_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(KeyError):
         policy_document("administrator")
-
-
-def test_an_action_that_awacs_does_not_know_cannot_be_built() -> None:
     with pytest.raises(AttributeError):
         actions(["s3:GetBucketPolcy"])
 
 
 def test_the_least_privilege_is_every_grant_and_nothing_else() -> None:
+    """Everything is open only where a grant says so."""
+    policy = policy_document("lambda-execution-least-privilege")
     granted = {action for grant in GRANTS for action in grant.actions}
-    policy = policy_document("lambda-execution-least-privilege")
-
-    assert sorted(granted) == sorted(allowed(policy))
-    assert not [action for action in allowed(policy) if "*" in action]
-
-
-def test_everything_is_open_only_where_a_grant_says_so() -> None:
-    policy = policy_document("lambda-execution-least-privilege")
     unscoped = {a for grant in GRANTS if grant.on is Scope.EVERYTHING for a in grant.actions}
 
+    assert sorted(granted) == sorted(allowed(policy))
+    assert not [action for action in granted if "*" in action]
     opened = {a for each in policy["Statement"] if each["Resource"] == "*" for a in each["Action"]}
-
     assert unscoped == opened
 
 
@@ -204,21 +192,23 @@ def test_each_scope_has_resources_of_its_own(scope: Scope) -> None:
 
     (statement,) = plain(least_privilege(HERE, LIMITS, [grant]))["Statement"]
 
-    assert {
-        Scope.EVERYTHING: "*",
-        Scope.LOAD_BALANCERS: (
-            "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/*"
-        ),
-        Scope.OWN_BUCKET: "<own>",
-        Scope.LOG_BUCKETS: "<log buckets>",
-        Scope.TEST_FILE: (
-            "arn:aws:s3:::*/dt-logs-analysis/????????????/AWSLogs/123456789012/ELBAccessLogTestFile"
-        ),
-        Scope.OWN_TOPIC: "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-*",
-        Scope.FOREIGN_TOPIC: "arn:aws:sns:us-east-1:123456789012:*",
-        Scope.LOG_GROUP: "<log group>",
-        Scope.OWN_STACK: "<stack>",
-    }[scope] == statement["Resource"]
+    topics = "arn:aws:sns:us-east-1:123456789012:"
+    load_balancers = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/*"
+    test_file = "AWSLogs/123456789012/ELBAccessLogTestFile"
+    assert (
+        statement["Resource"]
+        == {
+            Scope.EVERYTHING: "*",
+            Scope.LOAD_BALANCERS: load_balancers,
+            Scope.OWN_BUCKET: "<own>",
+            Scope.LOG_BUCKETS: "<log buckets>",
+            Scope.TEST_FILE: f"arn:aws:s3:::*/dt-logs-analysis/????????????/{test_file}",
+            Scope.OWN_TOPIC: f"{topics}dt-logs-analysis-*",
+            Scope.FOREIGN_TOPIC: f"{topics}*",
+            Scope.LOG_GROUP: "<log group>",
+            Scope.OWN_STACK: "<stack>",
+        }[scope]
+    )
     in_account = {"StringEquals": {"aws:ResourceAccount": "123456789012"}}
     assert statement.get("Condition") == (
         in_account if scope in (Scope.LOG_BUCKETS, Scope.TEST_FILE) else None
@@ -226,9 +216,8 @@ def test_each_scope_has_resources_of_its_own(scope: Scope) -> None:
 
 
 def test_only_the_vendors_endpoint_can_be_subscribed() -> None:
-    grants = [
-        Grant("step", ("sns:Subscribe", "sns:GetTopicAttributes"), Scope.FOREIGN_TOPIC, "why")
-    ]
+    granted = ("sns:Subscribe", "sns:GetTopicAttributes")
+    grants = [Grant("step", granted, Scope.FOREIGN_TOPIC, "why")]
 
     look, subscribe = plain(least_privilege(HERE, LIMITS, grants))["Statement"]
 
@@ -242,16 +231,10 @@ def test_only_the_vendors_endpoint_can_be_subscribed() -> None:
 @with_this_registry
 @pytest.mark.parametrize("resource_type", TYPES)
 def test_the_lifecycle_is_what_cloudformations_handlers_need(resource_type: str) -> None:
+    """No template has a property that was left out."""
     ours = {a for need in NEEDS if need.resource_type == resource_type for a in need.actions}
-    others = set[str]().union(*NOT_OURS[resource_type].values())
-
-    assert ours == declared(resource_type) - others
-    assert not others - declared(resource_type)
-
-
-@with_this_registry
-@pytest.mark.parametrize("resource_type", TYPES)
-def test_no_template_has_a_property_that_was_left_out(resource_type: str) -> None:
+    left_out = NOT_OURS[resource_type]
+    others = set[str]().union(*left_out.values())
     template = stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_dict()
     (properties,) = (
         resource["Properties"]
@@ -260,33 +243,24 @@ def test_no_template_has_a_property_that_was_left_out(resource_type: str) -> Non
     )
     used = set(properties) | {f"Code.{name}" for name in properties.get("Code", {})}
 
-    assert not used & NOT_OURS[resource_type].keys()
-    left_out = {name.partition(".")[0] for name in NOT_OURS[resource_type]}
-    assert not left_out - schema(resource_type)["properties"].keys()
+    assert ours == declared(resource_type) - others
+    assert not others - declared(resource_type)
+    assert not used & left_out.keys()
+    known = schema(resource_type)["properties"].keys()
+    assert {name.partition(".")[0] for name in left_out} <= known
 
 
-def test_each_need_is_in_the_lifecycle_policy_once() -> None:
+def test_the_lifecycle_policy_has_each_need_once_and_passes_the_role_to_lambda_alone() -> None:
+    policy = policy_document("cloudformation-role-lifecycle")
+    documented = policy_document("cloudformation-role-documented")
     needed = [action for need in NEEDS for action in need.actions]
 
-    assert sorted(needed) == sorted(allowed(policy_document("cloudformation-role-lifecycle")))
+    assert sorted(needed) == sorted(allowed(policy))
+    assert {*allowed(documented), "iam:PassRole", "lambda:InvokeFunction"} <= set(needed)
     assert {*TYPES, CUSTOM} == {need.resource_type for need in NEEDS}
-
-
-def test_the_execution_role_is_passed_to_lambda_alone() -> None:
-    policy = policy_document("cloudformation-role-lifecycle")
-    (statement,) = (each for each in policy["Statement"] if "iam:PassRole" in each["Action"])
-
-    assert statement["Resource"] == "arn:aws:iam::${Account}:role/${RoleNameWithPath}"
-    assert (statement["Condition"]["StringEquals"]) == {
-        "iam:PassedToService": "lambda.amazonaws.com"
-    }
-
-
-def test_the_lifecycle_covers_the_documented_rights() -> None:
-    lifecycle = allowed(policy_document("cloudformation-role-lifecycle"))
-
-    assert not set(allowed(policy_document("cloudformation-role-documented"))) - set(lifecycle)
-    assert {"iam:PassRole", "lambda:InvokeFunction"} <= set(lifecycle)
+    (passing,) = (each for each in policy["Statement"] if "iam:PassRole" in each["Action"])
+    assert passing["Resource"] == "arn:aws:iam::${Account}:role/${RoleNameWithPath}"
+    assert passing["Condition"]["StringEquals"] == {"iam:PassedToService": "lambda.amazonaws.com"}
 
 
 def test_actions_without_a_resource_level_are_the_ones_on_everything() -> None:
@@ -297,9 +271,3 @@ def test_actions_without_a_resource_level_are_the_ones_on_everything() -> None:
             privilege = data.get_service_prefix_data(service)["privileges"][name]
             scoped = any(privilege["resource_types"])
             assert scoped == (need.on is not On.EVERYTHING), action
-
-
-def test_sids_are_what_iam_takes() -> None:
-    for name in POLICY_NAMES:
-        for statement in policy_document(name)["Statement"]:
-            assert re.fullmatch("[A-Za-z0-9]*", statement.get("Sid", ""))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from itertools import product
 from typing import Any
@@ -15,8 +16,7 @@ from dt_logs_cfn import Settings, build_release
 from dt_logs_cfn.diff import Level, compare_templates
 from dt_logs_cfn.diff.patterns import covers, may_cover
 
-MAJOR, MINOR, PATCH = Level.MAJOR, Level.MINOR, Level.PATCH
-SAME = (PATCH, "R: its policies give the same rights in other words")
+SAME = ["PATCH its policies give the same rights in other words"]
 
 
 def a_role(*statements: Any, **properties: Any) -> dict[str, Any]:
@@ -40,194 +40,129 @@ def deny(action: Any, resource: Any = "*") -> dict[str, Any]:
     return {"Effect": "Deny", "Action": action, "Resource": resource}
 
 
-def compared(old: list[Any], new: list[Any]) -> list[tuple[Level, str]]:
+def compared(old: list[Any], new: list[Any]) -> list[str]:
+    """Return what changes from one policy of the role to the other, each after its level."""
     changes = compare_templates(a_role(*old), a_role(*new))
-    return [(each.level, each.what) for each in changes]
+    return [f"{each.level.name} {each.what.removeprefix('R: ')}" for each in changes]
 
 
-IF_TRUE = {"Bool": {"b": "true"}}
-ON_C = {"Fn::If": ["C", allow("s3:Put"), {"Ref": "AWS::NoValue"}]}
-CASES: dict[str, tuple[list[Any], list[Any], list[tuple[Level, str]]]] = {
-    "an action more": (
-        [allow("s3:Get")],
-        [allow(["s3:Get", "s3:Put"])],
-        [(MAJOR, "R: right added: s3:Put on *")],
-    ),
-    "an action fewer": (
-        [allow(["s3:Get", "s3:Put"])],
-        [allow("s3:Get")],
-        [(MINOR, "R: right taken away: s3:Put on *")],
-    ),
-    "part of an old right": (
-        [allow("s3:*")],
-        [allow("s3:Get", "x/y")],
-        [(MINOR, "R: right taken away: s3:* on *")],
-    ),
-    "a wider resource": (
-        [allow("s3:Get", "x/y")],
-        [allow("s3:Get", "x/*")],
-        [(MAJOR, "R: right added: s3:Get on x/*")],
-    ),
-    "a wildcard of any length for one character": (
-        [allow("s3:Get", "x/?")],
-        [allow("s3:Get", "x/*")],
-        [(MAJOR, "R: right added: s3:Get on x/*")],
-    ),
-    "several together cover it": (
+GET, PUT, BOTH = allow("s3:Get"), allow("s3:Put"), allow(["s3:Get", "s3:Put"])
+ALL, NO_IAM = allow("*"), deny("iam:*")
+TESTED = allow("s3:Get", Condition={"Bool": {"b": "true"}})
+NOTHING = {"Ref": "AWS::NoValue"}
+IF_C, UNLESS_C = {"Fn::If": ["C", PUT, NOTHING]}, {"Fn::If": ["C", NOTHING, PUT]}
+UNKNOWN = {"Fn::FindInMap": ["x", "y", "z"]}
+LOGS = "arn:${AWS::Partition}:logs:*:*:*"
+ADDED, TAKEN = "MAJOR right added:", "MINOR right taken away:"
+NOW, BEFORE = "MAJOR changed statement, now: Allow", "MINOR changed statement, before: Allow"
+
+
+def selected(number: int) -> dict[str, Any]:
+    return {"Fn::Select": [number, ["a", "b"]]}
+
+
+def on_key(value: Any) -> dict[str, Any]:
+    return allow("s3:Get", Condition={"StringEquals": {"k": value}})
+
+
+# What is compared, the old and the new statements, and the changes.
+CASES: list[tuple[str, list[Any], list[Any], list[str]]] = [
+    ("an action more", [GET], [BOTH], [f"{ADDED} s3:Put on *"]),
+    ("an action fewer", [BOTH], [GET], [f"{TAKEN} s3:Put on *"]),
+    ("part of a right", [allow("s3:*")], [allow("s3:Get", "x/y")], [f"{TAKEN} s3:* on *"]),
+    ("wider", [allow("s3:Get", "x/y")], [allow("s3:Get", "x/*")], [f"{ADDED} s3:Get on x/*"]),
+    ("* for ?", [allow("s3:Get", "x/?")], [allow("s3:Get", "x/*")], [f"{ADDED} s3:Get on x/*"]),
+    (
+        "several together cover it",
         [allow("s3:Get", ["x/?*", "x/"])],
         [allow("s3:Get", "x/*")],
-        [(MAJOR, "R: changed statement, now: Allow s3:Get on x/*")],
+        [f"{NOW} s3:Get on x/*"],
     ),
-    "upper and lower case": ([allow("s3:Get")], [allow("S3:get")], [SAME]),
-    "two statements for one": (
-        [allow(["s3:Get", "s3:Put"])],
-        [allow("s3:Put", Sid="Put"), allow("s3:Get", Sid="Get")],
-        [SAME],
-    ),
-    "a test more": (
-        [allow("s3:Get")],
-        [allow("s3:Get", Condition=IF_TRUE)],
-        [(MINOR, "R: changed statement, before: Allow s3:Get on *")],
-    ),
-    "a test fewer": (
-        [allow("s3:Get", Condition=IF_TRUE)],
-        [allow("s3:Get")],
-        [(MAJOR, "R: changed statement, now: Allow s3:Get on *")],
-    ),
-    "another form of a test's value": (
-        [allow("s3:Get", Condition=IF_TRUE)],
-        [allow("s3:Get", Condition={"Bool": {"b": [True]}})],
-        [SAME],
-    ),
-    "a test that depends on a condition": (
-        [allow("s3:Get", Condition={"StringEquals": {"k": {"Fn::If": ["C", "v", "w"]}}})],
-        [allow("s3:Get", Condition={"StringEquals": {"k": ["v", "w"]}})],
+    ("upper and lower case", [GET], [allow("S3:get")], SAME),
+    ("two statements for one", [BOTH], [{**PUT, "Sid": "Put"}, {**GET, "Sid": "Get"}], SAME),
+    ("a test more", [GET], [TESTED], [f"{BEFORE} s3:Get on *"]),
+    ("a test fewer", [TESTED], [GET], [f"{NOW} s3:Get on *"]),
+    ("a test's form", [TESTED], [{**TESTED, "Condition": {"Bool": {"b": [True]}}}], SAME),
+    (
+        "a test that depends on a condition",
+        [on_key({"Fn::If": ["C", "v", "w"]})],
+        [on_key(["v", "w"])],
         [
-            (MAJOR, 'R: changed statement, now: Allow s3:Get on *, if StringEquals k "v" or "w"'),
-            (
-                MINOR,
-                "R: changed statement, before: Allow s3:Get on *, if StringEquals k"
-                ' "${{\\"Fn::If\\":[\\"C\\",\\"v\\",\\"w\\"]}}"',
-            ),
+            f'{NOW} s3:Get on *, if StringEquals k "v" or "w"',
+            f"{BEFORE} s3:Get on *, if StringEquals k"
+            ' "${{\\"Fn::If\\":[\\"C\\",\\"v\\",\\"w\\"]}}"',
         ],
     ),
-    "a right where a condition holds": (
-        [allow("s3:Get")],
-        [allow("s3:Get"), ON_C],
-        [(MAJOR, "R: right added: s3:Put on *, where C")],
-    ),
-    "a right that no longer depends on a condition": (
-        [ON_C],
-        [allow("s3:Put")],
-        [(MAJOR, "R: changed statement, now: Allow s3:Put on *")],
-    ),
-    "a right that now depends on a condition": (
-        [allow("s3:Put")],
-        [ON_C],
-        [(MINOR, "R: changed statement, before: Allow s3:Put on *")],
-    ),
-    "a right where a condition does not hold": (
-        [allow("s3:Get")],
-        [{"Fn::If": ["C", {"Ref": "AWS::NoValue"}, allow("s3:Get")]}],
-        [(MINOR, "R: changed statement, before: Allow s3:Get on *")],
-    ),
-    "a right that no longer depends on a condition that does not hold": (
-        [{"Fn::If": ["C", {"Ref": "AWS::NoValue"}, allow("s3:Get")]}],
-        [allow("s3:Get")],
-        [(MAJOR, "R: changed statement, now: Allow s3:Get on *")],
-    ),
-    "a right beside a statement that only CloudFormation works out": (
-        [{"Fn::FindInMap": ["x", "y", "z"]}],
-        [{"Fn::FindInMap": ["x", "y", "z"]}, allow("s3:Get")],
-        [(MAJOR, "R: changed statement, now: Allow s3:Get on *")],
-    ),
-    "a denial": (
-        [allow("*")],
-        [allow("*"), deny("iam:*")],
-        [(MINOR, "R: denial added: iam:* on *")],
-    ),
-    "a denial fewer": (
-        [allow("*"), deny("iam:*")],
-        [allow("*")],
-        [(MAJOR, "R: denial taken away: iam:* on *")],
-    ),
-    "a right that is denied at once": (
+    ("a right if C", [GET], [GET, IF_C], [f"{ADDED} s3:Put on *, where C"]),
+    ("no longer only if C", [IF_C], [PUT], [f"{NOW} s3:Put on *"]),
+    ("now only if C", [PUT], [IF_C], [f"{BEFORE} s3:Put on *"]),
+    ("no longer only unless C", [UNLESS_C], [PUT], [f"{NOW} s3:Put on *"]),
+    ("now only unless C", [PUT], [UNLESS_C], [f"{BEFORE} s3:Put on *"]),
+    ("beside an unknown statement", [UNKNOWN], [UNKNOWN, GET], [f"{NOW} s3:Get on *"]),
+    (
+        "an unknown statement fewer",
+        [UNKNOWN],
         [],
-        [allow("iam:*"), deny("iam:*")],
-        [
-            (MAJOR, "R: changed statement, now: Allow iam:* on *"),
-            (MINOR, "R: denial added: iam:* on *"),
-        ],
+        ['MAJOR changed statement, before: {"Fn::FindInMap":["x","y","z"]}'],
     ),
-    "all but some": (
-        [allow("s3:Get", "x")],
+    ("a denial", [ALL], [ALL, NO_IAM], ["MINOR denial added: iam:* on *"]),
+    ("a denial fewer", [ALL, NO_IAM], [ALL], ["MAJOR denial taken away: iam:* on *"]),
+    (
+        "a right that is denied at once",
+        [],
+        [allow("iam:*"), NO_IAM],
+        [f"{NOW} iam:* on *", "MINOR denial added: iam:* on *"],
+    ),
+    (
+        "all but some",
+        [GET],
         [{"Effect": "Allow", "NotAction": "iam:*", "Resource": "x"}],
         [
-            (
-                MAJOR,
-                "R: changed statement, now: Allow"
-                ' {"Effect":"Allow","NotAction":"iam:*","Resource":"x"}',
-            ),
-            (MINOR, "R: changed statement, before: Allow s3:Get on x"),
+            f'{NOW} {{"Effect":"Allow","NotAction":"iam:*","Resource":"x"}}',
+            f"{BEFORE} s3:Get on *",
         ],
     ),
-    "a test that cannot be read": (
-        [allow("s3:Get", Condition={"Ref": "Bucket"})],
-        [allow("s3:Get", Condition={"Ref": "Other"})],
+    (
+        "a test that cannot be read",
+        [{**GET, "Condition": {"Ref": "A"}}],
+        [{**GET, "Condition": {"Ref": "B"}}],
         [
-            (
-                MAJOR,
-                "R: changed statement, now: Allow"
-                ' {"Action":"s3:Get","Condition":{"Ref":"Other"},"Effect":"Allow","Resource":"*"}',
-            ),
-            (
-                MINOR,
-                "R: changed statement, before: Allow"
-                ' {"Action":"s3:Get","Condition":{"Ref":"Bucket"},"Effect":"Allow","Resource":"*"}',
-            ),
+            f'{start} {{"Action":"s3:Get","Condition":{{"Ref":"{name}"}},'
+            '"Effect":"Allow","Resource":"*"}'
+            for start, name in ((NOW, "B"), (BEFORE, "A"))
         ],
     ),
-    "the log group of the stack": (
-        [allow("logs:PutLogEvents", {"Fn::Sub": "arn:${AWS::Partition}:logs:*:*:*"})],
+    (
+        "the log group of the stack",
+        [allow("logs:PutLogEvents", {"Fn::Sub": LOGS})],
         [allow("logs:PutLogEvents", {"Fn::GetAtt": ["G", "Arn"]})],
-        [
-            (
-                MINOR,
-                "R: changed statement, before: Allow logs:PutLogEvents on"
-                " arn:${AWS::Partition}:logs:*:*:*",
-            )
-        ],
+        [f"{BEFORE} logs:PutLogEvents on {LOGS}"],
     ),
-    "a value that only the account knows": (
+    (
+        "a value that only the account knows",
         [allow("s3:Get", "arn:aws:s3:::logs-*")],
         [allow("s3:Get", {"Fn::Join": ["", ["arn:aws:s3:::", {"Ref": "Bucket"}]]})],
         [
-            (MAJOR, "R: changed statement, now: Allow s3:Get on arn:aws:s3:::${Bucket}"),
-            (MINOR, "R: changed statement, before: Allow s3:Get on arn:aws:s3:::logs-*"),
+            f"{NOW} s3:Get on arn:aws:s3:::${{Bucket}}",
+            f"{BEFORE} s3:Get on arn:aws:s3:::logs-*",
         ],
     ),
-    "a function that only CloudFormation works out": (
-        [allow("s3:Get", {"Fn::Select": [0, ["a", "b"]]})],
-        [allow("s3:Get", {"Fn::Select": [1, ["a", "b"]]})],
+    (
+        "a function that only CloudFormation works out",
+        [allow("s3:Get", selected(0))],
+        [allow("s3:Get", selected(1))],
         [
-            (MAJOR, 'R: changed statement, now: Allow s3:Get on ${{"Fn::Select":[1,["a","b"]]}}'),
-            (
-                MINOR,
-                'R: changed statement, before: Allow s3:Get on ${{"Fn::Select":[0,["a","b"]]}}',
-            ),
+            f'{NOW} s3:Get on ${{{{"Fn::Select":[1,["a","b"]]}}}}',
+            f'{BEFORE} s3:Get on ${{{{"Fn::Select":[0,["a","b"]]}}}}',
         ],
     ),
-    "a statement that only CloudFormation works out, gone": (
-        [{"Fn::FindInMap": ["x", "y", "z"]}],
-        [],
-        [(MAJOR, 'R: changed statement, before: {"Fn::FindInMap":["x","y","z"]}')],
-    ),
-}
+]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_each_rule(case: str) -> None:
-    old, new, expected = CASES[case]
+@pytest.mark.parametrize(
+    ("old", "new", "expected"), [pytest.param(*rest, id=name) for name, *rest in CASES]
+)
+def test_each_rule(old: list[Any], new: list[Any], expected: list[str]) -> None:
     assert compared(old, new) == expected
     assert compared(new, new) == []
 
@@ -239,7 +174,7 @@ def test_another_version_of_the_policy_language_is_not_judged() -> None:
     new["Resources"]["R"]["Properties"]["Policies"] = [{"PolicyDocument": statement}]
     for one, other in ((old, new), (new, old)):
         levels = {each.level for each in compare_templates(one, other)}
-        assert levels == {MAJOR}
+        assert levels == {Level.MAJOR}
 
 
 def test_from_documented_to_least_privilege_no_covered_right_is_added() -> None:
@@ -275,7 +210,7 @@ def test_from_documented_to_least_privilege_no_covered_right_is_added() -> None:
     ],
 )
 def test_policies_beyond_all_measure_are_not_compared(many: list[str]) -> None:
-    expected = [(MAJOR, "R: its policies change, and are too large to be compared")]
+    expected = ["MAJOR its policies change, and are too large to be compared"]
     assert compared([], [allow(many)]) == expected
 
 
@@ -305,7 +240,7 @@ def filled_in(value: Any, account: dict[str, Any]) -> Any:
             return {key: filled_in(each, account) for key, each in value.items()}
         case list():
             items = [filled_in(each, account) for each in value]
-            return [each for each in items if each != {"Ref": "AWS::NoValue"}]
+            return [each for each in items if each != NOTHING]
     return value
 
 
@@ -357,7 +292,7 @@ statements = st.fixed_dictionaries(
     optional={"Condition": conditions},
 )
 policies = st.lists(
-    statements | statements.map(lambda each: {"Fn::If": ["C", each, {"Ref": "AWS::NoValue"}]}),
+    statements | statements.map(lambda each: {"Fn::If": ["C", each, NOTHING]}),
     max_size=3,
 )
 
@@ -366,16 +301,14 @@ policies = st.lists(
 @given(policies, policies)
 def test_what_is_new_is_told_as_major(old: list[Any], new: list[Any]) -> None:
     if any(allowed(new, account) - allowed(old, account) for account in ACCOUNTS):
-        told = [what for level, what in compared(old, new) if level is MAJOR]
-        assert any(
-            "right added" in each or "statement" in each or "denial" in each for each in told
-        )
+        told = [each for each in compared(old, new) if each.startswith("MAJOR")]
+        assert any(re.search("right added|statement|denial", each) for each in told)
 
 
 @MANY
 @given(policies, policies)
 def test_a_right_that_is_called_added_is_new(old: list[Any], new: list[Any]) -> None:
-    if any("right added" in what for _, what in compared(old, new)):
+    if any("right added" in each for each in compared(old, new)):
         assert any(allowed(new, account) - allowed(old, account) for account in ACCOUNTS)
 
 
@@ -396,7 +329,7 @@ def narrowed(draw: st.DrawFn, policy: list[Any]) -> list[Any]:
                 case "test" if "Condition" not in statement:
                     statement["Condition"] = draw(conditions)
                 case "where":
-                    statement = {"Fn::If": ["C", statement, {"Ref": "AWS::NoValue"}]}
+                    statement = {"Fn::If": ["C", statement, NOTHING]}
         found.append(statement)
     denials = st.lists(statements.map(lambda each: {**each, "Effect": "Deny"}), max_size=1)
     return draw(st.permutations(found + draw(denials)))
@@ -408,9 +341,7 @@ def test_a_policy_that_only_narrows_adds_no_right(data: st.DataObject, old: list
     new = data.draw(narrowed(old))
 
     assert not any(allowed(new, account) - allowed(old, account) for account in ACCOUNTS)
-    told = compared(old, new)
-    assert not any("right added" in what for _, what in told)
-    assert all(level < MAJOR for level, _ in told)
+    assert not any(each.startswith("MAJOR") for each in compared(old, new))
 
 
 def test_a_pattern_covers_only_what_it_matches() -> None:
@@ -425,25 +356,25 @@ def test_a_pattern_covers_only_what_it_matches() -> None:
         assert not covers(one, other) or matched[narrow] <= matched[wide]
 
 
+SYMBOL = ("<AWS::AccountId>",)  # stands for a text that is not one character
+
+
 @pytest.mark.parametrize(
     ("wide", "narrow", "expected"),
     [
         ("s3:*", "s3:get*", True),
-        ("s3:get*", "s3:*", False),
         ("s3:get?bject", "s3:getobject", True),
         ("a*c*e", "abcde", True),
-        ("a*c*e", "abcd", False),
-        ("a?", "a*", False),
         ("a*", "a", True),
+        ("*", SYMBOL, True),
+        (SYMBOL, SYMBOL, True),
+        ("?", SYMBOL, False),
+        ("1", SYMBOL, False),
     ],
 )
-def test_coverage(wide: str, narrow: str, expected: bool) -> None:
+def test_coverage(wide: Sequence[str], narrow: Sequence[str], expected: bool) -> None:
     assert covers(tuple(wide), tuple(narrow)) is expected
 
 
-def test_a_value_of_the_account_is_not_one_character() -> None:
-    assert not covers(("?",), ("<AWS::AccountId>",))
-    assert covers(("*",), ("<AWS::AccountId>",))
-    assert covers(("<AWS::AccountId>",), ("<AWS::AccountId>",))
-    assert not covers(("1",), ("<AWS::AccountId>",))
-    assert may_cover(("1",), ("<AWS::AccountId>",))
+def test_a_value_of_the_account_may_be_any_text() -> None:
+    assert may_cover(("1",), SYMBOL)

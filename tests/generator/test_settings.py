@@ -14,7 +14,7 @@ from dt_logs_cfn.errors import DtLogsError, SettingsError
 from dt_logs_cfn.settings import PARTITIONS, FunctionSettings, Settings, Vendor
 
 ACCOUNT = "999988887777"
-URL = "https://logs.example.com/in?token=1"
+URL = "https://logs.example.com/in?token=a%2Fb"
 QUEUE = "arn:aws-us-gov:sqs:us-gov-west-1:999988887777:logs"
 BASE = "https://releases.example.com/dt-logs"
 
@@ -45,42 +45,26 @@ def load(folder: Path, text: str) -> Settings:
     return Settings.load(path)
 
 
-def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
-    assert load(tmp_path, "\ufeff[aws]\nvendor_account_id = 111122223333\n").vendor("aws").is_set
-
-
 def test_the_committed_file_sets_nobody() -> None:
     assert Settings() == Settings.load(Path(__file__).parents[2] / "release.cfg")
 
 
 def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
+    """It may begin with a byte order mark, and a percent sign means itself."""
     loaded = load(
         tmp_path,
-        f"[aws-us-gov]\nnotification_endpoint = {QUEUE}\n[aws]\nvendor_account_id = {ACCOUNT}\n"
-        f"base_url = {BASE}\n[aws-cn]\nbase_url =\n",
+        f"\ufeff[aws-us-gov]\nnotification_endpoint = {QUEUE}\n[aws]\nbase_url = {BASE}\n"
+        f"notification_endpoint = {URL}\n[aws-cn]\nbase_url =\n"
+        "[function]\nruntime = python3.12\nmemory = 1024\ntimeout =\nlog_retention = 30\n",
     )
 
-    assert loaded == Settings(
-        (
-            Vendor("aws", ACCOUNT, "", BASE),
-            Vendor("aws-us-gov", "", QUEUE),
-        )
-    )
-    assert loaded.vendor("aws-us-gov").notification_endpoint == QUEUE
-    assert loaded.vendor("aws-cn") == Vendor("aws-cn")
-
-
-def test_a_file_sets_the_function_and_its_path_is_any_path(tmp_path: Path) -> None:
-    text = "[function]\nruntime = python3.12\nmemory = 1024\ntimeout =\nlog_retention = 30\n"
-
-    loaded = load(tmp_path, text)
-
-    function = FunctionSettings("python3.12", 1024, 900, 30)
-    assert loaded == Settings(function=function)
+    vendors = (Vendor("aws", "", URL, BASE), Vendor("aws-us-gov", "", QUEUE))
+    assert loaded == Settings(vendors, FunctionSettings("python3.12", 1024, 900, 30))
     assert loaded == Settings.load(str(tmp_path / "release.cfg"))
-    assert loaded.to_metadata() == {
-        "function": {"runtime": "python3.12", "memory": "1024", "log_retention": "30"}
-    }
+    assert loaded.vendor("aws").notification_endpoint == URL
+    assert loaded.vendor("aws-cn") == Vendor("aws-cn")
+    recorded = {"runtime": "python3.12", "memory": "1024", "log_retention": "30"}
+    assert loaded.to_metadata()["function"] == recorded
 
 
 @pytest.mark.parametrize(
@@ -125,21 +109,6 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "missing", tmp_path / "bytes", tmp_path):
         with pytest.raises(SettingsError):
             Settings.load(path)
-
-
-def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "release.cfg")
-
-    with pytest.raises(SettingsError, match=r"release\.cfg is a pipe\. Name a file"):
-        Settings.load(tmp_path / "release.cfg")
-
-
-def test_a_percent_sign_means_itself(tmp_path: Path) -> None:
-    endpoint = "https://logs.example.com/in?token=a%2Fb"
-
-    loaded = load(tmp_path, f"[aws]\nnotification_endpoint = {endpoint}\n")
-
-    assert endpoint == loaded.vendor("aws").notification_endpoint
 
 
 @STEADY

@@ -20,12 +20,7 @@ from dt_logs_cfn.template.execution_policies import LOG_GROUP
 from dt_logs_cfn.template.intrinsics import ResolvedTemplate
 from dt_logs_cfn.template.parsing import MOST_LEVELS, parse_template, read_template
 from dt_logs_cfn.template.policies import policy_document
-from dt_logs_cfn.template.resources import (
-    EXECUTION_ROLE,
-    FUNCTION,
-    INVOCATION,
-    SERVICE_ROLE,
-)
+from dt_logs_cfn.template.resources import EXECUTION_ROLE, FUNCTION, INVOCATION, SERVICE_ROLE
 from dt_logs_cfn.template.templates import Origin, origin, service_role_template, stack_template
 from dt_logs_handler.names import Stack as HandlerStack
 from dt_logs_handler.request import SERVICE_TIMEOUT, properties_of
@@ -44,6 +39,7 @@ GIVEN = {
     "NotificationEndpoint": ENDPOINT,
     "LoadBalancerArns": WEB,
 }
+RULE, PERMISSION = "DTLogsAnalysisRefreshRule", "DTLogsAnalysisRefreshPermission"
 OWN = "arn:aws:s3:::dt-logs-analysis-????????????-123456789012-us-east-1*"
 
 
@@ -72,64 +68,58 @@ def test_the_function_is_set_up_as_the_settings_say() -> None:
     assert origin(template).settings.function == function
 
 
-def test_a_documented_stack_has_exactly_the_promised_resources() -> None:
-    assert {name: each["Type"] for name, each in DOCUMENTED["Resources"].items()} == {
+def test_a_stack_has_exactly_the_promised_resources() -> None:
+    """A least-privilege stack also has the function's log group, and a schedule if it is set."""
+    resources, more = DOCUMENTED["Resources"], LEAST["Resources"]
+    assert {name: each["Type"] for name, each in resources.items()} == {
         "DTLogsAnalysisLambdaExecutionRole": "AWS::IAM::Role",
         "DTLogsAnalysisLambdaFunction": "AWS::Lambda::Function",
         "InvokeLambdaFunction": "Custom::DTLogsAnalysis",
     }
-
-
-def test_a_least_privilege_stack_also_has_the_functions_log_group() -> None:
-    more = LEAST["Resources"].keys() - DOCUMENTED["Resources"].keys()
-    assert {LOG_GROUP} == {name for name in more if "Condition" not in LEAST["Resources"][name]}
-    assert LEAST["Resources"][LOG_GROUP]["Properties"]["RetentionInDays"] > 0
+    assert {
+        name: each.get("Condition") for name, each in more.items() if name not in resources
+    } == {
+        LOG_GROUP: None,
+        RULE: "HasRefreshSchedule",
+        PERMISSION: "HasRefreshSchedule",
+    }
+    assert more[LOG_GROUP]["Properties"]["RetentionInDays"] > 0
     function = ResolvedTemplate(LEAST, GIVEN).properties(FUNCTION)
-    assert {"LogGroup": f"<{LOG_GROUP}>"} == function["LoggingConfig"]
+    assert function["LoggingConfig"] == {"LogGroup": f"<{LOG_GROUP}>"}
 
 
 def test_a_schedule_runs_the_function_with_the_stacks_id_and_the_time() -> None:
-    rule, permission = "DTLogsAnalysisRefreshRule", "DTLogsAnalysisRefreshPermission"
-    conditions = {
-        name: each["Condition"] for name, each in LEAST["Resources"].items() if "Condition" in each
-    }
-    assert conditions == dict.fromkeys((rule, permission), "HasRefreshSchedule")
-    stack = ResolvedTemplate(
-        LEAST,
-        GIVEN | {"RefreshSchedule": "rate(6 hours)"},
-        pseudo={"AWS::StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1"},
-    )
+    stack_id = "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1"
+    given = GIVEN | {"RefreshSchedule": "rate(6 hours)"}
+    stack = ResolvedTemplate(LEAST, given, pseudo={"AWS::StackId": stack_id})
     assert not ResolvedTemplate(LEAST, GIVEN).condition("HasRefreshSchedule")
     assert stack.condition("HasRefreshSchedule")
 
-    scheduled = stack.properties(rule)
+    scheduled = stack.properties(RULE)
     (target,) = scheduled["Targets"]
     template = target["InputTransformer"]["InputTemplate"]
 
-    assert LEAST["Resources"][rule]["DependsOn"] == "InvokeLambdaFunction"
+    assert LEAST["Resources"][RULE]["DependsOn"] == "InvokeLambdaFunction"
     assert scheduled["ScheduleExpression"] == "rate(6 hours)"
     assert target["RetryPolicy"] == {"MaximumRetryAttempts": 0}
     assert target["InputTransformer"]["InputPathsMap"] == {"time": "$.time"}
     assert json.loads(template.replace("<time>", '"2026-11-01T12:00:00Z"')) == {
         "RequestType": "Refresh",
-        "StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/s/1",
+        "StackId": stack_id,
         "Time": "2026-11-01T12:00:00Z",
     }
-    assert stack.properties(permission) == {
+    assert stack.properties(PERMISSION) == {
         "Action": "lambda:InvokeFunction",
         "FunctionName": target["Arn"],
         "Principal": "events.amazonaws.com",
-        "SourceArn": f"<{rule}.Arn>",
+        "SourceArn": f"<{RULE}.Arn>",
     }
 
 
 @STACKS
 def test_parameters_and_outputs_have_the_promised_names(template: Any) -> None:
-    assert {
-        *(["RefreshSchedule"] if template is LEAST else []),
-        "LoadBalancerArns",
-        "DataTheoremAccountId",
-        "NotificationEndpoint",
+    required = {"DataTheoremAccountId", "NotificationEndpoint", "LoadBalancerArns"}
+    optional = {
         "LogBucketName",
         "LogRetentionDays",
         "VendorReadScope",
@@ -140,8 +130,12 @@ def test_parameters_and_outputs_have_the_promised_names(template: Any) -> None:
         "LambdaExecutionRolePath",
         "PermissionsBoundaryArn",
         "LambdaFunctionName",
-    } == template["Parameters"].keys()
-    assert {
+    }
+    parameters = template["Parameters"]
+    assert parameters.keys() - {"RefreshSchedule"} == required | optional
+    assert ("RefreshSchedule" in parameters) == (template is LEAST)
+    assert {name for name, each in parameters.items() if "Default" not in each} == required
+    assert template["Outputs"].keys() == {
         "LogBuckets",
         "TopicArns",
         "SubscriptionArns",
@@ -149,9 +143,6 @@ def test_parameters_and_outputs_have_the_promised_names(template: Any) -> None:
         "Warnings",
         "TemplateVersion",
         "HandlerSha256",
-    } == (template["Outputs"].keys())
-    assert {"DataTheoremAccountId", "NotificationEndpoint", "LoadBalancerArns"} == {
-        name for name, each in template["Parameters"].items() if "Default" not in each
     }
 
 
@@ -182,11 +173,8 @@ def test_it_carries_the_handler(template: Any) -> None:
 
     assert handler_zip() == extract(function["Code"]["ZipFile"])
     assert handler_sha256() == stack.properties(INVOCATION)["HandlerSha256"]
-    assert (
-        function["Runtime"],
-        function["Handler"],
-        function["Timeout"],
-    ) == ("python3.13", "index.handler", 900)
+    set_up = [function[name] for name in ("Runtime", "Handler", "Timeout")]
+    assert set_up == ["python3.13", "index.handler", 900]
     assert function["Timeout"] + 300 <= SERVICE_TIMEOUT
 
 
@@ -203,13 +191,9 @@ def test_names_are_cloudformations_unless_they_are_chosen(template: Any) -> None
     assert {"RoleName", "PermissionsBoundary"}.isdisjoint(plain.properties(EXECUTION_ROLE))
     assert "FunctionName" not in plain.properties(FUNCTION)
     assert plain.properties(EXECUTION_ROLE)["Path"] == "/"
-    role = named.properties(EXECUTION_ROLE)
-    assert [
-        role["RoleName"],
-        role["Path"],
-        role["PermissionsBoundary"],
-        named.properties(FUNCTION)["FunctionName"],
-    ] == ["role", "/team/", "arn:aws:iam::123456789012:policy/bounds", "function"]
+    role, function = named.properties(EXECUTION_ROLE), named.properties(FUNCTION)
+    found = (role["RoleName"], role["Path"], role["PermissionsBoundary"], function["FunctionName"])
+    assert found == tuple(chosen.values())
 
 
 @STACKS
@@ -242,9 +226,8 @@ def test_a_documented_role_has_the_promised_policy() -> None:
     assert json.loads(promised.read_text(encoding="utf-8")) == policy_of(
         ResolvedTemplate(DOCUMENTED, GIVEN), EXECUTION_ROLE
     )
-    elsewhere = policy_of(
-        ResolvedTemplate(DOCUMENTED, GIVEN, "aws-cn", "cn-north-1"), EXECUTION_ROLE
-    )
+    stack = ResolvedTemplate(DOCUMENTED, GIVEN, "aws-cn", "cn-north-1")
+    elsewhere = policy_of(stack, EXECUTION_ROLE)
     assert elsewhere["Statement"][0]["Resource"] == "arn:aws-cn:logs:*:*:*"
 
 
@@ -306,6 +289,7 @@ def test_the_role_fits_into_iam_with_many_buckets() -> None:
 def test_the_service_role_has_the_published_policies() -> None:
     named = {
         "StackNamePrefix": "logs",
+        "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/bound",
         "LambdaExecutionRoleName": "role",
         "LambdaExecutionRolePath": "/team/",
         "LambdaFunctionName": "function",
@@ -327,17 +311,9 @@ def test_the_service_role_has_the_published_policies() -> None:
         (log_group,) = (each for each in published["Statement"] if each["Sid"] == "LogGroup")
         log_group["Resource"] = group
         assert published == policy_of(stack, SERVICE_ROLE)
-        assert (
-            policy_document("cloudformation-role-trust")
-            == (stack.properties(SERVICE_ROLE)["AssumeRolePolicyDocument"])
-        )
-
-
-def test_the_service_role_may_have_a_boundary() -> None:
-    arn = "arn:aws:iam::123456789012:policy/bound"
-    bounded = ResolvedTemplate(SERVICE, {"PermissionsBoundaryArn": arn}).properties(SERVICE_ROLE)
-    assert bounded["PermissionsBoundary"] == arn
-    assert "PermissionsBoundary" not in ResolvedTemplate(SERVICE, {}).properties(SERVICE_ROLE)
+        role = stack.properties(SERVICE_ROLE)
+        assert role["AssumeRolePolicyDocument"] == policy_document("cloudformation-role-trust")
+        assert role.get("PermissionsBoundary") == given_.get("PermissionsBoundaryArn")
 
 
 def test_what_a_vendor_sets_is_a_default_in_the_stack() -> None:
@@ -359,9 +335,6 @@ def test_a_template_says_what_it_was_built_from(privileges: Privileges) -> None:
     assert Origin(__version__, settings, privileges) == said
     again = stack_template(said.settings, privileges).to_dict()
     assert template == json.loads(dumps(again))
-
-
-def test_the_service_roles_template_says_so_too() -> None:
     assert Origin(__version__, Settings(), None) == origin(SERVICE)
 
 
@@ -377,10 +350,14 @@ def test_a_foreign_record_is_refused(value: Any, record: Any, whole: bool) -> No
         said = origin(template)
     except DtLogsError:
         return
-    assert (record["Version"], Settings.from_metadata(record["Settings"])) == (
-        said.version,
-        said.settings,
-    )
+    settings = Settings.from_metadata(record["Settings"])
+    assert (said.version, said.settings) == (record["Version"], settings)
+
+
+@pytest.mark.parametrize("template", [{}, {"Metadata": []}, {"Metadata": {"DTLogsAnalysis": {}}}])
+def test_a_template_without_a_record_is_none_of_ours(template: Any) -> None:
+    with pytest.raises(VerifyError, match="which release"):
+        origin(template)
 
 
 @pytest.mark.parametrize(
@@ -405,7 +382,7 @@ def test_functions_resolve_as_in_cloudformation(node: Any, expected: Any) -> Non
     assert not ResolvedTemplate(stack.template, {}).has("Alarm")
 
 
-def test_a_template_may_nest_a_hundred_levels_deep() -> None:
+def test_a_template_may_nest_a_hundred_levels_deep_and_is_text(tmp_path: Path) -> None:
     def nested(levels: int) -> str:
         return '{"Resources": {"x": ' + "[" * (levels - 2) + "]" * (levels - 2) + "}}"
 
@@ -413,15 +390,6 @@ def test_a_template_may_nest_a_hundred_levels_deep() -> None:
     with pytest.raises(VerifyError, match="nests deeper") as refused:
         parse_template(nested(MOST_LEVELS + 1))
     assert refused.value.fix
-
-
-def test_a_template_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "odd.json").write_bytes(b"\xff")
     with pytest.raises(VerifyError, match=re.escape(str(tmp_path / "odd.json"))):
         read_template(tmp_path / "odd.json")
-
-
-@pytest.mark.parametrize("template", [{}, {"Metadata": []}, {"Metadata": {"DTLogsAnalysis": {}}}])
-def test_a_template_without_a_record_is_none_of_ours(template: Any) -> None:
-    with pytest.raises(VerifyError, match="which release"):
-        origin(template)

@@ -59,13 +59,20 @@ def make_bucket(server: Server, name: str, public: bool = True) -> None:
 def there(server: Server, bucket: str = BUCKET) -> dict[str, bytes]:
     """Return every object by its key, read as an administrator."""
     s3 = server.s3
-    found = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
-    return {
-        each["Key"]: s3.get_object(Bucket=bucket, Key=each["Key"], ExpectedBucketOwner=OWNER)[
-            "Body"
-        ].read()
-        for each in found
-    }
+    keys = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    of = {"Bucket": bucket, "ExpectedBucketOwner": OWNER}
+    return {key: s3.get_object(Key=key, **of)["Body"].read() for key in keys}
+
+
+def put(server: Server, key: str, content: bytes) -> None:
+    """Overwrite an object, as anybody with the bucket account's credentials could."""
+    server.s3.put_object(
+        Bucket=BUCKET,
+        Key=f"logs-analysis/{key}",
+        Body=content,
+        ChecksumAlgorithm="SHA256",
+        ExpectedBucketOwner=OWNER,
+    )
 
 
 def place(server: Server, sleeps: Any = lambda seconds: None) -> Store:

@@ -25,11 +25,6 @@ KEY = f"logs-analysis/{__version__}/"
 
 
 @pytest.fixture
-def aws() -> str:
-    return aws_cli()
-
-
-@pytest.fixture
 def published(server: Server) -> Server:
     target = target_of(SETTINGS)
     plan = publication_plan(publication(RELEASE, latest=True), target)
@@ -38,9 +33,9 @@ def published(server: Server) -> Server:
     return server
 
 
-def ran(aws: str, server: Server, *words: str) -> Any:
+def ran(server: Server, *words: str) -> Any:
     done = subprocess.run(
-        (aws, *words, "--output", "json"),
+        (aws_cli(), *words, "--output", "json"),
         env={**os.environ, **server.environment()},
         capture_output=True,
         text=True,
@@ -49,31 +44,26 @@ def ran(aws: str, server: Server, *words: str) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize(
-    "name", ["SHA256SUMS", "dt-logs-analysis.template.json", "handler.zip", "index.html"]
-)
-def test_it_gets_the_bytes_that_the_checksums_name(
-    aws: str, published: Server, tmp_path: Path, name: str
-) -> None:
-    path = tmp_path / "fetched"
-    found = ran(
-        aws,
-        published,
-        *("s3api", "get-object", "--bucket", BUCKET, "--key", f"{KEY}{name}"),
-        *("--expected-bucket-owner", OWNER, "--checksum-mode", "ENABLED", str(path)),
-    )
-
-    assert path.read_bytes() == RELEASE.files[name]
-    assert found["CacheControl"] == "public, max-age=31536000, immutable"
+def test_it_gets_the_bytes_that_the_checksums_name(published: Server, tmp_path: Path) -> None:
     sums = RELEASE.files["SHA256SUMS"].decode()
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert name == "SHA256SUMS" or f"{digest}  {name}\n" in sums
+    path = tmp_path / "fetched"
+    for name in ("SHA256SUMS", "dt-logs-analysis.template.json", "handler.zip", "index.html"):
+        found = ran(
+            published,
+            *("s3api", "get-object", "--bucket", BUCKET, "--key", f"{KEY}{name}"),
+            *("--expected-bucket-owner", OWNER, "--checksum-mode", "ENABLED", str(path)),
+        )
+
+        assert path.read_bytes() == RELEASE.files[name]
+        assert found["CacheControl"] == "public, max-age=31536000, immutable"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert name == "SHA256SUMS" or f"{digest}  {name}\n" in sums
 
 
-@pytest.mark.parametrize("name", [*STACK_TEMPLATES, "cloudformation-role.template.json"])
-def test_it_validates_each_template_by_its_url(aws: str, published: Server, name: str) -> None:
-    url = f"{BASE_URL}/{__version__}/{name}"  # the customers' URL, which moto takes for its bucket
-    found = ran(aws, published, "cloudformation", "validate-template", "--template-url", url)
+def test_it_validates_each_template_by_its_url(published: Server) -> None:
+    for name in (*STACK_TEMPLATES, "cloudformation-role.template.json"):
+        url = f"{BASE_URL}/{__version__}/{name}"  # the customers' URL, which moto knows as its own
+        found = ran(published, "cloudformation", "validate-template", "--template-url", url)
 
-    # moto lints the template, but returns only its description.
-    assert found["Description"] == json.loads(RELEASE.files[name])["Description"]
+        # moto lints the template, but returns only its description.
+        assert found["Description"] == json.loads(RELEASE.files[name])["Description"]

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import posixpath
 import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli.running import Ran, Run
-from publishing.conftest import BASE_URL, BUCKET, make_bucket, there
+from publishing.conftest import BASE_URL, BUCKET, make_bucket, put, there
 from support.s3_server import OWNER, Server
 
 from dt_logs_cfn import Settings, __version__, build_release
 from dt_logs_cfn.cli.main import main
 from dt_logs_cfn.template import embedding
+from dt_logs_cfn.verify.signature import sign
 
 TEMPLATE = "dt-logs-analysis.template.json"
 GOV_URL = "https://s3.us-gov-west-1.amazonaws.com/gov-releases/logs-analysis"
@@ -122,9 +124,8 @@ def test_only_what_release_cfg_names(run: Run) -> None:
     wrong = run("publish", "--bucket", "elsewhere", "--revision", "x")
     assert "No base_url of release.cfg names the bucket 'elsewhere'" in wrong.failure
     assert "has the prefix 'logs-analysis'" in publish(run, "--prefix", "other").failure
-    assert (
-        "has the region 'us-east-1', not 'eu-west-1'" in publish(run, "--region", "eu-west-1").err
-    )
+    elsewhere = publish(run, "--region", "eu-west-1")
+    assert "has the region 'us-east-1', not 'eu-west-1'" in elsewhere.failure
     assert publish(run, "--prefix", "/logs-analysis/", "--region", "us-east-1").code == 0
 
 
@@ -165,46 +166,38 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def sign(server: Server, folder: Path, key: Path, name: str = "releases@example.com") -> Path:
-    """Sign what is published, as `publish --sign` does, and list the key as allowed."""
-    from dt_logs_cfn.verify.signature import sign
-
-    s3 = server.s3
-    sums = there(server)[f"logs-analysis/{__version__}/SHA256SUMS"]
-    s3.put_object(
-        Bucket=BUCKET,
-        Key=f"logs-analysis/{__version__}/SHA256SUMS.sig",
-        Body=sign(sums, key),
-        ChecksumAlgorithm="SHA256",
-        ExpectedBucketOwner=OWNER,
-    )
+@pytest.fixture
+def signers(run: Run, server: Server, tmp_path: Path, key: Path) -> Path:
+    """Publish, sign what is published, as `publish --sign` does, and list the key as allowed."""
+    assert publish(run).code == 0
+    put(server, f"{__version__}/SHA256SUMS.sig", sign(object_at(server, "SHA256SUMS"), key))
     public = key.with_suffix(".pub").read_text().strip()
-    signers = folder / "allowed_signers"
-    signers.write_text(f'# us\n{name} namespaces="dt-logs-cfn" {public}\n')
-    return signers
+    listed = tmp_path / "allowed_signers"
+    listed.write_text(f'# us\nreleases@example.com namespaces="dt-logs-cfn" {public}\n')
+    return listed
 
 
-def test_who_signed_is_told(run: Run, server: Server, tmp_path: Path, key: Path) -> None:
-    publish(run)
-    signers = sign(server, tmp_path, key)
+def object_at(server: Server, name: str) -> bytes:
+    """Return a file of the published version."""
+    return there(server)[f"logs-analysis/{__version__}/{name}"]
 
+
+def test_who_signed_is_told(run: Run, server: Server, signers: Path) -> None:
     ran = run("verify", url(server, TEMPLATE), "--signers", signers)
 
     assert ran.code == 0
     assert "signed by releases@example.com" in ran.out
-    told = run("verify", url(server, TEMPLATE), "--signers", signers, "--json")
-    assert json.loads(told.out)["signature"]["state"] == "signed"
-    assert json.loads(told.out)["version_status"]["state"] == "published"
+    told = json.loads(run("verify", url(server, TEMPLATE), "--signers", signers, "--json").out)
+    assert told["signature"]["state"] == "signed"
+    assert told["version_status"]["state"] == "published"
+    by_nobody_we_name = run("verify", url(server, TEMPLATE))
+    assert by_nobody_we_name.code == 1
+    assert "the signature is NOT from a signer that this source names" in by_nobody_we_name.out
 
 
-def test_a_signature_that_is_left_out_is_missed(
-    run: Run, server: Server, tmp_path: Path, key: Path
-) -> None:
-    publish(run)
-    signers = sign(server, tmp_path, key)
-    server.s3.delete_object(
-        Bucket=BUCKET, Key=f"logs-analysis/{__version__}/SHA256SUMS.sig", ExpectedBucketOwner=OWNER
-    )
+def test_a_signature_that_is_left_out_is_missed(run: Run, server: Server, signers: Path) -> None:
+    key = f"logs-analysis/{__version__}/SHA256SUMS.sig"
+    server.s3.delete_object(Bucket=BUCKET, Key=key, ExpectedBucketOwner=OWNER)
 
     ran = run("verify", url(server, TEMPLATE), "--signers", signers)
 
@@ -214,43 +207,60 @@ def test_a_signature_that_is_left_out_is_missed(
     assert run(*local, "--require-signature").code == 1
 
 
-def test_a_signed_file_in_another_ones_place(
-    run: Run, server: Server, tmp_path: Path, key: Path
+def with_a_byte_more(template: Any) -> None:
+    sources = {**embedding.handler_files()}
+    sources["dt_logs_handler/main.py"] += b"#"
+    code = template["Resources"]["DTLogsAnalysisLambdaFunction"]["Properties"]["Code"]
+    code["ZipFile"] = embedding.bootstrap(embedding._pack(sources))
+
+
+def with_a_right_more(template: Any) -> None:
+    role = template["Resources"]["DTLogsAnalysisLambdaExecutionRole"]["Properties"]
+    role["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"].append("s3:GetObject")
+
+
+@pytest.mark.parametrize(
+    ("alter", "told"),
+    [
+        (with_a_byte_more, "dt_logs_handler/main.py changed"),
+        (with_a_right_more, "Policies/0/PolicyDocument/Statement/0/Action/7 added"),
+    ],
+)
+def test_a_published_template_that_is_altered(
+    run: Run, server: Server, signers: Path, alter: Callable[[Any], None], told: str
 ) -> None:
-    """The documented template is signed, too, but not under the other template's name."""
-    publish(run)
-    signers = sign(server, tmp_path, key)
-    other = "dt-logs-analysis-documented.template.json"
-    put(server, TEMPLATE, there(server)[f"logs-analysis/{__version__}/{other}"])
+    template = json.loads(object_at(server, TEMPLATE))
+    alter(template)
+    put(server, f"{__version__}/{TEMPLATE}", json.dumps(template).encode())
 
     ran = run("verify", url(server, TEMPLATE), "--signers", signers)
 
     assert ran.code == 1
-    assert f"listed in SHA256SUMS as {other}, NOT as {TEMPLATE}" in ran.out
+    assert told in ran.out
+    assert "NOT in the SHA256SUMS beside it" in ran.out
 
 
-def test_an_older_release_in_a_newer_ones_place(
-    run: Run, server: Server, tmp_path: Path, key: Path
-) -> None:
-    publish(run)
-    signers = sign(server, tmp_path, key)
-    for name, content in there(server).items():
-        if f"/{__version__}/" in name:
-            put(server, name.replace(f"logs-analysis/{__version__}", "../9.0.0"), content)
+def test_published_files_in_the_place_of_others(run: Run, server: Server, signers: Path) -> None:
+    """They are signed, too, but in an older release, or under another template's name."""
+    other = "dt-logs-analysis-documented.template.json"
+    for name in (TEMPLATE, "SHA256SUMS", "SHA256SUMS.sig"):
+        put(server, f"9.0.0/{name}", object_at(server, name))
+    put(server, f"{__version__}/{TEMPLATE}", object_at(server, other))
+    newer = url(server, TEMPLATE).replace(__version__, "9.0.0")
 
-    ran = run(
-        "verify", f"{server.url}/{BUCKET}/logs-analysis/9.0.0/{TEMPLATE}", "--signers", signers
-    )
+    renamed = run("verify", url(server, TEMPLATE), "--signers", signers)
+    moved = run("verify", newer, "--signers", signers)
 
-    assert ran.code == 1
-    assert f"of version {__version__}, NOT of 9.0.0, the folder that it is in" in ran.out
+    assert (renamed.code, moved.code) == (1, 1)
+    assert f"listed in SHA256SUMS as {other}, NOT as {TEMPLATE}" in renamed.out
+    assert f"of version {__version__}, NOT of 9.0.0, the folder that it is in" in moved.out
 
 
 def test_contents_that_versions_json_does_not_have(run: Run, server: Server) -> None:
     publish(run)
     found = json.loads(there(server)["logs-analysis/versions.json"])
     found["versions"][0]["sha256sums"] = "0" * 64
-    put(server, "../versions.json", json.dumps(found).encode())
+    put(server, "versions.json", json.dumps(found).encode())
 
     ran = run("verify", url(server, TEMPLATE))
 
@@ -258,69 +268,18 @@ def test_contents_that_versions_json_does_not_have(run: Run, server: Server) -> 
     assert f"versions.json has other contents for {__version__}" in ran.out
 
 
-def test_a_signature_by_nobody_we_name(run: Run, server: Server, tmp_path: Path, key: Path) -> None:
-    publish(run)
-    sign(server, tmp_path, key)
-
-    ran = run("verify", url(server, TEMPLATE))
-
-    assert ran.code == 1
-    assert "the signature is NOT from a signer that this source names" in ran.out
-
-
 def test_a_key_that_customers_do_not_know_signs_nothing(
     run: Run, server: Server, key: Path
 ) -> None:
-    assert (
-        "is not in src/dt_logs_cfn/signers/allowed_signers" in publish(run, "--sign", key).failure
-    )
+    unknown = publish(run, "--sign", key).failure
+    assert "is not in src/dt_logs_cfn/signers/allowed_signers" in unknown
     assert "nowhere is not a file" in publish(run, "--sign", "nowhere").failure
     assert there(server) == {}
 
 
-def test_one_byte_of_the_handler_in_what_is_published(run: Run, server: Server) -> None:
-    publish(run)
-    template = json.loads(there(server)[f"logs-analysis/{__version__}/{TEMPLATE}"])
-    sources = {**embedding.handler_files()}
-    sources["dt_logs_handler/main.py"] += b"#"
-    code = template["Resources"]["DTLogsAnalysisLambdaFunction"]["Properties"]["Code"]
-    code["ZipFile"] = embedding.bootstrap(embedding._pack(sources))
-    put(server, TEMPLATE, json.dumps(template).encode())
-
-    ran = run("verify", url(server, TEMPLATE))
-
-    assert ran.code == 1
-    assert "dt_logs_handler/main.py changed" in ran.out
-    assert "NOT in the SHA256SUMS beside it" in ran.out
-
-
-def put(server: Server, name: str, content: bytes) -> None:
-    """Overwrite an object, as anybody with the bucket account's credentials could."""
-    server.s3.put_object(
-        Bucket=BUCKET,
-        Key=posixpath.normpath(f"logs-analysis/{__version__}/{name}"),
-        Body=content,
-        ChecksumAlgorithm="SHA256",
-        ExpectedBucketOwner=OWNER,
-    )
-
-
-def test_one_right_added_in_what_is_published(run: Run, server: Server) -> None:
-    publish(run)
-    template = json.loads(there(server)[f"logs-analysis/{__version__}/{TEMPLATE}"])
-    role = template["Resources"]["DTLogsAnalysisLambdaExecutionRole"]["Properties"]
-    role["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"].append("s3:GetObject")
-    put(server, TEMPLATE, json.dumps(template).encode())
-
-    ran = run("verify", url(server, TEMPLATE))
-
-    assert ran.code == 1
-    assert "Policies/0/PolicyDocument/Statement/0/Action/7 added" in ran.out
-
-
 def test_what_is_too_large_or_not_there(run: Run, server: Server) -> None:
     publish(run)
-    put(server, "handler.zip", b"0" * 1_000_001)
+    put(server, f"{__version__}/handler.zip", b"0" * 1_000_001)
 
     assert "has more than 1,000,000 bytes" in run("verify", url(server, "handler.zip")).failure
     assert "is not there" in run("verify", url(server, "nothing.json")).failure
@@ -330,22 +289,18 @@ def test_what_is_too_large_or_not_there(run: Run, server: Server) -> None:
 
 def test_a_withdrawn_version_is_told(run: Run, server: Server) -> None:
     publish(run, "--latest")
+    withdraw = ("publish", "--bucket", BUCKET, "--withdraw")
 
-    ran = run(
-        "publish", "--bucket", BUCKET, "--withdraw", __version__, "--reason", "it opens doors"
-    )
+    assert run(*withdraw, __version__, "--reason", "it opens doors").code == 0
 
-    assert ran.code == 0
     verified = run("verify", url(server, TEMPLATE))
     assert verified.code == 1
     assert re.search(r"WITHDRAWN on 20\d\d-\d\d-\d\d: it opens doors", verified.out)
     with pytest.raises(SystemExit, match="2"):
-        run("publish", "--bucket", BUCKET, "--withdraw", "", "--reason", "x")
-    both = run(
-        "publish", "--bucket", BUCKET, "--withdraw", __version__, "--reason", "x", "--latest"
-    )
+        run(*withdraw, "", "--reason", "x")
+    both = run(*withdraw, __version__, "--reason", "x", "--latest")
     assert (both.code, "--latest is for publishing" in both.err) == (2, True)
-    alone = run("publish", "--bucket", BUCKET, "--withdraw", __version__)
+    alone = run(*withdraw, __version__)
     assert (alone.code, "belong together" in alone.err) == (2, True)
 
 
@@ -381,10 +336,10 @@ def test_a_publisher_that_is_killed(run: Run, server: Server, tmp_path: Path) ->
             process[0].send_signal(signal.SIGKILL)
 
     server.before_put = before
-    command = (sys.executable, "-m", "dt_logs_cfn", "publish", "--bucket", BUCKET)
+    words = ("publish", "--bucket", BUCKET, "--revision", "f00d")
     process.append(
         subprocess.Popen(
-            (*command, "--revision", "f00d"),
+            (sys.executable, "-m", "dt_logs_cfn", *words),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={**os.environ, **server.environment()},
@@ -415,7 +370,46 @@ def test_what_is_released_is_neither_built_over_nor_changed(run: Run, tmp_path: 
     changed = run("build", "--check")
     assert changed.code == 1
     assert "build/0.0.9/handler.zip is not what was released: restore it." in changed.err
-    checked = subprocess.run(
-        ("sha256sum", "-c", "RELEASED"), cwd=tmp_path / "build", capture_output=True
-    )
+    checked = subprocess.run(("sha256sum", "-c", "RELEASED"), cwd="build", capture_output=True)
     assert checked.returncode == 0  # RELEASED lists each SHA256SUMS, not the other files
+
+
+CUSTOMIZATION = """\
+from troposphere import Output
+
+
+def add(template, kind):
+    template.add_output(Output("Owner", Value="edge"))
+
+
+def other(template, kind):
+    template.add_output(Output("Owner", Value="core"))
+"""
+
+
+def test_a_customized_release_is_published_and_verified_with_the_function_and_without(
+    run: Run, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = "house_rules:add"
+    (tmp_path / "house_rules.py").write_text(CUSTOMIZATION)
+    (tmp_path / "build" / "RELEASED").unlink()
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "house_rules", raising=False)
+    assert run("build", "--mark-released", "--customize", by).code == 0
+
+    assert "is not what this source builds" in publish(run).failure
+    assert there(server) == {}
+    assert publish(run, "--customize", by).code == 0
+
+    assert json.loads(object_at(server, "manifest.json"))["customized_by"] == by
+    for place in (url(server, TEMPLATE), f"s3://{BUCKET}/logs-analysis/{__version__}/{TEMPLATE}"):
+        same = run("verify", place, "--customize", by)
+        assert same.code == 0
+        assert f"identical to release {__version__}, customized by {by}, least-priv" in same.out
+        assert json.loads(run("verify", place, "--json").out)["differences"] == [
+            "Metadata/DTLogsAnalysis/CustomizedBy added",
+            "Outputs/Owner added",
+        ]
+    another = run("verify", url(server, TEMPLATE), "--customize", "house_rules:other")
+    assert (another.code, "Outputs/Owner/Value changed" in another.out) == (1, True)
+    assert run("verify", url(server, "handler.zip")).code == 0

@@ -1,4 +1,7 @@
-"""docs/operations.md lists every reason that the handler can give for a failure."""
+"""docs/operations.md lists every reason that the handler can give for a failure.
+
+cog checks the list itself (`tox -e checks`).
+"""
 
 from __future__ import annotations
 
@@ -32,30 +35,17 @@ def test_every_place_that_makes_an_error_is_read(failures: ModuleType) -> None:
     assert sum(made.values()) <= len(failures.failures())
 
 
-PROPERTIES = (
-    "LoadBalancerArns",
-    "DataTheoremAccountId",
-    "NotificationEndpoint",
-    "LogBucketName",
-    "LogRetentionDays",
-    "ResourceTags",
-)
-
-
 def test_every_property_that_may_be_refused_is_read(failures: ModuleType) -> None:
-    refused = [each.what for each in failures.failures() if each.module == "request"]
+    refused = {each.what for each in failures.failures() if each.module == "request"}
 
-    assert {f"{name} <value> is not valid." for name in PROPERTIES} <= {*refused}
+    lists = ("LoadBalancerArns", "ResourceTags")
+    for name in (*lists, "DataTheoremAccountId", "NotificationEndpoint", "LogBucketName"):
+        assert f"{name} <value> is not valid." in refused
 
 
 def test_both_sentences_are_sentences(failures: ModuleType) -> None:
     for each in failures.failures():
         assert each.what.endswith((".", ">")), each
         assert each.fix.endswith((".", ">", ")")), each
-
-
-def test_the_document_has_them(failures: ModuleType) -> None:
-    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
-
-    assert failures.table() in text
-    assert "LogRetentionDays &lt;value&gt; is not valid. | Give a number from 1 to 36500." in text
+    days = "LogRetentionDays &lt;value&gt; is not valid. | Give a number from 1 to 36500."
+    assert days in failures.table()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.generators import alarm
 from troposphere import Template
 from troposphere.sns import Topic
 
@@ -17,17 +16,8 @@ from dt_logs_rehearsal.scenarios.catalogue import SCENARIOS
 from dt_logs_rehearsal.scenarios.play import rehearse
 from dt_logs_rehearsal.scenarios.released import load
 
-GUIDE = Path(__file__).parents[2] / "docs" / "library.md"
 (SCENARIO,) = (each for each in SCENARIOS if each.name == "delete")
 LEAST = Privileges.LEAST_PRIVILEGE
-
-
-def alarm() -> dict[str, Any]:
-    """Return the names that the guide's module defines."""
-    (code,) = re.findall(r"^```python\n(# alarm\.py\n.*?)^```$", GUIDE.read_text(), re.M | re.S)
-    names: dict[str, Any] = {}
-    exec(code, names)
-    return names
 
 
 def rehearsed(customize: Customize, folder: Path) -> Report:

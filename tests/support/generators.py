@@ -1,11 +1,13 @@
-"""The scripts in docs/, which belong to no package."""
+"""The scripts in docs/, which belong to no package, and the module in a guide."""
 
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -18,3 +20,12 @@ def generator(name: str) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def alarm() -> dict[str, Any]:
+    """Return the names that alarm.py of docs/library.md defines."""
+    guide = (DOCS / "library.md").read_text("utf-8")
+    (code,) = re.findall(r"^```python\n(# alarm\.py\n.*?)^```$", guide, re.M | re.S)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    return names

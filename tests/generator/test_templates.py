@@ -116,52 +116,30 @@ def test_a_schedule_runs_the_function_with_the_stacks_id_and_the_time() -> None:
     }
 
 
-@STACKS
-def test_parameters_and_outputs_have_the_promised_names(template: Any) -> None:
+def test_both_stacks_have_the_same_parameters_and_outputs() -> None:
+    """Only the least-privilege one has a schedule; test_pipelines.py has all the names."""
     required = {"DataTheoremAccountId", "NotificationEndpoint", "LoadBalancerArns"}
-    optional = {
-        "LogBucketName",
-        "LogRetentionDays",
-        "VendorReadScope",
-        "RunToken",
-        "ResourceTags",
-        "ExistingLogBucketNames",
-        "LambdaExecutionRoleName",
-        "LambdaExecutionRolePath",
-        "PermissionsBoundaryArn",
-        "LambdaFunctionName",
-    }
-    parameters = template["Parameters"]
-    assert parameters.keys() - {"RefreshSchedule"} == required | optional
-    assert ("RefreshSchedule" in parameters) == (template is LEAST)
-    assert {name for name, each in parameters.items() if "Default" not in each} == required
-    assert template["Outputs"].keys() == {
-        "LogBuckets",
-        "TopicArns",
-        "SubscriptionArns",
-        "NotOnboarded",
-        "Warnings",
-        "TemplateVersion",
-        "HandlerSha256",
-    }
+
+    assert LEAST["Parameters"].keys() - DOCUMENTED["Parameters"].keys() == {"RefreshSchedule"}
+    assert DOCUMENTED["Parameters"].keys() < LEAST["Parameters"].keys()
+    assert DOCUMENTED["Outputs"].keys() == LEAST["Outputs"].keys()
+    for template in (LEAST, DOCUMENTED):
+        parameters = template["Parameters"].items()
+        assert {name for name, each in parameters if "Default" not in each} == required
 
 
 @ALL
-def test_stack_sets_can_take_it_in_any_partition(template: Any) -> None:
+def test_stack_sets_take_it_in_any_partition_and_the_console_shows_each_parameter_once(
+    template: Any,
+) -> None:
+    """Parameters without a group come last: the Lambda's names and the permissions boundary."""
     assert "Transform" not in template
     assert not [each for each in template["Resources"].values() if "Stack" in each["Type"]]
-    outside_parameters = {name: template[name] for name in template if name != "Parameters"}
-    text = dumps(outside_parameters)
+    text = dumps({name: template[name] for name in template if name != "Parameters"})
     assert not re.search(r"arn:aws|(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])", text)
-
-
-@ALL
-def test_the_console_shows_each_parameter_once(template: Any) -> None:
-    """Parameters without a group come last: the Lambda's names and the permissions boundary."""
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     shown = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
     below = [name for name in template["Parameters"] if name not in shown]
-
     assert sorted(template["Parameters"]) == sorted([*shown, *below])
     assert {name for name in below if "Lambda" not in name} <= {"PermissionsBoundaryArn"}
 
@@ -235,13 +213,9 @@ def test_a_documented_role_has_the_promised_policy() -> None:
     ("partition", "region"), [("aws", "us-east-1"), ("aws-us-gov", "us-gov-west-1")]
 )
 def test_a_least_privilege_role_has_the_published_policy(partition: str, region: str) -> None:
-    published = policy_document(
-        "lambda-execution-least-privilege",
-        partition=partition,
-        region=region,
-        account="123456789012",
-        notification_endpoint=ENDPOINT,
-    )
+    given = {"account": "123456789012", "notification_endpoint": ENDPOINT}
+    name = "lambda-execution-least-privilege"
+    published = policy_document(name, partition=partition, region=region, **given)
     (log_group,) = (each for each in published["Statement"] if each["Sid"] == "LogGroup")
     log_group["Resource"] = f"<{LOG_GROUP}.Arn>"
     *always, own_stack = published["Statement"]
@@ -250,8 +224,8 @@ def test_a_least_privilege_role_has_the_published_policy(partition: str, region:
     assert {**published, "Statement": always} == policy_of(stack, EXECUTION_ROLE)
 
     pseudo = {"AWS::StackId": own_stack["Resource"]}
-    given = GIVEN | {"RefreshSchedule": "rate(1 day)"}
-    stack = ResolvedTemplate(LEAST, given, partition, region, pseudo=pseudo)
+    scheduled = GIVEN | {"RefreshSchedule": "rate(1 day)"}
+    stack = ResolvedTemplate(LEAST, scheduled, partition, region, pseudo=pseudo)
     assert published == policy_of(stack, EXECUTION_ROLE)
 
 

@@ -6,33 +6,8 @@ from pathlib import Path
 from awacs.aws import PolicyDocument
 from troposphere import Ref, Template
 
-import dt_logs_cfn
-from dt_logs_cfn import (
-    Customize,
-    Difference,
-    DtLogsError,
-    Finding,
-    FunctionSettings,
-    Origin,
-    PolicyLimits,
-    Privileges,
-    Release,
-    Settings,
-    TemplateKind,
-    Vendor,
-    Verdict,
-    build_release,
-    compare,
-    execution_policy,
-    handler_zip,
-    lint_templates,
-    service_role_policy,
-    service_role_template,
-    service_role_trust,
-    stack_template,
-    verify_template,
-    write_release,
-)
+import dt_logs_cfn as ours
+from dt_logs_cfn import Privileges, Release, Settings, TemplateKind, build_release
 
 
 def add(template: Template, kind: TemplateKind) -> None:
@@ -40,7 +15,7 @@ def add(template: Template, kind: TemplateKind) -> None:
         template.resources["DTLogsAnalysisLambdaFunction"].MemorySize = 1024
 
 
-CUSTOMIZE: Customize = add
+CUSTOMIZE: ours.Customize = add
 
 
 def release_and_check(out: Path) -> int:
@@ -48,10 +23,10 @@ def release_and_check(out: Path) -> int:
     same: Settings = Settings.load("release.cfg")
     try:
         release: Release = build_release(settings, customize=CUSTOMIZE)
-        folder: Path = write_release(release, out)
-        differences: tuple[Difference, ...] = compare(release, folder)
-        again: tuple[Difference, ...] = compare(build_release(same), str(folder))
-    except DtLogsError as error:
+        folder: Path = ours.write_release(release, out)
+        differences: tuple[ours.Difference, ...] = ours.compare(release, folder)
+        again: tuple[ours.Difference, ...] = ours.compare(build_release(same), str(folder))
+    except ours.DtLogsError as error:
         print(error.what, error.fix)
         return 3
     for difference in differences + again:
@@ -61,33 +36,33 @@ def release_and_check(out: Path) -> int:
 
 
 def look_at(template: str, release: Release) -> bool:
-    verdict: Verdict = verify_template(template, add)
-    origin: Origin = verdict.origin
+    verdict: ours.Verdict = ours.verify_template(template, add)
+    origin: ours.Origin = verdict.origin
     today = datetime.date.today()
-    findings: tuple[Finding, ...] = lint_templates({"it": template}, today)
-    findings += lint_templates(release, today)
+    findings: tuple[ours.Finding, ...] = ours.lint_templates({"it": template}, today)
+    findings += ours.lint_templates(release, today)
     kind: TemplateKind = origin.kind
     return verdict.identical and not findings and kind is TemplateKind.DOCUMENTED
 
 
 def policies() -> list[PolicyDocument]:
-    limits = PolicyLimits(log_group="arn", endpoint=Ref("Endpoint"), log_buckets=["arn"])
+    limits = ours.PolicyLimits(log_group="arn", endpoint=Ref("Endpoint"), log_buckets=["arn"])
     return [
-        execution_policy(Privileges.DOCUMENTED),
-        execution_policy(Privileges.LEAST_PRIVILEGE, limits),
-        service_role_policy("lifecycle", "arn", Ref("Function"), ["arn"]),
-        service_role_policy("documented", "arn", "arn"),
-        service_role_trust(),
+        ours.execution_policy(Privileges.DOCUMENTED),
+        ours.execution_policy(Privileges.LEAST_PRIVILEGE, limits),
+        ours.service_role_policy("lifecycle", "arn", Ref("Function"), ["arn"]),
+        ours.service_role_policy("documented", "arn", "arn"),
+        ours.service_role_trust(),
     ]
 
 
-FUNCTION = FunctionSettings(runtime="python3.13", memory=1024, timeout=600, log_retention=30)
-SETTINGS = Settings((Vendor("aws", "111122223333"),), FUNCTION)
+FUNCTION = ours.FunctionSettings(runtime="python3.13", memory=1024, timeout=600, log_retention=30)
+SETTINGS = Settings((ours.Vendor("aws", "111122223333"),), FUNCTION)
 TEMPLATES: list[Template] = [
-    stack_template(SETTINGS, Privileges.LEAST_PRIVILEGE),
-    service_role_template(SETTINGS),
+    ours.stack_template(SETTINGS, Privileges.LEAST_PRIVILEGE),
+    ours.service_role_template(SETTINGS),
 ]
-VERSION: str = dt_logs_cfn.__version__
-ZIP: bytes = handler_zip()
+VERSION: str = ours.__version__
+ZIP: bytes = ours.handler_zip()
 FILES: dict[str, bytes] = dict(build_release(SETTINGS).files)
 TEXTS: dict[str, str] = build_release(SETTINGS).templates

@@ -64,6 +64,7 @@ def told(old: Template, new: Template) -> Told:
 
 SCOPES = '["LoadBalancer","Location"]'
 MORE = '["LoadBalancer","Location","X"]'
+# A parameter, its attribute and that attribute's new value.
 PARAMETERS = [
     ("LogRetentionDays", "Default", 60, MINOR, "was 30, is now 60"),
     ("LogRetentionDays", "Default", GONE, MAJOR, "was 30, and is gone"),
@@ -83,51 +84,35 @@ PARAMETERS = [
     ("DataTheoremAccountId", "AllowedPattern", ".*", MAJOR, 'was "^[0-9]{12}$", is now ".*"'),
     ("DataTheoremAccountId", "ConstraintDescription", "x", PATCH, 'was "12 digits.", is now "x"'),
 ]
+TRUST = "AssumeRolePolicyDocument"
+NOT_GIVEN = "is no longer what the customer gives as"
+RUNS_AGAIN = "changes, so that its function runs again"
+REPLACED = "may be replaced, since its"
+NOW = "changed statement, now:"
+LOOKED_UP = {"Fn::FindInMap": ["x", "y", "z"]}
+ASSUMES = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
+# A resource, its property and that property's new value.
 PROPERTIES = [
-    (FUNCTION, "FunctionName", "x", MAJOR, " may be replaced, since its FunctionName changes"),
+    (FUNCTION, "FunctionName", "x", MAJOR, f" {REPLACED} FunctionName changes"),
     # These replace the function only under conditions, or for a custom resource.
-    (FUNCTION, "DurableConfig", {}, MAJOR, " may be replaced, since its DurableConfig changes"),
-    (INVOCATION, "ServiceToken", "x", MAJOR, " may be replaced, since its ServiceToken changes"),
-    (
-        INVOCATION,
-        "DataTheoremAccountId",
-        "666677778888",
-        MAJOR,
-        ": DataTheoremAccountId is no longer what the customer gives as DataTheoremAccountId",
-    ),
-    (
-        INVOCATION,
-        "ServiceTimeout",
-        1100,
-        PATCH,
-        ": ServiceTimeout changes, so that its function runs again",
-    ),
+    (FUNCTION, "DurableConfig", {}, MAJOR, f" {REPLACED} DurableConfig changes"),
+    (INVOCATION, "ServiceToken", "x", MAJOR, f" {REPLACED} ServiceToken changes"),
+    (INVOCATION, "LogBucketName", "x", MAJOR, f": LogBucketName {NOT_GIVEN} LogBucketName"),
+    (INVOCATION, "ServiceTimeout", 1100, PATCH, f": ServiceTimeout {RUNS_AGAIN}"),
     (FUNCTION, "MemorySize", 256, PATCH, ": MemorySize changes"),
     (FUNCTION, "Role", "x", MAJOR, ": Role changes, and so what runs, or under which rights"),
     (ROLE, "PermissionsBoundary", GONE, MAJOR, ": PermissionsBoundary changes"),
     (ROLE, "PermissionsBoundary", "x", MAJOR, ": PermissionsBoundary changes"),
-    (ROLE, "Policies", {"Ref": "X"}, MAJOR, ': changed statement, now: {"Ref":"X"}'),
-    (
-        ROLE,
-        "ManagedPolicyArns",
-        ["arn:aws:iam::aws:policy/X"],
-        MAJOR,
-        ': changed statement, now: Allow managed policy "arn:aws:iam::aws:policy/X"',
-    ),
-    (
-        ROLE,
-        "AssumeRolePolicyDocument/Statement/-",
-        {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"},
-        MAJOR,
-        ": AssumeRolePolicyDocument changes, and may give rights",
-    ),
+    (ROLE, "Policies", {"Ref": "X"}, MAJOR, f': {NOW} {{"Ref":"X"}}'),
     (
         ROLE,
         "Policies/0/PolicyDocument",
-        {"Fn::FindInMap": ["x", "y", "z"]},
+        LOOKED_UP,
         MAJOR,
-        ': changed statement, now: {"Fn::FindInMap":["x","y","z"]}',
+        f': {NOW} {{"Fn::FindInMap":["x","y","z"]}}',
     ),
+    (ROLE, "ManagedPolicyArns", ["x"], MAJOR, f': {NOW} Allow managed policy "x"'),
+    (ROLE, f"{TRUST}/Statement/-", ASSUMES, MAJOR, f": {TRUST} changes, and may give rights"),
 ]
 OWN_TOPIC = "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:dt-logs-analysis-*"
 CONDITIONAL = {
@@ -151,11 +136,7 @@ RIGHTS = [
         "right added: s3:A, s3:B on x, if StringEquals aws:ResourceAccount"
         ' "${AWS::AccountId}", where HasLogBucketName',
     ),
-    (
-        "-",
-        {"Fn::Transform": {"Name": "x"}},
-        'changed statement, now: {"Fn::Transform":{"Name":"x"}}',
-    ),
+    ("-", {"Fn::Transform": "x"}, 'changed statement, now: {"Fn::Transform":"x"}'),
 ]
 SETTINGS = "Metadata/DTLogsAnalysis/Settings/aws"
 LABELS = "Metadata/AWS::CloudFormation::Interface/ParameterLabels"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -325,34 +323,6 @@ def test_without_credentials(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path
 
     assert ran.code == 3
     assert "There are no AWS credentials (NoCredentialsError)" in ran.err
-
-
-def test_a_publisher_that_is_killed(run: Run, server: Server, tmp_path: Path) -> None:
-    """A publisher gets SIGKILL in the middle of its uploads, and another one completes them."""
-    process: list[subprocess.Popen[bytes]] = []
-
-    def before(key: str) -> None:
-        if len(server.puts) == 5:
-            process[0].send_signal(signal.SIGKILL)
-
-    server.before_put = before
-    words = ("publish", "--bucket", BUCKET, "--revision", "f00d")
-    process.append(
-        subprocess.Popen(
-            (sys.executable, "-m", "dt_logs_cfn", *words),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **server.environment()},
-        )
-    )
-    assert process[0].wait(60) == -signal.SIGKILL
-    assert "logs-analysis/versions.json" not in there(server)
-
-    assert publish(run).code == 0
-
-    files = build_release(Settings.load(tmp_path / "release.cfg")).files
-    found = there(server)
-    assert all(found[f"logs-analysis/{__version__}/{name}"] == files[name] for name in files)
 
 
 def test_what_is_released_is_neither_built_over_nor_changed(run: Run, tmp_path: Path) -> None:

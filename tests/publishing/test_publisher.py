@@ -72,6 +72,13 @@ def latest(server: Server) -> Any:
     return json.loads(there(server)["logs-analysis/latest.json"])
 
 
+def head(server: Server, key: str) -> tuple[str, str]:
+    """Return an object's headers that browsers and caches need."""
+    of = {"Bucket": BUCKET, "ExpectedBucketOwner": OWNER}
+    found = server.s3.head_object(Key=f"logs-analysis/{key}", **of)
+    return found["ContentType"], found["CacheControl"]
+
+
 def test_everything_is_up_and_publishing_again_changes_nothing(server: Server) -> None:
     """The checksums come first, and what points to them last."""
     done = published(server, publication(latest=True))
@@ -87,6 +94,12 @@ def test_everything_is_up_and_publishing_again_changes_nothing(server: Server) -
     at = "2027-01-31T12:00:00Z"
     assert versions(server) == [{**entry, "revision": "f00d", "published": at}]
     assert latest(server) == {**entry, "url": f"{BASE_URL}/0.1.0/"}
+    for_ever, text = "public, max-age=31536000, immutable", "text/plain; charset=utf-8"
+    assert head(server, "0.1.0/handler.zip") == ("application/zip", for_ever)
+    assert head(server, "0.1.0/SHA256SUMS") == (text, for_ever)
+    assert head(server, "0.1.0/index.html") == ("text/html; charset=utf-8", for_ever)
+    assert head(server, "versions.json") == ("application/json", "no-cache")
+    assert head(server, "latest.json") == ("application/json", "no-cache")
     assert server.puts[0] == f"/{BUCKET}/{PREFIX}SHA256SUMS"
     assert server.puts[-2:] == [f"/{BUCKET}/logs-analysis/{name}" for name in names]
 
@@ -100,23 +113,6 @@ def test_everything_is_up_and_publishing_again_changes_nothing(server: Server) -
         "it does",
     }
     assert there(server) == found
-
-
-def test_headers_are_what_browsers_and_caches_need(server: Server) -> None:
-    published(server, publication(latest=True))
-
-    def head(key: str) -> tuple[str, str]:
-        found = server.s3.head_object(
-            Bucket=BUCKET, Key=f"logs-analysis/{key}", ExpectedBucketOwner=OWNER
-        )
-        return found["ContentType"], found["CacheControl"]
-
-    for_ever = "public, max-age=31536000, immutable"
-    assert head("0.1.0/dt-logs-analysis.template.json") == ("application/json", for_ever)
-    assert head("0.1.0/handler.zip") == ("application/zip", for_ever)
-    assert head("0.1.0/SHA256SUMS") == ("text/plain; charset=utf-8", for_ever)
-    assert head("versions.json") == ("application/json", "no-cache")
-    assert head("latest.json") == ("application/json", "no-cache")
 
 
 def test_other_bytes_are_refused_and_what_is_there_stays(server: Server) -> None:

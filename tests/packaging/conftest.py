@@ -30,21 +30,16 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def releases_before(source: Path) -> set[Path]:
-    return set((source / "build").rglob("*"))
-
-
-@pytest.fixture(scope="session")
-def dist(
-    source: Path, releases_before: set[Path], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """Build the sdist, and the wheel from the sdist; return their folder."""
+def dist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the sdist, and the wheel from the sdist, without warnings; return their folder."""
+    releases = set((source / "build").rglob("*"))
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--outdir", str(folder), str(source)]
     mine = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=mine)
     told = [line for line in (done.stdout + done.stderr).splitlines() if "warn" in line.lower()]
     assert told == []
+    assert set((source / "build").rglob("*")) == releases  # setuptools builds in build/, too
     return folder
 
 

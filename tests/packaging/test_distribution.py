@@ -41,12 +41,6 @@ def test_the_sdist_holds_what_the_wheel_is_built_from(dist: Path) -> None:
     assert sorted(files) == expected("sdist")
 
 
-def test_packaging_leaves_the_releases_alone(
-    source: Path, releases_before: set[Path], dist: Path
-) -> None:
-    assert set((source / "build").rglob("*")) == releases_before
-
-
 def test_the_handlers_zip_holds_what_lambda_imports_and_nothing_else() -> None:
     assert [*embedding.handler_files()] == expected("handler")
 

@@ -1,4 +1,4 @@
-"""The AWS CLI, as an independent client, fetches what was published and validates it."""
+"""The AWS CLI, as an independent client, fetches what was published."""
 
 from __future__ import annotations
 
@@ -9,28 +9,17 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-from publishing.conftest import BASE_URL, BUCKET, SETTINGS, nobody, place, publication, target_of
+from publishing.conftest import BUCKET, SETTINGS, nobody, place, publication, target_of
 from support.aws_cli import aws_cli
 from support.s3_server import OWNER, Server
 
 from dt_logs_cfn import __version__, build_release
 from dt_logs_cfn.publish.plan import publication_plan
 from dt_logs_cfn.publish.publisher import publish
-from dt_logs_cfn.release.build import STACK_TEMPLATES
 from dt_logs_cfn.verify.fetching import optional
 
 RELEASE = build_release(SETTINGS)
 KEY = f"logs-analysis/{__version__}/"
-
-
-@pytest.fixture
-def published(server: Server) -> Server:
-    target = target_of(SETTINGS)
-    plan = publication_plan(publication(RELEASE, latest=True), target)
-    (done,) = publish({target: plan}, lambda _: place(server), optional, nobody, lambda *_: None)
-    assert done.failure is None
-    return server
 
 
 def ran(server: Server, *words: str) -> Any:
@@ -44,12 +33,16 @@ def ran(server: Server, *words: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_it_gets_the_bytes_that_the_checksums_name(published: Server, tmp_path: Path) -> None:
+def test_it_gets_the_bytes_that_the_checksums_name(server: Server, tmp_path: Path) -> None:
+    target = target_of(SETTINGS)
+    plan = publication_plan(publication(RELEASE, latest=True), target)
+    (done,) = publish({target: plan}, lambda _: place(server), optional, nobody, lambda *_: None)
+    assert done.failure is None
     sums = RELEASE.files["SHA256SUMS"].decode()
     path = tmp_path / "fetched"
     for name in ("SHA256SUMS", "dt-logs-analysis.template.json", "handler.zip", "index.html"):
         found = ran(
-            published,
+            server,
             *("s3api", "get-object", "--bucket", BUCKET, "--key", f"{KEY}{name}"),
             *("--expected-bucket-owner", OWNER, "--checksum-mode", "ENABLED", str(path)),
         )
@@ -58,12 +51,3 @@ def test_it_gets_the_bytes_that_the_checksums_name(published: Server, tmp_path: 
         assert found["CacheControl"] == "public, max-age=31536000, immutable"
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         assert name == "SHA256SUMS" or f"{digest}  {name}\n" in sums
-
-
-def test_it_validates_each_template_by_its_url(published: Server) -> None:
-    for name in (*STACK_TEMPLATES, "cloudformation-role.template.json"):
-        url = f"{BASE_URL}/{__version__}/{name}"  # the customers' URL, which moto knows as its own
-        found = ran(published, "cloudformation", "validate-template", "--template-url", url)
-
-        # moto lints the template, but returns only its description.
-        assert found["Description"] == json.loads(RELEASE.files[name])["Description"]

@@ -156,6 +156,14 @@ def test_help_has_no_awkward_phrase_and_short_sentences(help_text: str) -> None:
     assert (AWKWARD.findall(help_text), long_ones(help_text)) == ([], [])
 
 
+def test_the_readme_explains_what_is_unknown_after_a_launch() -> None:
+    session = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    unknown = re.findall(r"^  unknown  (.+?)  ", session, re.MULTILINE)
+
+    assert len(unknown) == 3
+    assert [each for each in unknown if f"`{each}`" not in README.read_text("utf-8")] == []
+
+
 def test_the_readme_is_short_and_has_short_sentences() -> None:
     text = README.read_text("utf-8")
 

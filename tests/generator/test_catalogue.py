@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dt_logs_cfn import canonical
@@ -118,6 +118,7 @@ def test_who_only_reads_passes_over_what_a_later_version_adds() -> None:
     assert Catalogue.parse(content(more=1)[:-1] + b', "also": 2}', lenient=True).find("1.0.0")
 
 
+@example(b"[]")
 @given(st.binary(max_size=60) | st.just(b"[" * 100_000) | st.just(b'{"versions": null}'))
 def test_any_bytes_are_ours_or_refused(found: bytes) -> None:
     for read in (Catalogue.parse, pointed):

@@ -11,8 +11,9 @@ from awacs.aws import Allow, Statement
 from awacs.cloudwatch import PutMetricAlarm
 from hcl2.api import loads
 from support.generators import alarm
-from troposphere import FindInMap, GetAtt, If, Output, Parameter, Ref, Tags, Template
+from troposphere import FindInMap, GetAtt, If, Output, Parameter, Ref, Sub, Tags, Template
 from troposphere.cloudwatch import Alarm
+from troposphere.iam import Policy
 
 from dt_logs_cfn import (
     Customize,
@@ -188,6 +189,15 @@ def test_a_function_in_an_added_statement_is_resolved_or_refused() -> None:
     assert "arn:aws:a" in text and "arn:aws:b" not in text
     with pytest.raises(BuildError, match=r"uses Fn::FindInMap; a policy file cannot.* Fn::Sub"):
         changed_by(looked_up)
+
+
+def test_a_policy_of_the_service_role_as_text_is_refused() -> None:
+    text = Sub('{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}')
+    added = Policy(PolicyName="Text", PolicyDocument=text)
+    write_text = at(ROLES, lambda t: t.resources[SERVICE_ROLE].Policies.append(added))
+
+    with pytest.raises(BuildError, match=r"policy of the service role is text.* as an object"):
+        changed_by(write_text)
 
 
 def test_the_order_in_a_condition_does_not_show() -> None:

@@ -111,6 +111,13 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
             Settings.load(path)
 
 
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "release.cfg")
+
+    with pytest.raises(SettingsError, match=r"release\.cfg is a pipe\. Name a file"):
+        Settings.load(tmp_path / "release.cfg")
+
+
 @STEADY
 @given(all_settings)
 def test_what_is_recorded_can_be_read_back(settings: Settings) -> None:

@@ -332,6 +332,9 @@ def test_a_foreign_record_is_refused(value: Any, record: Any, whole: bool) -> No
 def test_a_template_without_a_record_is_none_of_ours(template: Any) -> None:
     with pytest.raises(VerifyError, match="which release"):
         origin(template)
+    record = {"Version": "1.0.0", "Privileges": "all"}
+    with pytest.raises(VerifyError, match="names privileges 'all'"):
+        origin({"Metadata": {"DTLogsAnalysis": record}})
 
 
 @pytest.mark.parametrize(

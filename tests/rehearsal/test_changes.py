@@ -79,12 +79,6 @@ def test_what_is_created_and_deleted_is_shown_with_all_that_is_set() -> None:
     assert [*lines(diff(full, {"buckets": {}}))] == [each.replace("+", "-") for each in created]
 
 
-def test_a_resource_without_properties_is_there_all_the_same() -> None:
-    found = diff({"account_blocks": {}}, {"account_blocks": {"123456789012": {}}})
-
-    assert next(lines(found)) == "+ Block Public Access of account 123456789012"
-
-
 def test_each_difference_names_its_resource() -> None:
     before = {"buckets": {}, "subscriptions": {}, "load_balancers": {}}
     buckets = {"logs": {"policy": None, "tags": {"a": "b", "c": "d"}}}

@@ -9,7 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
@@ -17,16 +17,15 @@ from typing import Any
 
 import pytest
 from support.commands import Runner
-from support.emulated import BOTH, Emulated
-from support.lossy import lossy
+from support.drifts import add_statement, log_bucket
+from support.emulated import BOTH, ENDPOINT, Emulated
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.commands import deploy, remove
-from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.world import Call
 
 NAME = "dt-logs-analysis"
-SECRET = "https://logs.example.com/in?token=SECRET"
+ActAs = Callable[..., None]
 PATIENCE = 300  # seconds that a process may take on a busy machine
 
 
@@ -40,7 +39,7 @@ def options(account: Emulated, *load_balancers: str) -> list[str]:
     return [
         *("--release", str(account.release), "--role-arn", account.role),
         *("--parameter", "DataTheoremAccountId=999988887777"),
-        *("--parameter", f"NotificationEndpoint={SECRET}"),
+        *("--parameter", f"NotificationEndpoint={ENDPOINT}"),
         *(w for a in load_balancers or account.load_balancers[:1] for w in ("--load-balancer", a)),
     ]
 
@@ -93,27 +92,12 @@ def test_a_stack_is_shown_confirmed_made_and_followed(account: Emulated, run: Ru
     )
 
 
-@pytest.mark.parametrize(
-    ("answers", "failure"),
-    [
-        (("no",), "It was not confirmed, so nothing was changed. Run it again to be asked again."),
-        (
-            (),
-            "Not a terminal, so I cannot ask for confirmation; nothing was changed."
-            " Run it in a terminal, or with --yes.",
-        ),
-    ],
-)
-def test_what_is_not_confirmed_leaves_nothing_behind(
-    account: Emulated, run: Runner, answers: tuple[str, ...], failure: str
-) -> None:
-    ran = run.answering(*answers)(*options(account))
-    assert (ran.code, ran.out, ran.failure) == (3, "", failure)
+def test_what_is_not_confirmed_leaves_nothing_behind(account: Emulated, run: Runner) -> None:
+    ran = run.answering("no")(*options(account))
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.failure.startswith("It was not confirmed, so nothing was changed.")
     assert "create stack" in ran.told
-    for _ in range(100):  # CloudFormation takes a moment to delete even an empty stack
-        if stacks(account) == []:
-            break
-        time.sleep(0.02)
+    account.sandbox.cloudformation.join()
     assert stacks(account) == []
 
 
@@ -125,7 +109,7 @@ def test_an_update_keeps_what_is_left_out_and_shows_old_and_new(
     before = parameters(account)
     ran = run(
         *again(account, "--load-balancer", web, "--load-balancer", api),
-        *("--parameter", f"NotificationEndpoint={SECRET}2", "--tag", "cost=7"),
+        *("--parameter", f"NotificationEndpoint={ENDPOINT}2", "--tag", "cost=7"),
     )
     assert (ran.code, ran.failure) == (0, "")
     assert f"    LoadBalancerArns: {web} -> {web},{api}" in ran.told.splitlines()
@@ -136,7 +120,7 @@ def test_an_update_keeps_what_is_left_out_and_shows_old_and_new(
     assert parameters(account) == {
         **before,
         "LoadBalancerArns": f"{web},{api}",
-        "NotificationEndpoint": f"{SECRET}2",
+        "NotificationEndpoint": f"{ENDPOINT}2",
     }
     assert stack(account)["RoleARN"] == account.role
     assert sorted(each["Key"] for each in stack(account)["Tags"]) == ["cost", "team"]
@@ -171,31 +155,23 @@ def test_load_balancers_are_added_and_removed(account: Emulated, run: Runner) ->
     ]
     assert account.sandbox.account.snapshot() == before
     assert parameters(account)["LoadBalancerArns"] == f"{web},{api}"
-
-    ran = run(*again(account, "--remove-load-balancer", web, "--allow-removal"))
-
-    assert (ran.code, ran.told.splitlines()[2]) == (0, f"  {web.partition(':loadbalancer/')[2]}")
-    assert parameters(account)["LoadBalancerArns"] == api
-    assert (logs(account, web), logs(account, api)) == (False, True)
-
-
-def test_a_list_that_drops_a_load_balancer_is_agreed_to_by_hand(
-    account: Emulated, run: Runner
-) -> None:
-    web, api = account.load_balancers
-    run(*options(account, web, api), "--yes")
     wanted = ("--release", str(account.release), "--load-balancer", api)
-
     assert run(*wanted, "--yes").failure == NOT_AGREED
+
     ran = run.answering("y")(*wanted)
 
     assert (ran.code, run.asked) == (0, ["Go ahead? [y/N]"])
     assert ran.told.splitlines()[2] == f"  {web.partition(':loadbalancer/')[2]}"
+    assert parameters(account)["LoadBalancerArns"] == api
     assert (logs(account, web), logs(account, api)) == (False, True)
+    assert run(*again(account, "--add-load-balancer", web)).code == 0
+    removal = ("--remove-load-balancer", web, "--allow-removal")
+    assert run(*again(account, *removal)).code == 0
+    assert parameters(account)["LoadBalancerArns"] == api
 
 
 def test_of_every_load_balancer_those_that_leave_are_listed(
-    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
+    account: Emulated, run: Runner, act_as: ActAs
 ) -> None:
     web, api = account.load_balancers
     run(*options(account, "*"), "--yes")
@@ -207,35 +183,13 @@ def test_of_every_load_balancer_those_that_leave_are_listed(
         [f"  {api.partition(':loadbalancer/')[2]}"],
     )
     may = {"Effect": "Allow", "Action": list(RIGHTS), "Resource": "*"}
-    for name, value in account.person(may).items():
-        monkeypatch.setenv(name.upper(), value)
+    act_as(may)
     ran = run(*again(account, "--load-balancer", web))
     assert (ran.failure, ran.told.splitlines()[2:]) == (
         NOT_AGREED,
         ["  every other load balancer in this region (you are not allowed to list them)"],
     )
     assert (logs(account, web), logs(account, api)) == (True, True)
-
-
-def test_a_list_that_cannot_be_is_refused(account: Emulated, run: Runner) -> None:
-    web, api = account.load_balancers
-    assert "It has none yet." in run(*options(account)[:-2], "--remove-load-balancer", web).failure
-    run(*options(account), "--yes")
-
-    other = run(*again(account, "--remove-load-balancer", api)).failure
-    last = run(*again(account, "--remove-load-balancer", web)).failure
-    run(*again(account, "--load-balancer", "*"))
-    every = run(*again(account, "--add-load-balancer", web)).failure
-
-    assert other == f"The stack does not have the load balancer '{api}'. It has {web}."
-    assert last == (
-        "That leaves the stack without a load balancer. To remove the whole stack, use"
-        f" `dt-logs-cfn remove --stack {NAME}`."
-    )
-    assert every.startswith(
-        "The stack's LoadBalancerArns is '*', which covers every load balancer."
-    )
-    assert parameters(account)["LoadBalancerArns"] == "*"
 
 
 def test_load_balancer_that_was_left_out_is_named_and_fails(account: Emulated, run: Runner) -> None:
@@ -255,27 +209,12 @@ def test_load_balancer_that_was_left_out_is_named_and_fails(account: Emulated, r
 
 
 def test_what_stops_logs_is_a_warning_and_fails(account: Emulated, run: Runner) -> None:
-    writes = {
-        "Effect": "Allow",
-        "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
-        "Action": "s3:PutObject",
-        "Resource": "arn:aws:s3:::named-logs/*",
-    }
-    policy = {"Version": "2012-10-17", "Statement": [writes]}
-    account.sandbox.account.add_bucket("named-logs", policy=policy)
-    web = account.sandbox.account.add_load_balancer("other", bucket="named-logs")
+    inside = account.sandbox.account
+    log_bucket(inside, "named-logs")
+    web = inside.add_load_balancer("other", bucket="named-logs")
     assert run(*options(account, web), "--yes").code == 0
-    deny = {
-        "Sid": "OursAlone",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:GetObject",
-        "Resource": "arn:aws:s3:::named-logs/*",
-    }
-    s3 = account.sandbox.account.s3
-    policy = json.loads(s3.get_bucket_policy(Bucket="named-logs")["Policy"])
-    policy["Statement"].append(deny)
-    s3.put_bucket_policy(Bucket="named-logs", Policy=json.dumps(policy))
+    deny = {"Sid": "OursAlone", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject"}
+    add_statement(inside, "named-logs", {**deny, "Resource": "arn:aws:s3:::named-logs/*"})
 
     ran = run(*again(account, "--parameter", "RunToken=2"))
 
@@ -336,7 +275,7 @@ def test_a_stack_that_another_client_made_is_updated(account: Emulated, run: Run
     values = {
         "LoadBalancerArns": account.load_balancers[0],
         "DataTheoremAccountId": "999988887777",
-        "NotificationEndpoint": SECRET,
+        "NotificationEndpoint": ENDPOINT,
     }
     cfn = account.client("cloudformation")
     cfn.create_stack(
@@ -405,22 +344,6 @@ def test_a_stack_that_cannot_be_updated_is_told_with_its_fix(
     assert fix in ran.failure
 
 
-def test_values_are_read_from_a_file_and_options_count_more(
-    account: Emulated, run: Runner, tmp_path: Path
-) -> None:
-    file = tmp_path / "values.json"
-    listed = [
-        {"ParameterKey": "DataTheoremAccountId", "ParameterValue": "111111111111"},
-        {"ParameterKey": "NotificationEndpoint", "ParameterValue": SECRET},
-        {"ParameterKey": "RunToken", "UsePreviousValue": True},
-    ]
-    file.write_text(json.dumps(listed))
-    more = ("--parameters", str(file), "--role-arn", account.role, "--load-balancer", "*")
-    assert run(*again(account, *more, "--parameter", "DataTheoremAccountId=999988887777")).code == 0
-    found = parameters(account)
-    assert (found["LoadBalancerArns"], found["DataTheoremAccountId"]) == ("*", "999988887777")
-
-
 def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
     account: Emulated, run: Runner, tmp_path: Path
 ) -> None:
@@ -464,30 +387,6 @@ def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
             "LogRetentionDays '0' is not valid. It takes 1 to 36500.",
         ),
         (
-            3,
-            ("--parameter", "LoadBalencerArns=*"),
-            "The template has no parameter 'LoadBalencerArns'. Did you mean LoadBalancerArns?",
-        ),
-        (2, ("--tag", "team"), "--tag 'team' has no value. Write it as --tag KEY=VALUE."),
-        (
-            2,
-            ("--parameter", "LoadBalancerArns=*"),
-            "--load-balancer and --parameter LoadBalancerArns are both given. Give one of them.",
-        ),
-        (
-            2,
-            ("--stack", "a_b"),
-            "'a_b' is not a stack name. Use up to 128 letters, digits and hyphens; the first is"
-            " a letter.",
-        ),
-        (
-            2,
-            ("--stack", "logs-of-web"),
-            "The service role manages only stacks whose names begin with 'dt-logs-analysis', and"
-            " 'logs-of-web' does not. Choose another --stack, or give the role's StackNamePrefix"
-            " by --stack-name-prefix.",
-        ),
-        (
             2,
             ("--role-arn", "role/x"),
             "'role/x' is not the ARN of a role. Give the service role's:"
@@ -502,30 +401,6 @@ def test_what_is_wrong_is_told_before_anything_is_asked_of_aws(
     ran = run(*options(account), "--yes", *more)
     assert (ran.code, ran.out, ran.failure) == (code, "", failure)
     assert len(account.sandbox.calls) == before
-
-
-ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
-
-
-@pytest.mark.parametrize(
-    "named",
-    [
-        f"*,{ARN}",
-        ARN.replace("us-east-1", "eu-west-1"),
-        ARN.replace("123456789012", "123456789013"),
-        ARN.replace("arn:aws:", "arn:aws-cn:"),
-    ],
-)
-def test_load_balancers_that_the_handler_would_refuse_are_refused(
-    account: Emulated, run: Runner, named: str
-) -> None:
-    ran = run(*options(account, *named.split(",")), "--yes")
-    assert ran.failure == (
-        f"LoadBalancerArns {named.split(',')[0]!r} is not valid. Give the whole ARNs, without"
-        " quotes, of application load balancers (arn:…:loadbalancer/app/NAME/ID) in this account"
-        " and region (123456789012, us-east-1), or * alone for all."
-    )
-    assert stacks(account) == []
 
 
 RIGHTS = (
@@ -568,7 +443,7 @@ def test_the_rights_that_the_guide_names_are_enough_and_needed(
 
 def review(account: Emulated, name: str) -> None:
     """Let another client create a change set for a stack that does not exist yet."""
-    values = {"DataTheoremAccountId": "999988887777", "NotificationEndpoint": SECRET}
+    values = {"DataTheoremAccountId": "999988887777", "NotificationEndpoint": ENDPOINT}
     account.client("cloudformation").create_change_set(
         StackName=NAME,
         ChangeSetName=name,
@@ -648,101 +523,6 @@ def test_other_rights_are_shown_before_they_are_given(account: Emulated, run: Ru
         each.startswith(f"{role} added: ") and "s3:*" in each for each in ran.told.split("\n")
     )
     assert f"{role} taken away: sns:ListSubscriptionsByTopic on arn:" in ran.told
-
-
-def test_an_account_that_cannot_be_reached_is_told(
-    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    assert run(*options(account), "--yes").failure == (
-        "127.0.0.1 cannot be reached (EndpointConnectionError)."
-        " Check the network, the proxy and the region, then try again."
-    )
-
-
-def test_a_missing_right_is_named(
-    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    may = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
-    for name, value in account.person(may).items():
-        monkeypatch.setenv(name.upper(), value)
-    ran = run(*options(account), "--yes")
-    assert ran.failure.startswith("AWS denies CreateChangeSet: ")
-    assert "iam:PassRole" in ran.failure
-    assert ran.failure.endswith("use credentials that have it, then try again.")
-
-
-def test_credentials_that_are_over_are_told(
-    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    credentials = account.person()
-    account.sandbox.endpoint.expire(credentials)
-    for name, value in credentials.items():
-        monkeypatch.setenv(name.upper(), value)
-    assert run(*options(account), "--yes").failure.startswith("The credentials have expired. ")
-
-
-def refuse(account: Emulated, operation: str, times: int) -> list[str]:
-    """Throttle an operation `times` times; return the list of the operations called."""
-    asked: list[str] = []
-
-    def before(call: Call) -> None:
-        asked.append(call.operation)
-        if call.operation == operation and asked.count(operation) <= times:
-            raise Refused("Throttling", "Rate exceeded")
-
-    account.sandbox.endpoint.before = before
-    return asked
-
-
-def test_throttling_is_waited_for(account: Emulated, run: Runner) -> None:
-    asked = refuse(account, "CreateChangeSet", 2)
-    assert run(*options(account), "--yes").code == 0
-    assert asked.count("CreateChangeSet") == 3
-
-
-def test_a_connection_that_is_lost_leaves_the_stack_going_on(
-    account: Emulated, run: Runner
-) -> None:
-    asked: list[str] = []
-
-    def before(call: Call) -> None:
-        asked.append(call.operation)
-        if call.operation == "DescribeStackEvents" and "ExecuteChangeSet" in asked:
-            raise Refused("ExpiredToken", "The security token is expired", 403)
-
-    account.sandbox.endpoint.before = before
-    ran = run(*options(account), "--yes")
-    assert ran.failure.startswith("The stack goes on, and cannot be followed: ")
-    assert ran.failure.endswith("The same command follows it again.")
-    account.sandbox.endpoint.before = lambda call: None
-    account.sandbox.cloudformation.join()
-    assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
-
-
-@pytest.mark.parametrize("operation", ["CreateChangeSet", "ExecuteChangeSet"])
-def test_an_answer_that_is_lost_fails_nothing(
-    account: Emulated, run: Runner, monkeypatch: pytest.MonkeyPatch, operation: str
-) -> None:
-    with lossy(account.sandbox.endpoint.url) as network:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", network.url)
-        network.answers.add((operation, 1))
-        ran = run(*options(account), "--yes")
-    assert (ran.code, ran.failure, network.sent[operation]) == (0, "", 2)
-    assert ran.out.startswith(f"{NAME}: created, CREATE_COMPLETE\n")
-
-
-def test_without_credentials_there_is_one_line(account: Emulated) -> None:
-    environment = account.environment_of({})
-    done = subprocess.run(
-        [sys.executable, "-m", "dt_logs_cfn", "deploy", *options(account), "--yes"],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr.startswith("dt-logs-cfn: There are no AWS credentials")
-    assert done.stderr.count("\n") == 1
 
 
 def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: Emulated) -> None:

@@ -159,10 +159,6 @@ def test_what_is_not_emulated_says_so(sandbox: Sandbox) -> None:
     assert (code, text) == ("NotImplemented", "ListTopics of sns is not emulated")
 
 
-def test_it_listens_on_the_loopback_alone(sandbox: Sandbox) -> None:
-    assert sandbox.endpoint.url.startswith("http://127.0.0.1:")
-
-
 def listening() -> set[str]:
     """Return the addresses on which this process listens."""
     found = set()

@@ -104,10 +104,6 @@ def test_what_changed_is_side_by_side() -> None:
     assert re.findall(r"<pre[^>]*>(.*?)</pre>", row) == ["none", "1"]
 
 
-def test_a_page_of_nothing_is_a_page() -> None:
-    assert "The scenarios that were rehearsed" in page([])
-
-
 def test_it_needs_nothing_from_elsewhere() -> None:
     text = page([REPORT])
     assert "http" not in text.replace("http-equiv", "")

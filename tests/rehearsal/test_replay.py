@@ -10,19 +10,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 
 import pytest
-from rehearsal.test_remove import NAME, deployed
-from support.commands import Runner
-from support.emulated import Emulated, emulated
+from support.emulated import STACK, Emulated, emulated
 
-from dt_logs_cfn.commands import replay
-from dt_logs_rehearsal.account import Refused
 from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
-from dt_logs_rehearsal.account.world import Call
 from dt_logs_rehearsal.pace import Pace
 from dt_logs_rehearsal.vendor import ENDPOINT
 
@@ -88,16 +81,11 @@ class Outage:
 
 
 @pytest.fixture
-def outage(tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outage]:
+def outage(tmp_path: Path, release: Path) -> Iterator[Outage]:
     pace = Jumping()
     with emulated(tmp_path, release, pace=pace) as account:
-        for name, value in account.environment.items():
-            monkeypatch.setenv(name, value)
-        deployed(
-            account,
-            NotificationEndpoint=ENDPOINT,
-            LoadBalancerArns=",".join(account.load_balancers),
-        )
+        arns = ",".join(account.load_balancers)
+        account.create_stack(NotificationEndpoint=ENDPOINT, LoadBalancerArns=arns)
         account.sandbox.vendor.receive()
         pace.jump(HOUR)
         yield Outage(account, pace)
@@ -114,7 +102,7 @@ def test_an_outage_of_two_hours_is_found_replayed_and_received_once(outage: Outa
     outage.log(4)
     assert outage.read() == outage.visited(1, 4) + outage.visited(29, 32)
 
-    looked = json.loads(outage.run("status", "--stack", NAME, "--json").stdout)
+    looked = json.loads(outage.run("status", "--stack", STACK, "--json").stdout)
     found = [each for each in looked["checks"] if each["name"] == "announcements"]
     assert len(found) == 2  # one for each load balancer
     assert {re.sub(r"^\d+ delivered", "… delivered", each["saw"]) for each in found} == {
@@ -126,60 +114,3 @@ def test_an_outage_of_two_hours_is_found_replayed_and_received_once(outage: Outa
 
     assert (ran.returncode, json.loads(ran.stdout)["announced"]) == (0, 24), ran.stderr
     assert outage.read() == outage.visited(1, 32)
-
-
-def run(outage: Outage, capsys: pytest.CaptureFixture[str]) -> Runner:
-    edge = partial(replay.replayed, clock=outage.pace)
-    return Runner(replay.configure, edge, capsys, sleep=lambda seconds: None)
-
-
-def ago(outage: Outage, seconds: float) -> str:
-    at = datetime.fromtimestamp(outage.pace() - seconds, timezone.utc)
-    return f"--since={at.isoformat()}"
-
-
-def test_throttled_batches_are_sent_again(
-    outage: Outage, capsys: pytest.CaptureFixture[str]
-) -> None:
-    outage.log(12, every=10.0)
-    outage.read()
-    calls: list[str] = []
-
-    def before(call: Call) -> None:
-        if call.operation == "PublishBatch":
-            calls.append(call.operation)
-            if len(calls) <= 2:
-                raise Refused("Throttling", "Rate exceeded")
-
-    outage.account.sandbox.endpoint.before = before
-    runner = run(outage, capsys).answering("yes")
-    ran = runner(ago(outage, 2 * HOUR))
-
-    assert (ran.code, ran.failure) == (0, "")
-    assert runner.asked == ["Announce 12 log objects again? [y/N]"]
-    assert ran.out.splitlines()[-1] == "12 of 12 log objects announced again"
-    assert outage.read() == outage.visited(1, 12) + outage.visited(1, 12)
-    assert len(calls) == 4
-
-
-def test_a_right_to_publish_that_is_missing_is_said(
-    outage: Outage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    outage.log(3, every=10.0)
-    outage.read()
-    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    deny = {"Effect": "Deny", "Action": "sns:Publish", "Resource": "*"}
-    for name, value in outage.account.person(everything, deny).items():
-        monkeypatch.setenv(name.upper(), value)
-    ran = run(outage, capsys)(ago(outage, 2 * HOUR), "--yes")
-    assert (ran.code, ran.out.splitlines()[-1]) == (1, "0 of 3 log objects announced again")
-    assert "STOPPED    after 0: AWS denies PublishBatch: User: arn:aws:sts::" in ran.out
-    assert outage.read() == outage.visited(1, 3)
-
-
-def test_logs_longer_ago_than_the_bucket_keeps_them(
-    outage: Outage, capsys: pytest.CaptureFixture[str]
-) -> None:
-    outage.pace.jump(100 * 24 * HOUR)
-    ran = run(outage, capsys)(ago(outage, 31 * 24 * HOUR), "--dry-run")
-    assert (ran.code, "keeps logs for 30 days, and --since" in ran.failure) == (3, True)

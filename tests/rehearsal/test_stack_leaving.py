@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rehearsal.played import ended, forbid, logged, played
 from support.drifts import denies, log_bucket, write_once
-from support.looks import TEST_FILE, granted, logging_of, reads, told_by_tag
+from support.looks import TEST_FILE, granted, logging_of, told_by_tag
 
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account import Account
@@ -74,58 +74,6 @@ def test_a_bucket_from_which_nothing_may_be_deleted(play: Play, prepare: Prepare
     assert TEST_FILE in told_by_tag(play.account).get(KEPT, TEST_FILE)
 
 
-@pytest.mark.parametrize("prepare", [named, set_there])
-def test_an_update_away_from_such_a_bucket(play: Play, prepare: Prepare) -> None:
-    web, bucket = prepare(play.account)
-    shop = play.account.add_load_balancer("shop")
-    stack = play.create(web, LogBucketName=bucket)
-    ended(play, "CREATE_COMPLETE", stack)
-    place = logging_of(play.account, web)[1:]
-
-    play.update(stack, web if bucket else shop)
-
-    ended(play, "UPDATE_COMPLETE", stack)
-    assert not reads(play.account, web, at=place)
-    assert KEPT in stack.outputs.get("Warnings", "")
-    play.log(web if bucket else shop)
-    play.delete(stack)
-    ended(play, "DELETE_COMPLETE", stack)
-    nothing_of_ours(play)
-    assert play.report.unexpected == []
-
-
-def test_an_empty_bucket_that_may_not_be_deleted(play: Play) -> None:
-    web = play.account.add_load_balancer("web")
-    stack = play.create(web)
-    ended(play, "CREATE_COMPLETE", stack)
-    own = logging_of(play.account, web)[1]
-    forbid(play, denies("s3:DeleteBucket"))
-
-    play.delete(stack)
-
-    ended(play, "DELETE_COMPLETE", stack)
-    assert granted(play.account) == []
-    assert play.account.world.buckets[own].objects == {}
-    assert told_by_tag(play.account)[own]
-    assert own in logged(play)
-
-
-def test_a_failed_create_with_an_empty_bucket_that_may_not_be_deleted(play: Play) -> None:
-    web = play.account.add_load_balancer("web")
-    forbid(
-        play,
-        denies("s3:DeleteBucket"),
-        denies("elasticloadbalancing:ModifyLoadBalancerAttributes"),
-    )
-
-    stack = play.create(web)
-
-    ended(play, "ROLLBACK_COMPLETE", stack)
-    assert granted(play.account) == []
-    (own,) = play.account.world.buckets
-    assert told_by_tag(play.account)[own]
-
-
 def test_a_frozen_policy_fails_with_the_statement_to_remove(play: Play) -> None:
     customers_bucket(play.account)
     web = play.account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb")
@@ -150,25 +98,6 @@ def test_a_frozen_policy_fails_with_the_statement_to_remove(play: Play) -> None:
     play.log(web, reads=False)
     now = play.snapshot()["buckets"][CUSTOMERS]
     assert (now["policy"], now["notifications"]) == (before["policy"], before["notifications"])
-    assert play.report.unexpected == []
-
-
-def test_logging_that_may_not_be_switched_off_fails_without_a_right_left(play: Play) -> None:
-    web = play.account.add_load_balancer("web")
-    stack = play.create(web)
-    ended(play, "CREATE_COMPLETE", stack)
-    forbid(play, denies("elasticloadbalancing:ModifyLoadBalancerAttributes"))
-
-    play.delete(stack)
-
-    ended(play, "DELETE_FAILED", stack)
-    assert granted(play.account) == []
-    play.log(web, reads=False)
-    forbid(play)
-    play.delete(stack)
-    ended(play, "DELETE_COMPLETE", stack)
-    nothing_of_ours(play)
-    assert logging_of(play.account, web)[0] == "false"
     assert play.report.unexpected == []
 
 

@@ -44,11 +44,6 @@ def roles(sandbox: Sandbox) -> dict[str, list[str]]:
     return {name.split("-")[1]: sorted(each["policies"]) for name, each in found.items()}
 
 
-def test_a_template_without_parameters_is_taken(cfn: Any) -> None:
-    stack = created(cfn, "One")
-    assert (stack["StackStatus"], stack.get("Parameters", [])) == ("CREATE_COMPLETE", [])
-
-
 @pytest.mark.parametrize(
     ("kind", "missing"),
     [("AWS::IAM::Role", "AssumeRolePolicyDocument"), ("Custom::Thing", "ServiceToken")],
@@ -185,17 +180,6 @@ def test_what_cannot_be_deleted_is_retained_once_that_has_failed(
         "One": "DELETE_COMPLETE",
         "Two": "DELETE_SKIPPED",
     }
-
-
-def test_a_deletion_that_failed_is_tried_again(sandbox: Sandbox, cfn: Any) -> None:
-    made = created(cfn, "One")
-    refuse(sandbox.endpoint, "DeleteRole")
-    cfn.delete_stack(StackName="thing")
-    assert settled(cfn)["StackStatus"] == "DELETE_FAILED"
-    refuse(sandbox.endpoint)
-    cfn.delete_stack(StackName="thing")
-    assert settled(cfn, made["StackId"])["StackStatus"] == "DELETE_COMPLETE"
-    assert roles(sandbox) == {}
 
 
 def test_a_stack_in_review_is_deleted_with_its_change_sets(cfn: Any) -> None:

@@ -9,40 +9,19 @@ import zipfile
 from types import ModuleType
 
 import pytest
-from support.emulated import BOTH, Emulated
+from support.emulated import STACK, Emulated
 from troposphere import Output, Tags, Template
 
 from dt_logs_cfn import Settings, TemplateKind, __version__, build_release
 from dt_logs_cfn.cli.main import main
 from dt_logs_cfn.settings import Privileges
 
-NAME = "dt-logs-analysis"
 FUNCTION, ROLE = "DTLogsAnalysisLambdaFunction", "DTLogsAnalysisLambdaExecutionRole"
-
-
-def create(
-    account: Emulated,
-    privileges: Privileges = Privileges.LEAST_PRIVILEGE,
-    body: str = "",
-) -> None:
-    values = {
-        "LoadBalancerArns": account.load_balancers[0],
-        "DataTheoremAccountId": "999988887777",
-        "NotificationEndpoint": "https://logs.example.com/in",
-    }
-    account.client("cloudformation").create_stack(
-        StackName=NAME,
-        TemplateBody=body or account.template(privileges),
-        RoleARN=account.role,
-        Capabilities=list(BOTH),
-        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()],
-    )
-    account.sandbox.cloudformation.join()
 
 
 def physical(account: Emulated, logical: str) -> str:
     (found,) = account.client("cloudformation").describe_stack_resources(
-        StackName=NAME, LogicalResourceId=logical
+        StackName=STACK, LogicalResourceId=logical
     )["StackResources"]
     return str(found["PhysicalResourceId"])
 
@@ -51,19 +30,23 @@ def physical(account: Emulated, logical: str) -> str:
 def test_a_stack_that_nobody_has_touched(
     account: Emulated, privileges: Privileges, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    create(account, privileges)
+    account.create_stack(body=account.template(privileges))
 
-    assert main(["verify", "--stack", NAME]) == 0
+    assert main(["verify", "--stack", STACK]) == 0
 
     out, err = capsys.readouterr()
-    assert f"stack {NAME}: identical to release {__version__}, {privileges.value}" in out
+    assert f"stack {STACK}: identical to release {__version__}, {privileges.value}" in out
     assert (err, "X-Amz" in out) == ("", False)
+    assert main(["verify", "--stack", "nothing"]) == 3
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "There is no stack nothing in this account and region." in err
 
 
 def test_code_and_rights_that_were_changed_since(
     account: Emulated, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    create(account)
+    account.create_stack()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("index.py", "def handler(event, context): pass\n")
@@ -80,7 +63,7 @@ def test_code_and_rights_that_were_changed_since(
         PolicyDocument=json.dumps(everything),
     )
 
-    assert main(["verify", "--stack", NAME]) == 1
+    assert main(["verify", "--stack", STACK]) == 1
 
     out, _ = capsys.readouterr()
     assert "the function's code is not the template's" in out
@@ -95,15 +78,15 @@ def test_a_customized_stack_with_the_function_and_without(
     monkeypatch.setitem(sys.modules, "edge_rules", rules)
     monkeypatch.setattr(sys, "path", [*sys.path])
     release = build_release(Settings(), more_memory)
-    create(account, body=release.templates["dt-logs-analysis.template.json"])
+    account.create_stack(body=release.templates["dt-logs-analysis.template.json"])
 
-    assert main(["verify", "--stack", NAME, "--customize", "edge_rules:add"]) == 0
-    assert main(["verify", "--stack", NAME]) == 1
+    assert main(["verify", "--stack", STACK, "--customize", "edge_rules:add"]) == 0
+    assert main(["verify", "--stack", STACK]) == 1
 
     out, _ = capsys.readouterr()
     assert f"identical to release {__version__}, customized by edge_rules:add" in out
     assert f"Resources/{FUNCTION}/Properties/MemorySize changed" in out
-    assert main(["remove", "--stack", NAME, "--yes"]) == 0
+    assert main(["remove", "--stack", STACK, "--yes"]) == 0
 
 
 def more_memory(template: Template, kind: TemplateKind) -> None:
@@ -111,11 +94,3 @@ def more_memory(template: Template, kind: TemplateKind) -> None:
         template.add_output(Output("Owner", Value="edge"))
         template.resources[FUNCTION].MemorySize = 1024
         template.resources[FUNCTION].Tags = Tags(team="edge")
-
-
-def test_a_stack_that_is_not_there(account: Emulated, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["verify", "--stack", "nothing"]) == 3
-
-    out, err = capsys.readouterr()
-    assert (out, err.count("\n")) == ("", 1)
-    assert "There is no stack nothing in this account and region." in err

@@ -24,6 +24,8 @@ from dt_logs_rehearsal.sandbox import ADMINISTRATOR, REGION, Sandbox
 from dt_logs_rehearsal.scenarios.released import RoleKind, load
 
 BOTH = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
+STACK = "dt-logs-analysis"
+ENDPOINT = "https://logs.example.com/in?token=SECRET"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,24 @@ class Emulated:
             policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
             iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
         return self.sandbox.endpoint.session("person", role=role)
+
+    def create_stack(self, name: str = STACK, body: str = "", **values: str) -> str:
+        """Create a stack with the AWS SDK, wait until it is at rest, and return its ID."""
+        given = {
+            "LoadBalancerArns": self.load_balancers[0],
+            "DataTheoremAccountId": "999988887777",
+            "NotificationEndpoint": ENDPOINT,
+            **values,
+        }
+        made: str = self.client("cloudformation").create_stack(
+            StackName=name,
+            TemplateBody=body or self.template(),
+            RoleARN=self.role,
+            Capabilities=list(BOTH),
+            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
+        )["StackId"]
+        self.sandbox.cloudformation.join()
+        return made
 
     def client(self, service: str) -> Any:
         """Return an administrator's boto3 client."""

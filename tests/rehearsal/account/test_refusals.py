@@ -1,0 +1,364 @@
+"""Calls that the account refuses, and what AWS says then; a refused call changes nothing.
+
+`recorded` marks errors as localstack/localstack recorded them on AWS, with exactly these details
+(`tests/aws/services/...`, *.snapshot.json).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from rehearsal.account.helpers import ACCOUNT, VENDOR, notify, topic_policy
+
+from dt_logs_rehearsal.account import Account
+
+TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
+QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
+FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"
+UNABLE = "Unable to validate the following destination configurations"
+GONE = "The destination queue does not exist"
+AMBIGUOUS = "Configuration is ambiguously defined."
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A call, and the error that it gets."""
+
+    service: str
+    method: str
+    params: dict[str, Any]
+    code: str
+    text: str = ""  # a part of the message
+    status: int = 400
+    details: dict[str, str] | None = None  # all others, where they were recorded
+
+    def __str__(self) -> str:
+        return f"{self.method}: {self.text or self.code}"
+
+
+def bucket(method: str, code: str, text: str = "", status: int = 400, **params: Any) -> Refusal:
+    """Return a refusal of a call for the bucket `logs`, unless another one is named."""
+    return Refusal("s3", method, {"Bucket": "logs", **params}, code, text, status)
+
+
+def recorded(error: Refusal, **details: str) -> Refusal:
+    """Return a refusal of which these details were recorded, and no others."""
+    return Refusal(
+        error.service, error.method, error.params, error.code, error.text, error.status, details
+    )
+
+
+def lifecycle(code: str, text: str = "", size: str = "", **rule: Any) -> Refusal:
+    rules = [{"Status": "Enabled", "Filter": {"Prefix": ""}, **rule}]
+    more = {"TransitionDefaultMinimumObjectSize": size} if size else {}
+    method = "put_bucket_lifecycle_configuration"
+    return bucket(method, code, text, LifecycleConfiguration={"Rules": rules}, **more)
+
+
+def tags(text: str, *pairs: tuple[str, str]) -> Refusal:
+    tag_set = [{"Key": key, "Value": value} for key, value in pairs]
+    return bucket("put_bucket_tagging", "InvalidTag", text, Tagging={"TagSet": tag_set})
+
+
+def notifications(
+    code: str, text: str, *topics: dict[str, Any], skip: bool = False, **others: Any
+) -> Refusal:
+    wanted = {**({"TopicConfigurations": [*topics]} if topics else {}), **others}
+    return bucket(
+        "put_bucket_notification_configuration",
+        code,
+        text,
+        NotificationConfiguration=wanted,
+        SkipDestinationValidation=skip,
+    )
+
+
+def to(name: str, *arns: str) -> list[dict[str, Any]]:
+    """Return an entry for each destination, each with a different prefix."""
+    made = [notify(arn, f"{number}/") for number, arn in enumerate(arns)]
+    return [{name: each.pop("TopicArn"), **each} for each in made]
+
+
+def ambiguous(text: str, topic: dict[str, Any], queue: dict[str, Any]) -> Refusal:
+    """Return the refusal of two entries that overlap; it needs no destinations."""
+    entry = {("QueueArn" if key == "TopicArn" else key): value for key, value in queue.items()}
+    return notifications("InvalidArgument", text, topic, skip=True, QueueConfigurations=[entry])
+
+
+def topic(text: str, **params: Any) -> Refusal:
+    text = f"Invalid parameter: {text}"
+    return Refusal("sns", "create_topic", params, "InvalidParameter", text)
+
+
+def subscription(text: str, protocol: str, endpoint: str) -> Refusal:
+    params = {"TopicArn": TOPIC, "Protocol": protocol, "Endpoint": endpoint}
+    return Refusal("sns", "subscribe", params, "InvalidParameter", f"Invalid parameter: {text}")
+
+
+def batch(code: str, *entries: dict[str, str], status: int = 400) -> Refusal:
+    params = {"TopicArn": TOPIC, "PublishBatchRequestEntries": [*entries]}
+    return Refusal("sns", "publish_batch", params, code, "", status)
+
+
+def entries(*messages: str) -> list[dict[str, str]]:
+    return [{"Id": f"m-{n}", "Message": each} for n, each in enumerate(messages)]
+
+
+def key(name: str) -> str:
+    return json.dumps({"Records": [{"s3": {"object": {"key": name}}}]})
+
+
+def attributes(text: str, **values: str) -> Refusal:
+    """Return the refusal of attributes of the load balancer; the others are not set either."""
+    named = {"idle_timeout.timeout_seconds": "30"}
+    named |= {f"access_logs.s3.{name}": value for name, value in values.items()}
+    params = {"LoadBalancerArn": "", "Attributes": pairs(named)}
+    return Refusal("elbv2", "modify_load_balancer_attributes", params, "ValidationError", text)
+
+
+def pairs(values: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in values.items()]
+
+
+def create(code: str, text: str, location: str) -> Refusal:
+    """Return the refusal of a bucket in another place than us-east-1."""
+    where = {"LocationConstraint": location}
+    return bucket("create_bucket", code, text, Bucket="new", CreateBucketConfiguration=where)
+
+
+SSE = {"SSEAlgorithm": "AES256", "KMSMasterKeyID": "k"}
+RULE = {"TopicArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}
+OWNER = "The value of the expected bucket owner parameter must be an AWS Account ID..."
+REFUSALS = [
+    # Buckets and objects
+    create("InvalidLocationConstraint", "is not valid", "us-east-1"),
+    create("InvalidLocationConstraint", "is not valid", "nowhere-1"),
+    create("IllegalLocationConstraintException", "eu-west-1", "eu-west-1"),
+    bucket("create_bucket", "BucketAlreadyExists", status=409, Bucket="theirs"),
+    bucket("get_bucket_policy", "NoSuchBucketPolicy", status=404),
+    bucket("get_bucket_policy_status", "NoSuchBucketPolicy", status=404),
+    bucket("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration", status=404),
+    bucket(
+        "get_bucket_policy",
+        *("AccessDenied", "no resource-based policy allows the s3:GetBucketPolicy", 403),
+        Bucket="theirs",
+    ),
+    bucket(
+        "get_bucket_policy",
+        *("NoSuchBucket", "does not exist", 404),
+        Bucket="none",
+        ExpectedBucketOwner=ACCOUNT,
+    ),
+    bucket("get_bucket_tagging", "AccessDenied", "", 403, ExpectedBucketOwner=VENDOR),
+    *(
+        recorded(
+            bucket(
+                "get_bucket_tagging",
+                "InvalidBucketOwnerAWSAccountID",
+                f"{OWNER} [{owner}]",
+                ExpectedBucketOwner=owner,
+            )
+        )
+        for owner in ("logs", "12345678901", "1234567890123")
+    ),
+    bucket("get_object", "NoSuchKey", status=404, Key="none"),
+    lifecycle("InvalidArgument", "positive integer", Expiration={"Days": 0}),
+    lifecycle("InvalidRequest", "At least one action"),
+    lifecycle("MalformedXML", Expiration={"Days": 1}, Prefix=""),
+    lifecycle("MalformedXML", NoncurrentVersionExpiration={}),
+    lifecycle(
+        *("InvalidRequest", "Invalid TransitionDefaultMinimumObjectSize found: any", "any"),
+        Expiration={"Days": 1},
+    ),
+    bucket("put_bucket_versioning", "MalformedXML", VersioningConfiguration={"Status": "On"}),
+    recorded(
+        bucket(
+            "put_bucket_encryption",
+            "InvalidArgument",
+            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or"
+            " aws:kms:dsse",
+            ServerSideEncryptionConfiguration={
+                "Rules": [{"ApplyServerSideEncryptionByDefault": SSE}]
+            },
+        ),
+        ArgumentName="ApplyServerSideEncryptionByDefault",
+    ),
+    recorded(
+        tags("Cannot provide multiple Tags with the same key", ("a", "b"), ("a", "b")), TagKey="a"
+    ),
+    recorded(tags("The TagKey you have provided is invalid", ("a,b", "c")), TagKey="a,b"),
+    recorded(
+        tags("The TagValue you have provided is invalid", ("a", "b,c")), TagKey="a", TagValue="b,c"
+    ),
+    recorded(
+        tags("System tags cannot be added/updated by requester", ("aws:a", "b")), TagKey="aws:a"
+    ),
+    recorded(
+        bucket("get_bucket_tagging", "NoSuchTagSet", "The TagSet does not exist", 404),
+        BucketName="logs",
+    ),
+    # Notifications
+    notifications("InvalidArgument", "", notify(TOPIC, "a/", Id="x"), notify(TOPIC, "b/", Id="x")),
+    notifications("MalformedXML", "", notify(TOPIC, Events=[])),
+    notifications("InvalidArgument", "", notify(TOPIC, Events=["s3:Nothing"])),
+    notifications("InvalidArgument", "", notify(TOPIC, "x" * 1025)),
+    notifications("InvalidArgument", "", *(notify(TOPIC, f"{number}/") for number in range(101))),
+    notifications(
+        "MalformedXML", "", {**RULE, "Filter": {"Key": {"FilterRules": [{"Name": "Prefix"}]}}}
+    ),
+    recorded(
+        notifications(
+            *("InvalidArgument", "filter rule name must be either prefix or suffix"),
+            {**RULE, "Filter": {"Key": {"FilterRules": [{"Name": "INVALID", "Value": "a/"}]}}},
+        ),
+        ArgumentName="FilterRule.Name",
+        ArgumentValue="INVALID",
+    ),
+    ambiguous("Configurations overlap.", notify(TOPIC), notify(QUEUE)),
+    ambiguous(AMBIGUOUS, notify(TOPIC), notify(QUEUE, "a/")),
+    ambiguous(AMBIGUOUS, notify(TOPIC, "a/"), notify(QUEUE, "a/b/")),
+    ambiguous(AMBIGUOUS, notify(TOPIC, "a/", ".gz"), notify(QUEUE, "a/")),
+    ambiguous(AMBIGUOUS, notify(TOPIC, "a/", ".gz"), notify(QUEUE, "", ".log.gz")),
+    ambiguous(AMBIGUOUS, notify(TOPIC, "a/"), notify(QUEUE, "a/", Events=["s3:ObjectCreated:Put"])),
+    notifications("InvalidArgument", UNABLE, notify(TOPIC.replace("us-east-1", "eu-west-1"))),
+    *(
+        recorded(
+            notifications(
+                *("InvalidArgument", "The ARN could not be parsed"),
+                skip=skip,
+                **{kind: to(name, "invalid-arn", "invalid-too")},
+            ),
+            ArgumentName=argument,
+            ArgumentValue="invalid-arn",
+        )
+        for skip in (False, True)
+        for kind, name, argument in (
+            ("TopicConfigurations", "TopicArn", "Topic"),
+            ("QueueConfigurations", "QueueArn", "Queue"),
+            ("LambdaFunctionConfigurations", "LambdaFunctionArn", "CloudFunction"),
+        )
+    ),
+    recorded(
+        notifications(
+            "InvalidArgument", UNABLE, QueueConfigurations=to("QueueArn", f"{QUEUE}1", f"{QUEUE}2")
+        ),
+        ArgumentName1=f"{QUEUE}1",
+        ArgumentValue1=GONE,
+        ArgumentName2=f"{QUEUE}2",
+        ArgumentValue2=GONE,
+    ),
+    recorded(
+        notifications(
+            *("InvalidArgument", UNABLE),
+            LambdaFunctionConfigurations=to("LambdaFunctionArn", FUNCTION),
+        ),
+        ArgumentName1=f"{FUNCTION}, null",
+        ArgumentValue1=f"Not authorized to invoke function [{FUNCTION}]",
+    ),
+    # Topics, subscriptions and messages
+    topic("Topic Name", Name="a.b"),
+    topic("Topic Name", Name="a", Attributes={"FifoTopic": "true"}),
+    topic("Topic Name", Name="a.fifo"),
+    topic("Duplicated keys are not allowed.", Name="a", Tags=pairs({"k": "1"}) * 2),
+    topic("Attributes Reason: Policy Error", Name="a", Attributes={"Policy": "{bad"}),
+    topic("Attributes", Name="a", Attributes={"Nothing": "x"}),
+    topic(
+        "Attributes Reason: Policy statement action out of service scope!",
+        Name="a",
+        Attributes={"Policy": json.dumps(topic_policy("a", Action="s3:*"))},
+    ),
+    topic(
+        "Attributes Reason: Topic already exists with different attributes",
+        Name="t",
+        Attributes={"Policy": json.dumps(topic_policy(TOPIC, bucket="other"))},
+    ),
+    topic(
+        "Tags Reason: Topic already exists with different tags", Name="t", Tags=pairs({"a": "b"})
+    ),
+    subscription("Endpoint", "https", "http://plain.example"),
+    subscription("Amazon SNS does not support this protocol string: telepathy", "telepathy", QUEUE),
+    Refusal(
+        "sns",
+        "subscribe",
+        {"TopicArn": f"{TOPIC}x", "Protocol": "https", "Endpoint": "https://a"},
+        *("NotFound", "", 404),
+    ),
+    Refusal(
+        "sns",
+        "get_subscription_attributes",
+        {"SubscriptionArn": f"{TOPIC}:nothing"},
+        *("InvalidParameter", "Invalid parameter: SubscriptionId"),
+    ),
+    Refusal(
+        "sns",
+        "get_subscription_attributes",
+        {"SubscriptionArn": f"{TOPIC}:00000000-0000-4000-8000-000000000000"},
+        *("NotFound", "Subscription does not exist", 404),
+    ),
+    Refusal(
+        "sns",
+        "unsubscribe",
+        {"SubscriptionArn": "PendingConfirmation"},
+        *("InvalidParameter", "An ARN must have at least 6 elements, not 1"),
+    ),
+    batch("EmptyBatchRequest"),
+    batch("TooManyEntriesInBatchRequest", *entries(*["{}"] * 11)),
+    batch("BatchEntryIdsNotDistinct", *entries("{}"), *entries("{}")),
+    batch("InvalidBatchEntryId", {"Id": "a.b", "Message": "{}"}),
+    batch("InvalidBatchEntryId", {"Id": "a" * 81, "Message": "{}"}),
+    batch("BatchRequestTooLong", *entries(key("x" * 131_072), key("é" * 70_000))),
+    batch("BatchRequestTooLong", *entries(json.dumps({"a": "x" * (262_144 - 9)}), "{}")),
+    batch("NotImplemented", {"Id": "1", "Message": "plain"}, status=501),
+    batch("NotImplemented", {"Id": "1", "Message": "{}", "Subject": "s"}, status=501),
+    Refusal(
+        "sns",
+        "publish_batch",
+        {"TopicArn": f"{TOPIC}x", "PublishBatchRequestEntries": entries("{}")},
+        *("NotFound", "Topic does not exist", 404),
+    ),
+    # Load balancers
+    attributes("'access_logs.s3.bucket' cannot be empty", bucket=""),
+    attributes("'access_logs.s3.bucket' cannot be empty", enabled="true"),
+    attributes("cannot start or end with '/'", prefix="/p"),
+    attributes("cannot start or end with '/'", prefix="p/"),
+    attributes("cannot contain 'AWSLogs'", prefix="p/AWSLogs"),
+    attributes("must be 'true' or 'false'", enabled="True"),
+    attributes("not recognized", nothing="x"),
+    attributes("too long", prefix="x" * 1025),
+    Refusal(
+        "elbv2",
+        "describe_load_balancers",
+        {"LoadBalancerArns": ["web"]},
+        *("ValidationError", "not a valid load balancer ARN"),
+    ),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=str)
+def test_a_wrong_call_changes_nothing(refusal: Refusal) -> None:
+    account = Account()
+    account.add_bucket("logs")
+    account.add_bucket("theirs", owner=VENDOR)
+    account.add_topic("t", topic_policy(TOPIC))
+    account.add_destination(QUEUE)
+    web = account.add_load_balancer("web")
+    params = {**refusal.params}
+    if "LoadBalancerArn" in params:
+        params["LoadBalancerArn"] = web
+    before = account.snapshot()
+
+    with pytest.raises(ClientError) as caught:
+        getattr(account.client(refusal.service), refusal.method)(**params)  # type: ignore[call-overload]  # by name
+
+    response: Any = caught.value.response
+    error = response["Error"]
+    code, message = error.pop("Code"), error.pop("Message")
+    assert (code, response["ResponseMetadata"]["HTTPStatusCode"]) == (refusal.code, refusal.status)
+    assert refusal.text in message
+    if refusal.details is not None:
+        assert (message, error) == (refusal.text, refusal.details)
+    assert account.snapshot() == before

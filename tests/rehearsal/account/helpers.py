@@ -38,14 +38,15 @@ def create(account: Account, name: str, region: str = "", **params: Any) -> None
 
 
 @contextmanager
-def refused(code: str, text: str = "", status: int = 400) -> Iterator[None]:
-    """Expect a ClientError with this code and status, and with this text in its message."""
+def refused(code: str, text: str = "", status: int = 400, **details: str) -> Iterator[None]:
+    """Expect a ClientError with this code, status and details, and this text in its message."""
     with pytest.raises(ClientError) as caught:
         yield
     response: Any = caught.value.response
     found = response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
     assert found == (code, status), response
     assert text in response["Error"]["Message"]
+    assert details.items() <= response["Error"].items()
 
 
 def statement(bucket: str = "logs", path: str = "/*", **elements: Any) -> dict[str, Any]:

@@ -267,7 +267,7 @@ REFUSALS = [
     topic("Attributes Reason: Policy Error", Name="a", Attributes={"Policy": "{bad"}),
     topic("Attributes", Name="a", Attributes={"Nothing": "x"}),
     topic(
-        "Attributes Reason: Policy statement action out of service scope!",
+        "Policy statement action out of service scope!",
         Name="a",
         Attributes={"Policy": json.dumps(topic_policy("a", Action="s3:*"))},
     ),

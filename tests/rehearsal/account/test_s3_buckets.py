@@ -19,10 +19,10 @@ from support.verdicts import can_read
 from dt_logs_rehearsal.account import Account, Caller
 
 
-def test_a_new_bucket_has_the_defaults_of_2023() -> None:
+def test_a_new_bucket_has_the_defaults_of_2023_and_an_old_one_may_have_nothing() -> None:
     account = Account()
-
     create(account, "logs")
+    account.add_bucket("old", ownership=None, block=None)
 
     encryption = account.s3.get_bucket_encryption(Bucket="logs")
     rule = encryption["ServerSideEncryptionConfiguration"]["Rules"][0]
@@ -31,30 +31,11 @@ def test_a_new_bucket_has_the_defaults_of_2023() -> None:
     assert len(block) == 4 and all(block.values())
     ownership = account.s3.get_bucket_ownership_controls(Bucket="logs")["OwnershipControls"]
     assert ownership == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
-
-
-def test_an_old_bucket_may_have_nothing() -> None:
-    account = Account()
-    account.add_bucket("logs", ownership=None, block=None)
-
+    assert account.s3.get_bucket_location(Bucket="logs")["LocationConstraint"] is None
     with refused("OwnershipControlsNotFoundError", status=404):
-        account.s3.get_bucket_ownership_controls(Bucket="logs")
+        account.s3.get_bucket_ownership_controls(Bucket="old")
     with refused("NoSuchPublicAccessBlockConfiguration", status=404):
-        account.s3.get_public_access_block(Bucket="logs")
-    with refused("NoSuchLifecycleConfiguration", status=404):
-        account.s3.get_bucket_lifecycle_configuration(Bucket="logs")
-    with refused("NoSuchBucketPolicy", status=404):
-        account.s3.get_bucket_policy(Bucket="logs")
-    with refused("NoSuchBucketPolicy", status=404):
-        account.s3.get_bucket_policy_status(Bucket="logs")
-
-
-@pytest.mark.parametrize(("region", "location"), [("us-east-1", ""), ("eu-west-1", "eu-west-1")])
-def test_the_location_constraint_fits_the_region(region: str, location: str) -> None:
-    account = Account(region=region)
-    create(account, "logs", location)
-    found = account.s3.get_bucket_location(Bucket="logs")["LocationConstraint"]
-    assert found == (location or None)
+        account.s3.get_public_access_block(Bucket="old")
 
 
 @pytest.mark.parametrize(
@@ -65,17 +46,44 @@ def test_a_bad_name_is_refused(name: str) -> None:
         create(Account(), name)
 
 
-def test_whose_bucket_it_is_already() -> None:
-    east, west = Account(), Account(region="eu-west-1")
-    for account, location in ((east, ""), (west, "eu-west-1")):
-        create(account, "mine", location)
-        account.add_bucket("theirs", owner=VENDOR)
-        with refused("BucketAlreadyExists", status=409):
-            create(account, "theirs", location)
+@pytest.mark.parametrize("location", ["us-east-1", "eu-west-2", ""])
+def test_a_location_constraint_of_elsewhere(location: str) -> None:
+    account = Account(region="eu-west-1")
+    with refused("IllegalLocationConstraintException", location or "unspecified"):
+        create(account, "logs", location)
+    create(account, "logs", "eu-west-1")
+    assert account.s3.get_bucket_location(Bucket="logs")["LocationConstraint"] == "eu-west-1"
 
-    create(east, "mine")
+
+# [localstack s3/test_s3_api]
+@needs_new_boto3
+def test_a_bucket_is_created_again_only_in_us_east_1_and_without_tags() -> None:
+    east, west = Account(), Account(region="eu-west-1")
+    create(west, "new", "eu-west-1")
+    create(east, "new", tags={"a": "b"})
+
+    create(east, "new")
+    for tags in ({"a": "b"}, {"a": "c"}):
+        with refused("BucketAlreadyOwnedByYou", "you already own it", 409):
+            create(east, "new", tags=tags)
     with refused("BucketAlreadyOwnedByYou", status=409):
-        create(west, "mine", "eu-west-1")
+        create(west, "new", "eu-west-1")
+
+
+# [localstack s3/test_s3_api]
+@needs_new_boto3
+def test_tags_at_creation_have_errors_of_their_own() -> None:
+    account = Account()
+    reserved = (
+        'User-defined tag keys can\'t start with "aws:". This prefix is reserved for system tags.'
+        ' Remove "aws:" from your tag keys and try again.'
+    )
+    tags: Any = [{"Key": "a", "Value": "b"}] * 2
+
+    with refused("InvalidTag", reserved, TagKey="aws:a"):
+        create(account, "new", tags={"aws:a": "b"})
+    with refused("InternalError", "We encountered an internal error. Please try again.", 500):
+        account.s3.create_bucket(Bucket="new", CreateBucketConfiguration={"Tags": tags})
 
 
 @needs_new_boto3
@@ -120,43 +128,28 @@ def test_an_old_boto3_knows_no_namespace_and_no_tags_on_create() -> None:
     assert [knows_namespaces(each) for each in (account, Account())] == [False, True]
 
 
-def test_only_an_empty_bucket_goes() -> None:
+# [localstack s3/test_s3_api]
+def test_a_bucket_whose_versions_are_left_says_so() -> None:
     account = Account()
-    account.add_bucket("logs")
     account.add_bucket("old")
     account.world.buckets["old"].versioning = "Enabled"
-    for name in ("logs", "old"):
-        account.s3.put_object(Bucket=name, Key="k", Body=b"1")
-        with refused("BucketNotEmpty", status=409):
-            account.s3.delete_bucket(Bucket=name)
-        account.s3.delete_object(Bucket=name, Key="k")
-
-    account.s3.delete_bucket(Bucket="logs")
-    with refused("BucketNotEmpty", status=409):  # it still has a version and a delete marker
+    text = (
+        "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
+    )
+    marker = account.s3.put_object(Bucket="old", Key="k")["VersionId"]
+    deleted = account.s3.delete_object(Bucket="old", Key="k")
+    assert deleted["DeleteMarker"] is True and deleted["VersionId"] != marker
+    with refused("BucketNotEmpty", text, 409, BucketName="old"):
         account.s3.delete_bucket(Bucket="old")
-    with refused("NoSuchBucket", status=404):
-        account.s3.delete_bucket(Bucket="logs")
+    found = account.s3.delete_object(Bucket="old", Key="k", VersionId=deleted["VersionId"])
+    assert (found["DeleteMarker"], found["VersionId"]) == (True, deleted["VersionId"])
+    assert account.s3.get_object(Bucket="old", Key="k")
+    found = account.s3.delete_object(Bucket="old", Key="k", VersionId=marker)
+    assert "DeleteMarker" not in found
+    account.s3.delete_bucket(Bucket="old")
 
 
-def test_every_call_honours_the_expected_owner() -> None:
-    account = Account()
-    account.add_bucket("theirs", owner=VENDOR)
-
-    with refused("AccessDenied", "Access Denied", 403):
-        account.s3.get_bucket_policy(Bucket="theirs", ExpectedBucketOwner=ACCOUNT)
-    with refused("NoSuchBucket", "does not exist", 404):
-        account.s3.get_bucket_policy(Bucket="none", ExpectedBucketOwner=ACCOUNT)
-
-
-def test_another_accounts_bucket_is_closed() -> None:
-    account = Account()
-    account.add_bucket("theirs", owner=VENDOR)
-
-    with refused("AccessDenied", "no resource-based policy allows the s3:GetBucketPolicy", 403):
-        account.s3.get_bucket_policy(Bucket="theirs")
-
-
-def test_listing_shows_ones_own_in_pages_and_regions_when_asked() -> None:
+def test_buckets_are_listed_in_pages_and_regions_when_asked() -> None:
     account = Account()
     for name in ("b-1", "a-1", "b-2"):
         account.add_bucket(name)
@@ -176,23 +169,19 @@ def test_listing_shows_ones_own_in_pages_and_regions_when_asked() -> None:
     assert "ContinuationToken" not in rest
 
 
-def test_objects() -> None:
+def test_objects_are_listed_in_pages_and_from_a_key_on() -> None:
     account = Account()
     account.add_bucket("logs")
     for key in ("a/1", "a/2", "b"):
         account.s3.put_object(Bucket="logs", Key=key, Body=key.encode())
 
-    with refused("NoSuchKey", status=404):
-        account.s3.get_object(Bucket="logs", Key="c")
     listed = account.s3.list_objects_v2(Bucket="logs", MaxKeys=1)
     rest = account.s3.list_objects_v2(
         Bucket="logs", StartAfter="a/1", ContinuationToken=listed["NextContinuationToken"]
     )
 
-    assert account.s3.get_object(Bucket="logs", Key="a/1")["Body"].read() == b"a/1"
     assert [each["Key"] for each in listed["Contents"]] == ["a/1"]
     assert [each["Key"] for each in rest["Contents"]] == ["b"]
-    assert "Contents" not in account.s3.list_objects_v2(Bucket="logs", Prefix="none")
 
 
 def test_ownership_decides_who_reads_what_elb_wrote() -> None:
@@ -249,26 +238,30 @@ def test_tags_are_replaced_but_the_systems() -> None:
     assert account.snapshot()["buckets"]["logs"]["tags"] == {system["Key"]: "s", "c": "d"}
 
 
-def test_lifecycle_rules_are_checked_and_named() -> None:
+# [localstack s3/test_s3]
+def test_lifecycle_rules_are_named_and_a_put_without_the_minimum_size_resets_it() -> None:
     account = Account()
     account.add_bucket("logs")
 
-    def put(**rule: Any) -> None:
+    def put(size: str = "", **rule: Any) -> None:
         entry: Any = {"Status": "Enabled", "Filter": {"Prefix": ""}, **rule}
+        more: Any = {"TransitionDefaultMinimumObjectSize": size} if size else {}
         account.s3.put_bucket_lifecycle_configuration(
-            Bucket="logs", LifecycleConfiguration={"Rules": [entry]}
+            Bucket="logs", LifecycleConfiguration={"Rules": [entry]}, **more
         )
 
-    with refused("InvalidArgument", "positive integer"):
-        put(Expiration={"Days": 0})
-    with refused("InvalidRequest", "At least one action"):
-        put()
-    with refused("MalformedXML"):
-        put(Expiration={"Days": 1}, Prefix="")
-    put(Expiration={"Days": 30})
+    def found() -> Any:
+        return account.s3.get_bucket_lifecycle_configuration(Bucket="logs")
 
-    rules = account.s3.get_bucket_lifecycle_configuration(Bucket="logs")["Rules"]
-    assert rules[0]["ID"] and rules[0]["Expiration"] == {"Days": 30}
+    put("varies_by_storage_class", Expiration={"Days": 30})
+    (rule,) = found()["Rules"]
+    assert rule["ID"] and rule["Expiration"] == {"Days": 30}
+    assert found()["TransitionDefaultMinimumObjectSize"] == "varies_by_storage_class"
+    kept = account.snapshot()
+    put(ID=rule["ID"], Expiration={"Days": 30})
+    assert found()["TransitionDefaultMinimumObjectSize"] == "all_storage_classes_128K"
+    assert account.snapshot() != kept
+    put(NoncurrentVersionExpiration={"NoncurrentDays": 1})
     account.s3.delete_bucket_lifecycle(Bucket="logs")
     account.s3.delete_bucket_lifecycle(Bucket="logs")
 

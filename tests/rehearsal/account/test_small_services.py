@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from rehearsal.account.helpers import ACCOUNT, notify, put_notifications, refused, topic_policy
+from rehearsal.account.helpers import ACCOUNT, notify, put_notifications, topic_policy
 
 from dt_logs_rehearsal.account import Account, LogDelivery
 
@@ -19,24 +19,6 @@ def account() -> Account:
     account.sns.subscribe(TopicArn=TOPIC, Protocol="https", Endpoint=HTTPS)
     account.confirm(HTTPS)
     return account
-
-
-def test_what_its_endpoint_ended_is_listed_as_deleted_for_three_days(account: Account) -> None:
-    def listed() -> list[str]:
-        found = account.sns.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]
-        assert found == account.sns.list_subscriptions()["Subscriptions"]
-        return [each["SubscriptionArn"] for each in found]
-
-    (arn,) = listed()
-    account.unsubscribe(HTTPS)
-    assert listed() == ["Deleted"]
-    assert account.snapshot()["subscriptions"] == {}
-    with refused("NotFound", status=404):
-        account.sns.get_subscription_attributes(SubscriptionArn=arn)
-    account.sns.subscribe(TopicArn=TOPIC, Protocol="https", Endpoint=HTTPS)
-    assert listed() == ["PendingConfirmation", "Deleted"]
-    account.clock.sleep(72 * 3600)
-    assert listed() == ["PendingConfirmation"]
 
 
 def vended(account: Account, operation: str, key: str) -> list[dict[str, Any]]:

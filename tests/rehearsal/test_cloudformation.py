@@ -38,35 +38,13 @@ def reasons(sandbox: Sandbox) -> list[str]:
 
 
 def test_a_stack_is_made_in_order_and_unmade_in_reverse(sandbox: Sandbox) -> None:
+    """Events carry texts. A recorded CDK deployment shows no reason of a successful answer."""
     stack = create(sandbox)
     assert (stack.status, stack.outputs) == ("CREATE_COMPLETE", {"A": "b"})
-    sandbox.cloudformation.begin_delete(stack)()
-    done = [each for each in statuses(sandbox) if each.endswith("_COMPLETE")]
-    assert done == [
-        "Role CREATE_COMPLETE",
-        "Function CREATE_COMPLETE",
-        "Thing CREATE_COMPLETE",
-        "stack CREATE_COMPLETE",
-        "Thing DELETE_COMPLETE",
-        "Function DELETE_COMPLETE",
-        "Role DELETE_COMPLETE",
-        "stack DELETE_COMPLETE",
-    ]
-    assert sandbox.endpoint.deployed()["roles"] == sandbox.endpoint.deployed()["functions"] == {}
-
-
-def test_what_a_successful_answer_says_is_not_shown(sandbox: Sandbox) -> None:
-    """In a recorded CDK deployment, the events of custom resources have no reason."""
-    stack = create(sandbox)
-    sandbox.cloudformation.begin_delete(stack)()
-    assert all('"Reason": "done"' in each for each in sandbox.mailbox.answers())
-    shown = {each.reason for each in sandbox.events if each.status.endswith("_COMPLETE")}
-    assert shown == {""}
-
-
-def test_events_carry_texts_and_what_was_before(sandbox: Sandbox) -> None:
-    stack = create(sandbox)
+    sandbox.cloudformation.begin_update(stack, Asked(template(), {"Do": "well"}), IAM)()
+    assert (stack.status, len(sandbox.logged)) == ("UPDATE_COMPLETE", 1)  # nothing changes
     sandbox.cloudformation.begin_update(stack, Asked(template(), {"Do": "more"}), IAM)()
+    assert stack.status == "UPDATE_COMPLETE"
     created, updated = (json.loads(each) for each in sandbox.logged)
     assert created["ResourceProperties"]["Flag"] == "true"
     assert created["ResourceProperties"]["Numbers"] == ["1", "2.5"]
@@ -74,7 +52,18 @@ def test_events_carry_texts_and_what_was_before(sandbox: Sandbox) -> None:
     assert "PhysicalResourceId" not in created
     assert updated["PhysicalResourceId"] == "thing"
     assert updated["OldResourceProperties"]["Do"] == "well"
-    assert stack.status == "UPDATE_COMPLETE"
+    sandbox.cloudformation.begin_delete(stack)()
+    done = [each for each in statuses(sandbox) if each.endswith("_COMPLETE")]
+    made = ["Role", "Function", "Thing", "stack"]
+    gone = ["Thing", "Function", "Role", "stack"]
+    assert [each for each in done if "UPDATE" not in each] == [
+        *(f"{each} CREATE_COMPLETE" for each in made),
+        *(f"{each} DELETE_COMPLETE" for each in gone),
+    ]
+    assert sandbox.endpoint.deployed()["roles"] == sandbox.endpoint.deployed()["functions"] == {}
+    assert all('"Reason": "done"' in each for each in sandbox.mailbox.answers())
+    shown = {each.reason for each in sandbox.events if each.status.endswith("_COMPLETE")}
+    assert shown == {""}
 
 
 @pytest.mark.parametrize(
@@ -118,30 +107,6 @@ def test_a_function_that_may_not_log_runs_all_the_same(sandbox: Sandbox) -> None
     asked = Asked(template(Policies=[]), {})
     assert sandbox.cloudformation.create("stack", asked, IAM).status == "CREATE_COMPLETE"
     assert sandbox.logged == []
-
-
-def test_an_update_that_changes_nothing_calls_nobody(sandbox: Sandbox) -> None:
-    stack = create(sandbox)
-    before = len(sandbox.logged)
-    sandbox.cloudformation.begin_update(stack, Asked(template(), {"Do": "well"}), IAM)()
-    assert (stack.status, len(sandbox.logged)) == ("UPDATE_COMPLETE", before)
-
-
-@pytest.mark.parametrize(
-    ("asked", "capabilities", "text"),
-    [
-        (Asked(template(), {}), (), "Requires capabilities : [CAPABILITY_IAM]"),
-        (Asked(template(RoleName="r"), {}), IAM, "Requires capabilities : [CAPABILITY_NAMED_IAM]"),
-        (Asked(template(), {"Dont": "x"}), IAM, "Parameters: [Dont] do not exist"),
-    ],
-)
-def test_what_is_refused_beforehand_makes_nothing(
-    sandbox: Sandbox, asked: Asked, capabilities: tuple[str, ...], text: str
-) -> None:
-    with pytest.raises(Refused) as refused:
-        sandbox.cloudformation.create("stack", asked, capabilities)
-    assert text in refused.value.message
-    assert sandbox.events == []
 
 
 def test_a_role_that_does_not_trust_cloudformation_is_not_taken(sandbox: Sandbox) -> None:

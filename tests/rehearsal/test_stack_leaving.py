@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rehearsal.played import ended, forbid, logged, played
 from support.drifts import denies, log_bucket, write_once
-from support.looks import TEST_FILE, granted, logging_of, told_by_tag
+from support.looks import TEST_FILE, granted, logging_of, reads, told_by_tag
 
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account import Account
@@ -20,6 +20,7 @@ from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
 from dt_logs_rehearsal.scenarios.play import Play
 
 Prepare = Callable[[Account], tuple[str, str]]
+TEAM = "team-logs"
 KEPT = "log-archive"  # the customer's bucket, from which nothing may be deleted
 FROZEN = denies("s3:PutBucketPolicy", "s3:DeleteBucketPolicy")
 
@@ -139,4 +140,48 @@ def test_all_load_balancers_but_one_that_cannot_be_onboarded(play: Play) -> None
     play.delete(stack)
     ended(play, "DELETE_COMPLETE", stack)
     nothing_of_ours(play)
+    assert play.report.unexpected == []
+
+
+def take_over(account: Account, arn: str) -> None:
+    """Set `enabled` and `bucket`, but not the prefix, as a Kubernetes controller does."""
+    account.elbv2.modify_load_balancer_attributes(
+        LoadBalancerArn=arn,
+        Attributes=[
+            {"Key": "access_logs.s3.enabled", "Value": "true"},
+            {"Key": "access_logs.s3.bucket", "Value": TEAM},
+        ],
+    )
+
+
+def test_the_logging_stays_where_a_controller_sent_it(play: Play) -> None:
+    log_bucket(play.account, TEAM)
+    web, api = (play.account.add_load_balancer(each) for each in ("web", "api"))
+    stack = play.create(web)
+    ended(play, "CREATE_COMPLETE", stack)
+    play.log(web)
+    own = logging_of(play.account, web)[1:]
+    take_over(play.account, web)
+    take_over(play.account, api)  # this neighbour is not in the stack
+    logging = logging_of(play.account, web)
+    team = play.snapshot()["buckets"][TEAM]
+
+    play.update(stack, web, RunToken="again")
+    ended(play, "UPDATE_COMPLETE", stack)
+    assert logging_of(play.account, web) == logging
+    assert TEAM in stack.outputs["LogBuckets"]
+    play.log(web)
+    play.log(api, reads=False)
+    assert not reads(play.account, web, at=own)
+
+    play.delete(stack)
+    ended(play, "DELETE_COMPLETE", stack)
+    assert logging_of(play.account, web) == logging
+    assert granted(play.account) == []
+    play.log(web, reads=False)
+    now = play.snapshot()["buckets"][TEAM]
+    for each in (team, now):  # the load balancers have written logs there meanwhile
+        each["objects"] = {key: v for key, v in each["objects"].items() if "log.gz" not in key}
+        each["tags"] = {}
+    assert now == team
     assert play.report.unexpected == []

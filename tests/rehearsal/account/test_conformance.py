@@ -1,39 +1,48 @@
-"""The emulated account answers one plain scenario as moto does, where moto is right."""
+"""Answers have botocore's shapes, and are the same as moto's in one plain scenario."""
+
+from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.model import ListShape, MapShape, Shape, StructureShape
 from moto import mock_aws
-from rehearsal.account.helpers import ACCOUNT, notify, policy, statement, topic_policy
+from rehearsal.account.helpers import (
+    ACCOUNT,
+    notify,
+    policy,
+    statement,
+    topic_policy,
+)
 from support.moto_disagreements import MEMBERS, agreed, members
 
 from dt_logs_rehearsal.account import Account
+from dt_logs_rehearsal.account.client import SERVICES, answers
+from dt_logs_rehearsal.account.models import operations
 
 REGION = "eu-west-1"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:t"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"
+LOGS = {"Bucket": "logs-conformance"}
+WHERE = {"CreateBucketConfiguration": {"LocationConstraint": REGION}}
+Calls = Iterator[tuple[str, str, dict[str, Any]]]
 
 
-class Clients:
-    """Three clients and a load balancer, either emulated or in moto."""
-
-    def __init__(self, elbv2: Any, s3: Any, sns: Any, balancer: str) -> None:
-        self.elbv2, self.s3, self.sns, self.balancer = elbv2, s3, sns, balancer
-
-
-def emulated() -> Clients:
+def emulated() -> Account:
     account = Account(region=REGION)
     account.add_destination(QUEUE)
-    balancer = account.add_load_balancer("web")
-    return Clients(account.elbv2, account.s3, account.sns, balancer)
+    account.add_load_balancer("web")
+    return account
 
 
-def moto() -> Clients:
+def moto() -> str:
+    """Make the same in moto, and return the load balancer's ARN."""
     ec2: Any = boto3.client("ec2", REGION)
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [
@@ -46,100 +55,148 @@ def moto() -> Clients:
     ids = [each["Subnet"]["SubnetId"] for each in subnets]
     made = elbv2.create_load_balancer(Name="web", Subnets=ids)["LoadBalancers"][0]
     boto3.client("sqs", REGION).create_queue(QueueName="q")
-    s3, sns = boto3.client("s3", REGION), boto3.client("sns", REGION)
-    return Clients(elbv2, s3, sns, made["LoadBalancerArn"])
+    return str(made["LoadBalancerArn"])
 
 
-def scenario(on: Clients) -> Iterator[Callable[[], Any]]:
+def scenario(balancer: str) -> Calls:
     """Yield valid and invalid calls that AWS, moto and the emulated account answer alike."""
-    logs = {"Bucket": "logs-conformance"}
-    where = {"CreateBucketConfiguration": {"LocationConstraint": REGION}}
-    s3, sns, elbv2 = on.s3, on.sns, on.elbv2
-    bucket = logs["Bucket"]
-    yield lambda: s3.get_bucket_policy(**logs)
-    yield lambda: s3.create_bucket(**logs)
-    yield lambda: s3.create_bucket(Bucket="x", **where)
-    yield lambda: s3.create_bucket(**logs, **where)
-    yield lambda: s3.create_bucket(**logs, **where)
-    yield lambda: s3.get_bucket_location(**logs)
-    yield lambda: s3.list_buckets()
-    yield lambda: s3.get_bucket_policy(**logs)
-    document = json.dumps(policy(statement(bucket, Sid="elb")))
-    yield lambda: s3.put_bucket_policy(**logs, Policy=document)
-    yield lambda: json.loads(s3.get_bucket_policy(**logs)["Policy"])
-    yield lambda: s3.delete_bucket_policy(**logs)
-    yield lambda: s3.get_bucket_policy(**logs)
-    yield lambda: s3.get_bucket_tagging(**logs)
-    tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
-    yield lambda: s3.put_bucket_tagging(**logs, Tagging=tags)
-    yield lambda: s3.get_bucket_tagging(**logs)
-    yield lambda: s3.get_bucket_lifecycle_configuration(**logs)
+    yield from buckets()
+    yield from topics()
+    yield "elbv2", "describe_load_balancers", {"LoadBalancerArns": [balancer]}
+    yield "elbv2", "describe_load_balancers", {"LoadBalancerArns": [balancer[:-8] + "0" * 8]}
+    yield "elbv2", "describe_load_balancer_attributes", {"LoadBalancerArn": balancer}
+    key = {**LOGS, "Key": "a/b"}
+    yield "s3", "put_object", {**key, "Body": b"x"}
+    yield "s3", "get_object", {**LOGS, "Key": "none"}
+    yield "s3", "get_object", key
+    yield "s3", "list_objects_v2", {**LOGS, "Prefix": "none"}
+    yield "s3", "delete_bucket", LOGS
+    yield "s3", "delete_object", key
+    yield "s3", "delete_object", key
+    yield "s3", "delete_bucket", LOGS
+    yield "s3", "delete_bucket", LOGS
+
+
+def buckets() -> Calls:
+    yield "s3", "get_bucket_policy", LOGS
+    yield "s3", "create_bucket", LOGS
+    yield "s3", "create_bucket", {"Bucket": "x", **WHERE}
+    yield "s3", "create_bucket", {**LOGS, **WHERE}
+    yield "s3", "create_bucket", {**LOGS, **WHERE}
+    yield "s3", "get_bucket_location", LOGS
+    yield "s3", "list_buckets", {}
+    document = json.dumps(policy(statement(LOGS["Bucket"], Sid="elb")))
+    yield "s3", "get_bucket_policy", LOGS
+    yield "s3", "put_bucket_policy", {**LOGS, "Policy": document}
+    yield "s3", "get_bucket_policy", LOGS
+    yield "s3", "delete_bucket_policy", LOGS
+    yield "s3", "get_bucket_policy", LOGS
+    yield "s3", "get_bucket_tagging", LOGS
+    yield "s3", "put_bucket_tagging", {**LOGS, "Tagging": {"TagSet": [{"Key": "a", "Value": "b"}]}}
+    yield "s3", "get_bucket_tagging", LOGS
     rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 9}}
     lifecycle = {"LifecycleConfiguration": {"Rules": [rule]}}
-    yield lambda: s3.put_bucket_lifecycle_configuration(**logs, **lifecycle)
-    yield lambda: s3.get_bucket_lifecycle_configuration(**logs)
-    yield lambda: s3.delete_bucket_lifecycle(**logs)
-    yield lambda: s3.get_bucket_lifecycle_configuration(**logs)
+    yield "s3", "get_bucket_lifecycle_configuration", LOGS
+    yield "s3", "put_bucket_lifecycle_configuration", {**LOGS, **lifecycle}
+    yield "s3", "get_bucket_lifecycle_configuration", LOGS
+    yield "s3", "delete_bucket_lifecycle", LOGS
+    yield "s3", "get_bucket_lifecycle_configuration", LOGS
     block = {"PublicAccessBlockConfiguration": {"BlockPublicAcls": True}}
-    yield lambda: s3.put_public_access_block(**logs, **block)
-    yield lambda: s3.get_public_access_block(**logs)
+    yield "s3", "put_public_access_block", {**LOGS, **block}
+    yield "s3", "get_public_access_block", LOGS
     ownership = {"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}
-    yield lambda: s3.put_bucket_ownership_controls(**logs, **ownership)
-    yield lambda: s3.get_bucket_ownership_controls(**logs)
-    yield lambda: s3.get_bucket_notification_configuration(**logs)
-    attributes = {"Policy": json.dumps(topic_policy(TOPIC, bucket))}
-    yield lambda: sns.create_topic(Name="t", Attributes=attributes)
-    yield lambda: sns.create_topic(Name="t")
-    yield lambda: sns.create_topic(Name="not good")
-    entry = notify(TOPIC, "p/", Id="n")
-    wanted = {"NotificationConfiguration": {"TopicConfigurations": [entry]}}
-    yield lambda: s3.put_bucket_notification_configuration(**logs, **wanted)
-    yield lambda: s3.get_bucket_notification_configuration(**logs)
-    yield lambda: s3.put_bucket_notification_configuration(**logs, NotificationConfiguration={})
-    yield lambda: s3.get_bucket_notification_configuration(**logs)
+    yield "s3", "put_bucket_ownership_controls", {**LOGS, **ownership}
+    yield "s3", "get_bucket_ownership_controls", LOGS
+    yield "s3", "get_bucket_notification_configuration", LOGS
+
+
+def topics() -> Calls:
+    attributes = {"Policy": json.dumps(topic_policy(TOPIC, LOGS["Bucket"]))}
+    yield "sns", "create_topic", {"Name": "t", "Attributes": attributes}
+    yield "sns", "create_topic", {"Name": "t"}
+    yield "sns", "create_topic", {"Name": "not good"}
+    for wanted in ({"TopicConfigurations": [notify(TOPIC, "p/", Id="n")]}, {}):
+        put = {**LOGS, "NotificationConfiguration": wanted}
+        yield "s3", "put_bucket_notification_configuration", put
+        yield "s3", "get_bucket_notification_configuration", LOGS
     sqs = {"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": QUEUE}
     body = {"FilterPolicy": '{"a":{"b":["c"]}}', "FilterPolicyScope": "MessageBody"}
-    yield lambda: sns.subscribe(**sqs, Attributes=body)
-    yield lambda: sns.subscribe(**sqs)
-    yield lambda: sns.list_subscriptions_by_topic(TopicArn=TOPIC)
-    yield lambda: sns.list_subscriptions()
+    yield "sns", "subscribe", {**sqs, "Attributes": body}
+    yield "sns", "subscribe", sqs
+    yield "sns", "list_subscriptions_by_topic", {"TopicArn": TOPIC}
+    yield "sns", "list_subscriptions", {}
     missing = f"{TOPIC}x"
-    yield lambda: sns.get_topic_attributes(TopicArn=missing)
-    yield lambda: sns.subscribe(**{**sqs, "TopicArn": missing})
-    yield lambda: sns.get_subscription_attributes(SubscriptionArn=f"{missing}:{NOBODY}")
-    yield lambda: sns.unsubscribe(SubscriptionArn=f"{missing}:{NOBODY}")
-    yield lambda: sns.delete_topic(TopicArn=TOPIC)
-    yield lambda: elbv2.describe_load_balancers(LoadBalancerArns=[on.balancer])
-    yield lambda: elbv2.describe_load_balancers(LoadBalancerArns=[on.balancer[:-8] + "0" * 8])
-    yield lambda: _logging(elbv2.describe_load_balancer_attributes(LoadBalancerArn=on.balancer))
-    yield lambda: s3.put_object(**logs, Key="a/b", Body=b"x")
-    yield lambda: s3.get_object(**logs, Key="none")
-    yield lambda: s3.get_object(**logs, Key="a/b")["Body"].read()
-    yield lambda: s3.list_objects_v2(**logs, Prefix="none")
-    yield lambda: s3.delete_bucket(**logs)
-    yield lambda: s3.delete_object(**logs, Key="a/b")
-    yield lambda: s3.delete_object(**logs, Key="a/b")
-    yield lambda: s3.delete_bucket(**logs)
-    yield lambda: s3.delete_bucket(**logs)
+    yield "sns", "get_topic_attributes", {"TopicArn": missing}
+    yield "sns", "subscribe", {**sqs, "TopicArn": missing}
+    yield "sns", "get_subscription_attributes", {"SubscriptionArn": f"{missing}:{NOBODY}"}
+    yield "sns", "unsubscribe", {"SubscriptionArn": f"{missing}:{NOBODY}"}
+    yield "sns", "delete_topic", {"TopicArn": TOPIC}
 
 
-def _logging(answer: Any) -> dict[str, str]:
-    """Return the logging attributes of a new load balancer on which moto agrees."""
-    found = {each["Key"]: each["Value"] for each in answer["Attributes"]}
-    return {
-        key: value
-        for key, value in found.items()
-        if key.startswith("access_logs") and not key.endswith("enabled")
-    }
+def more(account: Account) -> Calls:
+    """Yield calls of the other operations, which moto lacks or answers in another way."""
+    yield "s3", "create_bucket", {**LOGS, **WHERE}
+    yield (
+        "s3",
+        "put_bucket_policy",
+        {**LOGS, "Policy": json.dumps(policy(statement(LOGS["Bucket"])))},
+    )
+    yield "s3", "get_bucket_policy_status", LOGS
+    sse = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    yield "s3", "put_bucket_encryption", {**LOGS, "ServerSideEncryptionConfiguration": sse}
+    yield "s3", "get_bucket_encryption", LOGS
+    for name, parameter, value in (
+        ("versioning", "VersioningConfiguration", {"Status": "Suspended"}),
+        ("request_payment", "RequestPaymentConfiguration", {"Payer": "BucketOwner"}),
+        ("abac", "AbacStatus", {"Status": "Disabled"}),
+    ):
+        yield "s3", f"get_bucket_{name}", LOGS
+        yield "s3", f"put_bucket_{name}", {**LOGS, parameter: value}
+    yield "sns", "create_topic", {"Name": "t"}
+    yield "sns", "get_topic_attributes", {"TopicArn": TOPIC}
+    entries = [{"Id": "1", "Message": "{}"}]
+    yield "sns", "publish_batch", {"TopicArn": TOPIC, "PublishBatchRequestEntries": entries}
+    https = {"Protocol": "https", "Endpoint": "https://a.example.com"}
+    yield "sns", "subscribe", {"TopicArn": TOPIC, **https}
+    (asked,) = account.world.deliveries[https["Endpoint"]]
+    yield "sns", "confirm_subscription", {"TopicArn": TOPIC, "Token": asked["Token"]}
+    (subscription,) = account.world.subscriptions
+    raw = {"AttributeName": "RawMessageDelivery", "AttributeValue": "true"}
+    yield "sns", "set_subscription_attributes", {"SubscriptionArn": subscription, **raw}
+    yield "sns", "get_subscription_attributes", {"SubscriptionArn": subscription}
+    yield "sns", "unsubscribe", {"SubscriptionArn": subscription}
+    (balancer,) = account.world.load_balancers
+    logging = {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": LOGS["Bucket"]}
+    attributes = [{"Key": key, "Value": value} for key, value in logging.items()]
+    named = {"LoadBalancerArn": balancer, "Attributes": attributes}
+    yield "elbv2", "modify_load_balancer_attributes", named
+    yield "s3", "list_objects_v2", LOGS
+    account.world.account_blocks[ACCOUNT] = {"BlockPublicPolicy": True}
+    yield "s3control", "get_public_access_block", {"AccountId": ACCOUNT}
+    yield "sts", "get_caller_identity", {}
+    for name in ("delivery_sources", "delivery_destinations", "deliveries"):
+        yield "logs", f"describe_{name}", {}
+    metric = {"Namespace": "AWS/SNS", "MetricName": "NumberOfNotificationsFailed", "Dimensions": []}
+    query = {"Id": "q", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}
+    day: dict[str, Any] = {"StartTime": datetime(2027, 1, 15), "EndTime": datetime(2027, 1, 16)}
+    yield "cloudwatch", "get_metric_data", {"MetricDataQueries": [query], **day}
 
 
-def outcome(call: Callable[[], Any]) -> Any:
-    """Return a call's answer, or its error's code and status."""
+def outcome(client: Any, method: str, params: dict[str, Any]) -> Any:
+    """Return the part of a call's answer on which moto agrees, or its error's code and status."""
     try:
-        return call()
+        answer = getattr(client, method)(**params)
     except ClientError as error:
         response: Any = error.response
         return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+    if method == "get_bucket_policy":
+        return json.loads(answer["Policy"])
+    if method == "get_object":
+        return answer["Body"].read()
+    if method == "describe_load_balancer_attributes":
+        found = {each["Key"]: each["Value"] for each in answer["Attributes"]}
+        return {name: found[f"access_logs.s3.{name}"] for name in ("bucket", "prefix")}
+    return answer
 
 
 @pytest.fixture
@@ -153,10 +210,61 @@ def moto_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("moto_account")
 def test_the_same_answers_as_moto() -> None:
-    ours = [outcome(call) for call in scenario(emulated())]
-    theirs = [outcome(call) for call in scenario(moto())]
+    account = emulated()
+    (balancer,) = account.world.load_balancers
+    ours = [outcome(account.client(s), m, p) for s, m, p in scenario(balancer)]  # type: ignore[call-overload]  # by name
+    theirs = [outcome(boto3.client(s, REGION), m, p) for s, m, p in scenario(moto())]  # type: ignore[call-overload]  # by name
 
     pairs = list(zip(ours, theirs, strict=True))
     assert [pair for pair in pairs if agreed(pair[0]) != agreed(pair[1])] == []
     found = {name for pair in pairs for name in members(*pair)}
     assert {name for names in MEMBERS.values() for name in names} <= found
+
+
+def strangers(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
+    """Yield members that botocore's output shape lacks, or that have a different type there."""
+    if isinstance(shape, StructureShape):
+        for key, each in value.items():
+            if key not in shape.members:
+                yield f"{path}.{key}"
+            else:
+                yield from strangers(shape.members[key], each, f"{path}.{key}")
+    elif isinstance(shape, ListShape):
+        for each in value:
+            yield from strangers(shape.member, each, f"{path}[]")
+    elif isinstance(shape, MapShape):
+        for each in value.values():
+            yield from strangers(shape.value, each, f"{path}[]")
+    elif shape is not None:
+        kinds: dict[str, tuple[type, ...]] = {
+            "string": (str, type(None)),
+            "boolean": (bool,),
+            "integer": (int,),
+            "long": (int,),
+        }
+        if not isinstance(value, kinds.get(shape.type_name, (object,))):
+            yield f"{path} is {type(value).__name__}"
+
+
+def test_every_answer_fits_botocores_shape() -> None:
+    account = emulated()
+    (balancer,) = account.world.load_balancers
+    answered: set[tuple[str, str]] = set()
+
+    def record(service: str, operation: str, params: Mapping[str, Any]) -> None:
+        answered.add((service, operation))
+
+    found: list[str] = []
+    for calls in (scenario(balancer), more(account)):
+        for service, method, params in calls:
+            client: Any = account.client(service, after=record)  # type: ignore[call-overload]  # by name
+            try:
+                answer = getattr(client, method)(**params)
+            except ClientError:
+                continue
+            assert answer.pop("ResponseMetadata")["HTTPStatusCode"] == 200
+            shape = operations(service)[method].output_shape
+            found += strangers(shape, answer, f"{service} {method}")
+
+    assert found == []
+    assert answered == {(service, name) for service in SERVICES for name in answers(service)}

@@ -1,6 +1,6 @@
 """Calls that the account refuses, and what AWS says then; a refused call changes nothing.
 
-`recorded` marks errors as localstack/localstack recorded them on AWS, with exactly these details
+Errors with `details` are as localstack/localstack recorded them on AWS, and have exactly these
 (`tests/aws/services/...`, *.snapshot.json).
 """
 
@@ -40,16 +40,16 @@ class Refusal:
         return f"{self.method}: {self.text or self.code}"
 
 
-def bucket(method: str, code: str, text: str = "", status: int = 400, **params: Any) -> Refusal:
+def bucket(
+    method: str,
+    code: str,
+    text: str = "",
+    status: int = 400,
+    details: dict[str, str] | None = None,
+    **params: Any,
+) -> Refusal:
     """Return a refusal of a call for the bucket `logs`, unless another one is named."""
-    return Refusal("s3", method, {"Bucket": "logs", **params}, code, text, status)
-
-
-def recorded(error: Refusal, **details: str) -> Refusal:
-    """Return a refusal of which these details were recorded, and no others."""
-    return Refusal(
-        error.service, error.method, error.params, error.code, error.text, error.status, details
-    )
+    return Refusal("s3", method, {"Bucket": "logs", **params}, code, text, status, details)
 
 
 def lifecycle(code: str, text: str = "", size: str = "", **rule: Any) -> Refusal:
@@ -59,22 +59,22 @@ def lifecycle(code: str, text: str = "", size: str = "", **rule: Any) -> Refusal
     return bucket(method, code, text, LifecycleConfiguration={"Rules": rules}, **more)
 
 
-def tags(text: str, *pairs: tuple[str, str]) -> Refusal:
-    tag_set = [{"Key": key, "Value": value} for key, value in pairs]
-    return bucket("put_bucket_tagging", "InvalidTag", text, Tagging={"TagSet": tag_set})
+def tags(text: str, *pairs: tuple[str, str], **details: str) -> Refusal:
+    put: Any = {"TagSet": [{"Key": key, "Value": value} for key, value in pairs]}
+    return bucket("put_bucket_tagging", "InvalidTag", text, details=details, Tagging=put)
 
 
 def notifications(
-    code: str, text: str, *topics: dict[str, Any], skip: bool = False, **others: Any
+    code: str,
+    text: str,
+    *topics: dict[str, Any],
+    details: dict[str, str] | None = None,
+    skip: bool = False,
+    **others: Any,
 ) -> Refusal:
     wanted = {**({"TopicConfigurations": [*topics]} if topics else {}), **others}
-    return bucket(
-        "put_bucket_notification_configuration",
-        code,
-        text,
-        NotificationConfiguration=wanted,
-        SkipDestinationValidation=skip,
-    )
+    more = {"NotificationConfiguration": wanted, "SkipDestinationValidation": skip}
+    return bucket("put_bucket_notification_configuration", code, text, 400, details, **more)
 
 
 def to(name: str, *arns: str) -> list[dict[str, Any]]:
@@ -155,13 +155,10 @@ REFUSALS = [
     ),
     bucket("get_bucket_tagging", "AccessDenied", "", 403, ExpectedBucketOwner=VENDOR),
     *(
-        recorded(
-            bucket(
-                "get_bucket_tagging",
-                "InvalidBucketOwnerAWSAccountID",
-                f"{OWNER} [{owner}]",
-                ExpectedBucketOwner=owner,
-            )
+        bucket(
+            *("get_bucket_tagging", "InvalidBucketOwnerAWSAccountID", f"{OWNER} [{owner}]", 400),
+            details={},
+            ExpectedBucketOwner=owner,
         )
         for owner in ("logs", "12345678901", "1234567890123")
     ),
@@ -175,31 +172,21 @@ REFUSALS = [
         Expiration={"Days": 1},
     ),
     bucket("put_bucket_versioning", "MalformedXML", VersioningConfiguration={"Status": "On"}),
-    recorded(
-        bucket(
-            "put_bucket_encryption",
-            "InvalidArgument",
-            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or"
-            " aws:kms:dsse",
-            ServerSideEncryptionConfiguration={
-                "Rules": [{"ApplyServerSideEncryptionByDefault": SSE}]
-            },
-        ),
-        ArgumentName="ApplyServerSideEncryptionByDefault",
+    bucket(
+        "put_bucket_encryption",
+        "InvalidArgument",
+        "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or"
+        " aws:kms:dsse",
+        details={"ArgumentName": "ApplyServerSideEncryptionByDefault"},
+        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": SSE}]},
     ),
-    recorded(
-        tags("Cannot provide multiple Tags with the same key", ("a", "b"), ("a", "b")), TagKey="a"
-    ),
-    recorded(tags("The TagKey you have provided is invalid", ("a,b", "c")), TagKey="a,b"),
-    recorded(
-        tags("The TagValue you have provided is invalid", ("a", "b,c")), TagKey="a", TagValue="b,c"
-    ),
-    recorded(
-        tags("System tags cannot be added/updated by requester", ("aws:a", "b")), TagKey="aws:a"
-    ),
-    recorded(
-        bucket("get_bucket_tagging", "NoSuchTagSet", "The TagSet does not exist", 404),
-        BucketName="logs",
+    tags("Cannot provide multiple Tags with the same key", ("a", "b"), ("a", "b"), TagKey="a"),
+    tags("The TagKey you have provided is invalid", ("a,b", "c"), TagKey="a,b"),
+    tags("The TagValue you have provided is invalid", ("a", "b,c"), TagKey="a", TagValue="b,c"),
+    tags("System tags cannot be added/updated by requester", ("aws:a", "b"), TagKey="aws:a"),
+    bucket(
+        *("get_bucket_tagging", "NoSuchTagSet", "The TagSet does not exist", 404),
+        details={"BucketName": "logs"},
     ),
     # Notifications
     notifications("InvalidArgument", "", notify(TOPIC, "a/", Id="x"), notify(TOPIC, "b/", Id="x")),
@@ -210,13 +197,10 @@ REFUSALS = [
     notifications(
         "MalformedXML", "", {**RULE, "Filter": {"Key": {"FilterRules": [{"Name": "Prefix"}]}}}
     ),
-    recorded(
-        notifications(
-            *("InvalidArgument", "filter rule name must be either prefix or suffix"),
-            {**RULE, "Filter": {"Key": {"FilterRules": [{"Name": "INVALID", "Value": "a/"}]}}},
-        ),
-        ArgumentName="FilterRule.Name",
-        ArgumentValue="INVALID",
+    notifications(
+        *("InvalidArgument", "filter rule name must be either prefix or suffix"),
+        {**RULE, "Filter": {"Key": {"FilterRules": [{"Name": "INVALID", "Value": "a/"}]}}},
+        details={"ArgumentName": "FilterRule.Name", "ArgumentValue": "INVALID"},
     ),
     ambiguous("Configurations overlap.", notify(TOPIC), notify(QUEUE)),
     ambiguous(AMBIGUOUS, notify(TOPIC), notify(QUEUE, "a/")),
@@ -226,14 +210,11 @@ REFUSALS = [
     ambiguous(AMBIGUOUS, notify(TOPIC, "a/"), notify(QUEUE, "a/", Events=["s3:ObjectCreated:Put"])),
     notifications("InvalidArgument", UNABLE, notify(TOPIC.replace("us-east-1", "eu-west-1"))),
     *(
-        recorded(
-            notifications(
-                *("InvalidArgument", "The ARN could not be parsed"),
-                skip=skip,
-                **{kind: to(name, "invalid-arn", "invalid-too")},
-            ),
-            ArgumentName=argument,
-            ArgumentValue="invalid-arn",
+        notifications(
+            *("InvalidArgument", "The ARN could not be parsed"),
+            details={"ArgumentName": argument, "ArgumentValue": "invalid-arn"},
+            skip=skip,
+            **{kind: to(name, "invalid-arn", "invalid-too")},
         )
         for skip in (False, True)
         for kind, name, argument in (
@@ -242,22 +223,23 @@ REFUSALS = [
             ("LambdaFunctionConfigurations", "LambdaFunctionArn", "CloudFunction"),
         )
     ),
-    recorded(
-        notifications(
-            "InvalidArgument", UNABLE, QueueConfigurations=to("QueueArn", f"{QUEUE}1", f"{QUEUE}2")
-        ),
-        ArgumentName1=f"{QUEUE}1",
-        ArgumentValue1=GONE,
-        ArgumentName2=f"{QUEUE}2",
-        ArgumentValue2=GONE,
+    notifications(
+        *("InvalidArgument", UNABLE),
+        details={
+            "ArgumentName1": f"{QUEUE}1",
+            "ArgumentValue1": GONE,
+            "ArgumentName2": f"{QUEUE}2",
+            "ArgumentValue2": GONE,
+        },
+        QueueConfigurations=to("QueueArn", f"{QUEUE}1", f"{QUEUE}2"),
     ),
-    recorded(
-        notifications(
-            *("InvalidArgument", UNABLE),
-            LambdaFunctionConfigurations=to("LambdaFunctionArn", FUNCTION),
-        ),
-        ArgumentName1=f"{FUNCTION}, null",
-        ArgumentValue1=f"Not authorized to invoke function [{FUNCTION}]",
+    notifications(
+        *("InvalidArgument", UNABLE),
+        details={
+            "ArgumentName1": f"{FUNCTION}, null",
+            "ArgumentValue1": f"Not authorized to invoke function [{FUNCTION}]",
+        },
+        LambdaFunctionConfigurations=to("LambdaFunctionArn", FUNCTION),
     ),
     # Topics, subscriptions and messages
     topic("Topic Name", Name="a.b"),

@@ -38,31 +38,22 @@ def test_an_attribute_is_called_as_aws_calls_it() -> None:
     ]
 
 
-def test_a_policy_differs_by_statement() -> None:
+def test_a_policy_differs_by_statement_and_their_order() -> None:
     changed = {**READ, "Resource": "arn:aws:s3:::logs/*"}
+    other = {**READ, "Sid": "Other"}
 
-    found = diff(bucket(UNNAMED, READ), bucket(UNNAMED, changed, {**READ, "Sid": "More"}))
+    found = diff(bucket(UNNAMED, READ), bucket(UNNAMED, changed, other))
+    unnamed = diff(bucket(READ, UNNAMED), bucket(READ, UNNAMED, {**UNNAMED, "Action": "s3:Put*"}))
+    order = diff(bucket(READ, other), bucket(other, READ))
 
     assert {each.name: each.sign for each in found["~ S3 bucket logs"]} == {
         "policy statement Read": "~",
-        "policy statement More": "+",
+        "policy statement Other": "+",
     }
     (both,) = (each for each in found["~ S3 bucket logs"] if each.sign == "~")
     assert (both.before["Resource"], both.after["Resource"]) == ("*", "arn:aws:s3:::logs/*")
-
-
-def test_statements_without_a_sid_are_numbered() -> None:
-    found = diff(bucket(READ, UNNAMED), bucket(READ, UNNAMED, {**UNNAMED, "Action": "s3:Put*"}))
-
-    assert [each.name for each in found["~ S3 bucket logs"]] == ["policy statement 3"]
-
-
-def test_another_order_is_a_difference() -> None:
-    other = {**READ, "Sid": "Other"}
-
-    found = diff(bucket(READ, other), bucket(other, READ))
-
-    assert found == {"~ S3 bucket logs": [Change("order", "as before", "another")]}
+    assert [each.name for each in unnamed["~ S3 bucket logs"]] == ["policy statement 3"]
+    assert order == {"~ S3 bucket logs": [Change("order", "as before", "another")]}
 
 
 def test_what_is_created_and_deleted_is_shown_with_all_that_is_set() -> None:
@@ -77,6 +68,8 @@ def test_what_is_created_and_deleted_is_shown_with_all_that_is_set() -> None:
         "    + tag team: edge",
     ]
     assert [*lines(diff(full, {"buckets": {}}))] == [each.replace("+", "-") for each in created]
+    blocks = diff({"account_blocks": {}}, {"account_blocks": {"123456789012": {}}})
+    assert next(lines(blocks)) == "+ Block Public Access of account 123456789012"  # it has nothing
 
 
 def test_each_difference_names_its_resource() -> None:

@@ -30,27 +30,19 @@ def test_the_alarm_is_made_through_the_service_role(tmp_path: Path) -> None:
     report = rehearsed(alarm()["add"], tmp_path)
 
     assert report.unexpected == []
-    statuses = [
-        event.status
-        for stage in report.stages
-        for event in stage.events
-        if event.resource_type == "AWS::CloudWatch::Alarm"
-    ]
+    events = [event for stage in report.stages for event in stage.events]
+    statuses = [each.status for each in events if each.resource_type == "AWS::CloudWatch::Alarm"]
     assert statuses[-1] == "DELETE_COMPLETE"
     assert "CREATE_COMPLETE" in statuses
-    by = {
-        decided.by
+    decided = [
+        each
         for call in report.calls
-        for decided in call.decisions
-        if decided.action == "cloudwatch:PutMetricAlarm"
-    }
-    assert len(by) == 1
-    assert all(
-        decided.resource.startswith("arn:aws:cloudwatch:us-east-1:123456789012:alarm:dt-logs-")
-        for call in report.calls
-        for decided in call.decisions
-        if decided.action.startswith("cloudwatch:")
-    )
+        for each in call.decisions
+        if each.action.startswith("cloudwatch:")
+    ]
+    assert len({each.by for each in decided if each.action == "cloudwatch:PutMetricAlarm"}) == 1
+    alarms = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:dt-logs-"
+    assert all(each.resource.startswith(alarms) for each in decided)
 
 
 def test_a_right_that_the_service_role_lacks_is_seen(tmp_path: Path) -> None:
@@ -89,15 +81,11 @@ def test_what_cannot_be_emulated_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_customized_release_is_rehearsed_with_its_function_only(tmp_path: Path) -> None:
-    release = write_release(build_release(Settings(), alarm()["add"]), tmp_path)
+    """Without a folder, the installed release is customized."""
+    add = alarm()["add"]
+    release = write_release(build_release(Settings(), add), tmp_path)
 
     with pytest.raises(RehearsalError, match="is not what this release builds"):
         load(release, LEAST, "lifecycle")
-
-
-def test_without_a_folder_the_installed_release_is_customized(tmp_path: Path) -> None:
-    release = write_release(build_release(Settings(), alarm()["add"]), tmp_path)
-    add = alarm()["add"]
-
     assert load(None, LEAST, "lifecycle", add) == load(release, LEAST, "lifecycle", add)
     assert load(None, LEAST, "lifecycle") != load(None, LEAST, "lifecycle", add)

@@ -17,13 +17,15 @@ from typing import Any
 import pytest
 from support.commands import Ran, Runner
 from support.denials import LOST, THROTTLED, Denial, Gate, Kept, Operation, denials
-from support.emulated import BOTH, Emulated, emulated
+from support.drifts import add_statement, encrypted_by_kms, owned_by_writers
+from support.emulated import STACK as NAME
+from support.emulated import Emulated, emulated
 
 from dt_logs_cfn import aws
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.commands import deploy, plan, remove, replay, status
 
-ACCOUNT, VENDOR, NAME = "123456789012", "999988887777", "dt-logs-analysis"
+ACCOUNT, VENDOR = "123456789012", "999988887777"
 SECRET = "s3cr3t"
 ENDPOINT = f"https://logs.example.com/in?token={SECRET}"
 GIVEN = (f"DataTheoremAccountId={VENDOR}", f"NotificationEndpoint={ENDPOINT}")
@@ -92,14 +94,7 @@ class Tried:
         """Create the stack, and confirm its subscriptions."""
         given = dict(each.split("=", 1) for each in GIVEN)
         given["LoadBalancerArns"] = f"{self.load_balancer},{self.shop}"
-        self.account.client("cloudformation").create_stack(
-            StackName=NAME,
-            TemplateBody=self.account.template(),
-            RoleARN=self.account.role,
-            Capabilities=list(BOTH),
-            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
-        )
-        self.account.sandbox.cloudformation.join()
+        self.account.create_stack(**given)
         for each in self.account.sandbox.account.world.subscriptions.values():
             each.confirmed = True
         made = self.stack()
@@ -136,13 +131,8 @@ def hurried(operator: Operator) -> Operator:
 
 
 def statement(sid: str, effect: str, principal: Any, action: Any, resource: str) -> dict[str, Any]:
-    return {
-        "Sid": sid,
-        "Effect": effect,
-        "Principal": principal,
-        "Action": action,
-        "Resource": resource,
-    }
+    named = {"Sid": sid, "Effect": effect, "Principal": principal}
+    return {**named, "Action": action, "Resource": resource}
 
 
 def document(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -154,15 +144,11 @@ SHOP_POLICY = document(
     statement("Delivery", "Allow", DELIVERY, "s3:PutObject", f"arn:aws:s3:::{LOGS}/*"),
     statement("Web", "Allow", "*", "s3:GetObject", f"arn:aws:s3:::{LOGS}/public/*"),
 )
+OWNER = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+OWN = ["sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"]
 SHARED = document(
     statement("S3", "Allow", {"Service": "s3.amazonaws.com"}, "sns:Publish", EVERYTHING),
-    statement(
-        "Own",
-        "Allow",
-        {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-        ["sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"],
-        EVERYTHING,
-    ),
+    statement("Own", "Allow", OWNER, OWN, EVERYTHING),
 )
 
 
@@ -210,21 +196,12 @@ def silent(tried: Tried) -> None:
 def shut(tried: Tried) -> None:
     """Deny the vendor, and change the settings of buckets, account and subscriptions."""
     account = tried.account.sandbox.account
-    for name, bucket in account.world.buckets.items():
-        policy = json.loads(bucket.policy.latest or "{}")
-        resource = f"arn:aws:s3:::{name}/*"
-        policy["Statement"].append(
-            statement("NotYou", "Deny", {"AWS": f"arn:aws:iam::{VENDOR}:root"}, "s3:*", resource)
-        )
-        account.s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
-        kms = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
-        account.s3.put_bucket_encryption(
-            Bucket=name, ServerSideEncryptionConfiguration={"Rules": [kms]}
-        )
-        account.s3.put_bucket_ownership_controls(
-            Bucket=name,
-            OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]},
-        )
+    vendor = {"AWS": f"arn:aws:iam::{VENDOR}:root"}
+    for name in account.world.buckets:
+        deny = statement("NotYou", "Deny", vendor, "s3:*", f"arn:aws:s3:::{name}/*")
+        add_statement(account, name, deny)
+        encrypted_by_kms(account, name)
+        owned_by_writers(account, name)
     account.world.account_blocks[ACCOUNT] = {"RestrictPublicBuckets": True}
     for each in account.world.subscriptions.values():
         each.confirmed = False

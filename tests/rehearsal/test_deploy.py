@@ -10,12 +10,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import pytest
+from rehearsal.calls import given
 from support.commands import Runner
 from support.drifts import add_statement, log_bucket
 from support.emulated import BOTH, ENDPOINT, Emulated
@@ -272,19 +274,7 @@ def test_a_stack_keeps_its_privileges_unless_told_otherwise(account: Emulated, r
 
 
 def test_a_stack_that_another_client_made_is_updated(account: Emulated, run: Runner) -> None:
-    values = {
-        "LoadBalancerArns": account.load_balancers[0],
-        "DataTheoremAccountId": "999988887777",
-        "NotificationEndpoint": ENDPOINT,
-    }
-    cfn = account.client("cloudformation")
-    cfn.create_stack(
-        StackName=NAME,
-        TemplateBody=account.template(),
-        RoleARN=account.role,
-        Capabilities=list(BOTH),
-        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()],
-    )
+    account.create_stack(wait=False)
     ran = run(*again(account, "--parameter", "RunToken=2"))  # while it is still being created
     assert (ran.code, ran.failure) == (0, "")
     assert f"The stack {NAME} is at work (CREATE_IN_PROGRESS); following it first." in ran.told
@@ -319,50 +309,29 @@ def test_a_failed_update_goes_back_and_says_why(account: Emulated, run: Runner) 
         f"The stack {NAME} is in UPDATE_ROLLBACK_COMPLETE. Correct that, and deploy again."
     )
     assert run(*again(account)).code == 0
-
-
-@pytest.mark.parametrize(
-    ("status", "fix"),
-    [
+    for status, fix in (
         ("ROLLBACK_FAILED", f"Delete it: `dt-logs-cfn remove --stack {NAME}`"),
         ("DELETE_FAILED", f"Delete it: `dt-logs-cfn remove --stack {NAME}`"),
-        (
-            "UPDATE_ROLLBACK_FAILED",
-            f"aws cloudformation continue-update-rollback --stack-name {NAME}",
-        ),
-    ],
-)
-def test_a_stack_that_cannot_be_updated_is_told_with_its_fix(
-    account: Emulated, run: Runner, status: str, fix: str
-) -> None:
-    run(*options(account), "--yes")
-    for each in account.sandbox.cloudformation.stacks.values():
-        if each.name == NAME:
-            each.status = status
-    ran = run(*again(account))
-    assert ran.failure.startswith(f"The stack {NAME} is in {status} and cannot be updated. ")
-    assert fix in ran.failure
+        ("UPDATE_ROLLBACK_FAILED", f"continue-update-rollback --stack-name {NAME}"),
+    ):
+        for each in account.sandbox.cloudformation.stacks.values():
+            if each.name == NAME:
+                each.status = status
+        ran = run(*again(account))
+        assert ran.failure.startswith(f"The stack {NAME} is in {status} and cannot be updated. ")
+        assert fix in ran.failure
 
 
 def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
     account: Emulated, run: Runner, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "published"
-    folder.mkdir()
-    (folder / "good.json").write_text(account.template())
-    (folder / "bad.json").write_text(account.template().replace('"Timeout":900', '"Timeout":899'))
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def __init__(self, *given: Any) -> None:
-            super().__init__(*given, directory=str(folder))
-
-        def log_message(self, *given: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
-    Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    good = account.template()
+    (tmp_path / "good.json").write_text(good)
+    (tmp_path / "bad.json").write_text(good.replace('"Timeout":900', '"Timeout":899'))
+    folder = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), folder) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
         more = [*options(account)[2:], "--yes", "--template-url"]
         ran = run(*more, f"{url}/bad.json?X-Amz-Signature=SECRET")
         assert ran.failure.startswith(
@@ -373,9 +342,7 @@ def test_a_template_is_taken_by_url_only_if_it_is_this_release_s(
         other = run(*more, f"{url}/good.json", "--privileges", "documented")
         assert "has least-privilege privileges, not documented" in other.failure
         assert run(*more, f"{url}/good.json").code == 0
-    finally:
         server.shutdown()
-        server.server_close()
 
 
 @pytest.mark.parametrize(
@@ -443,37 +410,32 @@ def test_the_rights_that_the_guide_names_are_enough_and_needed(
 
 def review(account: Emulated, name: str) -> None:
     """Let another client create a change set for a stack that does not exist yet."""
-    values = {"DataTheoremAccountId": "999988887777", "NotificationEndpoint": ENDPOINT}
     account.client("cloudformation").create_change_set(
         StackName=NAME,
         ChangeSetName=name,
         ChangeSetType="CREATE",
         TemplateBody=account.template(),
         Capabilities=list(BOTH),
-        Parameters=[
-            {"ParameterKey": key, "ParameterValue": value}
-            for key, value in {"LoadBalancerArns": "*", **values}.items()
-        ],
+        Parameters=given(
+            LoadBalancerArns="*",
+            DataTheoremAccountId="999988887777",
+            NotificationEndpoint=ENDPOINT,
+        ),
     )
 
 
-def test_a_stack_that_an_earlier_deploy_left_for_review_is_made(
-    account: Emulated, run: Runner
-) -> None:
-    review(account, "dt-logs-cfn-of-before")
-    assert run.answering("no")(*options(account)).code == 3
-    assert stack(account)["StackStatus"] == "REVIEW_IN_PROGRESS"
-    assert run(*options(account), "--yes").code == 0
-    assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
-
-
-def test_a_stack_that_only_holds_a_change_set_of_ours_is_removed_with_it(
-    account: Emulated, capsys: pytest.CaptureFixture[str]
+def test_a_stack_that_an_earlier_deploy_left_for_review_is_made_or_removed(
+    account: Emulated, run: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
     review(account, "dt-logs-cfn-of-before")
     ran = Runner(remove.configure, remove.removed, capsys)("--yes")
     assert (ran.code, ran.out) == (0, f"{NAME}: deleted, and the account is clean\n")
     assert stacks(account) == []
+    review(account, "dt-logs-cfn-of-before")
+    assert run.answering("no")(*options(account)).code == 3
+    assert stack(account)["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert run(*options(account), "--yes").code == 0
+    assert stack(account)["StackStatus"] == "CREATE_COMPLETE"
 
 
 def test_a_stack_that_somebody_else_is_about_to_make_is_left_alone(

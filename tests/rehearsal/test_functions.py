@@ -32,11 +32,6 @@ def code(body: str) -> Function:
     return replace(PLAIN, code=f"import os, time\n\ndef handler(event, context):\n    {body}\n")
 
 
-def test_it_returns_and_what_it_prints_is_its_log(functions: Functions) -> None:
-    done = functions.invoke(PLAIN, {"a": 1})
-    assert (done.outcome, done.output, done.error) == ("returned", "got {'a': 1}\n", "")
-
-
 def test_it_stays_warm_and_a_change_starts_it_anew(functions: Functions) -> None:
     pid = code("print(os.getpid())")
     first, again = (functions.invoke(pid, {}).output for _ in range(2))
@@ -44,20 +39,27 @@ def test_it_stays_warm_and_a_change_starts_it_anew(functions: Functions) -> None
     assert functions.invoke(replace(pid, memory=256), {}).output != first
 
 
-def test_what_it_raises_is_told_as_lambda_tells_it(functions: Functions) -> None:
-    done = functions.invoke(code("raise ValueError('no')"), {})
-    assert (done.outcome, done.error) == ("raised", "ValueError: no")
+@pytest.mark.parametrize(
+    ("function", "outcome", "output", "error"),
+    [
+        (PLAIN, "returned", "got {'a': 1}\n", ""),
+        (code("raise ValueError('no')"), "raised", "", "ValueError: no"),
+        (code("os._exit(3)"), "exited", "", "Runtime exited with error: exit status 3"),
+    ],
+    ids=["returns", "raises", "ends its process"],
+)
+def test_how_it_ends_is_told_as_lambda_tells_it(
+    functions: Functions, function: Function, outcome: str, output: str, error: str
+) -> None:
+    done = functions.invoke(function, {"a": 1})
+    assert (done.outcome, done.error) == (outcome, error)
+    assert output in done.output
 
 
 def test_a_module_that_cannot_be_imported_is_an_error_of_its_start(functions: Functions) -> None:
     done = functions.invoke(replace(PLAIN, code="import nothing_like_it"), {})
     assert done.outcome in ("raised", "exited")
     assert "nothing_like_it" in done.error + done.output
-
-
-def test_a_process_that_ends_in_the_middle_is_no_answer(functions: Functions) -> None:
-    done = functions.invoke(code("os._exit(3)"), {})
-    assert (done.outcome, done.error) == ("exited", "Runtime exited with error: exit status 3")
 
 
 def test_the_time_is_over_for_its_children_too(functions: Functions) -> None:
@@ -78,12 +80,11 @@ def _runs(pid: int) -> bool:
     return state != "" and not state.startswith("Z")
 
 
-def test_a_failed_event_is_repeated_twice(soon_again: Functions) -> None:
+def test_a_failed_event_is_repeated_twice_or_until_it_succeeds(
+    soon_again: Functions, tmp_path: Path
+) -> None:
     attempts = soon_again.invoke_async(code("raise ValueError(event)"), 7).result()
     assert [each.error for each in attempts] == ["ValueError: 7"] * 3
-
-
-def test_an_event_is_repeated_until_it_succeeds(soon_again: Functions, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     once = code(f"p = {str(flag)!r}; os.path.exists(p) or (open(p, 'w').close(), 1 / 0)")
     attempts = soon_again.invoke_async(once, None).result()
@@ -96,10 +97,11 @@ def test_one_that_sleeps_holds_up_no_other(functions: Functions) -> None:
     assert not sleeping.done()
 
 
-def test_its_environment_is_lambdas_alone(functions: Functions) -> None:
-    done = functions.invoke(code("print(*sorted(os.environ))"), {})
-    names = set(done.output.split())
-    assert {"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME", "LAMBDA_TASK_ROOT"} <= names
+def test_its_environment_is_lambdas_and_its_time_the_accounts(functions: Functions) -> None:
+    told = code("t = time.time(); time.sleep(20); print(time.time() - t, *sorted(os.environ))")
+    seconds, *names = functions.invoke(told, {}).output.split()
+    assert 20 <= float(seconds) < 200
+    assert {"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME", "LAMBDA_TASK_ROOT"} <= {*names}
     assert not {name for name in names if name.startswith(("PYTEST", "VIRTUAL", "HTTP"))}
 
 
@@ -114,11 +116,6 @@ def test_the_copy_in_the_template_is_what_runs(
     path = Path(functions.invoke(embedded, {}).output.strip())
     assert tmp_path in path.parents
     assert path.parts[-2:] == ("dt_logs_handler", "plan.py")
-
-
-def test_time_passes_at_the_accounts_pace(functions: Functions) -> None:
-    done = functions.invoke(code("t = time.time(); time.sleep(20); print(time.time() - t)"), {})
-    assert 20 <= float(done.output) < 200
 
 
 def test_closing_leaves_no_process(tmp_path: Path) -> None:

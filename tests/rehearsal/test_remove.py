@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.commands import Runner
 from support.emulated import BOTH, ENDPOINT, Emulated
+from support.emulated import STACK as NAME
 from support.lossy import EVERY, lossy
 
 from dt_logs_cfn.cli.aws_options import Here
@@ -20,7 +21,6 @@ from dt_logs_cfn.operate.stacks.stack import describe
 from dt_logs_cfn.settings import Privileges
 from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
 
-NAME = "dt-logs-analysis"
 ActAs = Callable[..., None]
 
 
@@ -112,21 +112,6 @@ def test_what_is_not_confirmed_stays_as_it_is(account: Emulated, run: Runner) ->
     before = snapshot(account)
     assert run.answering("n")().failure.startswith("It was not confirmed, so nothing was changed.")
     assert (status(account, stack), snapshot(account)) == ("CREATE_COMPLETE", before)
-
-
-def test_a_bucket_that_holds_logs_stays_and_is_named(account: Emulated, run: Runner) -> None:
-    deployed(account)
-    bucket = stack_bucket(account)
-    write_log(account)
-    ran = run("--yes")
-    assert f"    bucket {bucket}: it holds logs, which are yours" in ran.told.splitlines()
-    assert (ran.code, ran.out) == (
-        0,
-        f"{NAME}: deleted; what is left is meant to stay\n  stays    bucket {bucket}:"
-        " it holds logs, which are yours; empty and delete it when you like (its tag"
-        " dt-logs-analysis:left says: holds logs or earlier versions of objects)\n",
-    )
-    assert bucket in account.sandbox.account.world.buckets
 
 
 def test_a_stack_that_changed_its_privileges_leaves_what_its_role_may_not_delete(
@@ -223,7 +208,15 @@ def left_behind(account: Emulated, run: Runner) -> str:
     deployed(account)
     bucket = stack_bucket(account)
     write_log(account)
-    assert run("--yes").code == 0
+    ran = run("--yes")
+    assert f"    bucket {bucket}: it holds logs, which are yours" in ran.told.splitlines()
+    assert (ran.code, ran.out) == (
+        0,
+        f"{NAME}: deleted; what is left is meant to stay\n  stays    bucket {bucket}:"
+        " it holds logs, which are yours; empty and delete it when you like (its tag"
+        " dt-logs-analysis:left says: holds logs or earlier versions of objects)\n",
+    )
+    assert bucket in account.sandbox.account.world.buckets
     return bucket
 
 
@@ -234,7 +227,7 @@ def empty(account: Emulated, bucket: str) -> None:
         client.delete_object(Bucket=bucket, Key=each["Key"])
 
 
-def test_an_empty_bucket_of_a_stack_that_is_gone_goes_with_any_stack(
+def test_a_bucket_with_logs_stays_and_goes_with_any_stack_once_it_is_empty(
     account: Emulated, run: Runner
 ) -> None:
     bucket = left_behind(account, run)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rehearsal.calls import proposed, refusal, settled
+from rehearsal.calls import refusal, settled
 from rehearsal.roles import IAM, body, refuse
 
 from cloudformation_api.api import serve
@@ -57,37 +57,36 @@ def test_a_resource_without_what_it_needs_fails(cfn: Any, kind: str, missing: st
     assert f"required key [{missing}] not found" in failed["ResourceStatusReason"]
 
 
-def test_a_rollback_that_failed_is_continued(sandbox: Sandbox, cfn: Any) -> None:
+def test_a_rollback_that_failed_is_continued_and_removes_what_is_new(
+    sandbox: Sandbox, cfn: Any
+) -> None:
     made = created(cfn, "One")
-    refuse(sandbox.endpoint, "PutRolePolicy")
-    stack = updated(cfn, "One")
+    failed = {"StackName": "thing"}
+    assert refusal(cfn.continue_update_rollback, **failed) == (
+        "ValidationError",
+        f"Stack:{made['StackId']} is in CREATE_COMPLETE state and its rollback can not be"
+        " continued.",
+    )
+    assert refusal(cfn.continue_update_rollback, StackName="never")[0] == "ValidationError"
+    refuse(sandbox.endpoint, "PutRolePolicy", of="One")
+    stack = updated(cfn, "New", "One")
     assert (stack["StackStatus"], stack["StackStatusReason"]) == (
         "UPDATE_ROLLBACK_FAILED",
         "The following resource(s) failed to update: [One]. ",
     )
+    assert set(roles(sandbox)) == {"New", "One"}
     same = {"StackName": "thing", "TemplateBody": body("One"), "Capabilities": IAM}
     assert refusal(cfn.update_stack, **same) == (
         "ValidationError",
         f"Stack:{made['StackId']} is in UPDATE_ROLLBACK_FAILED state and can not be updated.",
     )
-    cfn.continue_update_rollback(StackName="thing")
+    cfn.continue_update_rollback(**failed)
     assert settled(cfn)["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
     refuse(sandbox.endpoint)
-    cfn.continue_update_rollback(StackName="thing")
+    cfn.continue_update_rollback(**failed)
     assert settled(cfn)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert roles(sandbox) == {"One": ["Log"]}
     assert updated(cfn, "One")["StackStatus"] == "UPDATE_COMPLETE"
-
-
-def test_a_continued_rollback_removes_what_the_update_made(sandbox: Sandbox, cfn: Any) -> None:
-    created(cfn, "One")
-    refuse(sandbox.endpoint, "PutRolePolicy", of="One")
-    assert updated(cfn, "New", "One")["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
-    assert set(roles(sandbox)) == {"New", "One"}
-    refuse(sandbox.endpoint)
-    cfn.continue_update_rollback(StackName="thing")
-    assert settled(cfn)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    assert roles(sandbox) == {"One": ["Log"]}
 
 
 def test_a_rollback_goes_on_without_what_is_skipped(sandbox: Sandbox, cfn: Any) -> None:
@@ -113,16 +112,6 @@ def test_a_rollback_goes_on_without_what_is_skipped(sandbox: Sandbox, cfn: Any) 
         "CREATE_IN_PROGRESS",
         "CREATE_IN_PROGRESS",
     ]
-
-
-def test_only_a_rollback_that_failed_is_continued(cfn: Any) -> None:
-    made = created(cfn, "One")
-    assert refusal(cfn.continue_update_rollback, StackName="thing") == (
-        "ValidationError",
-        f"Stack:{made['StackId']} is in CREATE_COMPLETE state and its rollback can not be"
-        " continued.",
-    )
-    assert refusal(cfn.continue_update_rollback, StackName="never")[0] == "ValidationError"
 
 
 def test_a_stack_whose_rollback_failed_is_deleted_with_what_is_new_in_it(
@@ -180,13 +169,3 @@ def test_what_cannot_be_deleted_is_retained_once_that_has_failed(
         "One": "DELETE_COMPLETE",
         "Two": "DELETE_SKIPPED",
     }
-
-
-def test_a_stack_in_review_is_deleted_with_its_change_sets(cfn: Any) -> None:
-    asked = {"TemplateBody": body("One"), "Capabilities": IAM, "ChangeSetType": "CREATE"}
-    made = proposed(cfn, ChangeSetName="c", **asked)
-    cfn.delete_stack(StackName="thing")
-    assert settled(cfn, made["StackId"])["StackStatus"] == "DELETE_COMPLETE"
-    assert refusal(cfn.describe_change_set, ChangeSetName=made["ChangeSetId"])[0] == (
-        "ChangeSetNotFound"
-    )

@@ -68,8 +68,10 @@ class Emulated:
             iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
         return self.sandbox.endpoint.session("person", role=role)
 
-    def create_stack(self, name: str = STACK, body: str = "", **values: str) -> str:
-        """Create a stack with the AWS SDK, wait until it is at rest, and return its ID."""
+    def create_stack(
+        self, name: str = STACK, body: str = "", wait: bool = True, **values: str
+    ) -> str:
+        """Create a stack with the AWS SDK, `wait` until it is at rest, and return its ID."""
         given = {
             "LoadBalancerArns": self.load_balancers[0],
             "DataTheoremAccountId": "999988887777",
@@ -83,7 +85,8 @@ class Emulated:
             Capabilities=list(BOTH),
             Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()],
         )["StackId"]
-        self.sandbox.cloudformation.join()
+        if wait:
+            self.sandbox.cloudformation.join()
         return made
 
     def client(self, service: str) -> Any:

@@ -55,35 +55,24 @@ def _read(account: Account) -> Any:
     return account.s3.get_bucket_notification_configuration(Bucket="logs")
 
 
-def test_a_new_policy_spreads_to_elb_in_time() -> None:
+def test_new_policies_spread_to_elb_and_s3_in_time() -> None:
     account = Account(consistency=Consistency(spreading=30))
     account.add_bucket("logs")
     arn = account.add_load_balancer("web")
     put_policy(account, statement())
+    account.sns.create_topic(Name="t", Attributes={"Policy": json.dumps(topic_policy(TOPIC))})
+    logging = {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": "logs"}
+    attributes: Any = [{"Key": key, "Value": value} for key, value in logging.items()]
 
     def enable() -> None:
-        account.elbv2.modify_load_balancer_attributes(
-            LoadBalancerArn=arn,
-            Attributes=[
-                {"Key": "access_logs.s3.enabled", "Value": "true"},
-                {"Key": "access_logs.s3.bucket", "Value": "logs"},
-            ],
-        )
+        account.elbv2.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=attributes)
 
     with refused("InvalidConfigurationRequest", "Access Denied for bucket"):
         enable()
-    account.clock.sleep(30)
-    enable()
-
-
-def test_a_new_topic_spreads_to_s3_in_time() -> None:
-    account = Account(consistency=Consistency(spreading=30))
-    account.add_bucket("logs")
-    account.sns.create_topic(Name="t", Attributes={"Policy": json.dumps(topic_policy(TOPIC))})
-
     with refused("InvalidArgument", "Unable to validate"):
         put_notifications(account, notify(TOPIC))
     account.clock.sleep(30)
+    enable()
     put_notifications(account, notify(TOPIC))
 
 
@@ -111,47 +100,30 @@ def test_a_snapshot_leaves_out_what_means_nothing() -> None:
     assert one.snapshot() == other.snapshot()
 
 
-def test_a_snapshot_is_a_copy() -> None:
+def test_snapshots_and_answers_are_copies() -> None:
     account = Account()
     account.add_bucket("logs", tags={"a": "b"})
-    before = account.snapshot()
-
-    account.s3.put_bucket_tagging(Bucket="logs", Tagging={"TagSet": []})
-    account.s3.put_public_access_block(Bucket="logs", PublicAccessBlockConfiguration={})
-
-    assert before["buckets"]["logs"]["tags"] == {"a": "b"}
-    assert before["buckets"]["logs"]["Block Public Access"]["BlockPublicAcls"] is True
-
-
-def test_answers_are_copies() -> None:
-    account = Account()
-    account.add_bucket("logs")
     account.add_topic("t", topic_policy(TOPIC))
     put_notifications(account, notify(TOPIC, "a/"))
-    before = account.snapshot()
+    before, again = account.snapshot(), account.snapshot()
 
     answer = _read(account)
     answer["TopicConfigurations"][0]["Events"].clear()
     rules = account.s3.get_bucket_encryption(Bucket="logs")["ServerSideEncryptionConfiguration"]
     rules["Rules"].clear()
-
     assert account.snapshot() == before
+    account.s3.put_bucket_tagging(Bucket="logs", Tagging={"TagSet": []})
+    account.s3.put_public_access_block(Bucket="logs", PublicAccessBlockConfiguration={})
+
+    assert before == again
 
 
 def test_can_list_looks_at_the_prefix() -> None:
     account = Account()
     account.add_bucket("logs")
     condition = {"StringLike": {"s3:prefix": ["p/*"]}}
-    account.s3.put_bucket_policy(
-        Bucket="logs",
-        Policy=json.dumps(
-            {
-                "Statement": statement(
-                    path="", Principal={"AWS": VENDOR}, Action="s3:ListBucket", Condition=condition
-                )
-            }
-        ),
-    )
+    vendor = {"Principal": {"AWS": VENDOR}, "Action": "s3:ListBucket"}
+    put_policy(account, statement(path="", **vendor, Condition=condition))
 
     assert can_list(account, VENDOR, "logs", "p/x")
     assert not can_list(account, VENDOR, "logs")

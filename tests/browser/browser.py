@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,6 @@ FLAGS = (
     # No name resolves, so a link leads to an error page that keeps the link's address.
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
-SCREENSHOTS = Path(__file__).parents[2] / ".screenshots"
 
 # Lists the visible elements with text of their own whose contrast, as WCAG defines it, is too low.
 CONTRAST = """
@@ -95,15 +95,16 @@ def overflow(driver: webdriver.Chrome) -> int:
     return found
 
 
-def heading_levels(driver: webdriver.Chrome) -> list[int]:
-    """Return the levels of the headings, in the order of the page."""
-    found: list[int] = driver.execute_script(
+def outline(driver: webdriver.Chrome) -> int:
+    """Check the order of the headings, the language and the tables; count the landmarks."""
+    levels: list[int] = driver.execute_script(
         "return [...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => +h.tagName[1])"
     )
+    assert (levels[0], levels.count(1)) == (1, 1)
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert driver.execute_script("return document.documentElement.lang") == "en"
+    unnamed = "return [...document.querySelectorAll('table')].filter(t => !t.caption).length"
+    assert driver.execute_script(unnamed) == 0
+    landmarks = "return document.querySelectorAll('header, nav, main, footer').length"
+    found: int = driver.execute_script(landmarks)
     return found
-
-
-def screenshot(driver: webdriver.Chrome, name: str) -> None:
-    """Save a screenshot for people to look at."""
-    SCREENSHOTS.mkdir(exist_ok=True)
-    driver.save_screenshot(str(SCREENSHOTS / f"{name}.png"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser.browser import chromium, screenshot
+from browser.browser import chromium
 from selenium import webdriver
 
 CAST = Path(__file__).parents[2] / "docs" / "cast.svg"
@@ -43,7 +43,6 @@ def test_it_plays_line_by_line(browser: webdriver.Chrome) -> None:
     start = browser.execute_script(SEEN)
     browser.execute_script(seek, 1500)
     later = browser.execute_script(SEEN)
-    screenshot(browser, "cast-light")
     assert start[0] == "$ dt-logs-cfn plan \\"
     assert later[: len(start)] == start and len(later) > len(start)
 
@@ -55,8 +54,6 @@ def test_with_reduced_motion_it_shows_the_last_screen(
     show(browser, scheme, "reduce")
 
     seen = browser.execute_script(SEEN)
-
-    screenshot(browser, f"cast-still-{scheme}")
     assert browser.execute_script(PLAYS) == 0
     assert len(seen) > 20
     assert seen[-1].endswith(" unknown.")

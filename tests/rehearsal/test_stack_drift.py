@@ -42,21 +42,21 @@ def test_updates_and_rollbacks_complete_and_what_is_added_there_is_refused(
         ended(play, "UPDATE_ROLLBACK_COMPLETE", stack)
         assert CUSTOMERS in play.reason()
         assert changed(before, play.snapshot()) == []
-    fail_after(play, "60")
-
-    play.update(stack, shop, LogRetentionDays="60")  # the first load balancer leaves
-
-    ended(play, "UPDATE_ROLLBACK_COMPLETE", stack)
-    assert FAILURE in play.reason()
-    assert reads(play.account, shop)
-    fail_after(play, "")
 
     play.update(stack, web, shop, LogRetentionDays="60")
 
     ended(play, "UPDATE_COMPLETE", stack)
     assert warned(play, stack, web), stack.outputs
     assert reads(play.account, shop)
-    play.update(stack, web, shop, LogRetentionDays="60", RunToken="again")
+    fail_after(play, "90")
+
+    play.update(stack, shop, LogRetentionDays="90")  # the first load balancer leaves
+
+    ended(play, "UPDATE_ROLLBACK_COMPLETE", stack)
+    assert FAILURE in play.reason()
+    assert reads(play.account, shop)
+    fail_after(play, "")
+    play.update(stack, web, shop, RunToken="again")
     ended(play, "UPDATE_COMPLETE", stack)
     play.delete(stack)
     ended(play, "DELETE_COMPLETE", stack)

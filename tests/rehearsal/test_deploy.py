@@ -215,6 +215,7 @@ def test_what_stops_logs_is_a_warning_and_fails(account: Emulated, run: Runner) 
     log_bucket(inside, "named-logs")
     web = inside.add_load_balancer("other", bucket="named-logs")
     assert run(*options(account, web), "--yes").code == 0
+    before = inside.s3.get_bucket_policy(Bucket="named-logs")["Policy"]
     deny = {"Sid": "OursAlone", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject"}
     add_statement(inside, "named-logs", {**deny, "Resource": "arn:aws:s3:::named-logs/*"})
 
@@ -226,8 +227,7 @@ def test_what_stops_logs_is_a_warning_and_fails(account: Emulated, run: Runner) 
     assert "Statement OursAlone of the policy of bucket named-logs denies" in warning
     assert status == f"Next: `dt-logs-cfn status --stack {NAME}` shows what to fix."
 
-    policy["Statement"].remove(deny)
-    s3.put_bucket_policy(Bucket="named-logs", Policy=json.dumps(policy))
+    inside.s3.put_bucket_policy(Bucket="named-logs", Policy=before)
     for change in ((), ("--tag", "team=edge")):  # in neither does the function run
         ran = run(*again(account, *change))
 

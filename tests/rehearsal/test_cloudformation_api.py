@@ -8,14 +8,13 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from rehearsal.calls import given, proposed, refusal, settled
 from rehearsal.thing import CODE, TRUST, template
-from support.emulated import Emulated, emulated
+from support.emulated import Emulated
 
 from cloudformation_api.api import serve
 
@@ -451,18 +450,3 @@ def test_another_region_has_no_stacks(account: Emulated, cfn: Any) -> None:
     elsewhere = boto3.Session(region_name="eu-west-1", **account.credentials)
     client = elsewhere.client("cloudformation", endpoint_url=account.sandbox.endpoint.url)
     assert client.describe_stacks()["Stacks"] == []
-
-
-def test_an_account_that_is_closed_waits_for_no_function(tmp_path: Path, release: Path) -> None:
-    with emulated(tmp_path, release) as account:
-        slow = json.loads(BODY)
-        properties = slow["Resources"]["Function"]["Properties"]
-        properties["Code"]["ZipFile"] = (
-            "import time\ndef handler(event, context):\n time.sleep(999)"
-        )
-        account.client("cloudformation").create_stack(
-            StackName="thing", TemplateBody=json.dumps(slow), Capabilities=IAM
-        )
-        while not any(each.logical_id == "Thing" for each in account.sandbox.events):
-            time.sleep(0.02)
-    assert account.sandbox.events[-1].status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")

@@ -22,7 +22,7 @@ PROGRAM = "dt-logs-cfn"
 
 COMMANDS = {
     "build": "write the release: templates, policies, handler, manifest, checksums",
-    "deploy": "create or update the stack: show the change set, ask, and follow it",
+    "deploy": "create or update the stack: show the change set, confirm it, follow the events",
     "diff": "compare two releases or templates: permissions, resources, parameters, sources",
     "explain": "explain each permission of the Lambda, and what it may not do",
     "lint": "check the release, or one template, with cfn-lint and our own rules",
@@ -166,7 +166,7 @@ def _program() -> Parser:
         action=_PrintCompletion,
         choices=SHELLS,
         metavar="SHELL",
-        help=f"print a script that completes the command line in {', '.join(SHELLS)}",
+        help=f"print a completion script for {', '.join(SHELLS)}",
     )
     return parser
 

@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     release_options.add_customize(
         parser, "change the templates with this function; see docs/library.md"
     )
-    parser.add_argument("--json", action="store_true", help="print the result for a program")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:

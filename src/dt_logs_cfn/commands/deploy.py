@@ -20,7 +20,7 @@ from dt_logs_handler.answer import NOTE
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `deploy`."""
-    role = "the service role through which CloudFormation acts; a stack keeps the one it has"
+    role = "the service role that CloudFormation uses; an existing stack keeps its role"
     stack_options.add_wanted(parser, role)
     parser.add_argument(
         "--tag", action="append", default=[], metavar="KEY=VALUE", help="a stack tag; repeatable"
@@ -29,9 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-removal",
         action="store_true",
-        help="with --yes: go ahead also if load balancers leave the stack",
+        help="with --yes: proceed even if load balancers leave the stack",
     )
-    parser.add_argument("--json", action="store_true", help="print the result for a program")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     aws.add_arguments(parser)
     stack_set_options.add_arguments(parser)
 

@@ -26,9 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what = "a template, a release's folder, a version in build/, or a template's https URL"
     parser.add_argument("old", metavar="OLD", help=what)
     parser.add_argument(
-        "new", metavar="NEW", nargs="?", help="the same (default: the installed version)"
+        "new", metavar="NEW", nargs="?", help="like OLD (default: the installed version)"
     )
-    parser.add_argument("--json", action="store_true", help="print it for a program")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def run(arguments: argparse.Namespace, fetch: Fetch = fetching.fetch) -> int:

@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     role = "the service role that `deploy` will be given; only its name is checked"
     stack_options.add_wanted(parser, role)
     aws.add_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print it for a program")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:

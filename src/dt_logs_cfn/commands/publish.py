@@ -37,14 +37,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="B",
-        help="one bucket for each partition, out of those in release.cfg's base URLs",
+        help="the bucket in each partition's base URL of release.cfg",
     )
-    parser.add_argument("--prefix", metavar="P", help="compared with the base URL's prefix")
+    parser.add_argument("--prefix", metavar="P", help="must match the prefix in the base URL")
     parser.add_argument(
-        "--region", nargs="+", metavar="R", help="each bucket's; compared with the base URL's"
+        "--region", nargs="+", metavar="R", help="each bucket's region; must match the base URL"
     )
     parser.add_argument(
-        "--profile", nargs="+", metavar="NAME", help="the AWS CLI profile; one, or each bucket's"
+        "--profile",
+        nargs="+",
+        metavar="NAME",
+        help="the AWS CLI profile for all buckets, or one for each",
     )
     parser.add_argument(
         "--bucket-owner",
@@ -55,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--latest", action="store_true", help="point latest.json to the version")
     parser.add_argument(
-        "--sign", type=Path, metavar="KEY", help="sign SHA256SUMS with this key of ssh-keygen"
+        "--sign", type=Path, metavar="KEY", help="sign SHA256SUMS with this OpenSSH key"
     )
     parser.add_argument(
         "--retain-until",
@@ -79,8 +82,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the folder of the releases (default: build)",
     )
     release_options.add_customize(parser, "the function with which the release was built")
-    parser.add_argument("--dry-run", action="store_true", help="print the steps; do none of them")
-    parser.add_argument("--json", action="store_true", help="print the result for a program")
+    parser.add_argument("--dry-run", action="store_true", help="print the steps, and run none")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     aws.add_debug(parser)
 
 

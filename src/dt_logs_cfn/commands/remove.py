@@ -15,11 +15,9 @@ from dt_logs_cfn.operate.stacks.removing import Removed, remove
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `remove`."""
     stack_options.add_stack(
-        parser, f"the stack, by its id if it is deleted (default: {stack_options.STACK})"
+        parser, f"the stack; use the ID of a deleted stack (default: {stack_options.STACK})"
     )
-    stack_options.add_role(
-        parser, "a service role in place of the stack's own, if that one is gone"
-    )
+    stack_options.add_role(parser, "a service role to use if the stack's own no longer exists")
     parser.add_argument("--yes", action="store_true", help="do not ask whether to delete the stack")
     parser.add_argument(
         "--leftovers",
@@ -27,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="also remove, without asking and with your own permissions, what the stack's role may"
         " not: topic, subscription, log group",
     )
-    parser.add_argument("--json", action="store_true", help="print the result for a program")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     aws.add_arguments(parser)
 
 

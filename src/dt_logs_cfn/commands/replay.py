@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--after", default="", metavar="s3://BUCKET/KEY", help=after)
     parser.add_argument("--dry-run", action="store_true", help="count the logs, and send nothing")
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--json", action="store_true", help="print the result for a program")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     aws.add_arguments(parser)
 
 

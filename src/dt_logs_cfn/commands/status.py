@@ -44,13 +44,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ARN",
-        help="a load balancer by its ARN, or * for all of the region; repeat it for more",
+        help="a load balancer by its ARN, or * for all in the region; repeatable",
     )
     parser.add_argument(
         "--strict", action="store_true", help="also exit with 1 while a confirmation is pending"
     )
     aws.add_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print it for a program")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -51,20 +51,20 @@ def add_wanted(parser: argparse.ArgumentParser, role: str) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a parameter's value; repeatable. Those left out keep the value that they have",
+        help="a parameter's value; repeatable. Parameters that you leave out keep their values",
     )
     parser.add_argument(
         "--parameters",
         type=Path,
         metavar="FILE",
-        help="values in a JSON file: as the AWS CLI takes them, or an object",
+        help="a JSON file of values, in the AWS CLI's format or as an object",
     )
     parser.add_argument(
         "--privileges",
         type=Privileges,
         choices=tuple(Privileges),
         metavar="SET",
-        help="documented or least-privilege: which template (default: that of the stack, or"
+        help="the template: documented or least-privilege (default: the stack's, or"
         " least-privilege for a new one)",
     )
     where = parser.add_mutually_exclusive_group()
@@ -77,7 +77,7 @@ def add_wanted(parser: argparse.ArgumentParser, role: str) -> None:
     where.add_argument(
         "--template-url",
         metavar="URL",
-        help="a published template, taken only if it is what this release builds",
+        help="a published template; it is used only if this release builds the same one",
     )
 
 

@@ -172,7 +172,7 @@ def _log_buckets() -> list[Parameter]:
         ),
         _parameter(
             "ExistingLogBucketNames",
-            "The only buckets of yours that the Lambda may use. Empty: any log bucket.",
+            "The only existing buckets that the Lambda may use. Empty: any log bucket.",
             "([A-Za-z0-9._-]{3,255})?",
             "Bucket names.",
             Type=_LIST,

@@ -116,7 +116,7 @@ variable "log_retention_days" {
 }
 
 variable "existing_log_bucket_names" {
-  description = "The only buckets of yours that the Lambda may use. Empty: any log bucket. Bucket names."
+  description = "The only existing buckets that the Lambda may use. Empty: any log bucket. Bucket names."
   type        = list(string)
   default     = []
 }

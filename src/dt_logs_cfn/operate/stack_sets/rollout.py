@@ -138,16 +138,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # Options that belong together are checked after parsing; wrong usage exits like argparse.
     parser.set_defaults(refuse=parser.error)
     for option, count, kind, metavar, what in (
-        ("--stack-set", None, _NAME, "NAME", "the stack set; created if there is none"),
+        ("--stack-set", None, _NAME, "NAME", "the stack set; created if it does not exist"),
         (
             "--accounts",
             "+",
             _ACCOUNT,
             "ACCOUNT",
-            "account IDs; with --ou, only these of its accounts",
+            "account IDs; with --ou, only these accounts in the units",
         ),
         ("--ou", "+", _UNIT, "OU", "organizational units, or the root (service-managed)"),
-        ("--regions", "+", _REGION, "REGION", "where the load balancers are, in this order"),
+        ("--regions", "+", _REGION, "REGION", "the load balancers' regions, in this order"),
         ("--failure-tolerance", None, _AMOUNT, "N|N%", "accounts per region that may fail"),
         ("--max-concurrent", None, _AMOUNT, "N|N%", "accounts per region at a time"),
         ("--administration-role-arn", None, _ROLE, "ARN", "your own role; without --ou"),
@@ -157,7 +157,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--auto-deployment",
         action=argparse.BooleanOptionalAction,
-        help="with --ou: also in accounts that join it later",
+        help="with --ou: also deploy to accounts that join later",
     )
     group.add_argument("--call-as", choices=("SELF", "DELEGATED_ADMIN"), help="with --ou")
 

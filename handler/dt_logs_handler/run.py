@@ -337,6 +337,6 @@ def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
         state = observe(aws, request, state)
     raise Overtaken(
         "What this stack leaves comes back each time.",
-        "Find out who puts it back (another stack of ours, or a tool of yours), then delete"
+        "Find out who puts it back (another stack of this kind, or one of your tools), then delete"
         " the stack again.",
     )

@@ -1,5 +1,7 @@
 """Our templates, and changes to them that a command must notice."""
 
+import base64
+import bz2
 import json
 from typing import Any
 
@@ -35,6 +37,13 @@ def with_source(template: Template, name: str, content: bytes) -> Template:
     """Return the template after one of the handler's sources is replaced or added."""
     sources = {**embedding.handler_files(), f"dt_logs_handler/{name}": content}
     code_of(template)["ZipFile"] = embedding.bootstrap(embedding._pack(sources))
+    return template
+
+
+def with_payload(template: Template, unpacked: bytes) -> Template:
+    """Return the template with our bootstrap around this content instead of the handler."""
+    packed = base64.b85encode(bz2.compress(unpacked)).decode().replace("$", ",")
+    code_of(template)["ZipFile"] = f"{embedding._BEFORE}{packed}{embedding._AFTER}"
     return template
 
 

@@ -3,9 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cli.running import Ran, Run
-
-from dt_logs_cfn.cli.main import main
+from cli.running import Run, run_main
 
 RELEASE_CFG = """\
 [aws]
@@ -26,13 +24,5 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(here: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command as from a shell, and return its exit code even after wrong usage."""
-
-    def run(*argv: str | Path) -> Ran:
-        try:
-            code = main([str(word) for word in argv])
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 1
-        return Ran(code, *capsys.readouterr())
-
-    return run
+    """Run a command as from a shell, in a folder with a release.cfg."""
+    return lambda *argv: run_main([str(word) for word in argv], capsys)

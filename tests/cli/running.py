@@ -1,7 +1,11 @@
 """A command's result, as its caller sees it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import pytest
+
+from dt_logs_cfn.cli.main import main
 
 
 @dataclass(frozen=True)
@@ -21,3 +25,12 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+
+
+def run_main(argv: Sequence[str], printed: pytest.CaptureFixture[str]) -> Ran:
+    """Run a command as from a shell, and return its exit code even after wrong usage."""
+    try:
+        code = main(argv)
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    return Ran(code, *printed.readouterr())

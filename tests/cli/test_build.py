@@ -51,30 +51,34 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_writes_every_file_of_a_release_and_nothing_else(run: Run, here: Path) -> None:
-    ran = run("build")
+def test_a_build_writes_every_file_and_a_check_finds_what_differs(run: Run, here: Path) -> None:
+    built, as_data = run("build"), json.loads(run("build", "--json").out)
 
-    assert ran.code == 0
+    assert built.code == 0
     assert tree(here / "build").keys() == {f"{__version__}/{name}" for name in FILES}
-    assert f"build/{__version__}/dt-logs-analysis.template.json" in ran.out
+    assert f"build/{__version__}/dt-logs-analysis.template.json" in built.out
+    assert as_data == {
+        "version": __version__,
+        "folder": f"build/{__version__}",
+        "files": {name: len(content) for name, content in build_release(ONE).files.items()},
+        "warnings": list(build_release(ONE).warnings),
+    }
+    current = run("build", "--check"), run("build", "--check", "--json")
+    assert [(each.code, each.out) for each in current] == [(0, ""), (0, '{"differs":[]}\n')]
+    (here / "build" / __version__ / "handler.zip").write_bytes(b"")
+    differing = run("build", "--check", "--json")
+    assert (differing.code, json.loads(differing.out)) == (1, {"differs": ["handler.zip"]})
 
 
-def test_checksums_hold_for_every_other_file(tmp_path: Path) -> None:
+def test_checksums_and_manifest_have_every_other_file(tmp_path: Path) -> None:
     files = tree(write_release(build_release(ONE), tmp_path))
 
     lines = files.pop("SHA256SUMS").decode().splitlines()
 
     assert lines == [f"{sha256(content)}  {name}" for name, content in sorted(files.items())]
-
-
-def test_manifest_names_the_version_the_handler_and_every_other_file(tmp_path: Path) -> None:
-    files = tree(write_release(build_release(ONE), tmp_path))
     manifest = json.loads(files.pop("manifest.json"))
-    del files["SHA256SUMS"]
-
     assert manifest.keys() == {"version", "handler", "files"}
-    assert manifest["version"] == __version__
-    assert manifest["handler"].keys() == {"sha256"}
+    assert (manifest["version"], manifest["handler"].keys()) == (__version__, {"sha256"})
     assert manifest["files"] == {
         name: {"bytes": len(content), "sha256": sha256(content)} for name, content in files.items()
     }
@@ -108,6 +112,9 @@ def test_nothing_of_the_machine_is_in_a_release(tmp_path: Path) -> None:
 
 def test_a_release_takes_the_place_of_the_one_before_it(tmp_path: Path) -> None:
     folder = write_release(build_release(ONE), tmp_path)
+    before = folder.stat().st_ino
+    write_release(build_release(ONE), tmp_path)
+    assert folder.stat().st_ino == before  # an equal release is not touched
     (folder / "left-over.json").write_text("{}")
     killed = tmp_path / f".{__version__}.new"
     killed.mkdir()
@@ -128,10 +135,7 @@ def test_a_release_behind_a_link_is_written_where_the_link_leads(tmp_path: Path)
         assert (out / __version__).readlink() == real
         assert tree(real) == dict(build_release(settings).files)
     assert list(out.iterdir()) == [out / __version__]
-
-
-def test_a_release_behind_a_link_in_a_circle_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / __version__).symlink_to(tmp_path / __version__)
+    (tmp_path / __version__).symlink_to(tmp_path / __version__)  # a circle
     with pytest.raises(ReleaseError, match="cannot be written"):
         write_release(build_release(ONE), tmp_path)
 
@@ -143,15 +147,6 @@ def test_what_is_no_file_in_a_release_is_a_difference_and_goes(tmp_path: Path) -
     assert {each.name for each in compare(build_release(ONE), folder)} == {"nowhere", "pipe"}
     write_release(build_release(ONE), tmp_path)
     assert tree(folder) == dict(build_release(ONE).files)
-
-
-def test_an_equal_release_is_not_touched(tmp_path: Path) -> None:
-    folder = write_release(build_release(ONE), tmp_path)
-    before = folder.stat().st_ino
-
-    write_release(build_release(ONE), tmp_path)
-
-    assert folder.stat().st_ino == before
 
 
 def test_a_failure_midway_leaves_the_release_before_it(tmp_path: Path) -> None:
@@ -187,66 +182,41 @@ def test_builds_at_once_leave_one_whole_release(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [__version__]
 
 
-def test_what_is_no_release_is_not_replaced(run: Run, here: Path) -> None:
-    mine = here / "build" / __version__ / "thesis.txt"
-    mine.parent.mkdir(parents=True)
-    mine.write_text("years of work")
+@pytest.mark.parametrize(
+    ("taken", "told"),
+    [
+        (f"out/{__version__}/thesis.txt", "has something that is not a release"),
+        (f"out/{__version__}", "--out"),
+        ("out", "--out"),
+    ],
+)
+def test_what_is_no_release_is_not_replaced(run: Run, here: Path, taken: str, told: str) -> None:
+    (here / taken).parent.mkdir(parents=True, exist_ok=True)
+    (here / taken).write_text("years of work")
 
-    failure = run("build").failure
+    assert told in run("build", "--out", "out").failure
 
-    assert "has something that is not a release" in failure
-    assert tree(here / "build") == {f"{__version__}/thesis.txt": b"years of work"}
-
-
-@pytest.mark.parametrize("taken", ["out", f"out/{__version__}"])
-def test_a_file_in_the_way_is_told_in_a_line(run: Run, here: Path, taken: str) -> None:
-    (here / taken).parent.mkdir(exist_ok=True)
-    (here / taken).write_text("in the way")
-
-    failure = run("build", "--out", "out").failure
-
-    assert "--out" in failure
-    assert (here / taken).read_text() == "in the way"
-
-
-def test_a_folder_that_cannot_be_made_is_told_in_a_line(run: Run) -> None:
+    assert (here / taken).read_text() == "years of work"
     assert "/dev/null/releases" in run("build", "--out", "/dev/null/releases").failure
 
 
 def test_settings_that_are_missing_or_wrong_are_told_in_a_line(run: Run, here: Path) -> None:
+    assert "is not a folder" in run("build", "--check").failure
     (here / "release.cfg").write_text("[aws]\nvendor_account_id = 12\n")
     assert "vendor_account_id of partition aws is '12'" in run("build").failure
-
     assert "other.cfg cannot be read" in run("build", "--config", "other.cfg").failure
     assert not (here / "build").exists()
 
 
-def test_without_settings_every_vendor_value_is_left_to_the_customer(run: Run, here: Path) -> None:
-    (here / "release.cfg").unlink()
-
-    ran = run("build", "--out", "out")
-
-    assert ran.code == 0
-    assert "release.cfg is not in this folder: building without a vendor." in ran.err
-    assert compare(build_release(Settings()), here / "out" / __version__) == ()
-
-
-def test_settings_may_be_in_another_file(run: Run, here: Path) -> None:
+def test_settings_may_be_in_another_file_or_left_to_the_customer(run: Run, here: Path) -> None:
     (here / "release.cfg").rename(here / "ours.cfg")
 
-    ran = run("build", "--config", "ours.cfg")
+    ours, nobodys = run("build", "--config", "ours.cfg"), run("build", "--out", "out")
 
-    assert (ran.code, "is not in this folder" in ran.err) == (0, False)
-    ours = Settings.load(here / "ours.cfg")
-    assert compare(build_release(ours), here / "build" / __version__) == ()
-
-
-def test_check_is_silent_about_what_is_current(run: Run) -> None:
-    run("build")
-
-    ran = run("build", "--check")
-
-    assert (ran.code, ran.out) == (0, "")
+    said = "release.cfg is not in this folder: building without a vendor."
+    assert [(each.code, said in each.err) for each in (ours, nobodys)] == [(0, False), (0, True)]
+    assert compare(build_release(ONE), here / "build" / __version__) == ()
+    assert compare(build_release(Settings()), here / "out" / __version__) == ()
 
 
 def test_check_shows_what_differs_as_a_unified_diff(run: Run, here: Path) -> None:
@@ -275,42 +245,10 @@ def test_a_diff_makes_the_old_file_the_new_one(tmp_path: Path) -> None:
     release = build_release(ONE)
     folder = write_release(build_release(OTHER), tmp_path)
     diffs = {each.name: each.diff for each in compare(release, folder)}
-    assert diffs.keys() == {
-        "SHA256SUMS",
-        "cloudformation-role.template.json",
-        "dt-logs-analysis-documented.template.json",
-        "dt-logs-analysis.template.json",
-        "index.html",
-        "manifest.json",
-        "stackset-parameters.json",
-        "terraform/main.tf",
-        "terraform/stack-set/main.tf",
-    }
-
     for name, diff in diffs.items():
         subprocess.run(["patch", "-s", str(folder / name)], input=diff.encode(), check=True)
 
     assert tree(folder) == dict(release.files)
-
-
-def test_check_without_a_release_is_told_in_a_line(run: Run) -> None:
-    assert "is not a folder" in run("build", "--check").failure
-
-
-def test_json_is_for_programs(run: Run, here: Path) -> None:
-    built = json.loads(run("build", "--json").out)
-    checked = run("build", "--check", "--json")
-    (here / "build" / __version__ / "handler.zip").write_bytes(b"")
-    differing = run("build", "--check", "--json")
-
-    assert built == {
-        "version": __version__,
-        "folder": f"build/{__version__}",
-        "files": {name: len(content) for name, content in build_release(ONE).files.items()},
-        "warnings": list(build_release(ONE).warnings),
-    }
-    assert (checked.code, json.loads(checked.out)) == (0, {"differs": []})
-    assert (differing.code, json.loads(differing.out)) == (1, {"differs": ["handler.zip"]})
 
 
 def test_a_template_beyond_the_limit_is_an_error_and_one_near_it_a_warning() -> None:

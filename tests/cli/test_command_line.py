@@ -1,16 +1,18 @@
-"""The command line in general: usage, exit codes, pipes, and what commands do not import."""
+"""The command line in general: usage, exit codes, pipes, imports, and commands that we suggest."""
 
 import os
 import shlex
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
-from cli.running import Run
+from cli.running import Ran, Run
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.cli.main import COMMANDS, command_parser, main
+from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.cli.main import COMMANDS, command_parser
 from dt_logs_cfn.cli.parsing import SHELLS
 
 SCRIPTS = Path(sys.executable).parent
@@ -48,19 +50,22 @@ def test_wrong_usage_is_exit_code_2(run: Run, argv: tuple[str, ...]) -> None:
     assert ran.err.startswith("usage: dt-logs-cfn")
 
 
-def test_version(run: Run) -> None:
+def test_help_lists_every_command_and_each_has_two_examples_that_it_takes(run: Run) -> None:
     assert run("--version").out == f"dt-logs-cfn {__version__}\n"
-
-
-def test_help_lists_every_command_and_each_has_its_own(run: Run) -> None:
     listed = run("--help").out
-
+    assert run() == Ran(0, listed, "")
     for name, does in COMMANDS.items():
         assert f"  {name} " in listed
         assert does in listed
         ran = run(name, "--help")
         assert (ran.code, ran.err) == (0, "")
         assert ran.out.startswith(f"usage: dt-logs-cfn {name}")
+        examples = ran.out.split("\nexamples:\n")[1].splitlines()
+        assert len(examples) == 2
+        for line in examples:
+            program, command, *words = shlex.split(line)
+            assert (program, command) == ("dt-logs-cfn", name)
+            assert command_parser(name).parsed(words)
 
 
 @pytest.mark.parametrize("program", [["-m", "dt_logs_cfn"], [f"{SCRIPTS}/dt-logs-cfn"]])
@@ -70,18 +75,6 @@ def test_module_and_console_script_are_the_same_program(program: list[str]) -> N
     )
 
     assert process.stdout.startswith("cloudformation-role-documented\n")
-
-
-def test_a_reader_may_close_the_pipe_early() -> None:
-    command = [sys.executable, "-m", "dt_logs_cfn", "policy", "cloudformation-role-lifecycle"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        complaints = process.stderr.read().decode()
-
-    assert "Traceback" not in complaints
-    assert "Exception ignored" not in complaints
 
 
 def test_a_bug_is_a_traceback(here: Path) -> None:
@@ -94,48 +87,39 @@ def test_a_bug_is_a_traceback(here: Path) -> None:
     assert process.stderr.startswith("Traceback")
 
 
-def test_the_library_alone_loads_next_to_nothing() -> None:
-    loaded = loaded_by("import dt_logs_cfn")
+def test_what_does_not_need_it_loads_no_linter_and_no_sdk(here: Path) -> None:
+    library = loaded_by("import dt_logs_cfn")
+    build = loaded_by("from dt_logs_cfn.cli.main import main; main(['build'])")
 
-    assert not loaded & {"awacs", "boto3", "botocore", "cfnlint", "dt_logs_handler", "troposphere"}
-
-
-def test_a_build_loads_no_linter_and_no_sdk(here: Path) -> None:
-    loaded = loaded_by("from dt_logs_cfn.cli.main import main; main(['build'])")
-
-    assert "troposphere" in loaded
-    assert not loaded & {"boto3", "botocore", "cfnlint", "moto"}
-
-
-def shell(command: str, here: Path) -> subprocess.CompletedProcess[str]:
-    """Let a shell run the command line with these arguments and redirections."""
-    line = f"{shlex.quote(sys.executable)} -m dt_logs_cfn {command}"
-    return subprocess.run(["sh", "-c", line], cwd=here, capture_output=True, text=True, check=False)
+    assert not library & {"awacs", "dt_logs_handler", "troposphere"}
+    assert not (library | build) & {"boto3", "botocore", "cfnlint", "moto"}
+    assert "troposphere" in build
 
 
 FULL = "dt-logs-cfn: the output could not be written: [Errno 28] No space left on device\n"
 
 
 @pytest.mark.parametrize(
-    ("command", "code", "out", "err"),
+    ("command", "code", "err"),
     [
-        ("policy >&-", 0, "", ""),
-        ("policy >&- 2>&-", 0, "", ""),
-        ("policy >/dev/full", 3, "", FULL),
-        ("policy >/dev/full 2>/dev/full", 3, "", ""),
-        ("--help >/dev/full", 3, "", FULL),
-        ("plan --stack 'x y' 2>/dev/full", 2, "", ""),
-        ("plan --stack 'x y' 2>&-", 2, "", ""),
-        ("plan --no-such-option 2>/dev/full", 2, "", ""),
-        ("verify no-such-file 2>/dev/full", 3, "", ""),
-        ("verify no-such-file 2>&-", 3, "", ""),
+        ("policy >&-", 0, ""),
+        ("policy >&- 2>&-", 0, ""),
+        ("policy >/dev/full", 3, FULL),
+        ("policy >/dev/full 2>/dev/full", 3, ""),
+        ("--help >/dev/full", 3, FULL),
+        ("plan --stack 'x y' 2>/dev/full", 2, ""),
+        ("plan --stack 'x y' 2>&-", 2, ""),
+        ("plan --no-such-option 2>/dev/full", 2, ""),
+        ("verify no-such-file 2>/dev/full", 3, ""),
+        ("verify no-such-file 2>&-", 3, ""),
     ],
 )
 def test_what_cannot_be_shown_goes_nowhere_else(
-    here: Path, command: str, code: int, out: str, err: str
+    here: Path, command: str, code: int, err: str
 ) -> None:
-    done = shell(command, here)
-    assert (done.returncode, done.stdout, done.stderr) == (code, out, err)
+    line = f"{shlex.quote(sys.executable)} -m dt_logs_cfn {command}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", err)
 
 
 @pytest.mark.parametrize(
@@ -159,22 +143,6 @@ def test_only_what_to_do_gets_the_profile(run: Run) -> None:
     assert quoted in run("plan", "--stack", "`aws s3 ls`", "--profile", "p").err
 
 
-def test_words_that_nobody_asked_for_are_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(["plan", "--parametr", "T0KEN", "--x=T0KEN", "--ghp_T0KEN", "T0KEN"])
-    assert stop.value.code == 2
-    told = capsys.readouterr().err
-    assert told.endswith(
-        "unrecognized arguments: --parametr, --x, 3 more words. Did you mean --parameter?\n"
-    )
-    assert "T0KEN" not in told
-
-
-def test_without_a_command_the_help_is_shown(run: Run) -> None:
-    ran = run()
-    assert (ran.code, ran.out, ran.err) == (0, run("--help").out, "")
-
-
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
@@ -191,6 +159,10 @@ def test_without_a_command_the_help_is_shown(run: Run) -> None:
             ("plan", "--parame=T0KEN"),
             "unrecognized arguments: --parame. Did you mean --parameter?",
         ),
+        (
+            ("plan", "--parametr", "T0KEN", "--x=T0KEN", "--ghp_T0KEN", "T0KEN"),
+            "unrecognized arguments: --parametr, --x, 3 more words. Did you mean --parameter?",
+        ),
     ],
 )
 def test_a_mistyped_word_is_told_with_the_nearest(
@@ -202,18 +174,11 @@ def test_a_mistyped_word_is_told_with_the_nearest(
     assert "T0KEN" not in ran.err
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_a_command_ends_with_two_examples_that_it_takes(run: Run, name: str) -> None:
-    _, examples = run(name, "--help").out.split("\nexamples:\n")
-    lines = examples.splitlines()
-    assert len(lines) == 2
-    for line in lines:
-        program, command, *words = shlex.split(line)
-        assert (program, command) == ("dt-logs-cfn", name)
-        assert command_parser(name).parsed(words)
-
-
 def test_completion_knows_commands_options_and_choices(run: Run) -> None:
+    for shell in SHELLS:
+        ran = run("--print-completion", shell)
+        assert (ran.code, ran.err) == (0, "")
+        assert all(name in ran.out for name in COMMANDS)
     script = run("--print-completion", "bash").out
     probe = """
 COMP_WORDS=(dt-logs-cfn {words}); COMP_CWORD={count}; _shtab_dt_logs_cfn
@@ -230,8 +195,23 @@ echo "${{COMPREPLY[@]}}"
         assert done.stdout.strip() == expected
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-def test_each_shell_gets_a_script_with_every_command(run: Run, shell: str) -> None:
-    ran = run("--print-completion", shell)
-    assert (ran.code, ran.err) == (0, "")
-    assert all(name in ran.out for name in COMMANDS)
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Do `aws sns x --a b`.", "Do `aws sns x --a b --profile 'my own' --region eu-west-1`."),
+        (
+            "`dt-logs-cfn status --region us-east-1`, `dt-logs-cfn explain`",
+            "`dt-logs-cfn status --region us-east-1 --profile 'my own'`, `dt-logs-cfn explain`",
+        ),
+        ("a --profile that `aws configure list-profiles` has", None),
+        ("an aws s3 command without ticks, `another`", None),
+    ],
+)
+def test_a_command_gets_what_this_one_was_given(text: str, told: str | None) -> None:
+    assert Here("my own", "eu-west-1").text(text) == (told or text)
+    assert Here().text(text) == text
+
+
+def test_a_command_that_takes_neither_has_nothing_to_add() -> None:
+    assert Here.of(Namespace()) == Here()
+    assert Here.of(Namespace(profile="p", region=None)) == Here("p")

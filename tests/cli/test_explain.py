@@ -29,8 +29,7 @@ def test_a_program_gets_the_same(run: Run) -> None:
     found = json.loads(run("explain", "--json").out)
     granted = [action for grant in GRANTS for action in grant.actions]
     assert sorted(each["action"] for each in found["rights"]) == sorted(granted)
-    assert found["refused"]
-    assert found["open"]
+    assert found["refused"] and found["open"]
 
 
 @pytest.mark.parametrize("option", [(), ("--json",)])
@@ -38,26 +37,22 @@ def test_the_documented_role_is_measured_against_what_is_used(
     run: Run, option: tuple[str, ...]
 ) -> None:
     ran = run("explain", "--privileges", "documented", *option)
+    used = {a for grant in GRANTS for a in grant.actions if a.startswith("s3:")}
     assert ran.code == 0
     assert "sns:CreateTopic" in ran.out
-    used = {a for grant in GRANTS for a in grant.actions if a.startswith("s3:")}
     assert str(len(used)) in ran.out
 
 
+STATEMENT = {
+    "Effect": "Allow",
+    "Principal": {"AWS": "111122223333"},
+    "Action": "s3:GetObject",
+    "Resource": {"Fn::Sub": "arn:${AWS::Partition}:s3:::audit/*"},
+    "Condition": {"Bool": {"aws:SecureTransport": "true"}},
+}
 BUCKET_POLICY = {
     "Type": "AWS::S3::BucketPolicy",
-    "Properties": {
-        "Bucket": "audit",
-        "PolicyDocument": {
-            "Statement": {
-                "Effect": "Allow",
-                "Principal": {"AWS": "111122223333"},
-                "Action": "s3:GetObject",
-                "Resource": {"Fn::Sub": "arn:${AWS::Partition}:s3:::audit/*"},
-                "Condition": {"Bool": {"aws:SecureTransport": "true"}},
-            }
-        },
-    },
+    "Properties": {"Bucket": "audit", "PolicyDocument": {"Statement": STATEMENT}},
 }
 
 

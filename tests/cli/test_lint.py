@@ -1,4 +1,4 @@
-"""`lint` finds nothing in our release, and each rule finds what it is meant to find."""
+"""`lint` finds nothing in our release; each rule, and each linter, finds what it is there for."""
 
 import copy
 import json
@@ -12,11 +12,13 @@ from cli.altered import FUNCTION, NAME, ROLE, Template, statements_of
 from cli.running import Run
 
 from dt_logs_cfn import Finding, Settings, Vendor, build_release, lint_templates
+from dt_logs_cfn.release import lint
 from dt_logs_cfn.release.installed import installed_templates
-from dt_logs_cfn.release.rules import RULES, Subject, check, unscoped_actions
+from dt_logs_cfn.release.rules import Subject, check, unscoped_actions
 
 SETTINGS = Settings((Vendor("aws", "111122223333", "https://logs.example.com/alb"),))
 FILES = build_release(SETTINGS).files
+TEMPLATES = {name: FILES[name].decode() for name in FILES if name.endswith(".template.json")}
 TODAY = date(2026, 11, 23)
 ENDS = {"python3.13": date(2029, 6, 30)}
 
@@ -62,10 +64,6 @@ def conditional_statement(template: Template) -> None:
     statements_of(template).insert(0, {"Fn::If": branches})
 
 
-def nothing(_: dict[str, Any]) -> None:
-    """Leave a template unchanged."""
-
-
 FIRST = f"Resources/{ROLE}/Properties/Policies/0/PolicyDocument/Statement/0"
 
 
@@ -77,9 +75,9 @@ def test_the_release_has_no_finding(run: Run) -> None:
         assert f"{name}: {len(text):,} of 51,200 bytes, no finding" in ran.err
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if ".template." in name])
+@pytest.mark.parametrize("name", TEMPLATES)
 def test_no_rule_of_ours_finds_anything_in_a_template_of_ours(name: str) -> None:
-    assert found(nothing, name) == []
+    assert found(lambda t: None, name) == []
 
 
 @pytest.mark.parametrize(
@@ -177,9 +175,6 @@ def test_what_was_documented_is_exempt_there_and_elsewhere_is_not() -> None:
 
     assert found(statement(**policy["Statement"][1])) == []
     assert set(found(statement(**wider))) == {("wildcard", "error", FIRST)}
-
-
-def test_every_action_on_everything_has_a_reason() -> None:
     assert all(why.strip() for why in unscoped_actions().values())
 
 
@@ -195,15 +190,14 @@ def test_a_runtime_is_warned_of_half_a_year_before_its_end(
     today: date, expected: list[str]
 ) -> None:
     path = f"Resources/{FUNCTION}/Properties/Runtime"
-
-    assert found(nothing, today=today) == [("runtime", each, path) for each in expected]
+    ours = found(lambda t: None, today=today)
+    assert ours == [("runtime", each, path) for each in expected]
 
 
 def test_a_runtime_that_the_linter_does_not_know_is_warned_of() -> None:
-    def change(template: dict[str, Any]) -> None:
-        template["Resources"][FUNCTION]["Properties"]["Runtime"] = "python4.0"
-
-    assert [rule for rule, _, _ in found(change)] == ["runtime"]
+    runtime = {"Runtime": "python4.0"}
+    ours = found(lambda t: t["Resources"][FUNCTION]["Properties"].update(runtime))
+    assert [rule for rule, _, _ in ours] == ["runtime"]
 
 
 @pytest.mark.parametrize(("length", "expected"), [(51_200, []), (51_201, ["error"])])
@@ -214,31 +208,24 @@ def test_size_counts_bytes(length: int, expected: list[str]) -> None:
     assert [each.severity for each in check(subject)] == expected
 
 
-def test_every_rule_has_been_seen_to_find_something() -> None:
-    assert {rule.__name__ for rule in RULES} == {
-        "descriptions",
-        "literals",
-        "runtime",
-        "size",
-        "transform",
-        "wildcards",
-    }
+def test_cfn_lint_is_asked_too_over_all_its_regions_and_cannot_be_silenced(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a template nor a file in the home directory can turn its checks off."""
+    silence = {"cfn-lint": {"config": {"ignore_checks": ["E"]}}}
+    image = {"ImageIdentifier": "public.ecr.aws/a/app:1", "ImageRepositoryType": "ECR_PUBLIC"}
 
-
-def test_cfn_lint_is_asked_too_over_all_its_regions() -> None:
     def change(template: dict[str, Any]) -> None:
         template["Resources"][FUNCTION]["Properties"]["Timeout"] = 9_000
+        template["Resources"][FUNCTION]["Metadata"] = silence
+        template["Metadata"].update(silence)
         template["Resources"]["App"] = {
             "Type": "AWS::AppRunner::Service",
-            "Properties": {
-                "SourceConfiguration": {
-                    "ImageRepository": {
-                        "ImageIdentifier": "public.ecr.aws/example/app:1",
-                        "ImageRepositoryType": "ECR_PUBLIC",
-                    }
-                }
-            },
+            "Properties": {"SourceConfiguration": {"ImageRepository": image}},
         }
+
+    monkeypatch.setenv("HOME", str(here))
+    (here / ".cfnlintrc").write_text("ignore_checks: [E, W]\n")
 
     findings = lint_templates({"t": json.dumps(changed(change))}, TODAY)
 
@@ -248,22 +235,40 @@ def test_cfn_lint_is_asked_too_over_all_its_regions() -> None:
     assert any(each.rule == "E3006" and "cn-north-1" in each.message for each in findings)
 
 
-def test_neither_a_template_nor_a_home_can_silence_cfn_lint(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def change(template: dict[str, Any]) -> None:
-        function = template["Resources"][FUNCTION]
-        function["Properties"]["Timeout"] = 9_000
-        silence = {"cfn-lint": {"config": {"ignore_checks": ["E"]}}}
-        function["Metadata"] = silence
-        template["Metadata"].update(silence)
+@pytest.fixture
+def validator() -> None:
+    """Skip a test without cloudformation-validate, which finds what cfn-lint does not."""
+    pytest.importorskip(lint.VALIDATOR)
 
-    monkeypatch.setenv("HOME", str(here))
-    (here / ".cfnlintrc").write_text("ignore_checks: [E, W]\n")
 
-    findings = lint_templates({"t": json.dumps(changed(change))}, TODAY)
+@pytest.mark.usefixtures("validator")
+def test_cloudformation_validate_finds_errors_and_none_in_ours() -> None:
+    properties = {"MemorySize": "much"}
+    wrong = changed(lambda t: t["Resources"][FUNCTION]["Properties"].update(properties))
 
-    assert "E3034" in {each.rule for each in findings}
+    (found,) = lint.validate({NAME: json.dumps(wrong)})
+
+    assert (found.template, found.severity, "MemorySize" in found.path) == (NAME, "error", True)
+    assert len(TEMPLATES) == 3
+    assert lint.validate(TEMPLATES) == []
+
+
+@pytest.mark.usefixtures("validator")
+def test_a_template_that_the_validator_cannot_check_is_a_finding() -> None:
+    wrong = changed(lambda t: statements_of(t).append({"Fn::If": ["HasLogBucketName"]}))
+
+    *_, found = lint_templates({NAME: json.dumps(wrong)}, TODAY)
+
+    assert (found.template, found.rule, found.severity) == (NAME, "validator", "error")
+    assert found.message.startswith("cloudformation-validate cannot check the template: ")
+    assert "Statement" in found.message and "Fn::If" in found.message
+
+
+@pytest.mark.usefixtures("validator")
+def test_what_is_explained_is_still_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An explanation must be removed once its rule finds nothing any more."""
+    monkeypatch.setattr(lint, "EXPLAINED", {})
+    assert {each.rule for each in lint.validate(TEMPLATES)} == {"W1030"}
 
 
 def test_findings_are_printed_and_are_exit_code_1(run: Run, here: Path) -> None:
@@ -304,13 +309,11 @@ def test_what_is_not_a_template_is_told_in_a_line(
 
 
 @pytest.mark.parametrize("command", ["lint", "verify"])
-def test_a_template_that_is_not_ours_is_told_in_a_line(run: Run, here: Path, command: str) -> None:
+def test_what_is_not_ours_or_not_there_is_told_in_a_line(
+    run: Run, here: Path, command: str
+) -> None:
     (here / "t.json").write_text('{"Resources": {}}')
 
     assert "does not say which release it is of" in run(command, "t.json").failure
-
-
-@pytest.mark.parametrize("command", ["lint", "verify"])
-def test_a_file_that_cannot_be_read_is_told_in_a_line(run: Run, here: Path, command: str) -> None:
     assert "missing.json cannot be read: No such file" in run(command, "missing.json").failure
     assert "cannot be read: Is a directory" in run(command, here).failure

@@ -37,28 +37,34 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch
     return monkeypatch
 
 
-@pytest.mark.parametrize(
-    "url", ["SECRET", "http://[SECRET", "http://127.0.0.1:SECRET", "http://", "http://a..SECRET"]
+NO_SETUP = f"The AWS SDK cannot be set up (ValueError). {SETTINGS}"
+NO_REGION = "No valid region is set. Give one with --region."
+NO_PROFILE = (
+    "The config profile ({}) could not be found."
+    " Name a --profile that `aws configure list-profiles` has."
 )
-def test_an_endpoint_that_is_none(run: Run, shell: pytest.MonkeyPatch, url: str) -> None:
-    shell.setenv("AWS_ENDPOINT_URL", url)
-    assert run("status").failure == f"The AWS SDK cannot be set up (ValueError). {SETTINGS}"
 
 
-@pytest.mark.parametrize("region", ["us east 1", "us\neast", "../SECRET"])
-def test_a_region_that_is_none(run: Run, region: str) -> None:
-    assert run("status", "--region", region).failure == (
-        "No valid region is set. Give one with --region."
-    )
-
-
-@pytest.mark.parametrize("profile", ["", "nobody"])
-def test_a_profile_that_nobody_has(run: Run, shell: pytest.MonkeyPatch, profile: str) -> None:
-    shell.setenv("AWS_PROFILE", profile)
-    assert run("status").failure == (
-        f"The config profile ({profile}) could not be found."
-        " Name a --profile that `aws configure list-profiles` has."
-    )
+@pytest.mark.parametrize(
+    ("name", "value", "failure"),
+    [
+        ("AWS_ENDPOINT_URL", "SECRET", NO_SETUP),
+        ("AWS_ENDPOINT_URL", "http://[SECRET", NO_SETUP),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:SECRET", NO_SETUP),
+        ("AWS_ENDPOINT_URL", "http://", NO_SETUP),
+        ("AWS_ENDPOINT_URL", "http://a..SECRET", NO_SETUP),
+        ("AWS_DEFAULT_REGION", "us east 1", NO_REGION),
+        ("AWS_DEFAULT_REGION", "us\neast", NO_REGION),
+        ("AWS_DEFAULT_REGION", "../SECRET", NO_REGION),
+        ("AWS_PROFILE", "", NO_PROFILE.format("")),
+        ("AWS_PROFILE", "nobody", NO_PROFILE.format("nobody")),
+    ],
+)
+def test_a_setting_that_the_sdk_cannot_use(
+    run: Run, shell: pytest.MonkeyPatch, name: str, value: str, failure: str
+) -> None:
+    shell.setenv(name, value)
+    assert run("status").failure == failure
 
 
 @pytest.mark.parametrize(
@@ -72,6 +78,14 @@ def test_a_config_file_that_is_none(run: Run, tmp_path: Path, text: str) -> None
     )
 
 
+@pytest.fixture
+def no_keys(shell: pytest.MonkeyPatch) -> None:
+    """Take the access keys out of the environment, so that the SDK looks elsewhere."""
+    shell.delenv("AWS_ACCESS_KEY_ID")
+    shell.delenv("AWS_SECRET_ACCESS_KEY")
+
+
+@pytest.mark.usefixtures("no_keys")
 @pytest.mark.parametrize(
     ("process", "error"),
     [
@@ -86,10 +100,8 @@ def test_a_config_file_that_is_none(run: Run, tmp_path: Path, text: str) -> None
     ],
 )
 def test_a_process_that_has_no_credentials(
-    run: Run, shell: pytest.MonkeyPatch, tmp_path: Path, process: str, error: str
+    run: Run, tmp_path: Path, process: str, error: str
 ) -> None:
-    shell.delenv("AWS_ACCESS_KEY_ID")
-    shell.delenv("AWS_SECRET_ACCESS_KEY")
     for name, end in {"old": "2001-01-01T00:00:00Z", "odd": "SECRET"}.items():
         (tmp_path / name).write_text(
             '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "SECRET", "SessionToken": "c",'
@@ -100,30 +112,28 @@ def test_a_process_that_has_no_credentials(
     assert run("status").failure == f"There are no AWS credentials ({error}). {SIGN_IN}"
 
 
+TOKEN_FILE = {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere/SECRET", "AWS_ROLE_ARN": "arn:aws:iam::1:r"}
+
+
+@pytest.mark.usefixtures("no_keys")
 @pytest.mark.parametrize(
     ("settings", "error"),
     [
         ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://[SECRET/"}, "ValueError"),
         ({"AWS_METADATA_SERVICE_TIMEOUT": "SECRET"}, "ValueError"),
-        (
-            {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere/SECRET", "AWS_ROLE_ARN": "arn:aws:iam::1:r"},
-            "FileNotFoundError",
-        ),
+        (TOKEN_FILE, "FileNotFoundError"),
     ],
 )
 def test_a_place_that_has_no_credentials(
     run: Run, shell: pytest.MonkeyPatch, settings: dict[str, str], error: str
 ) -> None:
-    shell.delenv("AWS_ACCESS_KEY_ID")
-    shell.delenv("AWS_SECRET_ACCESS_KEY")
     for name, value in settings.items():
         shell.setenv(name, value)
     assert run("status").failure == f"There are no AWS credentials ({error}). {SIGN_IN}"
 
 
-def test_a_role_that_cannot_be_taken(run: Run, shell: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    shell.delenv("AWS_ACCESS_KEY_ID")
-    shell.delenv("AWS_SECRET_ACCESS_KEY")
+@pytest.mark.usefixtures("no_keys")
+def test_a_role_that_cannot_be_taken(run: Run, tmp_path: Path) -> None:
     (tmp_path / "config").write_text(f"{KEYS}[default]\n{ROLE}external_id = SECRET\n")
     assert run("status").failure.startswith("127.0.0.1 cannot be reached (EndpointConnectionError)")
 

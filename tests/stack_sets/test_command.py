@@ -1,14 +1,11 @@
 """`deploy --stack-set` as its caller sees it, against moto over HTTP."""
 
 import argparse
-import http.server
 import json
 import re
 import shlex
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +22,12 @@ from stack_sets.rollouts import IRELAND, OHIO, ONE, TWO, VALUES, template
 
 Run = Callable[..., Ran]
 WHERE = ("--accounts", ONE, TWO, "--regions", IRELAND, OHIO)
+UNIT = ("--ou", "r-root", "--regions", OHIO)
+DOCUMENTED = ("--privileges", "documented")
 NAME = "dt-logs-analysis.template.json"
 FOLDER = f"build/{__version__}"
 TEMPLATE = template(defaults=VALUES)
+RELEASED = build_release(Settings()).files
 GIVEN = tuple(f"--parameter={name}={value}" for name, value in VALUES.items())
 
 
@@ -44,10 +44,9 @@ def run(
     ):
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    released = build_release(Settings()).files
     folder = tmp_path / FOLDER
     folder.mkdir(parents=True)
-    (folder / NAME).write_bytes(released[NAME])
+    (folder / NAME).write_bytes(RELEASED[NAME])
 
     def run(*words: str, moto: bool = False, **operator: Any) -> Ran:
         try:
@@ -71,36 +70,37 @@ def run(
     return run
 
 
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dt-logs-cfn deploy")
     deploy.configure(parser)
     return parser
 
 
-def test_it_is_carried_out_and_then_nothing_is_left_to_do(run: Run, aws: Aws) -> None:
-    words = (*WHERE, "--failure-tolerance", "10%", "--yes", "--tag", "team=logs")
-    ran = run(*words, "--parameter", "RunToken=7", moto=True)
+def test_it_is_carried_out_after_a_yes_and_then_nothing_is_left_to_do(run: Run, aws: Aws) -> None:
+    words = (*WHERE, "--failure-tolerance", "10%", "--tag", "team=logs")
+    ran, client = run(*words, moto=True), aws.client("cloudformation")
+    assert ran.code == 3
+    assert ran.err.splitlines()[-1] == (
+        "dt-logs-cfn: Not a terminal, so I cannot ask for confirmation; nothing was changed."
+        " Run it in a terminal, or with --yes."
+    )
+    assert run(*words, moto=True, ask=lambda question: "no\n").code == 3
+    assert client.list_stack_sets()["Summaries"] == []
+    ran = run(*words, "--parameter", "RunToken=7", moto=True, ask=lambda question: "y\n")
     assert ran.code == 0
     assert ran.out.splitlines() == [
         "SUCCEEDED: create the stack set",
         f"SUCCEEDED: create the stacks that are missing or failed: accounts {ONE}, {TWO},"
         f" in {IRELAND}, {OHIO} (4 SUCCEEDED)",
     ]
-    client = aws.client("cloudformation")
-    found = client.list_stack_instances(StackSetName="all")["Summaries"]
-    assert len(found) == 4
+    assert len(client.list_stack_instances(StackSetName="all")["Summaries"]) == 4
     stack_set = client.describe_stack_set(StackSetName="all")["StackSet"]
     assert stack_set["Tags"] == [{"Key": "team", "Value": "logs"}]
     assert stack_set["TemplateBody"] == TEMPLATE.text
-    again = run(*words, "--json", moto=True)
-    assert again.code == 0
-    assert json.loads(again.out)["operations"] == []
+    again = run(*words, "--yes", "--json", moto=True)
+    assert (again.code, json.loads(again.out)["operations"]) == (0, [])
     assert again.err == "Nothing to do: the stack set and its stacks are as requested.\n"
-    assert run(*words, "--parameter", "RunToken=8", moto=True).code == 0
+    assert run(*words, "--yes", "--parameter", "RunToken=8", moto=True).code == 0
     (value,) = client.describe_stack_set(StackSetName="all")["StackSet"]["Parameters"]
     assert value["ParameterValue"] == "8"
 
@@ -122,24 +122,18 @@ def test_a_unit_of_an_organization(run: Run, aws: Aws) -> None:
     ]
 
 
-def test_nothing_is_done_without_a_yes(run: Run, aws: Aws) -> None:
-    ran = run(*WHERE, moto=True)
-    assert ran.code == 3
-    assert ran.err.splitlines()[-1] == (
-        "dt-logs-cfn: Not a terminal, so I cannot ask for confirmation; nothing was changed."
-        " Run it in a terminal, or with --yes."
-    )
-    assert run(*WHERE, moto=True, ask=lambda question: "no\n").code == 3
-    client = aws.client("cloudformation")
-    assert client.list_stack_sets()["Summaries"] == []
-    assert run(*WHERE, moto=True, ask=lambda question: "y\n").code == 0
-    assert len(client.list_stack_instances(StackSetName="all")["Summaries"]) == 4
+def test_the_template_is_verified_first(run: Run) -> None:
+    def told(content: bytes) -> Ran:
+        Path(FOLDER, NAME).write_bytes(content)
+        return run(*WHERE, *GIVEN, "--release", FOLDER)
 
-
-def test_the_template_on_disk_is_verified_first(run: Run) -> None:
-    Path(FOLDER, NAME).write_text(TEMPLATE.text)
-    told = run(*WHERE, "--release", FOLDER).failure
-    assert "does not say which release it is of" in told or "is not what this release" in told
+    ran = told(RELEASED[NAME])
+    assert "I cannot ask for confirmation" in ran.err
+    assert f"Template release {__version__}, least-privilege, {FOLDER}/{NAME}, sha256 " in ran.err
+    failure = told(RELEASED[NAME].replace(b"128", b"129", 1)).failure
+    assert "release builds: Parameters/ResourceTags/AllowedPattern changed" in failure
+    failure = told(RELEASED["cloudformation-role.template.json"]).failure
+    assert "is the service role's template" in failure
 
 
 @pytest.mark.parametrize(
@@ -150,14 +144,8 @@ def test_the_template_on_disk_is_verified_first(run: Run) -> None:
         (("--accounts", "12", "--regions", OHIO), "'12' is not valid. Give 12 digits."),
         ((*WHERE, "--call-as", "DELEGATED_ADMIN"), "--call-as needs --ou"),
         ((*WHERE, "--no-auto-deployment"), "--auto-deployment needs --ou"),
-        (
-            (*WHERE, "--ou", "r-root", "--execution-role-name", "mine"),
-            "--execution-role-name does not go with --ou",
-        ),
-        (
-            (*WHERE, "--max-concurrent", "many"),
-            "'many' is not valid. Give a number, or a percentage like 10%.",
-        ),
+        ((*UNIT, "--execution-role-name", "mine"), "--execution-role-name does not go with --ou"),
+        ((*WHERE, "--max-concurrent", "many"), "'many' is not valid. Give a number, or a percen"),
         ((*WHERE, "--parameter", "RunToken"), "--parameter 'RunToken' has no value"),
         ((*WHERE, "--role-arn", "arn:aws:iam::1:role/r"), "a stack set has no --role-arn"),
         ((*WHERE, "--add-load-balancer", "a"), "a stack set has no list of load balancers"),
@@ -175,10 +163,7 @@ def test_wrong_usage_is_told_as_such(run: Run, words: tuple[str, ...], what: str
         ((*WHERE, "--parameter", "A=1"), "The template has no parameter 'A'."),
         ((*WHERE, "--release", "none"), f"none/{NAME} cannot be read"),
         ((*WHERE, "--template-url", "http://example.com/t"), "is not https"),
-        (
-            (*WHERE, "--release", FOLDER, "--privileges", "documented"),
-            "documented.template.json cannot be read",
-        ),
+        ((*WHERE, "--release", FOLDER, *DOCUMENTED), "documented.template.json cannot be read"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(run: Run, words: tuple[str, ...], what: str) -> None:
@@ -200,50 +185,10 @@ def test_a_roll_outs_options_are_for_a_stack_set_alone(
     assert "needs --stack-set" in capsys.readouterr().err
 
 
-def test_the_template_at_a_url_is_verified_first(run: Run) -> None:
-    settings = Settings()
-    released = build_release(settings).files[NAME]
-    words = (*WHERE, *GIVEN)
-    with serving(released) as url:
-        ran = run(*words, "--template-url", url)
-        assert "I cannot ask for confirmation" in ran.err
-        assert f"Template release {__version__}, least-privilege, {url}, sha256 " in ran.err
-    with serving(released.replace(b"128", b"129", 1)) as url:
-        ran = run(*words, "--template-url", url)
-        assert "release builds: Parameters/ResourceTags/AllowedPattern changed" in ran.failure
-    with serving(build_release(settings).files["cloudformation-role.template.json"]) as url:
-        ran = run(*words, "--template-url", url)
-        assert "is the service role's template" in ran.failure
-
-
 def test_an_amount_is_shown_as_it_is_written() -> None:
     told = _parser().format_help()
     assert told.count("--failure-tolerance N|N%") == told.count("--max-concurrent N|N%") == 2
     assert "%%" not in told
-
-
-@contextmanager
-def serving(content: bytes) -> Iterator[str]:
-    """Serve a template on the loopback, and yield its URL."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/{NAME}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_the_example_in_the_docs_holds() -> None:

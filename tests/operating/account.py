@@ -9,10 +9,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from cli.running import Ran
+from cli.running import Ran, run_main
 
 from dt_logs_cfn import canonical
-from dt_logs_cfn.cli.main import main
 from dt_logs_cfn.settings import Privileges, Settings
 from dt_logs_cfn.template.declared import complete
 from dt_logs_cfn.template.templates import stack_template
@@ -73,11 +72,11 @@ class Served:
 
     def sign_in_as(self, *statements: dict[str, Any]) -> None:
         """Sign in as a role that has only these rights."""
-        iam = self.client("iam")
-        iam.create_role(RoleName="operator", AssumeRolePolicyDocument=TRUST)
+        iam, name = self.client("iam"), f"operator-{len(self.sandbox.calls)}"
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
         document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-        iam.put_role_policy(RoleName="operator", PolicyName="p", PolicyDocument=document)
-        role = f"arn:aws:iam::{ACCOUNT}:role/operator"
+        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document)
+        role = f"arn:aws:iam::{ACCOUNT}:role/{name}"
         self.sign_in(self.endpoint.session("operator", role=role))
 
     def client(self, service: str) -> Any:
@@ -88,11 +87,7 @@ class Served:
         """Run a command as from a shell; check that it changes nothing and shows no secret."""
         before = self.account.snapshot()
         self.printed.readouterr()
-        try:
-            code = main(argv)
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 1
-        ran = Ran(code, *self.printed.readouterr())
+        ran = run_main(argv, self.printed)
         assert self.account.snapshot() == before
         assert SECRET not in ran.out + ran.err
         return ran

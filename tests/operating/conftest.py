@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from operating.account import ACCOUNT, REGION, Served
+from operating.looking import Looking
 
 from cloudformation_api.api import serve
 from dt_logs_rehearsal.account import Account
@@ -17,6 +18,12 @@ from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox
 def account() -> Account:
     """Give an empty account in memory."""
     return Account(ACCOUNT, REGION)
+
+
+@pytest.fixture
+def looking(account: Account) -> Looking:
+    """Give an empty account in memory, and what `status` says about it."""
+    return Looking(account)
 
 
 @pytest.fixture

@@ -18,11 +18,21 @@ from dt_logs_cfn.operate.stacks.stack import parsed
 from dt_logs_cfn.operate.status.checks import checks
 from dt_logs_cfn.operate.status.look import Reach, look
 from dt_logs_cfn.operate.status.seen import Check
+from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account import Account, client_error
 from dt_logs_rehearsal.account.errors import Refused
 
 VERSION = __version__
 HERE = new_stack("aws", REGION, ACCOUNT)
+LOGS = "logs-of-web"  # a bucket of the customer
+DELIVERY: dict[str, Any] = {
+    "Sid": "Delivery",
+    "Effect": "Allow",
+    "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+    "Action": "s3:PutObject",
+    "Resource": f"arn:aws:s3:::{LOGS}/*",
+}
+POLICY = {"Version": "2012-10-17", "Statement": [DELIVERY]}
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 Checks = dict[str, Check]
 
@@ -66,6 +76,17 @@ class Looking:
     account: Account
     cloudformation: Stacks = field(default_factory=Stacks)
     fetch: Callable[[str, int], bytes] = not_fetched
+
+    def logging(self, **bucket: Any) -> str:
+        """Add a load balancer that already logs to a bucket of the customer."""
+        self.account.add_bucket(LOGS, **{"policy": POLICY, **bucket})
+        return self.account.add_load_balancer("web", bucket=LOGS)
+
+    def onboarded(self, **bucket: Any) -> str:
+        """Onboard a load balancer that already logs."""
+        arn = self.logging(**bucket)
+        self.create(arn)
+        return arn
 
     def create(
         self, *arns: str, name: str = "dt-logs", stack: str = STACK, **changed: str
@@ -125,11 +146,21 @@ class Looking:
 
     def check(self, name: str, arn: str, denied: tuple[str, ...] = ()) -> Check:
         """Return one check of a load balancer."""
-        return self.of(arn, denied=denied)[arn.partition(":loadbalancer/")[2], name]
+        return self.of(arn, denied=denied)[load_balancer_name(arn), name]
+
+    def told(self, name: str, arn: str, denied: tuple[str, ...] = ()) -> tuple[str, str]:
+        """Return the verdict of one check of a load balancer, and what it saw."""
+        found = self.check(name, arn, denied)
+        return found.verdict, found.saw
 
     def stack_check(self, name: str, denied: tuple[str, ...] = ()) -> Check:
         """Return one check of the stack."""
         return self.of(stacks=("dt-logs",), denied=denied)["stack dt-logs", name]
+
+    def stack_told(self, name: str, denied: tuple[str, ...] = ()) -> tuple[str, str]:
+        """Return the verdict of one check of the stack, and what it saw."""
+        found = self.stack_check(name, denied)
+        return found.verdict, found.saw
 
     def edit_policy(self, bucket: str, change: Callable[[list[Any]], None]) -> None:
         """Change the statements of a bucket's policy by hand."""

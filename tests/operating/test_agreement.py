@@ -8,7 +8,7 @@ import pytest
 from lifecycle.cloudformation import Stack
 from lifecycle.scenarios import SCENARIOS, Scenario, clients_of
 from operating.account import carry_out
-from operating.looking import not_fetched
+from operating.looking import Stacks, not_fetched
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.operate.plans.asked import new_stack
@@ -21,21 +21,6 @@ from dt_logs_rehearsal.account import Account, Clock
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 STAYING = [each for each in SCENARIOS if "elete" not in each.name and "eave" not in each.name]
-
-
-class KnownStacks:
-    """CloudFormation that can only list stacks."""
-
-    def __init__(self, *ids: str) -> None:
-        self.ids = ids
-
-    def list_stacks(self) -> Any:
-        return {
-            "StackSummaries": [
-                {"StackName": "s", "StackId": each, "StackStatus": "CREATE_COMPLETE"}
-                for each in self.ids
-            ]
-        }
 
 
 def plan(account: Account, request: Any) -> Planned:
@@ -81,7 +66,8 @@ def _all_is_well(account: Account, arns: list[str], *stacks: str) -> None:
     for arn in arns:
         assert account.write_log(arn)
     clients: Any = clients_of(account)
-    cloudformation: Any = KnownStacks(*stacks)
+    known = {"StackName": "s", "StackStatus": "CREATE_COMPLETE"}
+    cloudformation: Any = Stacks([{**known, "StackId": each} for each in stacks])
     control, logs, cloudwatch = map(account.client, ("s3control", "logs", "cloudwatch"))
     reach = Reach(clients, control, logs, cloudwatch, cloudformation, not_fetched, account.clock)
     before = account.snapshot()

@@ -12,17 +12,11 @@ from operating.looking import Looking
 
 from dt_logs_cfn.operate.replay.window import Window, window
 from dt_logs_cfn.operate.status.metrics import Announced, announcement_counts
-from dt_logs_rehearsal.account import Account
 
 QUEUE = f"arn:aws:sqs:{REGION}:999988887777:logs"
 DAY = 24 * 3600
 # The window for failures from 12:00 to 12:05. S3 may have stored the logs a little earlier.
 GAP = Window(*(datetime(2026, 11, 28, *each, tzinfo=timezone.utc) for each in ((11, 55), (12, 5))))
-
-
-@pytest.fixture
-def looking(account: Account) -> Looking:
-    return Looking(account)
 
 
 def onboarded(looking: Looking, endpoint: str = ENDPOINT) -> str:
@@ -48,14 +42,31 @@ def test_what_was_delivered_in_the_last_day_is_counted(looking: Looking) -> None
     looking.account.clock.sleep(5 * 3600)
     write(looking, arn, 3)
 
-    found = looking.check("announcements", arn)
+    saw = "5 delivered in the last day, 0 failed"
+    assert looking.told("announcements", arn) == ("ok", saw)
+    right = "cloudwatch:GetMetricData"
+    lack = f"not readable: you lack {right}"
+    assert "replay" not in looking.check("announcements", arn).fix
+    assert looking.told("announcements", arn, denied=(right,)) == ("unknown", lack)
 
-    assert (found.verdict, found.saw) == ("ok", "5 delivered in the last day, 0 failed")
+
+HTTPS = "Over https these are attempts, which SNS repeats unless"
+LOST = "The failed announcements are lost."
 
 
-@pytest.mark.parametrize(("delivered", "verdict"), [(2, "unknown"), (0, "finding")])
-def test_attempts_over_https_that_failed(looking: Looking, delivered: int, verdict: str) -> None:
-    arn = onboarded(looking)
+@pytest.mark.parametrize(
+    ("endpoint", "delivered", "verdict", "fix"),
+    [
+        (ENDPOINT, 2, "unknown", HTTPS),
+        (ENDPOINT, 0, "finding", HTTPS),
+        (QUEUE, 2, "finding", LOST),
+    ],
+)
+def test_announcements_that_failed(
+    looking: Looking, endpoint: str, delivered: int, verdict: str, fix: str
+) -> None:
+    looking.account.add_destination(QUEUE)
+    arn = onboarded(looking, endpoint)
     write(looking, arn, delivered)
     write(looking, arn, 1, arrives=False)
 
@@ -63,19 +74,7 @@ def test_attempts_over_https_that_failed(looking: Looking, delivered: int, verdi
 
     assert found.verdict == verdict
     assert found.saw == f"{delivered} delivered in the last day, 1 failed"
-    assert found.fix.startswith("Over https these are attempts, which SNS repeats unless")
-
-
-def test_what_a_queue_did_not_take_is_lost(looking: Looking) -> None:
-    looking.account.add_destination(QUEUE)
-    arn = onboarded(looking, QUEUE)
-    write(looking, arn, 2)
-    write(looking, arn, 1, arrives=False)
-
-    found = looking.check("announcements", arn)
-
-    assert (found.verdict, found.saw) == ("finding", "2 delivered in the last day, 1 failed")
-    assert found.fix.startswith("The failed announcements are lost.")
+    assert found.fix.startswith(fix)
 
 
 def test_the_window_in_which_announcements_failed_is_offered_for_a_replay(looking: Looking) -> None:
@@ -91,6 +90,8 @@ def test_the_window_in_which_announcements_failed_is_offered_for_a_replay(lookin
     write(looking, arn, 2)
 
     fix = looking.check("announcements", arn).fix
+    looking.cloudformation.denied = ("ListStacks",)
+    assert "replay" not in looking.check("announcements", arn).fix  # no stack is known
 
     found = re.search("`dt-logs-cfn replay --stack dt-logs --since (\\S+) --until (\\S+)`", fix)
     assert found
@@ -98,25 +99,6 @@ def test_the_window_in_which_announcements_failed_is_offered_for_a_replay(lookin
     first, last = (datetime.fromtimestamp(each, timezone.utc) for each in (begin, end - 60))
     assert first - timedelta(minutes=10) <= gap.since <= first
     assert last < gap.until <= last + timedelta(minutes=5)
-
-
-def test_no_replay_is_offered_where_nothing_failed_or_no_stack_is_known(looking: Looking) -> None:
-    arn = onboarded(looking)
-    write(looking, arn, 2)
-    assert "replay" not in looking.check("announcements", arn).fix
-    write(looking, arn, 2, arrives=False)
-    assert "replay" in looking.check("announcements", arn).fix
-    looking.cloudformation.denied = ("ListStacks",)
-    assert "replay" not in looking.check("announcements", arn).fix
-
-
-def test_without_the_right_it_is_unknown(looking: Looking) -> None:
-    arn = onboarded(looking)
-    found = looking.check("announcements", arn, denied=("cloudwatch:GetMetricData",))
-    assert (found.verdict, found.saw) == (
-        "unknown",
-        "not readable: you lack cloudwatch:GetMetricData",
-    )
 
 
 class Metrics:
@@ -146,8 +128,5 @@ def test_many_topics_are_asked_for_in_calls_that_cloudwatch_takes() -> None:
 
     assert isinstance(found, dict)
     assert client.sizes == [500, 2]
-    assert (len(found), found[topics[0]], found[topics[1]]) == (
-        251,
-        Announced(2, 1, GAP),
-        Announced(1, 1, GAP),
-    )
+    first, second = Announced(2, 1, GAP), Announced(1, 1, GAP)
+    assert (len(found), found[topics[0]], found[topics[1]]) == (251, first, second)

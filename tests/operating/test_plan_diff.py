@@ -41,6 +41,7 @@ from dt_logs_handler.request import Endpoint
 HERE = Stack(STACK, "aws", REGION, ACCOUNT)
 END = Endpoint("https", ENDPOINT)
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:t"
+BUCKET, ON_TOPIC = "bucket logs", f"topic {TOPIC}"
 ARN = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/app/web/0123456789abcdef"
 
 
@@ -53,53 +54,44 @@ def diff(step: Step, bucket: Bucket | None = None) -> tuple[str, list[str]]:
     return found.subject, list(found.diff)
 
 
+ENDED = "https://logs.example.com/…"
+
+
 @pytest.mark.parametrize(
     ("step", "subject", "lines"),
     [
         (
             SetTags("logs", {"team": "edge", "kept": "1"}, frozenset({"old"})),
-            "bucket logs",
+            BUCKET,
             ["- tag old=2", "~ tag team: web -> edge"],
         ),
         (
             SecureBucket("logs"),
-            "bucket logs",
+            BUCKET,
             [
                 "~ encryption: aws:kms -> AES256",
                 '~ public access block: {"BlockPublicAcls":true} -> all on',
             ],
         ),
-        (SetRetention("logs", 7), "bucket logs", ["~ days until logs expire: 30 -> 7"]),
+        (SetRetention("logs", 7), BUCKET, ["~ days until logs expire: 30 -> 7"]),
         (
             DeleteTestFile(Location("logs", "a")),
-            "bucket logs",
+            BUCKET,
             [f"- object a/AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"],
         ),
-        (
-            DeleteBucket("logs"),
-            "bucket logs",
-            ["- the bucket itself, unless it holds logs"],
-        ),
+        (DeleteBucket("logs"), BUCKET, ["- the bucket itself, unless it holds logs"]),
         (
             EnsureTopic("logs", TOPIC, {"team": "edge"}, False),
-            f"topic {TOPIC}",
+            ON_TOPIC,
             ["+ the topic itself, unless it is there", "+ tag team=edge"],
         ),
         (
             Subscribe("logs", TOPIC, END, '{"Records":1}', True),
-            f"topic {TOPIC}",
-            ['+ subscription of https://logs.example.com/…, for {"Records":1} only'],
+            ON_TOPIC,
+            [f'+ subscription of {ENDED}, for {{"Records":1}} only'],
         ),
-        (
-            Unsubscribe("arn:s", TOPIC, END, "logs", live=False),
-            f"topic {TOPIC}",
-            ["- subscription of https://logs.example.com/…"],
-        ),
-        (
-            DeleteTopic(TOPIC, "logs"),
-            f"topic {TOPIC}",
-            ["- the topic itself, with its subscriptions"],
-        ),
+        (Unsubscribe("arn:s", TOPIC, END, "logs", False), ON_TOPIC, [f"- subscription of {ENDED}"]),
+        (DeleteTopic(TOPIC, "logs"), ON_TOPIC, ["- the topic itself, with its subscriptions"]),
         (
             SetFilter("logs", "arn:s", "new"),
             "subscription arn:s",

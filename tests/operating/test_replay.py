@@ -11,24 +11,17 @@ from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
-from operating.account import ACCOUNT, ENDPOINT, STACK, TAG
-from operating.looking import Looking
+from operating.account import ACCOUNT, ENDPOINT, STACK, TAG, VENDOR
+from operating.looking import EVERYTHING, LOGS, POLICY, Looking
 from support.verdicts import can_read
 
 from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.replay.replaying import Replayed, Wanted, replay
 from dt_logs_cfn.operate.replay.window import Window
+from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account import Account, Refused, client_error
 
-BUCKET = "logs-of-web"
-DELIVERY = {
-    "Effect": "Allow",
-    "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
-    "Action": "s3:PutObject",
-    "Resource": f"arn:aws:s3:::{BUCKET}/*",
-}
-VENDOR = "999988887777"
 HOUR = 3600
 
 
@@ -80,6 +73,11 @@ class Replaying:
         clients = elbv2, s3, self.sns or sns
         return replay(cloudformation, clients, wanted, seat.operator, self.account.clock)
 
+    def deny(self, action: str, resource: str = "*") -> None:
+        """Forbid the operator an action."""
+        deny = {"Effect": "Deny", "Action": action, "Resource": resource}
+        self.policies = [{"Statement": [EVERYTHING, deny]}]
+
     def received(self) -> list[dict[str, Any]]:
         """Remove and return the records that the vendor's endpoint has received."""
         messages = self.account.world.deliveries.pop(ENDPOINT, [])
@@ -89,6 +87,7 @@ class Replaying:
         return [record for each in bodies for record in each.get("Records", [])]
 
     def keys(self) -> list[str]:
+        """Remove what the endpoint has received, and return the keys of the logs."""
         return [each["s3"]["object"]["key"] for each in self.received()]
 
 
@@ -98,7 +97,7 @@ def replaying(account: Account) -> Replaying:
 
 
 def logs(replaying: Replaying, arn: str, count: int) -> list[str]:
-    """Let a load balancer write one log a minute, and return their keys."""
+    """Let a load balancer write a log a minute, and return their keys."""
     keys = []
     for _ in range(count):
         replaying.account.clock.sleep(60)
@@ -108,130 +107,120 @@ def logs(replaying: Replaying, arn: str, count: int) -> list[str]:
     return keys
 
 
-def onboarded(replaying: Replaying, name: str = "web", **changed: str) -> str:
-    """Onboard a load balancer, and discard what the vendor has received so far."""
-    arn = replaying.account.add_load_balancer(name)
+def onboarded(replaying: Replaying, count: int, **changed: str) -> list[str]:
+    """Onboard a load balancer, and return the keys of its logs, which the vendor has lost."""
+    arn = replaying.account.add_load_balancer("web")
     replaying.looking.create(arn, **changed)
     replaying.account.clock.sleep(HOUR)
     replaying.begin = replaying.account.clock()
+    keys = logs(replaying, arn, count)
     replaying.received()
-    return arn
+    return keys
 
 
-def shared(replaying: Replaying) -> tuple[str, str]:
+def shared(replaying: Replaying, count: int) -> tuple[str, str, list[str]]:
     """Onboard the first of two load balancers that log to the same bucket of the customer."""
-    policy = {"Version": "2012-10-17", "Statement": [DELIVERY]}
-    replaying.account.add_bucket(BUCKET, policy=policy)
-    web, api = (replaying.account.add_load_balancer(e, bucket=BUCKET) for e in ("web", "api"))
+    replaying.account.add_bucket(LOGS, policy=POLICY)
+    web, api = (replaying.account.add_load_balancer(e, bucket=LOGS) for e in ("web", "api"))
     replaying.looking.create(web)
     replaying.begin = replaying.account.clock()
+    keys = logs(replaying, web, count)
     replaying.received()
-    return web, api
+    return web, api, keys
+
+
+def location(replaying: Replaying) -> str:
+    """Return the bucket that a stack has made."""
+    (name,) = (e for e in replaying.account.world.buckets if e.startswith("dt-logs"))
+    return name
 
 
 def test_each_log_is_announced_once_as_s3_announced_it(replaying: Replaying) -> None:
-    arn = onboarded(replaying)
+    onboarded(replaying, 0)
+    (arn,) = replaying.account.world.load_balancers
     logs(replaying, arn, 25)
     first = replaying.received()
+    (topic,), bucket = replaying.account.world.topics, location(replaying)
+    s3 = replaying.account.s3  # the notification is not needed
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
 
     found = replaying()
 
     again = replaying.received()
     assert (found.total, found.announced, found.complete) == (25, 25, True)
+    data: Any = found.data()
+    assert json.loads(json.dumps(data)) == data
+    assert (data["found"], data["announced"], data["left_out"]) == (25, 25, [])
+    (place,) = data["locations"]
+    assert place["source"] == f"s3://{bucket}/dt-logs-analysis/{TAG}"
+    assert (place["topic"], place["found"]) == (topic, {load_balancer_name(arn): 25})
     by_key = {each["s3"]["object"]["key"]: each for each in first}
     assert sorted(by_key) == sorted(each["s3"]["object"]["key"] for each in again)
     for each in again:
         before = by_key[each["s3"]["object"]["key"]]
+        mine, theirs = each["s3"], before["s3"]
         assert before.keys() <= each.keys()
+        assert mine.keys() == theirs.keys() and mine["object"].keys() == theirs["object"].keys()
         for name in ("eventVersion", "eventSource", "awsRegion", "eventTime", "eventName"):
             assert each[name] == before[name]
-        mine, theirs = each["s3"], before["s3"]
-        assert mine.keys() == theirs.keys() and mine["object"].keys() == theirs["object"].keys()
         for name in ("key", "size", "eTag"):
             assert mine["object"][name] == theirs["object"][name]
         assert mine["object"]["sequencer"] < theirs["object"]["sequencer"]
-        assert (mine["bucket"]["arn"], mine["configurationId"]) == (
-            theirs["bucket"]["arn"],
-            theirs["configurationId"],
-        )
+        assert mine["bucket"]["arn"] == theirs["bucket"]["arn"]
+        assert mine["configurationId"] == theirs["configurationId"]
 
 
 def test_only_the_window_is_announced(replaying: Replaying) -> None:
-    arn = onboarded(replaying)
-    keys = logs(replaying, arn, 6)
-    replaying.received()
+    keys = onboarded(replaying, 6)
     begin = datetime.fromtimestamp(replaying.begin, timezone.utc)
     window = Window(begin + timedelta(minutes=2), begin + timedelta(minutes=5))
 
-    found = replaying(window=window)
-
-    assert (found.total, sorted(replaying.keys())) == (3, sorted(keys[1:4]))
+    assert (replaying(window=window).total, sorted(replaying.keys())) == (3, sorted(keys[1:4]))
 
 
 def test_a_window_over_midnight(replaying: Replaying) -> None:
-    arn = onboarded(replaying)
-    now = replaying.account.clock()
-    replaying.account.clock.sleep(24 * HOUR - now % (24 * HOUR) - 150)  # until 23:57:30
-    replaying.begin = replaying.account.clock()
+    """A log that was stored late is in the folder of the day before."""
+    onboarded(replaying, 0)
+    (arn,), clock = replaying.account.world.load_balancers, replaying.account.clock
+    clock.sleep(24 * HOUR - clock() % (24 * HOUR) - 150)  # until 23:57:30
+    replaying.begin = clock()
     keys = logs(replaying, arn, 5)
     replaying.received()
+    days = [key.split("/")[-2] for key in keys]
+    assert len(set(days)) == 2
 
-    assert replaying().announced == 5
+    assert (replaying().announced, replaying.keys()) == (5, keys)
 
-    assert replaying.keys() == keys
-    assert len({key.split("/")[-2] for key in keys}) == 2
-
-
-def test_a_log_that_was_stored_late_is_in_the_folder_of_the_day_before(
-    replaying: Replaying,
-) -> None:
-    arn = onboarded(replaying)
-    now = replaying.account.clock()
-    replaying.account.clock.sleep(24 * HOUR - now % (24 * HOUR) - 30)
-    (key,) = logs(replaying, arn, 1)
-    assert (
-        datetime.fromtimestamp(replaying.account.clock(), timezone.utc).strftime("%M:%S") == "00:30"
-    )
-    replaying.received()
     bucket = replaying.account.world.buckets[location(replaying)]
-    yesterday = key.replace(key.split("/")[-2], f"{int(key.split('/')[-2]) - 1:02}", 1)
-    bucket.objects[yesterday] = bucket.objects.pop(key)
-    replaying.begin = replaying.account.clock()
-
-    assert replaying().announced == 1
-
-
-def location(replaying: Replaying) -> str:
-    (name,) = (e for e in replaying.account.world.buckets if e.startswith("dt-logs"))
-    return name
+    late = keys[-1].replace(days[-1], days[0], 1)
+    bucket.objects[late] = bucket.objects.pop(keys[-1])
+    replaying.begin = clock() - 90
+    assert (replaying().announced, replaying.keys()) == (2, [late, keys[-2]])
 
 
 def test_neighbours_and_other_logs_are_not_announced(replaying: Replaying) -> None:
-    web, api = shared(replaying)
-    keys = logs(replaying, web, 3)
+    web, api, keys = shared(replaying, 3)
     others = logs(replaying, api, 2)
     attributes = replaying.account.world.load_balancers[web].attributes
-    attributes |= {"connection_logs.s3.enabled": "true", "connection_logs.s3.bucket": BUCKET}
+    attributes |= {"connection_logs.s3.enabled": "true", "connection_logs.s3.bucket": LOGS}
     attributes["connection_logs.s3.prefix"] = ""
     assert replaying.account.write_log(web, kind="connection")
     odd = keys[0].removesuffix(".log.gz") + ".txt"
-    replaying.account.s3.put_object(Bucket=BUCKET, Key=odd, Body=b"")
+    replaying.account.s3.put_object(Bucket=LOGS, Key=odd, Body=b"")
     replaying.received()
 
     found = replaying()
 
     assert replaying.keys() == keys
-    assert [dict(each.found) for each in found.counted] == [{name(web): 3}]
-    assert all(can_read(replaying.account, VENDOR, BUCKET, key) for key in keys)
-    assert not any(can_read(replaying.account, VENDOR, BUCKET, key) for key in others)
-
-
-def name(arn: str) -> str:
-    return arn.partition(":loadbalancer/")[2]
+    assert [dict(each.found) for each in found.counted] == [{load_balancer_name(web): 3}]
+    assert all(can_read(replaying.account, VENDOR, LOGS, key) for key in keys)
+    assert not any(can_read(replaying.account, VENDOR, LOGS, key) for key in others)
 
 
 def test_nothing_is_sent_before_it_is_confirmed(replaying: Replaying) -> None:
-    arn = onboarded(replaying)
+    onboarded(replaying, 0)
+    assert (replaying(seat=(seat := Seat(replaying.account))).total, seat.asked) == (0, [])
+    (arn,) = replaying.account.world.load_balancers
     logs(replaying, arn, 3)
     replaying.received()
     for answers in ([], ["no"]):
@@ -240,54 +229,40 @@ def test_nothing_is_sent_before_it_is_confirmed(replaying: Replaying) -> None:
             replaying(seat=seat)
         assert seat.asked == ["Announce 3 log objects again? [y/N]"]
     told = "\n".join(seat.told)
-    assert f"          3  {name(arn)}" in told
+    assert f"          3  {load_balancer_name(arn)}" in told
     assert "has to accept duplicates" in told
-    assert replaying.received() == []
+    found = replaying(seat=(seat := Seat(replaying.account)), dry_run=True)
+    assert (found.total, found.announced, seat.asked, replaying.received()) == (3, 0, [], [])
+    assert found.summary == "0 of 3 log objects announced again"
 
     assert replaying(seat=Seat(replaying.account, ["yes"])).announced == 3
     assert len(replaying.received()) == 3
 
 
-def test_a_dry_run_counts_and_sends_nothing(replaying: Replaying) -> None:
-    arn = onboarded(replaying)
-    logs(replaying, arn, 3)
-    replaying.received()
-    seat = Seat(replaying.account)
-
-    found = replaying(seat=seat, dry_run=True)
-
-    assert (found.total, found.announced, seat.asked, replaying.received()) == (3, 0, [], [])
-    assert found.summary == "0 of 3 log objects announced again"
-
-
-def test_where_there_is_no_log_nobody_is_asked(replaying: Replaying) -> None:
-    onboarded(replaying)
-    seat = Seat(replaying.account)
-    assert (replaying(seat=seat).total, seat.asked) == (0, [])
+def both(replaying: Replaying) -> str:
+    """Let a stack `both` onboard a load balancer of the customer's bucket and one more."""
+    web, *_ = shared(replaying, 0)
+    other = replaying.account.add_load_balancer("other")
+    replaying.looking.create(web, other, stack=STACK.replace("6b5d", "6b5e"), name="both")
+    return other
 
 
 def test_it_goes_on_after_the_last_object_that_it_printed(replaying: Replaying) -> None:
-    web, _ = shared(replaying)
-    other = replaying.account.add_load_balancer("other")
-    replaying.looking.create(web, other, stack=STACK.replace("6b5d", "6b5e"), name="both")
+    other = both(replaying)
+    (web, *_) = replaying.account.world.load_balancers
     keys = [*logs(replaying, other, 3), *logs(replaying, web, 12)]
     replaying.received()
     whole = replaying(stack="both")
     first, second = (each.source.location.bucket for each in whole.counted)
-    order = [*keys[:3], *keys[3:]]
-    assert (first < second, sorted(replaying.keys())) == (True, sorted(order))
+    assert (first < second, sorted(replaying.keys())) == (True, sorted(keys))
 
-    for n, each in enumerate(order, 1):
+    for n, each in enumerate(keys, 1):
         bucket = first if n <= 3 else second
         found = replaying(stack="both", after=f"s3://{bucket}/{each}")
-        assert (found.announced, sorted(replaying.keys())) == (15 - n, sorted(order[n:]))
-
-
-def test_after_something_else_is_refused(replaying: Replaying) -> None:
-    onboarded(replaying)
+        assert (found.announced, sorted(replaying.keys())) == (15 - n, sorted(keys[n:]))
     for after in ("s3://other/key", "key", f"s3://{location(replaying)}/other"):
         with pytest.raises(OperatingError, match=f"--after '{after}' is not in a location"):
-            replaying(after=after)
+            replaying(stack="both", after=after)
 
 
 @dataclass
@@ -295,15 +270,16 @@ class Sns:
     """An SNS client in front of the account's; a test sets which calls and messages fail."""
 
     account: Account
+    seconds: float = 0.0  # how long a call takes
     calls: int = 0
-    fails: Mapping[int, Exception] = field(default_factory=dict)  # by call; it then has no effect
-    rejects: Mapping[str, tuple[int, bool]] = field(
-        default_factory=dict
-    )  # by code: how often, and whether the sender is at fault
+    fails: Mapping[int, BaseException] = field(default_factory=dict)  # by call, without an effect
+    # How often a message is rejected with a code, and whether the sender is at fault.
+    rejects: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
 
     def publish_batch(self, TopicArn: str, PublishBatchRequestEntries: list[Any]) -> Any:
         self.calls += 1
+        self.account.clock.sleep(self.seconds)
         assert len(PublishBatchRequestEntries) <= 10
         if self.calls in self.fails:
             raise self.fails[self.calls]
@@ -311,26 +287,18 @@ class Sns:
         for code, (often, sender) in self.rejects.items():
             if self.rejected[code] < often:
                 self.rejected[code] += 1
-                each = taken.pop()
-                failed.append({"Id": each["Id"], "Code": code, "SenderFault": sender})
-        answer: Any = {"Successful": []}
-        if taken:
-            answer = self.account.sns.publish_batch(
-                TopicArn=TopicArn, PublishBatchRequestEntries=taken
-            )
+                failed.append({"Id": taken.pop()["Id"], "Code": code, "SenderFault": sender})
+        if not taken:
+            return {"Successful": [], "Failed": failed}
+        answer = self.account.sns.publish_batch(TopicArn=TopicArn, PublishBatchRequestEntries=taken)
         return {**answer, "Failed": failed} if failed else answer
 
     def __getattr__(self, called: str) -> Any:
         return getattr(self.account.sns, called)
 
 
-def refused(code: str, status: int = 400) -> ClientError:
-    return client_error("PublishBatch", Refused(code, "no", status))
-
-
 def test_failed_entries_are_sent_again_and_no_others(replaying: Replaying) -> None:
-    keys = logs(replaying, onboarded(replaying), 25)
-    replaying.received()
+    keys = onboarded(replaying, 25)
     rejects = {"InternalFailure": (4, False), "ThrottlingException": (2, True)}
     sns = replaying.sns = Sns(replaying.account, rejects=rejects)
 
@@ -341,10 +309,9 @@ def test_failed_entries_are_sent_again_and_no_others(replaying: Replaying) -> No
 
 
 def test_throttling_is_waited_for_with_growing_pauses(replaying: Replaying) -> None:
-    keys = logs(replaying, onboarded(replaying), 7)
-    replaying.received()
-    fails = {n: refused("Throttling") for n in range(1, 5)}
-    replaying.sns = Sns(replaying.account, fails=fails)
+    keys = onboarded(replaying, 7)
+    throttled = client_error("PublishBatch", Refused("Throttling", "no"))
+    replaying.sns = Sns(replaying.account, fails=dict.fromkeys((1, 2, 3, 4), throttled))
     seat = Seat(replaying.account, ["y"])
 
     found = replaying(seat=seat)
@@ -353,33 +320,29 @@ def test_throttling_is_waited_for_with_growing_pauses(replaying: Replaying) -> N
     assert [1 <= a <= 2 <= b <= 4 <= c <= 8 <= d <= 16 for a, b, c, d in [seat.slept]] == [True]
 
 
-def test_what_sns_never_takes_ends_it_with_how_to_go_on(replaying: Replaying) -> None:
-    logs(replaying, onboarded(replaying), 3)
-    replaying.received()
-    replaying.sns = Sns(replaying.account, rejects={"InternalFailure": (99, False)})
+@pytest.mark.parametrize(
+    ("code", "senders", "calls"), [("InternalFailure", False, 8), ("InvalidParameter", True, 1)]
+)
+def test_what_sns_never_takes_ends_it_with_how_to_go_on(
+    replaying: Replaying, code: str, senders: bool, calls: int
+) -> None:
+    """A message that is the sender's fault is not sent again."""
+    onboarded(replaying, 3)
+    replaying.sns = Sns(replaying.account, rejects={code: (99, senders)})
     seat = Seat(replaying.account, ["y"])
 
-    with pytest.raises(OperatingError, match="SNS does not take a message"):
+    with pytest.raises(OperatingError, match=rf"SNS does not take a message \({code}\)"):
         replaying(seat=seat)
 
-    assert replaying.sns.calls == 8
+    assert replaying.sns.calls == calls
     assert seat.told[-1].startswith(
         "The replay stopped. To continue it: `dt-logs-cfn replay --stack dt-"
     )
 
 
-def test_a_message_that_is_the_senders_fault_is_not_sent_again(replaying: Replaying) -> None:
-    logs(replaying, onboarded(replaying), 3)
-    sns = replaying.sns = Sns(replaying.account, rejects={"InvalidParameter": (1, True)})
-    with pytest.raises(OperatingError, match=r"SNS does not take a message \(InvalidParameter\)"):
-        replaying()
-    assert sns.calls == 1
-
-
 def test_an_interrupted_replay_says_how_to_go_on(replaying: Replaying) -> None:
-    keys = logs(replaying, onboarded(replaying), 100)
-    replaying.received()
-    replaying.sns = Sns(replaying.account, fails={7: KeyboardInterrupt()})  # type: ignore[dict-item]  # no Exception
+    keys = onboarded(replaying, 100)
+    replaying.sns = Sns(replaying.account, fails={7: KeyboardInterrupt()})
     seat = Seat(replaying.account, ["y"])
     with pytest.raises(KeyboardInterrupt):
         replaying(seat=seat)
@@ -394,24 +357,19 @@ def test_an_interrupted_replay_says_how_to_go_on(replaying: Replaying) -> None:
     assert f"{replaying.window().since:%Y-%m-%dT%H:%M:%SZ}" in told
 
 
-def test_a_topic_that_is_gone_is_said(replaying: Replaying) -> None:
-    logs(replaying, onboarded(replaying), 1)
+def test_a_topic_or_subscription_that_is_gone_is_said(replaying: Replaying) -> None:
+    onboarded(replaying, 1)
+    replaying.account.unsubscribe(ENDPOINT)
+    (left,) = replaying().left_out
+    assert "The stack's endpoint has no confirmed subscription to topic" in left.why
     (topic,) = replaying.account.world.topics
     replaying.account.sns.delete_topic(TopicArn=topic)
 
     found = replaying()
 
     assert (found.total, found.complete) == (0, False)
-    assert [each.why.partition(". ")[0] for each in found.left_out] == [
-        f"Topic {topic} does not exist"
-    ]
-
-
-def test_an_endpoint_that_is_not_subscribed_is_said(replaying: Replaying) -> None:
-    logs(replaying, onboarded(replaying), 1)
-    replaying.account.unsubscribe(ENDPOINT)
-    (left,) = replaying().left_out
-    assert "The stack's endpoint has no confirmed subscription to topic" in left.why
+    (left,) = found.left_out
+    assert left.why.startswith(f"Topic {topic} does not exist. ")
 
 
 @pytest.mark.parametrize(
@@ -421,44 +379,37 @@ def test_an_endpoint_that_is_not_subscribed_is_said(replaying: Replaying) -> Non
 def test_a_right_that_is_missing_for_one_location_stops_no_other(
     replaying: Replaying, action: str, said: str
 ) -> None:
-    web, _ = shared(replaying)
-    other = replaying.account.add_load_balancer("other")
-    replaying.looking.create(web, other, stack=STACK.replace("6b5d", "6b5e"), name="both")
+    other = both(replaying)
+    (web, *_) = replaying.account.world.load_balancers
     keys = logs(replaying, other, 3)
     logs(replaying, web, 2)
     replaying.received()
-    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    deny = {"Effect": "Deny", "Action": action, "Resource": f"arn:aws:*:*{BUCKET}*"}
-    replaying.policies = [{"Statement": [everything, deny]}]
+    replaying.deny(action, f"arn:aws:*:*{LOGS}*")
 
     found = replaying(stack="both")
 
     assert (found.announced, replaying.keys(), found.complete) == (3, keys, False)
     assert said in "\n".join(found.lines())
-    assert f"s3://{BUCKET}/" in "\n".join(found.lines())
+    assert f"s3://{LOGS}/" in "\n".join(found.lines())
 
 
-RIGHTS = (
-    "elasticloadbalancing:DescribeLoadBalancerAttributes",
-    "s3:GetBucketNotification",
-    "s3:GetBucketPolicy",
-    "s3:GetBucketTagging",
-    "s3:GetLifecycleConfiguration",
-    "s3:ListBucket",
-    "sns:GetTopicAttributes",
-    "sns:ListSubscriptionsByTopic",
-    "sns:Publish",
+@pytest.mark.parametrize(
+    "action",
+    [
+        "elasticloadbalancing:DescribeLoadBalancerAttributes",
+        "s3:GetBucketNotification",
+        "s3:GetBucketPolicy",
+        "s3:GetBucketTagging",
+        "s3:GetLifecycleConfiguration",
+        "s3:ListBucket",
+        "sns:GetTopicAttributes",
+        "sns:ListSubscriptionsByTopic",
+        "sns:Publish",
+    ],
 )
-
-
-@pytest.mark.parametrize("action", RIGHTS)
 def test_without_a_right_nothing_is_sent_in_silence(replaying: Replaying, action: str) -> None:
-    web, _ = shared(replaying)
-    logs(replaying, web, 2)
-    replaying.received()
-    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    deny = {"Effect": "Deny", "Action": action, "Resource": "*"}
-    replaying.policies = [{"Statement": [everything, deny]}]
+    shared(replaying, 2)
+    replaying.deny(action)
 
     try:
         found = replaying()
@@ -471,46 +422,35 @@ def test_without_a_right_nothing_is_sent_in_silence(replaying: Replaying, action
     assert replaying.keys() == []
 
 
-def test_a_statement_that_was_changed_is_said(replaying: Replaying) -> None:
-    web, _ = shared(replaying)
-    logs(replaying, web, 2)
-    replaying.received()
+NARROWED = {"Condition": {"StringEquals": {"aws:PrincipalTag/a": "b"}}}
+DISARMED = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
 
-    def narrow(statements: list[Any]) -> None:
-        ours = next(each for each in statements if "Read" in each.get("Sid", ""))
-        ours["Condition"] = {"StringEquals": {"aws:PrincipalTag/a": "b"}}
 
-    replaying.looking.edit_policy(BUCKET, narrow)
+@pytest.mark.parametrize(
+    ("change", "why"), [(NARROWED, "is not as the stack wrote it"), (DISARMED, "")]
+)
+def test_a_statement_that_was_changed_or_grants_nothing_is_said(
+    replaying: Replaying, change: dict[str, Any], why: str
+) -> None:
+    shared(replaying, 2)
+
+    def edit(statements: list[Any]) -> None:
+        next(each for each in statements if "Read" in each.get("Sid", "")).update(change)
+
+    replaying.looking.edit_policy(LOGS, edit)
 
     found = replaying()
 
     assert (found.announced, replaying.keys()) == (0, [])
-    assert found.left_out[0].what == f"s3://{BUCKET}/"
-    assert "is not as the stack wrote it" in found.left_out[0].why
-
-
-def test_a_statement_that_grants_nothing_any_more_is_said(replaying: Replaying) -> None:
-    web, _ = shared(replaying)
-    logs(replaying, web, 2)
-    replaying.received()
-
-    def disarm(statements: list[Any]) -> None:
-        ours = next(each for each in statements if "Read" in each.get("Sid", ""))
-        ours["Principal"] = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-
-    replaying.looking.edit_policy(BUCKET, disarm)
-
-    assert replaying().left_out[0].what == f"s3://{BUCKET}/"
-    assert replaying.keys() == []
+    assert found.left_out[0].what == f"s3://{LOGS}/"
+    assert why in found.left_out[0].why
 
 
 @pytest.mark.parametrize("gone", [True, False])
 def test_a_load_balancer_that_left_is_said_and_its_earlier_logs_are_announced(
     replaying: Replaying, gone: bool
 ) -> None:
-    web, _ = shared(replaying)
-    keys = logs(replaying, web, 2)
-    replaying.received()
+    web, _, keys = shared(replaying, 2)
     if gone:
         del replaying.account.world.load_balancers[web]
     else:
@@ -519,42 +459,27 @@ def test_a_load_balancer_that_left_is_said_and_its_earlier_logs_are_announced(
     found = replaying()
 
     (left,) = found.left_out
-    assert (replaying.keys(), left.what) == (keys, f"later logs of {name(web)}")
+    assert (replaying.keys(), left.what) == (keys, f"later logs of {load_balancer_name(web)}")
     assert left.why.startswith(
         "It no longer exists. Remove it from the stack's LoadBalancerArns."
         if gone
-        else f"It logs to s3://{BUCKET}/new now, unregistered. Run the stack again"
+        else f"It logs to s3://{LOGS}/new now, unregistered. Run the stack again"
     )
 
 
 def test_a_stack_without_a_statement_has_nothing_to_announce(replaying: Replaying) -> None:
-    logs(replaying, onboarded(replaying), 2)
+    onboarded(replaying, 2)
     replaying.account.s3.delete_bucket_policy(Bucket=location(replaying))
     assert replaying().left_out[0].why.startswith("No bucket's policy has a statement of this")
 
 
-def test_a_bucket_that_cannot_be_read_is_said(replaying: Replaying) -> None:
-    web, _ = shared(replaying)
-    logs(replaying, web, 2)
-    replaying.received()
-    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    deny = {"Effect": "Deny", "Action": "s3:GetBucketPolicy", "Resource": "*"}
-    replaying.policies = [{"Statement": [everything, deny]}]
-
-    found = replaying()
-
-    assert (found.total, replaying.keys()) == (0, [])
-    assert any(f"bucket {BUCKET}" == each.what for each in found.left_out)
-
-
 def test_the_customers_own_topic_is_used_where_it_announces_the_logs(replaying: Replaying) -> None:
     account = replaying.account
-    arn = account.add_topic("theirs", s3_may_publish(BUCKET))
+    publishes: dict[str, Any] = {"Effect": "Allow", "Action": "sns:Publish", "Resource": "*"}
+    publishes["Principal"] = {"Service": "s3.amazonaws.com"}
+    arn = account.add_topic("theirs", {"Version": "2012-10-17", "Statement": [publishes]})
     entry = {"Id": "theirs", "TopicArn": arn, "Events": ["s3:ObjectCreated:*"]}
-    policy = {"Version": "2012-10-17", "Statement": [DELIVERY]}
-    account.add_bucket(BUCKET, policy=policy, notifications={"TopicConfigurations": [entry]})
-    web = account.add_load_balancer("web", bucket=BUCKET)
-    replaying.looking.create(web)
+    web = replaying.looking.onboarded(notifications={"TopicConfigurations": [entry]})
     replaying.begin = account.clock()
     keys = logs(replaying, web, 3)
     replaying.received()
@@ -564,30 +489,8 @@ def test_the_customers_own_topic_is_used_where_it_announces_the_logs(replaying: 
     assert ([each.source.topic for each in found.counted], replaying.keys()) == ([arn], keys)
 
 
-def s3_may_publish(bucket: str) -> dict[str, Any]:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "s3.amazonaws.com"},
-        "Action": "sns:Publish",
-        "Resource": "*",
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-def test_wiped_notifications_do_not_stop_it(replaying: Replaying) -> None:
-    arn = onboarded(replaying)
-    replaying.account.s3.put_bucket_notification_configuration(
-        Bucket=location(replaying), NotificationConfiguration={}
-    )
-    keys = logs(replaying, arn, 2)
-    assert replaying.received() == []
-
-    assert replaying().announced == 2
-    assert replaying.keys() == keys
-
-
 def test_logs_that_have_expired_are_refused(replaying: Replaying) -> None:
-    onboarded(replaying, LogRetentionDays="7")
+    onboarded(replaying, 0, LogRetentionDays="7")
     now = datetime.fromtimestamp(replaying.account.clock(), timezone.utc)
     with pytest.raises(OperatingError, match=f"Bucket {location(replaying)} keeps logs for 7 days"):
         replaying(window=Window(now - timedelta(days=8), now))
@@ -595,27 +498,8 @@ def test_logs_that_have_expired_are_refused(replaying: Replaying) -> None:
 
 
 def test_progress_names_the_last_key(replaying: Replaying) -> None:
-    keys = logs(replaying, onboarded(replaying), 30)
+    keys = onboarded(replaying, 30)
     seat = Seat(replaying.account, ["y"])
-    clock = replaying.account.clock
-
-    class Slow(Sns):
-        def publish_batch(self, TopicArn: str, PublishBatchRequestEntries: list[Any]) -> Any:
-            clock.sleep(10)
-            return super().publish_batch(TopicArn, PublishBatchRequestEntries)
-
-    replaying.sns = Slow(replaying.account)
+    replaying.sns = Sns(replaying.account, seconds=10)
     replaying(seat=seat, window=replaying.window())
     assert f"10 of 30 announced, up to s3://{location(replaying)}/{keys[9]}" in seat.told
-
-
-def test_data_for_programs(replaying: Replaying) -> None:
-    arn = onboarded(replaying)
-    logs(replaying, arn, 2)
-    (topic,) = replaying.account.world.topics
-    data: Any = replaying().data()
-    assert json.loads(json.dumps(data)) == data
-    assert (data["found"], data["announced"], data["left_out"]) == (2, 2, [])
-    (found,) = data["locations"]
-    assert found["source"] == f"s3://{location(replaying)}/dt-logs-analysis/{TAG}"
-    assert (found["topic"], found["found"]) == (topic, {name(arn): 2})

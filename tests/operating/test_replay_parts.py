@@ -13,13 +13,14 @@ import pytest
 from support.commands import Runner
 
 from dt_logs_cfn.commands import replay
-from dt_logs_cfn.errors import OperatingError, UsageError
+from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.replay.sending import AT_ONCE, ENTRIES, sent
 from dt_logs_cfn.operate.replay.sources import LogObject, Source, event
 from dt_logs_cfn.operate.replay.window import Window, check_kept, window
 from dt_logs_handler.names import Location, Stack
 
 NOW = datetime(2026, 11, 28, 12, 30, 15, tzinfo=timezone.utc)
+NOWADAYS = "--until 2026-11-28T12:30:15Z"
 STACK = Stack(
     "arn:aws:cloudformation:us-east-1:123456789012:stack/a/b", "aws", "us-east-1", "1" * 12
 )
@@ -33,18 +34,14 @@ def of(since: str, until: str | None = None) -> str:
 @pytest.mark.parametrize(
     ("since", "until", "expected"),
     [
-        ("2026-11-28T10:00Z", None, "--since 2026-11-28T10:00:00Z --until 2026-11-28T12:30:15Z"),
+        ("2026-11-28T10:00Z", None, f"--since 2026-11-28T10:00:00Z {NOWADAYS}"),
         (
             "2026-11-28T10:00:07.500+01:00",
             "2026-11-28t10:00:00z",
             "--since 2026-11-28T09:00:07Z --until 2026-11-28T10:00:00Z",
         ),
-        (
-            "2026-11-28T10:00Z",
-            "2027-01-01T00:00Z",
-            "--since 2026-11-28T10:00:00Z --until 2026-11-28T12:30:15Z",
-        ),
-        ("0002-01-01T00:00Z", None, "--since 2016-08-11T00:00:00Z --until 2026-11-28T12:30:15Z"),
+        ("2026-11-28T10:00Z", "2027-01-01T00:00Z", f"--since 2026-11-28T10:00:00Z {NOWADAYS}"),
+        ("0002-01-01T00:00Z", None, f"--since 2016-08-11T00:00:00Z {NOWADAYS}"),
     ],
 )
 def test_a_window_is_in_utc_and_ends_now_at_the_latest(
@@ -54,47 +51,28 @@ def test_a_window_is_in_utc_and_ends_now_at_the_latest(
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "kind", "text"),
+    ("since", "until", "code", "text"),
     [
-        ("2026-11-28T13:00Z", None, OperatingError, "--since 2026-11-28T13:00Z is in the future."),
-        ("2026-11-28T12:30:15Z", None, OperatingError, "It is 2026-11-28T12:30:15Z now."),
-        ("2026-11-28T10:00", None, OperatingError, "--since 2026-11-28T10:00 has no time zone."),
-        (
-            "2026-11-28",
-            None,
-            OperatingError,
-            "has no time zone. Give one such as 2026-11-28T10:00Z.",
-        ),
-        (
-            "2026-11-28T10:00Z",
-            "2026-11-28T11:00",
-            OperatingError,
-            "--until 2026-11-28T11:00 has no",
-        ),
-        ("yesterday", None, UsageError, "--since 'yesterday' is not a time."),
-        ("", None, UsageError, "--since '' is not a time."),
-        ("2026-02-30T00:00Z", None, UsageError, "is not a time."),
-        ("0001-01-01T00:00+14:00", None, UsageError, "is not a time."),
-        ("2026-11-28T10:00Z", "2026-11-28T10:00Z", UsageError, "is not after --since"),
+        ("2026-11-28T13:00Z", None, 3, "--since 2026-11-28T13:00Z is in the future."),
+        ("2026-11-28T12:30:15Z", None, 3, "It is 2026-11-28T12:30:15Z now."),
+        ("2026-11-28T10:00", None, 3, "--since 2026-11-28T10:00 has no time zone."),
+        ("2026-11-28", None, 3, "has no time zone. Give one such as 2026-11-28T10:00Z."),
+        ("2026-11-28T10:00Z", "2026-11-28T11:00", 3, "--until 2026-11-28T11:00 has no"),
+        ("yesterday", None, 2, "--since 'yesterday' is not a time."),
+        ("", None, 2, "--since '' is not a time."),
+        ("2026-02-30T00:00Z", None, 2, "is not a time."),
+        ("0001-01-01T00:00+14:00", None, 2, "is not a time."),
+        ("2026-11-28T10:00Z", "2026-11-28T10:00Z", 2, "is not after --since"),
     ],
 )
-def test_a_wrong_window_is_refused(
-    since: str, until: str | None, kind: type[Exception], text: str
-) -> None:
-    with pytest.raises(kind) as caught:
-        of(since, until)
-    assert text in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("since", "code"), [("2099-01-01T00:00Z", 3), ("2026-11-01T00:00", 3), ("yesterday", 2)]
-)
 def test_a_wrong_window_is_one_line_before_any_call(
-    capsys: pytest.CaptureFixture[str], since: str, code: int
+    capsys: pytest.CaptureFixture[str], since: str, until: str | None, code: int, text: str
 ) -> None:
-    edge = partial(replay.replayed, clock=NOW.timestamp)
-    ran = Runner(replay.configure, edge, capsys)("--since", since)
-    assert (ran.code, ran.out, bool(ran.failure)) == (code, "", True)
+    edge = partial(replay.replayed, clock=lambda: NOW.timestamp() + 0.9)
+    run = Runner(replay.configure, edge, capsys)
+    ran = run("--since", since, *(["--until", until] if until else []))
+    assert (ran.code, ran.out) == (code, "")
+    assert text in ran.failure
 
 
 def test_the_days_of_a_window_begin_with_that_of_the_hour_before() -> None:
@@ -102,35 +80,32 @@ def test_the_days_of_a_window_begin_with_that_of_the_hour_before() -> None:
         return [str(each) for each in window(*times, NOW.timestamp()).days()]
 
     assert days("2026-11-27T01:00Z", "2026-11-27T23:59Z") == ["2026-11-27"]
-    assert days("2026-11-27T00:59Z", "2026-11-28T00:00Z") == [
-        "2026-11-26",
-        "2026-11-27",
-        "2026-11-28",
-    ]
+    whole = ["2026-11-26", "2026-11-27", "2026-11-28"]
+    assert days("2026-11-27T00:59Z", "2026-11-28T00:00Z") == whole
 
 
 def rule(**changed: Any) -> dict[str, Any]:
     return {"Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 7}, **changed}
 
 
-KEPT: list[tuple[dict[str, Any], bool]] = [
-    (rule(), False),
-    (rule(Filter={"Prefix": "p/AWSLogs/"}), False),
-    (rule(Filter={}), False),
-    ({"Status": "Enabled", "Prefix": "p/", "Expiration": {"Days": 7}}, False),
-    (rule(Expiration={"Days": 8}), True),
-    (rule(Expiration={"Date": NOW}), True),
-    (rule(Status="Disabled"), True),
-    (rule(Filter={"Prefix": "other/"}), True),
-    (rule(Filter={"Prefix": LOGS + "2026/"}), True),
-    ({"Status": "Enabled", "Prefix": "other/", "Expiration": {"Days": 7}}, True),
-    (rule(Filter={"Tag": {"Key": "a", "Value": "b"}}), True),
-    (rule(Filter={"And": {"Prefix": "", "ObjectSizeGreaterThan": 1}}), True),
-    (rule(Expiration={"ExpiredObjectDeleteMarker": True}), True),
-]
-
-
-@pytest.mark.parametrize(("found", "kept"), KEPT)
+@pytest.mark.parametrize(
+    ("found", "kept"),
+    [
+        (rule(), False),
+        (rule(Filter={"Prefix": "p/AWSLogs/"}), False),
+        (rule(Filter={}), False),
+        ({"Status": "Enabled", "Prefix": "p/", "Expiration": {"Days": 7}}, False),
+        (rule(Expiration={"Days": 8}), True),
+        (rule(Expiration={"Date": NOW}), True),
+        (rule(Status="Disabled"), True),
+        (rule(Filter={"Prefix": "other/"}), True),
+        (rule(Filter={"Prefix": LOGS + "2026/"}), True),
+        ({"Status": "Enabled", "Prefix": "other/", "Expiration": {"Days": 7}}, True),
+        (rule(Filter={"Tag": {"Key": "a", "Value": "b"}}), True),
+        (rule(Filter={"And": {"Prefix": "", "ObjectSizeGreaterThan": 1}}), True),
+        (rule(Expiration={"ExpiredObjectDeleteMarker": True}), True),
+    ],
+)
 def test_a_lifecycle_rule_that_took_logs_of_the_window(found: dict[str, Any], kept: bool) -> None:
     asked = Window(NOW - timedelta(days=7, hours=1), NOW)
     given: Any = {"Rules": [rule(Status="Disabled"), found]}

@@ -1,13 +1,24 @@
-"""Values are shown so that one recognises them, but without what may be a token."""
+"""What a person is shown: values without what may be a token, questions, and progress."""
 
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import STEADY
 
-from dt_logs_cfn.cli.terminal import changes, shown_line, shown_text, shown_value
+from dt_logs_cfn.cli.aws_options import Here
+from dt_logs_cfn.cli.terminal import (
+    EVERY,
+    Operator,
+    at_terminal,
+    shown_line,
+    shown_text,
+    shown_value,
+    watch,
+)
 from dt_logs_cfn.operate.stacks.review import template_changes
 
 
@@ -45,10 +56,8 @@ def test_each_address_in_a_text_is_shown_by_scheme_and_host() -> None:
     assert shown_text(text) == (
         "Endpoint (https://a.example.com/… refuses, and https://b.example.com/…\ntoo"
     )
-
-
-def test_a_place_in_s3_hides_nothing() -> None:
-    assert shown_text("logs go to s3://bucket/a:b/c, now") == "logs go to s3://bucket/a:b/c, now"
+    text = "logs go to s3://bucket/a:b/c, now"  # a location in S3 hides nothing
+    assert shown_text(text) == text
     assert shown_text("s3://b/https://h.example.com/x") == "s3://b/…"
 
 
@@ -56,19 +65,6 @@ def test_somebody_elses_text_is_one_line_of_no_more_than_is_read() -> None:
     assert shown_line("a\n  b https://h/SEC\x07RET c") == "a b https://h/… c"
     assert shown_line("x" * 1500) == "x" * 1500
     assert shown_line("x" * 1501) == "x" * 1499 + "…"
-
-
-def test_values_are_told_from_old_to_new() -> None:
-    old = {"Same": "1", "Other": "1", "Emptied": "x", "Gone": "1", "Url": "https://h/ONE"}
-    new = {"Same": "1", "Other": "2", "Emptied": "", "Url": "https://h/TWO", "New": "", "More": "z"}
-    assert list(changes(old, new)) == [
-        "Other: 1 -> 2",
-        "Emptied: x -> empty",
-        "Url: https://h/… -> https://h/… (the hidden part changes)",
-        "New = empty (new)",
-        "More = z (new)",
-        "Gone goes",
-    ]
 
 
 def test_an_endpoint_in_a_template_is_shown_by_scheme_and_host() -> None:
@@ -80,3 +76,43 @@ def test_an_endpoint_in_a_template_is_shown_by_scheme_and_host() -> None:
     assert told == [
         'parameter NotificationEndpoint: Default was "https://h.example.com/… is now "https://h/…'
     ]
+
+
+def interrupted(question: str) -> str:
+    raise KeyboardInterrupt
+
+
+def test_whoever_interrupts_a_question_is_told_how_things_are() -> None:
+    lines = list[str]()
+    operator = Operator(tell=lines.append, ask=interrupted)
+    for unless in ("nothing was changed", "they stay"):
+        with pytest.raises(KeyboardInterrupt):
+            operator.confirm("Go ahead?", yes=False, unless=unless)
+    assert lines == [
+        "It was not confirmed, so nothing was changed.",
+        "It was not confirmed, so they stay.",
+    ]
+
+
+def test_only_our_own_words_get_the_profile(capsys: pytest.CaptureFixture[str]) -> None:
+    operator = at_terminal(Here("mine"))
+    operator.tell("CREATE_FAILED  run `aws s3 ls`")  # a text that somebody else wrote
+    operator.advise("So does `aws s3 ls`")
+    assert capsys.readouterr().err.splitlines() == [
+        "CREATE_FAILED  run `aws s3 ls`",
+        "So does `aws s3 ls --profile mine`",
+    ]
+
+
+def test_a_long_look_tells_now_and_then_how_far_it_is() -> None:
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-east-1"}
+    clients = [boto3.client("sns", **keys), boto3.client("s3", **keys)]
+    now, lines = 100.0, list[str]()
+    watch(clients, lambda: now, lines.append)
+    for seconds in (1.0, 1.0, EVERY, 1.0, EVERY):
+        now += seconds
+        for client, operation in zip(clients, ("list_topics", "list_buckets"), strict=True):
+            with Stubber(client) as stub:
+                stub.add_response(operation, {})
+                getattr(client, operation)()
+    assert lines == [f"{number} answers from AWS so far" for number in (5, 9)]

@@ -9,143 +9,88 @@ from typing import Any
 
 import pytest
 from operating.account import ACCOUNT, ENDPOINT, REGION, STACK, VENDOR
-from operating.looking import Looking
+from operating.looking import DELIVERY, LOGS, POLICY, Looking
 
 from dt_logs_cfn.operate.account import reading
 from dt_logs_cfn.operate.status.reads import log_objects
-from dt_logs_handler.names import Stack
+from dt_logs_handler.names import Stack, load_balancer_name
 from dt_logs_handler.observe import read_load_balancer
-from dt_logs_rehearsal.account import Account
 
-LOGS = "logs-of-web"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:dt-logs-analysis-1-{LOGS}"
-DELIVERY: dict[str, Any] = {
-    "Sid": "Delivery",
-    "Effect": "Allow",
-    "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
-    "Action": "s3:PutObject",
-    "Resource": f"arn:aws:s3:::{LOGS}/*",
-}
-POLICY = {"Version": "2012-10-17", "Statement": [DELIVERY]}
-PRIVATE = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy"), True)
+SECOND = STACK.replace("/dt-logs/", "/second/")
+STRAY = f"bucket {LOGS}", "marks without a stack"
 
 
-@pytest.fixture
-def looking(account: Account) -> Looking:
-    return Looking(account)
-
-
-def logging(account: Account, **bucket: Any) -> str:
-    """Add a load balancer that already logs to a bucket of the customer."""
-    account.add_bucket(LOGS, **{"policy": POLICY, **bucket})
-    return account.add_load_balancer("web", bucket=LOGS)
-
-
-def onboarded(looking: Looking) -> str:
-    """Onboard a load balancer that already logs."""
-    arn = logging(looking.account)
-    looking.create(arn)
-    return arn
-
-
-def subject(arn: str) -> str:
-    return arn.partition(":loadbalancer/")[2]
+def denies(action: str, bucket: str = LOGS, **more: Any) -> dict[str, Any]:
+    """Return a statement that denies everybody something in a bucket."""
+    denied = {"Sid": "NotYou", "Effect": "Deny", "Principal": "*", "Action": action}
+    return {**denied, "Resource": f"arn:aws:s3:::{bucket}/*", **more}
 
 
 def test_all_is_ok_where_logs_flow(looking: Looking) -> None:
-    arn = onboarded(looking)
+    arn = looking.onboarded()
     looking.account.write_log(arn)
     found = looking.of(arn)
-    assert {name: each.verdict for (_, name), each in found.items()} == {
-        "logging": "ok",
-        "delivery grant": "ok",
-        "log objects": "ok",
-        "encryption": "ok",
-        "ownership": "ok",
-        "read grant": "ok",
-        "explicit deny": "ok",
-        "public access block": "ok",
-        "payer": "ok",
-        "delivery retries": "ok",
-        "notification": "ok",
-        "who else listens": "ok",
-        "other logs": "ok",
-        "topic": "ok",
-        "subscription": "ok",
-        "announcements": "ok",
-        "marks without a stack": "ok",
-        "vended logs": "ok",
-        "organisation's policies": "unknown",
-    }
-    assert found[subject(arn), "logging"].saw == f"access logs go to s3://{LOGS}/"
-    assert found[subject(arn), "read grant"].saw == (
-        f"account {VENDOR} may read its logs (stack dt-logs)"
-    )
-    assert found[subject(arn), "subscription"].saw == "https://logs.example.com/… is subscribed"
+    verdicts = {name: each.verdict for (_, name), each in found.items()}
+    assert verdicts.pop("organisation's policies") == "unknown"
+    assert (len(verdicts), set(verdicts.values())) == (18, {"ok"})
+    name = load_balancer_name(arn)
+    assert found[name, "logging"].saw == f"access logs go to s3://{LOGS}/"
+    assert found[name, "read grant"].saw == f"account {VENDOR} may read its logs (stack dt-logs)"
+    assert found[name, "subscription"].saw == "https://logs.example.com/… is subscribed"
+    assert found[name, "payer"].verdict == "ok"
 
 
 @pytest.mark.parametrize(
     ("right", "names"),
     [
-        ("elasticloadbalancing:DescribeLoadBalancerAttributes", ("logging",)),
-        (
-            "s3:GetBucketPolicy",
-            (
-                "delivery grant",
-                "read grant",
-                "explicit deny",
-                "public access block",
-                "subscription",
-            ),
-        ),
-        ("s3:ListBucket", ("log objects", "other logs")),
-        ("s3:GetEncryptionConfiguration", ("encryption",)),
-        ("s3:GetBucketOwnershipControls", ("ownership",)),
-        ("s3:GetBucketPublicAccessBlock", ("public access block",)),
-        ("s3:GetBucketPolicyStatus", ("public access block",)),
-        ("s3:GetBucketNotification", ("notification",)),
-        ("sns:GetTopicAttributes", ("topic",)),
-        ("sns:ListSubscriptionsByTopic", ("subscription",)),
+        ("elasticloadbalancing:DescribeLoadBalancerAttributes", "logging"),
+        ("s3:GetBucketPolicy", "delivery grant, read grant, explicit deny"),
+        ("s3:GetBucketPolicy", "public access block, subscription"),
+        ("s3:ListBucket", "log objects, other logs"),
+        ("s3:GetEncryptionConfiguration", "encryption"),
+        ("s3:GetBucketOwnershipControls", "ownership"),
+        ("s3:GetBucketPublicAccessBlock", "public access block"),
+        ("s3:GetBucketPolicyStatus", "public access block"),
+        ("s3:GetBucketNotification", "notification"),
+        ("s3:GetBucketRequestPayment", "payer"),
+        ("sns:GetTopicAttributes", "topic"),
+        ("sns:ListSubscriptionsByTopic", "subscription"),
     ],
 )
 def test_what_may_not_be_read_is_unknown_and_names_the_right(
-    looking: Looking, right: str, names: tuple[str, ...]
+    looking: Looking, right: str, names: str
 ) -> None:
-    arn = onboarded(looking)
+    arn = looking.onboarded()
     looking.account.write_log(arn)
     found = looking.of(arn, denied=(right,))
-    for name in names:
-        check = found[subject(arn), name]
+    for name in names.split(", "):
+        check = found[load_balancer_name(arn), name]
         assert check.verdict == "unknown"
         assert right.lower() in check.saw.lower()
         assert right.lower() in check.fix.lower()
-    others = [each for (_, name), each in found.items() if name not in names]
-    assert all(each.verdict != "finding" for each in others)
+    assert all(each.verdict != "finding" for each in found.values())
 
 
 def test_a_bucket_of_another_account_is_unknown_throughout(looking: Looking) -> None:
-    arn = logging(looking.account, owner="444455556666")
-    found = looking.of(arn)
+    found = looking.of(looking.logging(owner="444455556666"))
     names = [name for (of, name), each in found.items() if each.verdict != "unknown"]
     assert names == ["logging", "vended logs"]
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_logging_that_is_off_and_a_load_balancer_that_is_gone(
-    looking: Looking, there: bool
-) -> None:
-    arn = looking.account.add_load_balancer("web")
-    if not there:
-        del looking.account.world.load_balancers[arn]
-    found = looking.check("logging", arn)
-    assert found.verdict == "finding"
-    assert found.saw == ("access logs are off" if there else "the load balancer does not exist")
+def test_logging_that_is_off_and_what_is_gone(looking: Looking) -> None:
+    off, gone = (looking.account.add_load_balancer(name) for name in ("off", "gone"))
+    del looking.account.world.load_balancers[gone]
+    assert looking.told("logging", off) == ("finding", "access logs are off")
+    assert looking.told("logging", gone) == ("finding", "the load balancer does not exist")
+    astray = looking.account.add_load_balancer("astray", bucket=LOGS)
+    assert looking.told("bucket", astray) == ("finding", f"bucket {LOGS} does not exist")
 
 
-def test_a_bucket_that_is_gone(looking: Looking) -> None:
-    arn = looking.account.add_load_balancer("web", bucket=LOGS)
-    found = looking.check("bucket", arn)
-    assert (found.verdict, found.saw) == ("finding", f"bucket {LOGS} does not exist")
+ELSEWHERE = {**DELIVERY, "Resource": f"arn:aws:s3:::{LOGS}/elsewhere/*"}
+BY_ACCOUNT = {**DELIVERY, "Principal": {"AWS": "arn:aws:iam::127311923021:root"}}
+CONDITIONAL = {**DELIVERY, "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}
+FROM = {"Condition": {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}}
 
 
 @pytest.mark.parametrize(
@@ -153,55 +98,37 @@ def test_a_bucket_that_is_gone(looking: Looking) -> None:
     [
         ([DELIVERY], "ok"),
         ([], "finding"),
-        ([{**DELIVERY, "Resource": f"arn:aws:s3:::{LOGS}/elsewhere/*"}], "finding"),
-        ([{**DELIVERY, "Principal": {"AWS": "arn:aws:iam::127311923021:root"}}], "unknown"),
-        (
-            [{**DELIVERY, "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}],
-            "unknown",
-        ),
-        ([DELIVERY, {**DELIVERY, "Sid": "No", "Effect": "Deny"}], "finding"),
-        (
-            [
-                DELIVERY,
-                {
-                    **DELIVERY,
-                    "Effect": "Deny",
-                    "Principal": "*",
-                    "Condition": {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
-                },
-            ],
-            "unknown",
-        ),
+        ([ELSEWHERE], "finding"),
+        ([BY_ACCOUNT], "unknown"),
+        ([CONDITIONAL], "unknown"),
+        ([DELIVERY, denies("s3:PutObject", Principal=DELIVERY["Principal"])], "finding"),
+        ([DELIVERY, denies("s3:PutObject", **FROM)], "unknown"),
     ],
 )
 def test_whether_elb_may_write_there(looking: Looking, statements: list[Any], verdict: str) -> None:
     policy = {"Version": "2012-10-17", "Statement": statements} if statements else None
-    arn = logging(looking.account, policy=policy)
+    arn = looking.logging(policy=policy)
     assert looking.check("delivery grant", arn).verdict == verdict
 
 
-def test_what_elb_has_written_says_that_it_may(looking: Looking) -> None:
-    by_account = {**DELIVERY, "Principal": {"AWS": "arn:aws:iam::127311923021:root"}}
-    policy = {"Version": "2012-10-17", "Statement": [by_account]}
-    arn = logging(looking.account, policy=policy)
-    assert looking.account.write_log(arn)
-    found = looking.check("delivery grant", arn)
-    assert (found.verdict, found.saw) == ("ok", "Elastic Load Balancing writes there")
-
-
-@pytest.mark.parametrize("may", [True, False])
-def test_nothing_written_is_a_finding_unless_elb_surely_may(looking: Looking, may: bool) -> None:
-    found = looking.check("log objects", logging(looking.account, policy=POLICY if may else None))
-    assert found.saw == "no test file, no log since yesterday"
-    assert found.verdict == ("unknown" if may else "finding")
-
-
-def test_a_test_file_alone_says_too_little(looking: Looking) -> None:
-    arn = logging(looking.account)
+@pytest.mark.parametrize(
+    ("policy", "verdict"),
+    [(POLICY, "unknown"), ({**POLICY, "Statement": [BY_ACCOUNT]}, "finding"), (None, "finding")],
+)
+def test_nothing_written_is_a_finding_unless_elb_may(
+    looking: Looking, policy: Any, verdict: str
+) -> None:
+    arn, nothing = looking.logging(policy=policy), "no log since yesterday"
+    assert looking.told("log objects", arn) == (verdict, f"no test file, {nothing}")
+    if policy is None:
+        return
     key = f"AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"
     looking.account.s3.put_object(Bucket=LOGS, Key=key, Body=b"")
-    found = looking.check("log objects", arn)
-    assert (found.verdict, found.saw) == ("unknown", "test file there, no log since yesterday")
+    assert looking.told("log objects", arn) == ("unknown", f"test file there, {nothing}")
+    assert looking.account.write_log(arn)
+    grant = looking.told("delivery grant", arn)
+    if policy is not POLICY:  # whether ELB may write is only certain once it has written
+        assert grant == ("ok", "Elastic Load Balancing writes there")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +143,7 @@ def test_a_test_file_alone_says_too_little(looking: Looking) -> None:
 def test_the_age_of_the_newest_log(looking: Looking, hours: float, verdict: str, saw: str) -> None:
     clock: Any = looking.account.clock
     clock.now = 1_800_000_000.0 - 1_800_000_000.0 % 86400 + 12 * 3600  # noon
-    arn = logging(looking.account)
+    arn = looking.logging()
     looking.account.write_log(arn)
     clock.sleep(hours * 3600)
     found = looking.check("log objects", arn)
@@ -225,7 +152,7 @@ def test_the_age_of_the_newest_log(looking: Looking, hours: float, verdict: str,
 
 
 def test_another_load_balancers_logs_are_not_taken_for_its_own(looking: Looking) -> None:
-    arn = logging(looking.account)
+    arn = looking.logging()
     other = looking.account.add_load_balancer("web-two", bucket=LOGS)
     looking.account.write_log(other)
     assert "no log since yesterday" in looking.check("log objects", arn).saw
@@ -233,16 +160,15 @@ def test_another_load_balancers_logs_are_not_taken_for_its_own(looking: Looking)
 
 
 def test_a_bucket_with_many_logs_costs_few_calls(looking: Looking) -> None:
-    arn = logging(looking.account)
+    arn, account = looking.logging(), looking.account
     for _ in range(1500):
-        looking.account.write_log(arn)
-        looking.account.clock.sleep(20)  # 1,500 logs in more than eight hours
+        account.write_log(arn)
+        account.clock.sleep(20)  # 1,500 logs in more than eight hours
     calls = []
 
     def count(service: str, operation: str, params: Any) -> None:
         calls.append(operation)
 
-    account = looking.account
     clients = account.elbv2, account.client("s3", before=count), account.sns
     through = reading(clients, [], account.clock)
     found = read_load_balancer(through, arn)
@@ -255,61 +181,48 @@ def test_a_bucket_with_many_logs_costs_few_calls(looking: Looking) -> None:
 @pytest.mark.parametrize(
     ("owner", "verdict", "saw"),
     [
-        ("", "ok", "BucketOwnerPreferred, and your account owns the newest log"),
-        (
-            "127311923021",
-            "finding",
-            "BucketOwnerPreferred, and another account owns the newest log,"
-            " so Data Theorem cannot read it",
-        ),
-        (
-            None,
-            "unknown",
-            "BucketOwnerPreferred, and no log since yesterday shows who owns the logs",
-        ),
+        (ACCOUNT, "ok", "your account owns the newest log"),
+        ("127311923021", "finding", "another account owns the newest log, so Data Theorem cannot"),
+        (None, "unknown", "no log since yesterday shows who owns the logs"),
     ],
 )
 def test_ownership_is_told_by_the_newest_log(
     looking: Looking, owner: str | None, verdict: str, saw: str
 ) -> None:
-    arn = logging(looking.account, ownership="BucketOwnerPreferred")
+    arn = looking.logging(ownership="BucketOwnerPreferred")
     if owner is not None:
         looking.account.write_log(arn)
         looking.account.clock.sleep(300)
         newest = looking.account.write_log(arn)
         assert newest is not None
         versions = looking.account.world.buckets[LOGS].objects[newest]
-        versions[-1] = replace(versions[-1], owner=owner or ACCOUNT)
+        versions[-1] = replace(versions[-1], owner=owner)
+        for right in ("s3:ListBucket", "s3:ListAllMyBuckets"):
+            unread = looking.check("ownership", arn, denied=(right,))
+            assert (unread.verdict, right in unread.saw) == ("unknown", True)
     found = looking.check("ownership", arn)
-    assert (found.verdict, found.saw) == (verdict, saw)
+    assert found.verdict == verdict
+    assert found.saw.startswith(f"BucketOwnerPreferred, and {saw}")
 
 
-@pytest.mark.parametrize("right", ["s3:ListBucket", "s3:ListAllMyBuckets"])
-def test_owner_that_may_not_be_read_is_unknown(looking: Looking, right: str) -> None:
-    arn = logging(looking.account, ownership="BucketOwnerPreferred")
-    looking.account.write_log(arn)
-    found = looking.check("ownership", arn, denied=(right,))
-    assert (found.verdict, right in found.saw) == ("unknown", True)
-
-
-def test_encryption_and_ownership_that_shut_logs_out(looking: Looking) -> None:
-    arn = logging(looking.account, kms=True, ownership="ObjectWriter")
-    found = looking.of(arn)
-    assert found[subject(arn), "encryption"].verdict == "finding"
-    assert "SSE-S3" in found[subject(arn), "encryption"].fix
-    assert found[subject(arn), "ownership"].verdict == "finding"
-    assert "BucketOwnerEnforced" in found[subject(arn), "ownership"].fix
-
-
-def test_what_nobody_onboarded(looking: Looking) -> None:
-    found = looking.of(arn := logging(looking.account))
-    assert found[subject(arn), "read grant"].verdict == "finding"
-    assert found[subject(arn), "notification"].saw == "nothing announces new logs"
-    assert (subject(arn), "subscription") not in found
+def test_what_shuts_out_logs_or_their_reader(looking: Looking) -> None:
+    arn = looking.logging(kms=True, ownership="ObjectWriter")
+    looking.account.s3.put_bucket_request_payment(
+        Bucket=LOGS, RequestPaymentConfiguration={"Payer": "Requester"}
+    )
+    found = {name: each for (_, name), each in looking.of(arn).items()}
+    for name, fix in (("encryption", "SSE-S3"), ("ownership", "BucketOwnerEnforced")):
+        assert (found[name].verdict, fix in found[name].fix) == ("finding", True)
+    saw = f"Requester Pays is on in bucket {LOGS}, so S3 refuses Data Theorem's requests"
+    assert (found["payer"].verdict, found["payer"].saw) == ("finding", saw)
+    # Nobody has onboarded it.
+    assert found["read grant"].verdict == "finding"
+    assert found["notification"].saw == "nothing announces new logs"
+    assert "subscription" not in found
 
 
 def test_a_read_grant_that_somebody_widened(looking: Looking) -> None:
-    arn = onboarded(looking)
+    arn = looking.onboarded()
 
     def widen(statements: list[Any]) -> None:
         (ours,) = (each for each in statements if each["Sid"].startswith("DTLogsAnalysis1Read"))
@@ -327,7 +240,7 @@ def test_what_restores_an_overwritten_policy_is_said_first(
     looking: Looking, of_the_customer: bool, stacks: tuple[str, ...]
 ) -> None:
     account = looking.account
-    arn = logging(account) if of_the_customer else account.add_load_balancer("web")
+    arn = looking.logging() if of_the_customer else account.add_load_balancer("web")
     looking.create(arn)
     bucket = account.world.load_balancers[arn].attributes["access_logs.s3.bucket"]
     account.s3.delete_bucket_policy(Bucket=bucket)
@@ -341,9 +254,9 @@ def test_what_restores_an_overwritten_policy_is_said_first(
         else "Run the stack again: update it with another RunToken."
     )
     assert wrong[0].fix == again
-    assert found[subject(arn), "read grant"].fix == again
+    assert found[load_balancer_name(arn), "read grant"].fix == again
     # A run restores ELB's grant only in a bucket where a run has made it.
-    assert (found[subject(arn), "delivery grant"].fix == again) is not of_the_customer
+    assert (found[load_balancer_name(arn), "delivery grant"].fix == again) is not of_the_customer
 
 
 def test_a_deny_that_replaced_the_policy_is_said_first(looking: Looking) -> None:
@@ -351,18 +264,14 @@ def test_a_deny_that_replaced_the_policy_is_said_first(looking: Looking) -> None
     arn = account.add_load_balancer("web")
     looking.create(arn)
     bucket = account.world.load_balancers[arn].attributes["access_logs.s3.bucket"]
-    deny = {"Sid": "NoReads", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject"}
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [{**deny, "Resource": f"arn:aws:s3:::{bucket}/*"}],
-    }
+    policy = {"Version": "2012-10-17", "Statement": [denies("s3:GetObject", bucket)]}
     account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
     found = looking.of(stacks=("dt-logs",))
 
     first, *_ = (each for each in found.values() if each.verdict == "finding")
-    assert first == found[subject(arn), "explicit deny"]
-    assert "NoReads" in first.saw
+    assert first == found[load_balancer_name(arn), "explicit deny"]
+    assert "NotYou" in first.saw
 
 
 @pytest.mark.parametrize(
@@ -378,36 +287,20 @@ def test_a_deny_that_replaced_the_policy_is_said_first(looking: Looking) -> None
     ],
 )
 def test_a_statement_that_denies_the_vendor(looking: Looking, condition: Any, verdict: str) -> None:
-    arn = onboarded(looking)
-    deny = {
-        "Sid": "NotYou",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:GetObject",
-        "Resource": f"arn:aws:s3:::{LOGS}/*",
-        **({"Condition": condition} if condition else {}),
-    }
+    arn = looking.onboarded()
+    deny = denies("s3:GetObject", **({"Condition": condition} if condition else {}))
     looking.edit_policy(LOGS, lambda statements: statements.append(deny))
     found = looking.check("explicit deny", arn)
     assert found.verdict == verdict
     assert ("NotYou" in found.saw) is (verdict != "ok")
 
 
-PUBLIC = {
-    "Sid": "Web",
-    "Effect": "Allow",
-    "Principal": "*",
-    "Action": "s3:GetObject",
-    "Resource": f"arn:aws:s3:::{LOGS}/public/*",
-}
-
-
 @pytest.mark.parametrize("by", ["bucket", "account", "nothing"])
 def test_what_restricts_a_public_policy(looking: Looking, by: str) -> None:
     account = looking.account
-    arn = logging(account, block=None)
-    looking.create(arn)
-    looking.edit_policy(LOGS, lambda statements: statements.append(PUBLIC))
+    arn = looking.onboarded(block=None)
+    public = denies("s3:GetObject", Sid="Web", Effect="Allow")
+    looking.edit_policy(LOGS, lambda statements: statements.append(public))
     block = {"RestrictPublicBuckets": True}
     if by == "bucket":
         account.s3.put_public_access_block(Bucket=LOGS, PublicAccessBlockConfiguration=block)
@@ -421,7 +314,7 @@ def test_what_restricts_a_public_policy(looking: Looking, by: str) -> None:
 
 
 def test_a_notification_that_somebody_took_away_or_changed(looking: Looking) -> None:
-    arn = onboarded(looking)
+    arn = looking.onboarded()
     s3 = looking.account.s3
     (entry,) = s3.get_bucket_notification_configuration(Bucket=LOGS)["TopicConfigurations"]
     changed: Any = {**entry, "Events": ["s3:ObjectCreated:Put"]}
@@ -433,73 +326,54 @@ def test_a_notification_that_somebody_took_away_or_changed(looking: Looking) -> 
         s3.put_bucket_notification_configuration(
             Bucket=LOGS, NotificationConfiguration=configuration
         )
-        found = looking.check("notification", arn)
-        assert (found.verdict, found.saw) == ("finding", saw)
+        assert looking.told("notification", arn) == ("finding", saw)
+
+
+def announced_to_a_queue(looking: Looking, prefix: str) -> tuple[str, dict[str, Any]]:
+    """Return a queue, and a customer's configuration that announces objects to it."""
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:theirs"
+    looking.account.add_destination(queue)
+    only = {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}}
+    entry = {"Id": "theirs", "QueueArn": queue, "Events": ["s3:ObjectCreated:*"], "Filter": only}
+    return queue, {"QueueConfigurations": [entry], "EventBridgeConfiguration": {}}
 
 
 def test_who_else_listens(looking: Looking) -> None:
-    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:theirs"
-    looking.account.add_destination(queue)
-    entry = {
-        "Id": "theirs",
-        "QueueArn": queue,
-        "Events": ["s3:ObjectCreated:*"],
-        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "img/"}]}},
-    }
-    arn = logging(
-        looking.account,
-        notifications={"QueueConfigurations": [entry], "EventBridgeConfiguration": {}},
-    )
-    looking.create(arn)
-    found = looking.of(arn)
-    assert found[subject(arn), "who else listens"].saw == f"{queue}, EventBridge"
-    assert found[subject(arn), "notification"].verdict == "ok"
+    queue, theirs = announced_to_a_queue(looking, "img/")
+    arn = looking.onboarded(notifications=theirs)
+    assert looking.told("who else listens", arn) == ("ok", f"{queue}, EventBridge")
+    assert looking.check("notification", arn).verdict == "ok"
 
 
 def test_an_entry_in_the_way_is_named(looking: Looking) -> None:
-    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:theirs"
-    looking.account.add_destination(queue)
-    entry = {"Id": "all-of-it", "QueueArn": queue, "Events": ["s3:ObjectCreated:*"]}
-    arn = logging(looking.account, notifications={"QueueConfigurations": [entry]})
-    found = looking.check("notification", arn)
+    _, theirs = announced_to_a_queue(looking, "")
+    found = looking.check("notification", looking.logging(notifications=theirs))
     assert found.verdict == "finding"
-    assert "all-of-it" in found.saw
+    assert "theirs" in found.saw
+
+
+def allows(principal: Any, *actions: str) -> dict[str, Any]:
+    """Return a statement of the customer's topic."""
+    resource = f"arn:aws:sns:{REGION}:{ACCOUNT}:everything"
+    return {"Effect": "Allow", "Principal": principal, "Action": actions, "Resource": resource}
 
 
 def shared(looking: Looking) -> tuple[str, str]:
     """Onboard a load balancer whose bucket announces all objects to the customer's topic."""
-    topic = looking.account.add_topic("everything", EVERY_BUCKET)
+    own = "sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"
+    s3 = allows({"Service": "s3.amazonaws.com"}, "sns:Publish")
+    root = allows({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, *own)
+    policy = {"Version": "2012-10-17", "Statement": [s3, root]}
+    topic = looking.account.add_topic("everything", policy)
     entry = {"Id": "all", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
-    arn = logging(looking.account, notifications={"TopicConfigurations": [entry]})
-    looking.create(arn)
-    return arn, topic
-
-
-EVERY_BUCKET = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "s3.amazonaws.com"},
-            "Action": "sns:Publish",
-            "Resource": f"arn:aws:sns:{REGION}:{ACCOUNT}:everything",
-        },
-        {
-            "Effect": "Allow",
-            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-            "Action": ["sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"],
-            "Resource": f"arn:aws:sns:{REGION}:{ACCOUNT}:everything",
-        },
-    ],
-}
+    return looking.onboarded(notifications={"TopicConfigurations": [entry]}), topic
 
 
 def test_a_topic_of_the_customers_is_shared(looking: Looking) -> None:
     arn, topic = shared(looking)
-    found = looking.of(arn)
     saw = f"your own topic {topic} gets all new objects"
-    assert found[subject(arn), "notification"].saw == saw
-    assert found[subject(arn), "subscription"].verdict == "ok"
+    assert looking.told("notification", arn) == ("ok", saw)
+    assert looking.check("subscription", arn).verdict == "ok"
     denied = looking.check("subscription", arn, denied=("sns:GetSubscriptionAttributes",))
     assert denied.verdict == "unknown"
 
@@ -551,55 +425,35 @@ def test_a_subscription_of_the_endpoint_that_is_not_the_stacks(
 
 
 def test_a_topic_whose_policy_was_changed_or_that_is_gone(looking: Looking) -> None:
-    arn = onboarded(looking)
+    arn = looking.onboarded()
     looking.account.add_topic(TOPIC.rpartition(":")[2])  # with SNS's default policy
-    found = looking.check("topic", arn)
-    assert (found.verdict, TOPIC in found.saw) == ("finding", True)
+    verdict, saw = looking.told("topic", arn)
+    assert (verdict, TOPIC in saw) == ("finding", True)
     looking.account.sns.delete_topic(TopicArn=TOPIC)
-    found = looking.check("topic", arn)
-    assert (found.verdict, found.saw) == ("finding", f"topic {TOPIC} does not exist")
+    assert looking.told("topic", arn) == ("finding", f"topic {TOPIC} does not exist")
 
 
-@pytest.mark.parametrize(
-    "policy", ["", "{", "{}", '{"http":{"defaultHealthyRetryPolicy":{"numRetries":3}}}']
-)
-def test_topic_that_gives_up_early_is_found(looking: Looking, policy: str) -> None:
-    arn = onboarded(looking)
-    looking.account.world.topics[TOPIC].attributes["DeliveryPolicy"] = policy
-    found = looking.check("delivery retries", arn)
-    assert found.verdict == "finding"
-    assert f"set-topic-attributes --topic-arn {TOPIC}" in found.fix
-
-
-def test_delivery_policy_with_further_settings_is_fine(looking: Looking) -> None:
-    arn = onboarded(looking)
+def test_a_topic_that_gives_up_early_is_found(looking: Looking) -> None:
+    arn = looking.onboarded()
     attributes = looking.account.world.topics[TOPIC].attributes
     policy = json.loads(attributes["DeliveryPolicy"])
-    policy["http"]["defaultHealthyRetryPolicy"]["backoffFunction"] = "linear"
+    policy["http"]["defaultHealthyRetryPolicy"]["backoffFunction"] = "linear"  # that is fine
     attributes["DeliveryPolicy"] = json.dumps(policy)
     assert looking.check("delivery retries", arn).verdict == "ok"
+    policy["http"]["defaultHealthyRetryPolicy"]["numRetries"] = 3
+    for few in ("", "{", "{}", json.dumps(policy)):
+        attributes["DeliveryPolicy"] = few
+        found = looking.check("delivery retries", arn)
+        assert found.verdict == "finding"
+        assert f"set-topic-attributes --topic-arn {TOPIC}" in found.fix
 
 
-def test_requester_pays_is_found(looking: Looking) -> None:
-    arn = onboarded(looking)
-    assert looking.check("payer", arn).verdict == "ok"
-    assert looking.check("payer", arn, ("s3:GetBucketRequestPayment",)).verdict == "unknown"
-    looking.account.s3.put_bucket_request_payment(
-        Bucket=LOGS, RequestPaymentConfiguration={"Payer": "Requester"}
-    )
-    found = looking.check("payer", arn)
-    assert (found.verdict, found.saw) == (
-        "finding",
-        f"Requester Pays is on in bucket {LOGS}, so S3 refuses Data Theorem's requests",
-    )
-
-
-def test_load_balancer_on_an_outpost_is_found(looking: Looking) -> None:
-    arn = logging(looking.account)
+def test_a_load_balancer_on_an_outpost_is_found(looking: Looking) -> None:
+    arn = looking.logging()
     edge = looking.account.add_load_balancer("edge", outpost="op-0123456789abcdef0")
     found = looking.of(arn, edge)
-    assert (arn.partition(":loadbalancer/")[2], "outpost") not in found
-    on_outpost = found[edge.partition(":loadbalancer/")[2], "outpost"]
+    assert (load_balancer_name(arn), "outpost") not in found
+    on_outpost = found[load_balancer_name(edge), "outpost"]
     assert (on_outpost.verdict, on_outpost.fix) == (
         "finding",
         "Take it out of LoadBalancerArns; if that is *, list the others there.",
@@ -608,25 +462,13 @@ def test_load_balancer_on_an_outpost_is_found(looking: Looking) -> None:
     assert denied.verdict == "unknown"
 
 
-def test_a_subscription_that_its_owner_ended(looking: Looking) -> None:
-    arn = onboarded(looking)
-    looking.account.unsubscribe(ENDPOINT)
-    found = looking.check("subscription", arn)
-    assert (found.verdict, found.saw) == (
-        "finding",
-        "the owner of the endpoint of stack dt-logs has ended its subscription",
-    )
-
-
 def test_a_subscription_that_is_pending_or_gone(looking: Looking) -> None:
-    arn = onboarded(looking)
+    """A pending one is a finding an hour after the stack's last change, and before it waits."""
+    arn = looking.onboarded()
     (subscription,) = looking.account.world.subscriptions.values()
     subscription.confirmed = False
-    found = looking.check("subscription", arn)
-    assert (found.verdict, found.saw) == (
-        "finding",
-        "https://logs.example.com/… awaits confirmation",
-    )
+    saw = "https://logs.example.com/… awaits confirmation"
+    assert looking.told("subscription", arn) == ("finding", saw)
     stack = looking.cloudformation.stacks[0]
     for name, age, verdict in (
         ("CreationTime", 3599, "waiting"),
@@ -636,27 +478,26 @@ def test_a_subscription_that_is_pending_or_gone(looking: Looking) -> None:
     ):
         at = looking.account.clock() - age
         stack[name] = datetime.fromtimestamp(at, timezone.utc)
-        found = looking.of(arn, stacks=("dt-logs",))[subject(arn), "subscription"]
-        assert (found.verdict, found.saw) == (
-            verdict,
-            "https://logs.example.com/… awaits confirmation",
-        )
+        found = looking.of(arn, stacks=("dt-logs",))[load_balancer_name(arn), "subscription"]
+        assert (found.verdict, found.saw) == (verdict, saw)
     looking.account.world.subscriptions.clear()
     found = looking.check("subscription", arn)
-    assert (found.verdict, found.saw) == (
-        "finding",
-        "the endpoint of stack dt-logs is not subscribed",
-    )
+    assert found.verdict == "finding"
+    assert found.saw == "the endpoint of stack dt-logs is not subscribed"
     assert ENDPOINT not in found.fix
 
 
+def test_a_subscription_that_its_owner_ended(looking: Looking) -> None:
+    arn = looking.onboarded()
+    looking.account.unsubscribe(ENDPOINT)
+    saw = "the owner of the endpoint of stack dt-logs has ended its subscription"
+    assert looking.told("subscription", arn) == ("finding", saw)
+
+
 def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
-    arn = onboarded(looking)
-    looking.cloudformation.stacks.clear()
-    looking.cloudformation.stacks.append(
-        {"StackName": "dt-logs", "StackId": STACK, "StackStatus": "DELETE_COMPLETE"}
-    )
-    found = looking.of(arn)[f"bucket {LOGS}", "marks without a stack"]
+    arn = looking.onboarded()
+    looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
+    found = looking.of(arn)[STRAY]
     assert found.verdict == "finding"
     assert "statement DTLogsAnalysis1Read558d71137e72" in found.saw
     found = looking.of(new := looking.account.add_load_balancer("new"))  # it has no marks
@@ -666,60 +507,54 @@ def test_marks_of_a_stack_that_is_not_there(looking: Looking) -> None:
         "access_logs.s3.bucket": LOGS,
         "access_logs.s3.prefix": "_/dt-logs-analysis/0123456789ab",
     }
-    assert looking.of(new)[f"bucket {LOGS}", "marks without a stack"].verdict == "finding"
+    assert looking.of(new)[STRAY].verdict == "finding"
     looking.cloudformation.denied = ("ListStacks",)
-    found = looking.of(arn)[f"bucket {LOGS}", "marks without a stack"]
+    found = looking.of(arn)[STRAY]
     assert found.verdict == "unknown"
     assert "cloudformation:ListStacks" in found.fix
 
 
 def test_what_another_stack_takes_over_is_no_stray(looking: Looking) -> None:
-    """The bucket's stack is gone, but another uses it and needs the tag for its own removal."""
+    """The bucket's stack is gone, but another uses it and needs the tag for its own removal.
+
+    While the first stack's statement exists, no other stack's deletion removes what they shared.
+    """
     arn = looking.account.add_load_balancer("web")
     looking.create(arn)
-    looking.create(arn, name="second", stack=STACK.replace("/dt-logs/", "/second/"))
+    looking.create(arn, name="second", stack=SECOND)
     (bucket,) = looking.account.world.buckets
     first = Stack(STACK, "aws", REGION, ACCOUNT).tag
+    stray = f"bucket {bucket}", "marks without a stack"
+    looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
+    found = looking.of(arn)[stray]
+    assert found.verdict == "finding"
+    assert found.saw.startswith("statement DTLogsAnalysis1Read")
 
     def unregister(statements: list[Any]) -> None:
         statements[:] = [each for each in statements if f"Read{first}" not in each["Sid"]]
 
     looking.edit_policy(bucket, unregister)
-    looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
-    found = looking.of(arn)[f"bucket {bucket}", "marks without a stack"]
-    assert (found.verdict, found.saw) == (
-        "ok",
-        "stack second takes over what a deleted stack has set up",
-    )
+    found = looking.of(arn)[stray]
+    assert found.verdict == "ok"
+    assert found.saw == "stack second takes over what a deleted stack has set up"
 
 
 def test_what_no_stack_takes_over_is_a_stray(looking: Looking) -> None:
     """Another stack uses the bucket, but not the prefix to which this load balancer logs."""
-    onboarded(looking)
+    looking.onboarded()
     prefix = "_/dt-logs-analysis/0123456789ab"
     other = looking.account.add_load_balancer("other", bucket=LOGS, prefix=prefix)
-    found = looking.of(other)[f"bucket {LOGS}", "marks without a stack"]
-    assert (found.verdict, found.saw) == (
-        "finding",
-        f"the prefix of {subject(other)} belongs to a stack that does not exist (tag 0123456789ab)",
-    )
-
-
-def test_a_gone_stack_s_statement_is_a_stray_beside_those_of_others(looking: Looking) -> None:
-    """As long as the statement exists, no other stack's deletion removes what they shared."""
-    arn = looking.account.add_load_balancer("web")
-    looking.create(arn)
-    looking.create(arn, name="second", stack=STACK.replace("/dt-logs/", "/second/"))
-    looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
-    (bucket,) = looking.account.world.buckets
-    found = looking.of(arn)[f"bucket {bucket}", "marks without a stack"]
+    found = looking.of(other)[STRAY]
+    name = load_balancer_name(other)
     assert found.verdict == "finding"
-    assert found.saw.startswith("statement DTLogsAnalysis1Read")
+    assert found.saw == (
+        f"the prefix of {name} belongs to a stack that does not exist (tag 0123456789ab)"
+    )
 
 
 def test_statements_that_a_delete_disarmed_grant_nothing(looking: Looking) -> None:
     """Their stack is gone, and they now name the customer's own account as principal."""
-    arn = onboarded(looking)
+    arn = looking.onboarded()
 
     def disarm(statements: list[Any]) -> None:
         (ours,) = (each for each in statements if each.get("Sid", "").startswith("DTLogs"))
@@ -728,22 +563,21 @@ def test_statements_that_a_delete_disarmed_grant_nothing(looking: Looking) -> No
     looking.edit_policy(LOGS, disarm)
     looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
     found = looking.of(arn)
-    grant = found[subject(arn), "read grant"]
+    grant, stray = found[load_balancer_name(arn), "read grant"], found[STRAY]
     assert (grant.verdict, grant.saw) == ("finding", "nothing lets Data Theorem read its logs")
     assert grant.fix.startswith("Onboard it")
-    stray = found[f"bucket {LOGS}", "marks without a stack"]
     assert stray.verdict == "finding"
     assert stray.saw.startswith("statement DTLogsAnalysis1Read")
     assert ", which grants nothing, belongs to a stack that does not exist (tag " in stray.saw
 
 
 def test_what_a_delete_has_left_is_told_by_the_buckets_tag(looking: Looking) -> None:
-    arn = looking.account.add_load_balancer("web")
+    arn, s3 = looking.account.add_load_balancer("web"), looking.account.s3
     looking.create(arn)
     (bucket,) = looking.account.world.buckets
-    tags = looking.account.s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+    tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
     tags.append({"Key": "dt-logs-analysis:left", "Value": "holds logs - topic t"})
-    looking.account.s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
     looking.cloudformation.stacks[0]["StackStatus"] = "DELETE_COMPLETE"
     found = looking.of(arn)[f"bucket {bucket}", "marks without a stack"]
     assert found.saw.endswith("; it left: holds logs - topic t")

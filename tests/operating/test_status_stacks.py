@@ -10,16 +10,10 @@ from operating.account import STACK, TAG, VENDOR
 from operating.looking import Looking
 
 from dt_logs_cfn import __version__
-from dt_logs_cfn.operate.status.seen import Check
-from dt_logs_rehearsal.account import Account
+from dt_logs_handler.names import load_balancer_name
 
 OWN = f"dt-logs-analysis-{TAG}-123456789012-us-east-1-an"
 BASE = "https://releases.example.com/dt"
-
-
-@pytest.fixture
-def looking(account: Account) -> Looking:
-    return Looking(account)
 
 
 @pytest.fixture
@@ -28,21 +22,13 @@ def stack(looking: Looking) -> dict[str, Any]:
     return looking.create(looking.account.add_load_balancer("web"))
 
 
-def told(check: Check) -> tuple[str, str]:
-    return check.verdict, check.saw
-
-
 def test_all_is_ok_of_a_stack_that_is_as_it_was_made(
     looking: Looking, stack: dict[str, Any]
 ) -> None:
     found = looking.of(stacks=("dt-logs",))
-    assert {name: each.verdict for (of, name), each in found.items() if of == "stack dt-logs"} == {
-        "stack status": "ok",
-        "release": "ok",
-        "withdrawn release": "unknown",
-        "drift": "ok",
-        "marks": "ok",
-    }
+    verdicts = {name: each.verdict for (of, name), each in found.items() if of == "stack dt-logs"}
+    assert verdicts.pop("withdrawn release") == "unknown"
+    assert verdicts == dict.fromkeys(("stack status", "release", "drift", "marks"), "ok")
     assert [each.verdict for (of, name), each in found.items() if name == "read grant"] == ["ok"]
 
 
@@ -86,9 +72,6 @@ def test_a_handler_of_another_release(
     found = looking.stack_check("release")
     assert found.verdict == verdict
     assert f"{version} with the handler ffffffffffff" in found.saw
-
-
-def test_a_stack_without_outputs(looking: Looking, stack: dict[str, Any]) -> None:
     del stack["Outputs"]
     assert looking.stack_check("release").verdict == "unknown"
 
@@ -100,31 +83,21 @@ def listed(version: str, **more: Any) -> dict[str, Any]:
 
 
 WITHDRAWN = {"at": "2026-04-01T12:00:00Z", "reason": "It lost logs."}
-ONE = listed(__version__)
+ONE, GONE = listed(__version__), listed(__version__, withdrawn=WITHDRAWN)
+OLD = listed("0.0.9", withdrawn=WITHDRAWN)
+NEW, NEWEST = listed("99.0.0"), listed("99.0.1", withdrawn=WITHDRAWN)
 DAMAGED = "versions.json is damaged, or another program wrote it."
 
 
 @pytest.mark.parametrize(
     ("versions", "verdict", "saw"),
     [
-        (
-            {"versions": [listed(__version__, withdrawn=WITHDRAWN), listed("0.0.9")]},
-            "finding",
-            f"{__version__} was withdrawn: It lost logs.",
-        ),
-        (
-            {"versions": [listed(__version__), listed("0.0.9", withdrawn=WITHDRAWN)]},
-            "ok",
-            f"{__version__} is not withdrawn, and is the newest",
-        ),
-        (
-            {"versions": [listed("99.0.0"), listed("99.0.1", withdrawn=WITHDRAWN), ONE]},
-            "ok",
-            f"{__version__} is not withdrawn, and 99.0.0 is newer",
-        ),
-        ({"versions": [listed("0.0.9")]}, "unknown", f"versions.json does not list {__version__}"),
-        ({"versions": [{"version": __version__}]}, "unknown", DAMAGED),
-        ([], "unknown", DAMAGED),
+        ([GONE, listed("0.0.9")], "finding", f"{__version__} was withdrawn: It lost logs."),
+        ([ONE, OLD], "ok", f"{__version__} is not withdrawn, and is the newest"),
+        ([NEW, NEWEST, ONE], "ok", f"{__version__} is not withdrawn, and 99.0.0 is newer"),
+        ([listed("0.0.9")], "unknown", f"versions.json does not list {__version__}"),
+        ([{"version": __version__}], "unknown", DAMAGED),
+        (b"[]", "unknown", DAMAGED),
         (b"{", "unknown", DAMAGED),
         (None, "unknown", f"{BASE}/versions.json is not there."),
     ],
@@ -136,18 +109,16 @@ def test_a_release_that_was_withdrawn(
 
     def fetch(url: str, limit: int) -> bytes:
         asked.append(url)
-        return versions if isinstance(versions, bytes) else json.dumps(versions).encode()
+        if isinstance(versions, bytes):
+            return versions
+        return json.dumps({"versions": versions}).encode()
 
     if versions is not None:
         looking.fetch = fetch
     record = looking.cloudformation.templates[STACK]["Metadata"]["DTLogsAnalysis"]
     record["Settings"] = {"aws": {"base_url": BASE}}
-    assert told(looking.stack_check("withdrawn release")) == (verdict, saw)
+    assert looking.stack_told("withdrawn release") == (verdict, saw)
     assert asked == ([] if versions is None else [f"{BASE}/versions.json"])
-
-
-def test_a_template_that_records_nonsense(looking: Looking, stack: dict[str, Any]) -> None:
-    record = looking.cloudformation.templates[STACK]["Metadata"]["DTLogsAnalysis"]
     record["Settings"] = {"aws": {"base_url": "file:///etc/passwd"}}
     assert looking.stack_check("withdrawn release").verdict == "unknown"
 
@@ -157,27 +128,25 @@ def test_drift_names_what_a_run_would_change(looking: Looking, stack: dict[str, 
         Bucket=OWN, NotificationConfiguration={}
     )
     found = looking.stack_check("drift")
-    assert told(found) == ("finding", f"a run would change bucket {OWN}")
+    assert (found.verdict, found.saw) == ("finding", f"a run would change bucket {OWN}")
     assert "plan --stack dt-logs" in found.fix
+    lack = "not everything could be read: you lack s3:GetLifecycleConfiguration"
+    denied = ("s3:GetLifecycleConfiguration",)
+    assert looking.stack_told("drift", denied=denied) == ("unknown", lack)
 
 
 def test_drift_that_no_run_can_mend(looking: Looking, stack: dict[str, Any]) -> None:
     looking.account.add_topic(f"dt-logs-analysis-1-{OWN}")  # its policy is now SNS's default
-    found = looking.stack_check("drift")
-    assert found.verdict == "finding"
-    assert "exists with a policy or tags that are not those it was made with" in found.saw
+    verdict, saw = looking.stack_told("drift")
+    assert verdict == "finding"
+    assert "exists with a policy or tags that are not those it was made with" in saw
 
 
 def test_what_stops_the_logs_and_no_run_mends_is_drift(
     looking: Looking, stack: dict[str, Any]
 ) -> None:
-    deny = {
-        "Sid": "OursAlone",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:GetObject",
-        "Resource": f"arn:aws:s3:::{OWN}/*",
-    }
+    deny = {"Sid": "OursAlone", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject"}
+    deny["Resource"] = f"arn:aws:s3:::{OWN}/*"
     looking.edit_policy(OWN, lambda statements: statements.append(deny))
     found = looking.stack_check("drift")
     assert found.verdict == "finding"
@@ -186,39 +155,25 @@ def test_what_stops_the_logs_and_no_run_mends_is_drift(
     assert found.fix == f"Correct that, and run the stack again: `{command}`."
 
 
-def test_drift_is_unknown_where_something_may_not_be_read(
-    looking: Looking, stack: dict[str, Any]
-) -> None:
-    found = looking.stack_check("drift", denied=("s3:GetLifecycleConfiguration",))
-    assert told(found) == (
-        "unknown",
-        "not everything could be read: you lack s3:GetLifecycleConfiguration",
-    )
-
-
-def test_parameters_that_cannot_be_any_more(looking: Looking, stack: dict[str, Any]) -> None:
+def test_a_stack_that_cannot_be_understood(looking: Looking, stack: dict[str, Any]) -> None:
     for each in stack["Parameters"]:
         if each["ParameterKey"] == "VendorReadScope":
             each["ParameterValue"] = "Everything"
     assert looking.stack_check("drift").verdict == "unknown"
     assert looking.stack_check("marks").verdict == "unknown"
-
-
-def test_a_template_that_may_not_be_read(looking: Looking, stack: dict[str, Any]) -> None:
     looking.cloudformation.denied = ("GetTemplate",)
+    lack = "not readable: you lack cloudformation:GetTemplate"
     for name in ("drift", "marks", "withdrawn release"):
-        found = looking.stack_check(name)
-        assert told(found) == ("unknown", "not readable: you lack cloudformation:GetTemplate")
+        assert looking.stack_told(name) == ("unknown", lack)
     assert looking.stack_check("release").verdict == "ok"
 
 
 def test_a_stack_without_marks(looking: Looking, stack: dict[str, Any]) -> None:
-    assert told(looking.stack_check("marks")) == ("ok", f"its statements are in {OWN}")
-    denied = looking.stack_check("marks", denied=("s3:GetBucketPolicy",))
-    assert denied.verdict == "unknown"
+    assert looking.stack_told("marks") == ("ok", f"its statements are in {OWN}")
+    assert looking.stack_check("marks", denied=("s3:GetBucketPolicy",)).verdict == "unknown"
     looking.account.s3.delete_bucket_policy(Bucket=OWN)
-    found = looking.stack_check("marks")
-    assert told(found) == ("finding", "no bucket policy has a statement of this stack")
+    nothing = "no bucket policy has a statement of this stack"
+    assert looking.stack_told("marks") == ("finding", nothing)
 
 
 def test_a_stack_for_all_load_balancers_is_looked_at_with_those_that_it_has(
@@ -229,7 +184,7 @@ def test_a_stack_for_all_load_balancers_is_looked_at_with_those_that_it_has(
     looking.account.add_load_balancer("three")
     found = looking.of(stacks=("dt-logs",))
     looked_at = [of for of, name in found if name == "logging"]
-    assert looked_at == [arn.partition(":loadbalancer/")[2] for arn in (one, two)]
+    assert looked_at == [load_balancer_name(arn) for arn in (one, two)]
     assert "load balancer app/three/" in found["stack dt-logs", "drift"].saw
 
 

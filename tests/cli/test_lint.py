@@ -314,6 +314,6 @@ def test_what_is_not_ours_or_not_there_is_told_in_a_line(
 ) -> None:
     (here / "t.json").write_text('{"Resources": {}}')
 
-    assert "does not say which release it is of" in run(command, "t.json").failure
+    assert "does not name its release" in run(command, "t.json").failure
     assert "missing.json cannot be read: No such file" in run(command, "missing.json").failure
     assert "cannot be read: Is a directory" in run(command, here).failure

@@ -330,7 +330,7 @@ def test_a_foreign_record_is_refused(value: Any, record: Any, whole: bool) -> No
 
 @pytest.mark.parametrize("template", [{}, {"Metadata": []}, {"Metadata": {"DTLogsAnalysis": {}}}])
 def test_a_template_without_a_record_is_none_of_ours(template: Any) -> None:
-    with pytest.raises(VerifyError, match="which release"):
+    with pytest.raises(VerifyError, match="does not name its release"):
         origin(template)
     record = {"Version": "1.0.0", "Privileges": "all"}
     with pytest.raises(VerifyError, match="names privileges 'all'"):

@@ -51,8 +51,8 @@ def told(found: list[Left]) -> list[tuple[str, str, bool]]:
     return [(each.what, each.why, each.expected) for each in found]
 
 
-TURNED_ON = ("load balancer", "it logs to a location of ours; turn its access logs off", False)
-STATEMENT = "1 statement of the stack's in its policy; remove from the policy"
+TURNED_ON = ("load balancer", "it logs to one of our locations; turn its access logs off", False)
+STATEMENT = "1 statement of the stack in its policy; remove from the policy"
 NOTIFICATION = "1 notification of ours; remove from the bucket"
 LOGS = "it holds logs, which are yours; empty and delete it when you like"
 GOES = ("bucket", "it is empty, and nobody uses it; delete it", False)
@@ -104,7 +104,7 @@ def test_a_bucket_of_the_customer_s_loses_only_what_is_ours() -> None:
 
 def test_what_another_stack_uses_stays() -> None:
     assert told(left(shared())) == [
-        ("load balancer", "it goes on logging, because another stack uses it", True),
+        ("load balancer", "it keeps logging, because another stack uses it", True),
         ("bucket", STATEMENT, False),
         ("bucket", "another stack uses it", True),
     ]
@@ -144,7 +144,7 @@ def test_statements_that_grant_nothing_are_left_by_the_rules() -> None:
     there = bucket(found, "theirs")
     policy = disarming(there.register(HERE), HERE).applied(there.policy)
     found = reset(found, "theirs", policy=policy, notifications={})
-    why = "1 statement of the stack's, which grant nothing"
+    why = "1 statement of the stack, which grant nothing"
     assert told(left(found)) == [("bucket", why, False)]
     assert told(left(found, Hints(deleted=True))) == [("bucket", why, True)]
 

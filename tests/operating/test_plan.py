@@ -199,7 +199,7 @@ def test_what_the_caller_may_not_read_is_told_apart_from_a_conflict(served: Serv
     failure = served.run(*words, "--parameter", "LogBucketName=our-own-name-for-logs").failure
     assert "elasticloadbalancing:DescribeLoadBalancerAttributes" in failure
     assert "sns:gettopicattributes" in failure.lower()
-    assert "Have it allowed for you" in failure
+    assert "Get the permission" in failure
 
 
 def test_a_load_balancer_of_another_region_is_told(served: Served) -> None:

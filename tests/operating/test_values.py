@@ -42,10 +42,10 @@ def written(tmp_path: Path, content: object) -> Path:
 @pytest.mark.parametrize(
     ("copied", "told"),
     [
-        (f'"{BALANCER}"', f"""'"{BALANCER}"' has quotes or blanks in it. Give {BALANCER}."""),
-        (f"{BALANCER},'{BALANCER}'", "has quotes or blanks in it. Give arn:aws:elastic"),
-        (f"\u201c{BALANCER}\u201d", f"has quotes or blanks in it. Give {BALANCER}."),
-        (BALANCER.replace("/app", "/ app"), f"has quotes or blanks in it. Give {BALANCER}."),
+        (f'"{BALANCER}"', f"""'"{BALANCER}"' contains quotes or blanks. Give {BALANCER}."""),
+        (f"{BALANCER},'{BALANCER}'", "contains quotes or blanks. Give arn:aws:elastic"),
+        (f"\u201c{BALANCER}\u201d", f"contains quotes or blanks. Give {BALANCER}."),
+        (BALANCER.replace("/app", "/ app"), f"contains quotes or blanks. Give {BALANCER}."),
         (BALANCER[:-1], f"'{BALANCER[:-1]}' is cut off. Give the whole ARN"),
         (BALANCER[:-17], "is cut off."),
         (BALANCER[:-20], "is cut off."),

@@ -147,7 +147,7 @@ def test_the_revision_is_a_commit_with_nothing_besides(run: Run, tmp_path: Path)
 
     assert "not a git repository" in published().failure
     git("init", "-q")
-    assert "has more than its last commit" in published().failure
+    assert "has uncommitted changes" in published().failure
     git("add", "-A")
     git("commit", "-q", "-m", __version__)
     ran = published()

@@ -277,7 +277,7 @@ def test_a_stack_that_another_client_made_is_updated(account: Emulated, run: Run
     account.create_stack(wait=False)
     ran = run(*again(account, "--parameter", "RunToken=2"))  # while it is still being created
     assert (ran.code, ran.failure) == (0, "")
-    assert f"The stack {NAME} is at work (CREATE_IN_PROGRESS); following it first." in ran.told
+    assert f"Stack {NAME} is being changed (CREATE_IN_PROGRESS); following that first." in ran.told
     assert "RunToken: empty -> 2" in ran.told
     assert stack(account)["StackStatus"] == "UPDATE_COMPLETE"
 

@@ -369,7 +369,7 @@ def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> Non
         (
             "never",
             "There is no stack never in this account and region. Check --stack, --profile and"
-            " --region; one that was deleted has its id alone.",
+            " --region; use the stack ID for a deleted stack.",
         ),
         (
             "arn:aws:cloudformation:eu-west-1:123456789012:stack/s/1",

@@ -367,7 +367,7 @@ def test_another_operation_that_comes_first_is_told(terminal: Terminal) -> None:
             terminal.fake.operations.append(FakeOperation("theirs", {}, [(ONE, OHIO)]))
 
     terminal.fake.before = theirs
-    with pytest.raises(DtLogsError, match="Another operation has begun on the stack set meanwhile"):
+    with pytest.raises(DtLogsError, match="Another operation has started on the stack set"):
         terminal.run(*WHERE)
 
 
@@ -437,7 +437,7 @@ def test_a_stack_set_of_somebody_else_or_of_another_kind_is_refused(terminal: Te
     terminal.client.create_stack_set(
         StackSetName="all", TemplateBody='{"Resources": {}}', Parameters=[], ClientRequestToken="x"
     )
-    with pytest.raises(DtLogsError, match="was not made from a template of ours"):
+    with pytest.raises(DtLogsError, match="was not made from one of our templates"):
         terminal.run(*WHERE)
     terminal.fake.given = {}
     terminal.run(*WHERE)

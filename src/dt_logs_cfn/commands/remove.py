@@ -72,7 +72,7 @@ def _lines(found: Removed, here: Here) -> list[str]:
     lines += [f"  unread   {each}" for each in found.unread]
     if not found.clean:
         again = here.command(f"dt-logs-cfn remove --stack {found.stack.id}")
-        lines.append(f"To look again: `{again}`")
+        lines.append(f"To check again: `{again}`")
     return lines
 
 

@@ -93,7 +93,7 @@ def _stacks(client: "CloudFormationClient", name: str | None) -> list[StackDescr
         if stack.status == GONE:
             raise OperatingError(
                 f"The stack {stack.name} is deleted.",
-                "Look at load balancers with --load-balancer, or name another stack.",
+                "Check load balancers with --load-balancer, or name another stack.",
             )
         return [stack]
     return ours(client)

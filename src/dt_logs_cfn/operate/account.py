@@ -82,7 +82,7 @@ class Unread:
     def lacking(cls, right: str, on: str = "") -> Unread:
         """Return a report of what could not be read because a permission is missing."""
         what = f"{right} on {on}" if on else right
-        fix = f"Have {right} allowed for you, and look again."
+        fix = f"Get the permission {right}, and check again."
         return cls(f"not readable: you lack {what}", fix)
 
 
@@ -110,7 +110,7 @@ def optional(read: Callable[[], T], service: str, what: str, right: str = "") ->
         why = code(error)
     except BotoCoreError as error:
         why = type(error).__name__
-    return Unread(f"{what} cannot be read ({why})", "Check the network, and look again.")
+    return Unread(f"{what} cannot be read ({why})", "Check the network, then try again.")
 
 
 @dataclass(frozen=True, order=True)

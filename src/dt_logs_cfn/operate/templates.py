@@ -88,7 +88,7 @@ def _verified(text: str, where: str, privileges: Privileges | None) -> Template:
         raise OperatingError(
             f"{where} is not what this release builds: {listed}"
             f"{f', and {more} more' if more > 0 else ''}.",
-            "Deploy a template of this release, or use the release that the template is of.",
+            "Deploy a template of this release, or use the template's own release.",
         )
     found = verdict.origin.privileges
     if found is None:

@@ -121,7 +121,7 @@ def _rule(parameter: Mapping[str, Json]) -> str:
             return f"It takes: {wanted.rstrip('.')}."
         case {"MaxLength": most}:
             return f"It takes up to {most} characters."
-    return "It takes text in another form."
+    return "It accepts text in another format."
 
 
 def _place(load_balancers: str) -> Stack | None:
@@ -167,7 +167,7 @@ def _check_copied(load_balancers: str) -> None:
         arn = re.sub(r"[\s'\"`\u2018-\u201d]", "", each)
         if arn.startswith("arn:") and arn != each.strip():
             raise OperatingError(
-                f"{each.strip()[:200]!r} has quotes or blanks in it.", f"Give {arn[:200]}."
+                f"{each.strip()[:200]!r} contains quotes or blanks.", f"Give {arn[:200]}."
             )
         if re.fullmatch(_CUT_OFF, arn):
             raise OperatingError(

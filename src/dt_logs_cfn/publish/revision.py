@@ -15,12 +15,12 @@ def revision(checkout: Path) -> str:
     if status:
         changed = status.splitlines()[0].strip()
         raise PublishError(
-            f"The checkout has more than its last commit ({changed[:80]}).",
+            f"The checkout has uncommitted changes ({changed[:80]}).",
             f"Commit or stash it, {_OTHERWISE}",
         )
     found = _git(checkout, "rev-parse", "HEAD").strip()
     if not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", found):
-        raise PublishError("git names no commit.", f"Commit first, {_OTHERWISE}")
+        raise PublishError("git does not name a commit.", f"Commit first, {_OTHERWISE}")
     return found
 
 

@@ -123,7 +123,7 @@ def origin(template: Mapping[str, object]) -> Origin:
     metadata = template.get("Metadata")
     record = metadata.get(RECORD) if isinstance(metadata, dict) else None
     if not isinstance(record, dict) or not isinstance(record.get("Version"), str):
-        raise VerifyError("The template does not say which release it is of.", _FIX)
+        raise VerifyError("The template does not name its release.", _FIX)
     privileges = record.get("Privileges")
     if privileges is not None and privileges not in [each.value for each in Privileges]:
         raise VerifyError(f"The template names privileges {str(privileges)[:80]!r}.", _FIX)

@@ -153,8 +153,7 @@ def planned(request: Request, clients: Clients, clock: Callable[[], float]) -> P
         rights = ", ".join(map(str, missing_rights(request, clients, clock)))
         raise AwsError(
             f"You may not read what the plan needs: {rights}.",
-            "Have it allowed for you, or use other credentials;"
-            " the Lambda has its own permissions.",
+            "Get the permission, or use other credentials; the Lambda has its own permissions.",
         ) from error
     lacking = missing_rights(request, clients, clock) if noted else ()
     return decided(request, state, through, lacking)

@@ -114,7 +114,7 @@ def _carry_out(stack_set: StackSet, course: _Course, operator: Operator) -> None
             operator.tell(f"{step.does}: operation {operation_id}")
             found = follow(stack_set, operation_id, operator)
         course.done.append(found)
-        course.note = f"{number} of {len(course.steps)} steps are over; the same command goes on."
+        course.note = f"{number} of {len(course.steps)} steps are done; the same command continues."
         if found.status != "SUCCEEDED":
             return
 
@@ -207,7 +207,7 @@ def begin(stack_set: StackSet, kind: Kind, operation_id: str, operator: Operator
             ) from error
         if isinstance(error, ClientError) and code(error) == "OperationInProgressException":
             raise OperatingError(
-                "Another operation has begun on the stack set meanwhile.",
+                "Another operation has started on the stack set in the meantime.",
                 "Run the same command again: it waits for that one first.",
             ) from error
         raise

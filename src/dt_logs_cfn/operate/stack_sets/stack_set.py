@@ -64,7 +64,7 @@ class StackSet:
             origin(parse_template(there.get("TemplateBody", "")))
         except DtLogsError as error:
             raise OperatingError(
-                f"The stack set {name} was not made from a template of ours.",
+                f"The stack set {name} was not made from one of our templates.",
                 "Choose another name.",
             ) from error
         model = there.get("PermissionModel", "SELF_MANAGED")

@@ -119,7 +119,7 @@ def follow_first(
     """Follow the operation that a stack is at work on; None if it is at rest."""
     if at_rest(stack.status):
         return None
-    operator.tell(f"The stack {stack.name} is at work ({stack.status}); following it first.")
+    operator.tell(f"Stack {stack.name} is being changed ({stack.status}); following that first.")
     return follow(client, stack.id, seen_before(client, stack.id), operator)
 
 

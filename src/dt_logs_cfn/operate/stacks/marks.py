@@ -119,10 +119,10 @@ class Marked:
                 continue
             others = self._claims(location.bucket, others=True)
             if any(claim.covers(location, each.name) for claim in others):
-                why = "it goes on logging, because another stack uses it"
+                why = "it keeps logging, because another stack uses it"
                 yield Left("load balancer", each.name, why, expected=True)
                 continue
-            why = "it logs to a location of ours"
+            why = "it logs to one of our locations"
             if not own:
                 why = "a stack that no longer uses it turned its logging on"
             yield Left("load balancer", each.name, why, False, "turn its access logs off")
@@ -168,10 +168,10 @@ class Marked:
         own = notifications.own(self.buckets[bucket].notifications)
         announced = sum(notifications.location_digest(each) not in theirs for each in own)
         if granting := len(mine) - inert:
-            why = f"{_count(granting, 'statement')} of the stack's in its policy"
+            why = f"{_count(granting, 'statement')} of the stack in its policy"
             yield Left("bucket", bucket, why, False, "remove from the policy")
         if inert:
-            why = f"{_count(inert, 'statement')} of the stack's, which grant nothing"
+            why = f"{_count(inert, 'statement')} of the stack, which grant nothing"
             yield Left("bucket", bucket, why, self.hints.deleted)
         if announced:
             why = f"{_count(announced, 'notification')} of ours"

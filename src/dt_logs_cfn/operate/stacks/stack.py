@@ -107,7 +107,7 @@ def named(client: CloudFormationClient, name: str) -> StackDescription:
     """Return a stack by its name or ID. Raises OperatingError if it does not exist."""
     stack = describe(client, name)
     if stack is None:
-        fix = "Check --stack, --profile and --region; one that was deleted has its id alone."
+        fix = "Check --stack, --profile and --region; use the stack ID for a deleted stack."
         if name.startswith("arn:"):
             its = Stack.of(name)
             fix = f"It is of account {its.account}: use its credentials, and --region {its.region}."

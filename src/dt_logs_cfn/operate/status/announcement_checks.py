@@ -174,7 +174,7 @@ class _Deliveries:
         """Judge a subscription that is not confirmed, of a stack that was last changed then."""
         saw = f"{shown} awaits confirmation"
         if self._seen.now - since <= _CONFIRMED_WITHIN:
-            fix = "Data Theorem's endpoint confirms it by itself. Look again within the hour."
+            fix = "Data Theorem's endpoint confirms it by itself. Check again within the hour."
             return Check("", "", saw, "waiting", fix)
         fix = "Have Data Theorem's endpoint confirm it. If SNS has removed it, run the stack"
         return finding(saw, f"{fix} again.")
@@ -214,7 +214,7 @@ class _Deliveries:
         saw = f"{found.delivered:,} delivered in the last day, {found.failed:,} failed{of}"
         if not found.failed:
             return ok(saw)
-        fix = f"Have Data Theorem check its endpoint, and look again.{self._replay(found.gap)}"
+        fix = f"Ask Data Theorem to check its endpoint, then check again.{self._replay(found.gap)}"
         if not any(each.protocol == "https" for each in self.topic.subscriptions):
             return finding(saw, f"The failed announcements are lost. {fix}")
         why = "Over https these are attempts, which SNS repeats unless the answer was a 4xx."

@@ -14,7 +14,7 @@ from dt_logs_handler.register import Registration
 from dt_logs_handler.usable import can_receive, delivery, usable, vendor
 
 _RECENT = 3600.0  # seconds; ELB writes every five minutes if there is traffic
-_SEND = "Send a request to the load balancer, wait ten minutes, and look again."
+_SEND = "Send a request to the load balancer, wait ten minutes, and check again."
 
 
 def checks(logs: Logs) -> Iterator[Check]:

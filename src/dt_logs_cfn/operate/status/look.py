@@ -131,7 +131,7 @@ class _Look:
         """Read a stack, and what its parameters would change now; None if it is not one of ours."""
         record: Origin | Unread
         planned: Planned | Unread
-        record = planned = Unread("the stack was not created", "Launch it, and look again.")
+        record = planned = Unread("the stack was not created", "Launch it, and check again.")
         if stack.status == REVIEW:
             return StackSeen(stack, record, planned, record)
         try:

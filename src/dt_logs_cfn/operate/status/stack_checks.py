@@ -76,7 +76,7 @@ def _release(stack: StackDescription, version: str, sha256: str) -> Check:
     if theirs == version:
         return finding(saw, f"See what it is with `verify`, or: {_UPDATE}")
     if is_version(theirs) and numbers(theirs) > numbers(version):
-        return unknown(saw, "Look with the newest dt-logs-cfn.")
+        return unknown(saw, "Check with the newest dt-logs-cfn.")
     return finding(saw, _UPDATE)
 
 

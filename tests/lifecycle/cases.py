@@ -10,30 +10,30 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import pytest
 from support.drifts import EVERYTHING
-from support.looks import changed
 
-from dt_logs_rehearsal.account import Account, Clock, Hook
+from dt_logs_rehearsal.account import Account, Clock, Hook, Snapshot
 from dt_logs_rehearsal.account.client import no_hook
-from lifecycle.cloudformation import ENDPOINT, Properties, Stack
-from lifecycle.scenarios import clients_of
+from dt_logs_rehearsal.scenarios.differences import differences
+from lifecycle.cloudformation import ENDPOINT, Clients, Properties, Stack
+from lifecycle.faults import Faults, Killed
+from lifecycle.scenarios import Prepare, clients_of
 
 Answer = dict[str, Any]
+Policies = Sequence[Mapping[str, Any]]
+PRIVILEGES = pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
 
 
 class Case:
     """An account that `prepare` sets up, and a stack whose events are handled in it.
 
-    `forbidden` are policies that deny the function something, as service control policies do.
-    `before` is called before each of the function's calls takes effect, and may raise.
+    The function may do what the policies of its `role` allow, or everything without any, except
+    what is `forbidden`, as by service control policies. `before` and `after` are called around each
+    of the function's calls, and may raise.
     """
 
-    def __init__(
-        self,
-        prepare: Callable[[Account], list[str]],
-        region: str = "eu-west-1",
-        partition: str = "aws",
-    ) -> None:
+    def __init__(self, prepare: Prepare, region: str = "eu-west-1", partition: str = "aws") -> None:
         self.clock = Clock()
         self.account, self.untouched = (
             Account("123456789012", region, partition, clock=self.clock) for _ in range(2)
@@ -41,8 +41,11 @@ class Case:
         self.arns = prepare(self.account)
         assert prepare(self.untouched) == self.arns
         self.stack = Stack(self.clock, region=region, partition=partition, seed=1)
-        self.forbidden: Sequence[Mapping[str, Any]] = ()
+        self.role: Policies = ()
+        self.forbidden: Policies = ()
         self.before: Hook = no_hook
+        self.after: Hook = no_hook
+        self.confirms = True
 
     def customer(self, *changes: Callable[[Account], object]) -> None:
         """Let the customer change the account."""
@@ -50,17 +53,23 @@ class Case:
             change(self.account)
             change(self.untouched)
 
-    def clients(self) -> tuple[object, object, object]:
-        """Return the function's clients."""
+    def clients(self, **hooks: Hook) -> tuple[object, object, object]:
+        """Return the function's clients, maybe with other hooks."""
         caller = None
-        if self.forbidden:
-            caller = self.account.caller([EVERYTHING, *self.forbidden])
-        return clients_of(self.account, caller=caller, before=self.before)
+        if self.role or self.forbidden:
+            caller = self.account.caller([*(self.role or [EVERYTHING]), *self.forbidden])
+        hooks = {"before": self.before, "after": self.after, **hooks}
+        return clients_of(self.account, caller=caller, **hooks)
+
+    def failing(self, faults: Faults) -> Clients:
+        """Return a function that makes clients, one of whose calls may fail."""
+        return lambda: self.clients(before=faults.before, after=faults.after)
 
     def send(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
-        """Send an event, confirm every subscription, and return the answer."""
+        """Send an event, let the endpoint confirm its subscriptions, and return the answer."""
         answer: Answer = self.stack.send(self.stack.event(kind, given, old), self.clients)
-        self.account.confirm(ENDPOINT)
+        if self.confirms:
+            self.customer(lambda account: account.confirm(ENDPOINT))
         return answer
 
     def sent(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
@@ -69,14 +78,30 @@ class Case:
         assert answer["Status"] == "SUCCESS", answer["Reason"]
         return answer
 
+    def attempt(self, event: Mapping[str, object], faults: Faults) -> Answer | None:
+        """Handle an event while a call may fail; return no answer if the process was killed."""
+        try:
+            return self.stack.send(event, self.failing(faults))
+        except Killed:
+            return None
+
     def delete_bucket(self, name: str) -> None:
         """Delete a bucket and everything in it, in the stack's account only."""
         del self.account.world.buckets[name]
 
+    def differs(self, since: Snapshot) -> list[str]:
+        """Return how the account differs from a snapshot."""
+        documented = self.stack.privileges == "documented"
+        return differences(since, self.account.snapshot(), documented=documented)
+
     def left(self) -> list[str]:
         """Return how the account differs from the one that never had a stack."""
-        documented = self.stack.privileges == "documented"
-        return changed(self.untouched.snapshot(), self.account.snapshot(), documented=documented)
+        return self.differs(self.untouched.snapshot())
+
+    def ends(self, given: Properties) -> None:
+        """Delete the stack, and check that nothing of it is left."""
+        self.sent("Delete", given)
+        assert self.left() == []
 
     def topics(self) -> list[str]:
         """Return the ARNs of our topics."""

@@ -54,7 +54,7 @@ class Stack:
     status: str = ""  # as CloudFormation shows it, like `parameters` and `updated`
     parameters: Properties = field(default_factory=dict)
     updated: float = 0.0
-    _privileges: object = ""
+    privileges: object = ""  # those under which the function last ran
 
     def __post_init__(self) -> None:
         unique = uuid.UUID(int=random.Random(self.seed).getrandbits(128))
@@ -64,17 +64,12 @@ class Stack:
             f":stack/dt-logs/{unique}"
         )
 
-    @property
-    def privileges(self) -> object:
-        """Return the privileges under which the function last ran."""
-        return self._privileges
-
     def event(
         self, kind: str, properties: Mapping[str, object], old: Mapping[str, object] | None = None
     ) -> dict[str, object]:
         """Return the event that CloudFormation sends now; no two events have the same date."""
         self.clock.sleep(1)
-        self._privileges = properties["Privileges"]
+        self.privileges = properties["Privileges"]
         date = datetime.fromtimestamp(self.clock(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         event: dict[str, object] = {
             "RequestType": kind,
@@ -117,24 +112,20 @@ class Stack:
         assert answer["Status"] == "SUCCESS" or answer["Reason"]
         return answer
 
-    def create(
-        self, properties: Properties, clients: Clients, follow: bool = True
-    ) -> dict[str, object]:
-        """Send a Create; if it fails and `follow` is true, send a Delete as well."""
+    def create(self, properties: Properties, clients: Clients) -> dict[str, object]:
+        """Send a Create; if it fails, send a Delete as well."""
         self.becomes("CREATE_IN_PROGRESS", properties)
         answer = self.send(self.event("Create", properties), clients)
         if answer["Status"] == "SUCCESS":
             self.properties = properties
             self.becomes("CREATE_COMPLETE", properties)
-        elif follow:
+        else:
             self.becomes("ROLLBACK_IN_PROGRESS", properties)
             self.send(self.event("Delete", properties), clients)
         return answer
 
-    def update(
-        self, properties: Properties, clients: Clients, follow: bool = True
-    ) -> dict[str, object]:
-        """Send an Update; if it fails and `follow` is true, send an Update back as well."""
+    def update(self, properties: Properties, clients: Clients) -> dict[str, object]:
+        """Send an Update; if it fails, send an Update back as well."""
         assert self.properties is not None
         old = self.properties
         self.becomes("UPDATE_IN_PROGRESS", properties)
@@ -142,7 +133,7 @@ class Stack:
         if answer["Status"] == "SUCCESS":
             self.properties = properties
             self.becomes("UPDATE_COMPLETE", properties)
-        elif follow:
+        else:
             self.becomes("UPDATE_ROLLBACK_IN_PROGRESS", old)
             back = self.send(self.event("Update", old, properties), clients)
             assert back["Status"] == "SUCCESS", back["Reason"]

@@ -18,6 +18,7 @@ from dt_logs_rehearsal.scenarios.customers import (
 from lifecycle.cloudformation import Clients, Properties, Stack, properties
 
 DOCUMENTED = {"Privileges": "documented"}
+Prepare = Callable[[Account], list[str]]
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:logs"
 
 
@@ -30,7 +31,7 @@ class Scenario:
     """
 
     name: str
-    prepare: Callable[[Account], list[str]]
+    prepare: Prepare
     before: Callable[[list[str]], Properties | None]
     after: Callable[[list[str]], Properties | None]
 
@@ -69,9 +70,7 @@ def _every(arns: list[str]) -> Properties:
     return properties("*")
 
 
-def _with_another_stack(
-    prepare: Callable[[Account], list[str]], *numbers: int, **changed: object
-) -> Callable[[Account], list[str]]:
+def _with_another_stack(prepare: Prepare, *numbers: int, **changed: object) -> Prepare:
     """Let another stack onboard some of the ALBs first."""
 
     def prepared(account: Account) -> list[str]:

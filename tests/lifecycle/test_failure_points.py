@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from lifecycle.failure_points import MODES, points, recorded, violations
+from lifecycle.failure_points import points, recorded, violations
+from lifecycle.faults import MODES
 from lifecycle.scenarios import SCENARIOS, Scenario
 
 EACH = 11  # the small size tries one of this many points

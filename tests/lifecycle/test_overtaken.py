@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import count
 
 import pytest
-from support.looks import changed, granted
+from support.looks import granted
 
-from dt_logs_rehearsal.account import Account, Clock
-from lifecycle.cloudformation import ENDPOINT, Stack, properties
-from lifecycle.scenarios import announced, clients_of, logging, new, switched_off, three
+from dt_logs_rehearsal.account.client import no_hook
+from lifecycle.cases import Case
+from lifecycle.cloudformation import ENDPOINT, properties
+from lifecycle.scenarios import Prepare, announced, logging, new, switched_off, three
 
-Prepare = Callable[[Account], list[str]]
 
-
-def deleted_at(number: int, prepare: Prepare, **changes: object) -> tuple[bool, list[str]]:
-    """Send a Delete right after call `number`; tell whether there is one, and what is left.
+def deleted_at(number: int, prepare: Prepare, **changes: object) -> list[str] | None:
+    """Send a Delete right after call `number`; return what is left, or None without such a call.
 
     The endpoint confirms its subscription at once, so that a subscription can be left, too.
     """
-    clock = Clock()
-    account = Account("123456789012", "eu-west-1", clock=clock)
-    arns = prepare(account)
-    start = account.snapshot()
-    stack = Stack(clock, seed=1)
-    given = properties(*arns, **changes)
-    calls = count()
-    claimed = False
-    hit = False
+    case = Case(prepare)
+    given = properties(*case.arns, **changes)
+    calls: list[str] = []
 
     def after(service: str, operation: str, params: object) -> None:
-        nonlocal claimed, hit
-        account.confirm(ENDPOINT)
-        claimed |= operation == "PutBucketPolicy"
-        if claimed and next(calls) == number:
-            hit = True
-            event = stack.event("Delete", given)
-            assert stack.send(event, lambda: clients_of(account))["Status"] == "SUCCESS"
+        case.account.confirm(ENDPOINT)
+        if calls or operation == "PutBucketPolicy":
+            calls.append(operation)
+            if len(calls) == number:
+                case.after = no_hook
+                case.sent("Delete", given)
 
-    event = stack.event("Create", given)
-    stack.send(event, lambda: clients_of(account, after=after))
-    documented = given["Privileges"] == "documented"
-    left = changed(start, account.snapshot(), documented=documented) if hit else []
-    return hit, left + [f"{each} may still read" for each in granted(account) if hit]
+    case.after = after
+    case.send("Create", given)
+    if len(calls) < number:
+        return None
+    return case.left() + [f"{each} may still read" for each in granted(case.account)]
 
 
 @pytest.mark.parametrize(
@@ -62,9 +53,9 @@ def deleted_at(number: int, prepare: Prepare, **changes: object) -> tuple[bool, 
 )
 def test_delete_during_create(prepare: Prepare, changes: dict[str, object]) -> None:
     """Calls count from the stack's registration; before it, a Delete would find nothing."""
-    for number in count():
-        hit, left = deleted_at(number, prepare, **changes)
-        if not hit:
-            assert number > 10
+    for number in count(1):
+        left = deleted_at(number, prepare, **changes)
+        if left is None:
+            assert number > 11
             return
         assert left == [], number

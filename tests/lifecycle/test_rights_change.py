@@ -13,22 +13,21 @@ from dataclasses import dataclass
 from functools import cache
 
 import pytest
-from support.drifts import TOPICS, log_bucket
-from support.looks import TEST_FILE, changed, granted
+from support.drifts import log_bucket
+from support.looks import TEST_FILE, granted
 
 from dt_logs_rehearsal.account import Account, Snapshot
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
-from lifecycle.cases import data
+from lifecycle.cases import Answer, data
 from lifecycle.cloudformation import ENDPOINT, Properties, properties
-from lifecycle.failure_points import MODES, Killed, World
+from lifecycle.failure_points import World
+from lifecycle.faults import MODES, NEVER, Faults
 from lifecycle.scenarios import Scenario
 from lifecycle.test_privileges import role
 
 OTHER = "customers-other-logs"
 EACH = {True: 1, False: 23}  # the full and the small size try one of this many points
 SOME = {True: 5, False: 29}  # fewer, for tests that send more events
-NEVER = -1
-Answer = dict[str, object]
 
 
 def two_buckets(account: Account) -> list[str]:
@@ -56,6 +55,11 @@ class Step:
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def made(self) -> str:
+        """Return the name of the bucket that the Update makes for LogBucketName, if any."""
+        return self.after[1] if self.after[1].startswith("named-") else ""
 
     @property
     def scenario(self) -> Scenario:
@@ -98,141 +102,102 @@ STEPS = (
         ((WEB, SHOP), OTHER, (CUSTOMERS,)),
     ),
 )
+# Steps after which the role covers every bucket that the stack leaves.
+INSIDE = pytest.mark.parametrize("step", [each for each in STEPS if not each.beyond], ids=str)
 
 
 class Run(World):
-    """One run of a step, in which each event is handled under the role for its properties."""
+    """A run of a step, one of whose calls may fail; each event has the role for its properties."""
 
-    def send(
-        self, kind: str, given: Properties, old: Properties, failing: bool = False
-    ) -> Answer | None:
-        """Send an event, repeat it if the function was killed, and return the answer."""
-        event = self.stack.event(kind, given, old)
-        answer = self._handled(event, given, failing)
-        if answer is None:  # Lambda repeats the event
+    def __init__(self, step: Step, at: int = NEVER, mode: str = "") -> None:
+        super().__init__(step.scenario, confirms=True)
+        assert self.old and self.new
+        self.step, self.at, self.faults = step, (at, mode), Faults(at, mode)
+        self.first: Properties = self.old
+        self.second: Properties = self.new
+        self.answer = self._updated()
+
+    def _updated(self) -> Answer:
+        """Handle the Update under test; if the function is killed, Lambda repeats the event."""
+        self.role = role(self.second, self.account)
+        event = self.stack.event("Update", self.second, self.first)
+        answer = self.attempt(event, self.faults)
+        if answer is None:
             self.clock.sleep(60)
-            answer = self._handled(event, given, False)
+            answer = self.stack.send(event, self.clients)
         self.account.confirm(ENDPOINT)
         return answer
 
-    def _handled(self, event: dict[str, object], given: Properties, failing: bool) -> Answer | None:
-        caller = self.account.caller(role(given, self.account))
-        hooks = {"before": self.faults.before, "after": self.faults.after} if failing else {}
+    def send(self, kind: str, given: Properties, old: Properties | None = None) -> Answer:
+        self.role = role(given, self.account)
+        return super().send(kind, given, old)
 
-        def clients() -> tuple[object, object, object]:
-            return (
-                self.account.client("elbv2", caller=caller, **hooks),
-                self.account.client("s3", caller=caller, **hooks),
-                self.account.client("sns", caller=caller, **hooks),
-            )
-
-        try:
-            return self.stack.send(event, clients)
-        except Killed:
-            return None
+    def rolled_back(self) -> Answer:
+        """Send the Update back, and return its answer."""
+        return self.send("Update", self.first, self.second)
 
     @property
-    def given(self) -> tuple[Properties, Properties]:
-        """Return the properties before and after the Update."""
-        before, after = self.scenario.before(self.arns), self.scenario.after(self.arns)
-        assert before and after
-        return before, after
+    def lasting(self) -> bool:
+        """Tell whether the failure stops the function from undoing its work in the same event."""
+        return self.at[1] in ("denied", "throttled", "unanswered")
 
-
-def updated(step: Step, at: int = NEVER, mode: str = "") -> tuple[Run, Answer]:
-    """Handle the Update of a step in a new run; return the run and the answer."""
-    run = Run(step.scenario)
-    run.account.confirm(ENDPOINT)
-    run.start = run.account.snapshot()
-    before, after = run.given
-    run.faults.at, run.faults.mode = at, mode
-    answer = run.send("Update", after, before, failing=True)
-    assert answer
-    return run, answer
-
-
-@cache
-def done(step: Step) -> Snapshot:
-    """Return the account after a step's Update in which no call fails."""
-    run, answer = updated(step)
-    assert answer["Status"] == "SUCCESS", answer["Reason"]
-    return run.account.snapshot()
-
-
-@dataclass(frozen=True)
-class Failed:
-    """An Update that failed because a call did, and the properties before and after it."""
-
-    at: tuple[int, str]
-    run: Run
-    answer: Answer
-    before: Properties
-    after: Properties
-
-
-def failures(step: Step, tried: Iterable[tuple[int, str]]) -> Iterator[Failed]:
-    """Yield each Update that fails when a call fails at one of these points."""
-    for at, mode in tried:
-        run, answer = updated(step, at, mode)
-        if answer["Status"] != "SUCCESS":
-            yield Failed((at, mode), run, answer, *run.given)
-
-
-def points(step: Step, each: int) -> list[tuple[int, str]]:
-    """Return every n-th failure point of a step, where `each` is n."""
-    run, _ = updated(step)
-    every = [(at, mode) for at in range(len(run.faults.calls)) for mode in MODES]
-    return every[::each]
-
-
-def _made(step: Step) -> str:
-    """Return the name of the bucket that the Update makes for LogBucketName, if any."""
-    return step.after[1] if step.after[1].startswith("named-") else ""
-
-
-def _unless_told(step: Step, left: list[str], *answers: Answer, lasting: bool = False) -> list[str]:
-    """Return the differences, except in a new bucket that an answer says could not be left.
-
-    A `lasting` failure stops the function from undoing its work in the same event.
-    """
-    texts = " ".join(_shown(each) for each in answers)
-    new = {_made(step), *step.after[2], step.after[1]} - {step.before[1], *step.before[2], ""}
-    told = {each for each in new if each in texts}
-    return [
-        each
-        for each in left
-        if not (
-            (lasting or (_made(step) and f"S3 bucket {_made(step)}:" in each))
-            and any(name in each for name in told)
-        )
-    ]
+    def untold(self, *answers: Answer, lasting: bool = False) -> list[str]:
+        """Return the differences, except in a new bucket that an answer says could not be left."""
+        texts = " ".join(_shown(each) for each in answers)
+        made = self.step.made
+        before, after = self.step.before, self.step.after
+        new = {made, *after[2], after[1]} - {before[1], *before[2], ""}
+        told = {each for each in new if each in texts}
+        return [
+            each
+            for each in self.differs(self.start)
+            if not (
+                (lasting or (made and f"S3 bucket {made}:" in each))
+                and any(name in each for name in told)
+            )
+        ]
 
 
 def _shown(answer: Answer) -> str:
     """Return the part of an answer that CloudFormation shows."""
-    failed = answer["Status"] == "FAILED"
-    return str(answer["Reason"]) if failed else data(answer, "Warnings")
+    return str(answer["Reason"]) if answer["Status"] == "FAILED" else data(answer, "Warnings")
+
+
+@cache
+def undisturbed(step: Step) -> tuple[Snapshot, int]:
+    """Return the account after a step in which no call fails, and the number of its calls."""
+    run = Run(step)
+    return run.account.snapshot(), len(run.faults.calls)
+
+
+def points(step: Step, each: int) -> list[tuple[int, str]]:
+    """Return every n-th failure point of a step, where `each` is n."""
+    return [(at, mode) for at in range(undisturbed(step)[1]) for mode in MODES][::each]
+
+
+def failures(step: Step, tried: Iterable[tuple[int, str]]) -> Iterator[Run]:
+    """Yield each run whose Update fails when a call fails at one of these points."""
+    runs = (Run(step, at, mode) for at, mode in tried)
+    return (each for each in runs if each.answer["Status"] != "SUCCESS")
 
 
 @pytest.mark.parametrize("step", STEPS, ids=str)
 def test_it_is_done_and_can_be_taken_back(step: Step) -> None:
     """If the stack cannot leave a bucket, the Update warns, or fails and changes nothing."""
-    run, answer = updated(step)
-    before, after = run.given
+    run = Run(step)
 
     if not step.beyond:
-        assert answer["Status"] == "SUCCESS", answer["Reason"]
-    elif answer["Status"] == "SUCCESS":
-        assert step.beyond in data(answer, "Warnings")
+        assert run.answer["Status"] == "SUCCESS", run.answer["Reason"]
+    elif run.answer["Status"] == "SUCCESS":
+        assert step.beyond in data(run.answer, "Warnings")
     else:
-        assert step.beyond in str(answer["Reason"])
-        assert "ExistingLogBucketNames" in str(answer["Reason"])
-        assert changed(run.start, run.account.snapshot()) == []
+        assert step.beyond in run.answer["Reason"]
+        assert "ExistingLogBucketNames" in run.answer["Reason"]
+        assert run.differs(run.start) == []
 
-    back = run.send("Update", before, after)
-    assert back and back["Status"] == "SUCCESS", back
-    left = changed(run.start, run.account.snapshot())
-    assert _unless_told(step, left, back, lasting=True) == []
+    back = run.rolled_back()
+    assert back["Status"] == "SUCCESS", back
+    assert run.untold(back, lasting=True) == []
 
 
 @pytest.mark.parametrize("step", STEPS, ids=str)
@@ -241,73 +206,48 @@ def test_it_fails_and_is_rolled_back(
 ) -> None:
     wrong: dict[tuple[int, str], list[str]] = {}
     tried = points(step, EACH[full])
-    for each in failures(step, tried):
-        back = each.run.send("Update", each.before, each.after)
-        assert back
-        left = changed(each.run.start, each.run.account.snapshot())
-        lasting = each.at[1] in ("denied", "throttled", "unanswered")
-        found = _unless_told(step, left, each.answer, back, lasting=lasting)
+    for run in failures(step, tried):
+        back = run.rolled_back()
+        found = run.untold(run.answer, back, lasting=run.lasting)
         if back["Status"] != "SUCCESS":
             found.append(f"not rolled back: {back['Reason']}")
         if found:
-            wrong[each.at] = found
+            wrong[run.at] = found
 
     record_property("changes of rights failed", len(tried))
     record_property("changes of rights failed wrong", len(wrong))
     assert wrong == {}
 
 
-@pytest.mark.parametrize("step", [each for each in STEPS if not each.beyond], ids=str)
+@INSIDE
 def test_it_fails_where_rollback_is_disabled_and_is_sent_again(step: Step, full: bool) -> None:
+    """If the failed Update has changed the account, its reason names the rollback."""
+    inert = ("+ topics", "+ subscriptions")  # the Delete removes these
     wrong: dict[tuple[int, str], list[str]] = {}
-    for each in failures(step, points(step, SOME[full])):
-        run, after = each.run, each.after
-        found = list(_silent(run, each.answer))
-        again = run.send("Update", after, each.before)
-        assert again
+    for run in failures(step, points(step, SOME[full])):
+        silent = "roll" not in run.answer["Reason"].lower()
+        found = [f"not told: {each}" for each in run.differs(run.start) if silent]
+        again = run.send("Update", run.second, run.first)
         if again["Status"] == "SUCCESS":
-            found += _but_for_what_is_inert(changed(done(step), run.account.snapshot()))
+            left = run.differs(undisturbed(step)[0])
+            found += [e for e in left if TEST_FILE not in e and not e.startswith(inert)]
         else:
             found.append(f"not done: {again['Reason']}")
-        run.send("Delete", after, after)
-        found += [f"left: {topic}" for topic in run.account.world.topics if TOPICS in topic]
+        run.send("Delete", run.second, run.second)
+        found += [f"left: {topic}" for topic in run.topics()]
         if found:
-            wrong[each.at] = found
+            wrong[run.at] = found
 
     assert wrong == {}
 
 
-def _but_for_what_is_inert(left: list[str]) -> list[str]:
-    """Leave out test files, and topics and subscriptions that the Delete will remove."""
-    more = ("+ topics", "+ subscriptions")
-    return [each for each in left if TEST_FILE not in each and not each.startswith(more)]
-
-
-def _silent(run: Run, answer: Answer) -> Iterator[str]:
-    """Yield a complaint if an Update changed the account and its reason names no rollback."""
-    differs = changed(run.start, run.account.snapshot())
-    if differs and "roll" not in str(answer["Reason"]).lower():
-        yield f"what was done is not told: {answer['Reason']}"
-
-
-@pytest.mark.parametrize("step", [each for each in STEPS if not each.beyond], ids=str)
-def test_the_operator_rolls_back_much_later(step: Step) -> None:
-    """The operator decides an hour after the Update failed."""
-    calls = len(updated(step)[0].faults.calls)
-    for each in failures(step, ((at, "lost") for at in range(calls // 3, calls))):
-        each.run.clock.sleep(3600)
-        back = each.run.send("Update", each.before, each.after)
-        assert back and back["Status"] == "SUCCESS", back
-        left = changed(each.run.start, each.run.account.snapshot())
-        assert _unless_told(step, left, each.answer, back) == [], each.at
-
-
-@pytest.mark.parametrize("step", [each for each in STEPS if not each.beyond], ids=str)
-def test_no_right_is_left_where_the_role_no_longer_reaches(step: Step) -> None:
-    """After a failed Update, the rollback and the Delete leave no right."""
-    calls = len(updated(step)[0].faults.calls)
-    for each in failures(step, ((at, "lost") for at in range(0, calls, 3))):
-        each.run.send("Update", each.before, each.after)
-        answer = each.run.send("Delete", each.before, each.before)
-        assert answer and answer["Status"] == "SUCCESS", answer
-        assert granted(each.run.account) == [], each.at
+@INSIDE
+def test_the_operator_rolls_back_much_later_and_deletes_the_stack(step: Step) -> None:
+    """The operator decides an hour after the Update failed. The Delete leaves no right."""
+    for run in failures(step, ((at, "lost") for at in range(undisturbed(step)[1]))):
+        run.clock.sleep(3600)
+        back = run.rolled_back()
+        assert back["Status"] == "SUCCESS", back
+        assert run.untold(run.answer, back) == [], run.at
+        run.sent("Delete", run.first)
+        assert granted(run.account) == [], run.at

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import pytest
 from support.drifts import API, DRIFTS, SHOP, WEB, Drift, adopted
-from support.looks import VENDOR, changed, granted, logging_of, reads
+from support.looks import VENDOR, granted, logging_of, reads
 
 from dt_logs_rehearsal.account import Snapshot
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS
-from lifecycle.cases import Answer, Case, data
+from lifecycle.cases import PRIVILEGES, Answer, Case, data
 from lifecycle.cloudformation import ENDPOINT, Properties, properties
+from lifecycle.scenarios import QUEUE
 
 ANOTHER_VENDOR = "888877776666"
-QUEUE = "arn:aws:sqs:eu-west-1:123456789012:logs"
-PRIVILEGES = pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
 EACH = pytest.mark.parametrize("drift", DRIFTS, ids=str)
 
 
@@ -29,13 +28,15 @@ class Drifted(Case):
         super().__init__(drift.prepare)
         self.drift = drift
         self.web, self.shop, self.api = (self.arns[each] for each in (WEB, SHOP, API))
-        self.given = properties(self.web, self.shop, Privileges=privileges, **given)
+        self.given = {**properties(self.web, self.shop, Privileges=privileges), **given}
         self.sent("Create", self.given)
         self.was = logging_of(self.account, self.web)
         self.customer(drift.happen)
 
-    def changed(self, **given: object) -> Properties:
-        return {**self.given, **given}
+    def updated(self, **changes: object) -> tuple[Properties, Answer]:
+        """Send an Update that has to succeed; return its properties and the answer."""
+        wanted = {**self.given, **changes}
+        return wanted, self.sent("Update", wanted, self.given)
 
     def settings(self) -> Snapshot:
         """Return the settings that others have made at the customer's bucket."""
@@ -44,7 +45,8 @@ class Drifted(Case):
         return {key: value for key, value in found.items() if key not in ours}
 
     def is_kept(self, answer: Answer) -> None:
-        """Check that the first ALB is still onboarded if possible, with a warning."""
+        """Check that both ALBs are still onboarded if possible, with a warning."""
+        assert reads(self.account, self.shop)
         now = logging_of(self.account, self.web)
         if now != self.was:
             # The stack may choose another bucket only if this one is gone.
@@ -56,16 +58,16 @@ class Drifted(Case):
         assert data(answer, "NotOnboarded") == "none"
         assert reads(self.account, self.web) == self.drift.reads
 
-    def ends(self, last: Properties) -> None:
+    def ends(self, given: Properties) -> None:
         """Delete the stack, and check that nothing of it is left."""
-        self.sent("Delete", last)
+        self.sent("Delete", given)
         assert granted(self.account) == []
         if self.drift.adds:  # the setting of a bucket that is gone may be left or cleared
             for each in (self.web, self.api):
                 attributes = self.account.world.load_balancers[each].attributes
                 self.untouched.world.load_balancers[each].attributes |= attributes
         assert self.left() == []
-        if self.given["Privileges"] != "documented":
+        if given["Privileges"] != "documented":
             assert self.topics() == []
 
     def retention(self) -> str:
@@ -77,74 +79,56 @@ class Drifted(Case):
 @PRIVILEGES
 @EACH
 @pytest.mark.parametrize(
-    "given", [{"LogRetentionDays": "60"}, {"RunToken": "again"}], ids=lambda each: next(iter(each))
+    ("given", "changes"),
+    [
+        ({}, {"LogRetentionDays": "60"}),
+        ({}, {"RunToken": "again"}),
+        ({"LoadBalancerArns": ["*"]}, {"RunToken": "again"}),
+    ],
+    ids=["retention", "run again", "all load balancers"],
 )
-def test_an_update_keeps_and_tells_it(
-    drift: Drift, privileges: str, given: dict[str, object]
+def test_an_update_keeps_and_tells_it_and_so_does_the_update_back(
+    drift: Drift, privileges: str, given: dict[str, object], changes: dict[str, object]
 ) -> None:
-    case = Drifted(drift, privileges)
-    settings = case.settings()
-    wanted = case.changed(**given)
+    case = Drifted(drift, privileges, **given)
+    before, settings = case.account.snapshot(), case.settings()
 
-    answer = case.sent("Update", wanted, case.given)
+    wanted, answer = case.updated(**changes)
 
     case.is_kept(answer)
     assert case.settings() == settings
-    assert reads(case.account, case.shop)
-    days = "60" if "LogRetentionDays" in given else "30"
-    assert f'"Days": {days}' in case.retention()
-    case.ends(wanted)
-
-
-@EACH
-def test_with_all_load_balancers_it_is_kept_and_told_too(drift: Drift) -> None:
-    case = Drifted(drift, LoadBalancerArns=["*"])
-    wanted = case.changed(RunToken="again")
-
-    answer = case.sent("Update", wanted, case.given)
-
-    case.is_kept(answer)
-    assert reads(case.account, case.shop)
-    case.ends(wanted)
-
-
-@PRIVILEGES
-@EACH
-def test_another_resource_fails_after_an_update(drift: Drift, privileges: str) -> None:
-    case = Drifted(drift, privileges)
-    before = case.account.snapshot()
-    wanted = case.changed(LogRetentionDays="60", RunToken="again")
-    case.sent("Update", wanted, case.given)
-
-    answer = case.sent("Update", case.given, wanted)
-
-    case.is_kept(answer)
+    assert f'"Days": {wanted["LogRetentionDays"]}' in case.retention()
+    back = case.sent("Update", case.given, wanted)
+    case.is_kept(back)
     if not drift.adds:
-        assert changed(before, case.account.snapshot(), documented=privileges == "documented") == []
+        assert case.differs(before) == []
     case.ends(case.given)
 
 
 @PRIVILEGES
 @EACH
-@pytest.mark.parametrize("left", ["it leaves", "another comes"])
-def test_another_resource_fails_after_the_stack_gave_it_up(
-    drift: Drift, privileges: str, left: str
-) -> None:
+@pytest.mark.parametrize("then", ["it leaves", "it leaves and comes back", "another comes, and it"])
+def test_what_leaves_is_not_read_any_more(drift: Drift, privileges: str, then: str) -> None:
     """The Update back asks for what the stack has given up and cannot get back."""
     case = Drifted(drift, privileges)
-    arns = [case.shop] if left == "it leaves" else [case.shop, case.account.add_load_balancer("x")]
-    wanted = case.changed(LoadBalancerArns=arns)
-    case.sent("Update", wanted, case.given)
+    place = case.was[1:]
+    others = [case.account.add_load_balancer("x")] if "another" in then else []
+
+    wanted, _ = case.updated(LoadBalancerArns=[case.shop, *others])
+
     assert not reads(case.account, case.web)
-
+    assert not reads(case.account, case.web, at=place)
+    assert not reads(case.account, case.api, at=place)
+    assert reads(case.account, case.shop)
+    if then == "it leaves":
+        case.ends(wanted)
+        return
     answer = case.sent("Update", case.given, wanted)
-
     assert reads(case.account, case.shop)
     told = data(answer, "Warnings") + data(answer, "NotOnboarded")
     assert reads(case.account, case.web) or CUSTOMERS in told or "/web/" in told
-    case.account.world.load_balancers = {
-        arn: found for arn, found in case.account.world.load_balancers.items() if arn in case.arns
-    }
+    for each in others:
+        del case.account.world.load_balancers[each]
     case.ends(case.given)
 
 
@@ -152,8 +136,7 @@ def test_another_resource_fails_after_the_stack_gave_it_up(
 def test_another_resource_fails_after_a_bucket_was_given_up(drift: Drift) -> None:
     """LogBucketName changes from the customer's bucket to another one, and back."""
     case = Drifted(drift, LogBucketName=CUSTOMERS)
-    wanted = case.changed(LogBucketName="named-later")
-    case.sent("Update", wanted, case.given)
+    wanted, _ = case.updated(LogBucketName="named-later")
     assert reads(case.account, case.shop)
 
     case.sent("Update", case.given, wanted)
@@ -175,51 +158,37 @@ def test_another_resource_fails_after_a_bucket_was_given_up(drift: Drift) -> Non
 def test_what_is_added_there_is_refused(drift: Drift, privileges: str) -> None:
     case = Drifted(drift, privileges)
     before = case.account.snapshot()
-    wanted = case.changed(LoadBalancerArns=[case.web, case.shop, case.api])
+    wanted = {**case.given, "LoadBalancerArns": [case.web, case.shop, case.api]}
 
     answer = case.send("Update", wanted, case.given)
 
     assert answer["Status"] == "FAILED"
     assert CUSTOMERS in answer["Reason"]
-    answer = case.sent("Update", case.given, wanted)
-    case.is_kept(answer)
-    assert changed(before, case.account.snapshot(), documented=privileges == "documented") == []
+    case.is_kept(case.sent("Update", case.given, wanted))
+    assert case.differs(before) == []
     assert not reads(case.account, case.api)
     case.ends(case.given)
 
 
 @PRIVILEGES
 @EACH
-def test_another_vendor_takes_the_first_ones_right(drift: Drift, privileges: str) -> None:
+def test_another_vendor_and_endpoint_take_the_place_of_the_first(
+    drift: Drift, privileges: str
+) -> None:
     case = Drifted(drift, privileges)
-    wanted = case.changed(DataTheoremAccountId=ANOTHER_VENDOR)
 
-    case.sent("Update", wanted, case.given)
+    wanted, _ = case.updated(DataTheoremAccountId=ANOTHER_VENDOR, NotificationEndpoint=QUEUE)
 
     assert granted(case.account, VENDOR) == []
     assert reads(case.account, case.shop, ANOTHER_VENDOR)
     if drift.reads:
         assert reads(case.account, case.web, ANOTHER_VENDOR)
-    case.sent("Delete", wanted)
-    assert granted(case.account, ANOTHER_VENDOR) == []
-
-
-@EACH
-def test_another_endpoint_ends_the_first_ones_subscriptions(drift: Drift) -> None:
-    """Only for least privilege: the documented role may not unsubscribe."""
-    case = Drifted(drift)
-    wanted = case.changed(NotificationEndpoint=QUEUE)
-
-    case.sent("Update", wanted, case.given)
-
-    left = [each.topic for each in case.account.world.subscriptions.values() if _first(each)]
-    gone = CUSTOMERS not in case.account.world.buckets
-    assert [each for each in left if not (gone and each.endswith(CUSTOMERS))] == []
+    if privileges == "least-privilege":  # the documented role may not unsubscribe
+        gone = CUSTOMERS not in case.account.world.buckets
+        for each in case.account.world.subscriptions.values():
+            assert each.endpoint != ENDPOINT or (gone and each.topic.endswith(CUSTOMERS))
     case.ends(wanted)
-
-
-def _first(subscription: object) -> bool:
-    return getattr(subscription, "endpoint", "") == ENDPOINT
+    assert granted(case.account, ANOTHER_VENDOR) == []
 
 
 @pytest.mark.parametrize(
@@ -229,27 +198,11 @@ def test_a_narrower_scope_takes_the_neighbours_away(drift: Drift) -> None:
     case = Drifted(drift, VendorReadScope="Location")
     place = case.was[1:]
     assert reads(case.account, case.api, at=place)
-    wanted = case.changed(VendorReadScope="LoadBalancer")
 
-    case.sent("Update", wanted, case.given)
+    wanted, _ = case.updated(VendorReadScope="LoadBalancer")
 
     assert not reads(case.account, case.api, at=place)
     assert reads(case.account, case.web)
-    case.ends(wanted)
-
-
-@PRIVILEGES
-@EACH
-def test_what_leaves_is_not_read_any_more(drift: Drift, privileges: str) -> None:
-    case = Drifted(drift, privileges)
-    place = case.was[1:]
-    wanted = case.changed(LoadBalancerArns=[case.shop])
-
-    case.sent("Update", wanted, case.given)
-
-    assert not reads(case.account, case.web, at=place)
-    assert not reads(case.account, case.api, at=place)
-    assert reads(case.account, case.shop)
     case.ends(wanted)
 
 
@@ -267,12 +220,10 @@ def test_what_the_stack_can_make_again_it_makes_again(deleted: str) -> None:
         case "topic":
             for arn in case.topics():
                 case.account.sns.delete_topic(TopicArn=arn)
-    wanted = case.changed(RunToken="again")
 
-    case.sent("Update", wanted, case.given)
+    wanted, _ = case.updated(RunToken="again")
 
     assert reads(case.account, case.shop)
-    topics = [arn for arn in case.topics() if arn.endswith(own)]
-    assert len(topics) == 1
-    assert {each.topic for each in world.subscriptions.values()} >= set(topics)
+    (topic,) = (arn for arn in case.topics() if arn.endswith(own))
+    assert topic in {each.topic for each in world.subscriptions.values()}
     case.ends(wanted)

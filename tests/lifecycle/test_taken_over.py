@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from functools import partial
 
 import pytest
-from support.drifts import log_bucket, owned_by_writers
-from support.looks import granted, logging_of, reads, statements
+from support.drifts import log_bucket, owned_by_writers, set_logging
+from support.looks import granted, logging_of, reads
 
 from dt_logs_rehearsal.account import Account, Consistency
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS, customers_bucket
-from lifecycle.cases import Case, data
-from lifecycle.cloudformation import Stack, properties
+from lifecycle.cases import PRIVILEGES, Case, data
+from lifecycle.cloudformation import Properties, Stack, properties
+from lifecycle.scenarios import Prepare
 
 TEAM = "team-logs"
-PRIVILEGES = pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
 
 
 def never(account: Account) -> list[str]:
@@ -34,33 +34,30 @@ def off(account: Account) -> list[str]:
     ]
 
 
-def send_to_team(account: Account, arn: str, bucket: str = TEAM) -> None:
-    """Set `enabled` and `bucket`, but not the prefix, as a Kubernetes controller does."""
-    account.elbv2.modify_load_balancer_attributes(
-        LoadBalancerArn=arn,
-        Attributes=[
-            {"Key": "access_logs.s3.enabled", "Value": "true"},
-            {"Key": "access_logs.s3.bucket", "Value": bucket},
-        ],
-    )
-
-
 class Taken(Case):
-    """A stack that onboarded an ALB, whose logs the customer's controller then sent elsewhere."""
+    """A stack that onboarded an ALB, whose logs the customer's controller then sent elsewhere.
 
-    def __init__(self, prepare: Callable[[Account], list[str]], privileges: str) -> None:
+    A Kubernetes controller sets `enabled` and `bucket`, but not the prefix.
+    """
+
+    def __init__(self, prepare: Prepare = never, privileges: str = "least-privilege") -> None:
         super().__init__(prepare)
         self.web, self.api = self.arns
         self.given = properties(self.web, Privileges=privileges)
         self.sent("Create", self.given)
         self.ours = logging_of(self.account, self.web)
-        send_to_team(self.account, self.web)
-        self.logging = logging_of(self.account, self.web)
-        assert self.logging == ("true", TEAM, self.ours[2])
+        set_logging(self.account, self.web, enabled="true", bucket=TEAM)
+        self.logging = ("true", TEAM, self.ours[2])
         self.team = self.account.snapshot()["buckets"][TEAM]
 
-    def as_the_customer_wants(self) -> None:
-        """Check that everything is as the customer set it, and that nothing of ours is left."""
+    def is_the_customers(self) -> None:
+        """Check that the ALB logs as the customer set it, and that the vendor reads it there."""
+        assert logging_of(self.account, self.web) == self.logging
+        assert reads(self.account, self.web)
+
+    def ends(self, given: Properties) -> None:
+        """Delete the stack: everything is as the customer set it, and nothing of ours is left."""
+        self.sent("Delete", given)
         assert logging_of(self.account, self.web) == self.logging
         assert self.account.snapshot()["buckets"][TEAM] == self.team
         assert granted(self.account) == []
@@ -71,42 +68,30 @@ class Taken(Case):
         assert self.left() == []
 
 
+BOTH = pytest.mark.parametrize("prepare", [never, off])
+
+
 @PRIVILEGES
-@pytest.mark.parametrize("prepare", [never, off])
-def test_an_update_leaves_the_logging_where_the_customer_sent_it(
-    prepare: Callable[[Account], list[str]], privileges: str
+@BOTH
+@pytest.mark.parametrize("updated", [True, False], ids=["Update and Delete", "Delete"])
+def test_the_logging_stays_where_the_customer_sent_it(
+    prepare: Prepare, updated: bool, privileges: str
 ) -> None:
     case = Taken(prepare, privileges)
+    if updated:
+        case.sent("Update", {**case.given, "RunToken": "2"}, case.given)
+        case.is_the_customers()
+        # The location is now the customer's, so the vendor reads only this load balancer's logs.
+        assert not reads(case.account, case.api, at=case.logging[1:])
+        assert not reads(case.account, case.web, at=case.ours[1:])
+        assert len(granted(case.account)) == 1
 
-    case.sent("Update", {**case.given, "RunToken": "2"}, case.given)
-
-    assert logging_of(case.account, case.web) == case.logging
-    assert reads(case.account, case.web)
-    # The location is now the customer's, so the vendor reads only this load balancer's logs.
-    assert not reads(case.account, case.api, at=case.logging[1:])
-    assert not reads(case.account, case.web, at=case.ours[1:])
-    assert len(granted(case.account)) == 1
-    case.sent("Delete", case.given)
-    case.as_the_customer_wants()
+    case.ends(case.given)
 
 
 @PRIVILEGES
-@pytest.mark.parametrize("prepare", [never, off])
-def test_a_delete_never_switches_it_off(
-    prepare: Callable[[Account], list[str]], privileges: str
-) -> None:
-    case = Taken(prepare, privileges)
-
-    case.sent("Delete", case.given)
-
-    case.as_the_customer_wants()
-
-
-@PRIVILEGES
-@pytest.mark.parametrize("prepare", [never, off])
-def test_it_leaves_the_stack_and_goes_on_to_log(
-    prepare: Callable[[Account], list[str]], privileges: str
-) -> None:
+@BOTH
+def test_it_leaves_the_stack_and_goes_on_to_log(prepare: Prepare, privileges: str) -> None:
     case = Taken(prepare, privileges)
     other = {**case.given, "LoadBalancerArns": [case.api]}
 
@@ -115,34 +100,29 @@ def test_it_leaves_the_stack_and_goes_on_to_log(
     assert logging_of(case.account, case.web) == case.logging
     assert not reads(case.account, case.web)
     assert reads(case.account, case.api)
-    case.sent("Delete", other)
-    case.as_the_customer_wants()
+    case.ends(other)
 
 
 def test_a_way_back_to_it_leaves_it_alone() -> None:
     """The load balancer leaves in an Update, and comes back because another resource fails."""
-    case = Taken(never, "least-privilege")
+    case = Taken()
     other = {**case.given, "LoadBalancerArns": [case.api]}
     case.sent("Update", other, case.given)
 
     case.sent("Update", case.given, other)
 
-    assert logging_of(case.account, case.web) == case.logging
-    assert reads(case.account, case.web)
-    case.sent("Delete", case.given)
-    case.as_the_customer_wants()
+    case.is_the_customers()
+    case.ends(case.given)
 
 
 def test_all_load_balancers_leave_it_alone() -> None:
-    case = Taken(never, "least-privilege")
+    case = Taken()
     every = {**case.given, "LoadBalancerArns": ["*"]}
 
     case.sent("Update", every, case.given)
 
-    assert logging_of(case.account, case.web) == case.logging
-    assert reads(case.account, case.web)
-    case.sent("Delete", every)
-    case.as_the_customer_wants()
+    case.is_the_customers()
+    case.ends(every)
 
 
 def test_a_stack_that_shares_it_keeps_what_the_first_one_turned_on() -> None:
@@ -164,15 +144,13 @@ def test_a_stack_that_shares_it_keeps_what_the_first_one_turned_on() -> None:
 
     case.stack = second
     case.sent("Update", {**given, "RunToken": "2"}, given)
-    case.sent("Delete", given)
+    case.ends(given)
     assert logging_of(case.account, web) == ("false", CUSTOMERS, "alb")
-    assert case.left() == []
 
 
 def test_a_stack_that_shares_it_loses_it_to_the_customer_too() -> None:
-    case = Taken(never, "least-privilege")
-    first, second = case.stack, Stack(case.clock, seed=2)
-    case.stack = second
+    case = Taken()
+    first, case.stack = case.stack, Stack(case.clock, seed=2)
     case.sent("Create", case.given)
     assert reads(case.account, case.web)
 
@@ -180,13 +158,12 @@ def test_a_stack_that_shares_it_loses_it_to_the_customer_too() -> None:
     assert logging_of(case.account, case.web) == case.logging
 
     case.stack = first
-    case.sent("Delete", case.given)
-    case.as_the_customer_wants()
+    case.ends(case.given)
 
 
 def test_where_the_customer_sent_it_may_be_unusable() -> None:
     """The Update must not fail, because its Update back would meet the same bucket."""
-    case = Taken(never, "least-privilege")
+    case = Taken()
     owned_by_writers(case.account, TEAM)
     case.team = case.account.snapshot()["buckets"][TEAM]
 
@@ -194,8 +171,7 @@ def test_where_the_customer_sent_it_may_be_unusable() -> None:
 
     assert TEAM in data(answer, "Warnings") + data(answer, "NotOnboarded")
     assert logging_of(case.account, case.web) == case.logging
-    case.sent("Delete", case.given)
-    case.as_the_customer_wants()
+    case.ends(case.given)
 
 
 @pytest.mark.parametrize("kind", ["Update", "Delete"])
@@ -208,11 +184,12 @@ def test_one_stale_read_takes_nothing_for_the_customers(kind: str) -> None:
         case.sent("Create", given)
         case.account.world.random.seed(seed)
         case.account.world.consistency = Consistency(stale_reads=1.5)
-        ours = case.account.s3.get_bucket_policy(Bucket=CUSTOMERS)["Policy"]
-        kept = [each for each in statements(case.account, CUSTOMERS) if _foreign(each)]
-        _put(case.account, {"Version": "2008-10-17", "Id": "customers", "Statement": kept})
+        ours = json.loads(case.account.s3.get_bucket_policy(Bucket=CUSTOMERS)["Policy"])
+        kept = [e for e in ours["Statement"] if "DTLogsAnalysis" not in e.get("Sid", "")]
+        put = partial(case.account.s3.put_bucket_policy, Bucket=CUSTOMERS)
+        put(Policy=json.dumps({**ours, "Statement": kept}))
         case.clock.sleep(0.4)
-        _put(case.account, json.loads(ours))
+        put(Policy=json.dumps(ours))
 
         if kind == "Update":
             case.sent("Update", {**given, "RunToken": "2"}, given)
@@ -222,11 +199,3 @@ def test_one_stale_read_takes_nothing_for_the_customers(kind: str) -> None:
 
         assert logging_of(case.account, web) == ("false", CUSTOMERS, "alb"), seed
         assert case.left() == [], seed
-
-
-def _foreign(statement: dict[str, object]) -> bool:
-    return not str(statement.get("Sid", "")).startswith("DTLogsAnalysis")
-
-
-def _put(account: Account, policy: dict[str, object]) -> None:
-    account.s3.put_bucket_policy(Bucket=CUSTOMERS, Policy=json.dumps(policy))

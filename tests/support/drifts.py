@@ -75,11 +75,47 @@ def switched_off(account: Account) -> list[str]:
     ]
 
 
+def edit_policy(account: Account, bucket: str, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the document of a bucket's policy, as its owner."""
+    policy = json.loads(account.s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    change(policy)
+    account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
 def add_statement(account: Account, bucket: str, statement: Mapping[str, Any]) -> None:
     """Add a statement to a bucket's policy, as its owner."""
-    policy = json.loads(account.s3.get_bucket_policy(Bucket=bucket)["Policy"])
-    policy["Statement"].append(dict(statement))
-    account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    edit_policy(account, bucket, lambda policy: policy["Statement"].append(dict(statement)))
+
+
+def remove_statement(account: Account, bucket: str, sid: str) -> None:
+    """Remove a statement from a bucket's policy, as its owner."""
+
+    def change(policy: dict[str, Any]) -> None:
+        policy["Statement"] = [each for each in policy["Statement"] if each.get("Sid") != sid]
+
+    edit_policy(account, bucket, change)
+
+
+def announcements(account: Account, bucket: str) -> dict[str, Any]:
+    """Return a bucket's notifications as S3 shows them."""
+    found: Any = dict(account.s3.get_bucket_notification_configuration(Bucket=bucket))
+    del found["ResponseMetadata"]
+    return dict(found)
+
+
+def announce(account: Account, bucket: str, notifications: dict[str, Any]) -> None:
+    """Replace a bucket's notifications, without a look at their destinations."""
+    account.s3.put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration=notifications,  # type: ignore[arg-type]  # as S3 shows it
+        SkipDestinationValidation=True,
+    )
+
+
+def set_logging(account: Account, arn: str, **values: str) -> None:
+    """Set access-log attributes of a load balancer, as the customer."""
+    attributes: Any = [{"Key": f"access_logs.s3.{key}", "Value": values[key]} for key in values]
+    account.elbv2.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=attributes)
 
 
 def encrypted_by_kms(account: Account, bucket: str = CUSTOMERS) -> None:
@@ -130,12 +166,9 @@ def closed_to_delivery(account: Account) -> None:
 
 def announced_elsewhere(account: Account, identifier: str = "audit") -> None:
     """Replace all notifications, including ours, with one that covers the whole bucket."""
-    found: Any = dict(account.s3.get_bucket_notification_configuration(Bucket=CUSTOMERS))
-    (audit,) = found["QueueConfigurations"]
-    entry: Any = {"Id": identifier, "QueueArn": audit["QueueArn"], "Events": ["s3:ObjectCreated:*"]}
-    account.s3.put_bucket_notification_configuration(
-        Bucket=CUSTOMERS, NotificationConfiguration={"QueueConfigurations": [entry]}
-    )
+    (audit,) = announcements(account, CUSTOMERS)["QueueConfigurations"]
+    entry = {"Id": identifier, "QueueArn": audit["QueueArn"], "Events": ["s3:ObjectCreated:*"]}
+    announce(account, CUSTOMERS, {"QueueConfigurations": [entry]})
 
 
 def topic_demands_tls(account: Account) -> None:

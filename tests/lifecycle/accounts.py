@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -16,7 +17,10 @@ from hypothesis import strategies as st
 from support.drifts import (
     DELIVERY,
     add_statement,
+    announce,
+    announcements,
     denies,
+    edit_policy,
     encrypted_by_kms,
     log_bucket,
     owned_by_writers,
@@ -62,14 +66,7 @@ def _deny(action: str, condition: object, principal: object = "*", **more: Any) 
 
 
 def _edited(change: Callable[[dict[str, Any]], object]) -> Apply:
-    """Return a function that edits the whole document of a bucket's policy."""
-
-    def apply(account: Account, bucket: str) -> None:
-        policy = json.loads(account.s3.get_bucket_policy(Bucket=bucket)["Policy"])
-        change(policy)
-        account.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
-
-    return apply
+    return partial(edit_policy, change=change)
 
 
 def _forgotten(account: Account, bucket: str) -> None:
@@ -90,13 +87,15 @@ def _reader(arn: str, bucket: str) -> dict[str, Any]:
     return {**statement, "Resource": f"arn:aws:s3:::{bucket}/{arn[-4:]}/*"}
 
 
-def _setting(**values: Any) -> Apply:
+def setting(**values: Any) -> Apply:
+    """Return a function that sets settings of a bucket."""
     return lambda account, bucket: vars(account.world.buckets[bucket]).update(values)
 
 
-def _encrypted(algorithm: str) -> Apply:
+def encrypted(algorithm: str) -> Apply:
+    """Return a function that sets a bucket's default encryption."""
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": algorithm}}
-    return _setting(encryption=[rule])
+    return setting(encryption=[rule])
 
 
 def _notified(destination: str, prefix: str = "", suffix: str = "", *events: str) -> Apply:
@@ -117,7 +116,7 @@ def _notified(destination: str, prefix: str = "", suffix: str = "", *events: str
             account.add_destination(arn)
         elif arn not in account.world.topics:
             account.add_topic(name, _admitting_s3(bucket))
-        _announce(account, bucket, f"{key}Configurations", [entry])
+        _add(account, bucket, f"{key}Configurations", [entry])
 
     return apply
 
@@ -133,20 +132,15 @@ def _admitting_s3(bucket: str) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def announcements(account: Account, bucket: str) -> dict[str, Any]:
-    """Return a bucket's notifications as S3 shows them."""
-    found: Any = dict(account.s3.get_bucket_notification_configuration(Bucket=bucket))
-    del found["ResponseMetadata"]
-    return dict(found)
-
-
-def _announce(account: Account, bucket: str, kind: str, entries: list[dict[str, Any]]) -> None:
+def _add(account: Account, bucket: str, kind: str, entries: list[dict[str, Any]]) -> None:
     found = announcements(account, bucket)
     found[kind] = [*found.get(kind, []), *entries]
-    account.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=found)
+    account.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=found)  # type: ignore[arg-type]  # as S3 shows it
 
 
-def _many(count: int) -> Apply:
+def many(count: int) -> Apply:
+    """Return a function that adds notifications of removed objects below as many prefixes."""
+
     def apply(account: Account, bucket: str) -> None:
         queue = f"arn:aws:sqs:{account.region}:{account.account_id}:many"
         account.add_destination(queue)
@@ -156,14 +150,13 @@ def _many(count: int) -> Apply:
             {**entry, "Id": name, "Filter": {"Key": {"FilterRules": rules}}}
             for name, rules in below.items()
         ]
-        _announce(account, bucket, "QueueConfigurations", entries)
+        _add(account, bucket, "QueueConfigurations", entries)
 
     return apply
 
 
 def _event_bridge(account: Account, bucket: str) -> None:
-    found = {**announcements(account, bucket), "EventBridgeConfiguration": {}}
-    account.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=found)
+    announce(account, bucket, {**announcements(account, bucket), "EventBridgeConfiguration": {}})
 
 
 def _dead_destination(account: Account, bucket: str) -> None:
@@ -208,12 +201,12 @@ def _old_rule(account: Account, bucket: str) -> None:
 
 KINDS = (
     Kind("SSE-KMS", encrypted_by_kms),
-    Kind("DSSE", _encrypted("aws:kms:dsse")),
+    Kind("DSSE", encrypted("aws:kms:dsse")),
     Kind("ObjectWriter", owned_by_writers),
-    Kind("BucketOwnerPreferred", _setting(ownership="BucketOwnerPreferred")),
-    Kind("Requester Pays", _setting(payer="Requester"), unsure=True),
-    Kind("versioned", _setting(versioning="Enabled")),
-    Kind("tagged", _setting(tags={"team": "edge", "aws:cloudformation:stack-name": "logs"})),
+    Kind("BucketOwnerPreferred", setting(ownership="BucketOwnerPreferred")),
+    Kind("Requester Pays", setting(payer="Requester"), unsure=True),
+    Kind("versioned", setting(versioning="Enabled")),
+    Kind("tagged", setting(tags={"team": "edge", "aws:cloudformation:stack-name": "logs"})),
     Kind("old lifecycle", _old_rule),
     Kind("perimeter", _deny(READ, {"StringNotEquals": {"aws:PrincipalAccount": "123456789012"}})),
     Kind(
@@ -258,8 +251,8 @@ KINDS = (
     Kind("queue for others", _notified("sqs", "audit/")),
     Kind("topic for all", _notified("sns")),
     Kind("topic for a part", _notified("sns", "edge/", ".log.gz", "s3:ObjectCreated:*")),
-    Kind("99 notifications", _many(99)),
-    Kind("100 notifications", _many(100)),
+    Kind("99 notifications", many(99)),
+    Kind("100 notifications", many(100)),
     Kind("EventBridge", _event_bridge),
     Kind("dead destination", _dead_destination),
     Kind("topic of our name", _topic_of_our_name),

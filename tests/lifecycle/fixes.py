@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from support.drifts import announce, announcements
+
 from dt_logs_handler.notifications import KINDS
-from dt_logs_rehearsal.account import Account
-from lifecycle.accounts import announcements
+from lifecycle.accounts import encrypted, setting
 from lifecycle.cases import Case
 
-Policy = dict[str, Any]
+Document = dict[str, Any]
 
 
-class Reader:
+class Reader(Case):
     """A customer with a stack, who may change the account."""
-
-    def __init__(self, case: Case) -> None:
-        self.case = case
 
     def follows(self, text: str) -> bool:
         """Apply the first fix that matches a text, and tell whether there is one."""
@@ -32,129 +31,86 @@ class Reader:
                 return True
         return False
 
-    def _policy(self, bucket: str, change: Callable[[list[Policy]], object]) -> None:
-        """Change the statements of a bucket's policy."""
-
-        def edit(account: Account) -> None:
-            found = account.world.buckets[bucket]
-            document = json.loads(found.policy.latest or "{}")
-            change(document["Statement"])
-            account.world.change(found.policy, json.dumps(document))
-
-        self.case.customer(edit)
+    def _edit(self, bucket: str, change: Callable[[Document], object], ours: bool = False) -> None:
+        """Change a bucket's policy, even if S3 would refuse it; `ours` is in one account."""
+        for each in [self.account] if ours else [self.account, self.untouched]:
+            found = each.world.buckets[bucket].policy
+            document = json.loads(found.latest or "{}")
+            change(document)
+            each.world.change(found, json.dumps(document))
 
     def _statement(self, bucket: str, sid: str) -> int:
         """Return the index of the statement that a text names by its Sid or its number."""
-        text = self.case.account.world.buckets[bucket].policy.latest
-        found = json.loads(text or "{}")["Statement"]
+        found = json.loads(self.account.world.buckets[bucket].policy.latest or "{}")["Statement"]
         if number := re.fullmatch("number ([0-9]+)", sid):
             return int(number[1]) - 1
         (index,) = (n for n, each in enumerate(found) if each.get("Sid") == sid)
         return index
 
     def encrypt(self, bucket: str) -> None:
-        rule: Any = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
-        self.case.customer(
-            lambda account: account.s3.put_bucket_encryption(
-                Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]}
-            )
-        )
+        self.customer(partial(encrypted("AES256"), bucket=bucket))
 
     def own(self, bucket: str) -> None:
-        controls: Any = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
-        self.case.customer(
-            lambda account: account.s3.put_bucket_ownership_controls(
-                Bucket=bucket, OwnershipControls=controls
-            )
-        )
+        self.customer(partial(setting(ownership="BucketOwnerEnforced"), bucket=bucket))
 
     def add_condition(self, sid: str, bucket: str, condition: str) -> None:
         index = self._statement(bucket, sid)
-        added: dict[str, Any] = json.loads(condition)
 
-        def change(statements: list[Policy]) -> None:
-            found = statements[index].setdefault("Condition", {})
-            for operator, keys in added.items():
+        def change(document: Document) -> None:
+            found = document["Statement"][index].setdefault("Condition", {})
+            for operator, keys in json.loads(condition).items():
                 found[operator] = {**found.get(operator, {}), **keys}
 
-        self._policy(bucket, change)
+        self._edit(bucket, change)
 
     def let_write(self, bucket: str) -> None:
         """Exempt AWS services from every Deny, because the text does not name the right one."""
 
-        def change(statements: list[Policy]) -> None:
-            denials = [each for each in statements if each["Effect"] == "Deny"]
+        def change(document: Document) -> None:
+            denials = [each for each in document["Statement"] if each["Effect"] == "Deny"]
             assert denials
             for each in denials:
                 found = each.setdefault("Condition", {}).setdefault("Bool", {})
                 assert found.setdefault("aws:PrincipalIsAWSService", "false") == "false"
 
-        self._policy(bucket, change)
+        self._edit(bucket, change)
 
-    def forget(self, sid: str, principal: str, bucket: str) -> None:
-        assert principal in json.dumps(self.case.account.snapshot()["buckets"][bucket]["policy"])
-        self._drop_principal(bucket, principal)
+    def forget(self, bucket: str, sid: str, principal: str) -> None:
+        def change(document: Document) -> None:
+            (found,) = (e for e in document["Statement"] if principal in json.dumps(e["Principal"]))
+            document["Statement"].remove(found)
+
+        self._edit(bucket, change)
 
     def correct_principals(self, bucket: str, named: str) -> None:
-        (unknown,) = self.case.account.world.unknown_principals & set(named.split(", "))
-        self._drop_principal(bucket, unknown)
-
-    def _drop_principal(self, bucket: str, principal: str) -> None:
-        def change(statements: list[Policy]) -> None:
-            kept = [each for each in statements if principal not in json.dumps(each["Principal"])]
-            assert len(kept) == len(statements) - 1
-            statements[:] = kept
-
-        self._policy(bucket, change)
+        (unknown,) = self.account.world.unknown_principals & set(named.split(", "))
+        self.forget(bucket, "", unknown)
 
     def shorten(self, bucket: str) -> None:
-        def edit(account: Account) -> None:
-            found = account.world.buckets[bucket]
-            document = json.loads(found.policy.latest or "{}")
-            document.pop("Id")
-            account.world.change(found.policy, json.dumps(document))
+        self._edit(bucket, lambda document: document.pop("Id"))
 
-        self.case.customer(edit)
-
-    def _notification(self, bucket: str, identifier: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        found = announcements(self.case.account, bucket)
-        for kind in KINDS:
-            for each in found.get(kind, []):
-                if each["Id"] == identifier:
-                    yield kind, each
-
-    def _announce(self, bucket: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        self.case.customer(
-            lambda account: account.s3.put_bucket_notification_configuration(
-                Bucket=bucket,
-                NotificationConfiguration=change(announcements(account, bucket)),  # type: ignore[arg-type]  # as S3 shows it
-                SkipDestinationValidation=True,
-            )
-        )
+    def _announce(self, bucket: str, change: Callable[[Document], Document]) -> None:
+        self.customer(lambda each: announce(each, bucket, change(announcements(each, bucket))))
 
     def narrow(self, bucket: str, identifier: str, arn: str, kind: str) -> None:
-        ((found_kind, entry),) = self._notification(bucket, identifier)
-        assert (found_kind, arn) == (kind, next(entry[key] for key in entry if key[-3:] == "Arn"))
-        rules = [{"Name": "Prefix", "Value": f"elsewhere-{identifier}/"}]
-
-        def change(found: dict[str, Any]) -> dict[str, Any]:
-            for each in found[kind]:
-                if each["Id"] == identifier:
-                    each["Filter"] = {"Key": {"FilterRules": rules}}
+        def change(found: Document) -> Document:
+            (entry,) = (each for each in found[kind] if each["Id"] == identifier)
+            assert arn in entry.values()
+            rules = [{"Name": "Prefix", "Value": f"elsewhere-{identifier}/"}]
+            entry["Filter"] = {"Key": {"FilterRules": rules}}
             return found
 
         self._announce(bucket, change)
 
     def remove_some(self, bucket: str) -> None:
-        def change(found: dict[str, Any]) -> dict[str, Any]:
+        def change(found: Document) -> Document:
             assert sum(len(found.get(kind, [])) for kind in KINDS) >= 100 - 3
-            queues = found["QueueConfigurations"]
-            return {**found, "QueueConfigurations": queues[3:]}
+            return {**found, "QueueConfigurations": found["QueueConfigurations"][3:]}
 
         self._announce(bucket, change)
 
     def remove_dead(self, bucket: str, arn: str) -> None:
-        def change(found: dict[str, Any]) -> dict[str, Any]:
+        def change(found: Document) -> Document:
             kept = {
                 kind: [e for e in found.get(kind, []) if arn not in e.values()] for kind in KINDS
             }
@@ -165,26 +121,26 @@ class Reader:
 
     def delete_topic(self, arn: str) -> None:
         """Delete a topic with our name, which the stack's Delete may have deleted already."""
-        assert arn in {**self.case.account.world.topics, **self.case.untouched.world.topics}
-        self.case.customer(lambda account: account.sns.delete_topic(TopicArn=arn))
+        assert arn in {**self.account.world.topics, **self.untouched.world.topics}
+        self.customer(lambda account: account.sns.delete_topic(TopicArn=arn))
 
     def unsubscribe(self, arn: str) -> None:
-        assert arn in self.case.account.world.subscriptions
-        self.case.customer(lambda account: account.sns.unsubscribe(SubscriptionArn=arn))
+        assert arn in self.account.world.subscriptions
+        self.customer(lambda account: account.sns.unsubscribe(SubscriptionArn=arn))
 
     def remove_own(self, bucket: str, sids: str) -> None:
         """Remove the stack's statements, which only one of the accounts has, by their Sids.
 
         If a Delete names no Sid, only the statements for ELB are left: see `test_leaving.py`.
         """
-        found = self.case.account.world.buckets[bucket]
-        document = json.loads(found.policy.latest or "{}")
-        wanted = "|".join(sids.split(", ")) or "DTLogsAnalysis1Deliver.*"
-        pattern = re.compile(wanted)
-        kept = [e for e in document["Statement"] if not pattern.fullmatch(e.get("Sid", ""))]
-        assert kept != document["Statement"]
-        text = json.dumps({**document, "Statement": kept})
-        self.case.account.world.change(found.policy, text)
+        pattern = re.compile("|".join(sids.split(", ")) or "DTLogsAnalysis1Deliver.*")
+
+        def change(document: Document) -> None:
+            found = document["Statement"]
+            document["Statement"] = [e for e in found if not pattern.fullmatch(e.get("Sid", ""))]
+            assert document["Statement"] != found
+
+        self._edit(bucket, change, ours=True)
 
     def tidies(self, text: str) -> None:
         """Remove the statements that a Delete reports as left."""
@@ -196,10 +152,9 @@ class Reader:
             self.remove_own(bucket, sids)
 
     def allow(self, said: str) -> None:
-        denied = json.dumps(self.case.forbidden)
         right = re.search(r"not authorized to perform: (\w+:\w+)", said, re.IGNORECASE)
-        assert right and right[1].lower() in denied.lower(), said
-        self.case.forbidden = ()
+        assert right and right[1].lower() in json.dumps(self.forbidden).lower(), said
+        self.forbidden = ()
 
 
 # Patterns of texts, each with its fix; the first match applies.
@@ -218,7 +173,7 @@ _FIXES: tuple[tuple[str, Callable[..., None]], ...] = (
     (
         r"policy of bucket (\S+?)(?: can be changed by nobody)?: statement (.+?) names the"
         r" principal (\w+), .*Remove that principal",
-        lambda reader, bucket, sid, principal: reader.forget(sid, principal, bucket),
+        Reader.forget,
     ),
     (
         r"does not accept the policy of bucket (\S+): .*the principal that does not exist"

@@ -7,12 +7,18 @@ must be the same. Until then, each invariant below must hold after every step.
 from __future__ import annotations
 
 import copy
-import json
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.verdicts import can_read
+from support.drifts import (
+    add_statement,
+    announcements,
+    log_bucket,
+    remove_statement,
+    set_logging,
+)
+from support.looks import logging_of, reads
 
 from dt_logs_handler.aws import Aws
 from dt_logs_handler.observe import observe
@@ -66,38 +72,23 @@ class History(RuleBasedStateMachine):
         self.customers = Account("123456789012", "eu-west-1", clock=self.clock)
         for each in (self.account, self.customers):
             customers_bucket(each)
-            each.add_bucket(
-                ELSEWHERE,
-                policy={
-                    "Version": "2012-10-17",
-                    "Statement": {
-                        "Effect": "Allow",
-                        "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
-                        "Action": "s3:PutObject",
-                        "Resource": f"arn:aws:s3:::{ELSEWHERE}/*",
-                    },
-                },
-            )
+            log_bucket(each, ELSEWHERE)
         self.arns = [self._balancer(name, kind) for name, kind in zip(NAMES, kinds, strict=True)]
         self.gone: set[str] = set()
         self.stacks: dict[int, Stack] = {}
         self.events: dict[int, list[dict[str, object]]] = {}
         self.unseen: set[tuple[int, str]] = set()  # changed since the stack last looked
         self.documented = False
-        self.places: dict[int, set[tuple[str | None, str | None]]] = {}
+        self.places: dict[int, set[tuple[str, str]]] = {}
 
     def _balancer(self, name: str, kind: str) -> str:
-        match kind:
-            case "logs":
-                arn = self.account.add_load_balancer(name, bucket=CUSTOMERS, prefix="alb")
-            case "off":
-                arn = self.account.add_load_balancer(
-                    name, bucket=CUSTOMERS, prefix="alb", enabled=False
-                )
-            case "off at root":
-                arn = self.account.add_load_balancer(name, bucket=CUSTOMERS, enabled=False)
-            case _:
-                arn = self.account.add_load_balancer(name)
+        where: dict[str, dict[str, Any]] = {
+            "never": {},
+            "logs": {"bucket": CUSTOMERS, "prefix": "alb"},
+            "off": {"bucket": CUSTOMERS, "prefix": "alb", "enabled": False},
+            "off at root": {"bucket": CUSTOMERS, "enabled": False},
+        }
+        arn = self.account.add_load_balancer(name, **where[kind])
         found = self.account.world.load_balancers[arn]
         self.customers.world.load_balancers[arn] = copy.deepcopy(found)
         return arn
@@ -214,54 +205,41 @@ class History(RuleBasedStateMachine):
     @rule(present=st.booleans())
     def foreign_statement(self, present: bool) -> None:
         for each in (self.account, self.customers):
-            policy = json.loads(each.s3.get_bucket_policy(Bucket=CUSTOMERS)["Policy"])
-            kept = [one for one in policy["Statement"] if one.get("Sid") != "foreign"]
-            policy["Statement"] = [*kept, STATEMENT] if present else kept
-            each.s3.put_bucket_policy(Bucket=CUSTOMERS, Policy=json.dumps(policy))
+            remove_statement(each, CUSTOMERS, "foreign")
+            if present:
+                add_statement(each, CUSTOMERS, STATEMENT)
 
     @rule(prefix=st.sampled_from(("foreign/", "alb2/", None)))
     def foreign_notification(self, prefix: str | None) -> None:
         for each in (self.account, self.customers):
-            found: dict[str, Any] = dict(
-                each.s3.get_bucket_notification_configuration(Bucket=CUSTOMERS)
-            )
-            found.pop("ResponseMetadata")
-            queues = [one for one in found.pop("QueueConfigurations", []) if one["Id"] != "foreign"]
+            found = announcements(each, CUSTOMERS)
+            queues = [one for one in found["QueueConfigurations"] if one["Id"] != "foreign"]
             if prefix:
-                entry = {
-                    "Id": "foreign",
-                    "QueueArn": queues[0]["QueueArn"],
-                    "Events": ["s3:ObjectCreated:*"],
-                    "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}},
-                }
+                rules = [{"Name": "prefix", "Value": prefix}]
+                entry = {**queues[0], "Id": "foreign", "Filter": {"Key": {"FilterRules": rules}}}
                 queues.append(entry)
+            found["QueueConfigurations"] = queues
             each.s3.put_bucket_notification_configuration(
-                Bucket=CUSTOMERS, NotificationConfiguration={**found, "QueueConfigurations": queues}
+                Bucket=CUSTOMERS,
+                NotificationConfiguration=found,  # type: ignore[arg-type]  # as S3 shows it
             )
 
     @rule(alb=ALBS, prefix=st.sampled_from(("", "moved")))
     def move(self, alb: int, prefix: str) -> None:
         """Let the customer send an ALB's logs elsewhere."""
-        values = {"enabled": "true", "bucket": ELSEWHERE, "prefix": prefix}
-        self._attributes(alb, values)
+        self._set(alb, enabled="true", bucket=ELSEWHERE, prefix=prefix)
 
     @rule(alb=ALBS)
     def switch_off(self, alb: int) -> None:
         """Let the customer switch off an ALB's logging."""
-        self._attributes(alb, {"enabled": "false"})
+        self._set(alb, enabled="false")
 
-    def _attributes(self, alb: int, values: dict[str, str]) -> None:
+    def _set(self, alb: int, **values: str) -> None:
         arn = self.arns[alb]
         if arn in self.gone:
             return
         for each in (self.account, self.customers):
-            each.elbv2.modify_load_balancer_attributes(
-                LoadBalancerArn=arn,
-                Attributes=[
-                    {"Key": f"access_logs.s3.{key}", "Value": value}
-                    for key, value in values.items()
-                ],
-            )
+            set_logging(each, arn, **values)
         self.unseen |= {(number, arn) for number in self.stacks}
 
     @property
@@ -294,7 +272,7 @@ class History(RuleBasedStateMachine):
         assert stack.properties is not None
         self.unseen = {each for each in self.unseen if each[0] != number}
         self.places[number] = {
-            self._location(arn) for arn in self._named(stack) if arn not in self.gone
+            logging_of(self.account, arn)[1:] for arn in self._named(stack) if arn not in self.gone
         }
         event = stack.event("Update", stack.properties, stack.properties)
         request = parse(event, self.clock())
@@ -304,51 +282,31 @@ class History(RuleBasedStateMachine):
 
     @invariant()
     def the_customers_logging_is_untouched(self) -> None:
-        if not hasattr(self, "arns"):
-            return
         for arn, found in self.customers.world.load_balancers.items():
             if found.attributes["access_logs.s3.enabled"] == "true":
                 assert self.account.world.load_balancers[arn].attributes == found.attributes
 
     @invariant()
     def it_logs_while_a_stack_registers_it(self) -> None:
-        if not hasattr(self, "arns"):
-            return
         for arn in set(self.arns) - self.gone - self.touched:
-            if (
-                self.customers.world.load_balancers[arn].attributes["access_logs.s3.enabled"]
-                == "true"
-            ):
+            if logging_of(self.customers, arn)[0] == "true":
                 continue
-            logs = self.account.world.load_balancers[arn].attributes["access_logs.s3.enabled"]
+            logs = logging_of(self.account, arn)[0]
             named = any(arn in self._named(stack) for stack in self.stacks.values())
             assert logs == "true" or not named
             assert logs == "false" or self._readers(arn)
 
     @invariant()
     def the_vendor_reads_what_is_registered(self) -> None:
-        if not hasattr(self, "arns"):
-            return
         for arn in set(self.arns) - self.gone:
-            attributes = self.account.world.load_balancers[arn].attributes
-            if attributes["access_logs.s3.enabled"] != "true":
+            if logging_of(self.account, arn)[0] != "true":
                 continue
-            key = self._key(arn)
             for vendor in VENDORS:
-                reads = can_read(self.account, vendor, attributes["access_logs.s3.bucket"], key)
+                can = reads(self.account, arn, vendor)
                 wanted = vendor in self._readers(arn)
-                assert reads <= wanted, (arn, vendor, "reads what is not registered")
+                assert can <= wanted, (arn, vendor, "reads what is not registered")
                 if arn not in self.touched:
-                    assert reads == wanted, (arn, vendor, "does not read what is registered")
-
-    def _key(self, arn: str) -> str:
-        attributes = self.account.world.load_balancers[arn].attributes
-        name = arn.partition(":loadbalancer/")[2].replace("/", ".")
-        prefix = attributes["access_logs.s3.prefix"]
-        return (
-            f"{prefix + '/' if prefix else ''}AWSLogs/123456789012/elasticloadbalancing/eu-west-1/"
-            f"2026/11/23/123456789012_elasticloadbalancing_eu-west-1_{name}_20261123T2340Z_1_x.log.gz"
-        )
+                    assert can == wanted, (arn, vendor, "does not read what is registered")
 
     def _named(self, stack: Stack) -> list[str]:
         arns = (stack.properties or {})["LoadBalancerArns"]
@@ -357,8 +315,7 @@ class History(RuleBasedStateMachine):
 
     def _readers(self, arn: str) -> set[object]:
         """Return the vendors of the stacks that name an ALB, or that cover its whole location."""
-        attributes = self.account.world.load_balancers[arn].attributes
-        here = (attributes["access_logs.s3.bucket"], attributes["access_logs.s3.prefix"])
+        here = logging_of(self.account, arn)[1:]
         readers = set()
         for number, stack in self.stacks.items():
             found = stack.properties or {}
@@ -366,10 +323,6 @@ class History(RuleBasedStateMachine):
             if arn in self._named(stack) or whole:
                 readers.add(found["DataTheoremAccountId"])
         return readers
-
-    def _location(self, arn: str) -> tuple[str | None, str | None]:
-        attributes = self.account.world.load_balancers[arn].attributes
-        return attributes.get("access_logs.s3.bucket"), attributes.get("access_logs.s3.prefix")
 
     def teardown(self) -> None:
         if not hasattr(self, "arns"):

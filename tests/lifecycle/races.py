@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from random import Random
 
@@ -23,6 +23,7 @@ from dt_logs_rehearsal.scenarios.differences import differences
 from lifecycle.cloudformation import ENDPOINT, Stack, properties
 from lifecycle.scenarios import clients_of
 
+Prepare = Callable[[Account, int], list[str]]
 LATENCY = 0.1
 STALE = 1.5  # the most that the handler's settling time allows for
 
@@ -90,31 +91,29 @@ class Turns(Clock):
         self.sleep(self.random.uniform(0, LATENCY / 2))
 
 
-def one_location(account: Account, stacks: int) -> list[str]:
-    """Make an ALB for each stack, all logging to one location in the customer's bucket."""
+def _in_the_customers_bucket(
+    account: Account, prefixes: Iterable[str], enabled: bool = True
+) -> list[str]:
     customers_bucket(account)
     return [
-        account.add_load_balancer(f"web{each}", bucket=CUSTOMERS, prefix="alb")
-        for each in range(stacks)
+        account.add_load_balancer(f"web{number}", bucket=CUSTOMERS, prefix=each, enabled=enabled)
+        for number, each in enumerate(prefixes)
     ]
+
+
+def one_location(account: Account, stacks: int) -> list[str]:
+    """Make an ALB for each stack, all logging to one location in the customer's bucket."""
+    return _in_the_customers_bucket(account, ["alb"] * stacks)
 
 
 def locations_of_a_bucket(account: Account, stacks: int) -> list[str]:
     """Make an ALB for each stack, each logging to its own prefix in the customer's bucket."""
-    customers_bucket(account)
-    return [
-        account.add_load_balancer(f"web{each}", bucket=CUSTOMERS, prefix=f"alb{each}")
-        for each in range(stacks)
-    ]
+    return _in_the_customers_bucket(account, [f"alb{each}" for each in range(stacks)])
 
 
 def switched_off(account: Account, stacks: int) -> list[str]:
     """Make an ALB for each stack, with logging off although the customer's bucket is set."""
-    customers_bucket(account)
-    return [
-        account.add_load_balancer(f"web{each}", bucket=CUSTOMERS, prefix="alb", enabled=False)
-        for each in range(stacks)
-    ]
+    return _in_the_customers_bucket(account, ["alb"] * stacks, enabled=False)
 
 
 def the_same(account: Account, stacks: int) -> list[str]:
@@ -146,7 +145,7 @@ class Race:
         stacks: int,
         seed: int,
         stale: float = STALE,
-        prepare: Callable[[Account, int], list[str]] = one_location,
+        prepare: Prepare = one_location,
     ) -> None:
         self.turns = Turns(seed)
         consistency = Consistency(stale_reads=stale)
@@ -156,11 +155,6 @@ class Race:
         self.arns = prepare(self.account, stacks)
         self.stacks = [Stack(self.turns, seed=seed * 1000 + each) for each in range(stacks)]
         self.start = self.account.snapshot()
-        found = self.account.s3.get_bucket_notification_configuration
-        self.notifications = {
-            name: {k: v for k, v in found(Bucket=name).items() if k != "ResponseMetadata"}
-            for name in self.account.world.buckets
-        }
 
     def clients(self) -> tuple[object, object, object]:
         return clients_of(self.account, before=self.turns.call, after=self.turns.call)
@@ -220,6 +214,10 @@ class Race:
             if any(key.startswith("TopicConfigurations dt-") for key in listed) != wanted:
                 found.append(f"the notification of {bucket}")
         return found
+
+    def failed(self) -> list[str]:
+        """Return the IDs of the stacks that do not exist."""
+        return [stack.id for stack in self.stacks if stack.properties is None]
 
     def left(self) -> list[str]:
         """Return how the account differs from its state before the stacks."""

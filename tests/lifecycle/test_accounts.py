@@ -11,7 +11,7 @@ from support.looks import TEST_FILE, reads
 from dt_logs_rehearsal.account import Account, Snapshot
 from dt_logs_rehearsal.report.changes import diff
 from lifecycle.accounts import KINDS, Drawn, Kind, accounts, taken
-from lifecycle.cases import Answer, Case, data
+from lifecycle.cases import Answer, data
 from lifecycle.cloudformation import properties
 from lifecycle.fixes import Reader
 
@@ -20,7 +20,7 @@ _OURS = re.compile("DTLogsAnalysis1|dt-logs-analysis-1-")
 _ROUNDS = 12  # the limit for successive refusals in one account
 
 
-class Life(Case):
+class Life(Reader):
     """The life of one stack in a drawn account."""
 
     def __init__(self, drawn: Drawn) -> None:
@@ -30,7 +30,6 @@ class Life(Case):
         asked = dict(drawn.given)
         named = ["*"] if asked.pop("every") else self.arns
         self.given = properties(*named, **asked)
-        self.reader = Reader(self)
 
     def created(self) -> None:
         """Create the stack, following the reason of each failure until it succeeds."""
@@ -45,7 +44,7 @@ class Life(Case):
             gone = self.send("Delete", self.given)
             unread = gone["Status"] == "FAILED" or "could not be read" in gone["Reason"]
             assert unread <= bool(self.forbidden), gone["Reason"]
-            assert self.reader.follows(answer["Reason"]), answer["Reason"]
+            assert self.follows(answer["Reason"]), answer["Reason"]
             if unread:
                 self.sent("Delete", self.given)
             assert self.left() == [], answer["Reason"]
@@ -58,8 +57,8 @@ class Life(Case):
             self.is_foreign_the_same()
             assert left_out not in seen and len(seen) < _ROUNDS, (seen, left_out)
             seen.append(left_out)
-            assert self.reader.follows(left_out), left_out
-            # This Update may still fail if S3 refuses a put; see test_every_at_the_put.py.
+            assert self.follows(left_out), left_out
+            # This Update may still fail if S3 refuses a put; see test_field_cases.py.
             answer = self.send("Update", {**self.given, "RunToken": str(len(seen))}, self.given)
 
     def updated(self) -> None:
@@ -86,8 +85,8 @@ class Life(Case):
         while (answer := self.send("Delete", self.given))["Status"] == "FAILED":
             assert answer["Reason"] not in seen, answer["Reason"]
             seen.append(answer["Reason"])
-            assert self.reader.follows(answer["Reason"]), answer["Reason"]
-        self.reader.tidies(answer["Reason"])
+            assert self.follows(answer["Reason"]), answer["Reason"]
+        self.tidies(answer["Reason"])
         assert self.left() == [], answer["Reason"]
 
     def left(self) -> list[str]:

@@ -42,15 +42,18 @@ def _shown(figures: Counter[str], name: str) -> str:
 
 
 def _figures(reporter: pytest.TerminalReporter) -> tuple[Counter[str], int]:
+    """Return the sums of the figures, and how many scenarios the failure points are of."""
+    properties = [
+        each
+        for outcome in ("passed", "failed")
+        for report in reporter.stats.get(outcome, [])
+        if report.when == "call"
+        for each in report.user_properties
+    ]
     figures: Counter[str] = Counter()
-    scenarios = 0
-    for reports in (reporter.stats.get("passed", []), reporter.stats.get("failed", [])):
-        for report in reports:
-            for name, value in getattr(report, "user_properties", ()):
-                if report.when == "call" and isinstance(value, int):
-                    figures[name] += value
-                    scenarios += name == NAMES[0]
-    return figures, scenarios
+    for name, value in properties:
+        figures[name] += value
+    return figures, sum(name == NAMES[0] for name, _ in properties)
 
 
 def pytest_terminal_summary(

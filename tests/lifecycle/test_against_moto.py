@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from moto import mock_aws
-from support.moto_account import put_right
+from support.events import ACCOUNT
+from support.moto_account import Account as MotoAccount
+from support.moto_account import make_clients, put_right
+from support.moto_disagreements import agreed_settings
 
-from dt_logs_rehearsal.account import Clock
+from dt_logs_rehearsal.account import Account, Clock
+from dt_logs_rehearsal.account.iam.documents import canonical
 from dt_logs_rehearsal.report.changes import diff
 from dt_logs_rehearsal.scenarios.customers import announced
+from lifecycle.cases import PRIVILEGES
 from lifecycle.cloudformation import ENDPOINT, Stack
-from lifecycle.on_moto import OnMoto, Twin, read
 from lifecycle.scenarios import SCENARIOS, Scenario
 
+REGION = "eu-west-1"
 SERVICES = ("elbv2", "s3", "sns")
 SMALL = (
     "adopted",
@@ -28,6 +34,49 @@ SMALL = (
     "switched off",
     "a topic that is there",
 )
+
+
+class OnMoto(MotoAccount):
+    """The account in moto, with a clock for the stacks that a scenario prepares."""
+
+    def __init__(self) -> None:
+        super().__init__(make_clients(None, REGION), REGION)
+        self.clock = Clock()
+
+
+class Twin(Account):
+    """The emulated account, with the same load balancer ARNs as in moto."""
+
+    def __init__(self, arns: list[str]) -> None:
+        super().__init__(ACCOUNT, REGION)
+        self._arns = list(arns)
+
+    def add_load_balancer(self, name: str, *args: Any, **given: Any) -> str:
+        made = super().add_load_balancer(name, *args, **given)
+        found = self.world.load_balancers.pop(made)
+        found.arn = self._arns.pop(0)
+        self.world.load_balancers[found.arn] = found
+        return found.arn
+
+
+def read(account: Any, topics: list[str]) -> dict[str, Any]:
+    """Return an account as its API shows it, with policies in canonical form."""
+    found = MotoAccount({name: account.client(name) for name in SERVICES})
+    balancers = found.elbv2.describe_load_balancers()["LoadBalancers"]
+    buckets = {name: agreed_settings(found.settings(name)) for name in found.buckets()}
+    for settings in buckets.values():
+        settings["policy"] = settings["policy"] and canonical(json.dumps(settings["policy"]))
+    return {
+        "logging": {arn: found.logging(arn) for arn in (e["LoadBalancerArn"] for e in balancers)},
+        "buckets": buckets,
+        "topics": {
+            arn: (
+                canonical(found.sns.get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"]),
+                found.subscriptions(arn),
+            )
+            for arn in topics
+        },
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -44,23 +93,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("scenario", tried, ids=lambda each: each.name)
 
 
-@pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
+@PRIVILEGES
 def test_the_same_comes_of_it(scenario: Scenario, privileges: str) -> None:
-    clocks = Clock(), Clock()
-    moto = OnMoto(clocks[0])
+    moto = OnMoto()
     arns = scenario.prepare(moto)  # type: ignore[arg-type]  # it has all that scenarios use
-    twin = Twin(clocks[1], arns)
+    twin = Twin(arns)
     assert scenario.prepare(twin) == arns
+    clocks = moto.clock, twin.clock
     both: list[tuple[Any, Stack]] = [
-        (account, Stack(clock, seed=1)) for account, clock in zip((moto, twin), clocks, strict=True)
+        (account, Stack(account.clock, seed=1)) for account in (moto, twin)
     ]
 
     def compare() -> None:
         twin.confirm(ENDPOINT)
-        theirs, ours = (
-            read({name: each.client(name) for name in SERVICES}, each.topics) for each, _ in both
-        )
-        assert not diff(theirs, ours)
+        assert not diff(read(moto, moto.topics()), read(twin, list(twin.world.topics)))
 
     states = [scenario.before(arns), scenario.after(arns), None]
     given = [each and {**each, "Privileges": privileges} for each in states]

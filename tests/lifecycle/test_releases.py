@@ -12,11 +12,10 @@ from types import ModuleType
 import pytest
 
 from dt_logs_cfn.template.embedding import extract, unpack
-from dt_logs_rehearsal.account import Account, Clock
 from dt_logs_rehearsal.scenarios.customers import logging, three
-from dt_logs_rehearsal.scenarios.differences import differences
-from lifecycle.cloudformation import Properties, Stack, properties
-from lifecycle.scenarios import clients_of
+from lifecycle.cases import Case
+from lifecycle.cloudformation import Properties, properties
+from lifecycle.scenarios import Prepare
 
 BUILD = Path(__file__).parents[2] / "build"
 TEMPLATES = sorted(BUILD.glob("*/dt-logs-analysis*.template.json"))
@@ -48,38 +47,26 @@ def options(template: Path) -> Properties:
 
 @pytest.mark.parametrize("prepare", [three, logging], ids=["new", "adopted"])
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda each: f"{each.parent.name} {each.name}")
-def test_this_release_takes_over_from_each(template: Path, prepare, tmp_path: Path) -> None:
-    clock = Clock()
-    account = Account("123456789012", "eu-west-1", clock=clock)
-    arns = prepare(account)
-    before = account.snapshot()
-    stack = Stack(clock, seed=1)
-    this, other = stack.code, released(template, tmp_path)
-    role = options(template)
-    documented = role["Privileges"] == "documented"
+def test_this_release_takes_over_from_each(
+    template: Path, prepare: Prepare, tmp_path: Path
+) -> None:
+    """If another resource of the stack fails, CloudFormation rolls back with the older code."""
+    case = Case(prepare)
+    this, other = case.stack.code, released(template, tmp_path)
+    first = properties(*case.arns[:-1], **options(template))
+    second = {**first, "LoadBalancerArns": case.arns[1:], **ANOTHER}
 
-    def clients() -> tuple[object, object, object]:
-        return clients_of(account)
+    case.stack.code = other
+    case.sent("Create", first)
+    created = case.account.snapshot()
+    case.stack.code = this
+    case.sent("Update", second, first)
+    case.stack.code = other
+    case.sent("Update", first, second)
 
-    first = properties(*arns[:-1], **role)
-    stack.code = other
-    assert stack.create(first, clients)["Status"] == "SUCCESS"
-    created = account.snapshot()
-
-    stack.code = this
-    second = properties(*arns[1:], **role, **ANOTHER)
-    assert stack.update(second, clients)["Status"] == "SUCCESS"
-
-    # If another resource of the stack fails, CloudFormation rolls back with the older code.
-    stack.code = other
-    back = stack.send(stack.event("Update", first, second), clients)
-    assert back["Status"] == "SUCCESS"
-    assert not differences(created, account.snapshot(), documented=documented)
-
-    stack.code = this
-    stack.properties = first
-    assert stack.delete(clients)["Status"] == "SUCCESS"
-    assert not differences(before, account.snapshot(), documented=documented)
+    assert case.differs(created) == []
+    case.stack.code = this
+    case.ends(first)
 
 
 def test_there_is_a_release() -> None:

@@ -10,10 +10,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from moto.backends import get_backend
@@ -24,10 +22,14 @@ from dt_logs_rehearsal.account.client import answers
 from dt_logs_rehearsal.account.elbv2.delivery import Visit, log_file
 from dt_logs_rehearsal.account.elbv2.load_balancers import new_load_balancer
 from dt_logs_rehearsal.account.world import Call, Response, World
+from dt_logs_rehearsal.http import loopback
 from dt_logs_rehearsal.sandbox import ACCOUNT, DATA_THEOREM, REGION, Sandbox
 from dt_logs_rehearsal.vendor import VENDOR
 
 from .emulated import Emulated, emulated
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _ACTIVE = {"Code": "active"}
 
@@ -57,7 +59,8 @@ def checked(folder: Path, release: Path) -> Iterator[Checked]:
     try:
         with emulated(folder, release) as account, _answering(account.sandbox) as address:
             _add_operations(account.sandbox, address)
-            extra = {f"AWS_ENDPOINT_URL_{name}": f"http://{host}:{port}" for name in ("EC2", "SQS")}
+            url = f"http://{host}:{port}"
+            extra = {"AWS_ENDPOINT_URL_EC2": url, "AWS_ENDPOINT_URL_SQS": url}
             profiles = folder / "credentials"
             vendor = account.sandbox.endpoint.session(DATA_THEOREM, VENDOR)
             profiles.write_text(
@@ -65,9 +68,7 @@ def checked(folder: Path, release: Path) -> Iterator[Checked]:
             )
             files = {"AWS_SHARED_CREDENTIALS_FILE": str(profiles)}
             ec2, sqs = (
-                boto3.client(
-                    name, REGION, endpoint_url=f"http://{host}:{port}", **account.credentials
-                )
+                boto3.client(name, REGION, endpoint_url=url, **account.credentials)
                 for name in ("ec2", "sqs")
             )
             yield Checked(account, {**account.environment, **extra, **files}, ec2, sqs)
@@ -98,10 +99,8 @@ def _add_operations(sandbox: Sandbox, address: str) -> None:
         names = call.params.get("Names")
         if not names:
             found = describe(world, call)
-            return {
-                **found,
-                "LoadBalancers": [{**e, "DNSName": address} for e in found["LoadBalancers"]],
-            }
+            listed = [{**each, "DNSName": address} for each in found["LoadBalancers"]]
+            return {**found, "LoadBalancers": listed}
         arns = [each.arn for each in world.load_balancers.values() if each.name in names]
         if not arns:
             text = f"Load balancers '[{', '.join(names)}]' not found"
@@ -151,30 +150,22 @@ def _prepare(sandbox: Sandbox, call: Call) -> None:
 def _answering(sandbox: Sandbox) -> Iterator[str]:
     """Serve the load balancers' address: log each request at once, and announce the log."""
 
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            now = sandbox.pace()
-            for arn in list(sandbox.account.world.load_balancers):
-                body = log_file(arn, [Visit("192.0.2.7", self.path)], now)
-                sandbox.account.write_log(arn, body)
-            for queue in _queues():
-                waiting = sandbox.account.world.deliveries[queue.queue_arn]
-                while waiting:
-                    text = json.dumps(waiting.pop(0))
-                    get_backend("sqs")[ACCOUNT][REGION].send_message(queue.name, text)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
+        now = sandbox.pace()
+        for arn in list(sandbox.account.world.load_balancers):
+            body = log_file(arn, [Visit("192.0.2.7", environ["PATH_INFO"])], now)
+            sandbox.account.write_log(arn, body)
+        for queue in _queues():
+            waiting = sandbox.account.world.deliveries[queue.queue_arn]
+            while waiting:
+                text = json.dumps(waiting.pop(0))
+                get_backend("sqs")[ACCOUNT][REGION].send_message(queue.name, text)
+        start("200 OK", [("Content-Length", "0")])
+        return []
 
-        def log_message(self, format: str, *args: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
+    server = loopback.Server(answer)
+    server.start()
     try:
-        yield f"127.0.0.1:{server.server_port}"
+        yield server.address
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        server.close()

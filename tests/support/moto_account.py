@@ -1,7 +1,7 @@
 """An AWS account in moto with real boto3 clients, and its state as plain data to compare."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -31,13 +31,23 @@ def make_clients(url: str | None = None, region: str = REGION) -> Any:
 
 
 class Account:
-    """The account, set up and read back only through its public API."""
+    """The account, set up and read back only through its public API.
 
-    def __init__(self, clients: Any) -> None:
+    It has what the scenarios of the emulated account use, by the same names.
+    """
+
+    account_id, partition = ACCOUNT, "aws"
+
+    def __init__(self, clients: Mapping[str, Any], region: str = REGION) -> None:
         self.ec2, self.elbv2, self.s3, self.sns, self.sqs = (
-            clients[name] for name in ("ec2", "elbv2", "s3", "sns", "sqs")
+            clients.get(name) for name in ("ec2", "elbv2", "s3", "sns", "sqs")
         )
+        self.region = region
+        self._clients = clients
         self._subnets: list[str] = []
+
+    def client(self, service: str) -> Any:
+        return self._clients[service]
 
     @property
     def own_bucket(self) -> str:
@@ -49,10 +59,20 @@ class Account:
         """Return the clients that the handler uses."""
         return self.elbv2, self.s3, self.sns
 
-    def add_load_balancer(self, name: str = "web", kind: str = "application") -> str:
-        """Make a load balancer that does not log, and return its ARN."""
+    def add_load_balancer(
+        self,
+        name: str = "web",
+        kind: str = "application",
+        *,
+        bucket: str = "",
+        prefix: str = "",
+        enabled: bool = True,
+    ) -> str:
+        """Make a load balancer, which logs if it has a bucket, and return its ARN."""
         made = self.elbv2.create_load_balancer(Name=name, Subnets=self._subnet_ids(), Type=kind)
         arn: str = made["LoadBalancers"][0]["LoadBalancerArn"]
+        if bucket:
+            self.set_logging(arn, bucket, prefix, enabled)
         return arn
 
     def set_logging(self, arn: str, bucket: str, prefix: str = "", enabled: bool = True) -> None:
@@ -62,13 +82,39 @@ class Account:
             Attributes=[{"Key": f"access_logs.s3.{key}", "Value": values[key]} for key in values],
         )
 
-    def add_bucket(self, name: str) -> None:
+    def add_bucket(
+        self,
+        name: str,
+        *,
+        block: Mapping[str, bool] = PRIVATE,
+        policy: Mapping[str, Any] | None = None,
+        notifications: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         """Make a bucket with the settings that AWS, unlike moto, has given new ones since 2023."""
-        self.s3.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced")
-        self.s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=PRIVATE)
+        s3, found = self.s3, {"Bucket": name}
+        where = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
+        if self.region == "us-east-1":
+            where = {}
+        s3.create_bucket(**found, **where, ObjectOwnership="BucketOwnerEnforced")
+        s3.put_public_access_block(**found, PublicAccessBlockConfiguration=block)
+        if policy:
+            s3.put_bucket_policy(**found, Policy=json.dumps(policy))
+        if notifications:
+            as_moto_takes_it = json.dumps(notifications).replace('"Prefix"', '"prefix"')
+            s3.put_bucket_notification_configuration(
+                **found, NotificationConfiguration=json.loads(as_moto_takes_it)
+            )
+        if tags:
+            pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+            s3.put_bucket_tagging(**found, Tagging={"TagSet": pairs})
 
-    def add_topic(self, name: str) -> str:
-        arn: str = self.sns.create_topic(Name=name)["TopicArn"]
+    def add_destination(self, arn: str) -> None:
+        """Do nothing: moto does not check whether destinations exist."""
+
+    def add_topic(self, name: str, policy: Mapping[str, Any] | None = None) -> str:
+        attributes = {"Policy": json.dumps(policy)} if policy else {}
+        arn: str = self.sns.create_topic(Name=name, Attributes=attributes)["TopicArn"]
         return arn
 
     def add_queue(self, name: str) -> str:
@@ -169,7 +215,9 @@ class Account:
             vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
             for number, zone in enumerate("ab"):
                 made = self.ec2.create_subnet(
-                    VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{REGION}{zone}"
+                    VpcId=vpc,
+                    CidrBlock=f"10.0.{number}.0/24",
+                    AvailabilityZone=f"{self.region}{zone}",
                 )
                 self._subnets.append(made["Subnet"]["SubnetId"])
         return self._subnets

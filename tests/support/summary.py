@@ -8,6 +8,7 @@ of the named environments have no report.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -63,11 +64,10 @@ def read(environment: Path) -> Report:
 
 
 def _python(environment: Path) -> str:
-    for line in (environment / "pyvenv.cfg").read_text("utf-8").splitlines():
-        key, _, value = line.partition("=")
-        if key.strip() == "version_info":
-            return ".".join(value.strip().split(".")[:3])
-    return ""
+    found = re.search(
+        r"^version_info *= *(\d+\.\d+\.\d+)", (environment / "pyvenv.cfg").read_text("utf-8"), re.M
+    )
+    return found[1] if found else ""
 
 
 def left_out(folder: Path, reports: Sequence[Report], expected: Sequence[str]) -> Iterator[str]:

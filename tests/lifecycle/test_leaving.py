@@ -112,25 +112,33 @@ def test_a_test_file_that_may_not_be_deleted_stays_and_is_told(
 
 
 @PRIVILEGES
-@pytest.mark.parametrize("prepare", [named, set_there])
+@pytest.mark.parametrize(
+    ("prepare", "bucket"),
+    [(named, ""), (set_there, ""), (new, "elsewhere")],
+    ids=["LogBucketName unset", "the load balancer leaves", "an empty bucket of ours"],
+)
 def test_an_update_leaves_a_bucket_from_which_nothing_may_be_deleted(
-    prepare: Prepare, privileges: str
+    prepare: Prepare, bucket: str, privileges: str
 ) -> None:
-    """LogBucketName changes, or the load balancer leaves the stack."""
     case = Leaving(prepare, privileges)
-    case.account.add_load_balancer("shop")
-    shop = list(case.account.world.load_balancers)[-1]
-    arns = [case.web] if prepare is named else [shop]
-    wanted = {**case.given, "LogBucketName": "", "LoadBalancerArns": arns}
+    case.forbidden = [denies("s3:DeleteBucket")] if prepare is new else []
+    case.customer(partial(log_bucket, name="elsewhere"))
+    shop = case.account.add_load_balancer("shop")
+    staying = shop if prepare is set_there else case.web
+    wanted = {**case.given, "LogBucketName": bucket, "LoadBalancerArns": [staying]}
 
     answer = case.sent("Update", wanted, case.given)
 
-    assert KEPT in data(answer, "Warnings")
+    assert case.bucket in data(answer, "Warnings")
     assert not reads(case.account, case.web, at=case.place)
-    assert reads(case.account, arns[0])
+    assert logging_of(case.account, staying)[1] != case.bucket
+    assert reads(case.account, staying)
     case.sent("Delete", wanted)
     del case.account.world.load_balancers[shop]
-    case.forget(KEPT, TEST_FILE)
+    if prepare is new:
+        case.delete_bucket(case.bucket)
+    else:
+        case.forget(KEPT, TEST_FILE)
     assert case.left() == []
 
 
@@ -186,24 +194,6 @@ def test_a_failed_create_leaves_an_empty_bucket_that_may_not_be_deleted(privileg
     (own,) = case.account.world.buckets
     assert told_by_tag(case.account)[own]
     case.delete_bucket(own)
-    assert case.left() == []
-
-
-@PRIVILEGES
-def test_an_update_away_from_a_bucket_that_may_not_be_deleted(privileges: str) -> None:
-    case = Leaving(new, privileges)
-    case.forbidden = [denies("s3:DeleteBucket")]
-    case.customer(partial(log_bucket, name="elsewhere"))
-    wanted = {**case.given, "LogBucketName": "elsewhere"}
-
-    answer = case.sent("Update", wanted, case.given)
-
-    assert case.bucket in data(answer, "Warnings")
-    assert not reads(case.account, case.web, at=case.place)
-    assert logging_of(case.account, case.web)[1] == "elsewhere"
-    assert reads(case.account, case.web)
-    case.sent("Delete", wanted)
-    case.delete_bucket(case.bucket)
     assert case.left() == []
 
 

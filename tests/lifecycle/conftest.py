@@ -43,17 +43,14 @@ def _shown(figures: Counter[str], name: str) -> str:
 
 def _figures(reporter: pytest.TerminalReporter) -> tuple[Counter[str], int]:
     """Return the sums of the figures, and how many scenarios the failure points are of."""
-    properties = [
-        each
-        for outcome in ("passed", "failed")
-        for report in reporter.stats.get(outcome, [])
-        if report.when == "call"
-        for each in report.user_properties
-    ]
     figures: Counter[str] = Counter()
-    for name, value in properties:
-        figures[name] += value
-    return figures, sum(name == NAMES[0] for name, _ in properties)
+    scenarios = 0
+    for report in (*reporter.stats.get("passed", []), *reporter.stats.get("failed", [])):
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name.removesuffix(" wrong") in NAMES:
+                figures[name] += value
+                scenarios += name == NAMES[0]
+    return figures, scenarios
 
 
 def pytest_terminal_summary(

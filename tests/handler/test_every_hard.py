@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from handler.fleet import MODIFY, Fleet, error, on, once
 from lifecycle.cloudformation import properties
-from support.looks import changed
 
 from dt_logs_handler.names import load_balancer_name
 from dt_logs_rehearsal.account import Account, Hook
 from dt_logs_rehearsal.account.client import no_hook
+from dt_logs_rehearsal.scenarios.differences import differences
 
 EVERY = properties("*")
 ONE, TWO = (properties("*", LogBucketName=f"bucket-{each}") for each in ("one", "two"))
@@ -83,7 +83,7 @@ def test_one_that_works_is_not_given_up_and_the_update_goes_back(operation: str)
     else:
         fleet.before = no_hook
     fleet.succeed("Update", ONE, TWO)
-    assert changed(before, fleet.account.snapshot()) == []
+    assert differences(before, fleet.account.snapshot()) == []
 
 
 RULE = {"ID": "org", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 2555}}

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from rehearsal.played import FAILURE, ended, fail_after, played
 from support.drifts import DRIFTS, Drift
-from support.looks import changed, granted, logging_of, reads
+from support.looks import granted, logging_of, reads
 
 from dt_logs_rehearsal.scenarios.customers import CUSTOMERS
+from dt_logs_rehearsal.scenarios.differences import differences
 from dt_logs_rehearsal.scenarios.play import Play
 
 
@@ -41,7 +42,7 @@ def test_updates_and_rollbacks_complete_and_what_is_added_there_is_refused(
         play.update(stack, web, shop, api)
         ended(play, "UPDATE_ROLLBACK_COMPLETE", stack)
         assert CUSTOMERS in play.reason()
-        assert changed(before, play.snapshot()) == []
+        assert differences(before, play.snapshot()) == []
 
     play.update(stack, web, shop, LogRetentionDays="60")
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
-from dt_logs_rehearsal.account import Account, Snapshot
-from dt_logs_rehearsal.scenarios.differences import differences
+from dt_logs_rehearsal.account import Account
 from support.verdicts import can_read
 
 VENDOR = "999988887777"
@@ -67,12 +65,3 @@ def told_by_tag(account: Account) -> dict[str, str]:
     """Return what a Delete has left according to the buckets' tags, by bucket."""
     buckets = account.world.buckets.values()
     return {each.name: each.tags[LEFT] for each in buckets if LEFT in each.tags}
-
-
-def changed(before: Snapshot, after: Snapshot, *, documented: bool = False) -> list[str]:
-    """Return what differs between two snapshots, except the tag that says what was left."""
-    before, after = copy.deepcopy(before), copy.deepcopy(after)
-    for picture in (before, after):
-        for bucket in picture["buckets"].values():
-            bucket["tags"].pop(LEFT, None)
-    return differences(before, after, documented=documented)

@@ -153,8 +153,9 @@ class Stacks:
 
     def describe_stacks(self, **given: object) -> object:
         parameters = [{"ParameterKey": k, "ParameterValue": v} for k, v in self._values.items()]
-        named = {"StackName": "dt-logs-analysis", "StackStatus": "CREATE_COMPLETE"}
-        return {"Stacks": [{**named, "StackId": STACK.id, "Parameters": parameters}]}
+        state = {"StackStatus": "CREATE_COMPLETE", "CreationTime": datetime.now(timezone.utc)}
+        named = {"StackName": "dt-logs-analysis", "StackId": STACK.id}
+        return {"Stacks": [{**named, **state, "Parameters": parameters}]}
 
     def get_template(self, **given: object) -> object:
         return {"TemplateBody": self._template}

@@ -1,14 +1,11 @@
 """Remove from Python sources what only readers and type checkers need.
 
-Every byte of a template counts. Most of it is cut by patterns, and a signature's annotations by the
-positions in its syntax tree: a whole module's tree takes a sixth of a build's time, and
-`ast.unparse` writes other bytes in each version of Python. The tests compare the syntax trees.
+Every byte of a template counts. Patterns cut, because syntax trees take a sixth of a build's time,
+and `ast.unparse` writes other bytes in each version of Python. The tests compare the syntax trees.
 """
 
-import ast
 import re
 from collections.abc import Iterable, Iterator
-from itertools import accumulate
 
 _COMMENT = re.compile(rb"^ *#.*|  # .*", re.MULTILINE)
 _DOCSTRING = re.compile(rb'(\A\n*|:\n)( *)""".*?"""\n(?=\n*( *))', re.DOTALL)
@@ -16,6 +13,11 @@ _FOR_TYPE_CHECKERS = re.compile(rb"^if TYPE_CHECKING:\n(?: .*\n|\n)+", re.MULTIL
 _SIGNATURE = re.compile(
     rb"^( *)((?:async )?def .*?)(?=: \.\.\.\n|:\n\n?\1 )", re.MULTILINE | re.DOTALL
 )
+_BRACKETS = rb"\[(?:[^\[\]]|\[(?:[^\[\]]|\[(?:[^\[\]]|\[[^\[\]]*\])*\])*\])*\]"  # four deep
+_PARAMETER = re.compile(
+    rb"(?<=[(*, ])([^\s(*,:=]+): (?:[^\[\](),=\"]|\"[^\"]*\"|" + _BRACKETS + rb")+?(?= = |,|\)|\n)"
+)
+_RETURN = re.compile(rb"\) -> .*", re.DOTALL)
 _IMPORT = re.compile(rb"^(from (?!__future__)\S+ import )(?:\(([^)]*)\)|(.*))\n", re.MULTILINE)
 _INDENTATION = re.compile(rb"^(?:    )+", re.MULTILINE)
 _BLOCK = re.compile(rb"(class|(?:async )?def) ")
@@ -59,7 +61,8 @@ def _without_variable_annotations(lines: Iterable[bytes]) -> Iterator[bytes]:
                 blocks.pop()
         if block := _BLOCK.match(line, depth):
             blocks.append((depth, block[1] == b"class"))
-        found = None if before.endswith((*_OPENING, b",")) else _VARIABLE.fullmatch(line)
+        statement = b": " in line and not before.endswith((*_OPENING, b","))
+        found = _VARIABLE.fullmatch(line) if statement else None
         before = line
         if found:
             is_field = blocks[-1:] == [(depth - 1, True)]
@@ -107,27 +110,8 @@ def _without_docstring(found: re.Match[bytes]) -> bytes:
 
 
 def _without_annotations(signature: bytes) -> bytes:
-    kept, done = [], 0
-    for start, end in sorted(_annotations(signature)):
-        kept.append(signature[done:start])
-        done = end
-    one_line = re.sub(rb"\(\n *", b"(", b"".join([*kept, signature[done:]]))
+    text = _RETURN.sub(b")", _PARAMETER.sub(rb"\1", signature))
+    if not text.endswith(b")"):
+        raise ValueError(f"{signature!r} is more than a signature")
+    one_line = re.sub(rb"\(\n *", b"(", text)
     return re.sub(rb"\n *", b" ", re.sub(rb",?\n *\)", b")", one_line))
-
-
-def _annotations(signature: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where each annotation begins, with its colon or arrow, and where it ends."""
-    match ast.parse(signature + b": ...").body:
-        case [
-            ast.FunctionDef(args=arguments, returns=returns, body=[ast.Expr()])
-            | ast.AsyncFunctionDef(args=arguments, returns=returns, body=[ast.Expr()])
-        ]:
-            lines = [0, *accumulate(map(len, signature.splitlines(keepends=True)))]
-        case _:
-            raise ValueError(f"{signature!r} is more than a signature")
-    for each in ast.walk(arguments):
-        if isinstance(each, ast.arg) and each.annotation:
-            start = lines[each.lineno - 1] + each.col_offset + len(each.arg.encode())
-            yield start, lines[(each.end_lineno or 0) - 1] + (each.end_col_offset or 0)
-    if returns:
-        yield signature.rindex(b" ->"), len(signature)

@@ -27,7 +27,7 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
 
-# Lists the visible elements with text of their own whose contrast, as WCAG defines it, is too low.
+# Lists the visible elements whose own text has too low a contrast, as WCAG defines it.
 CONTRAST = """
 const light = c => { c /= 255; return c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4; };
 const parse = s => (s.match(/[\\d.]+/g) || []).map(Number);
@@ -58,7 +58,7 @@ return [...new Set(found)];
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
-    """Start a browser with an empty profile. Without Chromium, skip the test, or fail it in CI."""
+    """Yield a browser with an empty profile. Without Chromium, skip the test, or fail it in CI."""
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser is None or driver is None:
         text = "needs Chromium: apt-get install chromium chromium-driver"
@@ -89,7 +89,7 @@ def resize(driver: webdriver.Chrome, width: int, scheme: str) -> None:
 
 
 def overflow(driver: webdriver.Chrome) -> int:
-    """Return by how many pixels the page is wider than the screen."""
+    """Return the number of pixels by which the page is wider than the screen."""
     element = "document.documentElement"
     found: int = driver.execute_script(f"return {element}.scrollWidth - {element}.clientWidth")
     return found

@@ -1,4 +1,4 @@
-"""The cast in a real browser: it plays, or shows its last screen if motion is unwanted."""
+"""The cast in a real browser: it plays, or shows its last screen if the user wants no motion."""
 
 from __future__ import annotations
 

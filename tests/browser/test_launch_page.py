@@ -1,4 +1,4 @@
-"""The launch page in a real browser: what it makes of the user's input, and that it is usable."""
+"""The launch page in a real browser: it handles the user's input, and is usable."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BASES = {
     "aws-eusc": "https://releases-eusc.s3.eusc-de-east-1.amazonaws.eu/dt-logs",
 }
 PUBLISHED = Settings(tuple(Vendor(name, base_url=base) for name, base in BASES.items()))
-# aws has every setting of its vendor, aws-us-gov lacks the endpoint, the others are not published.
+# aws has all vendor settings; aws-us-gov lacks the endpoint; the others are not published.
 VENDORS = Settings(
     (
         Vendor("aws", "999988887777", "https://logs.example.com/in?t=1", BASES["aws"]),
@@ -119,7 +119,7 @@ def page(chrome: webdriver.Chrome, folder: Path) -> Iterator[LaunchPage]:
     resize(chrome, 1280, "light")
     chrome.get_log("browser")
     yield found
-    assert chrome.get_log("browser") == []  # nor did the policy refuse anything
+    assert chrome.get_log("browser") == []  # the policy refused nothing either
 
 
 def test_what_is_not_entered_stands_in_capitals(page: LaunchPage) -> None:
@@ -201,11 +201,11 @@ def test_the_link_is_the_plain_one_and_leads_to_the_right_console_filled_in(
         "stackName": ["dt-logs-analysis-2"],
         **{f"param_{name}": [value] for name, value in values.items()},
     }
-    page.driver.get_log("browser")  # discard that the name does not resolve
+    page.driver.get_log("browser")  # discard the error about the name, which does not resolve
 
 
 def arguments(command: str) -> list[str]:
-    """Return the arguments that a shell gives to a command's program."""
+    """Return the arguments that a shell passes to a command's program."""
     words = command.partition(" ")[2]
     print_all = f"ours() {{ printf '%s\\0' \"$@\"; }}\nours {words}"
     ran = subprocess.run(["/bin/sh", "-c", print_all], capture_output=True, check=True)

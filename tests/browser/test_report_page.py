@@ -1,4 +1,4 @@
-"""The rehearsal's report in a real browser: what it says, and that it fits and is readable."""
+"""The rehearsal's report in a real browser: its content, its fit and its readability."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_it_fits_and_can_be_read(browser: webdriver.Chrome, width: int, scheme: 
         ".map(s => 16 * s.getBoundingClientRect().width / s.viewBox.baseVal.width)"
     )
     assert len(shown) == 1
-    assert shown[0] > 9  # pixels, the size of the drawing's smallest text
+    assert shown[0] > 9  # the drawing's smallest text, in pixels
 
 
 def test_text_that_cannot_be_read_is_found(browser: webdriver.Chrome, tmp_path: Path) -> None:

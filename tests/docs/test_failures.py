@@ -21,7 +21,7 @@ def failures() -> ModuleType:
 
 
 def test_every_place_that_makes_an_error_is_read(failures: ModuleType) -> None:
-    """Count them again in the text: every call of an error class outside errors.py."""
+    """Count the places again in the source: every call of an error class outside errors.py."""
     names = "HandlerError|InvalidRequest|Refused|CallFailed|OutOfTime|Overtaken"
     made = {
         path.stem: len(re.findall(rf"(?:raise|return|=) (?:{names})\(", path.read_text("utf-8")))

@@ -36,7 +36,7 @@ LIBRARY = {name: getattr(dt_logs_cfn, name) for name in dt_logs_cfn.__all__}
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give an AWS account with one load balancer that does not log."""
+    """Provide an AWS account with one load balancer that does not log."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key")
     with emulated_account() as found:
@@ -45,7 +45,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def run(code: str, names: dict[str, Any]) -> str:
-    """Run a block of Python and return what it prints; if it begins with a file name, write it."""
+    """Run code and return its output, or write the code to the file that its first line names."""
     named = re.match(r"# (\w+\.py)\n", code)
     if named:
         Path(named[1]).write_text(code)
@@ -101,7 +101,7 @@ DOCUMENTED = [
     name
     for name, found in LIBRARY.items()
     if (inspect.isclass(found) or inspect.isfunction(found))
-    and typing.get_origin(found) is None  # Python 3.10 takes such aliases for classes
+    and typing.get_origin(found) is None  # Python 3.10 treats such aliases as classes
     and not found.__module__.startswith("dt_logs_handler.")
 ]
 

@@ -30,7 +30,7 @@ GOOD = {"version": "1.0.0", "sha256sums": "a" * 64, "revision": "f", "published"
 
 
 def content(**more: object) -> bytes:
-    """Return a list of one version as JSON, in which some fields are changed or added."""
+    """Return a list of one version as JSON, with these fields changed or added."""
     return json.dumps({"versions": [GOOD | more]}).encode()
 
 

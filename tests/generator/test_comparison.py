@@ -1,4 +1,4 @@
-"""Which changes are found between two templates, and their levels, with a case for each rule."""
+"""The changes found between two templates, and their levels, with a case for each rule."""
 
 import copy
 import json
@@ -23,7 +23,7 @@ FUNCTION = "DTLogsAnalysisLambdaFunction"
 GROUP = "DTLogsAnalysisLambdaLogGroup"
 INVOCATION = "InvokeLambdaFunction"
 STATEMENTS = f"Resources/{ROLE}/Properties/Policies/0/PolicyDocument/Statement"
-GONE = object()  # for a value that is removed
+GONE = object()  # stands for a removed value
 
 Template = dict[str, Any]
 Told = list[tuple[Level, str]]
@@ -94,7 +94,7 @@ ASSUMES = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
 # A resource, its property and that property's new value.
 PROPERTIES = [
     (FUNCTION, "FunctionName", "x", MAJOR, f" {REPLACED} FunctionName changes"),
-    # These replace the function only under conditions, or for a custom resource.
+    # These cause a replacement only under conditions, or only for a custom resource.
     (FUNCTION, "DurableConfig", {}, MAJOR, f" {REPLACED} DurableConfig changes"),
     (INVOCATION, "ServiceToken", "x", MAJOR, f" {REPLACED} ServiceToken changes"),
     (INVOCATION, "LogBucketName", "x", MAJOR, f": LogBucketName {NOT_GIVEN} LogBucketName"),
@@ -121,7 +121,7 @@ CONDITIONAL = {
     "Resource": {"Fn::If": ["HasLogBucketName", "x", {"Ref": "AWS::NoValue"}]},
     "Condition": {"StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}},
 }
-# tests/generator/test_rights.py has the rules for rights.
+# tests/generator/test_rights.py has the cases for rights.
 RIGHTS = [
     ("OwnTopic/Action/-", "sns:Publish", f"right added: sns:Publish on {OWN_TOPIC}"),
     (
@@ -240,7 +240,7 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
 def test_no_change_of_the_released_template_goes_unseen(
     place: tuple[str | int, ...], value: Any
 ) -> None:
-    """A change is found even if there is another one."""
+    """A change is found even beside another change."""
     mask = Change(MINOR, "output", "output Mask is new")
     new = template()
     new["Outputs"]["Mask"] = {"Value": "x"}
@@ -254,13 +254,13 @@ def test_no_change_of_the_released_template_goes_unseen(
 
 
 def with_code(code: object) -> tuple[Change, ...]:
-    """Return the changes to a template whose function has other code."""
+    """Return the changes to the template when its function gets this code."""
     path = f"Resources/{FUNCTION}/Properties/Code"
     return compare_templates(template(), edited(template(), path, code))
 
 
 def with_source(content: bytes) -> tuple[Change, ...]:
-    """Return the changes to a template whose handler has one more source."""
+    """Return the changes to the template when its handler gets another source file."""
     sources = {**embedding.handler_files(), "dt_logs_handler/added.py": content}
     return with_code({"ZipFile": embedding.bootstrap(embedding._pack(sources))})
 

@@ -1,4 +1,4 @@
-"""A release customized by a function: what the function may change, and the result."""
+"""A release customized by a function: permitted changes, and the result."""
 
 import itertools
 import json
@@ -41,7 +41,7 @@ ADD_ALARM = alarm()["add"]
 
 
 def with_alarm(template: Template, kind: TemplateKind) -> None:
-    """Add the alarm of docs/library.md, and set up the function in another way."""
+    """Add the alarm of docs/library.md, an output and tags, and change the function's memory."""
     ADD_ALARM(template, kind)
     if kind is not TemplateKind.SERVICE_ROLE:
         template.add_output(Output("AlarmArn", Value=GetAtt("FunctionErrors", "Arn")))
@@ -57,7 +57,7 @@ LEAST, ROLES = TemplateKind.LEAST_PRIVILEGE, TemplateKind.SERVICE_ROLE
 
 
 def at(where: TemplateKind, act: Callable[[Template], object]) -> Customize:
-    """Return a function that changes only the template of one kind."""
+    """Return a function that changes only the template of this kind."""
 
     def change(template: Template, kind: TemplateKind) -> None:
         if kind is where:
@@ -170,7 +170,7 @@ def test_the_function_may_wait_for_another_resource() -> None:
 
 
 def with_alarm_on(resource: object) -> Customize:
-    """Return `with_alarm` with another resource in the statement that it adds."""
+    """Return a variant of `with_alarm` whose added statement has this resource."""
 
     def change(template: Template, kind: TemplateKind) -> None:
         with_alarm(template, kind)

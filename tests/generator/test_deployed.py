@@ -1,4 +1,4 @@
-"""What a stack really runs is compared with what its template and parameters describe."""
+"""A deployed stack is compared with its template and parameters."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_how_code_or_rights_come_in_otherwise(name: str, value: object, told: st
 
 
 def edited(found: Deployed, logical: str, **properties: Any) -> Deployed:
-    """Return a stack whose template has other properties for a resource; None removes one."""
+    """Return a stack whose template has these properties for a resource; None removes one."""
     template = json.loads(found.template)
     resource = template["Resources"].setdefault(logical, {"Type": "AWS::IAM::Policy"})
     changed = {**resource.get("Properties", {}), **properties}
@@ -159,7 +159,7 @@ def test_an_edited_template_is_told_and_no_bug(logical: str, name: str, value: o
 
 
 class Answers:
-    """A session and its clients: each call is answered with what is deployed."""
+    """A session and its clients: each call is answered from a deployed stack."""
 
     def __init__(self, found: Deployed) -> None:
         made = datetime.fromtimestamp(0, timezone.utc)
@@ -183,7 +183,7 @@ class Answers:
 
 
 def read_as(found: Deployed, fetched: bytes) -> Deployed:
-    """Read a deployed stack whose code is fetched as these bytes."""
+    """Read a deployed stack; fetching its code returns these bytes."""
     session: Any = Answers(found)
     return read(session, "dt-logs-analysis", lambda url, limit: fetched)
 

@@ -1,4 +1,4 @@
-"""Which bucket a base URL names, because we publish only to that bucket."""
+"""The bucket that a base URL names; we publish only to that bucket."""
 
 from __future__ import annotations
 

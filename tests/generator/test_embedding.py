@@ -1,4 +1,4 @@
-"""The handler is embedded in the template and extracted again, and nothing else is."""
+"""The handler, and nothing else, is embedded in the template and extracted from it."""
 
 import base64
 import bz2

@@ -1,6 +1,6 @@
-"""The launch page without a browser: links, commands, texts, and that it loads nothing.
+"""The launch page without a browser: links, commands and messages; the page loads nothing.
 
-Tests in a browser check that its script builds the same from what is entered.
+Browser tests check that its script builds the same links and commands from the user's input.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def arguments(command: str) -> list[str]:
 
 
 def hcl_value(literal: str) -> str:
-    """Return the text that Terraform reads: https://developer.hashicorp.com/terraform/language/expressions/strings"""
+    """Return the string that Terraform reads: https://developer.hashicorp.com/terraform/language/expressions/strings"""
     assert literal[0] == literal[-1] == '"'
     inside = literal[1:-1]
     assert not re.search(r"[$%]\{|[^ -~]|(?<!\\)(\\\\)*\"", inside)
@@ -354,4 +354,4 @@ def test_it_may_load_nothing_and_run_only_its_script(settings: Settings) -> None
     ids = made.all("id")
     assert len(set(ids)) == len(ids)
     assert {each[1:] for each in made.all("href") if each[:1] == "#"} <= {*ids}
-    assert "<i>" not in markup  # ODD has a tag
+    assert "<i>" not in markup  # ODD contains a tag

@@ -1,4 +1,4 @@
-"""The template refuses wrong parameter values, but none that the handler would take."""
+"""The template refuses wrong parameter values, but no value that the handler accepts."""
 
 import re
 import string
@@ -100,7 +100,7 @@ def test_what_can_work_is_taken_and_what_cannot_is_refused(name: str) -> None:
 
 
 def near_misses(name: str) -> st.SearchStrategy[str]:
-    """Draw good values of a parameter, also with a piece removed, added or replaced."""
+    """Draw a parameter's good values, edited variants of them, and short random strings."""
     good = GOOD[name]
     pieces = st.sampled_from([*string.printable[:95], *good, "é", "\n", "--", "..", "-an", "s3"])
     edited = st.builds(
@@ -155,7 +155,7 @@ def test_each_parameter_says_what_it_is_and_takes_its_default(parameters: list[A
     ("prefix", "taken"), [("logs", True), ("dt-logs-analysis", True), ("log", False), ("d", False)]
 )
 def test_a_prefix_of_stack_names_is_not_too_short(prefix: str, taken: bool) -> None:
-    """The service role may change every role whose name begins with it."""
+    """The service role may change every role whose name begins with the prefix."""
     (declared, *_) = (each.to_dict() for each in service_role_parameters())
     assert accepts(declared, prefix) == taken
 

@@ -53,7 +53,7 @@ def module(settings: Settings, name: str = TERRAFORM) -> tuple[str, Any]:
 
 
 def named(blocks: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the blocks that hcl2 gives as a list by their names, without the names' quotes."""
+    """Return hcl2's list of blocks as a mapping by name, without the names' quotes."""
     return {name.strip('"'): body for block in blocks for name, body in block.items()}
 
 
@@ -115,7 +115,7 @@ def test_a_stack_set_is_for_all_load_balancers_of_units(settings: Settings) -> N
 
 @pytest.mark.parametrize(("name", "up"), [(TERRAFORM, ".."), (TERRAFORM_STACK_SET, "../..")])
 def test_the_template_is_the_one_of_the_release(name: str, up: str) -> None:
-    """A customer who checks the release's checksums runs the files that were checked."""
+    """A customer who verifies the release's checksums then runs exactly the verified files."""
     text, _ = module(SET, name)
 
     assert f'file("${{path.module}}/{up}/${{local.template}}")' in text
@@ -126,7 +126,7 @@ def test_the_template_is_the_one_of_the_release(name: str, up: str) -> None:
 
 @pytest.mark.parametrize("name", [TERRAFORM, TERRAFORM_STACK_SET])
 def test_the_documented_template_gets_only_the_parameters_that_it_has(name: str) -> None:
-    """Another value of a parameter that it lacks fails the plan."""
+    """The plan fails if a parameter that the template lacks does not keep its default."""
     text, parsed = module(UNSET, name)
     documented = json.loads(build_release(UNSET).files["dt-logs-analysis-documented.template.json"])
 

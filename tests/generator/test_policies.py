@@ -1,4 +1,4 @@
-"""The documented policies are exactly the promised ones; the others allow only what is needed."""
+"""The documented policies are exactly the promised ones; the others grant only needed rights."""
 
 import json
 import re
@@ -35,7 +35,8 @@ LIMITS = PolicyLimits(
 )
 
 # Rights that CloudFormation's handlers declare but we do not need, by the property that needs them
-# (the registry declares them for all properties together). Our templates must not use these.
+# (the registry declares them for all properties together). Our templates must not set these
+# properties.
 NOT_OURS = {
     ROLE: {
         "Description": {"iam:UpdateRole", "iam:UpdateRoleDescription"},
@@ -112,7 +113,7 @@ def schema(resource_type: str) -> dict[str, Any]:
 
 
 def declared(resource_type: str) -> set[str]:
-    """Return the rights that the type's handlers need, and those that its tags need."""
+    """Return the rights that a resource type's handlers need, and those that its tags need."""
     found = schema(resource_type)
     names = ("create", "read", "update", "delete")
     needs = [found["handlers"].get(name, {}) for name in names]
@@ -175,7 +176,7 @@ def test_a_policy_or_action_that_does_not_exist_is_an_error() -> None:
 
 
 def test_the_least_privilege_is_every_grant_and_nothing_else() -> None:
-    """Everything is open only where a grant says so."""
+    """A right covers every resource only if its grant says so."""
     policy = policy_document("lambda-execution-least-privilege")
     granted = {action for grant in GRANTS for action in grant.actions}
     unscoped = {a for grant in GRANTS if grant.on is Scope.EVERYTHING for a in grant.actions}
@@ -231,7 +232,7 @@ def test_only_the_vendors_endpoint_can_be_subscribed() -> None:
 @with_this_registry
 @pytest.mark.parametrize("resource_type", TYPES)
 def test_the_lifecycle_is_what_cloudformations_handlers_need(resource_type: str) -> None:
-    """No template has a property that was left out."""
+    """The template sets no property whose rights are left out."""
     ours = {a for need in NEEDS if need.resource_type == resource_type for a in need.actions}
     left_out = NOT_OURS[resource_type]
     others = set[str]().union(*left_out.values())

@@ -41,7 +41,7 @@ def deny(action: Any, resource: Any = "*") -> dict[str, Any]:
 
 
 def compared(old: list[Any], new: list[Any]) -> list[str]:
-    """Return what changes from one policy of the role to the other, each after its level."""
+    """Return the changes from one policy of the role to the other, each after its level."""
     changes = compare_templates(a_role(*old), a_role(*new))
     return [f"{each.level.name} {each.what.removeprefix('R: ')}" for each in changes]
 
@@ -65,7 +65,7 @@ def on_key(value: Any) -> dict[str, Any]:
     return allow("s3:Get", Condition={"StringEquals": {"k": value}})
 
 
-# What is compared, the old and the new statements, and the changes.
+# The case's name, the old and the new statements, and the changes.
 CASES: list[tuple[str, list[Any], list[Any], list[str]]] = [
     ("an action more", [GET], [BOTH], [f"{ADDED} s3:Put on *"]),
     ("an action fewer", [BOTH], [GET], [f"{TAKEN} s3:Put on *"]),
@@ -214,7 +214,7 @@ def test_policies_beyond_all_measure_are_not_compared(many: list[str]) -> None:
     assert compared([], [allow(many)]) == expected
 
 
-# Few enough requests to try all of them. The long names stand for what only `*` matches.
+# Few enough requests to try all of them. The long names stand for names that only `*` matches.
 MANY = settings(STEADY, max_examples=400)
 LONG = "q" * 20
 ACTIONS = ("s3:get", "s3:put", f"s3:{LONG}", "iam:get", LONG)
@@ -314,7 +314,7 @@ def test_a_right_that_is_called_added_is_new(old: list[Any], new: list[Any]) -> 
 
 @st.composite
 def narrowed(draw: st.DrawFn, policy: list[Any]) -> list[Any]:
-    """Draw a policy that allows no more than another one, whatever its form."""
+    """Draw a policy that allows no more than this one, in any form."""
     found = []
     for each in policy:
         statement = dict(each)
@@ -345,7 +345,7 @@ def test_a_policy_that_only_narrows_adds_no_right(data: st.DataObject, old: list
 
 
 def test_a_pattern_covers_only_what_it_matches() -> None:
-    """Compare all patterns of up to three characters with the texts that they match."""
+    """Compare all patterns of up to three characters with the strings that they match."""
     texts = ["".join(each) for size in range(5) for each in product("abc", repeat=size)]
     patterns = ["".join(each) for size in range(4) for each in product("a*?", repeat=size)]
     matched = {each: {text for text in texts if matches(each, text)} for each in patterns}
@@ -356,7 +356,7 @@ def test_a_pattern_covers_only_what_it_matches() -> None:
         assert not covers(one, other) or matched[narrow] <= matched[wide]
 
 
-SYMBOL = ("<AWS::AccountId>",)  # stands for a text that is not one character
+SYMBOL = ("<AWS::AccountId>",)  # stands for a value, not for one character
 
 
 @pytest.mark.parametrize(

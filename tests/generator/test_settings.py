@@ -50,7 +50,7 @@ def test_the_committed_file_sets_nobody() -> None:
 
 
 def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
-    """It may begin with a byte order mark, and a percent sign means itself."""
+    """A file may begin with a byte order mark, and a percent sign has no special meaning."""
     loaded = load(
         tmp_path,
         f"\ufeff[aws-us-gov]\nnotification_endpoint = {QUEUE}\n[aws]\nbase_url = {BASE}\n"
@@ -125,7 +125,7 @@ def test_what_is_recorded_can_be_read_back(settings: Settings) -> None:
 
 
 def test_what_partitions_have_in_common_is_recorded_once() -> None:
-    """A template must stay small, and an https endpoint of 300 characters often is the same."""
+    """Templates must stay small, and partitions often share an endpoint of up to 300 characters."""
     china = Vendor("aws-cn", "444455556666", "https://logs.example.com/in")
     aws = replace(china, partition="aws", vendor_account_id=ACCOUNT)
 

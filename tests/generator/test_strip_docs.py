@@ -1,4 +1,4 @@
-"""The shipped handler means the same as its sources, without what only readers need."""
+"""The shipped handler means the same as its sources, without the parts that only readers need."""
 
 import ast
 from importlib.resources import files
@@ -137,7 +137,7 @@ def unused():
 
 
 class Stripper(ast.NodeTransformer):
-    """Removes from a syntax tree what `strip_docs` removes from the text."""
+    """Removes the same parts from a syntax tree as `strip_docs` removes from the source."""
 
     def __init__(self) -> None:
         self.fields: set[ast.stmt] = set()  # the statements directly in a class

@@ -1,4 +1,4 @@
-"""The templates' promised names, what CloudFormation creates from them, and their record."""
+"""The templates' promised names, the resources created from them, and their record."""
 
 import json
 import re
@@ -44,7 +44,7 @@ OWN = "arn:aws:s3:::dt-logs-analysis-????????????-123456789012-us-east-1*"
 
 
 def policy_of(stack: ResolvedTemplate, role: str) -> Any:
-    """Return the role's policy, in which a list of one resource is just that resource."""
+    """Return the role's policy, with each list of one resource replaced by that resource."""
     (policy,) = (each["PolicyDocument"] for each in stack.properties(role)["Policies"])
     for each in policy["Statement"]:
         if isinstance(each["Resource"], list) and len(each["Resource"]) == 1:
@@ -69,7 +69,7 @@ def test_the_function_is_set_up_as_the_settings_say() -> None:
 
 
 def test_a_stack_has_exactly_the_promised_resources() -> None:
-    """A least-privilege stack also has the function's log group, and a schedule if it is set."""
+    """A least-privilege stack also has the function's log group, and a schedule if one is set."""
     resources, more = DOCUMENTED["Resources"], LEAST["Resources"]
     assert {name: each["Type"] for name, each in resources.items()} == {
         "DTLogsAnalysisLambdaExecutionRole": "AWS::IAM::Role",
@@ -117,7 +117,7 @@ def test_a_schedule_runs_the_function_with_the_stacks_id_and_the_time() -> None:
 
 
 def test_both_stacks_have_the_same_parameters_and_outputs() -> None:
-    """Only the least-privilege one has a schedule; test_pipelines.py has all the names."""
+    """Only the least-privilege stack has a schedule; test_pipelines.py has all the names."""
     required = {"DataTheoremAccountId", "NotificationEndpoint", "LoadBalancerArns"}
 
     assert LEAST["Parameters"].keys() - DOCUMENTED["Parameters"].keys() == {"RefreshSchedule"}
@@ -252,7 +252,7 @@ def test_parameters_narrow_the_buckets(bucket: str, existing: str, log_buckets: 
 
 
 def test_the_role_fits_into_iam_with_many_buckets() -> None:
-    # IAM takes 10,240 characters of inline policies per role, CloudFormation 4,096 per value.
+    # IAM allows 10,240 characters of inline policies per role; CloudFormation, 4,096 per value.
     names = ",".join(f"a-bucket-of-a-usual-length-{number:03}" for number in range(130))
     stack = ResolvedTemplate(LEAST, GIVEN | {"ExistingLogBucketNames": names})
 

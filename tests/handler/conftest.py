@@ -16,12 +16,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def account() -> Iterator[Account]:
-    """Give an empty AWS account in moto."""
+    """Yield an empty AWS account in moto."""
     with emulated_account() as account:
         yield account
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """Give a simulated clock that starts at noon."""
+    """Return a simulated clock that starts at noon."""
     return Clock()

@@ -17,7 +17,7 @@ MODIFY = "ModifyLoadBalancerAttributes"
 
 
 class Fleet(Case):
-    """The account; `after` is called after each of the function's calls took effect."""
+    """The account; `after` is called whenever a call of the function has taken effect."""
 
     def __init__(self, count: int, workers: int = 1, region: str = "eu-west-1") -> None:
         names = [f"web{each}" for each in range(count)]
@@ -31,34 +31,34 @@ class Fleet(Case):
     def send(
         self, kind: str, given: Properties, old: Properties | None = None, seconds: float = 900
     ) -> Answer:
-        """Send an event to a function with a timeout of so many seconds; return the answer."""
+        """Send an event to a function with this timeout in seconds; return the answer."""
         event = self.stack.event(kind, given, old)
         return self.stack.send(event, self.clients, seconds)
 
     def succeed(
         self, kind: str, given: Properties, old: Properties | None = None, seconds: float = 900
     ) -> dict[str, str]:
-        """Send an event that must succeed; return the values for the outputs."""
+        """Send an event that must succeed; return the outputs' values."""
         answer = self.send(kind, given, old, seconds)
         assert answer["Status"] == "SUCCESS", answer["Reason"]
         data: dict[str, str] = answer["Data"]
         return data
 
     def fail(self, given: Properties, seconds: float = 900) -> str:
-        """Send a Create that must fail, and the Delete that follows; return the reason."""
+        """Send a Create that must fail, and the Delete that follows; return the Create's reason."""
         answer = self.send("Create", given, seconds=seconds)
         assert answer["Status"] == "FAILED"
         self.leave(given, seconds)
         return str(answer["Reason"])
 
     def leave(self, given: Properties, seconds: float = 900) -> None:
-        """Send a Delete, after which the account must be as if there had never been a stack."""
+        """Send a Delete; the account must then be as if no stack had ever existed."""
         self.before = self.after = no_hook
         self.succeed("Delete", given, seconds=seconds)
         assert self.left() == []
 
     def logs(self) -> list[bool]:
-        """Tell for each load balancer whether it logs."""
+        """Return for each load balancer whether it logs."""
         found = self.account.world.load_balancers
         return [found[arn].attributes["access_logs.s3.enabled"] == "true" for arn in self.arns]
 
@@ -68,7 +68,7 @@ class Fleet(Case):
         return found["access_logs.s3.bucket"], found["access_logs.s3.prefix"]
 
     def set(self, number: int, bucket: str, prefix: str, enabled: bool) -> None:
-        """Set where a load balancer logs, as the customer does."""
+        """Set a load balancer's logging, as the customer does."""
         for account in (self.account, self.untouched):
             account.world.load_balancers[self.arns[number]].attributes |= {
                 "access_logs.s3.enabled": str(enabled).lower(),
@@ -82,7 +82,7 @@ def error(code: str, operation: str, text: str = "x") -> ClientError:
 
 
 def on(operation: str, act: Callable[[Mapping[str, Any]], object]) -> Hook:
-    """Return a hook that acts at each call of an operation, with its parameters."""
+    """Return a hook that passes the parameters of each call of an operation to `act`."""
 
     def hook(service: str, called: str, params: Mapping[str, Any]) -> None:
         if called == operation:
@@ -92,7 +92,7 @@ def on(operation: str, act: Callable[[Mapping[str, Any]], object]) -> Hook:
 
 
 def once(operation: str, act: Callable[[Mapping[str, Any]], object]) -> Hook:
-    """Return a hook that acts at the first call of an operation."""
+    """Return a hook that passes the parameters of an operation's first call to `act`."""
     done: list[str] = []
     return on(operation, lambda params: done or (done.append(operation), act(params)))
 

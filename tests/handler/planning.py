@@ -1,4 +1,4 @@
-"""The load balancers, buckets and topics of the planning tests, and questions about a state."""
+"""The load balancers, buckets and topics of the planning tests, and queries about a state."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ FOREIGN = f"arn:aws:sns:{REGION}:{ACCOUNT}:theirs"
 
 
 def logging(found: State, arn: str = WEB) -> Logging:
-    """Return how a load balancer that must exist logs."""
+    """Return the logging of a load balancer, which must exist."""
     there = found.load_balancers[arn]
     assert there is not None
     return there.logging
 
 
 def claim(found: State, name: str, tag: str = TAG) -> Registration:
-    """Return the only registration that a stack has in a bucket."""
+    """Return a stack's registration in a bucket, which must be its only one."""
     (mine,) = (each for each in bucket(found, name).register(HERE) if each.stack == tag)
     return mine
 
@@ -48,7 +48,7 @@ def statements(found: State, name: str) -> list[dict[str, Any]]:
 
 
 def subscriptions(found: State, arn: str) -> list[tuple[str, str]]:
-    """Return the protocols and endpoints that are subscribed to a topic."""
+    """Return the protocol and endpoint of each subscription to a topic."""
     return [(each.protocol, each.endpoint) for each in topic(found, arn).subscriptions]
 
 
@@ -59,7 +59,7 @@ def notified(name: str, topic: str = FOREIGN, **changed: Any) -> Bucket:
 
 
 def announced(*prefixes: str) -> State:
-    """Return `web`, `api`, ... that log to prefixes of a bucket that a foreign topic announces."""
+    """Return `web` and `api` logging to prefixes of a bucket that announces to a foreign topic."""
     names = ("web", "api")[: len(prefixes)]
     pairs = enumerate(zip(names, prefixes, strict=True), 1)
     albs = [alb(name, i, bucket="logs", prefix=prefix) for i, (name, prefix) in pairs]
@@ -67,9 +67,9 @@ def announced(*prefixes: str) -> State:
 
 
 def off(before: State, arn: str, found: State) -> LoadBalancer:
-    """Return a load balancer as it must be after the stack has released it: as it was before.
+    """Return a load balancer as the stack must leave it when releasing it: in its earlier state.
 
-    If it had no bucket, the stack's stays set, because AWS refuses to empty the attribute.
+    If no bucket was set, the stack's stays set, because AWS refuses to empty the attribute.
     """
     was, now = before.load_balancers[arn], found.load_balancers[arn]
     assert was and now

@@ -69,7 +69,7 @@ def checked(body: bytes) -> dict[str, Any]:
 
 
 def outputs(outcome: Outcome, hide: Hide = str) -> dict[str, str]:
-    """Return the output values of a success; CloudFormation does not show its reason."""
+    """Return the output values of a success, whose reason must be empty."""
     answer = checked(success(EVENT, PHYSICAL_ID, outcome, PROPERTIES, hide))
     assert (answer["Status"], answer["Reason"]) == ("SUCCESS", "")
     found: dict[str, str] = answer["Data"]
@@ -138,7 +138,7 @@ def test_outputs_tell_each_thing_once_and_what_was_left_out_and_what_stays() -> 
 
 
 def test_secret_is_hidden_in_outputs_before_they_are_cut() -> None:
-    """Otherwise a cut could leave a part of the secret at the end."""
+    """Otherwise, a cut could leave part of the secret at the end."""
     outcome = Outcome(warnings=("x" * 450 + "s3cr3t" * 200,), refused=(("arn", "to s3cr3t"),))
     data = outputs(outcome, lambda text: text.replace("s3cr3t" * 200, "…").replace("s3cr3t", "…"))
     assert data["NotOnboarded"] == "arn: to …"
@@ -146,7 +146,7 @@ def test_secret_is_hidden_in_outputs_before_they_are_cut() -> None:
 
 
 def test_deletion_is_told_without_data() -> None:
-    """Its reason is shown only in the function's log, and names load balancers by their ARNs."""
+    """Only the function's log shows a Delete's reason, which names load balancers by their ARNs."""
     stays = replace(LEFT_OUT, refused=(), warnings=())
     reason = (
         "Left in place (2): bucket old, which holds logs; topic t."
@@ -174,7 +174,7 @@ def test_deletion_is_told_without_data() -> None:
     ],
 )
 def test_what_does_not_fit_is_counted(items: list[str], limit: int, text: str) -> None:
-    """At least a part of the first item is shown; an ellipsis takes six bytes in JSON."""
+    """At least part of the first item is shown; an ellipsis takes six bytes in JSON."""
     assert cut(items, limit) == text
 
 
@@ -220,7 +220,7 @@ def test_answer_goes_only_where_cloudformation_can_be(url: str, allowed: bool) -
 def test_answer_is_sent_again_after_what_may_pass_until_that_is_hopeless(
     statuses: tuple[int, ...], sent: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A URL that has expired, or is somebody else's, does not become valid later."""
+    """A URL that has expired, or belongs to somebody else, never becomes valid."""
     received: list[tuple[str, bytes]] = []
 
     def send(url: str, body: bytes) -> int:
@@ -236,7 +236,7 @@ def test_answer_is_sent_again_after_what_may_pass_until_that_is_hopeless(
 
 
 class Server(ThreadingHTTPServer):
-    """Responds to each answer with fixed bytes; keeps its path, content type and body."""
+    """Responds to each answer with fixed bytes; keeps the answer's path, content type and body."""
 
     def __init__(self, response: bytes) -> None:
         super().__init__(("127.0.0.1", 0), Receive)

@@ -1,4 +1,4 @@
-"""Carrying out steps: what a failure stops, what is kept and reported, and what others need."""
+"""Carrying out steps: failures, things kept and reported, and things that others need."""
 
 import json
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def error(code: str, operation: str = "PutSomething", text: str = "no") -> Clien
 
 @dataclass
 class Bench:
-    """Records the steps that it takes; those in `failing` fail. It is also the S3 client."""
+    """Records each step that is taken; those in `failing` fail. A bench is also the S3 client."""
 
     failing: dict[model.Step, Exception] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
@@ -222,7 +222,7 @@ STEPS: dict[str, model.Step] = {
 def test_what_another_stack_or_a_later_event_needs_stays(
     found: list[Registration] | None, needed: set[str]
 ) -> None:
-    """A bucket that is gone is needed by nobody."""
+    """Nobody needs a bucket that is gone."""
     effects = Bench(policies={} if found is None else {"logs": claims(*found)}).effects()
     assert {name for name, step in STEPS.items() if effects.needed(step)} == needed
 

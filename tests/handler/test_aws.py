@@ -58,7 +58,7 @@ def aws(clock: Clock, *, deadline: float = 900.0, fresh: float = 0.0) -> Aws:
 
 
 class Operation:
-    """Raises the given errors, one for each call, and then returns; or always raises `always`."""
+    """Raises the given errors, one per call, and then returns; or raises `always` at every call."""
 
     def __init__(self, *errors: Exception, always: Exception | None = None) -> None:
         self.errors = iter(errors)
@@ -75,7 +75,7 @@ class Operation:
 
 
 def waited(always: Exception, *passing: Passing, fresh: float = 0) -> float:
-    """Return how many seconds pass until an error that lasts is raised."""
+    """Return the seconds until a persistent error is raised."""
     clock = Clock()
     operation = Operation(always=always)
     with pytest.raises(type(always)):
@@ -98,7 +98,7 @@ def test_pauses_grow_and_are_jittered() -> None:
     for each in (clock, other):
         with pytest.raises(ClientError):
             aws(each).call(Operation(always=error("SlowDown")))
-    assert clock.slept == other.slept  # because their seeds are the same
+    assert clock.slept == other.slept  # both have the same seed
     assert len(set(clock.slept)) == len(clock.slept)
     assert clock.slept[0] < 1 < clock.slept[4] <= max(clock.slept) <= 8
 

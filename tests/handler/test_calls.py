@@ -1,4 +1,4 @@
-"""Exactly which calls to AWS a run makes; docs/how-it-works.md says what each is for."""
+"""The exact calls to AWS that a run makes; docs/how-it-works.md gives each call's purpose."""
 
 from collections import Counter
 from typing import Any
@@ -49,7 +49,7 @@ class World:
         self.stack = Stack(clock, region=region, seed=1)
 
     def send(self, kind: str, given: Properties, old: Properties | None = None) -> Counter[str]:
-        """Send an event, which must succeed; return how often each operation was called."""
+        """Send an event, which must succeed; return each operation's number of calls."""
         calls: Counter[str] = Counter()
 
         def heard(service: str, operation: str, params: object) -> None:
@@ -70,8 +70,8 @@ class World:
     def fixed(self) -> Counter[str]:
         """Return the calls for one new bucket, however many load balancers log to it.
 
-        With an older boto3, the tags are put after creation, and the bucket's other name is read
-        twice.
+        With an older boto3, a separate call puts the tags, and the bucket is also looked up twice
+        under its other name.
         """
         older = [*["GetBucketTagging"] * 2, "PutBucketTagging"]
         return Counter(FIXED if self.tells_new_buckets else [*FIXED, *older])
@@ -102,7 +102,7 @@ def test_a_new_bucket_takes_21_calls_and_each_load_balancer_3(
 
 
 def test_a_named_bucket_may_be_somebody_elses_by_now() -> None:
-    """Others may know its name, so its settings, topic and region are read before it is changed."""
+    """Others may know the bucket's name, so its settings, topic and region are read first."""
     world = World(1)
     calls = world.send("Create", properties(*world.arns, LogBucketName="customers-own-name"))
     # The stack's own bucket is looked for under each of its names, before and after the changes.

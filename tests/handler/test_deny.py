@@ -27,7 +27,7 @@ def deny(**changed: object) -> dict[str, Any]:
 
 
 def denied(*statements: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Return the statements that deny the vendor to read and ELB to write an object."""
+    """Return the statements that deny the vendor reading, and ELB writing, an object."""
     document = json.dumps({"Version": "2012-10-17", "Statement": statements})
     return (
         denying(document, vendor(VENDOR, "aws"), "s3:GetObject", OBJECT),
@@ -79,7 +79,7 @@ VENDOR_ALONE = [
     deny(Condition={"Bool": {"aws:PrincipalIsAWSService": False}}),
     deny(Condition={"Bool": {"aws:ViaAWSService": "false"}}),
     deny(Condition=PERIMETER),
-    # Without Like, a wildcard stands for itself.
+    # Without `Like`, a wildcard is an ordinary character.
     deny(Condition={"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::999988887777:*"}}),
     deny(Condition={"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::*:role/reader"}}),
     deny(Condition={"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/*"}}),
@@ -108,7 +108,7 @@ NEITHER = [
     deny(Resource="arn:aws:s3:::logs/[a-z]*"),
     deny(Resource=None, NotResource="arn:aws:s3:::logs/*"),
 ]
-# Conditions of statements that deny neither.
+# Conditions under which a statement denies neither the vendor nor ELB.
 UNMET = [
     {"Bool": {"aws:SecureTransport": "false"}},
     {"Bool": {"aws:SecureTransport": False}},
@@ -131,7 +131,7 @@ UNMET = [
     {"StringEquals": {"aws:VpceOrgID": "o-123"}},
     {"StringNotEquals": {"aws:PrincipalOrgID": "o-123", "aws:PrincipalAccount": VENDOR}},
     {**OUTSIDERS, "Bool": {"aws:SecureTransport": "false"}},
-    # What follows may hold or not.
+    # These conditions may or may not be met.
     {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}},
     {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}},
     {"NumericLessThan": {"s3:TlsVersion": "1.2"}},

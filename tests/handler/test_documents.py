@@ -65,7 +65,7 @@ def test_other_form_means_the_same(other: str) -> None:
     ],
 )
 def test_other_content_is_another_policy(other: str | None) -> None:
-    """S3 keeps the order of statements, so a customer's must stay in the order that they had."""
+    """S3 keeps the order of statements, so the customer's statements must keep their order."""
     assert not same(json.dumps(BASE), other)
     one, two = ({"Statement": [*each]} for each in (BOTH, BOTH[::-1]))
     assert not same(json.dumps(one), json.dumps(two))

@@ -1,7 +1,7 @@
 """The code in the released templates needs nothing but the standard library and boto3.
 
-tests/rehearsal runs it for a stack's whole life. Here it is imported in a process that can import
-neither the project nor its dependencies, and its sources are read for imports that come later.
+tests/rehearsal runs the code for a stack's whole life. Here it is imported in a process that can
+import neither the project nor its dependencies. Its sources are also searched for later imports.
 """
 
 import ast
@@ -19,7 +19,7 @@ import pytest
 from dt_logs_cfn.release.build import STACK_TEMPLATES, build_release
 from dt_logs_cfn.settings import Settings
 
-# boto3's packages in a Lambda runtime; the function's process may load these and no others.
+# boto3's packages in a Lambda runtime; the function's process may load only these.
 BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 DRIVER = """
 import importlib.util, json, sys
@@ -70,7 +70,7 @@ def test_released_code_loads_the_standard_library_and_boto3_alone(
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
-    """Yield the top-level names of all imports, except those for type checkers and of siblings."""
+    """Yield the top-level names of all imports, except relative and type-checking imports."""
     for node in ast.iter_child_nodes(tree):
         match node:
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):

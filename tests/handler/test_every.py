@@ -1,4 +1,4 @@
-"""Many load balancers: handled in parallel, failing separately, and limited by the time."""
+"""Many load balancers: handled in parallel, failing separately, and limited by the time left."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_number_of_workers_does_not_change_the_result(every: bool) -> None:
 
 @WORKERS
 def test_the_first_error_in_order_is_the_one_that_is_told(workers: int) -> None:
-    """Another load balancer may fail earlier. The Delete that follows undoes what was done."""
+    """Another load balancer may fail earlier. The Delete that follows undoes the changes."""
     fleet = Fleet(20, workers)
     fleet.before = refused(fleet, 3, 4, 17)
     reason = fleet.fail(properties(*fleet.arns))
@@ -58,7 +58,7 @@ def test_the_first_error_in_order_is_the_one_that_is_told(workers: int) -> None:
 
 @WORKERS
 def test_one_that_cannot_be_changed_is_left_out_and_told(workers: int) -> None:
-    """Its claim is removed, and so are the bucket, topic and notification that only it needs."""
+    """The refused one's claim is removed, with the bucket, topic and notification only it needs."""
     fleet = Fleet(5, workers)
     fleet.customer(customers_bucket)
     for number in (0, 1, 3, 4):
@@ -132,7 +132,7 @@ def test_logging_that_is_turned_on_meanwhile_is_not_moved() -> None:
     fleet = Fleet(12, workers=8)
     customers_bucket(fleet.account)
 
-    # Between the first look and the change.
+    # This happens between the first read and the change.
     fleet.after = on("CreateTopic", lambda params: fleet.set(7, CUSTOMERS, "mine", enabled=True))
     told = fleet.succeed("Create", EVERY)
     assert fleet.location(7) == (CUSTOMERS, "mine")
@@ -158,7 +158,7 @@ class Deaf:
 
 
 def test_an_answer_that_does_not_show_the_change_is_not_believed() -> None:
-    """The load balancer is read back, and set again."""
+    """The function reads the load balancer again, and repeats the change."""
     fleet = Fleet(2)
     deaf = Deaf(fleet.account.elbv2)
     fleet.clients = lambda: (deaf, fleet.account.s3, fleet.account.sns)
@@ -176,12 +176,12 @@ def test_an_answer_that_does_not_show_the_change_is_not_believed() -> None:
     ids=["to look at", "to set"],
 )
 def test_more_than_fit_are_refused_with_a_number(count: int, told: str) -> None:
-    """Of 60 s, 30 s are kept for the answer. Looking at one takes 0.3 s, and setting it 0.4 s."""
+    """Of 60 s, 30 s are kept for the answer. Looking at one takes 0.3 s, setting one 0.4 s."""
     assert told in Fleet(count).fail(EVERY, seconds=60)
 
 
 def test_as_many_as_fit_are_taken_and_only_what_is_to_be_set_counts() -> None:
-    """Otherwise an Update of an account that is already onboarded, or a rollback, would not fit."""
+    """Otherwise, there would be no time to update an onboarded account, or to roll back."""
     fleet = Fleet(75)
     fleet.succeed("Create", EVERY, seconds=60)
     assert all(fleet.logs())
@@ -190,7 +190,7 @@ def test_as_many_as_fit_are_taken_and_only_what_is_to_be_set_counts() -> None:
 
 
 def test_an_update_takes_what_fits_and_tells_the_rest() -> None:
-    """Of 120 s, 30 s are kept for the answer, 60 s for leaving. So 75 fit, at 0.4 s each."""
+    """Of 120 s, 30 s are kept for the answer, 60 s for leaving buckets. At 0.4 s each, 75 fit."""
     fleet = Fleet(5)
     fleet.send("Create", EVERY)
     fleet.arns += [fleet.account.add_load_balancer(f"new{each}") for each in range(78)]
@@ -205,7 +205,7 @@ def test_an_update_takes_what_fits_and_tells_the_rest() -> None:
 
 
 def test_neither_leaving_nor_the_way_back_is_refused() -> None:
-    """The failed Update could not even look at all of them in its time."""
+    """The failed Update has too little time even to look at all load balancers."""
     fleet = Fleet(241)
     named = properties(fleet.arns[0])
     fleet.send("Create", named)
@@ -220,7 +220,7 @@ def test_neither_leaving_nor_the_way_back_is_refused() -> None:
 
 
 def test_delete_is_never_refused_and_covers_every_load_balancer_with_the_mark() -> None:
-    """It also covers load balancers that the parameters do not name."""
+    """The Delete also covers load balancers that the parameters do not name."""
     fleet = Fleet(200)
     fleet.succeed("Create", EVERY)
     fleet.leave(properties(fleet.arns[0]), seconds=60)
@@ -229,7 +229,7 @@ def test_delete_is_never_refused_and_covers_every_load_balancer_with_the_mark() 
 
 @pytest.mark.parametrize("kind", ["refused", "changed by the customer"])
 def test_one_odd_load_balancer_costs_a_thousand_no_time(kind: str) -> None:
-    """Calls take as long as ELB's documented rates imply: ten a second, three of them changes."""
+    """Calls keep to ELB's documented rates: ten a second, at most three of them changes."""
     fleet = Fleet(1000)
     customers_bucket(fleet.account)
     fleet.set(7, CUSTOMERS, "alb", enabled=False)

@@ -1,4 +1,4 @@
-"""Failures during a run over many load balancers: no bucket is lost, no rollback is refused."""
+"""Failures during a run over many load balancers: no bucket is lost, and no rollback is refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_bucket_does_not_go_while_one_that_could_not_move_logs_there(workers: 
 
 
 def denied(fleet: Fleet) -> Hook:
-    """Return a hook that denies any change of one load balancer."""
+    """Return a hook that denies any change to one load balancer."""
 
     def deny(params: Mapping[str, Any]) -> None:
         if params["LoadBalancerArn"] == fleet.arns[2]:
@@ -66,7 +66,7 @@ def throttled(fleet: Fleet, name: str) -> Hook:
 
 @pytest.mark.parametrize("operation", ["", MODIFY, "DescribeLoadBalancerAttributes"])
 def test_one_that_works_is_not_given_up_and_the_update_goes_back(operation: str) -> None:
-    """It can be changed by no means, or is throttled, which is not a refusal."""
+    """One load balancer cannot be changed at all, or is throttled, which is not a refusal."""
     fleet = Fleet(4)
     fleet.send("Create", ONE)
     before = fleet.account.snapshot()
@@ -79,7 +79,7 @@ def test_one_that_works_is_not_given_up_and_the_update_goes_back(operation: str)
     assert (fleet.logs()[2], fleet.location(2)[0]) == (True, "bucket-one")
     assert "bucket-one" in fleet.account.world.buckets
     if operation:
-        assert list(fleet.account.world.buckets) == ["bucket-one"]  # the old role covers no other
+        assert list(fleet.account.world.buckets) == ["bucket-one"]  # the old role covers only this
     else:
         fleet.before = no_hook
     fleet.succeed("Update", ONE, TWO)
@@ -90,7 +90,7 @@ RULE = {"ID": "org", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration"
 
 
 def remediated(account: Account, bucket: str) -> None:
-    """Configure a bucket as an account's automation configures every new one."""
+    """Configure a bucket as an account's automation configures every new bucket."""
     rules: Any = {"Rules": [RULE]}
     account.s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=rules)
     account.s3.put_bucket_notification_configuration(
@@ -99,7 +99,7 @@ def remediated(account: Account, bucket: str) -> None:
 
 
 def kept(account: Account) -> tuple[bool, bool]:
-    """Tell whether the automation's lifecycle rule and EventBridge setting are still there."""
+    """Return whether the automation's lifecycle rule and EventBridge setting are still there."""
     (name,) = account.world.buckets
     rules = account.s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     found = account.s3.get_bucket_notification_configuration(Bucket=name)
@@ -192,7 +192,7 @@ def test_a_new_bucket_is_named_as_its_region_allows(region: str, ending: str) ->
 
 
 def test_a_bucket_that_takes_no_more_tags_fails_no_delete() -> None:
-    """A Delete writes what stays into a tag of the bucket, but S3 allows only 50 tags."""
+    """A Delete notes the leftovers in a tag on the bucket, but S3 allows only 50 tags."""
     fleet = Fleet(1)
     fleet.succeed("Create", EVERY)
     ((name, bucket),) = fleet.account.world.buckets.items()
@@ -203,7 +203,7 @@ def test_a_bucket_that_takes_no_more_tags_fails_no_delete() -> None:
 
 
 def test_a_fault_is_logged_even_if_all_is_as_requested(capsys: pytest.CaptureFixture[str]) -> None:
-    """After a failure the run looks once more; that must not hide an unexpected exception."""
+    """After a failure, the run reads the account again; this must not hide an unexpected error."""
     fleet = Fleet(1)
     done: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Planning the way out: what our marks show as the stack's is removed, unless others use it."""
+"""Planning a removal: it covers everything marked as the stack's, unless others use it."""
 
 import json
 from dataclasses import replace
@@ -54,7 +54,7 @@ ARN = topic_arn("logs")
 def test_customers_bucket_is_left_as_it_was_found(
     policy: str | None, configuration: dict[str, Any], prefix: str, enabled: bool, scope: str
 ) -> None:
-    """A Create and then a Delete change nothing, whatever somebody has configured in the bucket."""
+    """A Create followed by a Delete changes nothing, whatever the bucket's configuration."""
     logs = model.Bucket("logs", policy=policy, notifications=configuration, region="us-east-1")
     before = state(alb(bucket="logs", prefix=prefix, enabled=enabled), buckets=(logs,))
     try:
@@ -96,9 +96,9 @@ def test_vendors_right_goes_first_then_logging_and_the_register_last() -> None:
 
 @BOTH
 def test_delete_goes_on_from_where_another_has_stopped(before: model.State) -> None:
-    """After each step, the registration, which no longer grants anything, shows what is left.
+    """After each step, the registration shows what is left to do, but no longer grants anything.
 
-    A Delete of what is gone, or never was, does nothing.
+    If everything is gone, or nothing was ever set up, a Delete does nothing.
     """
     assert plan(request("Delete", WEB), before).steps == ()
     there = after(request("Create", WEB), before)
@@ -142,7 +142,7 @@ def test_load_balancer_that_somebody_changed_is_left_alone(changed: model.Loggin
 
 
 def test_bucket_of_ours_stays_while_anything_logs_to_it() -> None:
-    """If it were deleted, whoever took its name would get the logs."""
+    """If the bucket were deleted, whoever took its name would get the logs."""
     there = after(request("Create", WEB), NEW)
     guest = alb("guest", 9, bucket=OWN_BUCKET, prefix="guest")
     crowded = moved(there, guest.arn, guest.logging)
@@ -171,9 +171,9 @@ def test_shared_pieces_stay_until_the_last_stack_goes(before: model.State, first
 @pytest.mark.parametrize("other", [ENDPOINT, QUEUE])
 @pytest.mark.parametrize("claimed", [True, False], ids=["claimed", "unclaimed"])
 def test_each_stack_ends_its_own_endpoint_on_a_shared_topic(other: str, claimed: bool) -> None:
-    """If two stacks leave at once, each may see the other's claim, and leave what they share.
+    """Two stacks deleted at once may see each other's claims, so both keep the shared resources.
 
-    The registration of the second is gone then, but its endpoint must end, too.
+    The second stack's registration is then gone, but its endpoint must still be unsubscribed.
     """
     one = after(request("Create", WEB), ADOPTED)
     both = after(request("Create", WEB, NotificationEndpoint=other, stack=THERE), one)
@@ -263,7 +263,7 @@ def filter_of(found: model.State) -> list[str]:
 def test_subscription_to_a_foreign_topic_changes_its_filter_with_the_load_balancers(
     arns: list[str],
 ) -> None:
-    """A new load balancer changes the subscription's filter; the old one must not end it."""
+    """Replacing a load balancer changes the filter, but does not end the subscription."""
     there = after(request("Create", *arns), announced("web", "api"))
     assert filter_of(there) == ["api", "web"][-len(arns) :]
     asked = request("Update", API, old=properties(*arns), at=LATER)
@@ -285,7 +285,7 @@ def test_stacks_that_share_a_subscription_leave_each_others_filter() -> None:
 
 
 def test_statement_edited_by_somebody_keeps_what_is_shared() -> None:
-    """Only the digest in the Sid still shows its location, so it claims all of that location."""
+    """Only the digest in its Sid still shows the location, so the statement claims all of it."""
     one = after(request("Create", WEB), ADOPTED)
     both = after(request("Create", WEB, stack=THERE), one)
     policy = json.loads(bucket(both, "logs").policy or "")

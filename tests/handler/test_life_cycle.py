@@ -1,4 +1,4 @@
-"""Create, Update and Delete in ordinary cases, each checked by reading the account in moto back.
+"""Create, Update and Delete in ordinary cases, each checked by reading back the account in moto.
 
 tests/lifecycle has many more cases, in our own emulated account.
 """
@@ -37,7 +37,7 @@ class Stack:
     def succeed(
         self, kind: str, given: Properties, old: Properties | None = None
     ) -> tuple[dict[str, str], str]:
-        """Send an event that must succeed; return the values for the outputs, and the reason."""
+        """Send an event that must succeed; return the outputs' values and the reason."""
         self.clock.sleep(60)
         sent = event(kind, given, old, at=self.clock.now)
         answer = run_event(sent, self.account.clients, self.clock)
@@ -113,7 +113,7 @@ def test_star_takes_in_load_balancers_made_since(
 def test_bucket_with_logs_or_versions_keeps_them_and_the_rules_of_others(
     account: Account, stack: Stack
 ) -> None:
-    """With versioning, deleting the test file adds a marker; both expire after LogRetentionDays."""
+    """With versioning, the deleted test file and its marker expire after LogRetentionDays."""
     web, own = account.add_load_balancer(), account.own_bucket
     stack.succeed("Create", properties(web))
     log = f"dt-logs-analysis/{TAG}/{BELOW}2026/03/01/x.log.gz"
@@ -146,7 +146,7 @@ def test_bucket_with_logs_or_versions_keeps_them_and_the_rules_of_others(
 
 
 def test_deleting_twice_or_what_never_was_succeeds(account: Account, stack: Stack) -> None:
-    """Where the vendor reads a whole location, the statement does not name the load balancer."""
+    """If the vendor reads a whole location, the statement does not name the load balancer."""
     web, api = account.add_load_balancer("web"), account.add_load_balancer("api")
     account.add_bucket("company-logs")
     account.set_logging(api, "company-logs", "api")
@@ -162,7 +162,7 @@ def test_deleting_twice_or_what_never_was_succeeds(account: Account, stack: Stac
 
 
 def test_outdated_event_changes_nothing(account: Account, stack: Stack) -> None:
-    """A later event has overtaken it, or it is older than CloudFormation waits for an answer."""
+    """The event was overtaken by a later one, or CloudFormation no longer waits for its answer."""
     web, api = account.add_load_balancer("web"), account.add_load_balancer("api")
     started = stack.clock.now
     stack.succeed("Create", properties(web))
@@ -181,7 +181,7 @@ def test_outdated_event_changes_nothing(account: Account, stack: Stack) -> None:
 def test_load_balancer_that_was_moved_since_leaves_nothing_behind(
     account: Account, stack: Stack, privileges: str, narrowed: list[str], kind: str
 ) -> None:
-    """The register is not in the bucket where it logs now; a search of all buckets finds it."""
+    """The load balancer's current bucket has no register; a search of all buckets finds it."""
     web = account.add_load_balancer()
     for name in ("company-logs", "new-logs"):
         account.add_bucket(name)

@@ -59,14 +59,14 @@ def test_any_event_with_an_answer_url_gets_one_answer(given_event: dict[str, obj
 
 @pytest.mark.parametrize("url", [None, 7, "", "file:///tmp/answer", ["https://a.example.com/"]])
 def test_event_without_an_answer_url_gets_none(url: object) -> None:
-    """test_answer.py has the URLs that are accepted."""
+    """test_answer.py has the accepted URLs."""
     assert answers({**recorded("create"), "ResponseURL": url}, _no_clients, Clock()) == []
 
 
 @STEADY
 @given(json_values | st.dictionaries(st.sampled_from(FIELDS), json_values))
 def test_no_event_raises(given_event: object) -> None:
-    """Lambda would retry the event."""
+    """After an exception, Lambda would retry the event."""
     assert answers(given_event, _no_clients, Clock()) == []
 
 
@@ -109,7 +109,7 @@ def test_log_has_a_json_object_a_line_and_nothing_secret_like_the_answers(
 def test_resource_keeps_its_id_where_its_event_is_refused(
     account: Account, clock: Clock, kind: str
 ) -> None:
-    """CloudFormation would take another ID for a replacement, and send a Delete for the first."""
+    """CloudFormation would take a new ID for a replacement, and send a Delete for the old one."""
     sent = event(kind, properties(WEB, LoadBalancerArns="nonsense"), at=NOON - 1200)
     refused = [run_event(sent, _no_clients, Clock())]
     web = account.add_load_balancer()
@@ -139,7 +139,7 @@ def test_what_was_left_out_of_a_success_is_logged_too(
 
 
 class Failing:
-    """A client of which every call fails with the same error."""
+    """A client whose calls all fail with the same error."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error

@@ -1,4 +1,4 @@
-"""What a state shows: who turned logging on, how long logs are kept, what a step changes."""
+"""A state shows who turned logging on and how long logs are kept; steps change it."""
 
 from dataclasses import replace
 from typing import Any
@@ -64,7 +64,7 @@ TURNED_ON: dict[str, tuple[State, str, str, str | None]] = {
 def test_logging_is_ours_by_its_mark_and_what_is_registered_there(
     found: State, bucket: str, prefix: str, tag: str | None, enabled: bool
 ) -> None:
-    """A controller that sets another bucket and leaves the prefix has taken the logging over."""
+    """A controller that sets another bucket and leaves the prefix has taken over the logging."""
     assert found.turned_on(Logging(enabled, bucket, prefix), HERE) == tag
 
 
@@ -97,7 +97,7 @@ SIZE = {"TransitionDefaultMinimumObjectSize": "varies_by_storage_class"}
 def test_retention_comes_beside_the_rules_of_others(
     lifecycle: dict[str, Any], after: dict[str, Any]
 ) -> None:
-    """S3 refuses to mix rules with and without a filter, and a put replaces everything."""
+    """S3 refuses rules with a filter beside rules without one, and a put replaces all rules."""
     step = SetRetention("logs", 30)
     assert step.applied(lifecycle) == after
     assert step.applied(after) == after
@@ -120,7 +120,7 @@ def test_retention_comes_beside_the_rules_of_others(
     ],
 )
 def test_retention_is_read_where_it_holds_for_versions_too(rule: Any, days: int | None) -> None:
-    """Otherwise nothing would ever be deleted after somebody has turned on versioning."""
+    """Otherwise, nothing would ever be deleted once somebody turns on versioning."""
     rules = rule if isinstance(rule, list) else [rule]
     assert Bucket("logs", lifecycle={"Rules": [THEIRS, *rules]}).retention == days
 

@@ -58,7 +58,7 @@ TOPICS = "arn:aws:sns:us-east-1:123456789012:dt-logs-analysis-1-"
     [
         (HERE, "logs", f"{TOPICS}logs"),
         (HERE, "my.logs", f"{TOPICS}my-logs_708feaf211901512"),
-        # Until March 2018, us-east-1 accepted these names, too; each has its own topic.
+        # Until March 2018, us-east-1 also accepted these names; each has its own topic.
         (HERE, "my_logs", f"{TOPICS}my-logs_c95a47dce1078038"),
         (HERE, "My.Logs", f"{TOPICS}My-Logs_976a77b6e9693705"),
         (HERE, "My-Logs", f"{TOPICS}My-Logs"),
@@ -113,7 +113,7 @@ def test_mark_is_at_the_end_of_the_prefix(prefix: str, mark: str | None) -> None
 @example("_", TAG, True)
 @example("_/web", TAG, True)
 def test_mark_is_put_once_and_taken_off_again(prefix: str, tag: str, kept: bool) -> None:
-    """The mark shows whether the customer chose bucket and prefix; if so, both can be restored."""
+    """The mark shows if the customer chose the bucket and prefix; if so, both can be restored."""
     assert unmarked(prefix) == prefix
     there = marked(prefix, tag, kept=kept)
     assert Location("logs", there).mark == tag
@@ -126,7 +126,7 @@ def test_mark_is_put_once_and_taken_off_again(prefix: str, tag: str, kept: bool)
     ("name", "notification", "bucket"),
     [
         ("dt-logs-analysis-1-0123456789abcdef", True, False),
-        ("dt-logs-analysis-27-0123456789abcdef", True, False),  # of a future release
+        ("dt-logs-analysis-27-0123456789abcdef", True, False),  # a future release's
         ("dt-logs-analysis-1-0123456789abcde", False, False),
         ("dt-logs-analysis-x-0123456789abcdef", False, False),
         ("dt-logs-analysis", False, False),

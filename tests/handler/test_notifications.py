@@ -1,4 +1,4 @@
-"""Editing notifications, and finding what S3 would refuse before anything is written."""
+"""Editing notifications, and predicting S3's refusals before anything is written."""
 
 import copy
 import json
@@ -35,7 +35,7 @@ def going(*prefixes: str) -> NotificationEdit:
 
 
 def unordered(configuration: Any) -> Any:
-    """Return a configuration in a form for comparison that ignores the order of its lists."""
+    """Return a configuration in a comparable form that ignores the order of its lists."""
     return {
         kind: sorted(json.dumps(each, sort_keys=True) for each in value)
         if isinstance(value, list)
@@ -95,7 +95,7 @@ def test_what_came_goes_and_leaves_the_rest_as_it_was(
 def test_edits_of_two_stacks_commute(
     configuration: dict[str, Any], mine: list[str], others: list[str]
 ) -> None:
-    """At the same location both put the same entry; elsewhere neither touches the other's."""
+    """At a shared location, both put the same entry; elsewhere, neither touches the other's."""
     first, second = coming(*mine), coming(*others)
     one = second.applied(first.applied(configuration))
     two = first.applied(second.applied(configuration))
@@ -105,7 +105,7 @@ def test_edits_of_two_stacks_commute(
 
 
 def test_entry_in_another_form_is_left_alone() -> None:
-    """S3 returns filter names with a capital letter, and may reorder the rules."""
+    """S3 capitalises filter names in its answers, and may reorder the rules."""
     answered = ours("web")
     rules = answered["Filter"]["Key"]["FilterRules"]
     answered["Filter"] = {
@@ -133,7 +133,7 @@ ARNS = {
 
 
 def foreign(events: list[str], kind: str = "Topic", **rules: str) -> dict[str, Any]:
-    """Return a configuration with one entry that is somebody else's."""
+    """Return a configuration with a single entry, which is somebody else's."""
     key, arn = ARNS[kind]
     filters = [{"Name": name, "Value": value} for name, value in rules.items()]
     limited = {"Filter": {"Key": {"FilterRules": filters}}} if rules else {}
@@ -178,7 +178,7 @@ COVERING = [
 
 @pytest.mark.parametrize("configuration", COVERING)
 def test_topic_that_is_told_of_every_log_object_is_shared(configuration: dict[str, Any]) -> None:
-    """It is not shared by a role that may not unsubscribe."""
+    """Under a role that may not unsubscribe, the topic is not shared."""
     assert covering(configuration) == THEIRS
     with pytest.raises(Refused, match="their-entry"):
         covering(configuration, share=False)
@@ -197,7 +197,7 @@ IN_THE_WAY = [
     foreign([CREATED], "LambdaFunction", prefix="web"),
     foreign(["s3:ObjectCreated:CompleteMultipartUpload"], "Queue", prefix="web/"),
     *(json.loads(json.dumps(foreign([CREATED])).replace(THEIRS, each)) for each in OTHERS),
-    {  # a topic is shared only if its entry is the only one in the way
+    {  # a topic is shared only if no other entry overlaps
         "TopicConfigurations": [
             *foreign([CREATED], prefix="web/")["TopicConfigurations"],
             *foreign([CREATED], prefix=f"web/{BELOW}2026/")["TopicConfigurations"],

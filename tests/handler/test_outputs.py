@@ -1,6 +1,6 @@
-"""The outputs of a stack contain no secret, whatever AWS or the customer repeats.
+"""A stack's outputs contain no secret, even if AWS or the customer repeats one.
 
-`test_answer.py` has how outputs are written, and `test_every.py` what they say of whole runs.
+`test_answer.py` tests how outputs are written; `test_every.py` tests the outputs of whole runs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def announced(identifier: str) -> Callable[[Case, dict[str, object]], None]:
 
 
 def refused_with_the_url(case: Case, event: dict[str, object]) -> None:
-    """Let ELB refuse to change the second load balancer, and repeat the answer's URL."""
+    """Let ELB refuse to change the second load balancer, and repeat the answer URL in the error."""
 
     def refuse(params: Any) -> None:
         if params["LoadBalancerArn"] == case.arns[1]:

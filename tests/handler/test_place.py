@@ -1,4 +1,4 @@
-"""Where each load balancer will log: the customer's choice stays, the others get a bucket."""
+"""Where each load balancer will log: the customer's choice stays; the others get a bucket."""
 
 from dataclasses import replace
 from random import Random
@@ -59,7 +59,7 @@ def set_off(prefix: str, bucket: str = "logs") -> State:
     return state(alb(bucket=bucket, prefix=prefix, enabled=False), buckets=(LOGS,))
 
 
-# An update of the runtime may bring a boto3 that knows the namespace of our other name.
+# A runtime update may bring a boto3 that knows the namespace of the bucket's other name.
 OLDER = state(alb(), buckets=(Bucket(GLOBAL_BUCKET, tags={"dt-logs-analysis:stack": TAG}),))
 THERE_ALREADY: dict[str, object] = {"LogBucketName": "logs"}
 PLACED: dict[str, tuple[State, dict[str, object], Logging]] = {
@@ -72,7 +72,7 @@ PLACED: dict[str, tuple[State, dict[str, object], Logging]] = {
     "bucket": (set_off("web"), {}, Logging(True, "logs", f"web/{MARK}")),
     "prefix like our own": (set_off("_web"), {}, Logging(True, "logs", f"__web/{MARK}")),
     "bucket and folders": (set_off("a/b"), {}, Logging(True, "logs", f"a/b/{MARK}")),
-    # AWS refuses to empty the attribute, so the name stays after its stack was deleted.
+    # AWS refuses to empty the attribute, so a bucket's name stays after its stack is deleted.
     "bucket that is gone": (set_off("", "gone"), {}, Logging(True, OWN_BUCKET, MARK)),
     "bucket that was ours": (set_off("", OTHER_BUCKET), {}, Logging(True, OWN_BUCKET, MARK)),
 }
@@ -82,9 +82,9 @@ PLACED: dict[str, tuple[State, dict[str, object], Logging]] = {
 def test_customers_choice_stays_and_the_others_get_a_bucket(
     before: State, given: dict[str, object], to: Logging
 ) -> None:
-    """A Delete restores bucket and prefix as they were, if the bucket is not ours.
+    """If the bucket is not ours, a Delete restores the original bucket and prefix.
 
-    It also does that if somebody has switched logging off since.
+    It does so even if somebody has turned logging off meanwhile.
     """
     there = after(request("Create", WEB, **given), before)
     assert logging(there) == to
@@ -99,7 +99,7 @@ def test_customers_choice_stays_and_the_others_get_a_bucket(
 
 
 def test_load_balancers_of_one_location_are_one_claim() -> None:
-    """They log on as they did. The whole location is claimed where that is asked for."""
+    """Their logging stays unchanged. VendorReadScope=Location claims the whole location."""
     albs = [alb("web", 1, bucket="logs"), alb("api", 2, bucket="logs"), alb("x", 3, bucket="logs")]
     before = state(*albs, buckets=(LOGS,))
     found = after(request("Create", WEB, API, LogBucketName="other"), before)
@@ -112,13 +112,13 @@ def test_load_balancers_of_one_location_are_one_claim() -> None:
 
 
 def test_another_stacks_own_location_is_shared_by_load_balancer() -> None:
-    """The load balancer keeps logging there. This stack has fewer of them, so it names its own."""
+    """`web` keeps logging to that location. This stack has only `web`, so its claim names it."""
     theirs = after(request("Create", WEB, API, stack=THERE), TWO)
     found = after(request("Create", WEB), theirs)
     assert logging(found) == Logging(True, OTHER_BUCKET, f"dt-logs-analysis/{OTHER_TAG}")
     mine = claim(found, OTHER_BUCKET)
     assert mine.load_balancers == {WEB_NAME}
-    assert mine.turned_on  # by the other stack; copied, because that one may leave first
+    assert mine.turned_on  # copied from the other stack, which may be deleted first
 
 
 def test_new_log_bucket_moves_no_load_balancer_that_another_stack_needs() -> None:
@@ -130,7 +130,7 @@ def test_new_log_bucket_moves_no_load_balancer_that_another_stack_needs() -> Non
 
 
 def test_own_location_is_not_read_whole_once_another_stack_needs_it_for_others() -> None:
-    """The load balancer that was removed keeps logging there, only for the other stack."""
+    """The removed load balancer keeps logging to the location, now only for the other stack."""
     there = after(request("Create", WEB, API), TWO)
     both = after(request("Create", API, stack=THERE), there)
     found = after(request("Update", WEB, old=properties(WEB, API), at=LATER), both)
@@ -144,10 +144,10 @@ def test_own_location_is_not_read_whole_once_another_stack_needs_it_for_others()
 def test_logging_that_the_stack_turned_on_is_known_without_a_registration(
     bucket: str, ours: set[Location]
 ) -> None:
-    """It is where LogBucketName says, or where the run has turned it on.
+    """The logging is in LogBucketName, or where the run has turned it on.
 
-    A failed run may have left the prefix, but no registration; or the stack's Delete or another
-    writer may have removed the registration meanwhile.
+    A failed run may have left the prefix without a registration. The stack's Delete or another
+    writer may also have removed the registration.
     """
     there = Location("logs", f"web/{MARK}")
     for asked in (
@@ -182,7 +182,7 @@ REFUSED = [
 def test_load_balancer_that_cannot_be_onboarded_is_named(
     before: State, what: str, fix: str
 ) -> None:
-    """One bad load balancer stops all that are named."""
+    """If load balancers are named, a single bad one stops them all."""
     with pytest.raises(Refused) as refused:
         planned(request("Create", API, WEB), before)
     assert WEB_NAME in refused.value.what
@@ -209,7 +209,7 @@ def test_load_balancer_that_never_was_fails_an_update() -> None:
 
 
 def test_rollback_goes_back_to_a_load_balancer_that_vanished_meanwhile() -> None:
-    """The event's old properties do not name it; the register has the earlier request's digest."""
+    """The old properties do not name the load balancer; the register has the earlier digest."""
     there = after(request("Create", WEB, API), TWO)
     updated = after(request("Update", WEB, old=properties(WEB, API), at=LATER), there)
     back = request("Update", WEB, API, old=properties(WEB), at=LAST)
@@ -220,7 +220,7 @@ def test_rollback_goes_back_to_a_load_balancer_that_vanished_meanwhile() -> None
 
 @pytest.mark.parametrize("old", [properties(WEB), properties(API)])
 def test_update_succeeds_where_all_load_balancers_have_vanished(old: dict[str, object]) -> None:
-    """A rollback to a single load balancer that no longer exists must not strand the stack."""
+    """A rollback to a single load balancer that no longer exists must still succeed."""
     there = after(request("Create", WEB), NEW)
     if old != properties(WEB):
         before = moved(there, API, Logging())
@@ -246,7 +246,7 @@ RECOGNISED: dict[str, tuple[list[str], dict[str, object], list[str], bool]] = {
 def test_request_is_recognised_by_what_the_register_remembers(
     arns: list[str], given: dict[str, object], known: list[str], again: bool
 ) -> None:
-    """The register has names if the vendor reads by load balancer, and a digest of the request."""
+    """The register has a digest of the request, and names if the vendor reads by load balancer."""
     before = state(alb(bucket="logs"), alb("api", 2), alb("new", 9), buckets=(LOGS,))
     there = after(request("Create", WEB, API), before)
     nothing = properties(alb_arn("x", 7))

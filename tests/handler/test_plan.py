@@ -1,4 +1,4 @@
-"""Planning the way in: what a plan adds to an account, and how two stacks share it."""
+"""Planning the onboarding: additions to an account, and how two stacks share them."""
 
 import json
 from dataclasses import replace
@@ -77,7 +77,7 @@ def test_what_somebody_changed_at_our_bucket_is_put_right(settings: dict[str, An
 
 
 def test_log_bucket_of_the_customers_gets_a_reader_and_announcements_alone() -> None:
-    """ELB can already write there, and whether to require TLS is the customer's decision."""
+    """ELB can already write to the bucket; whether to require TLS is the customer's decision."""
     found = after(request("Create", WEB), ADOPTED)
     first, read = statements(found, "logs")
     assert first == THEIRS
@@ -95,7 +95,7 @@ def test_log_bucket_of_the_customers_gets_a_reader_and_announcements_alone() -> 
 
 
 def test_register_comes_first_and_logging_last() -> None:
-    """Whatever an interrupted run leaves can then be found by the register."""
+    """The register then shows whatever an interrupted run has left."""
     steps = planned(request("Create", WEB, API), state(alb(), alb("api", 2)))[0].steps
     kinds = [type(step) for step in steps]
     assert kinds[0] is CreateBucket
@@ -104,7 +104,7 @@ def test_register_comes_first_and_logging_last() -> None:
 
 
 def test_documented_role_creates_topics_without_reading_them() -> None:
-    """It may only create topics and subscribe; to tag a topic, it would need a permission."""
+    """The role may only create topics and subscribe; tagging a topic needs another permission."""
     asked = request("Create", WEB, Privileges="documented", ResourceTags=["team=logs"])
     plan, found = planned(asked, state(alb(), documented=True))
     assert planned(asked, found)[0].changes == ()
@@ -117,7 +117,7 @@ def test_documented_role_creates_topics_without_reading_them() -> None:
 
 
 def test_topic_that_already_gets_the_objects_is_shared_with_a_filter() -> None:
-    """Not by the documented role, which could not end the subscription again."""
+    """The documented role does not share the topic, because it could not end the subscription."""
     before = announced("web")
     guest = Subscription(f"{FOREIGN}:1", FOREIGN, "email", "a@example.com")
     found = after(
@@ -144,7 +144,7 @@ def test_our_endpoint_on_a_foreign_topic_without_our_filter_is_in_the_way() -> N
 
 
 def test_topic_is_shared_for_one_bucket_alone() -> None:
-    """A topic has only one subscription for an endpoint, and a run sees only its own buckets."""
+    """A topic has only one subscription per endpoint, and a run sees only its own buckets."""
     known = topic(after(request("Create", WEB), announced("web")), FOREIGN)
     two = state(alb("api", 2, bucket="two"), buckets=(notified("two"),), topics=(known,))
     with pytest.raises(Refused) as refused:
@@ -154,7 +154,7 @@ def test_topic_is_shared_for_one_bucket_alone() -> None:
 
 
 def test_entry_in_the_way_is_refused_before_anything_is_done() -> None:
-    """`*` leaves out what logs there."""
+    """`*` leaves out the load balancers that log there."""
     logs = notified("logs", Events=["s3:ObjectCreated:Put"])
     before = state(alb(bucket="logs"), alb("api", 2), buckets=(logs,))
     with pytest.raises(Refused, match="by the notification theirs to"):
@@ -205,7 +205,7 @@ def asked(kind: str, new: Any, old: Any = None, at: float = NOON) -> Request:
 
 
 def meaning(found: State) -> Any:
-    """Return a state in a form for comparison, without the register's times and digests."""
+    """Return a state in a comparable form, without the register's times and digests."""
     claims = {replace(each, time=0, asked="", previous="") for each in found.register(HERE)}
     rest = {
         there.name: (there.tags, there.lifecycle, own(there.notifications))
@@ -236,7 +236,7 @@ def test_update_leads_to_what_a_create_would_and_back(changed: dict[str, object]
 
 
 def refresh(*arns: str) -> Any:
-    """Return the request of a schedule for load balancers."""
+    """Return the request that a schedule makes for these load balancers."""
     return refreshing(HERE, int(LATER), properties(*arns))
 
 

@@ -1,4 +1,4 @@
-"""Editing bucket policies: our statements come and go, all others stay as they are."""
+"""Editing bucket policies: our statements are added and removed; all others stay unchanged."""
 
 import json
 from dataclasses import replace
@@ -43,11 +43,11 @@ def going(*claims: Registration) -> PolicyEdit:
     return PolicyEdit(drop=frozenset(each.sid for each in claims))
 
 
-OURSELVES = {"AWS": "arn:aws:iam::123456789012:root"}  # the principal that grants nothing new
+OURSELVES = {"AWS": "arn:aws:iam::123456789012:root"}  # a grant to our own account adds nothing
 
 
 def statements(policy: str | None) -> list[Any]:
-    """Return the statements as a list, even if the policy has a single one without a list."""
+    """Return the statements as a list, even if the policy has a single one outside a list."""
     found = json.loads(policy)["Statement"] if policy else []
     return found if isinstance(found, list) else [found]
 
@@ -99,7 +99,7 @@ def test_edit_without_effect_returns_the_policy_to_the_letter(policy: str | None
 def test_edits_of_two_stacks_commute(
     policy: str | None, mine: list[Registration], others: list[Registration]
 ) -> None:
-    """Whichever stack comes first, the statements are the same, even after one has left."""
+    """Whichever stack edits first, the statements are the same, even after one is deleted."""
     one = coming(*others).applied(coming(*mine).applied(policy))
     two = coming(*mine).applied(coming(*others).applied(policy))
     assert unordered(one) == unordered(two)
@@ -111,7 +111,7 @@ def test_edits_of_two_stacks_commute(
 @STEADY
 @given(policies(), prefixes)
 def test_delivery_stays_as_long_as_any_registration(policy: str | None, prefix: str) -> None:
-    """The statement goes with the last registration for its location, whichever stack put it."""
+    """The statement is removed with its location's last registration, whichever stack put it."""
     first, second, elsewhere = claim(prefix=prefix), claim(OTHER_TAG, prefix), claim(prefix="x")
     delivery = delivery_statement(first.location, HERE)
     both = coming(second, elsewhere).applied(coming(first).applied(policy))
@@ -147,7 +147,7 @@ def test_disarmed_registration_grants_nothing_and_is_found_until_it_is_dropped(
 
 
 def test_disarming_leaves_alone_what_is_disarmed_or_gone() -> None:
-    """S3 may return the ARN of an account's root as the account's ID."""
+    """S3 may return an account's root ARN as the account's ID."""
     answered = {**claim().statement(HERE), "Principal": {"AWS": ["123456789012"]}}
     policy = json.dumps({"Statement": answered})
     assert disarming([claim()], HERE).applied(policy) is policy
@@ -165,7 +165,7 @@ def test_statement_of_ours_is_replaced_in_its_place() -> None:
 
 
 def test_statement_that_means_the_same_is_left_alone() -> None:
-    """S3 may return a list of one as a string, or the other way round, and "false" as a boolean."""
+    """S3 may return a list of one as a string, or the reverse, and "false" as a boolean."""
     tls = tls_statement("logs", HERE)
     mine = claim().statement(HERE)
     resource = mine["Resource"]
@@ -235,7 +235,7 @@ def test_living_principals_pass(policy: str | None) -> None:
 
 
 def test_what_is_not_a_statement_stays_as_it_is() -> None:
-    """S3 does not accept it, but an edit must not fail on it."""
+    """S3 does not accept such a policy, but an edit must not fail on it."""
     assert PolicyEdit(drop=frozenset({"a"})).applied('{"Statement":["odd"]}') == (
         '{"Statement":["odd"]}'
     )

@@ -1,4 +1,4 @@
-"""The register in the bucket's policy: it reads what it has written, and nothing else."""
+"""The register in the bucket's policy: it reads its own statements, and no others."""
 
 import json
 from typing import Any
@@ -69,7 +69,7 @@ claims = st.builds(
 
 @pytest.mark.parametrize("turned_on", [False, True])
 def test_whole_location_is_read_by_one_statement(turned_on: bool) -> None:
-    """It covers only application load balancers' access logs, whatever else is logged there."""
+    """The statement covers only access logs of application load balancers, not other logs there."""
     sid = "DTLogsAnalysis1Read558d71137e721a808a46e0e0e0e069a42a40ababababcdcdcdcd"
     assert registration("web", turned_on=turned_on).statement(HERE) == {
         "Sid": f"{sid}{'1' if turned_on else '0'}",
@@ -97,7 +97,7 @@ def test_whole_location_is_read_by_one_statement(turned_on: bool) -> None:
 def test_load_balancers_are_read_each_by_its_own_objects(
     claim: Registration, resources: list[str]
 ) -> None:
-    """Wildcards in a prefix mean themselves, and the partition is the stack's."""
+    """Wildcards in a prefix are escaped, and the ARNs have the stack's partition."""
     arns = [f"arn:aws:s3:::logs/{each}" for each in resources]
     assert claim.statement(HERE)["Resource"] == arns
     china = claim.statement(CHINA)
@@ -160,7 +160,7 @@ def test_statement_in_another_form_is_the_same_registration(change: dict[str, ob
     ],
 )
 def test_edited_statement_still_claims_its_location(change: dict[str, object]) -> None:
-    """While the statement exists, however it was edited, nothing that is shared may go."""
+    """While the statement exists, however edited, nothing shared may be removed."""
     claim = registration("web", WEB)
     (found,) = registrations(policy({**claim.statement(HERE), **change}), "logs", HERE)
     assert found.sid == claim.sid

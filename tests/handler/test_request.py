@@ -251,13 +251,13 @@ def test_lists_may_come_as_one_text_with_blanks_and_repetitions() -> None:
 def test_digest_is_of_what_decides_where_load_balancers_log(
     one: dict[str, object], other: dict[str, object], same: bool
 ) -> None:
-    """A rollback is recognised by it, whatever else was changed and is changed back."""
+    """The digest identifies a rollback, whatever else was changed and is changed back."""
     first, second = (properties_of(properties(WEB, **each), HERE) for each in (one, other))
     assert (first.digest == second.digest) is same
 
 
 def test_digest_is_written_out() -> None:
-    """It is in the register, where every release must recognise it."""
+    """The digest is in the register, where every release must recognise it."""
     assert properties_of(properties(WEB), HERE).digest == "4ee7ff5e"
     assert properties_of(properties("*", LogBucketName="logs"), HERE).digest == "447517a9"
 
@@ -327,14 +327,14 @@ def test_request_knows_the_delete_of_what_it_asks_for_and_of_what_was_before() -
 
 
 def test_delete_of_all_load_balancers_names_none_of_them() -> None:
-    """`*` is not the ARN of a load balancer; a Delete finds them by their marks."""
+    """`*` is not an ARN; a Delete finds the load balancers by their marks."""
     assert request("Create", "*").deleted().traces.load_balancers == ()
     asked = request("Update", "*", old=properties(API))
     assert asked.deleted().traces.load_balancers == (API,)
 
 
 def test_delete_takes_any_properties() -> None:
-    """After a failed Create, its Delete has the same properties, however wrong they are."""
+    """The Delete after a failed Create has the same properties, however wrong they are."""
     given = {
         "LoadBalancerArns": [WEB, 7, "nonsense", WEB.replace("us-east-1", "eu-west-1")],
         "LogBucketName": "Not A Bucket",
@@ -375,7 +375,7 @@ def test_update_remembers_the_old_buckets_and_star() -> None:
     ],
 )
 def test_event_is_as_old_as_its_answer_url(url: object, expected: int | None) -> None:
-    """Without a date, it is from now."""
+    """If the URL has no date, the event's time is now."""
     assert event_time({"ResponseURL": url}) == expected
     if isinstance(url, str):
         found = parse({**recorded("create"), "ResponseURL": url}, NOON + 7.9).time

@@ -1,4 +1,4 @@
-"""Topics' policies, and the filters that show that a subscription to a foreign topic is ours."""
+"""Topic policies, and the filters that identify our subscriptions to foreign topics."""
 
 import json
 from typing import Any
@@ -132,7 +132,7 @@ def test_filters_are_compared_by_meaning() -> None:
 
 
 def with_a_subscriber(account: Account) -> list[str]:
-    """Announce all new logs to a customer's topic, which has a subscription before ours."""
+    """Announce all new logs to a customer's topic that already has a subscription."""
     arns = announced(account)
     (topic,) = account.world.topics
     account.sns.subscribe(TopicArn=topic, Protocol="https", Endpoint="https://team.example.com/")
@@ -185,7 +185,7 @@ LONGER = (
 
 @pytest.mark.parametrize("privileges", ["least-privilege", "documented"])
 def test_announcements_are_delivered_again_for_nearly_an_hour(privileges: str) -> None:
-    """A topic with another delivery policy is used as it is: SNS may return it in another form."""
+    """A different delivery policy is kept, because SNS may return ours in another form."""
     case = Case(adopted)
     given = properties(case.arns[WEB_ALB], Privileges=privileges)
     case.sent("Create", given)

@@ -1,6 +1,6 @@
-"""An Update refuses only what is new; it keeps what was there before, with a warning.
+"""An Update refuses only additions; it keeps everything that was there before, with a warning.
 
-Otherwise the rollback of a failed Update would be refused for the same reason.
+Otherwise, whatever made an Update fail would also make its rollback fail.
 """
 
 import json
@@ -49,7 +49,7 @@ def setting(**changed: Any) -> Change:
 
 
 def stated(effect: str, action: str, principal: Any = "*") -> Change:
-    """Return the change that adds a statement to the bucket's policy."""
+    """Return a change that adds a statement to the bucket's policy."""
 
     def change(found: State) -> State:
         document = json.loads(bucket(found, "logs").policy or '{"Statement": []}')
@@ -88,7 +88,7 @@ DRIFTS: dict[str, tuple[Change, str]] = {
     "gone": (gone, "does not exist"),
 }
 EACH = [(True, *DRIFTS[name]) for name in DRIFTS]
-# If the stack turned logging on and the bucket is gone, it may choose another bucket.
+# If the stack turned logging on and the bucket is gone, the stack may choose another.
 EACH += [(False, *DRIFTS[name]) for name in DRIFTS if name != "gone"]
 EACH += [(False, stated("Deny", "s3:PutObject", DELIVERY), "denies Elastic Load Balancing")]
 each_drift = pytest.mark.parametrize(
@@ -99,7 +99,7 @@ each_drift = pytest.mark.parametrize(
 
 
 def comes_to_rest(asked: Request, before: State) -> tuple[Plan, State]:
-    """Plan, and plan again from the state after that, which must not change anything more."""
+    """Plan, apply the plan, and plan again; the second plan must not change anything."""
     plan, found = planned(asked, before)
     assert planned(asked, found)[0].changes == ()
     return plan, found
@@ -126,9 +126,9 @@ def test_what_became_unusable_is_kept_and_told(
 
 @pytest.mark.parametrize("enabled", [True, False], ids=["adopted", "turned on"])
 def test_bucket_that_cannot_be_read_fails_nothing_and_is_told(enabled: bool) -> None:
-    """Its registrations are unknown, so what the stack has there is left alone.
+    """The bucket's registrations are unknown, so nothing of the stack's there is changed.
 
-    `*` still asks for everything that was named, so there is nothing to refuse.
+    `*` includes the load balancers that were named before, so the Update is not refused.
     """
     there = created(enabled)
     unread = {**there.buckets, "logs": Unreadable("GetBucketPolicy: no")}
@@ -161,7 +161,7 @@ def test_what_is_new_there_is_refused(enabled: bool, drift: Change, text: str) -
     assert text in refused.value.what
 
 
-# If the bucket is gone, nobody knows any more which load balancers were registered there.
+# If the bucket is gone, the load balancers registered there are no longer known.
 @pytest.mark.parametrize("name", [each for each in DRIFTS if each != "gone"])
 def test_of_all_load_balancers_the_new_one_there_is_left_out(name: str) -> None:
     drift, text = DRIFTS[name]
@@ -185,7 +185,7 @@ def test_an_update_back_asks_for_what_was_given_up(enabled: bool, drift: Change,
     back = request("Update", WEB, SHOP, old=properties(SHOP), at=LAST)
     plan, _ = comes_to_rest(back, drift(left))
     told = any(text in each for each in (*plan.warnings, *plan.refused.values()))
-    assert told is (drift is not topic_changed)  # the topic was deleted, too, and is created again
+    assert told is (drift is not topic_changed)  # the topic was deleted, and is created again
 
 
 DEAD = stated("Allow", "s3:ListBucket", {"AWS": "AROAEXAMPLEIDOFAROLE1"})
@@ -199,7 +199,7 @@ def test_policy_that_cannot_be_put_any_more_is_told_and_left_as_it_is() -> None:
     plan, found = comes_to_rest(asked, there)
     assert any("S3 takes no change" in each for each in plan.warnings)
     assert bucket(found, "logs").policy == bucket(there, "logs").policy
-    # It is tried if it takes a right away, since the Update must not succeed without that.
+    # An edit that takes a right away is tried, since the Update must not succeed without it.
     other: dict[str, object] = {"DataTheoremAccountId": "111122223333"}
     for given in (other, {"LoadBalancerArns": [SHOP]}):
         asked = request("Update", WEB, SHOP, old=properties(WEB, SHOP), at=LATER, **given)
@@ -208,7 +208,7 @@ def test_policy_that_cannot_be_put_any_more_is_told_and_left_as_it_is() -> None:
 
 
 def test_logging_that_was_there_before_may_fail_to_be_set_again_without_failing_the_rest() -> None:
-    """Somebody turned it off, and turning it on may fail; a rollback must not fail then."""
+    """Somebody turned logging off. If turning it on again fails, a rollback must still succeed."""
     there = moved(created(False), WEB, Logging(False, "logs", "web"))
     back = request("Update", WEB, SHOP, API, old=properties(WEB, SHOP), at=LATER)
     plan, _ = planned(back, there)
@@ -223,7 +223,7 @@ def test_logging_that_was_there_before_may_fail_to_be_set_again_without_failing_
 
 @pytest.mark.parametrize("arns", [(SHOP,), ("*",)], ids=["named", "all"])
 def test_a_policy_that_was_replaced_by_a_deny_turns_nothing_off(arns: tuple[str, ...]) -> None:
-    """The register is gone with the policy, but the stack's own bucket and prefix still tell."""
+    """The register is gone with the policy, but the bucket and prefix still identify the stack."""
     there = created(True, *arns)
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
     policy = json.dumps({"Statement": [{"Sid": "NoReads", **deny}]})

@@ -13,7 +13,7 @@ from dt_logs_handler.names import Location
 from dt_logs_handler.usable import can_receive, usable
 
 WEB = Location("logs", "web")
-# The condition that a refusal names as the fix, as an object and as text.
+# The condition that a refusal names as the fix, as an object and as JSON.
 EXCEPTED = {"StringNotEquals": {"aws:PrincipalAccount": VENDOR}}
 FIX = '{"StringNotEquals":{"aws:PrincipalAccount":"999988887777"}}'
 
@@ -43,7 +43,7 @@ def policy(**statement: object) -> str:
     ],
 )
 def test_bucket_from_which_logs_can_flow_is_taken(found: Bucket) -> None:
-    """test_deny.py has more statements that deny nobody."""
+    """test_deny.py has more statements that deny neither the vendor nor ELB."""
     assert usable(found, WEB, VENDOR, HERE) is found
     can_receive(found, WEB, HERE)
 

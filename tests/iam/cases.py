@@ -1,4 +1,4 @@
-"""Cases of policy evaluation as data: each file is a list, each case names its source page."""
+"""Cases of policy evaluation as data. Each file is a list; each case names its source page."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent / "cases"
 
 
 def cases() -> list[dict[str, Any]]:
-    """Read every case; its `file` is the name of the file that it is in."""
+    """Return every case, with its file's name (without `.json`) as `file`."""
     return [
         {"file": path.stem, **case}
         for path in sorted(FOLDER.glob("*.json"))
@@ -34,9 +34,9 @@ def context(case: dict[str, Any]) -> Context:
 
 
 def allowed(case: dict[str, Any]) -> bool:
-    """Tell whether the case's request is allowed.
+    """Return whether the case's request is allowed.
 
-    Within an account, one side must allow it; across accounts, both must. A Deny always wins.
+    Within an account, one policy must allow it; across accounts, both must. A Deny always wins.
     """
     name = case.get("principal", SESSION)
     service = name if not name.startswith("arn:") else ""
@@ -50,7 +50,7 @@ def allowed(case: dict[str, Any]) -> bool:
     identity, resource = (
         evaluate((policy(case.get(side, [])),), request) for side in ("identity", "resource_policy")
     )
-    if service:  # a service has no policies of its own
+    if service:  # a service has no identity policy
         return resource is Decision.ALLOW
     if Decision.DENY in (identity, resource):
         return False

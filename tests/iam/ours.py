@@ -52,7 +52,7 @@ _REAL = (
 
 
 def listed(raw: Any) -> list[Any]:
-    """Return a list as it is, and a single value as a list of one."""
+    """Return a list unchanged, and a single value as a list of one."""
     return raw if isinstance(raw, list) else [raw]
 
 
@@ -64,7 +64,7 @@ def identity_requests() -> Iterator[dict[str, Any]]:
             text = text.replace(f"${{{name}}}", value)
         policy = json.loads(text)["Statement"]
         if any("Principal" in statement for statement in policy):
-            continue  # a trust policy: its resource is the role itself
+            continue  # a trust policy, whose resource is the role itself
         for statement in policy:
             for request in _around(statement):
                 yield {"file": path.stem, "identity": policy, **request}

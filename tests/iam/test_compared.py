@@ -46,7 +46,7 @@ def simulation(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def compared(asked: Iterable[dict[str, Any]], at_least: int) -> None:
-    """Fail if the two decide differently, or if the simulator judged too few to be meaningful."""
+    """Fail if the decisions differ, or if the simulator judged too few cases to be meaningful."""
     every = [*asked]
     done = subprocess.run(
         ["node", str(Path(__file__).with_name("simulate.mjs"))],

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy git's files, without what setuptools has left and would add to the packages again."""
+    """Copy git's files, without setuptools' leftovers, which it would add to the packages again."""
     folder = tmp_path_factory.mktemp("source")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -39,7 +39,7 @@ def dist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=mine)
     told = [line for line in (done.stdout + done.stderr).splitlines() if "warn" in line.lower()]
     assert told == []
-    assert set((source / "build").rglob("*")) == releases  # setuptools builds in build/, too
+    assert set((source / "build").rglob("*")) == releases  # setuptools also builds in build/
     return folder
 
 

@@ -26,7 +26,7 @@ def test_the_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
         text = archive.read(f"dt_logs_cfn-{__version__}.dist-info/METADATA").decode()
 
     assert names == expected("wheel")
-    assert settings == (ROOT / "release.cfg").read_bytes()  # as a checkout builds with
+    assert settings == (ROOT / "release.cfg").read_bytes()  # the same as in a checkout
     assert (ROOT / "release.cfg").is_symlink()
     found = Parser().parsestr(text, headersonly=True)
     for name in ("Author", "Classifier", "Keywords", "Project-URL", "Requires-Python", "Summary"):

@@ -1,4 +1,4 @@
-"""What a customer can do with the wheel, in an empty folder and without a checkout."""
+"""The wheel as a customer uses it, in an empty folder and without a checkout."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Alter = Callable[[Policies], Policies]
 
 
 def unaltered(policies: Policies) -> Policies:
-    """Leave the role as the template makes it."""
+    """Return the role's policies as the template makes them."""
     return policies
 
 
@@ -32,8 +32,8 @@ def unaltered(policies: Policies) -> Policies:
 class Life:
     """A stack's life: created as `first`, updated to `second` and back, and deleted.
 
-    `meanwhile` is what the customer changes after the Create. If the life is `scheduled`, a refresh
-    repairs that.
+    `meanwhile` makes the customer's changes after the Create. If the life is `scheduled`, a refresh
+    repairs them.
     """
 
     name: str
@@ -75,13 +75,13 @@ def _loosened(account: Account, arns: list[str]) -> None:
 
 
 def _wiped(account: Account, arns: list[str]) -> None:
-    """Remove the notifications, as another tool does that knows only its own."""
+    """Remove the notifications, as a tool does that knows only its own."""
     (name,) = account.world.buckets
     account.s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={})
 
 
 def _alone(account: Account) -> list[str]:
-    """Add one load balancer with its own bucket: once it is moved, nothing points to the bucket."""
+    """Add one load balancer with its own bucket, to which nothing points once its logs move."""
     customers_bucket(account)
     return [account.add_load_balancer("web", bucket=CUSTOMERS, prefix="alb")]
 
@@ -102,7 +102,7 @@ def _all(**changed: object) -> Callable[[list[str]], Properties]:
 BARE = _all(LogBucketName="bare-logs")
 TAGGED = _all(ResourceTags=["team=edge"])
 TOPIC = {"NotificationEndpoint": QUEUE}
-# What the life cycle's scenarios do not cover.
+# Lives that the life cycle's scenarios do not cover.
 EXTRA = (
     Life("moved by hand", _alone, _all(), _all(), _moved),
     Life("loosened by hand", new, _all(), _all(RunToken="again"), _loosened),
@@ -159,7 +159,7 @@ def live(life: Life, alter: Alter = unaltered) -> Lived:
             if life.meanwhile is _moved:
                 start = _with(start, account, arns)
         other = str(second["LogBucketName"])
-        if other and f"aws s3 rb s3://{other}" in told:  # the role no longer covers it
+        if other and f"aws s3 rb s3://{other}" in told:  # the role no longer covers this bucket
             account.s3.delete_bucket(Bucket=other)
     left = differences(start, account.snapshot())
     lived.wrong = f"left behind: {left[0]}; told: {told}" if left else ""
@@ -167,7 +167,7 @@ def live(life: Life, alter: Alter = unaltered) -> Lived:
 
 
 def _with(start: dict[str, Any], account: Account, arns: list[str]) -> dict[str, Any]:
-    """Return the snapshot `start` with what the customer has changed since."""
+    """Return the snapshot `start` with the customer's later changes."""
     now = account.snapshot()
     return {
         **start,
@@ -190,7 +190,7 @@ def _sent(
     told = f"{answer.get('Reason')} {answer.get('Data')}"
     if answer["Status"] != "SUCCESS":
         lived.wrong = f"{kind} failed: {answer['Reason']}"
-    elif "AccessDenied" in told:  # an Update reports what it may not repair
+    elif "AccessDenied" in told:  # an Update reports a denied repair
         lived.wrong = f"{kind} left something: {told}"
     return told
 
@@ -229,7 +229,7 @@ def _refreshed(
 
 
 def without(action: str) -> Alter:
-    """Return the alteration that removes one action."""
+    """Return an alteration that removes this action."""
 
     def altered(policies: Policies) -> Policies:
         for policy in policies:

@@ -21,7 +21,7 @@ ACTIONS = sorted(set(GRANTED) - LAMBDAS)
 
 @cache
 def users() -> dict[str, list[Life]]:
-    """Return which lives use each action; every life must succeed under the unaltered role."""
+    """Return the lives that use each action; every life must succeed under the unaltered role."""
     found: dict[str, list[Life]] = {}
     for life in LIVES:
         lived = live(life)
@@ -74,7 +74,7 @@ def test_without_an_action_something_fails_and_says_so(action: str, record_prope
 
 
 def replaced(sid: str, element: str, old: str, new: str) -> Alter:
-    """Return the alteration that replaces a text in an element of a statement."""
+    """Return an alteration that replaces a string in an element of a statement."""
 
     def changed(value: Any) -> Any:
         match value:

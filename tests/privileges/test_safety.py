@@ -1,4 +1,4 @@
-"""What nobody is allowed to do: tests of the claims in `explain` and docs/security.md."""
+"""Actions that nobody is allowed: tests of the claims in `explain` and docs/security.md."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_lambda_may_not(action: str, resource: str, context: dict[str, str])
 
 
 def test_the_lambda_may_do_what_is_granted() -> None:
-    """This shows that the test above can fail: an action that is granted is allowed."""
+    """A granted action is allowed, which shows that the test above can fail."""
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:dt-logs-analysis-1-a"
     assert decision("sns:DeleteTopic", topic) is Decision.ALLOW
 

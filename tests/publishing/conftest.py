@@ -43,7 +43,7 @@ def server() -> Iterator[Server]:
 
 
 def make_bucket(server: Server, name: str, public: bool = True) -> None:
-    """Make a bucket whose objects everybody may get, or nobody unless it is public."""
+    """Make a bucket whose objects everybody may get if it is `public`, and otherwise nobody."""
     s3 = server.s3
     s3.create_bucket(Bucket=name)
     statement = {
@@ -82,7 +82,7 @@ def place(server: Server, sleeps: Any = lambda seconds: None) -> Store:
 
 
 def nobody(content: bytes, signature: bytes) -> str | None:
-    """Return no signer, as for a signature that is not valid."""
+    """Return None, as for an invalid signature."""
     return None
 
 
@@ -91,5 +91,5 @@ def target_of(settings: Settings) -> Destination:
 
 
 def publication(release: Release = RELEASE, **more: Any) -> Publication:
-    """Return the publication of a release in these tests."""
+    """Return a release's publication with the defaults of these tests."""
     return Publication(release, more.pop("signature", None), "f00d", NOON, **more)

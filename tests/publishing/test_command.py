@@ -40,7 +40,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    """Run a command in a checkout whose release is built and marked as released."""
+    """Return a function that runs a command in a checkout with a build marked as released."""
     (tmp_path / "release.cfg").write_text(RELEASE_CFG)
     monkeypatch.chdir(tmp_path)
     for name, value in server.environment().items():
@@ -166,7 +166,7 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def signers(run: Run, server: Server, tmp_path: Path, key: Path) -> Path:
-    """Publish, sign what is published, as `publish --sign` does, and list the key as allowed."""
+    """Publish, sign as `publish --sign` does, and return an allowed-signers file with the key."""
     assert publish(run).code == 0
     put(server, f"{__version__}/SHA256SUMS.sig", sign(object_at(server, "SHA256SUMS"), key))
     public = key.with_suffix(".pub").read_text().strip()
@@ -239,7 +239,7 @@ def test_a_published_template_that_is_altered(
 
 
 def test_published_files_in_the_place_of_others(run: Run, server: Server, signers: Path) -> None:
-    """They are signed, too, but in an older release, or under another template's name."""
+    """The files are also signed, but for another release, or under another template's name."""
     other = "dt-logs-analysis-documented.template.json"
     for name in (TEMPLATE, "SHA256SUMS", "SHA256SUMS.sig"):
         put(server, f"9.0.0/{name}", object_at(server, name))

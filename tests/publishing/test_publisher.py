@@ -1,4 +1,4 @@
-"""Publishing over HTTP: what the bucket holds after races, kills and mistakes."""
+"""Publishing over HTTP: the bucket's contents after races, kills and mistakes."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def latest(server: Server) -> Any:
 
 
 def head(server: Server, key: str) -> tuple[str, str]:
-    """Return an object's headers that browsers and caches need."""
+    """Return an object's content type and cache control."""
     of = {"Bucket": BUCKET, "ExpectedBucketOwner": OWNER}
     found = server.s3.head_object(Key=f"logs-analysis/{key}", **of)
     return found["ContentType"], found["CacheControl"]
 
 
 def test_everything_is_up_and_publishing_again_changes_nothing(server: Server) -> None:
-    """The checksums come first, and what points to them last."""
+    """The checksums are put first, and the files that point to them last."""
     done = published(server, publication(latest=True))
 
     found = there(server)
@@ -134,7 +134,7 @@ def test_sixteen_publishers_of_different_bytes_at_once(server: Server) -> None:
     admitted = Barrier(16, timeout=300)
 
     def together(target: Destination, step: Step, result: str) -> None:
-        """Hold back uploads until all have looked; otherwise the last finds the version listed."""
+        """Hold back uploads until all have checked; otherwise the last finds the version listed."""
         if isinstance(step, Enter) and step.only_check:
             admitted.wait()
 
@@ -189,7 +189,7 @@ def test_killed_at_each_upload_and_run_again(server: Server) -> None:
 
 
 def dying(server: Server, number: int) -> Store:
-    """Return a bucket whose publisher is killed at this write, before it takes effect."""
+    """Return a bucket whose publisher is killed at this write, before the write takes effect."""
     at = place(server)
     made = Counter[str]()
 
@@ -229,7 +229,7 @@ def test_a_conflict_of_two_writers_is_tried_again_but_not_for_ever(
 def test_what_customers_cannot_read_gets_no_entry_and_what_they_see_is_what_was_written(
     server: Server,
 ) -> None:
-    """It is a failure if a cache shows an older versions.json."""
+    """Publishing fails if a cache shows an older versions.json."""
 
     def stale(url: str, limit: int) -> bytes | None:
         return b'{"versions":[]}' if url.endswith("versions.json") else optional(url, limit)
@@ -342,7 +342,7 @@ def test_what_is_none_of_ours_is_not_written_over(server: Server) -> None:
 
 
 def test_what_another_publisher_has_damaged_is_named(server: Server) -> None:
-    """SHA256SUMS is ours, but another file is not, which publishing cannot have caused."""
+    """SHA256SUMS is ours but another file is not, which our publishing cannot have caused."""
     published(server, publication())
     put(server, "0.1.0/handler.zip", b"x")
 

@@ -1,4 +1,4 @@
-"""Fixtures: an emulated account that the environment variables point to, and who calls it."""
+"""Fixtures: an emulated account to which the environment variables point, and its caller."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def account(tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 @pytest.fixture
 def act_as(account: Emulated, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function after which the commands are somebody's who may do this only."""
+    """Return a function that lets the commands run as a person with only these permissions."""
 
     def become(*statements: Mapping[str, object]) -> None:
         for name, value in account.person(*statements).items():

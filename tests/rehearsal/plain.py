@@ -1,11 +1,11 @@
-"""A function that does almost nothing, for tests of its surroundings."""
+"""A function that does almost nothing, for tests of the emulated Lambda."""
 
 from dt_logs_rehearsal.functions.processes import Function, interpreter
 
 PLAIN = Function(
     name="plain",
     arn="arn:aws:lambda:us-east-1:123456789012:function:plain",
-    runtime=interpreter("python0.0")[1].partition(" ")[0],  # the version of the running Python
+    runtime=interpreter("python0.0")[1].partition(" ")[0],  # the running Python's version
     handler="index.handler",
     code="def handler(event, context):\n    print('got', event)\n    return event\n",
     timeout=300,

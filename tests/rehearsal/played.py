@@ -35,7 +35,7 @@ def played(
     privileges: Privileges = Privileges.LEAST_PRIVILEGE,
     pace: Pace | None = None,
 ) -> Iterator[Play]:
-    """Run an account until the block ends; its functions are written to `folder`."""
+    """Yield a Play; its account runs until the block ends, and writes its functions to `folder`."""
     found = load(release, privileges, "lifecycle")
     report = Report("played", "", privileges.value, found.role_kind, "")
     with Sandbox(folder, pace=pace) as sandbox:
@@ -55,9 +55,9 @@ def _with_another(body: str) -> str:
 
 
 def fail_after(play: Play, days: str) -> None:
-    """Make the log group fail when its retention is set to `days`; an empty string ends that.
+    """Make setting the log group's retention to `days` fail; an empty string ends this.
 
-    CloudFormation updates it after the custom resource.
+    CloudFormation updates the log group after the custom resource.
     """
 
     def before(call: Call) -> None:
@@ -70,7 +70,7 @@ def fail_after(play: Play, days: str) -> None:
 
 
 def forbid(play: Play, *policies: Mapping[str, Any]) -> None:
-    """From now on, let the organisation apply these service control policies and no others."""
+    """Let the organisation apply only these service control policies from now on."""
     play.account.world.control_policies = tuple(json.dumps(each) for each in policies)
 
 

@@ -1,4 +1,4 @@
-"""A stack of roles, which is created at once; tests choose what IAM refuses."""
+"""A stack of roles only, which is created quickly; tests choose which calls IAM refuses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def body(*roles: str, policy: str = "Log") -> str:
 
 
 def refuse(endpoint: Endpoint, *operations: str, of: str = "") -> None:
-    """From now on, let IAM refuse only these operations, on the role `of`, or on every role."""
+    """Let IAM refuse only these operations from now on, on the role `of` or on every role."""
 
     def before(call: Call) -> None:
         if call.operation in operations and f"-{of}" in call.params["RoleName"]:

@@ -59,7 +59,7 @@ def test_a_stack_that_the_aws_cli_deployed_is_updated_and_removed(
         "NotificationEndpoint=https://logs.example.com/in",
     )
     cloudformation("execute-change-set", "--change-set-name", proposed.split()[-1])
-    # The AWS CLI polls only every 30 seconds, so let its first poll see the end.
+    # The AWS CLI polls only every 30 seconds, so finish the creation before its first poll.
     account.sandbox.cloudformation.join()
     cloudformation("wait", "stack-create-complete", "--stack-name", NAME)
     updated = ours(deploy, "--release", str(account.release), "--parameter", "RunToken=2")

@@ -69,7 +69,7 @@ def test_what_is_created_and_deleted_is_shown_with_all_that_is_set() -> None:
     ]
     assert [*lines(diff(full, {"buckets": {}}))] == [each.replace("+", "-") for each in created]
     blocks = diff({"account_blocks": {}}, {"account_blocks": {"123456789012": {}}})
-    assert next(lines(blocks)) == "+ Block Public Access of account 123456789012"  # it has nothing
+    assert next(lines(blocks)) == "+ Block Public Access of account 123456789012"  # an empty block
 
 
 def test_each_difference_names_its_resource() -> None:

@@ -1,4 +1,4 @@
-"""Emulated CloudFormation: order, events, answers, rollback, and what it refuses beforehand."""
+"""Emulated CloudFormation: order, events, answers, rollback, and refusals in advance."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def reasons(sandbox: Sandbox) -> list[str]:
 
 
 def test_a_stack_is_made_in_order_and_unmade_in_reverse(sandbox: Sandbox) -> None:
-    """Events carry texts. A recorded CDK deployment shows no reason of a successful answer."""
+    """Events carry values as strings. A recorded CDK deployment shows no reason for a success."""
     stack = create(sandbox)
     assert (stack.status, stack.outputs) == ("CREATE_COMPLETE", {"A": "b"})
     sandbox.cloudformation.begin_update(stack, Asked(template(), {"Do": "well"}), IAM)()
-    assert (stack.status, len(sandbox.logged)) == ("UPDATE_COMPLETE", 1)  # nothing changes
+    assert (stack.status, len(sandbox.logged)) == ("UPDATE_COMPLETE", 1)  # nothing changed
     sandbox.cloudformation.begin_update(stack, Asked(template(), {"Do": "more"}), IAM)()
     assert stack.status == "UPDATE_COMPLETE"
     created, updated = (json.loads(each) for each in sandbox.logged)

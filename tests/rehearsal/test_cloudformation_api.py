@@ -65,7 +65,7 @@ def test_a_stack_is_made_while_its_maker_looks_on(account: Emulated, cfn: Any) -
     first = cfn.describe_stack_events(StackName="thing")
     assert len(first["StackEvents"]) == 3 and "NextToken" in first
     pages = cfn.get_paginator("describe_stack_events").paginate(StackName="thing")
-    events = [each for page in pages for each in page["StackEvents"]]  # the newest first
+    events = [each for page in pages for each in page["StackEvents"]]  # newest first
     assert [(each["LogicalResourceId"], each["ResourceStatus"]) for each in events] == [
         ("thing", "CREATE_COMPLETE"),
         ("Thing", "CREATE_COMPLETE"),
@@ -118,7 +118,7 @@ def test_a_name_is_taken_once_and_free_again_after_the_stack_is_gone(cfn: Any) -
         "Stack [thing] does not exist",
     )
     assert created(cfn)["StackId"] != first
-    cfn.delete_stack(StackName="never")  # succeeds as on AWS, with nothing to do
+    cfn.delete_stack(StackName="never")  # as on AWS, succeeds without a stack
     gone = cfn.list_stacks(StackStatusFilter=["DELETE_COMPLETE"])["StackSummaries"]
     assert [each["StackId"] for each in gone] == [first]
 
@@ -164,7 +164,7 @@ def test_an_update_keeps_what_is_not_given_and_refuses_to_do_nothing(cfn: Any) -
     stack = settled(cfn)
     assert stack["StackStatus"] == "UPDATE_COMPLETE"
     assert stack["Parameters"] == [{"ParameterKey": "Do", "ParameterValue": "more"}]
-    cfn.update_stack(**same)  # a parameter that is left out gets its default again
+    cfn.update_stack(**same)  # an omitted parameter gets its default again
     assert settled(cfn)["Parameters"] == [{"ParameterKey": "Do", "ParameterValue": "well"}]
     assert refusal(cfn.update_stack, **{**same, "StackName": "never"}) == (
         "ValidationError",
@@ -366,7 +366,7 @@ def test_a_template_in_s3_may_be_longer_and_needs_the_right_to_get_it(
 
 
 def test_a_role_is_passed_kept_and_acts(account: Emulated, cfn: Any) -> None:
-    """A role that may do nothing fails the creation, and a deleted role blocks the Delete."""
+    """If its role has no permissions, creation fails; a deleted role blocks the Delete."""
     iam = account.client("iam")
     role = iam.create_role(RoleName="poor", AssumeRolePolicyDocument=CFN_TRUST)["Role"]["Arn"]
     may = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
@@ -421,7 +421,7 @@ def test_credentials_that_are_over_or_unknown_are_told_apart(account: Emulated) 
         "s3": ("ExpiredToken", "InvalidAccessKeyId"),
         "sts": ("ExpiredToken", "InvalidClientTokenId"),
     }
-    who = sandbox.client("sts", account.person()).get_caller_identity()  # everybody may ask
+    who = sandbox.client("sts", account.person()).get_caller_identity()  # needs no permission
     assert who["Account"] == "123456789012"
     assert who["Arn"].startswith("arn:aws:sts::123456789012:assumed-role/person-")
 

@@ -1,4 +1,4 @@
-"""Rehearse the alarm of docs/library.md: the service role creates it, and deletes it at the end."""
+"""Rehearse the alarm in docs/library.md: the service role creates it, and later deletes it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_what_cannot_be_emulated_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_customized_release_is_rehearsed_with_its_function_only(tmp_path: Path) -> None:
-    """Without a folder, the installed release is customized."""
+    """Without a folder, `load` customizes the installed release."""
     add = alarm()["add"]
     release = write_release(build_release(Settings(), add), tmp_path)
 

@@ -1,7 +1,7 @@
 """Run each command with each of its calls denied in turn; a first run records the calls.
 
-If a command cannot do or find out something, it names the operation or the permission. It never
-reports the thing as done or as fine.
+If a command may not do or read something, it names the operation or the permission. It never
+reports a denied action as done, or an unread setting as fine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SECRET = "s3cr3t"
 ENDPOINT = f"https://logs.example.com/in?token={SECRET}"
 GIVEN = (f"DataTheoremAccountId={VENDOR}", f"NotificationEndpoint={ENDPOINT}")
 PARAMETERS = tuple(each for value in GIVEN for each in ("--parameter", value))
-LOGS = "logs-of-shop"  # the customer's bucket, with a public policy and a topic for everything
+LOGS = "logs-of-shop"  # the customer's bucket, with a public policy and a topic for all objects
 EVERYTHING = f"arn:aws:sns:us-east-1:{ACCOUNT}:everything"
 ONCE = aws.Config(retries={"mode": "standard", "total_max_attempts": 1})
 Verdicts = dict[tuple[str, str], set[str]]
@@ -38,7 +38,7 @@ Verdicts = dict[tuple[str, str], set[str]]
 
 @dataclass(frozen=True)
 class Tried:
-    """An account, and a gate that can refuse the calls of the commands run in it."""
+    """An account, and a gate that can refuse calls of the commands that run in the account."""
 
     account: Emulated
     gate: Gate
@@ -73,7 +73,7 @@ class Tried:
         return list(self.gate.heard)
 
     def without(self, denial: Denial, command: Any, *argv: str) -> Ran:
-        """Run a command in which a call fails, and wait until CloudFormation has finished."""
+        """Run a command with one call refused, and wait until CloudFormation has finished."""
         self.gate.refuse(denial)
         found = self.run(command, *argv)
         assert self.gate.refused, f"{denial} was not called"
@@ -108,7 +108,7 @@ class Tried:
 
     @property
     def shop(self) -> str:
-        """Return the ARN of the load balancer that logs already."""
+        """Return the ARN of the load balancer that already logs."""
         found = self.account.sandbox.account.world.load_balancers
         return next(each for each in found if "/shop/" in each)
 
@@ -194,7 +194,7 @@ def silent(tried: Tried) -> None:
 
 
 def shut(tried: Tried) -> None:
-    """Deny the vendor, and change the settings of buckets, account and subscriptions."""
+    """Deny the vendor access, and change settings of the buckets, account and subscriptions."""
     account = tried.account.sandbox.account
     vendor = {"AWS": f"arn:aws:iam::{VENDOR}:root"}
     for name in account.world.buckets:
@@ -212,7 +212,7 @@ def cut(tried: Tried) -> None:
     account = tried.account.sandbox.account
     for name, bucket in account.world.buckets.items():
         account.s3.delete_bucket_policy(Bucket=name)
-        bucket.tags |= {"dt-logs-analysis:stack": "0123456789ab"}  # of a stack that does not exist
+        bucket.tags |= {"dt-logs-analysis:stack": "0123456789ab"}  # a stack that does not exist
     account.world.subscriptions.clear()
 
 
@@ -237,7 +237,7 @@ SUBJECTS = {
 def test_status_takes_nothing_for_ok_or_wrong_that_it_may_not_read(
     tried: Tried, state: Callable[[Tried], None], subject: str
 ) -> None:
-    """The states differ in what the permission would show, so guessing gives a wrong verdict."""
+    """The states need different verdicts, so a guess is wrong in at least one of them."""
     tried.create()
     state(tried)
     argv = (*SUBJECTS[subject], "--json")
@@ -288,7 +288,7 @@ def test_plan_says_what_it_may_not_read(tried: Tried, argv: tuple[str, ...]) -> 
         ran = tried.without(denial, plan, *argv)
         unread = re.split("You may not read|Unknown whether", ran.out, maxsplit=1)[1:]
         told = ran.failure or "".join(unread)
-        # `deploy` does nothing to an unchanged stack, whatever the operator may not read.
+        # `deploy` would not change an unchanged stack, whichever reads are denied.
         fine = (0, 3) if argv == ("--stack", NAME) else (1, 3)
         if ran.code not in fine or not denial.operation.named_in(told):
             wrong.append(f"{denial}: exit {ran.code}, {told}")
@@ -348,7 +348,7 @@ def test_remove_tells_what_it_may_not_look_at_afterwards(tried: Tried) -> None:
     tried.create()
     wrong = []
     late = [each for each in denials(tried.heard(remove)) if each.after or _deletes(each)]
-    # The reads are those from before the Delete, where each is tried, so try one per service.
+    # The test above denies the same reads before the Delete, so deny one per service here.
     ours = [each for each in late if each.operation.service == "cloudformation"]
     for denial in (*ours, *{d.operation.service: d for d in late if d not in ours}.values()):
         before = renew(tried, "nothing")
@@ -369,7 +369,7 @@ def _deletes(denial: Denial) -> bool:
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Tell whether two snapshots have the same buckets, topics and functions."""
+    """Return whether two snapshots have the same buckets, topics and functions."""
     return all(one[each] == other[each] for each in ("buckets", "topics", "functions"))
 
 
@@ -394,8 +394,8 @@ def test_what_aws_does_not_answer_is_one_line(tried: Tried, name: str, code: str
         renew(tried, "nothing")
         ran = tried.without(Denial(operation, code), command, *argv)
         told = f"{ran.failure}\n{ran.told + ran.out if command is remove else ''}"
-        done = command is remove and ran.code == 0 and not tried.stack()  # and reported as unread
-        # Nothing depends on these, so they are only reported as unknown.
+        done = command is remove and ran.code == 0 and not tried.stack()  # but a read failed
+        # Nothing depends on these reads, so the command only reports their results as unknown.
         if "CloudWatch Logs' deliveries cannot be read (" in " ".join(ran.out.split()):
             assert operation.service == "logs"
             continue

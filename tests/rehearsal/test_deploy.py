@@ -129,7 +129,7 @@ def test_an_update_keeps_what_is_left_out_and_shows_old_and_new(
 
 
 def logs(account: Emulated, arn: str) -> bool:
-    """Tell whether a load balancer's access logging is on."""
+    """Return whether a load balancer's access logging is on."""
     found = account.sandbox.account.world.load_balancers[arn].attributes
     return found["access_logs.s3.enabled"] == "true"
 
@@ -228,7 +228,7 @@ def test_what_stops_logs_is_a_warning_and_fails(account: Emulated, run: Runner) 
     assert status == f"Next: `dt-logs-cfn status --stack {NAME}` shows what to fix."
 
     inside.s3.put_bucket_policy(Bucket="named-logs", Policy=before)
-    for change in ((), ("--tag", "team=edge")):  # in neither does the function run
+    for change in ((), ("--tag", "team=edge")):  # neither change runs the function
         ran = run(*again(account, *change))
 
         assert (ran.code, ran.failure) == (0, "")
@@ -275,7 +275,7 @@ def test_a_stack_keeps_its_privileges_unless_told_otherwise(account: Emulated, r
 
 def test_a_stack_that_another_client_made_is_updated(account: Emulated, run: Runner) -> None:
     account.create_stack(wait=False)
-    ran = run(*again(account, "--parameter", "RunToken=2"))  # while it is still being created
+    ran = run(*again(account, "--parameter", "RunToken=2"))  # the stack is still being created
     assert (ran.code, ran.failure) == (0, "")
     assert f"Stack {NAME} is being changed (CREATE_IN_PROGRESS); following that first." in ran.told
     assert "RunToken: empty -> 2" in ran.told
@@ -491,7 +491,7 @@ def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: 
     interrupted = Event()
 
     def before(call: Call) -> None:
-        """Hold the stack, because on a busy machine it might end before the interrupt."""
+        """Hold the creation, because on a busy machine it might end before the interrupt."""
         if call.operation == "CreateRole":
             interrupted.wait(PATIENCE)
 
@@ -521,7 +521,7 @@ def test_an_interrupt_leaves_the_stack_going_on_and_says_how_to_follow(account: 
 
 
 def unread(account: Emulated, *more: str, stdin: int = subprocess.DEVNULL) -> int:
-    """Deploy with an output that nobody reads, and return the exit code."""
+    """Deploy with a closed pipe as the output, and return the exit code."""
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "dt_logs_cfn", "deploy", *options(account), *more]

@@ -1,4 +1,4 @@
-"""The account's endpoint: whom it admits, what it decides, and how boto3 sees a refusal."""
+"""The account's endpoint: admission, decisions, and refusals as boto3 sees them."""
 
 from __future__ import annotations
 

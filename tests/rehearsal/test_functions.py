@@ -1,4 +1,4 @@
-"""Emulated Lambda on its own: code in a process, its events, and how it ends."""
+"""Emulated Lambda on its own: the code's process, its events, and its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def functions(tmp_path: Path) -> Iterator[Functions]:
 
 @pytest.fixture
 def soon_again(tmp_path: Path) -> Iterator[Functions]:
-    """Yield functions whose failed events are repeated after seconds instead of minutes."""
+    """Yield functions that retry failed events after seconds instead of minutes."""
     with Functions(tmp_path, "http://127.0.0.1:1", Pace(), retry_after=(1, 2)) as found:
         yield found
 
@@ -74,7 +74,7 @@ def test_the_time_is_over_for_its_children_too(functions: Functions) -> None:
 
 
 def _runs(pid: int) -> bool:
-    """Tell whether a process runs; a process that has ended but is not yet reaped does not."""
+    """Return whether a process runs; one that has ended but is not yet reaped does not."""
     command = ["ps", "-o", "stat=", "-p", str(pid)]
     state = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return state != "" and not state.startswith("Z")
@@ -127,7 +127,7 @@ def test_closing_leaves_no_process(tmp_path: Path) -> None:
 
 
 def test_closing_lets_nothing_start_any_more(tmp_path: Path) -> None:
-    """Closing also stops queued events, and does not wait for running functions."""
+    """Closing also discards queued events, and does not wait for running functions."""
     flag = tmp_path / "started"
     late = code(f"time.sleep(20); open({str(flag)!r}, 'w').close()")
     with Functions(tmp_path, "http://127.0.0.1:1", Pace()) as functions:

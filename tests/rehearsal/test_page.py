@@ -1,4 +1,4 @@
-"""The page's text, without a browser: it shows the whole report, and none of it as markup."""
+"""The page's text, without a browser: it shows the whole report, and escapes all markup in it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_what_comes_from_the_account_is_never_markup() -> None:
     assert "script" not in tags.tags
     assert len(set(tags.ids)) == len(tags.ids)
     assert not [each for each in tags.ids if " " in each]
-    assert "http" not in text.replace("http-equiv", "")  # it needs nothing from elsewhere
+    assert "http" not in text.replace("http-equiv", "")  # the page loads nothing
     assert "@import" not in text
     assert "url(" not in text.replace("url(#", "")
     assert "The scenarios that were rehearsed" in page([])
@@ -88,7 +88,7 @@ def test_a_scenario_is_folded_unless_something_was_not_as_expected() -> None:
     found = re.findall(r"<details( open)?><summary><h3>(\w+)", page([REPORT, fine]))
 
     assert found == [(" open", "a"), ("", "fine")]
-    text = page([REPORT, REPORT])  # two of one name have links of their own
+    text = page([REPORT, REPORT])  # two reports with one name have separate links
     links = re.findall(r'href="#([^"]+)"', text)
     assert len(set(links)) == 2
     assert all(f'id="{each}"' in text for each in links)

@@ -40,7 +40,7 @@ def deployed(
 
 
 def changed_to(account: Emulated, privileges: Privileges, **more: str) -> None:
-    """Update the stack to the other privilege set."""
+    """Update the stack to this privilege set."""
     account.client("cloudformation").update_stack(
         StackName=NAME,
         TemplateBody=account.template(privileges),
@@ -157,7 +157,7 @@ def test_leftovers_are_removed_with_the_operator_s_rights_if_that_is_agreed_to(
 
 def test_a_deleted_stack_s_leftovers_are_found_by_its_id(account: Emulated, run: Runner) -> None:
     stack = deployed(account, Privileges.DOCUMENTED)
-    ran = run("--yes")  # this does not include what the stack's role may not delete
+    ran = run("--yes")  # the stack's role may not delete everything
     (topic,) = account.sandbox.account.world.topics
     assert f"           aws sns delete-topic --topic-arn {topic}" in ran.out.splitlines()
     assert "aws logs delete-log-group --log-group-name /aws/lambda/" in ran.out
@@ -182,7 +182,7 @@ def test_a_topic_with_somebody_else_s_subscription_stays(account: Emulated, run:
 
 
 def test_what_another_stack_uses_stays_until_that_one_goes(account: Emulated, run: Runner) -> None:
-    """The last stack also says that it takes over what the first one made."""
+    """Removing the last stack also removes the first one's resources, and says so."""
     before = snapshot(account)
     deployed(account)
     bucket = stack_bucket(account)
@@ -204,7 +204,7 @@ def test_what_another_stack_uses_stays_until_that_one_goes(account: Emulated, ru
 
 
 def left_behind(account: Emulated, run: Runner) -> str:
-    """Remove a stack whose bucket stays for its logs; a load balancer still names the bucket."""
+    """Remove a stack, and return its bucket: it holds logs, and a load balancer still names it."""
     deployed(account)
     bucket = stack_bucket(account)
     write_log(account)
@@ -221,7 +221,7 @@ def left_behind(account: Emulated, run: Runner) -> str:
 
 
 def empty(account: Emulated, bucket: str) -> None:
-    """Delete the logs by hand."""
+    """Delete the bucket's logs as the customer would."""
     client = account.client("s3")
     for each in client.list_objects_v2(Bucket=bucket)["Contents"]:
         client.delete_object(Bucket=bucket, Key=each["Key"])
@@ -346,7 +346,7 @@ def test_the_rights_that_the_guide_names_are_enough_and_needed(
 
 
 def test_marks_that_are_left_are_findings(account: Emulated, run: Runner) -> None:
-    """The stack was deleted without its custom resource, so everything that it set up is left."""
+    """The stack is deleted without its custom resource, so everything that this set up stays."""
     stack = deployed(account)
     bucket = stack_bucket(account)
     found = account.sandbox.cloudformation.stacks[stack]

@@ -71,7 +71,8 @@ class Outage:
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run a command in its own process, at the account's time."""
-        ahead = str(sum(self.pace.jumps) + HOUR)  # an hour more, as the account's time is faster
+        # Add an hour, because the account's time runs faster.
+        ahead = str(sum(self.pace.jumps) + HOUR)
         return subprocess.run(
             [sys.executable, "-c", AHEAD, ahead, *argv],
             env=self.account.environment,

@@ -1,4 +1,4 @@
-"""Every scenario from end to end, under both privilege sets, through the lifecycle role."""
+"""Play every scenario to its end, under both privilege sets, through the lifecycle role."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_every_call_of_the_stack_was_decided_by_a_statement(release: Path, tmp_p
 def test_it_works_while_policies_roles_and_reads_spread_slowly(
     release: Path, tmp_path: Path
 ) -> None:
-    # New rights take less time than the function waits, and more than its slowest start.
+    # New rights take effect after the function's slowest start, but before it stops waiting.
     slow = Consistency(stale_reads=1.5, spreading=3.0, new_rights=50.0)
     report = play("shared", release, tmp_path, consistency=slow)
     assert not report.unexpected
@@ -92,7 +92,7 @@ def test_it_works_while_policies_roles_and_reads_spread_slowly(
 
 
 def test_the_service_role_runs_no_stack_of_another_name(release: Path, tmp_path: Path) -> None:
-    """The role only covers names that begin with StackNamePrefix."""
+    """The service role covers only role names that begin with StackNamePrefix."""
     released = load(release, Privileges.DOCUMENTED, "lifecycle")
     with Sandbox(tmp_path) as sandbox:
         report = Report("named", "", "", "", "")

@@ -1,4 +1,4 @@
-"""A bucket or topic that a stack uses becomes unusable: Updates and rollbacks still complete."""
+"""Updates and rollbacks still complete if a stack's bucket or topic becomes unusable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def play(tmp_path: Path, release: Path) -> Iterator[Play]:
 
 
 def warned(play: Play, stack: object, web: str) -> bool:
-    """Tell whether the outputs name the bucket, or the load balancer now logs elsewhere."""
+    """Return whether the outputs name the bucket, or the load balancer now logs elsewhere."""
     outputs: dict[str, str] = getattr(stack, "outputs", {})
     moved = logging_of(play.account, web)[1] != CUSTOMERS
     return moved or CUSTOMERS in outputs.get("Warnings", "")
@@ -51,7 +51,7 @@ def test_updates_and_rollbacks_complete_and_what_is_added_there_is_refused(
     assert reads(play.account, shop)
     fail_after(play, "90")
 
-    play.update(stack, shop, LogRetentionDays="90")  # the first load balancer leaves
+    play.update(stack, shop, LogRetentionDays="90")  # removes the first load balancer
 
     ended(play, "UPDATE_ROLLBACK_COMPLETE", stack)
     assert FAILURE in play.reason()

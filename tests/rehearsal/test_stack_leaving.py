@@ -1,7 +1,7 @@
-"""A stack is deleted, or leaves a bucket, and may not remove everything.
+"""A stack that is deleted, or stops using a bucket, and may not remove everything.
 
-CloudFormation shows no reason for a Delete that succeeds. So the function reports what is left in
-its log, and in a tag on one of the stack's buckets that stays.
+CloudFormation shows no reason for a Delete that succeeds. So the function reports leftovers in its
+log, and in a tag on the stack's own bucket if that stays.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ def nothing_of_ours(play: Play) -> None:
 
 
 def named(account: Account) -> tuple[str, str]:
-    """Make an ALB that never logged, and return a LogBucketName for it."""
+    """Make an ALB that never logged; return its ARN and a LogBucketName."""
     log_bucket(account, KEPT, write_once(KEPT))
     return account.add_load_balancer("web"), KEPT
 
 
 def set_there(account: Account) -> tuple[str, str]:
-    """Make an ALB whose logging is off, although a bucket is set; return no LogBucketName."""
+    """Make an ALB whose logging is off, with a bucket set; return its ARN and no LogBucketName."""
     log_bucket(account, KEPT, write_once(KEPT))
     return account.add_load_balancer("web", bucket=KEPT, prefix="alb", enabled=False), ""
 
@@ -123,7 +123,7 @@ def test_a_bucket_that_was_deleted_before_the_stack(play: Play, whose: str) -> N
 
 
 def test_all_load_balancers_but_one_that_cannot_be_onboarded(play: Play) -> None:
-    """An output names what was left out, because CloudFormation shows no reason on success."""
+    """An output names the load balancer left out, since CloudFormation shows no reason then."""
     customers_bucket(play.account)
     play.account.world.buckets[CUSTOMERS].ownership = "ObjectWriter"
     web = play.account.add_load_balancer("web")
@@ -162,7 +162,7 @@ def test_the_logging_stays_where_a_controller_sent_it(play: Play) -> None:
     play.log(web)
     own = logging_of(play.account, web)[1:]
     take_over(play.account, web)
-    take_over(play.account, api)  # this neighbour is not in the stack
+    take_over(play.account, api)  # this load balancer is not in the stack
     logging = logging_of(play.account, web)
     team = play.snapshot()["buckets"][TEAM]
 

@@ -1,4 +1,4 @@
-"""What can be done, over HTTP, with a stack that failed."""
+"""Operations on a stack that failed, over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls that an SDK repeats after a lost answer, and that AWS recognises by their token."""
+"""Calls that an SDK repeats after a lost answer; AWS recognises them by their token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`verify --stack`, against an emulated account over HTTP, names what was changed since."""
+"""`verify --stack`, against an emulated account over HTTP, names later changes."""
 
 from __future__ import annotations
 

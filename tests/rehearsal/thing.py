@@ -1,4 +1,4 @@
-"""A stack with one custom resource, whose function does what a parameter says."""
+"""A stack with one custom resource, whose function acts as a parameter says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOG = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}],
 }
-# It answers as the property Do says, and logs every event.
+# The function answers as the property Do says, and logs every event.
 CODE = """
 import json, time, urllib.request
 

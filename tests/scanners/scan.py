@@ -1,9 +1,9 @@
-"""Compare what a scanner finds in the least-privilege template with the explained findings.
+"""Compare a scanner's findings in the least-privilege template with the explained findings.
 
     python tests/scanners/scan.py parliament|checkov|cfripper
 
 Exits 1 if a finding has no explanation in docs/scanner-findings.json, or an explanation has no
-finding. Each scanner is installed in its own environment, see tox.ini.
+finding. Each scanner is installed in its own environment (see tox.ini).
 """
 
 import json
@@ -24,7 +24,7 @@ def release() -> Path:
 
 
 def parliament() -> set[str]:
-    """Return the issues of the execution role's policy, each with the action that it is about."""
+    """Return the issues of the execution role's policy, each with the action concerned."""
     from parliament import analyze_policy_string
 
     text = (release() / "policies" / "lambda-execution-least-privilege.json").read_text()
@@ -60,7 +60,7 @@ def _printed(*command: str) -> Any:
 
 
 def main(scanner: str) -> int:
-    """Compare, and print findings without an explanation and explanations without a finding."""
+    """Print unexplained findings and explanations without a finding; return the exit code."""
     found = {"parliament": parliament, "checkov": checkov, "cfripper": cfripper}[scanner]()
     explained = json.loads((ROOT / "docs" / "scanner-findings.json").read_text("utf-8"))[scanner]
     for name in sorted(found - set(explained)):

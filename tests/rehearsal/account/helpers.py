@@ -1,4 +1,4 @@
-"""Helpers that several of these tests share."""
+"""Helpers that several tests of the emulated account share."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ VENDOR = "999999999999"
 
 
 def knows_namespaces(account: Account) -> bool:
-    """Tell whether the account's boto3 knows CreateBucket's BucketNamespace."""
+    """Return whether the account's boto3 knows CreateBucket's BucketNamespace."""
     shape = account.s3.meta.service_model.operation_model("CreateBucket").input_shape
     return shape is not None and "BucketNamespace" in shape.members
 
@@ -72,7 +72,7 @@ def put_policy(account: Account, *statements: dict[str, Any], bucket: str = "log
 
 
 def topic_policy(arn: str, bucket: str = "logs", **elements: Any) -> dict[str, Any]:
-    """Return a topic policy that lets S3 publish for a bucket."""
+    """Return a topic policy that lets S3 publish a bucket's events."""
     return policy(
         {
             "Effect": "Allow",
@@ -89,7 +89,7 @@ def topic_policy(arn: str, bucket: str = "logs", **elements: Any) -> dict[str, A
 
 
 def notify(topic: str, prefix: str = "", suffix: str = "", **elements: Any) -> dict[str, Any]:
-    """Return an event notification about new objects."""
+    """Return an event notification for new objects."""
     rules = [{"Name": "prefix", "Value": prefix}] if prefix else []
     rules += [{"Name": "suffix", "Value": suffix}] if suffix else []
     entry: dict[str, Any] = {"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
@@ -99,7 +99,7 @@ def notify(topic: str, prefix: str = "", suffix: str = "", **elements: Any) -> d
 def put_notifications(
     account: Account, *entries: dict[str, Any], skip: bool = False, **others: Any
 ) -> None:
-    """Replace the bucket's notifications as an administrator."""
+    """Replace the notifications of the bucket `logs` as an administrator."""
     configuration: Any = {**({"TopicConfigurations": list(entries)} if entries else {}), **others}
     account.s3.put_bucket_notification_configuration(
         Bucket="logs", NotificationConfiguration=configuration, SkipDestinationValidation=skip

@@ -1,4 +1,4 @@
-"""Clients: boto3's shapes, hooks, threads, and who may call what."""
+"""Clients: boto3's shapes, hooks, threads, and each caller's permissions."""
 
 import json
 from collections.abc import Mapping

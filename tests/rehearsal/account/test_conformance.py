@@ -1,4 +1,4 @@
-"""Answers have botocore's shapes, and are the same as moto's in one plain scenario."""
+"""The account's answers have botocore's shapes; in one plain scenario, they equal moto's."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def emulated() -> Account:
 
 
 def moto() -> str:
-    """Make the same in moto, and return the load balancer's ARN."""
+    """Create the resources of `emulated` in moto, and return the load balancer's ARN."""
     ec2: Any = boto3.client("ec2", REGION)
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [
@@ -134,7 +134,7 @@ def topics() -> Calls:
 
 
 def more(account: Account) -> Calls:
-    """Yield calls of the other operations, which moto lacks or answers in another way."""
+    """Yield calls of the operations that moto lacks or answers differently."""
     yield "s3", "create_bucket", {**LOGS, **WHERE}
     yield (
         "s3",
@@ -183,7 +183,7 @@ def more(account: Account) -> Calls:
 
 
 def outcome(client: Any, method: str, params: dict[str, Any]) -> Any:
-    """Return the part of a call's answer on which moto agrees, or its error's code and status."""
+    """Return the part of a call's answer that moto must match, or the error's code and status."""
     try:
         answer = getattr(client, method)(**params)
     except ClientError as error:
@@ -222,7 +222,7 @@ def test_the_same_answers_as_moto() -> None:
 
 
 def strangers(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
-    """Yield members that botocore's output shape lacks, or that have a different type there."""
+    """Yield the paths of members that botocore's output shape lacks or types differently."""
     if isinstance(shape, StructureShape):
         for key, each in value.items():
             if key not in shape.members:

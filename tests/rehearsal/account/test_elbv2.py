@@ -1,4 +1,4 @@
-"""Load balancers, and what turning on access logs requires."""
+"""Load balancers, and the requirements for turning on their access logs."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def test_enabling_writes_the_test_file(
         [statement(path=f"/other/AWSLogs/{ACCOUNT}/*")],
         [statement(path=f"/p/AWSLogs/{ACCOUNT}")],
         [statement(Principal={"Service": "delivery.logs.amazonaws.com"})],
-        [statement(Principal={"AWS": "156460612806"})],  # eu-west-1's account, not us-east-1's
+        [statement(Principal={"AWS": "156460612806"})],  # ELB's account for eu-west-1
         [statement(), statement(Effect="Deny", Principal="*")],
         [statement(Condition={"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}})],
         [statement(Condition={"StringEquals": {"aws:SourceAccount": ACCOUNT}})],
@@ -212,7 +212,7 @@ def test_other_logs_may_go_to_the_same_place(
     others = {"access", "connection", "health check"} - {kind}
     assert [account.write_log(arn, kind=each) for each in others] == [None, None]
     account.s3.delete_bucket_policy(Bucket="logs")
-    assert account.write_log(arn, kind=kind) is None  # it is dropped in silence
+    assert account.write_log(arn, kind=kind) is None  # the log is dropped silently
 
 
 def test_a_load_balancer_on_an_outpost_is_delivered_by_another_service(account: Account) -> None:

@@ -115,7 +115,8 @@ def test_events_reach_confirmed_subscriptions_that_want_them(account: Account) -
         )
         if number != 0:
             account.confirm(f"https://{number}")
-    attribute = {"FilterPolicy": '{"key":["a"]}'}  # on message attributes, which S3 does not send
+    # This filters on message attributes, which S3 does not send.
+    attribute = {"FilterPolicy": '{"key":["a"]}'}
     account.sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=QUEUE, Attributes=attribute)
     put_notifications(account, notify(TOPIC, "p/", ".gz"), EventBridgeConfiguration={})
     put_policy(account, statement())

@@ -19,7 +19,7 @@ OBJECT = "arn:aws:s3:::logs/a/b"
 
 
 def document(**elements: Any) -> str:
-    """Return a policy with one statement, which by default allows everything."""
+    """Return a policy with one statement, which by default allows everyone all S3 actions."""
     statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*", **elements}
     kept = {key: value for key, value in statement.items() if value is not None}
     return json.dumps({"Version": "2012-10-17", "Statement": [kept]})

@@ -1,6 +1,6 @@
-"""Calls that the account refuses, and what AWS says then; a refused call changes nothing.
+"""Calls that the account refuses with AWS's errors; a refused call changes nothing.
 
-Errors with `details` are as localstack/localstack recorded them on AWS, and have exactly these
+Errors with `details` are as localstack/localstack recorded them on AWS, and have no other details
 (`tests/aws/services/...`, *.snapshot.json).
 """
 
@@ -32,9 +32,9 @@ class Refusal:
     method: str
     params: dict[str, Any]
     code: str
-    text: str = ""  # a part of the message
+    text: str = ""  # part of the message
     status: int = 400
-    details: dict[str, str] | None = None  # all others, where they were recorded
+    details: dict[str, str] | None = None  # the error's other members, if recorded
 
     def __str__(self) -> str:
         return f"{self.method}: {self.text or self.code}"
@@ -48,7 +48,7 @@ def bucket(
     details: dict[str, str] | None = None,
     **params: Any,
 ) -> Refusal:
-    """Return a refusal of a call for the bucket `logs`, unless another one is named."""
+    """Return the refusal of a call on a bucket, by default `logs`."""
     return Refusal("s3", method, {"Bucket": "logs", **params}, code, text, status, details)
 
 
@@ -78,13 +78,13 @@ def notifications(
 
 
 def to(name: str, *arns: str) -> list[dict[str, Any]]:
-    """Return an entry for each destination, each with a different prefix."""
+    """Return one entry per destination, each with its own prefix."""
     made = [notify(arn, f"{number}/") for number, arn in enumerate(arns)]
     return [{name: each.pop("TopicArn"), **each} for each in made]
 
 
 def ambiguous(text: str, topic: dict[str, Any], queue: dict[str, Any]) -> Refusal:
-    """Return the refusal of two entries that overlap; it needs no destinations."""
+    """Return the refusal of two overlapping entries; their destinations need not exist."""
     entry = {("QueueArn" if key == "TopicArn" else key): value for key, value in queue.items()}
     return notifications("InvalidArgument", text, topic, skip=True, QueueConfigurations=[entry])
 
@@ -113,7 +113,7 @@ def key(name: str) -> str:
 
 
 def attributes(text: str, **values: str) -> Refusal:
-    """Return the refusal of attributes of the load balancer; the others are not set either."""
+    """Return the refusal of access log attributes; the idle timeout is then not set either."""
     named = {"idle_timeout.timeout_seconds": "30"}
     named |= {f"access_logs.s3.{name}": value for name, value in values.items()}
     params = {"LoadBalancerArn": "", "Attributes": pairs(named)}
@@ -125,7 +125,7 @@ def pairs(values: dict[str, str]) -> list[dict[str, str]]:
 
 
 def create(code: str, text: str, location: str) -> Refusal:
-    """Return the refusal of a bucket in another place than us-east-1."""
+    """Return the refusal of creating a bucket with this location constraint."""
     where = {"LocationConstraint": location}
     return bucket("create_bucket", code, text, Bucket="new", CreateBucketConfiguration=where)
 

@@ -1,4 +1,4 @@
-"""Settings of others' buckets: versioning, Requester Pays, attribute-based access control."""
+"""Bucket settings: versioning, Requester Pays, attribute-based access control."""
 
 from typing import Any
 

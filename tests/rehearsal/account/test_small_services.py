@@ -1,4 +1,4 @@
-"""Subscriptions that their endpoint has ended, vended logs, and SNS's metrics."""
+"""Subscriptions that their endpoints ended, vended logs, and SNS's metrics."""
 
 from datetime import datetime, timezone
 from typing import Any

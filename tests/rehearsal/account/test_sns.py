@@ -52,7 +52,7 @@ def put(account: Account, arn: str, name: str, value: str) -> None:
 
 
 def test_creating_a_topic_again_changes_nothing(account: Account) -> None:
-    plain: Any = {"FifoTopic": "false"}  # recorded: as if it was not sent
+    plain: Any = {"FifoTopic": "false"}  # recorded on AWS: the same as not sent
     before = account.snapshot()
     for sent in ({}, {"Attributes": {"Policy": POLICY}}, {"Attributes": plain}):
         assert account.sns.create_topic(Name="t", **sent)["TopicArn"] == TOPIC
@@ -259,7 +259,7 @@ def test_each_message_goes_to_each_subscription_whose_filter_passes_it(account: 
     account.world.unreachable.add(HTTPS)
     account.world.metrics.clear()
     publish(account, "{}")
-    assert received(HTTPS) == [about("a/1"), about("b/2")]  # what it refuses is lost, and counted
+    assert received(HTTPS) == [about("a/1"), about("b/2")]  # refused messages are lost but counted
     assert [each.name for each in account.world.metrics] == ["NumberOfNotificationsFailed"]
 
 

@@ -1,6 +1,6 @@
-"""The one way to read an account: as the handler reads it, with the caller's credentials.
+"""Read an account, always as the handler does, but with the caller's credentials.
 
-Denied reads are only noted, because the Lambda may have the permission.
+A denied read is only noted, because the Lambda may have the permission.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 AT_ONCE = 8  # load balancers that are read concurrently
 _FUNCTION_SECONDS = FunctionSettings().timeout - ANSWER_RESERVE
-# The answer of an account that has nothing, so that reading continues after a denial.
+# Answers in place of a denied read, as from an empty account, so that reading continues.
 _NOTHING: Mapping[str, Mapping[str, object]] = {
     "describe_load_balancer_attributes": {"Attributes": []},
     "describe_load_balancers": {"LoadBalancers": []},
@@ -59,7 +59,7 @@ _NOTHING: Mapping[str, Mapping[str, object]] = {
     "list_subscriptions": {"Subscriptions": []},
     "list_subscriptions_by_topic": {"Subscriptions": []},
 }
-# Operations of S3 whose permission has another name [Service Authorization Reference].
+# S3 operations whose permissions have other names [Service Authorization Reference].
 _RIGHTS = {
     "GetBucketEncryption": "GetEncryptionConfiguration",
     "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
@@ -73,21 +73,21 @@ _SERVICES = {"elbv2": "elasticloadbalancing", "s3control": "s3"}
 
 @dataclass(frozen=True)
 class Unread:
-    """What could not be read: why, and what to do about it, a sentence each."""
+    """A failed read: the reason, and what to do about it."""
 
     why: str
     fix: str
 
     @classmethod
     def lacking(cls, right: str, on: str = "") -> Unread:
-        """Return a report of what could not be read because a permission is missing."""
+        """Return an Unread that names the missing permission and, if given, the resource."""
         what = f"{right} on {on}" if on else right
         fix = f"Get the permission {right}, and check again."
         return cls(f"not readable: you lack {what}", fix)
 
 
 def attempted(make: Callable[[], T]) -> T | Unread:
-    """Return the result of `make`, or its failure as Unread."""
+    """Return the result of `make`, or an Unread if it fails."""
     try:
         return make()
     except DtLogsError as error:
@@ -95,10 +95,10 @@ def attempted(make: Callable[[], T]) -> T | Unread:
 
 
 def optional(read: Callable[[], T], service: str, what: str, right: str = "") -> T | Unread:
-    """Call a read that nothing else depends on; return its result, or why there is none.
+    """Make a read that nothing else depends on; return its result, or an Unread if it fails.
 
-    `service` is the prefix of its permissions; `right` is the permission's name if the operation
-    has another. `what` names what is read. Raises botocore's error for expired credentials.
+    `service` is the prefix of its permission. `right` is the permission's name if that differs from
+    the operation's. `what` names its subject. Raises botocore's error for expired credentials.
     """
     try:
         return read()
@@ -117,7 +117,7 @@ def optional(read: Callable[[], T], service: str, what: str, right: str = "") ->
 class Denied:
     """A denied read: the missing permission, and the resource.
 
-    `named` is what the call named: a bucket, or an ARN.
+    `named` is the bucket or ARN that the call named.
     """
 
     right: str
@@ -127,7 +127,7 @@ class Denied:
 
     @property
     def unread(self) -> Unread:
-        """This denial, as a reason and what to do."""
+        """The denial, as a reason and a fix."""
         return Unread.lacking(self.right, self.on)
 
     def __str__(self) -> str:
@@ -135,7 +135,7 @@ class Denied:
 
 
 class Noting:
-    """A client that notes denied calls; a `lenient` one then answers as if nothing existed."""
+    """A client that notes denied reads; if `lenient`, it then answers as if nothing existed."""
 
     def __init__(self, client: object, noted: list[Denied], *, lenient: bool = False) -> None:
         self._client = client
@@ -167,7 +167,7 @@ class Reading(Aws):
     """The handler's `Aws`, with clients that retry transient errors by themselves."""
 
     def fit(self, seconds: float) -> int:
-        """Return how many items the function has time for at its fastest."""
+        """Return how many items fit into the function's full time, at `seconds` each."""
         return int(_FUNCTION_SECONDS / seconds)
 
     def call(self, operation: Callable[[], T], *passing: Passing) -> T:
@@ -177,9 +177,9 @@ class Reading(Aws):
 
 
 def here(session: boto3.Session) -> Stack:
-    """Return a new stack of the session's account and region. Raises botocore's errors.
+    """Return a stack that stands for the session's account and region.
 
-    It needs no permission [STS API, GetCallerIdentity].
+    The call needs no permission [STS API, GetCallerIdentity]. Raises botocore's errors.
     """
     if not session.region_name:
         raise NoRegionError()
@@ -199,7 +199,7 @@ def clients(session: boto3.Session) -> Clients:
 def reading(
     given: Clients, noted: list[Denied], clock: Callable[[], float], *, lenient: bool = False
 ) -> Reading:
-    """Return an `Aws` with these clients; denied reads are added to `noted`."""
+    """Return a `Reading` with these clients, which adds denied reads to `noted`."""
     elbv2, s3, sns = (Noting(each, noted, lenient=lenient) for each in given)
     return Reading(
         elbv2=cast("ElasticLoadBalancingv2Client", elbv2),
@@ -214,9 +214,9 @@ def reading(
 
 
 def observed(request: Request, through: Aws) -> State:
-    """Read what a request is about, by the handler's own `observe`.
+    """Read the state that a request concerns, with the handler's own `observe`.
 
-    Raises botocore's errors, and OperatingError for what the handler refuses.
+    Raises botocore's errors, and OperatingError if the handler refuses the request.
     """
     try:
         return observe(through, request)
@@ -228,15 +228,16 @@ def observed(request: Request, through: Aws) -> State:
 
 @dataclass(frozen=True)
 class TopicSeen(Topic):
-    """A topic with its delivery policy, empty where it has none of its own."""
+    """A topic and its delivery policy, which is empty if the topic has none of its own."""
 
     delivery_policy: str = ""
 
 
 def topic(through: Aws, arn: str, filtered: Container[str] = ()) -> TopicSeen | None:
-    """Read a topic with its subscriptions, None if it does not exist. Raises botocore's errors.
+    """Read a topic with its subscriptions; return None if it does not exist.
 
-    Filters are read only of the confirmed subscriptions of endpoints with these digests.
+    Filters are read only for confirmed subscriptions of endpoints with a digest in `filtered`.
+    Raises botocore's errors.
     """
     sns = through.sns
     try:
@@ -258,7 +259,7 @@ def topic(through: Aws, arn: str, filtered: Container[str] = ()) -> TopicSeen | 
 
 
 def _denial(error: ClientError, service: str, given: Mapping[str, object]) -> Denied:
-    """Name the missing permission: AWS's text usually has it, and sometimes only says "denied"."""
+    """Return the denial. If AWS's message names no permission, derive it from the operation."""
     said = re.search(
         r'not authorized to perform: ([A-Za-z0-9-]+:\w+)(?: on resource: "?([^\s"]+))?',
         message(error),

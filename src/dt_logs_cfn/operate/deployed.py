@@ -1,8 +1,8 @@
-"""Compare what a stack really runs, its function and role, with its template.
+"""Compare a stack's actual function and role with its template.
 
-CloudFormation keeps the template that a stack was created from. Somebody may have changed the
-function's code or the role since. So both are read from Lambda and IAM, and compared with what the
-template makes of the stack's parameters.
+CloudFormation keeps the stack's template, but somebody may have changed the function's code or the
+role later. So both are read from Lambda and IAM, and compared with the template, resolved with the
+stack's parameters.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from boto3 import Session
 
 _FILE = "index.py"  # the file that CloudFormation makes from Code.ZipFile
-# Function properties that the template sets, and those it leaves empty that could add code.
+# Function properties that the template sets, and unset properties that could add code.
 _SET = ("Handler", "Runtime", "MemorySize", "Timeout")
 _EMPTY = ("Environment", "FileSystemConfigs", "Layers", "VpcConfig")
 
@@ -49,10 +49,10 @@ class Deployed:
 
 
 def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Deployed:
-    """Read a stack, its function with the code, and its role; changes nothing.
+    """Read a stack, its role, and its function with the code.
 
-    Raises OperatingError if it does not exist, VerifyError if it is not one of our stacks,
-    FetchError, and boto3's errors.
+    Raises OperatingError if the stack does not exist, VerifyError if it is not ours or its code
+    cannot be unpacked, FetchError, and boto3's errors.
     """
     cloudformation = session.client("cloudformation")
     stack = named(cloudformation, name)
@@ -78,7 +78,7 @@ def read(session: Session, name: str, fetch: Callable[[str, int], bytes]) -> Dep
 
 
 def changes(found: Deployed) -> tuple[str, ...]:
-    """Return where the function and role differ from what the stack's template sets."""
+    """Describe how the function and the role differ from the stack's template."""
     where = Stack.of(found.stack_id)
     name = found.stack_id.partition(":stack/")[2].partition("/")[0]
     group = found.resources.get(LOG_GROUP, "")
@@ -119,7 +119,7 @@ def _function_changes(found: Deployed, expected: Mapping[str, Any]) -> Iterator[
         value = found.configuration.get(name)
         if isinstance(value, dict):
             value = {key: each for key, each in value.items() if each}
-        # Lambda returns Environment in a template's form; for the others it returns more.
+        # Lambda returns Environment as a template writes it, and the others with more fields.
         known = name in expected and (name != "Environment" or value == expected[name])
         if value and not known:
             yield f"the function has {name}: {_told(value)}"
@@ -177,7 +177,7 @@ def _told(value: object) -> str:
 
 
 def _source(archive: bytes) -> bytes:
-    """Return the one source in a function's zip, however it was packed. Raises VerifyError."""
+    """Return the only source file in a function's zip, however packed. Raises VerifyError."""
     fix = "Somebody has changed the function's code. Find out who."
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
@@ -185,7 +185,7 @@ def _source(archive: bytes) -> bytes:
                 raise VerifyError(f"The function's code contains more than {_FILE}.", fix)
             with opened.open(_FILE) as file:
                 content = file.read(LIMIT + 1)
-    # ValueError: an impossible offset or size, or a name that is not UTF-8.
+    # ValueError means an impossible offset or size, or a name that is not UTF-8.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError) as error:
         raise VerifyError("The function's code is not a valid zip file.", fix) from error
     if len(content) > LIMIT:

@@ -1,4 +1,4 @@
-"""The stack's list of load balancers: how options change it, and what an update drops."""
+"""The stack's list of load balancers: how options change it, and which ones an update drops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHANGE = ("--add-load-balancer", "--remove-load-balancer")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that set the list, or change it."""
+    """Declare the options that set or change the list."""
     for option, what in (
         ("--load-balancer", f"a load balancer to onboard, or * for all; sets {LOAD_BALANCERS}"),
         ("--add-load-balancer", "a load balancer to add to the stack's list"),
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def changing(arguments: argparse.Namespace) -> list[str]:
-    """Return what is added and removed. Raises UsageError for contradictory options."""
+    """Return the load balancers to add and to remove. Raises UsageError for invalid options."""
     given = (arguments.add_load_balancer, arguments.remove_load_balancer)
     add, remove = map(_named, given)
     if any(not each.strip(" ,") for option in given for each in option):
@@ -50,7 +50,7 @@ def changing(arguments: argparse.Namespace) -> list[str]:
 
 
 def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) -> str:
-    """Return a stack's list after a change by options. Raises OperatingError."""
+    """Return a stack's list with load balancers added and removed. Raises OperatingError."""
     named = before.stack.load_balancers if before else []
     add, remove = _named(add), _named(remove)
     if EVERY_LOAD_BALANCER in named:
@@ -75,9 +75,9 @@ def changed(before: Existing | None, add: Sequence[str], remove: Sequence[str]) 
 
 @dataclass(frozen=True)
 class Dropped:
-    """The load balancers that an update drops; `unnamed` if there are more that cannot be listed.
+    """The load balancers that an update drops; `unnamed` is true if they cannot be listed.
 
-    `stops` has those whose logging stops, None where that was not looked up.
+    `stops` holds those whose logging stops; it is None if that was not looked up.
     """
 
     arns: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class Dropped:
         return bool(self.arns) or self.unnamed
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines that warn of the drop, to be shown first."""
+        """Yield a warning that names the dropped load balancers, to be shown first."""
         if not self:
             return
         if self.stops is None:
@@ -104,7 +104,7 @@ class Dropped:
             yield "  every other load balancer in this region (you are not allowed to list them)"
 
     def data(self) -> list[dict[str, object]]:
-        """Return the drop as data for programs."""
+        """Return the dropped load balancers as data for programs."""
         return [
             {
                 "load_balancer": arn,
@@ -115,7 +115,7 @@ class Dropped:
 
 
 def dropped(before: Existing | None, wanted: str, present: Callable[[], Iterable[str]]) -> Dropped:
-    """Return what a new list drops; if the stack has all load balancers, `present` lists them."""
+    """Return the load balancers that `wanted` drops; `present` lists all if the stack has `*`."""
     named, kept = before.stack.load_balancers if before else [], listed(wanted)
     if EVERY_LOAD_BALANCER in kept:
         return Dropped()

@@ -1,4 +1,4 @@
-"""What an operator sets once for a folder, in its `dt-logs-cfn.cfg`; options override it.
+"""Read an operator's settings for a folder from its `dt-logs-cfn.cfg`; options override them.
 
     [options]
     stack = dt-logs-analysis
@@ -8,8 +8,8 @@
     [parameters]
     NotificationEndpoint = https://…
 
-The format is that of `release.cfg`, except that keys keep their case: parameters need it.
-Confirmations of a change are not allowed in the file.
+The format is that of `release.cfg`, except that keys keep their case, which parameters need.
+The file cannot confirm a change.
 """
 
 import argparse
@@ -33,14 +33,14 @@ _CONFIRMING = ("yes", "allow-removal", "allow_removal")
 
 @dataclass(frozen=True)
 class Setting:
-    """A value for display and its source; both are empty if nothing sets it."""
+    """A value for display, and its source; both are empty if nothing sets the value."""
 
     value: str = ""
     source: str = ""
 
 
 def load(path: Path = FILE) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the options and parameters that the file sets, if there is one.
+    """Return the options and parameters that the file sets; both are empty without a file.
 
     Raises SettingsError.
     """
@@ -62,7 +62,7 @@ def load(path: Path = FILE) -> tuple[dict[str, str], dict[str, str]]:
                 f"{path} sets {name} to a value in quotes.", "Write it without quotes."
             )
     for number, name in enumerate(parameters, 1):
-        if not re.fullmatch("[A-Za-z0-9]+", name):  # the name of a line without `=` may be a token
+        if not re.fullmatch("[A-Za-z0-9]+", name):  # a line without `=` may be a token
             raise SettingsError(
                 f"The name of parameter number {number} in {path} is not letters and digits.",
                 "Write each parameter as `name = value`.",
@@ -74,12 +74,12 @@ def load(path: Path = FILE) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def nothing_given() -> argparse.Namespace:
-    """Return a namespace for the parser; options that were not given stay None."""
+    """Return a namespace for the parser in which options that are not given remain None."""
     return argparse.Namespace(**dict.fromkeys(OPTIONS))
 
 
 def fill(arguments: argparse.Namespace, given: argparse.Namespace) -> dict[str, Setting]:
-    """Apply the file's values to options that were left out; return the source of each option.
+    """Apply the file's values to omitted options; return each option's value and source.
 
     Raises SettingsError.
     """
@@ -105,7 +105,7 @@ def fill(arguments: argparse.Namespace, given: argparse.Namespace) -> dict[str, 
 
 
 def show(options: Mapping[str, Setting], arguments: argparse.Namespace) -> None:
-    """Print the source of each option and parameter of a command.
+    """Print the value and source of each option and parameter of a command.
 
     Raises UsageError, OperatingError.
     """
@@ -124,7 +124,7 @@ def show(options: Mapping[str, Setting], arguments: argparse.Namespace) -> None:
 
 
 def _of_the_sdk(options: Mapping[str, Setting]) -> dict[str, Setting]:
-    """Return the profile and region that the AWS SDK takes, as far as nothing here sets them."""
+    """Return the profile and region, with the AWS SDK's own where nothing here sets them."""
     profile = options["profile"]
     if not profile.value and (named := os.environ.get("AWS_PROFILE")):
         profile = Setting(named, "AWS_PROFILE")
@@ -143,7 +143,7 @@ def _lines(settings: Mapping[str, Setting]) -> Iterator[str]:
 
 def _applies(name: str, arguments: argparse.Namespace) -> bool:
     """Return whether an option in the file applies to this call of the command."""
-    if name == "stack":  # `verify` was told to verify something else
+    if name == "stack":  # `verify` was given a file or URL to verify
         return getattr(arguments, "given", None) is None
     if name in ("role_arn", "stack_name_prefix"):
         return getattr(arguments, "stack_set", None) is None
@@ -156,7 +156,7 @@ def _check(known: bool, path: Path, what: str, names: tuple[str, ...]) -> None:
 
 
 def _joined(value: str) -> str:
-    """Return a value as one line; a list may have one item a line."""
+    """Return a value as one line; a list in the file may have one item per line."""
     lines = value.splitlines()
     return ",".join(filter(None, (each.strip(" \t,") for each in lines))) if lines[1:] else value
 

@@ -1,4 +1,4 @@
-"""Retry calls over an unreliable network: which may be repeated, and what AWS did."""
+"""Repeat calls over an unreliable network, and judge whether AWS may have carried them out."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,9 +11,9 @@ from dt_logs_cfn.cli.terminal import Operator
 from dt_logs_cfn.errors import AwsError, OperatingError
 from dt_logs_handler.aws import PASSING, code
 
-# What boto3 may raise for a call.
+# The exceptions that boto3 may raise for a call.
 FAILURES = (ClientError, BotoCoreError, ResponseParserError)
-LOOKS = 3  # failures in a row; the SDK has retried each of them
+LOOKS = 3  # attempts; the SDK also retries each of them
 PAUSE = 4.0  # seconds after the first failure; doubled after each further one
 _LOST = (ConnectionError, HTTPClientError, ResponseParserError)
 
@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 
 def patiently(look: Callable[[], T], operator: Operator, what: str) -> T:
-    """Return what `look` returns; repeat it after a lost connection or throttling.
+    """Follow an operation: call `look` as `looked_at` does, and return the result.
 
-    `what` names what is followed, such as "The stack". Raises OperatingError, which says that it
-    goes on, if it can no longer be followed.
+    `what` begins the error's message, such as "The stack". If `look` fails, raises OperatingError,
+    which says that the operation continues.
     """
     try:
         return looked_at(look, operator)
@@ -37,9 +37,9 @@ def patiently(look: Callable[[], T], operator: Operator, what: str) -> T:
 
 
 def looked_at(look: Callable[[], T], operator: Operator) -> T:
-    """Return what `look` returns; repeat it after a lost connection or throttling.
+    """Call `look` and return its result; repeat it after a lost connection or throttling.
 
-    Raises the last of FAILURES if AWS does not answer again.
+    Raises one of FAILURES: at once if AWS refuses the call, otherwise after the last attempt.
     """
     for failures in range(LOOKS):
         try:
@@ -53,7 +53,7 @@ def looked_at(look: Callable[[], T], operator: Operator) -> T:
 
 
 def passes(error: Exception) -> bool:
-    """Return whether the same call may succeed later, or has succeeded despite the error."""
+    """Return whether the same call may succeed later, or may have succeeded despite the error."""
     if not isinstance(error, ClientError):
         return isinstance(error, _LOST)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
@@ -61,7 +61,7 @@ def passes(error: Exception) -> bool:
 
 
 def refused(error: Exception) -> bool:
-    """Return whether AWS certainly did nothing; an earlier attempt may have succeeded."""
+    """Return whether AWS certainly did nothing, because it refused the first attempt."""
     if not isinstance(error, ClientError):
         return False
     found = error.response.get("ResponseMetadata", {})
@@ -69,7 +69,7 @@ def refused(error: Exception) -> bool:
 
 
 def failure(error: Exception) -> AwsError:
-    """Describe one of FAILURES: what happened, and what to do."""
+    """Return one of FAILURES as an AwsError, which says what happened and what to do."""
     try:
         with aws.errors():
             raise error

@@ -1,4 +1,4 @@
-"""The options that name a stack, its template and its parameters, and their values."""
+"""Declare the options for a stack, its template and its parameters, and read their values."""
 
 import argparse
 import re
@@ -25,7 +25,7 @@ def add_stack(
     help_: str = f"the stack (default: {STACK})",
     default: str | None = STACK,
 ) -> None:
-    """Declare `--stack`, and the AWS CLI's name for it."""
+    """Declare `--stack`, and `--stack-name` as the AWS CLI's name for it."""
     parser.add_argument("--stack", "--stack-name", default=default, metavar="NAME", help=help_)
 
 
@@ -82,7 +82,7 @@ def add_wanted(parser: argparse.ArgumentParser, role: str) -> None:
 
 
 def check_stack(name: str, *, or_id: bool = False) -> None:
-    """Raise UsageError unless this may be a stack's name or, where accepted, its ID."""
+    """Raise UsageError unless `name` is a valid stack name or, with `or_id`, a stack ID."""
     if not (_NAME.fullmatch(name) or (or_id and re.fullmatch(STACK_ID, name))):
         raise UsageError(
             f"{name[:80]!r} is not a stack name.",
@@ -91,7 +91,7 @@ def check_stack(name: str, *, or_id: bool = False) -> None:
 
 
 def check_role(arn: str | None) -> None:
-    """Raise UsageError if a value is given that is not a role's ARN."""
+    """Raise UsageError if `arn` is given but is not a role's ARN."""
     if arn is not None and not re.fullmatch(ROLE_ARN, arn):
         raise UsageError(
             f"{arn[:200]!r} is not the ARN of a role.",
@@ -100,9 +100,9 @@ def check_role(arn: str | None) -> None:
 
 
 def check_names(arguments: argparse.Namespace) -> None:
-    """Check the names of the stack that is to be deployed, and of its service role.
+    """Check the name of the stack to deploy, and the ARN of its service role.
 
-    Raises UsageError, including for a stack name that the service role may not manage.
+    Raises UsageError if one is invalid, or if the role may not manage a stack of that name.
     """
     name, prefix = arguments.stack, arguments.stack_name_prefix
     check_stack(name)
@@ -116,7 +116,7 @@ def check_names(arguments: argparse.Namespace) -> None:
 
 
 def sources(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the given parameters by source; a later source overrides an earlier one.
+    """Yield each source with its parameters; a later source overrides an earlier one.
 
     Raises UsageError, OperatingError.
     """
@@ -132,7 +132,7 @@ def sources(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, str]
 
 
 def parameters(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the given values, checked as far as possible without AWS.
+    """Return the given parameters, checked as far as possible without AWS.
 
     Raises UsageError, OperatingError.
     """

@@ -41,9 +41,9 @@ class Template:
 def requested(
     template: Template, given: Mapping[str, str], kept: Iterable[str], tags: Mapping[str, str]
 ) -> dict[str, object]:
-    """Return what the requests for a change set and for a stack set have in common.
+    """Return the fields that the requests for a change set and for a stack set share.
 
-    Parameters that are `kept` keep their values. Tags replace all earlier ones.
+    The parameters in `kept` keep their values. Tags, if given, replace all earlier ones.
     """
     found: dict[str, object] = {
         "TemplateBody": template.text,
@@ -51,7 +51,7 @@ def requested(
             *({"ParameterKey": name, "ParameterValue": given[name]} for name in sorted(given)),
             *({"ParameterKey": name, "UsePreviousValue": True} for name in kept),
         ],
-        # The template makes a role, and names it if a parameter says so.
+        # The template creates a role, and names it if a parameter gives a name.
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
     }
     if tags:

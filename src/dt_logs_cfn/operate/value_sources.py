@@ -7,7 +7,7 @@ from typing import Any
 from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_cfn.operate.values import shown_name
 
-_LIMIT = 1_000_000  # the most bytes of a file, more than 200 parameters of 4,096 bytes
+_LIMIT = 1_000_000  # the most bytes of a file: enough for 200 parameters of 4,096 bytes
 _FORM = (
     'Write it as the AWS CLI takes it: [{"ParameterKey": "…", "ParameterValue": "…"}], or as'
     ' {"name": "value"}.'
@@ -15,7 +15,7 @@ _FORM = (
 
 
 def pairs(given: list[str], option: str) -> dict[str, str]:
-    """Return `KEY=VALUE` options by key. Raises UsageError, which shows no token given by slip."""
+    """Return `KEY=VALUE` options by key. Raises UsageError, which never shows a possible token."""
     found: dict[str, str] = {}
     for number, each in enumerate(given, 1):
         key, equals, value = each.partition("=")
@@ -37,7 +37,7 @@ def pairs(given: list[str], option: str) -> dict[str, str]:
 
 
 def read(path: Path) -> dict[str, str]:
-    """Return the values in a file: the AWS CLI's list, or an object. Raises OperatingError."""
+    """Return the values in a JSON file: the AWS CLI's list, or an object. Raises OperatingError."""
     try:
         with path.open("rb") as file:
             content = file.read(_LIMIT + 1)
@@ -55,14 +55,14 @@ def read(path: Path) -> dict[str, str]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object from a file. Raises ValueError for a duplicate name."""
+    """Return a JSON object as a dict. Raises ValueError for a duplicate name."""
     if len(found := dict(pairs)) < len(pairs):
         raise ValueError("a name comes twice")
     return found
 
 
 def _values(data: Any) -> dict[str, str]:
-    """Return names with their values as strings. Raises KeyError, TypeError or ValueError."""
+    """Return the values as strings. Raises AttributeError, KeyError, TypeError or ValueError."""
     match data:
         case dict():
             return {str(name): _text(value) for name, value in data.items()}

@@ -1,7 +1,7 @@
 """Check values for a template's parameters before any call to AWS; pure.
 
-CloudFormation's rules are in the template, and its patterns are the handler's. The handler's own
-code checks what the handler accepts.
+CloudFormation's rules are in the template, whose patterns are the handler's. The handler's own code
+checks its own rules.
 """
 
 import difflib
@@ -22,7 +22,7 @@ _LONGEST = 4096  # bytes [CloudFormation quotas]
 _ALIKE, _SAME = 0.6, 0.85  # similarity for a suggestion, and for a misspelling
 # An incomplete ARN that may be an application load balancer's.
 _CUT_OFF = rf"{ARN}:elasticloadbalancing:[^/]*(/app(/[^/]*(/[0-9a-f]{{0,15}})?)?)?/?"
-# The handler requires more values, so checking a single value needs examples.
+# The handler requires all of these, so a check of a single value needs examples.
 _EXAMPLES = {
     "DataTheoremAccountId": "0" * 12,
     "LoadBalancerArns": "*",
@@ -33,16 +33,16 @@ _SOMEWHERE = new_stack("aws", "us-east-1", "1" * 12)
 
 
 def check_given(given: Mapping[str, str]) -> None:
-    """Check values before anything is asked of AWS: the rest of a stack's may not be known yet.
+    """Check the given values before any call to AWS; other values need not be known yet.
 
     Raises OperatingError for an unknown name, or a value that CloudFormation or the handler
     refuses.
     """
-    # The template that has every parameter.
+    # This template has every parameter.
     template = from_installed(Privileges.LEAST_PRIVILEGE).document
     _check_each(declared(template), given)
     place = _place(given.get("LoadBalancerArns", ""))
-    # Without a region and account, check only what holds for any stack.
+    # Without a region and account, leave out the values whose rules depend on them.
     known = {name: each for name, each in given.items() if place or name not in _OF_A_PLACE}
     values = complete(template, {**_EXAMPLES, **known}, {})
     asked.creation(template, values, (place or _SOMEWHERE).id, 0)
@@ -51,10 +51,10 @@ def check_given(given: Mapping[str, str]) -> None:
 def check(
     template: Mapping[str, Json], given: Mapping[str, str], kept: Mapping[str, str]
 ) -> dict[str, str]:
-    """Check values as CloudFormation does, and return each parameter's, as `complete` does.
+    """Check values as CloudFormation does, and return every parameter's value.
 
-    `kept` holds the previous values. Raises OperatingError for an unknown name, a value that its
-    parameter does not take, or a missing one.
+    `kept` holds the previous values. Raises OperatingError for an unknown name, a value that
+    CloudFormation refuses, or a missing value.
     """
     parameters = declared(template)
     values = complete(template, given, kept)
@@ -77,7 +77,7 @@ def _check_each(parameters: Declared, values: Mapping[str, str]) -> None:
 
 
 def _check_value(name: str, parameter: Mapping[str, Json], value: str) -> None:
-    """Raise OperatingError for a value that CloudFormation refuses, with the rule it breaks."""
+    """Raise OperatingError, with the broken rule, for a value that CloudFormation refuses."""
     try:
         size = len(value.encode())
     except UnicodeEncodeError as error:  # the terminal passed bytes that cannot be decoded
@@ -103,9 +103,9 @@ def _refused_part(parameter: Mapping[str, Json], value: str) -> str:
 
 
 def _shown(name: str, value: str) -> str:
-    """Return a refused value for display; an endpoint that is not a URL may be a token.
+    """Return a refused value for display: a URL only up to its host.
 
-    Of a URL, only the host is shown.
+    An endpoint that is neither a URL nor an ARN is hidden, because it may be a token.
     """
     hidden = name == "NotificationEndpoint" and not re.match(r"arn:|[a-z]+://", value)
     return "'…'" if hidden and value else repr(cut(shown_value(value), 120))
@@ -125,7 +125,7 @@ def _rule(parameter: Mapping[str, Json]) -> str:
 
 
 def _place(load_balancers: str) -> Stack | None:
-    """Return a new stack in the first load balancer's region and account; None if none is named."""
+    """Return a new stack in the first load balancer's account and region; None without one."""
     found = re.search(LOAD_BALANCER_ARN, load_balancers)
     if found is None:
         return None
@@ -134,11 +134,10 @@ def _place(load_balancers: str) -> Stack | None:
 
 
 def shown_name(name: str, known: Iterable[str] = ()) -> str | None:
-    """Return a given name for display, or None if it may be a token by mistake.
+    """Return a name for display, or None if it may be a token that was given by mistake.
 
-    A token in place of a name does not resemble a known name. Where none
-    are known, or none is near, a few letters and capitalized words are shown: a token is longer or
-    has digits in it.
+    A name that resembles a known one is shown. Any other is shown only if it consists of a few
+    letters or of capitalized words, because a token is longer or has digits in it.
     """
     near = re.fullmatch("[A-Za-z0-9]{1,80}", name) and _near(name, known, _SAME)
     words = len(name) <= 80 and re.fullmatch("([A-Z]+[a-z]{2,})+", name)
@@ -162,7 +161,7 @@ def _near(name: str, known: Iterable[str], how: float) -> str | None:
 
 
 def _check_copied(load_balancers: str) -> None:
-    """Raise OperatingError for an ARN with quotes or blanks in it, or without its end."""
+    """Raise OperatingError for an ARN that is cut off, or has quotes or blanks in it."""
     for each in load_balancers.split(","):
         arn = re.sub(r"[\s'\"`\u2018-\u201d]", "", each)
         if arn.startswith("arn:") and arn != each.strip():

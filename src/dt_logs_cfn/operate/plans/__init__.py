@@ -1,4 +1,4 @@
-"""Find out with the handler's own code what it would do in an account; write nothing.
+"""Plan the handler's changes to an account with its own code; write nothing.
 
 asked (the request) ─► operate.account (the state) ─► planned ─► diff ─► shown
 """

@@ -1,7 +1,7 @@
 """Turn a template's parameters into the request that the handler would receive; pure.
 
 The template itself gives the custom resource's properties, and the handler's own `parse` makes the
-request. So what is planned here is what CloudFormation would request.
+request. So the plan is for the request that CloudFormation would send.
 """
 
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from dt_logs_handler.errors import HandlerError
 from dt_logs_handler.names import Stack
 from dt_logs_handler.request import Request, parse
 
-# CloudFormation makes the ID when it creates the stack. Until then, use one without a stack.
+# CloudFormation assigns the ID when it creates the stack. Until then, this ID stands in.
 _NO_STACK = "00000000-0000-4000-8000-000000000000"
 
 
 def new_stack(partition: str, region: str, account: str) -> Stack:
-    """Return a stack that does not exist yet; only its partition, region and account are right."""
+    """Return a stack that does not exist yet; only its partition, region and account are real."""
     here = f"arn:{partition}:cloudformation:{region}:{account}"
     return Stack.of(f"{here}:stack/dt-logs-analysis/{_NO_STACK}")
 
@@ -27,8 +27,8 @@ def new_stack(partition: str, region: str, account: str) -> Stack:
 def properties(template: TemplateJson, values: Mapping[str, str]) -> dict[str, object]:
     """Return the custom resource's properties as CloudFormation would send them.
 
-    The ARN of the function, which the handler does not read, is a placeholder. Raises
-    OperatingError if the template has no such resource, or was edited beyond what we know.
+    The function's ARN is a placeholder, because the handler does not read it. Raises
+    OperatingError if the template has no such resource, or was edited beyond recognition.
     """
     try:
         found = ResolvedTemplate(template, values).properties(INVOCATION)
@@ -43,14 +43,14 @@ def properties(template: TemplateJson, values: Mapping[str, str]) -> dict[str, o
 
 
 def creation(template: TemplateJson, values: Mapping[str, str], stack: str, now: float) -> Request:
-    """Return the request for a new stack. Raises OperatingError for a value that is refused."""
+    """Return the request for a new stack. Raises OperatingError for an invalid value."""
     return _request("Create", stack, now, ResourceProperties=properties(template, values))
 
 
 def update(
     template: TemplateJson, values: Mapping[str, str], existing: Existing, now: float
 ) -> Request:
-    """Return the request that makes a stack what is wanted. Raises OperatingError."""
+    """Return the request that updates a stack to these values. Raises OperatingError."""
     return _request(
         "Update",
         existing.stack.id,
@@ -61,7 +61,7 @@ def update(
 
 
 def again(existing: Existing, now: float) -> Request:
-    """Return the request that runs a stack again as it is. Raises OperatingError."""
+    """Return the request that runs an unchanged stack again. Raises OperatingError."""
     return update(existing.template, existing.stack.parameters, existing, now)
 
 

@@ -1,4 +1,4 @@
-"""What each step of a plan would change, as lines that begin with `+`, `-` or `~`; pure.
+"""Describe each step of a plan in lines that begin with `+`, `-` or `~`; pure.
 
 Policies and notifications are shown in full, because people review them. A tag may hold a token, so
 an address in it is shown only up to its host.
@@ -25,7 +25,7 @@ from dt_logs_handler.register import SID
 
 @dataclass(frozen=True)
 class PlannedChange:
-    """One step, its subject, and what would differ: lines that begin with `+`, `-` or `~`."""
+    """One step, its subject, and its changes in lines that begin with `+`, `-` or `~`."""
 
     step: str
     subject: str
@@ -33,7 +33,7 @@ class PlannedChange:
 
 
 def changes(plan: model.Plan, state: model.State, stack: Stack) -> list[PlannedChange]:
-    """Return what each of a plan's steps would change, in their order."""
+    """Return the changes of a plan's steps, in the order of the steps."""
     shown = _Shown(state, stack)
     return [
         PlannedChange(type(step).__name__, shown.subject(step), tuple(shown.diff(step)))
@@ -43,7 +43,7 @@ def changes(plan: model.Plan, state: model.State, stack: Stack) -> list[PlannedC
 
 @dataclass
 class _Shown:
-    """Shows each step; a plan may edit a bucket more than once."""
+    """Shows steps; keeps edited documents, because a plan may edit a bucket more than once."""
 
     state: model.State
     stack: Stack
@@ -84,7 +84,7 @@ class _Shown:
             case model.SetFilter():
                 yield from self._filter(step)
             case model.EnsureTopic():
-                # The documented role may not read topics, so each run creates the topic again.
+                # The documented role may not read topics, so each run asks SNS to create the topic.
                 there = "" if step.known_absent else ", unless it is there"
                 yield f"+ the topic itself{there}"
                 yield from (_tag("+", *each) for each in sorted(step.tags.items()))
@@ -140,9 +140,9 @@ class _Shown:
 
 
 def _rewritten(was: Statement, come: Sequence[Statement]) -> Statement | None:
-    """Return what one of our statements becomes: one that differs only in Sid and resources.
+    """Return the new form of one of our statements, which differs only in Sid and resources.
 
-    A Sid of ours begins with the stack and the location, and ends with the time of the run.
+    Our Sids begin with the stack and the location; the rest may change with each run.
     """
     ours = re.match(f"{SID}[0-9]+Read[0-9a-f]{{12}}[0-9a-f]{{8}}", str(was.get("Sid", "")))
     for each in come if ours else ():
@@ -153,7 +153,7 @@ def _rewritten(was: Statement, come: Sequence[Statement]) -> Statement | None:
 
 
 def _amended(was: Statement, to: Statement) -> Iterator[str]:
-    """Yield how a statement changes: the object patterns that are added and removed."""
+    """Yield a statement's changes: its Sid, and the object patterns added and removed."""
     yield f"~ policy statement {was['Sid']}: now {to['Sid']}"
     old, new = (texts(each.get("Resource")) for each in (was, to))
     yield from (f"-   resource {each}" for each in old if each not in new)

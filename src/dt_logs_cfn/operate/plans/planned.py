@@ -23,9 +23,9 @@ from dt_logs_handler.run import fitting
 
 @dataclass(frozen=True)
 class Conflict:
-    """An obstacle, in the handler's own words; `load_balancers` holds the ARNs that it names.
+    """An obstacle in the handler's own words; `load_balancers` holds the ARNs that it concerns.
 
-    A conflict with none concerns the request as a whole.
+    A conflict without load balancers concerns the whole request.
     """
 
     load_balancers: tuple[str, ...]
@@ -35,7 +35,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Planned:
-    """The result of a request: a plan or conflicts. `denied` lists the reads that were denied."""
+    """The outcome of planning a request: a plan, or conflicts. `denied` lists denied reads."""
 
     request: Request
     state: State
@@ -55,13 +55,13 @@ class Planned:
 
     @property
     def works(self) -> bool:
-        """Whether the run can work, and all that it depends on could be read."""
+        """True if there is a plan that has changes or does not depend on a denied read."""
         return self.plan is not None and (bool(self.plan.changes) or not self.denied)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What `deploy` would change: the stack itself, and the account if the function `runs`."""
+    """The changes by `deploy`: to the stack itself and, if the function `runs`, to the account."""
 
     planned: Planned
     itself: PlannedChange | None
@@ -70,27 +70,27 @@ class Preview:
     dropped: Dropped = field(default_factory=Dropped)
     vended: tuple[VendedLogs, ...] | Unread = ()
     on_outposts: frozenset[str] | Unread = frozenset()
-    next_token: str = ""  # the RunToken with which the function of an existing stack would run
+    next_token: str = ""  # the RunToken that would make an existing stack's function run
 
     @property
     def code(self) -> int:
-        """0 if `deploy` would do nothing, 1 for changes or findings, 3 if it cannot work."""
+        """0 if `deploy` would do nothing, 1 for changes or findings, 3 if it may not work."""
         if self.runs and not self.planned.works:
             return 3
         plan = self.planned.plan or Plan()
-        # What the operator may not read is not a finding: the Lambda may read it.
+        # After a denied read, findings are uncertain, because the Lambda may read more.
         findings = not self.planned.denied and (plan.refused or plan.warnings)
         return 1 if self.changes or findings or self.unsupported else 0
 
     @property
     def changes(self) -> list[PlannedChange]:
-        """Return all that would change."""
+        """All changes that `deploy` would make, the stack's own first."""
         itself = [self.itself] if self.itself and (self.planned.plan or not self.runs) else []
         return [*itself, *(self._in_account if self.runs else ())]
 
     @property
     def drift(self) -> list[PlannedChange]:
-        """What a run would change in the account, if this update causes no run."""
+        """The changes that a run would make in the account; empty if this update causes a run."""
         return [] if self.runs else self._in_account
 
     @property
@@ -101,15 +101,15 @@ class Preview:
 
     @property
     def delivered(self) -> list[VendedLogs]:
-        """What CloudWatch Logs delivers from the load balancers in this plan."""
+        """CloudWatch Logs' deliveries from the load balancers in this plan."""
         known = () if isinstance(self.vended, Unread) else self.vended
         return [each for each in known if each.load_balancer in self.planned.state.load_balancers]
 
     @cached_property
     def _placeholders(self) -> Mapping[str, str]:
-        """Placeholders for what is known only once the stack exists, or has run.
+        """Placeholders for values that are known only once the stack exists or has run.
 
-        Those are the stack's tag, digests of names with it, and the time of the request.
+        These are the stack's tag, digests of names with the tag, and the request's time.
         """
         request, plan = self.planned.request, self.planned.plan
         named = {} if self.exists else {request.stack.tag: "<tag>"}
@@ -124,7 +124,7 @@ class Preview:
         return named
 
     def filled(self, text: str) -> str:
-        """Return a text with placeholders, and with the endpoint as it may be shown."""
+        """Return a text with placeholders, and without the secret part of the endpoint."""
         for known, placeholder in self._placeholders.items():
             text = text.replace(known, placeholder)
         return text
@@ -138,10 +138,10 @@ class Preview:
 
 
 def planned(request: Request, clients: Clients, clock: Callable[[], float]) -> Planned:
-    """Read what a request is about and plan it.
+    """Read the state that a request concerns, and plan the request.
 
-    Raises AwsError with every right that is missing, if the reading cannot go on without;
-    botocore's other errors; OperatingError.
+    Raises AwsError, with every missing permission, if a denied read prevents the plan. Also raises
+    botocore's other errors, and OperatingError.
     """
     noted: list[Denied] = []
     through = reading(clients, noted, clock)
@@ -162,7 +162,7 @@ def planned(request: Request, clients: Clients, clock: Callable[[], float]) -> P
 def decided(
     request: Request, state: State, through: Reading, rights: tuple[Denied, ...]
 ) -> Planned:
-    """Plan from what was read and for the function's time, or return the obstacles."""
+    """Return a plan that fits into the function's time, or the conflicts."""
     seen = as_the_role_may(request, state)
     try:
         found = fitting(request, through, seen, plan(request, seen), {})
@@ -174,7 +174,7 @@ def decided(
 def missing_rights(
     request: Request, clients: Clients, clock: Callable[[], float]
 ) -> tuple[Denied, ...]:
-    """Return every read of the request that is denied to the caller, each once."""
+    """Return every read of the request that AWS denies to the caller, each once."""
     noted: list[Denied] = []
     observed(request, reading(clients, noted, clock, lenient=True))
     return tuple(sorted(set(noted)))
@@ -198,7 +198,7 @@ def as_the_role_may(request: Request, state: State) -> State:
 
 
 def _conflicts(request: Request, state: State, why: Refused) -> Iterator[Conflict]:
-    """Yield the obstacle for each load balancer alone, because a plan stops at the first."""
+    """Yield the obstacle of each load balancer by itself, because a plan stops at the first one."""
     found: dict[tuple[str, str], list[str]] = {}
     properties = request.properties
     if properties and not properties.every:

@@ -1,6 +1,6 @@
 """Describe a plan: in words and a diff for people, as data for programs; pure.
 
-Nothing secret is in it: an endpoint is shown without its path and query.
+The description holds no secret: an endpoint is shown without its path and query.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ def data(preview: Preview) -> object:
 
 
 def _filled(preview: Preview, value: object) -> object:
-    """Return data with placeholders in each text."""
+    """Return data with placeholders in each string."""
     match value:
         case str():
             return preview.filled(value)
@@ -59,7 +59,7 @@ def _filled(preview: Preview, value: object) -> object:
 
 
 def told(preview: Preview, what: str) -> str:
-    """Return the plan for people; `what` is the planned operation, in words."""
+    """Return the plan as text for people; `what` describes the planned operation."""
     found = preview.planned
     lines = [f"{what}. Nothing was changed.", ""]
     if preview.dropped:
@@ -78,12 +78,12 @@ def told(preview: Preview, what: str) -> str:
     lines += _vended_lines(preview)
     lines += _outpost_lines(preview)
     lines += _notes(found, preview.exists)
-    # Anybody may have written anything into a policy, so it must be safe for a terminal.
+    # Anybody may have written the policies, so the lines must be made safe for a terminal.
     return "\n".join(printable(preview.filled(line), "?") for line in lines)
 
 
 def _drift_lines(preview: Preview) -> Iterator[str]:
-    """Yield what a run would change, if the update itself does not cause a run."""
+    """Yield the changes that a run would make, for an update that does not cause one."""
     if preview.planned.plan is None:
         yield "The function would not run. If it ran now, it would fail:"
         yield from _conflict_lines(preview.planned.conflicts)
@@ -105,7 +105,7 @@ def _conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
 
 
 def _sentences(preview: Preview) -> Mapping[str, list[str]]:
-    """Return what a plan does for each load balancer, by the subject that its changes name."""
+    """Return sentences about each load balancer of a plan, by the subject of its changes."""
     lines: dict[str, list[str]] = {}
     found, unsupported = preview.planned, preview.unsupported
     plan, request = found.plan, found.request
@@ -153,7 +153,7 @@ def _change_lines(
     for each in found:
         listed.setdefault(each.subject, []).extend(each.diff)
     by_subject = {name: listed[name] for name in sorted(listed, key=_rank)}
-    # Hundreds of load balancers with equal changes are listed, with the changes once below them.
+    # List load balancers with equal changes, perhaps hundreds, above one copy of the changes.
     for diff, subjects in groupby(by_subject, by_subject.__getitem__):
         yield from subjects
         yield from (f"  {part}" for line in diff for part in _parts(line))
@@ -163,7 +163,7 @@ def _change_lines(
 
 
 def _parts(line: str) -> Iterator[str]:
-    """Yield a line of a diff; a JSON document in it takes several short lines."""
+    """Yield a diff's line; a JSON document in it is split into several short lines."""
     start, brace, rest = line.partition(" {")
     if not brace or start[2:] not in ("policy", "notification", "filter"):
         yield line
@@ -179,7 +179,7 @@ def _rank(subject: str) -> int:
 
 
 def _vended_lines(preview: Preview) -> Iterator[str]:
-    """Yield the deliveries of access logs by CloudWatch Logs, which Data Theorem cannot read."""
+    """Yield the access-log deliveries by CloudWatch Logs, which Data Theorem cannot read."""
     if isinstance(preview.vended, Unread):
         yield from ("", "Unknown whether CloudWatch Logs delivers access logs, too:")
         yield f"  {preview.vended.why}"
@@ -194,7 +194,7 @@ def _vended_lines(preview: Preview) -> Iterator[str]:
 
 
 def _outpost_lines(preview: Preview) -> Iterator[str]:
-    """Yield the load balancers whose logs another service delivers, which is not supported."""
+    """Yield the load balancers on an Outpost, whose logs another service delivers (unsupported)."""
     if isinstance(preview.on_outposts, Unread):
         yield from _listed("Unknown whether one is on an Outpost:", [preview.on_outposts.why])
     names = map(load_balancer_name, preview.unsupported)

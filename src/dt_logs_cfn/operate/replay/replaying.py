@@ -44,7 +44,7 @@ _DUPLICATES = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to announce: a stack's logs in a window, or only those `after` s3://BUCKET/KEY."""
+    """The requested logs: those of a stack in a window, or only those `after` s3://BUCKET/KEY."""
 
     stack: str
     window: Window
@@ -55,18 +55,18 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Counted:
-    """A location's number of logs after a key, by load balancer, and how many were announced."""
+    """A location's logs after a key: the number by load balancer, and the number announced."""
 
     source: Source
     after: str
     found: Mapping[str, int]
     announced: int = 0
-    stopped: str = ""  # why the others were not
+    stopped: str = ""  # why the remaining logs were not announced
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """What was found, announced and left out."""
+    """The logs that were found, announced and left out."""
 
     counted: tuple[Counted, ...]
     left_out: tuple[LeftOut, ...]
@@ -81,11 +81,11 @@ class Replayed:
 
     @property
     def complete(self) -> bool:
-        """Whether none of the stack's logs were left out."""
+        """True if none of the stack's logs was left out."""
         return not self.left_out and not any(each.stopped for each in self.counted)
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines for people, without the summary."""
+        """Yield the result as lines for people, without the summary."""
         for each in self.counted:
             yield f"{each.source} through {each.source.topic}"
             yield from (f"{count:>11,}  {name}" for name, count in sorted(each.found.items()))
@@ -115,9 +115,9 @@ def replay(
     operator: Operator,
     clock: Callable[[], float],
 ) -> Replayed:
-    """Announce logs again after a confirmation; repeatable. `clock` is seconds since 1970.
+    """Announce logs again after a confirmation; repeatable. `clock` returns seconds since 1970.
 
-    Raises OperatingError, botocore's errors, and KeyboardInterrupt. If it stops while sending, it
+    Raises OperatingError, botocore's errors, and KeyboardInterrupt. If sending stops early, it
     prints how to continue.
     """
     existing = made_from(cloudformation, named(cloudformation, wanted.stack))
@@ -225,7 +225,7 @@ class _Work:
 
 
 def _why(error: ClientError) -> str:
-    """Return why one location's logs are not announced. Raises an error that concerns them all."""
+    """Return why a location's logs are not announced. Raises errors that concern all locations."""
     if denied(error) or code(error) in ("NotFound", "NotFoundException", "NoSuchBucket"):
         return str(failure(error))
     raise error

@@ -1,4 +1,4 @@
-"""Send messages to a topic in batches, several at once, until SNS has taken each."""
+"""Send messages to a topic in concurrent batches, until SNS has accepted each message."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sns.type_defs import PublishBatchRequestEntryTypeDef
 
-AT_ONCE = 8  # calls
+AT_ONCE = 8  # concurrent calls
 ENTRIES = 10  # messages in a batch [SNS API, PublishBatch]
 _AHEAD = 4 * AT_ONCE  # batches in memory
-_TRIES = 8  # the SDK also retries each of them
-_LONGEST = 20.0  # seconds between two tries
+_TRIES = 8  # attempts; the SDK also retries each of them
+_LONGEST = 20.0  # seconds between two attempts
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def sent(
 ) -> Generator[Sequence[T], None, None]:
     """Send items in batches; yield each batch, in order, once it and all earlier ones are sent.
 
-    Raises what `send` raised; batches that have not begun are not sent then.
+    Raises the error that `send` raised, and cancels the batches that have not begun.
     """
     left, pending = iter(items), deque[tuple[Sequence[T], Future[None]]]()
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -52,10 +52,10 @@ def sent(
 def publish(
     sns: SNSClient, topic: str, messages: Iterable[str], sleep: Callable[[float], None]
 ) -> None:
-    """Publish up to ten messages, and retry those that SNS refuses for now.
+    """Publish up to ten messages, and retry those that SNS refuses temporarily.
 
-    Ten events are far below the 262,144 bytes that SNS takes, because a key has at most 1,024.
-    Raises OperatingError for messages that SNS does not take, botocore's errors.
+    Ten events are far below SNS's limit of 262,144 bytes, because a key has at most 1,024 bytes.
+    Raises botocore's errors, and OperatingError for messages that SNS does not accept.
     """
     left = {str(number): each for number, each in enumerate(messages)}
     for attempt in count(1):

@@ -1,4 +1,4 @@
-"""Find what a stack may announce again: its locations with their topics, and the logs in them."""
+"""Find a stack's locations with their topics, and the logs there that may be announced again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Source:
     """A location, its topic, and the load balancers whose logs the vendor may read there.
 
-    `load_balancers` are like `app/NAME/ID`; empty means every one that logs there.
+    `load_balancers` holds names like `app/NAME/ID`; empty means all that log there.
     """
 
     location: Location
@@ -45,14 +45,14 @@ class Source:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A location that is not announced in full, with the reason and the fix."""
+    """Logs that are not announced again; `why` has the reason and the fix."""
 
     what: str
     why: str
 
 
 def sources(through: Reading, request: Request, state: State) -> Iterator[Source | LeftOut]:
-    """Yield the stack's locations in order, and what is left out. Raises botocore's errors."""
+    """Yield the stack's locations in order, and the logs left out. Raises botocore's errors."""
     claims = sorted(state.registered(request.stack), key=lambda each: each.location)
     if not claims:
         yield LeftOut("all", f"No bucket's policy has a statement of this stack. {RUN_AGAIN}")
@@ -81,7 +81,7 @@ def _topic(claim: Registration, bucket: Bucket, stack: Stack) -> str:
 def _in_the_way(
     through: Reading, source: Source, claim: Registration, bucket: Bucket, stack: Stack
 ) -> str:
-    """Return why nothing can be announced there; empty if there is no obstacle."""
+    """Return why a source's logs cannot be announced; empty if they can."""
     if claim.vendor == stack.account or not as_written(claim, bucket, stack):
         return f"The statement {claim.sid} is not as the stack wrote it. {RUN_AGAIN}"
     found = topic(through, source.topic)
@@ -95,7 +95,7 @@ def _in_the_way(
 
 
 def _left(request: Request, state: State, claims: list[Registration]) -> Iterator[LeftOut]:
-    """Yield the stack's load balancers that no longer log where it registered them."""
+    """Yield the stack's load balancers that do not log where the stack registered them."""
     found = {load_balancer_name(arn): each for arn, each in state.load_balancers.items()}
     names = {name for each in claims for name in each.load_balancers}
     names |= {load_balancer_name(arn) for arn in request.asked.load_balancers}
@@ -114,7 +114,7 @@ def _left(request: Request, state: State, claims: list[Registration]) -> Iterato
 
 @dataclass(frozen=True)
 class LogObject:
-    """An access log in S3, of a load balancer `app/NAME/ID`."""
+    """An access log in S3; `load_balancer` is a name like `app/NAME/ID`."""
 
     key: str
     load_balancer: str
@@ -126,9 +126,9 @@ class LogObject:
 def log_objects(
     s3: S3Client, source: Source, stack: Stack, window: Window, after: str
 ) -> Iterator[LogObject]:
-    """Yield the window's logs that the vendor may read by the stack's grant, by key.
+    """Yield the window's logs that the stack lets the vendor read, in the order of their keys.
 
-    With `after`, only those with greater keys. Raises botocore's errors.
+    With `after`, yields only logs with greater keys. Raises botocore's errors.
     """
     begin = f"{stack.account}_elasticloadbalancing_{stack.region}_"
     for day in window.days():
@@ -148,10 +148,10 @@ def log_objects(
 
 
 def event(found: LogObject, source: Source, stack: Stack) -> str:
-    """Return the message with which S3 announces an object.
+    """Return the message that S3 would send to announce an object.
 
     Fields that only S3 knows are empty. The sequencer is lower than any of S3's, so an announcement
-    that arrived before counts as newer [S3 guide, notification-content-structure.md].
+    that arrived earlier counts as newer [S3 guide, notification-content-structure.md].
     """
     bucket, key = source.location.bucket, encoded(found.key)
     arn = f"arn:{stack.partition}:s3:::{bucket}"

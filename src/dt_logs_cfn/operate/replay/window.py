@@ -1,4 +1,4 @@
-"""The time window of a replay, and whether the logs of that time still exist; pure."""
+"""The time window of a replay, and a check that logs in it have not expired; pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import date, datetime, timedelta, timezone
 from dt_logs_cfn.errors import OperatingError, UsageError
 from dt_logs_handler.documents import Configuration, Json, listed
 
-_LATE = timedelta(hours=1)  # after a log's five minutes, the time in which ELB surely stores it
-_FIRST = datetime(2016, 8, 11, tzinfo=timezone.utc)  # the first application load balancers
+_LATE = timedelta(hours=1)  # ELB surely stores a log within this time after its five minutes
+_FIRST = datetime(2016, 8, 11, tzinfo=timezone.utc)  # the launch of application load balancers
 _FORM = "Give one such as 2026-11-28T10:00Z."
 
 
 @dataclass(frozen=True)
 class Window:
-    """From `since` until just before `until`, both in UTC: the times at which S3 stores objects."""
+    """The time in which S3 stored objects: from `since` to just before `until`, both in UTC."""
 
     since: datetime
     until: datetime
@@ -40,7 +40,8 @@ def shown(time: datetime) -> str:
 def window(since: str, until: str | None, now: float) -> Window:
     """Return the window that the options ask for; it ends now at the latest.
 
-    Raises OperatingError for a time without a zone or in the future, UsageError for other texts.
+    Raises OperatingError if a time has no zone or the start is in the future, and UsageError for
+    other invalid options.
     """
     begin, present = _time("--since", since), datetime.fromtimestamp(int(now), timezone.utc)
     end = min(_time("--until", until), present) if until else present
@@ -62,10 +63,10 @@ def _time(option: str, text: str) -> datetime:
 
 
 def check_kept(bucket: str, lifecycle: Configuration, logs: str, found: Window, now: float) -> None:
-    """Raise OperatingError if a bucket's lifecycle has let logs of the window expire.
+    """Raise OperatingError if logs of the window have expired by a bucket's lifecycle rules.
 
-    `logs` is the prefix of their keys. A rule for only some of them, by tag or size, does not
-    count.
+    `logs` is the prefix of the logs' keys. A rule for only some of the logs, by tag or size, does
+    not count.
     """
     for rule in map(_fields, listed(lifecycle.get("Rules"))):
         below = _fields(rule.get("Filter") or {"Prefix": rule.get("Prefix", "")})

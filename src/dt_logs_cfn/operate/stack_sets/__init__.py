@@ -1,7 +1,7 @@
-"""A stack in each account and region of an organisation, by a CloudFormation StackSet.
+"""Deploy a stack in each account and region of an organisation by a CloudFormation StackSet.
 
-In: options, a verified template, values. Out: operations of CloudFormation's, followed to their
-end, and a table of what failed. Open `command` first.
+In: options, a verified template, values. Out: CloudFormation's operations, followed to their
+end, and a table of the failures. Open `command` first.
 
     command   rollout ─► steps ─► confirmed? ─► stack_set ─► failures
 """

@@ -40,7 +40,7 @@ class _Course:
 
 
 def _connected(arguments: argparse.Namespace) -> tuple[CloudFormationClient, str]:
-    """Return a client, and the account and region that it works in."""
+    """Return a client, and a description of its account and region."""
     session = aws.session(arguments.profile, arguments.region)
     client: CloudFormationClient = session.client("cloudformation", config=aws.CONFIG)
     caller = session.client("sts", config=aws.CONFIG).get_caller_identity()["Account"]
@@ -55,13 +55,13 @@ def roll_out(
     operator: Operator,
     connect: Callable[[argparse.Namespace], tuple[CloudFormationClient, str]] = _connected,
 ) -> int:
-    """Show the steps, ask, run and follow them; return 0 if every stack exists.
+    """Show the steps, ask, run and follow them; return 0 if every step succeeded.
 
-    Repeatable: changes only what is not as asked. Raises DtLogsError, and KeyboardInterrupt after
-    printing what goes on.
+    Repeatable: each run makes only the changes that are still missing. Raises DtLogsError, and
+    KeyboardInterrupt after printing which operation continues.
     """
     rollout, course = asked_for(arguments, template, parameters, tags), _Course()
-    # AWS's texts may hold the token in an endpoint, and anything that drives a terminal.
+    # AWS's messages may contain an endpoint's token, or control characters.
     safe = replace(operator, tell=lambda line: operator.tell(printable(shown_text(line))))
     try:
         with aws.errors(), _advised():
@@ -83,9 +83,9 @@ def roll_out(
 
 
 def _agreed(rollout: Rollout, course: _Course, place: str, operator: Operator, yes: bool) -> bool:
-    """Show the steps and ask for confirmation; return False if there are none.
+    """Show the steps and ask for confirmation; return False if there are no steps.
 
-    Raises OperatingError for a no.
+    Raises OperatingError if the operator does not agree.
     """
     if not course.steps:
         operator.tell("Nothing to do: the stack set and its stacks are as requested.")
@@ -120,7 +120,7 @@ def _carry_out(stack_set: StackSet, course: _Course, operator: Operator) -> None
 
 
 def _settle(stack_set: StackSet, course: _Course, operator: Operator) -> None:
-    """Read the stack set once no operation is running, no matter who started it."""
+    """Wait for any running operation, whoever started it, and read the stack set."""
     while True:
         stack_set.read()
         running = stack_set.running() if stack_set.there else None
@@ -134,7 +134,7 @@ def _settle(stack_set: StackSet, course: _Course, operator: Operator) -> None:
 
 @contextmanager
 def _advised() -> Iterator[None]:
-    """Add what to do, if we know more about AWS's refusal than AWS says."""
+    """Add a fix to AWS's refusal of a call, if we know more than its message says."""
     try:
         yield
     except ClientError as error:
@@ -177,8 +177,8 @@ def _data(rollout: Rollout, course: _Course) -> dict[str, object]:
 def begin(stack_set: StackSet, kind: Kind, operation_id: str, operator: Operator) -> str:
     """Begin a step once, even if AWS's answer is lost, and return its operation's ID.
 
-    Raises OperatingError if it may have begun, or if another operation is in the way, and
-    botocore's errors if it has not begun.
+    Raises OperatingError if the step may have begun, or if another operation is running. Raises
+    botocore's errors if the step has not begun.
     """
     lost = False
 
@@ -216,8 +216,8 @@ def begin(stack_set: StackSet, kind: Kind, operation_id: str, operator: Operator
 def follow(stack_set: StackSet, operation_id: str, operator: Operator) -> Progress:
     """Report an operation's progress until it has ended.
 
-    A lost connection is waited for; raises OperatingError if it does not come back, with the
-    operation going on.
+    Repeats a read after a lost connection. Raises OperatingError if AWS does not answer again; the
+    operation then continues.
     """
     start = told = operator.clock()
     seen: dict[Target, str] = {}
@@ -241,7 +241,7 @@ def follow(stack_set: StackSet, operation_id: str, operator: Operator) -> Progre
 
 
 def _with_reasons(stack_set: StackSet, found: Progress, operator: Operator) -> Progress:
-    """Add the reasons of failed stacks that the operation does not give."""
+    """Add the failed stacks' reasons, where the operation does not give them."""
     if all(each.reason for each in found.results if each.status == "FAILED"):
         return found
     try:

@@ -1,4 +1,4 @@
-"""Report what failed in a roll-out, why, and what to do about it, without secrets."""
+"""Report the failures of a roll-out with their reasons and fixes, without secrets."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,7 +8,7 @@ from dt_logs_cfn.errors import OperatingError
 from dt_logs_cfn.operate.stack_sets.rollout import Progress, Result
 from dt_logs_cfn.operate.stacks.following import reason as own_words
 
-# What StackSets says about its own roles and permissions, and the fix.
+# StackSets' messages about its own roles and permissions, with the fixes.
 _ROLES = (
     (
         r"should have '[^']+' role|not authorized to perform: sts:AssumeRole",
@@ -26,7 +26,7 @@ _ROLES = (
         " --administration-role-arn; you need iam:PassRole on it.",
     ),
 )
-# What StackSets says about stacks. Everything else is the stack's own reason.
+# StackSets' messages about stacks, with the fixes. Any other reason is the stack's own.
 _STACKS = (
     (
         r"[Ff]ailure tolerance|[Cc]ancelled since|operation was stopped",
@@ -49,30 +49,30 @@ _OTHERWISE = "Correct what the reason names, and run the same command again."
 
 
 def failures(done: Iterable[Progress]) -> tuple[Result, ...]:
-    """Return what failed, then what was not tried, in all operations: for each stack, the last."""
+    """Return the failed stacks, then those not tried, according to each stack's last result."""
     last = {each.target: each for one in done for each in one.results}
     bad = [each for each in last.values() if each.status in ("FAILED", "CANCELLED")]
     return tuple(sorted(bad, key=lambda each: (each.status == "CANCELLED", each.target)))
 
 
 def own_reason(reason: str) -> str:
-    """Extract a stack's own reason from StackSets' text, on one line."""
+    """Extract a stack's own reason from StackSets' message, on one line."""
     inner = re.search(r"ResourceStatusReason: ?(.+)", one_line(reason))
     return shown_text(own_words((inner[1] if inner else reason).rstrip(".")))
 
 
 def advice(reason: str) -> str:
-    """Return what to do about the reason of a stack that failed or was not tried."""
+    """Return the fix for a stack that failed or was not tried, by its reason."""
     return _found(reason, (*_ROLES, *_STACKS)) or _OTHERWISE
 
 
 def call_advice(message: str) -> str | None:
-    """Return the fix for AWS's refusal of a call, or None if AWS's text says enough."""
+    """Return the fix for AWS's refusal of a call, or None if AWS's message is sufficient."""
     return _found(message, _ROLES)
 
 
 def table(failed: Sequence[Result]) -> Iterator[str]:
-    """Yield failures as lines with advice, each piece of advice once."""
+    """Yield a table of the failures and, below it, each piece of advice once."""
     yield from ("", f"{'Account':<12}  {'Region':<14}  {'Status':<9}  Reason")
     for each in failed:
         (account, region), reason = each.target, own_reason(each.reason) or "none given"
@@ -82,7 +82,7 @@ def table(failed: Sequence[Result]) -> Iterator[str]:
 
 
 def data(failed: Result) -> dict[str, str]:
-    """Return a failure for a program."""
+    """Return a failure as data for programs."""
     account, region = failed.target
     reason, fix = own_reason(failed.reason), advice(failed.reason)
     status = failed.status
@@ -90,7 +90,7 @@ def data(failed: Result) -> dict[str, str]:
 
 
 def check(done: Sequence[Progress], steps: int) -> None:
-    """Raise OperatingError, with numbers and what to do, unless all steps succeeded."""
+    """Raise OperatingError, with the numbers and a fix, unless all steps succeeded."""
     failed = failures(done)
     if failed:
         untried = sum(each.status == "CANCELLED" for each in failed)

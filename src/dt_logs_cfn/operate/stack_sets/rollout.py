@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 Target = tuple[str, str]  # an account and a region
 Kind = Literal["create", "update", "instances"]
 
-_MOST = 8  # accounts that are listed in a line
+_MOST = 8  # the most accounts that a line lists
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """A stack set, and one stack of it in each account or unit and each region.
+    """A stack set, with one stack in each region of each account.
 
-    With units, `accounts` narrows them down. Parameters, tags and `roles` that are not given stay
-    as they are. Raises OperatingError when made for load balancers by name.
+    With `units`, `accounts` selects among their accounts. Parameters, tags and `roles` that are not
+    given remain unchanged. Raises OperatingError if the parameters name load balancers.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Rollout:
     accounts: tuple[str, ...]
     units: tuple[str, ...]
     call_as: literals.CallAsType = "SELF"
-    roles: Mapping[str, str] = field(default_factory=dict)  # with the names of StackSets' API
+    roles: Mapping[str, str] = field(default_factory=dict)  # by name in StackSets' API
     auto_deployment: bool | None = None
     preferences: types.StackSetOperationPreferencesTypeDef | None = None
 
@@ -54,7 +54,7 @@ class Rollout:
 
     @property
     def permission_model(self) -> str:
-        """Which roles StackSets uses in the accounts."""
+        """StackSets' permission model, which determines its roles in the accounts."""
         return "SERVICE_MANAGED" if self.units else "SELF_MANAGED"
 
     @property
@@ -79,7 +79,7 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Step:
-    """One request that starts something; `lines` say what it changes."""
+    """One request to CloudFormation; `lines` list the changes."""
 
     kind: Kind
     does: str
@@ -97,7 +97,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Progress:
-    """An operation's progress; each stack once, ordered by account and region."""
+    """An operation's progress; `results` has each stack once, ordered by account and region."""
 
     operation_id: str
     status: str
@@ -106,7 +106,7 @@ class Progress:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many stacks have each status."""
+        """The number of stacks in each status."""
         return dict(sorted(Counter(each.status for each in self.results).items()))
 
     @property
@@ -115,7 +115,7 @@ class Progress:
         return ", ".join(f"{number} {status}" for status, number in self.counts.items())
 
 
-# The patterns of CloudFormation's API model; a region's is narrower there than here.
+# The patterns of CloudFormation's API model, except that ours for a region is narrower.
 _NAME = matching("[A-Za-z][A-Za-z0-9-]{0,127}", "up to 128 letters, digits and hyphens")
 _ACCOUNT = matching(ACCOUNT_ID, "12 digits")
 _UNIT = matching(
@@ -133,9 +133,9 @@ _OF_BOTH = ("accounts", "failure_tolerance", "max_concurrent", "ou", "regions")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare them, as a group; `check` says how they go together."""
+    """Declare the options of a roll-out as a group; `check` judges their combination."""
     group = parser.add_argument_group("rolling out to an organisation")
-    # Options that belong together are checked after parsing; wrong usage exits like argparse.
+    # Combinations are checked after parsing; an invalid one exits as argparse does.
     parser.set_defaults(refuse=parser.error)
     for option, count, kind, metavar, what in (
         ("--stack-set", None, _NAME, "NAME", "the stack set; created if it does not exist"),
@@ -163,7 +163,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """End as argparse does, with exit code 2, if options do not go together."""
+    """Exit as argparse does, with code 2, if the options cannot be combined."""
     refuse: Callable[[str], None] = arguments.refuse
     given = {
         name: f"--{name.replace('_', '-')}"
@@ -192,7 +192,7 @@ def asked_for(
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
 ) -> Rollout:
-    """Return the roll-out that checked options ask for. Raises OperatingError."""
+    """Return the roll-out that the checked options request. Raises OperatingError."""
     tolerance, most = arguments.failure_tolerance, arguments.max_concurrent
     preferences = {**_amount("FailureTolerance", tolerance), **_amount("MaxConcurrent", most)}
     roles = {

@@ -1,4 +1,4 @@
-"""A stack set: what exists, the steps to the requested state, and the calls for them."""
+"""Read a stack set, find the steps to the requested state, and make the calls for them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation import type_defs as types
 
-ENDED = ("SUCCEEDED", "FAILED", "STOPPED")  # statuses of an operation
+ENDED = ("SUCCEEDED", "FAILED", "STOPPED")  # the final statuses of an operation
 _USUAL_ADMINISTRATION = ":role/AWSCloudFormationStackSetAdministrationRole"
-# The names under which people see a stack set's settings.
+# The names that messages give to a stack set's roles.
 _ROLES = {"AdministrationRoleARN": "administration role", "ExecutionRoleName": "execution role"}
 
 
@@ -43,9 +43,9 @@ class StackSet:
         }
 
     def read(self) -> None:
-        """Read the stack set. Refuses what would fail, and a stack set that is not ours.
+        """Read the stack set; check it and the roll-out's parameters.
 
-        Raises OperatingError.
+        Raises OperatingError if the stack set is not ours, or if the roll-out would fail.
         """
         try:
             found = self._client.describe_stack_set(**self._this)["StackSet"]
@@ -81,13 +81,13 @@ class StackSet:
         return {each["ParameterKey"]: each.get("ParameterValue", "") for each in found}
 
     def instances(self) -> dict[Target, types.StackInstanceSummaryTypeDef]:
-        """Read which stacks exist."""
+        """Return the existing stacks of the stack set, by target."""
         pages = self._client.get_paginator("list_stack_instances").paginate(**self._this)
         listed = [each for page in pages for each in page["Summaries"]]
         return {(each["Account"], each["Region"]): each for each in listed}
 
     def running(self) -> str | None:
-        """Return the ID of a running operation, whoever began it."""
+        """Return the ID of a running operation, whoever began it, or None."""
         listed = self._client.list_stack_set_operations(**self._this)["Summaries"]
         return next((e["OperationId"] for e in listed if e["Status"] not in ENDED), None)
 
@@ -109,10 +109,10 @@ class StackSet:
         )
 
     def steps(self) -> Iterator[Step]:
-        """Yield the steps that turn what exists into what is asked for, in order.
+        """Yield the steps from the present state to the requested one, in order.
 
-        Asked to create stacks, CloudFormation expands units, skips the stacks that are there, and
-        retries those that are OUTDATED [CloudFormation API, CreateStackInstances].
+        When creating stacks, CloudFormation expands units, skips stacks that exist, and retries
+        OUTDATED ones [CloudFormation API, CreateStackInstances].
         """
         rollout, instances = self.rollout, self.instances() if self.there else {}
         if self.there is None:
@@ -150,9 +150,9 @@ class StackSet:
     def begin(self, kind: Kind, operation_id: str) -> str:
         """Start a step with an ID for its operation, and return the operation's ID.
 
-        CloudFormation performs what has the same ID only once [CloudFormation API, OperationId
-        and ClientRequestToken], so it can be repeated with the same one. Creating a stack set is
-        not an operation; its request takes the ID as a token.
+        CloudFormation performs requests with equal IDs only once [CloudFormation API, OperationId
+        and ClientRequestToken], so a call can be repeated with its ID. Creating a stack set is not
+        an operation; its request takes the ID as a token.
         """
         client = self._client
         if kind == "instances":
@@ -166,7 +166,7 @@ class StackSet:
             return operation_id
         preferences = self.rollout.preferences or {}
         wanted |= {"OperationPreferences": preferences, "OperationId": operation_id}
-        # A role of the customer's own has to be named each time [CloudFormation API,
+        # Every update must name a role of the customer's own [CloudFormation API,
         # UpdateStackSet].
         administration = self.there.get("AdministrationRoleARN", "")
         if administration and not administration.endswith(_USUAL_ADMINISTRATION):
@@ -175,9 +175,9 @@ class StackSet:
         return client.update_stack_set(**request)["OperationId"]
 
     def _wanted(self) -> dict[str, object]:
-        """Return what the requests to create and to update the stack set have in common."""
+        """Return the fields that the requests to create and to update the stack set share."""
         rollout, parameters = self.rollout, declared(self.rollout.template.document)
-        # Other parameters that the stack set has keep their values.
+        # The stack set's other parameters keep their values.
         kept = sorted(self._parameters.keys() & parameters.keys() - rollout.parameters.keys())
         found = {
             **self._this,
@@ -185,7 +185,7 @@ class StackSet:
             **rollout.roles,
         }
         if rollout.auto_deployment is not None or (rollout.units and self.there is None):
-            # This deletes the stacks of accounts that leave a unit.
+            # With False, CloudFormation deletes the stacks of accounts that leave a unit.
             keep = {"RetainStacksOnAccountRemoval": False} if rollout.auto_deployment else {}
             found["AutoDeployment"] = {"Enabled": bool(rollout.auto_deployment), **keep}
         return found

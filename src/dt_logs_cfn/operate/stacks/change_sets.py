@@ -1,7 +1,8 @@
-"""Create and run a change set; delete it unless it was run.
+"""Create and execute a change set; delete it unless it was executed.
 
-AWS may carry out a call whose answer is lost. So each call has a token, by which AWS recognises the
-SDK's retries. If the last answer is lost, too, AWS is asked what it did.
+AWS may carry out a call even if its answer is lost. So each call has a token that lets AWS
+recognise the SDK's retries. If the last answer is also lost, the change set's status shows what AWS
+did.
 [CloudFormation API, CreateChangeSet: ClientToken, ExecuteChangeSet: ClientRequestToken]
 """
 
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
 
 EVERY = 1.0  # seconds between two reads
 _LONGEST_TO_CREATE = 300.0  # seconds
-_LONGEST_TO_DELETE = 60.0  # seconds until one that is being created can be deleted
+_LONGEST_TO_DELETE = 60.0  # seconds to wait until a new change set can be deleted
 _AT_WORK = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
-# CloudFormation has two texts for this, and no code.
+# CloudFormation has two messages for this, and no error code.
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
-# Error codes that mean our own earlier call already succeeded: nobody else has our name and token.
+# Only we have our name and token, so these codes mean that our earlier call succeeded.
 _TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExistsException")
 
 
@@ -45,7 +46,7 @@ _TAKEN = ("AlreadyExistsException", "InvalidChangeSetStatus", "TokenAlreadyExist
 def proposed(
     client: CloudFormationClient, deployment: Deployment, operator: Operator
 ) -> Iterator[ChangeSet]:
-    """Create a change set, and delete it in the end unless it was executed.
+    """Create a change set; on exit, delete it unless it was executed.
 
     Also deletes a stack that was created only to hold it. Raises OperatingError, botocore's errors.
     """
@@ -67,26 +68,26 @@ def proposed(
 
 @dataclass
 class ChangeSet:
-    """One of our change sets that exists, or may exist if the answer to a call was lost."""
+    """A change set for a deployment; `exists` is also true if AWS may have created it."""
 
     client: CloudFormationClient = field(repr=False)
     name: str
     deployment: Deployment
-    stack: str  # the stack's ID; its name until that is known
-    operator: Operator = field(repr=False)  # the operator who waits for it
+    stack: str  # the stack's ID, or its name until the ID is known
+    operator: Operator = field(repr=False)  # the operator who waits for the change set
     exists: bool = False
     executing: bool = False  # AWS was asked to execute it, and may still do so
     executed: bool = False
-    changes: tuple[ResourceChange, ...] | None = None  # by resource; None: no change
+    changes: tuple[ResourceChange, ...] | None = None  # one per resource; None if nothing changes
 
     @property
     def creates(self) -> bool:
-        """Whether its stack was created only to hold it."""
+        """True if it creates its stack, which until then only holds it."""
         return self.deployment.before is None
 
     @property
     def _remedy(self) -> str:
-        """The command that deletes it, with a stack that was created only to hold it."""
+        """The command that deletes it, together with a stack that only holds it."""
         name = self.deployment.name
         if self.creates:
             return f"`dt-logs-cfn remove --stack {name}`"
@@ -123,7 +124,7 @@ class ChangeSet:
         return cast("CreateChangeSetInputTypeDef", request)
 
     def _completed(self) -> tuple[ResourceChange, ...] | None:
-        """Wait until it is complete; return its changes, None if nothing would change."""
+        """Wait until it is complete; return its changes, or None if nothing would change."""
 
         def look() -> list[DescribeChangeSetOutputTypeDef]:
             listing = self.client.get_paginator("describe_change_set")
@@ -152,9 +153,9 @@ class ChangeSet:
             self.operator.sleep(EVERY)
 
     def execute(self) -> None:
-        """Execute it; then the stack changes by itself.
+        """Start executing it; from then on, the stack changes by itself.
 
-        Raises OperatingError if it is unknown whether it does, and botocore's errors.
+        Raises botocore's errors, and OperatingError if it is unknown whether AWS has started.
         """
         self.executing = True
         try:
@@ -169,7 +170,7 @@ class ChangeSet:
         self.executed = True
 
     def _state(self) -> DescribeChangeSetOutputTypeDef | None:
-        """Return CloudFormation's description, None if it does not exist."""
+        """Return CloudFormation's description of it, or None if it does not exist."""
         try:
             return self.client.describe_change_set(ChangeSetName=self.name, StackName=self.stack)
         except ClientError as error:
@@ -178,9 +179,9 @@ class ChangeSet:
             raise
 
     def _after_failure(self, lost: Exception) -> DescribeChangeSetOutputTypeDef | None:
-        """Return its status after a failed call, or None if AWS refused the call.
+        """Return its description after a failed call; None if AWS refused, or it does not exist.
 
-        Raises OperatingError if that cannot be found out.
+        Raises OperatingError if AWS does not answer.
         """
         taken = isinstance(lost, ClientError) and code(lost) in _TAKEN
         if refused(lost) and not taken:
@@ -188,7 +189,7 @@ class ChangeSet:
         try:
             return looked_at(self._state, self.operator)
         except FAILURES as error:
-            self.exists = False  # the error says that it does not exist
+            self.exists = False  # so `proposed` does not delete it: the error says how to
             name = self.deployment.name
             raise OperatingError(
                 f"What became of the stack {name} is not known: {failure(error).what}",
@@ -197,9 +198,9 @@ class ChangeSet:
             ) from lost
 
     def forget(self) -> None:
-        """Delete it, and then its stack if that holds nothing else.
+        """Delete it, and then its stack if the stack holds nothing else.
 
-        Says what is left: a change set that is executed after all, or that cannot be deleted.
+        Prints a message if it is executed after all, or may be left behind.
         """
         try:
             if self._deleted() and self.creates:
@@ -224,12 +225,12 @@ class ChangeSet:
         self.operator.advise(f"{self._left}. To delete it: {self._remedy}")
 
     def _deleted(self) -> bool:
-        """Delete it as soon as possible; return whether it is gone."""
+        """Delete it as soon as AWS allows; return whether it is gone."""
         began = self.operator.clock()
         while True:
             found = looked_at(self._state, self.operator)
             if found is None:
-                if self.stack == self.deployment.name:  # AWS may be creating it
+                if self.stack == self.deployment.name:  # AWS may still be creating it
                     self._advise()
                 return True
             if found["ExecutionStatus"].startswith("EXECUTE_"):
@@ -239,7 +240,7 @@ class ChangeSet:
                 )
                 return False
             late = self.operator.clock() - began > _LONGEST_TO_DELETE
-            # AWS deletes none that it is creating [CloudFormation API, InvalidChangeSetStatus].
+            # AWS cannot delete it during its creation [CloudFormation API, InvalidChangeSetStatus].
             if found["Status"] not in _AT_WORK or late:
                 try:
                     self.client.delete_change_set(ChangeSetName=self.name, StackName=self.stack)

@@ -1,4 +1,4 @@
-"""Create or update a stack: propose, show, confirm, execute, follow. Or delete one and follow."""
+"""Create or update a stack: propose, show, confirm, execute and follow. Also delete a stack."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class DeployResult:
     """The stack afterwards; `result` is created, updated or unchanged.
 
-    `ran` is whether the function ran; if not, the outputs are of its last run.
+    `ran` is true if the function ran; otherwise, the outputs are those of its last run.
     """
 
     result: str
@@ -42,9 +42,9 @@ class DeployResult:
 
 
 def settled(client: CloudFormationClient, name: str, operator: Operator) -> Existing | None:
-    """Return the stack to update, or None to create it; first follow an operation in progress.
+    """Return the stack to update, or None to create it. First, follow any operation in progress.
 
-    Raises OperatingError if it cannot be updated, or is not ours; botocore's errors.
+    Raises botocore's errors, and OperatingError if the stack is not ours or cannot be updated.
     """
     stack = describe(client, name)
     if stack is not None and not at_rest(stack.status):
@@ -66,9 +66,9 @@ def deploy(
 ) -> DeployResult:
     """Create or update a stack as requested, after a confirmation; repeatable.
 
-    `yes` agrees to the change without being asked, `removal` to load balancers that leave. The
+    `yes` confirms the change in advance; dropping load balancers then also needs `removal`. The
     deployment's `before` is from `settled`. Raises OperatingError, botocore's errors, and
-    KeyboardInterrupt, with the stack going on.
+    KeyboardInterrupt; a change that has begun continues.
     """
     deployment.check()
     _tell_first(dropped, operator, agreed=removal or not yes)
@@ -89,7 +89,7 @@ def deploy(
 
 
 def _tell_first(dropped: Dropped, operator: Operator, *, agreed: bool) -> None:
-    """Name the load balancers that leave. Raises OperatingError if nobody agrees."""
+    """Show the load balancers that are dropped. Raises OperatingError unless that is `agreed`."""
     for line in dropped.lines():
         operator.tell(printable(line))
     if dropped and not agreed:
@@ -112,13 +112,13 @@ def delete(
     role: str,
     total: int = 0,
 ) -> None:
-    """Delete a stack and follow it until it is gone; `role` replaces the stack's own, if given.
+    """Delete a stack, and follow it until it is gone; `role`, if given, replaces the stack's own.
 
-    `total` is how many resources it has. Raises OperatingError if the stack is not deleted,
-    botocore's errors, and KeyboardInterrupt, with the stack going on.
+    `total` is the number of its resources. Raises OperatingError if the stack is not deleted,
+    botocore's errors, and KeyboardInterrupt; a deletion that has begun continues.
     """
     known = seen(client, stack.id)
-    # A deleted stack has no name, so whoever is disconnected here needs its ID.
+    # A deleted stack is found only by its ID, so show the ID in case of a disconnection.
     again = f"`dt-logs-cfn remove --stack {stack.id}`"
     operator.advise(f"To check again later: {again}")
     try:
@@ -137,7 +137,7 @@ def delete(
 def _begin(
     client: CloudFormationClient, stack: StackDescription, operator: Operator, role: str
 ) -> None:
-    """Start deleting a stack; if the answer is lost, its events tell whether it started.
+    """Start deleting a stack; if the answer is lost, search the stack's events for the start.
 
     AWS recognises the SDK's retries by the token [CloudFormation API, DeleteStack:
     ClientRequestToken].

@@ -16,9 +16,9 @@ from dt_logs_handler.request import Request
 
 @dataclass(frozen=True)
 class Deployment:
-    """A stack as requested. Parameters, tags and a role that are not given stay as they are.
+    """A requested stack. Parameters, tags and a role that are not given remain unchanged.
 
-    `here` is a new stack of the account and region; `before` is the stack that is to be updated.
+    `here` stands for the account and region; `before` is the stack to update.
     """
 
     name: str
@@ -31,30 +31,30 @@ class Deployment:
 
     @property
     def stack(self) -> StackDescription | None:
-        """The stack's present parameters; None for a new one."""
+        """The stack's present state; None for a new stack."""
         return self.before.stack if self.before else None
 
     @cached_property
     def values(self) -> dict[str, str]:
-        """Each parameter's value. Raises OperatingError for one that cannot be."""
+        """Every parameter's value. Raises OperatingError for an invalid or missing value."""
         return check(
             self.template.document, self.given, self.stack.parameters if self.stack else {}
         )
 
     @property
     def kept(self) -> list[str]:
-        """The parameters that keep the stack's value."""
+        """The parameters that keep their present values."""
         known = self.stack.parameters if self.stack else {}
         return [name for name in self.values if name in known and name not in self.given]
 
     @property
     def all_tags(self) -> dict[str, str]:
-        """The stack's tags as they will be."""
+        """All tags of the stack after the deployment."""
         return {**(self.stack.tags if self.stack else {}), **self.tags}
 
     @property
     def acting_role(self) -> str:
-        """The service role that CloudFormation will act with; empty for the caller's own rights."""
+        """The service role that CloudFormation will use; empty for the caller's own permissions."""
         return self.role or (self.stack.role if self.stack else "")
 
     def check(self) -> None:
@@ -62,7 +62,7 @@ class Deployment:
         asked.creation(self.template.document, self.values, (self.stack or self.here).id, 0)
 
     def request(self, now: float) -> Request:
-        """Return the request that the handler would be sent; `now` is in seconds since 1970.
+        """Return the request that the handler would receive; `now` is in seconds since 1970.
 
         Raises OperatingError for values that CloudFormation or the handler would refuse.
         """

@@ -20,7 +20,7 @@ EVERY = 2.0  # seconds between two reads
 SILENCE = 30.0  # seconds without an event before a message says so
 _BEGUN = "User Initiated"  # the reason in an operation's first event
 STACK_TYPE = "AWS::CloudFormation::Stack"
-# What CloudFormation puts around a custom resource's own reason; the texts have changed over time.
+# CloudFormation's words around a custom resource's own reason; they have changed over time.
 _WRAPPED = re.compile(
     r"from custom resource\. Message returned: (.*?)"
     r"(?: See the details in CloudWatch Log Stream: \S+)?(?: \(RequestId: [^)]*\))?$"
@@ -34,9 +34,9 @@ def of_stack(event: Event) -> bool:
 
 
 def cause(events: Sequence[Event]) -> Event | None:
-    """Return the event that says why an operation failed, given its events in order.
+    """Return the event that says why an operation failed; the operation's events are in order.
 
-    The first failure of a resource; one that was only cancelled since another failed is none.
+    This is the first failure of a resource, other than a cancellation after another failure.
     """
     failed = [each for each in events if each.get("ResourceStatus", "").endswith("_FAILED")]
     for each in failed:
@@ -46,16 +46,16 @@ def cause(events: Sequence[Event]) -> Event | None:
 
 
 def reason(text: str) -> str:
-    """Return an event's reason as one line; for a custom resource, only its own words."""
+    """Return an event's reason as one line; for a custom resource, only its own reason."""
     told = one_line(shown_text(text))
     found = _WRAPPED.search(told)
     return cut(found[1] if found else told)
 
 
 def lines(events: Sequence[Event], known: int) -> Iterator[str]:
-    """Yield a line for each event after the known ones, with its time since the first.
+    """Yield a line for each event after the first `known`, with the time since the first event.
 
-    The column of a status is as wide as the longest so far.
+    The status column is as wide as the longest status so far.
     """
     width = len("CREATE_IN_PROGRESS")
     for number, each in enumerate(events):
@@ -68,7 +68,7 @@ def lines(events: Sequence[Event], known: int) -> Iterator[str]:
 
 
 def under_way(events: Sequence[Event], status: str, total: int) -> str:
-    """Return how many of `total` resources are done, or the status, and what is awaited."""
+    """Describe the progress: the finished resources or the status, and the awaited resources."""
     now = {
         e.get("LogicalResourceId", ""): e.get("ResourceStatus", "")
         for e in events
@@ -90,7 +90,7 @@ class Ended:
 
     @property
     def failure(self) -> str:
-        """The cause of a failure first, then what CloudFormation made of it."""
+        """The failure in words: its cause, then the stack's status."""
         found = cause(self.events)
         why = "It failed"
         if found is not None:
@@ -100,12 +100,12 @@ class Ended:
 
 
 def seen(client: CloudFormationClient, stack: str) -> frozenset[str]:
-    """Return the IDs of a stack's events so far, to follow later ones."""
+    """Return the IDs of a stack's events so far, so that only later ones are followed."""
     return frozenset(each["EventId"] for each in _events(client, stack, frozenset()))
 
 
 def seen_before(client: CloudFormationClient, stack: str) -> frozenset[str]:
-    """Return the IDs of events before the current operation, to follow all of it."""
+    """Return the IDs of the events before the current operation, so that all of it is followed."""
     events = list(_events(client, stack, frozenset()))
     for number, each in enumerate(events):
         if of_stack(each) and each.get("ResourceStatusReason") == _BEGUN:
@@ -116,7 +116,7 @@ def seen_before(client: CloudFormationClient, stack: str) -> frozenset[str]:
 def follow_first(
     client: CloudFormationClient, stack: StackDescription, operator: Operator
 ) -> Ended | None:
-    """Follow the operation that a stack is at work on; None if it is at rest."""
+    """Follow a stack's operation in progress; return None if the stack is at rest."""
     if at_rest(stack.status):
         return None
     operator.tell(f"Stack {stack.name} is being changed ({stack.status}); following that first.")
@@ -126,11 +126,11 @@ def follow_first(
 def follow(
     client: CloudFormationClient, stack: str, known: Set[str], operator: Operator, total: int = 0
 ) -> Ended:
-    """Print a stack's events after the known ones as they come, until the stack is at rest.
+    """Print a stack's events other than the known ones, until the stack is at rest.
 
-    `stack` is its ID, because a deleted stack has no name. `total` is how many resources are to
-    change. Waits for a lost connection; raises OperatingError if it does not come back. The stack
-    goes on then, and after Ctrl-C, which prints how to follow it.
+    `stack` is its ID, because a deleted stack has no name. `total` is the number of resources to
+    change. Repeats a read after a lost connection; raises OperatingError if AWS does not answer
+    again. The operation then continues, as it does after Ctrl-C, which prints how to follow it.
     """
     try:
         return _followed(client, stack, known, operator, total)
@@ -166,20 +166,20 @@ def _followed(
 
 
 def _over(status: str, told: Sequence[Event]) -> bool:
-    """Return whether the operation has ended: the status may still be that of before it began."""
+    """Return whether the operation has ended; at first, the status may be the previous one."""
     own = [each.get("ResourceStatus") for each in told if of_stack(each)]
     return status == GONE or (at_rest(status) and own[-1:] == [status])
 
 
 class _Screen:
-    """Shows events as they come, and what is awaited while none come."""
+    """Shows new events and, while there are none, the resources that are awaited."""
 
     def __init__(self, operator: Operator, total: int) -> None:
         self._operator, self._total = operator, total
         self._began = self._shown = operator.clock()
 
     def show(self, told: Sequence[Event], new: int, status: str) -> None:
-        """Show the last `new` events, and, on a terminal or now and then, how far the stack is."""
+        """Show the last `new` events; also show progress, on a terminal or after a long silence."""
         now, operator = self._operator.clock(), self._operator
         for line in lines(told, len(told) - new):
             operator.tell(line)
@@ -194,7 +194,7 @@ class _Screen:
 
 
 def _events(client: CloudFormationClient, stack: str, known: Set[str]) -> Iterator[Event]:
-    """Yield events, newest first, back to one that is known."""
+    """Yield events, newest first, until a known one."""
     for page in client.get_paginator("describe_stack_events").paginate(StackName=stack):
         for each in page["StackEvents"]:
             if each["EventId"] in known:

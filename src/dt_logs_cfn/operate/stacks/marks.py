@@ -1,4 +1,4 @@
-"""Find by its marks what a stack has in an account: what goes with it, and what stays; pure."""
+"""Find the things that a stack set up, by its marks, and those that its deletion removes; pure."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from dt_logs_handler.request import Request, Traces
 class Left:
     """Something that a stack set up, seen before or after the stack is deleted.
 
-    `expected` if it stays by the rules; before, what is not expected goes with the stack. `fix` is
-    for what should not be left; `remedy` is the AWS CLI's command that removes a topic, a
-    subscription or a log group.
+    `expected` is true if the rules let it stay. Before a deletion, false means that the deletion
+    removes it. `fix` says how to remove it. `remedy` is the AWS CLI's command that removes a topic,
+    a subscription or a log group.
     """
 
     what: str
@@ -32,18 +32,18 @@ class Left:
 
     @property
     def why(self) -> str:
-        """Return why it is left, and what to do."""
+        """The reason why it is left, and the fix."""
         return f"{self.found}; {self.fix}" if self.fix else self.found
 
     @property
     def described(self) -> str:
-        """Return one line about it."""
+        """One line about it."""
         return f"{self.what} {self.name}: {self.found}"
 
 
 @dataclass(frozen=True)
 class Leftovers:
-    """What a search found for one stack; `unread` describes what could not be read."""
+    """The result of a search for one stack; `unread` describes the failed reads."""
 
     left: tuple[Left, ...] = ()
     unread: tuple[str, ...] = ()
@@ -51,11 +51,11 @@ class Leftovers:
 
 @dataclass(frozen=True)
 class Hints:
-    """What is known about a stack beforehand, to find what it left without a mark.
+    """Facts known about a stack before a search, to find the things that it left without a mark.
 
     Under the `documented` privileges, the stack's role may not delete topics. Once its custom
-    resource is `deleted`, its function does not run again. Then what other stacks made counts only
-    if it is named here, or registered by this stack.
+    resource is `deleted`, its function does not run again. From then on, a thing that another stack
+    made counts only if it is named here or registered by this stack.
     """
 
     load_balancers: tuple[str, ...] = ()  # names
@@ -67,7 +67,10 @@ class Hints:
     deleted: bool = False
 
     def after(self, before: Leftovers) -> Hints:
-        """Return what is known once the stack is deleted: what it takes over has no mark of it."""
+        """Return the facts for a search after the deletion.
+
+        They name the things found before, because inherited ones do not have the stack's mark.
+        """
 
         def names(what: str) -> dict[str, None]:
             return dict.fromkeys(each.name for each in before.left if each.what == what)
@@ -83,10 +86,10 @@ class Hints:
 
 @dataclass(frozen=True)
 class Marked:
-    """A stack, the load balancers of the region that have a bucket, and the buckets read; pure.
+    """A stack, the region's load balancers that have a log bucket, and the buckets read; pure.
 
     The last stack that uses something inherits it from the stack that set it up. The handler's plan
-    of a Delete decides which stack that is.
+    for a Delete shows whether this stack is the last one.
     """
 
     stack: Stack
@@ -97,20 +100,20 @@ class Marked:
     @cached_property
     def _goes(self) -> frozenset[str]:
         """The ARNs whose logging a Delete turns off, and the buckets that it deletes if empty."""
-        # Without topics: the buckets tell whose they are, and reading them needs more permissions.
+        # Leave out topics: buckets show whose they are, and reading topics needs more permissions.
         state = State({each.arn: each for each in self.logging}, self.buckets, None)
         steps = plan(Request("Delete", self.stack, 0, None, Traces()), state).steps
         off = {each.load_balancer for each in steps if isinstance(each, SetLogging)}
         return frozenset(off | {each.bucket for each in steps if isinstance(each, DeleteBucket)})
 
     def _claims(self, bucket: str, *, others: bool) -> list[Registration]:
-        """Return the registrations in a bucket, of the stack or of all others."""
+        """Return the stack's registrations in a bucket or, with `others`, all other stacks'."""
         found, tag = self.buckets.get(bucket), self.stack.tag
         claims = found.register(self.stack) if found else []
         return [each for each in claims if (each.stack != tag) is others]
 
     def load_balancers(self) -> Iterator[Left]:
-        """Yield the load balancers whose logging goes with the stack, if nobody else uses it."""
+        """Yield the load balancers whose logging the stack turned on or inherited."""
         for each in self.logging:
             location = each.logging.location
             own = location.mark == self.stack.tag
@@ -132,22 +135,22 @@ class Marked:
         return maker == self.stack.tag or bucket in self.stack.own_buckets
 
     def _inherited(self, bucket: str) -> bool:
-        """Whether another stack made a bucket, no longer uses it, and it goes with this one."""
-        # A Delete is still to come, or may have left the bucket.
+        """Return whether this stack inherits a bucket that another stack made."""
+        # The Delete is still to come, or may have left the bucket behind.
         reached = not self.hints.deleted or bucket in self.hints.buckets
         mine = self._claims(bucket, others=False)
         return bucket in self._goes and not self._made(bucket) and (bool(mine) or reached)
 
     def in_buckets(self, holds_logs: Callable[[str], bool | None]) -> Iterator[Left]:
-        """Yield what is in the buckets, and those that go with the stack unless something keeps it.
+        """Yield the stack's entries in buckets, and the buckets that it made or inherited.
 
-        `holds_logs` tells that of a bucket, None if it cannot be read.
+        `holds_logs` returns whether a bucket holds logs, or None if that cannot be read.
         """
         for name in self.buckets:
             made, inherited = self._made(name), self._inherited(name)
             logs = holds_logs(name) if made or inherited else None
             entries = [*self._entries(name)]
-            # Not one that only holds the logs of a stack that is gone.
+            # Leave out a bucket that only holds the logs of a deleted stack.
             known = not logs or name in self.hints.buckets or bool(entries)
             ours = made or (inherited and known)
             user = self._user(name) if ours else ""
@@ -160,7 +163,7 @@ class Marked:
     def _entries(self, bucket: str) -> Iterator[Left]:
         """Yield the stack's statements in a bucket's policy, and our notifications.
 
-        Those of other stacks' locations are theirs.
+        Notifications for other stacks' locations are left out.
         """
         mine = self._claims(bucket, others=False)
         inert = sum(each.inert(self.stack) for each in mine)
@@ -178,7 +181,7 @@ class Marked:
             yield Left("bucket", bucket, why, False, "remove from the bucket")
 
     def _user(self, bucket: str) -> str:
-        """Name who else uses a bucket; empty for nobody."""
+        """Return who else uses a bucket; empty if nobody does."""
         if self._claims(bucket, others=True):
             return "another stack"
         names = (
@@ -190,7 +193,7 @@ class Marked:
 
     def _bucket(self, name: str, user: str, logs: bool | None) -> Left:
         left = self.buckets[name].tags.get(LEFT_TAG)
-        # It also counts earlier versions of objects.
+        # The tag also counts earlier versions of objects.
         note = f" (its tag {LEFT_TAG} says: {left})" if left else ""
         if user:
             return Left("bucket", name, f"{user} uses it", expected=True)

@@ -1,7 +1,7 @@
-"""Find what a stack has set up in an account.
+"""Read an account to find the things that a stack set up there.
 
-Everything is read with the operator's permissions, and nothing is written. What may not be read is
-reported, and never taken for clean.
+Everything is read with the operator's permissions, and nothing is written. A denied read is
+reported, and its subject never counts as clean.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ class Access:
 
 
 def search(access: Access, stack: Stack, hints: Hints) -> Leftovers:
-    """Return what a stack has in the account. Raises botocore's errors other than denials."""
+    """Find the things that a stack set up. Raises botocore's errors other than denials."""
     it = _Search(access, stack, hints)
     left: list[Left] = []
     found = it.noting("load balancers and buckets", it.marked, None)
     if found is not None:
         left = [*found.load_balancers(), *found.in_buckets(it.holds_logs)]
-        # Who uses a topic is in its bucket's policy: without the policies, no topic is unused.
+        # A bucket's policy shows who uses its topic. Without that policy, the topic may be in use.
         arns = found.topics() - {stack.topic_arn(name) for name in it.closed}
         left += [each for arn in sorted(arns) for each in it.topic(arn)]
     left += it.noting("log groups", it.log_group, [])
@@ -59,11 +59,11 @@ def search(access: Access, stack: Stack, hints: Hints) -> Leftovers:
 
 
 class _Search:
-    """Reads step by step, and notes what cannot be read."""
+    """Reads step by step, and notes each failed read."""
 
     def __init__(self, access: Access, stack: Stack, hints: Hints) -> None:
         elbv2, s3, sns = access.handler
-        self._denied: list[Denied] = []  # of load balancers, on which nothing else depends
+        self._denied: list[Denied] = []  # reads of load balancers, which no other read needs
         lenient = cast("ElasticLoadBalancingv2Client", Noting(elbv2, self._denied, lenient=True))
         through = reading((lenient, s3, sns), [], access.clock)
         self._aws = through.until(access.clock() + _LONGEST)
@@ -73,13 +73,13 @@ class _Search:
 
     @property
     def unread(self) -> tuple[str, ...]:
-        """What could not be read, in words."""
+        """The failed reads, in words."""
         operations = dict.fromkeys(each.operation for each in self._denied)
         lost = (f"load balancers could not be read (AWS denies {each})" for each in operations)
         return (*lost, *self._unread)
 
     def noting(self, what: str, read: Callable[[], T], otherwise: T) -> T:
-        """Read something; note it if the read is denied or the time is over."""
+        """Read something; if that is denied or refused, note it and return `otherwise`."""
         try:
             return read()
         except ClientError as error:
@@ -93,7 +93,7 @@ class _Search:
     def marked(self) -> Marked:
         """Read the load balancers, and the buckets that may have marks of the stack.
 
-        The handler's code reads what its Delete would see; then all other buckets are searched.
+        The handler's code reads all that its Delete would read; then other buckets are searched.
         """
         stack, traces = self._stack, Traces(buckets=self._hints.buckets)
         state = observed(Request("Delete", stack, 0, None, traces), self._aws)
@@ -130,7 +130,7 @@ class _Search:
         return any(each.stack == self._stack.tag for each in claims)
 
     def holds_logs(self, bucket: str) -> bool | None:
-        """Return whether a bucket holds logs; None if it may not be read."""
+        """Return whether a bucket holds logs; None if the bucket cannot be read."""
 
         def read() -> bool | None:
             s3, account_id = self._aws.s3, self._stack.account
@@ -145,7 +145,7 @@ class _Search:
         return self.noting(f"bucket {bucket}", read, None)
 
     def topic(self, arn: str) -> Iterator[Left]:
-        """Yield a topic that no other stack uses, with our subscriptions if others keep it."""
+        """Yield a topic unused by other stacks; if others subscribe, also our subscriptions."""
         topic = self.noting(f"topic {arn}", lambda: account.topic(self._aws, arn), None)
         if topic is None:
             return

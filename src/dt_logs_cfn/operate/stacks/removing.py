@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Removed:
-    """What was removed besides the stack, and what is left."""
+    """The things that were removed besides the stack, and those that are left."""
 
     stack: StackDescription
     left: tuple[Left, ...]
@@ -48,7 +48,7 @@ class Removed:
 
     @property
     def clean(self) -> bool:
-        """Whether everything could be read, and only what may stay is left."""
+        """True if everything could be read, and everything that is left may stay."""
         return not self.unread and all(each.expected for each in self.left)
 
 
@@ -64,9 +64,9 @@ def remove(
 ) -> Removed:
     """Delete a stack after a confirmation, and find what is left; repeatable.
 
-    `yes` agrees to that without being asked, `clear` to remove what the stack's role may not.
-    `role` replaces the stack's own. Raises OperatingError, botocore's errors, and
-    KeyboardInterrupt, with the stack going on.
+    `yes` confirms the deletion in advance, and `clear` the removal of things left behind. `yes`
+    without `clear` does not remove them. `role` replaces the stack's own. Raises OperatingError,
+    botocore's errors, and KeyboardInterrupt; a deletion that has begun continues.
     """
     stack = named(client, name)
     existing = _existing(client, stack)
@@ -85,7 +85,7 @@ def remove(
     hints = hints.after(before)
     left = search(found, tagged, hints).left
     if (clear or not yes) and _agreed(left, operator, clear):
-        # Another stack may have started to use it during the question.
+        # During the question, another stack may have started to use some of these things.
         now = (each for each in search(found, tagged, hints).left if each.remedy)
         cleared = tuple(each for each in now if _gone(found, each, operator))
     after = search(found, tagged, hints)
@@ -94,9 +94,10 @@ def remove(
 
 
 def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing | None:
-    """Return the stack with its template; None if it was not created, or was deleted long ago.
+    """Return the stack with its template; None if it was not created, or its template is gone.
 
-    Raises OperatingError if it is not ours [CloudFormation API, GetTemplate: 90 days].
+    CloudFormation keeps a deleted stack's template for 90 days [CloudFormation API, GetTemplate].
+    Raises OperatingError if the stack is not ours.
     """
     if stack.status == REVIEW:
         check_review(client, stack, held=True)
@@ -110,7 +111,7 @@ def _existing(client: CloudFormationClient, stack: StackDescription) -> Existing
 
 
 def _hints(stack: StackDescription, existing: Existing | None, listed: _Resources) -> Hints:
-    """Return what the stack's outputs say; they may be cut."""
+    """Return the facts in the stack's parameters, resources and outputs, which may be cut short."""
     arns = re.findall(
         rf"arn:[^,\s]+:{NAME}-[0-9]+-[A-Za-z0-9_-]+", stack.outputs.get("TopicArns", "")
     )
@@ -150,7 +151,7 @@ def _told(stack: StackDescription, listed: _Resources, before: Leftovers) -> str
 
 
 def _agreed(left: Sequence[Left], operator: Operator, clear: bool) -> bool:
-    """Return whether to remove with the operator's permissions what the stack's role may not."""
+    """Show the things that can be removed, and return whether the operator agrees."""
     removable = [each for each in left if each.remedy]
     if not removable:
         return False

@@ -1,7 +1,7 @@
 """Describe changes to the stack itself: template, parameters, tags and resources; pure.
 
-Another client may have written the texts, so they are shown without control characters, and
-addresses in them without what may be a token.
+Another client may have written these strings. So they are shown without control characters, and
+addresses in them without a possible token.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dt_logs_handler.documents import Json, texts
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import ResourceChangeTypeDef as ResourceChange
 
-# Differences between templates that make the same stack, so CloudFormation sees no change.
+# Kinds of differences that leave the stack the same, so CloudFormation sees no change.
 _WORDS = frozenset(("condition", "parameter", "rule", "setting", "text", "version"))
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 
@@ -31,9 +31,9 @@ _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 def stack_change(
     name: str, existing: Existing | None, template: TemplateJson, values: Mapping[str, str]
 ) -> PlannedChange | None:
-    """Return what changes in a stack, as one change of a plan; None for nothing.
+    """Return a stack's own changes as one change of a plan, or None if nothing changes.
 
-    `values` are those that all parameters of the new template will have.
+    `values` holds the value that each parameter of the new template will have.
     """
     subject = f"stack {name}"
     if existing is None:
@@ -61,12 +61,12 @@ def _taken(parameter: Mapping[str, Json], value: str) -> str:
 
 
 def template_changes(old: TemplateJson, new: TemplateJson) -> list[str]:
-    """Return what changes from one template to another, in words, the worst first."""
+    """Return the changes from one template to another, in words, the most severe first."""
     return [shown_text(each.what) for each in compare_templates(old, new)]
 
 
 def rights(template: Mapping[str, Any]) -> frozenset[str]:
-    """Return the actions that a template's roles may perform by its policies."""
+    """Return the actions in the policies of a template's roles."""
     resources: Mapping[str, Mapping[str, Any]] = template.get("Resources", {})
     return frozenset(
         action
@@ -78,7 +78,7 @@ def rights(template: Mapping[str, Any]) -> frozenset[str]:
 
 
 def told(deployment: Deployment, resources: Sequence[ResourceChange]) -> str:
-    """Return in words what a change set would do."""
+    """Return a description of the changes that a change set would make."""
     return "\n".join(map(printable, _told(deployment, resources)))
 
 
@@ -106,7 +106,7 @@ def _told(deployment: Deployment, resources: Sequence[ResourceChange]) -> Iterat
 
 
 def _change(found: ResourceChange) -> str:
-    """Return what happens to a resource, and which of its properties change."""
+    """Return a line about a resource's change, with the properties that change."""
     how = {"True": "replaced", "Conditional": "perhaps replaced"}
     replaced = how.get(found.get("Replacement", ""), "")
     targets = [each.get("Target", {}) for each in found.get("Details", ())]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef, StackTypeDef
 
 _TOKEN = "dt-logs-cfn-"  # the start of our calls' tokens and our change sets' names
-# The template of each of our stacks has these with these types; the names may be anybody's.
+# Each of our stacks' templates has these resources of these types; others may use the names.
 _OURS = {FUNCTION: "AWS::Lambda::Function", INVOCATION: "Custom::DTLogsAnalysis"}
 LOAD_BALANCERS = "LoadBalancerArns"
 RUN_TOKEN = "RunToken"
@@ -37,7 +37,7 @@ TemplateJson = Mapping[str, Json]
 
 @dataclass(frozen=True)
 class StackDescription:
-    """A stack's present state; `role` is empty if it uses its caller's permissions."""
+    """A stack's present state; `role` is empty if CloudFormation uses the caller's permissions."""
 
     id: str
     name: str
@@ -51,7 +51,7 @@ class StackDescription:
 
     @property
     def identity(self) -> Stack:
-        """The stack as the handler knows it: where it is, and its marks."""
+        """The stack as the handler knows it, with its account, region and tag."""
         return Stack.of(self.id)
 
     @property
@@ -61,7 +61,7 @@ class StackDescription:
 
     @property
     def next_token(self) -> str:
-        """A RunToken other than the present one, with which the function would run again."""
+        """A RunToken that differs from the present one, so that the function runs again."""
         token = self.parameters.get(RUN_TOKEN, "")
         return str(int(token) + 1) if re.fullmatch("[0-9]{1,18}", token) else "1"
 
@@ -80,7 +80,7 @@ class Existing:
 
     @property
     def privileges(self) -> Privileges | None:
-        """Which of our templates it was made from; None if that was edited by hand."""
+        """The privileges of its template; None if the template was edited by hand."""
         try:
             return origin(self.template).privileges
         except (SettingsError, VerifyError):
@@ -93,7 +93,7 @@ def listed(value: str) -> list[str]:
 
 
 def describe(client: CloudFormationClient, name: str) -> StackDescription | None:
-    """Return a stack by its name or ID, None if it does not exist. Raises botocore's errors."""
+    """Return a stack by its name or ID; None if it does not exist. Raises botocore's errors."""
     try:
         (found,) = client.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
@@ -116,9 +116,9 @@ def named(client: CloudFormationClient, name: str) -> StackDescription:
 
 
 def existing(client: CloudFormationClient, name: str) -> Existing | None:
-    """Return a stack that is to be updated, None if it is to be created.
+    """Return the stack to update, or None if it is to be created.
 
-    Raises OperatingError if it is not ours, or cannot be updated; botocore's errors.
+    Raises botocore's errors, and OperatingError if the stack is not ours or cannot be updated.
     """
     stack = describe(client, name)
     if stack is None or stack.status == GONE:
@@ -138,7 +138,7 @@ def made_from(client: CloudFormationClient, stack: StackDescription) -> Existing
     """Return a stack with its template. Raises OperatingError if it is not ours."""
     body: object = client.get_template(StackName=stack.id, TemplateStage="Original")["TemplateBody"]
     try:
-        # boto3 gives JSON as data, and anything else as text; ours are JSON.
+        # boto3 returns a JSON template as data, and any other as text. Ours are JSON.
         template = parse_template(body if isinstance(body, str) else json.dumps(body))
     except VerifyError as error:
         raise foreign(stack) from error
@@ -159,9 +159,9 @@ def is_ours(template: TemplateJson) -> bool:
 def check_review(
     client: CloudFormationClient, stack: StackDescription, *, held: bool = False
 ) -> None:
-    """Raise OperatingError if a stack that is not created yet has a change set of somebody else.
+    """Raise OperatingError if a stack that is not created yet holds somebody else's change set.
 
-    With `held`, also if it has none of ours: then nothing tells whose it is.
+    With `held`, also raises it for a stack without a change set of ours: its owner is unknown.
     """
     pages = client.get_paginator("list_change_sets").paginate(StackName=stack.id)
     for page in pages:
@@ -181,9 +181,9 @@ def check_review(
 
 
 def ours(client: CloudFormationClient) -> list[StackDescription]:
-    """Return every stack of the account and region that may be ours, by its parameters.
+    """Return every stack in the account and region whose parameters suggest that it is ours.
 
-    That includes stacks that were not created, or only in part; only the template is certain.
+    This includes stacks that were created in part or not at all. Only the template is proof.
     Raises botocore's errors.
     """
     found = [
@@ -203,12 +203,12 @@ def resources(
 
 
 def token() -> str:
-    """Return a token by which CloudFormation recognises a call and its repetitions."""
+    """Return a new token that lets CloudFormation recognise repetitions of a call."""
     return f"{_TOKEN}{uuid.uuid4().hex[:12]}"
 
 
 def missing(error: ClientError) -> bool:
-    """Return whether an error says that a stack does not exist; there is no code for that."""
+    """Return whether an error says that a stack does not exist, for which AWS has no code."""
     return code(error) == "ValidationError" and "does not exist" in str(error)
 
 
@@ -220,7 +220,7 @@ def foreign(stack: StackDescription) -> OperatingError:
 
 
 def parsed(found: StackTypeDef) -> StackDescription:
-    """Return one of DescribeStacks' stacks."""
+    """Return a stack from an answer of DescribeStacks."""
     return StackDescription(
         id=found.get("StackId", ""),
         name=found["StackName"],

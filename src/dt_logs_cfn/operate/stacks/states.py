@@ -1,18 +1,18 @@
-"""What a stack's status means: whether it changes by itself, and what an update needs first; pure.
+"""The meaning of a stack's status: whether it is at rest, and what an update needs first; pure.
 
 [CloudFormation guide, "Stack status codes", "Stack failure options", "Continue rolling back"]
 """
 
 REVIEW = "REVIEW_IN_PROGRESS"
 GONE = "DELETE_COMPLETE"
-# By which a stack is as it was last asked for.
+# In these, a stack is as it was last requested.
 SETTLED = (
     "CREATE_COMPLETE",
     "IMPORT_COMPLETE",
     "UPDATE_COMPLETE",
     "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
 )
-# After these it is as it was before, and may be updated.
+# In these, a stack is as it was before a failed change, and may be updated.
 _BACK = ("IMPORT_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 _NEVER_MADE = (
     REVIEW,
@@ -26,17 +26,17 @@ _NEVER_MADE = (
 
 
 def at_rest(status: str) -> bool:
-    """Return whether a stack in this status changes no more by itself."""
+    """Return whether a stack in this status no longer changes by itself."""
     return not status.endswith("_IN_PROGRESS") or status == REVIEW
 
 
 def made(status: str) -> bool:
-    """Return whether there was a time when the stack was as it was asked for."""
+    """Return whether a stack in this status was once created completely."""
     return status not in _NEVER_MADE
 
 
 def before_update(status: str, name: str) -> str:
-    """Return what has to be done before a stack can be deployed; empty if it can be as it is."""
+    """Return the instruction to follow before a stack can be deployed; empty if there is none."""
     match status:
         case _ if status in (*SETTLED, *_BACK, GONE) and at_rest(status):
             return ""

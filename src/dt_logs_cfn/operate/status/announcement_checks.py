@@ -30,7 +30,7 @@ _CONFIRMED_WITHIN = 3600.0  # seconds in which a pending confirmation is normal
 
 
 def checks(logs: Logs) -> Iterator[Check]:
-    """Yield the checks of how a load balancer's logs are announced."""
+    """Yield the checks of the announcements of a load balancer's logs."""
     seen = logs.seen
     if denied := seen.denial(logs.bucket.name, "GetBucketNotificationConfiguration"):
         yield logs.judged("notification", unread(denied))
@@ -61,7 +61,7 @@ def checks(logs: Logs) -> Iterator[Check]:
 
 
 def _notification(logs: Logs, own: str) -> tuple[Check, str]:
-    """Check what announces the location; also return the topic, empty if there is none."""
+    """Check the location's notification; also return its topic, empty if there is none."""
     here, configuration = logs.seen.here, logs.bucket.notifications
     wanted = notifications.entry(logs.location, own, here)
     if notifications.NotificationEdit((wanted,)).applied(configuration) == configuration:
@@ -81,7 +81,7 @@ def _notification(logs: Logs, own: str) -> tuple[Check, str]:
 
 
 def _others(logs: Logs) -> Check:
-    """Show who else is notified of the bucket's objects; never a finding."""
+    """Return who else is notified of the bucket's objects, as a check that is always ok."""
     found = [
         next((str(item[key]) for key in item if key.endswith("Arn")), "somebody")
         for _, item in notifications.entries(logs.bucket.notifications)
@@ -93,7 +93,7 @@ def _others(logs: Logs) -> Check:
 
 
 def _other_logs(found: tuple[str, ...], announced: bool) -> Check:
-    """Show which other logs are announced: S3 filters only by prefix and suffix."""
+    """Return which other logs S3 also announces, because it filters only by prefix and suffix."""
     if not found:
         return ok("none in the same place since yesterday")
     more = " and are announced, too; Data Theorem cannot read them" if announced else ""
@@ -115,7 +115,7 @@ def _topic(logs: Logs, arn: str, found: TopicSeen | None) -> Check:
 
 
 def _retries(topic: TopicSeen) -> Check:
-    """Check whether SNS retries a failed delivery for as long as it can."""
+    """Check whether SNS retries a failed delivery for the longest possible time."""
     wanted, found = _retry_policy(RETRIES), _retry_policy(topic.delivery_policy)
     if wanted.items() <= found.items():
         return ok("failed announcements are retried for an hour")
@@ -139,7 +139,7 @@ def _retry_policy(delivery_policy: str) -> Mapping[str, Json]:
 
 @dataclass(frozen=True)
 class _Deliveries:
-    """The deliveries of a topic that announces a load balancer's logs; `foreign` if not ours."""
+    """A topic's deliveries for a load balancer's logs; `foreign` is true if it is not our topic."""
 
     logs: Logs
     topic: Topic
@@ -150,7 +150,7 @@ class _Deliveries:
         return self.logs.seen
 
     def subscriptions(self) -> Iterator[Check]:
-        """Judge each stack's subscription; stacks may share an endpoint."""
+        """Judge the subscription of each endpoint; several stacks may share one."""
         for claim in {each.endpoint: each for each in self.logs.claims}.values():
             yield self._subscription(claim)
 
@@ -171,7 +171,7 @@ class _Deliveries:
         return self._filter(found, shown) if self.foreign else ok(f"{shown} is subscribed")
 
     def _pending(self, shown: str, since: float) -> Check:
-        """Judge a subscription that is not confirmed, of a stack that was last changed then."""
+        """Judge an unconfirmed subscription; `since` is when its stack was last changed."""
         saw = f"{shown} awaits confirmation"
         if self._seen.now - since <= _CONFIRMED_WITHIN:
             fix = "Data Theorem's endpoint confirms it by itself. Check again within the hour."
@@ -180,7 +180,7 @@ class _Deliveries:
         return finding(saw, f"{fix} again.")
 
     def _filter(self, found: Subscription, shown: str) -> Check:
-        """Judge whether a subscription to a foreign topic lets this location's logs through."""
+        """Judge whether a subscription's filter at a foreign topic admits this location's logs."""
         if denied := self._seen.denial(found.arn, "GetSubscriptionAttributes"):
             return unread(denied)
         here, wanted = self._seen.here, self.logs.bucket.name
@@ -201,10 +201,10 @@ class _Deliveries:
         return finding(saw, f"A run does not change that. {fix}, then run the stack again.")
 
     def counts(self) -> Check:
-        """Judge what SNS delivered in the last day; only a final failure is certainly a loss.
+        """Judge SNS's deliveries in the last day; only a final failure is certainly a loss.
 
-        SNS retries a delivery over https by the topic's delivery policy, except after a 4xx, and
-        counts each attempt [SNS guide, sns-message-delivery-retries.md].
+        SNS retries a delivery over https as the topic's delivery policy requires, except after a
+        4xx, and counts each attempt [SNS guide, sns-message-delivery-retries.md].
         """
         counts = self._seen.announced
         if isinstance(counts, Unread):
@@ -222,7 +222,7 @@ class _Deliveries:
         return unknown(saw, fix) if found.delivered else finding(saw, fix)
 
     def _replay(self, gap: Window | None) -> str:
-        """Offer to announce again what was not delivered, for each stack with a known name."""
+        """Return the advice to announce missed logs again, for each stack with a known name."""
         known = self._seen.known_names
         tags = {each.stack for each in self.logs.claims}
         commands = [f"`dt-logs-cfn replay --stack {known[e]} {gap}`" for e in tags & known.keys()]

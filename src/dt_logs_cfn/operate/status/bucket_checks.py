@@ -20,8 +20,8 @@ _SEND = "Send a request to the load balancer, wait ten minutes, and check again.
 def checks(logs: Logs) -> Iterator[Check]:
     """Yield the checks of a bucket that a load balancer logs to.
 
-    If somebody overwrote the policy, running the stack again restores it. So what says that comes
-    before what follows from it, but after a Deny, which a run does not remove.
+    If somebody overwrote the policy, another run of the stack restores it. So checks with that fix
+    precede their consequences, but follow a Deny, which a run does not remove.
     """
     found = [
         logs.check("delivery grant", _delivery, "GetBucketPolicy"),
@@ -42,14 +42,14 @@ def checks(logs: Logs) -> Iterator[Check]:
 
 
 def _rank(check: Check) -> int:
-    """Return where a check stands; sorting by it keeps the order otherwise."""
+    """Return a check's sort key; checks with equal keys keep their order."""
     if check.name == "explicit deny" and check.verdict == "finding":
         return 0
     return 1 if check.fix == RUN_AGAIN else 2
 
 
 def _delivery(logs: Logs) -> Check:
-    """Check whether ELB can write: by what it wrote, otherwise by the policy."""
+    """Check whether ELB can write: by its recent logs, otherwise by the policy."""
     seen, policy = logs.seen, logs.bucket.policy
     try:
         can_receive(replace(logs.bucket, region=""), logs.location, seen.here)
@@ -80,9 +80,9 @@ def _delivery(logs: Logs) -> Check:
 
 
 def _restored(logs: Logs, arn: str) -> bool:
-    """Return whether a stack that runs again lets ELB write: where it turned the logging on."""
+    """Return whether another run of the stack that turned the logging on would let ELB write."""
     if logs.location.mark in logs.seen.known_names and not logs.seen.stacks:
-        return True  # the stacks were not looked at
+        return True  # the stacks were not read
     policy = logs.bucket.policy
     for step in (step for each in logs.seen.stacks for step in each.steps):
         if isinstance(step, EditPolicy) and step.bucket == logs.bucket.name:
@@ -110,7 +110,7 @@ def _objects(logs: Logs) -> Check:
 
 
 def _payer(logs: Logs) -> Check:
-    """Check whether the vendor can read without paying."""
+    """Check whether the bucket's owner, not the vendor, pays for requests."""
     bucket = logs.bucket.name
     if bucket not in logs.seen.requester_pays:
         return ok("the bucket's owner pays for requests")
@@ -129,7 +129,7 @@ def _encryption(logs: Logs) -> Check:
 def _ownership(logs: Logs) -> Check:
     """Judge the setting; if it leaves the owner open, judge by the owner of the newest log.
 
-    A bucket policy lets others read only what the bucket's owner owns [S3 guide,
+    A bucket policy lets others read only objects that the bucket's owner owns [S3 guide,
     about-object-ownership.md].
     """
     seen, setting = logs.seen, logs.bucket.ownership
@@ -151,7 +151,7 @@ def _ownership(logs: Logs) -> Check:
 
 
 def _usable(logs: Logs, alone: Bucket, fine: str) -> Check:
-    """Judge some settings as the handler does, as if all others of the bucket were right."""
+    """Judge the settings of `alone` as the handler does, as if all other settings were right."""
     try:
         for account in [each.vendor for each in logs.claims] or ["0" * 12]:
             usable(alone, logs.location, account, logs.seen.here)
@@ -161,7 +161,7 @@ def _usable(logs: Logs, alone: Bucket, fine: str) -> Check:
 
 
 def _grant(logs: Logs) -> Check:
-    """Compare what lets the vendor read with what the handler would write now."""
+    """Compare the vendor's read statements with those that the handler would write now."""
     seen, claims = logs.seen, logs.claims
     if not claims:
         fix = "Onboard it: `plan` shows what that would change."
@@ -189,7 +189,7 @@ def as_written(claim: Registration, bucket: Bucket, here: Stack) -> bool:
 
 
 def _denied(logs: Logs) -> Check:
-    """Find a statement that certainly denies the vendor, or one that may."""
+    """Check for a statement that certainly or possibly denies the vendor's reads."""
     seen, policy = logs.seen, logs.bucket.policy
     alone = Bucket(logs.bucket.name, policy=policy)
     found = _usable(logs, alone, "no statement denies Data Theorem's reads")
@@ -209,7 +209,7 @@ def _arn(logs: Logs, key: str) -> str:
 
 
 def _restricted(logs: Logs) -> Check:
-    """Check whether RestrictPublicBuckets, of bucket or account, excludes other accounts."""
+    """Check whether the bucket's or account's RestrictPublicBuckets excludes other accounts."""
     bucket, block = logs.bucket, logs.seen.account_block
     if bucket.name not in logs.seen.public:
         return ok("the bucket's policy is not public")

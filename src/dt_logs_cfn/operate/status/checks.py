@@ -25,7 +25,7 @@ _ACCOUNT = "account"
 def checks(seen: Seen, version: str, sha256: str) -> Iterator[Check]:
     """Yield every check, by subject: load balancers, stacks, buckets, the account.
 
-    `version` and `sha256` are those of this source and its handler.
+    `version` is this source's; `sha256` is its handler's.
     """
     for arn, found in seen.load_balancers.items():
         stacks = [each.stack for each in seen.stacks_of(arn)]
@@ -93,7 +93,7 @@ def _off(seen: Seen, arn: str) -> Check:
 
 
 def _vended(seen: Seen) -> Check:
-    """Count the checked load balancers whose logs CloudWatch Logs delivers."""
+    """Count the checked load balancers whose access logs CloudWatch Logs delivers."""
     if isinstance(seen.vended, Unread):
         return unread(seen.vended)
     count = sum(bool(seen.vended_to(arn)) for arn in seen.load_balancers)
@@ -102,7 +102,7 @@ def _vended(seen: Seen) -> Check:
 
 
 def _strays(seen: Seen, bucket: Bucket) -> Iterator[Check]:
-    """Find marks of deleted stacks, except those that another stack takes over."""
+    """Check for marks of deleted stacks, except those that another stack takes over."""
     marks, names = list(_marks(seen, bucket)), seen.stack_names
     denied = seen.denial(bucket.name, "GetBucketPolicy", "GetBucketTagging")
     if denied:
@@ -125,10 +125,10 @@ def _strays(seen: Seen, bucket: Bucket) -> Iterator[Check]:
 
 
 def _marks(seen: Seen, bucket: Bucket) -> Iterator[tuple[str, str, list[Registration]]]:
-    """Yield each mark: its stack's tag, what it is, and the claims that keep it in use."""
+    """Yield each mark: its stack's tag, a description, and the claims that keep it in use."""
     claims = bucket.register(seen.here)
     for claim in claims:
-        # Nobody takes over a statement: while it exists, no other stack removes what it claims.
+        # No stack takes over a statement: while it exists, others remove nothing that it claims.
         granting = "" if not claim.inert(seen.here) else ", which grants nothing,"
         yield claim.stack, f"statement {claim.sid}{granting}", []
     if bucket.maker:
@@ -141,10 +141,10 @@ def _marks(seen: Seen, bucket: Bucket) -> Iterator[tuple[str, str, list[Registra
 def _without_stack(
     marks: Iterable[tuple[str, str, list[Registration]]], names: Mapping[str, str]
 ) -> tuple[dict[str, str], set[str]]:
-    """Return a mark of each deleted stack, by tag, and the names of the stacks that inherit.
+    """Return a mark of each deleted stack without heirs, by tag, and the names of all heirs.
 
-    With the last stack that uses it, the handler removes what a deleted stack has set up. These
-    marks allow it to.
+    An heir is a stack that still uses things that a deleted stack set up. With the last heir, the
+    handler removes those things, as their marks allow.
     """
     strays: dict[str, str] = {}
     heirs: set[str] = set()

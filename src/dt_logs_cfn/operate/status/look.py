@@ -1,4 +1,4 @@
-"""Read what `status` judges, each thing once; a denial does not stop the rest."""
+"""Read everything that `status` judges, each thing once; a denial does not stop other reads."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def look(
 ) -> Seen:
     """Read stacks with their load balancers, and load balancers by ARN or `*`.
 
-    Raises botocore's errors, other than a denial; OperatingError.
+    Raises OperatingError, and botocore's errors other than denials.
     """
     it = _Look(reach, here)
     seen = tuple(filter(None, map(it.stack, stacks)))
@@ -115,20 +115,20 @@ class _Look:
         self._here = here
 
     def each(self, read: Callable[[K], T], names: Iterable[K]) -> dict[K, T]:
-        """Read things by name."""
+        """Call `read` for each name, several at a time; return the results by name."""
         listed = list(names)
         return dict(zip(listed, self.through.each(read, listed), strict=True))
 
     def which(
         self, test: Callable[[Reading, Bucket, str], bool], buckets: Mapping[str, Bucket]
     ) -> frozenset[str]:
-        """Return the names of the buckets that satisfy a condition."""
+        """Return the names of the buckets that pass a test."""
         account = self._here.account
         found = self.each(lambda name: test(self.through, buckets[name], account), buckets)
         return frozenset(name for name, true in found.items() if true)
 
     def stack(self, stack: StackDescription) -> StackSeen | None:
-        """Read a stack, and what its parameters would change now; None if it is not one of ours."""
+        """Read a stack, and plan a run of it now; return None if it is not one of ours."""
         record: Origin | Unread
         planned: Planned | Unread
         record = planned = Unread("the stack was not created", "Launch it, and check again.")
@@ -195,27 +195,27 @@ class _Look:
 
     @cached_property
     def listed(self) -> Mapping[str, bool]:
-        """The region's load balancers, listed once."""
+        """The region's application load balancers, listed once; true marks one on an Outpost."""
         return reads.load_balancers(self._reach.clients[0])
 
     def present(self, logged_to: Iterable[str]) -> dict[str, Bucket]:
-        """Read the buckets that are logged to; return all that exist and could be read."""
+        """Read the buckets that load balancers log to; return all buckets that could be read."""
         unread = [each for each in dict.fromkeys(logged_to) if each not in self.buckets]
         account = self._here.account
         self.buckets |= self.each(lambda name: read_bucket(self.through, name, account), unread)
         return {name: each for name, each in self.buckets.items() if isinstance(each, Bucket)}
 
     def topics(self, bucket: Bucket) -> Iterable[tuple[str, TopicSeen | None]]:
-        """Yield the topics that announce a bucket's logs, with their ARNs."""
+        """Yield the topics that may announce a bucket's logs, by ARN; None for a missing topic."""
         ends = {each.endpoint for each in bucket.register(self._here)}
         own = self._here.topic_arn(bucket.name)
         for arn in {own, *foreign_topics(bucket.notifications, self._here)}:
             yield arn, topic(self.through, arn, ends if arn != own else set())
 
     def owner(self, buckets: Iterable[Bucket]) -> str:
-        """Return the account's canonical user ID if a bucket may hold objects of others.
+        """Return the account's canonical user ID if a bucket may hold others' objects, or "".
 
-        Every bucket here is the account's own, so it owns them all.
+        The account owns every bucket here, so one ID serves for all.
         """
         if not any(each.ownership == "BucketOwnerPreferred" for each in buckets):
             return ""

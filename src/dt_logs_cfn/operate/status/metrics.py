@@ -24,27 +24,27 @@ METRIC, DIMENSION = "FailedRefreshes", "Stack"  # the names that the handler log
 PARAMETER = "RefreshSchedule"
 _BACK = timedelta(days=14)
 _HOUR = timedelta(hours=1)
-_PERIOD = timedelta(minutes=5)  # seconds that the counts of deliveries cover
+_PERIOD = timedelta(minutes=5)  # the time that each count of deliveries covers
 _QUERIES = 500  # in a call [CloudWatch API, GetMetricData]
 _Points = Mapping[str, Sequence[tuple[datetime, float]]]  # by query, without zeros
 
 
 @dataclass(frozen=True)
 class Announced:
-    """SNS's counts for one topic over the last day, over all of its subscriptions.
+    """SNS's counts for all subscriptions of one topic in the last day.
 
-    For an https endpoint `failed` counts attempts, including those that were repeated; for a queue
-    it counts messages that were lost [SNS guide, sns-monitoring-using-cloudwatch.md].
+    For https endpoints, `failed` counts attempts, including those that SNS repeats. For queues, it
+    counts lost messages [SNS guide, sns-monitoring-using-cloudwatch.md].
     """
 
     delivered: int = 0
     failed: int = 0
-    gap: Window | None = None  # when the logs whose deliveries failed were stored
+    gap: Window | None = None  # when S3 stored the logs whose deliveries failed
 
 
 @dataclass(frozen=True)
 class Refreshes:
-    """The hour of the last refresh in two weeks, and since when none has failed."""
+    """The hours of the last refresh in two weeks, and of the first one since the last failure."""
 
     last: datetime | None
     since: datetime | None
@@ -75,7 +75,7 @@ def announcement_counts(
 def _announced(
     delivered: Sequence[tuple[datetime, float]], failed: Sequence[tuple[datetime, float]]
 ) -> Announced:
-    """Return the counts, and when the logs were stored whose announcements failed.
+    """Return the counts, and the window in which S3 stored the logs of failed announcements.
 
     S3 may take a minute or longer to announce an object [S3 guide, EventNotifications.md].
     """
@@ -86,7 +86,7 @@ def _announced(
 
 
 def interval(stack: StackDescription) -> timedelta | None:
-    """Return how often a stack's schedule refreshes it; None without a schedule."""
+    """Return the time between a stack's scheduled refreshes; None without a schedule."""
     rate = re.fullmatch(r"rate\((\d+) (hour|day)s?\)", stack.parameters.get(PARAMETER, ""))
     return timedelta(**{f"{rate[2]}s": int(rate[1])}) if rate else None
 
@@ -94,7 +94,7 @@ def interval(stack: StackDescription) -> timedelta | None:
 def refreshes(
     client: CloudWatchClient, stack: StackDescription, now: float
 ) -> Refreshes | Unread | None:
-    """Return when a stack's schedule has refreshed it; None without a schedule."""
+    """Return when a stack was last refreshed by its schedule; None without a schedule."""
 
     def read() -> Refreshes:
         queries = [
@@ -129,7 +129,7 @@ def _points(
 def _query(identifier: str, metric: str, statistic: str, of: str) -> MetricDataQueryTypeDef:
     """Return a query of a stack's refreshes by the hour, or of a topic's deliveries.
 
-    An ID begins with a small letter [CloudWatch API, MetricDataQuery].
+    An ID must begin with a lowercase letter [CloudWatch API, MetricDataQuery].
     """
     topic = metric != METRIC
     dimension = ("TopicName", of.rpartition(":")[2]) if topic else (DIMENSION, of)

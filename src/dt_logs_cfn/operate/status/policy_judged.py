@@ -1,4 +1,4 @@
-"""Judge, as far as possible, what a bucket's policy says about a call; pure."""
+"""Judge, as far as possible, whether a bucket's policy allows or denies a call; pure."""
 
 import json
 
@@ -16,9 +16,10 @@ _JUDGED = frozenset(
 
 
 def allows(policy: str | None, caller: Caller | None, action: str, resource: str) -> bool:
-    """Return whether a statement certainly allows a call; without a caller, anybody's call.
+    """Return whether a statement certainly allows a caller's call.
 
-    It uses the handler's judgement of a Deny: an Allow of the same form is as certain.
+    Without a caller, it ignores the statements' principals and conditions. The handler judges each
+    Allow as if it were a Deny, because both match a call in the same way.
     """
     turned: list[Json] = []
     for each in statements(parsed(policy)) if policy else ():

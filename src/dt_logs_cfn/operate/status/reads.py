@@ -1,4 +1,7 @@
-"""Read what the handler does not read, in few calls. Raises botocore's errors if not `Unread`."""
+"""Make the reads that the handler does not make, in few calls.
+
+A function that cannot return `Unread` raises botocore's errors.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3control import S3ControlClient
 
 ACCESS_LOGS = "ALB_ACCESS_LOGS"
-# How the files of other logs begin; those of access logs begin with the account.
+# How the names of other logs begin; those of access logs begin with the account ID.
 _OTHERS = {"connection": "conn_log", "health check": "health_check_log"}
 _MOST_PAGES = 10  # pages of one load balancer's logs of a day: 10,000 objects
 
 
 @dataclass(frozen=True)
 class LogObjects:
-    """What ELB wrote: the test file, and the load balancer's newest log since yesterday."""
+    """Files that ELB wrote: the test file, and the load balancer's newest log since yesterday."""
 
     test_file: bool
     newest: float | None  # seconds since 1970
@@ -46,7 +49,7 @@ class VendedLogs:
 
 
 def stack_names(client: CloudFormationClient, through: Reading) -> dict[str, str] | Unread:
-    """Return the names of the account and region's stacks by their tags."""
+    """Return the names of the account's stacks in the region, by tag."""
 
     def read() -> dict[str, str]:
         return {
@@ -70,7 +73,7 @@ def load_balancers(elbv2: ElasticLoadBalancingv2Client) -> dict[str, bool]:
 
 
 def on_outposts(listing: Callable[[], Mapping[str, bool]]) -> frozenset[str] | Unread:
-    """Return the region's load balancers that are on an Outpost, by `load_balancers`."""
+    """Return the load balancers on an Outpost; `listing` returns the result of `load_balancers`."""
     return optional(
         lambda: frozenset(arn for arn, outpost in listing().items() if outpost),
         "elasticloadbalancing",
@@ -90,7 +93,7 @@ def is_public(through: Reading, bucket: Bucket, account: str) -> bool:
     if bucket.public:
         return True
     if bucket.policy is None or bucket.public_access_block.get("RestrictPublicBuckets"):
-        return False  # the handler has already read it
+        return False  # there is no policy, or the handler has read this
     answer = through.s3.get_bucket_policy_status(Bucket=bucket.name, ExpectedBucketOwner=account)
     return answer["PolicyStatus"]["IsPublic"]
 
@@ -116,9 +119,9 @@ def vended_logs(client: CloudWatchLogsClient) -> tuple[VendedLogs, ...] | Unread
     """Return every delivery of access logs by CloudWatch Logs in the account and region, in order.
 
     Since July 2026 a load balancer can be a delivery source of type ALB_ACCESS_LOGS. Such a load
-    balancer logs, although `access_logs.s3.enabled` may be false [ELB guide,
+    balancer logs even if `access_logs.s3.enabled` is false [ELB guide,
     load-balancer-access-logs.md]. A destination in another account is named by its delivery
-    destination, because only its owner may read more. Needs logs:DescribeDeliverySources,
+    destination, because only that account may read more. Needs logs:DescribeDeliverySources,
     DescribeDeliveries and DescribeDeliveryDestinations.
     """
     return optional(lambda: tuple(sorted(_vended(client))), "logs", "CloudWatch Logs' deliveries")
@@ -154,8 +157,8 @@ def log_objects(through: Reading, found: LoadBalancer, here: Stack, now: float) 
     """Find the test file, and the newest log of a load balancer since yesterday.
 
     ELB names a log after its day, its load balancer and the end of its five minutes [ELB guide,
-    load-balancer-access-logs.md], so those of the last hour can be listed separately. Raises
-    botocore's errors.
+    load-balancer-access-logs.md], so the logs of the last hour can be listed first.
+    Raises botocore's errors.
     """
     location = found.logging.location
     file = through.s3.list_objects_v2(
@@ -189,9 +192,9 @@ def log_objects(through: Reading, found: LoadBalancer, here: Stack, now: float) 
 
 
 def other_logs(through: Reading, location: Location, here: Stack, now: float) -> tuple[str, ...]:
-    """Return which logs other than access logs have been written to a location since yesterday.
+    """Return the kinds of other logs that were written to a location since yesterday.
 
-    They land in the same folders if a load balancer has the same bucket and prefix for them [ELB
+    They are in the same folders if a load balancer has the same bucket and prefix for them [ELB
     guide, load-balancer-connection-logs.md, load-balancer-health-check-logs.md]. Raises botocore's
     errors.
     """
@@ -213,7 +216,7 @@ def other_logs(through: Reading, location: Location, here: Stack, now: float) ->
 
 
 def _newest(through: Reading, request: ListObjectsV2RequestTypeDef) -> tuple[float, str] | None:
-    """Return when a listing's newest object was written, and its owner; reads few pages."""
+    """Return the time and owner of a listing's newest object, within `_MOST_PAGES` pages."""
     newest: tuple[float, str] | None = None
     for _ in range(_MOST_PAGES):
         page = through.s3.list_objects_v2(**request)

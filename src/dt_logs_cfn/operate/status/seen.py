@@ -1,4 +1,4 @@
-"""What `status` has read from an account, what it could not read, and a check; plain data."""
+"""The data of `status`: its reads of an account, the denied reads, and a check."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _AGAIN = re.compile("(un the stack again)(: update it with another RunToken)?")
 
 @dataclass(frozen=True)
 class Check:
-    """One check: its subject, what was seen, the verdict, and the fix.
+    """One check: its name, subject, observation, verdict and fix.
 
-    A function that judges leaves name and subject to its caller. `waiting` will be ok by itself,
-    and `unknown` could not be read. Only an ok check has no fix.
+    A function that judges leaves name and subject to its caller. `waiting` will become ok by
+    itself. `unknown` could not be read or decided. Only an ok check has no fix.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Check:
             raise ValueError(f"{self.name} has no fix")
 
     def of(self, name: str, subject: str) -> Check:
-        """Return the check with its name and subject."""
+        """Return the check with a name and a subject."""
         return replace(self, name=name, subject=subject)
 
 
@@ -57,7 +57,7 @@ def finding(saw: str, fix: str) -> Check:
 
 
 def unknown(saw: str, fix: str) -> Check:
-    """Return the verdict that what was seen does not decide; `fix` says how to find out."""
+    """Return the verdict that the observation is inconclusive; `fix` says how to find out."""
     return Check("", "", saw, "unknown", fix)
 
 
@@ -67,14 +67,14 @@ def unread(found: Unread) -> Check:
 
 
 def with_command(fix: str, stacks: Iterable[StackDescription]) -> str:
-    """Return a fix that has the command where it says to run the stack again."""
+    """Return a fix with the command added, if it says to run the stack again."""
     commands = " and ".join(f"`{each.run_again}`" for each in stacks)
     return _AGAIN.sub(lambda found: f"{found[1]}: {commands}", fix) if commands else fix
 
 
 @dataclass(frozen=True)
 class StackSeen:
-    """One of our stacks, and what its parameters would change now."""
+    """One of our stacks, with the plan of a run now."""
 
     stack: StackDescription
     origin: Origin | Unread
@@ -88,16 +88,16 @@ class StackSeen:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """What the stack would do if it ran now; empty if that is unknown."""
+        """The steps of a run of the stack now; empty if they are unknown."""
         found = None if isinstance(self.planned, Unread) else self.planned.plan
         return found.steps if found else ()
 
 
 @dataclass(frozen=True)
 class Seen:
-    """All that was read. What was denied is missing from the rest, so ask `denial` first.
+    """Everything that was read. The result of a denied read is empty, so ask `denial` first.
 
-    `here` stands for the account and region. `stack_names` has every stack in it, by tag.
+    `here` stands for the account and region. `stack_names` has every stack there, by tag.
     """
 
     here: Stack
@@ -114,12 +114,12 @@ class Seen:
     stacks: tuple[StackSeen, ...]
     stack_names: Mapping[str, str] | Unread
     announced: Mapping[str, Announced] | Unread  # by topic
-    owner: str  # the account's canonical user ID, if a bucket's ownership asks for it
+    owner: str  # the account's canonical user ID, if a bucket's ownership requires it
     vended: tuple[VendedLogs, ...] | Unread
     denied: frozenset[Denied]
 
     def denial(self, named: str, *operations: str) -> Unread | None:
-        """Return the first of these reads that was denied for this name or ARN."""
+        """Return the first denial of these reads for a name or ARN; None if none was denied."""
         found = (each for each in sorted(self.denied) if each.named == named)
         return next((each.unread for each in found if each.operation in operations), None)
 
@@ -129,7 +129,7 @@ class Seen:
         return {} if isinstance(self.stack_names, Unread) else self.stack_names
 
     def stacks_of(self, arn: str) -> list[StackSeen]:
-        """Return the stacks that have a load balancer in their list, also by `*`."""
+        """Return the stacks whose list contains a load balancer or `*`."""
         wanted = {arn, EVERY_LOAD_BALANCER}
         return [each for each in self.stacks if wanted.intersection(each.stack.load_balancers)]
 
@@ -139,7 +139,7 @@ class Seen:
         return [each.destination for each in known if each.load_balancer == arn]
 
     def claims(self, found: LoadBalancer) -> list[Registration]:
-        """Return the registrations of a load balancer where it logs.
+        """Return a load balancer's registrations at the location to which it logs.
 
         Those that an interrupted Delete left grant nothing, and are not included.
         """
@@ -151,7 +151,7 @@ class Seen:
         ]
 
     def changed(self, tag: str) -> float:
-        """Return when the stack with a tag was created or updated; 0 if it was not looked at."""
+        """Return when the stack with a tag was last created or updated; 0 if it was not read."""
         return max(
             (e.stack.changed for e in self.stacks if e.stack.identity.tag == tag), default=0.0
         )
@@ -175,15 +175,15 @@ class Logs:
 
     @property
     def claims(self) -> list[Registration]:
-        """The registrations by which Data Theorem may read these logs."""
+        """The registrations that let Data Theorem read these logs."""
         return self.seen.claims(self.load_balancer)
 
     @property
     def was_onboarded(self) -> bool:
-        """Whether a stack should let Data Theorem read these logs, although no statement does.
+        """True if a stack should let Data Theorem read these logs; used where no statement does.
 
-        The mark in the prefix shows it, a stack's list, or our notification without a statement. A
-        statement that grants nothing is of a stack that was deleted.
+        A mark in the prefix shows this, a stack's list, or our notification without a statement.
+        If a statement grants nothing, a deleted stack left both it and the notification.
         """
         named = bool(self.seen.stacks_of(self.load_balancer.arn))
         marked = self.location.mark in self.seen.known_names
@@ -193,10 +193,10 @@ class Logs:
         return marked or named or (announced and not any(e.covers(self.location) for e in claims))
 
     def check(self, name: str, judge: Callable[[Logs], Check], *operations: str) -> Check:
-        """Return a check; `operations` are the reads of the bucket that it needs."""
+        """Return the judged check; it is unknown if one of these `operations` was denied."""
         denied = self.seen.denial(self.bucket.name, *operations)
         return self.judged(name, unread(denied) if denied else judge(self))
 
     def judged(self, name: str, found: Check) -> Check:
-        """Return the check of the load balancer with this result."""
+        """Return a result as the named check of the load balancer."""
         return found.of(name, self.load_balancer.name)

@@ -1,6 +1,6 @@
 """Show checks: grouped by subject for people, as data for programs; pure.
 
-What was seen may quote a policy or AWS, so no address in it is shown in full.
+An observation may quote a policy or AWS, so no address in it is shown in full.
 """
 
 from collections import Counter
@@ -10,12 +10,12 @@ from dataclasses import asdict, replace
 from dt_logs_cfn.cli.terminal import printable, shown_line, shown_text
 from dt_logs_cfn.operate.status.seen import Check
 
-_FEW = 20  # subjects for which every check is shown
+_FEW = 20  # the most subjects for which every check is shown
 _MOST = 5  # the most subjects that a line names
 
 
 def data(checks: Sequence[Check]) -> dict[str, object]:
-    """Return the checks for programs."""
+    """Return the checks as data for programs."""
     count = Counter(each.verdict for each in checks)
     return {
         "checks": [
@@ -32,7 +32,7 @@ def data(checks: Sequence[Check]) -> dict[str, object]:
 def told(checks: Sequence[Check]) -> str:
     """Return the checks for people: one line each, with the fix below.
 
-    For many subjects, only checks that are not ok, and equal ones once.
+    For many subjects, only checks that are not ok are shown, and equal checks only once.
     """
     width = max(len(each.name) for each in checks)
     by_subject: dict[str, list[Check]] = {}

@@ -102,7 +102,7 @@ def _withdrawn(stack: StackSeen) -> Check:
 
 
 def _drift(found: Planned, stack: str) -> Check:
-    """Judge whether the stack's own parameters would change anything if it ran now."""
+    """Judge whether a run now, with the stack's own parameters, would change anything."""
     if found.denied:
         rights = ", ".join(sorted({each.right for each in found.denied}))
         saw = f"not everything could be read: you lack {rights}"
@@ -131,7 +131,7 @@ def _drift(found: Planned, stack: str) -> Check:
 
 
 def schedule(stack: StackSeen, at: float) -> Iterator[Check]:
-    """Check whether the schedule keeps the stack in step, if it has one."""
+    """Check whether the stack's schedule, if it has one, keeps it in step."""
     found, every = stack.refreshes, interval(stack.stack)
     if found is None or every is None:
         return
@@ -153,7 +153,7 @@ def schedule(stack: StackSeen, at: float) -> Iterator[Check]:
 
 
 def _hour(time: datetime) -> str:
-    """Return the hour of a time, because CloudWatch sums by hours here."""
+    """Return a time to the hour, because the metric is summed by the hour."""
     return f"{time:%Y-%m-%d %H}h UTC"
 
 

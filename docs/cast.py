@@ -1,10 +1,10 @@
-"""Draw docs/cast.svg for README.md: a terminal that plays the sessions of operations.md.
+"""Draw docs/cast.svg for README.md: a terminal that replays sessions from operations.md.
 
     python docs/cast.py
 
-cog fills operations.md with the commands' real output, so this needs neither an account nor a
-clock. The document leaves out when events happened; here they are two seconds apart. The drawing
-has no script. If the reader prefers reduced motion, it shows the last screen.
+cog fills operations.md with the commands' real output, so this script needs neither an account nor
+a clock. The document omits the times of events; here, events are two seconds apart. The drawing
+contains no script. If the reader prefers reduced motion, the drawing shows the last screen.
 """
 
 import re
@@ -19,7 +19,7 @@ from dt_logs_cfn.cli.terminal import rendered
 DOCS = Path(__file__).resolve().parent
 PLAYED = ("plan", "deploy", "status")
 COLUMNS, ROWS = 100, 30
-_WIDTH, _HEIGHT, _MARGIN = 8.4, 19, 16  # pixels: of a character, of a line, around the text
+_WIDTH, _HEIGHT, _MARGIN = 8.4, 19, 16  # pixels: character width, line height, margin
 _TYPED, _LINE, _READ = 1.2, 0.13, 4.0  # seconds to wait: after a command, after a line, at the end
 _TITLE = "dt-logs-cfn plan, deploy and status in a terminal, run in an emulated AWS account"
 _COLOURED = re.compile("\x1b\\[(\\d+)m(.*?)\x1b\\[0m|([^\x1b]+)")
@@ -55,7 +55,7 @@ class Screen:
 
 @dataclass(frozen=True)
 class Frame:
-    """A moment from which the lines from `top` up to `end` are shown; in seconds."""
+    """The lines from `top` up to `end`, shown from `at` seconds on."""
 
     at: float
     top: int
@@ -100,7 +100,7 @@ def _screen(document: str, command: str) -> Screen:
 
 
 def _frames(screens: Iterable[Screen]) -> tuple[list[Frame], float]:
-    """Return a frame for each line, and the total time; each command gets an empty screen."""
+    """Return a frame for each line, and the total time; each command starts on a new screen."""
     frames, at, top = list[Frame](), 0.0, 0
     for each in screens:
         shown, end = top + len(each.typed), top + len(each.typed) + len(each.printed)
@@ -114,7 +114,7 @@ def _frames(screens: Iterable[Screen]) -> tuple[list[Frame], float]:
 def _animation(
     name: str, seconds: float, frames: Sequence[Frame], lines: Callable[[Frame], int]
 ) -> str:
-    """Return the style that moves a part by lines; an attribute places it without animation."""
+    """Return the CSS that moves a part by lines; without animation, an attribute places it."""
     moves = (next(group) for _, group in groupby(frames, lines))
     stops = "".join(
         f"{100 * each.at / seconds:.2f}% {{ transform: translateY({lines(each) * _HEIGHT}px); }}\n"

@@ -1,4 +1,4 @@
-"""Calculate what the requests cost in AWS, from how often load balancers write."""
+"""Calculate the monthly costs of requests to S3 and SNS from how often load balancers write."""
 
 from dataclasses import dataclass
 
@@ -17,18 +17,18 @@ HTTPS = 0.60 / 1_000_000
 
 @dataclass(frozen=True)
 class Cost:
-    """The costs of some load balancers in a month."""
+    """The monthly costs of a number of load balancers."""
 
     load_balancers: int
 
     @property
     def files(self) -> int:
-        """The number of log files; there are as many announcements and reads."""
+        """The number of log files; each file is announced once and read once."""
         return self.load_balancers * FILES
 
     @property
     def dollars(self) -> dict[str, float]:
-        """The costs by service and request."""
+        """The costs in US dollars, by service and request."""
         return {
             "S3, writing": self.files * PUT,
             "S3, reading by Data Theorem": self.files * GET,
@@ -38,7 +38,7 @@ class Cost:
 
 
 def table() -> str:
-    """Return the costs of 1, 100 and 10,000 load balancers in a month, as Markdown."""
+    """Return the monthly costs of 1, 100 and 10,000 load balancers as a Markdown table."""
     found = [Cost(number) for number in (1, 100, 10_000)]
     lines = [
         "| A month | " + " | ".join(f"{_number(each.load_balancers)}" for each in found) + " |",

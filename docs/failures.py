@@ -1,8 +1,8 @@
-"""Read from the handler's source all the reasons that it can give for a failure.
+"""Find every reason for a failure that the handler can give, in the handler's source.
 
-Each place that raises one of the handler's errors has a sentence that says what happened and one
-that says what to do. Placeholders are in angle brackets. A function that takes the fix as its last
-parameter raises the error for its callers.
+Each call that makes one of the handler's errors has a sentence that says what happened and one that
+says what to do. Placeholders for values are in angle brackets. A function with a parameter `name`
+whose last parameter is `fix` raises the error for its callers.
 """
 
 import ast
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HANDLER = ROOT / "handler" / "dt_logs_handler"
 _PARENT = "HandlerError"
 
-# The modules in the order in which a run passes through them, and what each does.
+# The modules, in the order in which a run uses them, and the purpose of each.
 STAGES = {
     "request": "Checking the parameters",
     "main": "Accepting the event",
@@ -37,7 +37,7 @@ STAGES = {
 
 @dataclass(frozen=True)
 class Failure:
-    """A reason: the module that gives it, what happened, and what to do."""
+    """A reason for a failure: the module that gives it, what happened, and what to do."""
 
     module: str
     what: str
@@ -46,7 +46,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class _Scope:
-    """Where a message is composed: the function and its module's string constants."""
+    """A function that composes messages, and its module's constants as text."""
 
     function: ast.FunctionDef
     constants: Mapping[str, str]
@@ -55,7 +55,7 @@ class _Scope:
 def failures() -> list[Failure]:
     """Return every reason once, in the order of STAGES.
 
-    Raises ValueError for a place that cannot be read, KeyError for a module without a stage.
+    Raises ValueError for a message that cannot be read, and KeyError for a module without a stage.
     """
     errors = _kinds()
     found: dict[Failure, None] = {}
@@ -74,7 +74,7 @@ def failures() -> list[Failure]:
                 else:
                     continue
                 for what, fix in sentences:
-                    if not re.fullmatch("<[^<>]*>", what):  # this passes an error on
+                    if not re.fullmatch("<[^<>]*>", what):  # otherwise, an error is passed on
                         found[Failure(path.stem, what, fix)] = None
     unknown = {each.module for each in found} - STAGES.keys()
     if unknown:
@@ -101,7 +101,7 @@ def _rank(module: str) -> int:
 
 
 def _kinds() -> frozenset[str]:
-    """Return the names of the handler's errors, as errors.py has them."""
+    """Return the names of the handler's errors, which errors.py defines."""
     tree = ast.parse((HANDLER / "errors.py").read_text("utf-8"))
     return frozenset(each.name for each in tree.body if isinstance(each, ast.ClassDef))
 
@@ -120,7 +120,7 @@ def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
 
 
 def _calls(function: ast.FunctionDef) -> Iterator[ast.Call]:
-    """Yield the calls in a function, but not those in functions inside it."""
+    """Yield the calls in a function, except those in nested functions."""
     left: list[ast.AST] = list(function.body)
     while left:
         node = left.pop(0)
@@ -140,13 +140,13 @@ def _is_made(call: ast.Call, kinds: frozenset[str]) -> bool:
 
 
 def _takes_fix(function: ast.FunctionDef) -> bool:
-    """Return whether a function takes a property's name first and the fix last."""
+    """Return whether a function has a parameter `name`, and `fix` as its last parameter."""
     names = [each.arg for each in function.args.args]
     return names[-1:] == ["fix"] and "name" in names
 
 
 def _made_for(call: ast.Call, scope: _Scope, maker: ast.FunctionDef) -> Iterator[tuple[str, str]]:
-    """Yield the reasons to refuse a property's value, with the property's name filled in."""
+    """Yield the reasons for refusing a property's value, with the property's name filled in."""
     position = [each.arg for each in maker.args.args].index("name")
     for name in _texts(call.args[position], scope):
         for fix in _texts(call.args[-1], scope):
@@ -160,7 +160,7 @@ def _sentences(call: ast.Call, scope: _Scope) -> Iterator[tuple[str, str]]:
 
 
 def _texts(node: ast.expr, scope: _Scope) -> list[str]:
-    """Return the strings that an expression can be, one for each value of a name in it."""
+    """Return every string to which an expression can evaluate."""
     match node:
         case ast.Constant(value=str() as text):
             return [text]
@@ -179,7 +179,7 @@ def _texts(node: ast.expr, scope: _Scope) -> list[str]:
 
 
 def _values(name: str, function: ast.FunctionDef) -> Iterator[ast.expr]:
-    """Yield what a function assigns to a name, alone or in a tuple."""
+    """Yield the expressions that a function assigns to a name, alone or in a tuple."""
     given = (each for each in ast.walk(function) if isinstance(each, ast.Assign))
     for target, value in ((target, each.value) for each in given for target in each.targets):
         pairs = [(target, value)]
@@ -200,7 +200,7 @@ def _part(node: ast.expr, scope: _Scope) -> str:
 
 
 def _plain(code: str) -> str:
-    """Return the placeholder for an expression: the last name in it that means something."""
+    """Return the placeholder for an expression: its last meaningful word."""
     words = [word for word in "".join(c if c.isalnum() else " " for c in code).split() if word]
     useful = [word for word in words if word not in _NOISE and not word.isdigit()]
     return (useful or words or ["…"])[-1]

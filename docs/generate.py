@@ -1,7 +1,7 @@
-"""Quote the model and the command line in the documents.
+"""Generate the parts of the documents that quote the model and the command line.
 
 cog calls these functions from comments in docs/*.md. `tox -e checks` fails if a document differs
-from what they return; `cog -r README.md docs/*.md` updates the documents.
+from their results; `cog -r README.md docs/*.md` updates the documents.
 """
 
 import json
@@ -47,7 +47,7 @@ EXAMPLE = Stack(
 
 
 def parameters() -> str:
-    """Return the stack's parameters as the console groups them."""
+    """Return a table of the stack's parameters, grouped as in the console."""
     declared = stack_template(Settings.load(SETTINGS), Privileges.LEAST_PRIVILEGE).to_dict()
     rows = []
     grouped = {name for names in STACK_GROUPS.values() for name in names}
@@ -62,12 +62,12 @@ def parameters() -> str:
 
 
 def quoted_session(*arguments: str) -> str:
-    """Run a command line in a folder with a new release; return it and its output."""
+    """Run a command in a folder with a new release; return the command line and its output."""
     return _block("console", f"$ dt-logs-cfn {' '.join(arguments)}\n", _printed(*arguments))
 
 
 def lacking() -> str:
-    """Return the permissions that the documented service role lacks for its template."""
+    """Return the permissions that the documented service role needs for the stack but lacks."""
     documented = {
         action
         for statement in policy_document("cloudformation-role-documented")["Statement"]
@@ -100,17 +100,17 @@ def _where(right: explain.Right) -> str:
 
 
 def refused() -> str:
-    """Return what the least-privilege role is denied."""
+    """Return the actions that the least-privilege role does not allow."""
     return "".join(f"- {each}\n" for each in explain.REFUSED)
 
 
 def left_open() -> str:
-    """Return what IAM cannot narrow."""
+    """Return the permissions that IAM cannot narrow."""
     return "".join(f"- {each}\n" for each in explain.OPEN)
 
 
 def scanner_findings() -> str:
-    """Return the scanners' findings in the least-privilege template, and why they stay."""
+    """Return the scanners' findings in the least-privilege template, and why each one stays."""
     found = json.loads((ROOT / "docs" / "scanner-findings.json").read_text("utf-8"))
     rows = [
         (scanner, f"`{name}`", why)
@@ -121,7 +121,7 @@ def scanner_findings() -> str:
 
 
 def uses() -> str:
-    """Return which permissions of the documented role the handler uses."""
+    """Return the documented role's permissions, and the steps of the handler that use them."""
     rows = [
         (f"`{each.action}`", f"`{each.on}`", ", ".join(each.steps) or "never used")
         for each in explain.uses()
@@ -148,7 +148,7 @@ def statements() -> str:
 
 
 def figures() -> str:
-    """Return the handler's time limits and sizes."""
+    """Return the handler's time limits, size limits and constants."""
     rows = [
         ("time limit of a run", f"{FunctionSettings().timeout} s", "the function's `Timeout`"),
         ("CloudFormation waits for the answer", f"{request.SERVICE_TIMEOUT} s", "`ServiceTimeout`"),
@@ -207,7 +207,7 @@ _CALLS = {
 
 
 def calls() -> str:
-    """Return the calls that onboarding one load balancer makes, in order, with their purpose."""
+    """Return the API calls that onboard one load balancer, in order, with their purposes."""
     account = Account("123456789012", "eu-west-1")
     arn = account.add_load_balancer("web")
     made: list[str] = []
@@ -300,7 +300,7 @@ def _actions(names: Sequence[str]) -> str:
 
 
 def _breakable(text: str) -> str:
-    """Let a browser break an ARN, so that the table fits the page."""
+    """Insert break points into an ARN, so that the table fits the page."""
     return re.sub(r"(?<=\w):(?=\w)", ":\u200b", text)
 
 
@@ -309,7 +309,7 @@ def _literal(text: str) -> str:
 
 
 def getting_the_zip() -> str:
-    """Return the lines of Python in the function's code that extract its zip."""
+    """Return the lines of Python that extract the zip, from a comment in the function's code."""
     code = embedding.bootstrap(embedding.handler_zip())
     imports, *lines = [line[4:] for line in code.splitlines() if line.startswith("#   ")]
     return _block("python", "\n".join([imports, "", *lines, ""]))

@@ -1,6 +1,7 @@
-"""Quote a stack's life as an operator sees it: the real commands against an emulated account.
+"""Quote a stack's life as an operator sees it, from real commands against an emulated account.
 
-cog calls this as it calls `generate`. IDs and times, which differ from run to run, are replaced.
+cog calls `sessions` as it calls the functions of `generate`. IDs and times, which differ from run
+to run, are replaced.
 """
 
 import os
@@ -35,7 +36,7 @@ _ALIKE = (
 def sessions() -> str:
     """Return the commands' output from `plan` to `remove`, in Markdown.
 
-    Raises RuntimeError if a command has another exit code than expected.
+    Raises RuntimeError if a command exits with an unexpected code.
     """
     with _account() as (run, role, load_balancer):
         given = (
@@ -65,7 +66,7 @@ def sessions() -> str:
 
 @contextmanager
 def _account() -> Iterator[tuple[Run, str, str]]:
-    """Start an account with a service role and a load balancer; yield a command runner."""
+    """Start an emulated account; yield a command runner, a service role and a load balancer."""
     sys.path.append(str(ROOT / "tools"))
     from cloudformation_api.api import serve
 

@@ -1,8 +1,8 @@
-"""Take README.md's screenshots of the launch page and of a rehearsal's report, with Chromium.
+"""Take README.md's screenshots of the launch page and of a rehearsal report, with Chromium.
 
     python docs/screenshots.py
 
-docs/screenshots.json has a digest of what each shows; a test fails if the page has changed since.
+docs/screenshots.json has a digest of each page shown; a test fails if such a page changes later.
 """
 
 import base64
@@ -44,7 +44,7 @@ scrollTo(0, document.getElementById("launcher").offsetTop - 16);
 
 
 def digests() -> dict[str, str]:
-    """Return a digest of what each screenshot shows, without what differs from run to run."""
+    """Return a digest of each page shown, without the parts that differ from run to run."""
     launch, _, _ = LAUNCH_PAGE.read_text("utf-8").partition('<section aria-labelledby="rights">')
     report = page([Report(each.name, each.summary, "", "", "") for each in SCENARIOS])
     shown = {"launch-page.png": launch, "report.png": report}
@@ -52,7 +52,7 @@ def digests() -> dict[str, str]:
 
 
 def take() -> None:
-    """Take both screenshots, in the light scheme, and write the digests."""
+    """Take both screenshots in the light colour scheme, and write the digests."""
     with TemporaryDirectory() as folder:
         report = Path(folder) / "report.html"
         command = ("rehearse", "--scenario", "all", "--report", str(report))

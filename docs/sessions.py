@@ -1,6 +1,6 @@
-"""Run commands that read an account against one in memory, and quote their output.
+"""Quote the output of commands that read an account; here, the account is in memory.
 
-cog calls these functions, as it does those of `generate`.
+cog calls `status` as it calls the functions of `generate`.
 """
 
 import json
@@ -56,7 +56,7 @@ class _Stacks:
 
 
 def status() -> str:
-    """Return what `status` prints after somebody has denied the vendor the logs."""
+    """Return the output of `status` after a bucket policy denies the vendor the logs."""
     account = Account(_HERE.account, _HERE.region)
     account.add_bucket(_BUCKET, policy={"Version": "2012-10-17", "Statement": [_DELIVERY]})
     arn = account.add_load_balancer("web", bucket=_BUCKET)

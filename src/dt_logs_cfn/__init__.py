@@ -5,9 +5,9 @@
     release = build_release(Settings.load("release.cfg"))
     write_release(release, "build")
 
-The settings alone decide what is built, unless you change the templates with a function. Only
-`Settings.load`, `write_release` and `compare` use the file system. Nothing uses the network.
-Expected failures are `DtLogsError`s. docs/library.md has worked examples.
+Only the settings decide the result, unless you change the templates with a function. Only
+`Settings.load`, `write_release` and `compare` use files outside the installed packages. Nothing
+uses the network. Expected failures are `DtLogsError`s. docs/library.md has worked examples.
 
 To read the program, begin with `template`, then `release`; `cli.main` lists the commands.
 """

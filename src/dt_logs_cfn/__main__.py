@@ -1,4 +1,4 @@
-"""The process edge: `python -m dt_logs_cfn` and the console script."""
+"""Run the command line as a process: `python -m dt_logs_cfn` or the console script."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dt_logs_cfn.cli.main import main
 
 
 class _Stream(io.TextIOWrapper):
-    """A process stream that never raises; what cannot be written is lost.
+    """A process stream that never raises OSError; output that cannot be written is lost.
 
-    If the reader goes away, the process continues to follow the stack. `failure` is the reason,
-    unless the reader has only closed the pipe.
+    If the reader closes the pipe, the process continues to follow the stack. For any other reason,
+    `failure` is the error.
     """
 
     failure: OSError | None = None
     seen = True
 
     def writable(self) -> bool:
-        """Return whether somebody can see the output, as far as we know."""
+        """Return whether somebody may be able to see the output."""
         return self.seen
 
     def write(self, text: str, /) -> int:
@@ -43,15 +43,15 @@ class _Stream(io.TextIOWrapper):
         self.seen = False
         if not isinstance(error, BrokenPipeError):
             self.failure = error
-        # The buffered output and all later output go to the null device.
+        # Discard the buffered output and all later output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
 
 
 def run() -> None:
     """Run the command line of this process and exit with its code.
 
-    Ctrl-C and a full disk end it without a traceback. A closed stream, or one that nobody reads,
-    does not change the exit code; results that could not be written make it 3.
+    Ctrl-C and a full disk end the process without a traceback. A closed stream, or one that nobody
+    reads, does not change the exit code. If results could not be written, the exit code is 3.
     """
     sys.stdout = results = _opened(sys.stdout)
     sys.stderr = _opened(sys.stderr)
@@ -65,11 +65,11 @@ def run() -> None:
 
 
 def _opened(stream: TextIO | None) -> _Stream:
-    if stream is None:  # the caller closed it; print() would use the other one
+    if stream is None:  # closed by the caller; print(file=None) would use stdout
         nowhere = _Stream(os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb"), encoding="utf-8")
         nowhere.seen = False
         return nowhere
-    assert isinstance(stream, io.TextIOWrapper)  # as Python makes them
+    assert isinstance(stream, io.TextIOWrapper)  # the type of Python's own streams
     return _Stream(
         open(stream.fileno(), "wb", closefd=False),
         encoding=stream.encoding,
@@ -81,7 +81,7 @@ def _opened(stream: TextIO | None) -> _Stream:
 def _ended() -> int:
     try:
         return main(sys.argv[1:])
-    except SystemExit as stop:  # as argparse raises it
+    except SystemExit as stop:  # argparse raises it
         return stop.code if isinstance(stop.code, int) else 1
     except KeyboardInterrupt:
         print("dt-logs-cfn: interrupted", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""Make clients with the caller's credentials, and turn AWS's errors into one line with a fix.
+"""Make clients with the caller's credentials, and turn each AWS error into one line with a fix.
 
 with aws.errors():
-    session = aws.session(arguments)
+    session = aws.session(profile, region)
     session.client("s3")
 """
 
@@ -29,7 +29,7 @@ from dt_logs_handler.aws import PASSING, code, denied, message
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Retries with a growing pause, as AWS recommends for throttling.
+# Retry with growing pauses, as AWS recommends for throttling.
 CONFIG = Config(
     connect_timeout=10,
     read_timeout=60,
@@ -79,7 +79,7 @@ def session(profile: str | None, region: str | None) -> boto3.Session:
 
 
 def usual_region(profile: str | None) -> tuple[str, str]:
-    """Return the region if no option names one, and its source; both are empty if nothing does."""
+    """Return the region used without `--region`, and its source; both are empty if none is set."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         if found := os.environ.get(name):
             return found, name
@@ -93,28 +93,28 @@ class _Session(boto3.Session):
     """A session that returns usable clients, or raises an AwsError.
 
     For unusable settings, the SDK raises errors of many types: ValueError for an endpoint, OSError
-    for a credential process. So the credentials are loaded before the first client is made.
+    for a credential process. So this class loads the credentials before it makes the first client.
     """
 
     _signed_in = False
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        # A long listing spends most of its time in dateutil, which botocore uses for times.
+        # botocore parses times with dateutil, which takes most of the time of a long listing.
         parsers = self._session.get_component("response_parser_factory")
         parsers.set_parser_defaults(timestamp_parser=_time)
 
     def client(self, *args: Any, **given: Any) -> Any:
-        """Return a client. Raises botocore's errors, AwsError."""
+        """Return a client. Raises botocore's errors and AwsError."""
         if not self._signed_in:
             self._sign_in()
         try:
             made: Any = super().client(*args, **given)
-            _ = urlsplit(made.meta.endpoint_url).port  # otherwise seen only when signing
+            _ = urlsplit(made.meta.endpoint_url).port  # an invalid port would fail only at signing
             return made
         except (botocore.BotoCoreError, botocore.ClientError):
             raise
-        except Exception as error:  # its text may quote an endpoint, which may contain a secret
+        except Exception as error:  # the error may quote an endpoint that contains a secret
             raise AwsError(
                 f"The AWS SDK cannot be set up ({type(error).__name__}).",
                 "Check AWS_ENDPOINT_URL, the other settings of AWS and ~/.aws/config,"
@@ -134,7 +134,7 @@ class _Session(boto3.Session):
 
 
 def _time(value: Any) -> datetime:
-    """Parse a time in an answer; leave any format other than S3's to botocore."""
+    """Parse a time in an answer; botocore parses any format other than S3's."""
     if isinstance(value, str) and value.endswith("Z"):
         with suppress(ValueError):
             return datetime.fromisoformat(f"{value[:-1]}+00:00")
@@ -158,7 +158,7 @@ def errors() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class S3Object:
-    """An object as it was read; it is locked until `retained`."""
+    """An object that was read. `tag` is its ETag; S3 locks the object until `retained`, if set."""
 
     content: bytes
     tag: str
@@ -166,7 +166,7 @@ class S3Object:
 
 
 def read_object(s3: S3Client, bucket: str, key: str, owner: str, limit: int) -> S3Object | None:
-    """Return an object of an account's bucket, or None if it does not exist.
+    """Return an object from an account's bucket, or None if the object does not exist.
 
     Reads at most one byte more than `limit`. Raises ClientError.
     """
@@ -225,7 +225,7 @@ def _failed(error: botocore.BotoCoreError) -> AwsError:
 
 
 def _unreachable(error: botocore.BotoCoreError) -> AwsError:
-    """Return an error with the unreachable host, or the proxy's, without the rest of its URL."""
+    """Return an error that names the unreachable host, if known, without the rest of its URL."""
     host, why = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname, type(error).__name__
     fix = "Check the network, the proxy and the region, then try again."
     if type(error) is botocore.HTTPClientError:

@@ -1,8 +1,8 @@
-"""Write JSON in only one form, so that equal values are equal bytes.
+"""Write JSON in only one form, so that equal values give equal bytes.
 
-troposphere and awacs may change the order of their keys in any release, so we order keys by name.
-What fits into a line stays on one line. Anything longer has one item on each line, so that a review
-shows each right that changes.
+troposphere and awacs may change the order of their keys in any release, so we order keys by name. A
+value that fits stays on one line. A longer one has one item on each line, so that a review shows
+each right that changes.
 """
 
 import json
@@ -10,7 +10,7 @@ from contextlib import suppress
 
 WIDTH = 160
 
-# These keys come first, in this order, wherever they are; the others follow by name.
+# These keys are first in every object, in this order; the others follow by name.
 _FIRST = (
     "AWSTemplateFormatVersion",
     "Description",
@@ -34,17 +34,17 @@ _RANK = {name: rank for rank, name in enumerate(_FIRST)}
 def dumps(value: object, indentation: str = " ", width: int = WIDTH) -> str:
     """Return the value as JSON: ASCII, LF, keys in a fixed order, one line feed at the end.
 
-    Without indentation, a stack template is 1,300 bytes smaller.
-    Raises TypeError for values that JSON cannot hold, and for floating-point numbers.
+    Without indentation, a stack template is about 1,200 bytes smaller. Raises TypeError for values
+    that JSON cannot hold, and for floating-point numbers.
     """
     return f"{_render(_ordered(value), indentation, width)}\n"
 
 
 def readable(value: object, width: int = 80) -> str:
-    """Return a value for people: text unchanged, but JSON, also in a string, in short lines."""
+    """Return a value for people: JSON, even in a string, in short lines; other text unchanged."""
     if isinstance(value, str):
         if value[:1] == "{":
-            with suppress(ValueError):  # the text may only look like JSON at its start
+            with suppress(ValueError):  # only the start of the text may look like JSON
                 return readable(json.loads(value, parse_float=str), width)
         return value
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
@@ -67,7 +67,7 @@ def _ordered(value: object) -> object:
 
 
 def _render(value: object, step: str, width: int, indent: str = "") -> str:
-    """Return a value on one line if it fits, else one item a line.
+    """Return a value on one line if it fits, otherwise with one item on each line.
 
     An object or list with one member opens and closes on the same lines as that member.
     """

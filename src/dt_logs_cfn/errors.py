@@ -1,7 +1,6 @@
 """Define the expected failures: each says in one line what happened and what to do.
 
-The command line exits with 3 for them, and with 2 for a UsageError. Whatever else is raised is a
-bug.
+The command line exits with 3 for them, and with 2 for a UsageError. Any other exception is a bug.
 """
 
 
@@ -49,7 +48,7 @@ class FetchError(DtLogsError):
 
 
 class PublishError(DtLogsError):
-    """A release cannot be published: another one is there, or something is missing."""
+    """A release cannot be published or withdrawn, for example because another one is published."""
 
 
 class SigningError(DtLogsError):
@@ -61,8 +60,8 @@ class AwsError(DtLogsError):
 
 
 class OperatingError(DtLogsError):
-    """A stack operation is not possible, or the stack ended in another state."""
+    """A stack operation is not possible, or the stack ended in an unexpected state."""
 
 
 class RehearsalError(DtLogsError):
-    """A rehearsal cannot run, because something is missing or in the way."""
+    """A rehearsal cannot run, for example because a package is not installed."""

@@ -1,6 +1,6 @@
-"""What a vendor sets for its releases in `release.cfg`: the vendor itself, and the function.
+"""A vendor's settings for its releases in `release.cfg`: the vendor itself, and the function.
 
-An unset value stays a parameter that the customer must fill in.
+An unset account or endpoint stays a parameter that the customer must fill in.
 """
 
 import configparser
@@ -16,7 +16,7 @@ from dt_logs_cfn.errors import SettingsError
 from dt_logs_handler.names import ACCOUNT_ID, HTTPS_URL, QUEUE_ARN
 from dt_logs_handler.request import Privileges as Privileges
 
-# How the names of a partition's endpoints end [botocore, endpoints.json].
+# The DNS suffix of each partition's endpoints [botocore, endpoints.json].
 DNS_SUFFIXES = {
     "aws": "amazonaws.com",
     "aws-cn": "amazonaws.com.cn",
@@ -40,10 +40,10 @@ _SHARED = "all"  # in a template's record: the values that all partitions have i
 class FunctionSettings:
     """Settings of the Lambda function.
 
-    `runtime` is a Python of Lambda's. `memory` is in MB. `timeout` is in seconds; the function
-    keeps 30 of them for its answer. `log_retention` is in days and applies only to the
-    least-privilege template: under the documented privileges, Lambda creates the log group.
-    Raises SettingsError for a value that AWS or the handler does not accept.
+    `runtime` is one of Lambda's Python runtimes. `memory` is in MB. `timeout` is in seconds, of
+    which the function reserves 30 for sending its answer. `log_retention` is in days and applies
+    only to the least-privilege template: under the documented privileges, Lambda creates the log
+    group. Raises SettingsError for a value that AWS or the handler does not accept.
 
     >>> FunctionSettings(memory=1024).timeout
     900
@@ -69,7 +69,7 @@ class FunctionSettings:
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> "FunctionSettings":
-        """Read values as text; an empty one means the default. Raises SettingsError."""
+        """Return the settings from strings; empty means the default. Raises SettingsError."""
         found: dict[str, Any] = {name: text for name, text in values.items() if text}
         for name in found.keys() - {"runtime"}:
             if not re.fullmatch("[0-9]{1,5}", found[name]):
@@ -88,8 +88,8 @@ class FunctionSettings:
 class Vendor:
     """A vendor's settings in one partition; an empty value is unset.
 
-    `notification_endpoint` is an https URL or the ARN of an SQS queue. `base_url` is where the
-    releases are published. Raises SettingsError for an invalid value.
+    `notification_endpoint` is an https URL or the ARN of an SQS queue. `base_url` is the URL below
+    which the releases are published. Raises SettingsError for an invalid value.
 
     >>> Vendor("aws", "111122223333", "https://logs.example.com/in").vendor_account_id
     '111122223333'
@@ -121,7 +121,7 @@ class Vendor:
 
     @property
     def is_set(self) -> bool:
-        """Whether any value is set."""
+        """True if any value is set."""
         return self != Vendor(self.partition)
 
     def to_metadata(self) -> dict[str, str]:
@@ -138,7 +138,7 @@ class Vendor:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a release is built with: at most one vendor for each partition, and the function.
+    """A release's settings: at most one vendor for each partition, and the function.
 
     Raises SettingsError if two vendors have the same partition.
 
@@ -167,7 +167,7 @@ class Settings:
 
     @classmethod
     def from_metadata(cls, value: object) -> "Settings":
-        """Read what `to_metadata` returned; it is not trusted. Raises SettingsError."""
+        """Return the settings from an untrusted result of `to_metadata`. Raises SettingsError."""
         if not isinstance(value, dict):
             raise SettingsError("The recorded settings are not an object.", _FOREIGN)
         sections = {**value}
@@ -177,9 +177,9 @@ class Settings:
         return cls._of(sections.items())
 
     def to_metadata(self) -> dict[str, dict[str, str]]:
-        """Return what is set, by section of `release.cfg`, to be recorded in a template.
+        """Return the values that are set, by section of `release.cfg`, to record in a template.
 
-        What all partitions have in common is recorded once, because a template's size is limited.
+        Values that all partitions share are recorded once, because a template's size is limited.
         """
         found = {vendor.partition: vendor.to_metadata() for vendor in self.vendors}
         if len(found) > 1:
@@ -199,8 +199,8 @@ class Settings:
     def default(self) -> Vendor | None:
         """The vendor whose account and endpoint become the parameters' defaults.
 
-        A parameter has one default for all partitions, but an account and a queue belong to one. So
-        there is a default only if exactly one partition sets them.
+        A parameter has one default for all partitions, but an account or a queue belongs to one. So
+        there is a default only if exactly one partition sets an account or endpoint.
         """
         found = [v for v in self.vendors if v.vendor_account_id or v.notification_endpoint]
         return found[0] if len(found) == 1 else None
@@ -221,14 +221,14 @@ class Settings:
 def read_sections(
     path: Path, sections: Sequence[str], keep_case: bool = False
 ) -> dict[str, dict[str, str]]:
-    """Read an INI file: the values of each section by name. `sections` are those it may have.
+    """Read an INI file, and return each section's values by name; errors list `sections`.
 
-    Names are in lower case unless `keep_case`. An error quotes no line, because a line may hold a
-    token. Raises SettingsError if the file cannot be read; the caller checks names and values.
+    Names are in lower case unless `keep_case`. An error quotes no line, because a line may contain
+    a token. Raises SettingsError if the file cannot be read; the caller checks names and values.
     """
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     if keep_case:
-        parser.optionxform = str  # type: ignore[assignment,method-assign]  # the documented way
+        parser.optionxform = str  # type: ignore[assignment,method-assign]  # documented
     if path.is_fifo():
         raise SettingsError(f"{path} is a pipe.", "Name a file that you may read.")
     try:
@@ -268,7 +268,7 @@ def _set(settings: FunctionSettings | Vendor, unset: FunctionSettings | Vendor) 
 
 
 def _checked(section: object, values: object, known: Sequence[str]) -> Mapping[str, str]:
-    """Return a section's values if all are text and have known names. Raises SettingsError."""
+    """Return a section's values if all are strings with known names. Raises SettingsError."""
     if not isinstance(values, Mapping) or not all(
         isinstance(text, str) for item in values.items() for text in item
     ):

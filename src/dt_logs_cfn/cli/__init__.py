@@ -1,8 +1,9 @@
-"""Parse the command line, and hold what all commands share.
+"""Parse the command line, and provide the parts that all commands share.
 
-In: the words of the command line. Out: an exit code. Each command is a module of
+In: the command-line arguments. Out: an exit code. Each command is a module of
 `dt_logs_cfn.commands`.
 
-Open `main` first. `parsing` and `aws_options` are for commands with arguments. `terminal` prints
-results, shows progress, asks questions, and makes untrusted text safe to show.
+Open `main` first. `parsing` extends argparse. `aws_options` adds `--profile` and `--region` to
+suggested commands. `terminal` prints results, shows progress, asks questions, and makes untrusted
+text safe to show.
 """

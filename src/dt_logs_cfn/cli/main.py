@@ -1,9 +1,9 @@
-"""The command line: `main(argv)` parses, runs one command and returns its exit code.
+"""The command line: `main(argv)` parses it, runs one command and returns the exit code.
 
 The codes are 0 for success, 1 for findings or drift, 2 for wrong usage, and 3 for an expected
-failure, with one line on stderr. Everything else is a bug and shows a traceback. Each command is a
-module of `dt_logs_cfn.commands` with `configure` and `run`. It is imported only when it runs,
-because cfn-lint and boto3 load more slowly than a whole build takes.
+failure, with one line on stderr. Any other failure is a bug and shows a traceback. Each command is
+a module of `dt_logs_cfn.commands` with `configure` and `run`. A module is imported only if needed,
+because cfn-lint and boto3 take longer to load than a whole build.
 """
 
 import argparse
@@ -36,7 +36,7 @@ COMMANDS = {
     "verify": "check whether a template, or what a stack runs, is this release",
 }
 
-# Two for the help of each command.
+# Each command's help shows its two examples.
 _EXAMPLES = """
 build --config release.cfg
 build --check
@@ -78,9 +78,9 @@ class Command(Protocol):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command and return the exit code; without one, print help.
+    """Run one command and return the exit code; without a command, print help.
 
-    Raises SystemExit as argparse does: 2 for wrong usage, 0 after `--help` and `--version`.
+    Raises SystemExit as argparse does: with 2 for wrong usage, 0 after `--help` or `--version`.
     """
     if not argv:
         _parser().print_help()
@@ -103,7 +103,7 @@ def main(argv: Sequence[str]) -> int:
                 return 0
         return command.run(arguments)
     except DtLogsError as error:
-        # `what` may quote untrusted text. `fix` is always ours, so its commands get the options.
+        # `what` may quote untrusted text. We write every `fix`, so its commands get the options.
         fix = Here.of(arguments).text(printable(error.fix))
         print(f"{PROGRAM}: {printable(error.what)} {fix}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 3
@@ -123,7 +123,7 @@ def command_parser(name: str) -> Parser:
 
 
 class _PrintCompletion(argparse.Action):
-    """Print the completion script and exit, as `--version` does."""
+    """Print the completion script and exit."""
 
     def __call__(self, _parser: object, _into: object, shell: object, _option: object = "") -> None:
         parser = _program()

@@ -1,6 +1,6 @@
-"""What we add to argparse: suggestions, checked values, and shell completion.
+"""Extend argparse with suggestions, checked values and shell completion.
 
-The parser never repeats an unknown value, because it may be a secret in the wrong place.
+The parser never repeats an unknown value, because the value may be a misplaced secret.
 """
 
 import argparse
@@ -17,7 +17,7 @@ SHELLS = ("bash", "zsh", "fish", "tcsh")
 class Parser(argparse.ArgumentParser):
     """A parser that suggests the nearest word and keeps the line breaks of its epilog.
 
-    Options cannot be abbreviated: argparse would repeat the value of an ambiguous one.
+    Options cannot be abbreviated, because argparse would repeat the value of an ambiguous one.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
     def parsed(
         self, argv: Sequence[str], into: argparse.Namespace | None = None
     ) -> argparse.Namespace:
-        """Return the arguments. Raises SystemExit, also for words that are not declared."""
+        """Parse and return the arguments. Raises SystemExit for wrong usage or undeclared words."""
         arguments, unknown = self.parse_known_args(argv, into)
         if unknown:
             names = [each.partition("=")[0] for each in unknown]
@@ -45,7 +45,7 @@ def suggestion(words: Iterable[str], known: Iterable[str]) -> str:
 
 
 def matching(pattern: str, rule: str) -> Callable[[str], str]:
-    """Return an argparse type that accepts what matches a pattern; `rule` describes it in words."""
+    """Return an argparse type for values that match a pattern; `rule` describes them in words."""
 
     def checked(value: str) -> str:
         if not re.fullmatch(pattern, value):
@@ -58,7 +58,7 @@ def matching(pattern: str, rule: str) -> Callable[[str], str]:
 def completion_script(
     parser: argparse.ArgumentParser, commands: Mapping[str, argparse.ArgumentParser], shell: str
 ) -> str:
-    """Return the script that completes a program and its commands in one of SHELLS."""
+    """Return a script for one of SHELLS that completes a program and its commands."""
     import shtab
 
     for command in commands.values():

@@ -1,4 +1,4 @@
-"""Show the SDK's log on stderr without secrets; if in doubt, hide."""
+"""Show the SDK's log on stderr; hide whatever may be a secret."""
 
 import logging
 import re
@@ -7,7 +7,7 @@ from dt_logs_cfn.cli.terminal import printable, shown_text, tell
 
 _LOGGERS = ("boto3", "botocore", "urllib3")
 _NOISY = ("botocore.hooks", "botocore.loaders", "botocore.regions")
-# The value after such a name, in a header, a query, JSON, XML or a Python literal.
+# A secret's name and its value, in a header, a query, JSON, XML or a Python literal.
 _SECRET = re.compile(
     r"""(?ix) ([\w-]*(?:authorization|token|secret|signature|password|credential|assertion
               |access-?_?key(?:-?_?id)?) (?:\\*["'])? \s* (?:[:=>]|%3D|(?<=["']),) \s* )
@@ -28,7 +28,7 @@ def show() -> None:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text without credentials, with each address reduced to what may be shown."""
+    """Return a text without credentials, with each address made safe to show."""
     text = _ENCODED_ADDRESS.sub("://…", shown_text(text))
     return _PATH.sub(r'"\1 /…', _SECRET.sub(r"\1…", text))
 

@@ -1,7 +1,7 @@
 """Print results and progress, ask questions, and make untrusted text safe to show.
 
-A result goes to stdout, and everything else to stderr. Untrusted text cannot control the terminal,
-and addresses in it are cut, because a path or query may contain a token.
+Results are printed on stdout, everything else on stderr. Untrusted text cannot control the
+terminal, and addresses in it are cut, because a path or query may contain a token.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 EVERY = 5.0  # seconds between two lines of progress
-_INDENT = 6  # columns, of lines that would otherwise begin in the right half of a terminal
+_INDENT = 6  # columns; for lines that would otherwise begin in the right half of a terminal
 _LONGEST = 1_500  # characters of untrusted text in a line
-# Each of these words and signs also says what its colour means.
+# Each of these words and signs has the same meaning as its colour.
 _MEANING = re.compile(
     r"(?P<good>^ *\+ .*|^  ok\b|\b(?:as expected|restored|allowed|refused)\b"
     r"|\b(?:CREATE|UPDATE|DELETE)_COMPLETE\b)"
@@ -51,28 +51,28 @@ def result(as_json: bool, data: object, lines: Iterable[str]) -> None:
 
 
 def tell(line: str) -> None:
-    """Print lines that are not the result on stderr, immediately."""
+    """Print lines other than the result on stderr, immediately."""
     show(line.split("\n"), sys.stderr)
 
 
 def show(lines: Iterable[str], stream: TextIO) -> None:
-    """Print lines; on a terminal, wrapped with a hanging indent and in colour."""
+    """Print lines; on a terminal, wrap them with a hanging indent and colour them."""
     for line in rendered(lines, columns(stream), coloured(stream)):
         print(line, file=stream, flush=True)
 
 
 def rendered(lines: Iterable[str], width: int | None, colour: bool) -> Iterator[str]:
-    """Yield lines as a terminal of this width shows them; None means no limit."""
+    """Yield lines as a terminal of this width shows them; a width of None means no limit."""
     for line in lines:
         text = printable(line)
-        whole = _MEANING.fullmatch(text) if colour else None  # then all its lines are coloured
+        whole = _MEANING.fullmatch(text) if colour else None  # if so, colour every part
         for part in wrapped(text, width):
             shown = _MEANING.sub(_painted, part) if colour else part
             yield _painted(whole, part) if whole else shown
 
 
 def meaning(text: str) -> str:
-    """Return the meaning of the first word or sign that has one: good, bad or warm."""
+    """Return the meaning of the first word or sign with one (good, bad or warm), or ""."""
     found = _MEANING.search(text)
     return found.lastgroup or "" if found else ""
 
@@ -82,7 +82,7 @@ def _painted(found: re.Match[str], text: str = "") -> str:
 
 
 def rewriter(stream: TextIO) -> Callable[[str], None]:
-    """Return a function that replaces the previous line of progress, if the terminal can."""
+    """Return a function that overwrites the line of progress, if the terminal can do that."""
     width = columns(stream) if live(stream) else None
 
     def rewrite(line: str) -> None:
@@ -98,21 +98,21 @@ def live(stream: TextIO | None) -> bool:
 
 
 def coloured(stream: TextIO | None) -> bool:
-    """Return whether to use colours on a stream: a terminal that has them, without NO_COLOR."""
+    """Return whether to use colours on a stream: it is `live`, and NO_COLOR is not set."""
     return live(stream) and not os.environ.get("NO_COLOR")
 
 
 def columns(stream: TextIO) -> int | None:
-    """Return how many columns a terminal has; None if the stream is not a terminal."""
+    """Return the number of columns of a terminal, or None if the stream is not a terminal."""
     with suppress(OSError, ValueError):
         return os.get_terminal_size(stream.fileno()).columns or 80
     return None
 
 
 def wrapped(line: str, width: int | None) -> list[str]:
-    """Return a line as lines that fit the width, with a hanging indent; None means no limit.
+    """Wrap a line to a width with a hanging indent; a width of None means no limit.
 
-    A line with columns continues in its last column, if that leaves half of the width.
+    A line with columns continues in its last column if at least half of the width is left there.
     """
     if width is None or len(line) <= width:
         return [line]
@@ -136,7 +136,7 @@ def printable(text: str, instead: str = " ") -> str:
 
 
 def shown_ascii(text: str, longest: int = 80) -> str:
-    """Return an untrusted text as one line of ASCII, cut at a number of characters."""
+    """Return an untrusted text as one line of ASCII, cut after `longest` characters."""
     escaped = "".join(
         c if " " <= c <= "~" or c == "\t" else c.encode("unicode_escape").decode()
         for c in text[:longest]
@@ -150,7 +150,7 @@ def one_line(text: str) -> str:
 
 
 def shown_value(value: str) -> str:
-    """Return a value that is safe to show: an address in it ends after its host."""
+    """Return a value made safe to show: an address in it is cut after the host."""
     before, address, rest = value.partition("://")
     if not address:
         return value
@@ -161,7 +161,7 @@ def shown_value(value: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """Return a text with each address made safe to show; S3 locations stay whole."""
+    """Return a text with each address made safe to show; S3 locations are not cut."""
 
     def shown(found: re.Match[str]) -> str:
         in_s3 = found[0].startswith("s3://") and found[0].count("://") == 1
@@ -172,17 +172,17 @@ def shown_text(text: str) -> str:
 
 def shown_line(text: str) -> str:
     """Return untrusted text as one line that is safe to show and not too long."""
-    # Addresses first: a control character becomes a space, which would end the address.
+    # Addresses first, because one_line makes a control character a space, which ends one.
     return cut(one_line(shown_text(text)))
 
 
 def cut(text: str, longest: int = _LONGEST) -> str:
-    """Return a text, cut if it has more than a number of characters."""
+    """Return a text, cut if it has more than `longest` characters."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def changed(before: str, after: str, empty: str = "empty") -> str:
-    """Return how a value changes, safe to show."""
+    """Return a description of a value's change that is safe to show."""
     old, new = shown_value(before) or empty, shown_value(after) or empty
     same = " (the hidden part changes)" if old == new else ""
     return f"{old} -> {new}{same}"
@@ -199,7 +199,7 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
 
 
 def _ask(question: str) -> str | None:
-    """Return an answer from the terminal, or None if nobody can be asked."""
+    """Ask at the terminal and return the answer, or None if nobody can be asked."""
     if sys.stdin is None or not sys.stdin.isatty():
         return None
     try:
@@ -216,9 +216,9 @@ def _ask(question: str) -> str | None:
 class Operator:
     """The person or program that runs a command.
 
-    `clock` and `sleep` use seconds. `tell` shows a line of progress. `ask` returns an answer.
-    `wait` shows what is awaited, in place of its previous line, if the terminal can do that. `here`
-    has the options for the commands that we suggest.
+    `clock` and `sleep` use seconds. `tell` shows a line of progress. `ask` asks a question and
+    returns the answer. `wait` shows the awaited event in place of its previous line; it is None if
+    the terminal cannot do that. `here` has the options for the commands that we suggest.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -229,13 +229,14 @@ class Operator:
     here: Here = field(default_factory=Here)
 
     def advise(self, text: str) -> None:
-        """Show advice of ours; commands between backticks get the options of this command."""
+        """Show our own advice, with this command's options added to commands in backticks."""
         self.tell(self.here.text(text))
 
     def confirm(self, question: str, yes: bool, unless: str = "nothing was changed") -> None:
-        """Return if the answer is yes. Raises OperatingError otherwise, or if nobody can be asked.
+        """Ask for confirmation unless `yes`; return only if the answer is yes.
 
-        `unless` describes the state without a yes; it is also shown for a KeyboardInterrupt.
+        `unless` describes the state after any other answer or Ctrl-C. Raises OperatingError if the
+        answer is not yes, or if nobody can be asked.
         """
         if yes:
             return
@@ -269,7 +270,7 @@ def at_terminal(here: Here) -> Operator:
 
 
 def elapsed(seconds: float) -> str:
-    """Return a span of time as 00:42 or 1:02:03."""
+    """Return a number of seconds as 00:42 or 1:02:03."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
@@ -278,7 +279,7 @@ def elapsed(seconds: float) -> str:
 def watch(
     clients: Iterable[BaseClient], clock: Callable[[], float], tell: Callable[[str], None]
 ) -> None:
-    """Show every few seconds how many answers these clients have received, in any thread."""
+    """Count these clients' answers, in any thread, and show the number every few seconds."""
     numbers, last = count(1), clock()
 
     def beat(**given: object) -> None:

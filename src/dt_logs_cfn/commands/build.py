@@ -37,13 +37,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build the release; with `--check` return 1 if the one on disk differs."""
+    """Build and write the release; with `--check`, only compare, and return 1 for a problem."""
     out: Path = arguments.out
     settings = release_options.load_settings(arguments.config)
     release = build_release(settings, release_options.load_customize(arguments.customize))
     if arguments.check:
         return _check(release, out, arguments.json)
-    ledger.is_released(release, out)  # raises instead of overwriting another release
+    ledger.is_released(release, out)  # raises if other files were released as this version
     folder = write_release(release, out)
     if arguments.mark_released and ledger.mark(release, out):
         tell(f"{release.version} is now in {out / ledger.LEDGER}: commit it.")
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(release: Release, out: Path, as_json: bool) -> int:
-    """Return 1 if a release on disk differs, or this version's number is too low."""
+    """Compare with the disk; return 1 for a difference, or a problem with released versions."""
     folder = out / release.version
     differences = compare(release, folder)
     lines = "".join(each.diff for each in differences).splitlines()
@@ -65,7 +65,7 @@ def _check(release: Release, out: Path, as_json: bool) -> int:
     tell(f"{folder} is what this source builds.")
     if not ledger.released(out):
         return 0
-    # It needs cfn-lint's schemas, which load slowly.
+    # This module needs cfn-lint's schemas, which load slowly.
     from dt_logs_cfn.diff.version_check import problems
 
     found = problems(release, out)

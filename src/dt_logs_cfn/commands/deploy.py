@@ -1,6 +1,6 @@
-"""`deploy`: create or update a stack by a change set that is shown, confirmed and followed.
+"""`deploy`: create or update a stack with a change set that is shown, confirmed and followed.
 
-With `--stack-set`, one stack in each account and region of an organisation.
+With `--stack-set`, deploy a stack to accounts and regions of an organisation.
 """
 
 import argparse
@@ -37,12 +37,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deploy; return 1 if load balancers were left out or something stops their logs, else 0."""
+    """Deploy; return 1 if a load balancer is not onboarded or logs may stop, otherwise 0."""
     return deployed(arguments, at_terminal(Here.of(arguments)))
 
 
 def deployed(arguments: argparse.Namespace, operator: Operator) -> int:
-    """Deploy for an operator."""
+    """Deploy for an operator; return the exit code."""
     stack_set_options.check(arguments)
     stack_options.check_names(arguments)
     parameters = stack_options.parameters(arguments)
@@ -73,7 +73,7 @@ def _left_out(found: DeployResult) -> bool:
 
 
 def _stopped(found: DeployResult) -> str:
-    """Return the stack's Warnings if one may stop logs; the function lists its notes last."""
+    """Return the Warnings output unless it has only notes, which the function lists last."""
     warnings = found.stack.outputs.get("Warnings", "none")
     return "" if warnings == "none" or warnings.startswith(NOTE) else warnings
 

@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, fetch: Fetch = fetching.fetch) -> int:
-    """Print the changes, the most important first, and the sources' diff; return 1 if any."""
+    """Print the changes, most important first, and the sources' diffs; return 1 for a change."""
     changes = _compared(_read(arguments.old, fetch), _read(arguments.new, fetch))
     level = max((each.level for found in changes.values() for each in found), default=Level(0))
     given = (arguments.old, arguments.new)
@@ -68,7 +68,7 @@ def _compared(old: Templates, new: Templates) -> Changes:
     """Compare the templates of the same name, or two single templates of any names."""
     if len(old) == len(new) == 1:
         old = dict(zip(new, old.values(), strict=True))
-    one = 1 in (len(old), len(new))  # a single template is compared with the one of the same name
+    one = 1 in (len(old), len(new))  # compare a single template only with the one of the same name
     names = old.keys() & new.keys() if one else old.keys() | new.keys()
     if not names:
         (name,) = old if len(old) == 1 else new

@@ -1,4 +1,4 @@
-"""`explain`: what each permission of the Lambda is for, and what it may not do."""
+"""`explain`: print the purpose of each Lambda permission, and what the Lambda may not do."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print every permission, what it is for, and what is refused or left open."""
+    """Print every permission and its use; for least privilege, also the limits of the role."""
     least = arguments.privileges is Privileges.LEAST_PRIVILEGE
     data, lines = (_least(), _least_lines()) if least else (_documented(), _documented_lines())
     path: Path | None = arguments.added_in

@@ -1,4 +1,4 @@
-"""`lint`: check this release's templates, or one of them, before a customer uses them."""
+"""`lint`: check the installed release's templates, or one template, before customers use them."""
 
 import argparse
 import datetime

@@ -1,4 +1,4 @@
-"""`plan`: what `deploy` would change in an account, before anything is touched."""
+"""`plan`: show what `deploy` would change in an account, without changing anything."""
 
 import argparse
 import time
@@ -18,7 +18,7 @@ from dt_logs_handler.names import Stack
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `plan`: those of `deploy` that say what is wanted."""
+    """Declare the arguments of `plan`: those of `deploy` that describe the wanted stack."""
     role = "the service role that `deploy` will be given; only its name is checked"
     stack_options.add_wanted(parser, role)
     aws.add_arguments(parser)
@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show what would change; return 0 for nothing, 1 for changes, 3 if it cannot work."""
+    """Show what would change; return 0 for nothing, 1 for changes, 3 if `deploy` would fail."""
     name = arguments.stack
     stack_options.check_names(arguments)
     given = stack_options.parameters(arguments)
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _runs(deployment: Deployment) -> bool:
-    """Return whether CloudFormation would invoke the function: if its properties change."""
+    """Return whether CloudFormation would invoke the function: for a new stack or input."""
     if deployment.before is None:
         return True
     before = properties(deployment.before.template, deployment.before.stack.parameters)

@@ -11,7 +11,7 @@ from dt_logs_cfn.settings import partition_of
 from dt_logs_cfn.template.policies import POLICY_NAMES, policy_document
 from dt_logs_handler.names import ACCOUNT_ID
 
-# The values that go into a policy: the pattern of each, the pattern in words, and the help.
+# The values in a policy: each one's pattern, the pattern in words, and the option's help.
 _FUNCTION = r"[A-Za-z0-9_-]{1,64}\*?", "up to 64 letters, digits, hyphens and underscores"
 _VALUES = {
     "account": (ACCOUNT_ID, "12 digits", "the account of the stack, 12 digits"),

@@ -1,4 +1,4 @@
-"""`publish`: upload the release to S3, once, where customers launch it; or withdraw a version."""
+"""`publish`: upload the release once to S3, where customers launch it, or withdraw a version."""
 
 import argparse
 import random
@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Check the options, and repeat a value given once for each bucket. Raises UsageError."""
+    """Check the options, and repeat a single value for every bucket. Raises UsageError."""
     count = len(arguments.bucket)
     if len(set(arguments.bucket)) < count:
         raise UsageError("--bucket names a bucket twice.", "Name each bucket once.")
@@ -136,7 +136,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _publication(arguments: argparse.Namespace, settings: Settings, now: datetime) -> Publication:
-    """Return what to publish, after checking that disk and source have the same release."""
+    """Build the release, check that the folder has the same files, and return the publication."""
     out: Path = arguments.out
     release = build_release(settings, release_options.load_customize(arguments.customize))
     if compare(release, out / release.version):
@@ -171,10 +171,10 @@ def _signature(release: Release, key: Path | None) -> bytes | None:
 def _store(
     arguments: argparse.Namespace, places: Sequence[Destination]
 ) -> Callable[[Destination], Store]:
-    """Return a function that opens the bucket of a destination."""
+    """Return a function that opens a destination's bucket."""
     owners = dict(zip(places, arguments.bucket_owner, strict=True))
     clients = {}
-    # A session is not safe to share between threads, so all clients are made before they start.
+    # Threads cannot share a session safely, so all clients are made before the threads start.
     with aws.errors():
         for each, profile in zip(places, arguments.profile, strict=True):
             session = aws.session(profile, each.region)
@@ -193,7 +193,7 @@ def _store(
 
 
 def _public_url(destination: Destination, endpoint: str) -> str:
-    """Return the URL for customers, or the endpoint of an emulated account if S3 is there."""
+    """Return the URL for customers, or a URL at the endpoint if S3 is not AWS's."""
     if (urlsplit(endpoint).hostname or "").endswith(f".{DNS_SUFFIXES[destination.partition]}"):
         return destination.url
     tell(f"warning: S3 is at {endpoint}, not at AWS, so {destination.url} is not used.")

@@ -28,7 +28,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def load_settings(config: Path | None) -> Settings:
-    """Read the settings that `--config` names, or those of this folder. Raises SettingsError."""
+    """Load `--config`, or this folder's release.cfg, or no settings. Raises SettingsError."""
     if config is None and not os.path.lexists(_FILE):
         tell(f"{_FILE} is not in this folder: building without a vendor. Name it with --config.")
         return Settings()
@@ -41,11 +41,11 @@ def add_customize(parser: argparse.ArgumentParser, help: str) -> None:
 
 
 def load_customize(named: str | None) -> Customize | None:
-    """Import the function that `--customize` names, also from this folder; None without one.
+    """Import and return the function that `--customize` names; return None without a name.
 
-    Only the module on the command line is imported, never one that a template or release names.
-    Raises UsageError if the function does not exist, and BuildError if its module cannot be
-    imported.
+    The module may be in the current folder. Only the module on the command line is imported, never
+    one that a template or release names. Raises UsageError if the function does not exist, and
+    BuildError if its module cannot be imported.
     """
     if named is None:
         return None
@@ -69,10 +69,10 @@ def load_customize(named: str | None) -> Customize | None:
 
 
 def _imported(module: str) -> ModuleType | None:
-    """Import a module; None if it does not exist. Raises BuildError for any other failure."""
+    """Import a module; return None if it does not exist. Raises BuildError for other failures."""
     try:
         return import_module(module)
-    except (Exception, SystemExit) as error:  # it is a customer's code
+    except (Exception, SystemExit) as error:  # a customer's code may raise anything
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{module}.".startswith(f"{missing}."):
             return None

@@ -1,4 +1,4 @@
-"""`remove`: delete the stack, follow it live, and check that the account is clean."""
+"""`remove`: delete the stack, follow the deletion, and check that the account is clean."""
 
 import argparse
 from dataclasses import replace
@@ -30,12 +30,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Remove; return 1 if something is left that should not be, or could not be read."""
+    """Remove the stack; return 1 if something unexpected is left, or could not be read."""
     return removed(arguments, at_terminal(Here.of(arguments)))
 
 
 def removed(arguments: argparse.Namespace, operator: Operator) -> int:
-    """Remove for an operator."""
+    """Remove the stack for an operator; return the exit code."""
     stack_options.check_stack(arguments.stack, or_id=True)
     stack_options.check_role(arguments.role_arn)
     agreed = {"yes": arguments.yes, "clear": arguments.leftovers}

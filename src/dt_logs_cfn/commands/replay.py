@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def replayed(arguments: argparse.Namespace, operator: Operator, clock: Callable[[], float]) -> int:
-    """Replay for an operator; `clock` is in seconds since 1970."""
+    """Replay for an operator; `clock` returns seconds since 1970."""
     stack_options.check_stack(arguments.stack, or_id=True)
     period = window(arguments.since, arguments.until, clock())
     with aws.errors():

@@ -1,4 +1,4 @@
-"""`status`: whether logs flow from load balancers to Data Theorem, and what to do if not."""
+"""`status`: check whether logs flow from load balancers to Data Theorem, and show the fixes."""
 
 import argparse
 import time
@@ -27,7 +27,7 @@ _NONE = OperatingError(
     "There is no stack of Data Theorem's Logs Analysis in this account and region.",
     "Name another --region, or a --load-balancer.",
 )
-# For data that only a verdict depends on.
+# Fewer attempts than usual, because only a verdict depends on these calls.
 _SOON = Config(retries={"mode": "standard", "total_max_attempts": 2})
 
 
@@ -54,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check and report; return 1 for a finding, or with `--strict` also for a check that waits."""
+    """Check and report; return 1 for a finding or, with `--strict`, also for a waiting check."""
     if arguments.stack is not None:
         stack_options.check_stack(arguments.stack, or_id=True)
     with aws.errors():

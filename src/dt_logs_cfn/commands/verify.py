@@ -1,4 +1,4 @@
-"""`verify`: check whether something is this release; extract its handler to read it."""
+"""`verify`: check whether a template, handler.zip or stack is this release; extract its handler."""
 
 import argparse
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ from dt_logs_cfn.verify.rebuild import handler_differences, handler_sources, ver
 from dt_logs_cfn.verify.signature import Signers, signers
 from dt_logs_handler.names import Stack
 
-_MOST = 20  # the most differences that are listed; --json has all
+_MOST = 20  # the maximum number of differences listed; --json has all
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """The result for something that was verified; `origin` is None for a handler.zip.
+    """The result of a verification; `origin` is None for a handler.zip.
 
-    `customize` names the function with which it was rebuilt, if there was one.
+    `customize` names the function with which the template was rebuilt, if any.
     """
 
     name: str
@@ -83,7 +83,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the result; return 1 if anything differs, or its origin is doubtful."""
+    """Print the result; return 1 if anything differs, or the signature or version has a finding."""
     if arguments.stack is not None:
         stack_options.check_stack(arguments.stack, or_id=True)
     answer = _stack(arguments) if arguments.stack is not None else _given(arguments)
@@ -104,7 +104,7 @@ def _given(arguments: argparse.Namespace) -> _Answer:
     if arguments.extract is not None:
         _write(handler_sources(text), arguments.extract)
     try:
-        parse_template(text, source.name)  # the same check, by the name that was given
+        parse_template(text, source.name)  # checked here too, so that an error names the source
         verdict = verify_template(text, load_customize(arguments.customize))
     except VerifyError as error:
         facts = [] if found.state == "unsigned" else [f"It is {found.signature}."]
@@ -124,9 +124,9 @@ def _archive(source: Source, known: Signers, arguments: argparse.Namespace) -> _
 
 
 def _other_vendor(origin: Origin, config: Path | None) -> list[str]:
-    """Return a difference if a template is not for the vendor that it must be for.
+    """Return a difference if a template is not for the expected vendor.
 
-    A template's own record is not enough: whoever made it may have entered another vendor.
+    A template's own record is not enough, because its author may have entered another vendor.
     """
     ours = installed_settings() if config is None else Settings.load(config)
     if not ours.vendors or ours.vendors == origin.settings.vendors:
@@ -165,7 +165,7 @@ def _stack(arguments: argparse.Namespace) -> _Answer:
 
 
 def _published(vendor: Vendor, template: str) -> Provenance:
-    """Check at the S3 location that a template names whether its version was withdrawn."""
+    """Check whether the version was withdrawn, at the S3 location that the template names."""
     try:
         if not vendor.base_url:
             raise VerifyError("the template has no base URL", "")
@@ -178,7 +178,7 @@ def _published(vendor: Vendor, template: str) -> Provenance:
 
 
 def _claimed(text: str) -> str | None:
-    """Return the version that a template says it is of, if any."""
+    """Return the version that a template claims, or None."""
     try:
         return origin(parse_template(text)).version
     except DtLogsError:

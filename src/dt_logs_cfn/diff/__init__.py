@@ -1,8 +1,8 @@
-"""Compare two templates: what an update would change for a customer; pure, reads no files.
+"""Find what an update from one template to another would change for a customer.
 
     template, template ─► parameters, resources, rights ─► Change …
 
-CONTRIBUTING.md, "Versions", has the levels. `rights` says how policies are judged.
+CONTRIBUTING.md, "Versions", defines the levels. `rights` explains how policies are compared.
 """
 
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ from dt_logs_handler.documents import Json
 
 __all__ = ["Change", "Level", "Object", "compare_templates"]
 
-# The order in which they matter to a customer.
+# The sections of a template, ordered by importance to a customer.
 _ORDER = ["Resources", "Parameters", "Outputs", "Rules", "Conditions", "Metadata", "Description"]
 
-# By section: the name of its parts, and the levels of a removed, new or changed part.
+# By section: a part's name, and the levels of a removed, new or changed part.
 _NAMED = {
     "Conditions": ("condition", Level.MINOR, Level.MINOR, Level.MAJOR),
     "Outputs": ("output", Level.MAJOR, Level.MINOR, Level.PATCH),
@@ -26,10 +26,10 @@ _NAMED = {
     "Rules": ("rule", Level.MINOR, Level.MAJOR, Level.MAJOR),
 }
 
-# Another default of these gives the logs to somebody else, or gives away more of them.
+# A new default of one of these grants the logs to somebody else, or grants more logs.
 RECIPIENT = frozenset({"DataTheoremAccountId", "NotificationEndpoint", "VendorReadScope"})
 
-# Numeric constraints; the sign is the direction in which more values are allowed.
+# Numeric constraints; a change in the direction of the sign allows more values.
 _BOUNDS = {"MaxLength": 1, "MaxValue": 1, "MinLength": -1, "MinValue": -1}
 _CONSTRAINTS = {*_BOUNDS, "AllowedPattern", "AllowedValues"}
 
@@ -65,7 +65,7 @@ def _changes(old: Object, new: Object) -> Iterator[Change]:
 
 
 def _part(section: str, name: str, old: Object, new: Object) -> Iterator[Change]:
-    """Yield the changes in a part of a section."""
+    """Yield the changes to a part of a section."""
     kind, gone, added, changed = _NAMED[section]
     before, after = mapping(old.get(name)), mapping(new.get(name))
     if name not in new:
@@ -79,7 +79,7 @@ def _part(section: str, name: str, old: Object, new: Object) -> Iterator[Change]
     elif section == "Parameters" and before and after:
         yield from _parameter(name, before, after)
     else:
-        # Other stacks may import the output, or it may no longer exist.
+        # Another stack may import the output, or the output may no longer exist.
         parts = {*differing(before, after)} if before and after else {"Condition"}
         hard = section == "Outputs" and parts & {"Condition", "Export"}
         yield Change(Level.MAJOR if hard else changed, kind, f"{kind} {name} changes")
@@ -119,4 +119,4 @@ def _level(name: str, field: str, before: Json, after: Json) -> Level:
             return Level.MINOR
         case _ if field == "NoEcho" or (after is None and field in _CONSTRAINTS):
             return Level.MINOR
-    return Level.MAJOR  # fewer values are allowed, or we cannot tell
+    return Level.MAJOR  # fewer values are allowed, or the effect is unknown

@@ -11,7 +11,7 @@ Object = Mapping[str, Json]
 
 
 class Level(IntEnum):
-    """The part of the version number that a change must raise; the largest one counts."""
+    """The part of the version number that a change must raise; the highest level counts."""
 
     IDENTICAL = 0
     PATCH = 1
@@ -24,9 +24,9 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One change. `kind` is the part of the template; the other texts may quote untrusted text.
+    """One change. `kind` is the part of the template; the other strings may quote untrusted text.
 
-    For a source of the handler, `file` is its name and `diff` a unified diff.
+    For a handler source, `file` is its name and `diff` is a unified diff.
     """
 
     level: Level
@@ -37,12 +37,12 @@ class Change:
 
 
 def exact(value: object) -> str:
-    """Return JSON in which equal values are equal strings."""
+    """Return a value as JSON; equal values give equal strings."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def differing(old: Object, new: Object) -> list[str]:
-    """Return the names of the members in which two objects differ, sorted; missing is not null."""
+    """Return the sorted names of differing members; a missing member differs from null."""
     return [
         name
         for name in sorted(old.keys() | new.keys())
@@ -51,5 +51,5 @@ def differing(old: Object, new: Object) -> list[str]:
 
 
 def mapping(value: Json) -> Object:
-    """Return a value if it is an object, otherwise an empty one."""
+    """Return a value if it is an object, otherwise an empty object."""
     return value if isinstance(value, dict) else {}

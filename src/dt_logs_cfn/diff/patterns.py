@@ -1,7 +1,7 @@
 """Compare IAM's patterns: `*`, `?`, characters, and symbols for unknown values.
 
-A symbol, such as `${AWS::Region}`, is one element of a pattern, longer than a character. It stands
-for a text that only the customer's account knows, the same wherever it appears.
+A symbol, such as `<AWS::Region>`, is one element of a pattern, longer than a character. It stands
+for a string that only the customer's account knows, and always for the same string.
 """
 
 from functools import lru_cache
@@ -13,16 +13,16 @@ _RUN = [_FRESH] * 16  # longer than any run of `?` in our patterns
 
 
 def covers(wide: Pattern, narrow: Pattern) -> bool:
-    """Return whether one pattern matches everything that the other matches; never wrongly true."""
-    # Only `*` matches the letter that stands for `*`; only `*` and `?` the one for `?`.
+    """Return whether `wide` matches everything that `narrow` matches; never wrongly true."""
+    # Only `*` matches the letter for `*`. Only `*` and `?` match the letter for `?`.
     letters = {"*": "**", "?": _FRESH}
     return _meet(wide, tuple(letters.get(each, each) for each in narrow))
 
 
 def may_cover(wide: Pattern, narrow: Pattern) -> bool:
-    """Return whether one pattern may match everything that the other matches; never wrongly false.
+    """Return whether `wide` may match everything that `narrow` matches; never wrongly false.
 
-    If false, the other matches a text that this one does not, whatever the symbols stand for.
+    If false, `narrow` matches a string that `wide` does not, whatever the symbols stand for.
     """
     texts = {"*": _RUN, "?": [_FRESH]}
     tried = [letter for each in narrow for letter in texts.get(each, [each])]
@@ -39,7 +39,7 @@ def _meet(one: Pattern, other: Pattern) -> bool:
         for place, b in enumerate((*other, "")):
             if not reached[place]:
                 continue
-            if "*" in (a, b):  # it ends here, or takes the other's letter
+            if "*" in (a, b):  # the `*` ends here, or matches the other's letter
                 following[place] = bool(a)
                 if b:
                     reached[place + 1] = True

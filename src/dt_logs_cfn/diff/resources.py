@@ -1,4 +1,4 @@
-"""Compare resources: which ones an update creates, changes, replaces or removes.
+"""Find the resources that an update creates, changes, replaces or removes.
 
 The code of a function is compared as text; it is never run.
 """
@@ -18,19 +18,19 @@ from dt_logs_handler.documents import Json
 
 FUNCTION, ROLE = "AWS::Lambda::Function", "AWS::IAM::Role"
 
-# Properties that have a comparison of their own, and those that decide what code runs.
+# Properties with a separate comparison, and properties that decide which code runs.
 _ELSEWHERE = {FUNCTION: {"Code"}, ROLE: {"ManagedPolicyArns", "Policies"}}
 _RUNS = {"Environment", "Handler", "Layers", "Role"}
 
-# Our handler has fewer than 4,000 lines; comparing is slower than linear.
+# Our handler has fewer than 4,000 lines; the time to compare grows faster than their number.
 _MOST_LINES = 20_000
 
 
 @cache
 def create_only(kind: str) -> frozenset[str] | None:
-    """Return the properties of a type that only a replacement changes, or None if unknown.
+    """Return the properties of a type that need a replacement to change, or None if unknown.
 
-    This includes properties of which only a part, or only some values, need a replacement
+    This includes properties that need a replacement only for a part, or only for some values
     [CloudFormation CLI user guide, resource type schema: createOnlyProperties,
     conditionalCreateOnlyProperties].
     """
@@ -38,7 +38,7 @@ def create_only(kind: str) -> frozenset[str] | None:
         return frozenset({"ServiceToken"})
     if not re.fullmatch("[A-Za-z0-9]{1,64}(::[A-Za-z0-9]{1,64}){2}", kind):
         return None
-    # It takes a second to import.
+    # cfnlint takes a second to import.
     from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
     try:
@@ -50,7 +50,7 @@ def create_only(kind: str) -> frozenset[str] | None:
 
 
 def compare_resources(old: Object, new: Object) -> Iterator[Change]:
-    """Yield what changes in the resources of two templates."""
+    """Yield the changes between two templates' resources."""
     former, latter = mapping(old.get("Resources")), mapping(new.get("Resources"))
     for name in differing(former, latter):
         before, after = mapping(former.get(name)), mapping(latter.get(name))
@@ -88,7 +88,7 @@ def _changed(name: str, old: Object, new: Object) -> Iterator[Change]:
 
 
 def _property(name: str, resource: Object, changed: str, before: Json) -> Change:
-    """Return what the change of a property does to its resource."""
+    """Return a property's change, with its effect on the resource."""
     kind, level, what = _type(resource), Level.MAJOR, f"{name}: {changed} changes"
     custom, replacing = kind.startswith("Custom::"), create_only(kind)
     if replacing is None:
@@ -126,7 +126,7 @@ def _type(resource: Object) -> str:
 
 
 def _code(name: str, old: Json, new: Json) -> list[Change]:
-    """Return the changes of the property `Code` of the function with a name."""
+    """Return the changes to the property `Code` of the function `name`."""
     try:
         return _files(name, _sources(old), _sources(new))
     except VerifyError as error:
@@ -157,7 +157,7 @@ def _files(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[Ch
 
 
 def _diff(name: str, old: str | None, new: str | None) -> str:
-    # Only a line feed ends a line; other characters at which Python splits stay visible.
+    # Split only at line feeds, so that other characters at which Python splits stay visible.
     before, after = (each.removesuffix("\n").split("\n") if each else [] for each in (old, new))
     was = os.devnull if old is None else f"old/{name}"
     now = os.devnull if new is None else f"new/{name}"

@@ -1,11 +1,13 @@
-"""Read a role's policies as rights, and compare those of two templates.
+"""Read a role's policies as rights, and compare the rights of two templates.
 
 A right is one action on one resource, if some tests pass. CloudFormation's functions are resolved.
-What only the customer's account knows, such as its region, becomes a symbol in angle brackets,
-which is one element of a pattern. The condition that chooses a branch of `Fn::If` is a test, too.
+A value that only the customer's account knows, such as its region, becomes a symbol in angle
+brackets, which is one element of a pattern. A condition that chooses a branch of `Fn::If` is also a
+test.
 
-A permission is added if no old one can cover it in any account. A right that an old one certainly
-covers is not shown. Anything in between is shown as a changed statement: major.
+A right is reported as added if no old right can cover it in any account. A right that an old one
+certainly covers is not reported. Anything in between is reported as a changed statement, at the
+level of an added or lost right.
 """
 
 import re
@@ -22,7 +24,7 @@ from dt_logs_handler.documents import Json
 
 Tests = frozenset[str]
 
-# More than ours have, and few enough to compare every pair in seconds.
+# More than our policies have, and few enough to compare every pair in seconds.
 _MOST_RIGHTS, _MOST_LETTERS = 500, 4_000
 _SYMBOL = re.compile(r"<[^<>]*>|.", re.DOTALL)
 _STACK = "AWS::StackId"
@@ -34,8 +36,8 @@ _LOG_GROUP = f"arn:{_HERE[0]}:logs:{_HERE[1]}:{_HERE[2]}:log-group:<%s>:*"
 class Right:
     """One action on one resource, for requests that pass all tests.
 
-    A statement that is compared as a whole has no resource, and its whole text as the action.
-    `effect` is empty if it cannot be read; `spelled` is the action as written.
+    A statement that is compared as a whole has no resource; its action is its whole text. `effect`
+    is empty if it cannot be read; `spelled` is the action as written.
     """
 
     effect: str
@@ -45,7 +47,7 @@ class Right:
     spelled: str = field(default="", compare=False)
 
     def covers(self, other: "Right") -> bool:
-        """Return whether this covers every request of the other; never wrongly true."""
+        """Return whether this right covers every request of the other; never wrongly true."""
         if self.effect != other.effect or self.tests - other.tests:
             return False
         if self.resource is None or other.resource is None:
@@ -53,14 +55,14 @@ class Right:
         return covers(self.action, other.action) and covers(self.resource, other.resource)
 
     def may_cover(self, other: "Right") -> bool:
-        """Return whether this may cover every request of the other; never wrongly false."""
+        """Return whether this right may cover every request of the other; never wrongly false."""
         if self.resource is None or other.resource is None:
             return True
         return may_cover(self.action, other.action) and may_cover(self.resource, other.resource)
 
 
 def compare_rights(name: str, old: Iterator[Right], new: Iterator[Right]) -> Iterator[Change]:
-    """Yield the rights that the role with a name gains and loses."""
+    """Yield the rights that the role `name` gains and loses."""
     before, after = (tuple(islice(each, _MOST_RIGHTS + 1)) for each in (old, new))
     patterns = {part for each in before + after for part in (each.action, each.resource or ())}
     if max(len(before), len(after)) > _MOST_RIGHTS or sum(map(len, patterns)) > _MOST_LETTERS:
@@ -75,7 +77,7 @@ def compare_rights(name: str, old: Iterator[Right], new: Iterator[Right]) -> Ite
 def _found(
     name: str, ones: Sequence[Right], others: Sequence[Right], gained: bool
 ) -> Iterator[Change]:
-    """Yield the rights of only one side: one change for all actions on the same resource."""
+    """Yield the rights that only one side has, with one change for all actions on a resource."""
     grouped: dict[tuple[bool, Right], list[str]] = defaultdict(list)
     for right in dict.fromkeys(ones):
         if any(each.covers(right) for each in others):
@@ -120,7 +122,7 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
         for name, each in mapping(template.get("Resources")).items()
         if mapping(each).get("Type") == "AWS::Logs::LogGroup"
     }
-    # Without conditions, an `Fn::If` within a text cannot be resolved.
+    # Without conditions, an `Fn::If` inside a string becomes a symbol.
     bare = {**template, "Conditions": {}}
     symbolic = _Symbolic(bare, parameters, *_HERE, log_groups, {_STACK: f"<{_STACK}>"})
     properties = mapping(role.get("Properties"))
@@ -130,7 +132,7 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
     for tests, policy in _items(properties.get("Policies", []), Tests()):
         for deeper, document in _items(mapping(policy).get("PolicyDocument", policy), tests):
             version = mapping(document).get("Version")
-            if version != "2012-10-17" and "Statement" in mapping(document):  # no variables
+            if version != "2012-10-17" and "Statement" in mapping(document):  # no policy variables
                 text = f"policy version {exact(version)}"
                 yield Right("", deeper, (text,), spelled=text)
             for deepest, each in _items(mapping(document).get("Statement", document), deeper):
@@ -138,7 +140,7 @@ def rights_of(role: Object, template: Object) -> Iterator[Right]:
 
 
 def _of(statement: Json, start: Tests, template: ResolvedTemplate) -> Iterator[Right]:
-    """Yield a statement's rights, or the whole statement as one if it has other elements."""
+    """Yield a statement's rights, or a single right if the statement has other elements."""
     found = mapping(statement)
     effect = str(found.get("Effect")) if found.get("Effect") in ("Allow", "Deny") else ""
     tests = _tests(found.get("Condition", {}), template)
@@ -154,27 +156,27 @@ def _of(statement: Json, start: Tests, template: ResolvedTemplate) -> Iterator[R
 
 
 def _tests(condition: Json, template: ResolvedTemplate) -> Tests | None:
-    """Return what a statement's `Condition` tests; None if it cannot be read."""
+    """Return the tests of a statement's `Condition`, or None if they cannot be read."""
     if not all(isinstance(each, dict) for each in (condition, *mapping(condition).values())):
         return None
     tests = set()
     for operator, keys in mapping(condition).items():
         for key, values in mapping(keys).items():
-            # Resolved first: the branches of `Fn::If` are not alternatives of a test.
+            # Resolve first, because the branches of `Fn::If` are not alternatives in one test.
             texts = [text for _, text in _texts(template.value([values]), Tests(), template)]
             tests.add(f"if {operator} {key} {' or '.join(sorted(map(exact, texts)))}")
     return frozenset(tests)
 
 
 def _texts(value: Json, tests: Tests, template: ResolvedTemplate) -> Iterator[tuple[Tests, str]]:
-    """Yield the strings in a value or its lists."""
+    """Yield the strings in a value or its lists, with their tests."""
     for deeper, item in _items(value, tests):
         for _, each in _items(template.value([item]), Tests()):
             yield deeper, each if isinstance(each, str) else exact(each)
 
 
 def _items(value: Json, tests: Tests) -> Iterator[tuple[Tests, Json]]:
-    """Yield a value, or the items of its lists, with the tests under which it is there."""
+    """Yield a value, or the items of its lists, each with the tests under which it applies."""
     match value:
         case list():
             for each in value:

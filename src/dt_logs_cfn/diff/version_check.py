@@ -1,4 +1,4 @@
-"""Check that released versions are unchanged, and the next version number is high enough."""
+"""Check that released versions are unchanged, and that the next version number is high enough."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +14,9 @@ from dt_logs_cfn.versions import numbers
 def problems(release: Release, out: Path) -> tuple[str, ...]:
     """Return the problems of the releases in a folder, one line each.
 
-    A problem is a changed file of a released version, or a version number that is too low for what
-    changed since the last release. Raises ReleaseError if the list of released versions, or one of
-    them, cannot be read, or if this source builds a released version differently.
+    A problem is a changed file of a released version, or a version number that is too low for the
+    changes since the last release. Raises ReleaseError if the list of released versions, or one of
+    the versions, cannot be read, or if this source builds a released version differently.
     """
     ledger.is_released(release, out)
     changed = [
@@ -26,9 +26,9 @@ def problems(release: Release, out: Path) -> tuple[str, ...]:
 
 
 def required(old_templates: Mapping[str, str], new_templates: Mapping[str, str]) -> Level:
-    """Return the level of a change between two releases, from their templates' texts by file name.
+    """Return the level of the changes between two releases, given their templates by file name.
 
-    A removed template is major, a new one minor. Raises VerifyError for a text that is not a
+    A removed template is major, and a new one is minor. Raises VerifyError for a text that is not a
     template.
     """
     if old_templates.keys() - new_templates.keys():
@@ -41,7 +41,7 @@ def required(old_templates: Mapping[str, str], new_templates: Mapping[str, str])
 
 
 def enough(old: str, new: str, level: Level) -> bool:
-    """Return whether a version may follow another, given how much changed between them.
+    """Return whether `new` may follow `old`, given the level of the changes between them.
 
     Before 1.0.0, a major change raises the minor number, and any other change the patch number.
     Raises ValueError for a text that is not a version.

@@ -2,6 +2,6 @@
 
 In: the settings and the release's other files (`Contents`). Out: the text of a page.
 
-Open `launch` first: it is the release's launch page. `launch.html` is its text, and `flow.html`
-the drawing. The drawing and `markup` also serve the report of the rehearsal.
+Open `launch` first: it makes the release's launch page from `launch.html`. `flow.html` is the
+drawing. The rehearsal's report also uses the drawing and `markup`.
 """

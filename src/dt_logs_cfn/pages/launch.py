@@ -1,7 +1,8 @@
-"""The launch page: what a customer reads, checks and launches from, made with the release.
+"""Make the launch page, on which a customer reads about, checks and launches the release.
 
-Only the settings and the release's other files decide its content: no clock, no botocore.
-`launch.html` is the page, except for what stands here. Its form is hidden until the script runs.
+Only the settings and the release's other files decide its content: no clock, no botocore. This
+module fills in the parts of `launch.html` that depend on them. The page's form is hidden until the
+script runs.
 """
 
 import hashlib
@@ -39,7 +40,7 @@ _FILES = (
 
 @dataclass(frozen=True)
 class Contents:
-    """The files of a release by name, which of them are the templates, and who changed those."""
+    """A release's settings, its files by name, its templates' names, and their customization."""
 
     settings: Settings
     files: Mapping[str, bytes]
@@ -95,7 +96,7 @@ def page(contents: Contents) -> str:
 
 
 def _data(contents: Contents) -> str:
-    """Return the script's data about this release, as a block that is not run."""
+    """Return the release's data for the script, as a block that is not run."""
     found = {
         "version": __version__,
         "httpsUrl": HTTPS_URL,

@@ -1,7 +1,7 @@
 """Make the commands and the Terraform block that launch a stack, with each value quoted.
 
-Every value stands in an element that says what it is and how it is quoted, so that launch.js puts
-a customer's own in its place. Unknown values are in capitals.
+An element around each value records its name and its quoting, so that launch.js can replace it with
+the customer's own value. Unknown values are in capitals.
 """
 
 import json
@@ -26,19 +26,19 @@ _CAPABILITIES = "CAPABILITY_IAM CAPABILITY_NAMED_IAM"
 
 
 def shell_word(value: str) -> str:
-    """Quote for a POSIX shell."""
+    """Quote a value for a POSIX shell."""
     return shlex.quote(value)
 
 
 def shell_json(value: str) -> str:
-    """Quote as JSON inside a single-quoted argument."""
+    """Quote a value as JSON inside a single-quoted argument."""
     return json.dumps(value).replace("'", "'\"'\"'")
 
 
 def hcl_string(value: str) -> str:
-    """Quote for Terraform, where `${` and `%{` in quotes begin an expression.
+    """Quote a value for Terraform, where `${` and `%{` in quotes begin an expression.
 
-    Written as escapes, and not doubled: what a doubled one after a `$` means is ambiguous.
+    Their first character is escaped, not doubled, because a doubled one after `$` is ambiguous.
     """
 
     def escaped(found: re.Match[str]) -> str:
@@ -59,7 +59,7 @@ _QUOTED: dict[str, Callable[[str], str]] = {
 
 
 def create_stack(template: str, url: str, values: Mapping[str, str]) -> str:
-    """Return, as markup, the command that creates the stack; without a URL, from the file."""
+    """Return, as markup, the command that creates the stack from a URL or, without one, a file."""
     word, quoted = _filler(values, "word"), _filler(values, "json")
     parameters = ",\n".join(
         f'    {{"ParameterKey": "{name}", "ParameterValue": {quoted(name)}}}' for name in PARAMETERS
@@ -75,7 +75,7 @@ def create_stack(template: str, url: str, values: Mapping[str, str]) -> str:
 
 
 def ours(command: str, values: Mapping[str, str]) -> str:
-    """Return, as markup, the command `plan` or `deploy`, or `status` with fewer options."""
+    """Return, as markup, our command `plan`, `deploy` or `status`; `status` has fewer options."""
     word, pair = _filler(values, "word"), _filler(values, "pair")
     options = [f"dt-logs-cfn {command} --region {word('Region')} --stack {word('StackName')}"]
     if command != "status":
@@ -102,7 +102,7 @@ def create_role(template: str, url: str, values: Mapping[str, str]) -> str:
 
 
 def terraform(template: str, url: str, values: Mapping[str, str]) -> str:
-    """Return, as markup, the Terraform block for a provider of the region."""
+    """Return, as markup, the Terraform block, for a provider in the region."""
     quoted = _filler(values, "hcl")
     width = max(map(len, PARAMETERS))
     parameters = "".join(f"    {name:{width}} = {quoted(name)}\n" for name in PARAMETERS)

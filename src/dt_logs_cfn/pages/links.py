@@ -1,7 +1,7 @@
-"""Make the addresses that a customer launches from: a template's, and its form's in the console.
+"""Make the URLs for a launch: of a template, and of its form in the console.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-create-stacks-quick-create-links.html
-names the parameters; there is none for the service role, nor for capabilities.
+documents the parameters; none sets the service role or the capabilities.
 """
 
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ def template_url(base_url: str, name: str) -> str:
 def quick_create(
     partition: Partition, region: str, template: str, stack: str, parameters: Mapping[str, str]
 ) -> str:
-    """Return the link to the console's form, filled in; launch.js makes the same."""
+    """Return a link to the console's filled-in form; launch.js makes the same link."""
     query = {
         "templateURL": template,
         "stackName": stack,
         **{f"param_{name}": value for name, value in parameters.items()},
     }
-    # JavaScript's encodeURIComponent leaves the same characters.
+    # JavaScript's encodeURIComponent leaves the same characters unescaped.
     filled = urlencode(query, safe="!~*'()", quote_via=quote)
     return f"{console(partition, region)}#/stacks/quickcreate?{filled}"
 

@@ -1,4 +1,4 @@
-"""What the pages share: a document that may load nothing, and its parts."""
+"""Make a document that may load nothing, and the parts that the pages share."""
 
 import base64
 import hashlib
@@ -11,9 +11,9 @@ from dt_logs_cfn.cli.terminal import meaning
 
 
 def document(title: str, style: str, body: str, script: str = "") -> str:
-    """Return a whole page; its policy allows this style and this script, and nothing else.
+    """Return a whole page; its Content-Security-Policy allows only this style and this script.
 
-    `body` is markup; neither `style` nor `script` may hold an end tag.
+    `body` is markup; neither `style` nor `script` may contain an end tag.
     """
     scripts = f"; script-src {_digest(script)}" if script else ""
     policy = (
@@ -30,14 +30,14 @@ def document(title: str, style: str, body: str, script: str = "") -> str:
 
 
 def asset(name: str) -> str:
-    """Return a style, a script or another text file of this package."""
+    """Return the text of a style, a script or another file of this package."""
     return files(__package__).joinpath(name).read_text("utf-8")
 
 
 def filled(name: str, **parts: str) -> str:
     """Return a page of this package with markup in place of names like @FILES@.
 
-    A line break beside a tag is left out, one after a backslash stays, others become a space.
+    A line break next to a tag is removed, one after a backslash stays, others become a space.
     """
     text = re.sub(r"(?<=>)\n|\n(?=<)", "", asset(name).strip())
     text = re.sub(r"(?<!\\)\n", " ", text)
@@ -59,18 +59,18 @@ def table(
 
 
 def mono(text: str) -> str:
-    """Return text that is an AWS name."""
+    """Return an AWS name in monospace, as markup."""
     return f'<span class="mono">{escape(text)}</span>'
 
 
 def code(markup: str, name: str = "") -> str:
-    """Return lines verbatim, wrapped as in a terminal; a script finds them by name."""
+    """Return lines verbatim, wrapped as in a terminal; a script finds the block by name."""
     found = f' id="{name}"' if name else ""
     return f'<pre class="wrapped"{found}>{markup}</pre>'
 
 
 def meant(text: str, kind: str = "") -> str:
-    """Return text in the colour of its meaning, as in the terminal; a `badge` is more visible."""
+    """Return text in the colour of its meaning, as in the terminal; kind `badge` stands out."""
     return f'<span class="{kind} {meaning(text)}">{escape(text)}</span>'
 
 
@@ -81,7 +81,7 @@ def listed(title: str, lines: Iterable[str]) -> str:
 
 
 def folded(summary: str, body: str, opened: bool = False) -> str:
-    """Return markup that opens when its summary is clicked, or is open from the start."""
+    """Return markup that opens when its summary is clicked, or from the start if `opened`."""
     return f"<details{' open' if opened else ''}><summary>{summary}</summary>{body}</details>"
 
 

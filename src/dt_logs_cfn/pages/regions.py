@@ -1,7 +1,7 @@
 """The regions that a page offers, by partition, with the names that AWS gives them.
 
 They are listed here, because another version of botocore must not change the page. The command line
-also launches in regions that are missing here. Each region has its own host of the console.
+can also launch in unlisted regions. The console has a separate host for each region.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Partition:
-    """An AWS partition: its regions, and the end of its console's host names."""
+    """An AWS partition: its regions, and the suffix of its console's host names."""
 
     id: str
     name: str

@@ -1,4 +1,4 @@
-"""List, for a security team, every permission of the Lambda function, and what was customized."""
+"""List every permission of the Lambda function, and every customization, for a security team."""
 
 from collections.abc import Iterable, Iterator
 from html import escape
@@ -24,7 +24,7 @@ def sections(changes: Customization | None) -> dict[str, str]:
 
 
 def notice(changes: Customization | None) -> str:
-    """Return a sentence about who changed the templates; empty if nobody did."""
+    """Return a sentence that names the customization of the templates, or an empty string."""
     return f" Its templates are customized by {mono(changes.by)}." if changes else ""
 
 
@@ -58,7 +58,7 @@ def _documented(found: Iterable[explain.Use]) -> str:
 
 
 def _changed(changes: Customization) -> str:
-    """Return what a customization changes, and which rights it adds."""
+    """Return the places that a customization changes, and the rights that it adds."""
     places = "".join(
         f"<li>{escape(kind.value)}: {mono(each)}</li>"
         for kind, found in changes.places.items()

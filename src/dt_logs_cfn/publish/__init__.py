@@ -1,9 +1,9 @@
-"""Publish a release to S3: plan it as data, then carry the plan out.
+"""Publish a release to S3: plan the steps as data, then carry them out.
 
 In: a `Release` and its `Destination`s. Out: objects in S3, and the result of each step.
 
     Release + Destination ─► plan ─► steps in groups ─► publisher ─► result of each step
 
 A version's objects are written once. `versions.json` and `latest.json` change; they are written
-last, and only over what was just read. Open `plan` first.
+last, and only if nobody has changed them since they were read. Open `plan` first.
 """

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from dt_logs_cfn.errors import PublishError
 from dt_logs_cfn.settings import DNS_SUFFIXES, Settings, Vendor, partition_of
 
-# Virtual-hosted and path style, with and without a region, dual stack too [AWS, "Virtual hosting
+# Virtual-hosted and path style, with and without a region, also dual-stack [AWS, "Virtual hosting
 # of buckets"]. CloudFormation reads templates only from S3, and not from a website endpoint
 # [botocore, CreateStack: TemplateURL].
 _HOST = re.compile(
@@ -32,15 +32,15 @@ class Destination:
 
 
 def destinations(settings: Settings) -> tuple[Destination, ...]:
-    """Return the destinations in `release.cfg`, in its order of partitions.
+    """Return the destinations that the settings name, sorted by partition.
 
-    Raises PublishError for a base URL that is not S3's, or is in another partition.
+    Raises PublishError for a base URL that is not S3's, or belongs to another partition.
     """
     return tuple(destination(vendor) for vendor in settings.vendors if vendor.base_url)
 
 
 def destination(vendor: Vendor) -> Destination:
-    """Return the destination in a vendor's base URL. Raises PublishError."""
+    """Return the destination that a vendor's base URL names. Raises PublishError."""
     parts = urlsplit(vendor.base_url)
     found = _HOST.fullmatch(parts.hostname or "")
     if found is None:
@@ -63,10 +63,10 @@ def destination(vendor: Vendor) -> Destination:
 def chosen(
     known: tuple[Destination, ...], bucket: str, prefix: str | None, region: str | None
 ) -> Destination:
-    """Return the destination with a bucket, after checking the other options.
+    """Return the destination with this bucket, after checking the prefix and the region.
 
-    Raises PublishError. Templates, links and `verify` use the base URL, so a release can be
-    published only there.
+    Templates, links and `verify` use the base URL, so a release can be published only there. Raises
+    PublishError.
     """
     found = next((each for each in known if each.bucket == bucket), None)
     if found is None:

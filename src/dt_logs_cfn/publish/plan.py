@@ -1,9 +1,9 @@
-"""Plan a publication as data: groups of steps, one group after the other.
+"""Plan a publication as data: groups of steps that run one after the other.
 
 `--dry-run` prints the steps that the publisher carries out. The first upload claims the version:
-SHA256SUMS covers every other byte of the release, so of several publishers with different bytes
-only one continues. Nothing points to a version until all of it was uploaded, and fetched again as
-a customer would fetch it.
+SHA256SUMS covers every other file of the release, so only one of several publishers with different
+bytes continues. Nothing points to a version until every file was uploaded, and then fetched as a
+customer would fetch it.
 """
 
 from dataclasses import dataclass, field
@@ -28,10 +28,10 @@ _TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True)
 class Upload:
-    """Write an object unless it exists; the same bytes are accepted, and others are a failure.
+    """Write an object unless it exists; accept the same bytes, and fail for other bytes.
 
-    `signs` is set for a signature: the bytes that it signs. Any valid signature of them is
-    accepted, because most keys sign differently each time.
+    For a signature, `signs` has the signed bytes. Any valid signature of them is accepted, because
+    most keys sign differently each time.
     """
 
     key: str
@@ -42,7 +42,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class Compare:
-    """Fetch a file by its public URL and compare it; verify it instead if it `signs` something."""
+    """Fetch a file by its public URL; compare it, or verify it as the signature of `signs`."""
 
     name: str
     content: bytes = field(repr=False)
@@ -67,7 +67,7 @@ class Withdraw:
 
 @dataclass(frozen=True)
 class Point:
-    """Point `latest.json` to a version, or if None, from a withdrawn version to an earlier one."""
+    """Point `latest.json` to a version; None replaces a withdrawn version with an earlier one."""
 
     version: str | None
 
@@ -144,7 +144,7 @@ def told(step: Step, destination: Destination) -> str:
 
 
 def content_type(name: str) -> str:
-    """Return the media type of a file of a release, by its name."""
+    """Return the media type of a release file, from its name."""
     return _TYPES.get(name.rpartition(".")[2], _TEXT)
 
 

@@ -26,7 +26,7 @@ Signer = Callable[[bytes, bytes], "str | None"]  # returns the signer of these b
 
 @dataclass(frozen=True)
 class Done:
-    """What was done at a destination: the result of each step, and the failure if it stopped."""
+    """The results at a destination: one for each finished step, and the failure, if any."""
 
     destination: Destination
     results: tuple[tuple[Step, str], ...]
@@ -40,7 +40,7 @@ def publish(
     signer: Signer,
     progress: Progress,
 ) -> tuple[Done, ...]:
-    """Carry out each plan at its destination; repeatable, also after an interruption.
+    """Carry out each plan at its destination; repeatable, even after an interruption.
 
     A failed destination does not stop the others; its result holds the failure.
     """
@@ -60,7 +60,7 @@ def publish(
     pool = ThreadPoolExecutor(max(1, len(plans)))
     try:
         return tuple(pool.map(carry_out, plans))
-    finally:  # after the last step or Ctrl-C: running calls may end, and no new one begins
+    finally:  # after the last step or Ctrl-C: running calls may finish, and no new call begins
         stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -118,7 +118,7 @@ class _Run:
         )
 
     def _signed(self, content: bytes | None, signature: bytes) -> str | None:
-        """Return who signed some content, if it is a file that is signed."""
+        """Return the signer of some content, or None without content or a valid signature."""
         return self.signer(content, signature) if content is not None else None
 
     def _changed(self, change: Callable[[Catalogue], Catalogue]) -> str:
@@ -138,7 +138,7 @@ class _Run:
         return result
 
     def _pointed(self, step: Point) -> str:
-        """Point to a version; try again if it is withdrawn meanwhile."""
+        """Point `latest.json` to a version; try again if the version is withdrawn meanwhile."""
 
         def changed(found: bytes | None) -> bytes | None:
             if found is None and step.version is None:

@@ -11,7 +11,7 @@ from dt_logs_cfn.publish.publisher import Done
 
 
 class Progress:
-    """Counts the finished steps of each destination on stderr."""
+    """Shows and counts the finished steps of each destination on stderr."""
 
     def __init__(self, plans: Mapping[Destination, Plan]) -> None:
         self._totals = {each: sum(map(len, plan)) for each, plan in plans.items()}

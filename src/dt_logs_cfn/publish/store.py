@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Result = Literal["created", "there already", "changed"]
 
-# S3's answers if a write's condition does not hold: the object exists, or somebody else wrote
+# S3's error codes if a write's condition does not hold: the object exists, or somebody else wrote
 # at the same time [AWS, "Conditional writes"].
 _TAKEN = frozenset(("PreconditionFailed", "412"))
 # NoSuchKey: the object that If-Match names was deleted.
@@ -50,8 +50,8 @@ class Store:
     def create(self, upload: Upload, as_good: Callable[[bytes], bool] | None = None) -> Result:
         """Write an object unless it exists; repeatable.
 
-        S3 checks the SHA-256 before it stores anything. Other bytes are never overwritten:
-        `as_good` accepts them, or PublishError is raised. Raises ClientError.
+        S3 checks the SHA-256 before it stores anything. An existing object is never overwritten.
+        Raises ClientError, and PublishError for other bytes that `as_good` does not accept.
         """
         request = self._request(upload.key, upload.content, FOR_EVER)
         request["IfNoneMatch"] = "*"
@@ -73,11 +73,11 @@ class Store:
     def change(
         self, key: str, change: Callable[[bytes | None], bytes | None]
     ) -> tuple[Result, bytes | None]:
-        """Replace an object with what `change` returns for it; return the new content.
+        """Replace an object's content with the result of `change`; return the outcome and content.
 
-        If somebody else has written it since, it is read and changed again. None means no
-        object. If `change` returns None or the same content, nothing is written. Raises
-        PublishError if others keep writing, and ClientError.
+        If somebody else writes the object meanwhile, it is read and changed again. None means that
+        there is no object. If `change` returns None or the same content, nothing is written. Raises
+        ClientError, and PublishError if others keep writing.
         """
         for number in range(_TRIES):
             there = self._index(key)
@@ -100,7 +100,7 @@ class Store:
         raise self._contended(key)
 
     def read(self, key: str) -> bytes | None:
-        """Return one of the two objects that change, or None if it does not exist."""
+        """Return the content of `versions.json` or `latest.json`, or None if it does not exist."""
         found = self._index(key)
         return found.content if found else None
 
@@ -125,7 +125,7 @@ class Store:
         return "changed"
 
     def _index(self, key: str) -> aws.S3Object | None:
-        """Return one of the two objects that change. Raises PublishError if it is too large."""
+        """Return `versions.json` or `latest.json`. Raises PublishError if it is too large."""
         found = aws.read_object(self.s3, self.bucket, key, self.owner, LIMIT)
         if found and len(found.content) > LIMIT:
             raise PublishError(

@@ -1,6 +1,6 @@
-"""Build everything that a vendor releases, in memory and only from the settings.
+"""Build all files of a vendor's release, in memory and only from the settings.
 
-The same settings give the same bytes on every machine: clock, paths and environment do not matter.
+The same settings give the same bytes on every machine; clock, paths and environment do not matter.
 So a customer can rebuild a release and compare every byte.
 """
 
@@ -33,7 +33,7 @@ _NAMES = {
     TemplateKind.SERVICE_ROLE: "cloudformation-role.template.json",
 }
 
-# The limit of CreateStack's TemplateBody; CloudFormation reads a larger one only from S3.
+# The limit of CreateStack's TemplateBody; CloudFormation reads a larger template only from S3.
 TEMPLATE_LIMIT = 51_200
 
 
@@ -44,8 +44,8 @@ Templates = Mapping[TemplateKind, Mapping[str, Any]]
 class Release:
     """The files of one version, by their POSIX names inside its folder.
 
-    `warnings` are sentences about what needs attention soon. `customized_by` names the function
-    that changed the templates, as MODULE:FUNCTION, or is empty.
+    `warnings` are sentences about problems that need attention soon. `customized_by` names the
+    function that changed the templates, as MODULE:FUNCTION, or is empty.
     """
 
     version: str
@@ -55,7 +55,7 @@ class Release:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of SHA256SUMS, and so of every file."""
+        """The SHA-256 of SHA256SUMS, which covers every other file."""
         return sha256(self.files[CHECKSUMS])
 
     @property
@@ -72,12 +72,12 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
     """Build every file of a release, in memory.
 
     `customize` is called with each template, a `troposphere.Template`, and its `TemplateKind`. It
-    may add resources, outputs, parameters, conditions, tags, and statements to the service role.
-    It may change the function, but not its code, handler or role. It runs twice. The release
-    records its name.
+    may add resources, outputs, parameters, conditions, tags, and statements to the service role. It
+    may change the function, but not its code, handler or role. It runs twice for each template. The
+    release records its name.
 
-    Repeatable: equal arguments give equal bytes. Raises BuildError if a template is larger than
-    the 51,200 bytes that CloudFormation accepts directly, or if `customize` does what it may not.
+    Repeatable: equal arguments give equal bytes. Raises BuildError if a template is larger than the
+    51,200 bytes that CloudFormation accepts directly, or if `customize` makes any other change.
 
     >>> release = build_release(Settings((Vendor("aws", "111122223333"),)))
     >>> len(release.files["dt-logs-analysis.template.json"]) < 51_200
@@ -111,7 +111,7 @@ def build_release(settings: Settings, customize: Customize | None = None) -> Rel
 
 
 def sha256(content: bytes) -> str:
-    """Return the SHA-256 of some content in the form that SHA256SUMS has."""
+    """Return the SHA-256 of some content, in the format of SHA256SUMS."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -120,7 +120,7 @@ def size_warnings(
 ) -> tuple[str, ...]:
     """Return a sentence for each template that is larger than 90 % of CloudFormation's limit.
 
-    Raises BuildError if one exceeds the limit.
+    Raises BuildError if a template exceeds the limit.
     """
     warnings = []
     for name, content in templates.items():
@@ -138,7 +138,7 @@ def size_warnings(
 def _what_to_shorten(
     template: bytes, settings: Settings, excess: int, changes: Customization | None
 ) -> str:
-    """Return what to shorten: a setting, if all settings together use at least the excess."""
+    """Return the fix: shorten the longest setting, if shorter settings could suffice."""
     places = {
         text: (name, vendor.partition)
         for vendor in settings.vendors
@@ -153,7 +153,7 @@ def _what_to_shorten(
 
 
 def _text(kind: TemplateKind, template: Mapping[str, Any]) -> bytes:
-    """Return a template's published form. A stack's must be small, so its lines are longer."""
+    """Return a template's published form. A stack template must be small, so its lines are long."""
     if kind is TemplateKind.SERVICE_ROLE:
         return canonical.dumps(template).encode()
     return canonical.dumps(template, indentation="", width=240).encode()

@@ -1,11 +1,11 @@
-"""The list of published versions, `versions.json`, and `latest.json`: data, and how they change.
+"""Model `versions.json` (the list of published versions) and `latest.json`, and change them.
 
 `versions.json` has an entry for each version, the newest first:
 
     {"versions": [{"version": "1.0.0", "sha256sums": "…", "revision": "…", "published": "…",
                    "withdrawn": {"at": "…", "reason": "…"}}]}
 
-`latest.json` has {"version", "sha256sums", "url"}; the version is null if all are withdrawn.
+`latest.json` has {"version", "sha256sums", "url"}, or {"version": null} if it names none.
 """
 
 import json
@@ -28,7 +28,7 @@ _LONGEST = 500
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """When (UTC) and why a version was withdrawn."""
+    """The time (UTC) of a version's withdrawal, and the reason."""
 
     at: str
     reason: str
@@ -40,7 +40,7 @@ class Withdrawn:
 
 @dataclass(frozen=True)
 class Entry:
-    """A version: the SHA-256 of its SHA256SUMS, its source's revision, when it was published."""
+    """A version, with the SHA-256 of its SHA256SUMS, its source's revision and its release time."""
 
     version: str
     sha256sums: str
@@ -60,7 +60,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Every version that was published, once each, the newest first."""
+    """Every published version, once, the newest first."""
 
     entries: tuple[Entry, ...] = ()
 
@@ -72,13 +72,13 @@ class Catalogue:
         object.__setattr__(self, "entries", tuple(ordered))
 
     def find(self, version: str) -> Entry | None:
-        """Return a version's entry, if it was published."""
+        """Return a version's entry, or None if it was not published."""
         return next((each for each in self.entries if each.version == version), None)
 
     def entered(self, entry: Entry) -> "Catalogue":
         """Return the catalogue with a version added; an existing entry stays.
 
-        Raises PublishError for a version that has other contents there, or was withdrawn.
+        Raises PublishError for a version that is listed with other contents, or was withdrawn.
         """
         found = self.find(entry.version)
         if found is None:
@@ -97,7 +97,7 @@ class Catalogue:
     def withdrawn(self, version: str, withdrawal: Withdrawn) -> "Catalogue":
         """Return the catalogue with a version marked as withdrawn; an existing mark stays.
 
-        Raises PublishError if the version is not there.
+        Raises PublishError if the version is not listed.
         """
         found = self.find(version)
         if found is None:
@@ -113,8 +113,9 @@ class Catalogue:
     def latest(self, current: str | None, candidate: str | None) -> Entry | None:
         """Return the new entry of `latest.json`, from its current version and a candidate.
 
-        It moves to the candidate, but never back to an older version. If the current version was
-        withdrawn, it goes back to the newest earlier version that was not.
+        An older candidate does not replace the current version. If the current version was
+        withdrawn, the newest of the candidate and the earlier versions replaces it; versions that
+        were withdrawn do not count.
         """
         found = [self.find(each) for each in (current, candidate) if each]
         good = [each for each in found if each and not each.withdrawn]
@@ -134,10 +135,10 @@ class Catalogue:
 
     @classmethod
     def parse(cls, content: bytes, lenient: bool = False) -> "Catalogue":
-        """Read a catalogue that is not trusted. Raises PublishError.
+        """Parse an untrusted catalogue. Raises PublishError.
 
         `lenient` ignores fields that a later version of this project may add to an entry. Only
-        readers may use it, because a writer would lose them.
+        readers may use it, because a writer would lose these fields.
         """
         try:
             entries = _loaded(content)["versions"]
@@ -147,7 +148,7 @@ class Catalogue:
 
 
 def pointer(entry: Entry | None, url: str) -> dict[str, object]:
-    """Return `latest.json` for an entry at a base URL."""
+    """Return the content of `latest.json` for an entry at a base URL."""
     if entry is None:
         return {"version": None}
     sums, version = entry.sha256sums, entry.version
@@ -155,7 +156,7 @@ def pointer(entry: Entry | None, url: str) -> dict[str, object]:
 
 
 def pointed(content: bytes) -> str | None:
-    """Return the version in a `latest.json`. Raises PublishError."""
+    """Return the version that a `latest.json` names, or None. Raises PublishError."""
     try:
         version: str | None = _loaded(content)["version"]
         if version is not None:

@@ -1,4 +1,4 @@
-"""Write a release to disk, completely or not at all, and compare it with what the source builds."""
+"""Write a release to disk, completely or not at all, and compare a folder with a release."""
 
 import difflib
 import fcntl
@@ -31,8 +31,8 @@ def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     """Write the release to `out/<version>` and return that folder.
 
     A reader finds the old release, the new one, or for a moment none, but never a mixture. Writing
-    the same release again changes nothing. Raises ReleaseError if `out` cannot be written, or the
-    folder has something that is not a release.
+    the same release again changes nothing. Raises ReleaseError if `out` cannot be written, or if
+    the folder already exists and is not a release.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as out:
@@ -42,12 +42,12 @@ def write_release(release: Release, out: str | os.PathLike[str]) -> Path:
     """
     out = Path(out)
     target = out / release.version
-    # A link stays, and its target is replaced; Path.resolve may raise for a circular link.
+    # Keep a link, and replace its target. Path.resolve may raise for a circular link.
     place = Path(os.path.realpath(target))
     try:
         out.mkdir(parents=True, exist_ok=True)
         handle = os.open(out, os.O_RDONLY)
-        try:  # other builds wait for this lock, which ends with the process
+        try:  # other builds wait for this lock; the end of the process releases it
             fcntl.flock(handle, fcntl.LOCK_EX)
             if not place.is_dir() or compare(release, place):
                 _replace(place, release.files)
@@ -87,8 +87,8 @@ def compare(release: Release, folder: str | os.PathLike[str]) -> tuple[Differenc
 def read_files(folder: Path) -> dict[str, bytes]:
     """Read every file below a folder, by its relative POSIX name.
 
-    An entry that cannot be a file, such as a pipe or a broken link, counts as an empty file. Raises
-    ReleaseError if the folder does not exist or cannot be read.
+    An entry that is neither a file nor a folder, such as a pipe or a broken link, counts as an
+    empty file. Raises ReleaseError if the folder does not exist or cannot be read.
     """
     if not folder.is_dir():
         raise ReleaseError(f"{folder} is not a folder.", "Make it with `dt-logs-cfn build`.")
@@ -134,7 +134,7 @@ def _remove(*folders: Path) -> None:
 
 
 def write_files(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write files by their relative names, with the folders that they need. Raises OSError."""
+    """Write files by their relative names, and make the folders for them. Raises OSError."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
-"""The release that the installed version builds, with the settings in its package.
+"""Build the templates of the installed version, with the settings in its package.
 
-The package contains the vendor's `release.cfg`. In a checkout, the file at the top is a link to it.
+The package contains the vendor's `release.cfg`. In a checkout, `release.cfg` at the top is a link
+to that file.
 """
 
 from collections.abc import Mapping
@@ -21,8 +22,8 @@ def installed_settings() -> Settings:
 
 @cache
 def installed_templates(customize: Customize | None = None) -> Mapping[str, str]:
-    """Build the templates from those settings, once, by their names in a release.
+    """Return the templates for these settings, by their names in a release; build them once.
 
-    Raises SettingsError, BuildError, and what `customize` raises.
+    Raises SettingsError and BuildError; the latter also if `customize` fails.
     """
     return build_release(installed_settings(), customize).templates

@@ -1,7 +1,7 @@
 """Read and write `build/RELEASED`, the list of released versions, which never change.
 
-It has the checksum of each version's SHA256SUMS, which has those of its files. So `sha256sum -c`
-checks everything, in any clone.
+The list has the checksum of each version's SHA256SUMS, which has the checksums of the version's
+files. So `sha256sum -c` can check every file, in any clone.
 """
 
 import re
@@ -36,7 +36,7 @@ def released(out: Path) -> dict[str, str]:
 
 
 def is_released(release: Release, out: Path) -> bool:
-    """Return whether exactly these files are marked as released.
+    """Return whether the release is marked as released, with exactly these files.
 
     Raises ReleaseError if other files are marked for this version.
     """
@@ -50,7 +50,7 @@ def is_released(release: Release, out: Path) -> bool:
 
 
 def mark(release: Release, out: Path) -> bool:
-    """Mark a release as released; repeatable. Return whether it was not marked before.
+    """Mark a release as released, and return whether the mark is new; repeatable.
 
     Raises ReleaseError if other files of the version are marked, or the list cannot be written.
     """
@@ -70,7 +70,7 @@ def mark(release: Release, out: Path) -> bool:
 
 
 def changed(out: Path) -> tuple[str, ...]:
-    """Return the files that differ from the release, as names below `out`.
+    """Return the files that differ from their released version, as names below `out`.
 
     Raises ReleaseError if the list, or a released version, cannot be read.
     """

@@ -1,8 +1,8 @@
-"""Check templates with cfn-lint for all its regions, with our rules, and with AWS's validator.
+"""Check templates with cfn-lint for all of its regions, our rules, and AWS's validator.
 
-AWS's cloudformation-validate is used only if it is installed: its wheels exist for some platforms
-only. cfn-lint reads its rules once for all templates, which takes longer than applying them. It
-uses no configuration from the user's home, the working directory or the template.
+AWS's cloudformation-validate is used only if it is installed, because it has wheels only for some
+platforms. cfn-lint reads its rules once for all templates, because reading them takes longer than
+applying them. It ignores configuration in the user's home, the working directory and the template.
 """
 
 import os
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 VALIDATOR = "cloudformation_validate"
 _SEVERITIES: Mapping[str, Severity] = {"FATAL": "error", "ERROR": "error", "WARN": "warning"}
-# False findings of the validator, by rule and a part of the text, and why they are false.
+# False findings of the validator, by rule and a part of the message, and why they are false.
 EXPLAINED = {
     ("W1030", "default ''"): "The property is set only if the parameter is not empty (Fn::If); the"
     " rule tries the default without the condition.",
@@ -37,9 +37,9 @@ EXPLAINED = {
 
 
 def lint_templates(templates: Release | Mapping[str, str], today: date) -> tuple[Finding, ...]:
-    """Check templates with cfn-lint and our own rules, and return the findings.
+    """Check templates with cfn-lint, our rules and, if installed, the validator; return findings.
 
-    Pass a release, or the texts of templates by name. `today` decides whether a runtime ends soon.
+    Pass a release, or the text of templates by name. `today` decides whether a runtime ends soon.
     Takes seconds. Raises VerifyError or SettingsError for a text that is not one of our templates.
 
     >>> from datetime import date
@@ -70,9 +70,9 @@ def runtime_ends() -> dict[str, date]:
 
 
 def validate(templates: Mapping[str, str]) -> list[Finding]:
-    """Return the validator's errors and warnings that are not explained, for texts by name.
+    """Return the validator's errors and warnings for templates, except those in EXPLAINED.
 
-    A template that it cannot check, for example because of a malformed `Fn::If`, is a finding.
+    A template that the validator cannot check, such as one with a malformed `Fn::If`, is a finding.
     """
     from cloudformation_validate import RegoEngine
 

@@ -1,7 +1,7 @@
-"""A release for customers' own pipelines: Terraform modules, and parameters for a StackSet.
+"""Make the files for customers' own pipelines: Terraform modules, and parameters for a StackSet.
 
-The folder `terraform` has the modules, except for what follows from the template's parameters and
-outputs. That takes the place of names like @VARIABLES@.
+The folder `terraform` has the modules. Names like @VARIABLES@ in them stand for the parts that
+depend on the template's parameters and outputs.
 """
 
 import re
@@ -23,7 +23,7 @@ STACK_SET_PARAMETERS = "stackset-parameters.json"
 _FOLDER = Path(__file__).parent / "terraform"
 _LOAD_BALANCERS = "LoadBalancerArns"
 
-# A precondition fails the plan; otherwise Terraform would ignore the value.
+# The precondition fails the plan; otherwise Terraform would ignore the value.
 _PRECONDITION = """\
     precondition {
       condition     = var.privileges == "least-privilege" || (%s)
@@ -37,7 +37,7 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class _Variable:
-    """A parameter of the template as a variable in Terraform."""
+    """A template parameter as a Terraform variable."""
 
     parameter: str
     declared: Mapping[str, Any]
@@ -48,7 +48,7 @@ class _Variable:
 
     @property
     def type(self) -> str:
-        """The type in Terraform; CloudFormation has more types of strings and lists."""
+        """The Terraform type; CloudFormation has more types of strings and lists."""
         kind: str = self.declared["Type"]
         if kind == "CommaDelimitedList" or kind.startswith("List<"):
             return "list(string)"
@@ -60,12 +60,12 @@ class _Variable:
 
     @property
     def value(self) -> str:
-        """An expression for the parameter's value, which is never a list."""
+        """A Terraform expression for the parameter's value, which is never a list."""
         return f'join(",", var.{self.name})' if self.is_list else f"var.{self.name}"
 
     @property
     def default(self) -> str:
-        """The default in CloudFormation's form, which is never a list."""
+        """The default as CloudFormation takes it, which is never a list."""
         value = str(self.declared["Default"])
         return value if self.type == "number" else hcl_string(value)
 
@@ -89,10 +89,10 @@ class _Variable:
 def pipeline_files(template: Mapping[str, Any], documented: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the Terraform modules and the StackSet's parameters, by file name.
 
-    The templates are the stack's as plain data: the least-privilege one, which has all parameters,
-    and the documented one. The modules have a variable for each parameter, and are formatted as
-    `terraform fmt` does. A StackSet covers all load balancers, because an ARN belongs to one
-    account. Raises BuildError for a parameter that Terraform cannot have, or that only the
+    The arguments are stack templates as plain data: the least-privilege one, which has all
+    parameters, and the documented one. The modules have a variable for each parameter, and are
+    formatted as by `terraform fmt`. A StackSet covers all load balancers, because an ARN belongs to
+    one account. Raises BuildError for a parameter that Terraform cannot have, or that only the
     documented template has.
     """
     for name in sorted(documented["Parameters"].keys() - template["Parameters"].keys()):
@@ -116,7 +116,7 @@ def pipeline_files(template: Mapping[str, Any], documented: Mapping[str, Any]) -
 def _stack_set_parameters(template: Mapping[str, Any]) -> str:
     """Return every parameter in the format of the AWS CLI's `--parameters file://…`.
 
-    A parameter without a default is empty, and CloudFormation refuses it until it is filled in.
+    A parameter without a default is empty; CloudFormation refuses it until somebody fills it in.
     """
     values = {name: str(each.get("Default", "")) for name, each in template["Parameters"].items()}
     values[_LOAD_BALANCERS] = EVERY_LOAD_BALANCER
@@ -131,7 +131,7 @@ def _module(
     values: Mapping[str, str],
     documented: Mapping[str, Any],
 ) -> str:
-    """Return a module. Raises BuildError for a variable that Terraform does not accept."""
+    """Return a Terraform module. Raises BuildError for a variable that Terraform refuses."""
     lacking = [name for name in values if name not in documented["Parameters"]]
     optional = [e for e in variables if e.parameter in lacking and "Default" in e.declared]
     unset = " && ".join(f"{each.value} == {each.default}" for each in optional) or "true"

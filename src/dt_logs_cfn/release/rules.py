@@ -1,4 +1,4 @@
-"""Check a template with our own rules: what cfn-lint does not know, and what we promise.
+"""Check a template with our own rules, which cover our promises and add to cfn-lint's checks.
 
 Each rule is a function from a template to findings, which are plain data. An action may be allowed
 on `*` only if the model gives a reason.
@@ -37,7 +37,7 @@ Severity = Literal["error", "warning"]
 class Finding:
     """One thing to correct in a template.
 
-    `path` names the place by its keys, joined with `/`, and is empty for the template as a whole.
+    `path` has the keys of the place, joined with `/`, and is empty for the template as a whole.
 
     >>> str(Finding("it.json", "Resources/Alarm", "E3002", "error", "It has no such property."))
     'it.json:Resources/Alarm: error E3002: It has no such property.'
@@ -101,9 +101,10 @@ def transform(subject: Subject) -> Iterator[Finding]:
 
 
 def literals(subject: Subject) -> Iterator[Finding]:
-    """Find what is bound to one partition or account.
+    """Find strings that are bound to one partition or account.
 
-    Metadata and parameters are not checked, except patterns: a vendor's account is a default there.
+    Metadata and parameters, except parameters' patterns, are not checked, because a vendor's
+    account is a default there.
     """
     for path, text in strings(dict(subject.content)):
         if path[0] == "Metadata" or path[-1] == "ZipFile":
@@ -125,7 +126,7 @@ def descriptions(subject: Subject) -> Iterator[Finding]:
 
 
 def wildcards(subject: Subject) -> Iterator[Finding]:
-    """Find `*`, except in documented permissions and for actions without a resource level."""
+    """Find permissions that are too wide or cannot be checked, except the documented ones."""
     documented = list(statements(plain(execution_policies.documented(STACK))))
     for path, statement in statements_in(subject.section("Resources")):
         if statement not in documented:
@@ -141,7 +142,7 @@ def wildcards(subject: Subject) -> Iterator[Finding]:
 
 
 def runtime(subject: Subject) -> Iterator[Finding]:
-    """Find a runtime that AWS ends within half a year."""
+    """Find a runtime that AWS ends within half a year, or whose end is unknown."""
     for name, resource in subject.section("Resources").items():
         match resource:
             case {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": str(used)}}:
@@ -159,7 +160,7 @@ def runtime(subject: Subject) -> Iterator[Finding]:
 
 
 def unscoped_actions() -> dict[str, str]:
-    """Return the actions without a resource level in AWS, and why the model needs them."""
+    """Return the actions without resource-level permissions, and why the model needs them."""
     unscoped = [(each.actions, each.why) for each in GRANTS if each.on is Scope.EVERYTHING]
     unscoped += [(each.actions, each.why) for each in NEEDS if each.on is On.EVERYTHING]
     return {name: why for names, why in unscoped for name in names}
@@ -184,14 +185,14 @@ def _too_wide(statement: Statement) -> Iterator[str]:
 
 
 def _actions(value: Json) -> Iterator[str]:
-    """Yield the actions in `Action`, also those in functions."""
+    """Yield the actions in `Action`, including those in functions."""
     for path, text in strings(value):
         if path[-1:] != ("Ref",) and (":" in text or "*" in text):
             yield text
 
 
 def _resources(value: Json) -> Iterator[str]:
-    """Yield the ARNs in `Resource`, also those in functions and joined lists."""
+    """Yield the ARNs in `Resource`, including those in functions and joined lists."""
     for _, text in strings(value):
         for part in text.split(","):
             if part == "*" or part.startswith("arn:"):

@@ -1,4 +1,4 @@
-"""Define the templates as typed objects, and read templates that others give us.
+"""Define the templates as typed objects, and read untrusted templates.
 
 In: the `Settings`, and the handler's sources.
 Out: troposphere templates, the policies that we publish, and resolved or checked parameter values.
@@ -8,6 +8,6 @@ Out: troposphere templates, the policies that we publish, and resolved or checke
     handler ─► embedding ───┘
 
 Open `templates` first. `customizing` lets a customer's function change a template, and `added`
-tells what that added. `parsing` reads any template, `declared` checks values for its parameters,
-and `intrinsics` resolves its functions.
+finds the additions. `parsing` reads any template, `declared` checks values for its parameters, and
+`intrinsics` resolves its functions.
 """

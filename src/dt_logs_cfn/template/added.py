@@ -1,6 +1,6 @@
-"""Find what a customized template has beyond ours, for its reviewers and for the policy files.
+"""Find the additions of a customized template, for its reviewers and for the policy files.
 
-It compares templates only; the function that changed them does not matter.
+Only templates are compared; the function that changed them does not matter.
 """
 
 import json
@@ -21,9 +21,9 @@ Plain = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class AddedRight:
-    """A policy statement beyond ours: its resource, and what it says, as text.
+    """A policy statement that was added: its resource, and its elements as text.
 
-    `who` is its principal; it is empty in an identity's policy.
+    `who` is the statement's principal, or empty in an identity's policy.
     """
 
     resource: str
@@ -36,7 +36,7 @@ class AddedRight:
 
 @dataclass(frozen=True)
 class Customization:
-    """Who changed a release's templates, where, and which rights were added.
+    """The function that changed a release's templates, the changed places, and the added rights.
 
     A place is a path into the template, followed by "added" or "changed".
     """
@@ -49,7 +49,7 @@ class Customization:
 def customization(
     found: Mapping[TemplateKind, Plain], ours: Mapping[TemplateKind, Plain]
 ) -> Customization | None:
-    """Return how templates differ from ours, or None if nobody customized them."""
+    """Return how templates differ from ours, or None if they were not customized."""
     names = (each["Metadata"][RECORD].get(CUSTOMIZED) for each in found.values())
     by = next(filter(None, names), "")
     if not by:
@@ -62,18 +62,19 @@ def customization(
 
 
 def added_to(template: Plain) -> tuple[AddedRight, ...]:
-    """Return each policy statement that a template has beyond ours of the same settings.
+    """Return each policy statement that a template adds to ours with the same settings.
 
-    Raises VerifyError or SettingsError if a text is not one of our templates.
+    Raises VerifyError or SettingsError if the template is not one of ours.
     """
     source = origin(template)
     return added_rights(template, template_of(source.settings, source.kind).to_dict())
 
 
 def added_rights(found: Plain, ours: Plain) -> tuple[AddedRight, ...]:
-    """Return each policy statement of a template that is not in ours, resource by resource.
+    """Return each policy statement that a template adds to ours, resource by resource.
 
-    Ours has neither managed policies nor policies written as text, so each of those is added.
+    Ours has neither managed policies nor policies written as text, so each of those counts as
+    added.
     """
     return tuple(
         AddedRight(
@@ -94,10 +95,11 @@ def added_rights(found: Plain, ours: Plain) -> tuple[AddedRight, ...]:
 
 
 def added_service_statements(found: Plain, ours: Plain) -> list[Any]:
-    """Return the statements that the service role has beyond ours, as a policy file has them.
+    """Return the statements that the service role adds to ours, in the form of a policy file.
 
     Placeholders like `${Region}` stand for values that differ from stack to stack. Raises
-    BuildError for a CloudFormation function or a text that a policy file cannot express.
+    BuildError for a policy written as text, or a CloudFormation function that a file cannot
+    express.
     """
     parameters = {name: f"${{{name}}}" for name in found["Parameters"]}
     pseudo = {f"AWS::{name}": f"${{{name}}}" for name in ("StackId", "StackName", "URLSuffix")}
@@ -135,7 +137,7 @@ def _managed(policy: Json) -> dict[str, Any]:
 
 
 def _written(policy: Json) -> list[dict[str, Any]]:
-    """Return the statements of a policy written as text; if it is not JSON, one with the text."""
+    """Return the statements of a policy written as text; without any, one that quotes the text."""
     text = _text(policy)
     try:
         found = [each for _, each in statements_in(json.loads(text))]

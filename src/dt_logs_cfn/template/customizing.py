@@ -1,8 +1,8 @@
-"""Let a customer's function change a template, within limits, so that it can be rebuilt.
+"""Let a customer's function change a template, within limits, so that others can rebuild it.
 
-The function gets a template and its kind. It may add to the template, and change how the Lambda
-function is set up. What we promise about our own resources stays. Whoever has the function can
-rebuild the same template.
+The function receives a template and its kind. It may add to the template, and change the settings
+of the Lambda function. It may not change what we promise about our own resources. Anyone who has
+the function can rebuild the same template.
 """
 
 import json
@@ -23,7 +23,7 @@ from dt_logs_cfn.template.templates import CUSTOMIZED, RECORD, TemplateKind, tem
 Customize = Callable[[Template, TemplateKind], None]
 
 _SECTIONS = ("Conditions", "Mappings", "Outputs", "Parameters", "Resources", "Rules")
-# What makes the function ours: its code, its entry point, and the role that `explain` describes.
+# The properties that make the function ours; `explain` describes the role.
 _PROMISED = ("Code", "Handler", "Role")
 
 
@@ -32,8 +32,9 @@ def built(
 ) -> dict[str, Any]:
     """Return a template as plain data, changed by `customize` if there is one.
 
-    A changed template records `name`, or else the name of `customize`. Raises BuildError if
-    `customize` fails, changes what it may not, or gives another template when it runs again.
+    A changed template records `name` or, if that is empty, the name of `customize`. Raises
+    BuildError if `customize` fails, makes a forbidden change, or gives another template when it
+    runs again.
     """
     ours: dict[str, Any] = template_of(settings, kind).to_dict()
     if customize is None:
@@ -52,7 +53,7 @@ def built(
                 f"{by} removes or changes {'/'.join(path)} in the {kind.value} template.",
                 "Only add to the template; docs/library.md lists what a customization may change.",
             )
-    if text != json.dumps(ours):  # the Terraform modules depend on the order, too
+    if text != json.dumps(ours):  # the Terraform modules also depend on the order of keys
         found["Metadata"][RECORD][CUSTOMIZED] = name or by
     return found
 
@@ -64,10 +65,10 @@ def name_of(customize: Customize) -> str:
 
 
 def _customized(customize: Customize, template: Template, kind: TemplateKind) -> str:
-    """Return a changed template as JSON, in its own order, which the Terraform modules keep.
+    """Change a template, and return it as JSON in its own order, which the Terraform modules keep.
 
-    Raises BuildError for any failure: this is a customer's code, and troposphere raises errors of
-    many types for it.
+    Raises BuildError for any failure, because a customer's code, and troposphere with it, may raise
+    errors of many types.
     """
     by = name_of(customize)
     try:
@@ -86,7 +87,7 @@ def _customized(customize: Customize, template: Template, kind: TemplateKind) ->
         )
     try:
         found = template.to_dict()
-        canonical.dumps(found)  # json.dumps raises for values that JSON cannot hold
+        canonical.dumps(found)  # raises for fractions, and for values that JSON cannot hold
         return json.dumps(found)
     except Exception as error:
         raise BuildError(
@@ -100,7 +101,7 @@ def _shown(error: BaseException) -> str:
 
 
 def _may(path: Path, what: str) -> bool:
-    """Return whether a customer may make a change to our template."""
+    """Return whether a customer may make this change to our template."""
     match path:
         case (section,) | (section, _) if section in _SECTIONS:
             return what == "added"

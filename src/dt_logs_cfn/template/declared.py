@@ -1,4 +1,4 @@
-"""Read a template's parameters, and resolve their values as CloudFormation does; pure."""
+"""Read a template's parameters, and resolve their values as CloudFormation does."""
 
 import re
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ def default(parameter: Mapping[str, Json]) -> str | None:
 def complete(
     template: Mapping[str, Json], given: Mapping[str, str], kept: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return each parameter's value: the one given, kept or by default, if there is one."""
+    """Return the parameters' values: given, otherwise kept, otherwise default; omit any other."""
     known = {**kept, **given}
     values = {name: known.get(name, default(each)) for name, each in declared(template).items()}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def split(parameter: Mapping[str, Json], value: str) -> list[str] | str:
-    """Return a value as CloudFormation passes it on: a list as its stripped items."""
+    """Return a value as CloudFormation passes it on; for a list, the stripped items."""
     if parameter.get("Type") != "CommaDelimitedList":
         return value
     return [each.strip() for each in value.split(",")]

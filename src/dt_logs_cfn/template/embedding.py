@@ -1,9 +1,10 @@
-"""The handler in a template: handler.zip as text, in a few lines of Python that import it.
+"""Embed the handler in a template: handler.zip as text, in a few lines of Python that import it.
 
 `Code.ZipFile` takes text, and a template may have 51,200 bytes, so every byte counts. The zip's
-members are stored, and the whole zip is one bz2 stream, because sources repeat each other; unlike
-deflate's, the bytes of bz2 do not depend on how Python was built. Base85 takes 6 % less than
-base64. Its `$` becomes a comma: CloudFormation and other tools substitute `${`.
+members are not compressed, and the whole zip is one bz2 stream, because the sources have much text
+in common. Unlike deflate's output, bz2's does not depend on how Python was built. Base85 takes 6 %
+fewer bytes than base64. Its `$` becomes a comma, because CloudFormation and other tools substitute
+`${`.
 """
 
 import base64
@@ -44,7 +45,7 @@ from dt_logs_handler.main import handler
 """
 _BEFORE, _AFTER = _BOOTSTRAP.split("{}")
 
-# Far more than a template can hold, and little enough to be unpacked without harm.
+# Far more than a template can hold, and little enough to unpack safely.
 _LARGEST = 4 * 1024 * 1024
 _NAME = re.compile(rf"{PACKAGE}/[a-z0-9_]{{1,64}}\.py")
 _FIX = "Take the template from a release of this project."
@@ -52,9 +53,9 @@ _FIX = "Take the template from a release of this project."
 
 @cache
 def handler_files() -> Mapping[str, bytes]:
-    """Return the sources that Lambda gets, by their names in the zip, sorted.
+    """Return the sources for Lambda by their names in the zip, sorted by name.
 
-    They are the repository's after `strip_docs`.
+    They are the repository's sources after `strip_docs`.
     """
     found = {
         f"{PACKAGE}/{entry.name}": strip_docs(entry.read_text("utf-8")).encode()
@@ -66,7 +67,7 @@ def handler_files() -> Mapping[str, bytes]:
 
 @cache
 def handler_zip() -> bytes:
-    """Return the zip that Lambda imports: the same bytes wherever it is made.
+    """Return the zip that Lambda imports, with the same bytes on every machine.
 
     >>> import io, zipfile
     >>> "dt_logs_handler/main.py" in zipfile.ZipFile(io.BytesIO(handler_zip())).namelist()
@@ -77,7 +78,7 @@ def handler_zip() -> bytes:
 
 @cache
 def handler_sha256() -> str:
-    """Return the SHA-256 of `handler_zip`: a stack's output names the handler by it."""
+    """Return the SHA-256 of `handler_zip`, by which a stack's output identifies the handler."""
     return hashlib.sha256(handler_zip()).hexdigest()
 
 
@@ -89,10 +90,10 @@ def bootstrap(archive: bytes) -> str:
 
 
 def extract(code: str) -> bytes:
-    """Return the zip in a function's code, which may come from anywhere; check it with `unpack`.
+    """Return the zip in a function's untrusted code; check the zip with `unpack`.
 
-    The code is compared with the bootstrap and never run. It is decompressed to a few megabytes
-    at most. Raises VerifyError.
+    The code is compared with the bootstrap and never run. At most a few megabytes are decompressed.
+    Raises VerifyError.
     """
     payload = code[len(_BEFORE) : len(code) - len(_AFTER)]
     if len(code) > _LARGEST or code != f"{_BEFORE}{payload}{_AFTER}":
@@ -108,9 +109,9 @@ def extract(code: str) -> bytes:
 
 
 def unpack(archive: bytes) -> dict[str, bytes]:
-    """Return the sources in a zip that may come from anywhere.
+    """Return the sources in an untrusted zip.
 
-    Accepts only what `handler_zip` could have made, byte for byte: no other paths, nothing
+    Accepts only a zip that `handler_zip` could have made, byte for byte: no other paths, nothing
     compressed, nothing hidden between the entries, only text. Raises VerifyError.
     """
     try:
@@ -119,14 +120,14 @@ def unpack(archive: bytes) -> dict[str, bytes]:
             for entry in entries:
                 if not _NAME.fullmatch(entry.filename):
                     raise VerifyError(f"The handler has a file {entry.filename[:80]!r}.", _FIX)
-            # The entries of a zip bomb are compressed, or lie on top of each other.
+            # The entries of a zip bomb are compressed or overlap.
             compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
             if compressed or sum(entry.file_size for entry in entries) > len(archive):
                 raise VerifyError("The handler's zip unpacks to more than it holds.", _FIX)
             found = {entry.filename: opened.read(entry) for entry in entries}
         for content in found.values():
             content.decode()
-    # ValueError: an offset or size that cannot be, or something that is not UTF-8.
+    # ValueError: an impossible offset or size, or content that is not UTF-8.
     except (zipfile.BadZipFile, EOFError, RuntimeError, OSError, ValueError) as error:
         raise VerifyError("The handler's zip is damaged.", _FIX) from error
     if _pack(found) != archive:

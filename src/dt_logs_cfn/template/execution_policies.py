@@ -1,4 +1,4 @@
-"""Make the Lambda's policy: as documented, or the least that its steps need."""
+"""Make the policy of the Lambda's role: as documented, or the least that its steps need."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ LOG_GROUP = "DTLogsAnalysisLambdaLogGroup"
 
 
 def own_bucket(place: PolicyTarget) -> str:
-    """Return the ARN pattern of the buckets that a stack may create and name itself."""
+    """Return the ARN pattern of the buckets that a stack may create under generated names."""
     return f"arn:{place.partition}:s3:::{NAME}-{_TAG}-{place.account}-{place.region}*"
 
 
@@ -37,8 +37,8 @@ def own_bucket(place: PolicyTarget) -> str:
 class PolicyLimits:
     """The resources that the least-privilege policy names.
 
-    Each is a text, a troposphere function that makes one, or a list of either. `log_group` is the
-    ARN of the function's log group, ending in `:*`. `endpoint` is the vendor's https URL or SQS
+    Each is a string, a troposphere function that returns one, or a list of either. `log_group` is
+    the ARN of the function's log group, ending in `:*`. `endpoint` is the vendor's https URL or SQS
     queue ARN. The defaults fit any stack: its own account, the buckets that the handler names
     itself, and every bucket of the account for existing logs.
 
@@ -58,8 +58,8 @@ class PolicyLimits:
 def execution_policy(privileges: Privileges, limits: PolicyLimits | None = None) -> PolicyDocument:
     """Return the policy of the Lambda's role.
 
-    Without `limits` it refers to the stack template's parameters and conditions. With them it
-    works in any stack. The documented policy has no limits.
+    Without `limits`, the least-privilege policy refers to the stack template's parameters and
+    conditions. With `limits`, it works in any stack. The documented policy ignores `limits`.
 
     >>> policy = execution_policy(Privileges.DOCUMENTED)
     >>> [len(statement.Action) for statement in policy.Statement]
@@ -74,7 +74,7 @@ def execution_policy(privileges: Privileges, limits: PolicyLimits | None = None)
 
 
 def refresh_policy(limits: PolicyLimits | None = None) -> PolicyDocument:
-    """Return the least-privilege role's additional permissions if a schedule runs the function.
+    """Return the permissions that the least-privilege role also needs for a RefreshSchedule.
 
     >>> [statement.Sid for statement in refresh_policy().Statement]
     ['OwnStack']
@@ -126,7 +126,7 @@ def least_privilege(
         sid = "".join(word.title() for word in scope.value.split("-"))
         if others := sorted(names - {_SUBSCRIBE}):
             found.append(allow(others, resource, condition, sid))
-        if _SUBSCRIBE in names:  # only the vendor's endpoint
+        if _SUBSCRIBE in names:  # allow only the vendor's endpoint
             vendor = {"sns:Endpoint": limits.endpoint, "sns:Protocol": ["https", "sqs"]}
             only = Condition(StringEquals(vendor))
             found.append(allow([_SUBSCRIBE], resource, only, "Subscribe"))
@@ -134,7 +134,7 @@ def least_privilege(
 
 
 def _by_parameters() -> PolicyLimits:
-    """Return the limits that the stack template's parameters decide."""
+    """Return the limits that the stack template's parameters set."""
     own = own_bucket(STACK)
     named = Sub("arn:${AWS::Partition}:s3:::${LogBucketName}")
     return PolicyLimits(
@@ -148,10 +148,11 @@ def _by_parameters() -> PolicyLimits:
 
 
 def _only_named(own: str) -> Resource:
-    """Return the ARNs of the buckets that parameters name, and of the stack's own.
+    """Return the ARNs of the stack's own buckets, and of the buckets that parameters name.
 
-    CloudFormation has no loop, but a delimiter can hold the start of an ARN. It must be a literal,
-    so the partition is a wildcard; the account in the condition exists in only one.
+    CloudFormation has no loop, but a delimiter can hold the start of an ARN. The delimiter must be
+    a literal, so the partition is a wildcard; the account in the condition belongs to only one
+    partition.
     """
     before = ",arn:*:s3:::"
     return Split(

@@ -1,4 +1,4 @@
-"""What each permission of the Lambda is for, and what it may not do, as data."""
+"""Explain, as data, each permission of the Lambda, and what the Lambda may not do."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from dt_logs_cfn.template.grants import GRANTS
 from dt_logs_cfn.template.policies import policy_document
 from dt_logs_handler.documents import texts
 
-# What a security team asks about first. No statement of the policy allows it.
+# A security team asks about these first. No statement of the policy allows them.
 REFUSED = (
     "reading any object: without s3:GetObject, the function cannot read a log",
     "writing or deleting an object, except Elastic Load Balancing's test file",
@@ -73,7 +73,7 @@ def rights() -> list[Right]:
 
 
 def uses() -> list[Use]:
-    """Return every action of the documented role, and the handler's use of it."""
+    """Return every action of the documented role, with the handler's use of the action."""
     return [
         Use(action, str(statement["Resource"]), _steps(action))
         for statement in policy_document("lambda-execution-documented")["Statement"]
@@ -82,14 +82,14 @@ def uses() -> list[Use]:
 
 
 def s3_actions() -> tuple[int, int]:
-    """Return how many of the actions that awacs knows `s3:*` allows, and how many are used."""
+    """Return how many S3 actions awacs knows, all allowed by `s3:*`, and how many are used."""
     known = [each for each in vars(awacs.s3).values() if isinstance(each, Action)]
     used = {action for grant in GRANTS for action in grant.actions if action.startswith("s3:")}
     return len(known), len(used)
 
 
 def _steps(action: str) -> tuple[str, ...]:
-    if action == "logs:CreateLogGroup":  # the least-privilege stack creates it itself
+    if action == "logs:CreateLogGroup":  # the least-privilege stack itself creates the log group
         return ("Lambda creates the function's log group",)
     if action.endswith("*"):
         start = action[:-1]

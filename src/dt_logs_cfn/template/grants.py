@@ -1,6 +1,6 @@
-"""What each step of the handler may do: the table behind the least-privilege role.
+"""List the permissions of each step of the handler: the table behind the least-privilege role.
 
-The privilege tests fail for a call that is not listed here, and for a line that no step needs.
+The privilege tests fail for a call that is not listed here, and for an entry that no step needs.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Scope(Enum):
-    """What a grant applies to; the generator turns each into ARNs and conditions."""
+    """The scope of a grant; the generator turns it into ARNs and conditions."""
 
     EVERYTHING = "everything"  # the action has no resource-level permissions
     LOAD_BALANCERS = "load-balancers"  # application load balancers of the account and region
@@ -23,7 +23,7 @@ class Scope(Enum):
 
 @dataclass(frozen=True)
 class Grant:
-    """The IAM actions that one step needs, on what, and why."""
+    """The IAM actions that one step needs, with their scope and the reason."""
 
     step: str
     actions: tuple[str, ...]

@@ -17,8 +17,8 @@ NO_VALUE = object()
 class ResolvedTemplate:
     """A template with values for its parameters, in a partition, region and account.
 
-    `made` has the attributes of existing resources, by logical ID; `Ref` is one of them. `pseudo`
-    has further pseudo parameters.
+    `made` has the attributes of existing resources by logical ID, including `Ref`. `pseudo` has
+    further pseudo parameters.
     """
 
     template: Mapping[str, Any]

@@ -17,7 +17,7 @@ def children(value: Json) -> Iterator[tuple[str, Json]]:
 
 
 def mappings(value: Json, path: Path = ()) -> Iterator[tuple[Path, dict[str, Json]]]:
-    """Yield every object in a value, outermost first."""
+    """Yield every object in a value with its path, the outermost first."""
     if isinstance(value, dict):
         yield path, value
     for key, item in children(value):
@@ -25,7 +25,7 @@ def mappings(value: Json, path: Path = ()) -> Iterator[tuple[Path, dict[str, Jso
 
 
 def strings(value: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Yield every text in a value, except keys."""
+    """Yield every string in a value with its path, except keys."""
     if isinstance(value, str):
         yield path, value
     for key, item in children(value):
@@ -35,7 +35,7 @@ def strings(value: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
 def differences(found: Json, expected: Json, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Yield each path at which two values differ, and how: added, missing or changed.
 
-    A number never equals a boolean, as in JSON and unlike in Python.
+    As in JSON, but unlike in Python, a number never equals a boolean.
     """
     if type(found) is type(expected) and isinstance(found, dict | list):
         ours, theirs = dict(children(expected)), dict(children(found))

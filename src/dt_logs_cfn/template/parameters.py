@@ -1,8 +1,8 @@
-"""The parameters of the templates: what a customer may choose, and what is refused at once.
+"""The templates' parameters: a customer's choices, and the values that CloudFormation refuses.
 
 CloudFormation matches a pattern against a whole value, or against each item of a list (an empty
-list has one empty item). Its regular expressions are Java's; these mean the same in Python. The
-handler checks everything again, because an older stack may send it anything.
+list has one empty item). Its regular expressions are Java's; ours mean the same in Python. The
+handler checks every value again, because an older stack may send any value.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,14 @@ from dt_logs_handler.request import ReadScope
 
 _LIST = "CommaDelimitedList"
 _TAG = r"(?![Aa][Ww][Ss]:)[^=]{1,128}=.{0,256}"
-# The characters that IAM allows, without those that have a meaning in an ARN.
+# The characters that IAM allows, except those with a meaning in an ARN.
 _PATH = "/([A-Za-z0-9+=,.@_-]+/)*"
-# EventBridge wants the singular for one [EventBridge guide, schedule expressions].
+# EventBridge requires the singular after 1 [EventBridge guide, schedule expressions].
 _RATE = r"rate\((1 (hour|day)|([2-9]|[1-9][0-9]{1,3}) (hours|days))\)"
 _BOUNDARY = rf"{ARN}:iam::({ACCOUNT_ID}|aws):policy/[!-~]+"
 
-# How CloudFormation's console groups the parameters. It shows the others, which few customers
-# need, under a title of its own.
+# The groups of parameters in CloudFormation's console. The console shows the other parameters,
+# which few customers need, under its own title.
 Groups = Mapping[str, tuple[str, ...]]
 STACK_GROUPS: Groups = {
     "What Data Theorem sent you": ("DataTheoremAccountId", "NotificationEndpoint"),
@@ -59,7 +59,7 @@ SERVICE_ROLE_GROUPS: Groups = {
 
 
 def stack_parameters(default: Vendor | None, privileges: Privileges) -> list[Parameter]:
-    """Return the parameters of a stack; a vendor's account and endpoint become their defaults."""
+    """Return the parameters of a stack; a vendor's account and endpoint become defaults."""
     least = privileges is Privileges.LEAST_PRIVILEGE
     return [
         *_vendor(default),

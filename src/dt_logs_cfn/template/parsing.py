@@ -1,4 +1,4 @@
-"""Read an untrusted template; nothing in it is run."""
+"""Read an untrusted template, without running anything in it."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from dt_logs_handler.documents import Json
 # The largest template that CloudFormation accepts, from S3.
 LIMIT = 1_000_000
 
-# Ours have a dozen levels; many more would exceed the recursion limit.
+# Our templates have a dozen levels; many more would exceed the recursion limit.
 MOST_LEVELS = 100
 
 _FIX = "Give the template as it was published; it may be damaged or another file."
@@ -27,7 +27,7 @@ def read_template(path: Path) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the content of a file that may be a template. Raises VerifyError as above."""
+    """Return the bytes of a file. Raises VerifyError if it cannot be read or is too large."""
     try:
         with path.open("rb") as file:
             content = file.read(LIMIT + 1)
@@ -49,7 +49,7 @@ def decoded(content: bytes, name: str) -> str:
 
 
 def parse_template(text: str, name: str = "This") -> dict[str, Json]:
-    """Return a template as JSON values; `name` is what an error calls it.
+    """Return a template as JSON values; errors call it `name`.
 
     A duplicate name in an object is refused, because a reader may see one value and CloudFormation
     the other. Raises VerifyError if the text is not a JSON object with resources.

@@ -33,10 +33,10 @@ def policy_document(
     stack_name: str = "${StackName}",
     notification_endpoint: str = "${NotificationEndpoint}",
 ) -> dict[str, Any]:
-    """Return one of POLICY_NAMES, with a placeholder for each value that is not given.
+    """Return the policy `name` as plain data, with a placeholder for each value not given.
 
-    `role_name` includes the role's path, without the leading slash. Raises KeyError for another
-    name.
+    `role_name` includes the role's path, without the leading slash. Raises KeyError for a name that
+    is not in POLICY_NAMES.
     """
     place = PolicyTarget(partition, region, account)
     role = place.arn("iam", f"role/{role_name}")

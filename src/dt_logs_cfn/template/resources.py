@@ -25,7 +25,7 @@ REFRESH_RULE = "DTLogsAnalysisRefreshRule"
 REFRESH_PERMISSION = "DTLogsAnalysisRefreshPermission"
 SERVICE_ROLE = "DTLogsAnalysisCloudFormationRole"
 
-# The outputs, which the handler returns whenever it succeeds.
+# The stack's outputs, which the handler returns whenever it succeeds.
 ANSWERS = (
     "LogBuckets",
     "TopicArns",
@@ -57,9 +57,9 @@ class DTLogsAnalysis(CustomResource):  # type: ignore[misc]  # troposphere ships
 def stack_resources(privileges: Privileges, function: FunctionSettings) -> list[Any]:
     """Return a stack's resources.
 
-    With the documented privileges, these are exactly the three promised resources. With the least
+    With the documented privileges, these are exactly the three promised resources. With least
     privilege, the stack also creates the function's log group, because that role may not. A
-    RefreshSchedule adds the rule and the permission that run the function.
+    RefreshSchedule adds the rule that runs the function, and the permission for it.
     """
     role, code = _execution_role(privileges), _function(function)
     resources = [role, code, _invocation(privileges)]
@@ -138,7 +138,7 @@ def _invocation(privileges: Privileges) -> DTLogsAnalysis:
 
 
 def _schedule() -> list[Any]:
-    """Return the rule that runs the function on a schedule, and the permission that it needs.
+    """Return the rule that runs the function on a schedule, and the permission for the rule.
 
     EventBridge replaces `<time>` with the event's time, in quotes [EventBridge guide, input
     transformers].

@@ -1,7 +1,7 @@
-"""The service role's policies: what CloudFormation may do for the stack.
+"""Make the service role's policies, under which CloudFormation acts for the stack.
 
 The documented policy is published as promised. It cannot run the stack on AWS, because it lacks
-`iam:PassRole` and `lambda:InvokeFunction`. The lifecycle policy can, from Create to Delete.
+`iam:PassRole` and `lambda:InvokeFunction`. The lifecycle policy can run it, from Create to Delete.
 """
 
 from collections.abc import Sequence
@@ -25,19 +25,19 @@ ROLE, FUNCTION, LOG_GROUP, RULE, PERMISSION, CUSTOM = (
 
 
 class On(Enum):
-    """The kind of resource that a permission is for."""
+    """The kind of resource to which a permission applies."""
 
     ROLE = "Role"
     PASSED_ROLE = "PassedRole"
     FUNCTION = "Function"
     LOG_GROUP = "LogGroup"
     RULE = "Rule"
-    EVERYTHING = "Everything"  # AWS has no resource level for the action
+    EVERYTHING = "Everything"  # the action has no resource-level permissions
 
 
 @dataclass(frozen=True)
 class Need:
-    """Actions that CloudFormation uses for one of our resource types, and what for."""
+    """Actions that CloudFormation uses for one of our resource types, and their purpose."""
 
     resource_type: str
     actions: tuple[str, ...]
@@ -45,8 +45,8 @@ class Need:
     why: str
 
 
-# What the handlers in CloudFormation's registry schemas declare for the properties that we set,
-# for the stack's tags and for tagging. A read handler reads every property, set or not.
+# The actions that the handlers in CloudFormation's registry schemas declare for the properties that
+# we set, for the stack's tags and for tagging. A read handler reads every property, set or not.
 _NEEDS = {
     (ROLE, On.ROLE): {
         "create the execution role": "iam:CreateRole",
@@ -107,7 +107,7 @@ NEEDS = tuple(
 )
 
 
-# What customers were promised.
+# The actions that customers were promised.
 _DOCUMENTED_ON_ROLE = (
     "iam:CreateRole iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies"
     " iam:ListRolePolicies iam:PutRolePolicy"
@@ -143,8 +143,8 @@ def service_role_policy(
 ) -> PolicyDocument:
     """Return the policy under which CloudFormation runs the stack.
 
-    `role`, `function`, and each of `log_groups` and `rules` are ARNs, as text or as a troposphere
-    function that makes one; they may end in `*`. "documented" is the policy that customers were
+    `role`, `function`, and each of `log_groups` and `rules` are ARNs, as strings or troposphere
+    functions that return one; they may end in `*`. "documented" is the policy that customers were
     promised. It cannot run the stack on AWS, and ignores log groups and rules. "lifecycle" can
     create, read, update, delete and roll back each of our resources, with stack tags and a
     permissions boundary. It may pass the role only to Lambda. With a RefreshSchedule, it needs

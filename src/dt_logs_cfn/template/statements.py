@@ -1,4 +1,4 @@
-"""Parts of every policy: actions by awacs's names, ARNs, statements and documents."""
+"""Make the parts of every policy: actions that awacs knows, ARNs, statements and documents."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,12 +16,12 @@ from dt_logs_handler.documents import Json, listed
 Resource = Any
 
 EVERYTHING = ("*",)
-_EFFECT = re.compile(r'"Effect"\s*:')  # in JSON, only a policy statement has it
+_EFFECT = re.compile(r'"Effect"\s*:')  # in JSON, only a policy statement has this key
 
 
 @dataclass(frozen=True)
 class PolicyTarget:
-    """Where a policy applies, and how a string with placeholders becomes a value there."""
+    """The place where a policy applies; `text` turns a string with placeholders into a value."""
 
     partition: str
     region: str
@@ -29,7 +29,7 @@ class PolicyTarget:
     text: Callable[[str], Resource] = str
 
     def arn(self, service: str, resource: str) -> Resource:
-        """Return an ARN in the place's account and, unless the service is global, its region."""
+        """Return an ARN with the region and account that ARNs of the service have."""
         match service:
             case "s3":
                 scope = ":"
@@ -40,14 +40,14 @@ class PolicyTarget:
         return self.text(f"arn:{self.partition}:{service}:{scope}:{resource}")
 
 
-# CloudFormation fills in the values of the stack.
+# CloudFormation fills in the stack's values.
 STACK = PolicyTarget("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}", Sub)
 
 
 def actions(names: Iterable[str]) -> list[Action]:
     """Return awacs's constants for names like `s3:GetObject`.
 
-    Raises AttributeError for an action that awacs does not know, so that a typo cannot be built.
+    Raises AttributeError for an action that awacs does not know, so that a typo fails the build.
     """
     return [_action(name) for name in names]
 
@@ -83,7 +83,7 @@ class CompactPolicy(PolicyDocument):
 
 
 def statements_in(value: Json) -> Iterator[tuple[Path, dict[str, Json]]]:
-    """Yield each policy statement in a value, also below an `Fn::If`, with the path to it."""
+    """Yield each policy statement in a value, even below an `Fn::If`, with its path."""
     return ((path, found) for path, found in mappings(value) if "Effect" in found)
 
 
@@ -100,7 +100,8 @@ def policy_texts(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
 def managed_policies(template: Mapping[str, Json], value: Json) -> Iterator[tuple[Path, Json]]:
     """Yield each managed policy attached in a value, with the path to the list that names it.
 
-    Policies that are resources of the template are left out, because it has their statements.
+    Policies that are resources of the template are left out, because the template has their
+    statements.
     """
     own = [{"Ref": name} for name, _ in children(template.get("Resources"))]
     for path, found in mappings(value):
@@ -121,7 +122,7 @@ def plain(policy: PolicyDocument) -> dict[str, Any]:
 
 
 def _is_text(value: Json) -> bool:
-    """Return whether a value is a text, or a function that makes one; `Fn::If` only chooses."""
+    """Return whether a value is a string or a function that makes one; `Fn::If` does not count."""
     if isinstance(value, dict):
         return len(value) == 1 and any(k != "Fn::If" and k.startswith("Fn::") for k in value)
     return isinstance(value, str)

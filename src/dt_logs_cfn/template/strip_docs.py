@@ -1,7 +1,8 @@
-"""Remove from Python sources what only readers and type checkers need.
+"""Remove the parts of Python sources that only readers and type checkers need.
 
-Every byte of a template counts. Patterns cut, because syntax trees take a sixth of a build's time,
-and `ast.unparse` writes other bytes in each version of Python. The tests compare the syntax trees.
+Every byte of a template counts. Patterns find these parts, because syntax trees take a sixth of a
+build's time, and `ast.unparse` writes other bytes in each version of Python. The tests compare the
+syntax trees.
 """
 
 import re
@@ -13,7 +14,7 @@ _FOR_TYPE_CHECKERS = re.compile(rb"^if TYPE_CHECKING:\n(?: .*\n|\n)+", re.MULTIL
 _SIGNATURE = re.compile(
     rb"^( *)((?:async )?def .*?)(?=: \.\.\.\n|:\n\n?\1 )", re.MULTILINE | re.DOTALL
 )
-_BRACKETS = rb"\[(?:[^\[\]]|\[(?:[^\[\]]|\[(?:[^\[\]]|\[[^\[\]]*\])*\])*\])*\]"  # four deep
+_BRACKETS = rb"\[(?:[^\[\]]|\[(?:[^\[\]]|\[(?:[^\[\]]|\[[^\[\]]*\])*\])*\])*\]"  # up to four deep
 _PARAMETER = re.compile(
     rb"(?<=[(*, ])([^\s(*,:=]+): (?:[^\[\](),=\"]|\"[^\"]*\"|" + _BRACKETS + rb")+?(?= = |,|\)|\n)"
 )
@@ -23,21 +24,21 @@ _INDENTATION = re.compile(rb"^(?:    )+", re.MULTILINE)
 _BLOCK = re.compile(rb"(class|(?:async )?def) ")
 _VARIABLE = re.compile(rb"(\t*[\w.]+): (?!\.\.\.)[^=]+?( = .*)?")
 _OPENING, _CLOSING = (b"(", b"[", b"{"), (b")", b"]", b"}")
-# Where a comma before the closing bracket does not make a tuple.
+# The brackets in which a trailing comma does not make a tuple.
 _CALL_LIST_OR_SET = re.compile(rb"(?:\w\(|(?<!\w)\[|\{)$")
-_LONGEST = 244  # the most columns of a joined line
+_LONGEST = 244  # the maximum length of a joined line
 _BLANK_LINES = re.compile(rb"\n(?: *\n)+(?=( *(?:async|def|class|@))?)")
 
 
 def strip_docs(source: str) -> str:
     """Return a module's source without docstrings, comments and annotations.
 
-    A dataclass needs its fields' annotations, so those become `...`. `if TYPE_CHECKING` blocks and
-    imports for annotations go as well, and blank lines but one before each function and class; tabs
-    indent, and most statements are on one line. What runs stays as it was written; a body that is
-    only a docstring becomes `...`. The source must be formatted by ruff, and none of its strings
-    may have a line feed, or a `#` after two spaces. The bytes do not depend on the version of
-    Python.
+    A dataclass needs its fields' annotations, so those become `...`. `if TYPE_CHECKING` blocks,
+    imports for annotations and most blank lines are also removed; one blank line stays before each
+    function and class. Tabs indent, and most statements are on one line. Code that runs does not
+    change; a body that is only a docstring becomes `...`. The source must be formatted by ruff, and
+    none of its strings may have a line feed, or a `#` after two spaces. The bytes do not depend on
+    the version of Python.
     """
     text = _COMMENT.sub(b"", source.encode())
     text = _DOCSTRING.sub(_without_docstring, text)
@@ -51,8 +52,8 @@ def strip_docs(source: str) -> str:
 
 
 def _without_variable_annotations(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Remove the annotations of variables; `...` stands for that of a class's field."""
-    blocks: list[tuple[int, bool]] = []  # the open blocks: their depth, and whether it is a class
+    """Remove the annotations of variables; `...` replaces the annotation of a class's field."""
+    blocks: list[tuple[int, bool]] = []  # each open block's depth, and whether it is a class
     before = b""
     for line in lines:
         depth = len(line) - len(line.lstrip(b"\t"))
@@ -72,9 +73,9 @@ def _without_variable_annotations(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _joined(lines: Iterable[bytes]) -> list[bytes]:
-    """Join the lines of each bracket into one, if that is not too long."""
+    """Join the lines of each pair of brackets into one line, unless it would be too long."""
     joined: list[bytes] = []
-    opened: list[int] = []  # the lines that end with a bracket that is still open
+    opened: list[int] = []  # the positions of lines that end with an open bracket
     for line in lines:
         joined.append(line)
         if opened and line.lstrip()[:1] in _CLOSING:

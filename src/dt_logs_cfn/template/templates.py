@@ -1,11 +1,11 @@
-"""Make the templates from the settings and nothing else.
+"""Make the templates from the settings alone.
 
     Settings ─► parameters ─┐
     GRANTS ─► policies ─────┼─► resources ─► Template
     handler ─► embedding ───┘
 
-Equal settings give equal templates. Each records what it was built from, so anybody can rebuild it
-and compare.
+Equal settings give equal templates. Each template records its origin, so that anybody can rebuild
+it and compare.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ _OPTIONAL_FOR_LEAST_PRIVILEGE = ("LogBucketName", "RefreshSchedule", "ExistingLo
 
 
 class TemplateKind(Enum):
-    """Which template it is: the stack's, with one set of privileges, or the service role's.
+    """A kind of template: the stack's with one set of privileges, or the service role's.
 
     >>> TemplateKind("service-role") is TemplateKind.SERVICE_ROLE
     True
@@ -40,10 +40,10 @@ class TemplateKind(Enum):
 
 @dataclass(frozen=True)
 class Origin:
-    """What a template was built from, by its own record.
+    """The origin of a template, by its own record.
 
     `privileges` is None for the service role's template. `customized_by` names the function that
-    changed it, as MODULE:FUNCTION, or is empty. It is only displayed.
+    changed the template, as MODULE:FUNCTION, or is empty. This name is never used for an import.
 
     >>> Origin("0.1.0", Settings(), Privileges.DOCUMENTED).kind.value
     'documented'
@@ -70,8 +70,8 @@ def template_of(settings: Settings, kind: TemplateKind) -> Template:
 def stack_template(settings: Settings, privileges: Privileges) -> Template:
     """Return the template that onboards load balancers, as a new troposphere object.
 
-    Equal arguments give equal templates. Change the result as you like; to get a release with the
-    change in it, give the change to `build_release`.
+    Equal arguments give equal templates. You may change the result; to release a change, pass it to
+    `build_release` as a function.
 
     >>> template = stack_template(Settings(), Privileges.DOCUMENTED)
     >>> sorted(template.resources)
@@ -93,7 +93,7 @@ def stack_template(settings: Settings, privileges: Privileges) -> Template:
 
 
 def service_role_template(settings: Settings) -> Template:
-    """Return the template of the role through which CloudFormation runs such stacks.
+    """Return the template of the role through which CloudFormation runs these stacks.
 
     >>> sorted(service_role_template(Settings()).parameters)[-1]
     'StackNamePrefix'
@@ -116,9 +116,9 @@ def service_role_template(settings: Settings) -> Template:
 
 
 def origin(template: Mapping[str, object]) -> Origin:
-    """Return what an untrusted template says that it was built from.
+    """Return the origin that an untrusted template records.
 
-    Raises VerifyError if it does not say, and SettingsError if its settings are invalid.
+    Raises VerifyError if it records none, and SettingsError if its settings are invalid.
     """
     metadata = template.get("Metadata")
     record = metadata.get(RECORD) if isinstance(metadata, dict) else None
@@ -138,7 +138,7 @@ def origin(template: Mapping[str, object]) -> Origin:
 def _template(
     description: str, of: Origin, groups: parameters.Groups, declared: list[Parameter]
 ) -> Template:
-    """Return a template with what all have: a record of its origin, parameters and conditions."""
+    """Return a template with the common parts: its recorded origin, parameters and conditions."""
     record = {"Version": of.version, "Settings": of.settings.to_metadata()}
     if of.privileges:
         record["Privileges"] = of.privileges.value

@@ -1,6 +1,6 @@
 """Check whether a template or a handler is one that we released, and who signed it.
 
-In: a file, URL or S3 object, which is not trusted. Out: a `Verdict` and a `Provenance`.
+In: an untrusted file, URL or S3 object. Out: a `Verdict` and a `Provenance`.
 
     source ─► rebuild (build it again and compare) ─► Verdict
            └► provenance (signature, catalogue) ─► Provenance

@@ -1,7 +1,7 @@
 """Fetch a file by its URL without credentials, as a browser or CloudFormation would.
 
-The server is not trusted: only https (or http on this machine), no redirects, a limit of bytes,
-and a time limit.
+The server is not trusted: only https (or http on this machine), no redirects, a size limit and a
+time limit.
 """
 
 import ipaddress
@@ -36,7 +36,7 @@ def fetch(url: str, limit: int) -> bytes:
 
 
 def optional(url: str, limit: int) -> bytes | None:
-    """Return the same as `fetch`, or None if the file does not exist or is not public.
+    """Fetch like `fetch`, but return None if the file does not exist or is not public.
 
     To callers who may not list the bucket, S3 answers 403 for an object that does not exist
     [S3 API, GetObject: Permissions].
@@ -92,7 +92,7 @@ def _pool(proxy: str) -> urllib3.PoolManager:
 
 
 def _proxy(url: str) -> str:
-    """Return the proxy that this machine, like curl, uses for a URL; empty if there is none."""
+    """Return the proxy that is configured on this machine for a URL, or an empty string."""
     parts = urlsplit(url)
     if _is_here(parts.hostname or "") or proxy_bypass(parts.netloc):
         return ""
@@ -114,7 +114,7 @@ def _body(url: str, answer: urllib3.BaseHTTPResponse, limit: int, end: float) ->
 
 
 def _why(error: Exception) -> str:
-    """Return why nothing came, in words where they are known."""
+    """Return the reason for a failed request, in words if we have them."""
     reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
     match reason:
         case urllib3.exceptions.NameResolutionError():

@@ -1,8 +1,8 @@
 """Load a file to verify; check who signed its release, and whether the version was withdrawn.
 
-The file and its neighbours come from disk, a URL or S3, within a limit of bytes. A release's
+The file and its neighbours are read from disk, a URL or S3, within a size limit. A release's
 SHA256SUMS lists its files, and SHA256SUMS.sig signs that list. `versions.json`, beside the
-release's folder, lists the versions and the withdrawn ones.
+release's folder, lists the published versions and marks the withdrawn ones.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})")
 
 @dataclass(frozen=True)
 class Source:
-    """A file to verify, which is not trusted: its path or URL for display, and its bytes.
+    """An untrusted file to verify: its path or URL for display, and its bytes.
 
-    `beside` returns a file by its name relative to the file's folder, or None; it raises the same
-    errors as reading the file. `remote` means that others may have put it there.
+    `beside` returns a file by its name relative to this file's folder, or None; it raises the same
+    errors as reading this file. `remote` is true if others may have put this file there.
     """
 
     name: str
@@ -48,10 +48,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the neighbouring files say about a file.
+    """The facts about a file that its neighbouring files show.
 
-    `state` is the signature's, with `signature` as its text. `standing` is the version's, with
-    `told` as its text. If a signature is `required`, a missing or unchecked one is a finding.
+    `signature` describes the signature's `state` in words, and `told` the version's `standing`. If
+    a signature is `required`, a missing or unchecked one is a finding.
     """
 
     state: State
@@ -62,7 +62,7 @@ class Provenance:
 
     @property
     def sound(self) -> bool:
-        """Whether there is no finding against the file."""
+        """True if there is no finding against the file."""
         good = self.state == "signed" or (self.state != "invalid" and not self.required)
         return good and self.standing != "withdrawn"
 
@@ -70,10 +70,10 @@ class Provenance:
 def check(
     source: Source, version: str | None, signers: Signers, required: bool = False
 ) -> Provenance:
-    """Check the signature over a file, and whether its version was withdrawn.
+    """Check a file's signature, and whether the file's version was withdrawn.
 
-    A remote file must be signed if `signers` lists anyone, because anyone who may write there
-    could have removed the signature. Raises the errors of reading the neighbouring files.
+    A remote file must be signed if `signers` lists anyone, because anyone who may write to its
+    location could have removed the signature. Raises the errors of reading the neighbouring files.
     """
     state, signature = _signature(source, version, signers)
     known, told, entry = standing(source, version)
@@ -134,14 +134,14 @@ def _signature(source: Source, version: str | None, signers: Signers) -> tuple[S
 
 
 def _names(sums: bytes, content: bytes) -> list[str]:
-    """Return the names that SHA256SUMS has for these bytes."""
+    """Return the names that SHA256SUMS gives to these bytes."""
     digest = sha256(content)
     pairs = (line.partition("  ") for line in sums.decode("utf-8", "replace").splitlines())
     return [name for found, _, name in pairs if found == digest and name.isprintable()]
 
 
 def from_file(path: Path) -> Source:
-    """Return a file on disk. Raises VerifyError."""
+    """Read a file on disk. Raises VerifyError."""
 
     def beside(name: str) -> bytes | None:
         other = path.parent / name
@@ -151,7 +151,7 @@ def from_file(path: Path) -> Source:
 
 
 def from_url(url: str) -> Source:
-    """Return the public content of a URL. Raises FetchError."""
+    """Fetch the public content of a URL. Raises FetchError."""
     folder = url.partition("?")[0].rpartition("/")[0]
     return Source(shown_url(url), fetch(url, LIMIT), below_url(folder))
 
@@ -162,9 +162,9 @@ def below_url(folder: str) -> Callable[[str], bytes | None]:
 
 
 def from_s3(path: str, s3: S3Client, owner: str) -> Source:
-    """Return an object `s3://BUCKET/KEY` of an account's bucket.
+    """Read an object `s3://BUCKET/KEY` from an account's bucket.
 
-    Raises VerifyError, and ClientError.
+    Raises VerifyError and ClientError.
     """
     found = _S3.fullmatch(path)
     if found is None:

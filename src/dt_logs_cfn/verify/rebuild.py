@@ -1,8 +1,8 @@
 """Check whether a template from any source is what this release would have built.
 
-The template's Metadata records what it was built from. We rebuild it from that, and compare
+The template's Metadata records its origin. We rebuild the template from that record, and compare
 everything. The template is not trusted: its record is part of the result, sizes are limited, and
-its code is unpacked and read but never run. Nothing that it names is imported: to rebuild a
+its code is unpacked and read but never run. Nothing that it names is imported, so to rebuild a
 customized template, pass the callable.
 """
 
@@ -24,7 +24,7 @@ _CODE = ("Resources", resources.FUNCTION, "Properties", "Code", "ZipFile")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a template records that it was built from, and where it differs from that.
+    """A template's recorded origin, and its differences from a rebuild of that origin.
 
     A difference is a path into the template, or a file of the handler, followed by "added",
     "missing" or "changed".
@@ -38,19 +38,19 @@ class Verdict:
 
     @property
     def identical(self) -> bool:
-        """Whether the template means exactly what this release would have built."""
+        """True if the template means exactly what this release would have built."""
         return not self.differences
 
 
 def verify_template(text: str, customize: Customize | None = None) -> Verdict:
     """Compare a template's text with this release, built from the template's own settings.
 
-    `customize` is the callable that the release was built with, if any. With it, the template is
-    identical; without it, the differences are what it changed. Nothing that the template names is
-    imported or run. White space and the order of keys do not count, as in CloudFormation.
+    `customize` is the callable that the release was built with, if any. With it, a genuine template
+    is identical; without it, the differences are the callable's changes. Nothing that the template
+    names is imported or run. White space and the order of keys do not count, as in CloudFormation.
 
-    Raises VerifyError or SettingsError if the text is not one of our templates, or is from
-    another release, and BuildError if `customize` does what it may not.
+    Raises VerifyError or SettingsError if the text is not one of our templates, or is from another
+    release, and BuildError if `customize` makes a forbidden change.
 
     >>> release = build_release(Settings())
     >>> text = release.templates["dt-logs-analysis.template.json"]
@@ -66,7 +66,7 @@ def verify_template(text: str, customize: Customize | None = None) -> Verdict:
             f"The template is from release {shown_ascii(source.version)}, not {__version__}.",
             "Verify it with that release.",
         )
-    # The template's own name for the customization proves nothing, so it is not compared.
+    # The template's claim about its customization proves nothing, so it is not compared.
     again = built(source.settings, source.kind, customize, source.customized_by)
     return Verdict(source, tuple(_differences(found, again)))
 
@@ -85,7 +85,7 @@ def handler_sources(text: str) -> dict[str, bytes]:
 def handler_differences(archive: bytes) -> tuple[str, ...]:
     """Return the files in which a handler.zip differs from this release's; nothing is run.
 
-    Raises VerifyError for a zip that a release could not have.
+    Raises VerifyError for a zip that no release could contain.
     """
     found, ours = (
         {name: content.decode() for name, content in files.items()}

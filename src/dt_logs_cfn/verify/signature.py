@@ -1,6 +1,6 @@
 """Sign a release's SHA256SUMS and verify the signature with OpenSSH: `ssh-keygen -Y`.
 
-Every machine with git has ssh-keygen (OpenSSH 8.2 or newer). It works offline, and its list of
+Most machines with git have ssh-keygen (OpenSSH 8.2 or newer). It works offline, and its list of
 signers is one file [ssh-keygen(1), ALLOWED SIGNERS]. The folder `signers` has that file and the
 revoked keys.
 """
@@ -15,13 +15,13 @@ from dt_logs_cfn.errors import SigningError
 
 SIGNATURE = "SHA256SUMS.sig"
 NAMESPACE = "dt-logs-cfn"  # signatures for other purposes do not count
-LIMIT = 20_000  # bytes; an RSA key's signature has about two thousand
+LIMIT = 20_000  # bytes; the signature of an RSA key has about two thousand
 _SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Signers:
-    """Who may sign: a file of allowed signers, and a file of revoked public keys or a KRL."""
+    """A file of allowed signers, and a file of revoked public keys or a KRL."""
 
     allowed: Path
     revoked: Path
@@ -47,7 +47,7 @@ class Signers:
 
     @property
     def any(self) -> bool:
-        """Whether the list has a signer."""
+        """True if the list has a signer."""
         lines = self._list(self.allowed).read_text("utf-8").splitlines()
         return any(line.strip() and not line.startswith("#") for line in lines)
 

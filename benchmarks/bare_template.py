@@ -1,4 +1,4 @@
-"""The shortest script that makes one such template, with bare troposphere."""
+"""The shortest script that writes a comparable template with bare troposphere."""
 
 import base64
 import io
@@ -27,7 +27,7 @@ from dt_logs_handler.main import handler
 
 
 def allow(service: str, action: str) -> dict[str, object]:
-    """Return a policy document of one statement."""
+    """Return a policy document with one statement."""
     statement = {"Effect": "Allow", "Action": action}
     where: dict[str, object] = (
         {"Principal": {"Service": service}} if action == "sts:AssumeRole" else {"Resource": "*"}

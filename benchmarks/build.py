@@ -1,9 +1,9 @@
-"""Measure `build` against a bare troposphere script that makes one such template.
+"""Compare the time of `build` with that of a bare troposphere script that writes one template.
 
     python benchmarks/build.py [RUNS]
 
-Both run alternately, in their own processes, so that other load affects both alike.
-Seconds differ between machines, so compare the ratio of the medians. The goal is 2.
+All run alternately, each in its own process, so that other load affects all alike.
+Seconds differ between machines, so compare the ratios of the medians. The goal is at most 2.
 """
 
 import compileall
@@ -38,7 +38,7 @@ def main(runs: int) -> None:
 
 
 def compile_package(name: str) -> None:
-    """Compile to bytecode first, so that the first run is not slower."""
+    """Compile a package to bytecode, so that the first run is not slower."""
     spec = find_spec(name)
     if spec is None or spec.submodule_search_locations is None:
         raise SystemExit(f"{name} is not installed: pip install -e .")
@@ -47,7 +47,7 @@ def compile_package(name: str) -> None:
 
 
 def measure(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, float]:
-    """Return the median wall time of each command, in seconds, by its name."""
+    """Return each command's median wall time in seconds, by its name."""
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(runs):
         for name, arguments in commands.items():

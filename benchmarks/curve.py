@@ -13,7 +13,7 @@ LINES = {
 
 
 def draw(rows: Sequence[Mapping[str, float]], least: Callable[[float], float]) -> str:
-    """Return an SVG of the measured rows, with the shortest time that ELB's limits allow."""
+    """Return an SVG of the measured rows and of the shortest times that ELB's limits allow."""
     highest = 10 ** math.ceil(math.log10(max(row[key] for row in rows for key in LINES)))
     widest = rows[-1]["count"]
 

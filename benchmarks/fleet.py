@@ -2,11 +2,11 @@
 
     python benchmarks/fleet.py [--quick] [--plot FILE.svg]
 
-The account is the emulated one, in memory, with real threads: each call waits for 50 ms, and calls
-beyond what Elastic Load Balancing and S3 let an account make are throttled. Time passes twenty
-times as fast, for the function, the account and their waiting alike; so what the machine computes
-counts twenty times, and the seconds shown are if anything too many. Each size runs in a process of
-its own. Exit code 1 if a bound is missed; `--quick` leaves out the largest size.
+The account is emulated in memory; the threads are real. Each call waits for 50 ms, and calls beyond
+the rate limits of Elastic Load Balancing and S3 are throttled. Time passes twenty times as fast for
+the function and for the account. The machine's own computing therefore counts twenty times, so the
+seconds shown can only be too high. Each size runs in its own process. The exit code is 1 if a bound
+is missed. `--quick` leaves out the largest size.
 """
 
 import argparse
@@ -44,19 +44,19 @@ SIZES = (1, 10, 100, 1000)
 LATENCY = 0.05
 PACE = 20.0
 TIMEOUT = FunctionSettings().timeout
-MOST_MEMORY = 128.0  # MiB that the largest fleet may need more than the smallest
+MOST_MEMORY = 128.0  # MiB by which the largest fleet's memory may exceed the smallest's
 MOST_COLD = 1.15  # relative to importing boto3 and creating three clients
 CALLS_EACH = 3
-# Relative to the shortest time in which ELB's limits allow reading and changing a fleet.
+# Relative to the shortest time that ELB's limits allow for reading and changing a fleet.
 MOST_ABOVE_LIMITS = 1.15
-# (capacity, refill a second) [ELB user guide, "Request throttling for the ELB API"]
+# (capacity, tokens added per second) [ELB user guide, "Request throttling for the ELB API"]
 LIMITS = {"account": (40, 10), "Describe": (40, 10), "Modify": (20, 3)}
-# AWS documents no limit for changes to buckets; this one is far below what users report.
+# AWS documents no limit for changes to buckets; this limit is far below those that users report.
 S3_LIMIT = (20, 10)
 
 
 class Clock:
-    """The time of day, PACE times as fast."""
+    """A clock that runs PACE times as fast as real time."""
 
     def __init__(self) -> None:
         self._begin = time.perf_counter()
@@ -69,7 +69,7 @@ class Clock:
 
 
 class Tokens:
-    """One of AWS's token buckets."""
+    """A token bucket, as AWS uses for throttling."""
 
     def __init__(self, clock: Clock, capacity: float, rate: float) -> None:
         self._clock, self._capacity, self._rate = clock, capacity, rate
@@ -87,7 +87,7 @@ class Tokens:
 
 
 class Service:
-    """The network between: latency for each call and, if enabled, throttling."""
+    """The network to AWS: it delays each call and, if enabled, throttles it."""
 
     def __init__(self, clock: Clock, *, throttled: bool) -> None:
         self.calls: Counter[str] = Counter()
@@ -135,7 +135,7 @@ class Fleet:
         self.throttled, self.workers = throttled, workers
 
     def send(self, kind: str) -> tuple[float, Counter[str]]:
-        """Let the function handle an event; return its seconds and calls."""
+        """Let the function handle an event; return the seconds that it took, and its calls."""
         service = Service(self.clock, throttled=self.throttled)
         bodies: list[bytes] = []
         account = self.account
@@ -164,7 +164,7 @@ class Fleet:
         return seconds, service.calls
 
     def event(self, kind: str) -> dict[str, object]:
-        """Return CloudFormation's event."""
+        """Return CloudFormation's event of this kind."""
         date = datetime.fromtimestamp(self.clock(), timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         return {
             "RequestType": kind,
@@ -184,7 +184,7 @@ class Fleet:
 
 
 def measured(count: int) -> dict[str, float]:
-    """Measure one size, in its own process because its memory is measured."""
+    """Measure one size; must run in its own process, because it measures the process's memory."""
     fleet = Fleet(count, workers=function.WORKERS)
     seconds, calls = fleet.send("Create")
     deleting, _ = fleet.send("Delete")
@@ -204,13 +204,13 @@ def measured(count: int) -> dict[str, float]:
 
 
 def least(count: float) -> float:
-    """Return the seconds that reading and changing a fleet takes at ELB's limits."""
+    """Return the least seconds in which ELB's limits allow reading and changing a fleet."""
     (burst, rate), (changes, changing) = LIMITS["Describe"], LIMITS["Modify"]
     return max(0.0, count - burst) / rate + max(0.0, count - changes) / changing
 
 
 def planned(count: int, at_once: int) -> tuple[float, int]:
-    """Measure `plan` for a fleet: seconds at PACE without throttling, and calls."""
+    """Plan for a fleet without throttling; return the seconds at PACE and the number of calls."""
     fleet = Fleet(count, throttled=False, workers=at_once)
     service = Service(fleet.clock, throttled=False)
     clients = (
@@ -231,7 +231,7 @@ EMBEDDED = "import index; from dt_logs_handler import main; main._clients()"
 
 
 def cold_start(runs: int) -> dict[str, float]:
-    """Return the median CPU seconds of creating the clients, for each way to do it."""
+    """Return the median CPU seconds that each way of creating the clients takes."""
     for package in ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "urllib3"):
         compile_package(package)
     times: dict[str, list[float]] = {CLIENTS: [], EMBEDDED: []}
@@ -314,7 +314,7 @@ def report(rows: Sequence[Mapping[str, float]], cold: Mapping[str, float]) -> li
 
 
 def main() -> int:
-    """Measure and print; return the exit code."""
+    """Print the measurements; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="up to 100 load balancers")
     parser.add_argument("--plot", type=Path, help="write the growth curve there, as SVG")

@@ -1,9 +1,9 @@
-"""Measure `rehearse` with one scenario and with all, as a customer runs it.
+"""Measure `rehearse` with one scenario and with all scenarios, as a customer runs it.
 
     python benchmarks/rehearse.py [RUNS]
 
 Seconds differ between machines. The goals on two cores are 4 s for one scenario and 60 s
-for all. The ratio is to `import boto3` and three clients, in the same run.
+for all. Ratios are relative to importing boto3 and creating three clients in the same run.
 """
 
 import sys

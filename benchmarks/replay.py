@@ -1,10 +1,10 @@
-"""Measure a replay of 100,000 log objects against the bare calls of PublishBatch.
+"""Compare the time of a replay of 100,000 log objects with that of bare calls of PublishBatch.
 
     python benchmarks/replay.py [OBJECTS]
 
-boto3's own clients make the calls; their network is replaced by one that answers after 50 ms. The
-bare calls are PublishBatch by 8 callers at once, ten times the same event, and nothing else.
-The goal is a ratio of 1.3. Exit code 1 if it is missed, or if an object is not announced.
+boto3's own clients make the calls; an emulated network answers each of them after 50 ms. For the
+bare calls, 8 callers at once publish batches of ten equal events. The goal is a ratio of at most
+1.3. The exit code is 1 if it is missed, or if an object is not announced exactly once.
 """
 
 import contextlib
@@ -54,12 +54,12 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 
 
 class Network:
-    """Answers S3's listings of one day's folder, and receives what is published."""
+    """A network that answers S3's listings of one day's folder and counts the published events."""
 
     def __init__(self, folder: str, load_balancer: str, objects: int) -> None:
         self.published = 0
         self.calls = 0
-        self._seen = 0  # the sum of the announced keys' digests, which compares them without a list
+        self._seen = 0  # the sum of the announced keys' digests; comparing it needs no list of keys
         self._lock = threading.Lock()
         name = load_balancer.partition(":loadbalancer/")[2].replace("/", ".")
         self._start = f"{folder}{NUMBER}_elasticloadbalancing_{REGION}_{name}_20261128T1000Z_"
@@ -136,7 +136,7 @@ def _digest(key: str) -> int:
 
 
 class Through:
-    """A client of the emulated account in which another client replaces some methods."""
+    """A client of the emulated account, with some methods of another client."""
 
     def __init__(self, client: object, other: object, *names: str) -> None:
         self._client, self._other, self._names = client, other, names
@@ -162,7 +162,7 @@ class Stacks:
 
 
 def onboarded(account: Account) -> tuple[str, Stacks]:
-    """Let the handler onboard a load balancer; return it and its stack."""
+    """Let the handler onboard a load balancer; return its ARN and a client for its stack."""
     arn = account.add_load_balancer("web")
     template = stack_template(Settings(), Privileges.LEAST_PRIVILEGE).to_dict()
     given = {"LoadBalancerArns": arn, "DataTheoremAccountId": "999988887777"}
@@ -178,7 +178,7 @@ def onboarded(account: Account) -> tuple[str, Stacks]:
 
 
 def bare(client: Any, topic: str, message: str, objects: int) -> float:
-    """Return the seconds of the bare calls: batches of ten, 8 callers, one message."""
+    """Make the bare calls (8 callers, batches of ten, one message); return the seconds."""
     entries = [{"Id": str(number), "Message": message} for number in range(ENTRIES)]
 
     def call(number: int) -> None:
@@ -193,7 +193,7 @@ def bare(client: Any, topic: str, message: str, objects: int) -> float:
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of a replay and the bare calls, the replay's MiB, and whether it was complete."""
+    """The seconds of a replay and of the bare calls; the replay's memory (MiB) and completeness."""
 
     seconds: float
     bare: float
@@ -202,7 +202,7 @@ class Measured:
 
 
 def replayed(objects: int) -> Measured:
-    """Replay this number of objects between two halves of the bare calls."""
+    """Measure a replay of this number of objects, between two halves of the bare calls."""
     account = Account(NUMBER, REGION)
     arn, stacks = onboarded(account)
     prefix = account.world.load_balancers[arn].attributes["access_logs.s3.prefix"]

@@ -1,10 +1,10 @@
-"""Measure how long `--help` takes, compared with a Python that does nothing.
+"""Compare the time of `--help` with that of a Python that does nothing.
 
     python benchmarks/startup.py [RUNS] [OTHER_SOURCES]
 
-All run alternately, in their own processes, so that other load affects all alike.
-`OTHER_SOURCES` is the `src` folder of another version. Its `--help` is measured as well, and the
-ratios are to that; the goal is 1.3.
+All run alternately, each in its own process, so that other load affects all alike.
+`OTHER_SOURCES` is the `src` folder of another version. If it is given, that version's `--help` is
+measured as well, and the ratios are relative to it; the goal is at most 1.3.
 """
 
 import os
@@ -39,7 +39,7 @@ def main(runs: int, other: str) -> None:
 
 
 def measure(commands: Mapping[str, tuple[Sequence[str], str]], runs: int) -> dict[str, float]:
-    """Return the median wall time of each command, in seconds, by its name."""
+    """Return each command's median wall time in seconds, by its name."""
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(runs):
         for name, (arguments, sources) in commands.items():

@@ -1,4 +1,4 @@
-"""The answer to CloudFormation: always sent, within its size, and without secrets."""
+"""The answer to CloudFormation: always sent, within its size limit, and without secrets."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from .request import Properties
     from .run import Outcome
 
-NOTE = "Note: "  # begins a warning that does not affect the logs
-LIMIT = 4096  # bytes of the whole body; CloudFormation refuses a longer one
+NOTE = "Note: "  # starts each warning that does not affect the logs
+LIMIT = 4096  # bytes of the whole body; CloudFormation refuses a longer body
 Send = Callable[[str, bytes], int]  # puts a body to a URL and returns the HTTP status
-Hide = Callable[[str], str]  # removes secrets from a text
+Hide = Callable[[str], str]  # removes secrets from a string
 
 
 def success(
@@ -32,7 +32,7 @@ def success(
     """Return the answer for a request that was carried out, with the outputs' values.
 
     CloudFormation does not show the reason of a success, so the outputs say what was left out or
-    failed. A Delete has no outputs; its reason is for the function's log.
+    failed. A Delete has no outputs; only the function's log shows its reason.
     """
     if properties is None:
         return _body(event, physical_id, "SUCCESS", hide(told(outcome)), {})
@@ -48,7 +48,7 @@ def success(
     data = dict.fromkeys(texts, "")
     room = LIMIT - len(_body(event, physical_id, "SUCCESS", "", data))
     lists = [(name, [hide(each).rstrip(".") for each in items]) for name, items in texts.items()]
-    lists.sort(key=lambda each: _size(",".join(each[1])))  # shortest first: they leave room
+    lists.sort(key=lambda each: _size(",".join(each[1])))  # shortest first, to leave room
     for left, (name, items) in enumerate(lists):
         data[name] = cut(items, room // (len(lists) - left)) or "none"
         room -= _size(data[name])
@@ -63,7 +63,7 @@ def failed(
 
 
 def told(outcome: Outcome) -> str:
-    """Describe what was left out and what stays behind."""
+    """Describe what stays behind, was not read or was not onboarded, and the warnings."""
     parts = {
         "Left in place": outcome.kept,
         "Not looked into": outcome.unread,
@@ -91,9 +91,9 @@ def cut(items: Sequence[str], limit: int) -> str:
 
 
 def metric(name: str, value: int, stack: object, time: float) -> dict[str, object]:
-    """Return the fields of CloudWatch's embedded metric format, for one line of the log.
+    """Return one log line's fields in CloudWatch's embedded metric format.
 
-    `time` is in seconds since 1970. Without a stack, there is no metric.
+    `time` is in seconds since 1970. Without a stack, there are no fields.
     """
     counted = {
         "Namespace": NAME,
@@ -109,7 +109,7 @@ def _size(text: str) -> int:
 
 
 def _shortened(text: str, room: int, end: str = " …") -> str:
-    """Shorten a text so that, with its new end, it needs at most `room` bytes in JSON."""
+    """Shorten a string so that, with `end` appended, it takes at most `room` bytes in JSON."""
     text = text[:room]
     while text and _size(text + end) > room:
         text = text[:-1]
@@ -133,19 +133,19 @@ def _body(
     }
     for name in ("StackId", "RequestId", "LogicalResourceId"):
         value = event.get(name, "")
-        answer[name] = value if len(json.dumps(value)) <= 1024 else ""  # AWS's are shorter
+        answer[name] = value if len(json.dumps(value)) <= 1024 else ""  # AWS's values are shorter
     room = LIMIT - len(json.dumps(answer))
     answer["Reason"] = reason if _size(reason) <= room else _shortened(reason, room)
     return json.dumps(answer).encode()
 
 
 def may_answer(url: str) -> bool:
-    """Return whether a URL can be CloudFormation's: https, or this machine's in an emulation."""
+    """Return whether a URL may be CloudFormation's: https, or http to this machine (emulation)."""
     return bool(re.match(r"https://[^/[]|http://(localhost|127\.0\.0\.1|\[::1])(:\d+)?/", url))
 
 
 def deliver(url: str, body: bytes, send: Send, sleep: Callable[[float], None]) -> bool:
-    """Put the answer to its URL, retry temporary failures, and tell whether it arrived.
+    """Put the answer to its URL, retry temporary failures, and return whether it arrived.
 
     Takes at most half a minute if `send` takes at most five seconds. The URL is a credential, so
     no message contains it.

@@ -1,7 +1,7 @@
-"""Carrying out steps: each reads again before it writes.
+"""Carry out a plan's steps: tolerate some failures, and record the outcomes.
 
-Nothing is decided here; the plan decides. A step changes nothing if its goal is already reached, or
-if somebody else has changed its object since we looked.
+The plan decides what to do. A step changes nothing if its goal is already reached. Changes that
+somebody else has made since we looked are merged or left alone.
 """
 
 from __future__ import annotations
@@ -34,33 +34,33 @@ if TYPE_CHECKING:
     Take = Callable[[model.Step, "Effects"], str]  # takes a step; returns its outcome
     Log = Callable[[model.Step, str], None]  # receives each step and its outcome
 
-_FRESH = 2.0  # seconds for which a policy that was read shows who uses the bucket
+_FRESH = 2.0  # seconds for which a policy that was read counts as current
 
 
 @dataclass
 class Effects:
-    """What a run has done and learnt: its only mutable state.
+    """The only mutable state of a run: what it has done and learnt so far.
 
     `log` is called with each step and its outcome.
     """
 
     aws: Aws
     stack: Stack
-    time: int  # of the event; a later event's registration is not ours
+    time: int  # of the event; registrations of later events are not ours
     log: Log
-    began: bool = False  # a step was taken
-    shared: bool = False  # this run changed a configuration that others may also be changing
-    kept: list[str] = field(default_factory=list)  # what stays behind, as sentences
-    warnings: list[str] = field(default_factory=list)  # what could not be corrected
-    hopeless: list[model.Step] = field(default_factory=list)  # not tried again in this run
+    began: bool = False  # true once a step has begun
+    shared: bool = False  # true if this run changed a configuration that others also change
+    kept: list[str] = field(default_factory=list)  # descriptions of what stays behind
+    warnings: list[str] = field(default_factory=list)  # problems that were not corrected
+    hopeless: list[model.Step] = field(default_factory=list)  # not to be tried again
     made: set[str] = field(default_factory=set)  # buckets that this run created
     gone: set[str] = field(default_factory=set)  # buckets that this run deleted
-    closed: set[str] = field(default_factory=set)  # buckets that ELB could not use
-    before: set[str] = field(default_factory=set)  # buckets where the stack was registered
+    closed: set[str] = field(default_factory=set)  # buckets that denied ELB access
+    before: set[str] = field(default_factory=set)  # buckets with a registration of the stack
     plan: model.Plan = field(default_factory=model.Plan)  # the current plan
-    put: dict[str, str | None] = field(default_factory=dict)  # policies as this run left them
-    failed: dict[str, str] = field(default_factory=dict)  # load balancers that failed, and why
-    answered: dict[str, model.LoadBalancer] = field(default_factory=dict)  # as ELB answered
+    put: dict[str, str | None] = field(default_factory=dict)  # policies that this run put
+    failed: dict[str, str] = field(default_factory=dict)  # reasons, by load balancer
+    answered: dict[str, model.LoadBalancer] = field(default_factory=dict)  # from ELB's answers
     subscriptions: dict[tuple[str, str], str] = field(default_factory=dict)
     _policies: dict[str, tuple[float, str | None]] = field(default_factory=dict)
 
@@ -73,22 +73,22 @@ class Effects:
         return known
 
     def forget(self, bucket: str) -> None:
-        """Read the bucket's policy again the next time."""
+        """Forget a bucket's policy, so that the next use reads it again."""
         self._policies.pop(bucket, None)
 
     def at(self, bucket: str) -> OwnedBucket:
-        """Return a bucket for calls to S3; a new one is not visible everywhere at once."""
+        """Return a bucket for calls to S3; a new bucket is not visible everywhere at once."""
         passing = (BUCKET_SPREADS,) if bucket in self.made else ()
         return OwnedBucket(self.aws, bucket, self.stack.account, passing)
 
     def keep(self, step: model.Step, what: str, harmless: bool = True) -> str:
-        """Record what stays as it is because a step cannot be taken."""
+        """Record a step that cannot be taken and what stays because of that; return the outcome."""
         self.hopeless.append(step)
         (self.kept if harmless else self.warnings).append(what)
         return "kept"
 
     def tolerate(self, step: model.Step, why: HandlerError) -> str:
-        """Record the failure of a tolerated step; return an empty string if it is not tolerated."""
+        """Record a tolerated step's failure; return the outcome, or an empty string."""
         for each, arns in self.plan.tolerated:
             if each == step:
                 if not arns:
@@ -100,7 +100,8 @@ class Effects:
     def possible(self, steps: Iterable[model.Step]) -> tuple[model.Step, ...]:
         """Return the steps that have not turned out to be hopeless in this run.
 
-        As long as a registration cannot be removed, each plan deletes its test file again.
+        A test file's deletion is left out while its registration cannot be removed, because each
+        plan would repeat it.
         """
         frozen = {each.bucket for each in self.hopeless if isinstance(each, model.EditPolicy)}
         return tuple(
@@ -124,9 +125,9 @@ class Effects:
         return bool(self.others(step.bucket))
 
     def others(self, bucket: str) -> list[Registration]:
-        """Return others' registrations in a bucket; none if the bucket is gone.
+        """Return others' registrations in a bucket; none if the bucket does not exist.
 
-        Others are other stacks, and later events of this one.
+        The others are other stacks, and later events of this stack.
         """
         try:
             policy = self.policy(bucket, _FRESH)
@@ -147,10 +148,10 @@ class Effects:
 
 
 def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None:
-    """Take the steps in order; raises at the first that fails, as CallFailed or Refused.
+    """Take the steps in order; raise HandlerError at the first that fails.
 
-    Consecutive load balancers are changed several at a time. After a tolerated failure of one, the
-    remaining steps are left to the next plan.
+    Consecutive load balancers are changed several at a time. If one of them fails and the failure
+    is tolerated, the remaining steps are left to the next plan.
     """
     for group in _groups(steps):
         known = len(effects.failed)
@@ -162,8 +163,8 @@ def carry_out(steps: Iterable[model.Step], effects: Effects, take: Take) -> None
 def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> list[HandlerError]:
     """Take every step, even after one has failed; return the failures.
 
-    If logging or a notification could not be removed, the registrations stay, so that it is found
-    again. A policy that cannot be changed does not hold up other steps.
+    After the failure of any step but a policy edit, the registrations and the bucket stay, so that
+    the next try finds what is left. A policy that cannot be changed does not hold up other steps.
     """
     failures: list[tuple[model.Step, HandlerError]] = []
     for group in _groups(steps):
@@ -184,7 +185,7 @@ def carry_out_all(steps: Iterable[model.Step], effects: Effects, take: Take) -> 
 
 
 def _groups(steps: Iterable[model.Step]) -> Iterator[list[model.Step]]:
-    """Group consecutive load balancers, each once in a group; every other step is alone."""
+    """Group consecutive changes of different load balancers; each other step is its own group."""
     group: dict[str, model.Step] = {}
     for step in steps:
         arn = step.load_balancer if isinstance(step, model.SetLogging) else ""
@@ -234,7 +235,7 @@ def _failed(effects: Effects, step: model.Step, error: ClientError) -> str:
 
 
 def _worthless(step: model.Step, stack: Stack) -> str:
-    """Describe what a step removes, if that no longer has any effect and so may stay."""
+    """Describe the object that a step removes; return an empty string unless it may stay."""
     match step:
         case model.DeleteTestFile(location):
             return f"the test file s3://{location.bucket}/{location.test_file(stack)}"

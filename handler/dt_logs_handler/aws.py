@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     P = TypeVar("P", bound=Mapping[str, Any])
 
-PATIENCE = 60.0  # seconds in which a failure that AWS calls temporary is retried
+PATIENCE = 60.0  # seconds for which a temporary failure is retried
 _DENIED = frozenset(
     ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403")
 )
@@ -50,13 +50,13 @@ PASSING = frozenset(
 
 @dataclass(frozen=True)
 class Passing:
-    """A temporary error of one operation: its code, and a pattern for the start of its text."""
+    """A temporary error of one operation: its code, and a pattern for the start of its message."""
 
     code: str
     text: str = ""
 
 
-# ELB does not see a new bucket policy at once; a permanent cause has the same text.
+# ELB does not see a new bucket policy at once; a permanent error has the same message.
 POLICY_SPREADS = Passing("InvalidConfigurationRequest", "Access Denied for bucket")
 # A new bucket is not visible everywhere at once.
 BUCKET_SPREADS = Passing("NoSuchBucket")
@@ -66,9 +66,10 @@ BUCKET_SPREADS = Passing("NoSuchBucket")
 class Aws:
     """The clients and their limits; times are seconds since 1970.
 
-    After `deadline`, no call and no pause begins: OutOfTime. Until `fresh_until`, a denied call is
-    retried, because a new role's rights are not in force at once. `workers` is how many load
-    balancers are handled at the same time. `proceed` raises if no further step may be taken.
+    A call that would begin after `deadline`, or a pause that would end after it, raises OutOfTime.
+    Until `fresh_until`, a denied call is retried, because a new role's rights are not in force at
+    once. `workers` is the number of load balancers handled at the same time. `proceed` raises if no
+    further step may be taken.
     """
 
     elbv2: ElasticLoadBalancingv2Client
@@ -87,7 +88,7 @@ class Aws:
         return replace(self, deadline=deadline)
 
     def pause(self, seconds: float) -> None:
-        """Wait; raises OutOfTime if the deadline comes first."""
+        """Wait; raise OutOfTime instead if the deadline would pass."""
         if self.clock() + seconds >= self.deadline:
             raise OutOfTime(
                 "The function's time is used up.",
@@ -97,23 +98,23 @@ class Aws:
             self.sleep(seconds)
 
     def each(self, operation: Callable[[S], T], items: Sequence[S]) -> list[T]:
-        """Return an operation's results for some items, in their order, `workers` at a time.
+        """Apply an operation to items, `workers` at a time; return the results in the items' order.
 
-        Raises the error of the first item that failed, after all that had begun have ended.
+        Raises the error of the first item that failed, once all operations that began have ended.
         """
         if self.workers == 1 or len(items) < 2:
             return [operation(item) for item in items]
-        from concurrent.futures import ThreadPoolExecutor  # here, since it slows a cold start
+        from concurrent.futures import ThreadPoolExecutor  # here, because it slows a cold start
 
         with ThreadPoolExecutor(self.workers) as pool:
             return list(pool.map(operation, items))
 
     def fit(self, seconds: float) -> int:
-        """Return how many items there is time for, at so many seconds each."""
+        """Return how many items fit into the remaining time, at `seconds` each."""
         return max(0, int((self.deadline - self.clock()) / seconds))
 
     def admit(self, count: int, what: str, seconds: float) -> None:
-        """Raise Refused if there is not time for so many items, at so many seconds each."""
+        """Raise Refused if `count` items do not fit into the remaining time, at `seconds` each."""
         fit = self.fit(seconds)
         if count > fit:
             raise Refused(
@@ -126,8 +127,8 @@ class Aws:
         """Make a call, and retry it while its failure is temporary.
 
         Throttling, faults at AWS and `passing` errors are retried for PATIENCE seconds, with
-        jittered pauses. Raises ClientError if AWS refuses, or the failure lasted; CallFailed if
-        AWS does not answer; OutOfTime.
+        jittered pauses. Raises ClientError if AWS refuses the call or the failure lasts, CallFailed
+        if AWS does not answer, and OutOfTime.
         """
         patient_until = self.clock() + PATIENCE
         longest = 1.0
@@ -158,7 +159,7 @@ class Aws:
 def pages(aws: Aws, listing: Callable[..., P], name: str, following: str = "") -> Iterator[P]:
     """Yield every page of a listing.
 
-    `name` is the token's name in the request, `following` its name in the response, if different.
+    `name` is the token's name in the request; `following`, if given, is its name in the response.
     """
     page = aws.call(listing)
     yield page
@@ -173,7 +174,7 @@ def code(error: ClientError) -> str:
 
 
 def message(error: ClientError) -> str:
-    """Return AWS's error text, with the arguments that it names."""
+    """Return AWS's error message, with the arguments that the error names."""
     found = error.response.get("Error", {}).items()
     return ": ".join(str(each) for key, each in found if key[:3] in ("Mes", "Arg"))
 
@@ -184,7 +185,7 @@ def denied(error: ClientError) -> bool:
 
 
 def failure(error: Exception) -> CallFailed:
-    """Return the failure that describes a call's error and how to correct it."""
+    """Return a CallFailed that describes a call's error and its correction."""
     if not isinstance(error, ClientError):
         return CallFailed(
             f"AWS could not be reached: {type(error).__name__}.",

@@ -1,4 +1,4 @@
-"""A bucket's configuration: how each setting is read and put, in one table."""
+"""A bucket's configuration: how to read and replace each setting."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ ABSENT = ("NoSuchBucket", "404")
 
 @dataclass(frozen=True)
 class OwnedBucket:
-    """A bucket for calls to S3, which names its owner in each of them.
+    """A bucket, for calls to S3 that each name its expected owner.
 
-    Errors that are `passing` are temporary for this bucket.
+    `passing` errors are temporary for this bucket.
     """
 
     aws: Aws
@@ -62,7 +62,7 @@ class OwnedBucket:
 class Reading(Generic[T]):
     """How to read one part of a bucket's configuration.
 
-    Only the error code `unset` means that the value is `default`.
+    If S3 answers with the error code `unset`, the value is `default`.
     """
 
     unset: str | None
@@ -147,7 +147,7 @@ POLICY: Setting[str | None] = Setting(
     "NoSuchBucketPolicy", None, lambda s3, at: s3.get_bucket_policy(**at)["Policy"], _put_policy
 )
 NOTIFICATIONS = _notifications(False)
-# For removing entries: a foreign destination that is gone must not keep ours in place.
+# For removing our entries even if a foreign entry's destination no longer exists.
 NOTIFICATIONS_UNCHECKED = _notifications(True)
 LIFECYCLE: Setting[Configuration] = Setting(
     "NoSuchLifecycleConfiguration",
@@ -157,7 +157,7 @@ LIFECYCLE: Setting[Configuration] = Setting(
 )
 _ENCRYPTION: Setting[ServerSideEncryptionType] = Setting(
     "ServerSideEncryptionConfigurationNotFoundError",
-    "AES256",  # S3 encrypts with SSE-S3 by default since 2023
+    "AES256",  # S3 has encrypted with SSE-S3 by default since 2023
     _algorithm,
     lambda s3, at, value: s3.put_bucket_encryption(
         **at,
@@ -210,9 +210,9 @@ def read_bucket(
 ) -> Bucket | Absent | Unreadable:
     """Read a bucket of the account; with `region`, also the bucket's region.
 
-    `settings` are those that decide whether logs can flow, which the way out does not need. A
-    bucket of another account is Unreadable, like one that denies us. Raises ClientError or
-    CallFailed, except for the documented "not configured" errors.
+    `settings` are those that decide whether logs can flow; a removal does not need them. A bucket
+    is Unreadable if another account owns it or it denies us access. Raises ClientError or
+    CallFailed, but not for the documented "not configured" errors.
     """
     bucket, policy = OwnedBucket(aws, name, account), None
     try:
@@ -244,7 +244,7 @@ def _with_settings(bucket: OwnedBucket, found: Bucket) -> Bucket:
 
 
 def supports(aws: Aws, member: str) -> bool:
-    """Return whether this boto3 knows a parameter; a Lambda runtime's is older."""
+    """Return whether the installed boto3 knows a parameter; a Lambda runtime's may not."""
     model = aws.s3.meta.service_model
     names = {"CreateBucketRequest", "CreateBucketConfiguration", "ListBucketsRequest"}
     return any(

@@ -1,4 +1,4 @@
-"""JSON documents as AWS writes them: parse them, and compare their meaning."""
+"""Parse JSON documents as AWS writes them, and compare their meaning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, 
 Statement: TypeAlias = dict[str, Json]
 Configuration: TypeAlias = Mapping[str, Json]  # one setting of a bucket, as boto3 returns it
 
-# An account as a principal; S3 shows it as the ARN of its root.
+# An account as a principal: its ID, or the root ARN that S3 returns for it.
 ACCOUNT = re.compile("(?:arn:[^:]+:iam::)?([0-9]{12})(?::root)?")
 
 
@@ -28,13 +28,13 @@ def parsed(text: str) -> dict[str, Json]:
 
 
 def compact(value: object) -> str:
-    """Serialise in UTF-8, without the white space that counts towards AWS's size limits."""
+    """Serialise without white space or escapes, because both count towards AWS's size limits."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return text.encode(errors="backslashreplace").decode()  # escapes a lone surrogate
 
 
 def listed(value: Json) -> list[Json]:
-    """Return a value as a list; AWS accepts a single one without a list."""
+    """Return a value as a list; AWS accepts a single value without a list."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
@@ -46,7 +46,7 @@ def texts(value: Json) -> list[str]:
 
 
 def statements(document: Mapping[str, Json]) -> list[Statement]:
-    """Return a policy's statements; AWS accepts a single one without a list."""
+    """Return a policy's statements; AWS accepts a single statement without a list."""
     return [item for item in listed(document.get("Statement")) if isinstance(item, dict)]
 
 

@@ -1,15 +1,15 @@
 """The expected failures.
 
     HandlerError
-    ├── InvalidRequest   a property is not what it should be
+    ├── InvalidRequest   a value in the event is not valid
     ├── Refused          the account's state does not allow the request
     ├── CallFailed       AWS refused a call, or did not answer for too long
     ├── OutOfTime        the function's time is used up
     └── Overtaken        another event of the same stack was handled first
-        ├── Contested    something else keeps undoing what this run does
+        ├── Contested    something else keeps undoing this run's changes
         └── Vanished     the stack was deleted during the run
 
-Each says what happened and what to do. Every other exception is a bug.
+Each failure says what happened and what to do. Every other exception is a bug.
 """
 
 ALLOW = (
@@ -19,7 +19,7 @@ ALLOW = (
 
 
 class HandlerError(Exception):
-    """An expected failure: `what` happened, and how to `fix` it, a sentence each."""
+    """An expected failure: `what` happened and how to `fix` it, each in a sentence."""
 
     def __init__(self, what: str, fix: str) -> None:
         super().__init__(f"{what} {fix}")
@@ -28,13 +28,13 @@ class HandlerError(Exception):
 
 
 class InvalidRequest(HandlerError):
-    """A property is not what it should be."""
+    """A value in the event is not valid."""
 
 
 class Refused(HandlerError):
     """The account's state does not allow the request.
 
-    `bucket` names the bucket that the failure is about, if it is about one bucket.
+    `bucket` is the bucket that caused the failure, if a single one did.
     """
 
     def __init__(self, what: str, fix: str, bucket: str | None = None) -> None:
@@ -47,7 +47,7 @@ class CallFailed(HandlerError):
 
 
 class OutOfTime(HandlerError):
-    """The function's time is used up, except for what the answer needs."""
+    """The function's time is used up, except for the time that the answer needs."""
 
 
 class Overtaken(HandlerError):
@@ -59,7 +59,7 @@ class Overtaken(HandlerError):
 
 
 class Contested(Overtaken):
-    """Something else keeps undoing what this run does."""
+    """Something else keeps undoing this run's changes."""
 
 
 class Vanished(Overtaken):

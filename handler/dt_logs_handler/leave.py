@@ -1,4 +1,4 @@
-"""Planning the way out: remove what nobody needs, in an order that can be interrupted; pure."""
+"""Pure functions that plan removals, in an order that can be interrupted."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,10 +20,10 @@ from .request import Request
 def leaving(
     request: Request, state: model.State, placed: Sequence[Placed], claimed: Sequence[Registration]
 ) -> tuple[list[model.Step], tuple[str, ...]]:
-    """Return the steps that remove what the stack no longer claims, and what stays behind.
+    """Return the steps that remove what the stack no longer claims, and descriptions of the rest.
 
-    The vendor's right to read goes first, the registration last. What stacks share stays as long as
-    another stack's registration covers it.
+    The first steps end the vendor's right to read; the last ones remove the registrations. Anything
+    that stacks share stays as long as another stack's registration covers it.
     """
     view = _View(request, state, placed, claimed)
     steps = [step for bucket in view.buckets.values() for step in view.rights_off(bucket)]
@@ -44,7 +44,7 @@ def leaving(
 
 
 class _View:
-    """The claims that remain once the stack has only the given ones."""
+    """The claims that remain if the stack keeps only those in `claimed`."""
 
     def __init__(
         self,
@@ -70,8 +70,8 @@ class _View:
         to |= {each.arn: model.Logging() for each in self.off}
         after = [to.get(each.arn, each.logging) for each in found]
         self._logged_to = {each.bucket for each in after if each.enabled}
-        # Of stacks that leave at the same time, each may have seen the other's claim. So a Delete
-        # also knows its endpoints without a registration.
+        # If two stacks leave at the same time, each may have seen the other's claim. So a stack
+        # knows its endpoints from its properties as well as from its registrations.
         self._ends = request.endpoints | {each.endpoint for each in self._mine}
         self._left = {each.location.bucket for each in self._gone}
         self._left |= {each.logging.bucket for each in self.off}
@@ -85,7 +85,7 @@ class _View:
         return bucket.maker == self._stack.tag or bucket.name in self._stack.own_buckets
 
     def _goes(self, found: model.LoadBalancer) -> bool:
-        """Return whether to turn off logging that one of our stacks turned on."""
+        """Return whether to turn off logging that one of our stacks turned on and none claims."""
         tag = self._state.turned_on(found.logging, self._stack)
         return (
             tag is not None
@@ -100,15 +100,15 @@ class _View:
         return [each for each in self._gone if each.location.bucket == bucket.name]
 
     def rights_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
-        """End the vendor's right to read; keep the registrations until all else is gone."""
+        """End the vendor's right to read; keep the registrations until all else is removed."""
         if gone := self._gone_from(bucket):
             yield from _edited(bucket, disarming(gone, self._stack))
 
     def notifications_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
         """Remove our notifications for locations that nobody claims any more.
 
-        They may be other stacks' too: of stacks that leave at the same time, each may have seen the
-        other's claim, and left what they share.
+        They may have been another stack's: if two stacks leave at the same time, each may have seen
+        the other's claim and left what they share.
         """
         drop = frozenset(
             each
@@ -133,7 +133,7 @@ class _View:
                 yield from self._narrowed(each)
 
     def _keep_topic(self, bucket: str) -> None:
-        """Name the topic or subscription that the role may not delete."""
+        """Record the topic or subscription that stays because the role may not delete it."""
         arn, staying = self._stack.topic_arn(bucket), self._staying_in(bucket)
         found = self.buckets.get(bucket)
         left = bucket in self._left or bool(found and notifications.own(found.notifications))
@@ -203,8 +203,8 @@ class _View:
     def bucket_off(self, bucket: model.Bucket) -> Iterator[model.Step]:
         """Delete our unused bucket, or remove our statements from a bucket that stays.
 
-        Our bucket is deleted with its policy. If it holds logs, it stays, and loses our statements.
-        So the register is removed last in both cases.
+        A bucket of ours is deleted with its policy; if it holds logs, it stays without our
+        statements. In both cases, the register is removed last.
         """
         gone = self._gone_from(bucket)
         tested = {each.location for each in gone if each.turned_on}

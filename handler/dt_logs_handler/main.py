@@ -1,7 +1,7 @@
-"""The function's entry point: answer each CloudFormation event, and log each schedule's event.
+"""The function's entry point: handle the events of CloudFormation and of the schedule.
 
 CloudFormation sends a custom resource's events through Lambda's asynchronous queue: an event may
-arrive twice, late, or after a later one. It always gets an answer, before the function's timeout
+arrive twice, late, or after a later event. Each of them is answered before the function's timeout
 and the resource's ServiceTimeout.
 """
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
     class Context(Protocol):
-        """The part of Lambda's context that is used."""
+        """The part of Lambda's context that the function uses."""
 
         log_group_name: str
 
@@ -63,7 +63,7 @@ Clients: TypeAlias = "tuple[ElasticLoadBalancingv2Client, S3Client, SNSClient]"
 
 @dataclass(frozen=True)
 class World:
-    """Everything outside: clients, time and the way to CloudFormation."""
+    """Everything outside the function: clients, answers, time and randomness."""
 
     clients: Callable[[], Clients]
     send: answer.Send
@@ -93,7 +93,7 @@ def handle(event: object, context: Context, world: World) -> None:
 
 
 def _answered(event: Mapping[str, object], context: Context, world: World) -> bytes:
-    # The same for every event of a resource, even one that is refused at once.
+    # The physical ID is the same for every event of a resource, even for an invalid event.
     stack = Stack(str(event.get("StackId")), "", "", "")
     physical_id = stack.physical_id(str(event.get("LogicalResourceId", "")))
     hide = partial(_without_secrets, event)
@@ -136,13 +136,13 @@ def _refresh(event: Mapping[str, object], context: Context, world: World) -> Non
 
 
 def _attempted(work: Callable[[], T], hide: answer.Hide, context: Context) -> T | HandlerError:
-    """Return the result of the work, or why it failed."""
+    """Do the work; return its result, or the failure."""
     try:
         return work()
     except HandlerError as error:
         return error
     except Exception as error:
-        import traceback  # here, since it slows a cold start
+        import traceback  # here, because it slows a cold start
 
         _log("bug", traceback=hide(traceback.format_exc()))
         return HandlerError(
@@ -158,15 +158,15 @@ def _log(event: str, **fields: object) -> None:
 
 
 def _log_step(step: Step, outcome: str) -> None:
-    """Log what a step was about, and its outcome."""
+    """Log a step with its resources and its outcome."""
     about = ((name, getattr(step, name, None)) for name in _LOGGED)
     _log(type(step).__name__, outcome=outcome, **{name: each for name, each in about if each})
 
 
 def _without_secrets(event: Mapping[str, object], text: str) -> str:
-    """Remove the answer URL, and endpoints with their tokens, from a text.
+    """Remove the answer URL and the endpoints, with their tokens, from a string.
 
-    AWS or an exception may have repeated them there.
+    An error from AWS or an exception may repeat them.
     """
     for each in (event, event.get("ResourceProperties"), event.get("OldResourceProperties")):
         for name in ("ResponseURL", "NotificationEndpoint"):
@@ -180,7 +180,7 @@ def _without_secrets(event: Mapping[str, object], text: str) -> str:
 
 
 def _aws(at: float, most: float, context: Context, world: World) -> Aws:
-    """Return the clients, with the time that is left for an event; raises Overtaken."""
+    """Return the clients with the time left for an event; raise Overtaken if none is left."""
     now, over = world.clock(), at + SERVICE_TIMEOUT
     if now >= over:
         raise Overtaken(
@@ -202,11 +202,11 @@ def _aws(at: float, most: float, context: Context, world: World) -> Aws:
 def _clients() -> Clients:
     """Create the clients once, one after the other from one session, which is fastest.
 
-    They are botocore's: what boto3 adds to S3's would take a fifth of a cold start.
+    They are botocore's clients: boto3's additions to S3's would take a fifth of a cold start.
     """
     clients = tuple(map(_client, ("elbv2", "s3", "sns")))
-    gc.freeze()  # the modules and clients stay, so collecting skips them
-    gc.enable()  # the bootstrap disabled it until here
+    gc.freeze()  # garbage collection skips the modules and clients, which stay
+    gc.enable()  # the bootstrap disabled garbage collection
     return cast("Clients", clients)
 
 
@@ -231,7 +231,7 @@ def _client(name: str) -> Any:
 
 
 def _send(url: str, body: bytes) -> int:
-    """Put the body; return 0 if nothing answers. The URL is signed without a content type."""
+    """Put the body; return the status, or 0 if none. The URL is signed without a content type."""
     request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")
     try:
         with urllib.request.urlopen(request, timeout=5) as response:

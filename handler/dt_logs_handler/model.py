@@ -43,7 +43,7 @@ class LoadBalancer:
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket of this account, with the configuration that matters here."""
+    """A bucket of this account, with the parts of its configuration that matter."""
 
     name: str
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -52,8 +52,8 @@ class Bucket:
     encryption: str = "AES256"
     ownership: str = "BucketOwnerEnforced"
     public_access_block: Mapping[str, bool] = field(default_factory=dict)
-    public: bool = False  # whether S3 considers the policy public
-    region: str = ""  # read only if no load balancer logs to it yet
+    public: bool = False  # true if S3 considers the policy public; read only if that matters
+    region: str = ""  # read only if logging to the bucket may be turned on
     lifecycle: Configuration = field(default_factory=dict)  # read only for buckets that we made
 
     @property
@@ -63,7 +63,7 @@ class Bucket:
 
     @property
     def secure(self) -> bool:
-        """Whether it blocks public access, encrypts with SSE-S3 and owns its objects."""
+        """True if the bucket blocks public access, encrypts with SSE-S3 and owns its objects."""
         return (
             all(self.public_access_block.get(key) for key in PRIVATE)
             and self.encryption == "AES256"
@@ -95,7 +95,7 @@ class Absent:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A bucket that we cannot read: AWS's reason, and the policy if we could read that."""
+    """A bucket that we cannot read, with AWS's reason, and its policy if that was readable."""
 
     why: str
     policy: str | None = None
@@ -117,7 +117,7 @@ class Subscription:
     topic: str
     protocol: str
     endpoint: str
-    filter_policy: str | None = None  # read only on topics that are not ours
+    filter_policy: str | None = None  # read only on foreign topics
 
     @property
     def confirmed(self) -> bool:
@@ -126,7 +126,7 @@ class Subscription:
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic that exists, its policy (read only for our own) and its subscriptions."""
+    """A topic with its policy, which is read only for our own topics, and its subscriptions."""
 
     arn: str
     policy: str
@@ -135,14 +135,14 @@ class Topic:
 
 @dataclass(frozen=True)
 class State:
-    """Everything that a plan is made from.
+    """The observed state, from which a plan is made.
 
-    `load_balancers` holds None for an ARN that does not exist. `topics` is None if the role may
-    not read topics, and holds None for a topic that does not exist. `regional` is whether our
-    bucket can have a name in the account-regional namespace. `known` holds the ARNs that the stack
-    had registered when the run began. `again` is whether the stack was asked for the same before.
-    `ours` holds locations to which only this stack can have turned on logging. `failed` maps the
-    ARNs whose logging could not be turned on to the reason.
+    `load_balancers` holds None for an ARN that does not exist. `topics` is None if the role may not
+    read topics, and holds None for a topic that does not exist. `regional` is true if our bucket's
+    name can be in the account-regional namespace. `known` holds the ARNs that the stack may have
+    registered before the run. `again` is true if an earlier request named the same load balancers
+    and bucket. `ours` holds locations to which only this stack can have turned on logging. `failed`
+    maps each ARN whose logging could not be turned on to the reason.
     """
 
     load_balancers: Mapping[str, LoadBalancer | None]
@@ -153,8 +153,8 @@ class State:
     again: bool = False
     ours: frozenset[Location] = frozenset()
     failed: Mapping[str, str] = field(default_factory=dict)
-    lost: bool = False  # a registered load balancer now logs elsewhere
-    unread: tuple[str, ...] = ()  # what the search could not read, as sentences
+    lost: bool = False  # true if a registered load balancer may now log elsewhere
+    unread: tuple[str, ...] = ()  # descriptions of what the search did not read
 
     @property
     def names(self) -> frozenset[str]:
@@ -191,7 +191,7 @@ class State:
 
 @dataclass(frozen=True)
 class CreateBucket:
-    """Create the bucket, with the tags that say whose it is."""
+    """Create the bucket with its tags, one of which names our stack."""
 
     bucket: str
     tags: Mapping[str, str]
@@ -218,7 +218,7 @@ class SetTags:
 
 @dataclass(frozen=True)
 class SetRetention:
-    """Expire objects after some days, and keep other lifecycle rules."""
+    """Expire objects after `days`, and keep the other lifecycle rules."""
 
     bucket: str
     days: int
@@ -235,7 +235,7 @@ class SetRetention:
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
         }
         if any("Prefix" in _fields(each) for each in others):
-            rule["Prefix"] = ""  # S3 refuses rules with a filter beside rules without one
+            rule["Prefix"] = ""  # S3 does not accept rules with and without a filter together
             del rule["Filter"]
         return {**lifecycle, "Rules": [*others, rule]}
 
@@ -252,7 +252,7 @@ class EditPolicy:
 class EnsureTopic:
     """Create the bucket's topic; `known_absent` means that it did not exist when we looked.
 
-    A topic that was made `before`, and was changed since, stays as it is.
+    If the stack used the bucket `before`, a topic that was changed since stays as it is.
     """
 
     bucket: str
@@ -360,7 +360,7 @@ Step: TypeAlias = (
 
 @dataclass(frozen=True)
 class Placement:
-    """Where one load balancer logs after the plan was carried out."""
+    """The location to which a load balancer logs once the plan is carried out."""
 
     load_balancer: str
     location: Location
@@ -368,11 +368,11 @@ class Placement:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps in order, where each load balancer will log, and what will not be done.
+    """The steps in order, each load balancer's new location, and what is left out.
 
-    `refused` maps each load balancer that is left out to the reason. `warnings` name what cannot be
-    used and stays as it is, `kept` what stays behind. If a step that is `tolerated` fails, only the
-    load balancers beside it fail; with none beside it, nothing fails.
+    `refused` maps each load balancer that is left out to the reason. `warnings` describe what
+    cannot be used and stays as it is; `kept` describes what stays behind. If a `tolerated` step
+    fails, only the load balancers listed with it fail; if none are listed, nothing fails.
     """
 
     steps: tuple[Step, ...] = ()
@@ -386,7 +386,7 @@ class Plan:
     def changes(self) -> tuple[Step, ...]:
         """The steps that are known to change something.
 
-        If the role may not read topics, every plan creates them again, which changes nothing.
+        If the role may not read topics, every plan has steps that create them, without effect.
         """
         return tuple(
             step

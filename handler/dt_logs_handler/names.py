@@ -1,9 +1,9 @@
-"""Names: how AWS spells the values that we are given, and how we mark what is ours.
+"""Names: the patterns of AWS's values, and the marks of our resources and settings.
 
-The template's patterns and the command line's checks use these definitions. Each pattern means
-the same in Python and in Java, because CloudFormation uses Java's syntax.
+The template's patterns and the command line's checks use these definitions. CloudFormation uses
+Java's syntax, so each pattern means the same in Python and in Java.
 
-The marks are the only state. They carry a format version, so that each release recognises what
+The marks are the only state. They contain a format version, so that each release recognises what
 earlier releases left.
 """
 
@@ -30,20 +30,20 @@ EVERY_LOAD_BALANCER = "*"
 FORMAT = "1"
 NAME = "dt-logs-analysis"
 BUCKET_TAG = f"{NAME}:stack"
-LEFT_TAG = f"{NAME}:left"  # on a bucket that stays: what the deleted stack left
+LEFT_TAG = f"{NAME}:left"  # on a bucket that stays; lists what the deleted stack left
 TEST_FILE = "ELBAccessLogTestFile"
 
-_TAG = "([0-9a-f]{12})"  # a stack's
+_TAG = "([0-9a-f]{12})"  # a stack's tag
 _MARK = f"(?:^|/){NAME}/{_TAG}$"
 
 
 def digest(text: str, length: int) -> str:
-    """Return the first `length` hex digits of the text's SHA-256."""
+    """Return the first `length` hex digits of a string's SHA-256."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
 
 
 def load_balancer_name(arn: str) -> str:
-    """Return the `app/NAME/ID` at the end of a load balancer's ARN; any other text unchanged."""
+    """Return the `app/NAME/ID` at the end of a load balancer's ARN; any other string unchanged."""
     return arn.partition(":loadbalancer/")[2] or arn
 
 
@@ -58,7 +58,7 @@ class Stack:
 
     @classmethod
     def of(cls, identifier: str) -> "Stack":
-        """Return the stack with an ID that matches STACK_ID."""
+        """Return the stack with this ID, which must match STACK_ID."""
         _, partition, _, region, account, *_ = identifier.split(":")
         return cls(identifier, partition, region, account)
 
@@ -69,23 +69,23 @@ class Stack:
 
     @property
     def own_buckets(self) -> tuple[str, str]:
-        """The names of the bucket that it may create: account-regional, then global."""
+        """The names that the stack may give its bucket: account-regional, then global."""
         name = f"{NAME}-{self.tag}-{self.account}-{self.region}"
         return f"{name}-an", name
 
     def has(self, arn: str) -> bool:
-        """Return whether an ARN is of the stack's partition, region and account."""
+        """Return whether an ARN is in the stack's partition, region and account."""
         place = f"{self.region}:{self.account}"
         return bool(re.match(f"arn:{self.partition}:[a-z]+:{place}:", arn))
 
     def physical_id(self, logical_id: str) -> str:
-        """Return the custom resource's ID. It never changes, so nothing is ever replaced."""
+        """Return the custom resource's ID. It never changes, so the resource is never replaced."""
         return f"{NAME}-{digest(f'{self.id}|{logical_id}', 24)}"
 
     def topic_arn(self, bucket: str) -> str:
         """Return the ARN of a bucket's topic.
 
-        If a topic's name cannot contain the bucket's, it contains a part of it, `_` and a digest.
+        A bucket name that does not fit is adapted and followed by `_` and a digest.
         """
         name = re.sub(r"[\W_]", "-", bucket)[:63]
         name += f"_{digest(bucket, 16)}" * (name != bucket)
@@ -123,16 +123,16 @@ class Location:
 
     @property
     def notification_id(self) -> str:
-        """The ID of this location's notification, which all stacks here share."""
+        """The ID of the location's notification, which all stacks share."""
         return f"{NAME}-{FORMAT}-{digest(f'{self.bucket}/{self.prefix}', 16)}"
 
 
 def marked(prefix: str, tag: str, *, kept: bool) -> str:
-    """Append a stack's mark to an access-log prefix; replace a mark that it has.
+    """Return an access-log prefix with a stack's mark, which replaces an earlier mark.
 
-    `kept` means that the customer chose bucket and prefix, although logging was off. Then the
-    customer's prefix stands before the mark, or `_` if it is empty. If we chose the bucket, the
-    prefix is the mark alone.
+    `kept` means that the customer chose the bucket and the prefix, although logging was off. The
+    mark then follows the customer's prefix, or `_` if that prefix is empty. If we chose the bucket,
+    the prefix is the mark alone.
     """
     if not kept:
         return f"{NAME}/{tag}"
@@ -151,10 +151,10 @@ def unmarked(prefix: str) -> str:
 
 
 def is_own_notification(identifier: str) -> bool:
-    """Return whether a notification's ID is ours, of any format."""
+    """Return whether a notification's ID is ours, in any format version."""
     return bool(re.fullmatch(f"{NAME}-[0-9]+-[0-9a-f]{{16}}", identifier))
 
 
 def is_own_bucket_name(name: str) -> bool:
-    """Return whether only our stacks give such a name: it contains a stack tag."""
+    """Return whether a bucket name has the form that only our stacks use, with a stack tag."""
     return bool(re.fullmatch(f"{NAME}-{_TAG}-{ACCOUNT_ID}-[a-z0-9-]+", name))

@@ -1,4 +1,4 @@
-"""What announces new log objects: notifications, topics and subscriptions' filters; pure."""
+"""Pure functions on announcements of log objects: notifications, topics and filters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SUFFIX = ".log.gz"
 EVENT = "s3:ObjectCreated:*"
 KINDS = ("TopicConfigurations", "QueueConfigurations", "LambdaFunctionConfigurations")
-# SNS allows 100 retries and 3,600 s for https, and does not document how it sums a backoff.
+# SNS allows 100 retries and 3,600 s for https; it does not document how it adds up the delays.
 RETRIES = (
     '{"http":{"defaultHealthyRetryPolicy":'
     '{"minDelayTarget":40,"maxDelayTarget":40,"numRetries":85}}}'
@@ -60,7 +60,7 @@ class NotificationEdit:
 
 
 def entry(location: Location, topic: str, stack: Stack) -> dict[str, Json]:
-    """Return our notification for a location: the account's log objects in the region."""
+    """Return our notification for a location's log objects of this account and region."""
     return {
         "Id": location.notification_id,
         "TopicArn": topic,
@@ -77,7 +77,7 @@ def entry(location: Location, topic: str, stack: Stack) -> dict[str, Json]:
 
 
 def entries(configuration: Configuration) -> Iterator[tuple[str, dict[str, Json]]]:
-    """Yield each entry with the kind of list that it is in."""
+    """Yield each entry's kind, which is the name of its list, and the entry."""
     for kind in KINDS:
         for item in listed(configuration.get(kind)):
             if isinstance(item, dict):
@@ -90,7 +90,7 @@ def own(configuration: Configuration) -> dict[str, dict[str, Json]]:
 
 
 def location_digest(identifier: str) -> str:
-    """Return the digest of the location that one of our notifications, by its Id, is for."""
+    """Return the location's digest from the Id of one of our notifications."""
     return identifier[-16:-8]
 
 
@@ -100,9 +100,9 @@ def covering_topic(
     """Return the foreign topic that already announces a location, or None.
 
     None means that our own notification can be put. S3 refuses two entries that share an event type
-    if both prefix and suffix overlap (the error `ambiguously defined`). If one is in the way, only
-    a topic that gets every log object there will do, and only if the role may `share` it. Otherwise
-    raises Refused, which names the entry.
+    if both prefix and suffix overlap (the error `ambiguously defined`). If a foreign entry overlaps
+    ours, it must send every log object there to a topic, and the role must be able to `share` that
+    topic. Otherwise raises Refused, which names the entry.
     """
     ours = location.log_prefix(stack)
     in_the_way = []
@@ -134,7 +134,7 @@ def covering_topic(
 
 
 def foreign_topics(configuration: Configuration, stack: Stack) -> set[str]:
-    """Return the account's foreign topics that are notified of every created object."""
+    """Return the account's foreign topics that receive all events about created objects."""
     local = f"arn:{stack.partition}:sns:{stack.region}:{stack.account}:"
     return {
         topic
@@ -189,8 +189,8 @@ def _id(item: Json) -> str:
 def topic_policy(bucket: str, stack: Stack) -> str:
     """Return the policy of a bucket's topic: S3 may publish, for this account's bucket only.
 
-    It must not change within a format of the marks: CreateTopic fails if the topic exists with
-    another policy.
+    The policy must not change within a format version of the marks, because CreateTopic fails if
+    the topic exists with another policy.
     """
     return compact(
         {
@@ -213,7 +213,7 @@ def topic_policy(bucket: str, stack: Stack) -> str:
 
 
 def tampered(topic: str, bucket: str) -> Refused:
-    """Return the failure for a topic that is not as we made it."""
+    """Return the failure for a topic that differs from the one we made."""
     return Refused(
         f"Topic {topic} exists with a policy or tags that are not those it was made with.",
         f"Delete it (aws sns delete-topic --topic-arn {topic}), then run the stack again.",
@@ -222,7 +222,7 @@ def tampered(topic: str, bucket: str) -> Refused:
 
 
 def taken(topic: str, bucket: str, subscription: str = "…") -> Refused:
-    """Return the failure for a topic to which the endpoint is subscribed in another way."""
+    """Return the failure for an endpoint that is already subscribed, with other attributes."""
     return Refused(
         f"The endpoint is subscribed to topic {topic} already, with other attributes.",
         f"End it (aws sns unsubscribe --subscription-arn {subscription}), then run the stack"
@@ -239,19 +239,19 @@ def endpoint_of(subscription: Subscription) -> Endpoint:
 def filter_policy(bucket: str, locations: Iterable[Location], stack: Stack) -> str:
     """Return the filter for a subscription to a foreign topic: these locations' log objects.
 
-    Its scope is MessageBody, because S3's events have no attributes; their keys are encoded.
+    The filter's scope is MessageBody, because S3's events have no attributes. Keys are encoded.
     """
     return narrowed_filter(bucket, {encoded(each.log_prefix(stack)) for each in locations})
 
 
 def narrowed_filter(bucket: str, keys: Iterable[str]) -> str:
-    """Return our filter for these key prefixes."""
+    """Return our filter for a bucket's objects with these key prefixes."""
     prefixes = [{"prefix": key} for key in sorted(keys)]
     return compact({"Records": {"s3": {"bucket": {"name": [bucket]}, "object": {"key": prefixes}}}})
 
 
 def filtered(subscription: Subscription, stack: Stack) -> tuple[str, frozenset[str]] | None:
-    """Return the bucket and key prefixes of a filter in exactly our form, or None."""
+    """Return a filter's bucket and key prefixes, or None if it does not have exactly our form."""
     policy = subscription.filter_policy
     try:
         found = parsed(policy or "")
@@ -267,7 +267,7 @@ def filtered(subscription: Subscription, stack: Stack) -> tuple[str, frozenset[s
 
 
 def _at(value: Json, *names: str) -> Json:
-    """Return the value below these names, or None."""
+    """Return the value at this path of names, or None."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value

@@ -1,4 +1,4 @@
-"""Reading the account: everything that a plan depends on; changes nothing."""
+"""Read everything in the account that a plan depends on; change nothing."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     Buckets = Mapping[str, Bucket | Absent | Unreadable]
 
-ENDED = "Deleted"  # what SNS lists as the ARN of an ended subscription for 72 hours
+ENDED = "Deleted"  # SNS lists this as an ended subscription's ARN for 72 hours
 # Seconds to read a load balancer three times: ELB allows an account 10 calls a second.
 LOOK_EACH = 0.3
-_SWEEP_SHARE = 0.25  # of the remaining time, for a search through all buckets
+_SWEEP_SHARE = 0.25  # of the remaining time, for the search through the buckets
 # The regions without the account-regional namespace for bucket names.
 _NO_NAMESPACE = ("me-south-1", "me-central-1")
 
@@ -54,11 +54,12 @@ def observe(
     before: State | None = None,
     answered: Mapping[str, LoadBalancer] | None = None,
 ) -> State:
-    """Read a request's load balancers, where they log, and what depends on that.
+    """Read a request's load balancers, their log buckets, and the topics of these buckets.
 
-    `before` is the State from earlier in the run, if any: then nothing is searched for again.
-    What ELB has `answered` to a change since is not read again. Raises CallFailed if AWS fails,
-    Refused if there are too many load balancers for the time, OutOfTime.
+    `before` is the State from earlier in the run; if it is given, nothing is searched for again.
+    `answered` holds load balancers as ELB returned them after a later change; they are not read
+    again. Raises CallFailed if AWS fails, Refused if there are too many load balancers for the
+    time, and OutOfTime.
     """
     try:
         return _observe(aws, request, before, answered or {})
@@ -82,13 +83,13 @@ def _observe(
     chosen = (request.bucket, *request.traces.buckets)
     names = [
         *(each.name for each in (before.present() if before else ())),
-        # An older boto3 used the other name; a stack that is being created has no such bucket.
+        # A run with an older boto3 may have used the other name; before a Create there was no run.
         *stack.own_buckets[: 1 if request.kind == "Create" and regional else 2],
         *chosen,
         *(each.bucket for each in loggings),
     ]
     coming = {request.bucket, *(each.bucket for each in loggings if not each.enabled)}
-    settings = request.properties is not None  # not needed on the way out
+    settings = request.properties is not None  # a Delete does not need them
     buckets = {
         name: read_bucket(
             aws,
@@ -113,7 +114,7 @@ def _observe(
 
 
 def _named(request: Request) -> dict[str, None]:
-    """Return the ARNs that a request names, new and old, in their order."""
+    """Return the ARNs that a request's old and new properties name, in order."""
     named = dict.fromkeys(request.traces.load_balancers)
     if request.properties and not request.properties.every:
         named.update(dict.fromkeys(request.properties.load_balancers))
@@ -127,10 +128,10 @@ def _load_balancers(
     before: State | None,
     answered: Mapping[str, LoadBalancer],
 ) -> dict[str, LoadBalancer | None]:
-    """Read the load balancers that matter; after a change, those that it may have touched.
+    """Read the load balancers that matter; later in a run, only those that it may have changed.
 
-    All of them matter for `*`, and before our bucket is deleted: nothing may log to it then, or
-    whoever takes its name would get the logs.
+    All of them matter for `*`, and before our bucket is deleted. If one still logged to a deleted
+    bucket, whoever took the bucket's name would get the logs.
     """
     every = request.properties is not None and request.properties.every
     known = {**before.load_balancers, **answered} if before else {}
@@ -182,9 +183,9 @@ def logging_of(attributes: Iterable[LoadBalancerAttributeTypeDef]) -> Logging:
 def _sweep(
     aws: Aws, request: Request, buckets: dict[str, Bucket | Absent | Unreadable]
 ) -> tuple[str, ...]:
-    """Add the region's buckets that have our registrations; return what could not be read.
+    """Add the region's buckets that have our registrations; describe what could not be read.
 
-    Bounded in time. If the role may touch only some buckets, only those are searched.
+    The search is limited in time. If the role may touch only some buckets, only those are searched.
     """
     stack = request.stack
     unread = []
@@ -206,7 +207,7 @@ def _sweep(
 
 
 def bucket_names(aws: Aws, stack: Stack) -> Iterator[str]:
-    """Yield the names of the region's buckets; with an older boto3, of all buckets."""
+    """Yield the names of the region's buckets; with an older boto3, of all regions' buckets."""
     listing = aws.s3.list_buckets
     if supports(aws, "BucketRegion"):
         listing = partial(listing, BucketRegion=stack.region, MaxBuckets=1000)
@@ -215,10 +216,11 @@ def bucket_names(aws: Aws, stack: Stack) -> Iterator[str]:
 
 
 def _lost(request: Request, state: State) -> bool:
-    """Return whether this stack may have registrations that nothing points to any more.
+    """Return whether this stack may have registrations that its load balancers no longer reveal.
 
-    That is so if an onboarded load balancer has no registration of this stack where it logs now:
-    it was moved to another bucket. A registration of a whole location does not name it.
+    It may if an onboarded load balancer has no registration of this stack where it logs now,
+    because it was moved to another bucket. A registration of a whole location does not name load
+    balancers.
     """
     if request.kind == "Create":
         return False
@@ -261,8 +263,8 @@ def _read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topi
         arn: _unless_gone(lambda: _own_topic(aws, arn))
         for name, each in buckets.items()
         if isinstance(each, Bucket)
-        # A bucket that is gone may have left its topic, but not for a stack that is being created:
-        # a Delete removes the topic before the bucket.
+        # A bucket that does not exist may have left its topic. Before a Create, only a bucket named
+        # in LogBucketName may have: a Delete removes the topic before the bucket.
         or (isinstance(each, Absent) and (request.kind != "Create" or name == request.bucket))
         for arn in [stack.topic_arn(name)]
     }
@@ -271,7 +273,7 @@ def _read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topi
             topics[arn] = _unless_gone(
                 lambda: Topic(arn, "", (*_filtered(aws, of_topic(aws, arn), ours),))
             )
-    # If our notification for a location is missing, any topic may announce it.
+    # If our notification for a location is missing, any topic may announce its objects.
     if request.kind != "Create" and any(
         each.location.notification_id not in own(bucket.notifications) for bucket, each in mine
     ):
@@ -284,7 +286,7 @@ def _read_topics(aws: Aws, request: Request, buckets: Buckets) -> dict[str, Topi
 
 
 def _unless_gone(read: Callable[[], T]) -> T | None:
-    """Read something of SNS that may not exist, or may be deleted during the read."""
+    """Read from SNS; return None if the topic or subscription does not exist."""
     try:
         return read()
     except ClientError as error:
@@ -315,7 +317,7 @@ def of_topic(aws: Aws, arn: str = "", left_out: str = ENDED) -> Iterator[Subscri
 def _filtered(
     aws: Aws, found: Iterable[Subscription], endpoints: set[str]
 ) -> Iterator[Subscription]:
-    """Yield subscriptions, ours with their filters."""
+    """Yield the subscriptions; add the filters of our endpoints' confirmed subscriptions."""
     for each in found:
         read = partial(aws.sns.get_subscription_attributes, SubscriptionArn=each.arn)
         if not each.confirmed or endpoint_of(each).digest not in endpoints:

@@ -1,4 +1,4 @@
-"""Deciding where each load balancer logs, and what the stack registers there; pure."""
+"""Pure functions that decide where each load balancer logs and what the stack registers there."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,14 +10,14 @@ from .register import Registration
 from .request import Properties, ReadScope, Request
 from .usable import can_receive, usable
 
-_SHOWN = 5  # reasons of what may be hundreds
+_SHOWN = 5  # of possibly hundreds of reasons
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A load balancer, and how it will log; one that was onboarded `before` is not refused.
+    """A load balancer, how it will log, and whether the stack onboarded it `before`.
 
-    If it is not `claimed`, its bucket is gone or cannot be read, and it is left alone.
+    If `claimed` is false, its bucket does not exist or cannot be read, and it is left alone.
     """
 
     load_balancer: LoadBalancer
@@ -38,9 +38,9 @@ class Placing:
 def place(request: Request, state: State) -> Placing:
     """Decide where each requested load balancer logs.
 
-    An Update or Refresh keeps what the stack has onboarded before, even if it cannot be used any
-    more, because a rollback asks for it again. Raises Refused if a named load balancer cannot be
-    onboarded, or if a Create of `*` can onboard none.
+    An Update or Refresh keeps load balancers that the stack has onboarded before, even if their
+    logs cannot be used any more, because a rollback asks for them again. Raises Refused if a named
+    load balancer cannot be onboarded, or if a Create of `*` can onboard none.
     """
     properties = request.properties
     if properties is None:
@@ -61,12 +61,12 @@ def place(request: Request, state: State) -> Placing:
         if found is None or arn in refused:
             continue
         to = target(found, request, state)
-        # If somebody overwrote the register, the mark still tells what the stack turned on.
+        # If somebody overwrote the register, the mark shows which logging the stack turned on.
         mark = state.turned_on(found.logging, request.stack)
         claimed = mark == request.stack.tag or is_claimed(found, request, state)
         there = state.buckets.get(to.bucket)
         gone = isinstance(there, Absent)
-        # For `*`, an earlier request includes this one only if the bucket it logged to is gone.
+        # For `*`, an earlier request counts for this one only if its bucket no longer exists.
         again = state.again and (gone or not properties.every)
         known = (claimed or arn in state.known) and to.location == found.logging.location
         before = request.kind != "Create" and (again or known)
@@ -92,10 +92,10 @@ def place(request: Request, state: State) -> Placing:
 
 
 def recognised(request: Request, state: State) -> tuple[frozenset[str], bool]:
-    """Return the ARNs that this stack may have registered, and whether it asked for all before.
+    """Return the ARNs that this stack may have registered, and whether this request is repeated.
 
-    A rollback asks for what was there before: the register has the digest of that request. If the
-    stack has no registration left, any of its load balancers may have been registered.
+    A rollback repeats an earlier request, whose digest is in the register. If the stack has no
+    registration left, any of its load balancers may have been registered.
     """
     known, properties = set(request.traces.load_balancers), request.properties
     if properties is None:
@@ -112,7 +112,7 @@ def recognised(request: Request, state: State) -> tuple[frozenset[str], bool]:
 def is_claimed(
     found: LoadBalancer, request: Request, state: State, *, others: bool = False
 ) -> bool:
-    """Return whether this stack, or one of the `others`, claims a load balancer where it logs."""
+    """Return whether this stack, or with `others` another, claims a load balancer where it logs."""
     bucket = state.buckets.get(found.logging.bucket)
     return isinstance(bucket, Bucket) and any(
         (each.stack != request.stack.tag) is others
@@ -124,8 +124,8 @@ def is_claimed(
 def target(found: LoadBalancer, request: Request, state: State) -> Logging:
     """Return how a load balancer will log.
 
-    A bucket that the customer set stays. A bucket that we set, or that is gone, counts as unset,
-    because AWS refuses to empty the attribute.
+    A bucket that the customer set stays. A bucket that we set, or that does not exist, counts as
+    unset, because AWS refuses to empty the attribute.
     """
     now, stack = found.logging, request.stack
     ours = state.turned_on(now, stack) == stack.tag
@@ -149,7 +149,7 @@ def _bucket(request: Request, state: State) -> str:
 def _check(
     found: LoadBalancer, to: Logging, request: Request, properties: Properties, state: State
 ) -> None:
-    """Check that logs can flow from there to the vendor; raises Refused."""
+    """Raise Refused unless logs can flow from the load balancer's location to the vendor."""
     stack = request.stack
     bucket = state.buckets.get(to.bucket, Absent())
     stays = to == found.logging and state.turned_on(to, stack) != stack.tag
@@ -165,10 +165,10 @@ def claims(
 ) -> list[Registration]:
     """Return the registrations that the stack will have, one for each location.
 
-    If `time` is None, existing registrations keep theirs. At the stack's own location nothing else
-    logs, so the stack claims all of it, unless another stack registered a load balancer there that
-    this one does not have. Elsewhere the stack names its load balancers, unless it was asked for
-    the whole location.
+    If `time` is None, existing registrations keep their times. Nothing else logs to the stack's own
+    location, so the stack claims all of it, unless another stack has registered a load balancer
+    there that this stack does not have. Elsewhere the stack names its load balancers, unless it was
+    asked for the whole location.
     """
     properties = request.properties
     if properties is None:
@@ -180,7 +180,7 @@ def claims(
     for location in sorted({each.to.location for each in placed if each.claimed}):
         here = [each for each in placed if each.to.location == location]
         names = frozenset(each.load_balancer.name for each in here)
-        if request.kind == "Refresh":  # keeps those that it does not see
+        if request.kind == "Refresh":  # keeps load balancers that it does not see
             found = (each.load_balancers for each in mine if each.covers(location))
             names |= frozenset().union(*found) - state.names
         turned_on = any(

@@ -1,8 +1,8 @@
-"""Planning the steps from the observed state to what was requested; pure.
+"""Pure functions that plan the steps from the observed state to the requested state.
 
-The Lambda carries out the plan that the command line shows. On the way in, the register is written
-first and logging is turned on last; on the way out, logging is turned off first and the register is
-removed last. So whatever is interrupted can be found again.
+The Lambda carries out the plan that the command line shows. Onboarding writes the register before
+anything else in a bucket and turns on logging last. Removal ends the vendor's right to read first
+and removes the register last. So the next run finds whatever an interrupted run has left.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,9 +38,9 @@ from .request import Privileges, Properties, Request
 
 
 def plan(request: Request, state: model.State) -> model.Plan:
-    """Return the steps from the state to what the request asks for.
+    """Return the steps from the observed state to the requested state.
 
-    A plan made after the steps were taken has no changes. Raises Refused if the request cannot be
+    A plan that is made after these steps has no changes. Raises Refused if the request cannot be
     carried out; for `*`, leaves out the load balancers that cannot be onboarded instead.
     """
     _check_readable(request, state)
@@ -60,7 +60,7 @@ def plan(request: Request, state: model.State) -> model.Plan:
 
 
 def _check_readable(request: Request, state: model.State) -> None:
-    """Refuse an Update that could not remove what a load balancer that leaves has set up."""
+    """Refuse an Update that could not clean up after a load balancer that it no longer names."""
     properties = request.properties
     if request.kind != "Update" or properties is None or properties.every or state.again:
         return
@@ -83,7 +83,7 @@ def _plan(request: Request, state: model.State, placing: Placing, time: int | No
     entered = [*_entering(request, state, placing, claimed, warnings)]
     staying = [*claimed, *_of_unseen(request, state, claimed)]
     left, kept = leaving(request, state, placing.placed, staying)
-    # If a subscription's filter changes to what the stack still claims, it must not end.
+    # A subscription must not end if its filter changes to the stack's remaining claims.
     changed = {step.subscription for step, _ in entered if isinstance(step, model.SetFilter)}
     left = [step for step in left if getattr(step, "subscription", None) not in changed]
     return model.Plan(
@@ -99,9 +99,9 @@ def _plan(request: Request, state: model.State, placing: Placing, time: int | No
 def _of_unseen(
     request: Request, state: model.State, claimed: Sequence[Registration]
 ) -> Iterator[Registration]:
-    """Yield what a Refresh keeps: registrations that may be of load balancers it did not see.
+    """Yield the registrations that a Refresh keeps for load balancers that it may not have seen.
 
-    One look may have missed them, and the vendor may not have read their last logs. An Update
+    One look may miss load balancers, and the vendor may not have read their last logs. An Update
     removes these registrations.
     """
     digests = {each.location_digest for each in claimed}
@@ -118,7 +118,7 @@ def _entering(
     claimed: Sequence[Registration],
     warnings: list[str],
 ) -> Iterator[tuple[model.Step, tuple[str, ...] | None]]:
-    """Yield the steps on the way in; beside a tolerated one, the load balancers that it fails."""
+    """Yield the onboarding steps; with a tolerated step, the load balancers that fail with it."""
     properties = request.properties
     if properties is None:
         return
@@ -139,7 +139,7 @@ def _entering(
         here = [e for e in placing.placed if properties.every and e.to.bucket == bucket]
         new = tuple(each.load_balancer.arn for each in here if not each.before)
         for step in (*entry.bucket_steps(), *entry.policy_steps(), *entry.announcement_steps()):
-            # A bucket with ABAC refuses our tags; they decide nothing if its name is ours.
+            # A bucket with ABAC refuses our tags; if its name is ours, nothing depends on them.
             nothing = isinstance(step, model.SetTags) or (
                 entry.kept and not (isinstance(step, model.EditPolicy) and entry.narrows)
             )
@@ -154,10 +154,10 @@ def _entering(
 
 @dataclass(frozen=True)
 class _Entry:
-    """The way in to one bucket.
+    """The onboarding steps of one bucket.
 
-    `kept` means that the stack has onboarded everything here before: then an obstacle is a
-    warning. `shared` maps foreign topics to the bucket whose objects they announce to us.
+    `kept` means that the stack onboarded all load balancers here before; an obstacle is then only a
+    warning. `shared` maps each foreign topic to the bucket whose objects it announces to us.
     """
 
     request: Request
@@ -172,7 +172,7 @@ class _Entry:
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
-        """Let a refusal through, or turn it into a warning if the stack was here before."""
+        """Let Refused through, or record it as a warning if the stack was here before."""
         try:
             yield
         except Refused as why:
@@ -183,7 +183,7 @@ class _Entry:
     def bucket_steps(self) -> Iterator[model.Step]:
         stack, found, name = self.request.stack, self.found, self.bucket
         tags = {**dict(self.properties.tags), BUCKET_TAG: stack.tag}
-        ours = name in stack.own_buckets  # of others that we made, the role covers LogBucketName
+        ours = name in stack.own_buckets  # of our other buckets, the role covers LogBucketName
         if found is None:
             yield model.CreateBucket(name, tags)
         elif (found.maker == stack.tag and (ours or name == self.request.bucket)) or (
@@ -202,14 +202,14 @@ class _Entry:
 
     @property
     def replaced(self) -> list[Registration]:
-        """The stack's registrations at the claimed locations as they are."""
+        """The stack's current registrations at the claimed locations."""
         stack, locations = self.request.stack, {each.location for each in self.claimed}
         now = registrations(self.found.policy, self.bucket, stack) if self.found else []
         return [each for each in now if each.stack == stack.tag and each.location in locations]
 
     @property
     def narrows(self) -> bool:
-        """Whether the claims take away what an earlier vendor, or more than they name, may read."""
+        """True if the claims end an earlier vendor's read right, or narrow the current one."""
         stack, vendor = self.request.stack, self.properties.vendor
         named = {each.location for each in self.claimed if each.load_balancers}
         return any(
@@ -219,7 +219,7 @@ class _Entry:
         )
 
     def policy_steps(self) -> Iterator[model.Step]:
-        """Put the claims first, with what ELB needs to write to where we turn on logging."""
+        """Put the claims, with ELB's right to write to the locations where we turn on logging."""
         stack, found = self.request.stack, self.found
         now = found.policy if found else None
         put = [each.statement(stack) for each in self.claimed]
@@ -236,7 +236,7 @@ class _Entry:
                 yield model.EditPolicy(self.bucket, edit)
 
     def announcement_steps(self) -> Iterator[model.Step]:
-        """Subscribe to the topics that announce the claimed locations, then let S3 notify ours."""
+        """Subscribe to our topic, then let S3 notify it; subscribe to the foreign topics."""
         bucket, stack = self.bucket, self.request.stack
         now = self.found.notifications if self.found else {}
         share = self.request.privileges is Privileges.LEAST_PRIVILEGE
@@ -283,8 +283,8 @@ class _Entry:
     ) -> Iterator[model.Step]:
         """Subscribe to a foreign topic, for these locations' log objects only.
 
-        An endpoint has one subscription to a topic, so its filter names the locations of all
-        stacks that announce to that endpoint.
+        An endpoint has only one subscription to a topic, so the filter names the locations of all
+        stacks with that endpoint.
         """
         bucket, stack, endpoint = self.bucket, self.request.stack, self.properties.endpoint
         registered = [
@@ -294,7 +294,7 @@ class _Entry:
         ]
         keeps = self.request.kind == "Refresh"
         others = {each.location for each in registered if keeps or each.stack != stack.tag}
-        # SNS allows 150 combinations, and each value counts by its depth, which is 4.
+        # SNS allows 150 combinations; each value counts four times, because its depth is 4.
         if len(others := others.union(locations)) > 9:
             raise Refused(
                 f"Bucket {bucket} has {len(others)} access-log prefixes, and a filter of topic"
@@ -314,7 +314,7 @@ class _Entry:
         each = subscriptions[0]
         ours = filtered(each, stack)
         if not each.confirmed:
-            # Its filter cannot be read or changed, so it covers what was registered before.
+            # Its filter cannot be read or changed yet; it covers the locations registered before.
             if not set(locations) <= {claim.location for claim in registered}:
                 raise Refused(
                     f"The endpoint's subscription to topic {topic} awaits confirmation, and cannot"
@@ -330,7 +330,7 @@ class _Entry:
                 yield model.SetFilter(bucket, each.arn, target)
 
     def _take(self, topic: str, bucket: str) -> None:
-        """Use a foreign topic for this bucket; raises Refused if we use it for another."""
+        """Reserve a foreign topic for a bucket; raise Refused if we use it for another bucket."""
         other = self.shared.setdefault(topic, bucket)
         if other != self.bucket:
             raise Refused(

@@ -1,7 +1,7 @@
-"""Staying in step: a schedule asks for what the stack already asks for, and nothing else.
+"""The scheduled refresh: restore the setup that the stack asks for, and nothing else.
 
-Whoever may invoke the function can send such an event, at any time, and twice. So the event only
-has a stack and a time. CloudFormation says what the stack asks for, and whether it is at rest.
+Whoever may invoke the function can send such an event, at any time and repeatedly. So the event
+contains only a stack and a time; CloudFormation provides the stack's parameters and status.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def refresh(
     log: Log,
     learn: Callable[[Parameters], None],
 ) -> Outcome:
-    """Set up again what a stack asks for, as long as the stack is at rest.
+    """Restore the setup that a stack asks for, as long as the stack is at rest.
 
     Reads the stack again before each step; stops if the stack changes, and undoes nothing. Calls
     `learn` with the stack's parameters, which may contain a token, before any message can repeat

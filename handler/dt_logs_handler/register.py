@@ -1,8 +1,8 @@
-"""The register: what each stack has asked for, kept in the log bucket's policy.
+"""The register of the stacks' claims, kept in the log buckets' policies.
 
 A registration is one stack's read statement for the vendor at one location. Its Sid names the
-stack, so that every stack sees who uses a location, and what they share goes with the last one.
-Everything else in the policy is not ours, and no edit changes it.
+stack, so every stack sees which stacks use a location, and the last one removes what they share. No
+edit changes a statement that is not ours.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 LIMIT = 20 * 1024  # bytes; S3's limit for a bucket policy
 SID = "DTLogsAnalysis"
-NONE = "0" * 8  # the digest of no request
+NONE = "0" * 8  # in place of a digest, if there was no request
 _DIGEST = "([0-9a-f]{8})"
-# The stack, location, endpoint, time, asked, previous, turned on.
+# Groups: stack, location, endpoint, time, asked, previous, turned on.
 _READ = re.compile(f"{SID}[0-9]+Read([0-9a-f]{{12}}){_DIGEST * 5}([01])")
 _DELIVERY = re.compile(f"{SID}[0-9]+Deliver{_DIGEST}")
 LOG_DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
-# China's regions did not accept the service principal when last tried (2023). They still document
-# these accounts of Elastic Load Balancing.
+# China's regions did not accept the service principal when last tried (2023). AWS still documents
+# these accounts of Elastic Load Balancing for them.
 _ELB_ACCOUNTS = {"cn-north-1": "638102146993", "cn-northwest-1": "037604701340"}
 
 
@@ -49,7 +49,7 @@ class Registration:
 
     `load_balancers` holds names like `app/NAME/ID`; empty means the whole location. `time` is when
     CloudFormation sent the event, so that an older event is recognised. `asked` and `previous` are
-    digests of what the stack was asked for, now and before. `turned_on` is whether one of our
+    the digests of the stack's latest request and the one before. `turned_on` is true if one of our
     stacks turned on the logging to this location.
     """
 
@@ -72,21 +72,21 @@ class Registration:
 
     @property
     def location_digest(self) -> str:
-        """The digest of its location, even if its statement no longer names the location."""
+        """The location's digest, even if the statement no longer names the location."""
         prefix = self.location.prefix
         return prefix[1:] if prefix.startswith("/") else self.location.digest
 
     def covers(self, location: Location, load_balancer: str | None = None) -> bool:
-        """Return whether it claims the location and, if one is given, the load balancer there."""
+        """Return whether the registration claims the location and, if given, the load balancer."""
         named = load_balancer is None or load_balancer in (self.load_balancers or {load_balancer})
         return named and self.location_digest == location.digest
 
     def inert(self, stack: Stack) -> bool:
-        """Return whether it no longer grants anything, because its stack was deleted."""
+        """Return whether the registration was disarmed, so that it no longer grants anything."""
         return self.vendor == stack.account
 
     def statement(self, stack: Stack) -> Statement:
-        """Return the statement that lets the vendor's account read, and nothing more."""
+        """Return the statement that lets the vendor's account read these log objects only."""
         base = object_arn(self.location.bucket, _literally(self.location.log_prefix(stack)), stack)
         base += f"*/{stack.account}_elasticloadbalancing_{stack.region}_"
         names = [name.replace("/", ".") + "_" for name in sorted(self.load_balancers)]
@@ -141,9 +141,10 @@ def _registration(
 
 
 def delivery_statement(location: Location, stack: Stack) -> Statement:
-    """Let Elastic Load Balancing write the account's logs to a location.
+    """Return the statement that lets Elastic Load Balancing write the account's logs to a location.
 
-    It has no condition: AWS documents none that works for ALBs. The account is in the path.
+    The statement has no condition, because AWS documents none that works for ALBs. The account is
+    in the path.
     """
     principal: dict[str, Json] = {"Service": LOG_DELIVERY}
     if account := _ELB_ACCOUNTS.get(stack.region):
@@ -176,7 +177,7 @@ class PolicyEdit:
     """Statements to put, by Sid, and Sids to drop or to disarm.
 
     A disarmed statement keeps its Sid; its principal becomes `owner`, the bucket's own account. So
-    it grants nothing, but what it registers is still found.
+    it grants nothing, but its registration is still found.
     """
 
     put: tuple[Statement, ...] = ()
@@ -187,8 +188,9 @@ class PolicyEdit:
     def applied(self, policy: str | None) -> str | None:
         """Return the policy after the edit, or None if no statement is left.
 
-        Repeatable. Stacks share delivery statements: each goes with the last registration of its
-        location, whoever made it. If nothing changes, the policy is returned byte for byte.
+        Repeatable. Stacks share delivery statements; each is removed with the last registration of
+        its location, whichever stack made it. If nothing changes, the policy is returned byte for
+        byte.
         """
         document = parsed(policy or '{"Version":"2012-10-17"}')
         before = listed(document.get("Statement"))
@@ -234,8 +236,8 @@ def sids(policy: str | None) -> frozenset[str]:
 def check_policy(policy: str | None, bucket: str) -> None:
     """Raise Refused for a policy that S3 would not accept.
 
-    A principal that was deleted becomes its unique ID. With one of those in the policy, the whole
-    put fails with MalformedPolicy.
+    S3 shows a deleted principal as its unique ID. Putting a policy that contains such an ID fails
+    with MalformedPolicy.
     """
     size = len((policy or "").encode())
     if size > LIMIT:
@@ -253,7 +255,7 @@ def check_policy(policy: str | None, bucket: str) -> None:
 
 
 def dead_principal(policy: str | None) -> str | None:
-    """Name the first statement whose principal is the ID of a deleted user or role."""
+    """Describe the first statement that names a deleted user's or role's ID; None if none does."""
     for number, statement in enumerate(statements(parsed(policy or "{}")), 1):
         for key in ("Principal", "NotPrincipal"):
             for each in principals(statement.get(key)):
@@ -263,7 +265,7 @@ def dead_principal(policy: str | None) -> str | None:
 
 
 def root(account: str, partition: str) -> str:
-    """Return an account as a principal."""
+    """Return an account's ARN as a principal."""
     return f"arn:{partition}:iam::{account}:root"
 
 
@@ -273,5 +275,5 @@ def object_arn(bucket: str, key: str, stack: Stack) -> str:
 
 
 def _literally(key: str) -> str:
-    """Escape a key for an ARN that may contain wildcards."""
+    """Escape a key's special characters, so that an ARN with wildcards contains it literally."""
     return re.sub(r"[*?$]", r"${\g<0>}", key)

@@ -1,4 +1,4 @@
-"""Events to requests: the one place that checks what CloudFormation sends."""
+"""Turn events into requests; nothing else checks what CloudFormation or a schedule sends."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 SERVICE_TIMEOUT = 1200  # seconds; the template's ServiceTimeout
 _SKEW = 60.0  # seconds by which AWS's clocks may differ
 _FOREIGN = "Let the stack invoke the function."
-# AWS reserves the first prefix, our marks use the second.
+# AWS reserves the first prefix; our marks use the second.
 _TAG = rf"(?!(?i:aws:)|{NAME}:)[\w +\-:/@.]{{1,128}}=[\w +\-=:/@.]{{0,256}}"
 
 
 class Privileges(Enum):
-    """The execution role that the handler runs under; it plans only what that role may do."""
+    """The execution role that the handler runs under; a plan contains only what the role may do."""
 
     DOCUMENTED = "documented"
     LEAST_PRIVILEGE = "least-privilege"
 
 
 class ReadScope(Enum):
-    """Which objects the vendor's read statement names outside the stack's own location."""
+    """The objects that the vendor's read statement names outside the stack's own location."""
 
     LOAD_BALANCER = "LoadBalancer"
     LOCATION = "Location"
@@ -55,7 +55,7 @@ class ReadScope(Enum):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where announcements go; the address may contain a token, so print only `shown`."""
+    """The receiver of announcements; its address may contain a token, so print only `shown`."""
 
     protocol: Literal["https", "sqs"]
     address: str
@@ -66,7 +66,7 @@ class Endpoint:
 
     @property
     def shown(self) -> str:
-        """The address without what may be secret."""
+        """The address without the parts that may be secret."""
         https = self.protocol == "https"
         return f"https://{urlsplit(self.address).hostname}/…" if https else self.address
 
@@ -76,7 +76,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Properties:
-    """What the customer asks for."""
+    """The custom resource's checked properties."""
 
     load_balancers: tuple[str, ...]  # ARNs, or EVERY_LOAD_BALANCER alone
     vendor: str
@@ -104,7 +104,7 @@ class Properties:
 
 @dataclass(frozen=True)
 class Traces:
-    """Where earlier requests may have left something; read from any properties, even invalid."""
+    """Values of earlier requests, to find what these left; read even from invalid properties."""
 
     load_balancers: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
@@ -119,7 +119,8 @@ class Traces:
 class Request:
     """One checked event. `properties` is None for a Delete, which needs only traces.
 
-    An Update's traces are those of its old properties, but `every` is of old and new ones.
+    An Update's `traces` are those of its old properties, but `traces.every` covers the new ones
+    too.
     """
 
     kind: Kind
@@ -146,12 +147,12 @@ class Request:
 
     @property
     def every(self) -> bool:
-        """Whether every load balancer matters: for `*`, old or new, and for a Delete."""
+        """True if every load balancer matters: for a Delete, and for `*`, old or new."""
         return self.properties is None or self.traces.every
 
     @property
     def endpoints(self) -> set[str]:
-        """The digests of the endpoints that the stack subscribes, old and new."""
+        """The digests of the stack's endpoints, old and new."""
         return {*self.asked.endpoints, *self.traces.endpoints}
 
     def strays(self, bucket: str) -> bool:
@@ -164,7 +165,7 @@ class Request:
         )
 
     def deleted(self) -> Request:
-        """Return a Delete for what this request asks for."""
+        """Return a Delete for everything that this request and the previous one name."""
         now, before = self.asked, self.traces
         found = replace(
             before,
@@ -177,7 +178,7 @@ class Request:
 def parse(event: Mapping[str, object], now: float) -> Request:
     """Check an event and return it as a request.
 
-    `now` is taken as the event's time if its answer URL has no date, or a date in the future.
+    The event's time is `now` if its answer URL has no date, or a date in the future.
     Raises InvalidRequest, which names the value and the fix.
     """
     stack = Stack.of(_matching(event, "StackId", STACK_ID, _FOREIGN))
@@ -195,7 +196,7 @@ def parse(event: Mapping[str, object], now: float) -> Request:
 
 
 def refreshing(stack: Stack, time: int, parameters: Mapping[str, str]) -> Request:
-    """Return the request for what a stack's parameters already ask for.
+    """Return the request that a stack's current parameters make.
 
     The parameters have the names of the resource's properties. Raises InvalidRequest.
     """
@@ -205,7 +206,7 @@ def refreshing(stack: Stack, time: int, parameters: Mapping[str, str]) -> Reques
 
 
 def scheduled(event: Mapping[str, object], now: float) -> tuple[Stack, int]:
-    """Check a schedule's event; return its stack, and its time, but none in the future.
+    """Check a schedule's event; return its stack, and its time or `now`, whichever is earlier.
 
     Raises InvalidRequest.
     """
@@ -230,7 +231,7 @@ def _moment(text: str, form: str) -> int | None:
 
 
 def properties_of(given: Mapping[str, object], stack: Stack) -> Properties:
-    """Check a resource's properties, which all arrive as text. Raises InvalidRequest."""
+    """Check a resource's properties, and return them parsed. Raises InvalidRequest."""
     return Properties(
         _load_balancers(_list(given, "LoadBalancerArns"), stack),
         _matching(
@@ -297,7 +298,7 @@ def _endpoint(text: str, stack: Stack) -> Endpoint:
 
 
 def _bucket(given: Mapping[str, object], stack: Stack) -> str:
-    """Return LogBucketName; if it looks account-regional, it must be of this region."""
+    """Return LogBucketName; an account-regional name must be of this account and region."""
     regional = f"-{stack.account}-{stack.region}-an"
     return _matching(
         given,
@@ -337,7 +338,7 @@ def _choice(choices: type[C], given: Mapping[str, object], name: str) -> C:
 
 
 def _matching(given: Mapping[str, object], name: str, pattern: str, fix: str) -> str:
-    """Return a text that matches the whole pattern; raises InvalidRequest."""
+    """Return a property's value; raise InvalidRequest unless it matches the whole pattern."""
     text = _text(given, name)
     if not re.fullmatch(pattern, text):
         raise _invalid(name, text, fix)
@@ -355,7 +356,7 @@ def _text(given: Mapping[str, object], name: str) -> str:
 
 
 def _list(given: Mapping[str, object], name: str) -> tuple[str, ...]:
-    """Return the texts of a list or a comma-delimited text, without repetitions and empty ones."""
+    """Return the items of a list or comma-delimited string, without empty and repeated ones."""
     value = given.get(name)
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list):

@@ -1,12 +1,12 @@
-"""One request from beginning to end: observe, plan and apply until nothing is left to do.
+"""Carry out one request: observe, plan and apply until nothing is left to do.
 
-Reading back is part of the same loop: a run has succeeded when a plan from what AWS now answers has
-no changes. S3 has no compare-and-swap for a bucket's policy and notifications, so another writer
-may overwrite our change. After such a change the run waits SETTLE seconds, looks again, and repairs
-what was lost. The next run finds what is lost later.
+Reading back is part of the same loop: a run has succeeded when a plan from AWS's current answers
+has no changes. S3 has no compare-and-swap for a bucket's policy and notifications, so another
+writer may overwrite our change. After such a change, the run waits SETTLE seconds, looks again, and
+repairs the losses. The next run finds later losses.
 
 A run that fails leaves the rest to CloudFormation, which sends a Delete after a failed Create, and
-rolls back a failed Update with another one. It removes only what those could not.
+rolls back a failed Update with another Update. The run removes only what those events cannot.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ SETTLE = 4.0  # seconds after which writes that others began before ours are vis
 AGREEING = 3  # equal plans in a row, a moment apart, before a loss is repaired
 _ROUNDS = 10
 _LONGEST_APART = 20.0  # seconds
-# Seconds to turn one on: ELB lets an account change 3 load balancers a second.
+# Seconds to turn on one load balancer's logging: ELB allows an account 3 changes a second.
 TURN_EACH = 0.4
-LEAVE_RESERVE = 60.0  # seconds an Update keeps for leaving the buckets that its rollback cannot
+LEAVE_RESERVE = 60.0  # seconds an Update keeps for cleaning up where its rollback cannot
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a request; a subscription is its ARN, or says that it awaits confirmation."""
+    """The result of a request; `subscriptions` holds ARNs, or `TOPIC awaits confirmation`."""
 
     placements: tuple[Placement, ...] = ()
     topics: tuple[str, ...] = ()
@@ -57,8 +57,8 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
     """Carry out a request; repeatable. Raises HandlerError, and leaves the rest to CloudFormation.
 
     A Create or Update whose stack is deleted during the run removes everything. An Update that
-    fails leaves the buckets that its rollback, under the old role, cannot leave. A Refresh undoes
-    nothing, and needs a registration to start from.
+    fails cleans up the buckets that its rollback, under the old role, cannot. A Refresh undoes
+    nothing, and needs an existing registration.
     """
     if request.kind == "Delete":
         return _delete(request, aws, log)
@@ -80,10 +80,10 @@ def run(request: Request, aws: Aws, log: Log) -> Outcome:
 
 
 def _after_failure(request: Request, effects: Effects) -> Outcome | list[str]:
-    """Find out what a failure left: return what to say about it, or the outcome if all is done.
+    """Look at what a failed run left; return sentences about it, or the outcome if all is done.
 
-    If everything is as requested, another run of the same event has succeeded, or only the reading
-    back failed. If the stack was deleted, everything is removed.
+    If everything is as requested, another run of the same event has succeeded, or only reading
+    back failed. If the stack was deleted, this removes everything.
     """
     try:
         state = observe(effects.aws, request)
@@ -138,7 +138,7 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
             state, planned = _agreed(request, aws, state, planned, effects)
         _check_order(request, state)
         _check_claimed(request, state, effects)
-        # A tolerated failure ended the round early, before the topics that this role cannot read.
+        # After a tolerated failure, `changes` would omit topics that this role cannot read.
         cut = len(effects.failed) > known
         steps = effects.possible(planned.steps if cut else planned.changes)
         effects.plan = planned
@@ -156,10 +156,10 @@ def _converge(request: Request, aws: Aws, effects: Effects) -> Outcome:
 def fitting(
     request: Request, aws: Aws, state: State, planned: Plan, failed: dict[str, str]
 ) -> Plan:
-    """Refuse a Create that has too little time; leave out of an Update what does not fit.
+    """Return a plan that fits into the time; refuse a Create whose plan does not fit.
 
-    The Update may be a rollback, which must succeed. `failed` gets what is left out; `planned` is
-    the plan for the whole state. Raises Refused.
+    An Update leaves out load balancers instead, because it may be a rollback, which must succeed.
+    `failed` receives them. `planned` is the plan for the whole state. Raises Refused.
     """
     new = [s.load_balancer for s in planned.steps if isinstance(s, SetLogging) and s.to.enabled]
     if request.kind == "Create":
@@ -175,7 +175,7 @@ def _settle(aws: Aws, number: int) -> None:
 
 
 def _remembering(request: Request, effects: Effects) -> Request:
-    """Add to the request where this run has turned on logging, since the register may lose it."""
+    """Add to the request where this run turned on logging, because the register may lose that."""
     stack = request.stack
     put = [
         each for name, policy in effects.put.items() for each in registrations(policy, name, stack)
@@ -185,7 +185,7 @@ def _remembering(request: Request, effects: Effects) -> Request:
 
 
 def _first_look(request: Request, aws: Aws) -> State:
-    """Observe, and repeat this if a load balancer's prefix has a mark that no stack claims.
+    """Observe; repeat this if a load balancer's prefix has a mark that no stack claims.
 
     One look may be stale, so it takes AGREEING looks to conclude that the logging is not ours.
     """
@@ -199,7 +199,7 @@ def _first_look(request: Request, aws: Aws) -> State:
 
 
 def _doubtful(state: State, stack: Stack) -> bool:
-    """Return whether a prefix has a mark, and no stack is known to have turned on the logging."""
+    """Return whether a prefix has a mark, but no stack is known to have turned on logging."""
     return any(
         each
         and each.logging.enabled
@@ -210,14 +210,14 @@ def _doubtful(state: State, stack: Stack) -> bool:
 
 
 def _look(request: Request, aws: Aws, state: State, effects: Effects) -> State:
-    """Look again; what ELB answered to a change counts as read back."""
+    """Observe again; ELB's answer to a change counts as reading it back."""
     return replace(observe(aws, request, state, effects.answered), failed={**effects.failed})
 
 
 def _agreed(
     request: Request, aws: Aws, state: State, planned: Plan, effects: Effects
 ) -> tuple[State, Plan]:
-    """Look again until plans agree, because a read may be stale."""
+    """Observe again until AGREEING plans in a row agree, because a read may be stale."""
     agreeing = 1
     while agreeing < AGREEING and planned.changes:
         aws.pause(aws.random.uniform(0.5, 1))
@@ -237,8 +237,8 @@ def _check_order(request: Request, state: State) -> None:
 def _check_claimed(request: Request, state: State, effects: Effects) -> None:
     """Raise Vanished if a Delete of this stack has removed its claims.
 
-    Another writer may have overwritten our claims, which is repaired. It was a Delete if the bucket
-    is gone, or if exactly our statements are missing from the policy that this run put.
+    Claims that another writer has overwritten are repaired instead. It was a Delete if the bucket
+    does not exist, or if exactly our statements are missing from the policy that this run put.
     """
     tag = request.stack.tag
     for name, put in effects.put.items():
@@ -283,10 +283,10 @@ def _unread(state: State) -> tuple[str, ...]:
 
 
 def _leave_strays(request: Request, state: State, effects: Effects) -> list[HandlerError]:
-    """Leave the buckets that the old role may not touch; return what failed.
+    """Clean up the buckets that the old role may not touch; return the failures.
 
-    Logging goes off there. Where we chose the bucket, our prefix stays: it tells the rollback that
-    the bucket is not the customer's choice.
+    Logging is turned off there. Where we chose the bucket, our prefix stays: it shows the rollback
+    that the customer did not choose the bucket.
     """
     strays = {name for name in state.buckets if request.strays(name)} - effects.before
     claimed = [
@@ -308,10 +308,10 @@ def _leave_strays(request: Request, state: State, effects: Effects) -> list[Hand
 
 
 def _delete(request: Request, aws: Aws, log: Log) -> Outcome:
-    """Remove what is the stack's, until two looks, SETTLE seconds apart, find nothing.
+    """Remove what the stack set up, until two looks, SETTLE seconds apart, find nothing.
 
-    A Create that still runs may put something back in between. It then finds its statements gone,
-    and removes the rest itself. Every step is tried, even after one has failed.
+    A Create that is still running may put something back in between. It then finds its statements
+    removed, and removes the rest itself. Every step is tried, even after one has failed.
     """
     effects = Effects(aws, request.stack, request.time, log)
     state = _first_look(request, aws)

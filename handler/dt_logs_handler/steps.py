@@ -1,4 +1,4 @@
-"""How each step is taken: what it reads again, writes, and leaves alone."""
+"""Take each kind of step: read its resource again, then change it or leave it alone."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _take_away(
 
 @contextmanager
 def _ignoring(*codes: str) -> Iterator[None]:
-    """Ignore these errors: what a step would remove does not exist."""
+    """Ignore errors with these codes, which mean that there is nothing to remove."""
     try:
         yield
     except ClientError as error:
@@ -120,10 +120,10 @@ def _configure(
 
 
 def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
-    """Create the bucket with its tags; an older boto3 sets them right after it."""
+    """Create the bucket with its tags; with an older boto3, tag it right after the creation."""
     aws, stack, bucket = effects.aws, effects.stack, step.bucket
     configuration: dict[str, object] = {}
-    if stack.region != "us-east-1":  # S3 does not accept it by name
+    if stack.region != "us-east-1":  # S3 does not accept us-east-1 here
         configuration["LocationConstraint"] = stack.region
     if supports(aws, "Tags"):
         configuration["Tags"] = [{"Key": k, "Value": v} for k, v in step.tags.items()]
@@ -138,7 +138,7 @@ def _create_bucket(step: model.CreateBucket, effects: Effects) -> str:
         _explain_refused(error, bucket)
     effects.made.add(bucket)
     tags = TAGS.read(effects.at(bucket))
-    if tags and tags.get(BUCKET_TAG) != stack.tag:  # us-east-1 "creates" a bucket that exists
+    if tags and tags.get(BUCKET_TAG) != stack.tag:  # in us-east-1, S3 "creates" it again
         raise _appeared(bucket)
     if BUCKET_TAG not in tags:
         TAGS.write(effects.at(bucket), step.tags)
@@ -216,8 +216,8 @@ def _edit_policy(step: model.EditPolicy, effects: Effects) -> str:
 def _edit_notifications(step: model.EditNotifications, effects: Effects) -> str:
     """Merge our entries into the current notifications.
 
-    If entries are only removed, S3 does not validate destinations: a foreign one that is gone must
-    not keep ours in place.
+    If entries are only removed, S3 is told not to validate destinations, so that a foreign
+    destination that no longer exists cannot keep our entries in place.
     """
     bucket, edit = step.bucket, step.edit
     if edit.drop:
@@ -231,7 +231,7 @@ def _edit_notifications(step: model.EditNotifications, effects: Effects) -> str:
         return after
 
     setting = NOTIFICATIONS if edit.put else NOTIFICATIONS_UNCHECKED
-    # S3 does not see our new topic's policy at once; another destination is gone for good.
+    # S3 does not see our new topic's policy at once; errors for other destinations are permanent.
     unsound = f"Unable to validate [^:]*($|: {effects.stack.topic_arn(bucket)}:)"
     try:
         return _configure(setting, bucket, merged, effects, Passing("InvalidArgument", unsound))
@@ -273,7 +273,7 @@ def _delete_bucket(step: model.DeleteBucket, effects: Effects) -> str:
 
 
 def _label(bucket: str, why: str, effects: Effects) -> None:
-    """Tag a bucket that stays with what the stack has left; ignore it if S3 refuses the tag."""
+    """Tag a bucket that stays with a list of what the stack has left, unless S3 refuses the tag."""
     left = [why, *(each.partition(",")[0] for each in effects.kept)]
     text = re.sub(r"[^\w +\-=.:/@]", "", " - ".join(left))[:256]
     with suppress(ClientError):
@@ -355,7 +355,7 @@ def _set_logging(step: model.SetLogging, effects: Effects) -> str:
     if found.logging != step.was:
         return "changed by somebody else since"
     attributes = [("enabled", str(to.enabled).lower()), ("prefix", to.prefix)]
-    if to.bucket:  # AWS refuses an empty one
+    if to.bucket:  # AWS refuses an empty bucket
         attributes.append(("bucket", to.bucket))
     answer = aws.call(
         lambda: aws.elbv2.modify_load_balancer_attributes(

@@ -31,7 +31,7 @@ def usable(
     account: str,
     stack: Stack,
 ) -> Bucket:
-    """Return the bucket if the vendor's account can read what ELB writes there; raises Refused.
+    """Return the bucket; raise Refused if the vendor's account could not read ELB's objects there.
 
     The failure's fix names the exact setting or statement.
     """
@@ -78,7 +78,7 @@ def usable(
 
 
 def can_receive(bucket: Bucket, location: Location, stack: Stack) -> None:
-    """Check what ELB needs to start logging to a bucket; raises Refused."""
+    """Raise Refused if ELB could not start logging to a bucket."""
     if bucket.region not in ("", stack.region):
         raise Refused(
             f"Bucket {bucket.name} is in region {bucket.region}; load balancers log only to"
@@ -101,7 +101,7 @@ def can_receive(bucket: Bucket, location: Location, stack: Stack) -> None:
 
 @dataclass(frozen=True)
 class Caller:
-    """A caller, with its known context keys; None means known to be absent.
+    """A caller, with its known context keys; None marks a key that is known to be absent.
 
     `principals` holds all the ways in which a policy can name the caller.
     """
@@ -156,7 +156,7 @@ def denying(policy: str | None, caller: Caller, action: str, resource: str) -> s
                 statement,
                 "Principal",
                 lambda each: each in named,
-                # `*` among accounts includes every service.
+                # `*` under AWS also means every service.
                 lambda each: principals(each, caller.kind) + principals(each),
             )
             and _lists(statement, "Action", lambda each: _like(each.lower(), action.lower()))
@@ -173,7 +173,7 @@ def _lists(
     matches: Callable[[str], bool],
     read: Callable[[Json], list[str]] = texts,
 ) -> bool:
-    """Return whether a call matches an element or its Not form."""
+    """Return whether a call matches a statement's element, in its plain or its Not form."""
     negated = f"Not{key}" in statement
     return any(map(matches, read(statement.get(f"Not{key}" if negated else key)))) != negated
 
@@ -186,7 +186,7 @@ def _same(wanted: str, value: str) -> bool:
     return wanted.lower() == value.lower()
 
 
-# How the condition operators compare, without their Not and IfExists.
+# The comparisons of condition operators, by the operators' names without Not and IfExists.
 _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "bool": _same,
     "stringequals": str.__eq__,
@@ -194,7 +194,7 @@ _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "stringlike": _like,
     "arnequals": _like,
     "arnlike": _like,
-    "ipaddress": _same,  # only absent ones are known
+    "ipaddress": _same,  # only a key's absence is known
 }
 
 
@@ -219,6 +219,6 @@ def _compares(operator: str, wanted: list[Json], value: str | None) -> bool:
     negated = "not" in name
     if value is None:
         return negated or name != operator
-    if negated:  # an exception for a role of the account may be one for the vendor's
+    if negated:  # an exception for a role of the account may cover the vendor's
         texts = [re.sub(r"((.*?:){5})[^*]*(\*?).*", r"\1\3", each) for each in texts]
     return any(compare(each, value) for each in texts) != negated

@@ -1,4 +1,4 @@
-"""Run the command `rehearse`; this module needs its extra."""
+"""Run the command `rehearse`; this module needs the extra of that name."""
 
 import argparse
 import sys
@@ -21,7 +21,7 @@ from dt_logs_rehearsal.scenarios.released import Released, load
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Rehearse as the command line asks, and return 1 if anything was not as expected.
+    """Rehearse as the command line asks; return 1 if anything was not as expected, otherwise 0.
 
     Raises RehearsalError, or another DtLogsError, if the release or the report's file is unusable.
     """
@@ -77,7 +77,7 @@ def _write(path: Path, reports: Sequence[Report]) -> None:
 
 
 def _data(report: Report) -> dict[str, object]:
-    """Return a report for programs."""
+    """Return a report as data for programs."""
     found = asdict(report)
     stages = found.pop("stages")
     return found | {

@@ -3,7 +3,7 @@
     with Sandbox(folder) as sandbox:
         stack = sandbox.cloudformation.create("dt-logs-analysis", asked, capabilities, role)
 
-Nothing outside `folder` is written, and every process and socket is gone afterwards.
+Nothing outside `folder` is written, and every process and socket is closed afterwards.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _SESSION_LOCK = Lock()
 
 
 class Sandbox:
-    """An account, its endpoint, CloudFormation, Lambda, and the vendor's account beside it."""
+    """An account, its endpoint, CloudFormation and Lambda, and the vendor's account."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Sandbox:
         self._logs: dict[str, Any] = {}
 
     def __enter__(self) -> Sandbox:
-        # On exit, in reverse: release waiting threads, end them, and close the endpoint they call.
+        # Exit in reverse: release waiting threads, end functions and stacks, close the endpoint.
         self._exits.enter_context(self.endpoint)
         self._exits.callback(self.cloudformation.join)
         self._exits.enter_context(self.functions)
@@ -114,7 +114,7 @@ class Sandbox:
     def _context(self, stack: Stack) -> Context:
         if stack.role:
             self._assume(stack.role, "cloudformation.amazonaws.com")
-        role = stack.role or stack.caller  # nobody's for an administrator
+        role = stack.role or stack.caller  # empty for an administrator
         if role not in self._clients:
             who = self.endpoint.session(CLOUDFORMATION if role else ADMINISTRATOR, role=role)
             services = ("iam", "lambda", "logs", "events")
@@ -134,7 +134,7 @@ class Sandbox:
             raise Refused("ValidationError", text)
 
     def _invoke(self, stack: Stack, arn: str, event: Mapping[str, Any]) -> Callable[[], None]:
-        """Run a function with an event; the result waits for its end and writes its log."""
+        """Run a function with an event; return a call that waits for its end and writes its log."""
         self._context(stack).decide("lambda:InvokeFunction", {"FunctionName": arn})
         return self._run(stack, arn, event)
 
@@ -185,11 +185,11 @@ class Sandbox:
         return made
 
     def _written(self, function: Function, attempts: Iterable[Invocation]) -> None:
-        """Write what a function printed to its log, as Lambda does with the function's role."""
+        """Write a function's output to its log with the function's role, as Lambda does."""
         logs, stream = self._logs[function.arn], f"2026/11/01/[$LATEST]{function.name}"
         there = suppress(logs.exceptions.ResourceAlreadyExistsException)
         where: dict[str, Any] = {"logGroupName": function.log_group}
-        with suppress(ClientError):  # then there is no log, and Lambda does not report that
+        with suppress(ClientError):  # a function that may not log runs without a log
             if function.log_group.startswith("/aws/lambda/"):
                 with there:
                     logs.create_log_group(**where)

@@ -1,6 +1,6 @@
 """The vendor's side: a small stand-in for the Logs Analysis service, in its own account.
 
-It confirms subscriptions, reads announced log objects, and tries what it is not allowed to do.
+It confirms subscriptions, reads announced log objects, and tries to exceed its permissions.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ ENDPOINT = "https://logs.example.com/in"
 
 
 class Vendor:
-    """Receives what SNS sends to the endpoint; `received` holds the log lines that it read."""
+    """The receiver of SNS's messages; `received` holds the log lines that the vendor has read."""
 
     def __init__(self, account: Account, s3: S3Client, sns: SNSClient) -> None:
-        """Make clients with the vendor's own credentials."""
+        """Use clients that have the vendor's own credentials."""
         self.received: list[str] = []
         self._account = account
         self._s3 = s3
@@ -58,7 +58,7 @@ class Vendor:
         for record in message.get("Records", ()):  # a test event has no records
             bucket = record["s3"]["bucket"]["name"]
             key = unquote_plus(record["s3"]["object"]["key"])
-            # S3 also announces other load balancers' files there, which the vendor may not read.
+            # S3 also announces files of other load balancers there; the vendor may not read these.
             _refused(partial(self._read, bucket, key))
 
     def _read(self, bucket: str, key: str) -> None:

@@ -2,18 +2,19 @@
 
     tox -e aws -- --account 123456789012 --aws-region eu-central-1 --plan
 
-In: an account, a region, a release. Out: an exit code, a transcript, and an account as it was.
+Input: an account, a region, a release. Output: an exit code and a transcript. Afterwards, the
+account is as it was before.
 
 | module | what it does |
 |---|---|
 | `cli` | parse the command line; plan, run or sweep. Open it first |
-| `plan` | say what a run makes, what it is called and what it costs |
-| `ledger` | record what a run makes, before it is made |
+| `plan` | list a run's resources, their names and their costs |
+| `ledger` | record each resource before it is created |
 | `run` | hold a run's state; run our commands; wait |
-| `guard` | record the calls, and stop one that would change what the run did not make |
-| `transcript` | write calls and answers without account IDs and secrets |
+| `guard` | record calls; stop any that would change a bucket or load balancer of others |
+| `transcript` | write calls and answers, without account IDs or secrets |
 | `making` | create the load balancer, the queue, the service role and buckets |
 | `scenes` | create, read a log, update, delete, adopt |
 | `texts` | compare AWS's refusals with the emulated account's |
-| `removing` | remove what a run made, or what a killed run left |
+| `removing` | remove a run's resources, including those that a killed run left |
 """

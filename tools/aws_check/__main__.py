@@ -1,4 +1,4 @@
-"""The entry point of `python -m aws_check`. On SIGTERM it removes what it created, as on Ctrl-C."""
+"""The entry point of `python -m aws_check`. SIGTERM, like Ctrl-C, removes the run's things."""
 
 import signal
 import sys

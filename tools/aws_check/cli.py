@@ -1,6 +1,6 @@
 """The command line: `main(argv)` plans, runs or sweeps, and returns the exit code.
 
-0 all as expected; 1 a difference or a leftover; 2 usage; 3 an expected failure; 130 Ctrl-C.
+0: all as expected; 1: a difference or a leftover; 2: usage; 3: expected failure; 130: Ctrl-C.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _VALUES: dict[str, tuple[str, str, object, str]] = {
 
 
 def main(argv: Sequence[str], operator: Operator | None = None) -> int:
-    """Carry out the command line; raises SystemExit, as argparse does."""
+    """Carry out the command line; return the exit code. Raises SystemExit, as argparse does."""
     options = _parser().parse_args(argv)
     try:
         with aws.errors():
@@ -136,7 +136,7 @@ def _session(profile: str, region: str) -> boto3.Session:
 
 
 def _account(profile: str, region: str) -> str:
-    """Return the account of a profile, or of AWS_PROFILE if it is empty."""
+    """Return the account ID of a profile, or of AWS_PROFILE if `profile` is empty."""
     sts = _session(profile, region).client("sts", config=aws.CONFIG)
     return sts.get_caller_identity()["Account"]
 
@@ -158,7 +158,7 @@ def _clients(profile: str, by: str, ledger: Ledger, transcript: Transcript) -> A
 
 
 def _checked(run: Run, options: argparse.Namespace, source: str, vendor: str) -> int:
-    """Play all scenes, then remove what they created, even after Ctrl-C."""
+    """Play all scenes, then remove the things that they created, even after Ctrl-C."""
     versions = {"release": __version__, "boto3": boto3.__version__, "region": run.region}
     run.transcript.write(versions)
     reader, interrupted = None, False
@@ -206,7 +206,7 @@ def _requested(url: str) -> None:
 
 
 def _swept(options: argparse.Namespace, operator: Operator) -> int:
-    """Remove what recorded runs left in this account and region."""
+    """Remove the things that recorded runs left in this account and region."""
     left: list[str] = []
     for ledger in Ledger.all(options.folder):
         if (ledger.account, ledger.region) != (options.account, options.region):

@@ -1,4 +1,4 @@
-"""Watch a session's calls: record each one, and stop one that would change what is not ours."""
+"""Watch a session's calls: record each, and stop any that would change a resource of others."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _READS = ("Describe", "Get", "Head", "List")
 def watch(session: boto3.Session, by: str, ledger: Ledger, transcript: Transcript) -> None:
     """Watch the clients that a session creates from now on; `by` names the caller.
 
-    A call that would change a bucket or load balancer that the run did not create raises
-    AssertionError before it is sent: it is a bug.
+    A call that would change a bucket or load balancer that the run did not create is a bug: it
+    raises AssertionError before it is sent.
     """
 
     def before(

@@ -1,8 +1,9 @@
 """Record on disk what a run is about to create, so that a killed run can be swept.
 
-One file a run, one JSON list a line: the run, account and region; then `making` or `removed`, kind
-and name. It holds the account's id, so only its owner may read it. Half a line at the end means
-that nothing was made: a thing is made only after its line is on disk.
+Each run has a file with a JSON list on each line. The first line holds the run, account and region;
+each other line holds `making` or `removed`, a kind and a name. The file contains the account ID, so
+only its owner may read it. If the last line is incomplete, its thing was not created: a thing is
+created only after its line is on disk.
 """
 
 from __future__ import annotations
@@ -57,11 +58,11 @@ class Ledger:
         self._write("making", thing.kind, thing.name)
 
     def removed(self, thing: Thing) -> None:
-        """Record that a thing is gone."""
+        """Record that a thing no longer exists."""
         self._write("removed", thing.kind, thing.name)
 
     def left(self) -> list[Thing]:
-        """Return what was created and not removed, oldest first."""
+        """Return the things that may have been created and were not removed, oldest first."""
         found: dict[Thing, str] = {}
         for event, kind, name in _lines(self.path)[1:]:
             found[Thing(kind, name)] = event
@@ -70,7 +71,7 @@ class Ledger:
     def _write(self, *words: str) -> None:
         whole = self.path.read_text("utf-8")
         with self.path.open("r+", encoding="utf-8") as file:
-            file.seek(len(whole[: whole.rfind("\n") + 1].encode()))  # it may end in half a line
+            file.seek(len(whole[: whole.rfind("\n") + 1].encode()))  # after the last full line
             file.write(json.dumps(words) + "\n")
             file.truncate()
             file.flush()

@@ -1,4 +1,4 @@
-"""Create what the scenes need. Each thing is in the ledger before the call that creates it."""
+"""Create the things that the scenes need; each is in the ledger before the call that creates it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ANSWER = {"StatusCode": "200", "ContentType": "text/plain", "MessageBody": "ok"
 
 @dataclass(frozen=True)
 class Made:
-    """What every scene uses: ARNs, the load balancer's address, the queue's URL."""
+    """The things that every scene uses: ARNs, the load balancer's address, the queue's URL."""
 
     role: str
     load_balancer: str
@@ -27,9 +27,9 @@ class Made:
 
 
 def make(run: Run, release: Path, source: str) -> Made:
-    """Create the service role, load balancer and queue; only the CIDR `source` is let in.
+    """Create the service role, load balancer and queue; admit requests from the CIDR `source` only.
 
-    Raises OperatingError, botocore's errors.
+    Raises OperatingError and botocore's errors.
     """
     vpc, subnets = _subnets(run)
     role = _role(run, release)
@@ -110,7 +110,7 @@ def _security_group(run: Run, vpc: str, source: str) -> str:
 
 
 def _load_balancer(run: Run, subnets: list[str], group: str) -> tuple[str, str]:
-    """Create a load balancer with a fixed response, and wait some minutes until it answers."""
+    """Create a load balancer with a fixed response, and wait some minutes until it is active."""
     name, elbv2 = run.names.base, run.client("elbv2")
     made = run.make(
         Thing("load balancer", name),
@@ -164,5 +164,5 @@ def make_bucket(run: Run, name: str) -> None:
 
 
 def bucket_configuration(region: str, tags: list[dict[str, str]]) -> dict[str, Any]:
-    """Return a bucket's region, which must not be us-east-1, and its tags."""
+    """Return a new bucket's tags and region; CreateBucket must not name us-east-1."""
     return {"Tags": tags} | ({} if region == "us-east-1" else {"LocationConstraint": region})

@@ -1,10 +1,10 @@
-"""What a run creates, with names and costs, all known before the first call."""
+"""The things that a run creates, their names and costs, all known before the first call."""
 
 import re
 from dataclasses import dataclass
 
 TAG = "dt-logs-check"
-# In the order of removal: each may use what follows it.
+# In the order of removal: a thing may use things of the kinds that follow.
 KINDS = (
     *("stack", "load balancer", "topic", "bucket", "queue", "security group"),
     "service role stack",
@@ -14,7 +14,7 @@ KINDS = (
 # one capacity unit, and a public IPv4 address in each of two subnets]
 _HOUR, _UNIT, _ADDRESSES = 0.0225, 0.008, 2 * 0.005
 _REQUESTS = 0.01  # S3, SNS, SQS and Lambda together, generously
-_RUN = 2 * (_HOUR + _UNIT + _ADDRESSES) + _REQUESTS  # half an hour may touch two billed hours
+_RUN = 2 * (_HOUR + _UNIT + _ADDRESSES) + _REQUESTS  # half an hour may fall into two billed hours
 _DAY = 24 * (_HOUR + _ADDRESSES)
 
 
@@ -42,7 +42,7 @@ class Names:
 
     @property
     def base(self) -> str:
-        """The name of what exists only once; the stacks' names begin with it."""
+        """The name of things that exist once; the names of the scenes' stacks begin with it."""
         return f"{TAG}-{self.run}"
 
     @property
@@ -56,7 +56,7 @@ class Names:
 
 
 def planned(names: Names) -> dict[Thing, str]:
-    """Return what a run creates, in this order, and what for.
+    """Return the things that a run creates, in this order, each with its purpose.
 
     The stacks name the bucket and topics that they create; these are recorded once known.
     """
@@ -75,7 +75,7 @@ def planned(names: Names) -> dict[Thing, str]:
 
 
 def told(names: Names, account: str, region: str, source: str) -> str:
-    """Return the plan and its costs as text."""
+    """Return the plan and its costs as a string."""
     rows = (f"  {each.kind:<18}  {each.name:<28}  {why}" for each, why in planned(names).items())
     return "\n".join(
         (

@@ -1,4 +1,4 @@
-"""Remove only what a run created: by exact names from its ledger, and with its tag."""
+"""Remove only things that a run created: by exact name from its ledger, and with its tag."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dt_logs_cfn import aws
 from dt_logs_cfn.errors import DtLogsError, OperatingError
 from dt_logs_handler.aws import code
 
-# Something still uses it, or it was just added: the same call succeeds a little later.
+# Errors while a thing is still used or not empty; the same call succeeds a little later.
 _LATER = frozenset(("BucketNotEmpty", "DependencyViolation", "ResourceInUse"))
 
 
 def remove(run: Run) -> list[str]:
-    """Remove what is left of a run; return what could not be removed, and why. Repeatable."""
+    """Remove a run's remaining things; return the failures as strings. Repeatable."""
     failures: list[str] = []
     for step, kind in ((_settle, "stack"), *((_remove, kind) for kind in KINDS)):
         for thing in [each for each in run.ledger.left() if each.kind == kind]:
@@ -32,11 +32,11 @@ def remove(run: Run) -> list[str]:
 
 
 def _settle(run: Run, thing: Thing) -> None:
-    """Wait until a stack is at rest, and record what it created under its own names."""
+    """Wait until a stack is at rest, and record the things that it created and named itself."""
 
     def at_rest() -> dict[str, Any] | None:
         stack = run.stack(thing.name) or {"StackStatus": "REVIEW_IN_PROGRESS"}
-        rests = stack["StackStatus"] == "REVIEW_IN_PROGRESS"  # not executed
+        rests = stack["StackStatus"] == "REVIEW_IN_PROGRESS"  # not executed yet
         return stack if rests or not stack["StackStatus"].endswith("_IN_PROGRESS") else None
 
     record_made(run, run.until(at_rest, 40 * MINUTES, f"The change of stack '{thing.name}'"))
@@ -58,7 +58,7 @@ def record_made(run: Run, stack: dict[str, Any]) -> None:
 
 
 def _remove(run: Run, thing: Thing) -> None:
-    """Delete a thing until it is gone. Raises OperatingError, botocore's errors."""
+    """Delete a thing, and wait until it is gone. Raises OperatingError and botocore's errors."""
     tags = _tags(run, thing)
     if tags is not None and tags.get(TAG) != run.names.run:
         raise OperatingError(
@@ -86,7 +86,7 @@ def _remove(run: Run, thing: Thing) -> None:
 
 
 def _tags(run: Run, thing: Thing) -> Mapping[str, str] | None:
-    """Return a thing's tags, or None if it is gone."""
+    """Return a thing's tags, or None if it does not exist."""
     try:
         found = absent(lambda: _READ[thing.kind](run, thing.name))
     except ClientError as error:
@@ -101,7 +101,7 @@ def _tags(run: Run, thing: Thing) -> Mapping[str, str] | None:
 def _stack(run: Run, name: str) -> Any:
     stack = run.stack(name)
     if stack is not None and stack["StackStatus"] == "REVIEW_IN_PROGRESS":
-        return {TAG: run.names.run}  # is empty, and may have no readable tags
+        return {TAG: run.names.run}  # the stack is empty, and its tags may not be readable
     return stack and stack.get("Tags", [])
 
 

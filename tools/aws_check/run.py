@@ -1,4 +1,4 @@
-"""One run's state: clients, ledger and findings; running our commands, and waiting."""
+"""The state of one run: clients, ledger and findings. `Run` also runs our commands, and waits."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ _ABSENT = frozenset(
 class Run:
     """One run of the check.
 
-    `client` returns boto3's client of a service; `findings` describe each difference from what
-    was expected.
+    `client` returns boto3's client of a service; `findings` describes each difference from the
+    expectations.
     """
 
     ledger: Ledger
@@ -59,7 +59,7 @@ class Run:
 
     @property
     def account(self) -> str:
-        """The account's id."""
+        """The account ID."""
         return self.ledger.account
 
     @property
@@ -78,7 +78,7 @@ class Run:
         return [{"Key": TAG, "Value": self.names.run}]
 
     def arn(self, service: str, name: str) -> str:
-        """Return the ARN of something in the account and region."""
+        """Return the ARN of a resource in the account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{name}"
 
     def make(self, thing: Thing, make: Callable[[], T]) -> T:
@@ -88,13 +88,13 @@ class Run:
         return make()
 
     def expect(self, holds: bool, otherwise: str) -> None:
-        """Record and print a difference from what was expected."""
+        """Record and print `otherwise` as a finding unless the expectation holds."""
         if not holds:
             self.findings.append(otherwise)
             self.operator.tell(f"NOT AS EXPECTED: {otherwise}")
 
     def until(self, look: Callable[[], T | None], seconds: float, what: str) -> T:
-        """Call `look` until it returns something. Raises OperatingError if it takes too long."""
+        """Call `look` until it returns a value. Raises OperatingError if that takes too long."""
         pause, end = 1.0, self.operator.clock() + seconds
         while (found := look()) is None:
             if self.operator.clock() >= end:
@@ -117,7 +117,7 @@ class Run:
         return code, found
 
     def stack(self, name: str) -> dict[str, Any] | None:
-        """Return a stack as CloudFormation describes it, or None."""
+        """Return a stack as CloudFormation describes it, or None if it does not exist."""
         describe = self.client("cloudformation").describe_stacks
         found = absent(lambda: describe(StackName=name)["Stacks"])
         return found[0] if found else None

@@ -1,4 +1,4 @@
-"""What a customer does, on AWS: create, read a log, update, delete; adopt a bucket."""
+"""A customer's actions on AWS: create, read a log, update, delete; adopt a bucket."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _AUDIT = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "audit/"}]}}
 
 @dataclass(frozen=True)
 class Stage:
-    """What the scenes act on.
+    """The things that the scenes act on.
 
     `vendor` is the account that may read; `reader` is its S3 client, or None without a profile.
-    `get` requests a URL; `wait` is how long a log may take, in seconds.
+    `get` requests a URL; `wait` is the longest time that a log may take, in seconds.
     """
 
     run: Run
@@ -50,7 +50,7 @@ class Stage:
 
 
 def fresh(stage: Stage) -> None:
-    """Onboard a load balancer that does not log; let the vendor read; update; remove."""
+    """Onboard a load balancer that does not log; let the vendor read a log; update; remove."""
     run, name, balancer = stage.run, stage.run.names.named("fresh"), stage.made.load_balancer
     found = _deployed(stage, name, "CREATE_COMPLETE", *_first(stage))
     bucket = run.logging(balancer)["bucket"]
@@ -119,7 +119,7 @@ def _first(stage: Stage) -> tuple[str, ...]:
 
 
 def _deployed(stage: Stage, name: str, status: str, *words: str) -> dict[str, str]:
-    """Deploy a stack and return its outputs. Raises OperatingError unless it reaches a status."""
+    """Deploy a stack and return its outputs. Raises OperatingError if it misses the status."""
     run, release = stage.run, ("--release", str(stage.release))
     code, found = run.make(
         Thing("stack", name),
@@ -145,7 +145,7 @@ def _removed(stage: Stage, name: str) -> None:
 
 
 def _record_events(run: Run, stack: dict[str, Any]) -> None:
-    """Write a stack's events to the transcript."""
+    """Read a stack's events, so that they are in the transcript."""
     pages = run.client("cloudformation").get_paginator("describe_stack_events")
     list(pages.paginate(StackName=stack["StackId"]))
 

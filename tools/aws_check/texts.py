@@ -1,6 +1,7 @@
 """Compare AWS's refusals with the emulated account's: make the same calls to both.
 
-A probe that AWS refuses changes nothing; one that AWS accepts changes only what the run created.
+A probe that AWS refuses changes nothing; a probe that AWS accepts changes only things that the run
+created.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Outcome = tuple[str, str]  # AWS's code and message; ("accepted", "") if it acce
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two accounts: its clients by service, and what the probes name."""
+    """One of the two accounts: its clients by service, and the values that the probes use."""
 
     client: Callable[[str], Any]
     names: Names
@@ -40,7 +41,7 @@ class Side:
     template: str  # of the service role's stack
 
     def name(self) -> str:
-        """Return the bucket's and the topic's name."""
+        """Return the common name of the bucket and the topic."""
         return self.names.named("texts")
 
     def missing(self) -> str:
@@ -56,7 +57,7 @@ class Side:
         return self.load_balancer.split(":")[3]
 
     def arn(self, service: str, name: str) -> str:
-        """Return the ARN of something else in the account."""
+        """Return the ARN of another resource in the account."""
         partition, account = (self.load_balancer.split(":")[at] for at in (1, 4))
         return f"arn:{partition}:{service}:{self.region()}:{account}:{name}"
 
@@ -77,7 +78,7 @@ Ask = Callable[[Side], object]
 
 
 def _ask(service: str, operation: str, **given: Any) -> Ask:
-    """Return a call; a parameter that is a function is called with the side."""
+    """Return a call of an operation; a parameter that is a function is replaced by its result."""
 
     def ask(side: Side) -> object:
         known = {key: each(side) if callable(each) else each for key, each in given.items()}
@@ -91,7 +92,7 @@ def _s3(operation: str, **given: Any) -> Ask:
 
 
 def _notify(*topics: Callable[[Side], str], skip: bool = False, **more: Any) -> Ask:
-    """Return a put of notifications to topics."""
+    """Return a call that sets notifications from the bucket to topics."""
 
     def configuration(side: Side) -> dict[str, Any]:
         events = {"Events": ["s3:ObjectCreated:*"], **more}
@@ -131,7 +132,7 @@ def _subscribe(protocol: str, endpoint: object, **attributes: str) -> Ask:
 
 
 def _log_to(bucket: Callable[[Side], str], prefix: str = "", **more: str) -> Ask:
-    """Return an attempt to let the load balancer log."""
+    """Return a call that turns on the load balancer's logging."""
 
     def attributes(side: Side) -> list[dict[str, str]]:
         new = {"enabled": "true", "bucket": bucket(side), "prefix": prefix, **more}
@@ -146,7 +147,7 @@ def _log_to(bucket: Callable[[Side], str], prefix: str = "", **more: str) -> Ask
 
 
 def _stack(operation: str) -> Ask:
-    """Return an update of the service role's stack that changes nothing."""
+    """Return a call that creates the service role's stack, or updates it without changes."""
     return _ask(
         "cloudformation",
         operation,
@@ -226,7 +227,7 @@ PROBES: Mapping[str, Ask] = {
 
 
 def outcome(ask: Ask, side: Side) -> Outcome:
-    """Return an account's answer to a probe."""
+    """Make a probe's call to an account, and return the answer."""
     try:
         ask(side)
     except ClientError as error:
@@ -238,7 +239,7 @@ def outcome(ask: Ask, side: Side) -> Outcome:
 def compare(stage: Stage) -> None:
     """Make the same calls to AWS and the emulated account; each difference is a finding.
 
-    The transcript has every pair of answers as a line with `probe`. Raises botocore's errors.
+    Each pair of answers is a line with `probe` in the transcript. Raises botocore's errors.
     """
     run, name = stage.run, stage.run.names.named("texts")
     make_bucket(run, name)
@@ -266,7 +267,7 @@ def _shown(run: Run, found: Outcome, side: Side) -> Outcome:
 def _emulated(like: Side) -> Iterator[Side]:
     """Provide an emulated account with the same content as the real one."""
     from cloudformation_api.api import serve
-    from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox  # loads moto
+    from dt_logs_rehearsal.sandbox import ADMINISTRATOR, Sandbox  # here, because it loads moto
 
     with tempfile.TemporaryDirectory() as folder, Sandbox(Path(folder)) as sandbox:
         serve(sandbox)

@@ -1,4 +1,4 @@
-"""Calls and answers as JSON lines, without account IDs and secrets, for recordings."""
+"""Write calls and answers as JSON lines, without account IDs or secrets, for recordings."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_LONGEST = 4000  # characters of a string; only a template is longer, and the release has it
-# Keys whose values are secrets or identities.
+_LONGEST = 4000  # characters of a string; only a template is longer, and the release contains it
+# Patterns of secrets, identities and addresses, with their replacements.
 _PATTERNS = (
     (re.compile(r"(X-Amz-[A-Za-z-]+)=[^&\s\"'\\]+"), r"\1=<secret>"),
     (re.compile(r"\bA(?:KI|SI|RO|ID|GP|NP|BI)A[A-Z0-9]{12,}\b"), "<key>"),
@@ -25,7 +25,7 @@ _DROPPED = frozenset(("ResponseMetadata", "HostId", "RequestId"))
 
 @dataclass(frozen=True)
 class Scrubber:
-    """Replaces what must not be published and what differs in each run, `known` values first."""
+    """Replaces `known` values, then values that must not be published or differ in each run."""
 
     known: Mapping[str, str] = field(default_factory=dict)
 
@@ -42,7 +42,7 @@ class Scrubber:
         return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
     def data(self, value: object) -> object:
-        """Scrub what boto3 takes and returns; a value that is not JSON becomes its type's name."""
+        """Scrub boto3's arguments and answers; other values become their type's name."""
         match value:
             case bool() | int() | float() | None:
                 return value
@@ -65,7 +65,7 @@ def _hidden(key: str, value: object) -> bool:
 
 @dataclass
 class Transcript:
-    """Appends to a file; omits a call that repeats the previous one with the same answer."""
+    """A file of JSON lines, which omits a line that is equal to the previous line."""
 
     path: Path
     scrubber: Scrubber

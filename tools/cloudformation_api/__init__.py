@@ -1,10 +1,10 @@
-"""CloudFormation's API for the rehearsal's engine, for commands that operate stacks.
+"""CloudFormation's API on top of the rehearsal's engine, for commands that operate stacks.
 
-`api.serve` lets an emulated account answer it: to the check on AWS, the documentation and the tests
-of the commands. A rehearsal runs stacks by the engine and needs none of it.
+`api.serve` lets an emulated account answer the API, for the check on AWS, the documentation and the
+commands' tests. A rehearsal calls the engine directly and does not need the API.
 
-As strict as AWS is documented to be; the texts are those that its users quote, unverified. Refused
-as not emulated: replacement of a resource, nested stacks, imports, stack policies, another
-behaviour on failure than rolling back, notifications, forced deletion or rollback. Drift is never
-checked.
+The API is as strict as AWS is documented to be; its error messages are those that users quote,
+unverified. It refuses as not emulated: replacement of a resource, nested stacks, imports, stack
+policies, any behaviour on failure other than a rollback, notifications, forced deletion or
+rollback. It never checks for drift.
 """

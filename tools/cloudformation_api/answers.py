@@ -1,4 +1,4 @@
-"""CloudFormation's answers about stacks, events, resources and change sets, in its API's shapes."""
+"""CloudFormation's answers about stacks, events, resources and change sets, in its API's form."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def event(found: Stack, number: int, happened: StackEvent) -> dict[str, Any]:
 
 
 def resources(found: Stack, timestamp: str) -> list[dict[str, Any]]:
-    """Return each resource's last state; AWS also keeps deleted ones."""
+    """Return each resource's last state; like AWS, include deleted resources."""
     last = {e.logical_id: e for e in list(found.events) if e.resource_type != STACK_TYPE}
     return [
         {

@@ -1,4 +1,4 @@
-"""CloudFormation's API: change sets, and the whole API."""
+"""CloudFormation's whole API: the API for stacks, with change sets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class CloudFormationApi(StacksApi):
         return {"Id": made.id, "StackId": stack.id}
 
     def _made_before(self, world: World, call: Call, made: ChangeSet) -> Response:
-        """Answer a repeated call as the first one. Raises Refused.
+        """Answer a repeated call like the first call. Raises Refused.
 
         [CloudFormation API, CreateChangeSet: ClientToken; the refusal as users quote it]
         """
@@ -93,7 +93,7 @@ class CloudFormationApi(StacksApi):
     def delete_change_set(self, world: World, call: Call) -> Response:
         """Delete a change set; succeed if it does not exist.
 
-        [CloudFormation API, DeleteChangeSet: InvalidChangeSetStatus; the text as users quote it]
+        [CloudFormation API, DeleteChangeSet: InvalidChangeSetStatus; the message as users quote it]
         """
         try:
             found = self._change_set(call)

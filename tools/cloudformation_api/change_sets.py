@@ -1,7 +1,7 @@
-"""Change sets as data: what an update would change in a stack, resource by resource.
+"""Change sets as data: the changes that an update would make to a stack's resources.
 
-Not emulated: evaluation of what is known only afterwards ("Dynamic"), nested stacks, imports,
-property values.
+Not emulated: evaluation of values that are known only afterwards ("Dynamic"), nested stacks,
+imports, property values.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SPREAD = 1.0  # seconds until a change set is created
 
 @dataclass
 class ChangeSet:
-    """A stack's requested state, and what would change; `made` is in seconds."""
+    """A stack's requested state, and the changes to reach it; `made` is in seconds since 1970."""
 
     name: str
     id: str
@@ -96,7 +96,7 @@ def _change(action: str, logical: str, kind: str, physical: str = "") -> dict[st
 def _details(
     stack: Stack, asked: Asked, logical: str, name: str, create_only: tuple[str, ...]
 ) -> Iterator[dict[str, Any]]:
-    """Yield why a property changes: each changed parameter that it refers to, or its own text."""
+    """Yield the causes of a property's change: changed parameters, or the property's own text."""
     target = {
         "Attribute": "Properties",
         "Name": name,

@@ -1,4 +1,4 @@
-"""The stack that a call asks for, and what CloudFormation refuses."""
+"""Read the stack that a call asks for; refuse the calls that CloudFormation refuses."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def asked(world: World, call: Call, before: Stack | None) -> Asked:
 
 
 def _body(world: World, call: Call, old: Asked | None) -> str:
-    """Return a well-formed template's text. Raises Refused."""
+    """Return the text of a call's template, which must be well formed. Raises Refused."""
     if call.params.get("UsePreviousTemplate"):
         if old is None:
             raise invalid("Stack does not exist, so it has no previous template")
@@ -105,9 +105,9 @@ def check_updatable(stack: Stack) -> None:
 
 
 def retained(stack: Stack, call: Call) -> tuple[str, ...]:
-    """Return the resources that a deletion retains after a failed one. Raises Refused.
+    """Return the resources to retain in a deletion after a failed deletion. Raises Refused.
 
-    [CloudFormation API, DeleteStack: RetainResources; the second text as users quote it]
+    [CloudFormation API, DeleteStack: RetainResources; the second message as users quote it]
     """
     named = tuple(call.params.get("RetainResources", ()))
     if named and stack.status != "DELETE_FAILED":
@@ -126,7 +126,7 @@ def retained(stack: Stack, call: Call) -> tuple[str, ...]:
 def skipped(stack: Stack, call: Call) -> tuple[str, ...]:
     """Return the resources that a continued rollback skips. Raises Refused.
 
-    [CloudFormation API, ContinueUpdateRollback: ResourcesToSkip; the texts are unverified]
+    [CloudFormation API, ContinueUpdateRollback: ResourcesToSkip; the messages are unverified]
     """
     if stack.status != "UPDATE_ROLLBACK_FAILED":
         raise invalid(

@@ -23,7 +23,7 @@ class StacksApi:
     def __init__(
         self, engine: CloudFormation, clock: Callable[[], float], page_size: int = 100
     ) -> None:
-        """Prepare to answer, with this many events on a page."""
+        """Prepare to answer calls, with `page_size` events on a page."""
         self.page_size = page_size
         self._engine = engine
         self._clock = clock
@@ -62,7 +62,7 @@ class StacksApi:
         return {"StackId": stack.id}
 
     def delete_stack(self, world: World, call: Call) -> Response:
-        """Delete a stack at rest; AWS also accepts this for one that is being created."""
+        """Delete a stack at rest; AWS also accepts the call for a stack that is being created."""
         name = call.params["StackName"]
         stack = self._engine.stacks.get(name) or self._live(name, call)
         requests.check_emulated(call)
@@ -132,7 +132,7 @@ class StacksApi:
         return {"TemplateBody": asked.body, "StagesAvailable": ["Original", "Processed"]}
 
     def _live(self, name: str, call: Call) -> Stack | None:
-        """Return the stack that has this name now; None if there is none, or in another region."""
+        """Return the existing stack with this name, or None if the call's region has none."""
         if call.region != self._engine.place[1]:
             return None
         for each in list(self._engine.stacks.values()):
@@ -141,7 +141,7 @@ class StacksApi:
         return None
 
     def _find(self, call: Call, otherwise: str = "Stack with id {} does not exist") -> Stack:
-        """Return a call's stack, by name or ID; an ID also finds deleted ones. Raises Refused."""
+        """Return a call's stack, by name or ID; an ID also finds deleted stacks. Raises Refused."""
         name = call.params["StackName"]
         found = self._engine.stacks.get(name) or self._live(name, call)
         if found is None:
@@ -153,14 +153,14 @@ class StacksApi:
     ) -> None:
         """Start an operation, and run it in a thread. Raises Refused.
 
-        Its events have the call's token, so that a repeated call is recognised. A stack keeps its
-        role unless the call names one.
+        The operation's events have the call's token, so that a repeated call is recognised. A stack
+        keeps its role unless the call names another.
         """
         before = stack.token, stack.role, stack.caller
         stack.token = call.params.get("ClientRequestToken", "")
         stack.role = role or call.params.get("RoleARN", "") or stack.role
         name = call.caller.arn.partition(":assumed-role/")[2].partition("/")[0]
-        stack.caller = call.roles.get(name, "") if name else ""  # None means an administrator
+        stack.caller = call.roles.get(name, "") if name else ""  # empty for an administrator
         try:
             work = begin()
         except Refused:

@@ -1,6 +1,6 @@
 """Reject text that is not a valid CloudFormation template.
 
-The texts are those that its users quote, unverified, except where a recording is named.
+The error messages are those that users quote, unverified, except where a recording is named.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dt_logs_rehearsal.cloudformation.templates import invalid, is_emulated, ref
 
 
 def check_template(body: str, limit: int) -> None:
-    """Refuse a malformed template, or one of more bytes than the limit. Raises Refused.
+    """Refuse a template that is malformed or longer than `limit` bytes. Raises Refused.
 
     [botocore, CreateStack: TemplateBody; JSON errors: localstack
     tests/aws/services/cloudformation/api/test_templates]
@@ -27,7 +27,7 @@ def check_template(body: str, limit: int) -> None:
     try:
         template = json.loads(body)
     except json.JSONDecodeError as error:
-        # AWS counts the wrong character as read.
+        # AWS names the column after the wrong character.
         where = f"line {error.lineno}, column {error.colno + 1}"
         raise _malformed(f"JSON not well-formed. ({where})") from error
     _check_shape(template)
@@ -38,7 +38,7 @@ def _malformed(text: str) -> Refused:
 
 
 def _check_shape(template: Any) -> None:
-    """Refuse what is not a template, or refers to something that is not in it. Raises Refused.
+    """Refuse data that is not a template or that refers to something outside it. Raises Refused.
 
     [CloudFormation guide, template-anatomy.md: Resources is the only required section]
     """

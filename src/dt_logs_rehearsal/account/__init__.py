@@ -1,11 +1,11 @@
-"""A strict, fast AWS account in memory, for tests of many histories.
+"""A strict, fast AWS account in memory, for tests that run many histories.
 
     account = Account(region="eu-west-1")
     balancer = account.add_load_balancer("web")
     account.s3.create_bucket(Bucket="logs", CreateBucketConfiguration={...})
 
-It refuses what AWS refuses, with AWS's codes and texts; each rule names its source. What is not
-emulated (an operation, a parameter) fails at once.
+It refuses what AWS refuses, with AWS's error codes and messages; each rule names its source. An
+operation or a parameter that is not emulated fails at once.
 """
 
 from dt_logs_rehearsal.account.account import Account, Clock

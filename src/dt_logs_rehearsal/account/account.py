@@ -1,4 +1,4 @@
-"""An emulated AWS account: its clients, and the world around it that tests arrange and look at."""
+"""An emulated AWS account: its clients, and the world around it that tests set up and inspect."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class Clock:
 
 
 class Account:
-    """One account in one region, in a world that may also hold others' buckets and topics.
+    """One account in one region, in a world that may also hold other accounts' buckets and topics.
 
     Clients may be used in several threads. Other methods change the world without checks.
-    `old_boto3` makes S3 clients like those of a boto3 that is two years old.
+    `old_boto3` makes S3 clients behave like those of a two-year-old boto3.
     """
 
     def __init__(
@@ -117,14 +117,14 @@ class Account:
         account: str | None = None,
         role: str = "handler",
     ) -> Caller:
-        """Return a session of a role; without policies, it may do everything."""
+        """Return a role's session as a caller; without policies, it may do everything."""
         owner = account or self.account_id
         arn = f"arn:{self.partition}:sts::{owner}:assumed-role/{role}/session"
         own = None if policies is None else tuple(json.dumps(each) for each in policies)
         return Caller(owner, arn, own)
 
     def snapshot(self) -> Snapshot:
-        """Return everything as comparable data; see `diff`."""
+        """Return everything as comparable data, for `report.changes.diff`."""
         with self.world.lock:
             return snapshot(self.world)
 
@@ -138,7 +138,7 @@ class Account:
         enabled: bool = True,
         outpost: str = "",
     ) -> str:
-        """Add a load balancer and return its ARN; it logs to a given bucket, unchecked."""
+        """Add a load balancer and return its ARN; with `bucket`, it logs there, unchecked."""
         found = new_load_balancer(self.world, name, kind, self.account_id, self.region)
         found.outpost = outpost
         if bucket:
@@ -165,7 +165,7 @@ class Account:
     ) -> None:
         """Add a bucket in any state that an old bucket may have; nothing is checked.
 
-        None as `ownership` or `block` means never set: ObjectWriter, or public.
+        None means that a setting was never made: ObjectWriter, and no Block Public Access.
         """
         text = None if policy is None else json.dumps(policy, separators=(",", ":"))
         encryption = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
@@ -195,12 +195,12 @@ class Account:
         self.world.destinations.add(arn)
 
     def confirm(self, subscription: str) -> None:
-        """Confirm subscriptions as their endpoint would: one by ARN, or all of an endpoint."""
+        """Confirm the subscription with this ARN, or this endpoint's, as the endpoint would."""
         for each in self._subscriptions(subscription):
             each.confirmed = True
 
     def unsubscribe(self, subscription: str) -> None:
-        """End subscriptions as their endpoint's owner would: one by ARN, or all of an endpoint."""
+        """End the subscription with this ARN, or this endpoint's, as the endpoint's owner would."""
         for each in self._subscriptions(subscription):
             self.world.ended[each.arn] = self.world.subscriptions.pop(each.arn), self.world.clock()
 

@@ -29,8 +29,8 @@ def entries(configuration: Params) -> Iterator[tuple[str, str, dict[str, Any]]]:
 def admits_s3(world: World, topic: Topic, bucket: Bucket) -> bool:
     """Return whether a topic's policy lets S3 publish for the bucket.
 
-    [SNS guide, grant-destinations-permissions-to-s3.md]: s3.amazonaws.com, aws:SourceArn the
-    bucket, aws:SourceAccount its owner.
+    The policy must allow s3.amazonaws.com, with the bucket as aws:SourceArn and its owner as
+    aws:SourceAccount [SNS guide, grant-destinations-permissions-to-s3.md].
     """
     arn = f"arn:{world.partition}:s3:::{bucket.name}"
     source = {"aws:sourceaccount": bucket.owner, "aws:sourcearn": arn}
@@ -68,7 +68,7 @@ def announce(
 
 
 def matches(entry: dict[str, Any], event: str, key: str) -> bool:
-    """Return whether a notification is about the event on the key."""
+    """Return whether a notification matches an event for a key."""
     prefix, suffix = filters(entry)
     return (
         any(event == each or event.startswith(each.removesuffix("*")) for each in entry["Events"])
@@ -102,7 +102,7 @@ def test_message(world: World, bucket: Bucket) -> dict[str, Any]:
 
 
 def send(world: World, bucket: Bucket, destination: str, message: dict[str, Any]) -> None:
-    """Deliver a message from S3; if the topic does not admit S3 it is lost, as on AWS."""
+    """Deliver a message from S3; if the topic does not admit S3, the message is lost, as on AWS."""
     topic = world.topics.get(destination)
     if topic is None:
         if destination in world.destinations:

@@ -1,4 +1,4 @@
-"""AWS's refusals, and how boto3 shows them."""
+"""AWS's refusals, and the errors that boto3 raises for them."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class Refused(Exception):
 
 
 def client_error(operation: str, refused: Refused) -> ClientError:
-    """Return the error that boto3 raises for a refused operation, named as AWS names it."""
+    """Return boto3's error for a refused operation, given by its name in AWS's API."""
     response: Any = {
         "Error": {"Code": refused.code, "Message": refused.message, **refused.details},
         "ResponseMetadata": metadata(refused.status),

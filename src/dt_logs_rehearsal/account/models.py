@@ -1,4 +1,4 @@
-"""botocore's own service models: which operations there are, and what they take."""
+"""botocore's own service models: the operations and their parameters."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -14,13 +14,13 @@ from botocore.validate import ParamValidator
 
 _LOADER = Loader()
 _VALIDATOR = ParamValidator()
-# What S3 has added since late 2024, which a Lambda runtime's boto3 may not know.
+# Parameters that S3 has added since late 2024; a Lambda runtime's boto3 may not know them.
 _NEWER = {"CreateBucketRequest": ("BucketNamespace",), "CreateBucketConfiguration": ("Tags",)}
 
 
 @cache
 def service_model(service: str, old: bool = False) -> ServiceModel:
-    """Return botocore's model of a service; `old` is S3 as a boto3 two years old knows it."""
+    """Return botocore's model of a service; with `old`, S3's model in a two-year-old boto3."""
     document: dict[str, Any] = _LOADER.load_service_model(service, "service-2")
     if old and service == "s3":
         shapes = dict(document["shapes"])
@@ -41,12 +41,12 @@ def operations(service: str, old: bool = False) -> Mapping[str, OperationModel]:
 
 @cache
 def paginators(service: str) -> PaginatorModel:
-    """Return how botocore pages the operations of a service."""
+    """Return botocore's pagination rules for a service's operations."""
     document: Any = _LOADER.load_service_model(service, "paginators-1")
     return PaginatorModel(document)
 
 
-# The parameters of partly emulated operations that are honoured, or change nothing. Others fail.
+# Parameters of partly emulated operations that are honoured or change nothing; others fail.
 _HARMLESS = frozenset(
     ("Bucket", "Key", "ChecksumAlgorithm", "ContentMD5", "ContentType", "ExpectedBucketOwner")
 )

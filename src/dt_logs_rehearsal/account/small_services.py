@@ -28,7 +28,7 @@ def get_public_access_block(world: World, call: Call) -> Response:
 
 
 def get_caller_identity(world: World, call: Call) -> Response:
-    """Return who the caller is (STS); this needs no permission."""
+    """Return the caller's identity (STS); this needs no permission."""
     caller = call.caller
     session = caller.arn.partition(":assumed-role/")[2]
     user = f"AROAEMULATED:{session.rpartition('/')[2]}" if session else caller.account
@@ -36,9 +36,9 @@ def get_caller_identity(world: World, call: Call) -> Response:
 
 
 def _describe(key: str, shown: Callable[[str, str, LogDelivery], Response]) -> Operation:
-    """Make the operation that lists one part of the region's log deliveries (Logs).
+    """Return the operation that lists one part of the region's log deliveries (Logs).
 
-    `shown` makes an entry from the start of its ARN, a name and a delivery. [Logs API,
+    `shown` returns an entry for the start of its ARN, a name and a delivery. [Logs API,
     DescribeDeliveries: up to 50 a page]
     """
 
@@ -85,7 +85,7 @@ describe_deliveries = _describe(
 
 
 def get_metric_data(world: World, call: Call) -> Response:
-    """Return sums and counts of metrics, by period, the latest first (CloudWatch).
+    """Return sums and counts of metrics by period, the latest period first (CloudWatch).
 
     Metrics have one dimension here. [SNS guide, sns-monitoring-using-cloudwatch.md]
     """
@@ -111,7 +111,7 @@ def get_metric_data(world: World, call: Call) -> Response:
 
 
 def embedded_metrics(log: str) -> Iterator[Metric]:
-    """Yield the metrics that CloudWatch takes from lines of a log [embedded metric format]."""
+    """Yield the metrics that CloudWatch extracts from a log's lines [embedded metric format]."""
     for line in log.splitlines():
         if '"_aws"' not in line:
             continue

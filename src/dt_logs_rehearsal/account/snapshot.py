@@ -12,10 +12,10 @@ Snapshot = dict[str, Any]
 
 
 def snapshot(world: World) -> Snapshot:
-    """Return all lasting state, in a form that is equal for equal meaning.
+    """Return all lasting state, in a form that is equal for states of the same meaning.
 
-    It has no times, and no IDs of subscriptions or versions. `versions` are those that a plain list
-    does not show: old ones and delete markers.
+    Times, and the IDs of subscriptions and versions, are left out. `versions` are those that a
+    plain list does not show: old versions and delete markers.
     """
     return {
         "load_balancers": {arn: dict(lb.attributes) for arn, lb in world.load_balancers.items()},

@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Consistency:
-    """The longest time that changes take to spread, in seconds; the shortest is 0.
+    """The longest times that changes take to spread, in seconds; the shortest time is 0.
 
-    A read of a policy or of notifications shows the bucket as it was up to `stale_reads` ago.
-    ELB, and S3 for a topic's policy, know a new policy up to `spreading` after it was put.
-    If roles are emulated, a new role has no permissions for `new_rights`.
+    A read of a bucket's policy or notifications shows their state up to `stale_reads` ago. ELB sees
+    a new bucket policy, and S3 a new topic policy, up to `spreading` after it was put. If roles are
+    emulated, a new role has no permissions for `new_rights`.
     """
 
     stale_reads: float = 0.0
@@ -22,7 +22,7 @@ class Consistency:
 
 
 class Spreading(Generic[T]):
-    """A value that spreads over time; S3 itself decides by `latest`."""
+    """A value that spreads over time; its own service already uses `latest`."""
 
     def __init__(self, value: T) -> None:
         self.latest = value
@@ -34,7 +34,7 @@ class Spreading(Generic[T]):
         self.latest = value
 
     def as_of(self, moment: float) -> T:
-        """Return the value that was the last one at that moment."""
+        """Return the value that was the latest one at that moment."""
         return next(value for put, _, value in reversed(self._puts) if put <= moment)
 
     def effective(self, now: float) -> T:

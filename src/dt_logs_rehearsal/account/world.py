@@ -1,4 +1,4 @@
-"""The emulated cloud's plain state; only the services' modules change it."""
+"""The emulated cloud's state, as plain data."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ SSE_S3: list[dict[str, Any]] = [
 
 @dataclass(frozen=True)
 class Caller:
-    """A caller: an identity and its own policies; None means an administrator."""
+    """A caller: an identity and its own policies, which are None for an administrator."""
 
     account: str
     arn: str
@@ -51,7 +51,7 @@ class StoredObject:
     owner: str
     modified: float
     encryption: str = "AES256"
-    for_bucket_owner: bool = True  # whether its ACL lets the bucket's owner read it
+    for_bucket_owner: bool = True  # true if its ACL lets the bucket's owner read it
 
 
 @dataclass
@@ -104,7 +104,7 @@ class LoadBalancer:
 
 @dataclass
 class Topic:
-    """A topic; `attributes` are those that were set, its policy among them."""
+    """A topic; `attributes` are those that were set, including its policy."""
 
     arn: str
     owner: str
@@ -152,7 +152,7 @@ class Metric:
 
 @dataclass
 class World:
-    """Everything, of every account; calls change it under `lock`."""
+    """The state of all accounts; calls change it under `lock`."""
 
     partition: str
     clock: Callable[[], float]
@@ -163,7 +163,7 @@ class World:
     load_balancers: dict[str, LoadBalancer] = field(default_factory=dict)
     topics: dict[str, Topic] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    ended: dict[str, tuple[Subscription, float]] = field(default_factory=dict)  # with the time
+    ended: dict[str, tuple[Subscription, float]] = field(default_factory=dict)  # with end times
     log_deliveries: list[LogDelivery] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
     unreachable: set[str] = field(default_factory=set)  # endpoints that answer with a 4xx
@@ -171,7 +171,7 @@ class World:
     destinations: set[str] = field(default_factory=set)
     unknown_principals: set[str] = field(default_factory=set)
     organisations: dict[str, str] = field(default_factory=dict)  # by account
-    # Service control policies, as JSON with Deny statements: they apply to every role.
+    # Service control policies as JSON, with Deny statements; they apply to every role.
     control_policies: tuple[str, ...] = ()
     deliveries: defaultdict[str, list[dict[str, Any]]] = field(
         default_factory=lambda: defaultdict(list)
@@ -184,7 +184,7 @@ class World:
         return DNS_SUFFIXES[self.partition]
 
     def unique(self) -> str:
-        """Return a new UUID, the same in every run."""
+        """Return a new UUID; every run yields the same sequence."""
         self._count += 1
         return f"{self._count:08x}-{self.random.getrandbits(16):04x}-4000-8000-{self._count:012x}"
 
@@ -193,7 +193,7 @@ class World:
         return self.random.uniform(0, longest) if longest else 0.0
 
     def change(self, value: Spreading[T], new: T) -> None:
-        """Change a value; the change spreads as `consistency` says."""
+        """Change a value; the change spreads within the time that `consistency` sets."""
         now = self.clock()
         value.put(new, now, now + self.lag(self.consistency.spreading))
 
@@ -209,13 +209,13 @@ class World:
         return (bucket.public_access_block or {}).get(flag, False) or of_account.get(flag, False)
 
     def root(self, account: str) -> Principal:
-        """Return a whole account as a principal; its identities may have what it is granted."""
+        """Return an account's root ARN as a principal, which stands for the whole account."""
         return Principal(account, f"arn:{self.partition}:iam::{account}:root")
 
 
 @dataclass(frozen=True)
 class Call:
-    """One API call; `roles` are the ARNs of roles that exist, by name, for a call to IAM."""
+    """One API call; `roles` maps the names of existing roles to their ARNs, for calls to IAM."""
 
     service: str
     operation: str
@@ -235,7 +235,7 @@ def canonical_id(account: str) -> str:
 
 
 def page(items: Sequence[T], token: str | None, size: int) -> tuple[Sequence[T], str | None]:
-    """Return one page and the token of the next; tokens are offsets."""
+    """Return one page and the next page's token; tokens are offsets."""
     start = int(token) if token else 0
     end = start + size
     return items[start:end], str(end) if end < len(items) else None
@@ -247,5 +247,5 @@ def present(**members: Any) -> Response:
 
 
 def moment(at: float) -> datetime:
-    """Return seconds since 1970 in the format of AWS's answers."""
+    """Return a time, given in seconds since 1970, as the datetime that boto3 returns."""
     return datetime.fromtimestamp(at, timezone.utc)

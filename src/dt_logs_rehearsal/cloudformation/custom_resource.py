@@ -1,4 +1,4 @@
-"""The custom resource's protocol: an event to the function, an answer to a signed URL.
+"""The custom resource protocol: send an event to the function; receive the answer at a signed URL.
 
 [CloudFormation guide, crpg-ref-requests.md, crpg-ref-responses.md]
 """
@@ -23,19 +23,19 @@ _DEFAULT_TIMEOUT = 3600  # seconds
 
 
 class Mailbox:
-    """Holds answers until it is closed; each URL takes only the first."""
+    """A store of answers until it is closed; each URL takes only the first answer."""
 
     def __init__(self) -> None:
         self.closed = False
         self._answers: dict[str, Future[bytes]] = {}
 
     def put(self, token: str, body: bytes) -> None:
-        """Take an answer."""
+        """Store an answer."""
         with suppress(InvalidStateError):
             self._answer(token).set_result(body)
 
     def answers(self) -> list[str]:
-        """Return the bodies of all answers that have arrived; no rehearsal shows them."""
+        """Return the bodies of all answers that have arrived; a rehearsal does not show them."""
         found = [each for each in self._answers.values() if each.done() and not each.cancelled()]
         return [each.result().decode(errors="replace") for each in found]
 
@@ -61,7 +61,7 @@ class Mailbox:
 
 @dataclass(frozen=True)
 class Failed(Exception):
-    """The resource's answer was FAILED, is not a valid answer, or never came."""
+    """The resource's answer was FAILED, was not valid, or did not arrive in time."""
 
     reason: str
     physical_id: str
@@ -74,7 +74,7 @@ class CustomResources:
     url: str  # of the emulated endpoint
     mailbox: Mailbox
     pace: Pace
-    # Runs a stack's function, by its ARN, with an event; returns what waits for its end.
+    # Runs a stack's function, by its ARN, with an event; returns a call that waits for its end.
     invoke: Callable[[Stack, str, Mapping[str, Any]], Callable[[], None]]
 
     def send(
@@ -147,7 +147,7 @@ def _taken(
 
 
 def _as_texts(value: Any) -> Any:
-    """Return a custom resource's properties as CloudFormation sends them: all values are texts."""
+    """Return a custom resource's properties as CloudFormation sends them: values are strings."""
     match value:
         case dict():
             return {key: _as_texts(each) for key, each in value.items()}

@@ -1,7 +1,7 @@
-"""CloudFormation: create, update and delete stacks in order, and roll back if that fails.
+"""CloudFormation: create, update and delete stacks, and roll back after a failure.
 
-`begin_…` accepts an operation, and returns the work that remains until the stack is at rest. A
-stack makes every call through its role, which it always keeps [botocore, CreateStack: RoleARN].
+`begin_…` accepts an operation, and returns a function that completes it. A stack makes every call
+through its role, which it always keeps [botocore, CreateStack: RoleARN].
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class CloudFormation:
         custom: CustomResources,
         emit: Emit,
     ) -> None:
-        """Prepare for a place: partition, region and account."""
+        """Prepare to run stacks in `place`: a partition, region and account."""
         self.place = place
         self.stacks: dict[str, Stack] = {}  # by ID, in the order of their creation
         self._context = context
@@ -47,7 +47,7 @@ class CloudFormation:
     def create(
         self, name: str, asked: Asked, capabilities: Sequence[str] = (), role: str = ""
     ) -> Stack:
-        """Create a stack; roll back if it fails. Raises Refused before anything is made."""
+        """Create a stack; roll back after a failure. Raises Refused before anything is created."""
         stack = self.named(name, asked, role)
         self.begin_create(stack, capabilities)()
         return stack
@@ -95,7 +95,7 @@ class CloudFormation:
                 raise Refused("NotImplemented", "replacement of a resource is not emulated", 501)
 
     def begin_continue(self, stack: Stack, skipped: Collection[str] = ()) -> Rest:
-        """Accept the continuation of a failed rollback, without some resources. Raises Refused."""
+        """Accept the continuation of a failed rollback; it may skip resources. Raises Refused."""
         self._context(stack)
         self._at(stack, "UPDATE_ROLLBACK_IN_PROGRESS", _INITIATED)
         return lambda: self._roll_back(stack, skipped)
@@ -112,7 +112,7 @@ class CloudFormation:
             each.join()
 
     def begin_delete(self, stack: Stack, retained: Collection[str] = ()) -> Rest:
-        """Accept the deletion of a stack, without some of its resources. Raises Refused."""
+        """Accept the deletion of a stack, which may retain resources. Raises Refused."""
         self._context(stack)
         self._at(stack, "DELETE_IN_PROGRESS", _INITIATED)
         return lambda: self._delete(stack, retained)
@@ -140,7 +140,7 @@ class CloudFormation:
         self._finish(stack, "UPDATE_COMPLETE")
 
     def _roll_back(self, stack: Stack, skipped: Collection[str] = ()) -> None:
-        """Restore a stack's state before an update, and delete its new resources."""
+        """Restore a stack's state from before an update, and delete its new resources."""
         for logical in skipped:
             self._emit(stack, logical, stack.resources[logical].kind, "UPDATE_COMPLETE", "")
         left = [name for name in self._order(stack, stack.asked) if name not in skipped]
@@ -165,7 +165,7 @@ class CloudFormation:
         self._at(stack, "DELETE_FAILED" if left else "DELETE_COMPLETE", _failed("delete", left))
 
     def _new(self, stack: Stack) -> list[str]:
-        """Return the resources that an update created and a rollback deletes, last first."""
+        """Return the resources that an update created and a rollback deletes, newest first."""
         order = self._order(stack, stack.asked)
         return [name for name in stack.resources if name not in order][::-1]
 
@@ -175,7 +175,7 @@ class CloudFormation:
 
     def _at(self, stack: Stack, status: str, reason: str = "") -> None:
         self._emit(stack, stack.name, STACK_TYPE, status, reason)
-        stack.status = status  # comes last, so that whoever sees it also sees all events
+        stack.status = status  # is set last, so that whoever sees it also sees all events
 
     def _finish(self, stack: Stack, status: str) -> None:
         resolved = stack.resolved(stack.asked, self.place)
@@ -184,7 +184,7 @@ class CloudFormation:
         self._at(stack, status)
 
     def _make(self, stack: Stack, asked: Asked, order: Iterable[str]) -> str:
-        """Create or change each resource; return the one that failed, or None."""
+        """Create or change each resource; return the one that failed, or an empty string."""
         for logical in order:
             kind = asked.template["Resources"][logical]["Type"]
             given = Given(stack.resolved(asked, self.place).properties(logical))
@@ -209,7 +209,7 @@ class CloudFormation:
     def _made(
         self, stack: Stack, logical: str, kind: str, given: Mapping[str, Any], made: Made | None
     ) -> None:
-        """Create or change one resource; a new one has a second event once its ID is known.
+        """Create or change one resource; a new resource has a second event once its ID is known.
 
         [localstack tests/aws/services/cloudformation/api/test_stacks]
         """
@@ -233,7 +233,7 @@ class CloudFormation:
             keep(made.physical_id, made.attributes)
 
     def _remove(self, stack: Stack, names: Iterable[str]) -> str:
-        """Delete resources in turn; return the first that cannot be deleted, or None.
+        """Delete resources in turn; return the first that cannot be deleted, or an empty string.
 
         A custom resource's reason is not shown after success [a public CDK deployment's events].
         """

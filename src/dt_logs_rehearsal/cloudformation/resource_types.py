@@ -1,7 +1,7 @@
 """Create, change and delete our stacks' resources with the calls that CloudFormation makes.
 
 The calls are those that CloudFormation's registry schemas list for our properties. IAM also decides
-operations that moto does not have.
+calls of operations that moto does not emulate.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RULE = "AWS::Events::Rule"
 Properties = Mapping[str, Any]
 Keep = Callable[[str, Mapping[str, str]], Made]  # records a physical ID and attributes
-# Read handlers also call these, which moto does not know.
+# Read handlers also call these operations, which moto does not emulate.
 _READ = (
     "lambda:GetRuntimeManagementConfig",
     "lambda:GetFunctionRecursionConfig",
@@ -35,9 +35,9 @@ _READ = (
 
 @dataclass(frozen=True)
 class Context:
-    """What a handler works with: clients under the stack's role, resource names, tags.
+    """The context of a resource handler: clients under the stack's role, resource names, tags.
 
-    `decide` asks IAM about an action without a call, and raises Refused.
+    `decide` lets IAM decide an action without a call; it raises Refused after a denial.
     """
 
     iam: IAMClient
@@ -50,17 +50,17 @@ class Context:
     place: tuple[str, str, str]  # partition, region, account
 
     def tagged(self, given: Properties) -> dict[str, str]:
-        """Return a resource's tags: the stack's and its own, which win."""
+        """Return a resource's tags: the stack's and its own, which take precedence."""
         return {**self.tags, **{each["Key"]: each["Value"] for each in given.get("Tags", ())}}
 
     def tags_of(self, given: Properties) -> dict[str, Any]:
-        """Return the parameter `Tags` of a call as most services take it; none without tags."""
+        """Return a call's parameter `Tags` as most services accept it; empty without tags."""
         return present(Tags=[{"Key": k, "Value": v} for k, v in self.tagged(given).items()])
 
 
 @dataclass(frozen=True)
 class ResourceType:
-    """How resources of a type are made, changed and deleted.
+    """The functions that create, change and delete resources of a type.
 
     A change of a `create_only` property replaces the resource. `create` records the resource as
     soon as it exists, so that it is deleted if the rest fails.
@@ -198,7 +198,7 @@ def _delete_log_group(context: Context, made: Made) -> None:
 
 
 def _create_alarm(context: Context, logical: str, given: Properties, keep: Keep) -> None:
-    """Let IAM decide the calls for an alarm; the account has no alarms, so it never fires."""
+    """Let IAM decide the calls for an alarm; alarms are not emulated, so it never fires."""
     name = given.get("AlarmName") or context.name(logical)
     partition, region, account = context.place
     _decide_alarm(context, name, "PutMetricAlarm")
@@ -249,7 +249,7 @@ def _delete_rule(context: Context, made: Made) -> None:
 
 
 def scheduled_event(target: Mapping[str, Any], time: float) -> dict[str, Any]:
-    """Return what EventBridge sends to a rule's target: its template, filled from the event.
+    """Return EventBridge's event for a rule's target: the filled-in template of the target.
 
     Strings are inserted in quotes [EventBridge guide, eb-transform-target-input.md].
     """

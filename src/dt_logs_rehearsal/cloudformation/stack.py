@@ -1,4 +1,4 @@
-"""Stacks as data: what CloudFormation keeps about each."""
+"""Stacks as data: CloudFormation's record of each stack."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Asked:
 
     @property
     def values(self) -> dict[str, str]:
-        """The value of each parameter, given or by default."""
+        """The given or default value of each parameter."""
         declared = self.template.get("Parameters", {})
         return {k: str(self.parameters.get(k, declared[k].get("Default"))) for k in declared}
 
     def described(self) -> list[dict[str, str]]:
-        """Return each parameter with its value; for a NoEcho parameter, stars."""
+        """Return each parameter with its value, or with stars if it is NoEcho."""
         declared = self.template.get("Parameters", {})
         hidden = {k for k, each in declared.items() if str(each.get("NoEcho")).lower() == "true"}
         return [
@@ -70,7 +70,7 @@ class Asked:
 class Stack:
     """A stack, its resources by logical ID, and the role through which it always runs.
 
-    `asked` is the state that it reached, or returns to.
+    `asked` is the requested state that it has reached, or returns to.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Stack:
         }
 
     def resolved(self, asked: Asked, place: tuple[str, str, str]) -> ResolvedTemplate:
-        """Return the template with everything that exists filled in.
+        """Return the template, with the values of existing resources filled in.
 
         `place` is the partition, region and account.
         """

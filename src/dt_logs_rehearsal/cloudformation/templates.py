@@ -1,7 +1,7 @@
-"""Refuse what CloudFormation refuses before it creates anything, and order resources.
+"""Make CloudFormation's checks before an operation, and order a stack's resources.
 
-The texts are those that its users quote, unverified. `tools/cloudformation_api` also refuses
-malformed templates: here they are our own.
+The error messages are those that users quote, unverified. `tools/cloudformation_api` also refuses
+malformed templates; the templates here are our own.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def is_emulated(kind: str) -> bool:
 
 
 def invalid(text: str) -> Refused:
-    """Return CloudFormation's error for almost everything."""
+    """Return a ValidationError, CloudFormation's error for almost everything."""
     return Refused("ValidationError", text, Type="Sender")
 
 
 def check(asked: Asked, capabilities: Sequence[str]) -> None:
-    """Refuse what CloudFormation refuses of a well-formed template's values. Raises Refused.
+    """Check the parameters and capabilities for a well-formed template. Raises Refused.
 
     [botocore, CreateStack: Capabilities]
     """
@@ -66,7 +66,7 @@ def _check_capabilities(stack: ResolvedTemplate, capabilities: Sequence[str]) ->
 
 
 def references(node: object) -> Iterator[str]:
-    """Yield the names of resources and parameters that a part of a template needs."""
+    """Yield the names of resources and parameters to which a part of a template refers."""
     if isinstance(node, list):
         for each in node:
             yield from references(each)
@@ -90,7 +90,7 @@ def references(node: object) -> Iterator[str]:
 
 
 def in_order(stack: ResolvedTemplate) -> list[str]:
-    """Return the IDs of the resources to create, each after those that it refers to.
+    """Return the IDs of the resources to create, each after the resources to which it refers.
 
     Raises Refused for a circular dependency.
     """

@@ -1,7 +1,7 @@
 """AWS Lambda without Docker: a function's code runs under awslambdaric in its own process.
 
-As in Lambda, the process has only the code, its role's credentials and a deadline. Its memory has
-no limit, and nothing isolates it. Its time passes at the account's pace.
+As in Lambda, the process has only the code, its role's credentials and a deadline. Unlike in
+Lambda, its memory is not limited, and it is not isolated. Its time passes at the account's pace.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from awslambdaric.__main__ import main
 main(["awslambdaric", sys.argv[4]])
 """
 _PROBE = "import awslambdaric, boto3"
-_PATIENCE = 300  # seconds; a process starts in over half a minute on a busy machine
+_PATIENCE = 300  # seconds; a process may take over half a minute to start on a busy machine
 
 
 @dataclass(frozen=True)
 class Function:
-    """CreateFunction's arguments: `code` is the text of index.py, `timeout` is in seconds."""
+    """CreateFunction's arguments: `code` is the content of index.py, `timeout` is in seconds."""
 
     name: str
     arn: str
@@ -67,7 +67,7 @@ _STOPPED = Invocation("exited", "the function was stopped")
 
 
 class Functions:
-    """Runs functions until it is closed, and then ends all their processes."""
+    """A runner of functions, which ends all their processes when it is closed."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Functions:
         pace: Pace,
         retry_after: Sequence[float] = (60, 120),
     ) -> None:
-        """Keep code and temporary files in `folder`; retry a failed event after these seconds.
+        """Keep code and temporary files in `folder`; retry failed events after these pauses.
 
         [Lambda guide, invocation-async.md: twice, after one and two minutes]
         """
@@ -138,14 +138,14 @@ class Functions:
                 folder = self._folder / f"{function.name}-{uuid.uuid4().hex[:8]}"
                 found = _Process(function, folder, self._endpoint_url, self._pace)
                 self._processes[function.name] = found
-            if self._closing.is_set():  # while the event waited for a thread
+            if self._closing.is_set():  # closed before a thread was free
                 found.kill()
             return found
 
 
 @cache
 def _importable(python: str) -> bool:
-    """Return whether a Python has what a function needs."""
+    """Return whether a Python interpreter has the packages that a function needs."""
     try:
         command = [python, "-I", "-c", _PROBE]
         return subprocess.run(command, capture_output=True, timeout=_PATIENCE).returncode == 0
@@ -155,9 +155,10 @@ def _importable(python: str) -> bool:
 
 @cache
 def interpreter(runtime: str) -> tuple[str, str]:
-    """Return the Python for a runtime, and its description.
+    """Return the Python interpreter for a runtime, and its description.
 
-    It is the runtime's own version if this machine has it with awslambdaric, otherwise this one.
+    It has the runtime's version if this machine has that version with awslambdaric; otherwise it is
+    the interpreter that runs this program.
     """
     here = f"python{sys.version_info.major}.{sys.version_info.minor}"
     if runtime == here:
@@ -187,7 +188,7 @@ class _Process:
             if self._dead.is_set():
                 return _STOPPED
             api = self._started()
-            if self._dead.is_set():  # it was killed before its process had started
+            if self._dead.is_set():  # killed before its process had started
                 self._stop()
                 return _STOPPED
             request_id, timeout = str(uuid.uuid4()), self.function.timeout
@@ -226,7 +227,7 @@ class _Process:
             )
 
         def ended() -> None:
-            """Tell waiting threads that the process has ended, after its last answers."""
+            """Report the process's end, after all its answers, to the thread that waits."""
             text = f"Runtime exited with error: exit status {running.wait()}"
             api.results.put(Invocation("exited", text))
 
@@ -266,7 +267,7 @@ class _Process:
         return found.decode(errors="replace")
 
     def kill(self) -> None:
-        """End the process for good, also in the middle of an event."""
+        """End the process for good, even during an event."""
         self._dead.set()
         _end(self._running)
         with self._lock:
@@ -280,7 +281,7 @@ class _Process:
 
 
 def _end(running: subprocess.Popen[bytes] | None) -> None:
-    """Kill a process and all that it has started, and wait until it has ended."""
+    """Kill a process and its child processes, and wait until it has ended."""
     if running is not None:
         with suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)
@@ -289,7 +290,7 @@ def _end(running: subprocess.Popen[bytes] | None) -> None:
 
 @cache
 def _ours() -> tuple[str, ...]:
-    """Return the folders of the project, which a function must not import from."""
+    """Return the project's folders, from which a function must not import."""
     import dt_logs_handler
     import dt_logs_rehearsal
 

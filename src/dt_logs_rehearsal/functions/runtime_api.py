@@ -41,7 +41,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Invocation:
-    """How one attempt to run a function ended, and what it printed."""
+    """The outcome of one attempt to run a function, and its output."""
 
     outcome: Literal["returned", "raised", "timed out", "exited"]
     error: str = ""

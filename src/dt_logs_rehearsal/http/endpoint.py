@@ -1,7 +1,8 @@
 """The emulated account's HTTP endpoint on the loopback; IAM decides every call first.
 
-`dt_logs_rehearsal.account` answers most services, `dt_logs_rehearsal.cloudformation` its own. moto
-keeps the state of EventBridge, IAM, Lambda and CloudWatch Logs. It refuses unknown callers.
+`dt_logs_rehearsal.account` answers for most services, and `dt_logs_rehearsal.cloudformation` for
+CloudFormation. moto keeps the state of EventBridge, IAM, Lambda and CloudWatch Logs. The endpoint
+refuses unknown callers.
 """
 
 from __future__ import annotations
@@ -55,19 +56,20 @@ class Endpoint:
         heard: Callable[[ApiCall], None],
         answered: Callable[[str, bytes], None],
     ) -> None:
-        """Prepare to serve; drop what moto has of the account.
+        """Prepare to serve; discard moto's earlier state of the account.
 
-        `heard` gets each call, `answered` the token and body of each answer to CloudFormation.
+        `heard` receives each call, and `answered` the token and body of each answer to
+        CloudFormation.
         """
         self.account = account
-        self.operations: dict[str, Operations] = {}  # of services beside those of the account
-        # Called before each call is authorized; may raise Refused, as a throttled call does.
+        self.operations: dict[str, Operations] = {}  # of services other than the account's
+        # Runs before each call is authorized; may raise Refused, for example to throttle the call.
         self.before: Callable[[Call], None] = lambda call: None
         self._heard = heard
         self._answered = answered
         self._sessions: dict[str, Session] = {}
         self._expired: set[str] = set()
-        self._codes: dict[str, bytes] = {}  # functions' code, by the last part of the URL
+        self._codes: dict[str, bytes] = {}  # functions' code, by the URL's path and query
         self._made_at: dict[str, float] = {}
         self._lock = Lock()
         for service in _BY_MOTO:
@@ -104,7 +106,7 @@ class Endpoint:
         name = role.rpartition("/")[2]
         trusts = [each.assume_role_policy_document for each in self._roles() if each.name == name]
         statements = json.loads(trusts[0])["Statement"] if trusts else []
-        # Trust policies name no resource: it is the role.
+        # A trust policy does not name a resource, because the resource is its role.
         trust = {"Statement": [{**each, "Resource": "*"} for each in statements]}
         return _allows(trust, service, "sts:AssumeRole", role, {})
 
@@ -144,7 +146,7 @@ class Endpoint:
         }
 
     def decide(self, name: str, role: str, action: str, params: Mapping[str, Any]) -> None:
-        """Let IAM decide a call that AWS makes itself for a role. Raises Refused."""
+        """Let IAM decide a call that an AWS service makes with a role. Raises Refused."""
         service, _, operation = action.partition(":")
         session = Session(name, self.account.account_id, role)
         asked = Parsed("", service, self.account.region, operation, params)
@@ -177,7 +179,7 @@ class Endpoint:
             return refusal(parsed.service, refused)
 
     def _known(self, parsed: Parsed) -> Session:
-        """Return the access key's owner. Raises Refused, with the service's code and text."""
+        """Return the access key's owner. Raises Refused, with the service's code and message."""
         plain = parsed.service in ("events", "lambda", "logs")
         if parsed.access_key in self._expired:
             code = "ExpiredTokenException" if plain else "ExpiredToken"
@@ -211,7 +213,7 @@ class Endpoint:
         return Answer(answer.status_code, dict(answer.headers), answer.data)
 
     def _function(self, found: dict[str, Any]) -> Answer:
-        """Answer GetFunction with a URL that really has the code, as Lambda's does for a while."""
+        """Answer GetFunction with a URL that serves the function's code, as Lambda does."""
         name = found["Configuration"]["FunctionName"]
         functions: Any = get_backend("lambda")[self.account.account_id][self.account.region]
         path = f"{CODE}{name}?X-Amz-Signature={uuid.uuid4().hex}"

@@ -1,7 +1,7 @@
 """Read requests and write answers in AWS's wire protocols, with moto's parsers and serializers.
 
-They are not part of moto's API, so setup.cfg pins moto. If another release changes them, adapt this
-module and `endpoint.py`.
+The parsers and serializers are not part of moto's API, so setup.cfg pins moto. If another release
+changes them, adapt this module and `endpoint.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dt_logs_rehearsal.account import Refused
 _SCOPE = re.compile(
     r"Credential=(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"
 )
-# Services that have another name in a signature than in botocore.
+# Services whose name in a signature differs from botocore's.
 _SERVICES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch"}
 # The protocol that boto3 uses, for services that have several.
 _PROTOCOLS = {"cloudwatch": "json"}
@@ -53,7 +53,7 @@ class Answer:
 
 
 def parse(request: Request, body: bytes) -> Parsed | None:
-    """Return what a signed request asks for; None if it is not signed, or of an unknown operation.
+    """Parse a signed request; return None if it is not signed or its operation is unknown.
 
     Signatures are not checked. Raises NotImplementedError for a body in chunks.
     """

@@ -1,1 +1,1 @@
-"""Show what a rehearsal saw: `data` holds it, `text` and `page` render it."""
+"""Show a rehearsal's results: `data` holds them, `text` and `page` render them."""

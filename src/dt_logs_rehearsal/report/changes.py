@@ -1,4 +1,4 @@
-"""Compare two snapshots of an account, in AWS's words."""
+"""Compare two snapshots of an account, in AWS's terms."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Change:
 
     @property
     def sign(self) -> str:
-        """`+` for what was added, `-` for what was removed, `~` for what was changed."""
+        """`+` if it was added, `-` if it was removed, `~` if it was changed."""
         return "+" if self.before is None else "-" if self.after is None else "~"
 
     def lines(self) -> Iterator[str]:

@@ -17,9 +17,9 @@ EMULATED = (
 
 @dataclass(frozen=True)
 class StackEvent:
-    """What happened to a resource of a stack, or to the stack, as CloudFormation lists it.
+    """An event of a stack or of one of its resources, as CloudFormation lists it.
 
-    `at` is in seconds: since 1970 for a stack, since the scenario began in a report.
+    `at` is in seconds: since 1970 in `Stack.events`, since the scenario began in a report.
     """
 
     at: float
@@ -28,7 +28,7 @@ class StackEvent:
     status: str
     reason: str = ""
     physical_id: str = ""
-    token: str = ""  # the ClientRequestToken of the operation that it belongs to
+    token: str = ""  # the ClientRequestToken of the event's operation
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Stage:
     changes: Changes
 
     def call_rows(self) -> list[tuple[str, ...]]:
-        """Return each different call: times and caller, action, on, decision, statement, error."""
+        """Return distinct calls: count and caller, action, resource, decision, statement, error."""
         made = Counter(
             (call.caller, f"{call.service}:{call.operation}", each, call.error)
             for call in self.calls
@@ -68,7 +68,7 @@ class Stage:
 
 @dataclass
 class Report:
-    """One scenario: what happened, and whether all of it was expected; playing fills it."""
+    """One scenario's results, and whether all were as expected; `Play` fills them in."""
 
     scenario: str
     summary: str
@@ -79,14 +79,14 @@ class Report:
     vendor_received: list[str] = field(default_factory=list)  # the log lines that the vendor read
     attempts: list[Attempt] = field(default_factory=list)
     restored: bool = False
-    left: list[str] = field(default_factory=list)  # what differs, except for the stated exceptions
-    exceptions: list[str] = field(default_factory=list)  # what stays and is named in the answer
+    left: list[str] = field(default_factory=list)  # differences, without the exceptions
+    exceptions: list[str] = field(default_factory=list)  # what stays, as the answers say
     unexpected: list[str] = field(default_factory=list)  # expectations that do not hold
     missing: tuple[str, ...] = ()  # permissions that the service role lacks
 
     @property
     def passed(self) -> bool:
-        """Whether everything was as expected."""
+        """True if everything was as expected."""
         return not self.unexpected
 
     @property
@@ -118,7 +118,7 @@ class Report:
 
     @property
     def lists(self) -> Mapping[str, Sequence[str]]:
-        """Return what is listed at the end, by title; some lists may be empty."""
+        """The lists at the end of the report, by title; some may be empty."""
         return {
             "What Data Theorem received": self.vendor_received,
             "What Data Theorem tried beyond its permissions": [

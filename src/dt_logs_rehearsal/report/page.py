@@ -1,4 +1,4 @@
-"""Show a rehearsal as one HTML page, without script, font or network."""
+"""Show a rehearsal as one HTML page, without scripts, fonts or network access."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from dt_logs_rehearsal.report.data import EMULATED, Report, Stage
 
 
 def page(reports: Sequence[Report]) -> str:
-    """Return the page; what comes from the account is escaped."""
+    """Return the page; values from the account are escaped."""
     notice = "".join(f"<p>{escape(each)}</p>" for each in EMULATED)
     title = f"Rehearsal of dt-logs-cfn {__version__}"
     body = (

@@ -9,7 +9,7 @@ from dt_logs_rehearsal.report.data import EMULATED, Report, Stage
 
 
 def overview(reports: Sequence[Report]) -> Iterator[str]:
-    """Yield a table of scenarios, their failures, and what a rehearsal cannot prove."""
+    """Yield a table of scenarios, their failures, and the limits of a rehearsal."""
     rows = [each.facts for each in reports]
     widths = {name: max(len(row[name]) for row in ({name: name}, *rows)) for name in rows[0]}
     yield "  ".join(f"{name:{width}}" for name, width in widths.items()).rstrip()

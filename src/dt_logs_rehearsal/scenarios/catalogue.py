@@ -1,4 +1,4 @@
-"""List the scenarios, one function each; people see its docstring."""
+"""List the scenarios, one function each; the program shows the functions' docstrings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _already(play: Play, arns: list[str]) -> None:
     with play.stack(arns[0]):
         play.expect(play.logging(arns[0]) == before, "logging that was on was changed")
         key = play.log(arns[0])
-        play.log(arns[1], reads=False)  # a neighbour in the same place that was not onboarded
+        play.log(arns[1], reads=False)  # logs to the same location, but is not onboarded
         play.overstep(arns[0], key)
     play.expect(play.logging(arns[0]) == before, "logging that was on was changed")
     play.log(arns[0], reads=False)

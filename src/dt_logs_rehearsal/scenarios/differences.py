@@ -1,4 +1,4 @@
-"""Compare two snapshots of an account, apart from the exceptions stated here."""
+"""Compare two snapshots of an account, except for the differences stated here."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _BUCKET = "access_logs.s3.bucket"
 
 
 def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) -> list[str]:
-    """Return the differences as text, without what AWS or the documented role cannot undo.
+    """Return the differences as strings, without those that AWS or the documented role cannot undo.
 
     AWS refuses to empty an ALB's bucket attribute, so a new bucket's name may stay in it while
-    logging is off. The documented role may not delete the topic and subscription that it made:
-    both stay, without a publisher, until a stack under the other role leaves the bucket. A
+    logging is off. The documented role may not delete the topic and subscription that it created:
+    both stay, without a publisher, until a stack under the other role cleans up the bucket. A
     subscription that was never confirmed cannot be ended; AWS removes it after some days. Our Sids
-    record times and earlier requests, which no rollback restores. The order of our own statements
-    has no meaning.
+    record times and earlier requests, which a rollback does not restore. The order of our own
+    statements has no meaning.
     """
     before, after = copy.deepcopy(before), copy.deepcopy(after)
     for arn, attributes in after["load_balancers"].items():
@@ -48,7 +48,7 @@ def differences(before: Snapshot, after: Snapshot, *, documented: bool = False) 
 
 
 def _ordered(statements: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Return the others' statements in their order, and ours, sorted, without times."""
+    """Return others' statements in their order, then ours, sorted and without times."""
 
     def ours(statement: dict[str, object]) -> str:
         sid = str(statement.get("Sid", ""))

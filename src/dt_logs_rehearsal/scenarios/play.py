@@ -1,4 +1,4 @@
-"""A running scenario: what a customer does step by step, and what we observe."""
+"""Play a scenario: take a customer's steps, and record the observations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
 
 
 class Play:
-    """What a scenario uses; `report` records what it does."""
+    """The steps and expectations that scenarios use; `report` records them."""
 
     def __init__(self, sandbox: Sandbox, released: Released, role: str, report: Report) -> None:
         """Play a release in an account, through a service role."""
@@ -91,7 +91,7 @@ class Play:
         return Asked(self.released.stack, given, tags)
 
     def _stage(self, title: str, stack: Stack, work: Callable[[], None]) -> None:
-        """Finish an operation that has begun, and report what happened."""
+        """Finish an operation that has begun, and add its stage to the report."""
         sandbox, before = self.sandbox, self.snapshot()
         work()
         sandbox.vendor.receive()
@@ -102,7 +102,7 @@ class Play:
         self.report.stages.append(Stage(title, stack.status, events, calls, changes))
 
     def log(self, load_balancer: str, reads: bool = True) -> str:
-        """Let a load balancer write a log file, and expect that the vendor can read it, or not."""
+        """Let a load balancer write a log file; expect that the vendor reads it only if `reads`."""
         self._visits += 1
         path = f"/visit/{self._visits}"
         body = log_file(load_balancer, [Visit("192.0.2.7", path)], self.sandbox.pace())
@@ -116,7 +116,7 @@ class Play:
         return key or ""
 
     def overstep(self, load_balancer: str, key: str) -> None:
-        """Let the vendor try what its permissions do not allow, and check that it is refused."""
+        """Let the vendor try to exceed its permissions, and expect that each attempt is refused."""
         bucket = self.logging(load_balancer)["bucket"]
         self.account.s3.put_object(Bucket=bucket, Key="elsewhere/secret.txt", Body=b"secret")
         tried = self.sandbox.vendor.attempts(bucket, key)
@@ -132,7 +132,7 @@ class Play:
         return {each: found[f"access_logs.s3.{each}"] for each in ("enabled", "bucket", "prefix")}
 
     def expect(self, holds: bool, otherwise: str) -> None:
-        """Record an unexpected result."""
+        """Record `otherwise` as an unexpected result unless the expectation holds."""
         if not holds:
             self.report.unexpected.append(otherwise)
 
@@ -148,11 +148,11 @@ class Play:
         return next((each.reason for each in failed), "")
 
     def snapshot(self) -> Snapshot:
-        """Return the account as data: the roles, functions and log groups by name, and the rest."""
+        """Return the account as data, including roles, functions, log groups and rules."""
         return {**self.account.snapshot(), **self.sandbox.endpoint.deployed()}
 
     def tidy(self, before: Snapshot) -> list[str]:
-        """Remove what the stacks' answers name, report it, and return what still differs."""
+        """Report the leftovers that the stacks' answers name, and return all other differences."""
         told = " ".join(self.sandbox.mailbox.answers())
         after = self.snapshot()
         for name in after["buckets"].keys() - before["buckets"].keys():
@@ -173,12 +173,12 @@ class Play:
 
 
 class Over(Exception):
-    """The scenario cannot go on."""
+    """The scenario cannot continue."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What a customer does: `prepare` returns load balancers, `play` records what goes wrong."""
+    """A customer's actions: `prepare` adds load balancers; `play` uses them and checks results."""
 
     name: str
     summary: str
@@ -200,7 +200,7 @@ def rehearse(
     with Sandbox(folder, consistency) as sandbox:
         load_balancers = scenario.prepare(sandbox.account)
         play = Play(sandbox, released, released.service_role(sandbox), report)
-        if consistency is not None:  # the service role is older than its spreading time
+        if consistency is not None:  # wait until the service role has its rights
             sandbox.pace.sleep(consistency.new_rights)
         sandbox.tell = tell
         before = play.snapshot()

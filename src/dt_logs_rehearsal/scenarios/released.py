@@ -1,4 +1,4 @@
-"""The release that is rehearsed: its templates as they are, and the role that runs them."""
+"""The release that is rehearsed: its unchanged templates, and the role that runs them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Released:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Return the rights that the stack's life cycle needs and the service role lacks."""
+        """The rights that the stack's life cycle needs and the service role lacks."""
         if self.role_kind == "lifecycle":
             return ()
         statements: Any = policy_document("cloudformation-role-documented")["Statement"]
@@ -76,7 +76,7 @@ def load(
     role_kind: RoleKind,
     customize: Customize | None = None,
 ) -> Released:
-    """Read a release from its folder, or build the installed version's.
+    """Read a release from its folder, or build the release of the installed version.
 
     Only a template that this source builds, changed by `customize` if given, is rehearsed. Raises
     RehearsalError or another DtLogsError.

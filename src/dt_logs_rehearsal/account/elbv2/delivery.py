@@ -1,4 +1,4 @@
-"""What Elastic Load Balancing writes into access logs, and how it delivers them to a bucket."""
+"""The contents of Elastic Load Balancing's logs, and their delivery to a bucket."""
 
 import gzip
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ LogKind = Literal["access", "connection", "health check"]
 
 @dataclass(frozen=True)
 class Log:
-    """One kind of logs: the prefixes of its attributes, its test file and its file names."""
+    """One kind of log: the prefix of its attributes, its test file, and its file names' prefix."""
 
     attributes: str
     test_file: str
@@ -31,7 +31,7 @@ LOGS: Mapping[LogKind, Log] = {
 }
 _SERVICE = Principal(service="logdelivery.elasticloadbalancing.amazonaws.com")
 _OUTPOSTS = Principal(service="logdelivery.elb.amazonaws.com")
-# The accounts that write in regions opened before 2022; newer regions have only the service.
+# The accounts that write logs in regions opened before 2022; in newer ones, only the service.
 # [ELB guide, enable-access-logging.md; China: hashicorp/terraform-provider-aws, service account
 # data source]
 ELB_ACCOUNTS = {
@@ -70,12 +70,12 @@ def log_key(found: LoadBalancer, prefix: str, name: str) -> str:
 
 
 def deliver(world: World, bucket: Bucket, found: LoadBalancer, key: str, body: bytes) -> bool:
-    """Write an object as Elastic Load Balancing, if the bucket's policy allows it.
+    """Write an object as Elastic Load Balancing; return whether the bucket allowed it.
 
-    It writes as a service, but not in China [GH terraform-aws-modules/terraform-aws-s3-bucket#263],
-    and as the region's ELB account, if there is one. On an Outpost it writes as another service,
-    with an ACL [ELB guide, enable-access-logging.md]. AWS does not document that it sends
-    aws:SourceAccount or aws:SourceArn, so here it does not.
+    ELB writes as a service, except in China [GH terraform-aws-modules/terraform-aws-s3-bucket#263],
+    and as the region's ELB account, if the region has one. On an Outpost, ELB writes as another
+    service, with an ACL [ELB guide, enable-access-logging.md]. AWS does not document that ELB sends
+    aws:SourceAccount or aws:SourceArn, so this emulation does not.
     """
     account = ELB_ACCOUNTS.get(found.region, "")
     if found.outpost:
@@ -85,7 +85,7 @@ def deliver(world: World, bucket: Bucket, found: LoadBalancer, key: str, body: b
         writers += [world.root(account)] if account else []
     if bucket.algorithm() != "AES256" or not any(_may(world, bucket, e, key) for e in writers):
         return False
-    # ELB sends the ACL bucket-owner-full-control, which does not change the owner in ObjectWriter.
+    # ELB sends the ACL bucket-owner-full-control; under ObjectWriter, it does not change the owner.
     store(world, bucket, key, body, account or "elasticloadbalancing")
     return True
 
@@ -126,10 +126,10 @@ class Visit:
 
 
 def log_file(load_balancer: str, visits: Sequence[Visit], now: float) -> bytes:
-    """Return a log file of a load balancer, by its ARN, that reports visits.
+    """Return a log file in which a load balancer, given by its ARN, reports visits.
 
-    [ELB guide, load-balancer-access-logs.md]: a gzipped line for each request, with fields in a
-    fixed order, separated by spaces.
+    The gzipped file has a line for each request, with fields in a fixed order, separated by spaces
+    [ELB guide, load-balancer-access-logs.md].
     """
     lines = "".join(f"{_line(load_balancer, visit, now)}\n" for visit in visits)
     return gzip.compress(lines.encode(), mtime=0)

@@ -12,12 +12,12 @@ _ARN = re.compile(
     r"arn:[\w-]+:elasticloadbalancing:[\w-]+:\d{12}:loadbalancer/(app|net|gwy)/[\w-]+/[0-9a-f]+"
 )
 _KINDS = {"application": "app", "network": "net"}
-# [botocore, elbv2 LoadBalancerAttribute$Key], as a new load balancer has them
+# A new load balancer's attributes [botocore, elbv2 LoadBalancerAttribute$Key].
 _COMMON = {"deletion_protection.enabled": "false", "load_balancing.cross_zone.enabled": "true"}
 
 
 def _logging(log: Log) -> dict[str, str]:
-    """Return the attributes of logs that are turned off."""
+    """Return the attributes of one kind of log, turned off."""
     start = log.attributes
     return {f"{start}enabled": "false", f"{start}bucket": "", f"{start}prefix": ""}
 
@@ -50,7 +50,7 @@ def new_load_balancer(
 
 
 def describe_load_balancers(world: World, call: Call) -> Response:
-    """List all load balancers, or those named; a missing one fails the call.
+    """List all load balancers, or the named ones; the call fails if one of these is missing.
 
     [botocore, elbv2 DescribeLoadBalancers: up to 20 by ARN, PageSize up to 400]
     """
@@ -98,7 +98,7 @@ def _described(world: World, found: LoadBalancer) -> dict[str, Any]:
 
 
 def describe_load_balancer_attributes(world: World, call: Call) -> Response:
-    """Return all attributes; those never set are empty."""
+    """Return all attributes; a log bucket or prefix that was never set is empty."""
     return _attributes(_found(world, call, call.params["LoadBalancerArn"]))
 
 
@@ -109,9 +109,9 @@ def _attributes(found: LoadBalancer) -> Response:
 
 
 def modify_load_balancer_attributes(world: World, call: Call) -> Response:
-    """Set all attributes that are sent, or none; enabling logs checks the bucket.
+    """Set all attributes that are sent, or none; check the bucket if they turn on logs.
 
-    [botocore, elbv2 ModifyLoadBalancerAttributes: what is not sent keeps its value]
+    [botocore, elbv2 ModifyLoadBalancerAttributes: attributes that are not sent keep their values]
     """
     found = _found(world, call, call.params["LoadBalancerArn"])
     given = {each["Key"]: each.get("Value", "") for each in call.params["Attributes"]}
@@ -141,24 +141,24 @@ def _check_attribute(found: LoadBalancer, key: str, value: str) -> None:
         return
     if value.startswith("/") or value.endswith("/"):  # [GH ansible/ansible#55147]
         raise _invalid(f"The value of '{key}' cannot start or end with '/'")
-    if "AWSLogs" in value:  # [ELB guide, enable-access-logging.md; the text is unverified]
+    if "AWSLogs" in value:  # [ELB guide, enable-access-logging.md; the message is unverified]
         raise _invalid(f"The value of '{key}' cannot contain 'AWSLogs'")
 
 
 def _check_logging(world: World, found: LoadBalancer, log: Log, new: Mapping[str, str]) -> None:
-    """Write the test file as ELB does before it turns logging on."""
+    """Write the test file, as ELB does before it turns on logging."""
     name, prefix = new[f"{log.attributes}bucket"], new[f"{log.attributes}prefix"]
     if not name:
         raise _invalid(f"The value of '{log.attributes}bucket' cannot be empty")
     bucket = world.buckets.get(name)
-    if bucket is None:  # text from reports of classic load balancers
+    if bucket is None:  # message as reported for classic load balancers
         raise _rejected(f"S3Bucket: {name} does not exist")
     if bucket.region != found.region:  # [GH hashicorp/terraform#12010]
         raise _rejected(
             f"S3Bucket: {name} is not located in the same region with ELB: {found.name}"
         )
     key, body = log_key(found, prefix, log.test_file), f"Enable {log.test_file[3:-8]} for ELB"
-    # [ELB guide: only SSE-S3; GH aws/aws-cdk#5758, #22031: one text for every cause]
+    # [ELB guide: only SSE-S3; GH aws/aws-cdk#5758, #22031: one message for every cause]
     if not deliver(world, bucket, found, key, body.encode()):
         raise _rejected(f"Access Denied for bucket: {name}. Please check S3bucket permission")
 

@@ -1,1 +1,1 @@
-"""IAM: which rights a call needs, and whether policies grant them. Open `access` first."""
+"""IAM: the rights that a call needs, and the policies that grant them. Open `access` first."""

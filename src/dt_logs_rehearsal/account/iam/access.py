@@ -1,4 +1,4 @@
-"""Who may do what: the identity's policies, the resource's policy, Block Public Access."""
+"""Authorise calls by the identity's policies, the resource's policy and Block Public Access."""
 
 import re
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from dt_logs_rehearsal.account.world import Bucket, Call, World
 
 @dataclass(frozen=True)
 class Decided:
-    """What IAM decided about one action that a call needs.
+    """IAM's decision about one action that a call needs.
 
-    `by` names the statement that decided, and says if it is in the resource's own policy; it is
-    empty if no statement matched.
+    `by` names the deciding statement, and says if that is in the resource's own policy; it is empty
+    if no statement matched.
     """
 
     action: str
@@ -28,7 +28,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class ApiCall:
-    """One API call: its caller, what IAM decided, and AWS's error if it was refused."""
+    """One API call: its caller, IAM's decisions, and AWS's error if it was refused."""
 
     caller: str  # "CloudFormation", "Lambda", "Data Theorem"
     service: str
@@ -40,9 +40,9 @@ class ApiCall:
 def authorise(
     world: World, call: Call, heard: Callable[[Decided], None] = lambda decision: None
 ) -> None:
-    """Raise Refused, in AWS's words, unless the caller may make the call.
+    """Raise Refused, with AWS's message, unless the caller may make the call.
 
-    `heard` gets each decision, denials included.
+    `heard` is called with each decision, including denials.
     """
     bucket = _bucket(world, call)
     for right in needed(call, world.partition):
@@ -53,10 +53,10 @@ def authorise(
 
 
 def bucket_says(world: World, bucket: Bucket, policy: str | None, asked: Request) -> Decision:
-    """Return what the bucket's policy says, Block Public Access included.
+    """Return the decision of the bucket's policy, including Block Public Access.
 
-    RestrictPublicBuckets shuts out every other account, but no AWS service, while one statement is
-    public [S3 guide, access-control-block-public-access.md].
+    While one statement is public, RestrictPublicBuckets shuts out every other account, but not AWS
+    services [S3 guide, access-control-block-public-access.md].
     """
     if policy is None:
         return Decision.SILENT
@@ -82,8 +82,8 @@ def request(
 ) -> Request:
     """Return a request with AWS's context keys for the principal and the resource's owner.
 
-    `more` are further context keys. Those of an organisation are absent outside one [IAM reference,
-    reference_policies_condition-keys.md].
+    `more` holds further context keys. An organisation's keys are absent for accounts without an
+    organisation [IAM reference, reference_policies_condition-keys.md].
     """
     service = bool(principal.service)
     context = {"aws:securetransport": "true", "aws:principalisawsservice": str(service).lower()}
@@ -126,7 +126,7 @@ def _bucket(world: World, call: Call) -> Bucket | None:
 def _resource(
     world: World, call: Call, right: Right, bucket: Bucket | None
 ) -> tuple[str, str | None]:
-    """Return who owns the resource, and its policy."""
+    """Return the resource's owner and policy."""
     if bucket is not None:
         return bucket.owner, bucket.policy.latest
     if call.service == "sns" and right.resource in world.topics:
@@ -138,9 +138,9 @@ def _resource(
 
 
 def _decision(world: World, call: Call, right: Right, bucket: Bucket | None) -> tuple[Decided, str]:
-    """Return IAM's decision, and AWS's reason for a denial; empty if it allows.
+    """Return IAM's decision, and AWS's reason for a denial; empty if the action is allowed.
 
-    Within an account one Allow suffices, across accounts both sides must allow.
+    Within an account, one Allow suffices; across accounts, both sides must allow.
     """
     owner, policy = _resource(world, call, right, bucket)
     own, policies = owner == call.caller.account, call.caller.policies

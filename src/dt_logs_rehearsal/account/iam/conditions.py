@@ -18,7 +18,7 @@ Test = Callable[[str, str], bool]
 
 @lru_cache(maxsize=65536)
 def glob(pattern: str, ignore_case: bool = False) -> re.Pattern[str]:
-    """Compile a pattern with IAM's wildcards; `${*}`, `${?}` and `${$}` stand for themselves."""
+    """Compile a pattern with IAM's wildcards; `${*}`, `${?}` and `${$}` match literally."""
     parts = re.split(r"(\$\{[*?$]\}|[*?])", pattern)
     wild = {"*": ".*", "?": "."}
     text = "".join(wild.get(each, re.escape(_plain(each))) for each in parts)
@@ -38,7 +38,7 @@ def _arn_like(actual: str, wanted: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Return a literal value: `${*}` stands for a star, also in StringEquals."""
+    """Return a value without its escapes: `${*}` means a star, even in StringEquals."""
     return re.sub(r"\$\{([*?$])\}", r"\1", text)
 
 
@@ -85,7 +85,7 @@ _NEGATED = {
 
 
 def is_operator(name: str) -> bool:
-    """Return whether IAM has a condition operator, modifiers included."""
+    """Return whether IAM knows a condition operator, including its modifiers."""
     _, plain, _ = _taken_apart(name)
     return plain == "Null" or plain in _TESTS or plain in _NEGATED
 

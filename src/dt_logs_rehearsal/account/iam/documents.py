@@ -7,8 +7,8 @@ from typing import Any
 
 from dt_logs_rehearsal.account.iam.policy import Statement, listed, principals, statements, texts
 
-# [S3 guide, access-control-block-public-access.md, "The meaning of public"]: a grant to everyone
-# is not public while one of these keys is held to fixed values.
+# A grant to everyone is not public if a condition holds one of these keys to fixed values
+# [S3 guide, access-control-block-public-access.md, "The meaning of public"].
 _FIXING = frozenset(
     (
         "aws:principalorgid",
@@ -53,7 +53,7 @@ def _is_fixed(key: str, value: str) -> bool:
 
 
 def canonical(document: str | None) -> Any:
-    """Return a policy in a form that is equal for equal meaning; statements keep their order."""
+    """Return a form that is equal for policies of the same meaning; statements keep their order."""
     if document is None:
         return None
     raw = json.loads(document)
@@ -85,6 +85,6 @@ def _element(key: str, value: Any) -> Any:
 
 
 def _account(principal: str) -> str:
-    """Return an account's root as its number: the two mean the same."""
+    """Return an account's root ARN as the account ID: both mean the same."""
     found = re.fullmatch(r"arn:[\w-]+:iam::(\d{12}):root", principal)
     return found[1] if found else principal

@@ -14,7 +14,7 @@ _VARIABLE = re.compile(r"\$\{([^}*?$,][^},]*)(?:, *'([^']*)')?\}")
 
 
 class Decision(Enum):
-    """What policies decide about a request: an explicit Deny overrides every Allow."""
+    """The decision of policies about a request; an explicit Deny overrides every Allow."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -23,14 +23,14 @@ class Decision(Enum):
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: an identity of an account, or an AWS service."""
+    """The caller: an identity of an account, or an AWS service."""
 
     account: str = ""
     arn: str = ""
     service: str = ""
 
     def is_named(self, value: str) -> bool:
-        """Return whether an `AWS` principal names this very identity; a role also its sessions."""
+        """Return whether an `AWS` principal names this identity, or the role of this session."""
         if value == self.arn:
             return True
         _, kind, rest = self.arn.partition(":assumed-role/")
@@ -102,7 +102,7 @@ class Statement:
 def _exempt(listed: Mapping[str, tuple[str, ...]], principal: Principal) -> bool:
     """Return whether NotPrincipal exempts the principal.
 
-    An identity is exempt only if its account is listed, too [IAM reference,
+    An identity is exempt only if its account is listed as well [IAM reference,
     reference_policies_elements_notprincipal.md].
     """
     named = listed.get("AWS", ())
@@ -135,12 +135,12 @@ def _resolved(patterns: tuple[str, ...], context: Context) -> tuple[str, ...]:
 
 
 def evaluate(documents: Iterable[str], request: Request) -> Decision:
-    """Return what policies, as JSON texts, together decide about the request."""
+    """Return the joint decision of policies, given as JSON strings, about the request."""
     return decided(documents, request)[0]
 
 
 def decided(documents: Iterable[str], request: Request) -> tuple[Decision, str]:
-    """Return what policies decide about the request, and the name of the deciding statement."""
+    """Return the policies' decision about the request, and the name of the deciding statement."""
     decision, name = Decision.SILENT, ""
     for document in documents:
         for statement in statements(document):
@@ -154,7 +154,7 @@ def decided(documents: Iterable[str], request: Request) -> tuple[Decision, str]:
 
 @lru_cache(maxsize=8192)
 def statements(document: str) -> tuple[Statement, ...]:
-    """Compile a policy, a JSON text that AWS accepts."""
+    """Compile the statements of a policy, a JSON string that AWS accepts."""
     raw = listed(json.loads(document)["Statement"])
     return tuple(_compiled(each, number) for number, each in enumerate(raw, 1))
 
@@ -180,19 +180,19 @@ def _compiled(raw: dict[str, Any], number: int) -> Statement:
 
 
 def principals(raw: Any) -> dict[str, tuple[str, ...]]:
-    """Return a Principal element as lists by kind; `"*"` is every AWS principal."""
+    """Return a Principal element's values by kind; `"*"` means every AWS principal."""
     if raw == "*":
         return {"AWS": ("*",)}
     return {kind: texts(values) for kind, values in raw.items()}
 
 
 def listed(raw: Any) -> list[Any]:
-    """Return a value as a list; AWS accepts a single one without a list."""
+    """Return a value as a list; AWS accepts a single value without a list."""
     return raw if isinstance(raw, list) else [raw]
 
 
 def texts(raw: Any) -> tuple[str, ...]:
-    """Return one or several values as texts, as IAM compares them."""
+    """Return one or several values as strings, in the form in which IAM compares them."""
     if isinstance(raw, str):
         return (raw,)
     return tuple(str(each).lower() if isinstance(each, bool) else str(each) for each in listed(raw))

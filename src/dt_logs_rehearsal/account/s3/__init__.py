@@ -1,1 +1,1 @@
-"""S3: each module answers the operations for one part of a bucket."""
+"""S3: each module answers the operations on one part of a bucket."""

@@ -26,7 +26,7 @@ _REGIONAL = re.compile(r".+-(\d{12})-((?:[a-z]+-){2,3}\d)-an")
 
 
 def create_bucket(world: World, call: Call) -> Response:
-    """Create a bucket with the defaults of 2023. Raises Refused, also for an existing bucket."""
+    """Create a bucket with the defaults since 2023; raise Refused for most existing buckets."""
     name, params = call.params["Bucket"], call.params
     if not _well_formed(name):
         raise Refused("InvalidBucketName", "The specified bucket is not valid.", BucketName=name)
@@ -60,11 +60,11 @@ def _well_formed(name: str) -> bool:
 
 
 def _check_namespace(call: Call) -> None:
-    """Check name and header against each other [S3 guide, gpbucketnamespaces.html].
+    """Check that the name and the namespace header agree [S3 guide, gpbucketnamespaces.html].
 
-    Codes from users' reports (MissingNamespaceHeader, InvalidBucketNamespace) and moto 5.2.5
-    (InvalidNamespaceHeader). The text of the first, and the error of regions without such names,
-    are unverified.
+    The codes are from users' reports (MissingNamespaceHeader, InvalidBucketNamespace) and moto
+    5.2.5 (InvalidNamespaceHeader). The first code's message, and the error in regions without such
+    namespaces, are unverified.
     """
     account, region = call.caller.account, call.region
     wanted = call.params.get("BucketNamespace", "global") == "account-regional"
@@ -95,7 +95,7 @@ def _check_namespace(call: Call) -> None:
 
 
 def _check_location(call: Call) -> None:
-    """Check LocationConstraint: us-east-1 must omit it, others must name themselves.
+    """Check LocationConstraint: it must be absent in us-east-1, and the call's region elsewhere.
 
     [localstack tests/aws/services/s3/test_s3; botocore's enum has no us-east-1]
     """
@@ -142,7 +142,7 @@ def _again(existing: Bucket, call: Call) -> Response:
 
 
 def delete_bucket(world: World, call: Call) -> Response:
-    """Delete a bucket that holds nothing, old versions and delete markers included.
+    """Delete a bucket that holds no objects, old versions or delete markers.
 
     [localstack tests/aws/services/s3/test_s3_api]
     """
@@ -156,7 +156,7 @@ def delete_bucket(world: World, call: Call) -> Response:
 
 
 def get_bucket_location(world: World, call: Call) -> Response:
-    """Return the bucket's location; us-east-1 is None."""
+    """Return the bucket's location, which is None for us-east-1."""
     region = world.buckets[call.params["Bucket"]].region
     return {"LocationConstraint": None if region == "us-east-1" else region}
 

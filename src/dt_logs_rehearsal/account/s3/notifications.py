@@ -20,7 +20,7 @@ from dt_logs_rehearsal.account.s3.settings import malformed
 from dt_logs_rehearsal.account.world import Bucket, Call, Response, World
 
 Entry = dict[str, Any]
-MOST = 100  # configurations per bucket; well known, but AWS's own text is unverified
+MOST = 100  # configurations per bucket; well known, but the message is unverified
 # The destination's name in an error, for each kind.
 _ARGUMENTS = {
     "TopicConfigurations": "Topic",
@@ -30,15 +30,15 @@ _ARGUMENTS = {
 
 
 def get_bucket_notification_configuration(world: World, call: Call) -> Response:
-    """Return the whole configuration; what is not configured is absent."""
+    """Return the whole configuration; kinds that are not configured are absent."""
     return deepcopy(world.seen(world.buckets[call.params["Bucket"]].notifications))
 
 
 def put_bucket_notification_configuration(world: World, call: Call) -> Response:
-    """Replace the whole configuration, EventBridge included, or nothing.
+    """Replace the whole configuration, including EventBridge, or change nothing.
 
-    Every destination, also an old one, is checked and sent a test event, unless
-    SkipDestinationValidation is sent [botocore, s3 PutBucketNotificationConfiguration].
+    Every destination, even one that was configured before, is checked and receives a test event,
+    unless SkipDestinationValidation is sent [botocore, s3 PutBucketNotificationConfiguration].
     """
     bucket = world.buckets[call.params["Bucket"]]
     new = kept(world, call.params["NotificationConfiguration"])
@@ -58,7 +58,7 @@ def put_bucket_notification_configuration(world: World, call: Call) -> Response:
 
 
 def kept(world: World, configuration: Entry) -> Entry:
-    """Return a configuration as S3 shows it later: every entry has an Id, rules are capitalised."""
+    """Return a configuration as S3 shows it later: with Ids, and capitalised filter names."""
     result: Entry = {}
     for kind in DESTINATIONS:
         if configuration.get(kind):
@@ -81,7 +81,7 @@ def _invalid(text: str, **details: str) -> Refused:
 
 
 def _check(configuration: Entry) -> None:
-    """Refuse what S3 refuses for any destination; argument texts are as recorded.
+    """Refuse entries that S3 refuses whatever their destination; the arguments are as recorded.
 
     [localstack tests/aws/services/s3/test_s3_notifications_sqs, _sns, _lambda]
     """
@@ -120,7 +120,7 @@ def _check_entry(entry: Entry) -> None:
 
 
 def _check_overlap(one: Entry, other: Entry) -> None:
-    """Refuse entries that share an event type while both prefixes and suffixes overlap.
+    """Refuse entries that share an event type if both their prefixes and their suffixes overlap.
 
     [GH minio#2472; GH aws-solutions/aws-waf-security-automations#49; S3 guide,
     notification-how-to-filtering.md]
@@ -151,11 +151,12 @@ def _same_event(one: str, other: str) -> bool:
 
 
 def _wrong(world: World, bucket: Bucket, arn: str) -> tuple[str, str] | None:
-    """Return the arguments of S3's error for a destination that does not admit it, or None.
+    """Return the argument of S3's error for a destination that S3 does not accept, or None.
 
-    A destination must be in this region, must not be FIFO, and must admit S3, which a topic under
-    the key alias/aws/sns cannot [S3 guide, notification-how-to-event-types-and-destinations.md,
-    grant-destinations-permissions-to-s3.md#key-policy]. The texts for queues and functions are
+    A destination must be in this region, must not be FIFO, and must admit S3. A topic that is
+    encrypted with the key alias/aws/sns cannot admit S3 [S3 guide,
+    notification-how-to-event-types-and-destinations.md,
+    grant-destinations-permissions-to-s3.md#key-policy]. The messages for queues and functions are
     recorded [localstack tests/aws/services/s3/test_s3_notifications_sqs, _lambda]; users quote
     those for topics.
     """

@@ -27,8 +27,8 @@ def store(
 ) -> StoredObject:
     """Write an object as the account `writer`, and announce it.
 
-    The bucket's object ownership decides who owns it [S3 guide, about-object-ownership.md]; `acl`
-    is bucket-owner-full-control.
+    The bucket's object ownership decides who owns the object [S3 guide, about-object-ownership.md];
+    `acl` means bucket-owner-full-control.
     """
     owned = bucket.ownership == "BucketOwnerEnforced" or (
         bucket.ownership == "BucketOwnerPreferred" and acl
@@ -51,7 +51,7 @@ def _new_version(world: World, bucket: Bucket) -> str:
 
 
 def _add(bucket: Bucket, key: str, stored: StoredObject) -> None:
-    """Add a version; it replaces one with the same ID, which only `null` can be."""
+    """Add a version; it replaces a version with the same ID, which can only be `null`."""
     kept = [each for each in bucket.objects.get(key, []) if each.version != stored.version]
     bucket.objects[key] = [*kept, stored]
 
@@ -62,7 +62,7 @@ def etag(stored: StoredObject) -> str:
 
 
 def readable(bucket: Bucket, stored: StoredObject | None, account: str) -> bool:
-    """Return whether an account that the policy lets read can read the object.
+    """Return whether an account can read the object if the bucket policy allows that.
 
     A bucket policy covers only the bucket owner's own objects. Another account has no KMS key here,
     and does not offer to pay as a requester [S3 guide, RequesterPaysBuckets.md].
@@ -88,7 +88,7 @@ def put_object(world: World, call: Call) -> Response:
 
 
 def _found(world: World, call: Call) -> StoredObject:
-    """Find an object; a caller who may not list the bucket gets 403 for a missing one."""
+    """Find an object; a caller who may not list the bucket gets 403 for a missing object."""
     bucket = world.buckets[call.params["Bucket"]]
     stored = bucket.current(call.params["Key"])
     if stored is None:
@@ -144,7 +144,7 @@ def delete_object(world: World, call: Call) -> Response:
 
 
 def list_objects_v2(world: World, call: Call) -> Response:
-    """List keys, a page at a time; without any, `Contents` is absent."""
+    """List keys, one page at a time; without keys, `Contents` is absent."""
     bucket, params = world.buckets[call.params["Bucket"]], call.params
     prefix, after = params.get("Prefix", ""), params.get("StartAfter", "")
     keys = [key for key in bucket.listing() if key.startswith(prefix) and key > after]
@@ -157,7 +157,7 @@ def list_objects_v2(world: World, call: Call) -> Response:
         "MaxKeys": size,
         "KeyCount": len(shown),
         "IsTruncated": token is not None,
-        "EncodingType": "url",  # boto3 asks for it, and decodes
+        "EncodingType": "url",  # boto3 requests it, and decodes the keys
         **present(
             Contents=[_listed(bucket, key, owner) for key in shown],
             NextContinuationToken=token,

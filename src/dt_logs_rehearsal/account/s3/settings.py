@@ -1,6 +1,6 @@
 """S3: the settings of a bucket, each with the operations that read, replace and remove it.
 
-A setting is a field of `Bucket`; `_read` and `_write` make its operations.
+Each setting is a field of `Bucket`; `_read` and `_write` return its operations.
 """
 
 import re
@@ -21,7 +21,7 @@ from dt_logs_rehearsal.account.world import (
 )
 
 _OWNERSHIPS = ("BucketOwnerPreferred", "ObjectWriter", "BucketOwnerEnforced")
-# [S3 API, Tag; AWS's usual characters of tags]
+# [S3 API, Tag; the characters that AWS usually allows in tags]
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
 # The values of TransitionDefaultMinimumObjectSize, the default first.
 _SIZES = ("all_storage_classes_128K", "varies_by_storage_class")
@@ -38,7 +38,7 @@ def malformed() -> Refused:
 def _read(
     field: str, shown: Callable[[Any], Response], missing: tuple[str, str] | None = None
 ) -> Operation:
-    """Make the operation that returns a setting; `missing` is the error if it is unset."""
+    """Return the operation that reads a setting; `missing` is its error if the setting is unset."""
 
     def read(world: World, call: Call) -> Response:
         bucket = world.buckets[call.params["Bucket"]]
@@ -51,7 +51,7 @@ def _read(
 
 
 def _choice(field: str, parameter: str, name: str, *values: str) -> tuple[Operation, Operation]:
-    """Make both operations of a setting that is one of some values, inside a parameter."""
+    """Return the operations that read and replace a setting with a fixed set of possible values."""
 
     def checked(world: World, bucket: Bucket, params: Params) -> str:
         value = params[parameter].get(name)
@@ -66,7 +66,7 @@ def _choice(field: str, parameter: str, name: str, *values: str) -> tuple[Operat
 
 
 def _write(field: str, checked: Callable[[World, Bucket, Params], Any]) -> Operation:
-    """Make the operation that checks a new value with a function and replaces the setting."""
+    """Return the operation that replaces a setting with a value from `checked`."""
 
     def write(world: World, call: Call) -> Response:
         bucket = world.buckets[call.params["Bucket"]]
@@ -94,7 +94,7 @@ def _checked_encryption(world: World, bucket: Bucket, params: Params) -> list[di
     return [rule]
 
 
-# Since 2023 no bucket is without a default encryption.
+# Since 2023, every bucket has had a default encryption.
 get_bucket_encryption = _read(
     "encryption", lambda rules: {"ServerSideEncryptionConfiguration": {"Rules": rules}}
 )
@@ -117,7 +117,7 @@ put_bucket_ownership_controls = _write("ownership", _checked_ownership)
 
 
 def public_access_block(settings: Mapping[str, bool] | None) -> Response:
-    """Return Block Public Access settings; it is an error if they were never set."""
+    """Return Block Public Access settings; raise Refused if they were never set."""
     if settings is None:
         raise Refused(
             "NoSuchPublicAccessBlockConfiguration",
@@ -213,8 +213,8 @@ def new_tags(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _replaced_tags(world: World, bucket: Bucket, params: Params) -> dict[str, str]:
-    """Check the tags that replace a bucket's; system tags may be neither added nor removed."""
-    if bucket.abac == "Enabled":  # [S3 guide, buckets-tagging-enable-abac.md; text unverified]
+    """Check a bucket's new tags; system tags may be neither added nor removed."""
+    if bucket.abac == "Enabled":  # [S3 guide, buckets-tagging-enable-abac.md; message unverified]
         text = "ABAC is enabled for the bucket. Use TagResource or UntagResource instead."
         raise Refused("InvalidRequest", text)
     result = _checked_tags(params["Tagging"]["TagSet"])

@@ -1,4 +1,4 @@
-"""Filter policies of SNS subscriptions: which ones SNS accepts, and what they let through.
+"""Filter policies of SNS subscriptions: check them as SNS does, and apply them to messages.
 
 [SNS guide, subscription-filter-policy-constraints.html and string-value-matching.md]
 """
@@ -14,10 +14,11 @@ _OR = "$or"  # [localstack tests/aws/services/sns/test_sns_filter_policy]
 
 
 def check(text: str, scope: str) -> None:
-    """Raise ValueError, with SNS's words, unless SNS accepts the filter policy.
+    """Raise ValueError, with SNS's message, unless SNS accepts the filter policy.
 
-    At most 5 keys of the top level and 150 combinations: the values of each array, times its depth,
-    multiplied; alternatives are added. [localstack tests/aws/services/sns/test_sns_filter_policy]
+    SNS accepts at most 5 top-level keys and 150 combinations. Each array counts its values times
+    its depth; the arrays' counts are multiplied, and those of alternatives are added. [localstack
+    tests/aws/services/sns/test_sns_filter_policy]
     """
     try:
         policy = json.loads(text)
@@ -32,7 +33,7 @@ def check(text: str, scope: str) -> None:
 
 
 def _combinations(policy: Mapping[str, Any], scope: str, depth: int) -> int:
-    """Check what a policy consists of, and return how many combinations it has."""
+    """Check a policy's elements, and return the number of its combinations."""
     count = 1
     for key, value in policy.items():
         if key == _OR and isinstance(value, list) and all(isinstance(e, dict) for e in value):
@@ -70,7 +71,7 @@ def _check_rule(rule: Any) -> None:
 def passes(attributes: Mapping[str, str], message: Mapping[str, Any]) -> bool:
     """Return whether a subscription's filter lets one of S3's messages through.
 
-    S3 sends no message attributes, so a filter on those lets nothing through.
+    S3 sends no message attributes, so a filter on attributes lets nothing through.
     """
     if "FilterPolicy" not in attributes:
         return True

@@ -36,7 +36,7 @@ _STARTS = {"http": "http://", "https": "https://", "sqs": "arn:", "lambda": "arn
 
 
 def subscribe(world: World, call: Call) -> Response:
-    """Subscribe an endpoint once; a repeated call must send equal attributes, defaults included.
+    """Subscribe an endpoint once; a repeated call must send equal attributes, including defaults.
 
     [SNS API, Subscribe; localstack tests/aws/services/sns/test_sns]
     """
@@ -65,7 +65,7 @@ def _check_endpoint(protocol: str, endpoint: str) -> None:
 
 
 def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:
-    """Return attributes as SNS keeps them. `where` begins the text of a refusal.
+    """Return attributes as SNS keeps them. `where` is the start of a refusal's message.
 
     [localstack tests/aws/services/sns/test_sns, test_sns_filter_policy]
     """
@@ -91,7 +91,7 @@ def _checked(given: Mapping[str, str], where: str) -> dict[str, str]:
 
 
 def _new(world: World, call: Call, topic: Topic, attributes: dict[str, str]) -> Subscription:
-    """Add a subscription; an endpoint that must confirm is sent a token.
+    """Add a subscription; send a token to an endpoint that must confirm.
 
     [SNS guide, SendMessageToHttp.confirm.md]
     """
@@ -126,7 +126,7 @@ def _token(found: Subscription) -> str:
 
 
 def confirm_subscription(world: World, call: Call) -> Response:
-    """Confirm a subscription by the token that its endpoint was sent; repeatable."""
+    """Confirm a subscription by the token that its endpoint received; repeatable."""
     topic = found_topic(world, call.params["TopicArn"])
     for each in world.subscriptions.values():
         if each.topic == topic.arn and _token(each) == call.params["Token"]:
@@ -182,7 +182,7 @@ def get_subscription_attributes(world: World, call: Call) -> Response:
 
 
 def set_subscription_attributes(world: World, call: Call) -> Response:
-    """Set one attribute; an empty filter policy takes the filter away."""
+    """Set one attribute; an empty filter policy removes the filter."""
     found = _existing(world, call)
     name, value = call.params["AttributeName"], call.params.get("AttributeValue", "")
     new = {**found.attributes, name: value}
@@ -195,7 +195,7 @@ def set_subscription_attributes(world: World, call: Call) -> Response:
 def unsubscribe(world: World, call: Call) -> Response:
     """End a subscription; repeatable, but a pending one cannot be ended.
 
-    [GH hashicorp/terraform-provider-aws, sns topic subscription, has the text]
+    [GH hashicorp/terraform-provider-aws, sns topic subscription, has the message]
     """
     found = _named(world, call)
     if found is not None and not found.confirmed:
@@ -212,13 +212,13 @@ def list_subscriptions_by_topic(world: World, call: Call) -> Response:
 
 
 def list_subscriptions(world: World, call: Call) -> Response:
-    """List the caller's subscriptions of the region, 100 a page."""
+    """List the caller's subscriptions in the region, 100 a page."""
     here = (call.caller.account, call.region)
     return _listed(world, call, lambda each: (each.owner, each.topic.split(":")[3]) == here)
 
 
 def _listed(world: World, call: Call, wanted: Callable[[Subscription], bool]) -> Response:
-    """Return one page; what an endpoint's owner ended is listed as Deleted for 72 hours.
+    """Return one page; a subscription that its endpoint ended is listed as Deleted for 72 hours.
 
     [SNS guide, sns-delete-subscription-topic.md]
     """

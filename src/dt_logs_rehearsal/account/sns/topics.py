@@ -10,7 +10,7 @@ from dt_logs_rehearsal.account.iam.policy import listed, texts
 from dt_logs_rehearsal.account.spreading import Spreading
 from dt_logs_rehearsal.account.world import Call, Response, Topic, World
 
-# The policy that S3 sees until a new topic's own has spread.
+# The policy that S3 sees until a new topic's own policy has spread.
 _NOBODY = '{"Version":"2012-10-17","Statement":[]}'
 # [SNS API, CreateTopic, SetTopicAttributes]
 _SETTABLE = frozenset(
@@ -28,7 +28,7 @@ _SETTABLE = frozenset(
         "TracingConfig",
     )
 )
-# What a topic's default policy allows its owner.
+# The actions that a topic's default policy allows its owner.
 _OWNERS = (
     "GetTopicAttributes",
     "SetTopicAttributes",
@@ -59,7 +59,7 @@ def found_topic(world: World, arn: str) -> Topic:
 
 
 def create_topic(world: World, call: Call) -> Response:
-    """Create a topic, or find the caller's topic of that name if it has what is sent.
+    """Create a topic, or return the caller's topic of that name if attributes and tags match.
 
     Policies are compared as strings. [localstack tests/aws/services/sns/test_sns; GH
     MassTransit#3720 for attributes]
@@ -79,7 +79,7 @@ def create_topic(world: World, call: Call) -> Response:
 
 
 def _checked(call: Call) -> tuple[str, dict[str, str], dict[str, str]]:
-    """Return a new topic's name, attributes and tags, checked."""
+    """Check and return a new topic's name, attributes and tags."""
     name, attributes = call.params["Name"], dict(call.params.get("Attributes", {}))
     given = call.params.get("Tags", ())
     tags = {tag["Key"]: tag["Value"] for tag in given}
@@ -113,7 +113,7 @@ def _check_policy(text: str) -> None:
 
 
 def default_policy(arn: str) -> str:
-    """Return the policy of a topic created without one; it admits the owner, and not S3.
+    """Return the policy of a topic created without one; it admits the owner, but not S3.
 
     [localstack tests/aws/services/sns/test_sns; GH aws/aws-cdk#28915]
     """
@@ -152,7 +152,7 @@ def get_topic_attributes(world: World, call: Call) -> Response:
 
 
 def delete_topic(world: World, call: Call) -> Response:
-    """Delete a topic and all its subscriptions, pending ones too; repeatable [SNS API]."""
+    """Delete a topic and all its subscriptions, including pending ones; repeatable [SNS API]."""
     arn = call.params["TopicArn"]
     world.topics.pop(arn, None)
     world.subscriptions = {k: v for k, v in world.subscriptions.items() if v.topic != arn}
@@ -163,7 +163,7 @@ def delete_topic(world: World, call: Call) -> Response:
 def publish_batch(world: World, call: Call) -> Response:
     """Publish up to 10 messages, or none of them if the batch is not well-formed.
 
-    [SNS API, PublishBatch and PublishBatchRequestEntry; the texts are those of its Errors.
+    [SNS API, PublishBatch and PublishBatchRequestEntry; the messages are those of its Errors.
     localstack tests/aws/services/sns/test_sns for a topic that does not exist]
     """
     topic = found_topic(world, call.params["TopicArn"])

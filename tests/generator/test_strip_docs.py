@@ -96,7 +96,7 @@ def unused() -> Callable[[], None]:
 STRIPPED = '''from __future__ import annotations
 import os.path
 from typing import Protocol, cast as as_
-LIMIT = 3
+LIMIT: ... = 3
 NAME: ...
 
 class Error(Exception):
@@ -109,7 +109,7 @@ class Reader(Protocol):
         ...
 
 async def größe(ü, /, *, é = "a -> b: #c"):
-    found = [ü]
+    found: ... = [ü]
 
     class Local:
         field: ... = 1
@@ -117,7 +117,7 @@ async def größe(ü, /, *, é = "a -> b: #c"):
         case [_]:
             try:
                 with open(ü) as file:
-                    text = file.read()
+                    text: ... = file.read()
             except OSError:
                 text: ...
                 raise
@@ -139,9 +139,6 @@ def unused():
 class Stripper(ast.NodeTransformer):
     """Removes the same parts from a syntax tree as `strip_docs` removes from the source."""
 
-    def __init__(self) -> None:
-        self.fields: set[ast.stmt] = set()  # the statements directly in a class
-
     def visit(self, node: ast.AST) -> ast.AST | None:
         match node:
             case ast.If(test=ast.Name("TYPE_CHECKING"), orelse=[]):
@@ -150,10 +147,6 @@ class Stripper(ast.NodeTransformer):
                 node.annotation = None
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 node.returns = None
-            case ast.ClassDef():
-                self.fields.update(node.body)
-            case ast.AnnAssign(target, _, value) if value and node not in self.fields:
-                node = ast.Assign([target], value)
             case ast.AnnAssign():
                 node.annotation = ast.Constant(...)
         match node:

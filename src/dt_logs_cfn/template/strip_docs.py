@@ -6,7 +6,7 @@ syntax trees.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 _COMMENT = re.compile(rb"^ *#.*|  # .*", re.MULTILINE)
 _DOCSTRING = re.compile(rb'(\A\n*|:\n)( *)""".*?"""\n(?=\n*( *))', re.DOTALL)
@@ -21,8 +21,8 @@ _PARAMETER = re.compile(
 _RETURN = re.compile(rb"\) -> .*", re.DOTALL)
 _IMPORT = re.compile(rb"^(from (?!__future__)\S+ import )(?:\(([^)]*)\)|(.*))\n", re.MULTILINE)
 _INDENTATION = re.compile(rb"^(?:    )+", re.MULTILINE)
-_BLOCK = re.compile(rb"(class|(?:async )?def) ")
-_VARIABLE = re.compile(rb"(\t*[\w.]+): (?!\.\.\.)[^=]+?( = .*)?")
+# A line that continues a bracket is not a statement.
+_VARIABLE = re.compile(rb"(?<![(\[{,]\n)^(\t*[\w.]+: )(?!\.\.\.)[^=\n]+?(?= = |$)", re.MULTILINE)
 _OPENING, _CLOSING = (b"(", b"[", b"{"), (b")", b"]", b"}")
 # The brackets in which a trailing comma does not make a tuple.
 _CALL_LIST_OR_SET = re.compile(rb"(?:\w\(|(?<!\w)\[|\{)$")
@@ -33,12 +33,12 @@ _BLANK_LINES = re.compile(rb"\n(?: *\n)+(?=( *(?:async|def|class|@))?)")
 def strip_docs(source: str) -> str:
     """Return a module's source without docstrings, comments and annotations.
 
-    A dataclass needs its fields' annotations, so those become `...`. `if TYPE_CHECKING` blocks,
-    imports for annotations and most blank lines are also removed; one blank line stays before each
-    function and class. Tabs indent, and most statements are on one line. Code that runs does not
-    change; a body that is only a docstring becomes `...`. The source must be formatted by ruff, and
-    none of its strings may have a line feed, or a `#` after two spaces. The bytes do not depend on
-    the version of Python.
+    A variable's annotation becomes `...`, because a dataclass needs one for each field. The blocks
+    `if TYPE_CHECKING`, imports for annotations and most blank lines are also removed; one blank
+    line stays before each function and class. Tabs indent, and most statements are on one line.
+    Code that runs does not change; a body that is only a docstring becomes `...`. The source must
+    be formatted by ruff, and none of its strings may have a line feed, or a `#` after two spaces.
+    The bytes do not depend on the version of Python.
     """
     text = _COMMENT.sub(b"", source.encode())
     text = _DOCSTRING.sub(_without_docstring, text)
@@ -46,30 +46,9 @@ def strip_docs(source: str) -> str:
     text = _BLANK_LINES.sub(lambda found: b"\n\n" if found[1] else b"\n", text)
     text = _SIGNATURE.sub(lambda found: found[1] + _without_annotations(found[2]), text)
     text = _INDENTATION.sub(lambda found: b"\t" * (len(found[0]) // 4), text)
-    text = b"\n".join(_without_variable_annotations(text.split(b"\n")))
+    text = _VARIABLE.sub(rb"\1...", text)
     text = _without_unused_imports(text).lstrip(b"\n")
     return b"\n".join(_joined(text.split(b"\n"))).decode()
-
-
-def _without_variable_annotations(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Remove the annotations of variables; `...` replaces the annotation of a class's field."""
-    blocks: list[tuple[int, bool]] = []  # each open block's depth, and whether it is a class
-    before = b""
-    for line in lines:
-        depth = len(line) - len(line.lstrip(b"\t"))
-        if line:
-            while blocks and blocks[-1][0] >= depth:
-                blocks.pop()
-        if block := _BLOCK.match(line, depth):
-            blocks.append((depth, block[1] == b"class"))
-        statement = b": " in line and not before.endswith((*_OPENING, b","))
-        found = _VARIABLE.fullmatch(line) if statement else None
-        before = line
-        if found:
-            is_field = blocks[-1:] == [(depth - 1, True)]
-            annotation = b": ..." if is_field or not found[2] else b""
-            line = found[1] + annotation + (found[2] or b"")
-        yield line
 
 
 def _joined(lines: Iterable[bytes]) -> list[bytes]:

@@ -10,17 +10,8 @@ from typing import Any
 
 from dt_logs_cfn import __version__
 from dt_logs_cfn.canonical import readable
-from dt_logs_cfn.pages.markup import (
-    asset,
-    code,
-    document,
-    filled,
-    folded,
-    listed,
-    meant,
-    mono,
-    table,
-)
+from dt_logs_cfn.pages import markup
+from dt_logs_cfn.pages.markup import asset, code, document, folded, listed, meant, mono, table
 from dt_logs_rehearsal.report.changes import Change
 from dt_logs_rehearsal.report.data import EMULATED, Report, Stage
 
@@ -34,7 +25,7 @@ def page(reports: Sequence[Report]) -> str:
         "<p>What the released template does to an AWS account, call by call, and whether deleting"
         " the stack restores the account.</p>"
         f'<div class="notice" role="note">{notice}</div></header><main>'
-        f"<h2>Overview</h2>{_overview(reports)}<h2>How logs flow</h2>{filled('flow.html')}"
+        f"<h2>Overview</h2>{_overview(reports)}<h2>How logs flow</h2>{markup.filled('flow.html')}"
         f"<h2>Scenarios</h2>{''.join(map(_scenario, count(), reports))}</main>"
         "<footer><p>Made by <code>dt-logs-cfn rehearse --report</code>.</p></footer>"
     )
